@@ -10,7 +10,10 @@ from tests.people import live, record, restore, snapshot
 
 @pytest.fixture(scope="session")
 def lives(template: Any) -> dict[str, Any]:
-    """Fill the tables for users 42 and 43 and for no user. Done only once, because it takes longer than most tests."""
+    """Fill the tables with rows of the users 42 and 43 and of no user.
+
+    This happens only once, because it takes longer than most tests.
+    """
     with template_tables(template):
         live(42)
         live(43)
@@ -20,6 +23,6 @@ def lives(template: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def person(tables: dict[str, str], lives: dict[str, Any]) -> None:
-    """Restore the rows that `lives` made."""
+    """Fill the tables with the rows that `lives` returns."""
     assert tables.keys() == lives.keys()
     restore(lives)

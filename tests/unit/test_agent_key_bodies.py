@@ -127,7 +127,8 @@ def test_an_invalid_field_is_refused_with_its_rule(field: str, values: list[Any]
             f"Invalid {field}",
             [{"field": field, "message": rule}],
         ), value
-        # The JSON Schema accepts any string as a date-time, and it cannot forbid lone surrogates.
+        # The JSON Schema accepts any string as a date-time, and cannot exclude lone surrogates, although our code
+        # refuses both.
         is_text = value == "\ud800" or (field == "expiresAt" and isinstance(value, str))
         assert SCHEMA.is_valid(WHOLE | {field: value}) == is_text, value
 

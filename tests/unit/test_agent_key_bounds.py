@@ -116,7 +116,10 @@ OTHERS: dict[str, Any] = {
 
 @pytest.mark.parametrize("other", list(OTHERS))
 def test_idempotency_keys_are_per_agent_key(other: str) -> None:
-    """Otherwise a manipulated agent could use the key `deal-4711` first, and the platform's call would get a 422."""
+    """Otherwise a manipulated agent could use the idempotency key `deal-4711` first.
+
+    The platform's call would then get a 422.
+    """
     once = {"headers": {"Idempotency-Key": "deal-4711"}}
     theirs = PLAIN | {"userId": 42, "agentId": 7}
     for _ in range(2):

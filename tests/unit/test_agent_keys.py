@@ -307,7 +307,7 @@ class TestTheLimit:
 
 class TestTrouble:
     def test_a_creation_whose_answer_was_lost_is_one_key(self, keys: AgentKeys) -> None:
-        """All attempts of a transaction send the same ClientRequestToken."""
+        """All attempts of a transaction have the same ClientRequestToken."""
         tokens: list[str] = []
 
         def losing(request: Request, send: Send) -> Reply:

@@ -25,7 +25,7 @@ ENVIRONMENT = "Environment variables are read in a function's app.py: hand the v
 
 ENGINE = {"pydantic_core", "typing_extensions"}
 
-# Each row: a file, the line appended to it, and the rule that this line breaks.
+# Each row has a file, a line that is appended to it, and the rule that this line breaks.
 BREACHES = [
     ("functions/record_outcome/app.py", "import boto3", AWS),
     ("functions/list_outcomes/app.py", "from functions.summarize_outcomes import app", FUNCTIONS),
@@ -56,7 +56,10 @@ def commands_of_check() -> list[str]:
 
 @pytest.fixture(scope="module")
 def complaints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Run these commands on a copy of the project with all BREACHES. Return the complaints by rule."""
+    """Run the commands of `make check` on a copy of the project with all BREACHES.
+
+    Return the complaints by rule.
+    """
     copy = tmp_path_factory.mktemp("breaches")
     for folder in ("functions", LAYER, "local", "ops"):
         shutil.copytree(ROOT / folder, copy / folder)
@@ -92,7 +95,7 @@ def test_a_breach_is_reported_with_its_rule_and_line(complaints: dict[str, str],
 
 
 def test_the_contract_may_import_no_deployed_package_but_pydantic_s_engine() -> None:
-    """Add a new requirement of the layer either to this rule or to the exceptions below."""
+    """If the layer gets a new requirement, add it either to the rule in pyproject.toml or to the exceptions below."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     [forbidden] = [contract["forbidden_modules"] for contract in contracts if contract["name"] == CONTRACT]
     requirements = (ROOT / "layers/common/requirements.txt").read_text()
@@ -102,4 +105,5 @@ def test_the_contract_may_import_no_deployed_package_but_pydantic_s_engine() -> 
         for package, distributions in packages_distributions().items()
         if {re.sub(r"[-_.]+", "-", name).lower() for name in distributions} & deployed
     }
-    assert packages - set(forbidden) == ENGINE | {"tzdata"}  # the contract only reads tzdata's files
+    # The contract does not import tzdata, and only reads its files.
+    assert packages - set(forbidden) == ENGINE | {"tzdata"}

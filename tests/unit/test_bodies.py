@@ -1,4 +1,4 @@
-"""Reading request bodies: pydantic's engine, the error details and openapi.yaml follow the same rules."""
+"""How request bodies are read: pydantic's engine, the error details and openapi.yaml follow the same rules."""
 
 import subprocess
 import sys
@@ -100,7 +100,7 @@ def run(code: str, *options: str) -> str:
 
 
 def test_our_engine_is_pydantic_s_own() -> None:
-    """Load pydantic's engine without pydantic, also before or after pydantic itself."""
+    """Our engine is the one that pydantic uses. It can be loaded without pydantic, before it or after it."""
     ours = "from outcomes.contract.engine import SchemaValidator as ours, ValidationError; import sys;"
     theirs = "import pydantic, pydantic_core;"
     same = "assert pydantic_core.SchemaValidator is ours; assert pydantic_core.ValidationError is ValidationError;"
@@ -111,7 +111,7 @@ def test_our_engine_is_pydantic_s_own() -> None:
 
 
 def test_a_missing_engine_is_named_in_the_error() -> None:
-    """-S: without installed packages."""
+    """The option -S of Python hides installed packages."""
     assert "ModuleNotFoundError: No module named 'pydantic_core._pydantic_core'" in run(
         "import outcomes.contract.engine", "-S"
     )

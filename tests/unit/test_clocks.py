@@ -33,7 +33,7 @@ type SetClock = Callable[[float], None]
 
 @pytest.fixture(autouse=True)
 def set_clock(tables: dict[str, str], no_waiting: None, monkeypatch: pytest.MonkeyPatch) -> SetClock:  # noqa: ARG001
-    """Make DynamoDB check the age of each signature. Return a function that sets the host's clock ahead."""
+    """Let DynamoDB check the age of each signature. Return a function that sets how far the host's clock is ahead."""
     clock, post = time.time_ns, Connection.post
 
     def judged(connection: Connection, headers: Any, body: bytes, until: float) -> Reply:
@@ -117,7 +117,10 @@ def test_an_idempotency_key_is_remembered_by_the_right_clock(set_clock: SetClock
 
 
 def test_an_idempotency_key_is_looked_up_by_the_right_clock(set_clock: SetClock) -> None:
-    """By the wrong clock, `occurredAt` is too old, so the idempotency key is looked up before validation."""
+    """By the wrong clock, `occurredAt` would be too old.
+
+    So the idempotency key is looked up before `occurredAt` is checked.
+    """
     late = OUTCOME | {"occurredAt": (datetime.now(UTC) - timedelta(days=33)).isoformat()}
     assert record(late, key="k")[0] == 200
     set_clock(36 * DAY)
@@ -164,7 +167,7 @@ def test_nothing_is_repeated_after_an_attempt_that_may_have_landed(
 
 
 def test_nothing_is_repeated_where_some_of_a_batch_is_stored(set_clock: SetClock) -> None:
-    """The clock becomes wrong while a batch is being recorded."""
+    """The host's clock becomes wrong while a batch is being recorded."""
 
     def meanwhile(_request: Any, send: Any) -> Reply:
         reply: Reply = send()
@@ -187,7 +190,7 @@ def test_a_correction_is_of_the_right_time_whenever_the_clock_is_found_to_be_wro
         return reply
 
     dynamodb = correct_outcome.corrections.store.dynamodb
-    for found in (fine, meanwhile):  # noticed by the first call, or by the call that writes
+    for found in (fine, meanwhile):  # the wrong clock is noticed by the first call, or only by the call that writes
         set_clock(0)
         id_ = record()[1]["Outcome-Id"]
         if found is fine:

@@ -1,4 +1,4 @@
-"""Forked processes draw different random numbers."""
+"""Forked processes draw different random numbers, although they are copies of one process."""
 
 import random
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from outcomes.ledger import ulid
 
 
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Return the backoff in seconds between five attempts."""
+    """Return the four waits, in seconds, between five attempts."""
     slept: list[float] = []
     monkeypatch.setattr("outcomes.aws.backoff.time.sleep", slept.append)
     backoff = Backoff()

@@ -99,7 +99,7 @@ def test_an_agent_key_corrects_no_outcome_beyond_its_bounds(
     id_ = given(agentId=Decimal(7))
     within = {"changes": {"valueUsd": 5, "outcomeType": "task_complete", "agentId": 8}}
     body = BODIES[type_] | (within if type_ == "amend" else {})
-    # Without the scope to read, the answer names neither the field nor the limit.
+    # For an agent without the scope to read, the answer names neither the field nor the key's limit.
     assert correct(id_, agent("correct", **bounds), body)[:2] == (403, {"error": "Forbidden"})
     status, answer, _ = correct(id_, agent("correct read", **bounds), body)
     assert (status, answer["details"]) == (403, [{"field": field, "message": message}])
@@ -199,7 +199,7 @@ def not_possible(message: str) -> tuple[int, Any]:
 
 @pytest.fixture
 def few_corrections(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lower the limits of corrections for each kind of caller: reaching the real limits takes seconds."""
+    """Lower the limit of corrections of each kind of caller, because reaching the real limits takes seconds."""
     assert MAX_CORRECTIONS == {"agent": 20, "owner": 50, "platform": 50}
     for caller, number in {"agent": 2, "owner": 4, "platform": 5}.items():
         monkeypatch.setitem(MAX_CORRECTIONS, caller, number)
@@ -224,13 +224,13 @@ def test_each_kind_of_caller_has_a_limit_of_its_own() -> None:
         assert (status, answer, "Retry-After" in headers) == (*IMPOSSIBLE, False)
     assert correct(id_, AGENT, BODIES["void"])[:2] == IMPOSSIBLE
     assert correct(id_, OWNER, BODIES["confirm"])[:2] == IMPOSSIBLE
-    # A replay is still answered.
+    # A retry of an earlier correction still gets its answer again.
     assert amend(id_, KEY, retitle("4"), key="4")[1]["version"] == 11
     outcome, corrections = get(id_)[1].values()
     assert (outcome["version"], outcome["title"], len(corrections)) == (11, "6", 11)
     titles = [each["changes"]["title"]["after"] for each in corrections if each["type"] == "amend"]
     assert titles == [f"{number}" for number in range(7)]
-    # Neither disputes nor the platform's corrections of a disputed outcome are limited.
+    # The limit applies neither to disputes nor to the platform's corrections of disputed outcomes.
     assert correct(id_, OWNER, BODIES["dispute"])[0] == 200
     assert correct(id_, KEY, BODIES["uphold"])[0] == 200
     assert correct(id_, KEY, BODIES["void"])[1] | {"id": ""} == {"ok": True, "id": "", "status": "void", "version": 14}
@@ -254,7 +254,8 @@ def test_disputes_and_upholds_are_unlimited_but_count_for_other_corrections() ->
     with reads_meet(fine) as calls:
         corrections = get(id_)[1]["corrections"]
     assert [each["type"] for each in corrections] == ["dispute", "uphold"] * 55
-    assert len(calls) == 3  # one call for the outcome, two for its 110 entries: a call reads 100
+    # One call reads the outcome, and two read its 110 entries, of which each call reads up to 100.
+    assert len(calls) == 3
     assert amend(id_, KEY, retitle("x"))[:2] == correct(id_, OWNER, BODIES["confirm"])[:2] == IMPOSSIBLE
 
 
@@ -269,10 +270,10 @@ def test_corrections_stored_without_counts_are_counted_from_their_entries(monkey
     assert amend(id_, AGENT, retitle("x"))[:2] == IMPOSSIBLE
     with reads_of_corrections_meet(fine) as reads:
         assert correct(id_, OWNER, BODIES["dispute"])[0] == 200
-    assert len(reads) == 2  # the outcome, and its entries
+    assert len(reads) == 2  # one call reads the outcome, the other its entries
     with reads_of_corrections_meet(fine) as reads:
         assert correct(id_, KEY, BODIES["uphold"])[0] == 200
-    assert len(reads) == 1  # the counts are stored now
+    assert len(reads) == 1  # the counts were stored by the previous correction
     assert amend(id_, AGENT, retitle("x"))[:2] == IMPOSSIBLE
     assert amend(id_, KEY, retitle("x"))[0] == 200
 
@@ -288,7 +289,7 @@ def test_a_history_beyond_the_limit_shows_its_newest_corrections(monkeypatch: py
     outcome, corrections = get(id_)[1].values()
     assert outcome["version"] == 12
     assert [each["id"] for each in corrections] == made[-7:]
-    # A correction that is no longer shown is still replayed.
+    # This correction is not shown any more, but a retry still gets its answer again.
     assert correct(id_, KEY, BODIES["amend"], key="0")[1] == {
         "ok": True,
         "id": made[0],
@@ -416,7 +417,7 @@ def test_ignored_fields_are_named() -> None:
     id_ = given()
     body = BODIES["amend"] | {"reasons": 1, "changes": {"title": "x", "vlaue": 1, "a,b": 2}}
     assert correct(id_, KEY, body)[2]["Ignored-Fields"] == "reasons, changes.vlaue, changes.a%2Cb"
-    # A dispute has no `changes`, so they are ignored and not validated.
+    # A dispute has no field `changes`, so `changes` is ignored without being validated.
     body = BODIES["dispute"] | {"changes": {"title": ""}, "userId": 42}
     status, answer, headers = correct(id_, OWNER, body)
     assert (status, headers["Ignored-Fields"], answer["outcome"]["title"]) == (200, "changes", "x")
@@ -548,7 +549,7 @@ def test_that_nothing_would_change_is_checked_last() -> None:
     assert amend(id_, KEY, '{"title":"Closed the deal"}', key="k")[:2] == first[:2]
     assert amend(id_, KEY, '{"title":"Closed the deal"}')[:2] == (400, NOTHING)
     assert amend(id_, KEY, '{"title":"Closed the deal"}', key="l")[:2] == (400, NOTHING)
-    # A refusal is not stored under the idempotency key.
+    # A refusal does not use up the idempotency key.
     assert amend(id_, KEY, '{"title":"Another"}', key="l")[0] == 200
 
 
@@ -575,7 +576,7 @@ def test_an_amend_that_changed_nothing_is_remembered_under_its_key(unchanged: st
     again = amend(unchanged, AGENT, same, key="k")
     assert (again[1], again[2]["Idempotent-Replayed"]) == (first, "true")
     assert amend(unchanged, AGENT, other, key="k")[0] == 422
-    # A retry is still a replay, although the same amend would change something by now.
+    # A retry still gets the first answer, although a new amend with these values would change something by now.
     assert amend(unchanged, KEY, other)[0] == 200
     assert amend(unchanged, AGENT, same, key="k")[1] == first | {"version": 1}
     assert ledger()[0]["title"] == "Another"
@@ -691,7 +692,7 @@ def test_idempotency_keys_of_corrections_are_per_outcome() -> None:
 
 
 def test_idempotency_keys_are_per_kind_of_caller_and_per_agent_key() -> None:
-    """Otherwise a manipulated agent could use a key first, and the platform's void would get a 422."""
+    """Otherwise a manipulated agent could use an idempotency key first, and the platform's void would get a 422."""
     another = AGENT | {"keyId": "another0another0"}
     id_ = given()
     for number, caller in enumerate((AGENT, another, KEY)):
@@ -733,7 +734,7 @@ CONFLICT = cancelled("TransactionConflict", "None")
 
 
 def meanwhile(*corrections: Callable[[], Any]) -> Fault:
-    """Return a fault that makes one of these corrections before each attempt."""
+    """Return a fault that makes another correction before each attempt, until none is left."""
     left = list(corrections)
 
     def fault(_request: Any, send: Any) -> Any:
@@ -746,7 +747,7 @@ def meanwhile(*corrections: Callable[[], Any]) -> Fault:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retry for 0.3 s only."""
+    """Stop retrying after 0.3 s."""
     monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", 0.3)
 
 
@@ -763,7 +764,7 @@ class TestRaces:
         assert ledger()[0]["version"] == 1
 
     def test_the_same_key_between_two_reads_corrects_once(self) -> None:
-        """The other correction is stored after the outcome is read and before the idempotency key is read."""
+        """The other correction is stored between two reads: that of the outcome and that of the idempotency key."""
         id_ = given()
         reads: list[str] = []
 
@@ -835,7 +836,7 @@ class TestRaces:
         ids=["contended", "throttled", "canceled for throttling"],
     )
     def test_an_attempt_that_may_still_land_is_a_500(self, after: list[Fault]) -> None:
-        """Delay a request so that it takes effect after the caller got its answer."""
+        """A request is delayed until its caller has an answer, and only then takes effect."""
         id_ = given()
         late: list[Any] = []
 
@@ -875,7 +876,7 @@ class TestRaces:
     def test_a_lost_attempt_that_cannot_land_any_more_is_answered_exactly(
         self, other: str, last: Fault, expected: tuple[int, str]
     ) -> None:
-        """Another correction raises the version, so the lost attempt can no longer succeed."""
+        """Another correction has raised the version, so the lost attempt can no longer take effect."""
         id_ = given()
         late: list[Any] = []
         made: list[int] = []
@@ -1062,7 +1063,7 @@ def test_a_page_with_few_void_outcomes_takes_one_more_query() -> None:
 
 
 def test_a_history_too_large_for_a_response_marks_omitted_metadata() -> None:
-    # Lambda escapes the backslashes again, which doubles the size.
+    # Lambda's JSON escapes each backslash once more, which doubles the size.
     large = [{"a": f"{number:02}" + "\\" * 32_000} for number in range(51)]
     id_ = given(metadata=large[0])
     for metadata in large[1:]:

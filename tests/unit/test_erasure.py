@@ -63,7 +63,10 @@ def invoke(**event: Any) -> dict[str, Any]:
 
 
 def erase(clock: Clock, user_id: int = 42, portions: int = 50) -> dict[str, Any]:
-    """Invoke the function until the erasure is done, waiting in between for as long as it asks."""
+    """Invoke the function until the erasure is done.
+
+    In between, advance the clock by the time that the function asks for.
+    """
     for _ in range(portions):
         answer = invoke(user_id=user_id)
         if answer["done"]:
@@ -77,13 +80,13 @@ def records() -> list[Any]:
 
 
 def assert_erased(course: Any) -> None:
-    """Check that nothing of user 42 is left, and that no erasure is running."""
+    """Check that no row of user 42 is left, and that no erasure is still running."""
     assert rows_of(42) == {}, course
     assert "running" not in [row["erasure"]["S"] for row in records()], course
 
 
 def record_done(user_id: int) -> str:
-    """Store a finished erasure of a user, and return a millisecond or more after it."""
+    """Store a finished erasure of a user. Return its end, once the clock is at least a millisecond later."""
     done_at = instants.text(instants.now())
     row = {"user": {"S": app.erasures.hashed(str(user_id))}, "erasure": {"S": "2026"}, "begun_at": {"S": "2026"}}
     aws_client("dynamodb").put_item(TableName="ErasuresTable", Item=row | {"done_at": {"S": done_at}})
@@ -101,7 +104,10 @@ class Killed(BaseException):
 
 
 def watching(monkeypatch: pytest.MonkeyPatch, before: Callable[[int, str, Any], None]) -> None:
-    """Call `before` ahead of each DynamoDB call of the erasure, with the call's number, operation and body."""
+    """Call `before` ahead of each DynamoDB call of the erasure.
+
+    Its arguments are the call's number, operation and body.
+    """
     connection = app.erasures.dynamodb.connection
     post = type(connection).post
     number = 0
@@ -117,7 +123,7 @@ def watching(monkeypatch: pytest.MonkeyPatch, before: Callable[[int, str, Any], 
 
 class TestAnErasure:
     def test_deletes_every_row_of_the_user_and_no_other(self, clock: Clock) -> None:
-        # For a new table, either write rows of a user in tests/people.py or add an exception here.
+        # If there is a new table, write a user's rows to it in tests/people.py, or add an exception here.
         assert rows_of(42).keys() == moto_tables().keys() - {"ErasuresTable"}
         others = {
             table: [row for row in rows if row not in rows_of(42)[table]] for table, rows in rows_of(None).items()
@@ -194,7 +200,7 @@ class TestTheRecord:
 def test_an_erasure_that_is_killed_before_any_write_is_finished_by_the_next(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, lives: dict[str, Any]
 ) -> None:
-    """Being killed right after a write leaves the same rows as being killed before the next write."""
+    """The erasure is killed before any one of its writes. Killing it after a write would leave the same rows."""
     writes, fatal = 0, 0
 
     def kill(_number: int, operation: str, _body: Any) -> None:
@@ -219,7 +225,7 @@ def test_an_erasure_that_is_killed_before_any_write_is_finished_by_the_next(
 def test_rows_written_between_any_two_calls_are_erased_too(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, lives: dict[str, Any]
 ) -> None:
-    """Only rows written during the last three calls remain: these look for keys, totals and outcomes once more."""
+    """Rows may only remain if they were written during the last three calls, which look for new rows once more."""
     moment, calls = 0, 0
 
     def write(_number: int, _operation: str, _body: Any) -> None:
@@ -258,7 +264,7 @@ def test_an_erasure_is_not_done_while_the_user_still_records(clock: Clock) -> No
 def test_two_erasures_at_once_leave_nothing(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, lives: dict[str, Any]
 ) -> None:
-    """Between any two calls of the first erasure, the second one deletes what has just been recorded."""
+    """Before any one call of the first erasure, an outcome is recorded and the second erasure runs."""
     other = erasure.Erasures(
         "ErasuresTable",
         data_sources.Tables("KeysTable", "SessionsTable", "OutcomesTable", "TotalsTable", "IdempotencyTable"),
@@ -295,7 +301,7 @@ def test_a_throttled_table_asks_to_wait(clock: Clock) -> None:
 
 
 def test_a_portion_out_of_time_is_continued_by_the_next(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    ticks = iter(range(0, 10**9, 2))  # leaves time for about a dozen calls
+    ticks = iter(range(0, 10**9, 2))  # each portion has time for about a dozen calls
     monkeypatch.setattr("outcomes.privacy.data_sources.time.monotonic", lambda: next(ticks))
     assert invoke(user_id=42)["wait"] == 0
     erase(clock, portions=200)
@@ -304,7 +310,7 @@ def test_a_portion_out_of_time_is_continued_by_the_next(clock: Clock, monkeypatc
 
 @pytest.fixture
 def sixty_more() -> dict[str, int]:
-    """Record sixty more outcomes, and return the expected numbers of erased rows."""
+    """Record sixty more outcomes. Return how many rows of each kind an erasure must delete now."""
     for number in range(60):
         record(42, key=f"another-{number}")
     return ERASED | {"outcomes": 64, "idempotency_keys": 64}
@@ -314,7 +320,7 @@ def sixty_more() -> dict[str, int]:
 def test_a_portion_out_of_time_counts_all_that_it_deleted(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, calls: int, sixty_more: dict[str, int]
 ) -> None:
-    """The time runs out at different calls, including those that delete a page."""
+    """The time runs out after different numbers of calls. Some of these calls delete a page of rows."""
     monkeypatch.setattr(data_sources, "PORTION_SECONDS", calls)
     ticks = iter(range(10**9))
     monkeypatch.setattr("outcomes.privacy.data_sources.time.monotonic", lambda: next(ticks))
@@ -377,7 +383,7 @@ def test_an_invalid_event_is_answered_with_an_error_and_deletes_nothing(event: d
 
 class TestAfterARestore:
     def repeat(self) -> dict[str, int]:
-        """Repeat all erasures until they are done, and return the numbers of deleted rows."""
+        """Invoke the function to repeat all erasures until they are done. Return the numbers of deleted rows."""
         deleted: dict[str, int] = {}
         event: dict[str, Any] = {}
         for _ in range(50):
@@ -390,7 +396,7 @@ class TestAfterARestore:
         raise AssertionError(answer)
 
     def test_restored_rows_are_erased_again(self, clock: Clock, lives: dict[str, Any]) -> None:
-        clock.now = instants.now()  # the rows were written now
+        clock.now = instants.now()  # the clock must not be earlier than the rows
         erase(clock)
         gone = rows_of(None)
         restore({name: table for name, table in lives.items() if name != "ErasuresTable"})
@@ -459,7 +465,7 @@ class TestAfterARestore:
 
 
 def told() -> list[Any]:
-    """Convert the records of both streams to events; None stands for a record without an event."""
+    """Convert all records of both streams to events. A record that is no event becomes None."""
     return [event_of(each, {}) for table in ("OutcomesTable", "KeysTable") for each in records_of_stream(table)]
 
 

@@ -36,7 +36,7 @@ OUTCOME = {
 
 @pytest.fixture(autouse=True)
 def ledger_with_streams(tables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Turn on both streams, make ids predictable, and advance the clock by a second whenever it is read."""
+    """Turn on both streams, make ids predictable, and let each read of the clock advance it by a second."""
     streams.turn_on(tables["OutcomesTable"], tables["KeysTable"])
     seconds, ids = count(NOON, 1000), count(1)
     monkeypatch.setattr(instants, "now", lambda: next(seconds))
@@ -64,7 +64,7 @@ def entries_of(records: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def told(table: str = "OutcomesTable") -> list[Event]:
-    """Return the events of a table's stream, in order."""
+    """Return the events in the stream of a table, in order."""
     records = streams.records(table)
     for number, each in enumerate(records):
         each["eventID"] = f"{number:032x}"
@@ -190,7 +190,7 @@ def test_erasures_are_no_events() -> None:
     for item in scan("KeysTable"):
         erase("KeysTable", {"id": item["id"]})
 
-    # A correction whose entry has been deleted is not published either.
+    # A correction is not published either if its entry was deleted.
     assert types() == ["outcome.recorded"]
     assert types("KeysTable") == ["key.created"]
     assert key["id"] in told("KeysTable")[0].subject
@@ -223,7 +223,7 @@ def test_the_use_of_a_key_is_no_event() -> None:
 
 
 def test_the_expiry_of_a_key_is_no_event(monkeypatch: pytest.MonkeyPatch) -> None:
-    """DynamoDB deletes the expired key later, and creating the next key removes it from the user's row."""
+    """DynamoDB deletes the row of an expired key later. The user's row loses the key when the next key is created."""
     old = ask_keys("POST", "/api/keys", {"name": "For an hour", "expiresAt": "2026-04-01T13:00:00Z"})
     erase("KeysTable", {"id": {"S": old["id"]}})
     later = count(NOON + 3_600_000, 1000)

@@ -76,14 +76,14 @@ def option(name: str) -> str:
 
 
 def words(path: str, begin: str = "", end: str = r"\Z") -> set[str]:
-    """Return the words of a file between a match of `begin` and the next match of `end`."""
+    """Return all words of a file from a match of `begin` to the next match of `end`."""
     found = re.search(f"{begin}(.*?){end}", (ROOT / path).read_text(), re.DOTALL)
     assert found, f"{path} has no {begin}"
     return set(re.findall(r"\w+", found[1]))
 
 
 def schema(name: str) -> set[str]:
-    """Return the words of a schema in openapi.yaml."""
+    """Return all words in a schema of openapi.yaml."""
     return words("openapi.yaml", f"\n    {name}:\n", "\n    (?=[A-Z])")
 
 
@@ -97,7 +97,8 @@ WHOSE = frozenset({"user_id"})
 class Place(NamedTuple):
     """A place that must list every field of an outcome.
 
-    named: the names found there. spelt: returns a field's spelling there. others: fields that may be missing.
+    named: the names that the place contains. spelt: returns the spelling of a field in this place. others: the fields
+    that this place may omit.
     """
 
     named: Iterable[str]

@@ -35,7 +35,7 @@ READS = {
 }
 WRITES = {
     "record": (record_outcome, partial(post, body=OUTCOME), "Failed to record outcome"),
-    "batch": (record_batch, partial(post, body={"outcomes": [OUTCOME]}), ""),  # fails item by item
+    "batch": (record_batch, partial(post, body={"outcomes": [OUTCOME]}), ""),  # a batch has an error for each item
     "correct": (correct_outcome, partial(post, body={"type": "confirm"}, parameters=ID), "Failed to correct outcome"),
     "create a key": (manage_keys, partial(post, "/api/keys", body={"name": "x"}), "Failed to manage keys"),
     "rotate a key": (

@@ -36,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("tables")
 
 
 def add(milliseconds: int = NOON, user: int = 42, **fields: Any) -> str:
-    # Also accept texts with invisible characters: earlier releases stored them, and they are exported too.
+    # Earlier releases accepted texts with invisible characters, and such texts are exported too. So accept them here.
     outcome = NewOutcome.parse(PLAIN | fields, session_user=user, as_before=True)
     return app.store.add(outcome, "session", milliseconds=milliseconds)
 
@@ -137,7 +137,7 @@ def test_without_outcomes_the_file_has_its_heading_alone_or_nothing() -> None:
     ],
 )
 def test_formulas_are_escaped_at_the_beginning_and_after_separators(title: str, written: str) -> None:
-    """In locales with a decimal comma, Excel splits at semicolons, and then ignores quotes within a cell."""
+    """If a locale has a decimal comma, Excel splits lines at semicolons, and then ignores quotes within a cell."""
     add(title=title, description=title, metadata={"a": "x;=1"})
     [row] = cells()
     assert (row["title"], row["description"], row["metadata"]) == (written, written, '{"a":"x;\'=1"}')
@@ -154,7 +154,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=2
 def test_any_text_is_one_cell_and_one_line(title: str, description: str) -> None:
     id_ = add(title=title, description=description)
     row = next(row for row in cells() if row["id"] == id_)
-    # Apostrophes may have been added, to escape formulas.
+    # Escaping formulas may have added apostrophes.
     assert len(row["title"]) >= len(title)
     assert row["title"].replace("'", "") == title.replace("'", "")
     assert row["description"].replace("'", "") == description.replace("'", "")

@@ -103,24 +103,25 @@ def service() -> Iterator[dict[str, str]]:
 def first_request(
     function: str, event: dict[str, Any], service: dict[str, str], functions: Path = ROOT / "functions"
 ) -> dict[str, Any]:
-    """Run a function in a new process until it has answered one request. Return a dict with these keys.
+    """Run a function in a new process until it has answered one request.
 
-    answer: its answer. modules: all modules that it loaded. late: the modules that it loaded after init.
-    opened: the files that it opened besides modules. connected: the hosts that it connected to.
+    Return a dict. answer: the function's answer. modules: all modules that it has loaded. late: the modules that it has
+    loaded after init. opened: the files that it has opened, except modules. connected: the hosts that it has connected
+    to.
     """
     done = subprocess.run(
-        # Ignore ResourceWarning: the connection stays open until the process ends.
+        # Ignore ResourceWarning, because the connection stays open until the process ends.
         [sys.executable, "-W", "error", "-W", "ignore::ResourceWarning", "-c", FIRST_REQUEST, json.dumps(event)],
         # Measuring coverage would load additional modules.
         env={name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
         | {
             "PYTHONPATH": f"{functions}/{function}:{ROOT}/layers/common",
-            "PYTHONDONTWRITEBYTECODE": "",  # Python treats an empty variable as not set
+            "PYTHONDONTWRITEBYTECODE": "",  # to Python, an empty variable is the same as none
             "KEY_FINGERPRINTS": fingerprint("a-key"),
             "SESSION_SECRET_ARN": "arn",
             "SESSION_SECRET_OVERLAP_DAYS": "30",
             "SESSIONS_TABLE": "SessionsTable",
-            "KEYS_TABLE": "keys",  # the name that the stub expects
+            "KEYS_TABLE": "keys",  # the stub expects this name
             "ACCEPT_PLAIN_COOKIES": "true",
             "OIDC_ISSUER": "",
         }
@@ -160,7 +161,7 @@ def test_a_first_request_loads_and_opens_nothing_dispensable(
     assert told["opened"] == [
         path for path in told["opened"] if "/tzdata/" in path and function.startswith("summarize")
     ]
-    # Load modules during init, which has a whole CPU; later, the share of CPU depends on the memory size.
+    # Modules must be loaded during init, which has a whole CPU. Later, the share of CPU depends on the memory size.
     assert told["late"] == []
     if function == "authorizer":
         ours = {module for module in told["modules"] if module.startswith("outcomes.")}

@@ -1,4 +1,7 @@
-"""Fingerprints of headers. A handler compares them to recognize the authorized request."""
+"""Fingerprints of headers.
+
+With them, a handler checks that its request is the one that was authorized.
+"""
 
 from typing import Any
 

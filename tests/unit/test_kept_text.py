@@ -1,4 +1,7 @@
-"""The byte format of materialized totals: later releases can read it or ignore it."""
+"""The byte format of materialized totals.
+
+A later release either reads this format correctly or ignores the bytes.
+"""
 
 from decimal import Decimal
 
@@ -15,7 +18,7 @@ GOLDEN = (
 
 
 def golden() -> Sums:
-    """Return totals with large, small, zero and negative values."""
+    """Return totals whose values are large, small, zero or negative."""
     sums = Sums()
     for day, type_, agent, tally, count, value in (
         ("2026-04-01", "deal_closed", None, 0, 3, "3000.5"),

@@ -106,7 +106,7 @@ def test_idempotency_keys_of_different_owners_do_not_collide(ledger: IdempotentW
             for key in ("k", "2\nk", "\nk")
         ),
         *(idempotency_hash(Caller(session), user, key) for session in (4, 42) for key in ("k", "2\nk")),
-        # The id of an agent key may consist of digits only, like a user id.
+        # An agent key's id may consist of digits only, and so look like a user id.
         *(
             idempotency_hash(by_key(id_), of, key)
             for id_ in ("4000000000000000", "4200000000000000")
@@ -250,7 +250,7 @@ def test_entries_of_one_key_in_a_batch_are_answered_in_order(ledger: IdempotentW
 def test_a_lasting_conflict_does_not_delay_the_other_entries(
     ledger: IdempotentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ticks = itertools.count()  # each read of the clock advances it by a second, independent of the real time
+    ticks = itertools.count()  # each read of the clock advances it by a second
     clock = SimpleNamespace(monotonic=lambda: next(ticks), sleep=lambda _seconds: None)
     monkeypatch.setattr("outcomes.aws.backoff.time", clock)
 
@@ -267,7 +267,7 @@ def test_a_lasting_conflict_does_not_delay_the_other_entries(
 
 
 def leaving(count: int, code: str = "ThrottlingError") -> Fault:
-    """Return a fault that stores all but the last `count` outcomes of a batch."""
+    """Return a fault that does not store the last `count` outcomes of a batch, but all others."""
 
     def fault(request: Request, _send: Send) -> Reply:
         statements = request.body["Statements"]
@@ -310,7 +310,7 @@ def test_statements_left_unprocessed_at_the_deadline_time_out(
 
 @pytest.mark.parametrize("prefix", [None, "k"])
 def test_a_delayed_attempt_does_not_overwrite_a_correction(ledger: IdempotentWriter, prefix: str | None) -> None:
-    """A delayed attempt reaches DynamoDB after its outcome was voided."""
+    """The delayed attempt reaches DynamoDB after the outcome was voided."""
     late: list[Send] = []
 
     def hold(_request: Request, send: Send) -> Reply:
@@ -349,7 +349,7 @@ def test_a_batch_stores_each_outcome_as_it_is_stored_alone(ledger: IdempotentWri
         ("ThrottlingError", Busy),
         ("ProvisionedThroughputExceeded", Busy),
         ("RequestLimitExceeded", Busy),
-        # The item may be stored: another transaction can only conflict with a stored item.
+        # The outcome may be stored: other transactions can only conflict with it if it is.
         ("TransactionConflict", CallFailed),
         ("InternalServerError", CallFailed),
         ("ValidationError", CallFailed),
@@ -385,7 +385,7 @@ def test_a_transaction_throttled_twice_is_busy(ledger: IdempotentWriter, codes: 
 
 
 def test_a_hot_partition_does_not_delay_others_and_is_tried_twice(ledger: IdempotentWriter) -> None:
-    """DynamoDB's answer reports throttling only for the first outcome of a partition."""
+    """If a partition is throttled, DynamoDB's answer says so only for the partition's first outcome."""
     batch = [
         WriteRequest(outcome(userId=Decimal(user)), idempotency_hash(Caller(), outcome(), f"{user} {number}"), "key")
         for number in range(10)

@@ -202,7 +202,7 @@ def test_a_session_does_not_learn_which_ids_are_another_user_s() -> None:
 
 
 def test_the_platform_learns_that_a_key_is_another_user_s() -> None:
-    """A caller that tries to revoke a leaked key must learn that its user id was wrong."""
+    """If somebody sends a wrong user id to revoke a leaked key, the answer must say that nothing was revoked."""
     _, made = create(session(7))
     assert revoke(made["id"], KEY, userId="42") == NOT_FOUND
     assert revoke(ANOTHER_ID, KEY, userId="42") == (200, {"ok": True})
@@ -293,7 +293,7 @@ def test_fields_that_are_not_read_are_named() -> None:
 
 
 def test_an_idempotency_key_is_refused_where_the_answer_holds_a_key() -> None:
-    """To replay such an answer, the key itself would have to be stored."""
+    """The answer contains an agent key. To send it again, we would have to store the key."""
     _, made = create(session(42))
     once = {"headers": {"Idempotency-Key": "k"}}
     refused = {

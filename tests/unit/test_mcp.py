@@ -184,7 +184,10 @@ def test_a_call_of_a_batch_is_not_begun_after_the_deadline(monkeypatch: pytest.M
 
 
 def recording(*counts: int) -> list[dict[str, Any]]:
-    """Make a batch with one call per count: record_outcome for 0, otherwise record_outcomes with that many items."""
+    """Make a batch of MCP calls, one for each count.
+
+    A count of 0 calls record_outcome. Any other count calls record_outcomes with that many items.
+    """
     calls: list[tuple[str, Any]] = [
         ("record_outcomes", {"outcomes": [DEAL | {"idempotency_key": f"{call}-{item}"} for item in range(count)]})
         if count
@@ -211,7 +214,7 @@ def test_a_batch_that_records_more_is_refused_as_a_whole(counts: list[int]) -> N
     assert done("list_outcomes", {})["outcomes"] == []
 
 
-# Each malformed call gets its own error, and does not count towards the limit.
+# Each of these malformed calls gets an error of its own, and does not count towards the limit.
 ODD = [
     {"name": "record_outcomes", "arguments": None},
     {"name": "record_outcomes", "arguments": {"outcomes": "x" * 200}},

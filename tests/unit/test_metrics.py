@@ -25,7 +25,7 @@ def outcome(outcome_type: str = "deal_closed", value: Decimal | None = None) -> 
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    """Return the metric lines since the last call, without timestamps."""
+    """Return the metric lines written since the previous call of this function, without their timestamps."""
     written = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     for line in written:
         assert isinstance(line["_aws"].pop("Timestamp"), int)
@@ -69,7 +69,7 @@ def test_refusals_are_counted_as_by_powertools(capsys: pytest.CaptureFixture[str
 def test_without_a_namespace_nothing_is_written(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With Monitoring=Off there is no namespace, because CloudWatch charges for each metric."""
+    """With Monitoring=Off, there is no namespace. This saves money, because CloudWatch charges for each metric."""
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "")
     observability.count_busy()
 

@@ -1,4 +1,4 @@
-"""Earlier releases accepted invisible texts: retries of such calls, and rows that contain such texts."""
+"""Invisible texts, which earlier releases accepted: retries of calls with them, and stored rows with them."""
 
 import json
 from typing import Any
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("tables")
 
 
 def recorded_before(key: str = "k") -> str:
-    """Record OLD as earlier releases would have."""
+    """Record OLD as an earlier release did."""
     outcome = NewOutcome("deal_closed", "\u200b", "an\x1b[31m escape", user_id=42)
     table = IdempotentWriter(OutcomeStore("OutcomesTable"), "IdempotencyTable")
     return table.record(WriteRequest(outcome, idempotency_hash(Caller(), outcome, key), "key")).id
@@ -76,7 +76,7 @@ def test_without_a_remembered_key_old_texts_are_refused() -> None:
         assert (status, answer["error"]) == (400, "Invalid title")
         assert [fault["field"] for fault in answer["details"]] == ["title", "description"]
         assert answer["details"][0]["message"] == TITLE
-    # The answer is the same if the key's limits forbid the outcome too. Other faults are listed as usual.
+    # The answer is the same if the key's limits forbid the outcome as well. Other errors are listed as usual.
     assert post(OLD | {"agentId": 8}, agent(agentId="7"))[:2] == (400, answer)
     status, answer, _ = post(OLD | {"valueUsd": "1"})
     assert [fault["field"] for fault in answer["details"]] == ["title", "description", "valueUsd"]

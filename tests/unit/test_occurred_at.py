@@ -31,7 +31,7 @@ def milliseconds(text: str) -> int:
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Set the clock to noon, and return a function that changes the time."""
+    """Set the clock to noon, and return a function that sets it to another time."""
 
     def set_clock(text: str) -> None:
         now = milliseconds(text)
@@ -180,7 +180,7 @@ class TestIdempotency:
     def test_a_retry_is_a_replay_when_the_window_has_moved_on(self, clock: Callable[[str], None]) -> None:
         first = post(EARLIEST, session(42), key="k")
         [batched] = post_batch({"occurredAt": EARLIEST, "idempotencyKey": "b"}, caller=session(42))
-        # Just before the idempotency key expires.
+        # Now the idempotency key is about to expire.
         clock(later(NOW, days=35, seconds=-1))
         again = post(EARLIEST, session(42), key="k")
         assert (again["body"], again["headers"]["Idempotent-Replayed"]) == (first["body"], "true")
@@ -191,7 +191,7 @@ class TestIdempotency:
         assert len(listed()) == 2
 
     def test_a_retry_is_never_counted_twice_within_the_window(self, clock: Callable[[str], None]) -> None:
-        """Idempotency keys expire later than `occurredAt` becomes too old to be accepted."""
+        """An idempotency key expires only after its `occurredAt` has become too old to be accepted."""
         post(NOW, session(42), key="k")
         clock(later(NOW, days=34))
         assert post(NOW, session(42), key="k")["headers"]["Idempotent-Replayed"] == "true"
@@ -287,7 +287,7 @@ class TestSortingAndSums:
         march = summary(**{"from": "2026-03-14", "to": "2026-03-16"})
         assert [(day["date"], day["value_usd"]) for day in march["by_day"]] == [("2026-03-14", 5), ("2026-03-15", 2)]
         assert summary(**{"from": "2006-03-14", "to": "2006-03-15"})["value_usd"] == 8
-        # An outcome recorded by a host whose clock was ahead is found too.
+        # An outcome is also found if the clock of the host that recorded it was ahead.
         assert summary(**{"from": LATEST, "to": "2026-04-02"})["value_usd"] == 16
         assert summary(**{"from": NOW, "to": LATEST})["value_usd"] == 32
 

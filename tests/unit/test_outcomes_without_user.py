@@ -1,4 +1,7 @@
-"""Reading the outcomes of no user, which are stored in sixteen partitions: list, export, summary and one of them."""
+"""Reading outcomes that belong to no user: list, export, summary, and a single outcome.
+
+They are stored in sixteen partitions.
+"""
 
 import json
 from decimal import Decimal
@@ -24,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("tables")
 
 
 def add(count: int, user: int | None = None, **fields: Any) -> list[str]:
-    """Record outcomes, a second apart. Return their ids, newest first."""
+    """Record outcomes one second apart, and return their ids, newest first."""
     body = {"outcomeType": "deal_closed", "title": "Closed", "userId": None if user is None else Decimal(user)}
     outcome = NewOutcome.parse(body | fields, session_user=None)
     store = OutcomeStore("OutcomesTable")
@@ -97,7 +100,7 @@ def test_without_time_for_every_partition_the_answer_is_a_503(app: Any, monkeypa
 def test_a_summary_adds_up_all_partitions_and_keeps_their_sums() -> None:
     add(500, valueUsd=Decimal("0.1"))
     add(1, user=42, valueUsd=Decimal(1000))
-    for _ in range(2):  # the second one reads kept sums
+    for _ in range(2):  # the second summary reads stored sums
         answer = json.loads(get(summarize_outcomes, **PERIOD)["body"])
         assert (answer["count"], answer["value_usd"]) == (500, 50)
         assert [(day["date"], day["count"]) for day in answer["by_day"]] == [("2026-04-01", 500)]

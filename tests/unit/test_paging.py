@@ -141,7 +141,7 @@ def test_a_cursor_of_one_range_may_be_used_with_another() -> None:
 
 
 def test_rare_matches_are_searched_in_few_queries() -> None:
-    # Filling a page of two takes five reads, each four times as long as the last: 3 + 12 + 48 + 192 + 768.
+    # Five reads find a page of two outcomes. Each reads four times as many as the one before: 3 + 12 + 48 + 192 + 768.
     between = 1_100
     wanted = [add(NOON, agentId=Decimal(7)), add(NOON + between, agentId=Decimal(7))]
     others = [

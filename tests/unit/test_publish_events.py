@@ -29,9 +29,9 @@ pytestmark = pytest.mark.usefixtures("tables", "no_waiting")
 
 
 class Bus:
-    """A fake EventBridge that checks the limits of EventBridge, and accepts or refuses each entry.
+    """A fake EventBridge, which checks the real one's limits, and accepts or refuses each entry.
 
-    refuse: returns an error code for a CloudEvent, or None to accept it.
+    refuse: a function that returns an error code for a CloudEvent, or None to accept it.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class Bus:
             sum(len(entry[name].encode()) for entry in entries for name in ("Source", "DetailType", "Detail")) < 2**18
         )
         assert {(entry["EventBusName"], entry["Source"]) for entry in entries} == {("default", "outcomes-prod")}
-        assert send().status == 200  # moto accepts the entries too
+        assert send().status == 200  # moto, too, accepts the entries
         results: list[dict[str, str]] = []
         self.calls.append([])
         for number, entry in enumerate(entries):
@@ -78,7 +78,7 @@ def bus(tables: dict[str, str]) -> Iterator[Bus]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Turn off retries within an invocation."""
+    """Let the function make no retries of its own."""
     monkeypatch.setattr(backoff.Backoff, "wait", lambda _self: False)
 
 
@@ -107,7 +107,10 @@ def records() -> list[Any]:
 
 
 def give(batch: list[Any]) -> str | None:
-    """Invoke the function. Return the sequence number from which it requests a retry, or None."""
+    """Invoke the function on a batch.
+
+    Return the sequence number of the first record that Lambda should retry, or None.
+    """
     # JSON in and out, as Lambda does.
     answer = json.loads(json.dumps(app.handler(json.loads(json.dumps({"Records": batch})), None)))
     assert answer.keys() == {"batchItemFailures"}
@@ -149,7 +152,7 @@ def test_everything_is_published_once_and_in_order(bus: Bus) -> None:
 
 
 def test_a_call_has_one_event_of_an_outcome(bus: Bus) -> None:
-    """Otherwise EventBridge could accept a later event of the outcome and refuse an earlier one of the same call."""
+    """With two events of one outcome in a call, EventBridge could refuse the earlier one and accept the later one."""
     id_ = record()
     correct(id_, OWNER, {"type": "confirm"})
     correct(id_, OWNER, {"type": "dispute", "reason": "Not mine"})
@@ -207,7 +210,7 @@ def test_an_event_too_large_is_published_without_metadata(bus: Bus, monkeypatch:
 
 
 def test_the_largest_outcome_is_published(bus: Bus) -> None:
-    text = "\\" * 32_000  # two bytes each in JSON
+    text = "\\" * 32_000  # each backslash has two bytes in JSON
     id_ = record(title="🎉" * 200, description="🎉" * 1000, metadata={"text": text})
     changes = {"title": "🎊" * 200, "description": "🎊" * 1000, "metadata": {"more": text}}
     correct(id_, KEY, {"type": "amend", "reason": "🎉" * 500, "changes": changes})
@@ -237,7 +240,7 @@ def test_a_failing_bus_makes_lambda_retry_the_batch(bus: Bus, trouble: str) -> N
     with faulty(app.bus.eventbridge, "PutEvents", TROUBLE[trouble]):
         try:
             again_from = give(batch)
-        except TypeError:  # the function raises: Lambda retries the whole batch
+        except TypeError:  # if the function raises an error, Lambda retries the whole batch
             again_from = number_of(batch[0])
     assert again_from == number_of(batch[0])
 
@@ -302,7 +305,7 @@ def test_an_unreadable_table_makes_lambda_retry_the_batch(bus: Bus) -> None:
 
 
 def damaged(record: Any) -> Any:
-    """Return a copy of a record that cannot be converted to an event."""
+    """Return a copy of a record that cannot be converted to an event any more."""
     broken = deepcopy(record)
     del broken["dynamodb"]["NewImage"]["title"]
     return broken | {"eventID": "f" * 32}

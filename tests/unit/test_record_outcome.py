@@ -58,7 +58,8 @@ NOBODYS = {"outcomeType": "deal_closed", "title": "Closed a deal"}
 def test_an_outcome_without_a_user_has_the_header_unassigned(
     body: Any, caller: dict[str, Any], unassigned: str | None
 ) -> None:
-    for header in {}, {"Idempotency-Key": "k"}, {"Idempotency-Key": "k"}:  # the last is a replay
+    # The third request repeats the second one, so it is a replay.
+    for header in {}, {"Idempotency-Key": "k"}, {"Idempotency-Key": "k"}:
         response = app.handler(proxy_event("POST", authorizer=caller, body=body, headers=header), None)
         assert (response["statusCode"], response["headers"].get("Unassigned")) == (200, unassigned)
         assert caller == session(42) or response["body"] == '{"ok":true}'
@@ -214,7 +215,10 @@ def test_a_malformed_event_is_a_401(event: dict[str, Any]) -> None:
 
 @pytest.mark.usefixtures("no_waiting")
 def test_a_throttled_table_is_a_503_that_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
-    """Alarms subtract the counted 503s from the 5xx errors: the access log may be minutes late."""
+    """An alarm subtracts these 503s from the 5xx errors.
+
+    They are counted, because the access log may be minutes late.
+    """
     event = proxy_event("POST", authorizer=KEY, body=VALID)
     with faulty(app.store.dynamodb, "PutItem", error(THROTTLED)) as attempts:
         response = app.handler(event, None)
@@ -286,7 +290,7 @@ bodies = st.fixed_dictionaries({}, optional=field_values).map(
 
 
 def test_accepted_bodies_come_back_equal_and_refused_ones_store_nothing() -> None:
-    users = itertools.count(1)  # a new user for each body
+    users = itertools.count(1)  # each body gets a new user
     accepted: list[int] = []
 
     @settings(max_examples=60, deadline=None)

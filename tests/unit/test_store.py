@@ -64,7 +64,7 @@ def test_outcomes_of_no_user_spread_over_sixteen_partitions(store: OutcomeStore)
     for _ in range(60):
         store.add(outcome(userId=None), "key")
     partitions = {item["user_id"]["S"] for item in scan()}
-    assert len(partitions) > 8  # fails by chance once in 10^14 runs
+    assert len(partitions) > 8  # by chance, this fails once in 10^14 runs
     assert all(re.fullmatch(r"unassigned#(\d|1[0-5])", partition) for partition in partitions)
 
 

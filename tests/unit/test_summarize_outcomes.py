@@ -100,7 +100,7 @@ class TestTheResponse:
         with faulty(app.store.dynamodb, "Query", look):
             response = summary()
         assert (response["count"], response["value_usd"]) == (40, 4)
-        assert len(sent) == 4  # three queries of outcomes, one of corrections
+        assert len(sent) == 4  # three queries read outcomes, one reads corrections
         for params in sent:
             assert params["ConsistentRead"] is True
             assert "metadata" not in params["ProjectionExpression"]
@@ -116,12 +116,12 @@ class TestTheResponse:
 
 @pytest.mark.usefixtures("tables", "recorded")
 class TestFiltersAndGroups:
-    """Filters, weeks and months, and the previous period."""
+    """Summaries with filters, by week or month, and compared with the previous period."""
 
     @pytest.fixture
     def recorded(self) -> None:
         for at, type_, agent, value in (
-            ("2026-03-01T12:00:00Z", "deal_closed", 7, "3"),  # earlier than the previous period
+            ("2026-03-01T12:00:00Z", "deal_closed", 7, "3"),  # this is before the previous period begins
             ("2026-03-02T00:00:00Z", "deal_closed", 7, "10"),
             ("2026-03-31T23:59:59.999Z", "task_complete", 8, "20"),
             ("2026-04-01T00:00:00Z", "deal_closed", 7, "100"),
@@ -151,7 +151,8 @@ class TestFiltersAndGroups:
             ({"outcomeType": ["deal_closed", "task_complete", "deal_closed"]}, 700, 30),
             ({"outcomeType": "broadcast_complete"}, 0, 0),
             ({"agentId": "7"}, 300, 10),
-            ({"agentId": ["7", "008"]}, 800, 20),  # the last value counts, as in every query
+            # If a parameter is repeated, its last value counts, as in every query.
+            ({"agentId": ["7", "008"]}, 800, 20),
             ({"agentId": "9007199254740991"}, 0, 0),
             ({"agentId": "7", "outcomeType": "task_complete"}, 200, 0),
             ({"nobody": "knows", "status": "void", "limit": "-1"}, 1500, 30),
@@ -174,7 +175,8 @@ class TestFiltersAndGroups:
             ("2026-04-06", "2026-04-30T12:00:00Z", 600, 120),
             ("2026-04-06", "2026-04-30T12:00:00.001Z", 1400, 120),
             ("2026-04-01T00:00:00.001Z", "2026-05-01", 1400, 120),
-            ("2026-04-01T00:00:00Z", "2026-05-01T00:00:00.001Z", 3100, 30),  # one millisecond longer than whole days
+            # This period is one millisecond longer than whole days.
+            ("2026-04-01T00:00:00Z", "2026-05-01T00:00:00.001Z", 3100, 30),
         ],
     )
     def test_a_day_may_be_cut_at_either_end(self, since: str, until: str, value: int, before: int) -> None:
@@ -193,7 +195,7 @@ class TestFiltersAndGroups:
     def test_the_previous_period_is_read_with_the_present_one(self) -> None:
         with faulty(app.store.dynamodb, "Query", fine) as calls:
             summary(**APRIL, compare="previous", by="week")
-        assert len(calls) == 5  # three queries of totals; one of outcomes, one of corrections
+        assert len(calls) == 5  # three queries read totals, one reads outcomes, and one reads corrections
 
     @pytest.mark.parametrize(
         ("query", "name"),
@@ -221,7 +223,7 @@ class TestThePeriod:
             ({"from": "2026-04-01T10:00:00.5Z"}, "2026-04-01T10:00:00.500Z", "2026-04-02T00:00:00.000Z", 1),
             # Berlin's clocks go forward on 29 March, so these thirty days are an hour shorter.
             ({"timezone": "Europe/Berlin"}, "2026-03-02T23:00:00.000Z", "2026-04-01T22:00:00.000Z", 30),
-            # In Kathmandu it is 17:45; in Kiritimati it is already tomorrow.
+            # At noon UTC, it is 17:45 in Kathmandu, and already tomorrow in Kiritimati.
             ({"timezone": "Asia/Kathmandu"}, "2026-03-02T18:15:00.000Z", "2026-04-01T18:15:00.000Z", 30),
             ({"timezone": "Pacific/Kiritimati"}, "2026-03-03T10:00:00.000Z", "2026-04-02T10:00:00.000Z", 30),
             ({"from": "2025-04-01", "to": "2026-04-02"}, "2025-04-01T00:00:00.000Z", "2026-04-02T00:00:00.000Z", 366),
@@ -247,7 +249,7 @@ class TestThePeriod:
             ("America/Sao_Paulo", "2018-11-03", "2018-11-06", [24, 23, 24]),
             # This day has two midnights: clocks went from 00:59:59 to 00:00:00.
             ("America/Havana", "2025-11-01", "2025-11-04", [24, 25, 24]),
-            # The period begins and ends within a day.
+            # Both ends of this period are in the middle of a day.
             ("UTC", "2026-04-01T20:00:00Z", "2026-04-03T01:00:00Z", [4, 24, 1]),
             ("Europe/Berlin", "2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z", [1]),
         ],
@@ -282,10 +284,10 @@ class TestThePeriod:
         ("zone", "since", "until"),
         [
             ("UTC", "2024-01-01", "2025-01-01"),
-            ("America/New_York", "2024-11-04", "2025-11-05"),  # 366 days and, in November 2025, one hour
-            ("Europe/Berlin", "2025-03-30", "2026-03-31"),  # 366 days less two hours
-            ("Europe/Berlin", "2025-03-29T12:00:00+01:00", "2026-03-30"),  # 365 days, the first incomplete
-            ("Pacific/Apia", "2011-01-01", "2012-01-03"),  # 367 dates, one of which the clocks skipped
+            ("America/New_York", "2024-11-04", "2025-11-05"),  # of these 366 days, one has 23 hours and one has 25
+            ("Europe/Berlin", "2025-03-30", "2026-03-31"),  # of these 366 days, two have 23 hours and one has 25
+            ("Europe/Berlin", "2025-03-29T12:00:00+01:00", "2026-03-30"),  # the first of these 366 days is incomplete
+            ("Pacific/Apia", "2011-01-01", "2012-01-03"),  # these are 367 dates, but the clocks skipped one of them
         ],
     )
     def test_it_may_have_366_days(self, zone: str, since: str, until: str) -> None:
@@ -298,14 +300,15 @@ class TestThePeriod:
     @pytest.mark.parametrize(
         ("by", "zone", "since", "until", "dates"),
         [
-            # From Wednesday to Tuesday: the first and the last week are incomplete.
+            # The period is from a Wednesday to a Tuesday, so its first and last weeks are incomplete.
             ("week", "UTC", "2026-04-01", "2026-04-15", ["2026-04-01", "2026-04-06", "2026-04-13"]),
             ("week", "UTC", "2026-03-30", "2026-04-13", ["2026-03-30", "2026-04-06"]),
             ("week", "UTC", "2026-04-05T22:00:00Z", "2026-04-06T02:00:00Z", ["2026-04-05", "2026-04-06"]),
-            # The same four hours, all of them on Monday in Berlin.
+            # These are the same four hours. In Berlin, all of them are on Monday.
             ("week", "Europe/Berlin", "2026-04-05T22:00:00Z", "2026-04-06T02:00:00Z", ["2026-04-06"]),
             ("week", "America/New_York", "2026-03-02", "2026-03-16", ["2026-03-02", "2026-03-09"]),
-            # Clocks skipped Friday, 30 December: if the period begins then, its first week begins on Saturday.
+            # In Apia, clocks skipped Friday, 30 December 2011. If a period begins on this day, its first week begins on
+            # Saturday.
             ("week", "Pacific/Apia", "2011-12-26", "2012-01-03", ["2011-12-26", "2012-01-02"]),
             ("week", "Pacific/Apia", "2011-12-30", "2012-01-03", ["2011-12-31", "2012-01-02"]),
             ("month", "UTC", "2026-01-31", "2026-03-02", ["2026-01-31", "2026-02-01", "2026-03-01"]),
@@ -361,14 +364,15 @@ class TestThePeriod:
             ("Europe/Berlin", "2026-03-29", "2026-04-28", "2026-02-26T23:00:00.000Z"),
             ("Europe/Berlin", "2026-03-30", "2026-04-29", "2026-02-27T23:00:00.000Z"),
             ("America/Sao_Paulo", "2018-11-04", "2018-11-06", "2018-11-02T03:00:00.000Z"),
-            # Clocks skipped 30 December: the first period, and the second's previous period, lack a date.
+            # In Apia, clocks skipped 30 December 2011. It is missing in the first of these periods, and in the one
+            # before the second.
             ("Pacific/Apia", "2011-12-28", "2012-01-02", "2011-12-24T10:00:00.000Z"),
             ("Pacific/Apia", "2011-12-31", "2012-01-07", "2011-12-23T10:00:00.000Z"),
-            # In Berlin this period does not consist of whole days.
+            # These are whole days in UTC, but not in Berlin.
             ("Europe/Berlin", "2026-04-01T00:00:00Z", "2026-04-03T00:00:00Z", "2026-03-30T00:00:00.000Z"),
             ("UTC", "2026-04-01", "2026-04-01T06:00:00Z", "2026-03-31T18:00:00.000Z"),
             ("UTC", "2026-04-01T10:00:00.001Z", "2026-04-01T10:00:00.002Z", "2026-04-01T10:00:00.000Z"),
-            # The previous period cannot begin before 1970.
+            # The previous period begins in 1970 at the earliest.
             ("UTC", "1970-01-03", "1970-01-06", "1970-01-01T00:00:00.000Z"),
             ("UTC", "1970-01-01", "1970-01-06", "1970-01-01T00:00:00.000Z"),
             ("America/New_York", "1900-01-01", "1970-01-06", "1970-01-01T00:00:00.000Z"),
@@ -385,7 +389,8 @@ class TestThePeriod:
 
     def test_the_previous_period_of_ten_years_is_ten_years(self) -> None:
         previous = asked(**{"from": "2016-04-01", "to": "2026-04-01"}, by="month").previous()
-        assert instants.text(previous.since) == "2006-04-02T00:00:00.000Z"  # both periods have 3,652 days
+        # This period and the previous one have 3,652 days each.
+        assert instants.text(previous.since) == "2006-04-02T00:00:00.000Z"
 
     @pytest.mark.parametrize(
         ("query", "name"),
@@ -394,13 +399,15 @@ class TestThePeriod:
                 ({"from": since}, "from")
                 for since in ("yesterday", "", "2026-04-01T12:00:00", "2026-02-30", "2020-01-01")
             ),
-            *(({"from": since}, "from") for since in ("2026-04-02", "2027-01-01")),  # `to` defaults to the end of today
+            # Without `to`, the period ends today.
+            *(({"from": since}, "from") for since in ("2026-04-02", "2027-01-01")),
             *(({"from": since, "to": "2026-04-01"}, "from") for since in ("2026-04-01", "2026-04-02")),
             *(({"from": "0001-01-01", "to": until}, "from") for until in ("1969-12-31", "9999-12-30")),
             *(({"from": "0001-01-01", "to": until, "by": "month"}, "from") for until in ("9999-12-30", "1980-01-02")),
             ({"from": "2024-01-01", "to": "2025-01-02"}, "from"),
-            ({"from": "2016-04-01", "by": "month"}, "from"),  # ends today: more than ten years
-            ({"from": "2025-03-29T12:00:00Z", "to": "2026-03-30T12:00:00Z"}, "from"),  # 366 days, on 367 dates
+            # Without `to`, the period ends today, and this is more than ten years.
+            ({"from": "2016-04-01", "by": "month"}, "from"),
+            ({"from": "2025-03-29T12:00:00Z", "to": "2026-03-30T12:00:00Z"}, "from"),  # these 366 days have 367 dates
             *(
                 ({"from": "9999-12-01", "to": "9999-12-31T12:00:00Z", "by": by}, "to")
                 for by in ("month", "week", "day")
@@ -528,7 +535,7 @@ class TestTheSums:
 
 
 class Draft(NamedTuple):
-    """An outcome that happened `offset` milliseconds after the beginning of the period."""
+    """A drafted outcome. offset: how many milliseconds after the beginning of the period it happened."""
 
     offset: int
     outcome_type: str

@@ -36,12 +36,12 @@ LARGE = {"metadata": {"a": "x" * 60_000}}
 
 
 def add(ago: int, **fields: Any) -> None:
-    """Record an outcome whose created_at is `ago` milliseconds in the past."""
+    """Record an outcome. Its created_at is `ago` milliseconds before now."""
     add_at(instants.now() - ago, **fields)
 
 
 def add_five() -> None:
-    """Record five outcomes a day ago. They are so large that their totals are materialized."""
+    """Record five outcomes a day ago, so large that storing their totals is worthwhile."""
     for hours in range(5):
         add(DAY + hours, **LARGE)
 
@@ -70,7 +70,7 @@ def kept() -> list[Any]:
 
 @contextmanager
 def asked() -> Iterator[list[str]]:
-    """Yield the first sort key of each query of outcomes."""
+    """Yield a list, to which each query of outcomes adds the sort key at which it begins."""
     begins: list[str] = []
 
     def note(request: Request, send: Send) -> Reply:
@@ -83,7 +83,10 @@ def asked() -> Iterator[list[str]]:
 
 
 class Clock:
-    """The clocks of DynamoDB (`service`) and of our hosts, in milliseconds since 1970."""
+    """Two clocks, in milliseconds since 1970.
+
+    service: DynamoDB's clock. host: the clock of our functions' hosts.
+    """
 
     def __init__(self) -> None:
         self.service = self.host = 0
@@ -99,7 +102,7 @@ def april(day: int, hour: float = 0) -> int:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Return clocks that only the test advances, and store totals even if they save little."""
+    """Return clocks that only the test advances. Totals are stored even if this saves little."""
     clock = Clock()
     post = app.store.dynamodb.connection.post
 
@@ -126,7 +129,7 @@ def between(since: int, until: int, zone: str = "UTC") -> Any:
 
 
 def in_april(since: float = 1, until: float = 31) -> int:
-    """Count outcomes with since <= occurred_at < until, in days of April."""
+    """Count the outcomes with since <= occurred_at < until. Both are days of April, perhaps with a fraction."""
     count: int = between(april(0, since * 24), april(0, until * 24))["count"]
     return count
 
@@ -243,7 +246,7 @@ class TestKeeping:
         counted()
         [row] = kept()
         monkeypatch.setattr(app.totals, "rules", "another")
-        add(2 * DAY, **LARGE)  # like a restored table
+        add(2 * DAY, **LARGE)  # this changes the past, as restoring a backup does
         assert counted() == 6
         assert {each["rules"]["S"] for each in kept()} == {"another"}
         assert row["rules"]["S"] != "another"
@@ -269,7 +272,8 @@ class TestExact:
         record()
         clock.at(1, 2)
         record()
-        clock.service += settled_intervals.SETTLED_SECONDS * 1000  # everything before the second summary is settled now
+        # By now, everything before the second summary is settled.
+        clock.service += settled_intervals.SETTLED_SECONDS * 1000
         assert [in_april(), in_april()] == [2, 2]
         assert [int(row["end"]["N"]) for row in kept()] == [april(1, 2)]
 
@@ -281,7 +285,7 @@ class TestExact:
             assert in_april() == (hour + 1) / 2
         assert in_april() == 3
         ends = [int(row["end"]["N"]) + settled_intervals.SETTLED_SECONDS * 1000 for row in kept()]
-        assert ends == [april(1, 2), april(1, 6)]  # the first interval began a day earlier
+        assert ends == [april(1, 2), april(1, 6)]  # the first interval has begun a day earlier
 
     def test_entries_before_an_interval_are_read(self, clock: Clock) -> None:
         for day in (1, 10):
@@ -326,7 +330,7 @@ class TestExact:
         assert between(april(2, 10), april(5))["count"] == 1
         correct(id_, KEY, {"type": "amend", "reason": "Earlier", "changes": {"occurredAt": instants.text(april(2, 9))}})
         clock.at(7)
-        for _ in range(2):  # the correction has its own total, which is zero on that day
+        for _ in range(2):  # the correction's own total is zero on that day
             assert between(april(2, 10), april(5))["count"] == 0
             assert between(april(2, 9), april(5))["count"] == 1
 
@@ -375,7 +379,7 @@ class TestExact:
         clock.at(2, 2)
         assert in_april() == 1
         record_two()
-        if is_longer:  # so the second part belongs to a shorter interval
+        if is_longer:  # now the second part belongs to a shorter interval
             clock.at(2, 6)
             assert in_april() == 3
             record_two()
@@ -403,7 +407,7 @@ class TestExact:
 
 
 class TestCoarse:
-    """Many small days are stored in one row."""
+    """If days have few outcomes, one row stores the totals of many days."""
 
     def test_small_days_share_a_row(self, clock: Clock) -> None:
         for day in range(1, 31):
@@ -428,7 +432,7 @@ class TestCoarse:
 
 
 def replace(row: Item, sums: bytes | None) -> None:
-    """Replace the bytes of a row, or remove them."""
+    """Replace the bytes in a row, or remove them if `sums` is None."""
     changed = {name: value for name, value in row.items() if name != "sums"}
     changed |= {"sums": {"B": b2a_base64(sums, newline=False).decode()}} if sums is not None else {}
     app.store.dynamodb.call("PutItem", {"TableName": "TotalsTable", "Item": changed})
@@ -446,7 +450,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
 
 
 class TestDamage:
-    """An unreadable row is ignored."""
+    """A row that cannot be decoded is ignored."""
 
     @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
     def test_it_is_computed_and_stored_again(self, damage: Callable[[bytes], bytes | None]) -> None:
@@ -455,7 +459,7 @@ class TestDamage:
         [row] = kept()
         replace(row, damage(a2b_base64(row["sums"]["B"])))
         assert counted() == 5
-        assert [again | {"end": row["end"]} for again in kept()] == [row]  # `end` may differ by a second
+        assert [again | {"end": row["end"]} for again in kept()] == [row]  # only `end` may differ, by a second
         with asked() as begins:
             assert counted() == 5
         assert min(begin.lstrip("~") for begin in begins) > instants.text(instants.now() - DAY)
@@ -487,7 +491,7 @@ class TestDamage:
 
 
 class TestTime:
-    """The deadline passes before everything is added up."""
+    """A summary reaches its deadline before it has added up everything."""
 
     def test_the_next_summary_continues(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for days in range(5, 0, -1):
@@ -540,7 +544,7 @@ class TestTime:
 
 
 class Stopwatch:
-    """The process's clock, which only sleeping advances. sleeps: the seconds of each sleep."""
+    """A fake clock of the process, which advances only when the process sleeps. sleeps: each sleep in seconds."""
 
     def __init__(self) -> None:
         self.sleeps: list[float] = []
@@ -557,7 +561,8 @@ def stopwatch(monkeypatch: pytest.MonkeyPatch) -> Stopwatch:
     stopwatch = Stopwatch()
     for module in materialized, backoff:
         monkeypatch.setattr(module, "time", stopwatch)
-    monkeypatch.setattr(app.store.dynamodb, "_sleep", lambda _seconds: None)  # retries within one call
+    # Skips the waits between the retries of a call.
+    monkeypatch.setattr(app.store.dynamodb, "_sleep", lambda _seconds: None)
     return stopwatch
 
 
@@ -565,7 +570,7 @@ BUSY = error(THROTTLED)
 
 
 class TestThrottling:
-    """A look waits while the table is throttled, keeps what it has read, and leaves capacity to lists."""
+    """While the table is throttled, a summary waits, keeps what it has read, and leaves capacity for lists."""
 
     @pytest.fixture(autouse=True)
     def three_pages(self, tables: dict[str, str]) -> None:  # noqa: ARG002 (they must exist)
@@ -576,14 +581,15 @@ class TestThrottling:
     def test_a_throttled_look_waits_and_continues(self, stopwatch: Stopwatch, before: int) -> None:
         with faulty(app.store.dynamodb, "Query", *[fine] * before, *[BUSY] * 10, fine):
             assert counted() == 40
-        assert len(stopwatch.sleeps) == 5  # each call is attempted twice
+        assert len(stopwatch.sleeps) == 5  # each call makes two attempts
 
     @pytest.mark.usefixtures("stopwatch")
     def test_a_look_that_stays_throttled_keeps_what_it_has_read(self) -> None:
         with asked() as begins:
-            assert counted("Asia/Tokyo") == 40  # how it reads without faults
+            assert counted("Asia/Tokyo") == 40  # this counts the queries that are needed without faults
         queries = len(begins)
-        with faulty(app.store.dynamodb, "Query", *[fine] * (queries + 1), BUSY):  # 2 of totals; the last page fails
+        # Two of the queries read totals, and the last one fails.
+        with faulty(app.store.dynamodb, "Query", *[fine] * (queries + 1), BUSY):
             assert look()[:2] == (503, {"error": "Still adding up"})
         assert kept() != []
         with asked() as begins:
@@ -599,7 +605,7 @@ class TestThrottling:
         monkeypatch.setattr(materialized, "UNITS_PER_SECOND", 200)
         assert counted() == 40
         units = 40 * 60_100 / 4096
-        assert units / 200 - 1 - 1.4 < stopwatch.monotonic() < units / 200 - 1  # nothing waits after the last page
+        assert units / 200 - 1 - 1.4 < stopwatch.monotonic() < units / 200 - 1  # there is no wait after the last page
 
 
 def test_a_correction_is_not_counted_without_its_outcome() -> None:
@@ -615,7 +621,7 @@ def test_a_correction_is_not_counted_without_its_outcome() -> None:
 
 
 class TestClocks:
-    """DynamoDB refuses signatures older than five minutes, so no write arrives later than that."""
+    """DynamoDB refuses signatures that are older than five minutes. So no write arrives more than five minutes late."""
 
     def test_the_settling_time_exceeds_the_longest_write(self) -> None:
         assert 300 + caller.MAX_AGE + app.store.dynamodb.limits.total < settled_intervals.SETTLED_SECONDS / 1.5

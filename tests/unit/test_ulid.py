@@ -26,7 +26,7 @@ def test_ids_of_one_millisecond_rise() -> None:
 
 
 def test_ids_of_one_millisecond_rise_even_if_an_id_of_another_millisecond_is_made_in_between() -> None:
-    """For example, a correction's id is one millisecond later than its outcome's id."""
+    """For example, a correction gets an id that is one millisecond later than its outcome's id."""
     first, _, second = (ulid.new(instant) for instant in (NOON, NOON + 1, NOON))
     assert first < second
 

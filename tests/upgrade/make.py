@@ -51,7 +51,7 @@ def sources() -> Iterator[tuple[str, bytes]]:
 
 
 def pack(sources: Iterable[tuple[str, bytes]]) -> bytes:
-    """Return an archive whose bytes only depend on the names and contents of the files."""
+    """Return an archive whose bytes depend only on the names and contents of the files."""
     packed = BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         for name, content in sources:
@@ -67,13 +67,13 @@ def unpack(to: Path) -> None:
 
 
 def files(story: Story, rows: Rows) -> dict[str, str]:
-    """Return the contents of a story's files by name. Each line is a row or a call."""
+    """Return the texts of a story's files by name. Each line of a text is a row or a call."""
     tables = [{"table": table, "row": row} for table, rows in rows.items() for row in rows]
     return {"rows.ndjson": _ndjson(tables), "calls.ndjson": _ndjson([call._asdict() for call in story.calls])}
 
 
 def read(stack: Stack) -> Story:
-    """Fill the tables with the release's saved rows, and return its story."""
+    """Fill the tables with the rows that the release saved, and return the release's story."""
     stack.clear()
     for line in (FOLDER / "rows.ndjson").read_text().splitlines():
         kept = json.loads(line)

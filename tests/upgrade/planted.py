@@ -8,7 +8,7 @@ from tests.upgrade.make import LAYER
 
 
 class Plant(NamedTuple):
-    """Changes to the code, as (old text, new text). promise: the promise that they break."""
+    """Changes to the code, each as (old text, new text). promise: the name of the promise that these changes break."""
 
     promise: str
     changes: list[tuple[str, str]]

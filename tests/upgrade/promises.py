@@ -32,16 +32,17 @@ _CURSORS = {"next_cursor", "Next-Cursor", "cursor"}
 
 
 class BrokenPromise(AssertionError):
-    """Its message names the broken promise and the evidence."""
+    """The message names the broken promise, and what showed that it is broken."""
 
     def __init__(self, promise: str, *shown: str) -> None:
         super().__init__(f"This promise is broken: {PROMISES[promise]}. {'; '.join(shown)[:1500]}")
 
 
 def keep(stack: Stack, code: Code, story: Story, promise: str, *, is_newer: bool = False) -> None:
-    """Raise BrokenPromise unless the code keeps a promise about a story told by other code.
+    """Raise BrokenPromise unless this code keeps a promise about a story that another version of the code told.
 
-    is_newer: whether the code is at least as new as the other. Then its answers must contain all fields of the story's.
+    is_newer: whether this code is at least as new as the other. If so, its answers must contain all fields of the
+    story's answers.
     """
     restore(story.tables)
     _CHECKS.get(promise, _answer_alike)(stack, code, story, promise, is_newer)
@@ -131,7 +132,7 @@ _CHECKS: dict[str, Callable[[Stack, Code, Story, str, bool], None]] = {
 
 
 def recorded(answer: Any) -> list[tuple[str | None, bool]]:
-    """Return the ids in the answer to a recording or correction, each with whether it was replayed."""
+    """Return the ids in the answer to a recording or correction. For each id, also return whether it was replayed."""
     body, headers = _parsed(answer["body"]), answer["headers"]
     if "results" in body:
         return [(result.get("id"), result["status"] == "replayed") for result in body["results"]]
@@ -148,7 +149,10 @@ def _milliseconds(id_: str) -> int:
 
 
 def _differences(before: Any, after: Any, is_newer: bool, path: str = "") -> Iterator[str]:
-    """Yield the differences. Allowed additions are members of objects and last columns of CSV lines."""
+    """Yield the differences between two answers.
+
+    An answer may have additional members in objects, and additional last columns in CSV lines.
+    """
     before, after = _parsed(before), _parsed(after)
     if isinstance(before, dict) and isinstance(after, dict):
         for name in before:
@@ -167,13 +171,13 @@ def _differences(before: Any, after: Any, is_newer: bool, path: str = "") -> Ite
 
 
 def _is_longer(before: Any, after: Any, is_newer: bool) -> bool:
-    """Return whether two CSV lines differ only by additional last columns."""
+    """Return whether one CSV line only has more columns at its end than the other."""
     shorter, longer = sorted([str(before), str(after)], key=len)
     return longer.startswith(f"{shorter},") and (shorter == str(before) or not is_newer)
 
 
 def _parsed(value: Any) -> Any:
-    """Parse JSON, with numbers as text, or split a text into lines."""
+    """Parse JSON, and keep its numbers as text. Split any other text into lines."""
     if isinstance(value, str) and value.startswith(("{", "[")) and "\n" not in value:
         return json.loads(value, parse_float=str, parse_int=str)
     return [line.rstrip("\r") for line in value.split("\n")] if isinstance(value, str) and "\n" in value else value

@@ -31,7 +31,7 @@ ENVIRONMENT = {
     "SESSION_SECRET_OVERLAP_DAYS": "30",
     "ACCEPT_PLAIN_COOKIES": "false",
     "OIDC_ISSUER": "",
-    "SETTLE_SECONDS": "0",  # erasures do not wait for other calls
+    "SETTLE_SECONDS": "0",  # with 0, erasures do not wait for calls in progress
 }
 COMPARED_HEADERS = {"Content-Type", "Idempotent-Replayed", "Next-Cursor", "Outcome-Id"}
 EXPENSIVE = 100
@@ -44,7 +44,10 @@ type Rows = dict[str, list[Any]]
 
 
 class Call(NamedTuple):
-    """A call of a function. promise: the promise that repeating it tests. request: arguments of `proxy_event`."""
+    """A call of a function.
+
+    promise: the name of the promise that repeating the call tests. request: the arguments for `proxy_event`.
+    """
 
     promise: str
     name: str
@@ -55,10 +58,14 @@ class Call(NamedTuple):
 
 
 class Code:
-    """A version of the deployed code, in its own process that runs one call at a time."""
+    """A version of the deployed code. It runs in its own process, one call at a time."""
 
     def __init__(self, outcomes: Path, functions: Path, endpoint: str, salt: str) -> None:
-        """Start the process. outcomes: the package's folder. salt: makes its ids differ from other versions' ids."""
+        """Start the process.
+
+        outcomes: the folder of the package. salt: a text that makes this version's ids differ from those of other
+        versions.
+        """
         environment = os.environ | ENVIRONMENT | {"AWS_ENDPOINT_URL": endpoint, "PYTHONPATH": str(outcomes)}
         command = [sys.executable, "-P", str(WORKER), str(functions), salt]
         self.process = Popen(command, stdin=PIPE, stdout=PIPE, env=environment, text=True, encoding="utf-8")
@@ -76,10 +83,10 @@ class Code:
 
 
 class Stack:
-    """A deployment whose functions can be called in several versions of the code.
+    """A deployment whose functions can run in several versions of the code.
 
-    now: its clock, in milliseconds since 1970. published: the entries sent to EventBridge.
-    interrupted: the name of a table whose pages have five items, and that is throttled after the first page.
+    now: its clock, in milliseconds since 1970. published: the entries sent to EventBridge. interrupted: the name of a
+    table whose pages have five items, and which is throttled after the first page.
     """
 
     def __init__(self) -> None:
@@ -137,7 +144,7 @@ class Stack:
         return json.loads(text)
 
     def run(self, code: Code, call: Call) -> Call:
-        """Run a call in a version of the code. Return the call with the parts of the answer that are compared."""
+        """Run a call in a version of the code. Return the call with those parts of its answer that tests compare."""
         self.now = call.now
         self.published.clear()
         event = call.request.get("event") or proxy_event(**call.request) | {"methodArn": METHOD_ARN}

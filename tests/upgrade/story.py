@@ -1,4 +1,7 @@
-"""The story: calls of every function for two users. It produces what a release stores and answers."""
+"""The story: two users' calls of every function.
+
+Running it shows what a release stores and answers.
+"""
 
 import json
 from collections.abc import Iterable
@@ -24,7 +27,7 @@ KEYS = "/api/keys"
 
 
 class Story(NamedTuple):
-    """The calls with their answers, and the tables at the end."""
+    """The calls of a story with their answers, and the tables as they are after the last call."""
 
     calls: list[Call]
     tables: Any
@@ -34,7 +37,7 @@ class Story(NamedTuple):
 
 
 class _Teller:
-    """Runs the story's calls, one per second, alternating between several versions of the code."""
+    """Runs the story's calls, one per second. Each is run by the next of several versions of the code."""
 
     def __init__(self, stack: Stack, codes: Iterable[Code]) -> None:
         self.stack = stack
@@ -89,7 +92,7 @@ def tell(stack: Stack, *codes: Code) -> Story:
     _correct(teller, deal, other_key)
     stream.append(_change("MODIFY", _outcome(stack, deal), before))
     _call_tools(teller, deal, other_key)
-    teller.now = NOON + HOUR  # everything is settled now
+    teller.now = NOON + HOUR  # by now, everything is settled
     teller.http("", "sums begin to be kept", "summarize_outcomes", "GET", "/api/outcomes/summary",
                 authorizer=OWNER, query=PERIOD)  # fmt: skip
     late = teller.record("a late outcome", DEAL | {"title": "Won Globex", "occurredAt": "2026-03-31T09:30:00Z"}, "late")
@@ -166,7 +169,7 @@ def _correct(teller: _Teller, deal: str, agent_key: dict[str, str]) -> None:
 
 
 def _erase(teller: _Teller) -> None:
-    """Record for user 43, erase the user, and then restore the rows, like restoring a backup."""
+    """Record for user 43, and erase this user. Then restore the rows, as restoring a backup does."""
     teller.record("an outcome of another user", DEAL | {"userId": 43}, "erased-1")
     body = {"name": "Erased"}
     teller.http("", "a key of another user", "manage_keys", "POST", KEYS, authorizer=OTHER, body=body)
@@ -223,7 +226,7 @@ def _outcome(stack: Stack, id_: str) -> Any:
 
 
 def _change(name: str, new: Any, old: Any = None) -> Any:
-    """Return the stream record of a changed row."""
+    """Return a row's change as a stream record."""
     keys = {attribute: new[attribute] for attribute in (("id",) if "id" in new else ("user_id", "created_at"))}
     images = {"NewImage": new} | ({"OldImage": old} if old else {})
     change = {"Keys": keys, "SequenceNumber": "1", "ApproximateCreationDateTime": NOON / 1000} | images

@@ -26,7 +26,10 @@ def stack(template: Any) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def new_and_its_story(stack: Stack) -> tuple[Code, Story]:
-    """Start the code of this commit, and run the story. It must run first, because ids depend on earlier calls."""
+    """Start the code of this commit, and run the story.
+
+    This must be the code's first story, because its ids depend on its earlier calls.
+    """
     code = stack.start(LAYER, FUNCTIONS, SALT)
     return code, tell(stack, code)
 
@@ -164,7 +167,7 @@ def test_the_official_library_makes_the_kept_signatures_of_webhooks(released: St
 
 def test_what_is_kept_is_what_this_version_writes(stack: Stack, told_by_new: Story) -> None:
     if make.is_released(make.version(), make.tags()):
-        return  # a later version may store more, if it keeps the promises
+        return  # a later version may store more, as long as it keeps the promises
     restore(told_by_new.tables)
     for name, text in make.files(told_by_new, stack.all_rows()).items():
         kept = (make.FOLDER / name).read_text().splitlines()

@@ -1,6 +1,6 @@
-"""A version of the deployed code in its own process, with a fixed clock and fixed randomness.
+"""Runs a version of the deployed code in its own process, with a fixed clock and fixed randomness.
 
-Reads calls as lines of JSON, and writes a line for each result: `returned` or `raised`, and `posted` (webhooks).
+Reads each call as a line of JSON, and writes a line for its result: `returned` or `raised`, and `posted` (webhooks).
 Usage: PYTHONPATH=<folder of the package outcomes> python -P worker.py <folder of functions> <salt>
 """
 
@@ -35,7 +35,7 @@ def load(function: str) -> Any:
 
 
 def fix(now: int) -> None:
-    """Stop the clock at `now` (milliseconds since 1970), and make the next random bytes depend only on it."""
+    """Stop the clock at `now`, in milliseconds since 1970. The next random bytes depend only on this time."""
     drawn = count()
     any_os: Any = os
     any_os.urandom = lambda size: hashlib.shake_256(f"{SALT} {now} {next(drawn)}".encode()).digest(size)
@@ -63,7 +63,7 @@ def receive_webhooks() -> list[Any]:
 
 def main() -> None:
     results = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # discards logs and metrics
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # logs and metrics are discarded
     tzdata.IANA_VERSION = TZDATA
     time.sleep = lambda _seconds: None
     posted = receive_webhooks()
@@ -77,7 +77,7 @@ def main() -> None:
         except Exception as error:  # noqa: BLE001 - the caller judges it
             result["raised"] = f"{type(error).__name__}: {error}"
         print(json.dumps(result), file=results, flush=True)
-    os._exit(0)  # exits without the slow cleanup
+    os._exit(0)  # end at once, because Python's cleanup is slow
 
 
 main()

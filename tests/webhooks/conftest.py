@@ -1,4 +1,4 @@
-"""A webhook receiver on this machine, with a public host name and a certificate for it."""
+"""A webhook receiver on this machine. It has a public host name, and a certificate for this name."""
 
 import socket
 import ssl
@@ -17,7 +17,7 @@ HOST = "hooks.example.com"
 
 
 class Call(NamedTuple):
-    """A received request. headers: values by lower-case name."""
+    """A received request. headers: the values by the header's name in lower case."""
 
     target: str
     headers: dict[str, str]
@@ -25,7 +25,10 @@ class Call(NamedTuple):
 
 
 class ReceivingServer(HTTPServer):
-    """Answers each request with the next of `answers`: a status, a status with headers, or a function that writes."""
+    """Answers each request with the next of `answers`.
+
+    An answer is a status, a status with headers, or a function that writes the response.
+    """
 
     def __init__(self, tls: ssl.SSLContext) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -38,7 +41,7 @@ class ReceivingServer(HTTPServer):
 
     @override
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore clients that close early."""
+        """Ignore the errors of clients that close the connection early."""
 
 
 class _Handler(BaseHTTPRequestHandler):

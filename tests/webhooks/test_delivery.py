@@ -32,7 +32,7 @@ EVENT: dict[str, Any] = {
     "subject": "users/42/outcomes/01M881HMN5BK0R53WV7N3P1R3Q",
     "data": {"title": "Renewed Acme", "value_usd": 0},
 }
-# Contains a number that changes when it is parsed as a float.
+# The text contains a number that a float cannot represent.
 DETAIL = json.dumps(EVENT, ensure_ascii=False).replace('"value_usd": 0', '"value_usd": 12345678901234567.10')
 ON_THE_BUS = f'{{"version": "0", "id": "b2a7", "detail-type": "outcome.recorded", "detail": {DETAIL}}}'
 
@@ -40,7 +40,10 @@ type Log = Callable[[], list[dict[str, Any]]]
 
 
 class Queues:
-    """The stack's queues, polled as Lambda does. waits: for how many seconds messages were hidden, in order."""
+    """The stack's queues, which are polled as Lambda does.
+
+    waits: for each message that was hidden, in order, for how many seconds.
+    """
 
     def __init__(self) -> None:
         self.sqs = aws_client("sqs")
@@ -55,7 +58,10 @@ class Queues:
         self.sqs.send_message(QueueUrl=self.url, MessageBody=body)
 
     def poll(self) -> list[dict[str, Any]]:
-        """Invoke the function with each message, delete handled messages, and make hidden ones visible at once."""
+        """Invoke the function with each visible message.
+
+        Messages that it has handled are deleted. Those that it has hidden become visible at once.
+        """
         received = self.sqs.receive_message(
             QueueUrl=self.url, MessageSystemAttributeNames=["All"], MaxNumberOfMessages=10, VisibilityTimeout=1800
         ).get("Messages", [])
@@ -92,7 +98,7 @@ def spread(waits: list[int]) -> Any:
 
 @pytest.fixture
 def queues(monkeypatch: pytest.MonkeyPatch, server: ReceivingServer, authorities: Path) -> Iterator[Queues]:
-    """Create the queues, the secret, and a newly started function whose receiver is on this machine."""
+    """Create the queues, the secret, and a newly started function. It sends webhooks to a receiver on this machine."""
     receiver = Receiver("https://hooks.example.com/outcomes", resolve=server.resolve, authorities=str(authorities))
     monkeypatch.setattr(app, "receiver", receiver)
     with mock_aws():
@@ -221,8 +227,8 @@ def test_an_invalid_event_is_a_dead_letter(queues: Queues, server: ReceivingServ
 class TestRotation:
     @pytest.fixture(autouse=True)
     def now(self, queues: Queues, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-        """Return a function that advances the clock by seconds."""
-        assert queues  # `queues` has just started the function
+        """Return a function that advances the clock by the given seconds."""
+        assert queues  # the fixture `queues` has started the function, so it has cached nothing yet
         real, moved = instants.now, [0.0]
         monkeypatch.setattr("outcomes.contract.instants.now", lambda: real() + round(moved[0] * 1000))
         monkeypatch.setattr(app.keys, "_clock", lambda: time.monotonic() + moved[0])
@@ -236,7 +242,7 @@ class TestRotation:
         aws_client("secretsmanager").put_secret_value(SecretId="webhook-secret", SecretString=secret)
 
     def verified_by(self, queues: Queues, server: ReceivingServer) -> set[str]:
-        """Send a webhook, and return the secrets that verify its signatures."""
+        """Send a webhook. Return those secrets that verify one of its signatures."""
         queues.put()
         queues.poll()
         call = server.calls[-1]
@@ -264,7 +270,7 @@ class TestRotation:
     def test_a_rotated_webhook_is_verified_and_a_stranger_s_is_not(
         self, queues: Queues, server: ReceivingServer
     ) -> None:
-        self.rotate(f"whsec_{NEXT_SECRET}\n")  # with prefix and newline, as people may paste it
+        self.rotate(f"whsec_{NEXT_SECRET}\n")  # people may paste the secret with its prefix and a newline
         queues.put()
         queues.poll()
         [call] = server.calls

@@ -18,7 +18,7 @@ URL = f"https://{HOST}/hooks?of=outcomes"
 BODY = b'{"id":"event:1"}'
 HEADERS = signed("event:1", 1_775_044_800, BODY, [b"made-up-key-of-twenty-four-bytes"])
 
-# Only public host names and two ports are allowed. test_addresses.py tests the addresses of names.
+# A URL must have a public host name and one of two ports. The addresses of names are tested in test_addresses.py.
 HOSTILE = {
     "no TLS": ["http://hooks.example.com/", "ftp://hooks.example.com/", "file:///etc/passwd", "//hooks.example.com/"],
     "an address": ["https://127.0.0.1/", "https://93.184.215.14/", "https://[::1]/", "https://[::ffff:127.0.0.1]/"],
@@ -65,7 +65,7 @@ def test_any_other_url_is_refused(url: str) -> None:
 
 @pytest.fixture
 def hand(server: ReceivingServer, authorities: Path) -> Callable[..., Attempt]:
-    """Return a function that makes an attempt, with the receiver's name resolved to this machine."""
+    """Return a function that makes one attempt. The receiver's name is resolved to this machine."""
 
     def attempt(url: str = URL, **how: Any) -> Attempt:
         given: dict[str, Any] = {"resolve": server.resolve, "authorities": str(authorities)} | how
@@ -171,7 +171,7 @@ def ticking() -> Callable[[], float]:
 def test_a_receiver_that_drips_is_cut_off_after_ten_seconds_in_all(
     server: ReceivingServer, hand: Callable[..., Attempt], drops: bytes
 ) -> None:
-    """A socket's own timeout restarts with each byte."""
+    """A timeout of the socket would begin again with each byte."""
     sent = 0
 
     def answer(out: Any) -> None:
@@ -204,7 +204,7 @@ def test_the_deadline_includes_resolving_and_connecting(server: ReceivingServer)
         asked.append(seconds)
         return server.resolve(host, port, seconds) * 20
 
-    # Each read of the clock advances it by a second, so each failed connection takes a second.
+    # Each read of the clock advances it by a second. So each connection that fails takes a second.
     attempt = Receiver(f"https://{HOST}:8443", resolve=resolve, clock=ticking()).hand(HEADERS, BODY)
     assert attempt.reason == "no_connection"
     assert asked == [SECONDS - 1]
@@ -238,7 +238,7 @@ def test_a_cause_quotes_nothing_of_the_url_but_its_host() -> None:
 
 
 class TestRebinding:
-    """DNS rebinding: a name is resolved once, and the webhook goes to the address that was checked."""
+    """No DNS rebinding: a name is resolved only once, and the webhook is sent to the address that was checked."""
 
     @pytest.fixture
     def connected(self, monkeypatch: pytest.MonkeyPatch) -> list[Any]:

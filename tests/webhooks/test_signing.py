@@ -95,5 +95,5 @@ def test_these_ids_are_valid(value: str) -> None:
 
 @pytest.mark.parametrize("value", ["", "a.b", "a b", "a\r\nx: y", "é", "x" * 257, None, 7])
 def test_these_ids_are_invalid(value: object) -> None:
-    """A full stop in an id could make its end look like a timestamp."""
+    """If an id contained a full stop, its end could be mistaken for a timestamp."""
     assert not is_id(value)

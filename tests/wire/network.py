@@ -18,7 +18,7 @@ NEVER = float("inf")
 
 
 class Trouble(NamedTuple):
-    """A fault of one request, while connecting, while sending, or in the answer."""
+    """A fault of one request. It happens while connecting, while sending, or in the answer."""
 
     name: str
     connecting: OSError | float | None = None
@@ -37,7 +37,10 @@ def http(
     sent: bytes | None = None,
     crc: bool = True,
 ) -> bytes:
-    """Return a DynamoDB answer. sent: bytes sent instead of the body; the checksum is still the body's."""
+    """Return an answer from DynamoDB.
+
+    sent: bytes that are sent instead of the body, while the checksum stays that of the body.
+    """
     whole = body if isinstance(body, bytes) else json.dumps(body).encode()
     sent = whole if sent is None else sent
     also = {
@@ -63,12 +66,15 @@ def error(code: str, status: int = 400, headers: dict[str, str] | None = None) -
 
 
 def drops(answer: bytes, count: int, seconds: float) -> tuple[Chunk, ...]:
-    """Split an answer: the first `count` bytes come one by one, `seconds` apart, then the rest at once."""
+    """Split an answer.
+
+    The first `count` bytes arrive one by one, with `seconds` between them. Then the rest arrives at once.
+    """
     return (*(chunk for byte in answer[:count] for chunk in (seconds, bytes([byte]))), answer[count:])
 
 
 class Received(NamedTuple):
-    """A received request. headers: values by lower-case name."""
+    """A received request. headers: the values by the header's name in lower case."""
 
     headers: dict[str, str]
     body: bytes
@@ -79,7 +85,10 @@ class Received(NamedTuple):
 
 
 class Network:
-    """Replaces the module `socket`. Each request gets the next of `troubles`; without any left, requests succeed."""
+    """Replaces the module `socket`.
+
+    Each request gets the next of `troubles`. When there is none left, requests succeed.
+    """
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -110,7 +119,10 @@ class Network:
         return self.sockets[-1]
 
     def meet(self, *troubles: Trouble) -> None:
-        """Plan the faults of the next requests. Before a fault while connecting, drop the idle connection."""
+        """Plan the faults of the next requests.
+
+        If the first one is a fault while connecting, drop the idle connection.
+        """
         self.troubles = deque(troubles)
         self._drop_if_needed()
 
@@ -141,7 +153,7 @@ class Network:
         return self._take().answer
 
     def fail_sending(self) -> None:
-        """Raise the planned error of a send on a half-open connection, if there is one."""
+        """If the next fault is an error while sending, raise it, as on a half-open connection."""
         sending = self._next().sending
         if sending:
             self._take()
@@ -162,7 +174,7 @@ class Network:
 
 
 class Socket:
-    """The client's end of a connection, with a real file descriptor for polling."""
+    """The client's end of a connection. It has a real file descriptor, so it can be polled."""
 
     def __init__(self, network: Network) -> None:
         self.network = network

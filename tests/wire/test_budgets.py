@@ -1,4 +1,4 @@
-"""Functions answer before their timeout, no matter how AWS services behave."""
+"""Functions answer before their timeout, even if AWS services are slow or fail."""
 
 import itertools
 import json
@@ -42,12 +42,15 @@ def always(trouble: Trouble) -> Callable[[], Meets]:
 
 
 def going_on(seconds: float) -> Callable[[], Meets]:
-    """Answer after `seconds` with a partial result, so that the function needs another call."""
+    """Take `seconds` for each answer. It contains a partial result, so the function must make another call."""
     return lambda: lambda request: Trouble("going on", answer=(seconds, unfinished(request)))
 
 
 def going_on_at_the_last(attempt: int, seconds: float, failing: Trouble) -> Callable[[], Meets]:
-    """Fail all attempts of a call but the last, which takes `seconds` and returns a partial result."""
+    """Let all attempts of a call fail, except the last one.
+
+    The last one takes `seconds` and returns a partial result.
+    """
 
     def begin() -> Meets:
         attempts = itertools.count(1)
@@ -58,19 +61,20 @@ def going_on_at_the_last(attempt: int, seconds: float, failing: Trouble) -> Call
 
 
 def going_on_by_another_clock() -> Meets:
-    """Refuse two signatures because of the clock, after 0.9 s each. Then return partial results after 1.9 s."""
+    """Refuse the first signature after 0.9 s, because of the clock. Then return partial results, each after 1.9 s."""
     attempts = itertools.count()
     date = {"Date": formatdate(instants.now() / 1000 + 3600, usegmt=True)}
     refused = Trouble("clock", answer=(0.9, http(400, {"__type": "a#InvalidSignatureException"}, date)))
     late = going_on(1.9)()
-    return lambda request: refused if next(attempts) < 2 else late(request)  # `Service` makes the first call itself
+    # `Service` asks once before the first request
+    return lambda request: refused if next(attempts) < 2 else late(request)
 
 
 pages = itertools.count()
 
 
 def unfinished(request: Received) -> bytes:
-    """Return a partial result, so that the function needs another call."""
+    """Return a partial result, after which the function must make another call."""
     body = json.loads(request.body)
     match request.operation:
         case "Query":
@@ -129,7 +133,7 @@ HOLD_UPS: dict[str, Callable[[], Meets]] = {
 
 
 class Service(Network):
-    """A network where `meets` returns the fault of each request."""
+    """A network that gets the fault of each request from the function `meets`."""
 
     def __init__(self, meets: Meets) -> None:
         super().__init__()
@@ -253,7 +257,7 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "write out": ("export_user", {"user_id": 42}),
     "tell of outcomes": ("publish_events", {"Records": [recorded(number) for number in range(100)]}),
     "tell of corrections": ("publish_events", {"Records": [corrected(number) for number in range(100)]}),
-    # tests/webhooks tests slow and failing receivers.
+    # Slow and failing receivers are tested in tests/webhooks.
     "deliver": ("deliver_webhook", {"Records": [MESSAGE]}),
 }
 

@@ -57,13 +57,13 @@ def test_secrets_manager_is_called_the_same_way(network: Network, monkeypatch: p
 
 
 class TestThrottling:
-    """We give up throttled calls sooner than botocore does."""
+    """Our client gives up throttled calls sooner than botocore does."""
 
     def test_knows_botocore_s_codes(self) -> None:
         of_botocore = {
             *vars(ThrottledRetryableChecker)["_THROTTLED_ERROR_CODES"],
             *vars(TransientRetryableChecker)["_TRANSIENT_ERROR_CODES"],
-            "ReplicatedWriteConflictException",  # marked as retryable in DynamoDB's service model
+            "ReplicatedWriteConflictException",  # DynamoDB's service model marks this error as retryable
         }
         assert of_botocore - {"EC2ThrottledException"} == wire.THROTTLED | wire.PASSING
         assert not wire.THROTTLED & wire.PASSING
@@ -180,7 +180,7 @@ def test_an_error_has_operation_code_status_and_request_id(
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'"no"', b"null", b"1", b"<html>", b"\xff"])
 def test_a_server_error_of_any_shape_is_retried(dynamodb: DynamoDB, network: Network, body: bytes) -> None:
-    """Unlike us, botocore fails at once with an AttributeError or UnicodeDecodeError."""
+    """Botocore differs: it fails at once with an AttributeError or UnicodeDecodeError."""
     assert call(dynamodb, network, Trouble("error", answer=(http(500, body),))) == {}
 
 
@@ -189,7 +189,7 @@ def test_a_server_error_of_any_shape_is_retried(dynamodb: DynamoDB, network: Net
 def test_a_success_without_a_json_object_is_damaged(
     dynamodb: DynamoDB, network: Network, body: bytes, crc: bool
 ) -> None:
-    """Unlike us, botocore treats it as an empty answer if the checksum is missing or correct."""
+    """Botocore differs: if the checksum is missing or correct, it takes this for an empty answer."""
     damaged = Trouble("damaged", answer=(http(200, body, crc=crc),))
     assert call(dynamodb, network, damaged, damaged, fine({"Item": {}})) == {"Item": {}}
     with pytest.raises(Unavailable, match="damaged answer of status 200"):
@@ -204,7 +204,7 @@ def test_an_invalid_checksum_counts_as_wrong(dynamodb: DynamoDB, network: Networ
 
 
 def test_an_error_does_not_quote_the_signed_request(dynamodb: DynamoDB, network: Network) -> None:
-    """AWS quotes the signed request, with its session token, in the error message."""
+    """AWS's error message quotes the signed request, which contains the session token."""
     for code in ("InvalidSignatureException", "SignatureDoesNotMatch", "IncompleteSignatureException"):
         said = {"__type": f"a#{code}", "message": "should have been 'x-amz-security-token:FwoGZXIvYXdzE'"}
         with pytest.raises(ServiceError) as raised:
@@ -299,7 +299,7 @@ def test_a_throttled_call_is_busy_when_the_quota_of_retries_is_used_up(dynamodb:
 
 
 class TestClock:
-    """When our clock is wrong, the AWS service's clock is used."""
+    """When the host's clock is wrong, the client uses the clock of the AWS service."""
 
     NOON = 1_775_044_800  # 2026-04-01T12:00:00Z
 
@@ -409,7 +409,7 @@ DynamoDB(Limits(1, 1, 1, 1))
 print(*sys.modules)
 """
     environment = os.environ | {"PYTHONPATH": "layers/common"}
-    # -S: installed packages, such as coverage tools, must not load additional modules.
+    # The option -S hides installed packages, such as coverage tools, which would load additional modules.
     done = subprocess.run(
         [sys.executable, "-S", "-c", code], env=environment, capture_output=True, text=True, check=True
     )

@@ -20,9 +20,10 @@ LATER = 60.0
 
 
 class Server:
-    """Accepts one connection for each list of answers. It sends one answer per request, then closes the connection.
+    """A server that accepts one connection for each list of answers.
 
-    received: the requests. accepted: the number of connections. closed: set once the first connection was closed.
+    It sends one answer per request, and then closes the connection. received: the requests. accepted: the number of
+    connections. closed: an event that is set once the first connection was closed.
     """
 
     def __init__(self, *connections: list[bytes], tls: ssl.SSLContext | None = None) -> None:
@@ -39,7 +40,7 @@ class Server:
         for answers in self.connections:
             try:
                 plain, _ = self.listener.accept()
-            except OSError:  # the listener was closed at the end of the test
+            except OSError:  # the end of the test has closed the listener
                 return
             self.accepted += 1
             with plain, suppress(OSError):  # the client may close the connection early
@@ -70,7 +71,10 @@ type Start = Callable[..., tuple[Connection, Server]]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Yield a function that starts a server, and returns a connection that is not open yet and the server."""
+    """Yield a function that starts a server.
+
+    It returns a connection to the server, which is not open yet, and the server.
+    """
     with ExitStack() as stack:
 
         def started(
@@ -139,7 +143,7 @@ def test_after_a_broken_answer_comes_a_new_connection(start: Start, broken: byte
 
 @pytest.mark.parametrize("broken", [b"HTTP/1.1 200 O", ANSWER[:60]])
 def test_an_answer_that_ends_in_its_headers_has_no_body(start: Start, broken: bytes) -> None:
-    """http.client behaves the same. `caller` treats such an answer as damaged."""
+    """The standard library's http.client does the same. Our `caller` treats such an answer as damaged."""
     connection, server = start([broken], [ANSWER])
     assert post(connection).body == b""
     assert post(connection).body == BODY
@@ -236,7 +240,7 @@ class TestTls:
         connection, server = start(
             [ANSWER] * 2, [ANSWER], url="https://localhost", tls=authority.server, authorities=authority.file
         )
-        monkeypatch.setattr("ssl.create_default_context", None)  # the TLS context must not be created again
+        monkeypatch.setattr("ssl.create_default_context", None)  # from here on, creating a TLS context fails
         assert [post(connection).body for _ in range(2)] == [BODY] * 2
         assert server.closed.wait(5)
         assert post(connection).body == BODY
@@ -255,9 +259,10 @@ class TestTls:
         assert server.received == []
 
     def test_is_not_begun_after_the_deadline(self, start: Start, authority: Authority) -> None:
-        """Connecting may have used up all the time."""
+        """By the time that a connection is open, the deadline may have passed."""
         connection, _ = start([], url="https://localhost", tls=authority.server, authorities=authority.file)
-        clock = iter([0, 0, 10])  # read when resolving the name, when connecting, and before the handshake
+        # The clock is read when resolving the name, when connecting, and before the TLS handshake.
+        clock = iter([0, 0, 10])
         connection._resolve = lambda _host, port, _seconds: addresses(b"127.0.0.1", port, 0)
         connection._clock = lambda: next(clock)
         with pytest.raises(NotSent, match="no time left"):

@@ -37,7 +37,7 @@ def botocores(service: str, region: str) -> str:
 
 @pytest.fixture(autouse=True)
 def _one_context(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read the certificate authorities only once, because it is slow."""
+    """Read the file of certificate authorities only once, because reading it is slow."""
     context = ssl.create_default_context()
     monkeypatch.setattr("ssl.create_default_context", lambda **_: context)
 
@@ -90,7 +90,7 @@ def test_fips_and_dualstack_need_an_explicit_endpoint(kind: str, monkeypatch: py
 
 def test_the_region_comes_from_lambda_s_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
-    assert DynamoDB(LIMITS).region == "us-east-1"  # from AWS_DEFAULT_REGION, which botocore prefers too
+    assert DynamoDB(LIMITS).region == "us-east-1"  # the region in AWS_DEFAULT_REGION wins, as in botocore
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     assert DynamoDB(LIMITS).region == "eu-west-1"
     monkeypatch.delenv("AWS_REGION")

@@ -44,8 +44,9 @@ OPERATIONS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 
 MODEL = botocore_session.get_service_model("dynamodb")
 
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html and
-# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/CommonErrors.html, besides botocore's own list
+# The errors of botocore's service model, and those on these pages:
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/CommonErrors.html
 DOCUMENTED = {
     *(shape.name for operation in MODEL.operation_names for shape in MODEL.operation_model(operation).error_shapes),
     *("AccessDeniedException", "ExpiredTokenException", "IncompleteSignatureException", "InternalFailure"),
@@ -59,7 +60,7 @@ HTML = b"<html><body><b>Http/1.1 Service Unavailable</b></body></html>"
 
 
 def broken_connections(answer: bytes) -> list[Trouble]:
-    """List connections that fail, or that break at various places in the answer."""
+    """List faults of connections: some are refused, others break at various places in the answer."""
     head = answer.index(b"\r\n\r\n") + 4
     places = {"at once": 0, "in the status": 5, "in the headers": head - 20, "before the body": head, "in it": head + 1}
     return [
@@ -77,7 +78,7 @@ def broken_connections(answer: bytes) -> list[Trouble]:
 
 
 def damages(answer: bytes, body: bytes) -> list[Trouble]:
-    """List answers with a wrong checksum. After the last attempt, botocore returns such an answer."""
+    """List answers that do not match their checksum. If the last attempt gets such an answer, botocore returns it."""
     head = answer.index(b"\r\n\r\n") + 4
     flipped = body.replace(b"{", b"[", 1) if len(body) == 2 else body.replace(b"2026", b"2O26").replace(b"U", b"V", 1)
     return [
@@ -90,7 +91,7 @@ def damages(answer: bytes, body: bytes) -> list[Trouble]:
 
 
 def errors(operation: str) -> list[Trouble]:
-    """List every documented DynamoDB error with status 400 and 500, and error answers from proxies."""
+    """List every documented error of DynamoDB, with status 400 and with 500, and error answers from proxies."""
     modeled = {shape.name for shape in MODEL.operation_model(operation).error_shapes}
     codes = sorted(DOCUMENTED - wire.THROTTLED - ({"ReplicatedWriteConflictException"} - modeled))
     return [
@@ -104,7 +105,7 @@ def errors(operation: str) -> list[Trouble]:
 
 
 def slow(answer: bytes) -> list[Trouble]:
-    """List complete answers that come late, in pieces, or with `Connection: close`."""
+    """List complete answers that arrive late or in pieces, or that end the connection with `Connection: close`."""
     return [
         Trouble("late", answer=(1.9, answer)),
         Trouble("dripping", answer=drops(answer, 60, 0.01)),
@@ -140,7 +141,10 @@ class Pair:
         self.botocores = self.stack.enter_context(botocores_client(self.networks[1]))
 
     def call(self, operation: str, *met: Trouble) -> tuple[Any, Any]:
-        """Call an operation with both clients under the same faults. Return both results; None stands for a failure."""
+        """Call an operation with both clients, which meet the same faults.
+
+        Return both results; None stands for a failure.
+        """
         method, request, _ = OPERATIONS[operation]
         for network in self.networks:
             network.meet(*met)
@@ -157,7 +161,7 @@ class Pair:
 
     @property
     def attempts(self) -> tuple[int, int]:
-        """Return how many attempts each client made."""
+        """Return the numbers of attempts that our client and botocore's made."""
         return self.networks[0].met, self.networks[1].met
 
 
@@ -181,7 +185,7 @@ def test_each_fault_once_has_the_same_result_and_attempts(pair: Pair, operation:
 def test_each_lasting_fault_has_the_same_result_and_attempts(operation: str) -> None:
     for kind, which in TROUBLES[operation].items():
         for some in batched(which, 40, strict=False):
-            pair = Pair()  # new clients, before a retry quota is used up
+            pair = Pair()  # start with new clients before a retry quota is used up
             for trouble in some:
                 ours, theirs = pair.call(operation, *[trouble] * 5)
                 assert pair.attempts[0] == pair.attempts[1], trouble
@@ -217,11 +221,11 @@ def test_the_retry_quota_is_spent_and_refilled_alike(pair: Pair, trouble: str) -
 
 def test_any_sequence_of_faults_has_the_same_results() -> None:
     class Sequence(RuleBasedStateMachine):
-        """Calls both clients in sequence. Connections and retry quotas carry over to the next call."""
+        """Calls both clients several times. Their connections and retry quotas are kept from call to call."""
 
         def __init__(self) -> None:
             super().__init__()
-            self.pair = Pair(wire.QUOTA // 5)  # a small quota, so that few calls use it up
+            self.pair = Pair(wire.QUOTA // 5)  # the retry quota is small, so a few calls use it up
             self.has_failed_for_long = False
 
         def teardown(self) -> None:
@@ -229,7 +233,7 @@ def test_any_sequence_of_faults_has_the_same_results() -> None:
 
         @rule(data=st.data(), operation=st.sampled_from(sorted(OPERATIONS)))
         def call(self, data: st.DataObject, operation: str) -> None:
-            # The last answer must not be damaged: there the clients differ, as another test shows.
+            # The last answer must not be damaged, because then the two clients differ, as another test shows.
             whole = sorted(TROUBLES[operation].keys() - {"damage"})
             kinds = whole if self.has_failed_for_long else sorted(TROUBLES[operation])
             met = [data.draw(st.sampled_from(kinds)) for _ in range(data.draw(st.integers(0, 2)))]

@@ -21,7 +21,7 @@ from outcomes.aws.signature import Credentials, authorization
 from tests.wire.conftest import ENDPOINT, botocore_session, our_client
 from tests.wire.network import Network
 
-# Header values that are neither folded nor trimmed.
+# Signing neither folds nor trims these header values.
 VISIBLE = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=200)
 HOSTS = st.from_regex(r"[a-z0-9.-]{1,40}(:8[0-9]{3})?", fullmatch=True)
 REGIONS = [
@@ -57,8 +57,8 @@ def botocores_authorization(
 def test_a_signature_equals_botocore_s(
     credentials: Credentials, region: str, service: str, host: str, target: str, body: bytes, chance: Random
 ) -> None:
-    for _ in range(8):  # faster than letting Hypothesis draw everything again
-        now = chance.randrange(946_684_800, 32_503_680_000)  # in the years 2000 to 2999
+    for _ in range(8):  # this is faster than letting Hypothesis draw everything again
+        now = chance.randrange(946_684_800, 32_503_680_000)  # the time is in the years 2000 to 2999
         body += chance.randbytes(chance.randrange(100))
         headers = {
             "content-type": "application/x-amz-json-1.0",
@@ -95,7 +95,7 @@ def test_the_signed_headers_are_sent(
 
 
 class TestCredentials:
-    """Sources of credentials, such as variables, files and containers."""
+    """The places that credentials come from, such as variables, files and containers."""
 
     @pytest.fixture(autouse=True)
     def _nothing_kept(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
