@@ -22,7 +22,7 @@ settings.load_profile("without deadline")
 @pytest.fixture(scope="session", autouse=True)
 def certificates_read_once() -> Iterator[None]:
     """Read each file of certificates once, not for each httpx client and each connection of our AWS caller."""
-    import httpx  # here, because the process that hands tests to the others does not need it
+    import httpx  # imported here, because the process that hands tests to the others does not need it
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
@@ -41,6 +41,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Enable garbage collection, except for the tests themselves."""
+    """Enable garbage collection again. It ignores what importing the tests has created."""
     gc.freeze()
     gc.enable()

@@ -77,7 +77,7 @@ type Call = tuple[Program, dict[str, Any]]
 
 
 def commit() -> str:
-    """Return the measured commit, with a `+` if files differ from it."""
+    """Return the commit that is measured, with a `+` if files have changed since."""
     command = ["git", "describe", "--always", "--abbrev=12", "--dirty=+"]
     described = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return described.stdout.strip()

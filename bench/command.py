@@ -60,7 +60,7 @@ def _api() -> Iterator[str]:
 
 
 class _Api(BaseHTTPRequestHandler):
-    """Sends a fixed answer to each method."""
+    """Answers each HTTP method with a fixed response."""
 
     def _answer(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))

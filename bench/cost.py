@@ -96,7 +96,7 @@ def _read_units(outcomes: int) -> int:
 
 def parts(call: Call, prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]:
     """Return the US dollars for a million calls, by service."""
-    invocations = 2  # the authorizer's and the function's
+    invocations = 2  # one of the authorizer, one of the function
     authorizer_gb_ms = assumed["authorizer_ms"] * assumed["authorizer_memory_gb"]
     lambda_time = _lambda_time(authorizer_gb_ms + call.milliseconds * call.memory_gb, prices)
     log_bytes = (

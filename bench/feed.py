@@ -64,7 +64,7 @@ WORK = ("ScriptDuration", "RecalcStyleDuration", "LayoutDuration")
 
 
 def main() -> None:
-    """Print the median delay and the slowest tenth, then the work of many rows."""
+    """Print the median and the slowest tenth of the delays, then the work of a feed with many rows."""
     options = argparse.ArgumentParser(prog="python -m bench.feed")
     options.add_argument("count", nargs="?", type=int, default=COUNT, metavar="COUNT")
     count = options.parse_args().count

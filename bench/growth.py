@@ -1,4 +1,4 @@
-"""Measure how a list's calls and reads grow with the number of stored outcomes, with moto."""
+"""Measure with moto how a list's calls and reads grow with the number of stored outcomes."""
 
 import logging
 from typing import Any
@@ -18,7 +18,7 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench"}
 
 
 def list_growth(report: Report, sizes: list[int]) -> None:
-    """Report queries, outcomes and units read for a list of 20, by the number of stored outcomes."""
+    """Report how many queries, outcomes and read units a list of 20 takes, by the number of stored outcomes."""
     # Imported here because tests import this module, and moto is slow to import.
     from moto.server import ThreadedMotoServer
 

@@ -64,8 +64,9 @@ def main() -> None:
 
 
 def laptop_growth(report: Report, short: bool) -> None:
-    """Report a list of 20 by the number of stored outcomes, an import, and a summary before and after its totals are
-    materialized.
+    """Report a list of 20 by the number of stored outcomes, an import, and a summary.
+
+    The summary is measured before and after its totals are materialized.
     """
     forget_real_aws()
     report.text("## On a laptop: `python -m bench.laptop`")
@@ -73,7 +74,7 @@ def laptop_growth(report: Report, short: bool) -> None:
     report.table(columns, [[f"{count:,}", *cells] for count, *cells in lists([100] if short else [100, 1_000, 10_000])])
     count = BATCH if short else IMPORTED
     taken = imported(count)
-    first, next_ = looks(SUMMED_UP)  # totals of far fewer outcomes are not materialized
+    first, next_ = looks(SUMMED_UP)  # with far fewer outcomes, totals would not be materialized
     report.bars_table(
         [
             (f"megabytes of all processes after an import of {count:,}", MOST_MEGABYTES, taken.megabytes),

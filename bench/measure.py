@@ -57,7 +57,7 @@ KNOWN_WHEN_DEPLOYED = {
 OF_LAMBDA = {
     "AWS_ACCESS_KEY_ID": "bench",
     "AWS_SECRET_ACCESS_KEY": "bench",
-    "AWS_SESSION_TOKEN": "bench" * 100,  # as long as Lambda's session tokens
+    "AWS_SESSION_TOKEN": "bench" * 100,  # Lambda's session tokens are about this long
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_REGION": "us-east-1",
     "AWS_LAMBDA_FUNCTION_NAME": "bench",
@@ -87,7 +87,7 @@ class Program:
 
 
 def function(logical_id: str, layer: Path = LAYER, runtime: Path = RUNTIME) -> Program:
-    """Return a built function, with the template's environment variables."""
+    """Return a built function as a program, with the template's environment variables."""
     template = parse_yaml((BUILD / "template.yaml").read_text())
     properties = template["Resources"][logical_id]["Properties"]
     variables = {
@@ -153,7 +153,7 @@ def run_once(command: list[str], environment: Mapping[str, str]) -> tuple[float,
 
 
 def in_turns(commands: Mapping[str, tuple[list[str], Mapping[str, str]]], runs: int) -> dict[str, Times]:
-    """Run each command with its environment `runs` times, in turns."""
+    """Run each command with its environment, `runs` times and in turns."""
     samples = Samples()
     for run in range(-1, runs):  # the first round only warms the file cache
         for name, (command, environment) in commands.items():
@@ -236,7 +236,7 @@ class Stub:
         self.tls_variables = _endpoints(f"https://127.0.0.1:{tls_port}") | {"AWS_CA_BUNDLE": str(authorities)}
 
     def counts(self) -> dict[str, int]:
-        """Return the number of calls by operation since the last time."""
+        """Return how often each operation was called since the previous call of this method."""
         connection = HTTPConnection("127.0.0.1", self.port)
         connection.request("GET", "/counts")
         counts: dict[str, int] = json.loads(connection.getresponse().read())

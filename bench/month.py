@@ -26,7 +26,10 @@ DAYS = 30
 
 
 def deployed(environment: str, **parameters: str) -> Template:
-    """Read template.yaml with an environment's parameters. SAM's transform adds nothing with a monthly price."""
+    """Read template.yaml with an environment's parameters.
+
+    SAM's transform is not needed, because it adds nothing that costs money each month.
+    """
     settings = tomllib.loads((ROOT / "samconfig.toml").read_text())[environment]["deploy"]["parameters"]
     given = {"DashboardOrigins": "https://app.example.com"} | pairs(settings["parameter_overrides"]) | parameters
     return Template(parse_yaml((ROOT / "template.yaml").read_text()), ROOT, given)
@@ -39,7 +42,10 @@ def alarm_metrics(template: Template) -> int:
 
 
 def idle(template: Template, prices: dict[str, Any]) -> dict[str, tuple[int, float]]:
-    """Return, by kind, the number and US dollars per month of everything that costs money without traffic."""
+    """Return what costs money without traffic.
+
+    For each kind of resource: their number, and their US dollars per month.
+    """
     rules = [len(acl["Rules"]) for acl in template.resources("AWS::WAFv2::WebACL").values()]
     counted = {
         "secret": (len(template.resources("AWS::SecretsManager::Secret")), prices["secret_month"]),

@@ -106,7 +106,7 @@ class Simulation:
         return Course(self.recorded, self.requests, self.writes, self.lost)
 
     def client(self, app: Any) -> Iterator[float]:
-        """Record one outcome per second, and yield the seconds of each step."""
+        """Record one outcome per second. Yield the seconds that each step takes."""
         calls = Calls(Retry(), clock=lambda: self.now, jitter=self.random.uniform)
         dynamodb = DynamoDB(
             LIMITS, clock=lambda: self.now, sleep=self.pass_, jitter=lambda s: self.random.uniform(0, s)

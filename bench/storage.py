@@ -37,7 +37,7 @@ def _value_bytes(value: Mapping[str, Any]) -> int:
         case "S":
             return len(content.encode())
         case "N":
-            # AWS: "Approximately (1 byte per two significant digits) + (1 byte)". A sign takes one more byte.
+            # AWS says "approximately (1 byte per two significant digits) + (1 byte)". A sign takes one more byte.
             digits = content.lstrip("-").partition("E")[0].replace(".", "").strip("0")
             return (len(digits) + 1) // 2 + 1 + int(content.startswith("-"))
         case "B":

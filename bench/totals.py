@@ -346,8 +346,8 @@ def totals_growth(report: Report, short: bool) -> None:
     ]
     if short:
         cases = [case for case in cases if case.number <= 10_000]
-    # Use a separate process for each, to measure its peak memory; fork it, because importing takes longer than most
-    # reads.
+    # Measure each history in a process of its own, which shows its peak memory. The process is forked, because
+    # importing takes longer than most reads.
     with get_context("fork").Pool(maxtasksperchild=1) as pool:
         found = dict(zip(cases, pool.map(looks, cases, chunksize=1), strict=True))
     report.text(

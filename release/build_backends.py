@@ -1,4 +1,4 @@
-"""Part of make upgrade: pin the newest packages that build others, by hash, in the root's pyproject.toml."""
+"""Part of make upgrade: pin the newest build backends by hash in the root's pyproject.toml."""
 
 import re
 import subprocess
@@ -31,7 +31,7 @@ def names(text: str) -> list[str]:
 
 
 def repinned(text: str, requirements: str) -> str:
-    """Replace the pins by requirements in pip's format, with hashes."""
+    """Replace the pins with these requirements, which are in pip's format with hashes."""
     pins = ""
     for requirement, hashes in re.findall(r"^(\S+==\S+)((?:\s+(?:\\\s+)?--hash=\S+)+)", requirements, re.MULTILINE):
         lines = "".join(f'        "{hashed}",\n' for hashed in re.findall(r"--hash=(\S+)", hashes))

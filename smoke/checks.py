@@ -16,7 +16,7 @@ from outcomes.contract import json_text
 from smoke.api import Api, answers, is_no_route
 from smoke.aws import CAPABILITIES, Visit
 
-# More digits than a float has; it is also recorded as negative, so that the sum is 0.
+# This value has more digits than a float. Its negative is recorded too, so that the sum is 0.
 MONEY = "1234.56789012345678901234567890"
 CONCURRENT = 8
 KEYS = "/api/keys"

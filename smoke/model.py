@@ -204,7 +204,10 @@ class Judge:
             states.append(before | write.fields | {"status": status, "version": before["version"] + 1})
 
     def _check_shown(self, write: Write) -> None:
-        """Check the versions and statuses in answers to a correction, and that refused ones were not possible."""
+        """Check the versions and statuses in answers to corrections.
+
+        Also check that a correction was refused only if it was not possible.
+        """
         id_ = write.of and write.of.id
         if not id_ or id_ not in self._states:
             return

@@ -65,7 +65,10 @@ def template() -> Any:
 
 @pytest.fixture(autouse=True)
 def clock_that_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make each read of the clock at least a millisecond later, unless a test sets it back by a minute or more."""
+    """Let each read of the clock be at least a millisecond later than the last.
+
+    Only if a test sets the clock back by a minute or more, it goes back.
+    """
     clock, last = time.time_ns, 0
 
     def later() -> int:

@@ -95,7 +95,10 @@ def fine(_request: Request, send: Send) -> Reply:
 def faulty(
     service: DynamoDB | EventBridge | SecretsManager | SQS, operations: str | set[str], *faults: Fault
 ) -> Iterator[list[str]]:
-    """Inject one of `faults` into each attempt of `operations`; the last repeats. Yields the attempted operations."""
+    """Inject the faults in turn into the attempts of `operations`, and repeat the last one.
+
+    Yields a list of the operations that were attempted.
+    """
     sent: list[str] = []
     post = service.connection.post
 

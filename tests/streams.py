@@ -8,7 +8,7 @@ from tests.aws import aws_client
 
 
 class _Shard(StreamShard):
-    """A stream with the records that DynamoDB's would have.
+    """A stream with the same records as a stream of DynamoDB.
 
     Unlike moto's, it has none of canceled transactions, and none of writes that change nothing.
     """

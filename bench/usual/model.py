@@ -1,4 +1,7 @@
-"""The model that both usual endpoints validate. They store it in the same table with the same layout."""
+"""The requests and responses of both endpoints in this folder, which the bench compares with ours.
+
+Both endpoints store outcomes in the same table with the same layout.
+"""
 
 import json
 import uuid

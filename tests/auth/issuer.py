@@ -24,7 +24,7 @@ type Answer = bytes | Callable[[Any], object]
 
 
 def public(key: Key, **members: Any) -> dict[str, Any]:
-    """Return a public key as a JWK. members: added or replaced; None removes a member."""
+    """Return a public key as a JWK. members: the members to add or replace; None removes a member."""
     jwk = dict(key.as_dict(private=False)) | members
     return {name: value for name, value in jwk.items() if value is not None}
 

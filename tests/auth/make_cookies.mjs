@@ -1,11 +1,13 @@
-// Makes session cookies for the tests with the packages that dashboards use: next-auth 4 and Auth.js 5 (@auth/core).
-//
-//   npm ci && npm run make-cookies
-//
-// The secret is invented, and the cookies expire in a hundred years. They are random: each run makes different cookies.
+/*
+Makes session cookies for the tests, with the packages that dashboards use: next-auth 4 and Auth.js 5 (@auth/core).
+
+  npm ci && npm run make-cookies
+
+The secret is invented, and the cookies expire in a hundred years. They are random, so each run makes other cookies.
+*/
 import * as authjs from "@auth/core/jwt";
 import nextAuth from "next-auth/jwt";
-// These classes split large cookies. The packages do not export them.
+/* These classes split large cookies. The packages do not export them. */
 import { SessionStore as AuthjsStore } from "./node_modules/@auth/core/lib/utils/cookie.js";
 import nextAuthCookie from "./node_modules/next-auth/core/lib/cookie.js";
 

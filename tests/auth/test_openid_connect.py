@@ -77,7 +77,7 @@ def openid(issuer: Issuer, keys: IssuerKeys, clock: Clock) -> OpenIdConnect:
 
 @pytest.fixture
 def authorizer(deploy: Callable[..., ModuleType], issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Deploy the authorizer with the issuer, at noon."""
+    """Load the authorizer with the issuer's settings, and set the clock to noon."""
     monkeypatch.setattr(instants, "now", lambda: NOON * 1000)
     return deploy(OIDC_ISSUER=issuer.url, OIDC_AUDIENCE=AUDIENCE, OIDC_USER_CLAIM="sub", OIDC_COOKIE="token")
 
@@ -374,7 +374,7 @@ def test_while_no_keys_are_cached_a_failing_issuer_is_asked_every_five_seconds(
 def test_while_the_issuer_is_down_an_unknown_kid_is_not_refused(
     openid: OpenIdConnect, issuer: Issuer, clock: Clock
 ) -> None:
-    """It may be of a new key, whose user must not be logged out."""
+    """The token may be signed with a new key, and its user must not be logged out."""
     assert openid.user_id(issuer.token({}, NOON)) == 42
     issuer.go_down()
     for later, tries in ((1, 1), (30, 1), (61, 2)):
@@ -396,7 +396,7 @@ def test_a_clock_that_was_set_back_fetches_anew(openid: OpenIdConnect, issuer: I
 
 
 def drip(out: Any) -> None:
-    """Send a byte each 20 ms, for longer than the test's deadline."""
+    """Send a byte every 20 ms, for longer than the test's deadline."""
     out.write(b"HTTP/1.1 200 OK\r\n\r\n")
     for _ in range(100):
         out.write(b" ")

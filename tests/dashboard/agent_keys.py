@@ -18,7 +18,7 @@ LISTED = reply(200, json={"types": described([*TYPES])})
 class AgentKeys:
     """The keys of one viewer, newest first.
 
-    asked: the received requests. answers: the planned answers of each method. types: answers the request for the
+    asked: the received requests. answers: the planned answers of each method. types: the answer to a request for the
     outcome types.
     """
 
@@ -33,7 +33,10 @@ class AgentKeys:
         page.route("**/api/outcomes/types", lambda route: self.types(route))
 
     def instead(self, method: str, status: int = 0, **answer: Any) -> None:
-        """Answer the next request with this method with this response. If no status is given, reset the connection."""
+        """Plan the response to the next request with this HTTP method.
+
+        If no status is given, the connection is reset.
+        """
         self.answers.setdefault(method, []).append(reply(status, **answer))
 
     def has(self, name: str, **fields: Any) -> dict[str, Any]:

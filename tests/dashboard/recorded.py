@@ -82,10 +82,7 @@ class Recorded:
         return id_
 
     def instead(self, method: str, path: str, status: int = 0, **answer: Any) -> None:
-        """Answer the next request to a matching path with this response.
-
-        If no status is given, reset the connection.
-        """
+        """Plan the response to the next request whose path matches. If no status is given, the connection is reset."""
         self._instead.append((method, re.compile(path), reply(status, **answer)))
 
     def hold(self, method: str, path: str) -> list[Route]:

@@ -214,7 +214,7 @@ NO_IDS = [
 
 @pytest.mark.parametrize("id_", NO_IDS)
 def test_a_link_to_another_route_is_not_requested(open_feed: Open, page: Page, recorded: Recorded, id_: str) -> None:
-    """Earlier, a link to `export` emptied the feed and downloaded all outcomes with each poll."""
+    """In earlier versions, a link to `export` emptied the feed and downloaded all outcomes with each poll."""
     recorded.has("Work")
     open_linked(open_feed, page, id_)
     expect(page.locator(".link .caption")).to_have_text(NOT_THERE)

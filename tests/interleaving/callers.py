@@ -241,7 +241,7 @@ class Callers:
         return self.call(correct_outcome.handler, event)
 
     def send(self, sent: Sent, post: Callable[[], Answer], *, is_once: bool) -> None:
-        """Send a request, and store the answer. is_once: whether it has an idempotency key, so it can be sent again."""
+        """Send a request, and store its answer. is_once: whether the idempotency key makes sending it again safe."""
         if is_once:
             sent.again = post
         self.note(f"sends {sent.name}{', with a key' if is_once else ''}")

@@ -121,7 +121,7 @@ class Schedule:
     def stop(self, seconds: float = 0) -> None:
         """Pause the running caller for at least so many seconds. Raises Killed after its timeout."""
         caller = self.running
-        if caller is None:  # no schedule is running
+        if caller is None:  # outside a schedule, nothing has to wait
             self.now += seconds
             return
         caller.wake = self.now + seconds

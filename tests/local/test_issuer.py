@@ -1,4 +1,4 @@
-"""`make run` as an OpenID Connect issuer, and with another one."""
+"""`make run` acts as an OpenID Connect issuer, or uses another issuer."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Gateway responses are those of the template. For other errors, they are API Gateway's defaults."""
+"""The response to an error is the template's gateway response, or else API Gateway's default."""
 
 import json
 from typing import Any

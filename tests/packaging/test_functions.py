@@ -24,7 +24,7 @@ FUNCTIONS = [
 # https://docs.aws.amazon.com/lambda/latest/dg/python-package.html#python-package-dependencies
 PROVIDED = ["boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six"]
 
-# Runs without site-packages. It imports a handler as Lambda does, or all modules of the layer.
+# This script runs without site-packages. It imports a handler as Lambda does, or all modules of the layer.
 IMPORT = """
 import importlib, json, pkgutil, sys
 *sys.path[:0], handler = sys.argv[1:]

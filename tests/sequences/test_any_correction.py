@@ -1,4 +1,4 @@
-"""After any sequence of recordings and corrections, by any caller and with faults, the API equals a model."""
+"""After any sequence of recordings and corrections, by any caller and with faults, the API answers like a model."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator

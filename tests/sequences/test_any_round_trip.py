@@ -40,7 +40,7 @@ OUTCOMES = st.fixed_dictionaries(
     },
 )
 CORRECTIONS = st.sampled_from([None, "amend", "void", "dispute"])
-# Repeat the first outcomes: equal outcomes must stay distinct.
+# Record the first outcomes twice, because equal outcomes must stay distinct.
 LEDGERS = st.lists(st.tuples(OUTCOMES, CORRECTIONS), max_size=4).map(lambda some: some + some[:2])
 
 

@@ -142,7 +142,10 @@ def test_the_core_has_three_functions_two_paths_and_every_table(
 
 
 def test_sams_transform_does_not_depend_on_switches(core: Deployment, complete: Deployment) -> None:
-    """So one transformed template is enough to test every combination: only CloudFormation evaluates conditions."""
+    """One transformed template is therefore enough to test every combination.
+
+    Only CloudFormation evaluates conditions.
+    """
 
     def conditions(template: Deployment) -> set[tuple[str, str | None]]:
         resources = template.document["Resources"].items()

@@ -87,7 +87,8 @@ def test_the_bucket_of_events_is_private_and_expires(complete: Deployment) -> No
     assert bucket["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
     [encryption] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert encryption["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
-    # As long as point-in-time backups: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Point-in-time-recovery.html
+    # Dead letters are stored as long as point-in-time backups:
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Point-in-time-recovery.html
     assert (rule["Status"], rule["ExpirationInDays"], rule.get("Prefix")) == ("Enabled", 35, None)
     assert (denied["Effect"], denied["Principal"], denied["Action"]) == ("Deny", "*", "s3:*")
     assert denied["Resource"] == [KEPT_EVENTS, f"{KEPT_EVENTS}/*"]

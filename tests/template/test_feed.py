@@ -114,7 +114,8 @@ def test_the_page_has_the_headers_it_is_tested_with(hosted: Template, page: Any)
 def test_the_api_is_under_the_same_host_uncached_with_all_headers_and_cookies(api: Any) -> None:
     assert (api["PathPattern"], api["TargetOriginId"]) == ("/api/*", "api")
     assert api["CachePolicyId"] == CACHING_DISABLED
-    # Forwards cookies, Authorization and queries, but not Host, because API Gateway finds the API by its host.
+    # This policy forwards cookies, Authorization and queries. It does not forward Host, because API Gateway finds the
+    # API by its host.
     assert api["OriginRequestPolicyId"] == ALL_VIEWER_EXCEPT_HOST_HEADER
     assert api["ViewerProtocolPolicy"] == "https-only"
     assert {"GET", "POST", "OPTIONS"} < set(api["AllowedMethods"])

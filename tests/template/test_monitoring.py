@@ -127,9 +127,9 @@ def test_three_server_errors_in_a_minute_count_by_their_share(
 def test_busy_answers_are_no_slow_requests(
     complete: Deployment, latency: int, busy: int, requests: int, milliseconds: float
 ) -> None:
-    """An answer "busy" takes ten seconds or more.
+    """A summary that answers 503 (busy) takes ten seconds or more.
 
-    Many summaries are busy after a change to the format of stored totals.
+    After a change to the format of stored totals, many summaries do.
     """
     alarm = complete.of(ALARM)["SlowRequestsAlarm"]
 

@@ -279,7 +279,7 @@ def test_every_log_has_a_retention(complete: Deployment) -> None:
 
 
 def test_insights_discovers_the_fields_of_function_logs(deployed: Deployment) -> None:
-    """CloudWatch Insights recognizes Lambda's log groups by name. Only for these it finds fields such as @duration.
+    """CloudWatch Insights recognizes Lambda's log groups by name. It finds fields such as @duration only in them.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_AnalyzeLogData-discoverable-fields.html
     """

@@ -1,4 +1,4 @@
-"""Metric lines equal those of Powertools, without loading it."""
+"""Our metric lines equal those of Powertools, which our functions do not load."""
 
 import json
 from collections.abc import Callable

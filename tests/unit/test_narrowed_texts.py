@@ -1,4 +1,7 @@
-"""Invisible texts, which earlier releases accepted: retries of calls with them, and stored rows with them."""
+"""Texts of invisible characters, which earlier releases accepted.
+
+Calls with such texts may still be retried, and rows with such texts are still read.
+"""
 
 import json
 from typing import Any

@@ -92,7 +92,7 @@ def test_an_invalid_key_makes_its_item_invalid(key: object) -> None:
 
 
 def test_an_item_that_is_no_object_is_an_invalid_outcome() -> None:
-    items: list[Any] = [None, 1, "x", [], True] * 20  # as many as a batch may have
+    items: list[Any] = [None, 1, "x", [], True] * 20  # a batch may have this many outcomes
     assert record(*items)["results"] == [{"status": "invalid", "error": "Invalid outcome"}] * 100
 
 

@@ -61,7 +61,7 @@ ADDITIONS = Plant(
 
 
 def planted(plant: Plant, to: Path) -> Path:
-    """Copy the package with its compiled files, and change the copy. At least one file must contain each old text."""
+    """Copy the package with its compiled files, and change the copy. Each old text must occur in at least one file."""
     shutil.copytree(LAYER / "outcomes", to / "outcomes")
     files = list((to / "outcomes").rglob("*.py"))
     for old, new in plant.changes:
