@@ -9,7 +9,13 @@ from functools import cache
 import pytest
 from hypothesis import settings
 
+from clients.python import copied_functions
+
 pytest_plugins = ["tests.canaries", "tests.local.stacks"]
+
+# Renew the copy of the functions in the client's fake before any module of it is imported, and once for all processes.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    copied_functions.write()
 
 # Importing thousands of tests creates little garbage, and collecting it would take a sixth of the time.
 gc.disable()

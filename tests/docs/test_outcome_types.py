@@ -9,7 +9,6 @@ from pathlib import Path
 
 import outcomes_client
 
-from clients.python.tests import ledger
 from ops.template import parse_yaml
 from tests.outcome_types import TYPES
 
@@ -35,7 +34,6 @@ def test_each_place_names_the_outcome_types_of_the_api() -> None:
     places: dict[str, Iterable[str]] = {
         "openapi.yaml (make openapi)": schemas["OutcomeType"]["examples"],
         "clients/python/src/outcomes_client/_models.py": outcomes_client.OutcomeType,
-        "clients/python/tests/ledger.py": ledger.TYPES,
         "clients/typescript/src/models.ts": between("clients/typescript/src/models.ts", "type OutcomeType =", ";"),
         "dashboard/src/feed/icons.js": between("dashboard/src/feed/icons.js", *of_table),
         "README.md": of_page("README.md"),

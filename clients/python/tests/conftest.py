@@ -1,47 +1,65 @@
 """The fixture `api`: an API behind a proxy that fails on demand, and a way to read what was recorded.
 
-The API is the in-memory `ledger` or, for tests marked `everywhere`, also the local stack with the deployment's own
-routes, functions and tables.
+The API is `outcomes_client.testing`'s fake or, for tests marked `everywhere`, also the local stack with the
+deployment's own routes, functions and tables. The fake's clock begins on 2026-04-01 and advances by a minute a call.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 import typer.main
 from outcomes_client import OutcomesClient, Retry
 from outcomes_client.__main__ import main
+from outcomes_client._json import decode, encode
 from outcomes_client._sending import LOG
+from outcomes_client.testing import OutcomesFake, _gateway
+from outcomes_client.testing._copied.contract import instants
+from outcomes_client.testing._copied.ledger import store
+from outcomes_client.testing._copied.ledger.items import outcome_json
 
+from clients.python.copied_functions import rewritten
 from clients.python.tests.faults import SLOW, FaultyServer
-from clients.python.tests.ledger import KEY, Ledger, decode, encode, listed
+from clients.python.tests.summary import summary
 from tests.local.stacks import Stack
 
+ROOT = Path(__file__).parents[3]
 QUICK = Retry(deadline=20, timeout=10, first=0.01, longest=0.05)
 # Leaves no time for a second attempt, which needs a tenth of `timeout`, but enough for one on a busy machine.
 ONE_TRY = Retry(deadline=20, timeout=300)
 
-users = itertools.count(90_000)  # users of the stack; the in-memory ledger's user is 42
+users = itertools.count(90_000)  # users of the stack; the fake's user is 42
 
-everywhere = pytest.mark.parametrize("api", ["ledger", "stack"], indirect=True)
+everywhere = pytest.mark.parametrize("api", ["fake", "stack"], indirect=True)
 
 
 def failing(*faults: str) -> pytest.MarkDecorator:
-    """Parametrize `faults`: on the ledger each fault alone and all one after another, on the stack only the latter.
+    """Parametrize `faults`: on the fake each fault alone and all one after another, on the stack only the latter.
 
     To the stack, faults only differ in the number of requests that reach it.
     """
-    alone = [pytest.param("ledger", [fault], id=fault) for fault in faults]
-    in_turn = [pytest.param(api, faults, id=f"all in turn-{api}") for api in ("ledger", "stack")]
+    alone = [pytest.param("fake", [fault], id=fault) for fault in faults]
+    in_turn = [pytest.param(api, faults, id=f"all in turn-{api}") for api in ("fake", "stack")]
     return pytest.mark.parametrize(("api", "faults"), [*alone, *in_turn], indirect=["api"])
+
+
+@dataclass
+class Clock:
+    """The fake's clock. now: milliseconds since 1970."""
+
+    now: int = 1_775_044_800_000  # 2026-04-01T12:00:00Z
+    step: int = 60_000
 
 
 @dataclass
@@ -53,8 +71,9 @@ class Api:
     key: str
     cookie: str
     user: int
-    ledger: Ledger = field(default_factory=Ledger)  # unused if the API is the stack
+    clock: Clock = field(default_factory=Clock)  # only the fake's
     quick: Retry = QUICK
+    unready_items: int = 0  # this many of the next batch items fail as retryable
 
     @property
     def url(self) -> str:
@@ -85,26 +104,70 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def api(request: pytest.FixtureRequest) -> Iterator[Api]:
-    behind = getattr(request, "param", "ledger")
-    if behind == "ledger":
-        yield from _ledger()
+    behind = getattr(request, "param", "fake")
+    if behind == "fake":
+        yield from _of_fake()
     else:
         yield from _of_stack(request.getfixturevalue(behind))
 
 
-def _ledger() -> Iterator[Api]:
-    ledger = Ledger()
+EXPORT = "GET /api/outcomes/export"
 
-    def upstream(method: str, target: str, headers: Mapping[str, str], body: bytes) -> Any:
-        status, answer_headers, answer = ledger.answer(method, target, headers, body)
-        return status, answer_headers, answer.encode() if isinstance(answer, str) else encode(answer)
 
-    def recorded() -> list[dict[str, Any]]:
-        mine = [one for one in reversed(ledger.outcomes) if one["user_id"] == 42]
-        return [listed(one) for one in mine if one["status"] != "void"]
+@cache
+def export_function() -> str:
+    """Import the function that exports as the fake's other functions are imported. Return its name."""
+    name = "export_outcomes"
+    module = ModuleType(name)
+    exec(rewritten((ROOT / f"functions/{name}/app.py").read_text()), vars(module))  # noqa: S102 - code of our own
+    sys.modules[f"outcomes_client.testing._copied.functions.{name}"] = module
+    return name
 
-    with FaultyServer(upstream).running() as door:
-        yield Api(door, recorded, KEY, "session=of-user-42", 42, ledger)
+
+def _of_fake() -> Iterator[Api]:
+    """Yield an API that is the fake, with summaries and exports, which the fake does not answer."""
+    clock = Clock()
+    with OutcomesFake() as fake, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(instants, "now", lambda: clock.now)
+        patched.delitem(_gateway.UNANSWERED, EXPORT)
+        patched.setitem(_gateway.ROUTES, EXPORT, export_function())
+
+        def upstream(method: str, target: str, headers: Mapping[str, str], body: bytes) -> Any:
+            clock.now += clock.step
+            url = urlsplit(target)
+            if url.path.endswith("/batch") and api.unready_items:
+                return unready(decode(body)["outcomes"])
+            if url.path.endswith("/summary"):
+                read = fake.answer("GET", "/api/outcomes", headers.items(), b"")
+                if read.status != 200:
+                    return read
+                totals = summary(entries(), parse_qs(url.query))
+                return (200, {}, encode(totals)) if totals else (400, {}, b'{"error":"Invalid timezone"}')
+            with pytest.MonkeyPatch.context() as smaller:
+                if url.path.endswith("/export"):
+                    smaller.setattr(store, "MAX_RESPONSE_BYTES", 5000)
+                return fake.answer(method, target, headers.items(), body)
+
+        def entries() -> list[dict[str, Any]]:
+            items = [item for item in fake._tables.items("OUTCOMES_TABLE") if item["user_id"]["S"] == "42"]
+            return [decode(outcome_json(item, True).encode()) for item in items if item["created_at"]["S"] < "~"]
+
+        def unready(items: list[Any]) -> Any:
+            count = min(api.unready_items, len(items))
+            api.unready_items -= count
+            failed = {"status": "failed", "error": "Failed to record outcome", "retryable": True}
+            key = {"Authorization": f"Bearer {fake.key}"}
+            rest = fake.answer("POST", "/api/outcomes/batch", key.items(), encode({"outcomes": items[count:]}))
+            results = decode(rest.body).get("results", [])
+            counts = {name: sum(one["status"] == name for one in results) for name in ("created", "replayed")}
+            return 200, {}, encode({"results": [failed] * count + results, **counts, "failed": count})
+
+        def recorded() -> list[dict[str, Any]]:
+            return [one for one in fake.recorded if one["user_id"] == 42]
+
+        with FaultyServer(upstream).running() as door:
+            api = Api(door, recorded, fake.key, fake.session(42), 42, clock)
+            yield api
 
 
 def _of_stack(stack: Stack) -> Iterator[Api]:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from outcomes_client import AsyncOutcomesClient, NewOutcome, Retry
+from outcomes_client.testing import OutcomesFake
 
 from clients.python.tests.conftest import Api
-from clients.python.tests.ledger import KEY, Ledger, encode
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 WORK = {"outcome_type": "task_complete", "title": "Sent the offer", "idempotency_key": "offer-sent", "value_usd": 12.5}
@@ -35,9 +35,8 @@ def keys(api: Api) -> list[str]:
 
 
 @asynccontextmanager
-async def client_of_this_loop() -> AsyncIterator[tuple[AsyncOutcomesClient, Ledger]]:
-    """Yield a client and its API's ledger. The API runs on this event loop, so calls that block the loop time out."""
-    ledger = Ledger()
+async def client_of_this_loop() -> AsyncIterator[tuple[AsyncOutcomesClient, OutcomesFake]]:
+    """Yield a client and its API, a fake that runs on this event loop, so calls that block the loop time out."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -45,15 +44,15 @@ async def client_of_this_loop() -> AsyncIterator[tuple[AsyncOutcomesClient, Ledg
         headers = dict(line.split(": ", 1) for line in head.split("\r\n")[1:-2])
         given = {name.title(): value for name, value in headers.items()}
         body = await reader.readexactly(int(given["Content-Length"]))
-        status, more, answer = ledger.answer(method, target, given, body)
-        said = encode(answer)
-        lines = [f"{name}: {value}" for name, value in {**more, "Content-Length": len(said)}.items()]
-        writer.write("\r\n".join([f"HTTP/1.1 {status} OK", "Connection: close", *lines, "\r\n"]).encode() + said)
+        status, more, answer = fake.answer(method, target, given.items(), body)
+        lines = [f"{name}: {value}" for name, value in {**more, "Content-Length": len(answer)}.items()]
+        writer.write("\r\n".join([f"HTTP/1.1 {status} OK", "Connection: close", *lines, "\r\n"]).encode() + answer)
         await writer.drain()
         writer.close()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        brief = Retry(deadline=2, timeout=2)
-        async with AsyncOutcomesClient(f"http://127.0.0.1:{port}", KEY, user_id=42, retry=brief) as client:
-            yield client, ledger
+    with OutcomesFake() as fake:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            brief = Retry(deadline=2, timeout=2)
+            async with AsyncOutcomesClient(f"http://127.0.0.1:{port}", fake.key, user_id=42, retry=brief) as client:
+                yield client, fake

@@ -150,9 +150,9 @@ async def test_hook_and_tool_do_not_block_the_event_loop() -> None:
     async def work(claude: Claude) -> None:
         await asyncio.gather(claude.call(**WORK), claude.stop("Won"))
 
-    async with client_of_this_loop() as (client, ledger):
+    async with client_of_this_loop() as (client, fake):
         await run(work, options(client, told))
-    assert (told, len(ledger.outcomes)) == ([], 2)
+    assert (told, len(fake.recorded)) == ([], 2)
 
 
 async def test_failures_are_reported_and_end_no_run(api: Api, caplog: pytest.LogCaptureFixture) -> None:

@@ -30,10 +30,10 @@ from outcomes_client import (
     UnauthorizedError,
     UnexpectedAnswerError,
 )
+from outcomes_client._json import encode
 
 from clients.python.tests.conftest import ONE_TRY, Api, everywhere, failing
 from clients.python.tests.faults import AFTER_THE_WRITE, BEFORE_THE_WRITE, SLOW
-from clients.python.tests.ledger import encode
 
 Record = Callable[..., Awaitable[Recorded]]
 RecordMany = Callable[..., Awaitable[list[Result]]]

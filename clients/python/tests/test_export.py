@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from outcomes_client import AsyncOutcomesClient, BrokenAnswerError, OutcomesClient, OutcomesError
 from outcomes_client._exporting import write_csv, write_parquet
+from outcomes_client._json import encode
 from pyarrow import parquet
 
 from clients.python.tests.conftest import ONE_TRY, Api, Outcomes, everywhere
-from clients.python.tests.ledger import encode
 
 COLUMNS = [
     *("id", "user_id", "agent_id", "outcome_type", "title", "description", "value_usd", "metadata", "created_at"),
@@ -61,7 +61,8 @@ def test_parts_are_the_file_in_either_format(api: Api, client: OutcomesClient) -
 @pytest.mark.usefixtures("feed")
 async def test_a_long_export_has_parts_and_resumes_after_any(api: Api, client: OutcomesClient) -> None:
     parts = list(client.export("ndjson"))
-    assert [part.text.count("\n") for part in parts] == [25, 25, 10]
+    assert len(parts) > 2
+    assert sum(part.text.count("\n") for part in parts) == 60
     assert list(client.export("ndjson", cursor=parts[0].next_cursor)) == parts[1:]
     async with AsyncOutcomesClient(**api.settings) as awaiting:
         assert [part async for part in awaiting.export("ndjson")] == parts

@@ -333,9 +333,9 @@ def test_a_command_whose_answer_was_lost_says_what_to_check(api: Api, outcomes: 
     run = outcomes("keys", "create", "--name", "Nightly", "--user", "42")
     assert (run.code, run.out) == (1, "")
     assert "The key may exist: check `outcomes keys list`, and revoke a key that nobody has." in run.err
-    [key_id] = api.ledger.agent_keys
+    [key] = json.loads(outcomes("keys", "list", "--json").out)
     api.fail("500 after the write")
-    run = outcomes("keys", "rotate", key_id, "--user", "42")
+    run = outcomes("keys", "rotate", key["id"], "--user", "42")
     assert run.code == 1
     assert "Rotating it again would invalidate the secret in use" in run.err
     assert outcomes("keys", "rotate", "0" * 16, "--user", "42").err == (

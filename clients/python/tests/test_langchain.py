@@ -69,7 +69,7 @@ async def test_an_async_run_is_recorded_by_its_id_without_blocking_the_event_loo
         await asyncio.sleep(0)
         return DEAL if outputs["messages"][-1].text == "Won" else None
 
-    async with client_of_this_loop() as (client, ledger):
+    async with client_of_this_loop() as (client, fake):
         tool = record_outcome_tool(client, run_id=lambda config: config["metadata"]["job"], on_error=told.append)
         callback = AsyncOutcomesCallback(client, outcome_of, on_error=told.append)
         for job in ("1", "2"):
@@ -78,7 +78,7 @@ async def test_an_async_run_is_recorded_by_its_id_without_blocking_the_event_loo
             async for _ in agent.astream({"messages": [("user", "Sell")]}, config):
                 pass
         answer = await tool.ainvoke(WORK, {"metadata": {"job": "2"}})
-    assert (told, len(ledger.outcomes)) == ([], 4)
+    assert (told, len(fake.recorded)) == ([], 4)
     assert '"replayed": true' in answer
 
 

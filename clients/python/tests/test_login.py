@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import typer
 from outcomes_client import _login
+from outcomes_client.testing import OutcomesFake
 
 from clients.python.tests.conftest import Api, Outcomes
-from clients.python.tests.ledger import KEY
 
 VARIABLES = ("OUTCOMES_URL", "INTERNAL_API_KEY", "OUTCOMES_COOKIE")
-COOKIE = "session=of-user-42"
+KEY, COOKIE = OutcomesFake.key, "session=session-of-user-42"
 RECORD = ("record", "--type", "deal_closed", "--title", "Acme renewed", "--user", "42")
 
 

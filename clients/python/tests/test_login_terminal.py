@@ -17,14 +17,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from outcomes_client.testing import OutcomesFake
 
 from clients.python.tests.conftest import Api, Outcomes
-from clients.python.tests.ledger import KEY
 from clients.python.tests.test_cli import COMMAND
 
 CTRL_C, CTRL_D = "\x03", "\x04"
 SECONDS = 30.0
-COOKIE = "session=of-user-42"
+KEY, COOKIE = OutcomesFake.key, "session=session-of-user-42"
 
 
 class Terminal:

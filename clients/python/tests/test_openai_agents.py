@@ -132,12 +132,12 @@ async def test_on_error_may_raise_to_end_the_run(api: Api) -> None:
 
 async def test_hook_and_tool_do_not_block_the_event_loop() -> None:
     told: list[Exception] = []
-    async with client_of_this_loop() as (client, ledger):
+    async with client_of_this_loop() as (client, fake):
         tool = record_outcome_tool(client, run_id="run-1", on_error=told.append)
         await run(
             OutcomesHooks(client, lambda *_: DEAL, run_id="run-1", on_error=told.append), WORK, "Done", tools=[tool]
         )
-    assert (told, len(ledger.outcomes)) == ([], 2)
+    assert (told, len(fake.recorded)) == ([], 2)
 
 
 @pytest.mark.parametrize("more", FOR_ANOTHER)

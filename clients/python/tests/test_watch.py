@@ -87,22 +87,18 @@ def test_more_than_a_page_between_two_polls_is_shown_completely(watch: Watch, re
 
 
 def test_many_outcomes_of_the_same_time_are_shown_once(api: Api, watch: Watch, record: Record) -> None:
+    api.clock.step = 0
     record(*(f"n{n}" for n in range(60)))()
-    for one in api.ledger.outcomes:
-        one["created_at"] = "2026-04-01T12:00:00.000Z"
     assert len(titles(watch(nothing, record("new"), nothing))) == 10 + 1
 
 
 def test_an_outcome_that_is_stored_late_is_not_missed(api: Api, watch: Watch, record: Record) -> None:
-    def newest() -> None:
-        record("newest")()
-        api.ledger.outcomes[-1]["created_at"] = "2026-05-01T12:00:30.000Z"
-
     def late() -> None:
+        api.clock.now -= 30_000
         record("late")()
-        api.ledger.outcomes[-1]["created_at"] = "2026-05-01T12:00:00.000Z"
-        api.ledger.outcomes[-2:] = reversed(api.ledger.outcomes[-2:])  # the API lists outcomes by time
 
+    newest = record("newest")
+    api.clock.step = 1000
     assert titles(watch(record("first"), newest, late, nothing)) == ["first", "newest", "late"]
 
 

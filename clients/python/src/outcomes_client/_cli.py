@@ -243,6 +243,32 @@ def mcp(url: Url = None) -> None:
     serve(connect(url, None))
 
 
+@app.command()
+def fake(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 4010,
+    user: Annotated[int, typer.Option(min=1, help="The user of the printed session.")] = 42,
+) -> None:
+    """Serve a fake of the API for tests, in memory, until Ctrl-C.
+
+    Prints its URL, its key and a session as environment variables. POST /fake/fail, /fake/delay and /fake/session, and
+    GET /fake/recorded, do what the fixture `outcomes_fake` of pytest does.
+    """
+    from .testing import OutcomesFake
+
+    try:
+        served = OutcomesFake(port)
+    except OSError as exc:
+        print(f"outcomes: cannot listen on port {port}: {exc.strerror}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    with served:
+        said = {"OUTCOMES_URL": served.url, "INTERNAL_API_KEY": served.key, "OUTCOMES_COOKIE": served.session(user)}
+        print("\n".join(f"{name}={value}" for name, value in said.items()), flush=True)  # at once, for who waits for it
+        try:
+            served.wait()
+        except KeyboardInterrupt:
+            raise typer.Exit(130) from None  # 128 + SIGINT, as in a shell
+
+
 app.command()(_cli_login.doctor)
 app.command()(_cli_login.login)
 app.command()(_cli_login.logout)

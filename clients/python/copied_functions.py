@@ -1,0 +1,67 @@
+"""Copy the functions of the API, and what they import, into `outcomes_client.testing`, for its fake of the API.
+
+So the fake validates, records and answers with the deployed code. Every build makes the copy, and every run of the
+tests renews it.
+"""
+
+import re
+from pathlib import Path
+
+CLIENT = Path(__file__).parent
+SOURCE = CLIENT.parents[1]
+TARGET = CLIENT / "src/outcomes_client/testing/_copied"
+
+ROOMS = ("auth", "contract", "edge", "keys", "ledger")
+OF_THE_LAYER = ("errors.py", "aws/backoff.py", *(f"{room}/*.py" for room in ROOMS))
+FUNCTIONS = (
+    "authorizer",
+    "correct_outcome",
+    "get_outcome",
+    "list_outcomes",
+    "manage_keys",
+    "record_batch",
+    "record_outcome",
+)
+
+REPLACED = {
+    r"outcomes\.aws\.(?:caller|errors|services)": "outcomes_client.testing._tables",
+    r"outcomes\.edge\.observability": "outcomes_client.testing._surroundings",
+    r"outcomes": "outcomes_client.testing._copied",
+}
+"""Modules that are imported, as regular expressions, and those that the copy imports. The first match counts."""
+
+
+def copied() -> dict[str, str]:
+    """Return the text of each module of the copy, by its path."""
+    layer = SOURCE / "layers/common/outcomes"
+    found = {path.relative_to(layer).as_posix(): path for pattern in OF_THE_LAYER for path in layer.glob(pattern)}
+    found |= {f"functions/{name}.py": SOURCE / f"functions/{name}/app.py" for name in FUNCTIONS}
+    return {
+        name: f"# Copied from {path.relative_to(SOURCE)}: change it there.\n{rewritten(path.read_text())}"
+        for name, path in found.items()
+    }
+
+
+def rewritten(text: str) -> str:
+    """Return a module's text with its imports replaced."""
+    for module, instead in REPLACED.items():
+        text = re.sub(rf"^( *from ){module}(?=[. ])", rf"\1{instead}", text, flags=re.MULTILINE)
+    if "os.environ" in text:
+        text = re.sub(
+            "^import os$", "from outcomes_client.testing import _surroundings as os", text, flags=re.MULTILINE
+        )
+    # Python 3.12, which the client also supports, has no `strict` there.
+    return re.sub(r"(batched\([^()]*), strict=(?:True|False)\)", r"\1)", text)
+
+
+def write() -> None:
+    """Write the modules that differ, and delete those that are gone. Do nothing in an sdist, which has the copy."""
+    if not (SOURCE / "layers").is_dir():
+        return
+    wanted = {TARGET / name: text for name, text in copied().items()}
+    for path in {*TARGET.rglob("*.py")} - wanted.keys():
+        path.unlink()
+    for path, text in wanted.items():
+        if not path.exists() or path.read_text() != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)

@@ -1,0 +1,197 @@
+"""A fake of the API, for tests of agents: in memory, over HTTP, without AWS.
+
+pytest gets the fixture `outcomes_fake`. Without pytest:
+
+    with OutcomesFake() as fake:
+        run_my_agent(url=fake.url, key=fake.key)
+        assert fake.recorded[0]["title"] == "Closed the Acme renewal"
+
+The fake records, lists, corrects and manages keys with the functions that the API deploys, on tables in memory. It
+answers summary, export and `/mcp` with 501.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterable
+from functools import cached_property
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self, override
+
+import httpx
+
+from outcomes_client._client import OutcomesClient
+from outcomes_client._errors import missing
+from outcomes_client._json import decode
+from outcomes_client._steps import Retry
+
+from ._surroundings import KEY
+from ._tables import Tables
+
+try:
+    from . import _gateway
+    from ._copied.ledger.items import outcome_json, status_of
+except ModuleNotFoundError as exc:
+    raise ModuleNotFoundError(missing(exc, "testing"), name=exc.name) from exc
+
+__all__ = ["OutcomesFake"]
+
+_NEVER = 253_402_300_799  # the end of the year 9999, in seconds since 1970
+
+
+class OutcomesFake:
+    """An API with empty tables, at `url`, until it is closed. `key` is the platform's."""
+
+    key = KEY
+
+    def __init__(self, port: int = 0) -> None:
+        """Listen on 127.0.0.1. port: 0 takes a free one."""
+        self._tables = Tables()
+        self._lock = threading.Lock()
+        self._failures: deque[int] = deque()
+        self._delay = 0.0
+        self._closing = threading.Event()
+        _gateway.load()
+        self._server = _Server(("127.0.0.1", port), _Handler)
+        self._server.fake = self
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop listening, and close `client`."""
+        self._closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+        if "client" in vars(self):
+            self.client.close()
+
+    def wait(self) -> None:
+        """Wait until another thread closes it."""
+        self._closing.wait()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    @cached_property
+    def client(self) -> OutcomesClient:
+        """A client with the platform's key, which retries almost at once."""
+        return OutcomesClient(self.url, self.key, retry=Retry(first=0.01, longest=0.1))
+
+    @property
+    def recorded(self) -> list[dict[str, Any]]:
+        """The outcomes of all users, newest first, with the fields of a list. Void outcomes are left out."""
+        with self._lock:
+            items = [item for item in self._tables.items("OUTCOMES_TABLE") if item["created_at"]["S"] < "~"]
+        items.sort(key=lambda item: str(item["created_at"]["S"]), reverse=True)
+        return [decode(outcome_json(item, False).encode()) for item in items if status_of(item) != "void"]
+
+    def fail(self, status: int, times: int = 1) -> None:
+        """Answer the next calls with an error that the API has for this status. Such a call records nothing.
+
+        Raises ValueError if the API has no such error.
+        """
+        if status not in _gateway.FAILURES:
+            raise ValueError(f"the API has no error {status}, only {', '.join(map(str, _gateway.FAILURES))}")
+        self._failures.extend([status] * times)
+
+    def delay(self, seconds: float) -> None:
+        """Answer every call this much later, until `delay(0)`."""
+        self._delay = float(seconds)
+
+    def session(self, user_id: int) -> str:
+        """Sign a user in. Return the value of the Cookie header."""
+        token = f"session-of-user-{user_id}"
+        row = {"token_sha256": {"S": sha256(token.encode()).hexdigest()}, "user_id": {"N": str(user_id)}}
+        self._tables.put("SESSIONS_TABLE", row | {"expires_at": {"N": str(_NEVER)}})
+        return f"session={token}"
+
+    def agent_key(self, user_id: int, name: str = "test", **bounds: Any) -> str:
+        """Create an agent key. Return its text. bounds: those of `OutcomesClient.create_key`."""
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            status, headers, body = self._answer(
+                request.method, request.url.path, request.headers.items(), request.content
+            )
+            return httpx.Response(status, headers=headers, content=body)
+
+        transport = httpx.MockTransport(answer)
+        with OutcomesClient(self.url, cookie=self.session(user_id), transport=transport) as owner:
+            return owner.create_key(name, **bounds).key
+
+    def answer(self, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes) -> _gateway.Answer:
+        """Answer a call without the network. target: path and query."""
+        if target.startswith("/fake/"):
+            return self._controlled(target.removeprefix("/fake/"), body)
+        self._closing.wait(self._delay)
+        with self._lock:
+            status = self._failures.popleft() if self._failures else None
+        if status:
+            return _gateway.failure(status, method, target)
+        return self._answer(method, target, headers, body)
+
+    def _controlled(self, name: str, body: bytes) -> _gateway.Answer:
+        """Answer a call that controls the fake, for tests in other languages."""
+        try:
+            given = decode(body or b"{}")
+            match name:
+                case "fail":
+                    self.fail(**given)
+                case "delay":
+                    self.delay(**given)
+                case "session":
+                    return _gateway.respond(200, {"cookie": self.session(**given)})
+                case "recorded":
+                    return _gateway.respond(200, {"recorded": self.recorded})
+                case _:
+                    return _gateway.respond(404, {"error": "Not found"})
+        except (TypeError, ValueError) as exc:
+            return _gateway.respond(400, {"error": str(exc)})
+        return _gateway.respond(200, {"ok": True})
+
+    def _answer(self, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes) -> _gateway.Answer:
+        with self._lock:
+            return _gateway.answer(self._tables, method, target, headers, body)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+    fake: OutcomesFake
+
+    @override
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print nothing if a client hung up, for example because its time was over."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def _serve(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        status, headers, answer = self.server.fake.answer(self.command, self.path, self.headers.items(), body)
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(answer))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(answer)
+
+    do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = do_OPTIONS = _serve  # noqa: N815 - http.server's names
+
+    @override
+    def log_message(self, format: str, *args: object) -> None:
+        """Print nothing."""

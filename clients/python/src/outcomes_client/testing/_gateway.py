@@ -1,0 +1,138 @@
+"""API Gateway in front of the copied functions: routes, the authorizer, and the answers of the gateway itself."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
+
+from outcomes_client._json import encode
+
+from ._tables import Tables
+
+ROUTES = {
+    "POST /api/outcomes": "record_outcome",
+    "GET /api/outcomes": "list_outcomes",
+    "GET /api/outcomes/types": "list_outcomes",
+    "POST /api/outcomes/batch": "record_batch",
+    "GET /api/outcomes/{id}": "get_outcome",
+    "POST /api/outcomes/{id}/corrections": "correct_outcome",
+    "POST /api/keys": "manage_keys",
+    "GET /api/keys": "manage_keys",
+    "GET /api/keys/self": "manage_keys",
+    "DELETE /api/keys/{id}": "manage_keys",
+    "POST /api/keys/{id}/rotate": "manage_keys",
+}
+"""The function that answers a route."""
+
+UNANSWERED = {
+    "GET /api/outcomes/summary": "summary",
+    "GET /api/outcomes/export": "export",
+    "POST /mcp": "/mcp",
+}
+"""Routes of the API that the fake does not have, and what it calls them."""
+
+FAILURES = {
+    **{400: "Bad request", 401: "Unauthorized", 403: "Forbidden", 404: "Not found", 409: "Conflict"},
+    **{413: "Payload too large", 415: "Unsupported media type", 422: "Idempotency key reused"},
+    **{429: "Too many requests", 500: "Internal error", 502: "Internal error", 503: "Busy", 504: "Timeout"},
+}
+"""The API's errors, by status. A 500 of a function has a text of its own, see FAILED."""
+
+FAILED = {
+    "record_outcome": "Failed to record outcome",
+    "record_batch": "Failed to record outcomes",
+    "list_outcomes": "Failed to list outcomes",
+    "get_outcome": "Failed to get outcome",
+    "correct_outcome": "Failed to correct outcome",
+    "manage_keys": "Failed to manage keys",
+}
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def respond(status: int, body: dict[str, Any], **headers: str) -> Answer:
+    """Return an answer that is not a function's. headers: with `_` instead of `-`."""
+    usual = {"Content-Type": "application/json", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Answer(status, {**usual, "Vary": "Origin", **named}, encode(body))
+
+
+def refusal(status: int, error: str, **headers: str) -> Answer:
+    return respond(status, {"error": error}, **headers)
+
+
+def answer(tables: Tables, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes) -> Answer:
+    """Answer a call. target: path and query."""
+    url = urlsplit(target)
+    route, parameters = _match(method, url.path)
+    if route in UNANSWERED:
+        return refusal(501, f"The fake does not answer {UNANSWERED[route]}: use the local stack, `make run`.")
+    if route is None:
+        return refusal(404, "Not found", No_Such_Route="true")
+    resource = route.partition(" ")[2]
+    query = parse_qsl(url.query, keep_blank_values=True, errors="replace")
+    sent = list(headers)
+    event: dict[str, Any] = {
+        "httpMethod": method,
+        "resource": resource,
+        "path": url.path,
+        "pathParameters": parameters,
+        "headers": dict(sent),
+        "multiValueHeaders": _lists((name.lower(), value) for name, value in sent),
+        "queryStringParameters": dict(query),
+        "multiValueQueryStringParameters": _lists(query),
+        "requestContext": {"requestId": None},
+    }
+    arn = f"arn:aws:execute-api:fake:0:fake/fake/{method}{url.path}"
+    with tables.in_use():
+        try:
+            policy = _function("authorizer")(event | {"type": "REQUEST", "methodArn": arn}, None)
+        except Exception as failure:  # noqa: BLE001 - as API Gateway answers any failure of an authorizer
+            if str(failure) == "Unauthorized":
+                return refusal(401, "Unauthorized", WWW_Authenticate="Bearer")
+            return refusal(500, "Internal error")
+        event["requestContext"]["authorizer"] = policy["context"]
+        event |= {"body": base64.b64encode(body).decode() or None, "isBase64Encoded": bool(body)}
+        response = _function(ROUTES[route])(event, None)
+    return Answer(response["statusCode"], response["headers"], response["body"].encode())
+
+
+def failure(status: int, method: str, target: str) -> Answer:
+    """Return an error in place of a function's answer. `Retry-After` is 0, so that tests do not wait."""
+    route, _ = _match(method, urlsplit(target).path)
+    error = FAILED.get(ROUTES.get(route or "", ""), FAILURES[status]) if status == 500 else FAILURES[status]
+    return refusal(status, error, **({"Retry_After": "0"} if status in (409, 429, 503) else {}))
+
+
+def load() -> None:
+    """Import all functions, so that the first call does not wait."""
+    for name in ("authorizer", *FAILED):
+        _function(name)
+
+
+def _function(name: str) -> Any:
+    return import_module(f"outcomes_client.testing._copied.functions.{name}").handler
+
+
+def _match(method: str, path: str) -> tuple[str | None, dict[str, str]]:
+    """Return the route of a call, and its path parameters. A route without parameters goes first."""
+    for route in sorted((*ROUTES, *UNANSWERED), key=lambda route: "{" in route):
+        pattern = re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", route)
+        if found := re.fullmatch(pattern, f"{method} {path}"):
+            return route, found.groupdict()
+    return None, {}
+
+
+def _lists(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    lists: dict[str, list[str]] = {}
+    for name, value in pairs:
+        lists.setdefault(name, []).append(value)
+    return lists

@@ -1,0 +1,304 @@
+"""DynamoDB in memory. The copied functions import it instead of the layer's room `aws`.
+
+It has the operations and expressions that they use. Anything else raises an error, which the API answers with 500.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from ._surroundings import TABLES
+
+type Item = dict[str, dict[str, Any]]
+type Request = dict[str, Any]
+
+NEVER = float("inf")
+
+
+def jitter(seconds: float) -> float:
+    """Return the pause between two attempts. Nothing conflicts here, as the fake answers one call at a time."""
+    return seconds
+
+
+class Limits(NamedTuple):
+    """Limits of a call. Tables in memory need none."""
+
+    attempts: int
+    connect: float
+    read: float
+    total: float
+
+
+class CallFailed(Exception):
+    maybe_applied = False
+
+
+class ServiceError(CallFailed):
+    """DynamoDB's answer is an error. code: such as ValidationException. body: the answer's JSON object."""
+
+    def __init__(self, code: str, body: dict[str, Any]) -> None:
+        super().__init__(code)
+        self.code = code
+        self.body = body
+
+
+class ConditionFailed(ServiceError): ...
+
+
+class TransactionCanceled(ServiceError):
+    @property
+    def codes(self) -> list[str]:
+        return [reason["Code"] for reason in self.body["CancellationReasons"]]
+
+
+class Answer(dict[str, Any]):
+    maybe_applied = False
+
+
+class Tables:
+    """The tables of one API: items by table, partition key and sort key, which is empty if the table has none.
+
+    The methods named after operations of DynamoDB take its requests and return its answers.
+    """
+
+    def __init__(self) -> None:
+        self._partitions: dict[str, dict[str, dict[str, Item]]] = {name: {} for name in TABLES}
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Let the functions that this thread calls use these tables."""
+        token = _in_use.set(self)
+        try:
+            yield
+        finally:
+            _in_use.reset(token)
+
+    def items(self, table: str) -> Iterator[Item]:
+        for partition in self._partitions[table].values():
+            yield from partition.values()
+
+    def put(self, table: str, item: Item) -> None:
+        partition, sort = _place(table, item)
+        self._partitions[table].setdefault(partition, {})[sort] = item
+
+    def _find(self, table: str, key: Item) -> Item | None:
+        partition, sort = _place(table, key)
+        return self._partitions[table].get(partition, {}).get(sort)
+
+    def get_item(self, request: Request) -> dict[str, Any]:
+        item = self._find(request["TableName"], request["Key"])
+        return {} if item is None else {"Item": item}
+
+    def batch_get_item(self, request: Request) -> dict[str, Any]:
+        found = {
+            table: [item for key in asked["Keys"] if (item := self._find(table, key)) is not None]
+            for table, asked in request["RequestItems"].items()
+        }
+        return {"Responses": found, "UnprocessedKeys": {}}
+
+    def query(self, request: Request) -> dict[str, Any]:
+        """Return the outcomes of a user in a range of sort keys, newest first. Limit counts items before the filter."""
+        values = request["ExpressionAttributeValues"]
+        if request["KeyConditionExpression"] != _RANGE or request["ScanIndexForward"]:
+            raise ValueError("only lists of outcomes are known here")
+        items = self._partitions[request["TableName"]].get(values[":user"]["S"], {})
+        oldest, newest = values[":oldest"]["S"], values[":newest"]["S"]
+        keys = sorted((key for key in items if oldest <= key <= newest), reverse=True)
+        limit = request.get("Limit", len(keys) + 1)
+        filter_ = request.get("FilterExpression")
+        answer: dict[str, Any] = {"Items": [items[key] for key in keys[:limit] if holds(filter_, items[key], request)]}
+        if len(keys) >= limit:
+            last = items[keys[limit - 1]]
+            answer["LastEvaluatedKey"] = {name: last[name] for name in TABLES[request["TableName"]]}
+        return answer
+
+    def put_item(self, request: Request) -> dict[str, Any]:
+        return self._write("Put", request)
+
+    def update_item(self, request: Request) -> dict[str, Any]:
+        return self._write("Update", request)
+
+    def batch_execute_statement(self, request: Request) -> dict[str, Any]:
+        """Insert items, each by a PartiQL statement."""
+        return {"Responses": [self._insert(each["Statement"], each["Parameters"]) for each in request["Statements"]]}
+
+    def transact_write_items(self, request: Request) -> dict[str, Any]:
+        actions = [next(iter(action.items())) for action in request["TransactItems"]]
+        reasons = [self._cancellation(each) for _, each in actions]
+        if any(reason["Code"] != "None" for reason in reasons):
+            raise TransactionCanceled("TransactionCanceledException", {"CancellationReasons": reasons})
+        for action, each in actions:
+            self._write(action, each)
+        return {}
+
+    def _cancellation(self, request: Request) -> dict[str, Any]:
+        """Return why a write cancels its transaction. The code is `None` if it does not."""
+        before = self._find(request["TableName"], request.get("Key") or request["Item"])
+        if holds(request.get("ConditionExpression"), before or {}, request):
+            return {"Code": "None"}
+        return {"Code": "ConditionalCheckFailed"} | ({} if before is None else {"Item": before})
+
+    def _write(self, action: str, request: Request) -> dict[str, Any]:
+        table, key = request["TableName"], request.get("Key") or request["Item"]
+        before = self._find(table, key)
+        if not holds(request.get("ConditionExpression"), before or {}, request):
+            raise ConditionFailed("ConditionalCheckFailedException", {})
+        match action:
+            case "Put":
+                self.put(table, request["Item"])
+            case "Update":
+                after = updated(before or key, request)
+                self.put(table, after)
+                return {"Attributes": after}
+            case "Delete":
+                partition, sort = _place(table, key)
+                self._partitions[table].get(partition, {}).pop(sort, None)
+        return {}
+
+    def _insert(self, statement: str, parameters: list[dict[str, Any]]) -> dict[str, Any]:
+        found = re.fullmatch(r'INSERT INTO "(\w+)" VALUE \{(.*)\}', statement)
+        if not found:
+            raise ValueError(statement)
+        item = dict(zip(re.findall(r"'(\w+)':\?", found[2]), parameters, strict=True))
+        if self._find(found[1], item) is not None:
+            return {"Error": {"Code": "DuplicateItem"}}
+        self.put(found[1], item)
+        return {}
+
+
+_RANGE = "user_id = :user AND created_at BETWEEN :oldest AND :newest"
+_in_use: ContextVar[Tables] = ContextVar("tables")
+
+
+def _place(table: str, key: Item) -> tuple[str, str]:
+    partition, *sort = (next(iter(key[name].values())) for name in TABLES[table])
+    return partition, "".join(sort)
+
+
+class DynamoDB:
+    """A client of the tables in use."""
+
+    def __init__(self, limits: Limits) -> None: ...
+
+    def call(self, operation: str, request: Request, **_: Any) -> Answer:
+        """Raises ConditionFailed and TransactionCanceled."""
+        name = "_".join(re.findall("[A-Z][a-z]+", operation)).lower()
+        return Answer(getattr(_in_use.get(), name)(request))
+
+
+class SecretsManager(DynamoDB):
+    def versions(self, secret: str, until: float = NEVER) -> list[Answer]:  # noqa: ARG002 - the caller's signature
+        raise CallFailed("the fake has no session secret, as its sessions are not encrypted")
+
+
+def updated(before: Item, request: Request) -> Item:
+    """Apply an UpdateExpression: SET to a value or another attribute, REMOVE, and ADD of numbers."""
+    item = dict(before)
+    names, values = request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {})
+    clauses = re.split(r"\s*\b(SET|REMOVE|ADD)\s", request["UpdateExpression"])[1:]
+    for clause, text in zip(clauses[::2], clauses[1::2], strict=True):
+        for change in text.split(", "):
+            name, *operand = change.replace(" = ", " ").split()
+            name = names.get(name, name)
+            match clause, operand:
+                case "SET", [value]:
+                    item[name] = values[value] if value in values else before[value]
+                case "ADD", [value]:
+                    number = Decimal(before.get(name, {"N": "0"})["N"]) + Decimal(values[value]["N"])
+                    item[name] = {"N": str(number)}
+                case "REMOVE", []:
+                    item.pop(name, None)
+                case _:
+                    raise ValueError(change)
+    return item
+
+
+def holds(text: str | None, item: Item, request: Request) -> bool:
+    """Check a condition or filter expression for an item. No expression always holds."""
+    return text is None or _Condition(text, item, request).holds()
+
+
+_COMPARED: dict[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+class _Condition:
+    """A condition or filter expression, parsed by recursive descent while it is evaluated for an item."""
+
+    def __init__(self, text: str, item: Item, request: Request) -> None:
+        self._rest = re.findall(r"[#:\w]+|[<>]=?|[=(),]", text)
+        self._names = request.get("ExpressionAttributeNames", {})
+        self._values = request.get("ExpressionAttributeValues", {})
+        self._item = item
+
+    def holds(self) -> bool:
+        holds = self._any()
+        if self._rest:
+            raise ValueError(f"unexpected {self._rest[0]}")
+        return holds
+
+    def _any(self) -> bool:
+        holds = self._all()
+        while self._next_is("OR"):
+            holds = self._all() or holds  # parses it in any case
+        return holds
+
+    def _all(self) -> bool:
+        holds = self._one()
+        while self._next_is("AND"):
+            holds = self._one() and holds
+        return holds
+
+    def _one(self) -> bool:
+        if self._next_is("("):
+            holds = self._any()
+            self._expect(")")
+            return holds
+        for function, wanted in (("attribute_exists", True), ("attribute_not_exists", False)):
+            if self._next_is(function):
+                self._expect("(")
+                holds = (self._operand() is not None) == wanted
+                self._expect(")")
+                return holds
+        left = self._operand()
+        comparison = self._rest.pop(0)
+        if comparison == "IN":
+            self._expect("(")
+            among = [self._operand()]
+            while self._next_is(","):
+                among.append(self._operand())
+            self._expect(")")
+            return left in among
+        right = self._operand()
+        return (
+            left is not None and right is not None and left[0] == right[0] and _COMPARED[comparison](left[1], right[1])
+        )
+
+    def _operand(self) -> tuple[str, Any] | None:
+        """Return the type and value of a value or an attribute; None if the item has no such attribute."""
+        word = self._rest.pop(0)
+        attribute = self._values[word] if word[0] == ":" else self._item.get(self._names.get(word, word))
+        if attribute is None:
+            return None
+        [(kind, value)] = attribute.items()
+        return kind, Decimal(value) if kind == "N" else value
+
+    def _next_is(self, token: str) -> bool:
+        found = self._rest[:1] == [token]
+        del self._rest[:found]
+        return found
+
+    def _expect(self, token: str) -> None:
+        if not self._next_is(token):
+            raise ValueError(f"{token} is missing")

@@ -1,0 +1,314 @@
+"""The fake of `outcomes_client.testing`, held against the local stack and against faults that are planted in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from decimal import Decimal
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+import pytest
+import yaml
+from outcomes_client import ForbiddenError, NoAnswerError, OutcomesClient, Retry
+from outcomes_client._json import decode, encode
+from outcomes_client.testing import OutcomesFake, _gateway, _tables
+from outcomes_client.testing._copied.auth import keys
+from outcomes_client.testing._copied.contract import occurrence, queries
+from outcomes_client.testing._copied.contract.caller import Bounds
+from outcomes_client.testing._copied.contract.caller import Caller as CallerOfApi
+from outcomes_client.testing._copied.contract.corrections import Correction
+from outcomes_client.testing._copied.edge import api, recording
+from outcomes_client.testing._copied.functions import manage_keys, record_outcome
+from outcomes_client.testing._copied.ledger import items, store
+from outcomes_client.testing._copied.ledger.correction_entries import CorrectionDraft
+from outcomes_client.testing._gateway import FAILED, FAILURES, ROUTES, UNANSWERED, refusal
+from outcomes_client.testing._tables import Tables, updated
+
+from clients.python.tests.side_by_side import USERS, Call, Caller, Headers, Side
+from tests.local.stacks import WITHOUT_EVENTS, WITHOUT_ISSUER, Stack, running
+
+ROOT = Path(__file__).parents[3]
+ERRORS = (ROOT / "docs/errors.md").read_text()
+METHODS = {"get", "post", "delete"}
+SEED = int(os.environ.get("SEED", "1"))
+CALLS = int(os.environ.get("CALLS", "2000"))
+
+pytest_plugins = ["outcomes_client.testing._pytest"]
+
+type Answered = list[tuple[Call, tuple[int, list[tuple[str, str]], str]]]
+
+
+@pytest.fixture
+def own_stack(tmp_path: Path) -> Iterator[Stack]:
+    """Run a stack that has no outcomes of other tests, as the calls also list those of no user."""
+    with running(tmp_path, *WITHOUT_EVENTS, *WITHOUT_ISSUER) as stack:
+        yield stack
+
+
+def answers_of(stack: Stack) -> Answered:
+    """Make random calls of the local stack. Return them with its answers."""
+    known = USERS | {f"~session{n}~": stack.cookie(n) for n in (1, 2)} | {"~platform0~": stack.key}
+    with closing(HTTPConnection(stack.url.removeprefix("http://"), timeout=30)) as http:
+
+        def send(method: str, target: str, headers: Headers, body: bytes) -> Any:
+            http.putrequest(method, target, skip_accept_encoding=True)
+            for name, value in [*headers, ("Content-Length", str(len(body)))]:
+                http.putheader(name, value.encode("latin-1"))
+            http.endheaders(body)
+            answer = http.getresponse()
+            return answer.status, answer.headers.items(), answer.read()
+
+        side, caller, answered = Side(send, known), Caller(SEED), []
+        for call in caller.calls(CALLS):
+            answer = side.answer(call)
+            caller.seen(answer)
+            answered.append((call, answer))
+    return answered
+
+
+def first_difference(answered: Answered) -> str | None:
+    """Make the same calls of a new fake. Return the first call that it answers differently."""
+    with OutcomesFake() as fake:
+        known = USERS | {f"~session{n}~": fake.session(n) for n in (1, 2)} | {"~platform0~": fake.key}
+
+        def send(*call: Any) -> Any:
+            status, headers, body = fake.answer(*call)
+            return status, headers.items(), body
+
+        side = Side(send, known)
+        for number, (call, expected) in enumerate(answered):
+            answer = side.answer(call)
+            if answer != expected:
+                return f"call {number} of seed {SEED}: {call}\nthe API:  {expected}\nthe fake: {answer}"
+    return None
+
+
+def always(value: Any) -> Callable[..., Any]:
+    return lambda *_, **__: value
+
+
+def without(answer: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in answer.items() if key != name}
+
+
+query, attribute = Tables.query, items.attribute
+
+PLANTED: dict[str, tuple[Any, str, Any]] = {
+    "every condition and filter holds": (_tables, "holds", always(True)),
+    "a list is oldest first": (Tables, "query", lambda *asked: {"Items": query(*asked)["Items"][::-1]}),
+    "a list has one page": (Tables, "query", lambda *asked: without(query(*asked), "LastEvaluatedKey")),
+    "a filter is ignored": (Tables, "query", lambda tables, asked: query(tables, without(asked, "FilterExpression"))),
+    "a batch is not stored": (Tables, "_insert", always({})),
+    "an update changes nothing": (_tables, "updated", lambda before, _: before),
+    "an update removes nothing": (_tables, "updated", lambda before, asked: before | updated(before, asked)),
+    "only the last value of a parameter counts": (_gateway, "_lists", lambda pairs: {n: [v] for n, v in pairs}),
+    "the route is not said to be missing": (_gateway, "refusal", lambda *error, **_: refusal(*error)),
+    "every key is valid": (keys, "is_valid", always(True)),
+    "another site may use a session": (api, "_refuse_cross_site", always(None)),
+    "an agent key has no bounds": (Bounds, "check", always(None)),
+    "an agent key has every scope": (CallerOfApi, "require", always(None)),
+    "an agent key has no defaults": (Bounds, "complete", lambda _, body: body),
+    "idempotency keys are everyone's": (recording, "idempotency_hash", lambda _, __, key: key),
+    "an ignored field is not named": (record_outcome, "ignored_fields", always([])),
+    "an outcome may have happened at any time": (occurrence, "fault", always(None)),
+    "a list has no limit": (queries, "limit", always(20)),
+    "void outcomes are listed": (store, "VOID", "nothing"),
+    "everyone may correct": (Correction, "require_allowed", always(None)),
+    "every status may be corrected": (Correction, "next_status", always("confirmed")),
+    "a correction may change nothing": (CorrectionDraft, "changes_nothing", False),
+    "the platform makes keys that read": (manage_keys, "_require_readable", always(None)),
+    "numbers are written otherwise": (
+        items,
+        "attribute",
+        lambda *of: {n: v.rstrip("0") or "0" for n, v in attribute(*of).items()},
+    ),
+}
+"""Faults by name: where, which attribute, and what it becomes."""
+
+
+def test_the_fake_answers_random_calls_as_the_local_stack_does_but_with_each_planted_fault(own_stack: Stack) -> None:
+    """Do both in one test, as the calls of the local stack take seconds."""
+    answered = answers_of(own_stack)
+    difference = first_difference(answered)
+    assert difference is None, difference
+    for fault, planted in PLANTED.items():
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(*planted)
+            assert first_difference(answered), fault
+
+
+TABLE = json.loads((ROOT / "clients/cases.json").read_text())
+NOT_THE_FAKES = ("/summary", "/export", "cursor", "$length", "expiresAt")  # 501, or not there
+CASES = [
+    case
+    for case in TABLE["cases"]
+    if len(case.get("requests", [])) == len(case.get("answers", [])) == 1
+    and not any(word in json.dumps(case["requests"]) for word in NOT_THE_FAKES)
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+def test_the_fake_answers_the_requests_of_the_clients_cases(outcomes_fake: OutcomesFake, case: dict[str, Any]) -> None:
+    """Compare status and fields with the case's answer, for an outcome and a key that exist."""
+    [asked], [told] = case["requests"], case["answers"]
+    told = TABLE["answers"][told] if isinstance(told, str) else told
+    cookie = outcomes_fake.session(42)
+    outcome = outcomes_fake.client.record("deal_closed", "Acme renewed", user_id=42).id
+    key = outcomes_fake.client.create_key("Nightly", user_id=42)
+    if "uphold" in case["name"]:
+        with OutcomesClient(outcomes_fake.url, cookie=cookie) as owner:
+            owner.dispute(outcome, "Not ours")
+    reader = key.key if "scopes" in json.dumps(told) else outcomes_fake.agent_key(42, scopes=["record", "read"])
+    bearer = reader if asked["method"] == "GET" and "query" not in asked else outcomes_fake.key
+    path = asked["path"].removeprefix("/v1").replace("01A", outcome).replace("7Fq2LmXw9KdR4sTb", key.id)
+    headers = [
+        ("Cookie", cookie) if asked["by"] == "session" else ("Authorization", f"Bearer {bearer}"),
+        *{"Content-Type": "application/json", **asked.get("headers", {})}.items(),
+    ]
+    target = f"{path}?{urlencode([*map(tuple, asked.get('query', []))])}"
+    status, _, body = outcomes_fake.answer(asked["method"], target, headers, asked.get("body", "").encode())
+    assert status == told.get("status", 200), body
+    assert decode(told["body"].encode()).keys() - {"outcome", "key"} <= decode(body).keys()
+
+
+# What tests of agents use
+
+
+def test_the_client_of_the_fake_records(outcomes_fake: OutcomesFake) -> None:
+    outcomes_fake.client.record(
+        "deal_closed", "Acme renewed", user_id=42, value_usd=Decimal("12.50"), metadata={"crm": 7}
+    )
+    outcomes_fake.client.record("task_complete", "For nobody")
+    nobodys, acme = outcomes_fake.recorded
+    assert (nobodys["title"], nobodys["user_id"]) == ("For nobody", None)
+    assert acme["value_usd"] == Decimal("12.50")
+    with OutcomesClient(outcomes_fake.url, cookie=outcomes_fake.session(42)) as owner:
+        [listed] = owner.list().outcomes
+        assert listed.as_dict() | {"created_at": acme["created_at"]} == acme
+    outcomes_fake.client.void(listed.id, "Twice", user_id=42)
+    assert outcomes_fake.recorded == [nobodys]
+
+
+@pytest.mark.parametrize("status", FAILURES)
+def test_a_status_fails_as_often_as_asked_and_nothing_is_recorded(outcomes_fake: OutcomesFake, status: int) -> None:
+    outcomes_fake.fail(status, times=2)
+    headers = {"Authorization": f"Bearer {outcomes_fake.key}"}
+    work = {"outcomeType": "deal_closed", "title": "Acme renewed"}
+    answers = [httpx.post(f"{outcomes_fake.url}/api/outcomes", json=work, headers=headers) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [status, status, 200]
+    error = answers[0].json()["error"]
+    assert f"`{error}`" in ERRORS or f'{status} {{"error":"{error}"}}' in ERRORS
+    assert len(outcomes_fake.recorded) == 1
+
+
+def test_a_failing_function_has_its_own_error(outcomes_fake: OutcomesFake) -> None:
+    for call, function in ROUTES.items():
+        outcomes_fake.fail(500)
+        method, target = call.replace("{id}", "1").split()
+        assert outcomes_fake.answer(method, target, [], b"").body == encode({"error": FAILED[function]})
+        assert f"`{FAILED[function]}`" in ERRORS
+
+
+def test_a_status_that_the_api_never_has_is_refused(outcomes_fake: OutcomesFake) -> None:
+    with pytest.raises(ValueError, match="no error 418, only 400, 401"):
+        outcomes_fake.fail(418)
+
+
+def test_the_client_retries_until_the_outage_is_over(outcomes_fake: OutcomesFake) -> None:
+    outcomes_fake.fail(503, times=3)
+    assert not outcomes_fake.client.record("deal_closed", "Acme renewed", user_id=42).replayed
+    assert len(outcomes_fake.recorded) == 1
+
+
+def test_every_call_is_late_until_there_is_no_delay(outcomes_fake: OutcomesFake) -> None:
+    outcomes_fake.delay(60)
+    with (
+        OutcomesClient(outcomes_fake.url, outcomes_fake.key, retry=Retry(deadline=0.2, timeout=0.1)) as client,
+        pytest.raises(NoAnswerError),
+    ):
+        client.record("deal_closed", "Acme renewed")
+    outcomes_fake.delay(0)
+    assert outcomes_fake.client.record("deal_closed", "Acme renewed").id
+
+
+def test_an_agent_key_has_its_bounds(outcomes_fake: OutcomesFake) -> None:
+    outcomes_fake.fail(503)  # is for the agent, not for what makes its key
+    key = outcomes_fake.agent_key(42, agent_id=7, max_value_usd=500)
+    with OutcomesClient(outcomes_fake.url, key) as agent:
+        agent.record("deal_closed", "Acme renewed", value_usd=500)
+        with pytest.raises(ForbiddenError, match="values of magnitude 500 at most"):
+            agent.record("deal_closed", "Too much", value_usd=501)
+    assert [(one["user_id"], one["agent_id"]) for one in outcomes_fake.recorded] == [(42, 7)]
+
+
+def test_every_operation_of_the_api_is_answered_or_501() -> None:
+    paths: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "openapi.yaml").read_text())["paths"]
+    operations = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods.keys() & METHODS}
+    assert {*ROUTES, *UNANSWERED} == operations
+
+
+def test_what_the_fake_does_not_answer_is_501_with_a_sentence(outcomes_fake: OutcomesFake) -> None:
+    for call in UNANSWERED:
+        method, target = call.split()
+        status, _, body = outcomes_fake.answer(method, target, [], b"")
+        assert (status, decode(body)["error"][:25]) == (501, "The fake does not answer ")
+
+
+def test_the_command_serves_a_fake_that_other_languages_control() -> None:
+    command = [sys.executable, "-m", "outcomes_client", "fake", "--port", "0", "--user", "43"]
+    # If a shell runs the tests in the background, they ignore SIGINT. Undo that.
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    ) as run:
+        assert run.stdout
+        said = dict(run.stdout.readline().strip().split("=", 1) for _ in range(3))
+        with httpx.Client(base_url=said["OUTCOMES_URL"]) as http:
+
+            def control(name: str, **body: Any) -> Any:
+                answer = http.post(f"/fake/{name}", json=body)
+                return answer.status_code, answer.json()
+
+            assert control("fail", status=503) == (200, {"ok": True})
+            assert control("delay", seconds=0.01) == (200, {"ok": True})
+            work = {"outcomeType": "deal_closed", "title": "Acme renewed"}
+            headers = {"Cookie": said["OUTCOMES_COOKIE"]}
+            assert [http.post("/api/outcomes", json=work, headers=headers).status_code for _ in range(2)] == [503, 200]
+            [recorded] = http.get("/fake/recorded").json()["recorded"]
+            assert (recorded["title"], recorded["user_id"]) == ("Acme renewed", 43)
+            assert control("session", user_id=7) == (200, {"cookie": "session=session-of-user-7"})
+            assert control("fail", status=418)[0] == control("delay", hours=1)[0] == 400
+            assert control("stop")[0] == 404
+        taken = subprocess.run([*command[:-4], "--port", said["OUTCOMES_URL"].rpartition(":")[2]], capture_output=True)
+        assert (taken.returncode, taken.stdout) == (1, b"")
+        assert b"cannot listen on port" in taken.stderr
+        run.send_signal(signal.SIGINT)
+        assert run.wait(30) == 130
+
+
+def test_the_fake_is_ready_within_a_third_of_a_second() -> None:
+    """Count processor time of a new process, beyond that of the client."""
+    code = "import outcomes_client._client, time; begun = time.process_time(); from outcomes_client.testing import *; "
+    code += "OutcomesFake().close(); print(time.process_time() - begun)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(run.stdout) < 0.3
+
+
+def test_pytest_finds_the_fixture_by_the_entry_point(tmp_path: Path) -> None:
+    (tmp_path / "test_agent.py").write_text(
+        "def test_agent(outcomes_fake):\n"
+        "    outcomes_fake.client.record('deal_closed', 'Acme renewed')\n"
+        "    assert len(outcomes_fake.recorded) == 1\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert "1 passed" in run.stdout, run.stdout
