@@ -17,6 +17,7 @@ import pytest
 from ops.template import parse_yaml
 from tests.local.stacks import STACK_SECRET
 from tests.outcome_types import TYPES
+from tests.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from local.moto_backend import MotoTable
@@ -97,8 +98,9 @@ def run_main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Skip all waits between retries."""
+    """Skip all waits between retries; a backoff's clock advances as if it had waited."""
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("outcomes.aws.backoff.time", Stopwatch())
     for pause in ("PAUSE", "THROTTLED_PAUSE"):
         monkeypatch.setattr(f"outcomes.aws.caller.{pause}", 0)
 

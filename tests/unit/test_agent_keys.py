@@ -378,9 +378,8 @@ class TestTrouble:
         ids=["conflicts", "conflict and throttling", "hot partition"],
     )
     def test_after_an_attempt_that_may_have_landed_is_not_reported_as_refused(
-        self, keys: AgentKeys, faults: list[Fault], monkeypatch: pytest.MonkeyPatch
+        self, keys: AgentKeys, faults: list[Fault]
     ) -> None:
-        monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", 0.2)
         with faulty(keys.dynamodb, "TransactWriteItems", *faults), pytest.raises(CallFailed):
             keys.create(WANTED, "session")
 

@@ -745,12 +745,6 @@ def meanwhile(*corrections: Callable[[], Any]) -> Fault:
     return fault
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stop retrying after 0.3 s."""
-    monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", 0.3)
-
-
 @pytest.mark.usefixtures("no_waiting")
 class TestRaces:
     @pytest.mark.parametrize("type_", ["amend", "void"])
@@ -778,7 +772,6 @@ class TestRaces:
             status, answer, headers = correct(id_, KEY, BODIES["void"], key="k")
         assert (status, headers["Idempotent-Replayed"], answer["status"]) == (200, "true", "void")
 
-    @pytest.mark.usefixtures("impatient")
     def test_a_conflict_that_lasts_is_a_409_to_retry(self) -> None:
         id_ = given()
         with writes_meet(CONFLICT):
@@ -829,7 +822,6 @@ class TestRaces:
             status, answer, _ = amend(id_, AGENT, same, key="k")
         assert (status, answer["version"], ledger()[0]["title"]) == (200, 2, "Closed a deal")
 
-    @pytest.mark.usefixtures("impatient")
     @pytest.mark.parametrize(
         "after",
         [[CONFLICT], [CONFLICT, error(THROTTLED)], [CONFLICT, cancelled("ThrottlingError", "None")]],
@@ -863,7 +855,6 @@ class TestRaces:
             assert correct(id_, KEY, BODIES["void"])[:2] == (500, {"error": "Failed to correct outcome"})
         assert ledger()[0]["status"] == "void"
 
-    @pytest.mark.usefixtures("impatient")
     @pytest.mark.parametrize(
         ("other", "last", "expected"),
         [

@@ -54,8 +54,7 @@ def test_a_refused_request_is_not_remembered() -> None:
     assert record("k")["statusCode"] == 200
 
 
-def test_a_lasting_conflict_is_a_409_to_retry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", 0.2)
+def test_a_lasting_conflict_is_a_409_to_retry() -> None:
     with faulty(app.store.dynamodb, "TransactWriteItems", cancelled("None", "TransactionConflict")):
         response = record("k")
     assert (response["statusCode"], response["body"]) == (409, '{"error":"Conflict"}')

@@ -188,9 +188,8 @@ LASTING: dict[str, tuple[Fault, type[Exception], int]] = {
 
 @pytest.mark.parametrize(("trouble", "raised", "written"), LASTING.values(), ids=LASTING.keys())
 def test_lasting_trouble_raises_and_a_retry_makes_one_outcome(
-    ledger: IdempotentWriter, trouble: Fault, raised: type[Exception], written: int, monkeypatch: pytest.MonkeyPatch
+    ledger: IdempotentWriter, trouble: Fault, raised: type[Exception], written: int
 ) -> None:
-    monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", 0.2)
     with faulty(ledger.store.dynamodb, "TransactWriteItems", trouble), pytest.raises(raised):
         ledger.record(WriteRequest(outcome(), KEY, "key"))
     assert len(scan()) == len(scan("IdempotencyTable")) == written
@@ -421,9 +420,8 @@ def test_a_hot_partition_does_not_delay_others_and_is_tried_twice(ledger: Idempo
     ],
 )
 def test_an_attempt_that_may_have_landed_is_not_reported_as_refused(
-    ledger: IdempotentWriter, operation: str, trouble: list[Fault], monkeypatch: pytest.MonkeyPatch
+    ledger: IdempotentWriter, operation: str, trouble: list[Fault]
 ) -> None:
-    monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", 0.2)
     keyed = operation == "TransactWriteItems"
     with faulty(ledger.store.dynamodb, operation, *trouble):
         [result] = ledger.record_all(entries(1, "k" if keyed else None))
@@ -472,10 +470,7 @@ STRANGE: dict[str, Fault] = {
 
 
 @pytest.mark.parametrize("trouble", STRANGE.values(), ids=STRANGE)
-def test_a_strange_answer_fails_the_outcomes_of_its_call_only(
-    ledger: IdempotentWriter, monkeypatch: pytest.MonkeyPatch, trouble: Fault
-) -> None:
-    monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", 0.2)
+def test_a_strange_answer_fails_the_outcomes_of_its_call_only(ledger: IdempotentWriter, trouble: Fault) -> None:
     with faulty(ledger.store.dynamodb, "BatchExecuteStatement", trouble):
         plain, keyed = ledger.record_all(entries(1) + entries(1, "k"))
     assert isinstance(plain, Exception)

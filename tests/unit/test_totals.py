@@ -28,6 +28,7 @@ from tests.corrections import given as recorded
 from tests.events import KEY, proxy_event, session
 from tests.faults import DENIED, THROTTLED, Request, Send, error, faulty, fine, unreachable
 from tests.outcome_types import TYPES
+from tests.stopwatch import Stopwatch
 
 HOUR = 60 * 60 * 1000
 DAY = 24 * HOUR
@@ -541,19 +542,6 @@ class TestTime:
         with faulty(app.store.dynamodb, "Query", fine) as calls:
             assert look()[:2] == (503, {"error": "Still adding up"})
         assert calls == []
-
-
-class Stopwatch:
-    """A fake clock of the process, which advances only when the process sleeps. sleeps: each sleep in seconds."""
-
-    def __init__(self) -> None:
-        self.sleeps: list[float] = []
-
-    def monotonic(self) -> float:
-        return sum(self.sleeps)
-
-    def sleep(self, seconds: float) -> None:
-        self.sleeps.append(seconds)
 
 
 @pytest.fixture
