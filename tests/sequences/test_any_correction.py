@@ -84,7 +84,8 @@ class AnyCorrection(OnTables):
         super().__init__()
         self.patches.enter_context(patch.dict(MAX_CORRECTIONS, BUDGETS))
         # A new client has a full retry quota.
-        correct_outcome.corrections.store.dynamodb = DynamoDB(LIMITS)
+        store = correct_outcome.corrections.store
+        self.patches.enter_context(patch.object(store, "dynamodb", DynamoDB(LIMITS)))
         self.model = Ledger()
 
     # Record few outcomes, so that each is corrected many times.

@@ -183,7 +183,7 @@ class AnyLook(OnTables):
         self.outcomes: dict[str, Outcome] = {}
         self.amended = 0
         for store in (app.store, correct_outcome.corrections.store):
-            store.dynamodb = DynamoDB(LIMITS)
+            self.patches.enter_context(patch.object(store, "dynamodb", DynamoDB(LIMITS)))
         self.service = Service(lambda: self.now)
         for thing, name, value in (
             (instants, "now", lambda: self.clock),
