@@ -57,7 +57,7 @@ KNOWN_WHEN_DEPLOYED = {
 OF_LAMBDA = {
     "AWS_ACCESS_KEY_ID": "bench",
     "AWS_SECRET_ACCESS_KEY": "bench",
-    "AWS_SESSION_TOKEN": "bench" * 100,  # Lambda's session tokens are about this long
+    "AWS_SESSION_TOKEN": "bench" * 100,  # session tokens on Lambda are about this long
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_REGION": "us-east-1",
     "AWS_LAMBDA_FUNCTION_NAME": "bench",

@@ -40,7 +40,8 @@ def life(argv: list[str], environment: dict[str, str], event: dict[str, Any]) ->
         server.event = json.dumps(event).encode()
         variables = {
             "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}",
-            "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",  # with this, the bootstrap waits for events as on Lambda
+            # With AWS_EXECUTION_ENV, the bootstrap waits for events as on Lambda.
+            "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
         }
         quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
         server.begun = time.perf_counter()

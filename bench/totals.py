@@ -55,7 +55,7 @@ QUERY_SECONDS = 0.1
 
 PARTITION_UNITS = 3000
 """Read units per second of a partition. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html"""
-THROTTLED_QUERY_SECONDS = 0.02  # the time of a query by a reader that is fast enough to be throttled
+THROTTLED_QUERY_SECONDS = 0.02  # how long a query takes for a reader that is fast enough to be throttled
 LIST_UNITS = 3
 LISTS_PER_SECOND = 10
 RETRY_SECONDS = 1.0

@@ -41,7 +41,8 @@ def prepared(spec: dict[str, Any]) -> Callable[[], Any]:
     from outcomes.ledger.store import OutcomeStore
 
     dynamodb, request = OutcomeStore(spec["table"]).dynamodb, {"TableName": spec["table"], "Item": spec["item"]}
-    return lambda: {"statusCode": 200} | dynamodb.call("PutItem", request)  # this raises an error if the call fails
+    # `call` raises an error if the service refuses the item
+    return lambda: {"statusCode": 200} | dynamodb.call("PutItem", request)
 
 
 call = prepared(json.loads(sys.stdin.readline()))

@@ -83,7 +83,7 @@ def switched_off(api: Api, cookie: str | None) -> frozenset[str]:
         if cookie is None:
             return frozenset(["Batch"] if is_no_route(api.call("POST", "/batch", body={})) else [])
         headers = api.call("GET", "?limit=1", cookie=cookie).headers
-    except httpx.HTTPError:  # every check will report this error
+    except httpx.HTTPError:  # every check of this API will report the same error
         return frozenset()
     on = headers.get("capabilities", ", ".join(CAPABILITIES).lower()).split(", ")
     return frozenset(name for name in CAPABILITIES if name.lower() not in on)
@@ -93,6 +93,6 @@ def outcome_types(api: Api, cookie: str | None) -> list[str]:
     """Return the outcome types of the deployment, or the first of the default ones if it does not list them."""
     try:
         response = api.call("GET", "/types", key=api.key is not None, cookie=cookie)
-    except httpx.HTTPError:  # every check will report this error
+    except httpx.HTTPError:  # every check of this API will report the same error
         return [*api.types]
     return [each["type"] for each in response.json()["types"]] if response.status_code == 200 else [*api.types]

@@ -163,7 +163,7 @@ class Judge:
         for outcome in read.answer["outcomes"]:
             write = self._of_title(read, outcome)
             if write is None:
-                continue  # `judge` reports this fault
+                continue  # the method `judge` reports this fault
             if any(write in steps for steps in self._steps.values()):
                 self._fault(write, "is stored twice")
             self._check_stored(write, outcome["id"])

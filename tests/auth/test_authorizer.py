@@ -268,7 +268,7 @@ def test_an_unexpected_error_quotes_nothing(authorizer: ModuleType, log: Log, mo
     monkeypatch.setattr(authorizer._sessions(), "user_id", broken)
     with pytest.raises(RuntimeError, match=r"^Cannot identify the caller$") as raised:
         authorizer.handler(load_event("post_with_session"), None)
-    assert raised.value.__suppress_context__  # the cause quotes the cookie, so the traceback must not show it
+    assert raised.value.__suppress_context__  # the cause quotes the cookie, so the traceback must not contain the cause
     [line] = log()
     assert line["cause"].startswith("ValueError in ")
     assert "session-token" not in f"{line} {raised.value}"

@@ -317,7 +317,7 @@ def test_a_rotated_key_counts_at_once_and_a_removed_one_no_longer(
     old = issuer.token({}, NOON)
     assert openid.user_id(old) == 42
     issuer.keys = [public(OTHER)]
-    clock.now += 10  # this is within a minute of the first fetch
+    clock.now += 10  # the time is still within a minute of the first fetch
     assert openid.user_id(issuer.token({}, NOON, key=OTHER)) == 42
     assert "no key" in refused(openid, old)
 
@@ -483,7 +483,7 @@ def test_both_fetches_share_three_seconds(issuer: Issuer, monkeypatch: pytest.Mo
     first, second = deadlines
     assert first == second
     assert 0 <= first - begun - 3 < 1
-    with pytest.raises(SessionsUnavailable, match="no time left"):  # here the caller's deadline is over
+    with pytest.raises(SessionsUnavailable, match="no time left"):  # the caller's own deadline has passed
         IssuerKeys(issuer.url).with_id("rsa", until=begun)
 
 

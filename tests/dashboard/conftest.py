@@ -20,7 +20,7 @@ from tests.dashboard.recorded import NOW, Recorded
 from tests.local.stacks import Stack
 
 ROOT = Path(__file__).parents[2]
-ARTEFACTS = ROOT / ".artefacts"  # the folder contains a .gitignore for all its files
+ARTEFACTS = ROOT / ".artefacts"  # .artefacts contains a .gitignore for all its files
 AXE = ROOT / "dashboard/node_modules/axe-core/axe.min.js"
 
 Open = Callable[..., Page]

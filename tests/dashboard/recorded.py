@@ -13,7 +13,7 @@ from playwright.sync_api import Page, Request, Route
 from tests.browsers import wait_until
 from tests.outcome_types import TYPES
 
-NOW = datetime(2026, 4, 15, 16, tzinfo=UTC)  # it is noon in New York
+NOW = datetime(2026, 4, 15, 16, tzinfo=UTC)  # NOW is noon in New York
 
 Answer = Callable[[Route], None]
 STATUS_AFTER = {"confirm": "confirmed", "dispute": "disputed", "void": "void"}

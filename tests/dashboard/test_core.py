@@ -24,7 +24,7 @@ def test_the_feed_of_a_core_deployment_is_a_list(
     page.context.clear_cookies()
     asked: list[Request] = []
     page.on("request", lambda request: asked.append(request))
-    page.goto(core_stack.url)  # this page signs the viewer in
+    page.goto(core_stack.url)  # the start page signs the viewer in
     expect(rows(page)).to_have_count(20)
     keys = page.locator("outcome-keys")
     expect(keys.locator(".notice")).to_have_text("No keys here AgentKeys is Off, or the endpoint is wrong.")
@@ -147,7 +147,7 @@ def test_the_feed_does_not_wait_for_totals_that_are_switched_off(
     open_feed: Open, page: Page, recorded: Recorded
 ) -> None:
     recorded.has("Closed Acme")
-    # The API gives this answer even after Totals is switched off.
+    # The summary still answers "Still adding up" after Totals is switched off.
     page.route("**/summary**", reply(503, json={"error": "Still adding up"}))
     open_feed(fast_timers=True, refresh=60)
     expect(page.get_by_text("Still adding up\u2026")).to_be_visible()

@@ -372,7 +372,7 @@ REASONS = [
     ("", "Say what is not right."),
     (" \n ", "Say what is not right."),
     ("x" * 501, "At most 500 characters; these are 501."),
-    ("\U0001f389" * 500, ""),  # in JavaScript, this character's length is 2
+    ("\U0001f389" * 500, ""),  # in JavaScript, an emoji such as this one has the length 2
 ]
 
 
@@ -440,7 +440,7 @@ def test_a_verdict_is_given_by_keyboard(open_feed: Open, page: Page, recorded: R
     expect(wrong(row)).to_have_attribute("aria-expanded", "false")
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    page.keyboard.press("Enter")  # this presses the button Send
+    page.keyboard.press("Enter")  # Enter presses the focused button Send
     expect(row.locator("summary")).to_contain_text("Disputed · ")
     expect(wrong(row)).to_be_focused()
     assert recorded.sent(1)[0]["reason"] == "Twice"

@@ -94,7 +94,8 @@ def test_a_verdict_that_became_impossible_is_refused_and_the_row_updated(feed: P
         correct(ledger, feed, type="void", reason="Recorded twice")
         route.continue_()
 
-    with feed.expect_response("**/api/outcomes?*"):  # after this poll, the row only changes because of the refusal
+    # After this poll, the feed only updates the row because of the refusal.
+    with feed.expect_response("**/api/outcomes?*"):
         feed.locator("value-delivered").evaluate("feed => feed.setAttribute('refresh', '60')")
     feed.route("**/corrections", too_late)
     right(row).click()

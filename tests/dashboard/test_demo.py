@@ -51,7 +51,7 @@ def test_the_page_shows_the_seeded_feed(
 
 def test_the_totals_are_the_sum_of_the_list(page: Page, seeded: Stack) -> None:
     page.context.clear_cookies()
-    page.goto(seeded.url)  # this page signs the viewer in
+    page.goto(seeded.url)  # the start page signs the viewer in
     expect(page.locator("value-delivered .rows li")).to_have_count(20)
     page.get_by_role("button", name="90 days").click()
     count = page.locator(".summary > .caption")

@@ -63,7 +63,7 @@ def part(route: Route, body: str, cursor: str | None = None) -> None:
 
 
 def test_the_file_has_every_outcome_of_the_period(open_feed: Open, page: Page, ledger: Ledger) -> None:
-    for days in range(25):  # these are more outcomes than one page of the list
+    for days in range(25):  # 25 outcomes are more than one page of the list
         ledger.record(f"ü {days}", created_at=NOW - timedelta(days=days, hours=1), agent_id=7, value_usd=-5)
     ledger.record("Too long ago", created_at=NOW - timedelta(days=40), agent_id=7)
     ledger.record("Of another agent", created_at=NOW, agent_id=8)

@@ -427,7 +427,7 @@ def test_load_more_reaches_the_first_outcome(open_feed: Open, ledger: Ledger) ->
             more.press("Enter")
     expect(more).to_be_hidden()
     assert titles(page) == expected
-    # The button is hidden now, so the focus moved to the first new row.
+    # The button "Load more" is hidden now, so the focus moved to the first new row.
     expect(page.locator(".rows summary").nth(40)).to_be_focused()
 
 
@@ -598,7 +598,7 @@ def test_totals_of_the_first_user_do_not_stay_above_rows_of_another(
     page.route(LIST, lambda route: route.continue_() if held else held.append(route))
     open_feed(refresh=1)
     wait_until(page, lambda: len(held) > 0)
-    page.wait_for_timeout(300)  # If there were wrong requests, they would be answered within this time.
+    page.wait_for_timeout(300)  # a wrong request would be answered within this time.
     ledger.sign_in(page.context, ledger.stranger)
     held[0].continue_()
     expect(page.locator(".rows strong")).to_have_text(["Of another"])

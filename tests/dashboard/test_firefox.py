@@ -117,7 +117,7 @@ class Firefox:
 def test_the_feed_works_in_firefox(stack: Stack, tmp_path: Path, axe: str) -> None:
     async def look() -> None:
         async with Firefox.running(tmp_path) as firefox:
-            await firefox.open(stack.url)  # this page signs the viewer in
+            await firefox.open(stack.url)  # the start page signs the viewer in
             await firefox.until(f"/ready|empty/.test({FEED}.querySelector('.card').dataset.state)")
             assert await firefox.run(RECORD)
             await firefox.run("document.querySelector('value-delivered').setAttribute('refresh', '1')")
@@ -133,6 +133,6 @@ def test_the_feed_works_in_firefox(stack: Stack, tmp_path: Path, axe: str) -> No
             assert json.loads(await firefox.run("axe.run().then(({ violations }) => JSON.stringify(violations))")) == []
             assert firefox.complaints == []
 
-    # Run in another thread, because Playwright keeps an event loop running in this one.
+    # Run the test in another thread, because Playwright keeps an event loop running in this one.
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, look()).result()

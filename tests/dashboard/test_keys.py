@@ -330,7 +330,7 @@ def test_each_limit_is_sent_as_typed(open_keys: Open, page: Page, keys: AgentKey
             "name": "Nightly import",
             "agentId": 7,
             "maxValueUsd": "123456789012345.12345678901234567890",
-            "expiresAt": "2026-05-02T03:59:59.000Z",  # this is the end of 1 May in New York
+            "expiresAt": "2026-05-02T03:59:59.000Z",  # 03:59:59 UTC is the end of the day before in New York
             "outcomeTypes": ["deal_closed", "content_published"],
             "scopes": ["correct"],
         }
@@ -517,7 +517,7 @@ def test_the_list_is_read_again_if_a_key_may_have_been_made(
 ) -> None:
     open_keys()
     new_key(page)
-    keys.has("Nightly import")  # the server created the key, but its answer is lost
+    keys.has("Nightly import")  # the server has created the key, but its answer is lost
     keys.instead("POST", **answer)
     button(page, "Make key").click()
     expect(page.get_by_role("alert")).to_have_text(

@@ -364,7 +364,7 @@ def test_old_totals_stay_until_those_of_another_period_are_added_up(
     expect(page.locator(".total")).to_have_text("$3.00")
     expect(caption).to_have_text("1 outcome in the last 30 days")
     page.get_by_role("button", name="30 days").click()
-    expect(adding_up).to_have_count(0)  # these totals are already known, so no message is shown
+    expect(adding_up).to_have_count(0)  # the totals of 30 days are already known, so no message is shown
     expect(page.locator(".total")).to_have_text("$3.00")
     page.get_by_role("button", name="90 days").click()
     expect(adding_up).to_be_visible()

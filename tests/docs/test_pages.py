@@ -84,7 +84,7 @@ def test_the_readmes_map_names_every_function_and_every_folder_of_tests() -> Non
 def test_deploy_md_names_every_parameter() -> None:
     parameters = set(parse_yaml((ROOT / "template.yaml").read_text())["Parameters"])
     for_laptops = {"AwsEndpointUrl"}
-    as_argument = {"Architecture"}  # make deploy gets it as ARCH=...
+    as_argument = {"Architecture"}  # make deploy gets the architecture as ARCH=...
     named = {word for word in re.findall(r"\w+", (ROOT / "docs/deploy.md").read_text()) if word in parameters}
     assert named == parameters - for_laptops - as_argument
 

@@ -165,7 +165,8 @@ class Checks:
                 }
                 if there:
                     answer = sent.again()
-                    if answer.status == 403:  # since the outcome was amended, this agent key may not correct it
+                    # The outcome was amended, so that this agent key may not correct it any more.
+                    if answer.status == 403:
                         continue
                     assert (answer.status, {answer.body.get("id")}) == (200, there), f"{sent.name} sent again"
                     assert answer.headers.get("Idempotent-Replayed") == "true"

@@ -70,7 +70,7 @@ class Seam:
         self.kinds = draw.choice((RACING, ["late", *several], ["lost", *several]))
         self.done: dict[str, tuple[float, Reply]] = {}  # by token: when a transaction was done, and its answer
         self.arrived: dict[str, float] = {}  # by key of an item in OutcomesTable: when the item was first written
-        self.heard: list[Any] = []  # the events that the bus has accepted
+        self.heard: list[Any] = []  # all events that the bus has accepted
 
     def post(self, connection: Connection, headers: Mapping[str, str], body: bytes, until: float) -> Reply:
         """Replace `Connection.post`."""

@@ -13,7 +13,7 @@ from local.environment import forget_real_aws
 ROOT = Path(__file__).parents[2]
 
 gc.disable()
-forget_real_aws()  # this must happen before an SDK is loaded, because SDKs read the environment only once
+forget_real_aws()  # forget the real AWS account before an SDK is loaded, because SDKs read the environment only once
 sys.path.insert(0, str(ROOT / "layers" / "common"))
 
 import local.seed  # noqa: E402, F401 (see above)

@@ -32,7 +32,7 @@ def connection(echo_stack: Stack) -> http.client.HTTPConnection:
 
 def test_one_connection_serves_many_calls(connection: http.client.HTTPConnection) -> None:
     connection.connect()
-    connection.auto_open = 0  # from here on, a second connection would be an error
+    connection.auto_open = 0  # after this line, opening another connection is an error
     for _ in range(3):
         assert dynamodb(connection, "ListTables", {}) == {"TableNames": ["visits-of-all-pages"]}
     connection.close()

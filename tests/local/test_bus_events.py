@@ -156,7 +156,7 @@ def test_each_event_arrives_in_order_despite_failures(tmp_path: Path) -> None:
         key = caller.make_and_revoke_a_key()
         until(lambda: "EVENTS_URL does not accept events" in stack.log)
         outcomes.append(caller.record())
-        stack.stop(signal.SIGKILL)  # at this time, events are still waiting to be sent
+        stack.stop(signal.SIGKILL)  # at the time of the kill, some events are still waiting to be sent
     with running(tmp_path, environment=environment) as stack, closing(Caller(stack)) as caller, consumer.listening():
         damage(stack)
         outcomes.append(caller.record())

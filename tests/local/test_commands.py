@@ -88,7 +88,7 @@ def test_the_printed_calls_work(stack: Stack) -> None:
     assert paste(record.replace(stack.key, made["key"])) == '{"ok":true}'
     newest = json.loads(paste(read))["outcomes"][0]
     assert (newest["user_id"], newest["agent_id"]) == (42, 7)
-    # Delete the key, because other tests use this user's page.
+    # Delete the agent key, because other tests use the page of the same user.
     httpx.delete(f"{stack.url}/api/keys/{made['id']}", headers={"Cookie": stack.cookie(42)}).raise_for_status()
 
 

@@ -155,7 +155,7 @@ def test_schemathesis_finds_no_fault_with_a_session(stack: Stack, tmp_path: Path
         document["components"]["schemas"][schema]["properties"]["userId"] = {}
     for user in user_parameters(document):
         user["schema"] = {}
-    for path in ("/api/keys/self", "/mcp"):  # these routes need an agent key
+    for path in ("/api/keys/self", "/mcp"):  # an agent key is needed to call these routes
         del document["paths"][path]
 
     report = schemathesis(

@@ -349,7 +349,7 @@ def test_stream_records_are_kept_until_their_reader_is_done(journal: Path) -> No
         put("d")
         persistence.write()
         assert [number for number, _ in stream(persistence).first(9)] == [2, 3, 4]
-    with persistent_tables(journal, PAGES) as persistence:  # the stream is turned off here
+    with persistent_tables(journal, PAGES) as persistence:  # without `streams`, the tables have no stream
         assert persistence.stream(PAGES) is None
     with persistent_tables(journal, PAGES, streams=True) as persistence:
         assert streamed(persistence) == []

@@ -39,7 +39,8 @@ type EndKey = Callable[..., CompletedProcess[str]]
 def code(text: str) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(zipfile.ZipInfo("app.py"), text)  # this has a fixed time, so equal texts have equal digests
+        # A ZipInfo has a fixed time, so equal texts have equal digests.
+        archive.writestr(zipfile.ZipInfo("app.py"), text)
     return file.getvalue()
 
 

@@ -84,7 +84,7 @@ class World:
         earlier.now -= 7200
         with earlier.clocks():
             look()
-        record(NOW - HOUR)  # a summary that is stopped needs something that it has not stored yet
+        record(NOW - HOUR)  # a summary that is stopped midway needs an outcome that is not in the stored sums yet
         self.tables = snapshot()
 
     def run(

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 FUNCTION = "AWS::Lambda::Function"
 STACK = "outcomes-local"
 ORIGINS = "https://app.example.com,https://beta.example.com"
-# Its format is that of Secrets Manager's ARNs.
+# These ARNs are in Secrets Manager's format.
 SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:SessionSecret-a1b2c3"
 WEBHOOK_SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:WebhookSecret-d4e5f6"
 ERASURE_SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:ErasureSecret-b2c3d4"

@@ -124,7 +124,7 @@ def test_each_environment_has_a_stack_of_its_own(samconfig: dict[str, Any]) -> N
     assert len({environment["stack_name"] for environment in environments}) == 3
     for environment in environments:
         assert environment["confirm_changeset"]
-        # This is enough, because no IAM resource has a custom name.
+        # The capability CAPABILITY_IAM is enough, because no IAM resource has a custom name.
         assert environment["capabilities"] == "CAPABILITY_IAM"
 
 
@@ -142,7 +142,7 @@ def test_deploying_from_github_needs_a_right_for_each_service(deployed: Deployme
 def test_no_secret_is_in_the_repository(file: str) -> None:
     # `make deploy` stores fingerprints in samconfig.toml. They are no secrets: they do not reveal the key.
     text = re.sub(r"(KeyFingerprints=\\\"|,)[0-9a-f]{64}\b", r"\1", (ROOT / file).read_text())
-    text = re.sub(r"'sha256-[\w+/]{43}='", "", text)  # these are the hashes in a Content Security Policy
+    text = re.sub(r"'sha256-[\w+/]{43}='", "", text)  # the dashboard's Content Security Policy contains these hashes
 
     assert not SECRETS.findall(text)
 

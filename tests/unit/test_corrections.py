@@ -270,7 +270,7 @@ def test_corrections_stored_without_counts_are_counted_from_their_entries(monkey
     assert amend(id_, AGENT, retitle("x"))[:2] == IMPOSSIBLE
     with reads_of_corrections_meet(fine) as reads:
         assert correct(id_, OWNER, BODIES["dispute"])[0] == 200
-    assert len(reads) == 2  # one call reads the outcome, the other its entries
+    assert len(reads) == 2  # one call reads the outcome, the other one the outcome's entries
     with reads_of_corrections_meet(fine) as reads:
         assert correct(id_, KEY, BODIES["uphold"])[0] == 200
     assert len(reads) == 1  # the counts were stored by the previous correction
@@ -289,7 +289,7 @@ def test_a_history_beyond_the_limit_shows_its_newest_corrections(monkeypatch: py
     outcome, corrections = get(id_)[1].values()
     assert outcome["version"] == 12
     assert [each["id"] for each in corrections] == made[-7:]
-    # This correction is not shown any more, but a retry still gets its answer again.
+    # The history does not show this correction any more, but a retry still gets its answer.
     assert correct(id_, KEY, BODIES["amend"], key="0")[1] == {
         "ok": True,
         "id": made[0],

@@ -121,7 +121,7 @@ def first_request(
             "SESSION_SECRET_ARN": "arn",
             "SESSION_SECRET_OVERLAP_DAYS": "30",
             "SESSIONS_TABLE": "SessionsTable",
-            "KEYS_TABLE": "keys",  # the stub expects this name
+            "KEYS_TABLE": "keys",  # the stub knows the table by this name
             "ACCEPT_PLAIN_COOKIES": "true",
             "OIDC_ISSUER": "",
         }

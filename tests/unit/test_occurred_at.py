@@ -180,7 +180,7 @@ class TestIdempotency:
     def test_a_retry_is_a_replay_when_the_window_has_moved_on(self, clock: Callable[[str], None]) -> None:
         first = post(EARLIEST, session(42), key="k")
         [batched] = post_batch({"occurredAt": EARLIEST, "idempotencyKey": "b"}, caller=session(42))
-        # Now the idempotency key is about to expire.
+        # The idempotency key expires a second later.
         clock(later(NOW, days=35, seconds=-1))
         again = post(EARLIEST, session(42), key="k")
         assert (again["body"], again["headers"]["Idempotent-Replayed"]) == (first["body"], "true")

@@ -247,7 +247,7 @@ class TestKeeping:
         counted()
         [row] = kept()
         monkeypatch.setattr(app.totals, "rules", "another")
-        add(2 * DAY, **LARGE)  # this changes the past, as restoring a backup does
+        add(2 * DAY, **LARGE)  # an old outcome appears, as if a backup was restored
         assert counted() == 6
         assert {each["rules"]["S"] for each in kept()} == {"another"}
         assert row["rules"]["S"] != "another"
@@ -273,7 +273,7 @@ class TestExact:
         record()
         clock.at(1, 2)
         record()
-        # By now, everything before the second summary is settled.
+        # After this time, everything before the second summary is settled.
         clock.service += settled_intervals.SETTLED_SECONDS * 1000
         assert [in_april(), in_april()] == [2, 2]
         assert [int(row["end"]["N"]) for row in kept()] == [april(1, 2)]
@@ -380,7 +380,7 @@ class TestExact:
         clock.at(2, 2)
         assert in_april() == 1
         record_two()
-        if is_longer:  # now the second part belongs to a shorter interval
+        if is_longer:  # the second part then belongs to a shorter interval
             clock.at(2, 6)
             assert in_april() == 3
             record_two()
@@ -574,7 +574,7 @@ class TestThrottling:
     @pytest.mark.usefixtures("stopwatch")
     def test_a_look_that_stays_throttled_keeps_what_it_has_read(self) -> None:
         with asked() as begins:
-            assert counted("Asia/Tokyo") == 40  # this counts the queries that are needed without faults
+            assert counted("Asia/Tokyo") == 40  # the list `begins` shows how many queries are needed without faults
         queries = len(begins)
         # Two of the queries read totals, and the last one fails.
         with faulty(app.store.dynamodb, "Query", *[fine] * (queries + 1), BUSY):

@@ -31,7 +31,7 @@ ENVIRONMENT = {
     "SESSION_SECRET_OVERLAP_DAYS": "30",
     "ACCEPT_PLAIN_COOKIES": "false",
     "OIDC_ISSUER": "",
-    "SETTLE_SECONDS": "0",  # with 0, erasures do not wait for calls in progress
+    "SETTLE_SECONDS": "0",  # with SETTLE_SECONDS=0, erasures do not wait for calls in progress
 }
 COMPARED_HEADERS = {"Content-Type", "Idempotent-Replayed", "Next-Cursor", "Outcome-Id"}
 EXPENSIVE = 100

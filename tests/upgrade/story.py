@@ -92,7 +92,7 @@ def tell(stack: Stack, *codes: Code) -> Story:
     _correct(teller, deal, other_key)
     stream.append(_change("MODIFY", _outcome(stack, deal), before))
     _call_tools(teller, deal, other_key)
-    teller.now = NOON + HOUR  # by now, everything is settled
+    teller.now = NOON + HOUR  # after an hour, everything is settled
     teller.http("", "sums begin to be kept", "summarize_outcomes", "GET", "/api/outcomes/summary",
                 authorizer=OWNER, query=PERIOD)  # fmt: skip
     late = teller.record("a late outcome", DEAL | {"title": "Won Globex", "occurredAt": "2026-03-31T09:30:00Z"}, "late")

@@ -228,7 +228,7 @@ class TestRotation:
     @pytest.fixture(autouse=True)
     def now(self, queues: Queues, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
         """Return a function that advances the clock by the given seconds."""
-        assert queues  # the fixture `queues` has started the function, so it has cached nothing yet
+        assert queues  # the fixture `queues` has started the function, whose cache is still empty
         real, moved = instants.now, [0.0]
         monkeypatch.setattr("outcomes.contract.instants.now", lambda: real() + round(moved[0] * 1000))
         monkeypatch.setattr(app.keys, "_clock", lambda: time.monotonic() + moved[0])

@@ -240,7 +240,7 @@ class TestTls:
         connection, server = start(
             [ANSWER] * 2, [ANSWER], url="https://localhost", tls=authority.server, authorities=authority.file
         )
-        monkeypatch.setattr("ssl.create_default_context", None)  # from here on, creating a TLS context fails
+        monkeypatch.setattr("ssl.create_default_context", None)  # after this line, creating a TLS context fails
         assert [post(connection).body for _ in range(2)] == [BODY] * 2
         assert server.closed.wait(5)
         assert post(connection).body == BODY

@@ -57,7 +57,7 @@ def botocores_authorization(
 def test_a_signature_equals_botocore_s(
     credentials: Credentials, region: str, service: str, host: str, target: str, body: bytes, chance: Random
 ) -> None:
-    for _ in range(8):  # this is faster than letting Hypothesis draw everything again
+    for _ in range(8):  # eight requests in one example are faster than letting Hypothesis draw eight examples
         now = chance.randrange(946_684_800, 32_503_680_000)  # the time is in the years 2000 to 2999
         body += chance.randbytes(chance.randrange(100))
         headers = {
