@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from outcomes.auth.encrypted_cookies import NEXT_AUTH
 from outcomes.auth.keys import fingerprint
+from outcomes.auth.session_secrets import SessionSecrets
 from outcomes.edge import headers
 
 from local.session_cookies import encrypted_cookie, stored_row
@@ -144,6 +145,15 @@ def test_the_platform_reads_no_user_if_that_cannot_be_logged(deploy: Callable[..
     [line] = log()
     assert line["cause"].startswith("Session secret: ")
     assert authorizer.handler(platform_reads("none"), None)["context"]["reads"] == "none"
+
+
+def test_without_a_session_secret_the_platform_reads_no_user(
+    deploy: Callable[..., ModuleType], log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SessionSecrets, "_read", lambda *_: None)
+    with pytest.raises(RuntimeError, match=r"^Cannot identify the caller$"):
+        deploy(PLATFORM_MAY_READ="true").handler(platform_reads("42"), None)
+    assert [line["cause"] for line in log()] == ["Session secret: it has no current version"]
 
 
 def test_a_key_in_the_query_string_is_ignored(authorizer: ModuleType) -> None:
