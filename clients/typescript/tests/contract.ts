@@ -4,7 +4,8 @@ import type { components, operations, paths } from "../.tests/openapi.js";
 import type * as ours from "../src/index.js";
 
 type Contract = components["schemas"];
-type Query<Name extends keyof operations> = NonNullable<operations[Name]["parameters"]["query"]>;
+/** The parameters of a read, without `userId`: this client reads with a session or an agent key, which have a user. */
+type Query<Name extends keyof operations> = Omit<NonNullable<operations[Name]["parameters"]["query"]>, "userId">;
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 
