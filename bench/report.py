@@ -45,7 +45,7 @@ class Report:
         return [f"{limit:g}", self.bars[-1].verdict]
 
     def bars_table(self, rows: Iterable[tuple[str, float | None, float]]) -> None:
-        """Add a table of bars. rows: name, limit and measured value."""
+        """Add a table of bars. rows: the name, the limit and the measured value of each bar."""
         cells = [[name, f"{measured:.3g}", *self.bar(name, limit, measured)] for name, limit, measured in rows]
         self.table(["", "measured", "bar", "verdict"], cells)
 

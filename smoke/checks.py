@@ -122,7 +122,7 @@ def more_than_128_kib_is_too_large(api: Api) -> None:
 
 
 def more_than_lambdas_limit_is_too_large(api: Api) -> None:
-    """7 MB are allowed by API Gateway but exceed Lambda's 6 MB: a gateway response or WAF answers."""
+    """API Gateway allows 7 MB, but Lambda's limit is 6 MB. A gateway response or WAF answers."""
     answers(api.call("POST", key=True, content=b" " * 7_000_000), 413, {"error": "Payload too large"})
 
 

@@ -65,7 +65,7 @@ def differences(calls: Iterable[Call], log: Iterable[dict[str, str]]) -> Iterato
 
 
 def write(folder: Path, checker: Checker, results: Sequence[str]) -> Path:
-    """Write the report and return its path. results: one sentence each."""
+    """Write the report and return its path. results: one sentence for each result."""
     now = datetime.now(UTC)
     groups: dict[tuple[str, str, str], list[Call]] = defaultdict(list)
     for call in checker.calls:

@@ -47,7 +47,7 @@ def http(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
 
 
 class Issuer(ThreadingHTTPServer):
-    """A server of `keys`.
+    """An HTTP server with the issuer's `keys`.
 
     fetched: the paths of all requests. answers: answers that replace the usual ones, by path.
     """

@@ -457,7 +457,7 @@ class TestSeveralSessions:
 
 
 def fits(secrets: SessionSecrets, made_with: str) -> bool:
-    """Return whether the secret `made_with` is among the secrets."""
+    """Return whether one of the secrets equals `made_with`."""
     return secrets.try_each(lambda secret: b"{}" if secret == made_with else None) is not None
 
 

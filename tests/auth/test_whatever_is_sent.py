@@ -1,4 +1,4 @@
-"""Random request headers, passed through the local API Gateway with its events."""
+"""Random request headers pass through the local API Gateway, which makes the authorizer's events."""
 
 from types import ModuleType
 

@@ -140,7 +140,7 @@ class People:
         return send(self.authorizers[caller], method, path, list(query.items()), headers, text)
 
     def read(self, caller: str, path: str, query: dict[str, str]) -> str:
-        """Return the user whose outcomes are in the answer, or the error's name in WHOSE."""
+        """Return the user whose outcomes are in the answer. For an error, return its name in the table WHOSE."""
         if path.endswith("{id}"):
             each = {user: path.format(id=ids[0]) for user, ids in self.outcomes.items()}
             found = {user: self.send(caller, "GET", one, query)[0] for user, one in each.items()}

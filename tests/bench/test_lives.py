@@ -1,7 +1,4 @@
-"""Measures of processes that are started as Lambda does:
-
-CPU and wall time until the first event and until its answer.
-"""
+"""Measurements of processes that are started as Lambda does: CPU and wall time until the first event and its answer."""
 
 import os
 import ssl

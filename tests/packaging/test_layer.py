@@ -151,7 +151,10 @@ def test_a_build_can_only_be_deployed_for_its_architecture(built: Build) -> None
 
 
 def test_the_built_template_has_neither_anchors_nor_merge_keys(built: Build) -> None:
-    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html allows neither of them."""
+    """CloudFormation accepts neither.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html
+    """
     tokens = list(yaml.scan((built.folder / "template.yaml").read_text(), yaml.CSafeLoader))
 
     assert not [token for token in tokens if isinstance(token, yaml.AnchorToken | yaml.AliasToken)]

@@ -82,7 +82,7 @@ class End(NamedTuple):
 
 @dataclass
 class Ledger:
-    """The model of a ledger. remembered: by outcome, caller and idempotency key, the correction's id and body."""
+    """The model of a ledger. remembered: a correction's id and body, by its outcome, caller and idempotency key."""
 
     outcomes: dict[str, dict[str, Any]] = field(default_factory=dict)
     history: dict[str, list[dict[str, Any]]] = field(default_factory=dict)

@@ -53,7 +53,7 @@ AHEAD = st.sampled_from([0, -20 * MINUTE, HOUR])
 class Fact(NamedTuple):
     """The fields of an outcome or an amend.
 
-    ago: how many milliseconds occurred_at is before created_at; with None, there is no occurred_at.
+    ago: how many milliseconds before created_at it occurred. If this is None, there is no occurred_at.
     """
 
     type: str

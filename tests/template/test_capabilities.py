@@ -48,10 +48,10 @@ OFF = dict.fromkeys(CAPABILITIES, "Off") | {"Monitoring": "Off", "HostDashboard"
 
 
 def positions() -> list[set[str]]:
-    """Return rows of switches that are on. In these rows, any two switches have all four combinations of on and off.
+    """Return eight sets of switches that are on. Any two switches have all four combinations of on and off in them.
 
-    Each switch is on in three of eight rows: the first, and two that no other switch has both. So any two switches are
-    both on in the first row, each is on in a row where the other is off, and both are off in at least two rows.
+    Each switch is on in three of eight sets: the first, and two that no other switch has both. So any two switches are
+    both on in the first set, each is on in a set where the other is off, and both are off in at least two sets.
     """
     rows: list[set[str]] = [set() for _ in range(8)]
     for switch, (one, other) in zip(SWITCHES, combinations(range(1, 8), 2), strict=False):

@@ -460,7 +460,8 @@ class TestDamage:
         [row] = kept()
         replace(row, damage(a2b_base64(row["sums"]["B"])))
         assert counted() == 5
-        assert [again | {"end": row["end"]} for again in kept()] == [row]  # only `end` may differ, by a second
+        # The rows may only differ in `end`, by a second.
+        assert [again | {"end": row["end"]} for again in kept()] == [row]
         with asked() as begins:
             assert counted() == 5
         assert min(begin.lstrip("~") for begin in begins) > instants.text(instants.now() - DAY)
