@@ -149,7 +149,7 @@ def install_python(package: Path, folder: Path) -> Path:
     """Install a package into a new virtual environment, and return the path of that environment's Python."""
     run(UV, "venv", "--quiet", "--no-project", "--python", "3.13", folder)
     python = folder / "bin/python"
-    # The package is built in this step, so that uv uses the pinned build backend for the sdist.
+    # This runs in the root folder, whose pyproject.toml pins the build backend of the sdist.
     run(UV, "pip", "install", "--quiet", "--python", python, f"outcomes-client[cli] @ {package.as_uri()}")
     run(folder / "bin/outcomes", "--version")
     return python
