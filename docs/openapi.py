@@ -14,7 +14,7 @@ from outcomes.auth.encrypted_cookies import AUTHJS, NEXT_AUTH
 from outcomes.auth.sessions import STORED_COOKIE
 from outcomes.contract import limits
 from outcomes.contract.agent_keys import NEW_AGENT_KEY, ROTATION, Scope
-from outcomes.contract.corrections import CHANGES, HEAD, SOME_CHANGE, CorrectionType
+from outcomes.contract.corrections import ASSIGNMENT, CHANGES, HEAD, SOME_CHANGE, CorrectionType
 from outcomes.contract.models import NEW_OUTCOME
 from outcomes.contract.outcome_fields import LATER
 from outcomes.contract.outcome_type import PATTERN
@@ -90,6 +90,7 @@ def _from_models() -> dict[str, str]:
         for attribute, in_request in NEW_OUTCOME.names.items()
         if attribute != "occurred_at"
     }
+    stored["title"]["minLength"] = 0  # an outcome without a user loses its title when it is assigned to one
     fields["occurredAt"]["description"] += (
         f". When it happened, if not now: up to {limits.MAX_DAYS_LATE} days ago, or {limits.MAX_MINUTES_EARLY}"
         " minutes ahead; INTERNAL_API_KEY and agent keys with the scope backfill from 2000-01-01 on"
@@ -127,6 +128,7 @@ def _from_corrections() -> dict[str, str]:
     fields["reason"]["description"] += ". Optional for a confirm only"
     changes: Json = CHANGES.json_schema()["properties"]
     return {
+        "ASSIGNMENT_FIELDS": _flow(ASSIGNMENT.json_schema()["properties"]),
         "CORRECTION_FIELDS": _flow(fields),
         "CHANGES_FIELDS": _flow(changes),
         "ANY_CHANGE": _flow([{"required": [name]} for name in changes]),

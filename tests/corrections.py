@@ -61,6 +61,19 @@ def correct(id_: str, caller: dict[str, Any], body: Any, key: str | None = None)
     return response["statusCode"], read(response["body"]), response["headers"]
 
 
+def assign(id_: str, user_id: Any = 42, caller: dict[str, Any] = KEY, body: Any = None) -> tuple[int, Any]:
+    """Assign an outcome without a user. body: sent instead of `userId`."""
+    event = proxy_event(
+        "POST",
+        "/api/outcomes/{id}/assign",
+        authorizer=caller,
+        body={"userId": user_id} if body is None else body,
+        parameters={"id": id_},
+    )
+    response = correct_outcome.handler(event, None)
+    return response["statusCode"], read(response["body"])
+
+
 def get_event(id_: str, caller: dict[str, Any] = OWNER) -> dict[str, Any]:
     return proxy_event("GET", "/api/outcomes/{id}", authorizer=caller, parameters={"id": id_})
 
@@ -68,6 +81,14 @@ def get_event(id_: str, caller: dict[str, Any] = OWNER) -> dict[str, Any]:
 def get(id_: str, user_id: int = 42) -> tuple[int, Any]:
     response = get_outcome.handler(get_event(id_, session(user_id)), None)
     return response["statusCode"], read(response["body"])
+
+
+def get_without_user(id_: str) -> Any:
+    """Read an outcome without a user, with its corrections, as the platform."""
+    event = get_event(id_, KEY | {"reads": "none"}) | {"queryStringParameters": {"userId": "none"}}
+    response = get_outcome.handler(event, None)
+    assert response["statusCode"] == 200, response["body"]
+    return read(response["body"])
 
 
 def listed(**query: Any) -> list[Any]:

@@ -16,7 +16,7 @@ from functions.record_batch import app as record_batch
 from functions.record_outcome import app as record_outcome
 from local.moto_backend import backend
 from tests.aws import aws_client
-from tests.corrections import correct
+from tests.corrections import assign, correct
 from tests.events import KEY, proxy_event
 
 OUTCOME = {"outcomeType": "deal_closed", "title": "Closed a deal", "valueUsd": 12.5, "agentId": 7, "metadata": {"a": 1}}
@@ -96,6 +96,9 @@ def live(user_id: int) -> None:
     ):
         status, answer, _ = correct(id_, KEY, {"userId": user_id} | body, key=f"{body['type']}-{user_id}")
         assert status == 200, answer
+    original = record(None, title="Unassigned")
+    amend = {"type": "amend", "reason": f"Call {user_id}", "changes": {"title": f"Called {user_id}"}, "userId": None}
+    assert correct(original, KEY, amend)[0] == assign(original, user_id)[0] == 200
     make_key(user_id)
     make_key(user_id, "Another")
     # Expired keys are not listed in their user's row.
@@ -120,4 +123,6 @@ def rows_of(user_id: int | None) -> dict[str, list[Any]]:
 
 def names(row: Any, user_id: int) -> bool:
     """Return whether a row contains this user's id."""
-    return row.get("user_id") in ({"S": str(user_id)}, {"N": str(user_id)}) or row.get("id") == {"S": f"user#{user_id}"}
+    ids: Any = {"S": str(user_id)}, {"N": str(user_id)}
+    is_users = row.get("user_id") in ids or row.get("assigned_to") in ids
+    return is_users or row.get("id") == {"S": f"user#{user_id}"}

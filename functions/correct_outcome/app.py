@@ -1,11 +1,16 @@
-"""POST /api/outcomes/{id}/corrections: amend or void an outcome; its owner may also confirm or dispute it."""
+"""POST /api/outcomes/{id}/corrections: amend or void an outcome; its owner may also confirm or dispute it.
+
+POST /api/outcomes/{id}/assign: record an outcome without a user for a user, and void the original.
+"""
 
 import os
 
 from outcomes.contract import outcome_type
+from outcomes.contract.bodies import ignored_fields
 from outcomes.contract.caller import Caller
-from outcomes.contract.corrections import Correction
+from outcomes.contract.corrections import ASSIGNMENT, Correction
 from outcomes.edge.api import Event, Response, endpoint, idempotency_key, ignored_header, json_body, ok, path_parameter
+from outcomes.errors import Forbidden
 from outcomes.ledger import ulid
 from outcomes.ledger.corrections import Corrections
 from outcomes.ledger.store import OutcomeStore
@@ -20,6 +25,8 @@ corrections = Corrections(OutcomeStore(os.environ["OUTCOMES_TABLE"]), os.environ
     failure="Failed to correct outcome", origins=os.environ["DASHBOARD_ORIGINS"], platform_may_read=PLATFORM_MAY_READ
 )
 def handler(event: Event, caller: Caller) -> Response:
+    if event["resource"] == "/api/outcomes/{id}/assign":
+        return _assign(event, caller)
     key = idempotency_key(event)
     id_ = path_parameter(event, "id")
     recorded_at = ulid.milliseconds(id_) if ulid.is_valid(id_) else None
@@ -29,3 +36,12 @@ def handler(event: Event, caller: Caller) -> Response:
     after = corrected.status_json if outcome is None else f'"outcome":{outcome}'
     headers = ignored_header(correction.ignored) | ({"Idempotent-Replayed": "true"} if corrected.replayed else {})
     return ok(f'{{"ok":true,"id":"{corrected.id}",{after}}}', headers)
+
+
+def _assign(event: Event, caller: Caller) -> Response:
+    if caller.kind != "platform":
+        raise Forbidden
+    body = json_body(event)
+    user_id = ASSIGNMENT.read(body).user_id
+    id_ = corrections.assign(path_parameter(event, "id"), user_id, caller)
+    return ok(f'{{"ok":true,"id":"{id_}"}}', ignored_header(ignored_fields(body, ASSIGNMENT.rules)))

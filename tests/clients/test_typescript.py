@@ -48,11 +48,11 @@ def test_its_own_tests_pass_on_the_running_stack(stack: Stack, tmp_path: Path) -
 
 
 @needs_npm
-def test_it_adds_at_most_6550_bytes_to_a_page(tmp_path: Path) -> None:
+def test_it_adds_at_most_6600_bytes_to_a_page(tmp_path: Path) -> None:
     page = tmp_path / "page.ts"
     page.write_text(f'export {{ OutcomesClient, OutcomesError }} from "{CLIENT}/src/page.ts";')
     bundle(tmp_path, page, "--minify", "--target=es2022", "--charset=utf8")
-    assert len(gzip.compress((tmp_path / "page.js").read_bytes(), 9)) <= 6_550
+    assert len(gzip.compress((tmp_path / "page.js").read_bytes(), 9)) <= 6_600
 
 
 @needs_npm

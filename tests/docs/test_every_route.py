@@ -21,6 +21,7 @@ METHODS = {
     "exportOutcomes": "export",
     "getOutcome": "get",
     "correctOutcome": "amend",
+    "assignOutcome": "assign",
     "listTypes": "types",
     "createKey": "create_key",
     "listKeys": "list_keys",

@@ -32,7 +32,7 @@ NEEDED = {
     "recordOutcomes": "Batch",
     "summarizeOutcomes": "Totals",
     **dict.fromkeys(["createKey", "listKeys", "showOwnKey", "revokeKey", "rotateKey"], "AgentKeys"),
-    **dict.fromkeys(["getOutcome", "correctOutcome"], "Corrections"),
+    **dict.fromkeys(["getOutcome", "correctOutcome", "assignOutcome"], "Corrections"),
     "exportOutcomes": "Export",
     "callTools": "ModelTools",
 }

@@ -16,18 +16,19 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, rule
+from hypothesis.stateful import Bundle, consumes, rule
 from outcomes.aws import backoff
 from outcomes.aws.services import DynamoDB
 from outcomes.contract import instants
 from outcomes.contract.models import NewOutcome
+from outcomes.ledger import ulid
 from outcomes.ledger.store import LIMITS
 from outcomes.totals import codec, materialized, settled_intervals
 
 from functions.correct_outcome import app as correct_outcome
 from functions.summarize_outcomes import app
 from smoke.model import MOVES
-from tests.corrections import BODIES, OWNER, correct, read
+from tests.corrections import BODIES, OWNER, assign, correct, read
 from tests.events import KEY, proxy_event
 from tests.faults import THROTTLED, Request, Send, error
 from tests.oracle import Choice, Outcome, added_up, said
@@ -175,12 +176,14 @@ class AnyLook(OnTables):
     """Changes a user's ledger with a simulated clock, and compares summaries with the sum of its outcomes."""
 
     ids = Bundle("ids")
+    unassigned_ids = Bundle("unassigned_ids")
 
     def __init__(self) -> None:
         super().__init__()
         self.now = BEGIN
         self.clock = BEGIN  # the clock of the host that runs the function
         self.outcomes: dict[str, Outcome] = {}
+        self.unassigned: dict[str, Outcome] = {}
         self.amended = 0
         for store in (app.store, correct_outcome.corrections.store):
             self.patches.enter_context(patch.object(store, "dynamodb", DynamoDB(LIMITS)))
@@ -199,15 +202,33 @@ class AnyLook(OnTables):
 
     @rule(target=ids, fact=FACTS, lag=LAGS)
     def record(self, fact: Fact, lag: int) -> str:
+        return self.recorded(fact, lag, self.outcomes, userId=Decimal(42))
+
+    @rule(target=unassigned_ids, fact=FACTS, lag=LAGS)
+    def record_without_a_user(self, fact: Fact, lag: int) -> str:
+        return self.recorded(fact, lag, self.unassigned)
+
+    def recorded(self, fact: Fact, lag: int, outcomes: dict[str, Outcome], **user: Decimal) -> str:
         at = self.now - lag * SECOND
-        body = fact.fields(at) | {"title": "Done", "userId": Decimal(42)}
+        body = fact.fields(at) | {"title": "Done"} | user
         meet, self.service.meet = self.service.meet, None
         id_ = app.store.add(NewOutcome.parse(body, session_user=None), "key", milliseconds=at)
         self.service.meet = meet
         created_at = instants.text(at)
-        self.outcomes[id_] = {"created_at": created_at, "occurred_at": created_at, "status": "recorded"}
-        self.outcomes[id_] |= fact.shown(at)
+        outcomes[id_] = {"created_at": created_at, "occurred_at": created_at, "status": "recorded"} | fact.shown(at)
         return id_
+
+    @rule(target=ids, id_=consumes(unassigned_ids), lag=LAGS)
+    def assign(self, id_: str, lag: int) -> str:
+        """Assign an outcome, which may have been recorded long before the last look."""
+        self.clock = self.now - lag * SECOND
+        status, answer = assign(id_)
+        self.clock = self.now
+        assert status == 200, answer
+        new = str(answer["id"])
+        self.outcomes[new] = self.unassigned[id_] | {"created_at": instants.text(ulid.milliseconds(new))}
+        self.unassigned[id_]["status"] = "void"
+        return new
 
     @rule(id_=ids, type_=st.sampled_from([*BODIES]), to=FACTS, lag=LAGS)
     def correct(self, id_: str, type_: str, to: Fact, lag: int) -> None:
@@ -253,6 +274,12 @@ class AnyLook(OnTables):
         self.clock = self.now
         assert status == 200, summary
         self.check(look, summary)
+
+    @rule(look=PLAIN)
+    def look_at_outcomes_without_a_user(self, look: Look) -> None:
+        status, summary = self.read(look, KEY | {"reads": "none"}, userId="none")
+        assert status == 200, summary
+        self.check(look, summary, self.unassigned)
 
     @rule(look=PLAIN, calls=st.integers(0, 12), done=st.booleans())
     def a_reader_dies(self, look: Look, calls: int, done: bool) -> None:
@@ -309,14 +336,14 @@ class AnyLook(OnTables):
                     break
                 assert (status, summary) == (503, {"error": "Still adding up"})
 
-    def read(self, look: Look) -> tuple[int, Any]:
-        event = proxy_event("GET", "/api/outcomes/summary", authorizer=OWNER, query=look.query(self.now))
+    def read(self, look: Look, caller: Any = OWNER, **more: str | list[str]) -> tuple[int, Any]:
+        event = proxy_event("GET", "/api/outcomes/summary", authorizer=caller, query=look.query(self.now) | more)
         response = app.handler(event, None)
         return response["statusCode"], read(response["body"])
 
-    def check(self, look: Look, summary: Any) -> None:
+    def check(self, look: Look, summary: Any, of: dict[str, Outcome] | None = None) -> None:
         """Check a summary against the sum of all outcomes."""
-        outcomes = self.outcomes.values()
+        outcomes = (self.outcomes if of is None else of).values()
         chosen = look.choice(look.period(self.now))
         assert said(summary, look.by) == added_up(outcomes, chosen, look.zone, look.by)
         assert ("previous" in summary) == look.is_compared

@@ -112,6 +112,8 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("dynamodb:UpdateItem", KEYS),
         ("dynamodb:DeleteItem", KEYS),
         ("dynamodb:Query", OUTCOMES),
+        ("dynamodb:BatchGetItem", OUTCOMES),
+        ("dynamodb:UpdateItem", OUTCOMES, "user_id", "created_at", "assigned_to", "assigned_id", "reason", "changes"),
         ("dynamodb:Query", TOTALS),
         *(("dynamodb:Scan", table) for table in (KEYS, SESSIONS, OUTCOMES, TOTALS, IDEMPOTENCY)),
         # The right to BatchWriteItem includes puts. So an item may contain only the attributes of its key.
@@ -124,6 +126,7 @@ MAY: dict[str, set[tuple[str, ...]]] = {
     # It only reads.
     "ExportUserFunction": {
         ("dynamodb:Query", OUTCOMES),
+        ("dynamodb:BatchGetItem", OUTCOMES),
         ("dynamodb:Query", TOTALS),
         *(("dynamodb:Scan", table) for table in (KEYS, SESSIONS, IDEMPOTENCY)),
     },

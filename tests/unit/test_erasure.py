@@ -1,6 +1,7 @@
 """Erasure of a user: complete despite concurrent writes and despite interruptions at any point."""
 
 import json
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
@@ -17,6 +18,7 @@ from outcomes.privacy import data_sources, erasure
 from functions.erase_user import app
 from functions.summarize_outcomes import app as summarize_outcomes
 from tests.aws import aws_client
+from tests.corrections import assign
 from tests.events import proxy_event, session
 from tests.faults import THROTTLED, error, faulty, fine, lost
 from tests.people import keep_sums, make_key, moto_tables, record, record_many, restore, rows_of, sign_in
@@ -26,8 +28,8 @@ from tests.streams import turn_on
 NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
 SETTLE = 900
 ERASED = {
-    **{"agent_keys": 3, "sessions": 1, "outcomes": 4},
-    **{"corrections": 2, "kept_sums": 3, "idempotency_keys": 4},
+    **{"agent_keys": 3, "sessions": 1, "outcomes": 5},
+    **{"corrections": 2, "kept_sums": 3, "idempotency_keys": 4, "originals": 1},
 }
 """Numbers of rows that `lives` makes for user 42."""
 WRITES = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
@@ -82,6 +84,7 @@ def records() -> list[Any]:
 def assert_erased(course: Any) -> None:
     """Check that no row of user 42 is left, and that no erasure is still running."""
     assert rows_of(42) == {}, course
+    assert not re.search("Call(ed)? 42", repr(rows_of(None))), course
     assert "running" not in [row["erasure"]["S"] for row in records()], course
 
 
@@ -93,6 +96,11 @@ def record_done(user_id: int) -> str:
     while instants.text(instants.now()) <= done_at:
         pass
     return done_at
+
+
+def id_of(row: Any) -> str:
+    id_: str = row.get("created_at", {"S": ""})["S"].rpartition("#")[2]
+    return id_
 
 
 def without_records() -> dict[str, list[Any]]:
@@ -125,15 +133,28 @@ class TestAnErasure:
     def test_deletes_every_row_of_the_user_and_no_other(self, clock: Clock) -> None:
         # If there is a new table, write a user's rows to it in tests/people.py, or add an exception here.
         assert rows_of(42).keys() == moto_tables().keys() - {"ErasuresTable"}
+        before = rows_of(None)
+        [original] = [row for row in before["OutcomesTable"] if row.get("assigned_to") == {"N": "42"}]
+        made = {each["S"] for each in original["corrections"]["L"]}
+        theirs = {id_of(row): row for row in before["OutcomesTable"] if row == original or id_of(row) in made}
         others = {
-            table: [row for row in rows if row not in rows_of(42)[table]] for table, rows in rows_of(None).items()
+            table: [row for row in rows if row not in rows_of(42)[table] and id_of(row) not in theirs]
+            for table, rows in before.items()
         }
 
         answer = erase(clock)
 
         assert rows_of(42) == {}
-        assert without_records() == others
+        assert {
+            table: [row for row in rows if id_of(row) not in theirs] for table, rows in without_records().items()
+        } == others
         assert answer["erased"] == ERASED
+        # The assigned outcome and its corrections stay, as sums may contain them, but name nobody and have no text.
+        personal = {"assigned_to", "assigned_id", "reason", "changes"}
+        assert {id_of(row): row for row in rows_of(None)["OutcomesTable"] if id_of(row) in theirs} == {
+            id_: {name: value for name, value in row.items() if name not in personal} for id_, row in theirs.items()
+        }
+        assert "Called" not in repr(theirs[id_of(original)])
 
     def test_is_recorded_first_then_revokes_agent_keys(self, monkeypatch: pytest.MonkeyPatch) -> None:
         key = make_key(42)
@@ -235,6 +256,7 @@ def test_rows_written_between_any_two_calls_are_erased_too(
             record(42)
             record(42, key="late")
             record_many(42, "late-1", "late-2")
+            assert assign(record(None, title="Called 42"))[0] == 200
             make_key(42)
             keep_sums(42)
 
@@ -246,7 +268,7 @@ def test_rows_written_between_any_two_calls_are_erased_too(
         erase(clock)
         if calls - moment < 3:
             break
-        assert rows_of(42) == {}, (moment, calls)
+        assert_erased((moment, calls))
     assert moment > 20
 
 
@@ -256,7 +278,7 @@ def test_an_erasure_is_not_done_while_the_user_still_records(clock: Clock) -> No
         answer = invoke(user_id=42)
         assert not answer["done"]
         clock.now += answer["wait"] * 1000
-    assert answer["erased"]["outcomes"] == 4 + 5
+    assert answer["erased"]["outcomes"] == 5 + 5
     erase(clock)
     assert rows_of(42) == {}
 
@@ -313,7 +335,7 @@ def sixty_more() -> dict[str, int]:
     """Record sixty more outcomes. Return how many rows of each kind an erasure must delete now."""
     for number in range(60):
         record(42, key=f"another-{number}")
-    return ERASED | {"outcomes": 64, "idempotency_keys": 64}
+    return ERASED | {"outcomes": 65, "idempotency_keys": 64}
 
 
 @pytest.mark.parametrize("calls", [11, 14, 17])
@@ -352,7 +374,7 @@ def test_nothing_is_counted_twice_when_an_answer_is_lost(clock: Clock, lives: di
         restore(lives)
         with faulty(app.erasures.dynamodb, "UpdateItem", *[fine] * number, lost, fine) as calls:
             answer = erase(clock)
-        assert (answer["erased"]["outcomes"], answer["erased"]["agent_keys"]) == (4, 3), number
+        assert (answer["erased"]["outcomes"], answer["erased"]["agent_keys"]) == (5, 3), number
         number += 1
     assert number > 5
 
@@ -405,7 +427,8 @@ class TestAfterARestore:
         deleted = self.repeat()
 
         assert rows_of(None) == gone
-        assert deleted["outcomes"] == 4
+        assert deleted["outcomes"] == 5
+        assert deleted["originals"] == 1
         assert deleted["idempotency_keys"] == 4
         assert deleted["agent_keys"] == 3
 
@@ -460,7 +483,7 @@ class TestAfterARestore:
         with pytest.MonkeyPatch.context() as patch:
             ticks = iter(range(0, 10**9, 2))
             patch.setattr("outcomes.privacy.data_sources.time.monotonic", lambda: next(ticks))
-            assert self.repeat()["outcomes"] == 4
+            assert self.repeat()["outcomes"] == 5
         assert rows_of(None) == gone
 
 

@@ -18,7 +18,7 @@ from functions.record_batch import app as record_batch
 from functions.record_outcome import app as record_outcome
 from tests import streams
 from tests.aws import aws_client, scan
-from tests.corrections import OWNER, correct, get, ledger, read
+from tests.corrections import OWNER, assign, correct, get, ledger, read
 from tests.events import KEY, proxy_event
 
 NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
@@ -106,12 +106,21 @@ def keys_of_all_kinds() -> None:
 def test_each_type_of_event_is_published_as_its_example() -> None:
     outcomes_of_all_kinds()
     keys_of_all_kinds()
+    assert assign(record({"outcomeType": "deal_closed", "title": "Closed", "metadata": {"a": 1}}))[0] == 200
     happened = [*told(), *told("KeysTable")]
 
     examples = {file.stem: read(file.read_text()) for file in GOLDEN.glob("*.json")}
-    assert {event.type: read(events.cloud_event(event, "outcomes-prod")) for event in happened} == examples
-    outcome_types = [f"outcome.{what}" for what in ("recorded", "amended", "disputed", "upheld", "confirmed", "voided")]
+    # Of two events of one type, the first is the example.
+    assert {event.type: read(events.cloud_event(event, "outcomes-prod")) for event in reversed(happened)} == examples
+    corrected = ("recorded", "amended", "disputed", "upheld", "confirmed", "voided")
+    outcome_types = [f"outcome.{what}" for what in (*corrected, "recorded", "assigned", "recorded")]
     assert [event.type for event in happened] == [*outcome_types, "key.created", "key.rotated", "key.revoked"]
+    # An assignment publishes the void original and the outcome that was recorded for the user.
+    assigned, recorded = happened[7:9]
+    assert (recorded.subject, recorded.id) == (
+        f"users/42/outcomes/{recorded.id}",
+        data(assigned)["correction"]["assigned_id"],
+    )
     assert examples.keys() == set(events.TYPES)
 
 

@@ -91,6 +91,7 @@ def tell(stack: Stack, *codes: Code) -> Story:
     stream = [_change("INSERT", key), _change("INSERT", before)]
     _correct(teller, deal, other_key)
     stream.append(_change("MODIFY", _outcome(stack, deal), before))
+    stream.append(_assign(teller))
     _call_tools(teller, deal, other_key)
     teller.now = NOON + HOUR  # after an hour, everything is settled
     teller.http("", "sums begin to be kept", "summarize_outcomes", "GET", "/api/outcomes/summary",
@@ -166,6 +167,15 @@ def _correct(teller: _Teller, deal: str, agent_key: dict[str, str]) -> None:
     teller.correct("a confirm", other, {"type": "confirm"}, "confirm-1", OWNER)
     other = teller.record("an outcome to void", DEAL | {"title": "Won nothing"}, "nothing")
     teller.correct("a void", other, {"type": "void", "reason": "Never happened"}, "void-1")
+
+
+def _assign(teller: _Teller) -> Any:
+    """Record an outcome without a user and assign it. Return the stream record of the original."""
+    original = teller.record("an outcome to assign", TALK | {"metadata": {"contract": "A-17"}}, "nobody-2")
+    before = _outcome(teller.stack, original)
+    request: dict[str, Any] = {"authorizer": KEY, "body": {"userId": 42}, "parameters": {"id": original}}
+    teller.http("", "an assignment", "correct_outcome", "POST", f"{ONE}/assign", **request)
+    return _change("MODIFY", _outcome(teller.stack, original), before)
 
 
 def _erase(teller: _Teller) -> None:

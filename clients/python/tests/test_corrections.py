@@ -291,6 +291,23 @@ def test_the_command_corrects_and_shows_the_history(
     assert told["corrections"][0]["changes"]["title"] == {"before": "Acme renewed", "after": "Acme"}
 
 
+@pytest.mark.parametrize("api", ["stack"], indirect=True)
+def test_the_command_lists_outcomes_without_a_user_and_assigns_one(
+    api: Api, client: OutcomesClient, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "250")
+    id_ = client.record("deal_closed", "Acme found", value_usd=3).id
+    assert any(id_ in line and "Acme found" in line for line in outcomes("unassigned").out.splitlines())
+    run = outcomes("assign", id_, str(api.user))
+    assert (run.code, run.err) == (0, "")
+    assert outcomes("assign", id_, str(api.user)).out == run.out
+    assert client.get(run.out.strip()).outcome.title == "Acme found"
+    listed = json.loads(outcomes("unassigned", "--json").out)["outcomes"]
+    assert id_ not in [one["id"] for one in listed]
+    refused = outcomes("assign", id_, str(api.user + 1))
+    assert (refused.code, refused.out, refused.err) == (1, "", "outcomes: 409 Not possible\n")
+
+
 @everywhere
 def test_all_optional_fields_can_be_cleared(api: Api, client: OutcomesClient, deal: str, outcomes: Outcomes) -> None:
     fields = [part for one in Clearable for part in ("--clear", one)]

@@ -115,14 +115,9 @@ const list =
   (value) =>
     Array.isArray(value) ? value.map((item) => read(item)) : wrong();
 
-type Camel<N> = N extends "from"
-  ? "start"
-  : N extends "to"
-    ? "end"
-    : N extends `${infer A}_${infer B}`
-      ? `${A}${Capitalize<Camel<B>>}`
-      : N;
-type Shaped<F> = { [N in keyof F as Camel<N>]: F[N] extends Read<infer T> ? T : never };
+type Camel<N> = N extends `${infer A}_${infer B}` ? `${A}${Capitalize<Camel<B>>}` : N;
+type OurName<N> = N extends "from" ? "start" : N extends "to" ? "end" : Camel<N>;
+type Shaped<F> = { [N in keyof F as OurName<N>]: F[N] extends Read<infer T> ? T : never };
 
 const camel = (name: string): string =>
   ({ from: "start", to: "end" })[name] ?? name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
@@ -172,6 +167,8 @@ const correction: Read<models.Correction> = shape({
       ]),
     ),
   ),
+  assigned_to: ifSaid(whole),
+  assigned_id: ifSaid(text),
 });
 
 const total = { count: whole, value_usd: amount };
@@ -215,14 +212,16 @@ const agentKey: Read<models.AgentKey> = shape(bounds);
 
 const bodyOf = ({ text }: Reply): Fields => object(parse(text));
 
-/** Applies `read` to the body of an answer. */
-function shaped<T>(reply: Reply, read: (body: Fields) => T): T {
-  try {
-    return read(bodyOf(reply));
-  } catch {
-    throw broken();
-  }
-}
+/** Returns a function that applies `read` to the body of an answer. */
+const shaped =
+  <T>(read: (body: Fields) => T) =>
+  (reply: Reply): T => {
+    try {
+      return read(bodyOf(reply));
+    } catch {
+      throw broken();
+    }
+  };
 
 /** Does not quote the answer, as it may echo secrets. */
 const broken = () => new errors.BrokenAnswerError("200, but not as the contract says", { status: 200 });
@@ -233,12 +232,12 @@ const receipt =
   <T>(read: (body: Fields, header: Reply["header"]) => T) =>
   (reply: Reply, idempotencyKey: string) =>
     // Always parse the body, even if the header has all that is needed: a proxy's page may also have status 200.
-    shaped(reply, (body) => ({
+    shaped((body) => ({
       ...(done(body) && read(body, reply.header)),
       replayed: reply.header("Idempotent-Replayed") === "true",
       idempotencyKey,
       ignoredFields: ignored(reply),
-    }));
+    }))(reply);
 
 export const recorded = receipt(({ id }, header) => ({
   id: text(header("Outcome-Id") || id),
@@ -250,18 +249,20 @@ export const corrected = receipt((body) => ({
   ...shape({ status: named, version: whole })(body.outcome ?? body),
 }));
 
-export const history = (reply: Reply): models.History =>
-  shaped(reply, shape({ outcome, corrections: list(correction) }));
+export const assigned = shaped((body) => done(body) && text(body.id));
 
-export const page = (reply: Reply): models.Page =>
-  shaped(reply, shape({ outcomes: list(outcome), next_cursor: ifSaid(text) }));
+export const history: (reply: Reply) => models.History = shaped(shape({ outcome, corrections: list(correction) }));
+
+export const page: (reply: Reply) => models.Page = shaped(
+  shape({ outcomes: list(outcome), next_cursor: ifSaid(text) }),
+);
 
 /** Reads one result for each item; `keys` are the items' idempotency keys. */
 export const results = (reply: Reply, keys: unknown[]): models.Result[] =>
-  shaped(reply, ({ results }) => {
+  shaped(({ results }) => {
     const items = list(object)(mapped(results, reply.hide));
     return items.length === keys.length ? items.map((item, n) => result(item, keys[n], reply.header)) : wrong();
-  });
+  })(reply);
 
 /** Reads the result of an item; `key` is its idempotency key. */
 export function result(item: Fields, key?: unknown, header?: Reply["header"]): models.Result {
@@ -287,17 +288,18 @@ export function exportPart({ text, header }: Reply, mediaType: string): models.E
   return { text, nextCursor: header("Next-Cursor") || null };
 }
 
-export const summary = (reply: Reply): models.Summary => shaped(reply, totals);
+export const summary: (reply: Reply) => models.Summary = shaped(totals);
 
-export const types = (reply: Reply): models.ListedType[] =>
-  shaped(reply, ({ types }) => list(shape({ label: text, type: text }))(types));
+export const types: (reply: Reply) => models.ListedType[] = shaped(({ types }) =>
+  list(shape({ label: text, type: text }))(types),
+);
 
-export const key = (reply: Reply): models.AgentKey => shaped(reply, agentKey);
+export const key: (reply: Reply) => models.AgentKey = shaped(agentKey);
 
-export const newKey = (reply: Reply): models.NewAgentKey => shaped(reply, shape({ ...bounds, key: text }));
+export const newKey: (reply: Reply) => models.NewAgentKey = shaped(shape({ ...bounds, key: text }));
 
-export const keys = (reply: Reply): models.AgentKey[] => shaped(reply, ({ keys }) => list(agentKey)(keys));
+export const keys = shaped(({ keys }) => list(agentKey)(keys));
 
-export const revoked = (reply: Reply): void => {
-  shaped(reply, done);
-};
+export const revoked = shaped((body): void => {
+  done(body);
+});

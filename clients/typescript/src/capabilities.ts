@@ -1,4 +1,4 @@
-// The client with errors that name a capability that is off. Pages load page.ts without it, to stay below 6.5 kB.
+// The client with errors that name a capability that is off. Pages load page.ts without it, to stay below 6.6 kB.
 
 import { type ClientOptions, OutcomesClient as PageClient } from "./client.js";
 import { CapabilityOffError } from "./errors.js";
@@ -8,7 +8,7 @@ const CAPABILITIES = {
   Batch: /\/outcomes\/batch$/,
   Totals: /\/outcomes\/summary$/,
   Export: /\/outcomes\/export$/,
-  Corrections: /\/outcomes\/[\dA-Z]{26}(\/corrections)?$/,
+  Corrections: /\/outcomes\/[\dA-Z]{26}(\/corrections|\/assign)?$/,
   AgentKeys: /\/api\/keys(\/.*)?$/,
 };
 

@@ -75,7 +75,6 @@ type Read<T> = (reply: answers.Reply) => T;
 type Asked = Omit<models.ListOptions & models.SummaryOptions, "cursor"> & {
   cursor?: string | null | undefined;
   format?: string;
-  userId?: number | undefined;
 };
 
 const PATH = "/api/outcomes";
@@ -291,7 +290,7 @@ export class OutcomesClient {
   }
 
   /** Reads one outcome of the user with its corrections. */
-  async get(outcomeId: string, options: models.CallOptions = {}): Promise<models.History> {
+  async get(outcomeId: string, options: models.ReadOptions = {}): Promise<models.History> {
     return this.#read(`${PATH}/${encodeURIComponent(outcomeId)}`, options, answers.history, { named: true });
   }
 
@@ -307,38 +306,53 @@ export class OutcomesClient {
     changes: models.Changes,
     options?: models.CorrectOfUserOptions,
   ): Promise<models.Corrected> {
-    return this.#correct("amend", this.#recorder, outcomeId, reason, options, { ...changes });
+    return this.#correct("amend", outcomeId, reason, options, { ...changes });
   }
 
   /** Withdraws an outcome for good. Needs the same credentials as `amend`. */
   async void(outcomeId: string, reason: string, options?: models.CorrectOfUserOptions): Promise<models.Corrected> {
-    return this.#correct("void", this.#recorder, outcomeId, reason, options);
+    return this.#correct("void", outcomeId, reason, options);
   }
 
   /** Confirms an outcome that a key recorded, as its owner. Needs the session. */
   async confirm(outcomeId: string, reason?: string | null, options?: models.CorrectOptions): Promise<models.Corrected> {
-    return this.#correct("confirm", "session", outcomeId, reason, options);
+    return this.#correct("confirm", outcomeId, reason, options);
   }
 
   /** Disputes an outcome as its owner; it no longer counts. Needs the session. */
   async dispute(outcomeId: string, reason: string, options?: models.CorrectOptions): Promise<models.Corrected> {
-    return this.#correct("dispute", "session", outcomeId, reason, options);
+    return this.#correct("dispute", outcomeId, reason, options);
   }
 
   /** Dismisses a dispute. Needs the platform's key; `userId` is the outcome's user. */
   async uphold(outcomeId: string, reason: string, options?: models.CorrectOfUserOptions): Promise<models.Corrected> {
-    return this.#correct("uphold", "key", outcomeId, reason, options);
+    return this.#correct("uphold", outcomeId, reason, options);
+  }
+
+  /**
+   * Records an outcome without a user for this user, voids the original, and returns the new outcome's id.
+   *
+   * Needs the platform's key. Retries get the same id. Rejects with a NotFoundError if the outcome has a user, and with a
+   * ConflictError if it is void or was assigned to another user.
+   */
+  async assign(outcomeId: string, userId: number, options: models.CallOptions = {}): Promise<string> {
+    return this.#read(`${PATH}/${encodeURIComponent(outcomeId)}/assign`, options, answers.assigned, {
+      method: "POST",
+      body: encode({ userId }),
+      by: "key",
+      named: true,
+    });
   }
 
   async #correct(
     type: models.CorrectionType,
-    by: "session" | "key",
     outcomeId: string,
     reason: string | null | undefined,
     options: models.CorrectOfUserOptions = {},
     changes?: Body,
   ): Promise<models.Corrected> {
     const owners = type === "confirm" || type === "dispute";
+    const by = owners ? "session" : type === "uphold" ? "key" : this.#recorder;
     const body = { type, reason: reason ?? undefined, userId: owners ? undefined : this.#whose(options), changes };
     const path = `/${encodeURIComponent(outcomeId)}/corrections`;
     const corrected = await this.#keyed(body, answers.corrected, options, path, { by, named: true });
@@ -407,7 +421,7 @@ export class OutcomesClient {
   }
 
   #read<T>(path: string, options: Asked, read: Read<T>, how?: Partial<Request>): Promise<T> {
-    const by = this.#owner === "agent" && !this.#cookie ? "key" : "session";
+    const by = options.userId || (this.#owner === "agent" && !this.#cookie) ? "key" : "session";
     return this.#exchange({ path, query: queryOf(options), by, ...how }, options.signal, read);
   }
 

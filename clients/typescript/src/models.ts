@@ -55,8 +55,13 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
+export interface ReadOptions extends CallOptions {
+  /** Reads with the platform's key: a user's outcomes, or with `none` those of no user. */
+  userId?: number | "none" | undefined;
+}
+
 /** Filters of outcomes; `start` is inclusive, `end` exclusive. */
-export interface Filters extends CallOptions {
+export interface Filters extends ReadOptions {
   outcomeType?: OutcomeType | readonly OutcomeType[] | undefined;
   agentId?: number | undefined;
   start?: Moment | undefined;
@@ -204,6 +209,10 @@ export interface Correction {
   createdAt: string;
   /** For an amendment: `before` and `after` for each changed field. Amounts are decimal text. */
   changes: Record<string, Record<string, unknown>> | null;
+  /** For a void by `assign`: the user. */
+  assignedTo: number | null;
+  /** For a void by `assign`: the id of the user's outcome. */
+  assignedId: string | null;
 }
 
 export interface History {

@@ -4,8 +4,7 @@ import type { components, operations, paths } from "../.tests/openapi.js";
 import type * as ours from "../src/index.js";
 
 type Contract = components["schemas"];
-/** The parameters of a read, without `userId`: this client reads with a session or an agent key, which have a user. */
-type Query<Name extends keyof operations> = Omit<NonNullable<operations[Name]["parameters"]["query"]>, "userId">;
+type Query<Name extends keyof operations> = NonNullable<operations[Name]["parameters"]["query"]>;
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 
@@ -77,9 +76,10 @@ same<ours.Page, Told<Answered<"listOutcomes">>>(true);
 same<ours.Result["status"], Contract["Result"]["status"]>(true);
 // This client adds `ok`, which follows from the status, and the item's idempotency key.
 same<Exclude<keyof ours.Result, "ok" | "idempotencyKey">, ResultName<AnyKey<Contract["Result"]>>>(true);
-// In this client, `by` is null if it is unknown, and `changes` is null if there are none.
+// In this client, `by` is null if it is unknown, and what a correction lacks is null.
 same<keyof ours.Correction, Camel<keyof Contract["Correction"]>>(true);
-same<Omit<ours.Correction, "by" | "changes">, Omit<Told<Contract["Correction"]>, "by" | "changes">>(true);
+type Lacking = "by" | "changes" | "assignedTo" | "assignedId";
+same<Omit<ours.Correction, Lacking>, Omit<Told<Contract["Correction"]>, Lacking>>(true);
 // The answer contains the outcome, or only its status and version if the caller may not read it. This client returns both.
 type Corrections = operations["correctOutcome"]["responses"][200]["content"]["application/json"];
 same<Exclude<keyof ours.Corrected, Exclude<keyof ours.Recorded, "id">>, Exclude<AnyKey<Corrections>, "ok">>(true);
@@ -98,6 +98,7 @@ export const ROUTES: (keyof paths)[] = [
   "/api/outcomes/types",
   "/api/outcomes/{id}",
   "/api/outcomes/{id}/corrections",
+  "/api/outcomes/{id}/assign",
   "/api/keys",
   "/api/keys/self",
   "/api/keys/{id}",

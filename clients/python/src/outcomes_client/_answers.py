@@ -76,6 +76,14 @@ def _corrected(body: dict[str, Any], reply: Reply, key: str) -> Corrected:
     )
 
 
+def assigned(reply: Reply) -> str:
+    """Parse the answer to an assignment: the id of the user's outcome."""
+    body = json_object(reply)
+    if body.get("ok") is not True:
+        raise BrokenAnswerError("200, but not ok", status=200)
+    return shaped(text, body.get("id"))
+
+
 def history(reply: Reply) -> History:
     """Parse an outcome with its corrections."""
     body = json_object(reply)
@@ -91,6 +99,8 @@ def _correction(item: dict[str, Any]) -> Correction:
         by=None if item["by"] is None else text(item["by"]),
         created_at=instant(item["created_at"]),
         changes=None if changes is None else {name: _change(name, change) for name, change in changes.items()},
+        assigned_to=whole_or_none(item.get("assigned_to")),
+        assigned_id=None if item.get("assigned_id") is None else text(item["assigned_id"]),
     )
 
 

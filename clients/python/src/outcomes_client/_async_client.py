@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 import anyio
 import httpx
 
-from ._calls import PAGE_SIZE, Calls, ExportFormat
+from ._calls import PAGE_SIZE, Calls, ExportFormat, Whose
 from ._http import NoReply, Reply
 from ._models import (
     AgentKey,
@@ -137,14 +137,17 @@ class AsyncOutcomesClient:
         end: Moment | None = None,
         status: Statuses | None = None,
         ledger: bool = False,
+        user_id: Whose | None = None,
     ) -> Page:
         """List one page of the user's outcomes, newest first, from `start` (inclusive) to `end` (exclusive).
 
         A page can have fewer than `limit` outcomes (default 20, at most 50) although `next_cursor` says there are more.
         `status` filters by status. `ledger` adds `status`, `occurred_at`, `recorded_by` and `version` to each outcome,
-        and includes void outcomes.
+        and includes void outcomes. `user_id` reads with the platform's key: a user's, or with "none" those of no user.
         """
-        return await self._run(self._calls.page(limit, cursor, outcome_type, agent_id, start, end, status, ledger))
+        return await self._run(
+            self._calls.page(limit, cursor, outcome_type, agent_id, start, end, status, ledger, user_id)
+        )
 
     async def iterate(
         self,
@@ -264,6 +267,14 @@ class AsyncOutcomesClient:
         return await self._run(
             self._calls.correct("uphold", outcome_id, reason, user_id=user_id, idempotency_key=idempotency_key)
         )
+
+    async def assign(self, outcome_id: str, user_id: int) -> str:
+        """Record an outcome without a user for this user, void the original, and return the new outcome's id.
+
+        Needs the platform's key. Retries get the same id. Raises NotFoundError if the outcome has a user, and
+        ConflictError if it is void or was assigned to another user.
+        """
+        return await self._run(self._calls.assign(outcome_id, user_id))
 
     async def create_key(
         self,

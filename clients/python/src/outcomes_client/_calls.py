@@ -43,6 +43,8 @@ ExportFormat = Literal["csv", "ndjson"]
 _MEDIA_TYPES: dict[ExportFormat, str] = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
 
 
+Whose = int | Literal["none"]
+"""Whose outcomes the platform reads: a user's, or those without a user."""
 Kind = Literal["amend", "void", "confirm", "dispute", "uphold"]
 _BY: dict[Kind, By] = {"confirm": "session", "dispute": "session", "uphold": "key"}
 _DOES: dict[Kind, str] = {
@@ -171,15 +173,17 @@ class Calls:
         end: Moment | None = None,
         status: str | Iterable[str] | None = None,
         ledger: bool = False,
+        user_id: Whose | None = None,
     ) -> Call[Page]:
         query = [
             *parameters(limit=limit, cursor=cursor, agentId=agent_id),
             *repeated("outcomeType", outcome_type),
             *parameters(**{"from": _moments.of_query(start), "to": _moments.of_query(end)}),
             *repeated("status", status),
-            *parameters(include="ledger" if ledger else None),
+            *parameters(include="ledger" if ledger else None, userId=user_id),
         ]
-        return (yield from self._exchange(Request("GET", PATH, query), _answers.page, self._backoff()))
+        request = Request("GET", PATH, query, by="" if user_id is None else "key")
+        return (yield from self._exchange(request, _answers.page, self._backoff()))
 
     def export_part(
         self,
@@ -238,6 +242,17 @@ class Calls:
             raise
         yield from self._say_ignored(corrected.ignored_fields, "Corrected")
         return corrected
+
+    def assign(self, outcome_id: str, user_id: int) -> Call[str]:
+        request = Request(
+            "POST",
+            f"{PATH}/{quote(outcome_id, safe='')}/assign",
+            body=encode({"userId": user_id}),
+            by="key",
+            does="Assigning",
+            names="outcome",
+        )
+        return (yield from self._exchange(request, _answers.assigned, self._backoff()))
 
     def summary(
         self,

@@ -12,7 +12,7 @@ import typer.core
 
 from . import _cli_completion, _cli_corrections, _cli_files, _cli_keys, _cli_login, _cli_summary, _terminal
 from ._display import money, printable
-from ._models import OutcomeStatus, OutcomeType
+from ._models import OutcomeStatus, OutcomeType, Page
 from ._terminal import (
     Agent,
     Cookie,
@@ -84,6 +84,10 @@ app.add_typer(_cli_completion.app)
 
 LONGEST_TYPE = max(map(len, OutcomeType))
 
+Limit = Annotated[int, typer.Option(min=1, max=50, help="How many outcomes.")]
+Cursor = Annotated[str | None, typer.Option(help="Where to continue, as printed below the previous page.")]
+JsonPage = Annotated[bool, typer.Option("--json", help="Print the page as JSON, for pipes.")]
+
 
 @app.command()
 def record(
@@ -135,8 +139,8 @@ def record(
 
 @app.command("list")
 def list_(
-    limit: Annotated[int, typer.Option(min=1, max=50, help="How many outcomes.")] = 20,
-    cursor: Annotated[str | None, typer.Option(help="Where to continue, as printed below the previous page.")] = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
     outcome_type: Types = None,
     agent: Agent = None,
     start: Start = None,
@@ -148,7 +152,7 @@ def list_(
     ledger: Annotated[
         bool, typer.Option("--ledger", help="Add status and time of the work, and include void outcomes.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the page as JSON, for pipes.")] = False,
+    json: JsonPage = False,
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
@@ -164,10 +168,30 @@ def list_(
             status=status,
             ledger=ledger or bool(status),
         )
+    _print_page(page, json=json, with_status=ledger or bool(status))
+
+
+@app.command()
+def unassigned(
+    limit: Limit = 20,
+    cursor: Cursor = None,
+    json: JsonPage = False,
+    url: Url = None,
+) -> None:
+    """Show the newest outcomes without a user. `outcomes assign` gives them to a user.
+
+    For the platform's key.
+    """
+    with connect(url, None) as client:
+        page = client.list(limit=limit, cursor=cursor, user_id="none")
+    _print_page(page, json=json, with_status=False)
+
+
+def _print_page(page: Page, *, json: bool, with_status: bool) -> None:
     if json:
         print_json({"outcomes": [one.as_dict() for one in page.outcomes], "next_cursor": page.next_cursor})
         return
-    extra = ("Happened", "Status") if ledger or status else ()
+    extra = ("Happened", "Status") if with_status else ()
     table = grid(*whole("Id"), *folded("When", *extra, "Type"), *whole("Agent"), *numbers("Value"), *folded("Title"))
     for one in page.outcomes:
         stands = (local(one.occurred_at), printable(one.status or "")) if extra else ()

@@ -192,6 +192,20 @@ def uphold(
         _do(lambda key: client.uphold(outcome_id, reason, user_id=user, idempotency_key=key), idempotency_key)
 
 
+@app.command()
+def assign(
+    outcome_id: OutcomeId,
+    user: Annotated[int, typer.Argument(min=1, metavar="USER", help="The id of the user to whom it belongs.")],
+    url: Url = None,
+) -> None:
+    """Give an outcome without a user to a user.
+
+    For the platform's key. Prints the id of the user's outcome; the original is void. Safe to repeat.
+    """
+    with connect(url, None) as client:
+        print(printable(client.assign(outcome_id, user)))
+
+
 def _do(correct: Callable[[str], Corrected], idempotency_key: str | None) -> None:
     """Run a correction. Print its id on standard output for scripts, and the rest on standard error."""
     key = new_key() if idempotency_key is None else idempotency_key

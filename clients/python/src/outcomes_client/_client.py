@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 
 import httpx
 
-from ._calls import PAGE_SIZE, Calls, ExportFormat
+from ._calls import PAGE_SIZE, Calls, ExportFormat, Whose
 from ._http import NoReply, Reply
 from ._models import (
     AgentKey,
@@ -132,14 +132,15 @@ class OutcomesClient:
         end: Moment | None = None,
         status: Statuses | None = None,
         ledger: bool = False,
+        user_id: Whose | None = None,
     ) -> Page:
         """List one page of the user's outcomes, newest first, from `start` (inclusive) to `end` (exclusive).
 
         A page can have fewer than `limit` outcomes (default 20, at most 50) although `next_cursor` says there are more.
         `status` filters by status. `ledger` adds `status`, `occurred_at`, `recorded_by` and `version` to each outcome,
-        and includes void outcomes.
+        and includes void outcomes. `user_id` reads with the platform's key: a user's, or with "none" those of no user.
         """
-        return self._run(self._calls.page(limit, cursor, outcome_type, agent_id, start, end, status, ledger))
+        return self._run(self._calls.page(limit, cursor, outcome_type, agent_id, start, end, status, ledger, user_id))
 
     def iterate(
         self,
@@ -254,6 +255,14 @@ class OutcomesClient:
         return self._run(
             self._calls.correct("uphold", outcome_id, reason, user_id=user_id, idempotency_key=idempotency_key)
         )
+
+    def assign(self, outcome_id: str, user_id: int) -> str:
+        """Record an outcome without a user for this user, void the original, and return the new outcome's id.
+
+        Needs the platform's key. Retries get the same id. Raises NotFoundError if the outcome has a user, and
+        ConflictError if it is void or was assigned to another user.
+        """
+        return self._run(self._calls.assign(outcome_id, user_id))
 
     def create_key(
         self,

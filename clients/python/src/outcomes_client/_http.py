@@ -147,12 +147,13 @@ class Address:
         """Return the credential of a request, in words.
 
         Recording and correcting use the key, else the session. Confirming and disputing use the session, and so does
-        reading, else an agent key. Keys are managed with the platform's key if a user is named, else with the session.
-        An agent key manages no keys; it can only describe itself.
+        reading, else an agent key; reading of a named user needs the platform's key. Keys are managed with the
+        platform's key if a user is named, else with the session. An agent key manages no keys; it can only describe
+        itself.
         """
         by_key = request.by == "key" or (bool(self.api_key) and request.by != "session")
         if request.method == "GET" and request.by != "any":
-            by_key = self.has_agent_key and not self.cookie
+            by_key = request.by == "key" or (self.has_agent_key and not self.cookie)
         if request.path.startswith(KEYS_PATH):
             by_key = bool(self.api_key) and not (self.cookie and (self.has_agent_key or request.user_id is None))
         if request.path == OWN_KEY_PATH:

@@ -156,6 +156,7 @@ class Correction:
     """A correction of an outcome. `by` has the values of `Outcome.recorded_by`.
 
     For an amendment, `changes` has `before` and `after` for each changed field. Amounts are Decimal, instants are text.
+    For a void by `assign`, `assigned_to` is the user, and `assigned_id` the id of the user's outcome.
     """
 
     id: str
@@ -164,11 +165,14 @@ class Correction:
     by: str | None
     created_at: datetime
     changes: dict[str, dict[str, Any]] | None
+    assigned_to: int | None = None
+    assigned_id: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the correction as the API lists it; amounts stay Decimal."""
-        kept = [each.name for each in fields(self) if self.changes is not None or each.name != "changes"]
-        return {name: _told(getattr(self, name)) for name in kept}
+        optional = {"changes", "assigned_to", "assigned_id"}
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: _told(value) for name, value in values.items() if value is not None or name not in optional}
 
 
 @dataclass(frozen=True)

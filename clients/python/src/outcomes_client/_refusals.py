@@ -37,7 +37,7 @@ _CAPABILITIES = {
     f"{PATH}/batch": "Batch",
     f"{PATH}/summary": "Totals",
     f"{PATH}/export": "Export",
-    rf"{PATH}/[0-9A-Z]{{26}}(/corrections)?": "Corrections",
+    rf"{PATH}/[0-9A-Z]{{26}}(/corrections|/assign)?": "Corrections",
     f"{KEYS_PATH}(/.*)?": "AgentKeys",
     MCP_PATH: "ModelTools",
 }

@@ -76,6 +76,13 @@ class _Head(NamedTuple):
     user_id: Annotated[int | None, rules.or_null(rules.whole_number())] = None
 
 
+class Assignment(NamedTuple):
+    """The body of a request to assign an outcome without a user to one."""
+
+    user_id: Annotated[int, rules.whole_number()]
+
+
+ASSIGNMENT = Body(Assignment)
 HEAD = Body(_Head)
 CHANGES = Body(NewOutcome, parts=[name for name in NewOutcome._fields if name != "user_id"])
 REASON = rules.text(MAX_REASON)

@@ -1,9 +1,10 @@
 """Convert stream records of OutcomesTable and KeysTable to domain events. Most records yield no event.
 
 The INSERT of an outcome's item yields `outcome.recorded`, unless an import of earlier outcomes wrote it. A MODIFY that
-appends a correction yields that correction's event, with the correction's entry read from the table. A key's item
-yields `key.created` and `key.rotated`. When a key is revoked, it is removed from the user's row, which yields
-`key.revoked`. The deletion of the key's item yields nothing, because expiry and erasure also delete such items.
+appends a correction yields that correction's event, with the correction's entry read from the table; the void of an
+outcome that was assigned to a user yields `outcome.assigned`. A key's item yields `key.created` and `key.rotated`. When
+a key is revoked, it is removed from the user's row, which yields `key.revoked`. The deletion of the key's item yields
+nothing, because expiry and erasure also delete such items.
 
 The format of records: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
 """
@@ -12,7 +13,7 @@ from typing import Any
 
 from outcomes.aws.services import Item
 from outcomes.contract import instants, json_text, key_text
-from outcomes.contract.events import CORRECTED, KEY_CREATED, KEY_REVOKED, KEY_ROTATED, RECORDED, Event
+from outcomes.contract.events import ASSIGNED, CORRECTED, KEY_CREATED, KEY_REVOKED, KEY_ROTATED, RECORDED, Event
 from outcomes.keys.agent_keys import AgentKey, agent_key
 from outcomes.ledger import ulid
 from outcomes.ledger.correction_entries import corrections_of, entry_json, entry_key
@@ -45,7 +46,8 @@ def _of_outcome(record: Record, entries: dict[str, Item]) -> Event | None:
     if record["eventName"] == "INSERT" and _is_outcome(record) and "imported" not in outcome:
         type_, entry, event_id = RECORDED, None, id_
     elif _corrected(record) and (entry := entries.get(corrections_of(outcome)[-1])):
-        type_, event_id = CORRECTED[entry["type"]["S"]], corrections_of(outcome)[-1]
+        type_ = ASSIGNED if "assigned_to" in outcome else CORRECTED[entry["type"]["S"]]
+        event_id = corrections_of(outcome)[-1]
     else:
         return None
     user_id = outcome["user_id"]["S"]

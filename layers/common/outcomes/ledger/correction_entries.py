@@ -17,7 +17,7 @@ from outcomes.aws.services import Item
 from outcomes.contract import instants, json_text
 from outcomes.contract.corrections import deltas
 from outcomes.contract.limits import MAX_HISTORY, MAX_METADATA_LEVELS
-from outcomes.contract.status import RECORDED
+from outcomes.contract.status import RECORDED, VOID
 from outcomes.ledger import ulid
 from outcomes.ledger.items import attribute, counted_fields, value_json
 
@@ -82,6 +82,12 @@ class CorrectionDraft(NamedTuple):
                 }
             }
         return cls(id_, made_at, entry, before, after)
+
+    def assigned(self, user_id: int, id_: str) -> "CorrectionDraft":
+        """Return this void of an outcome without its texts, as they are now in the outcome `id_` of this user."""
+        after = {name: value for name, value in self.after.items() if name not in {"description", "metadata"}}
+        after |= {"title": {"S": ""}, "assigned_to": {"N": str(user_id)}, "assigned_id": {"S": id_}}
+        return self._replace(after=after)
 
     @property
     def changes_nothing(self) -> bool:
@@ -168,11 +174,18 @@ def entry_json(entry: Item, outcome: Item, *, with_metadata: bool) -> str:
         f'"{name}":{_change_json(name, each["M"], outcome) if with_metadata or name != "metadata" else _OMITTED}'
         for name, each in entry.get("changes", {"M": {}})["M"].items()
     ]
+    # An outcome is void once and for all, so it was the void that assigned it.
+    is_assignment = "assigned_to" in outcome and entry["type"]["S"] == VOID
     return (
         f'{{"id":"{id_}","type":"{entry["type"]["S"]}","reason":{reason}'
         f',"by":{json_text.string(entry["recorded_by"]["S"])},"created_at":"{created_at}"'
-        f"{f',"changes":{{{",".join(changes)}}}' if changes else ''}}}"
+        f"{f',"changes":{{{",".join(changes)}}}' if changes else ''}"
+        f"{_assigned_json(outcome) if is_assignment else ''}}}"
     )
+
+
+def _assigned_json(outcome: Item) -> str:
+    return f',"assigned_to":{outcome["assigned_to"]["N"]},"assigned_id":"{outcome["assigned_id"]["S"]}"'
 
 
 _OMITTED = '{"omitted":true}'

@@ -1,30 +1,33 @@
-"""Write corrections of outcomes, with optimistic locking and idempotency keys.
+"""Write corrections and assignments of outcomes, with optimistic locking and idempotency keys.
 
 One transaction appends the correction's entry, updates the outcome if it still has the version that was read, and
-stores the idempotency key. If another write came first, the outcome is read again.
+stores the idempotency key. If another write came first, the outcome is read again. An assignment is the same with a
+new outcome instead of an idempotency key: the original itself says to whom it was assigned.
 """
 
 from collections import Counter
+from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.aws.backoff import CONFLICTS, THROTTLED, Backoff, read_items
 from outcomes.aws.errors import CallFailed, TransactionCanceled
 from outcomes.aws.services import Item
 from outcomes.contract.caller import kind_of
-from outcomes.contract.corrections import OutcomeState
-from outcomes.errors import Busy, Contended, Mistimed, NotFound, Refused
+from outcomes.contract.corrections import Correction, CorrectionType, OutcomeState
+from outcomes.contract.status import VOID
+from outcomes.errors import Busy, Contended, Mistimed, NotFound, NotPossible, Refused
+from outcomes.ledger import ulid
 from outcomes.ledger.correction_entries import CorrectionDraft, corrections_of, version_of
 from outcomes.ledger.history import read_entries, read_outcome
 from outcomes.ledger.idempotency_keys import KeyRow, base64, live_rows
-from outcomes.ledger.items import counted_fields, outcome_json, status_of
-from outcomes.ledger.store import OutcomeStore
+from outcomes.ledger.items import counted_fields, outcome_json, reassigned, status_of
+from outcomes.ledger.store import NOT_THERE, OutcomeStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from outcomes.contract.caller import Caller
-    from outcomes.contract.corrections import Correction
 
 
 class Corrected(NamedTuple):
@@ -76,14 +79,25 @@ class Corrections:
         After any other exception it is unknown whether the correction is stored.
         """
         backoff = Backoff()
+        if correction.refusal and not (key and self._row(correction_hash(caller, id_, key), backoff)):
+            raise correction.refusal
+        return self._repeat(partial(self._correct_now, id_, correction, caller, key), backoff)
+
+    def assign(self, id_: str, user_id: int, caller: "Caller") -> str:
+        """Record an outcome without a user for this user, and void the original. Return the new outcome's id.
+
+        If that was done earlier, return the id of then. Raises NotFound, NotPossible if the outcome is void or was
+        assigned to another user, and Contended. After any other exception it is unknown whether it was assigned.
+        """
+        return self._repeat(partial(self._assign_now, id_, user_id, caller), Backoff())
+
+    def _repeat[Result](self, attempt: "Callable[[_Attempts, Backoff], Result | None]", backoff: Backoff) -> Result:
+        """Make attempts until one has a result."""
         tried = _Attempts()
         try:
-            if correction.refusal and not (key and self._row(correction_hash(caller, id_, key), backoff)):
-                raise correction.refusal
             while True:
-                corrected = self._correct_now(id_, correction, caller, key, tried, backoff)
-                if corrected:
-                    return corrected
+                if result := attempt(tried, backoff):
+                    return result
                 if not backoff.wait():
                     raise Contended
         except NotFound:  # the outcome was erased meanwhile, with all its corrections
@@ -132,22 +146,44 @@ class Corrections:
             user_id, created_at = before["user_id"]["S"], before["created_at"]["S"]
             row = KeyRow(user_id, created_at, fingerprint, draft.id, version_of(draft.after))
             actions.append(row.put(self.table, hash_))
+        is_stored = self._store(draft, actions, tried, backoff)
+        return Corrected(draft.id, draft.after, replayed=False) if is_stored else None
+
+    def _assign_now(self, id_: str, user_id: int, caller: "Caller", tried: _Attempts, backoff: Backoff) -> str | None:
+        """Attempt one transaction. Return None if another write changed the outcome meanwhile."""
+        before = read_outcome(self.store, None, id_, backoff)
+        tried.doubtful &= {version_of(before)}
+        if before.get("assigned_to") == {"N": str(user_id)}:
+            assigned: str = before["assigned_id"]["S"]
+            return assigned
+        if status_of(before) == VOID:
+            raise NotPossible
+        void = Correction(CorrectionType.VOID, None, None, {}, [])
+        draft = CorrectionDraft.of(before, void, VOID, caller, self._corrected_by(before, backoff))
+        new_id, item = reassigned(before, user_id, ulid.milliseconds(draft.id))
+        draft = draft.assigned(user_id, new_id)
+        put = {"TableName": self.store.table, "Item": item, "ConditionExpression": NOT_THERE}
+        is_stored = self._store(draft, [*draft.actions(self.store.table), {"Put": put}], tried, backoff)
+        return new_id if is_stored else None
+
+    def _store(self, draft: CorrectionDraft, actions: list[dict[str, Any]], tried: _Attempts, backoff: Backoff) -> bool:
+        """Write a transaction. Return whether it is stored: not if another write came first."""
         backoff.check()
         tried.ids.add(draft.id)
         try:
             self.store.dynamodb.call("TransactWriteItems", {"TransactItems": actions}, recorded_at=draft.made_at)
         except CallFailed as failure:
             if failure.maybe_applied:
-                tried.doubtful.add(recorded.version)
+                tried.doubtful.add(version_of(draft.before))
             if not isinstance(failure, TransactionCanceled):
                 raise
             codes = set(failure.codes) - {"None"}
             if codes and codes <= CONFLICTS:
-                return None
+                return False
             if codes & THROTTLED and codes <= CONFLICTS | THROTTLED and not failure.maybe_applied:
                 raise Busy from failure
             raise
-        return Corrected(draft.id, draft.after, replayed=False)
+        return True
 
     def _row(self, hash_: str, backoff: Backoff) -> KeyRow | None:
         """Return the row of an idempotency key, or None if there is none or it has expired."""

@@ -15,6 +15,8 @@ version                 N, the number of corrections
 corrections             L, the ids of its newest corrections, oldest first
 corrected_by            M, the number of corrections (N) by each kind of caller (`Caller.kind`)
 as_recorded             M, present after an amend: outcome_type, agent_id, value_usd and occurred_at as recorded
+assigned_to             N, the user to whom an outcome without a user was assigned; erasing this user removes it
+assigned_id             S, the id of the outcome that was recorded for this user instead
 """
 
 from decimal import Decimal
@@ -46,6 +48,13 @@ def outcome_item(outcome: "NewOutcome", recorded_by: str, id_: str) -> Item:
         if name != "user_id" and value is not None:
             item[name] = attribute(name, value)
     return item
+
+
+def reassigned(item: Item, user_id: int, milliseconds: int) -> tuple[str, Item]:
+    """Create an id and an item with the same content for a user, recorded at `milliseconds` since 1970."""
+    id_ = ulid.new(milliseconds)
+    same = {name: item[name] for name in ("recorded_by", *KINDS) if name in item}
+    return id_, {**item_key(user_id, id_), **same, "occurred_at": {"S": occurred_at_of(item)}}
 
 
 def item_key(user_id: int | None, id_: str) -> Item:

@@ -2,7 +2,7 @@
 
 Each line has its kind as `record`:
 
-outcome             as in a list with `include=ledger`
+outcome             as in a list with `include=ledger`; those assigned to the user also as they were before, void
 correction          as in `GET /api/outcomes/{id}`, with `outcome_id`
 kept_sum            timezone, from, to, and sums of some of these outcomes by day, type and agent; sums are null if they
                     are damaged, in an older format, or too long for a line
@@ -27,9 +27,8 @@ from outcomes.contract.limits import MAX_RESPONSE_BYTES
 from outcomes.contract.sums import TALLIES, Sums
 from outcomes.errors import Busy
 from outcomes.keys.agent_keys import agent_key
-from outcomes.ledger import ulid
 from outcomes.ledger.correction_entries import entry_json
-from outcomes.ledger.items import outcome_json
+from outcomes.ledger.items import outcome_json, sort_key
 from outcomes.privacy.data_sources import (
     LIMITS,
     Bounds,
@@ -81,7 +80,7 @@ class Access:
                         start = source.key_of(row)
                     start = after
                 place, start = place + 1, None
-        except OutOfTime:
+        except (OutOfTime, TimeoutError):
             pass
         except Busy:
             wait = 1
@@ -101,7 +100,7 @@ def _line(row: Item) -> str | None:
         return _json({"record": "agent_key"} | agent_key(row).public()) if is_agent_key(row) else None
     if is_correction(row):
         id_ = row["outcome"]["S"]
-        outcome = {"created_at": {"S": f"{instants.text(ulid.milliseconds(id_))}#{id_}"}}
+        outcome = row | {"created_at": {"S": sort_key(id_)}}
         return f'{{"record":"correction","outcome_id":"{id_}",{entry_json(row, outcome, with_metadata=True)[1:]}'
     return f'{{"record":"outcome",{outcome_json(row, include_ledger=True)[1:]}'
 

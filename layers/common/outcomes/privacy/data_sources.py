@@ -1,7 +1,8 @@
 """The tables that contain user data. Find, read and delete a user's rows in them, at a limited rate.
 
 Outcomes and stored sums have the user's id as partition key. The tables of agent keys, stored sessions and idempotency
-keys are scanned: data requests are rare, and an index would add cost to every write.
+keys are scanned, and all outcomes without a user are read: data requests are rare, and an index would add cost to every
+write.
 """
 
 import json
@@ -9,10 +10,13 @@ import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from outcomes.aws.backoff import Backoff, read_items
 from outcomes.aws.caller import Answer, Limits
 from outcomes.aws.services import DynamoDB, Item
 from outcomes.contract import key_text
 from outcomes.errors import BadRequest
+from outcomes.ledger.correction_entries import id_of
+from outcomes.ledger.items import item_key, partitions
 
 LIMITS = Limits(attempts=3, connect=1, read=5, total=12)
 """Limits of a call to DynamoDB. `read` is longer than elsewhere, as pages are large."""
@@ -20,6 +24,10 @@ LIMITS = Limits(attempts=3, connect=1, read=5, total=12)
 PORTION_SECONDS = 30.0
 """Time limit of a portion. Together with the 12 s of a call, this is below the functions' timeout. That must not exceed
 60 s, as the AWS CLI waits no longer for an answer."""
+
+_ASSIGNED = ("assigned_to", "assigned_id")
+_PERSONAL = (*_ASSIGNED, "reason", "changes")
+_AFTER_CORRECTIONS = "~~"
 
 SHARE = 0.25  # share of a table's maximum throughput; the rest is left for normal requests
 
@@ -42,12 +50,16 @@ class Bounds(NamedTuple):
 
 
 class UserDataSource(NamedTuple):
-    """A table. key: the key attributes. user: the type of `user_id`. by_user: whether that is the partition key."""
+    """A table. key: the key attributes. user: the type of `user_id`. by_user: whether that is the partition key.
+
+    originals: whether the rows are outcomes without a user that were assigned to the user, and their corrections.
+    """
 
     table: str
     key: tuple[str, ...]
     user: str
     by_user: bool
+    originals: bool = False
 
     def key_of(self, item: Item) -> Item:
         return {name: item[name] for name in self.key}
@@ -79,20 +91,79 @@ class Portion:
         self, source: UserDataSource, user_id: int | None, start: Item | None = None, **more: Any
     ) -> Iterator[tuple[list[Item], Item | None]]:
         """Yield pages of a user's rows (None: all rows), each with the start key of the next page. Raises OutOfTime."""
-        request = {"TableName": source.table, "ConsistentRead": True, "ReturnConsumedCapacity": "TOTAL"} | more
+        if source.originals:
+            yield from self._originals(source, user_id, start)
+            return
+        request: dict[str, Any] = {"TableName": source.table} | more
         if user_id is not None:
             request["KeyConditionExpression" if source.by_user else "FilterExpression"] = "user_id = :user"
             request["ExpressionAttributeValues"] = {":user": {source.user: str(user_id)}}
+        yield from self._read("Query" if "KeyConditionExpression" in request else "Scan", request, start)
+
+    def _read(
+        self, operation: str, request: dict[str, Any], start: Item | None
+    ) -> Iterator[tuple[list[Item], Item | None]]:
+        request |= {"ConsistentRead": True, "ReturnConsumedCapacity": "TOTAL"}
         while True:
             if start:
                 request["ExclusiveStartKey"] = start
-            page = self.call("Query" if "KeyConditionExpression" in request else "Scan", request)
+            page = self.call(operation, request)
             self.date = page.date
             start = page.get("LastEvaluatedKey")
             yield page["Items"], start
             if start is None:
                 return
             self.rest(page.get("ConsumedCapacity", {}), self.bounds.read_units)
+
+    def _originals(
+        self, source: UserDataSource, user_id: int | None, start: Item | None
+    ) -> Iterator[tuple[list[Item], Item | None]]:
+        """Yield pages of outcomes without a user that were assigned to this user (None: to any), and their corrections.
+
+        Corrections come first and get the outcome's attributes in _ASSIGNED, as only the outcome says who its user is.
+        """
+        every = partitions(None)
+        left = every[every.index(start["user_id"]["S"]) :] if start else every
+        for partition, following in zip(left, [*left[1:], None], strict=True):
+            query = {
+                "TableName": source.table,
+                "KeyConditionExpression": "user_id = :user",
+                "FilterExpression": "attribute_exists(assigned_to) OR attribute_exists(outcome)",
+                "ExpressionAttributeValues": {":user": {"S": partition}},
+                "ScanIndexForward": False,
+            }
+            newest = {"user_id": {"S": following}, "created_at": {"S": _AFTER_CORRECTIONS}} if following else None
+            for rows, after in self._read("Query", query, start):
+                yield self._with_user(source, rows, user_id), after or newest
+            start = None
+
+    def _with_user(self, source: UserDataSource, rows: list[Item], user_id: int | None) -> list[Item]:
+        corrected = {row["outcome"]["S"] for row in rows if is_correction(row)}
+        self.check()
+        keys = [item_key(None, id_) for id_ in corrected]
+        outcomes = {id_of(item): item for item in read_items(self.dynamodb, source.table, keys, Backoff())}
+        found = []
+        for row in rows:
+            outcome = outcomes.get(row["outcome"]["S"], {}) if is_correction(row) else row
+            if "assigned_to" in outcome and user_id in {None, int(outcome["assigned_to"]["N"])}:
+                found.append(row | {name: outcome[name] for name in _ASSIGNED})
+        return found
+
+    def erase(self, source: UserDataSource, rows: list[Item]) -> Iterator[list[Item]]:
+        """Delete rows. Yield their keys after each call. May raise like `delete`.
+
+        Outcomes without a user are not deleted, as sums of these may be stored: nothing in them says any more to whom
+        they were assigned, and nothing in their corrections what they were about. Only the outcomes' keys are yielded.
+        """
+        if not source.originals:
+            yield from self.delete(source.table, [source.key_of(row) for row in rows])
+            return
+        for row in rows:
+            key = source.key_of(row)
+            update = {"TableName": source.table, "Key": key, "UpdateExpression": f"REMOVE {', '.join(_PERSONAL)}"}
+            answer = self.call("UpdateItem", update | {"ReturnConsumedCapacity": "TOTAL"})
+            yield [] if is_correction(row) else [key]
+            self.rest(answer.get("ConsumedCapacity", {}), self.bounds.write_units)
 
     def delete(self, table: str, keys: list[Item]) -> Iterator[list[Item]]:
         """Delete rows by their keys, whether they exist or not. Yield the deleted keys after each call.
@@ -119,13 +190,17 @@ class Portion:
 
 
 def user_data_sources(tables: Tables) -> dict[str, UserDataSource]:
-    """Return the tables in the order in which they are erased: credentials first, idempotency keys after outcomes."""
+    """Return the tables in the order in which they are erased: credentials first, idempotency keys after outcomes.
+
+    Cursors contain the index of a table, so add new ones at the end.
+    """
     return {
         "agent_keys": UserDataSource(tables.keys, ("id",), "N", by_user=False),
         "sessions": UserDataSource(tables.sessions, ("token_sha256",), "N", by_user=False),
         "outcomes": UserDataSource(tables.outcomes, ("user_id", "created_at"), "S", by_user=True),
         "kept_sums": UserDataSource(tables.totals, ("user_id", "stretch"), "S", by_user=True),
         "idempotency_keys": UserDataSource(tables.idempotency, ("key_sha256",), "S", by_user=False),
+        "originals": UserDataSource(tables.outcomes, ("user_id", "created_at"), "S", by_user=False, originals=True),
     }
 
 

@@ -8,6 +8,7 @@ user (HASH, S)          HMAC-SHA256 of the user's id, keyed by a secret of the s
 erasure (RANGE, S)      `running`; after the end, the instant when it began
 begun_at, done_at       S, by DynamoDB's clock
 agent_keys, sessions, outcomes, corrections, kept_sums, idempotency_keys    N, deleted rows; absent if none
+originals               N, outcomes without a user that no longer say that they were assigned to this user
 
 While it is running:
 
@@ -18,9 +19,9 @@ changes                 N, incremented by each write, for optimistic locking
 
 Rows that are written during the erasure are deleted, too. Agent keys are deleted first, so no new call can use them.
 When nothing new has been found for `settle_seconds`, calls in flight have ended. Only then are the tables scanned that
-have no partition per user. An idempotency key is always written in one transaction with an outcome or a correction. So
-if no outcome or correction appears before the scan ends, the scan has not missed a key. If one appears, the wait starts
-again.
+have no partition per user. An idempotency key is always written in one transaction with an outcome or a correction, and
+an original is assigned in one with an outcome. So if no outcome or correction appears before the scans end, these have
+not missed a row. If one appears, the wait starts again.
 """
 
 import hmac
@@ -41,12 +42,12 @@ from outcomes.privacy.data_sources import LIMITS, Bounds, OutOfTime, Portion, Ta
 
 RUNNING = "running"
 
-STEPS = ("sessions", "wait", "agent_keys", "sessions", "idempotency_keys", "end")
+STEPS = ("sessions", "wait", "agent_keys", "sessions", "idempotency_keys", "originals", "end")
 """The steps of an erasure. If new rows are found, it returns to `wait`. Sessions are deleted twice: first to log the
 user out at once, and later those that were created in the meantime."""
 WAIT = STEPS.index("wait")
 
-COUNTED = ("agent_keys", "sessions", "outcomes", "corrections", "kept_sums", "idempotency_keys")
+COUNTED = ("agent_keys", "sessions", "outcomes", "corrections", "kept_sums", "idempotency_keys", "originals")
 
 EVER = "~"  # sorts after every instant
 
@@ -269,7 +270,7 @@ class _Erasure:
             for rows, _ in self.portion.pages(source, self.user_id, ProjectionExpression=", ".join(source.key)):
                 if rows:
                     self._note_found(self.portion.date)
-                    for keys in self.portion.delete(source.table, [source.key_of(row) for row in rows]):
+                    for keys in self.portion.erase(source, rows):
                         count_rows(self.deleted, kind, keys)
         if any(self.deleted.values()):
             self._write("SET #step = :step", {":step": self.row["step"]})
@@ -280,7 +281,7 @@ class _Erasure:
         start = json.loads(self.row["position"]["S"]) if "position" in self.row else None
         next_step = {"N": str(self.step + 1)}
         for rows, after in self.portion.pages(source, self.user_id, start, ProjectionExpression=", ".join(source.key)):
-            for keys in self.portion.delete(source.table, [source.key_of(row) for row in rows]):
+            for keys in self.portion.erase(source, rows):
                 count_rows(self.deleted, kind, keys)
             if after:
                 self._write("SET #position = :at", {":at": {"S": json.dumps(after)}})

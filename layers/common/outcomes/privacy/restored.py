@@ -3,7 +3,9 @@
 from typing import Any
 
 from outcomes.aws.services import Item
+from outcomes.contract import instants
 from outcomes.errors import Busy
+from outcomes.ledger import ulid
 from outcomes.privacy.data_sources import OutOfTime, Portion, cursor_at, read_cursor
 from outcomes.privacy.erasure import COUNTED, EVER, Erasures, Progress, count_rows
 
@@ -65,7 +67,7 @@ class _RepeatedErasure:
         for rows, after in self.portion.pages(source, None, self.start, ProjectionExpression=", ".join(names)):
             revoked = self._revoke(rows) if kind == "agent_keys" else set()
             back = [row for row in rows if self._is_back(kind, row) and row.get("id", {}).get("S") not in revoked]
-            for keys in self.portion.delete(source.table, [source.key_of(row) for row in back]):
+            for keys in self.portion.erase(source, back):
                 count_rows(self.deleted, kind, keys)
             self.start = after
 
@@ -81,7 +83,10 @@ class _RepeatedErasure:
         return revoked
 
     def _is_back(self, kind: str, row: Item) -> bool:
-        """Check whether a row was written before the end of its user's erasure."""
+        """Check whether a row was written, or an outcome assigned, before the end of its user's erasure."""
+        if kind == "originals":
+            assigned_at = instants.text(ulid.milliseconds(row["assigned_id"]["S"]))
+            return assigned_at <= self._end_of(row["assigned_to"]["N"])
         end = self._end_of(str(*row["user_id"].values())) if "user_id" in row else ""
         # The creation time of these rows is unknown.
         if not end or kind in {"sessions", "kept_sums"}:
