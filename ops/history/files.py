@@ -46,6 +46,7 @@ class RowFile:
         if path.suffix == ".csv":
             heading = next(_records(self._file, 0), (0, 0, 0, ""))[-1]
             if not isinstance(heading, list) or len(set(heading)) < len(heading):
+                self._file.close()
                 raise StackError(f"the first line of {path} must name each column once, separated by commas")
             self.columns = heading
 

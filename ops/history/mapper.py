@@ -169,5 +169,5 @@ def _with_old_id(metadata: Any, old_id: str) -> Any:
 def _reason(refused: BadRequest, fields: dict[str, Any]) -> str:
     if not refused.details:
         return f"{refused.error}: {fields['outcome_type']!r} is none of {', '.join(refused.types)}"
-    also = {"metadata": ", including imported_id"}
+    also = {"metadata": " (imported_id included)"}
     return "; ".join(f"{each['field']} {each['message']}{also.get(each['field'], '')}" for each in refused.details)

@@ -81,11 +81,12 @@ class Plan:
         self._database.execute(f"DELETE FROM planned {where}", values)  # noqa: S608 - fixed text
 
     def cost(self) -> Cost:
-        query = (
-            "SELECT COUNT(*), COUNT(DISTINCT NULLIF(user, 0)), TOTAL(bytes), TOTAL((bytes + 1023) / 1024) FROM planned"
-        )
-        outcomes, users, size, units = map(int, self._database.execute(query).fetchone())
-        return Cost(outcomes, users, size, units + 2 * users)
+        query = """
+            SELECT COUNT(*), COUNT(DISTINCT NULLIF(user, 0)), TOTAL(bytes), TOTAL((bytes + 1023) / 1024),
+                COUNT(DISTINCT partition) FROM planned
+        """
+        outcomes, users, size, units, partitions = map(int, self._database.execute(query).fetchone())
+        return Cost(outcomes, users, size, units + 2 * partitions)  # two to open and to close a past
 
     def sums(self) -> Iterator[tuple[int | None, str, Sum]]:
         """Yield users, types, and count and value of their outcomes. Outcomes of no user come first."""

@@ -1,0 +1,48 @@
+"""`make import-history` on a running local stack, and on the data of a stopped one."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+
+from local.data import JOURNAL
+from tests.local.stacks import ROOT, Stack
+
+ROW = {"id": 17, "outcome_type": "deal_closed", "title": "Closed", "created_at": "2026-04-01 12:00:00+00"}
+
+
+def import_row(data: Path, folder: Path, **fields: object) -> str:
+    """Import a table of one row. Return the last line of the output."""
+    file = folder / "old.ndjson"
+    file.write_text(json.dumps(ROW | fields))
+    done = subprocess.run(
+        [sys.executable, "-m", "local.import_history", "--data", str(data), "--file", str(file), "--yes"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": "layers/common"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()[-1]
+
+
+def test_a_running_stack_lists_and_adds_up_what_is_imported(stack: Stack, tmp_path: Path) -> None:
+    assert import_row(stack.data, tmp_path, user_id=6161, value_usd="12.50").startswith("1 outcomes were imported")
+    with httpx.Client(base_url=stack.url, headers={"Cookie": stack.cookie(6161)}) as owner:
+        [outcome] = owner.get("/api/outcomes").json()["outcomes"]
+        summary = owner.get("/api/outcomes/summary", params={"from": "2026-04-01", "to": "2026-04-02"}).json()
+    assert outcome["created_at"] == "2026-04-01T12:00:00.000Z"
+    assert (summary["count"], summary["value_usd"]) == (1, 12.5)
+
+
+def test_a_row_is_imported_once_into_the_files_of_a_stopped_stack(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    for says in ("1 outcomes were imported, 0 were there before", "0 outcomes were imported, 1 were there before"):
+        assert says in import_row(data, tmp_path, user_id=42)
+    assert "imported_id" in (data / JOURNAL).read_text()
