@@ -62,7 +62,7 @@ def correct(id_: str, caller: dict[str, Any], body: Any, key: str | None = None)
 
 
 def assign(id_: str, user_id: Any = 42, caller: dict[str, Any] = KEY, body: Any = None) -> tuple[int, Any]:
-    """Assign an outcome without a user. body: sent instead of `userId`."""
+    """Assign an outcome without a user to one. body: a body to send instead of one with `userId`."""
     event = proxy_event(
         "POST",
         "/api/outcomes/{id}/assign",

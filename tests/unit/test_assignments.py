@@ -147,7 +147,7 @@ def test_a_retry_of_the_original_recording_is_still_a_replay() -> None:
     assert (again["headers"]["Outcome-Id"], again["headers"]["Idempotent-Replayed"]) == (id_, "true")
     assert again["headers"]["Unassigned"] == "true"
     assert stored() == rows
-    assert assign(id_)[1] == answer  # so the original's id leads to the new one
+    assert assign(id_)[1] == answer  # assigning the original again returns the new id
 
 
 # ── Who may, and what is refused ──────────────────────────────────────────────────────────────────────────────────────
@@ -240,7 +240,7 @@ def test_a_retry_gets_the_same_answer_and_assigns_once(faults: list[Fault], stat
 )
 @pytest.mark.parametrize("is_lost", [False, True])
 def test_of_two_writes_at_once_the_second_follows_the_first(meanwhile: Any, answer: Any, is_lost: bool) -> None:
-    """The other write comes between the read and the write of an assignment, whose answer may be lost, too."""
+    """Another write happens after an assignment's read and before its write. The assignment's answer may be lost."""
     id_ = unassigned()
     others = [meanwhile]
 

@@ -110,7 +110,7 @@ def test_each_type_of_event_is_published_as_its_example() -> None:
     happened = [*told(), *told("KeysTable")]
 
     examples = {file.stem: read(file.read_text()) for file in GOLDEN.glob("*.json")}
-    # Of two events of one type, the first is the example.
+    # If a type has two events, the first one is the example.
     assert {event.type: read(events.cloud_event(event, "outcomes-prod")) for event in reversed(happened)} == examples
     corrected = ("recorded", "amended", "disputed", "upheld", "confirmed", "voided")
     outcome_types = [f"outcome.{what}" for what in (*corrected, "recorded", "assigned", "recorded")]
