@@ -22,7 +22,7 @@ from outcomes_client import ForbiddenError, NoAnswerError, OutcomesClient, Retry
 from outcomes_client._json import decode, encode
 from outcomes_client.testing import OutcomesFake, _gateway, _tables
 from outcomes_client.testing._copied.auth import keys
-from outcomes_client.testing._copied.contract import occurrence, queries
+from outcomes_client.testing._copied.contract import instants, occurrence, queries
 from outcomes_client.testing._copied.contract.caller import Bounds
 from outcomes_client.testing._copied.contract.caller import Caller as CallerOfApi
 from outcomes_client.testing._copied.contract.corrections import Correction
@@ -76,16 +76,20 @@ def answers_of(stack: Stack) -> Answered:
 
 
 def first_difference(answered: Answered) -> str | None:
-    """Make the same calls of a new fake. Return the first call that it answers differently."""
-    with OutcomesFake() as fake:
+    """Make the same calls of a new fake, a millisecond apart. Return the first call that it answers differently.
+
+    The stack is slower than that. Keys of the same millisecond are listed in any order.
+    """
+    with OutcomesFake() as fake, pytest.MonkeyPatch.context() as patched:
         known = USERS | {f"~session{n}~": fake.session(n) for n in (1, 2)} | {"~platform0~": fake.key}
 
         def send(*call: Any) -> Any:
             status, headers, body = fake.answer(*call)
             return status, headers.items(), body
 
-        side = Side(send, known)
+        side, begun = Side(send, known), instants.now()
         for number, (call, expected) in enumerate(answered):
+            patched.setattr(instants, "now", always(begun + number))
             answer = side.answer(call)
             if answer != expected:
                 return f"call {number} of seed {SEED}: {call}\nthe API:  {expected}\nthe fake: {answer}"
