@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from httpx import Headers
-from outcomes.aws.connection import Reply
+from outcomes.aws.replies import Reply
 from outcomes.aws.services import DynamoDB
 from outcomes.ledger.store import LIMITS
 from outcomes_client import NewOutcome, OutcomesError

@@ -412,8 +412,8 @@ REDIRECT = http(b"", "302 Found", "Location: /elsewhere")
 ELSEWHERE: dict[str, Answer] = {"/elsewhere": document(keys=[public(RSA)])}
 
 BROKEN: dict[str, tuple[dict[str, Answer], str]] = {
-    "no HTTP": ({METADATA: b"garbage\r\n\r\n"}, "no answer from .*BadStatusLine"),
-    "nothing": ({METADATA: b""}, "no answer from .*RemoteDisconnected"),
+    "no HTTP": ({METADATA: b"garbage\r\n\r\n"}, "no answer from .*BrokenReply"),
+    "nothing": ({METADATA: b""}, "no answer from .*BrokenReply"),
     "no JSON": ({METADATA: http(b"<html>")}, "answered no JSON object"),
     "a list": ({METADATA: http(b"[]")}, "answered no JSON object"),
     "deep nesting": ({METADATA: http(b"[" * 60_000)}, "answered no JSON object"),

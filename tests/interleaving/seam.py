@@ -8,7 +8,8 @@ from functools import partial
 from time import strptime
 from typing import Any
 
-from outcomes.aws.connection import Connection, Reply
+from outcomes.aws.connection import Connection
+from outcomes.aws.replies import Reply
 
 from local.moto_backend import DynamoType
 from tests.faults import (

@@ -16,8 +16,9 @@ from typing import Any, override
 from unittest.mock import patch
 
 import pytest
-from outcomes.aws.connection import Connection, Reply
+from outcomes.aws.connection import Connection
 from outcomes.aws.errors import CallFailed, ConditionFailed
+from outcomes.aws.replies import Reply
 from outcomes.aws.services import DynamoDB
 from outcomes.contract import instants, json_text
 from outcomes.contract.models import NewOutcome

@@ -4,8 +4,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from outcomes.aws.connection import Reply
 from outcomes.aws.errors import CallFailed, ServiceError
+from outcomes.aws.replies import Reply
 from outcomes.contract import instants, key_text
 from outcomes.contract.agent_keys import NewAgentKey, Scope
 from outcomes.contract.limits import MAX_KEYS

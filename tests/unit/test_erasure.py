@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from outcomes.aws.connection import Reply
+from outcomes.aws.replies import Reply
 from outcomes.contract import instants
 from outcomes.errors import Busy
 from outcomes.events.stream import event_of

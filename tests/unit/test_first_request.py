@@ -59,6 +59,7 @@ WITH_A_SESSION = WITH_A_KEY | {"multiValueHeaders": {"Cookie": ["session=a-store
 DISPENSABLE = {
     *("aws_lambda_powertools", "boto3", "botocore", "pydantic", "pydantic_core", "typing_extensions", "urllib3"),
     *("asyncio", "dataclasses", "importlib.resources", "inspect", "logging", "random", "uuid", "encodings.idna"),
+    *("email", "http", "ipaddress", "urllib.parse"),
 }
 ENGINE = "pydantic_core._pydantic_core"
 DECRYPTS = {"cryptography", "joserfc"}

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from outcomes.aws.connection import Reply
 from outcomes.aws.errors import CallFailed, ServiceError, TransactionCanceled, Unavailable
+from outcomes.aws.replies import Reply
 from outcomes.contract import instants
 from outcomes.contract.caller import Bounds, Caller
 from outcomes.contract.models import NewOutcome

@@ -12,7 +12,7 @@ import pytest
 import tzdata
 from hypothesis import example, given
 from hypothesis import strategies as st
-from outcomes.aws.connection import Reply
+from outcomes.aws.replies import Reply
 from outcomes.contract import instants, json_text
 from outcomes.contract.json_text import response_bytes
 from outcomes.contract.limits import MAX_RESPONSE_BYTES

@@ -14,7 +14,7 @@ import tzdata
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from outcomes.aws import backoff, caller
-from outcomes.aws.connection import Reply
+from outcomes.aws.replies import Reply
 from outcomes.aws.services import Item
 from outcomes.contract import instants
 from outcomes.contract.models import NewOutcome

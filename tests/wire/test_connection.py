@@ -5,11 +5,17 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
-from http.client import HTTPException
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
+import botocore
 import pytest
-from outcomes.aws.connection import Connection, NotSent, Reply, addresses
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from outcomes.aws.caller import AMAZON_ROOTS
+from outcomes.aws.connection import Connection, NotSent, addresses
+from outcomes.aws.replies import BrokenReply, Reply
 
 from tests.authority import Authority, make_authority
 from tests.wire.network import http
@@ -81,13 +87,16 @@ def start() -> Iterator[Start]:
             *connections: list[bytes],
             url: str = "http://127.0.0.1",
             tls: ssl.SSLContext | None = None,
-            authorities: Path | None = None,
+            authorities: Path | str | None = None,
             seconds: float = 5,
+            or_system: bool = False,
         ) -> tuple[Connection, Server]:
             server = Server(*connections, tls=tls)
             stack.callback(server.close)
             trusted = None if authorities is None else str(authorities)
-            connection = Connection(f"{url}:{server.port}", seconds, seconds, trusted, clock=lambda: 0)
+            connection = Connection(
+                f"{url}:{server.port}", seconds, seconds, trusted, clock=lambda: 0, or_system=or_system
+            )
             stack.callback(connection.close)
             return connection, server
 
@@ -132,21 +141,18 @@ def test_a_connection_that_the_service_is_about_to_close_is_not_used(start: Star
     assert (server.accepted, len(server.received)) == (2, 2)
 
 
-@pytest.mark.parametrize("broken", [b"", b"HTTP/1.1", b"nonsense\r\n\r\n", ANSWER[:-1]])
+@pytest.mark.parametrize("broken", [b"", b"HTTP/1.1", b"HTTP/1.1 200 O", ANSWER[:60], b"nonsense\r\n\r\n", ANSWER[:-1]])
 def test_after_a_broken_answer_comes_a_new_connection(start: Start, broken: bytes) -> None:
     connection, server = start([broken, ANSWER] if broken.endswith(b"\r\n") else [broken], [ANSWER])
-    with pytest.raises((OSError, HTTPException)):
+    with pytest.raises(BrokenReply):
         post(connection)
     assert post(connection).body == BODY
     assert server.accepted == 2
 
 
-@pytest.mark.parametrize("broken", [b"HTTP/1.1 200 O", ANSWER[:60]])
-def test_an_answer_that_ends_in_its_headers_has_no_body(start: Start, broken: bytes) -> None:
-    """The standard library's http.client does the same. Our `caller` treats such an answer as damaged."""
-    connection, server = start([broken], [ANSWER])
-    assert post(connection).body == b""
-    assert post(connection).body == BODY
+def test_bytes_after_an_answer_are_not_read_as_the_next_answer(start: Start) -> None:
+    connection, server = start([ANSWER + http(200, b"stale")], [ANSWER])
+    assert [post(connection).body for _ in range(2)] == [BODY] * 2
     assert server.accepted == 2
 
 
@@ -258,6 +264,36 @@ class TestTls:
             post(connection)
         assert server.received == []
 
+    def test_asks_the_system_once_when_the_named_authorities_do_not_trust(
+        self, start: Start, authority: Authority, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A company's proxy, or another Amazon, has a certificate of another authority."""
+        context = ssl.create_default_context
+        monkeypatch.setattr("ssl.create_default_context", lambda cafile=authority.file: context(cafile=cafile))
+        how: Any = {"url": "https://localhost", "tls": authority.server, "authorities": AMAZON_ROOTS, "or_system": True}
+        connection, server = start([], [ANSWER], [ANSWER], **how)
+        assert post(connection).body == BODY
+        connection.close()
+        assert post(connection).body == BODY
+        assert (server.accepted, len(server.received)) == (3, 2)
+
+    def test_asks_the_system_only_once(self, start: Start, authority: Authority) -> None:
+        how: Any = {"url": "https://localhost", "tls": authority.server, "authorities": AMAZON_ROOTS, "or_system": True}
+        connection, server = start([], [], [], **how)
+        for handshakes in (2, 3):
+            with pytest.raises(NotSent, match="CERTIFICATE_VERIFY_FAILED"):
+                post(connection)
+            assert server.accepted == handshakes
+        assert server.received == []
+
+    def test_refuses_a_body_that_may_have_been_cut_off(self, start: Start, authority: Authority) -> None:
+        """A body without a length ends with the connection, which TLS must announce (RFC 9112, 9.8)."""
+        connection, _ = start(
+            [b"HTTP/1.1 200 OK\r\n\r\n{}"], url="https://localhost", tls=authority.server, authorities=authority.file
+        )
+        with pytest.raises(ssl.SSLEOFError):
+            post(connection)
+
     def test_is_not_begun_after_the_deadline(self, start: Start, authority: Authority) -> None:
         """By the time that a connection is open, the deadline may have passed."""
         connection, _ = start([], url="https://localhost", tls=authority.server, authorities=authority.file)
@@ -273,3 +309,24 @@ class TestTls:
         with pytest.raises(NotSent):
             post(connection)
         assert server.received == []
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")  # Starfield's is 0
+def test_amazon_s_roots_are_those_that_it_publishes() -> None:
+    """https://www.amazontrust.com/repository/ has these SHA-256 hashes of the public keys."""
+    roots = x509.load_pem_x509_certificates(Path(AMAZON_ROOTS).read_bytes())
+    keys = [root.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) for root in roots]
+    assert [sha256(key).hexdigest() for key in keys] == [
+        "fbe3018031f9586bcbf41727e417b7d1c45c2f47f93be372a17b96b50757d5a2",  # Amazon Root CA 1
+        "7f4296fc5b6a4e3b35d3c369623e364ab1af381d8fa7121533c9d6c633ea2461",  # Amazon Root CA 2
+        "36abc32656acfc645c61b71613c4bf21c787f5cabbee48348d58597803d7abc9",  # Amazon Root CA 3
+        "f7ecded5c66047d28ed6466b543c40e0743abe81d109254dcf845d4c2c7853c5",  # Amazon Root CA 4
+        "2b071c59a0a0ae76b0eadb2bad23bad4580b69c3601b630c2eaf0613afa83f92",  # Starfield Services Root CA - G2
+    ]
+    loaded = ssl.create_default_context(cafile=AMAZON_ROOTS).get_ca_certs(binary_form=True)
+    known = ssl.create_default_context(cafile=Path(botocore.__file__).with_name("cacert.pem"))
+    assert len(loaded) == len(roots)
+    assert set(loaded) <= set(known.get_ca_certs(binary_form=True))
+    for root in roots:
+        root.verify_directly_issued_by(root)
+        assert root.not_valid_after_utc.year >= 2037

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from outcomes.aws.caller import Limits
+from outcomes.aws.caller import AMAZON_ROOTS, Limits
 from outcomes.aws.services import SQS, DynamoDB, EventBridge, SecretsManager
 
 from tests.wire.conftest import LIMITS, botocore_session, new_botocore_session
@@ -98,17 +98,38 @@ def test_the_region_comes_from_lambda_s_variables(monkeypatch: pytest.MonkeyPatc
         DynamoDB(LIMITS)
 
 
-def test_aws_ca_bundle_names_the_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("variables", "authorities"),
+    [
+        ({}, AMAZON_ROOTS),
+        ({"AWS_CA_BUNDLE": ""}, AMAZON_ROOTS),
+        ({"AWS_CA_BUNDLE": "/etc/bundle.pem"}, "/etc/bundle.pem"),
+        ({"AWS_DEFAULT_REGION": "us-gov-west-1"}, AMAZON_ROOTS),
+        ({"AWS_ENDPOINT_URL": "https://vpce-1.dynamodb.eu-west-1.vpce.amazonaws.com:443/"}, AMAZON_ROOTS),
+        ({"AWS_DEFAULT_REGION": "cn-north-1"}, None),
+        ({"AWS_DEFAULT_REGION": "eusc-de-east-1"}, None),
+        ({"AWS_ENDPOINT_URL": "https://amazonaws.com.example.com"}, None),
+        ({"AWS_ENDPOINT_URL": "https://notamazonaws.com"}, None),
+        ({"AWS_ENDPOINT_URL": "https://localhost:4566"}, None),
+    ],
+)
+def test_only_amazon_s_hosts_are_verified_with_its_roots_first(
+    variables: dict[str, str], authorities: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[Any] = []
     monkeypatch.setattr("ssl.create_default_context", lambda cafile: asked.append(cafile))
     monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
-    DynamoDB(LIMITS)
-    monkeypatch.setenv("AWS_CA_BUNDLE", "/etc/bundle.pem")
-    DynamoDB(LIMITS)
-    assert asked == [None, "/etc/bundle.pem"]
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    client = DynamoDB(LIMITS)
+    assert asked == [authorities]
+    assert client.connection._or_system is (authorities == AMAZON_ROOTS)
 
 
-@pytest.mark.parametrize("endpoint", ["127.0.0.1:8000", "ftp://x", "http://", "http://x/path", "https://x?query"])
+@pytest.mark.parametrize(
+    "endpoint",
+    ["127.0.0.1:8000", "ftp://x", "http://", "http://x/path", "https://x?query", "http://x:65536", "http://x\n"],
+)
 def test_an_invalid_endpoint_is_refused(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     with pytest.raises(ValueError, match="not an endpoint"):

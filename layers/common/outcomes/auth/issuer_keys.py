@@ -7,7 +7,6 @@ import json
 import re
 import time
 from collections.abc import Callable
-from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.auth.tokens import SessionsUnavailable, base64url_decoded, is_within, now
@@ -149,7 +148,7 @@ class IssuerKeys:
             reply = connection.get(headers, until, target=match["target"] or "/", at_most=MAX_BYTES + 1)
         except NotSent as failure:
             raise SessionsUnavailable(f"Issuer: {failure}") from failure
-        except (OSError, HTTPException, ValueError) as failure:  # ValueError: a port above 65,535
+        except (OSError, ValueError) as failure:  # ValueError: a port above 65,535
             # Not the error's text, which may quote the answer.
             raise SessionsUnavailable(
                 f"Issuer: no answer from {match['origin']}: {type(failure).__name__}"

@@ -9,14 +9,12 @@ import os
 import time
 from binascii import crc32
 from collections.abc import Callable, Mapping
-from email.utils import parsedate_to_datetime
-from http.client import HTTPException
 from typing import Any, ClassVar, NamedTuple
-from urllib.parse import quote
 
 from outcomes.aws import signature
-from outcomes.aws.connection import Connection, NotSent, Reply
+from outcomes.aws.connection import Connection, NotSent
 from outcomes.aws.errors import CallFailed, ConditionFailed, ServiceError, TransactionCanceled, Unavailable
+from outcomes.aws.replies import Reply
 from outcomes.contract import instants
 from outcomes.errors import Busy, Mistimed
 
@@ -107,6 +105,13 @@ DOMAINS = {
     "us-isof-": "csp.hci.ic.gov",
 }
 
+AMAZON_ROOTS = f"{__file__.rpartition('/')[0]}/amazon_roots.pem"
+"""The five root certificates of Amazon Trust Services. They load 20 times faster than the system's hundred.
+https://www.amazontrust.com/repository/"""
+
+# The characters of Lambda's trace ids.
+_TRACE = frozenset("-=;:._0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+
 _json = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -150,7 +155,10 @@ class Service:
         self.region = os.environ.get("AWS_DEFAULT_REGION") or os.environ["AWS_REGION"]
         endpoint = _endpoint(self.name, self.region, self.endpoint_variable)
         authorities = os.environ.get("AWS_CA_BUNDLE")
-        self.connection = Connection(endpoint, limits.connect, limits.read, authorities, clock)
+        is_amazons = not authorities and endpoint.removesuffix("/").removesuffix(":443").endswith(".amazonaws.com")
+        if is_amazons:
+            authorities = AMAZON_ROOTS
+        self.connection = Connection(endpoint, limits.connect, limits.read, authorities, clock, or_system=is_amazons)
         self._clock, self._sleep, self._jitter = clock, sleep, jitter
         self._quota = QUOTA
 
@@ -219,7 +227,7 @@ class Service:
             reply = self.connection.post(self._headers(operation, body, credentials, signed_at), body, until)
         except NotSent as failure:
             return _Failure(failure, maybe_applied=False)
-        except (OSError, HTTPException) as failure:
+        except OSError as failure:
             return _Failure(failure, maybe_applied=True)
         said = _json_object(reply.body)
         checksum = str(crc32(reply.body))
@@ -260,7 +268,11 @@ class Service:
         # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
         trace = os.environ.get("_X_AMZN_TRACE_ID")
         if trace and "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
-            headers["x-amzn-trace-id"] = quote(trace, safe="-=;:+&[]{}\"',")
+            if not _TRACE.issuperset(trace):
+                from urllib.parse import quote  # it loads slowly, and Lambda's trace ids do not need it
+
+                trace = quote(trace, safe="-=;:+&[]{}\"',")
+            headers["x-amzn-trace-id"] = trace
         return headers
 
     def _pause(self, attempt: int, failure: _Failure) -> float:
@@ -272,8 +284,8 @@ class Service:
     def _is_skewed(self, reply: Reply) -> bool:
         """Check whether our clock is off by more than MAX_SKEW, and if so correct it for the whole process."""
         try:
-            skew = parsedate_to_datetime(reply.headers.get("date", "")).timestamp() - instants.now() / 1000
-        except (ValueError, OverflowError):
+            skew = (instants.read_http_date(reply.headers.get("date", "")) - instants.now()) / 1000
+        except ValueError:
             return False
         is_skewed = abs(skew) > MAX_SKEW
         if is_skewed:

@@ -5,14 +5,15 @@ also bounded by the deadline of the whole call.
 """
 
 import io
+import re
 import select
 import socket
 import ssl
 from collections.abc import Callable, Mapping
 from functools import partial
-from http.client import HTTPResponse
-from typing import Any, NamedTuple, cast, override
-from urllib.parse import urlsplit
+from typing import Any, cast, override
+
+from outcomes.aws.replies import Reply, read_reply
 
 type Found = tuple[int, int, int, str, tuple[Any, ...]]
 """An address of a host, as `socket.getaddrinfo` returns it."""
@@ -22,17 +23,12 @@ type Resolve = Callable[[bytes, int, float], list[Found]]
 
 NO_LIMIT = float("inf")  # seconds
 
+# Not urllib.parse, which loads slowly. Groups: scheme, host with port, host (IPv6 in brackets), port.
+_ENDPOINT = re.compile(r"(https?)://(?:[^/?#@]*@)?((\[[0-9a-f:.]+\]|[^\s/?#@:\[\]]+)(?::([0-9]{0,5}))?)/?")
+
 
 class NotSent(Exception):
     """The connection could not be opened, so nothing was sent. `__cause__` is the reason."""
-
-
-class Reply(NamedTuple):
-    """An HTTP answer. headers: by lower-case name."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 def addresses(host: bytes, port: int, _seconds: float) -> list[Found]:
@@ -45,6 +41,7 @@ class Connection:
 
     connect, read: maximum seconds to connect, and for each send or receive.
     authorities: a file of trusted certificate authorities; None for the system's authorities.
+    or_system: whether to use the system's authorities from the first failed verification on.
     clock: returns seconds; `post`'s deadline is on this clock.
     resolve: returns the only addresses that the connection may use.
     """
@@ -57,16 +54,19 @@ class Connection:
         authorities: str | None,
         clock: Callable[[], float],
         resolve: Resolve = addresses,
+        *,
+        or_system: bool = False,
     ) -> None:
-        url = urlsplit(endpoint)
-        if url.scheme not in {"http", "https"} or not url.hostname or url.path not in {"", "/"} or url.query:
+        url = _ENDPOINT.fullmatch(endpoint)
+        if not url or int(url[4] or 0) > 65_535:
             raise ValueError(f"not an endpoint: {endpoint}")
-        self.host = url.netloc.rpartition("@")[2]
+        is_https = url[1] == "https"
+        self.host = url[2]
         # As bytes: for a str, Python would load its IDNA codec, and that takes longer than the call itself.
-        self._address = url.hostname.encode("ascii"), url.port or (443 if url.scheme == "https" else 80)
+        self._address = url[3].strip("[]").encode("ascii"), int(url[4] or (443 if is_https else 80))
         self._connect_seconds, self._read_seconds, self._clock, self._resolve = connect, read, clock, resolve
-        self._tls = None
-        if url.scheme == "https":  # created at start-up, as reading the certificates takes some milliseconds
+        self._tls, self._or_system = None, or_system
+        if is_https:  # created at start-up, as reading the certificates takes some milliseconds
             self._tls = ssl.create_default_context(cafile=authorities)
         self._socket: socket.socket | None = None
 
@@ -94,8 +94,8 @@ class Connection:
 
         at_most: how many bytes of the answer's body to read before closing the connection; None reads the whole body.
 
-        Raises NotSent if nothing was sent. Raises OSError (such as TimeoutError) or http.client.HTTPException if at
-        least a part of the request was sent and no complete answer came back.
+        Raises NotSent if nothing was sent. Raises OSError (such as TimeoutError or BrokenReply) if at least a part of
+        the request was sent and no complete answer came back.
         """
         try:
             sock = self._connected(until)
@@ -109,16 +109,15 @@ class Connection:
             while unsent:
                 sock.settimeout(wait())
                 unsent = unsent[sock.send(unsent) :]
-            with HTTPResponse(cast("socket.socket", _Incoming(sock, wait)), method=method) as answer:
-                answer.begin()
-                named = {name.lower(): value for name, value in answer.getheaders()}
-                # Even read(0) would wait for the size of the first chunk.
-                reply = Reply(answer.status, named, b"" if at_most == 0 else answer.read(at_most))
+            incoming = _Incoming(sock, wait)
+            stream = io.BufferedReader(incoming)
+            reply, persists = read_reply(stream, at_most)
+            incoming.is_done = True
+            if not persists or stream.peek():  # bytes after an answer would be read as the next answer
+                self.close()
         except BaseException:
             self.close()  # otherwise the rest of this answer would be read as the next answer
             raise
-        if answer.will_close or at_most is not None:
-            self.close()
         return reply
 
     def close(self) -> None:
@@ -152,28 +151,31 @@ class Connection:
                 if not self._tls:
                     return sock
                 sock.settimeout(self._wait(self._connect_seconds, until))  # one timeout for the whole handshake
-                return self._tls.wrap_socket(sock, server_hostname=self._address[0])
+                # An end of the connection that the TLS layer does not announce is an error (RFC 9112, 9.8).
+                return self._tls.wrap_socket(sock, server_hostname=self._address[0], suppress_ragged_eofs=False)
             except OSError as exc:
                 sock.close()
                 failure = exc
+                if self._or_system and isinstance(exc, ssl.SSLCertVerificationError):
+                    self._tls, self._or_system = ssl.create_default_context(), False
+                    return self._new_socket(until)
         raise failure
 
 
 class _Incoming(io.RawIOBase):
-    """A socket for `HTTPResponse` to read. The timeout is set again before each read."""
+    """A socket for a BufferedReader. The timeout is set again before each read. is_done: whether to read no more."""
 
     def __init__(self, sock: socket.socket, wait: Callable[[], float]) -> None:
-        self._sock, self._wait = sock, wait
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(self)
+        self._sock, self._wait, self.is_done = sock, wait, False
 
     @override
     def readable(self) -> bool:
         return True
 
     @override
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: Any) -> int | None:
+        if self.is_done:
+            return None
         self._sock.settimeout(self._wait())
         return self._sock.recv_into(buffer)
 

@@ -12,7 +12,7 @@ Calls also raise two errors of `outcomes.errors` if nothing was done: `Busy` if 
 
 from typing import Any
 
-from outcomes.aws.connection import Reply
+from outcomes.aws.replies import Reply
 
 
 class CallFailed(Exception):

@@ -8,10 +8,12 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 _DAY = 24 * 60 * 60 * 1000
 LAST_MILLISECOND = 253_402_300_799_999
 """The end of the year 9999: later instants would be longer as text, and sort wrongly."""
+# Both are compiled on first use, as few requests need them.
 # https://www.rfc-editor.org/rfc/rfc3339#section-5.6
-_RFC_3339 = re.compile(
-    r"(\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:)([0-5]\d|60)(\.\d+)?(Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII
-)
+_RFC_3339 = r"(\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:)([0-5]\d|60)(\.\d+)?(Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)"
+# https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7
+_HTTP_DATE = r"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT"
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 _correction = 0
 
@@ -47,7 +49,7 @@ def read(text: str) -> int:
     Instants before 1970 become 0. Fractions are cut to milliseconds. A leap second becomes the last millisecond before
     it.
     """
-    parts = _RFC_3339.fullmatch(text.upper())
+    parts = re.fullmatch(_RFC_3339, text.upper(), re.ASCII)
     if not parts:
         raise ValueError("not RFC 3339")
     date_and_minute, second, fraction, offset = parts.groups()
@@ -60,6 +62,19 @@ def read(text: str) -> int:
     if parts[2] == "60" and instant % _DAY != _DAY - 1:
         raise ValueError("a leap second is the last of a day in UTC")
     return instant
+
+
+def read_http_date(text: str) -> int:
+    """Parse a Date header, such as `Wed, 01 Apr 2026 12:00:00 GMT`, to milliseconds since 1970.
+
+    Raises ValueError for anything else, also for the two obsolete formats, which no AWS service sends.
+    """
+    parts = re.fullmatch(_HTTP_DATE, text, re.ASCII)
+    if not parts:
+        raise ValueError("not an HTTP date")
+    month = _MONTHS.index(parts[2]) + 1
+    day, year, hour, minute, second = map(int, parts.group(1, 3, 4, 5, 6))
+    return milliseconds(datetime(year, month, day, hour, minute, second, tzinfo=UTC))
 
 
 def local(milliseconds: int, zone: tzinfo) -> datetime:

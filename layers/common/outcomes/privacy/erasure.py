@@ -28,7 +28,6 @@ import hmac
 import json
 from collections.abc import Iterator
 from contextlib import suppress
-from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -323,6 +322,6 @@ def count_rows(deleted: dict[str, int], kind: str, keys: list[Item]) -> None:
 def _instant(date: str) -> str:
     """Convert an answer's Date header (DynamoDB's clock) to an instant. If there is no header, use our clock."""
     try:
-        return instants.text(int(parsedate_to_datetime(date).timestamp()) * 1000)
+        return instants.text(instants.read_http_date(date))
     except ValueError:
         return instants.text(instants.now())

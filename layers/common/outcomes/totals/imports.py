@@ -21,10 +21,10 @@ statement and an import never both begin without seeing the other.
 """
 
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
 from outcomes.aws.services import Item
+from outcomes.contract import instants
 
 STRETCH = "import"
 
@@ -63,6 +63,6 @@ class Imports(NamedTuple):
 def service_time(date: str) -> int | None:
     """Convert a Date header to milliseconds since 1970. Return None if it is missing or damaged."""
     try:
-        return int(parsedate_to_datetime(date).timestamp()) * 1000
+        return instants.read_http_date(date)
     except ValueError:
         return None

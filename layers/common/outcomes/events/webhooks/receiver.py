@@ -4,11 +4,11 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
-from http.client import HTTPException
 from typing import NamedTuple
 
 from outcomes.aws.addresses import NotPublic, public_addresses
-from outcomes.aws.connection import Connection, NotSent, Reply, Resolve
+from outcomes.aws.connection import Connection, NotSent, Resolve
+from outcomes.aws.replies import Reply
 from outcomes.contract import instants
 
 SECONDS = 10  # limit for a whole attempt: DNS, connecting, sending, and the answer's headers
@@ -79,7 +79,7 @@ class Receiver:
         except NotSent as failure:
             reason = "not_public" if isinstance(failure.__cause__, NotPublic) else "no_connection"
             return Attempt(reason, cause=str(failure))
-        except (OSError, HTTPException) as failure:
+        except OSError as failure:
             # Not the error's text, which may quote the receiver's answer.
             return Attempt("timeout" if isinstance(failure, TimeoutError) else "broken", cause=type(failure).__name__)
         if 200 <= reply.status < 300:
