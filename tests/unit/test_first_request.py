@@ -15,7 +15,7 @@ import pytest
 from outcomes.auth.keys import fingerprint
 
 from bench.measure import stub
-from bench.outcome import AGENT_KEY
+from bench.outcome import AGENT_KEY, cookie
 from tests.conftest import ROOT
 from tests.events import KEY, agent, proxy_event, session
 
@@ -55,14 +55,17 @@ WITH_A_KEY = proxy_event("POST", authorizer=None) | {
 }
 WITH_AN_AGENT_KEY = WITH_A_KEY | {"multiValueHeaders": {"Authorization": [f"Bearer {AGENT_KEY}"]}}
 WITH_A_SESSION = WITH_A_KEY | {"multiValueHeaders": {"Cookie": ["session=a-stored-token"]}}
+WITH_A_NEXT_AUTH_COOKIE, WITH_AN_AUTHJS_COOKIE = (
+    WITH_A_KEY | {"multiValueHeaders": {"Cookie": [cookie(kind)]}} for kind in ("next-auth", "authjs")
+)
 
 DISPENSABLE = {
     *("aws_lambda_powertools", "boto3", "botocore", "pydantic", "pydantic_core", "typing_extensions", "urllib3"),
     *("asyncio", "dataclasses", "importlib.resources", "inspect", "logging", "random", "uuid", "encodings.idna"),
-    *("email", "http", "ipaddress", "urllib.parse"),
+    *("email", "http", "ipaddress", "joserfc", "urllib.parse"),
 }
 ENGINE = "pydantic_core._pydantic_core"
-DECRYPTS = {"cryptography", "joserfc"}
+DECRYPTS = {"cryptography"}
 VERIFIES_TOKENS = {"outcomes.auth.openid_connect", "outcomes.auth.issuer_keys", "outcomes.aws.addresses"}
 WITH_AN_ISSUER = {
     "OIDC_ISSUER": "https://login.example.com/",
@@ -186,8 +189,10 @@ def test_files_that_python_writes_while_compiling_are_ignored(service: dict[str,
         (WITH_A_KEY, {"caller": "key"}, set(), []),
         (WITH_A_SESSION, {"caller": "session", "userId": "42"}, {*DECRYPTS, ENGINE}, ["127.0.0.1"]),
         (WITH_AN_AGENT_KEY, {"caller": "agent"}, {*DECRYPTS, ENGINE, "decimal"}, ["127.0.0.1"]),
+        (WITH_A_NEXT_AUTH_COOKIE, {"caller": "session"}, {ENGINE}, ["127.0.0.1"]),
+        (WITH_AN_AUTHJS_COOKIE, {"caller": "session"}, {ENGINE}, ["127.0.0.1"]),
     ],
-    ids=["the platform's key", "a stored session", "an agent key"],
+    ids=["the platform's key", "a stored session", "an agent key", "next-auth's cookie", "Auth.js's cookie"],
 )
 def test_a_credential_loads_only_what_verifies_it_even_with_an_issuer(
     event: dict[str, Any], context: dict[str, str], unneeded: set[str], hosts: list[str], service: dict[str, str]
