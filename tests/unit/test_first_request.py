@@ -128,6 +128,7 @@ def first_request(
             "KEYS_TABLE": "keys",  # the stub knows the table by this name
             "ACCEPT_PLAIN_COOKIES": "true",
             "OIDC_ISSUER": "",
+            "PYTHONTZPATH": "",
         }
         | service,
         capture_output=True,
@@ -161,6 +162,7 @@ def test_a_first_request_loads_and_opens_nothing_dispensable(
     told = first_request(function, event, service)
     assert told["answer"].get("statusCode", 200) == 200, told["answer"]
     assert not DISPENSABLE & set(told["modules"])
+    assert not [name for name in told["modules"] if name.startswith("_sysconfigdata")]
     assert told["connected"] == hosts
     assert told["opened"] == [
         path for path in told["opened"] if "/tzdata/" in path and function.startswith("summarize")
