@@ -10,9 +10,9 @@ from outcomes.contract.json_text import response_bytes
 from outcomes.contract.limits import MAX_RESPONSE_BYTES
 from outcomes.ledger.export import csv_line
 
-from bench.outcome import answered, remembered, stored
+from bench.outcome import AGENT_KEY_ROW, answered, remembered, stored
 from bench.storage import KEPT_OVERHEAD_BYTES, TRANSACTION, item_bytes, read_units, write_units
-from bench.totals import YEAR, Case, average_bytes, looks
+from bench.totals import YEAR, Case, looks
 
 LISTED = 20
 BATCHED = 100
@@ -28,7 +28,6 @@ class Call(NamedTuple):
     """The resources that one call uses."""
 
     name: str
-    outcomes: int
     milliseconds: float
     memory_gb: float
     write_units: float
@@ -50,6 +49,7 @@ def calls(assumed: dict[str, Any]) -> list[Call]:
     batch_answer = len('{"status":"created","id":"01M881HMN5BK0R53WV7N3P1R3Q"},') * BATCHED
     # A list reads one outcome more than its limit, to know whether there is a next page.
     listed = _read_units(LISTED + 1)
+    looked_up = read_units(AGENT_KEY_ROW)  # last_used_at is written once an hour, which costs nothing here
     line = csv_line(stored(0))
     exported = MAX_RESPONSE_BYTES // response_bytes(line)
     read = _read_units(exported)
@@ -57,14 +57,14 @@ def calls(assumed: dict[str, Any]) -> list[Call]:
     usual = assumed["memory_gb"]
     summed = len('{"date":"2026-04-01","count":27,"value_usd":12500.5},') * SUMMED.days
     return [
-        Call("record", 1, assumed["record_ms"], usual, once, 0, 1, len('{"ok":true}')),
-        Call("record, no Idempotency-Key", 1, assumed["record_ms"], usual, unkeyed, 0, 1, len('{"ok":true}')),
-        Call("record, by MCP", 1, assumed["mcp_ms"], assumed["mcp_memory_gb"], once, 0, 1, assumed["tool_bytes"]),
-        Call(f"batch of {BATCHED}", BATCHED, assumed["batch_ms"], usual, once * BATCHED, 0, 1, batch_answer),
-        Call(f"list ({LISTED} outcomes)", LISTED, assumed["list_ms"], usual, 0, listed, 0, len(answered()) * LISTED),
+        Call("record", assumed["record_ms"], usual, once, 0, 1, len('{"ok":true}')),
+        Call("record, no Idempotency-Key", assumed["record_ms"], usual, unkeyed, 0, 1, len('{"ok":true}')),
+        Call("record, agent key", assumed["record_ms"], usual, once, looked_up, 1, len('{"ok":true}')),
+        Call("record, by MCP", assumed["mcp_ms"], assumed["mcp_memory_gb"], once, 0, 1, assumed["tool_bytes"]),
+        Call(f"batch of {BATCHED}", assumed["batch_ms"], usual, once * BATCHED, 0, 1, batch_answer),
+        Call(f"list ({LISTED} outcomes)", assumed["list_ms"], usual, 0, listed, 0, len(answered()) * LISTED),
         Call(
             f"export ({exported:,} outcomes)",
-            exported,
             assumed["export_ms"],
             usual,
             0,
@@ -74,8 +74,7 @@ def calls(assumed: dict[str, Any]) -> list[Call]:
         ),
         *[
             Call(
-                f"{look.name} summary ({SUMMED.number:,} outcomes)",
-                SUMMED.number,
+                f"{look.name} summary",
                 assumed[f"{look.name}_summary_ms"],
                 assumed["summary_memory_gb"],
                 look.write_units,
@@ -171,64 +170,71 @@ def table() -> str:
     prices, assumed = inputs()
     columns = calls(assumed)
     costs = [parts(call, prices, assumed) for call in columns]
-    by_outcome = [sum(cost.values()) / call.outcomes for call, cost in zip(columns, costs, strict=True)]
     lines = [
         f"| US dollars a million | {' | '.join(call.name for call in columns)} |",
         f"|---|{'---|' * len(columns)}",
         *(f"| {part} | {' | '.join(f'{cost[part]:.2f}' for cost in costs)} |" for part in costs[0]),
         f"| **sum** | {' | '.join(f'**{sum(cost.values()):.2f}**' for cost in costs)} |",
-        f"| a million outcomes | {' | '.join(f'{each:.2f}' for each in by_outcome)} |",
     ]
     item = item_bytes(stored(0))
     kept = GB / (item + KEPT_OVERHEAD_BYTES) / 1_000_000
-    record, unkeyed, _, _, listed, exported, first, next_ = columns
+    record, unkeyed, by_agent, _, batch, listed, exported, first, next_ = columns
     quiet, busy = (traced(a_second, assumed) * prices["xray_per_million_traces"] for a_second in (1, BUSY))
     text = [
         "AWS's public prices for us-east-1 and arm64, without free tiers; prices and assumptions are in",
-        f"`bench/prices.toml`. An outcome has {item} bytes as DynamoDB counts. Recording it with an",
-        f"Idempotency-Key, as our clients do, takes {record.write_units:.0f} write units (two items in one",
-        f"transaction, which doubles them), without a key {unkeyed.write_units:.0f}. A list of",
+        f"`bench/prices.toml`. An outcome has {item} bytes. Recording it with an",
+        f"Idempotency-Key takes {record.write_units:.0f} write units (two items in a",
+        f"transaction, which doubles them), without a key {unkeyed.write_units:.0f}. An agent key is looked up with",
+        f"{by_agent.read_units:.0f} read unit. A list of",
         f"{LISTED} takes {listed.read_units:.0f} read units and sends {listed.answer_bytes / 1000:.1f} KB;",
-        f"an export of the largest response takes {exported.read_units:,.0f} read units.",
-        f"Assumed times: {assumed['authorizer_ms']} ms for the authorizer, at {assumed['authorizer_memory_gb']} GB;",
-        f"{assumed['mcp_ms']} ms to record by MCP, at {assumed['mcp_memory_gb']} GB;",
-        f"{assumed['record_ms']} ms to record, {assumed['list_ms']} to list, {assumed['batch_ms']} for a batch",
-        f"and {assumed['export_ms']} for an export, at {assumed['memory_gb']} GB. A first summary of a year of",
-        f"{SUMMED.number:,} outcomes by {SUMMED.agents} agents, of {average_bytes():.0f} bytes each, takes",
-        f"{first.read_units:,.0f} read units, {first.write_units:.0f} write units and",
-        f"{assumed['first_summary_ms']} ms; each later one {next_.read_units:g} read units, plus what was recorded",
-        f"since, and {assumed['next_summary_ms']} ms, at {assumed['summary_memory_gb']} GB.",
-        f"If each of a million records starts both functions, in {assumed['authorizer_start_ms']} and",
-        f"{assumed['record_start_ms']} ms, that costs ${started(prices, assumed):.2f} more.",
+        f"the largest export takes {exported.read_units:,.0f}. A first summary of a year of",
+        f"{SUMMED.number:,} outcomes by {SUMMED.agents} agents takes",
+        f"{first.read_units:,.0f} read and {first.write_units:.0f} write units; each later one",
+        f"{next_.read_units:g} read units, plus what was recorded since. If each of a million records starts both",
+        f"functions, that costs ${started(prices, assumed):.2f} more. A million outcomes in batches cost",
+        f"${sum(parts(batch, prices, assumed).values()) / BATCHED:.2f}.",
         f"The authorizer's part of a million calls is ${authorized(prices, assumed):.2f}, also if it refuses them.",
-        "Each call writes a line to the access log.",
         "With `Tracing=Active`, X-Ray traces the first call of each second and",
         f"{assumed['traced_of_the_others']:.0%} of the others, for ${quiet:.2f} more a million at one call a second,",
         f"${busy:.2f} at {BUSY}.",
     ]
     month = [
-        f"By the month, whatever the traffic: for each GB of outcomes kept ({kept:.1f} million of them)",
-        f"${prices['kept_gb_month']:.2f}, with",
+        f"Each GB of kept outcomes ({kept:.1f} million of them) costs ${prices['kept_gb_month']:.2f} a month, and",
         f"${prices['restorable_gb_month']:.2f} more for restore to any point in time.",
     ]
     told = event(prices, assumed)
     together = told["EventBridge"] + (sum(told.values()) - told["EventBridge"]) / BATCHED
     events = [
-        "With an `EventBusName`, a million events, of which each outcome and each correction is one, cost",
-        f"${sum(told.values()):.2f} more where each comes alone:",
-        f"{', '.join(f'{part} {cost:.2f}' for part, cost in told.items())}. Lambda is taken to need",
-        f"{assumed['event_ms']} ms. Where {BATCHED} come at once, they share a call: ${together:.2f} for a million.",
-        "An event of more than 64 KB counts as two or more to EventBridge, and a correction takes a read unit. Without",
-        "a bus there is nothing to pay.",
+        "With an `EventBusName`, each outcome and each correction is an event. A million of them cost",
+        f"${sum(told.values()):.2f} more if each comes alone:",
+        f"{', '.join(f'{part} {cost:.2f}' for part, cost in told.items())}. If",
+        f"{BATCHED} come at once, they share a call: ${together:.2f} a million.",
+        "An event of more than 64 KB counts as two or more.",
     ]
     posted = webhook(prices, assumed)
     polled = assumed["empty_receives_a_month"] / 1_000_000 * prices["queue_per_million"]
     webhooks = [
-        f"With a `WebhookUrl`, a million events that the receiver takes at once cost ${sum(posted.values()):.2f} more:",
-        f"{', '.join(f'{part} {cost:.2f}' for part, cost in posted.items())}. Lambda is taken to need",
-        f"{assumed['webhook_ms']} ms, most of which the receiver takes; one that hangs costs ten seconds of each",
-        f"attempt. By the month ${prices['secret_month']:.2f} for the secret, and ${polled:.2f} for looking into",
-        "a queue that is empty.",
+        f"With a `WebhookUrl`, a million events cost ${sum(posted.values()):.2f} more if no attempt fails:",
+        f"{', '.join(f'{part} {cost:.2f}' for part, cost in posted.items())}. A",
+        "receiver that hangs costs ten seconds of each",
+        f"attempt. The secret costs ${prices['secret_month']:.2f} a month, and polling the empty queue ${polled:.2f}.",
     ]
     paragraphs = [fill(" ".join(each), 120) for each in (text, month, events, webhooks)]
     return "\n\n".join([paragraphs[0], "\n".join(lines), *paragraphs[1:]])
+
+
+def savings() -> str:
+    """Return the table of what would make a record with an Idempotency-Key cheaper, and why it is not done."""
+    prices, assumed = inputs()
+    record, *_ = calls(assumed)
+    puts = record.write_units / TRANSACTION * (TRANSACTION - 1) * prices["write_units_per_million"]
+    http_api = prices["gateway_per_million"] - prices["http_api_per_million"]
+    return "\n".join(
+        [
+            "| instead | saves | but |",
+            "|---|---|---|",
+            f"| two conditional puts, no transaction | {puts:.2f} | if one fails, a retry records the outcome twice, or"
+            " never |",
+            f"| an HTTP API | {http_api:.2f} | it has no firewall, and its errors lack our shape and CORS headers |",
+        ]
+    )

@@ -85,7 +85,7 @@ def used(environment: str, outcomes: int, prices: dict[str, Any], assumed: dict[
     summary again, at most once per poll.
     """
     template = deployed(environment)
-    record, _, _, _, listed, _, _, summary = cost.calls(assumed)
+    record, _, _, _, _, listed, _, _, summary = cost.calls(assumed)
     polls = OPEN_HOURS * 3600 // assumed["poll_seconds"] * DAYS
     has_totals = "SummarizeOutcomesFunction" in template.resources("AWS::Serverless::Function")
     summaries = min(polls, outcomes * OPEN_HOURS // 24) if has_totals else 0
@@ -143,7 +143,7 @@ def month_table() -> str:
 
 def rewritten(text: str) -> str:
     """Replace each section between marks. Raises ValueError if the text has none."""
-    sections = {"calls": cost.table, "idle": idle_lines, "month": month_table}
+    sections = {"calls": cost.table, "savings": cost.savings, "idle": idle_lines, "month": month_table}
     marked = re.compile(
         r"(<!-- made by `make cost`: (\w+) -->\n).*?(\n<!-- end of what `make cost` makes -->)", re.DOTALL
     )

@@ -48,8 +48,15 @@ def test_the_row_of_an_idempotency_key_has_the_size_of_a_stored_one(tables: dict
 
 def test_an_idempotency_key_costs_four_write_units_instead_of_one() -> None:
     _, assumed = cost.inputs()
-    keyed, unkeyed, _, batch, *_ = cost.calls(assumed)
+    keyed, unkeyed, _, _, batch, *_ = cost.calls(assumed)
     assert (keyed.write_units, unkeyed.write_units, batch.write_units) == (4, 1, 4 * cost.BATCHED)
+
+
+def test_an_agent_key_costs_one_read_unit() -> None:
+    prices, assumed = cost.inputs()
+    platform, _, agent, *_ = (cost.parts(call, prices, assumed) for call in cost.calls(assumed))
+    assert agent["DynamoDB"] - platform["DynamoDB"] == pytest.approx(prices["read_units_per_million"])
+    assert agent | {"DynamoDB": 0} == platform | {"DynamoDB": 0}
 
 
 def test_a_next_summary_costs_far_less_than_the_first() -> None:
