@@ -249,7 +249,7 @@ def _endpoints(url: str) -> dict[str, str]:
 
 
 @contextmanager
-def stub(trusted: Path = RUNTIME / "botocore/cacert.pem") -> Iterator[Stub]:
+def stub(trusted: Path = LAYER / "outcomes/aws/amazon_roots.pem") -> Iterator[Stub]:
     """Run a stub in another process. trusted: a file of certificate authorities, to which the stub's is added."""
     with TemporaryDirectory() as folder:
         made = certificates.make(Path(folder), trusted)

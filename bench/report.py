@@ -59,22 +59,27 @@ class Report:
             rows.append(cells + self.bar(name, bars.get(name), ratio))
         self.table(["", "ms", f"over {base}", "by wall time", "bar", "verdict"], rows)
 
-    def lives(self, lives: Mapping[str, Lives], base: str) -> None:
-        """Add a table of processor times until the first event and its answer, also relative to `base`."""
+    def lives(self, lives: Mapping[str, Lives], base: str, bars: Mapping[str, float]) -> None:
+        """Add a table of processor times until the first event and its answer, also relative to `base`.
+
+        bars: limits of the first answer's relative time.
+        """
         unit = lives[base]
         rows = []
         for name, lived in lives.items():
             event, answered = lived.event, lived.answered
+            ratio = answered.cpu / unit.answered.cpu
             rows.append(
                 [
                     name,
                     f"{event.cpu * 1000:.0f}",
                     f"{event.cpu / unit.event.cpu:.2f}",
                     f"{answered.cpu * 1000:.0f}",
-                    f"{answered.cpu / unit.answered.cpu:.2f}",
+                    f"{ratio:.2f}",
                     f"{answered.wall / unit.answered.wall:.2f}",
                     f"{answered.peak_bytes / 1e6:.0f}",
+                    *self.bar(f"first answer of {name}", bars.get(name), ratio),
                 ]
             )
         columns = ["", "first event ms", "over the first row", "first answer ms", "over the first row", "by wall time"]
-        self.table([*columns, "peak memory MB"], rows)
+        self.table([*columns, "peak memory MB", "bar", "verdict"], rows)
