@@ -178,14 +178,13 @@ def table() -> str:
     ]
     item = item_bytes(stored(0))
     kept = GB / (item + KEPT_OVERHEAD_BYTES) / 1_000_000
-    record, unkeyed, by_agent, _, batch, listed, exported, first, next_ = columns
+    record, unkeyed, _, _, batch, listed, exported, first, next_ = columns
     quiet, busy = (traced(a_second, assumed) * prices["xray_per_million_traces"] for a_second in (1, BUSY))
     text = [
         "AWS's public prices for us-east-1 and arm64, without free tiers; prices and assumptions are in",
         f"`bench/prices.toml`. An outcome has {item} bytes. Recording it with an",
         f"Idempotency-Key takes {record.write_units:.0f} write units (two items in a",
-        f"transaction, which doubles them), without a key {unkeyed.write_units:.0f}. An agent key is looked up with",
-        f"{by_agent.read_units:.0f} read unit. A list of",
+        f"transaction, which doubles them), without a key {unkeyed.write_units:.0f}. A list of",
         f"{LISTED} takes {listed.read_units:.0f} read units and sends {listed.answer_bytes / 1000:.1f} KB;",
         f"the largest export takes {exported.read_units:,.0f}. A first summary of a year of",
         f"{SUMMED.number:,} outcomes by {SUMMED.agents} agents takes",
