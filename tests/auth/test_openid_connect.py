@@ -61,12 +61,19 @@ def issuer() -> Iterator[Issuer]:
 
 
 @pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Allow a minute for calls to the issuer, as this machine may be busy."""
+    for limit in ("FETCH_SECONDS", "CONNECT_SECONDS"):
+        monkeypatch.setattr(issuer_keys, limit, 60)
+
+
+@pytest.fixture
 def warnings() -> list[str]:
     return []
 
 
 @pytest.fixture
-def keys(issuer: Issuer, clock: Clock, warnings: list[str]) -> IssuerKeys:
+def keys(patient: None, issuer: Issuer, clock: Clock, warnings: list[str]) -> IssuerKeys:  # noqa: ARG001
     return IssuerKeys(issuer.url, clock=clock, warn=warnings.append)
 
 
@@ -76,10 +83,17 @@ def openid(issuer: Issuer, keys: IssuerKeys, clock: Clock) -> OpenIdConnect:
 
 
 @pytest.fixture
-def authorizer(deploy: Callable[..., ModuleType], issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def authorizer(
+    patient: None,  # noqa: ARG001
+    deploy: Callable[..., ModuleType],
+    issuer: Issuer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> ModuleType:
     """Load the authorizer with the issuer's settings, and set the clock to noon."""
     monkeypatch.setattr(instants, "now", lambda: NOON * 1000)
-    return deploy(OIDC_ISSUER=issuer.url, OIDC_AUDIENCE=AUDIENCE, OIDC_USER_CLAIM="sub", OIDC_COOKIE="token")
+    app = deploy(OIDC_ISSUER=issuer.url, OIDC_AUDIENCE=AUDIENCE, OIDC_USER_CLAIM="sub", OIDC_COOKIE="token")
+    monkeypatch.setattr(app, "LOOK_UP_SECONDS", 60)
+    return app
 
 
 def refused(openid: OpenIdConnect, token: str) -> str:
