@@ -20,6 +20,7 @@ from outcomes.aws.connection import Connection
 from outcomes.contract import instants, json_text
 from outcomes.ledger import ulid
 from outcomes.privacy.erasure import hashed
+from outcomes.totals import settled_intervals
 
 from functions.export_outcomes import app as export_outcomes
 from functions.list_outcomes import app as list_outcomes
@@ -31,7 +32,7 @@ from ops.history import writer
 from ops.history.mapper import ulid_of
 from tests.aws import PARAMETERS, STACKS, aws_client, scan
 from tests.conftest import RunMain
-from tests.events import proxy_event, session
+from tests.events import KEY, proxy_event, session
 from tests.faults import THROTTLED, Fault, Request, answered, error, lost, vanished
 from tests.interleaving.schedule import Killed
 from tests.ops.imports import SECRET, TARGET, import_all, old_row, planned, write_ndjson
@@ -241,6 +242,18 @@ def test_lists_exports_and_sums_equal_the_source(tmp_path: Path) -> None:
             for zone in ("UTC", "America/New_York", "Asia/Kolkata"):
                 sums = said(summary(user_id, choice, zone), "month")
                 assert sums == added_up(expected, choice, zone, "month")
+
+
+def test_stored_sums_of_outcomes_without_a_user_follow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settled_intervals, "SAVED_PER_COST", 0)
+    query: Any = {"userId": "none", "from": "2026-04-01", "to": "2026-04-02"}
+    event = proxy_event("GET", "/api/outcomes/summary", authorizer=KEY | {"reads": "none"}, query=query)
+    for number in (20, 40):
+        rows = [old_row(1 + index, APRIL + index, user_id=None) for index in range(number)]
+        import_all(write_ndjson(tmp_path / "old.ndjson", rows))
+        for _ in range(2):  # the second summary reads stored sums
+            assert json.loads(summarize_outcomes.handler(event, None)["body"])["count"] == number
+    assert [row for row in scan("TotalsTable") if row["stretch"]["S"].startswith("UTC#")]
 
 
 @pytest.fixture
