@@ -184,7 +184,7 @@ def table() -> str:
         "AWS's public prices for us-east-1 and arm64, without free tiers; prices and assumptions are in",
         f"`bench/prices.toml`. An outcome has {item} bytes. Recording it with an",
         f"Idempotency-Key takes {record.write_units:.0f} write units (two items in a",
-        f"transaction, which doubles them), without a key {unkeyed.write_units:.0f}. A list of",
+        f"transaction), without a key {unkeyed.write_units:.0f}. A list of",
         f"{LISTED} takes {listed.read_units:.0f} read units and sends {listed.answer_bytes / 1000:.1f} KB;",
         f"the largest export takes {exported.read_units:,.0f}. A first summary of a year of",
         f"{SUMMED.number:,} outcomes by {SUMMED.agents} agents takes",
@@ -196,6 +196,13 @@ def table() -> str:
         "With `Tracing=Active`, X-Ray traces the first call of each second and",
         f"{assumed['traced_of_the_others']:.0%} of the others, for ${quiet:.2f} more a million at one call a second,",
         f"${busy:.2f} at {BUSY}.",
+    ]
+    puts = record.write_units / TRANSACTION * (TRANSACTION - 1) * prices["write_units_per_million"]
+    http_api = prices["gateway_per_million"] - prices["http_api_per_million"]
+    savings = [
+        f"Two conditional puts instead of the transaction would save ${puts:.2f}, but if one fails, a retry records",
+        f"the outcome twice, or never. An HTTP API would save ${http_api:.2f}, but it has no firewall, and its errors",
+        "lack our shape and CORS headers.",
     ]
     month = [
         f"Each GB of kept outcomes ({kept:.1f} million of them) costs ${prices['kept_gb_month']:.2f} a month, and",
@@ -214,26 +221,8 @@ def table() -> str:
     polled = assumed["empty_receives_a_month"] / 1_000_000 * prices["queue_per_million"]
     webhooks = [
         f"With a `WebhookUrl`, a million events cost ${sum(posted.values()):.2f} more if no attempt fails:",
-        f"{', '.join(f'{part} {cost:.2f}' for part, cost in posted.items())}. A",
-        "receiver that hangs costs ten seconds of each",
-        f"attempt. The secret costs ${prices['secret_month']:.2f} a month, and polling the empty queue ${polled:.2f}.",
+        f"{', '.join(f'{part} {cost:.2f}' for part, cost in posted.items())}. The",
+        f"secret costs ${prices['secret_month']:.2f} a month, and polling the empty queue ${polled:.2f}.",
     ]
-    paragraphs = [fill(" ".join(each), 120) for each in (text, month, events, webhooks)]
+    paragraphs = [fill(" ".join(each), 120) for each in (text, savings, month, events, webhooks)]
     return "\n\n".join([paragraphs[0], "\n".join(lines), *paragraphs[1:]])
-
-
-def savings() -> str:
-    """Return the table of what would make a record with an Idempotency-Key cheaper, and why it is not done."""
-    prices, assumed = inputs()
-    record, *_ = calls(assumed)
-    puts = record.write_units / TRANSACTION * (TRANSACTION - 1) * prices["write_units_per_million"]
-    http_api = prices["gateway_per_million"] - prices["http_api_per_million"]
-    return "\n".join(
-        [
-            "| instead | saves | but |",
-            "|---|---|---|",
-            f"| two conditional puts, no transaction | {puts:.2f} | if one fails, a retry records the outcome twice, or"
-            " never |",
-            f"| an HTTP API | {http_api:.2f} | it has no firewall, and its errors lack our shape and CORS headers |",
-        ]
-    )

@@ -143,7 +143,7 @@ def month_table() -> str:
 
 def rewritten(text: str) -> str:
     """Replace each section between marks. Raises ValueError if the text has none."""
-    sections = {"calls": cost.table, "savings": cost.savings, "idle": idle_lines, "month": month_table}
+    sections = {"calls": cost.table, "idle": idle_lines, "month": month_table}
     marked = re.compile(
         r"(<!-- made by `make cost`: (\w+) -->\n).*?(\n<!-- end of what `make cost` makes -->)", re.DOTALL
     )
