@@ -37,7 +37,7 @@ ACCEPT_PLAIN_COOKIES = os.environ["ACCEPT_PLAIN_COOKIES"] == "true"
 PLATFORM_MAY_READ = os.environ["PLATFORM_MAY_READ"] == "true"
 OIDC_ISSUER = os.environ["OIDC_ISSUER"]  # empty if OpenID Connect is off
 
-WITHOUT_OUTCOMES = ("/api/keys/", "/api/outcomes/types/")  # GETs whose answers contain no outcomes
+WITHOUT_OUTCOMES = ("/api/keys/", "/api/outcomes/types/")  # paths of GET requests whose answers contain no outcomes
 
 LOOK_UP_SECONDS = 4.5
 """Seconds for all calls to AWS services together: less than the timeout, so that a failure is still logged."""
@@ -66,7 +66,7 @@ def handler(event: "Event", _context: object) -> "Policy":
         return _allow(event, f"key:{agent_key.id}", _bounds(agent_key), "authorization")
 
     refused = None
-    if OIDC_ISSUER and bearer and bearer.count(".") == 2:  # a JSON Web Token
+    if OIDC_ISSUER and bearer and bearer.count(".") == 2:  # the credential is a JSON Web Token
         user = _looked_up(event, lambda: _openid_connect().user_id(bearer, until))
         if isinstance(user, int):
             caller = {"caller": "session", "userId": str(user), "credential": "bearer"}
@@ -89,7 +89,7 @@ def _is_read(event: "Event") -> bool:
 
 
 def _platform_read(event: "Event", until: float) -> dict[str, str]:
-    """Log that the platform reads outcomes, and return as context whose: `{"reads": "42"}`, or `none` for no user's.
+    """Log that the platform reads outcomes. Return the user as context: `{"reads": "42"}`, or `none` for no user.
 
     Return an empty dict if the platform may not read them: the function answers with an error.
     """
@@ -153,7 +153,7 @@ def _agent_keys() -> "AgentKeys":
 
 
 def _looked_up[Found](event: "Event", look_up: "Callable[[], Found]") -> "Found | NoSession":
-    """Return what `look_up` finds, or the NoSession that it raises. Any other exception is raised."""
+    """Return the result of `look_up`, or the NoSession that it raises. Raise every other error."""
     from outcomes.auth.tokens import NoSession, SessionsUnavailable
 
     try:
@@ -201,9 +201,10 @@ def _allow(event: "Event", principal: str, caller: dict[str, str], credential: s
     """Return the policy that allows this call. credential: the header that was verified.
 
     During an update from a release that cached reads, the old stage also calls this code. It caches by the Cookie
-    header, so the policy of a read must cover the other reads. A cached answer must not count for a request with other
-    credentials. So if the verified header is not the whole cache key, the context has its fingerprint, and handlers
-    compare it with that of their own request. AWS does not document which of several Cookie headers is the key.
+    header, so the policy of a read must cover the other reads. A cached policy must not be applied to a request with
+    other credentials. So if the verified header is not the whole cache key, the context has its fingerprint, and
+    handlers compare it with that of their own request. AWS does not document which of several Cookie headers is the
+    key.
     """
     resource = event["methodArn"]
     if _is_read(event):
@@ -222,7 +223,10 @@ def _allow(event: "Event", principal: str, caller: dict[str, str], credential: s
 
 
 def _refusal(event: "Event", refused: "NoSession") -> Exception:
-    """Return the exception that makes API Gateway answer 401. Log the details if there are any besides the reason."""
+    """Return the exception that makes API Gateway answer 401.
+
+    Log the details that NoSession contains besides its reason.
+    """
     if refused.why:
         _log(event).info("Token refused", why=refused.why)
     return _unauthorized(refused.reason)
@@ -232,7 +236,7 @@ def _unauthorized(reason: str) -> Exception:
     from outcomes.edge.observability import count
 
     count("AuthRefused", "reason", [reason])
-    return Exception("Unauthorized")  # API Gateway answers 401 only for exactly this text
+    return Exception("Unauthorized")  # API Gateway answers 401 only if the exception has exactly this text
 
 
 def _failure(event: "Event", cause: str) -> Exception:

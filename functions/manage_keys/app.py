@@ -51,7 +51,7 @@ def _own_key(caller: Caller) -> Response:
     if not caller.agent_key:
         raise NotFound
     key = agent_keys.find(caller.agent_key.key_id)
-    if key is None:  # revoked after the authorizer read it
+    if key is None:  # the key was revoked after the authorizer read it
         raise Unauthorized
     return ok(_json(key.public()))
 
@@ -90,7 +90,7 @@ def _revoke(event: Event, caller: Caller) -> Response:
     except NotFound:
         if caller.session_user is None:
             raise
-        # Another user's key: a session must not find out that it exists.
+        # The key belongs to another user, and a session must not find out that it exists.
     return ok('{"ok":true}')
 
 

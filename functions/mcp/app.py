@@ -69,7 +69,7 @@ def _record_many(event: Event, caller: Caller, arguments: dict[str, Any]) -> str
 
 
 def _correct(caller: Caller, arguments: dict[str, Any], body: dict[str, Any]) -> str:
-    from outcomes.contract.corrections import Correction  # imported here, as Corrections may be off
+    from outcomes.contract.corrections import Correction  # imported here, because Corrections may be off
     from outcomes.ledger.corrections import Corrections
 
     id_, key = str(arguments["outcome_id"]), arguments["idempotency_key"]
@@ -81,7 +81,7 @@ def _correct(caller: Caller, arguments: dict[str, Any], body: dict[str, Any]) ->
 
 
 def _list(caller: Caller, sent: dict[str, list[str]]) -> str:
-    from outcomes.contract import queries  # imported here, as recording does not need it
+    from outcomes.contract import queries  # imported here, because recording does not need it
 
     one, several = _parameters(sent)
     limit, filters = queries.limit(one("limit")), Filters.from_query(one, several)
@@ -105,6 +105,6 @@ def _parameters(sent: dict[str, list[str]]) -> tuple[Any, Any]:
 
 
 def _reader(caller: Caller) -> int:
-    if caller.agent_key is None:  # cannot happen: tool_calls.check already refused it
+    if caller.agent_key is None:  # this cannot happen, because tool_calls.check has already refused such a call
         raise Forbidden
     return caller.agent_key.user_id

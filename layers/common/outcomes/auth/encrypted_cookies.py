@@ -12,15 +12,15 @@ from outcomes.auth.session_secrets import derived_key
 from outcomes.auth.tokens import NoSession, base64url_decoded, is_plausible, json_object, user_id_of
 
 HEADER_MEMBERS = {"alg", "enc", "kid", "typ", "cty"}
-MAX_HEADER_LENGTH = 1024  # encoded; joserfc's limit
-CLOCK_LEEWAY_SECONDS = 15  # same as in next-auth and Auth.js
+MAX_HEADER_LENGTH = 1024  # length of the encoded header; joserfc has the same limit
+CLOCK_LEEWAY_SECONDS = 15  # next-auth and Auth.js allow the same leeway
 
 
 class EncryptedCookie(NamedTuple):
     """A kind of encrypted session cookie.
 
     name: the cookie's name without prefix. encryption: the only content encryption it uses (RFC 7518, 5.1).
-    key_length: in bytes. label, salted_by_name: inputs for the key derivation.
+    key_length: the length of the key in bytes. label, salted_by_name: inputs for the key derivation.
     """
 
     name: str
@@ -55,7 +55,8 @@ def is_token_of(family: EncryptedCookie, token: str) -> bool:
     header = json_object(base64url_decoded(header_part))
     if header.get("alg") != "dir" or header.get("enc") != family.encryption:
         return False
-    # No other members: a compressed token (zip) could be a decompression bomb, and we implement no extension (crit).
+    # Other members are refused: a compressed token (zip) could be a decompression bomb, and we implement no extension
+    # (crit).
     return header.keys() <= HEADER_MEMBERS and all(isinstance(value, str) for value in header.values())
 
 
@@ -69,8 +70,8 @@ def decrypt(token: str, key: bytes, encryption: str) -> bytes | None:
     parts = token.split(".")
     _, _, nonce, ciphertext, tag = decoded = [base64url_decoded(part) for part in parts]
     if any(_base64url(data) != part for data, part in zip(decoded, parts, strict=True)):
-        return None  # several texts would decode to the same bytes
-    header = parts[0].encode()  # authenticated as it was sent
+        return None  # otherwise several texts would decode to the same bytes
+    header = parts[0].encode()  # the encoded header is authenticated in the form in which it was sent
     try:
         decrypt_parts = _decrypt_gcm if encryption == "A256GCM" else _decrypt_cbc_hs512
         return decrypt_parts(key, header, nonce, ciphertext, tag)
@@ -110,12 +111,12 @@ def _base64url(data: bytes) -> str:
 def user_of_claims(plaintext: bytes, now: float) -> int:
     claims = json_object(plaintext)
     expires_at, not_before = claims.get("exp"), claims.get("nbf", 0)
-    if type(expires_at) is not int or type(not_before) is not int:  # not isinstance, which would accept a bool
+    if type(expires_at) is not int or type(not_before) is not int:  # isinstance would also accept a bool
         raise NoSession("malformed_session")
     if expires_at <= now - CLOCK_LEEWAY_SECONDS or not_before > now + CLOCK_LEEWAY_SECONDS:
         raise NoSession("expired_session")
     claim = claims.get("userId")
-    if claim is None:  # use the subject: a string (RFC 7519) or a number
+    if claim is None:  # the subject may be a string (RFC 7519) or a number
         claim = claims.get("sub")
     elif isinstance(claim, str):
         raise NoSession("no_user")

@@ -17,9 +17,9 @@ from outcomes.aws.connection import Connection, NotSent, Resolve, addresses
 if TYPE_CHECKING:
     from joserfc.jwk import Key
 
-FETCH_SECONDS = 3  # limit for both requests together
-CONNECT_SECONDS = 1.5  # limit for one address, so that there is time for another
-MAX_BYTES = 65_536  # maximum size of each answer
+FETCH_SECONDS = 3  # limit for the requests for metadata and keys together
+CONNECT_SECONDS = 1.5  # limit for connecting to one address, so that time is left to try another
+MAX_BYTES = 65_536  # maximum size of each of the issuer's answers
 MAX_KEYS = 50
 
 FRESH_SECONDS = 60 * 60
@@ -40,7 +40,8 @@ ALGORITHMS: dict[tuple[object, object], frozenset[str]] = {
 }
 PUBLIC_MEMBERS = ("kty", "crv", "n", "e", "x", "y")
 
-# Allows https, or http on the loopback for the local stack. template.yaml allows the same for OidcIssuer.
+# Allows https. Allows http only on the loopback interface, for the local stack. The parameter OidcIssuer in
+# template.yaml has the same pattern.
 _URL = re.compile(
     r"(?P<origin>(https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?|(?P<loopback>http://(localhost|127\.0\.0\.1)))(:[0-9]{1,5})?)"
     r"(?P<target>/[!$-~]*)?",
@@ -148,8 +149,8 @@ class IssuerKeys:
             reply = connection.get(headers, until, target=match["target"] or "/", at_most=MAX_BYTES + 1)
         except NotSent as failure:
             raise SessionsUnavailable(f"Issuer: {failure}") from failure
-        except (OSError, ValueError) as failure:  # ValueError: a port above 65,535
-            # Not the error's text, which may quote the answer.
+        except (OSError, ValueError) as failure:  # ValueError means that the port is above 65,535
+            # Log only the error's type: its text may quote the issuer's answer.
             raise SessionsUnavailable(
                 f"Issuer: no answer from {match['origin']}: {type(failure).__name__}"
             ) from failure
@@ -168,7 +169,8 @@ class IssuerKeys:
 
 def _matching(keys: list[PublicKey], key_id: str | None) -> list[PublicKey]:
     if key_id is None:
-        return keys if len(keys) == 1 else []  # OpenID Connect Core, 10.1
+        # An issuer with several keys must send key ids (OpenID Connect Core, 10.1).
+        return keys if len(keys) == 1 else []
     return [key for key in keys if key.id == key_id]
 
 

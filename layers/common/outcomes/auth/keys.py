@@ -7,7 +7,7 @@ imports this module for every call with a key, so it imports nothing that loads 
 from hashlib import sha256
 from hmac import compare_digest
 
-# Far more than `make key` prints. Longer text is refused without hashing it.
+# Keys printed by `make key` are far shorter. Longer text is refused without hashing it.
 MAX_KEY_LENGTH = 512
 
 
@@ -51,6 +51,7 @@ def is_valid(key: str, fingerprints: tuple[bytes, ...]) -> bool:
         return False
     digest = sha256(key.encode()).digest()
     valid = False
-    for known in fingerprints:  # compare all, so that the timing does not reveal which one matched
+    # always compare with every fingerprint, so that the timing does not reveal which one matched
+    for known in fingerprints:
         valid |= compare_digest(digest, known)
     return valid

@@ -22,7 +22,8 @@ from outcomes.contract.limits import MAX_ID
 
 CLOCK_LEEWAY_SECONDS = 60
 
-# A token must not say where its key is. Critical headers are refused because this code supports none (RFC 7515, 4.1).
+# Refuse tokens whose header contains a key or its location. Refuse critical headers, because this code supports none
+# (RFC 7515, 4.1).
 REFUSED_HEADERS = frozenset({"jku", "jwk", "x5u", "x5c", "crit", "b64"})
 
 
@@ -93,7 +94,7 @@ class OpenIdConnect:
         from joserfc.jws import JWSRegistry
 
         signed, _, signature = token.rpartition(".")
-        # Verify directly: a header registry would refuse private headers, such as Clerk's.
+        # Verify without joserfc's header registry, which would refuse private headers such as Clerk's.
         verifies = JWSRegistry.algorithms[algorithm].verify
         if not any(verifies(signed.encode(), base64url_decoded(signature), key.key) for key in keys):
             raise NoSession("unknown_session", "its signature is not valid")

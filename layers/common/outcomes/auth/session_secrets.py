@@ -19,15 +19,15 @@ PSEUDONYMS = "Outcomes API: users in logs"
 
 
 def derived_key(secret: str, length: int, label: str, salt: str = "") -> bytes:
-    """Derive a key from the session secret: HKDF-SHA256 (RFC 5869). length: in bytes."""
-    from cryptography.hazmat.primitives.hashes import SHA256  # imported here, as it loads slowly
+    """Derive a key of `length` bytes from the session secret with HKDF-SHA256 (RFC 5869)."""
+    from cryptography.hazmat.primitives.hashes import SHA256  # imported on first use, because it loads slowly
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
     return HKDF(SHA256(), length, salt.encode(), label.encode()).derive(secret.encode())
 
 
 class Version(NamedTuple):
-    """A version of the session secret. created_at, read_at: in seconds since the epoch."""
+    """A version of the session secret. created_at, read_at: instants in seconds since the epoch."""
 
     text: str
     created_at: float
@@ -50,7 +50,7 @@ class SessionSecrets:
         self._look_failed = False
 
     def try_each(self, decrypted: Callable[[str], bytes | None], until: float = NEVER) -> bytes | None:
-        """Call `decrypted` with each version. Return the first result that is not None, or None if all are.
+        """Call `decrypted` with each version of the secret. Return the first result that is not None, or else None.
 
         If no cached version can decrypt the token, it may need the previous or a brand-new version. Both are read
         again, at most every 30 seconds, so that many invalid tokens cause few reads.
@@ -77,7 +77,7 @@ class SessionSecrets:
         return None
 
     def pseudonym(self, user_id: int, until: float = NEVER) -> str:
-        """Return the HMAC-SHA256 of a user's id, for logs; a plain hash could be reversed, as ids are small.
+        """Return the HMAC-SHA256 of a user's id, for logs. A plain hash could be reversed by trying all ids.
 
         Raises SessionsUnavailable if the secret cannot be read before `until`.
         """

@@ -122,7 +122,7 @@ def _cookies(headers: Sequence[str]) -> dict[str, set[str]]:
 def _value(cookies: dict[str, set[str]], name: str) -> str:
     values = cookies.get(name, {""})
     if len(values) > 1:
-        # Another host of the domain may have set one of the values: neither can be trusted.
+        # Another host of the domain may have set one of the values, so neither value can be trusted.
         raise NoSession("ambiguous_session")
     return next(iter(values))
 
@@ -134,6 +134,7 @@ def _whole_or_chunks(cookies: dict[str, set[str]], name: str) -> str:
     while chunk := _value(cookies, f"{name}.{len(chunks)}"):
         chunks.append(chunk)
     if whole and chunks:
-        # The libraries never set both: one comes from another host of the domain.
+        # The libraries never set a whole cookie and chunks together, so another host of the domain must have set one of
+        # them.
         raise NoSession("ambiguous_session")
     return whole or "".join(chunks)

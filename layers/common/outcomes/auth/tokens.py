@@ -13,11 +13,11 @@ LIMITS = Limits(attempts=2, connect=0.5, read=1, total=4)
 """Limits of a call to the sessions table or Secrets Manager, unless the authorizer's deadline is earlier."""
 MAX_TOKEN_LENGTH = 10_240  # API Gateway's limit for all headers together
 
-DECIMAL = re.compile(r"[1-9][0-9]{0,15}")  # int() alone would accept " 20 ", "2_0" and digits of every script
+DECIMAL = re.compile(r"[1-9][0-9]{0,15}")  # int() would also accept " 20 ", "2_0" and digits of other scripts
 
 
 def now() -> float:
-    """Return the time in seconds since the epoch, by the corrected clock."""
+    """Return the corrected clock's time in seconds since the epoch."""
     return instants.now() / 1000
 
 
@@ -57,7 +57,7 @@ def whole_number(text: str | None) -> int | None:
 def user_id_of(claim: object) -> int | None:
     """Return the user id in a claim that is a whole number or its digits. Return None for anything else."""
     user_id = whole_number(claim) if isinstance(claim, str) else claim
-    # not isinstance, which would accept a bool
+    # isinstance would also accept a bool
     return user_id if type(user_id) is int and 1 <= user_id <= MAX_ID else None
 
 

@@ -11,7 +11,7 @@ from threading import Thread
 
 from outcomes.aws.connection import Found, addresses
 
-# All addresses that IANA assigns: https://www.iana.org/assignments/ipv6-unicast-address-assignments
+# The range from which IANA assigns public addresses: https://www.iana.org/assignments/ipv6-unicast-address-assignments
 # It excludes embedded IPv4 addresses (::/96, ::ffff:0:0/96, 64:ff9b::/96) and site-local ones (fec0::/10).
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 # Reserved for protocols and documentation. Python treats parts of them as global, such as anycast relays.
@@ -46,7 +46,7 @@ def public_addresses(host: bytes, port: int, seconds: float) -> list[Found]:
 
 
 def _within(host: bytes, port: int, seconds: float) -> list[Found]:
-    """Resolve in a separate thread, as the operating system's resolver has no timeout."""
+    """Call the resolver in a separate thread, because the operating system's resolver has no timeout."""
     answers: SimpleQueue[list[Found] | OSError] = SimpleQueue()
 
     def look_up() -> None:
@@ -54,7 +54,7 @@ def _within(host: bytes, port: int, seconds: float) -> list[Found]:
             answers.put(addresses(host, port, seconds))
         except OSError as failure:
             answers.put(failure)
-        except UnicodeError:  # some operating systems raise this for invalid names
+        except UnicodeError:  # some operating systems raise UnicodeError for invalid names
             answers.put(socket.gaierror("not a name"))
 
     Thread(target=look_up, daemon=True).start()

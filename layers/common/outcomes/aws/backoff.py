@@ -20,8 +20,10 @@ KEYS_PER_CALL = 100  # https://docs.aws.amazon.com/amazondynamodb/latest/APIRefe
 
 
 class Backoff:
-    """The pauses between attempts, and a deadline after which no attempt may begin. seconds: until the deadline;
-    RETRY_SECONDS unless given."""
+    """The pauses between attempts, and a deadline after which no attempt may begin.
+
+    seconds: the time until the deadline, by default RETRY_SECONDS.
+    """
 
     def __init__(self, seconds: float | None = None) -> None:
         self.at = time.monotonic() + (RETRY_SECONDS if seconds is None else seconds)
@@ -40,7 +42,10 @@ class Backoff:
 
 
 def read_items(dynamodb: DynamoDB, table: str, keys: list[Item], backoff: Backoff) -> list[Item]:
-    """Read items by their keys, consistently and in any order. Missing items are left out. Raises like `read_pages`."""
+    """Read items by their keys with consistent reads, in any order.
+
+    Missing items are left out. Raises like `read_pages`.
+    """
     return [item for items, _ in read_pages(dynamodb, table, keys, backoff) for item in items]
 
 

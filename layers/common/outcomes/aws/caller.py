@@ -20,9 +20,10 @@ from outcomes.errors import Busy, Mistimed
 
 
 class Answer(dict[str, Any]):
-    """The JSON of a successful answer.
+    """A successful answer, with its JSON.
 
-    maybe_applied: whether an earlier attempt may have taken effect, too. date: the Date header, by the service's clock.
+    maybe_applied: whether an earlier attempt may also have taken effect. date: the Date header, which the service's
+    clock sets.
     """
 
     maybe_applied = False
@@ -32,8 +33,8 @@ class Answer(dict[str, Any]):
 class Limits(NamedTuple):
     """Limits of a call.
 
-    attempts: the maximum number. connect, read: seconds to connect, and for each send or receive. total: seconds for
-    all attempts. Only DNS lookups can wait longer.
+    attempts: the maximum number of attempts. connect: seconds to connect. read: seconds for each send or receive.
+    total: seconds for all attempts. Only DNS lookups can exceed these limits.
     """
 
     attempts: int
@@ -44,9 +45,9 @@ class Limits(NamedTuple):
 
 NEVER = float("inf")  # no deadline
 
-PAUSE = 0.025  # maximum seconds before the second attempt; doubled for each further attempt
+PAUSE = 0.025  # maximum pause before the second attempt in seconds; it doubles for each further attempt
 
-MAX_ASKED_PAUSE = 5  # maximum seconds by which the service may prolong a pause
+MAX_ASKED_PAUSE = 5  # maximum pause in seconds that a service may ask for
 
 THROTTLED_ATTEMPTS = 2
 THROTTLED_PAUSE = 0.05
@@ -56,7 +57,7 @@ QUOTA = 500
 COST, COST_OF_TIMEOUT, REFILL = 5, 10, 1
 """Retry quota: retries use it up, successes refill it. If a service fails for long, calls are attempted only once."""
 
-MAX_SKEW = 240  # maximum seconds of clock skew that cannot be why a signature was refused: AWS accepts 300
+MAX_SKEW = 240  # AWS accepts a clock skew of 300 s, so a smaller skew in seconds cannot be why it refused a signature
 
 MAX_AGE = 60
 """Maximum seconds between the timestamp that a call writes and its signature. As the service checks the signature
@@ -95,7 +96,8 @@ SKEWED = {
 }
 ERRORS = {"ConditionalCheckFailedException": ConditionFailed, "TransactionCanceledException": TransactionCanceled}
 
-# By region prefix. All other regions belong to the public partition or AWS GovCloud.
+# Domains of the AWS partitions, by the prefix of their regions. All other regions belong to the public partition or AWS
+# GovCloud.
 DOMAINS = {
     "cn-": "amazonaws.com.cn",
     "eu-isoe-": "cloud.adc-e.uk",
@@ -124,7 +126,7 @@ def jitter(seconds: float) -> float:
 
 
 class _Failure(NamedTuple):
-    """A failed attempt that may be retried. pause: seconds that the service asked for."""
+    """A failed attempt that may be retried. pause: how many seconds the service asked us to wait."""
 
     cause: Exception
     maybe_applied: bool
@@ -181,7 +183,7 @@ class Service:
         """
         until = min(until, self._clock() + self.limits.total)
         allowed = attempts or self.limits.attempts
-        if operation == "TransactWriteItems":  # with the token, DynamoDB applies the transaction only once
+        if operation == "TransactWriteItems":  # the token makes DynamoDB apply the transaction only once
             request = {"ClientRequestToken": os.urandom(16).hex(), **request}
         body = _json(request).encode()
         try:
@@ -264,12 +266,13 @@ class Service:
             "authorization": signature.authorization(credentials, self.region, self.name, signed, body),
             "user-agent": "outcomes-api",
         }
-        # The invocation's trace id, so that the call is part of the same trace:
+        # Send the invocation's X-Ray trace id, so that the call becomes part of the same trace:
         # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
         trace = os.environ.get("_X_AMZN_TRACE_ID")
         if trace and "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
             if not _TRACE.issuperset(trace):
-                from urllib.parse import quote  # it loads slowly, and Lambda's trace ids do not need it
+                # imported here because it loads slowly, and Lambda's trace ids do not need it
+                from urllib.parse import quote
 
                 trace = quote(trace, safe="-=;:+&[]{}\"',")
             headers["x-amzn-trace-id"] = trace

@@ -1,7 +1,7 @@
 """A kept-alive HTTP/1.1 connection whose requests have a deadline.
 
-A socket's own timeout restarts with each received byte, so a slow trickle of bytes never times out. Here each wait is
-also bounded by the deadline of the whole call.
+A socket's own timeout restarts with each received byte, so an answer that arrives byte by byte never times out. Here,
+the deadline of the whole call also limits each wait.
 """
 
 import io
@@ -23,7 +23,8 @@ type Resolve = Callable[[bytes, int, float], list[Found]]
 
 NO_LIMIT = float("inf")  # seconds
 
-# Not urllib.parse, which loads slowly. Groups: scheme, host with port, host (IPv6 in brackets), port.
+# A regular expression, because urllib.parse loads slowly. Its groups are the scheme, the host with port, the host (IPv6
+# in brackets) and the port.
 _ENDPOINT = re.compile(r"(https?)://(?:[^/?#@]*@)?((\[[0-9a-f:.]+\]|[^\s/?#@:\[\]]+)(?::([0-9]{0,5}))?)/?")
 
 
@@ -39,9 +40,9 @@ def addresses(host: bytes, port: int, _seconds: float) -> list[Found]:
 class Connection:
     """A connection to one endpoint, opened on first use and reopened after it was dropped. Not thread-safe.
 
-    connect, read: maximum seconds to connect, and for each send or receive.
+    connect: maximum seconds to connect. read: maximum seconds for each send or receive.
     authorities: a file of trusted certificate authorities; None for the system's authorities.
-    or_system: whether to use the system's authorities from the first failed verification on.
+    or_system: whether to use the system's authorities after the first failed verification.
     clock: returns seconds; `post`'s deadline is on this clock.
     resolve: returns the only addresses that the connection may use.
     """
@@ -62,11 +63,11 @@ class Connection:
             raise ValueError(f"not an endpoint: {endpoint}")
         is_https = url[1] == "https"
         self.host = url[2]
-        # As bytes: for a str, Python would load its IDNA codec, and that takes longer than the call itself.
+        # Pass the host as bytes: for a str, Python would load its IDNA codec, which takes longer than the call itself.
         self._address = url[3].strip("[]").encode("ascii"), int(url[4] or (443 if is_https else 80))
         self._connect_seconds, self._read_seconds, self._clock, self._resolve = connect, read, clock, resolve
         self._tls, self._or_system = None, or_system
-        if is_https:  # created at start-up, as reading the certificates takes some milliseconds
+        if is_https:  # created at start-up, because reading the certificates takes some milliseconds
             self._tls = ssl.create_default_context(cafile=authorities)
         self._socket: socket.socket | None = None
 
@@ -113,10 +114,10 @@ class Connection:
             stream = io.BufferedReader(incoming)
             reply, persists = read_reply(stream, at_most)
             incoming.is_done = True
-            if not persists or stream.peek():  # bytes after an answer would be read as the next answer
+            if not persists or stream.peek():  # bytes after this answer would be taken for the next answer
                 self.close()
         except BaseException:
-            self.close()  # otherwise the rest of this answer would be read as the next answer
+            self.close()  # otherwise the unread rest of this answer would be taken for the next answer
             raise
         return reply
 
@@ -135,7 +136,7 @@ class Connection:
 
     def _connected(self, until: float) -> socket.socket:
         if self._socket and _is_readable(self._socket):
-            self.close()  # the server closed it while idle, or sent unexpected bytes
+            self.close()  # the server closed the idle connection, or sent unexpected bytes
         if not self._socket:
             self._socket = self._new_socket(until)
         return self._socket
@@ -151,7 +152,7 @@ class Connection:
                 if not self._tls:
                     return sock
                 sock.settimeout(self._wait(self._connect_seconds, until))  # one timeout for the whole handshake
-                # An end of the connection that the TLS layer does not announce is an error (RFC 9112, 9.8).
+                # It is an error if the connection ends without a TLS closure alert (RFC 9112, 9.8).
                 return self._tls.wrap_socket(sock, server_hostname=self._address[0], suppress_ragged_eofs=False)
             except OSError as exc:
                 sock.close()
@@ -163,7 +164,7 @@ class Connection:
 
 
 class _Incoming(io.RawIOBase):
-    """A socket for a BufferedReader. The timeout is set again before each read. is_done: whether to read no more."""
+    """A socket for a BufferedReader. The timeout is set again before each read. is_done: whether to stop reading."""
 
     def __init__(self, sock: socket.socket, wait: Callable[[], float]) -> None:
         self._sock, self._wait, self.is_done = sock, wait, False

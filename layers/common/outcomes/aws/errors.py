@@ -53,4 +53,4 @@ class TransactionCanceled(ServiceError):
 
 
 class Unavailable(CallFailed):
-    """No attempts are left, or no time. `__cause__` is the error of the last attempt."""
+    """No attempts or no time are left. `__cause__` is the error of the last attempt."""

@@ -1,7 +1,8 @@
 """Read HTTP/1.1 answers: https://www.rfc-editor.org/rfc/rfc9112
 
-This replaces `http.client`, which takes a sixth of a cold start to load. It reads the same answers, but refuses those
-that `http.client` guesses at: an answer that is cut off anywhere, and one whose end is ambiguous.
+This replaces `http.client`, because loading that takes a sixth of a cold start. It reads the same answers with two
+exceptions: it refuses an answer that is cut off anywhere, and an answer whose end is ambiguous. `http.client` only
+guesses in these cases.
 """
 
 import io
@@ -9,10 +10,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 MAX_LINE = 65_536  # bytes
-MAX_LINES = 100  # of headers, with the empty line at their end
-MAX_BODY = 100_000_000  # bytes; this much memory is reserved before a body or a chunk is read
+MAX_LINES = 100  # maximum number of header lines, with the empty line at their end
+MAX_BODY = 100_000_000  # maximum bytes, because this much memory is reserved before a body or a chunk is read
 
-# https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2. Sets, as regular expressions take longer to compile.
+# https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2. These are sets, because regular expressions take longer to
+# compile.
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _DIGITS = {10: frozenset("0123456789"), 16: frozenset("0123456789ABCDEFabcdef")}
 
@@ -22,7 +24,7 @@ class BrokenReply(OSError):
 
 
 class Reply(NamedTuple):
-    """An HTTP answer. headers: by lower-case name."""
+    """An HTTP answer. headers: the headers' values by lower-case name."""
 
     status: int
     headers: Mapping[str, str]
@@ -30,10 +32,11 @@ class Reply(NamedTuple):
 
 
 def read_reply(stream: io.BufferedIOBase, at_most: int | None) -> tuple[Reply, bool]:
-    """Read an answer to a GET or POST. Return it, and whether the connection may be used for another request.
+    """Read an answer to a GET or POST. Return the answer, and whether the connection may be used for another request.
 
-    at_most: how many bytes of the body to read; None reads the whole body. If it is 0, invalid headers are skipped, as
-    none of them is needed. Raises BrokenReply, without quoting the answer, and what reading from the stream raises.
+    at_most: how many bytes of the body to read; None reads the whole body. If `at_most` is 0, invalid headers are
+    skipped, because none of them is needed. Raises BrokenReply, without quoting the answer, and the errors of reading
+    from the stream.
     """
     version, status, headers = "", 0, {}
     while status < 200:  # interim answers such as 100 Continue come before the final one (RFC 9110, 15.2)

@@ -32,7 +32,10 @@ class SecretsManager(Service):
         return [version for version in found if version is not None]
 
     def version(self, secret: str, stage: str, until: float = NEVER) -> Answer | None:
-        """Read version AWSCURRENT or AWSPREVIOUS of a secret; None before its first rotation. Raises like `call`."""
+        """Read the version AWSCURRENT or AWSPREVIOUS of a secret.
+
+        Return None for AWSPREVIOUS if the secret was never rotated. Raises like `call`.
+        """
         try:
             return self.call("GetSecretValue", {"SecretId": secret, "VersionStage": stage}, until=until)
         except ServiceError as error:

@@ -14,7 +14,7 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 
 
 class Credentials(NamedTuple):
-    """AWS credentials. token: the session token, None for a long-lived access key."""
+    """AWS credentials. token: the session token, or None for a long-lived access key."""
 
     key_id: str
     secret: str
@@ -63,7 +63,7 @@ def authorization(by: Credentials, region: str, service: str, headers: Mapping[s
     return f"{ALGORITHM} Credential={by.key_id}/{scope}, SignedHeaders={names}, Signature={signature}"
 
 
-@lru_cache(maxsize=2)  # a service's key is the same all day, and a function calls at most two services
+@lru_cache(maxsize=2)  # a service's signing key is valid for a day, and a function calls at most two services
 def _signing_key(secret: str, scope: str) -> bytes:
     key = f"AWS4{secret}".encode()
     for part in scope.split("/"):

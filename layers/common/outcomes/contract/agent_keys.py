@@ -57,6 +57,6 @@ ROTATION = Body(Rotation)
 def read_body[T](kind: Body[T], body: dict[str, Any], *, session_user: int | None, types: Types | None = None) -> T:
     """Parse a body, a JSON object whose numbers are `Decimal`. Raises BadRequest.
 
-    session_user: overrides the body's `userId`; None if the platform is calling. types: see `Body.given`.
+    session_user: replaces the body's `userId`; None if the platform is calling. types: see `Body.given`.
     """
     return kind.read(body if session_user is None else body | {"userId": Decimal(session_user)}, types)

@@ -24,8 +24,8 @@ from outcomes.errors import BadRequest, Fault, Refused
 class Body[T]:
     """A parser for one kind of body.
 
-    names: maps the model's field names to those in a request. rules: by field name in a request.
-    required: names in a request of the fields that have no default.
+    names: maps the model's field names to the request's field names. rules: maps the request's field names to rules.
+    required: the request's names of fields without a default.
     """
 
     def __init__(self, model: type[T], parts: Iterable[str] | None = None) -> None:
@@ -54,7 +54,8 @@ class Body[T]:
         """Parse only the fields that `body` has, like `read`. Return their values by the model's field names.
 
         types: the valid outcome types; None accepts any well-formed name.
-        as_before: use the older, wider rule of each field that has one, and accept any type, see `read_or_refuse`.
+        as_before: whether to use the older, wider rule of each field that has one, and to accept any type; see
+        `read_or_refuse`.
         """
         try:
             fields: dict[str, Any] = (
@@ -66,7 +67,7 @@ class Body[T]:
         except ValidationError as invalid:
             errors = invalid.errors(include_url=False, include_context=False, include_input=False)
             faulty = {error["loc"][0] for error in errors}
-        # Raised outside `except`: the original error quotes the input, which must not be logged.
+        # Raise outside the `except` block: the original error quotes the input, which must not be logged.
         words = {name: rule.words for name, rule in self.rules.items() if name in faulty}
         names = ", ".join(types or ())
         details = [Fault(field=name, message=said.replace(OUTCOME_TYPES, names)) for name, said in words.items()]

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 class Bounds(NamedTuple):
     """The bounds of an agent key; None means no bound.
 
-    user_id, agent_id: the only ones that its outcomes may have, and their defaults. max_value_usd: the maximum absolute
-    value.
+    user_id, agent_id: the only user and agent that the key's outcomes may have, also used as defaults. max_value_usd:
+    the maximum absolute value of an outcome.
     """
 
     key_id: str
@@ -24,14 +24,14 @@ class Bounds(NamedTuple):
     scopes: "Set[str]"
 
     def complete(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Return `body` with the key's user and agent added if it has none."""
+        """Return a copy of `body` in which the key's user and agent replace missing ones."""
         own = {"userId": self.user_id, "agentId": self.agent_id}
         return body | {name: Decimal(id_) for name, id_ in own.items() if id_ is not None and body.get(name) is None}
 
     def check(self, fields: "Mapping[str, Any]", within: str = "") -> None:
         """Raise Forbidden with each field that is out of bounds.
 
-        fields: an outcome's fields, by NewOutcome's names. within: the prefix of their names in the request.
+        fields: an outcome's fields, by the names in NewOutcome. within: the prefix of the fields' names in the request.
         """
         broken = {}
         if "user_id" in fields and fields["user_id"] != self.user_id:
@@ -49,7 +49,7 @@ class Bounds(NamedTuple):
 
 
 def kind_of(recorded_by: str) -> str:
-    """Return the `Caller.kind` of a stored `Caller.recorded_by`."""
+    """Return the kind of the caller that a stored `recorded_by` names."""
     return {"key": "platform", "session": "owner"}.get(recorded_by, "agent")
 
 

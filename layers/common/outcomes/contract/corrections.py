@@ -62,7 +62,7 @@ _UNLIMITED = {(CorrectionType.VOID, "platform"), (CorrectionType.UPHOLD, "platfo
 class OutcomeState(NamedTuple):
     """The state that decides whether an outcome may be corrected.
 
-    recorded_by: None if unknown. version: the number of corrections.
+    recorded_by: who recorded it, or None if unknown. version: the number of corrections.
     """
 
     recorded_by: str | None
@@ -77,7 +77,7 @@ class _Head(NamedTuple):
 
 
 class Assignment(NamedTuple):
-    """The body of a request to assign an outcome without a user to one."""
+    """The body of a request to assign an outcome without a user to a user."""
 
     user_id: Annotated[int, rules.whole_number()]
 
@@ -93,7 +93,7 @@ SOME_CHANGE = f"must be an object with at least one of {', '.join(CHANGES.rules)
 class Correction(NamedTuple):
     """A valid request for a correction.
 
-    user_id: the outcome's user, or None. changes: an amend's new values, by NewOutcome's names.
+    user_id: the outcome's user, or None. changes: an amend's new values, by the names in NewOutcome.
     ignored: unknown fields of the body. refusal: see `read_or_refuse`; raised only if the idempotency key has no row.
     """
 
@@ -156,7 +156,7 @@ class Correction(NamedTuple):
             except Forbidden:
                 if caller.may_read:
                     raise
-                raise Forbidden from None  # the violated bound would reveal the outcome's content
+                raise Forbidden from None  # naming the violated bound would reveal the outcome's content
             key.check(self.changes, within="changes.")
 
     def next_status(self, caller: Caller, recorded: OutcomeState, corrected_by: "Mapping[str, int]") -> str:
@@ -190,7 +190,7 @@ class Correction(NamedTuple):
         for name, in_request in CHANGES.names.items():
             if name in self.changes:
                 value = self.changes[name]
-                # A field that is set to null differs from a field that was not sent.
+                # A field that was sent as null is not the same as a field that was not sent.
                 digests[f"changes.{in_request}"] = (
                     sha256().digest()[:16] if value is None else digest(in_request, value)
                 )
@@ -218,7 +218,7 @@ def _delta(tally: str, fields: CountedFields, sign: int) -> Delta:
 def _given(
     kind: Body[Any], body: dict[str, Any], as_before: bool, types: Types | None = None, within: str = ""
 ) -> tuple[dict[str, Any], list[Fault]]:
-    """Parse the sent fields. Return the values and the faults."""
+    """Parse the fields that were sent. Return their values and their faults."""
     try:
         return kind.given(body, types, as_before=as_before), []
     except BadRequest as refused:

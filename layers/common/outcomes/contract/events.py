@@ -30,8 +30,8 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html"""
 class Event(NamedTuple):
     """A domain event.
 
-    id: unique; the same if the event is published again. time: in the format of `instants.text`.
-    data: JSON text. brief: `data` without metadata; None if there is no metadata.
+    id: a unique id, which stays the same if the event is published again. time: when it happened, in the format of
+    `instants.text`. data: JSON text. brief: `data` without metadata, or None if there is no metadata.
     """
 
     id: str
@@ -43,7 +43,7 @@ class Event(NamedTuple):
 
 
 def cloud_event(event: Event, source: str) -> str:
-    """Return an event as JSON text. source: the name of the stack."""
+    """Return an event as a CloudEvent in JSON text. source: the name of the stack."""
     return (
         f'{{"specversion":"1.0","id":{json_text.string(event.id)},"source":{json_text.string(source)}'
         f',"type":"{event.type}","time":"{event.time}","subject":{json_text.string(event.subject)}'

@@ -8,7 +8,7 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 _DAY = 24 * 60 * 60 * 1000
 LAST_MILLISECOND = 253_402_300_799_999
 """The end of the year 9999: later instants would be longer as text, and sort wrongly."""
-# Both are compiled on first use, as few requests need them.
+# Both patterns are compiled on first use, because few requests need them.
 # https://www.rfc-editor.org/rfc/rfc3339#section-5.6
 _RFC_3339 = r"(\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:)([0-5]\d|60)(\.\d+)?(Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)"
 # https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7
@@ -19,12 +19,12 @@ _correction = 0
 
 
 def now() -> int:
-    """Return the time of this host's clock, as corrected."""
+    """Return the current time, by this host's clock with its correction."""
     return clock.time_ns() // 1_000_000 + _correction
 
 
 def correct_by(seconds: float) -> None:
-    """Correct this process's clock. seconds: how far it is behind AWS's clock (negative: ahead)."""
+    """Correct this process's clock. seconds: how far the clock is behind AWS's clock; negative if it is ahead."""
     global _correction
     _correction += round(seconds * 1000)
 
@@ -36,9 +36,10 @@ def text(milliseconds: int) -> str:
 
 
 def milliseconds(moment: datetime) -> int:
-    """Convert to milliseconds, rounded up, of the years 1970 to 9999; others become the nearest of these.
+    """Convert a datetime to milliseconds since 1970, rounded up.
 
-    Raises OverflowError if the year in UTC is not 1 to 9999.
+    Instants before 1970 or after 9999 become the nearest instant in this range. Raises OverflowError if the year in UTC
+    is not 1 to 9999.
     """
     return min(max(0, -(-(moment - _EPOCH) // timedelta(milliseconds=1))), LAST_MILLISECOND)
 
@@ -78,7 +79,7 @@ def read_http_date(text: str) -> int:
 
 
 def local(milliseconds: int, zone: tzinfo) -> datetime:
-    """Convert to a datetime in `zone`. Raises OverflowError if it is after the year 9999 there."""
+    """Convert an instant to a datetime in `zone`. Raises OverflowError if the local year is after 9999."""
     return (_EPOCH + timedelta(milliseconds=milliseconds)).astimezone(zone)
 
 

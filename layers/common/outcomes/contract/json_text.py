@@ -25,7 +25,7 @@ def compact(value: object) -> str:
 def exact(value: Any, levels: int, *, canonical: bool = False) -> str:
     """Write a result of `read` as JSON without spaces. Unlike `json.dumps`, write every number as it was sent.
 
-    canonical: sort names and normalize numbers, so that equal values have equal texts.
+    canonical: whether to sort names and normalize numbers, so that equal values have equal texts.
     Raises ValueError if objects and lists are nested more than `levels` deep.
     """
     if isinstance(value, str):

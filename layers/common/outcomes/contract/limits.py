@@ -3,7 +3,7 @@
 # The largest whole number that every JSON reader keeps exact (RFC 8259, section 6).
 MAX_ID = 2**53 - 1
 
-# Characters are code points.
+# Lengths are in characters. A character is a Unicode code point.
 MAX_TITLE = 200
 MAX_DESCRIPTION = 1000
 MAX_REASON = 500
@@ -22,12 +22,12 @@ only have more if it is disputed and upheld again and again."""
 MAX_BODY_BYTES = 128 * 1024
 MAX_BATCH_BYTES = 1024 * 1024
 MAX_BATCH_OUTCOMES = 100  # also the maximum for all messages of one POST /mcp
-MAX_BULK_CALLS = 1  # calls of `record_outcomes` in one POST /mcp
+MAX_BULK_CALLS = 1  # maximum number of calls of the tool `record_outcomes` in one POST /mcp
 
-MAX_IGNORED_FIELDS = 20  # how many ignored fields an answer names
-MAX_IGNORED_NAME = 64  # characters of a name, after encoding
+MAX_IGNORED_FIELDS = 20  # maximum number of ignored fields that an answer names
+MAX_IGNORED_NAME = 64  # maximum characters of an ignored field's name, after encoding
 
-# Live agent keys of a user: as many as one call can read.
+# Maximum number of a user's live agent keys. One call to DynamoDB can read this many.
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 MAX_KEYS = 100
 MAX_OVERLAP_HOURS = 168
@@ -40,12 +40,12 @@ MAX_MINUTES_EARLY = 5  # how far an agent's clock may be ahead of ours
 
 DEFAULT_PAGE = 20
 MAX_PAGE = 50
-MAX_TYPES_FILTERED = 100  # maximum operands of DynamoDB's IN
+MAX_TYPES_FILTERED = 100  # DynamoDB's operator IN accepts at most this many operands
 
 DEFAULT_DAYS = 30
 MAX_YEARS = 10  # maximum length of a summary's period, in local years
-MAX_BUCKETS = 366  # days, weeks or months in a summary
-MAX_AGENTS = 100  # listed in a summary; "no agent" counts as one
+MAX_BUCKETS = 366  # maximum number of days, weeks or months in a summary
+MAX_AGENTS = 100  # maximum number of agents that a summary lists; "no agent" counts as one
 
 # Lambda's limit of 6 MB is for the whole response, which contains the body as a JSON string.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html

@@ -20,7 +20,7 @@ class LocalDay(NamedTuple):
 
 
 class LocalDays:
-    """The days of one time zone, cached by hour, as most hours lie within one day."""
+    """The days of one time zone. They are cached by hour, because most hours lie within one day."""
 
     def __init__(self, zone: tzinfo) -> None:
         self.zone = zone

@@ -57,7 +57,7 @@ class NewOutcome(NamedTuple):
     ) -> "NewOutcome":
         """Parse a body, a JSON object whose numbers are `Decimal`. Raises BadRequest with every fault.
 
-        session_user: overrides the body's `userId`; None for a caller with a key.
+        session_user: replaces the body's `userId`; None for a caller with a key.
         types, as_before: see `Body.given`.
         """
         if session_user is not None:
@@ -72,7 +72,10 @@ class NewOutcome(NamedTuple):
 
     @staticmethod
     def of_caller(body: dict[str, Any], caller: "Caller", types: Types, *, as_before: bool = False) -> "NewOutcome":
-        """Parse a body that `caller` sent. Raises Forbidden, too, if it exceeds the bounds of the caller's key."""
+        """Parse a body that `caller` sent.
+
+        Raises like `parse`, and Forbidden if the body exceeds the bounds of the caller's key.
+        """
         if caller.agent_key:
             body = caller.agent_key.complete(body)
         outcome = NewOutcome.parse(body, session_user=caller.session_user, types=types, as_before=as_before)
@@ -81,7 +84,9 @@ class NewOutcome(NamedTuple):
         return outcome
 
     def fingerprint(self) -> dict[str, bytes]:
-        """Digest each field to 16 bytes, by its name in a request. Equal values have equal digests.
+        """Compute a digest of 16 bytes of each field.
+
+        Return the digests by the fields' names in a request. Equal values have equal digests.
 
         Null fields are left out, so that adding a field to the model does not change existing fingerprints.
         """
@@ -90,7 +95,7 @@ class NewOutcome(NamedTuple):
 
 
 def digest(name: str, value: object) -> bytes:
-    """Digest a field's value, which is not null, to 16 bytes."""
+    """Compute a digest of 16 bytes of a field's value, which must not be null."""
     if name == "metadata":
         value = json_text.exact(json_text.read(str(value)), MAX_METADATA_LEVELS, canonical=True)
     return sha256(str(value).encode(errors="surrogatepass")).digest()[:16]

@@ -9,7 +9,8 @@ from enum import StrEnum
 class Kind(StrEnum):
     """The kind of a field's value. DynamoDB stores numbers as N and all other kinds as S.
 
-    TEXT: free text. NAME: a name that the contract defines. JSON: JSON text. INSTANT: in the format of `instants.text`.
+    TEXT: free text. NAME: a name that the contract defines. JSON: JSON text. INSTANT: an instant in the format of
+    `instants.text`.
     """
 
     NUMBER = "number"

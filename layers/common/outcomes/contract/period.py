@@ -50,7 +50,7 @@ class Period(NamedTuple):
         begin = queries.instant(since, "from", zone)
         length = queries.bucket(by)
         try:
-            if end is None:  # the end of the day, so that outcomes recorded a moment later are included
+            if end is None:  # use the end of the day, so that outcomes recorded a moment later are included
                 tomorrow = now.astimezone(zone).date() + timedelta(days=1)
                 end = instants.milliseconds(instants.first_instant(tomorrow, zone))
             if begin is None:
@@ -59,7 +59,7 @@ class Period(NamedTuple):
             if begin >= end or _years_later(begin, MAX_YEARS, zone) < _years_later(end, 0, zone):
                 raise BadRequest("Invalid from")
             return cls(begin, end, zone.key, length, _buckets(begin, end, length, zone))
-        except OverflowError as exc:  # after the year 9999 in `zone`
+        except OverflowError as exc:  # the local year in `zone` would be after 9999
             raise BadRequest("Invalid to") from exc
 
     def previous(self) -> Self:
@@ -117,7 +117,7 @@ def _first_day_after(day: str, by: str) -> date:
             return this + timedelta(days=7 - this.weekday())
         return (this.replace(day=1) + timedelta(days=31)).replace(day=1)
     except OverflowError:
-        return date.max  # no period contains this day
+        return date.max  # a date after every possible period
 
 
 def _days(first: date, after: date, zone: tzinfo) -> int:
@@ -127,6 +127,6 @@ def _days(first: date, after: date, zone: tzinfo) -> int:
 
 
 def _years_later(milliseconds: int, years: int, zone: tzinfo) -> tuple[int, datetime]:
-    """Return two values for comparing local times: the local year plus `years`, and the rest of the local time."""
+    """Return the local time `years` years later as a comparable pair: the year, and the rest of the local time."""
     moment = instants.local(milliseconds, zone)
     return moment.year + years, moment.replace(year=2000, tzinfo=None)

@@ -15,7 +15,7 @@ EXPORT_FORMATS = ("csv", "ndjson")
 
 
 def limit(text: str | None) -> int:
-    """Parse `limit`: default 20, at most 50."""
+    """Parse `limit`, which is 20 by default and at most 50."""
     if text is None:
         return DEFAULT_PAGE
     return min(_whole(text, "limit"), MAX_PAGE)
@@ -50,28 +50,28 @@ def statuses(texts: list[str]) -> tuple[str, ...]:
 
 
 def include(texts: list[str]) -> bool:
-    """Parse `include`, whose only value is `ledger`."""
+    """Parse `include`, whose only valid value is `ledger`."""
     if set(texts) - {"ledger"}:
         raise BadRequest("Invalid include")
     return bool(texts)
 
 
 def export_format(text: str | None) -> str:
-    """Parse `format`: default CSV."""
+    """Parse `format`, which is CSV by default."""
     if text not in (None, *EXPORT_FORMATS):
         raise BadRequest("Invalid format")
     return text or EXPORT_FORMATS[0]
 
 
 def bucket(text: str | None) -> str:
-    """Parse `by`: default day."""
+    """Parse `by`, which is `day` by default."""
     if text not in {None, "day", "week", "month"}:
         raise BadRequest("Invalid by")
     return text or "day"
 
 
 def compare(text: str | None) -> bool:
-    """Parse `compare`, whose only value is `previous`."""
+    """Parse `compare`, whose only valid value is `previous`."""
     if text not in {None, "previous"}:
         raise BadRequest("Invalid compare")
     return text is not None

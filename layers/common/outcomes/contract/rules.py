@@ -24,10 +24,10 @@ _SMALLEST_MONEY = Decimal("1e-130")
 OUTCOME_TYPES = "the outcome types"
 """A placeholder in the words of rules. `Body.given` replaces it with the names of the deployment's types."""
 
-_CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # all but tab, line feed and carriage return
+_CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # all control characters except tab, line feed and carriage return
 _WITHOUT_CONTROLS = "without control characters other than tab, line feed and carriage return"
 _CONTROL = re.compile(f"[{_CONTROLS}]")
-# Printable by Unicode, but invisible: the space, the Braille blank, Hangul fillers.
+# These characters are printable according to Unicode, but invisible: the space, the Braille blank, Hangul fillers.
 _BLANKS = " \u2800\u3164\u115f\u1160\uffa0"
 # The most frequent invisible characters, for patterns that also contain `\s`. JSON Schema cannot express all of them.
 _UNSEEN = r"\xad\u115f\u1160\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ue000-\uf8ff\ufeff\uffa0"
@@ -113,7 +113,10 @@ def one_type() -> Rule:
 
 
 def some_types() -> Rule:
-    """Accept a non-empty list of types like `one_type`. It becomes a tuple in that order, without duplicates."""
+    """Accept a non-empty list of types; each must pass `one_type`.
+
+    The list becomes a tuple in the order of the valid types, without duplicates.
+    """
     return Rule(
         f"must be a list of one or more of {OUTCOME_TYPES}",
         _made_with_types(_types),
@@ -185,7 +188,7 @@ def instant() -> Rule:
 
 
 def or_null(rule: Rule) -> Rule:
-    """Accept null as well."""
+    """Accept what `rule` accepts, and null."""
     return Rule(
         f"{rule.words}, or null",
         {"type": "nullable", "schema": rule.engine},
@@ -195,7 +198,7 @@ def or_null(rule: Rule) -> Rule:
 
 
 def or_default(rule: Rule, default: object) -> Rule:
-    """Accept null as well. Null becomes `default`."""
+    """Accept what `rule` accepts, and null. Null becomes `default`."""
     nullable = or_null(rule)
     return nullable._replace(engine=_then(lambda value: default if value is None else value, nullable.engine))
 
@@ -281,8 +284,8 @@ def _money(number: object) -> Decimal:
     except Inexact as exc:
         raise ValueError("too many digits") from exc
     if not exact:
-        return Decimal(0)  # zero without a sign
-    # 90 instead of 9E+1; below 1e15, that is at most 15 digits.
+        return Decimal(0)  # negative zero becomes zero
+    # Write 90 instead of 9E+1. Values are below 1e15, so this takes at most 15 digits.
     return exact.quantize(Decimal(1)) if exact == exact.to_integral_value() else exact
 
 

@@ -52,7 +52,10 @@ class Cell(NamedTuple):
 
 
 class Delta(NamedTuple):
-    """A change that an entry makes to one tally. sign: 1, or -1 to subtract. value_usd: already has this sign."""
+    """A change that a ledger entry makes to one tally.
+
+    sign: 1 to add, -1 to subtract. value_usd: the value, which already has this sign.
+    """
 
     tally: str
     occurred_at: str
@@ -76,7 +79,7 @@ class Sums:
         self.days: dict[str, str] = {}
 
     def of(self, cell: Cell) -> Tallies:
-        """Return the tallies of a cell, for the caller to add to."""
+        """Return the tallies of a cell. The caller may add to them."""
         tallies = self.by_cell.get(cell)
         if tallies is None:
             tallies = self.by_cell[cell] = (Sum(), Sum(), Sum(), Sum())

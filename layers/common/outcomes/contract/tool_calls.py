@@ -92,7 +92,7 @@ def outcomes(arguments: Json, caller: "Caller") -> list[Json]:
 def result(sent: Json, answer: Json, types: Types) -> Json:
     """Return the tool's result for one item of a batch.
 
-    sent: the item. answer: the route's answer for it. types: the valid outcome types.
+    sent: the item. answer: the route's answer for this item. types: the valid outcome types.
     """
     return {
         "status": answer["status"],
@@ -108,7 +108,7 @@ def result(sent: Json, answer: Json, types: Types) -> Json:
 
 
 def amendment(arguments: Json) -> Json:
-    """Return the body of an amend. Raises Mistake."""
+    """Return the body of a request to amend an outcome. Raises Mistake."""
     clear = arguments.get("clear") or []
     if not isinstance(clear, list) or not all(isinstance(name, str) and name in CLEARABLE for name in clear):
         raise Mistake(f"clear must be a list of some of {', '.join(CLEARABLE)}. Call again.")
@@ -121,7 +121,7 @@ def amendment(arguments: Json) -> Json:
 
 
 def voiding(arguments: Json) -> Json:
-    """Return the body of a void."""
+    """Return the body of a request to void an outcome."""
     return {"type": "void", "reason": arguments["reason"], "userId": arguments.get("user_id")}
 
 
@@ -191,7 +191,7 @@ def _details(error: str | None, details: list[Fault], types: Types) -> list[Faul
 
 
 def _value(name: str, value: Any) -> Any:
-    # A model may send a string: it keeps every digit, which the numbers of some clients do not.
+    # A model may send the number as a string, because some clients lose digits of numbers.
     return Decimal(value) if name == "value_usd" and isinstance(value, str) and _NUMBER.fullmatch(value) else value
 
 

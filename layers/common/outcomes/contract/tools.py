@@ -44,7 +44,10 @@ DATA = (
 
 
 class Tool(NamedTuple):
-    """A tool. scope: required of agent keys. properties: the arguments' JSON Schemas. result: the answer's schema."""
+    """A tool.
+
+    scope: the scope that an agent key needs. properties: the arguments' JSON Schemas. result: the answer's schema.
+    """
 
     title: str
     description: str
@@ -95,7 +98,7 @@ _REASON: Json = {
 
 
 def _rule(name: str) -> Json:
-    """Return a field's JSON Schema, without null, pattern and format: clients do not need to check those."""
+    """Return a field's JSON Schema without null, pattern and format, which clients do not need to check."""
     schema = NewOutcome.__annotations__[name].__metadata__[0].json_schema
     schema = schema["anyOf"][0] if name in NewOutcome._field_defaults else schema
     return {key: value for key, value in schema.items() if key not in ("pattern", "format")}
@@ -185,7 +188,7 @@ _SUMMARY: Json = _object(
     ["from", "to", "timezone", "count", "value_usd", "confirmed", "disputed", "voided", "by_type", "by_agent"],
 )
 
-# Idempotent, as the idempotency key is required.
+# Recording is idempotent, because the idempotency key is required.
 _RECORDS: Json = {"readOnlyHint": False, "destructiveHint": False, "idempotentHint": True, "openWorldHint": False}
 _CORRECTS: Json = _RECORDS | {"destructiveHint": True}
 _READS: Json = {"readOnlyHint": True, "openWorldHint": False}
@@ -321,7 +324,10 @@ read."""
 
 
 def missing(name: str, capabilities: Collection[str]) -> list[str]:
-    """Return the capabilities that a tool needs and that are off. capabilities: those that are on."""
+    """Return the capabilities that a tool needs but that are switched off.
+
+    capabilities: the capabilities that are switched on.
+    """
     return [needed for needed in NEEDED.get(name, []) if needed.lower() not in capabilities]
 
 

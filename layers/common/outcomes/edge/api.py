@@ -109,7 +109,7 @@ def endpoint(*, failure: str, origins: str, platform_may_read: bool = False) -> 
 
 
 def ok(body: str, also: dict[str, str] | None = None) -> Response:
-    """Return a response with status 200. body: JSON text. also: more headers."""
+    """Return a response with status 200. body: JSON text. also: additional headers."""
     return respond(200, body, also)
 
 
@@ -119,7 +119,10 @@ def ignored_header(names: Sequence[str]) -> dict[str, str]:
 
 
 def types_header(failures: Iterable[Exception]) -> dict[str, str]:
-    """Return the header that lists the valid outcome types if one of `failures` is an invalid type, else no header."""
+    """Return a header that lists the valid outcome types if one of `failures` is an invalid type.
+
+    Return no header otherwise.
+    """
     for failure in failures:
         if isinstance(failure, BadRequest) and failure.types:
             return {"Outcome-Types": ", ".join(failure.types)}
@@ -127,7 +130,7 @@ def types_header(failures: Iterable[Exception]) -> dict[str, str]:
 
 
 def header(event: Event, name: str) -> str | None:
-    """Return a header's value: the last one if there are several. name: in lower case."""
+    """Return a header's value, or the last value if there are several. name: the header's name in lower case."""
     for key, value in (event.get("headers") or {}).items():
         if key.lower() == name:
             return str(value)
@@ -139,7 +142,7 @@ def path_parameter(event: Event, name: str) -> str:
 
 
 def query(event: Event, name: str) -> str | None:
-    """Return a query parameter's value: the last one if there are several."""
+    """Return a query parameter's value, or the last value if there are several."""
     return (event.get("queryStringParameters") or {}).get(name)
 
 
@@ -163,13 +166,13 @@ def reader(event: Event, caller: Caller) -> int | None:
     sent = query(event, "userId")
     if sent is None:
         raise Unauthorized
-    from outcomes.contract import queries  # imported here, as only the platform's reads need it
+    from outcomes.contract import queries  # imported here, because only the platform's reads need it
 
     queries.reader(sent)
     if caller.reads is None:
         message = "reading a user's outcomes with INTERNAL_API_KEY needs PlatformMayRead=true"
         raise Forbidden(details=[Fault(field="userId", message=message)])
-    return queries.reader(caller.reads)  # whom the authorizer has logged
+    return queries.reader(caller.reads)  # the authorizer has logged that this user's outcomes are read
 
 
 def idempotency_key(event: Event) -> str | None:
@@ -208,15 +211,15 @@ def json_value(event: Event, max_bytes: int = MAX_BODY_BYTES) -> Any:
     # ValueError: not Base64, not UTF-8 or not JSON. RecursionError: nested too deeply.
     except (ValueError, RecursionError):
         pass
-    # Raised outside `except`: the original error quotes the body, which must not be logged.
+    # Raise outside the `except` block: the original error quotes the body, which must not be logged.
     raise BadRequest("Invalid JSON")
 
 
 def _caller(event: Event, origins: frozenset[str]) -> Caller:
     """Return the caller that the authorizer identified.
 
-    Raises Unauthorized if there is no caller, or if the authorizer saw other credentials. Raises like
-    `_refuse_cross_site`, too.
+    Raises Unauthorized if there is no caller, or if the authorizer saw other credentials. Also raises the errors of
+    `_refuse_cross_site`.
     """
     context: dict[str, Any] = (event.get("requestContext") or {}).get("authorizer") or {}
     for name, sent in ("cookies", "cookie"), ("authorization", "authorization"):
@@ -316,7 +319,7 @@ def _request_id(event: Event) -> str | None:
 
 
 def respond(status: int, body: str, also: dict[str, str] | None = None) -> Response:
-    """Return a response. body: JSON text, or empty. also: more headers."""
+    """Return a response. body: JSON text, or empty. also: additional headers."""
     return {
         "statusCode": status,
         "headers": {

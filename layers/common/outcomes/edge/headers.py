@@ -11,11 +11,17 @@ if TYPE_CHECKING:
 
 
 def values(event: "dict[str, Any]", name: str) -> list[str]:
-    """Return all values of a request header. name: in lower case; the event contains it as the client wrote it."""
+    """Return all values of a request header.
+
+    name: the header's name in lower case. The event contains names as the client wrote them.
+    """
     headers = event.get("multiValueHeaders") or {}
     return [value for sent_name, values in headers.items() if sent_name.lower() == name for value in values]
 
 
 def fingerprint(event: "dict[str, Any]", name: str) -> str:
-    """Compute the SHA-256 of all values of a request header, as 64 lower-case hex digits. name: in lower case."""
+    """Compute the SHA-256 of all values of a request header, as 64 lower-case hex digits.
+
+    name: the header's name in lower case.
+    """
     return sha256("\n".join(values(event, name)).encode(errors="surrogatepass")).hexdigest()

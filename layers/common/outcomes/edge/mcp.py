@@ -23,7 +23,7 @@ from outcomes.errors import BadRequest, Forbidden, Mistimed, Refused
 
 MODERN = "2026-07-28"
 WITH_INITIALIZE = ("2025-11-25", "2025-06-18", "2025-03-26")
-WITH_BATCHES = "2025-03-26"  # also assumed for clients that send no version
+WITH_BATCHES = "2025-03-26"  # the revision that is assumed if a client sends none
 VERSIONS = (MODERN, *WITH_INITIALIZE)
 
 PARSE_ERROR = -32700
@@ -33,7 +33,7 @@ INVALID_PARAMS = -32602
 HEADER_MISMATCH = -32020
 UNSUPPORTED_VERSION = -32022
 
-_STATUS = {METHOD_NOT_FOUND: 404}  # HTTP statuses of errors in the stateless revision; 400 for all other errors
+_STATUS = {METHOD_NOT_FOUND: 404}  # HTTP status by error code, in the stateless revision; all other errors have 400
 
 MAX_BATCH = 50
 MAX_ID = 255  # characters
@@ -66,8 +66,8 @@ def answer(
 ) -> Response:
     """Answer a POST.
 
-    origins: comma-separated origins whose pages may call. capabilities: those that are on, in lower case.
-    types: of outcomes. call: runs a tool; exceptions that it raises become error results.
+    origins: comma-separated origins whose pages may call. capabilities: the lower-case names of the capabilities that
+    are on. types: the valid outcome types. call: runs a tool; the exceptions that it raises become error results.
 
     Raises PayloadTooLarge, and Forbidden for a page of another origin or a session.
     """
@@ -134,7 +134,8 @@ class _Request(NamedTuple):
         if method == "tools/call" and _decoded(header(self.event, "mcp-name")) != params.get("name"):
             raise RpcError(HEADER_MISMATCH, "Mcp-Name differs from the name in the body")
         about = {"resultType": "complete", "_meta": {f"{_META}serverInfo": _SERVER}}
-        kept = {"ttlMs": 0, "cacheScope": "private"}  # because results depend on the key's bounds, which may change
+        # clients must not cache results, because these depend on the key's bounds, which may change
+        kept = {"ttlMs": 0, "cacheScope": "private"}
         match method:
             case "server/discover":
                 said = {"supportedVersions": list(VERSIONS), "capabilities": _CAPABILITIES}
@@ -240,7 +241,7 @@ class _Request(NamedTuple):
         content = f'[{{"type":"text","text":{json_text.string(text)}}}]'
         more = compact(about)[1:-1]
         result = f'{{"content":{content},"structuredContent":{structured},"isError":false{"," if more else ""}{more}}}'
-        # Only read-only tools can return this much.
+        # Only read-only tools can return so many bytes, so nothing was recorded.
         if response_bytes(result) > _ROOM:
             return _failed("The answer is too large. Call again with a smaller limit or a shorter period.", about)
         return result

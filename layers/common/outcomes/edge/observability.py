@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from outcomes.contract.models import NewOutcome
 
-_VALUES_PER_METRIC = 100  # the most values that CloudWatch accepts for a metric in one log line
+_VALUES_PER_METRIC = 100  # CloudWatch accepts at most this many values of a metric in one log line
 
 
 @cache
@@ -55,7 +55,7 @@ def count(metric: str, dimension: str, values: Iterable[str]) -> None:
 
 
 def count_busy() -> None:
-    """Write the metric Busy, for an answer of 503."""
+    """Write the metric Busy, which counts answers with the status 503."""
     count("Busy", "status", ["503"])
 
 

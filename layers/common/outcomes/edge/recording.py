@@ -39,14 +39,15 @@ def read_item(
     """Parse one outcome of a batch, with an optional `idempotencyKey`. Return the error if it is refused.
 
     types: the valid outcome types.
-    default_key: used if the outcome has no key. It is not checked, as we made it, and may exceed 255 characters.
+    default_key: the idempotency key if the outcome has none. It is not checked, because our own code made it, and it
+    may exceed 255 characters.
     """
     if not isinstance(sent, dict):
         return BadRequest("Invalid outcome")
     key = sent.get("idempotencyKey")
     is_valid = key is None or is_idempotency_key(key)
     try:
-        # Parse the outcome even if its key is invalid, because other faults are reported first.
+        # Parse the outcome even if its idempotency key is invalid, because faults of the outcome are reported first.
         read = read_outcome(sent, caller, types, (default_key if key is None else key) if is_valid else None)
     except (BadRequest, Forbidden) as refused:
         return refused

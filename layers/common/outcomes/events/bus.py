@@ -78,7 +78,7 @@ class Bus:
         return PublishResult(types, unknown)
 
     def _read(self, records: list[Record], backoff: Backoff) -> tuple[list[_Pending], list[tuple[Record, str]]]:
-        """Convert records to events. Set damaged records aside, so that they do not block the others."""
+        """Convert records to events. Skip and report damaged records, so that they do not block the other records."""
         keys, unknown = _each(records, entry_key_of)
         wanted = [key for _, key in keys if key]
         entries = {id_of(item): item for item in read_items(self.dynamodb, self.table, wanted, backoff)}
@@ -112,7 +112,9 @@ class Bus:
             yield call
 
     def _put(self, call: list[_Pending]) -> tuple[list[_Pending], list[tuple[Record, str]], str]:
-        """Put events on the bus. Return those to retry, those that are never accepted, and a cause for retrying.
+        """Put events on the bus.
+
+        Return the events to retry, the events that will never be accepted, and the reason for retrying.
 
         EventBridge may reject unusual JSON in metadata, so a rejected event is retried without metadata.
         """
@@ -122,7 +124,7 @@ class Bus:
             if code in PERMANENT and each.event.brief is not None:
                 left.append(self._pending(each.record, each.event._replace(data=each.event.brief, brief=None)))
             elif code in PERMANENT:
-                refused.append((each.record, code))  # not the error message, which may quote the entry
+                refused.append((each.record, code))  # the error message is left out because it may quote the entry
             elif code:
                 left.append(each)
             why = code or why
@@ -152,6 +154,6 @@ def _each[T](
         try:
             done.append((record, read(record)))
         except Exception as error:  # noqa: BLE001 - any failure would repeat with each retry
-            # The text of any other error may quote the record.
+            # Use only the type of any other error, because its text may quote the record.
             failed.append((record, repr(error) if isinstance(error, KeyError) else type(error).__name__))
     return done, failed

@@ -13,7 +13,7 @@ from outcomes.events.stream import Record
 
 def keep(bucket: str, record: Record) -> None:
     """Store a record. Raises boto3's errors."""
-    import boto3  # imported here, as it is rarely needed
+    import boto3  # imported here, because it is rarely needed
 
     body = json.dumps({"payload": json.dumps({"Records": [record]})})
     boto3.client("s3").put_object(Bucket=bucket, Key=f"unknown/{record['eventID']}.json", Body=body.encode())

@@ -64,13 +64,13 @@ def _of_outcome(record: Record, entries: dict[str, Item]) -> Event | None:
 
 
 def _is_outcome(record: Record) -> bool:
-    """Check that a record is of an outcome: sort keys of other items do not begin with a digit."""
+    """Check whether a record is about an outcome. Sort keys of other items do not begin with a digit."""
     created_at: str = record["dynamodb"]["Keys"]["created_at"]["S"]
     return created_at[:1].isdigit()
 
 
 def _corrected(record: Record) -> Item | None:
-    """Return the outcome after a correction, or None if the record is not of a correction."""
+    """Return the outcome after a correction, or None if the record is not about a correction."""
     if record["eventName"] != "MODIFY" or "created_at" not in record["dynamodb"]["Keys"] or not _is_outcome(record):
         return None
     before, after = (corrections_of(record["dynamodb"][image]) for image in ("OldImage", "NewImage"))
@@ -79,7 +79,10 @@ def _corrected(record: Record) -> Item | None:
 
 
 def _outcome_data(outcome: Item, entry: Item | None, *, with_metadata: bool = True) -> str:
-    """Return an outcome's JSON as in a list with `include=ledger`. entry: a correction to add, as in its history."""
+    """Return an outcome's JSON, with the fields of a list with `include=ledger`.
+
+    entry: the item of a correction, which is added in the JSON of an outcome's history.
+    """
     shown = outcome if with_metadata else {name: value for name, value in outcome.items() if name != "metadata"}
     also = f',"correction":{entry_json(entry, outcome, with_metadata=with_metadata)}' if entry else ""
     omitted = "" if with_metadata else ',"metadata_omitted":true'

@@ -68,7 +68,7 @@ class AgentKey(NamedTuple):
 
     def public(self) -> dict[str, Any]:
         """Return the key's fields as in the contract. Numbers are `Decimal`."""
-        from decimal import Decimal  # imported here, as the authorizer does not need it
+        from decimal import Decimal  # imported here, because the authorizer does not need it
 
         return self._asdict() | {
             "user_id": Decimal(self.user_id),
@@ -78,14 +78,16 @@ class AgentKey(NamedTuple):
 
 
 class AgentKeys:
-    """The table of agent keys. Calls may raise; then it may be unknown whether a write took effect."""
+    """The table of agent keys. If a call raises an error, it may be unknown whether a write took effect."""
 
     def __init__(self, table: str, limits: Limits = LIMITS) -> None:
         self.table = table
         self.dynamodb = DynamoDB(limits)
 
     def create(self, wanted: "NewAgentKey", by: str) -> tuple[str, AgentKey]:
-        """Create a key. Return its text, which is not stored, and the stored key. by: the value of `made_by`.
+        """Create a key.
+
+        Return its text, which is not stored, and the stored key. by: who creates it, stored in `made_by`.
 
         Raises TooManyKeys if the user has MAX_KEYS, Contended if other requests kept changing the user's keys.
         """
@@ -108,7 +110,7 @@ class AgentKeys:
         return text, agent_key(item)
 
     def of_user(self, user_id: int) -> list[AgentKey]:
-        """Read the live keys of a user, newest first, consistently. Raises Busy."""
+        """Read the live keys of a user with consistent reads, newest first. Raises Busy."""
         ids = _live(self._get(user_row_id(user_id)), instants.text(instants.now()))
         try:
             items = read_items(self.dynamodb, self.table, [{"id": {"S": id_}} for id_ in ids], Backoff())
@@ -119,11 +121,11 @@ class AgentKeys:
     def rotate(self, user_id: int, id_: str, overlap_hours: int, by: str) -> tuple[str, AgentKey]:
         """Replace a key's secret. Return the key's new text and the stored key.
 
-        The replaced secret stays valid for `overlap_hours`; an even older one stops working. by: the value of
-        `rotated_by`.
+        The replaced secret stays valid for `overlap_hours`; an even older one stops working. by: who rotates it, stored
+        in `rotated_by`.
         Raises Contended, and NotFound if the user has no live key with this id.
         """
-        tried: dict[str, str] = {}  # key texts by digest; each attempt has its own, so that no secret is reused
+        tried: dict[str, str] = {}  # the key text of each attempt, by its digest; each attempt creates a new secret
 
         def put() -> tuple[str, AgentKey]:
             now = instants.now()
@@ -207,7 +209,7 @@ class AgentKeys:
         return agent_key(item) if _is_live(item, now) else None
 
     def mark_used(self, key: AgentKey, until: float = NEVER) -> None:
-        """Set last_used_at to this hour unless it already is. key: as just read."""
+        """Set last_used_at to the current hour unless it already has this value. key: the key that was just read."""
         hour = f"{instants.text(instants.now())[:13]}:00:00.000Z"
         if key.last_used_at is not None and key.last_used_at >= hour:
             return
@@ -224,7 +226,7 @@ class AgentKeys:
             until = min(until, time.monotonic() + MARK_SECONDS)
             self.dynamodb.call("UpdateItem", update, attempts=1, until=until)
         except ConditionFailed:
-            return  # already set by another call, or revoked
+            return  # another call already set it, or the key was revoked
 
     def _get(self, id_: str, until: float = NEVER) -> Item:
         request = {"TableName": self.table, "Key": {"id": {"S": id_}}, "ConsistentRead": True}

@@ -33,7 +33,11 @@ _NULL = {"NULL": True}
 
 
 class CorrectionDraft(NamedTuple):
-    """A correction to store. before, after: the outcome's item. made_at: now; the id's instant may be later."""
+    """A correction to store.
+
+    before, after: the outcome's item before and after the correction. made_at: the current time; the instant in the id
+    may be later.
+    """
 
     id: str
     made_at: int
@@ -45,7 +49,10 @@ class CorrectionDraft(NamedTuple):
     def of(
         cls, before: Item, correction: "Correction", to: str, caller: "Caller", corrected_by: "Mapping[str, int]"
     ) -> "CorrectionDraft":
-        """Create the correction. to: the outcome's new status. corrected_by: the counts before this correction."""
+        """Create the correction.
+
+        to: the outcome's new status. corrected_by: how often each kind of caller corrected the outcome before.
+        """
         ids = corrections_of(before)
         made_at = instants.now()
         # The id must sort after the ids of the outcome and earlier corrections, even if the clocks of hosts differ.
@@ -84,7 +91,7 @@ class CorrectionDraft(NamedTuple):
         return cls(id_, made_at, entry, before, after)
 
     def assigned(self, user_id: int, id_: str) -> "CorrectionDraft":
-        """Return this void of an outcome without its texts, as they are now in the outcome `id_` of this user."""
+        """Return this void without the outcome's texts, because the outcome `id_` of this user now contains them."""
         after = {name: value for name, value in self.after.items() if name not in {"description", "metadata"}}
         after |= {"title": {"S": ""}, "assigned_to": {"N": str(user_id)}, "assigned_id": {"S": id_}}
         return self._replace(after=after)
@@ -174,7 +181,7 @@ def entry_json(entry: Item, outcome: Item, *, with_metadata: bool) -> str:
         f'"{name}":{_change_json(name, each["M"], outcome) if with_metadata or name != "metadata" else _OMITTED}'
         for name, each in entry.get("changes", {"M": {}})["M"].items()
     ]
-    # An outcome is void once and for all, so it was the void that assigned it.
+    # A void is final, so an outcome has only one. This void assigned the outcome.
     is_assignment = "assigned_to" in outcome and entry["type"]["S"] == VOID
     return (
         f'{{"id":"{id_}","type":"{entry["type"]["S"]}","reason":{reason}'

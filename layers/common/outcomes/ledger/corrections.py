@@ -1,8 +1,8 @@
 """Write corrections and assignments of outcomes, with optimistic locking and idempotency keys.
 
 One transaction appends the correction's entry, updates the outcome if it still has the version that was read, and
-stores the idempotency key. If another write came first, the outcome is read again. An assignment is the same with a
-new outcome instead of an idempotency key: the original itself says to whom it was assigned.
+stores the idempotency key. If another write came first, the outcome is read again. An assignment works the same way but
+stores a new outcome instead of an idempotency key: the original outcome contains the user to whom it was assigned.
 """
 
 from collections import Counter
@@ -86,13 +86,14 @@ class Corrections:
     def assign(self, id_: str, user_id: int, caller: "Caller") -> str:
         """Record an outcome without a user for this user, and void the original. Return the new outcome's id.
 
-        If that was done earlier, return the id of then. Raises NotFound, NotPossible if the outcome is void or was
-        assigned to another user, and Contended. After any other exception it is unknown whether it was assigned.
+        If an earlier call did this, return the id of the outcome that it recorded. Raises NotFound, NotPossible if the
+        outcome is void or was assigned to another user, and Contended. After any other exception it is unknown whether
+        it was assigned.
         """
         return self._repeat(partial(self._assign_now, id_, user_id, caller), Backoff())
 
     def _repeat[Result](self, attempt: "Callable[[_Attempts, Backoff], Result | None]", backoff: Backoff) -> Result:
-        """Make attempts until one has a result."""
+        """Repeat attempts until one has a result."""
         tried = _Attempts()
         try:
             while True:
@@ -105,7 +106,7 @@ class Corrections:
         except (Refused, Mistimed, TimeoutError) as exc:
             if tried.doubtful:
                 raise CallFailed(f"{exc}, after an attempt that may have taken effect") from exc
-            if tried.ids and isinstance(exc, TimeoutError):  # other requests wrote first each time
+            if tried.ids and isinstance(exc, TimeoutError):  # another request wrote first in each attempt
                 raise Contended from exc
             raise
 
@@ -167,7 +168,7 @@ class Corrections:
         return new_id if is_stored else None
 
     def _store(self, draft: CorrectionDraft, actions: list[dict[str, Any]], tried: _Attempts, backoff: Backoff) -> bool:
-        """Write a transaction. Return whether it is stored: not if another write came first."""
+        """Write a transaction. Return whether it is stored; it is not stored if another write came first."""
         backoff.check()
         tried.ids.add(draft.id)
         try:
@@ -194,7 +195,10 @@ class Corrections:
         return row
 
     def _corrected_by(self, outcome: Item, backoff: Backoff) -> "Mapping[str, int]":
-        """Return how often each kind of caller corrected an outcome. Old items do not store this: count the entries."""
+        """Return how often each kind of caller corrected an outcome.
+
+        Old items do not store these numbers, so the entries are counted.
+        """
         if "corrected_by" in outcome:
             return {kind: int(count["N"]) for kind, count in outcome["corrected_by"]["M"].items()}
         entries = read_entries(self.store, outcome, backoff)

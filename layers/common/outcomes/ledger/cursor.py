@@ -11,12 +11,12 @@ from outcomes.ledger import ulid
 
 
 def after(id_: str) -> str:
-    """Return the cursor after the outcome with this id."""
+    """Return the cursor for the page that begins after the outcome with this id."""
     return base64.urlsafe_b64encode(ulid.number(id_).to_bytes(16)).rstrip(b"=").decode()
 
 
 def read(cursor: str) -> str:
-    """Return the id in a cursor. Raises BadRequest unless `after` wrote it."""
+    """Return the id in a cursor. Raises BadRequest if the cursor is not in the format that `after` writes."""
     try:
         id_ = ulid.from_number(int.from_bytes(base64.b64decode(f"{cursor}==", altchars=b"-_", validate=True)))
         if cursor == after(id_):

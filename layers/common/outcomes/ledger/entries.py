@@ -20,7 +20,11 @@ _AFTER_CORRECTIONS = "~~"
 
 
 class Entry(NamedTuple):
-    """An entry. recorded_at: in the format of `instants.text`. read_units: estimated, for reading this entry."""
+    """An entry.
+
+    recorded_at: when it was recorded, in the format of `instants.text`. read_units: the estimated read units for
+    reading it.
+    """
 
     recorded_at: str
     read_units: float
@@ -28,7 +32,10 @@ class Entry(NamedTuple):
 
 
 class Entries:
-    """The entries of one partition, read on demand in pages of 1 MB. query: sends the Query for a page; may raise."""
+    """The entries of one partition, read on demand in pages of 1 MB.
+
+    query: sends the DynamoDB Query that reads a page; it may raise an error.
+    """
 
     def __init__(self, query: Callable[[dict[str, Any]], Answer], table: str, partition: str) -> None:
         self.query = query
@@ -47,7 +54,8 @@ class Entries:
         """
         pages = self._corrections_since(begin)
         newest = next(pages)
-        if begin < settled and next(pages, None) is not None:  # over one page: keep only unsettled ones in memory
+        # if they fill several pages, keep only the unsettled corrections in memory
+        if begin < settled and next(pages, None) is not None:
             yield from self.recorded(begin, settled)
             begin = settled
             pages = self._corrections_since(begin)

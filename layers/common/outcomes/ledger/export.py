@@ -23,12 +23,15 @@ _SEPARATOR = re.compile("([;\t\r\n])")
 """Cell or line separators in spreadsheets that do not separate cells by commas, and so ignore the quotes around a
 cell."""
 
-# Some readers treat these as line ends. In JSON, they can occur unescaped only in strings.
+# Some readers treat these characters as line ends. In JSON, they can occur unescaped only in strings.
 _LINE_ENDS = {"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
 class Part(NamedTuple):
-    """A part of an export: complete lines. next_cursor: the cursor of the next part, None at the end."""
+    """A part of an export, which consists of complete lines.
+
+    next_cursor: the cursor of the next part, or None at the end.
+    """
 
     text: str
     media_type: str

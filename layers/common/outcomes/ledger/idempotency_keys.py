@@ -40,7 +40,7 @@ def idempotency_hash(caller: "Caller", outcome: "NewOutcome", key: str) -> str:
 
 
 class KeyRow(NamedTuple):
-    """The row of an idempotency key, see above. Digests are Base64."""
+    """The row of an idempotency key, as described above. Digests are in Base64."""
 
     user_id: str
     created_at: str
@@ -51,7 +51,8 @@ class KeyRow(NamedTuple):
     @classmethod
     def of(cls, item: Item) -> "KeyRow":
         """Parse an item. Raises KeyError, TypeError or ValueError if its format is different."""
-        if "format" in item:  # a later version: comparing its digests could count a retry twice
+        # a later version of this code wrote the row; comparing its digests could count a retry twice
+        if "format" in item:
             raise ValueError(f"format {item['format']}")
         return cls(
             item["user_id"]["S"],
@@ -92,7 +93,10 @@ class KeyRow(NamedTuple):
         }
 
     def reused(self, sent: dict[str, str]) -> IdempotencyKeyReused:
-        """Return the error for a request with this key and a different fingerprint. It names the fields that differ."""
+        """Return the error for a request with this key and a different fingerprint.
+
+        The error names the fields that differ.
+        """
         stored = self.fingerprint
         differing = sorted(name for name in sent.keys() | stored.keys() if sent.get(name) != stored.get(name))
         message = "differs from what was recorded under this key"
@@ -114,5 +118,5 @@ def live_rows(items: list[Item]) -> dict[str, KeyRow | Exception]:
 
 
 def base64(digests: dict[str, bytes]) -> dict[str, str]:
-    """Encode digests as in DynamoDB's JSON."""
+    """Encode digests in Base64, as DynamoDB's JSON does."""
     return {name: b2a_base64(digest, newline=False).decode() for name, digest in digests.items()}

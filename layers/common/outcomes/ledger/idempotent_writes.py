@@ -71,14 +71,15 @@ class IdempotentWriter:
     def record_all(self, requests: Sequence[WriteRequest]) -> list[Recorded | Exception]:
         """Record each outcome independently, in few calls. Return the results in the order of the requests.
 
-        Raises Mistimed if every write failed with it. Any other error of a call is returned as the result of each
-        outcome in that call, as outcomes of other calls may already be stored.
+        Raises Mistimed if every write failed with this error. Any other error of a call is returned as the result of
+        each outcome in that call, as outcomes of other calls may already be stored.
         """
         drafts = [_Draft.of(request) for request in requests]
         # If several requests have the same key, only the first is sent. The others are answered as if they had come
         # later.
         firsts: dict[str, _Draft] = {}
-        refused: dict[str, BadRequest] = {}  # by id, not key: a later request with this key may be sent
+        # Keyed by outcome id, because a later request with the same idempotency key may still be sent.
+        refused: dict[str, BadRequest] = {}
         for draft in drafts:
             if draft.refusal and draft.key not in firsts:
                 refused[draft.row.id] = draft.refusal
@@ -261,7 +262,7 @@ def _sort_failed(
 
 
 def _cancellation_reasons(failure: Exception, count: int) -> "list[tuple[set[str], KeyRow | None]]":
-    """Return, for each outcome of a failed transaction, its cancellation codes and the stored row of its key."""
+    """Return the cancellation codes and the stored row of the key, for each outcome of a failed transaction."""
     if not isinstance(failure, TransactionCanceled):
         return [({_NOT_CANCELLED}, None)] * count
     reasons = failure.body.get("CancellationReasons")
@@ -275,7 +276,7 @@ def _reason(outcome: dict[str, Any], row: dict[str, Any]) -> tuple[set[str], Key
     codes = {str(reason.get("Code", "None")) for reason in (outcome, row)} - {"None"}
     try:
         return codes, KeyRow.of(row["Item"]) if row.get("Item") else None
-    except (KeyError, TypeError, ValueError):  # not a row that this code wrote
+    except (KeyError, TypeError, ValueError):  # this code cannot have written the row
         return codes | {_UNREADABLE}, None
 
 
@@ -286,6 +287,6 @@ def _answer(draft: _Draft, stored: KeyRow | Exception) -> Recorded | Exception:
     is_own = stored.created_at == draft.row.created_at
     if is_own or stored.fingerprint == draft.row.fingerprint:
         return Recorded(stored.id, replayed=not is_own)
-    if draft.refusal and draft.refusal.types:  # a wrong type is reported before other faults
+    if draft.refusal and draft.refusal.types:  # an error of the wrong type is reported before other faults
         return draft.refusal
     return stored.reused(draft.row.fingerprint)

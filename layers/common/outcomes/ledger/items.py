@@ -51,7 +51,7 @@ def outcome_item(outcome: "NewOutcome", recorded_by: str, id_: str) -> Item:
 
 
 def reassigned(item: Item, user_id: int, milliseconds: int) -> tuple[str, Item]:
-    """Create an id and an item with the same content for a user, recorded at `milliseconds` since 1970."""
+    """Copy an outcome for a user. Return the id and item of the copy, recorded at `milliseconds` since 1970."""
     id_ = ulid.new(milliseconds)
     same = {name: item[name] for name in ("recorded_by", *KINDS) if name in item}
     return id_, {**item_key(user_id, id_), **same, "occurred_at": {"S": occurred_at_of(item)}}
@@ -62,7 +62,7 @@ def item_key(user_id: int | None, id_: str) -> Item:
 
 
 def attribute(name: str, value: Any) -> dict[str, Any]:
-    """Return the attribute that stores a field's value. value: not null."""
+    """Return the DynamoDB attribute that stores a field's value, which must not be null."""
     kind = KINDS[name]
     if kind is Kind.INSTANT:
         return {"S": instants.text(value)}
@@ -112,7 +112,7 @@ def sort_key(id_: str) -> str:
 
 
 def occurred_at_of(item: Item) -> str:
-    """Return when an outcome happened, in the format of `instants.text`."""
+    """Return the time when an outcome happened, in the format of `instants.text`."""
     occurred_at: str = item["occurred_at"]["S"] if "occurred_at" in item else _recorded_at(item)
     return occurred_at
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 from outcomes.contract.json_text import response_bytes
 from outcomes.ledger.items import new_item, outcome_json, partitions, sort_key, status_of
 
-LIMITS = Limits(attempts=3, connect=1, read=2, total=12)  # for a call to DynamoDB
+LIMITS = Limits(attempts=3, connect=1, read=2, total=12)  # limits of each call to DynamoDB
 
 PAGE_SECONDS = 6.0
 """No call for a page begins after this many seconds. Together with the 12 s of a call, this is below the function's
@@ -57,7 +57,7 @@ class Filters(NamedTuple):
 
         one: returns the value of a parameter. several: returns all values of a parameter.
         """
-        from outcomes.contract import queries  # imported here, as recording does not need it
+        from outcomes.contract import queries  # imported here, because recording does not need it
 
         return cls(
             outcome_types=queries.outcome_types(several("outcomeType")),
@@ -69,14 +69,18 @@ class Filters(NamedTuple):
 
 
 class Page(NamedTuple):
-    """A page of a list. outcomes: each as text, such as the contract's JSON. next_cursor: None at the end."""
+    """A page of a list.
+
+    outcomes: the text of each outcome, such as the contract's JSON. next_cursor: the cursor of the next page, or None
+    at the end.
+    """
 
     outcomes: list[str]
     next_cursor: str | None
 
 
 class OutcomeStore:
-    """The table of outcomes. Calls may raise; then it may be unknown whether a write took effect."""
+    """The table of outcomes. If a call raises an error, it may be unknown whether a write took effect."""
 
     def __init__(self, table: str) -> None:
         self.table = table
@@ -121,7 +125,7 @@ class OutcomeStore:
         with_void = include_ledger or bool(filters.statuses)
         deadline = time.monotonic() + PAGE_SECONDS
         found: list[Item] = []
-        last = ""  # of the outcomes before this key, not all were examined
+        last = ""  # some outcomes before this key were not examined yet
         for index, query in enumerate(self._newest_first(user_id, cursor, filters)):
             if index and time.monotonic() > deadline:
                 raise Busy
@@ -132,9 +136,9 @@ class OutcomeStore:
         return _page(newest, limit, last or None, include_ledger)
 
     def _read(self, query: dict[str, Any], limit: int, with_void: bool, deadline: float) -> tuple[list[Item], str]:
-        """Read more than `limit` outcomes of one partition if there are so many and not too many reads are needed.
+        """Read outcomes of one partition, newest first, until more than `limit` are found or too many reads are needed.
 
-        Return them, newest first, and the key of the last examined outcome; an empty text if all were examined.
+        Return them and the key of the last examined outcome, which is an empty text if all were examined.
         """
         bounds = query["ExpressionAttributeValues"]
         found: list[Item] = []
@@ -196,7 +200,10 @@ class OutcomeStore:
         return Page(texts, None)
 
     def _examined(self, query: dict[str, Any]) -> "Iterator[_Examined]":
-        """Yield keys and outcomes of one partition, newest first; between DynamoDB's pages, the last key and None."""
+        """Yield keys and outcomes of one partition, newest first.
+
+        At the end of each DynamoDB page, yield the last key and None.
+        """
         if _is_empty(query["ExpressionAttributeValues"]):
             return
         while True:
@@ -232,7 +239,7 @@ class OutcomeStore:
 
 def _merged(examined: "list[Iterator[_Examined]]", deadline: float) -> "Iterator[_Examined]":
     """Merge what `_examined` yields for several partitions. Raises Busy if there is no time to begin with each."""
-    from heapq import merge  # imported here, as only outcomes of no user need it
+    from heapq import merge  # imported here, because only outcomes without a user need it
 
     def begun(each: "Iterator[_Examined]") -> "Iterator[_Examined]":
         if time.monotonic() > deadline:
@@ -253,7 +260,7 @@ def _is_empty(bounds: Item) -> bool:
 
 
 def _just_before(key: str) -> str:
-    """Return the upper bound for BETWEEN that excludes `key`, as BETWEEN is inclusive."""
+    """Return the upper bound that makes BETWEEN exclude `key`, because BETWEEN is inclusive."""
     return key[:-1] + chr(ord(key[-1]) - 1)
 
 

@@ -46,7 +46,10 @@ from outcomes.totals.imports import Imports
 
 
 class Lines(NamedTuple):
-    """A portion of the lines. cursor: for the next call, None at the end. wait: seconds to wait before that call."""
+    """A portion of the lines.
+
+    cursor: the cursor for the next call, or None at the end. wait: seconds to wait before that call.
+    """
 
     lines: list[str]
     cursor: str | None

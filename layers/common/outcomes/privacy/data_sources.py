@@ -50,9 +50,10 @@ class Bounds(NamedTuple):
 
 
 class UserDataSource(NamedTuple):
-    """A table. key: the key attributes. user: the type of `user_id`. by_user: whether that is the partition key.
+    """A table.
 
-    originals: whether the rows are outcomes without a user that were assigned to the user, and their corrections.
+    key: the key attributes. user: the DynamoDB type of `user_id`. by_user: whether `user_id` is the partition key.
+    originals: whether the rows are outcomes without a user that were assigned to the user, and corrections of these.
     """
 
     table: str
@@ -70,7 +71,10 @@ class OutOfTime(Exception):
 
 
 class Portion:
-    """The DynamoDB calls of one portion. Their time is limited, and their throughput to SHARE of each table's."""
+    """The DynamoDB calls of one portion.
+
+    A deadline limits their time. SHARE of each table's maximum throughput limits their rate.
+    """
 
     def __init__(self, dynamodb: DynamoDB, bounds: Bounds) -> None:
         self.dynamodb = dynamodb
@@ -90,7 +94,10 @@ class Portion:
     def pages(
         self, source: UserDataSource, user_id: int | None, start: Item | None = None, **more: Any
     ) -> Iterator[tuple[list[Item], Item | None]]:
-        """Yield pages of a user's rows (None: all rows), each with the start key of the next page. Raises OutOfTime."""
+        """Yield pages of a user's rows (None: of all rows), each with the start key of the next page.
+
+        Raises OutOfTime.
+        """
         if source.originals:
             yield from self._originals(source, user_id, start)
             return
@@ -118,9 +125,10 @@ class Portion:
     def _originals(
         self, source: UserDataSource, user_id: int | None, start: Item | None
     ) -> Iterator[tuple[list[Item], Item | None]]:
-        """Yield pages of outcomes without a user that were assigned to this user (None: to any), and their corrections.
+        """Yield pages of outcomes that were assigned to this user (None: to any user), and their corrections.
 
-        Corrections come first and get the outcome's attributes in _ASSIGNED, as only the outcome says who its user is.
+        Corrections come first. They get the outcome's attributes in _ASSIGNED, because only the outcome contains the
+        user.
         """
         every = partitions(None)
         left = every[every.index(start["user_id"]["S"]) :] if start else every
@@ -152,8 +160,8 @@ class Portion:
     def erase(self, source: UserDataSource, rows: list[Item]) -> Iterator[list[Item]]:
         """Delete rows. Yield their keys after each call. May raise like `delete`.
 
-        Outcomes without a user are not deleted, as sums of these may be stored: nothing in them says any more to whom
-        they were assigned, and nothing in their corrections what they were about. Only the outcomes' keys are yielded.
+        Outcomes without a user are not deleted, because stored sums may include them. Instead, the user is removed from
+        them, and the content from their corrections. Only the outcomes' keys are yielded.
         """
         if not source.originals:
             yield from self.delete(source.table, [source.key_of(row) for row in rows])
@@ -168,7 +176,8 @@ class Portion:
     def delete(self, table: str, keys: list[Item]) -> Iterator[list[Item]]:
         """Delete rows by their keys, whether they exist or not. Yield the deleted keys after each call.
 
-        May raise OutOfTime, or an error of a call, after some rows were deleted: the yielded ones.
+        May raise OutOfTime, or an error of a call, after some rows were deleted. The keys of these rows have been
+        yielded.
         """
         waiting = [{"DeleteRequest": {"Key": key}} for key in keys]
         while waiting:
@@ -185,7 +194,7 @@ class Portion:
                 self.rest(consumed, self.bounds.write_units)
 
     def rest(self, consumed: dict[str, Any], units_a_second: float) -> None:
-        """Wait until the consumed units are within a table's share, but at most one second."""
+        """Wait until the consumed units are within SHARE of a table's throughput, but at most one second."""
         time.sleep(min(consumed.get("CapacityUnits", 0) / (SHARE * units_a_second), 1))
 
 

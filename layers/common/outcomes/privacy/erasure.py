@@ -56,9 +56,9 @@ class Progress(NamedTuple):
 
     done: whether it is complete. wait: seconds to wait before the next call.
     step: the current step of STEPS; when repeating, the current table.
-    begun_at: None if the erasure could not begin yet, and when repeating.
-    erased: the number of deleted rows by kind, in total; when repeating, only in this portion.
-    cursor: for the next call, only when repeating.
+    begun_at: when the erasure began; None if it could not begin yet, and when repeating. erased: the number of deleted
+    rows by kind, in total; when repeating, only in this portion. cursor: the cursor for the next call, only when
+    repeating.
     """
 
     done: bool
@@ -221,9 +221,10 @@ class _Erasure:
         This ignores the portion's deadline, because no later portion can find these rows.
         """
         if any(self.deleted.values()):
-            # Errors are ignored: another call has ended the erasure, or the counts stay too low, as after a crash.
+            # Ignore errors: either another call has ended the erasure, or the counts stay too low, as they do after a
+            # crash.
             with suppress(ConditionFailed, Busy):
-                # Only one attempt, so that nothing is counted twice.
+                # Make only one attempt, so that nothing is counted twice.
                 change = self._change("", "begun_at = :begun_at", {})
                 self.row = self.portion.dynamodb.call("UpdateItem", change, attempts=1)["Attributes"]
 
@@ -264,7 +265,8 @@ class _Erasure:
 
     def _delete_by_id(self) -> None:
         """Delete outcomes, corrections and stored sums."""
-        for kind in ("kept_sums", "outcomes"):  # outcomes last, as idempotency keys are written together with them
+        # outcomes come last, because idempotency keys are written together with them
+        for kind in ("kept_sums", "outcomes"):
             source = self.erasures.user_data_sources[kind]
             for rows, _ in self.portion.pages(source, self.user_id, ProjectionExpression=", ".join(source.key)):
                 if rows:
@@ -275,7 +277,7 @@ class _Erasure:
             self._write("SET #step = :step", {":step": self.row["step"]})
 
     def _read_through(self, kind: str) -> None:
-        """Scan a table, delete the user's rows, and continue with the next step."""
+        """Scan a table and delete the user's rows. Then continue with the next step."""
         source = self.erasures.user_data_sources[kind]
         start = json.loads(self.row["position"]["S"]) if "position" in self.row else None
         next_step = {"N": str(self.step + 1)}

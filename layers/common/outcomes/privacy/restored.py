@@ -16,9 +16,8 @@ def erase_again(erasures: Erasures, cursor: str | None) -> Progress:
     """Delete a portion of the restored rows, in all tables. A call may raise; the next call continues.
 
     Outcomes that an erased user has recorded since the erasure are not deleted. Sessions and stored sums have no
-    creation
-    time, so all of that user are deleted: the user signs in again, and sums are added up again. Raises BadRequest for
-    an invalid cursor.
+    creation time, so all that belong to the user are deleted. The user must sign in again, and sums are added up again.
+    Raises BadRequest for an invalid cursor.
     """
     return _RepeatedErasure(erasures, cursor).go_on()
 
@@ -50,7 +49,7 @@ class _RepeatedErasure:
         return Progress(done, wait, step, None, self.deleted, cursor)
 
     def _read_records(self) -> None:
-        """Read the time when each user's last erasure ended; EVER if it is still running."""
+        """Read the time when each user's last erasure ended. It is EVER for an erasure that is still running."""
         request: dict[str, Any] = {"TableName": self.erasures.table, "ConsistentRead": True}
         while True:
             page = self.portion.call("Scan", request)
@@ -72,7 +71,7 @@ class _RepeatedErasure:
             self.start = after
 
     def _revoke(self, rows: list[Item]) -> set[str]:
-        """Delete the live keys of erased users whose rows are among these. Return their ids."""
+        """Delete the live keys of the erased users to whom these rows belong. Return the keys' ids."""
         revoked: set[str] = set()
         for row in rows:
             user_id = row["id"]["S"].partition("#")[2]

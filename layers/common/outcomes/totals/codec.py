@@ -48,7 +48,7 @@ _CRC_BYTES = 4
 
 _NOTHING: Tallies = (Sum(), Sum(), Sum(), Sum())
 
-type _Row = tuple[str, int | None]  # a type and an agent
+type _Row = tuple[str, int | None]  # the key of a row: a type and an agent
 
 
 class Damaged(Exception):
@@ -61,7 +61,7 @@ def rules() -> str:
 
 
 def write(sums: Sums) -> list[bytes]:
-    """Encode sums to one or more parts, each of which can be decoded alone."""
+    """Encode sums to one or more parts. Each part can be decoded without the others."""
     parts: list[bytes] = []
     text: list[str] = []
     length = 0
@@ -163,7 +163,7 @@ def _apart(text: str, many: int) -> list[Decimal]:
 
 
 def _exponent(number: Decimal) -> int:
-    return int(number.as_tuple().exponent)  # `int` for mypy: only for NaN and infinity, exponent is a letter
+    return int(number.as_tuple().exponent)  # int() satisfies mypy, as the exponent of NaN and infinity is a letter
 
 
 def _compress(text: str) -> bytes:

@@ -30,7 +30,7 @@ STRETCH = "import"
 
 
 class Imports(NamedTuple):
-    """The row. The defaults are the values of a missing row."""
+    """The row of imports. The defaults are the values of a missing row."""
 
     epoch: int = 0
     runs: Mapping[str, int] = {}
@@ -56,7 +56,10 @@ class Imports(NamedTuple):
         return item | ({"cut": {"S": self.cut}} if self.cut else {})
 
     def blocking(self, now: int | None) -> dict[str, int]:
-        """Return the imports that block. now: DynamoDB's time; if it is None, all of them block."""
+        """Return the imports that block stored sums.
+
+        now: the time of DynamoDB's clock; if it is None, all imports block.
+        """
         return {run: until for run, until in self.runs.items() if now is None or until > now}
 
 

@@ -36,7 +36,10 @@ _ORDER = {name: index for index, name in enumerate(TALLIES)}
 
 
 class Totals:
-    """The table of outcomes and the table of stored sums. edition: sums stored with a different edition are ignored."""
+    """The table of outcomes and the table of stored sums.
+
+    edition: the deployment's edition; sums stored with a different edition are ignored.
+    """
 
     def __init__(self, store: OutcomeStore, table: str, edition: str) -> None:
         self.store = store
@@ -125,7 +128,8 @@ class _Aggregation:
         current = OpenInterval(begin, last)
         at = begin
         entries = self.entries.recorded(begin, end) if end else self.entries.recorded_since(begin, settled)
-        for recorded_at, together in _by_instant(entries):  # all earlier entries are in the interval: it can end here
+        # the interval contains all earlier entries, so it can end here
+        for recorded_at, together in _by_instant(entries):
             is_late = at > begin and (together is None or self._is_late(AGGREGATION_SECONDS))
             midnight = self.days.of(recorded_at).begin
             if at < over <= recorded_at:
@@ -187,7 +191,10 @@ class _Aggregation:
 
 
 def _by_instant(entries: Iterator[Entry]) -> Iterator[tuple[str, list[Entry] | None]]:
-    """Group entries by the instant when they were recorded. None: no time to read all of them."""
+    """Group entries by the instant when they were recorded.
+
+    Yield None instead of an instant's entries if there is no time to read all of them.
+    """
     for recorded_at, together in groupby(entries, key=itemgetter(0)):
         try:
             yield recorded_at, list(together)

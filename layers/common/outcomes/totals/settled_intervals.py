@@ -81,7 +81,8 @@ class OpenInterval:
 class SettledIntervals:
     """The stored intervals of one partition for one time zone.
 
-    query: sends the Query for a page; may raise. rules: intervals with different rules are ignored.
+    query: sends the DynamoDB Query that reads a page; it may raise an error. rules: the version of the rules; intervals
+    with different rules are ignored.
     settled: the instant before which nothing can be recorded any more; set when `read` begins.
     """
 
@@ -104,7 +105,7 @@ class SettledIntervals:
         self.days = days
         self.settled = ""
         self.is_zone_kept = False
-        self.unreadable: set[str] = set()  # begins of the stored intervals that must be replaced
+        self.unreadable: set[str] = set()  # the begin of each stored interval that must be replaced
         self.may_keep = True
         self.surplus = 0.0  # read units that the stored intervals save, minus their cost
 
@@ -121,7 +122,7 @@ class SettledIntervals:
                 last_end = interval.end
 
     def _read_imports(self) -> None:
-        """Read the row of imports, before all sums and entries that it is about."""
+        """Read the row of imports. It must be read before the sums and entries that it affects."""
         answer = self._query(imports.STRETCH, imports.STRETCH, ConsistentRead=True)
         found = Imports.of(answer["Items"][0] if answer["Items"] else {})
         if found.epoch:
@@ -180,8 +181,8 @@ class SettledIntervals:
     def close(self, current: OpenInterval, end: str, *, is_last: bool = False, is_late: bool = False) -> Sums | None:
         """Store an interval if that saves enough, and begin a new one. Return the sums since the last stored interval.
 
-        is_last: no entries follow, so what earlier intervals save counts as well.
-        is_late: store the interval in any case, so that the next aggregation can continue from here.
+        is_last: whether no entries follow; then the savings of earlier intervals count as well. is_late: whether to
+        store the interval in any case, so that the next aggregation can continue from here.
         """
         saved = current.units + (max(self.surplus, 0) if is_last else 0)
         least = SAVED_PER_COST * READ_UNITS_PER_WRITE_UNIT
@@ -192,7 +193,7 @@ class SettledIntervals:
             return None
         begin, sums = current.begin, current.sums
         if current.last and current.last.end == begin and end <= self.days.of(current.last.begin).end:
-            begin, sums = current.last.begin, Sums()  # extend the preceding interval
+            begin, sums = current.last.begin, Sums()  # extend the preceding interval by this one
             sums.add(current.last.sums)
             sums.add(current.sums)
         items = self._items(begin, end, sums)
@@ -248,7 +249,7 @@ class SettledIntervals:
         except ConditionFailed:
             pass  # another reader stored a longer interval with this begin
         except (Busy, Unavailable):
-            self.may_keep = False  # the answer is right without storing
+            self.may_keep = False  # the answer is correct even if storing fails
         return self.may_keep
 
     def _begin_zone(self) -> bool:
@@ -292,7 +293,10 @@ def _part(item: Item) -> int:
 
 
 def _settled(answer: Answer) -> str | None:
-    """Return the instant before which all entries are settled, by the answer's Date header; None if it has none."""
+    """Compute from an answer's Date header the instant before which all entries are settled.
+
+    Return None without this header.
+    """
     now = service_time(answer.date)
     return None if now is None else instants.text(now - SETTLED_SECONDS * 1000)
 

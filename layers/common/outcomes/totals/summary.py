@@ -20,8 +20,8 @@ class Summary:
         self.outcome_types = outcome_types
         self.agent_id = agent_id
         self.totals: Tallies = (Sum(), Sum(), Sum(), Sum())
-        # Sums of `standing`, each by one dimension only: with combined dimensions, many agents would exhaust the
-        # memory.
+        # Each holds sums of the tally `standing` by one dimension only. Combined dimensions would exhaust the memory if
+        # there are many agents.
         self.by_type: defaultdict[str, Sum] = defaultdict(Sum)
         self.by_agent: defaultdict[int | None, Sum] = defaultdict(Sum)
         self.by_date: defaultdict[str, Sum] = defaultdict(Sum)

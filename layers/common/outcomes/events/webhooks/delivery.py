@@ -16,7 +16,7 @@ from outcomes.errors import Busy
 from outcomes.events.webhooks.receiver import Attempt, Receiver
 from outcomes.events.webhooks.signing import is_id, signed, signing_key
 
-LIMITS = Limits(attempts=2, connect=0.5, read=1, total=4)  # for a call to Secrets Manager or SQS
+LIMITS = Limits(attempts=2, connect=0.5, read=1, total=4)  # limits of each call to Secrets Manager or SQS
 
 HOUR = 60 * 60
 LONGEST = 11 * HOUR  # SQS hides a message for at most twelve hours after it was received
@@ -26,9 +26,9 @@ SPREAD = 0.04
 """Maximum random extension of a wait, as a fraction, so that webhooks that failed together are not retried together."""
 
 KEYS_SECONDS = 300  # how long signing keys are cached
-OVERLAP_SECONDS = 24 * HOUR  # how long the previous key also signs after the current key was created
+OVERLAP_SECONDS = 24 * HOUR  # how long the previous key also signs webhooks after the current key was created
 
-_LEVELS = 64  # accepted nesting of an event's JSON; its metadata has at most 32 levels
+_LEVELS = 64  # maximum nesting of an event's JSON; the event's metadata has at most 32 levels
 
 
 class Delivery(NamedTuple):
@@ -50,7 +50,10 @@ class SigningKeys:
         self._kept_since = float("-inf")
 
     def now(self) -> list[bytes]:
-        """Return the keys. Raises CallFailed or Busy if reading fails, ValueError if the current key is invalid."""
+        """Return the keys that sign now.
+
+        Raises CallFailed or Busy if reading fails, and ValueError if the current key is invalid.
+        """
         if self._clock() - self._kept_since >= KEYS_SECONDS:
             self._kept, self._kept_since = self._read(), self._clock()
         return [key for key, ends in self._kept if instants.now() / 1000 < ends]
@@ -62,7 +65,7 @@ class SigningKeys:
         for version in previous:
             try:
                 key = signing_key(str(version.get("SecretString", "")))
-            except ValueError:  # stored by mistake, and replaced by the current key
+            except ValueError:  # an invalid previous key was stored by mistake, and the current key has replaced it
                 continue
             keys.append((key, float(current["CreatedDate"]) + OVERLAP_SECONDS))
         return keys
@@ -119,8 +122,7 @@ def _attempt(webhook_id: str, body: bytes, receiver: Receiver, keys: SigningKeys
 def wait_after(number: int, asked: float = 0, spread: Callable[[float], float] = jitter) -> int:
     """Return the seconds to wait after attempt `number`, or the seconds that the receiver asked for if these are more.
 
-    The result is 0 after the last attempt: when SQS would return the message again, it moves it to the dead-letter
-    queue.
+    Return 0 after the last attempt: instead of returning the message again, SQS then moves it to the dead-letter queue.
     """
     if number > len(WAITS):
         return 0

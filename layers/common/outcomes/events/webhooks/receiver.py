@@ -12,7 +12,7 @@ from outcomes.aws.replies import Reply
 from outcomes.contract import instants
 
 SECONDS = 10  # limit for a whole attempt: DNS, connecting, sending, and the answer's headers
-CONNECT_SECONDS = 4  # limit for one address, so that there is time for another
+CONNECT_SECONDS = 4  # limit for connecting to one address, so that time is left to try another
 
 # Same as the pattern of WebhookUrl in template.yaml: a lower-case name with a dot, not an address; port 443 or 8443; no
 # user, password or fragment.
