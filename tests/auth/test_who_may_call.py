@@ -55,6 +55,7 @@ OTHERS: dict[str, tuple[str, str, Any]] = {
     "record": ("POST", "/api/outcomes", {"outcomeType": "deal_closed", "title": "x", "userId": 42}),
     "batch": ("POST", "/api/outcomes/batch", {"outcomes": [{"outcomeType": "deal_closed", "title": "x"}]}),
     "amend": ("POST", "/api/outcomes/{id}/corrections", AMEND),
+    "assign": ("POST", "/api/outcomes/{id}/assign", {"userId": 42}),
     "make key": ("POST", "/api/keys", {"name": "x", "userId": 42}),
     "keys": ("GET", "/api/keys", None),
     "self": ("GET", "/api/keys/self", None),
@@ -64,18 +65,18 @@ OTHERS: dict[str, tuple[str, str, Any]] = {
 }
 
 STATUSES = """
-caller                   | types | record | batch | amend | make key | keys | self | rotate | revoke | mcp
-nobody                   | 401   | 401    | 401   | 401   | 401      | 401  | 401  | 401    | 401    | 401
-platform                 | 200   | 200    | 200   | 200   | 200      | 200  | 404  | 200    | 200    | 200
-platform, session        | 200   | 200    | 200   | 200   | 200      | 200  | 404  | 200    | 200    | 200
-session                  | 200   | 200    | 200   | 403   | 200      | 200  | 404  | 200    | 200    | 403
-token                    | 200   | 200    | 200   | 403   | 200      | 200  | 404  | 200    | 200    | 403
-agent may read           | 200   | 403    | 403   | 403   | 403      | 403  | 200  | 403    | 403    | 200
-agent may record         | 200   | 200    | 200   | 403   | 403      | 403  | 200  | 403    | 403    | 200
-agent may correct        | 200   | 403    | 403   | 200   | 403      | 403  | 200  | 403    | 403    | 200
-agent may all            | 200   | 200    | 200   | 200   | 403      | 403  | 200  | 403    | 403    | 200
-revoked agent key        | 401   | 401    | 401   | 401   | 401      | 401  | 401  | 401    | 401    | 401
-unknown key, session     | 200   | 200    | 200   | 403   | 200      | 200  | 404  | 200    | 200    | 403
+caller                   | types | record | batch | amend | assign | make key | keys | self | rotate | revoke | mcp
+nobody                   | 401   | 401    | 401   | 401   | 401    | 401      | 401  | 401  | 401    | 401    | 401
+platform                 | 200   | 200    | 200   | 200   | 200    | 200      | 200  | 404  | 200    | 200    | 200
+platform, session        | 200   | 200    | 200   | 200   | 200    | 200      | 200  | 404  | 200    | 200    | 200
+session                  | 200   | 200    | 200   | 403   | 403    | 200      | 200  | 404  | 200    | 200    | 403
+token                    | 200   | 200    | 200   | 403   | 403    | 200      | 200  | 404  | 200    | 200    | 403
+agent may read           | 200   | 403    | 403   | 403   | 403    | 403      | 403  | 200  | 403    | 403    | 200
+agent may record         | 200   | 200    | 200   | 403   | 403    | 403      | 403  | 200  | 403    | 403    | 200
+agent may correct        | 200   | 403    | 403   | 200   | 403    | 403      | 403  | 200  | 403    | 403    | 200
+agent may all            | 200   | 200    | 200   | 200   | 403    | 403      | 403  | 200  | 403    | 403    | 200
+revoked agent key        | 401   | 401    | 401   | 401   | 401    | 401      | 401  | 401  | 401    | 401    | 401
+unknown key, session     | 200   | 200    | 200   | 403   | 403    | 200      | 200  | 404  | 200    | 200    | 403
 """
 
 
@@ -190,6 +191,7 @@ def test_who_reads_whose_outcomes(people: People, caller: str, cells: dict[str, 
 @pytest.mark.parametrize(("caller", "cells"), rows(STATUSES), ids=[caller for caller, _ in rows(STATUSES)])
 def test_who_may_call_the_other_routes(people: People, caller: str, cells: dict[str, str]) -> None:
     ids = {"/api/keys/{id}": people.managed, "/api/keys/{id}/rotate": people.managed}
+    ids |= {"/api/outcomes/{id}/assign": people.outcomes["none"][0]}
     found = {}
     for name, (method, resource, body) in OTHERS.items():
         query = {"userId": "42"} if resource.startswith("/api/keys") and body is None else {}
