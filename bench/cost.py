@@ -181,48 +181,46 @@ def table() -> str:
     record, unkeyed, _, _, batch, listed, exported, first, next_ = columns
     quiet, busy = (traced(a_second, assumed) * prices["xray_per_million_traces"] for a_second in (1, BUSY))
     text = [
-        "AWS's public prices for us-east-1 and arm64, without free tiers; prices and assumptions are in",
-        f"`bench/prices.toml`. An outcome has {item} bytes. Recording it with an",
-        f"Idempotency-Key takes {record.write_units:.0f} write units (two items in a",
-        f"transaction), without a key {unkeyed.write_units:.0f}. A list of",
-        f"{LISTED} takes {listed.read_units:.0f} read units and sends {listed.answer_bytes / 1000:.1f} KB;",
-        f"the largest export takes {exported.read_units:,.0f}. A first summary of a year of",
-        f"{SUMMED.number:,} outcomes by {SUMMED.agents} agents takes",
-        f"{first.read_units:,.0f} read and {first.write_units:.0f} write units; each later one",
-        f"{next_.read_units:g} read units, plus what was recorded since. If each of a million records starts both",
-        f"functions, that costs ${started(prices, assumed):.2f} more. A million outcomes in batches cost",
-        f"${sum(parts(batch, prices, assumed).values()) / BATCHED:.2f}.",
-        f"The authorizer's part of a million calls is ${authorized(prices, assumed):.2f}, also if it refuses them.",
-        "With `Tracing=Active`, X-Ray traces the first call of each second and",
-        f"{assumed['traced_of_the_others']:.0%} of the others, for ${quiet:.2f} more a million at one call a second,",
-        f"${busy:.2f} at {BUSY}.",
+        "The prices are AWS's public prices for us-east-1 and arm64, without free tiers; `bench/prices.toml` lists",
+        f"prices and assumptions. An outcome has {item} bytes. Recording an outcome takes {record.write_units:.0f}",
+        f"write units with an Idempotency-Key (two items in a transaction), and {unkeyed.write_units:.0f} without. A",
+        f"list of {LISTED} outcomes takes {listed.read_units:.0f} read units and sends",
+        f"{listed.answer_bytes / 1000:.1f} KB; the largest export takes {exported.read_units:,.0f} read units. The",
+        f"first summary of a year with {SUMMED.number:,} outcomes by {SUMMED.agents} agents takes",
+        f"{first.read_units:,.0f} read units and {first.write_units:.0f} write units; each later summary takes",
+        f"{next_.read_units:g} read units, plus those for newer outcomes. If each of a million calls that record",
+        f"starts both functions, these cold starts cost ${started(prices, assumed):.2f}. A million outcomes in",
+        f"batches cost ${sum(parts(batch, prices, assumed).values()) / BATCHED:.2f}. The authorizer costs",
+        f"${authorized(prices, assumed):.2f} per million calls, including calls that it refuses. With",
+        f"`Tracing=Active`, X-Ray traces the first call of each second and {assumed['traced_of_the_others']:.0%} of",
+        f"the others. That costs ${quiet:.2f} per million calls at one call a second, and ${busy:.2f} at {BUSY} calls",
+        "a second.",
     ]
     puts = record.write_units / TRANSACTION * (TRANSACTION - 1) * prices["write_units_per_million"]
     http_api = prices["gateway_per_million"] - prices["http_api_per_million"]
     savings = [
-        f"Two conditional puts instead of the transaction would save ${puts:.2f}, but if one fails, a retry records",
-        f"the outcome twice, or never. An HTTP API would save ${http_api:.2f}, but it has no firewall, and its errors",
-        "lack our shape and CORS headers.",
+        f"Two conditional puts instead of the transaction would save ${puts:.2f}. But if one of them fails, a retry",
+        f"records the outcome twice, or never. An HTTP API would save ${http_api:.2f}, but it supports no firewall, and",
+        "its errors lack our format and CORS headers.",
     ]
     month = [
-        f"Each GB of kept outcomes ({kept:.1f} million of them) costs ${prices['kept_gb_month']:.2f} a month, and",
-        f"${prices['restorable_gb_month']:.2f} more for restore to any point in time.",
+        f"Each GB of stored outcomes ({kept:.1f} million of them) costs ${prices['kept_gb_month']:.2f} a month, and",
+        f"point-in-time recovery ${prices['restorable_gb_month']:.2f} more.",
     ]
     told = event(prices, assumed)
     together = told["EventBridge"] + (sum(told.values()) - told["EventBridge"]) / BATCHED
     events = [
-        "With an `EventBusName`, each outcome and each correction is an event. A million of them cost",
-        f"${sum(told.values()):.2f} more if each comes alone:",
-        f"{', '.join(f'{part} {cost:.2f}' for part, cost in told.items())}. If",
-        f"{BATCHED} come at once, they share a call: ${together:.2f} a million.",
-        "An event of more than 64 KB counts as two or more.",
+        "With an `EventBusName`, each outcome and each correction is an event. A million events cost",
+        f"${sum(told.values()):.2f} if each has its own Lambda call:",
+        f"{', '.join(f'{part} {cost:.2f}' for part, cost in told.items())}. If {BATCHED} events share a call, a",
+        f"million cost ${together:.2f}. EventBridge counts an event of more than 64 KB as two or more.",
     ]
     posted = webhook(prices, assumed)
     polled = assumed["empty_receives_a_month"] / 1_000_000 * prices["queue_per_million"]
     webhooks = [
         f"With a `WebhookUrl`, a million events cost ${sum(posted.values()):.2f} more if no attempt fails:",
-        f"{', '.join(f'{part} {cost:.2f}' for part, cost in posted.items())}. The",
-        f"secret costs ${prices['secret_month']:.2f} a month, and polling the empty queue ${polled:.2f}.",
+        f"{', '.join(f'{part} {cost:.2f}' for part, cost in posted.items())}. The secret costs",
+        f"${prices['secret_month']:.2f} a month, and polling the empty queue ${polled:.2f}.",
     ]
     paragraphs = [fill(" ".join(each), 120) for each in (text, savings, month, events, webhooks)]
     return "\n\n".join([paragraphs[0], "\n".join(lines), *paragraphs[1:]])

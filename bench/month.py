@@ -111,10 +111,10 @@ def idle_lines() -> str:
     return "\n".join(
         [
             *(idle_line(environment, prices) for environment in ENVIRONMENTS),
-            f"- with a firewall (`FirewallRequests`): ${firewall:.2f} more, and"
-            f" ${prices['firewall_per_million']:.2f} a million requests",
-            f"- in use: up to ${metrics * prices['metric_month']:.2f} more for {metrics} custom metrics,"
-            " which `Monitoring=Off` does not write",
+            f"- A firewall (`FirewallRequests`) costs ${firewall:.2f} more, and"
+            f" ${prices['firewall_per_million']:.2f} per million requests.",
+            f"- In use, {metrics} custom metrics cost up to ${metrics * prices['metric_month']:.2f} more;"
+            " `Monitoring=Off` writes none.",
         ]
     )
 
