@@ -200,8 +200,8 @@ def table() -> str:
     http_api = prices["gateway_per_million"] - prices["http_api_per_million"]
     savings = [
         f"Two conditional puts instead of the transaction would save ${puts:.2f}. But if one of them fails, a retry",
-        f"records the outcome twice, or never. An HTTP API would save ${http_api:.2f}, but it supports no firewall, and",
-        "its errors lack our format and CORS headers.",
+        f"records the outcome twice, or never. An HTTP API would save ${http_api:.2f}, but it has no firewall, and its",
+        "errors lack our format and CORS headers.",
     ]
     month = [
         f"Each GB of stored outcomes ({kept:.1f} million of them) costs ${prices['kept_gb_month']:.2f} a month, and",
