@@ -29,9 +29,12 @@ def test_a_documented_call_has_the_documented_answer(stack: Stack, page: str) ->
     user = next(users)
     bearer = {"Authorization": f"Bearer {stack.key}"}
     deal = {"outcomeType": "deal_closed", "title": "Renewed Acme", "valueUsd": 12500.5, "userId": user}
-    outcome_id = "01M..."
+    outcome_id, unassigned_id = "01M...", "01K..."
     if page in {"docs/summary.md", "docs/corrections.md"}:
-        outcome_id = httpx.post(f"{stack.url}/api/outcomes", headers=bearer, json=deal).headers["Outcome-Id"]
+        outcome_id, unassigned_id = (
+            httpx.post(f"{stack.url}/api/outcomes", headers=bearer, json=deal | {"userId": owner}).headers["Outcome-Id"]
+            for owner in (user, None)
+        )
     agent_key = "oc_..."
     printed = list(calls(ROOT / page))
     assert printed
@@ -42,6 +45,7 @@ def test_a_documented_call_has_the_documented_answer(stack: Stack, page: str) ->
             "try-me": stack.key,
             "$(make session USER_ID=42)": f"Cookie: {stack.cookie(user)}",
             "01M...": outcome_id,
+            "01K...": unassigned_id,
             "oc_...": agent_key,
         }
         for text, own in given.items():
