@@ -96,7 +96,8 @@ class Past:
         if abs(now - self.checked_at) < CHECK_SECONDS * 1000:
             return
         if self._until - self._require_not_erased() < BLOCK_SECONDS * 500:
-            self._change(self._blocked)
+            row = self._change(self._blocked)
+            self.cut, self._until = row.cut, row.runs[self.pasts.run]
         self.checked_at = now
 
     def close(self) -> None:
@@ -140,9 +141,8 @@ class Past:
         return _time_of(answer)
 
     def _blocked(self, before: Imports, now: int) -> Imports:
-        self.cut = before.cut
-        self._until = now + BLOCK_SECONDS * 1000
-        return before._replace(epoch=before.epoch + 1, runs={**before.blocking(now), self.pasts.run: self._until})
+        until = now + BLOCK_SECONDS * 1000
+        return before._replace(epoch=before.epoch + 1, runs={**before.blocking(now), self.pasts.run: until})
 
     def _closed(self, before: Imports, now: int) -> Imports:
         if not before.epoch:  # an erasure deleted the row
@@ -150,24 +150,28 @@ class Past:
         others = {run: until for run, until in before.blocking(now).items() if run != self.pasts.run}
         return before._replace(runs=others)
 
-    def _change(self, change: Callable[[Imports, int], Imports]) -> None:
-        """Replace the row by what `change` makes of it and of DynamoDB's time. Read it again if others changed it."""
+    def _change(self, change: Callable[[Imports, int], Imports]) -> Imports:
+        """Replace the row by what `change` makes of it and of DynamoDB's time. Return that.
+
+        Read the row again if others changed it.
+        """
         key = _key(self.partition)
         get = {"TableName": self.pasts.totals, "Key": key, "ConsistentRead": True}
         backoff = Backoff()
         while True:
             answer = self.pasts.dynamodb.call("GetItem", get)
             before = answer.get("Item", {})
+            after = change(Imports.of(before), _time_of(answer))
             put: dict[str, Any] = {
                 "TableName": self.pasts.totals,
-                "Item": key | change(Imports.of(before), _time_of(answer)).item(),
+                "Item": key | after.item(),
                 "ConditionExpression": "changes = :seen" if before else "attribute_not_exists(stretch)",
             }
             if before:
                 put["ExpressionAttributeValues"] = {":seen": before["changes"]}
             try:
                 self.pasts.dynamodb.call("PutItem", put)
-                return
+                return after
             except ConditionFailed:  # another import or a statement came first, or an earlier attempt took effect
                 if not backoff.wait():
                     raise Contended from None

@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 import pytest
 from outcomes.aws.connection import Connection
-from outcomes.aws.errors import CallFailed, ConditionFailed
+from outcomes.aws.errors import CallFailed, ConditionFailed, Unavailable
 from outcomes.aws.replies import Reply
 from outcomes.aws.services import DynamoDB
 from outcomes.contract import instants, json_text
@@ -44,7 +44,6 @@ HOUR, DAY = 3_600_000, 86_400_000
 DIES = -1
 PLANNING, OPENED, LAST = 3, 6, 12
 """Calls of an import: the last one before it opens the past, the one that writes the row of imports, and the last."""
-NOW = int(BEGIN * 1000)
 ROWS = [old_row(1, NOW - 2 * DAY), old_row(2, NOW - HOUR * 3 // 2)]
 """The first is in the interval that is stored, the second in the one that the next summary stores."""
 EXPECTED = 6, Decimal("4.2")
@@ -248,6 +247,31 @@ def test_a_long_import_renews_its_block(world: World) -> None:
         opened.close()
 
     world.run([], {"import": write_slowly})
+
+
+def test_a_block_that_could_not_be_renewed_is_renewed_by_the_next_check(world: World) -> None:
+    def write_slowly() -> None:
+        pasts = Pasts("TotalsTable", "ErasuresTable", SECRET)
+        opened = pasts.open("42")
+        time.sleep(past.BLOCK_SECONDS * 0.6)
+        with patch.object(pasts, "dynamodb", DynamoDBThatCannotPut(past.LIMITS)), pytest.raises(Unavailable):
+            opened.check()
+        opened.check()
+        time.sleep(past.BLOCK_SECONDS * 0.6)
+        look()
+        assert not kept()
+        import_all(world.file)
+        opened.close()
+
+    world.run([], {"import": write_slowly})
+
+
+class DynamoDBThatCannotPut(DynamoDB):
+    @override
+    def call(self, operation: str, *request: Any, **more: Any) -> Any:
+        if operation == "PutItem":
+            raise Unavailable("no answer")
+        return super().call(operation, *request, **more)
 
 
 def test_an_import_that_slept_longer_than_its_block_starts_a_new_epoch(world: World) -> None:
