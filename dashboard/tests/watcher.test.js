@@ -9,11 +9,12 @@ const NOON = Date.parse("2026-04-01T12:00:00Z");
 const SECOND = 1000;
 const INTERVAL_S = 15;
 
-/** A fake server with outcomes, newest first. `answer` replaces its response. */
+/** A fake server with outcomes, newest first. `answer` replaces its response. `answered` is called after each. */
 class Server {
   outcomes = [];
   asked = [];
   answer = null;
+  answered = () => {};
 
   record(id, seconds, more = {}) {
     const created_at = new Date(NOON + seconds * SECOND).toISOString();
@@ -27,6 +28,7 @@ class Server {
     const listed = this.outcomes.filter(({ created_at }) => !(created_at < from || created_at >= to));
     const start = Number(cursor ?? 0);
     const end = start + Number(limit);
+    this.answered(url.searchParams);
     return Response.json({ outcomes: listed.slice(start, end), next_cursor: end < listed.length ? String(end) : null });
   };
 }
@@ -173,9 +175,9 @@ test("if the newest outcome is missing, another user has signed in, so it forget
   assert.equal(feed.watcher.newest.id, "Z");
   assert.deepEqual(
     asked()
-      .slice(-2)
+      .slice(-3)
       .map(([from]) => from),
-    [null, at(0)], // the latest page; then it looks whether the known outcome still exists
+    [null, at(0), null], // the latest page; whether the known outcome still exists; the latest page of the other user
   );
 });
 
@@ -207,6 +209,20 @@ test("if another user has signed in and more is new than it reads, it forgets ev
   for (let number = 0; number < 201; number += 1) server.record(`Z${number}`, 120);
   await pass();
   assert.deepEqual(feed.reports, ["forget"]);
+});
+
+test("if another user signs in between a gap and the check of it, the first user's outcomes are not returned", async () => {
+  server.record("A", 0);
+  await start();
+  for (let number = 0; number < 201; number += 1) server.record(`B${number}`, 120);
+  server.answered = (asked) => {
+    if (asked.has("from")) return;
+    server.outcomes = [];
+    server.record("Z", 300);
+  };
+  await pass();
+  assert.deepEqual(feed.reports, ["forget"]);
+  assert.equal(feed.watcher.newest.id, "Z");
 });
 
 test("each failure doubles the wait, up to five minutes, until a success", async () => {

@@ -130,11 +130,13 @@ class ValueDelivered extends HTMLElement {
     const { signal } = this.#life;
     const poll = () => void this.#watcher.poll();
     const pauseOrPoll = () => (document.hidden ? this.#watcher.pause() : poll());
+    const refresh = () => document.hidden || refreshTimes(this.#card);
     document.addEventListener("visibilitychange", pauseOrPoll, { signal });
+    document.addEventListener("visibilitychange", refresh, { signal });
     addEventListener("online", poll, { signal });
     addEventListener("offline", poll, { signal });
     addEventListener("hashchange", () => this.#readAddress() && poll(), { signal });
-    const clock = setInterval(() => document.hidden || refreshTimes(this.#card), REFRESH_TIMES_MS);
+    const clock = setInterval(refresh, REFRESH_TIMES_MS);
     signal.addEventListener("abort", () => clearInterval(clock));
     this.#readAddress();
     // A property that was set before the element was defined shadows the setter.

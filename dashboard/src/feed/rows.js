@@ -136,7 +136,7 @@ export class Rows {
   }
 
   /**
-   * Insert outcomes that are not listed yet, newest first.
+   * Insert outcomes that are not listed yet, newest first. Update the others.
    * @param {Outcome[]} found
    * @returns the new rows
    */
@@ -144,7 +144,10 @@ export class Rows {
     /** @type {Row[]} */
     const added = [];
     for (const outcome of found) {
-      if (this.#rows.has(outcome.id)) continue;
+      if (this.#rows.has(outcome.id)) {
+        this.update(outcome);
+        continue;
+      }
       const row = new Row(outcome, this.#context);
       const order = orderOf(outcome);
       const place = placeOf(order, this.#orders);

@@ -135,7 +135,13 @@ export class Watcher {
   async catchUp(signal) {
     if (this.isWatching && (await this.#readNew(signal))) return null;
     const latest = await this.#api.list({}, signal);
-    if (this.isWatching) (await this.#isSameUser(signal)) ? this.#host.skipped() : this.#host.forget();
+    if (this.isWatching) {
+      if (!(await this.#isSameUser(signal))) {
+        this.#host.forget();
+        return this.catchUp(signal); // the page may still be of the first user
+      }
+      this.#host.skipped();
+    }
     this.isWatching = true;
     this.newest = latest.outcomes[0] ?? null;
     this.#floor = latest.next_cursor ? (latest.outcomes.at(-1)?.created_at ?? "") : "";
