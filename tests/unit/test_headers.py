@@ -10,7 +10,7 @@ from outcomes.edge.headers import fingerprint, values
 
 from functions.list_outcomes import app as list_outcomes
 from functions.record_outcome import app as record_outcome
-from tests.events import agent, proxy_event, session
+from tests.events import KEY, agent, proxy_event, session
 
 OUTCOME = {"outcomeType": "deal_closed", "title": "Closed a deal"}
 
@@ -57,4 +57,11 @@ def test_an_authorization_for_another_key_is_a_401(sent: list[str], status: int)
     said = agent("read") | {"authorization": fingerprint(request("Bearer a", name="Authorization"), "authorization")}
     event = proxy_event("GET", authorizer=said)
     event["multiValueHeaders"] |= {"Authorization": sent, "Cookie": ["theme=dark"]}
+    assert list_outcomes.handler(event, None)["statusCode"] == status
+
+
+@pytest.mark.usefixtures("tables")
+@pytest.mark.parametrize(("sent", "status"), [("42", 200), ("042", 200), ("43", 401), ("none", 401), ("x", 400)])
+def test_an_authorization_to_read_another_user_is_a_401(sent: str, status: int) -> None:
+    event = proxy_event("GET", authorizer=KEY | {"reads": "42"}, query={"userId": sent})
     assert list_outcomes.handler(event, None)["statusCode"] == status

@@ -155,7 +155,8 @@ def reader(event: Event, caller: Caller) -> int | None:
     """Return the user whose outcomes the caller reads with this call. None means the outcomes of no user.
 
     Raises Forbidden for an agent key without the scope `read`, and for the platform's key if it may not read. Raises
-    Unauthorized if the platform's key names no user, and BadRequest if the user is malformed.
+    Unauthorized if the platform's key names no user, or another user than the authorizer logged. Raises BadRequest if
+    the user is malformed.
     """
     if caller.session_user is not None:
         return caller.session_user
@@ -168,11 +169,15 @@ def reader(event: Event, caller: Caller) -> int | None:
         raise Unauthorized
     from outcomes.contract import queries  # imported here, because only the platform's reads need it
 
-    queries.reader(sent)
+    user_id = queries.reader(sent)
     if caller.reads is None:
         message = "reading a user's outcomes with INTERNAL_API_KEY needs PlatformMayRead=true"
         raise Forbidden(details=[Fault(field="userId", message=message)])
-    return queries.reader(caller.reads)  # the authorizer has logged that this user's outcomes are read
+    if (
+        queries.reader(caller.reads) != user_id
+    ):  # cached for another user by the old stage, see the authorizer's `_allow`
+        raise Unauthorized
+    return user_id
 
 
 def idempotency_key(event: Event) -> str | None:
