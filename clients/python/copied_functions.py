@@ -1,7 +1,7 @@
 """Copy the functions of the API, and what they import, into `outcomes_client.testing`, for its fake of the API.
 
-So the fake validates, records and answers with the deployed code. Every build makes the copy, and every run of the
-tests renews it.
+So the fake validates, records and answers with the deployed code. Every build of the package makes the copy, and every
+run of the tests updates it.
 """
 
 import re
@@ -32,7 +32,7 @@ REPLACED = {
 
 
 def copied() -> dict[str, str]:
-    """Return the text of each module of the copy, by its path."""
+    """Return the copied modules: their texts by path."""
     layer = SOURCE / "layers/common/outcomes"
     found = {path.relative_to(layer).as_posix(): path for pattern in OF_THE_LAYER for path in layer.glob(pattern)}
     found |= {f"functions/{name}.py": SOURCE / f"functions/{name}/app.py" for name in FUNCTIONS}
@@ -50,12 +50,15 @@ def rewritten(text: str) -> str:
         text = re.sub(
             "^import os$", "from outcomes_client.testing import _surroundings as os", text, flags=re.MULTILINE
         )
-    # Python 3.12, which the client also supports, has no `strict` there.
+    # The client also supports Python 3.12, where this function has no parameter `strict`.
     return re.sub(r"(batched\([^()]*), strict=(?:True|False)\)", r"\1)", text)
 
 
 def write() -> None:
-    """Write the modules that differ, and delete those that are gone. Do nothing in an sdist, which has the copy."""
+    """Write the modules that changed, and delete the modules that no longer exist.
+
+    Do nothing in an sdist, which already contains the copy.
+    """
     if not (SOURCE / "layers").is_dir():
         return
     wanted = {TARGET / name: text for name, text in copied().items()}

@@ -36,7 +36,8 @@ from tests.local.stacks import Stack
 
 ROOT = Path(__file__).parents[3]
 QUICK = Retry(deadline=20, timeout=10, first=0.01, longest=0.05)
-# Leaves no time for a second attempt, which needs a tenth of `timeout`, but enough for one on a busy machine.
+# This deadline leaves no time for a second attempt, which needs a tenth of `timeout`, but enough time for one attempt
+# on a busy machine.
 ONE_TRY = Retry(deadline=20, timeout=300)
 
 users = itertools.count(90_000)  # users of the stack; the fake's user is 42
@@ -45,9 +46,10 @@ everywhere = pytest.mark.parametrize("api", ["fake", "stack"], indirect=True)
 
 
 def failing(*faults: str) -> pytest.MarkDecorator:
-    """Parametrize `faults`: on the fake each fault alone and all one after another, on the stack only the latter.
+    """Parametrize `faults`.
 
-    To the stack, faults only differ in the number of requests that reach it.
+    Tests on the fake run with each fault alone and with all faults in a row. Tests on the stack only run with all in a
+    row, because for the stack, faults only differ in the number of requests that reach it.
     """
     alone = [pytest.param("fake", [fault], id=fault) for fault in faults]
     in_turn = [pytest.param(api, faults, id=f"all in turn-{api}") for api in ("fake", "stack")]
@@ -116,7 +118,7 @@ EXPORT = "GET /api/outcomes/export"
 
 @cache
 def export_function() -> str:
-    """Import the function that exports as the fake's other functions are imported. Return its name."""
+    """Import the function `export_outcomes` in the same way as the fake's other functions. Return its name."""
     name = "export_outcomes"
     module = ModuleType(name)
     exec(rewritten((ROOT / f"functions/{name}/app.py").read_text()), vars(module))  # noqa: S102 - code of our own
@@ -125,7 +127,7 @@ def export_function() -> str:
 
 
 def _of_fake() -> Iterator[Api]:
-    """Yield an API that is the fake, with summaries and exports, which the fake does not answer."""
+    """Yield the fake as the API. Add summaries and exports, which the fake alone does not answer."""
     clock = Clock()
     with OutcomesFake() as fake, pytest.MonkeyPatch.context() as patched:
         patched.setattr(instants, "now", lambda: clock.now)
@@ -171,7 +173,7 @@ def _of_fake() -> Iterator[Api]:
 
 
 def _of_stack(stack: Stack) -> Iterator[Api]:
-    """Yield an API that is the running stack, with a new user."""
+    """Yield the running local stack as the API, with a new user."""
     user = next(users)
     cookie = stack.cookie(user)
     hop_by_hop = {"host", "connection", "accept-encoding"}
@@ -224,7 +226,7 @@ _command = cache(typer.main.get_command)
 @pytest.fixture
 def outcomes(api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Outcomes:
     """Return a function that runs the command `outcomes` in this process."""
-    for name in ("handlers", "propagate"):  # main() changes the logger, which other tests use
+    for name in ("handlers", "propagate"):  # main() changes the logger, which other tests also use
         monkeypatch.setattr(LOG, name, getattr(LOG, name))
     monkeypatch.setattr("typer.main.get_command", _command)
     for name, value in {**api.environment, "OUTCOMES_DEADLINE": "20", "COLUMNS": "100"}.items():

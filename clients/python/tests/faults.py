@@ -52,7 +52,7 @@ class FaultyServer(ThreadingHTTPServer):
         self.times: list[float] = []
         self.requests: list[tuple[Mapping[str, str], bytes]] = []
         self.closing = threading.Event()
-        self.waited_out = False  # whether a client waited until the end of a slow answer
+        self.waited_out = False  # records whether a client waited until the end of a slow answer
 
     @property
     def url(self) -> str:
@@ -132,7 +132,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.server.waited_out = not self.server.closing.wait(30)
             case "drip after the write":
                 self._answer(status, ours, b"", announced=10_000)
-                for _ in range(600):  # 30 s: a client that waits fails its test instead of hanging
+                # 30 s, so that a client that waits for the answer fails its test instead of hanging
+                for _ in range(600):
                     if self.server.closing.wait(0.05):
                         break
                     self.wfile.write(b" ")

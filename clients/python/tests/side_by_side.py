@@ -45,7 +45,10 @@ class Call(NamedTuple):
 
 
 class Side:
-    """One of the APIs. known: the values of placeholders here. A placeholder without a value is sent as it is."""
+    """One of the two APIs.
+
+    known: the values of placeholders in this API. A placeholder without a value is sent unchanged.
+    """
 
     def __init__(self, send: Send, known: dict[str, str]) -> None:
         self._send = send
@@ -74,11 +77,11 @@ class Side:
 
 
 class Raw(str):
-    """JSON text that is sent as it is."""
+    """JSON text that is sent unchanged."""
 
 
 def written(value: Any) -> str:
-    """Write JSON, with `Raw` as it is."""
+    """Write JSON, but leave `Raw` text unchanged."""
     if isinstance(value, Raw):
         return value
     if isinstance(value, dict):
@@ -147,7 +150,7 @@ class Caller:
             yield self.random.choices([*kinds], [*kinds.values()])[0]()
 
     def seen(self, answer: tuple[int, Any, str]) -> None:
-        """Note the placeholders of an answer, of ids only those of outcomes."""
+        """Remember the placeholders in an answer. Of the ids, remember only ids of outcomes."""
         _, headers, body = answer
         found = [value for name, value in headers if name == "outcome-id"]
         found += re.findall(r'"created","id":"(~id\d+~)', body) + re.findall(r"~(?:key|keyid|cursor)\d+~", body)
@@ -155,7 +158,7 @@ class Caller:
             self.made[placeholder.strip("~0123456789")].append(placeholder)
 
     def any(self, kind: str) -> str:
-        """Return one of the latest placeholders of a kind."""
+        """Choose one of the latest placeholders of a kind."""
         made = self.made[kind]
         return made[-1 - min(len(made) - 1, int(self.random.expovariate(0.2)))]
 
@@ -209,7 +212,7 @@ class Caller:
         return body
 
     def record(self) -> Call:
-        if self.sent and self.maybe(0.4):  # a retry, the same or with other values
+        if self.sent and self.maybe(0.4):  # a retry of an earlier call, with the same or with other values
             headers, body = self.random.choice(self.sent[-30:])
             if self.maybe(0.4):
                 name = self.random.choice([*GOOD])

@@ -1,4 +1,4 @@
-"""A summary, which the fake of the API does not answer: sums of outcomes as a list with include=ledger returns them."""
+"""Compute a summary, which the fake of the API does not answer, from the outcomes in a list with include=ledger."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COUNTED = ("recorded", "confirmed")
 
 
 def summary(outcomes: Outcomes, query: Mapping[str, Sequence[str]]) -> dict[str, Any] | None:
-    """Return the body of the answer, or None for an unknown time zone. Days are those of UTC."""
+    """Return the body of a summary, or None for an unknown time zone. Its days are days in UTC."""
     zone = query.get("timezone", ["UTC"])[0]
     if zone not in ("UTC", "Europe/Berlin"):
         return None

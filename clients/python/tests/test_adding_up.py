@@ -22,7 +22,8 @@ from ops.template import parse_yaml
 from tests.conftest import ROOT, template_tables
 from tests.events import proxy_event, session
 
-app = import_module("functions.summarize_outcomes.app")  # needs the environment of tests.conftest
+# this import needs the environment variables that tests.conftest sets
+app = import_module("functions.summarize_outcomes.app")
 
 DAYS = 8
 IMPATIENT = replace(ONE_TRY, adding_up=0)
@@ -83,7 +84,7 @@ async def test_both_clients_wait_for_complete_totals(
     asked = looks(api)
     async with AsyncOutcomesClient(**api.settings) as awaiting:
         assert await awaiting.summary() == summary
-    assert looks(api) == asked + 1  # the totals were saved
+    assert looks(api) == asked + 1  # only one call was needed, because the totals were saved
 
 
 async def test_the_async_client_waits_too(api: Api, waited: list[float]) -> None:

@@ -261,7 +261,7 @@ def tagged(value: Any) -> Any:
 
 
 def tell(value: Any) -> Any:
-    """Convert a result to the table's form, which is that of the TypeScript client."""
+    """Convert a result to the form in the table, which is the form of the TypeScript client."""
     if dataclasses.is_dataclass(value):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         if "created_at" in fields and fields.get("status", "") is None:
@@ -294,7 +294,7 @@ def named(value: Any) -> Any:
 
 
 def alike(seen: Any, expected: Any) -> bool:
-    """Return whether a value matches the table's value; "any" matches anything."""
+    """Return whether a value matches the value in the table of cases. "any" matches every value."""
     if expected == "any":
         return True
     if isinstance(seen, str) and isinstance(expected, dict):

@@ -63,7 +63,7 @@ class Claude(Transport):
 
     @override
     async def connect(self) -> None:
-        """Nothing to connect to."""
+        """Do nothing: there is nothing to connect to."""
 
     @override
     async def write(self, data: str) -> None:
@@ -104,7 +104,7 @@ class Claude(Transport):
 
     @override
     async def end_input(self) -> None:
-        """No input to end."""
+        """Do nothing: there is no input to end."""
 
 
 @everywhere

@@ -398,7 +398,7 @@ def test_summary_shows_totals_and_a_bar_for_each_day(outcomes: Outcomes) -> None
     assert ["task_complete", "60", "$6.00"] in [line.split() for line in run.out.splitlines()]
 
 
-LONG = Decimal("98765432109876.543210987654321098765432")  # the most digits that a value may have
+LONG = Decimal("98765432109876.543210987654321098765432")  # a value with the maximum number of digits
 
 
 def test_no_digit_of_a_long_value_is_lost(api: Api, client: OutcomesClient, outcomes: Outcomes) -> None:
@@ -482,7 +482,7 @@ def test_the_last_days_of_a_summary_include_today(
         (("--days", "2555"), "month"),
         (("--days", "3652"), "month"),
         (("--days", "30", "--by", "week"), "week"),
-        (("--days", "400", "--by", "day"), "day"),  # sent as given, although the API refuses it
+        (("--days", "400", "--by", "day"), "day"),  # the client sends this value unchanged, and the API refuses it
         ((), None),
     ],
 )
@@ -536,7 +536,8 @@ def test_summary_filters_and_groups_by_month(outcomes: Outcomes) -> None:
 def test_summary_compares_with_the_period_before(
     api: Api, outcomes: Outcomes, now: tuple[int, str], before: tuple[int, str], says: str
 ) -> None:
-    period = {"from": "2026-03-01T23:00:00.000Z", "to": "2026-03-31T22:00:00.000Z"}  # with a change to summer time
+    # clocks change to summer time in this period
+    period = {"from": "2026-03-01T23:00:00.000Z", "to": "2026-03-31T22:00:00.000Z"}
     previous = {**period, "count": before[0], "value_usd": Decimal(before[1])}
     body = {**EVIL_SUMMARY, "timezone": "Europe/Berlin", "count": now[0], "value_usd": Decimal(now[1])}
     api.door.upstream = lambda *_: (200, {}, encode({**body, "previous": previous}))
@@ -695,7 +696,7 @@ def test_an_import_whose_api_dies_can_be_run_again(
     run = outcomes("import", file)
     assert run.code == 1
     assert "Run it again: nothing is recorded twice." in run.err
-    there = whole * 100  # recorded, although the answer to the last batch was lost
+    there = whole * 100  # these outcomes are recorded, although the answer to the last batch was lost
     assert len(api.recorded()) == there
     again = outcomes("import", file)
     assert (again.code, again.out) == (0, f"{count - there:,} recorded, {there:,} already there, 0 refused\n")

@@ -30,7 +30,7 @@ def our_name(name: str) -> str:
 
 
 def told_types(schema: Any) -> set[str]:
-    """Return the JSON types that a schema allows."""
+    """Return the JSON types that a schema in openapi.yaml allows."""
     if "$ref" in schema:
         return told_types(SCHEMAS[schema["$ref"].rpartition("/")[2]])
     if "type" in schema:
@@ -41,7 +41,7 @@ def told_types(schema: Any) -> set[str]:
 
 
 def own_types(hint: Any) -> set[str]:
-    """Return the JSON types that a Python type stands for."""
+    """Return the JSON types that correspond to a Python type."""
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
         return set().union(*map(own_types, typing.get_args(hint)))
     if hint is type(None):

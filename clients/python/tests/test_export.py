@@ -1,4 +1,4 @@
-"""Export with the clients and the command; files are written atomically."""
+"""Export with the clients and the command. Files are written atomically."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The fake of `outcomes_client.testing`, held against the local stack and against faults that are planted in it."""
+"""Compare the fake of `outcomes_client.testing` with the local stack.
+
+Faults that are planted in the fake must be found.
+"""
 
 from __future__ import annotations
 
@@ -49,13 +52,13 @@ type Answered = list[tuple[Call, tuple[int, list[tuple[str, str]], str]]]
 
 @pytest.fixture
 def own_stack(tmp_path: Path) -> Iterator[Stack]:
-    """Run a stack that has no outcomes of other tests, as the calls also list those of no user."""
+    """Run a separate stack without outcomes of other tests, because the calls also list outcomes without a user."""
     with running(tmp_path, *WITHOUT_EVENTS, *WITHOUT_ISSUER) as stack:
         yield stack
 
 
 def answers_of(stack: Stack) -> Answered:
-    """Make random calls of the local stack. Return them with its answers."""
+    """Make random calls to the local stack. Return the calls with the answers."""
     known = USERS | {f"~session{n}~": stack.cookie(n) for n in (1, 2)} | {"~platform0~": stack.key}
     with closing(HTTPConnection(stack.url.removeprefix("http://"), timeout=30)) as http:
 
@@ -76,9 +79,10 @@ def answers_of(stack: Stack) -> Answered:
 
 
 def first_difference(answered: Answered) -> str | None:
-    """Make the same calls of a new fake, a millisecond apart. Return the first call that it answers differently.
+    """Make the same calls to a new fake, a millisecond apart.
 
-    The stack is slower than that. Keys of the same millisecond are listed in any order.
+    Return the first call that the fake answers differently. The pause is needed because keys created in the same
+    millisecond are listed in any order. The stack is slower in any case.
     """
     with OutcomesFake() as fake, pytest.MonkeyPatch.context() as patched:
         known = USERS | {f"~session{n}~": fake.session(n) for n in (1, 2)} | {"~platform0~": fake.key}
@@ -140,7 +144,7 @@ PLANTED: dict[str, tuple[Any, str, Any]] = {
 
 
 def test_the_fake_answers_random_calls_as_the_local_stack_does_but_with_each_planted_fault(own_stack: Stack) -> None:
-    """Do both in one test, as the calls of the local stack take seconds."""
+    """One test checks both, because the calls to the local stack take seconds."""
     answered = answers_of(own_stack)
     difference = first_difference(answered)
     assert difference is None, difference
@@ -151,7 +155,8 @@ def test_the_fake_answers_random_calls_as_the_local_stack_does_but_with_each_pla
 
 
 TABLE = json.loads((ROOT / "clients/cases.json").read_text())
-NOT_THE_FAKES = ("/summary", "/export", "cursor", "$length", "expiresAt")  # 501, or not there
+# the fake answers these with 501, or does not have these values
+NOT_THE_FAKES = ("/summary", "/export", "cursor", "$length", "expiresAt")
 CASES = [
     case
     for case in TABLE["cases"]
@@ -184,7 +189,7 @@ def test_the_fake_answers_the_requests_of_the_clients_cases(outcomes_fake: Outco
     assert decode(told["body"].encode()).keys() - {"outcome", "key"} <= decode(body).keys()
 
 
-# What tests of agents use
+# Tests of the functions that tests of agents use
 
 
 def test_the_client_of_the_fake_records(outcomes_fake: OutcomesFake) -> None:
@@ -245,7 +250,7 @@ def test_every_call_is_late_until_there_is_no_delay(outcomes_fake: OutcomesFake)
 
 
 def test_an_agent_key_has_its_bounds(outcomes_fake: OutcomesFake) -> None:
-    outcomes_fake.fail(503)  # is for the agent, not for what makes its key
+    outcomes_fake.fail(503)  # the failure applies to the agent's call, not to the call that creates its key
     key = outcomes_fake.agent_key(42, agent_id=7, max_value_usd=500)
     with OutcomesClient(outcomes_fake.url, key) as agent:
         agent.record("deal_closed", "Acme renewed", value_usd=500)
@@ -300,7 +305,7 @@ def test_the_command_serves_a_fake_that_other_languages_control() -> None:
 
 
 def test_the_fake_is_ready_within_a_third_of_a_second() -> None:
-    """Count processor time of a new process, beyond that of the client."""
+    """Measure the processor time of a new process, minus that of the client alone."""
     code = "import outcomes_client._client, time; begun = time.process_time(); from outcomes_client.testing import *; "
     code += "OutcomesFake().close(); print(time.process_time() - begun)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

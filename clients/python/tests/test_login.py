@@ -19,7 +19,7 @@ RECORD = ("record", "--type", "deal_closed", "--title", "Acme renewed", "--user"
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("sys.platform", "linux")  # other platforms have another folder for settings
+    monkeypatch.setattr("sys.platform", "linux")  # other platforms have a different folder for settings
     return tmp_path / "config" / "outcomes" / "login.json"
 
 

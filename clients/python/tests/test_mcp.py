@@ -195,7 +195,7 @@ def test_a_call_whose_answer_was_lost_is_repeated_and_counts_once(
     assert len(api.recorded()) == 1
 
 
-# Answers of the bridge itself
+# Tests of the bridge's own answers
 
 
 @on_the_stack
@@ -274,7 +274,7 @@ def test_an_internal_failure_is_answered_too(
     assert "ZeroDivisionError" in caplog.text
 
 
-# Limits of user and agent
+# Tests of the limits to one user and agent
 
 
 @on_the_stack

@@ -7,10 +7,10 @@ import type * as models from "./models.js";
 /** A complete answer. */
 export interface Reply {
   status: number;
-  /** Returns a header's value, "" if it is missing. */
+  /** Returns a header's value, or "" if the header is missing. */
   header: (name: string) => string;
   text: string;
-  /** Replaces a text that echoes the key or a cookie. */
+  /** Hides a text that contains the key or a cookie. */
   hide: (said: unknown) => unknown;
 }
 
@@ -19,7 +19,7 @@ type Fields = Record<string, unknown>;
 
 type Kind = new (...of: ConstructorParameters<typeof errors.OutcomesError>) => errors.OutcomesError;
 
-/** By status, or by status and `error` if the status has several meanings. */
+/** The error classes by status, or by status and `error` if a status has several meanings. */
 const REFUSALS: Record<string, Kind> = {
   400: errors.InvalidOutcomeError,
   401: errors.UnauthorizedError,
@@ -40,7 +40,7 @@ export function refusal(reply: Reply, credential: string, named = false): errors
   try {
     said = mapped(bodyOf(reply), reply.hide) as Fields;
   } catch {
-    // A proxy's page: use only the status.
+    // The body is not JSON, such as a proxy's page: use only the status.
   }
   const error = typeof said.error === "string" ? said.error : undefined;
   const details = faults(said, header);
@@ -104,7 +104,7 @@ const orNull =
   (value) =>
     value === null ? null : read(value);
 
-/** Reads a value that the answers of older APIs omit. */
+/** Reads a value that is missing in the answers of older APIs. */
 const ifSaid =
   <T>(read: Read<T>): Read<T | null> =>
   (value) =>
@@ -208,7 +208,7 @@ const bounds = {
 
 const agentKey: Read<models.AgentKey> = shape(bounds);
 
-// Complete answers; each throws a BrokenAnswerError if the answer is malformed
+// Readers of complete answers. Each throws a BrokenAnswerError if the answer is malformed.
 
 const bodyOf = ({ text }: Reply): Fields => object(parse(text));
 
@@ -223,7 +223,7 @@ const shaped =
     }
   };
 
-/** Does not quote the answer, as it may echo secrets. */
+/** The text does not quote the answer, which may echo secrets. */
 const broken = () => new errors.BrokenAnswerError("200, but not as the contract says", { status: 200 });
 
 const done = ({ ok }: Fields): true => ok === true || wrong();
@@ -231,7 +231,7 @@ const done = ({ ok }: Fields): true => ok === true || wrong();
 const receipt =
   <T>(read: (body: Fields, header: Reply["header"]) => T) =>
   (reply: Reply, idempotencyKey: string) =>
-    // Always parse the body, even if the header has all that is needed: a proxy's page may also have status 200.
+    // Always parse the body, even if the headers contain everything needed: a proxy's page may also have status 200.
     shaped((body) => ({
       ...(done(body) && read(body, reply.header)),
       replayed: reply.header("Idempotent-Replayed") === "true",
@@ -257,14 +257,14 @@ export const page: (reply: Reply) => models.Page = shaped(
   shape({ outcomes: list(outcome), next_cursor: ifSaid(text) }),
 );
 
-/** Reads one result for each item; `keys` are the items' idempotency keys. */
+/** Reads the results of a batch, one for each item. `keys` are the items' idempotency keys. */
 export const results = (reply: Reply, keys: unknown[]): models.Result[] =>
   shaped(({ results }) => {
     const items = list(object)(mapped(results, reply.hide));
     return items.length === keys.length ? items.map((item, n) => result(item, keys[n], reply.header)) : wrong();
   })(reply);
 
-/** Reads the result of an item; `key` is its idempotency key. */
+/** Reads the result of one item. `key` is the item's idempotency key. */
 export function result(item: Fields, key?: unknown, header?: Reply["header"]): models.Result {
   const { status, id, error, retryable, ignored, unassigned } = item;
   const ok = /^(created|replayed)$/.test(text(status));

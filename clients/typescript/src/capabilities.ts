@@ -3,7 +3,7 @@
 import { type ClientOptions, OutcomesClient as PageClient } from "./client.js";
 import { CapabilityOffError } from "./errors.js";
 
-/** Patterns of paths, by the template's parameter that switches their routes on or off. */
+/** Patterns of paths, by the template parameter that switches the paths' routes on or off. */
 const CAPABILITIES = {
   Batch: /\/outcomes\/batch$/,
   Totals: /\/outcomes\/summary$/,

@@ -43,17 +43,17 @@ export interface ClientOptions {
    * page, use true: the browser sends its own cookie.
    */
   cookie?: string | true | undefined;
-  /** The agent of outcomes without one; default `OUTCOMES_AGENT_ID`. */
+  /** The agent of outcomes that have no `agentId`; default `OUTCOMES_AGENT_ID`. */
   agentId?: number | undefined;
-  /** The user of outcomes without one; default `OUTCOMES_USER_ID`. */
+  /** The user of outcomes that have no `userId`; default `OUTCOMES_USER_ID`. */
   userId?: number | undefined;
   /** Missing values default to 60, 30, 0.2, 10 and 600 s; without `retry`, `OUTCOMES_DEADLINE` sets the deadline. */
   retry?: Partial<Retry> | undefined;
   /** Allows sending key and cookie unencrypted to another machine; default `OUTCOMES_ALLOW_HTTP=1`. */
   allowHttp?: boolean | undefined;
-  /** Replaces the global `fetch`. */
+  /** A function that replaces the global `fetch`. */
   fetch?: typeof fetch | undefined;
-  /** Called when a call is retried, a field was ignored, or an outcome has no user; default console.warn. */
+  /** Receives a warning if a call is retried, a field was ignored, or an outcome has no user; default console.warn. */
   warn?: ((notice: string) => void) | undefined;
 }
 
@@ -83,7 +83,7 @@ const BATCH_ITEMS = 100;
 const BATCH_BYTES = 2 ** 20 - 14; // less {"outcomes":[]}; counts a comma for each item, of which the last is not sent
 const LONGEST_TIMER = 2e9; // milliseconds; timers of 2 ** 31 or more fire at once
 const LONGEST_ANSWER = 2 ** 24; // bytes; Lambda limits the API's answers to 6 MB
-/** URLs that use TLS or this machine. */
+/** Matches URLs that use TLS or point to this machine. */
 const SAFE = /^https:|^http:\/\/(([a-z\d.-]+\.)?localhost|127(\.\d{1,3}){3}|\[::1\])(:\d*)?(\/|$)/i;
 const UNSENT = /REFUSED|NOTFOUND|AGAIN|CONNECT_T/; // no server can have received the request
 
@@ -103,13 +103,13 @@ export class OutcomesClient {
   readonly #userId: number | undefined;
   readonly #retry: Retry;
   readonly #secrets: string[];
-  /** What decides the user of recorded outcomes: the session, the agent key, or the body. */
+  /** Where the user of recorded outcomes comes from: the session, the agent key, or the body. */
   readonly #owner: "session" | "agent" | "body";
 
   constructor(options: ClientOptions = {}) {
     const env = (globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env ?? {};
     const setting = (name: keyof ClientOptions, variable: string, form: RegExp, otherwise?: string) => {
-      // As text, so that 0 or NaN does not fall back to the environment.
+      // Convert the option to text, so that 0 or NaN does not fall back to the environment variable.
       const value = options[name] === true || `${options[name] ?? ""}` || env[variable] || otherwise;
       // fetch would quote an invalid header value, which is a secret, in its error.
       if ((value ?? true) !== true && !form.test(value as string)) {
@@ -276,7 +276,7 @@ export class OutcomesClient {
   }
 
   /**
-   * Returns exact totals of the user's outcomes by when they happened; default the last 30 days in UTC.
+   * Returns exact totals of the user's outcomes that happened in a period, by default the last 30 days in UTC.
    *
    * The first summary of a long history takes longer; see `Retry`.
    */
@@ -451,7 +451,7 @@ export class OutcomesClient {
     }
   }
 
-  /** Replaces a server's text with *** if it echoes the key or a cookie, plain or escaped as in JSON or a URL. */
+  /** Replaces a server's text with *** if it contains the key or a cookie, plain or escaped for JSON or a URL. */
   #hide = <T>(said: T): T | string =>
     typeof said === "string" && this.#secrets.some((secret) => plain(said).includes(secret)) ? "***" : said;
 
@@ -467,7 +467,7 @@ export class OutcomesClient {
     return body;
   }
 
-  /** Returns the option `userId`; with the platform's key it has a default. A session is always for its own user. */
+  /** Returns `userId` or, with the platform's key, the default user. A session always acts for its own user. */
   #whose({ userId }: models.KeyOptions): number | undefined {
     return userId ?? (this.#owner === "body" ? this.#userId : undefined);
   }
@@ -512,7 +512,7 @@ export class OutcomesClient {
               ...(rest.body && { "Content-Type": "application/json" }),
               ...headers,
             },
-            // Only in browsers: some other runtimes reject this option.
+            // Set this option only in browsers, because some other runtimes reject it.
             ...(this.#cookie === true && { credentials: byKey ? "omit" : "include" }),
             signal,
             redirect: "manual",
@@ -539,7 +539,7 @@ export class OutcomesClient {
       const at = now();
       let last = ends;
       if (failure instanceof StillAddingUpError) {
-        // This try made progress.
+        // The error means that this try made progress, so extend the deadline.
         last = began + Math.max(deadline, addingUp);
         ends = Math.min(last, Math.max(ends, at + deadline));
         ceiling = first;
@@ -580,7 +580,7 @@ const plain = (text: string): string =>
 /** Returns the seconds of a monotonic clock. */
 const now = (): number => performance.now() / 1000;
 
-/** Does `work`. Resolves to undefined after `seconds`; rejects with the signal's reason if the signal aborts. */
+/** Runs `work`. Resolves to undefined after `seconds`; rejects with the signal's reason if the signal aborts. */
 async function within<T>(
   seconds: number,
   signal: AbortSignal | undefined,

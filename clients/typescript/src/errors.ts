@@ -115,6 +115,6 @@ export type BusyError = InstanceType<typeof BusyError>;
 export const StillAddingUpError = kind("StillAddingUpError", ApiError, true);
 export type StillAddingUpError = InstanceType<typeof StillAddingUpError>;
 
-/** 5xx until the deadline. The outcome may have been recorded: call again with the same key. */
+/** The API answered 5xx until the deadline. The outcome may have been recorded: call again with the same key. */
 export const ServerError = kind("ServerError", ApiError, true);
 export type ServerError = InstanceType<typeof ServerError>;

@@ -2,7 +2,7 @@
 
 import type { Decimal } from "./json.js";
 
-/** A type of outcome: one that every new platform has, or the name of another. */
+/** The name of an outcome type: a default type, or any other type of the platform. */
 export type OutcomeType =
   | (string & {})
   | "negotiation_complete"
@@ -39,9 +39,9 @@ export interface NewOutcome {
   agentId?: number | null;
   /** The outcome's user. Needs a key: a session records for its own user. */
   userId?: number | null;
-  /** Any JSON object; use bigint or Decimal for numbers that a double cannot represent exactly. */
+  /** Any JSON object. Use bigint or Decimal for numbers that a double cannot represent exactly. */
   metadata?: Metadata | null;
-  /** When the outcome happened; default now. */
+  /** The time when the outcome happened; default now. */
   occurredAt?: Moment | null;
   /** 1 to 255 visible ASCII characters. Pass a key if the work has a permanent name; the default is a random key. */
   idempotencyKey?: string | null;
@@ -56,7 +56,7 @@ export interface CallOptions {
 }
 
 export interface ReadOptions extends CallOptions {
-  /** Reads with the platform's key: a user's outcomes, or with `none` those of no user. */
+  /** With the platform's key, the user whose outcomes are read; `none` reads outcomes without a user. */
   userId?: number | "none" | undefined;
 }
 
@@ -69,20 +69,20 @@ export interface Filters extends ReadOptions {
 }
 
 export interface IterateOptions extends Filters {
-  /** Only outcomes with this status. */
+  /** Lists only outcomes with this status. */
   status?: OutcomeStatus | readonly OutcomeStatus[] | undefined;
   /** Adds `status`, `occurredAt`, `recordedBy` and `version` to each outcome, and includes void outcomes. */
   ledger?: boolean | undefined;
 }
 
 export interface ListOptions extends IterateOptions {
-  /** At most 50; default 20. */
+  /** Maximum number of outcomes in the page: at most 50, default 20. */
   limit?: number | undefined;
   cursor?: string | undefined;
 }
 
 export interface ExportOptions extends Filters {
-  /** To resume an export: the `nextCursor` of its last part. */
+  /** The `nextCursor` of the last part that was received, to resume an export. */
   cursor?: string | undefined;
 }
 
@@ -101,12 +101,12 @@ export interface CorrectOptions extends CallOptions {
 }
 
 export interface CorrectOfUserOptions extends CorrectOptions {
-  /** The outcome's user, for the platform's key. */
+  /** The user of the outcome. Only a call with the platform's key needs this. */
   userId?: number | undefined;
 }
 
 export interface KeyOptions extends CallOptions {
-  /** The key's user, for the platform's key. */
+  /** The user of the key. Only a call with the platform's key needs this. */
   userId?: number | undefined;
 }
 
@@ -134,9 +134,9 @@ export interface Fault {
 
 export interface Recorded {
   id: string;
-  /** Whether it has no user, so that it is in nobody's feed. */
+  /** Whether the outcome has no user, so that it is in nobody's feed. */
   unassigned: boolean;
-  /** Whether it was already recorded with the same key. */
+  /** Whether the outcome was already recorded with the same idempotency key. */
   replayed: boolean;
   idempotencyKey: string;
   /** Fields that the API ignored, because they are misspelt or the API is older. */
@@ -160,7 +160,7 @@ export interface Result {
   details: Fault[];
   retryable: boolean;
   ignoredFields: string[];
-  /** Whether it has no user, so that it is in nobody's feed. */
+  /** Whether the outcome has no user, so that it is in nobody's feed. */
   unassigned: boolean;
 }
 
@@ -172,14 +172,14 @@ export interface Outcome {
   outcomeType: OutcomeType;
   title: string;
   description: string | null;
-  /** The exact value; values close to zero have an exponent, such as `1E-7`. */
+  /** The exact value in US dollars. Values close to zero have an exponent, such as `1E-7`. */
   valueUsd: string | null;
   /** Numbers are a bigint or a Decimal if a JavaScript number would change them. */
   metadata: Metadata | null;
   createdAt: string;
   status?: OutcomeStatus;
   occurredAt?: string;
-  /** `key`, `key:<id>` for an agent key, `session`, or null if unknown. */
+  /** Who recorded it: `key`, `key:<id>` for an agent key, `session`, or null if unknown. */
   recordedBy?: string | null;
   /** The number of corrections. */
   version?: number;
@@ -188,11 +188,11 @@ export interface Outcome {
 export interface Page {
   /** Newest first. */
   outcomes: Outcome[];
-  /** Null on the last page. */
+  /** The cursor of the next page; null on the last page. */
   nextCursor: string | null;
 }
 
-/** A part of an export: complete lines. */
+/** A part of an export, which consists of complete lines. */
 export interface ExportPart {
   text: string;
   nextCursor: string | null;
@@ -204,7 +204,7 @@ export interface Correction {
   id: string;
   type: CorrectionType;
   reason: string | null;
-  /** Same values as `Outcome.recordedBy`. */
+  /** Who made the correction: the same values as `Outcome.recordedBy`. */
   by: string | null;
   createdAt: string;
   /** For an amendment: `before` and `after` for each changed field. Amounts are decimal text. */
@@ -231,7 +231,7 @@ export interface Corrected extends Omit<Recorded, "unassigned"> {
 
 export interface Total {
   count: number;
-  /** The exact sum, without an exponent. */
+  /** The exact sum in US dollars, without an exponent. */
   valueUsd: string;
 }
 
@@ -259,7 +259,7 @@ export interface PeriodTotal extends Total {
 }
 
 /**
- * Totals by when outcomes happened, from `start` (inclusive) to `end` (exclusive). Days are local days in `timezone`.
+ * Totals of outcomes that happened from `start` (inclusive) to `end` (exclusive). Days are local days in `timezone`.
  *
  * `confirmed` is part of the totals; `disputed` and `voided` are not. Only one of `byDay`, `byWeek` and `byMonth` is filled, as
  * requested; `previous` is null unless requested.
@@ -291,7 +291,7 @@ export interface AgentKey {
   scopes: Scope[];
   createdAt: string;
   expiresAt: string | null;
-  /** The hour of the last use. */
+  /** The hour in which the key was last used. */
   lastUsedAt: string | null;
   /** Who created the key; null if unknown. `rotatedBy` is also null if it was never rotated. */
   madeBy: "session" | "platform" | null;

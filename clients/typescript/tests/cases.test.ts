@@ -210,7 +210,7 @@ function near(seen: number[], expected: number[]): void {
   assert.deepEqual(rounded(seen), rounded(expected));
 }
 
-/** Asserts that a value matches the table's value; "any" matches anything. */
+/** Asserts that a value matches the value in the table of cases. "any" matches every value. */
 function like(seen: unknown, expected: unknown): void {
   assert.deepEqual(seen, filled(seen, expected));
 }
@@ -223,6 +223,6 @@ function filled(seen: unknown, expected: unknown): unknown {
   if ("$length" in expected) return of.length === expected.$length ? seen : expected;
   const all: Record<string, unknown> = "kind" in expected ? { ...NO_ERROR, ...expected } : { ...expected };
   if ("kind" in all && `${of.says}`.includes(`${all.says}`)) all.says = of.says;
-  // fromEntries and not a literal, because one property is called __proto__.
+  // Uses fromEntries instead of a literal, because one property is called __proto__.
   return Object.fromEntries(Object.entries(all).map(([name, one]) => [name, filled(of[name], one)]));
 }

@@ -1,4 +1,4 @@
-// Tests what only this client has: browsers and other platforms, signals, JavaScript values.
+// Tests the features that only this client has: browsers and other platforms, signals, JavaScript values.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

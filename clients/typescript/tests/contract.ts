@@ -51,7 +51,7 @@ type Given<T> = {
           : T[N];
 };
 
-// Any name is accepted; editors offer the six.
+// Any name is accepted, and editors suggest the six default types.
 same<string extends ours.OutcomeType ? true : false, true>(true);
 same<ours.OutcomeStatus, Contract["Status"]>(true);
 same<ours.CorrectionType, Contract["CorrectionType"]>(true);
@@ -76,7 +76,7 @@ same<ours.Page, Told<Answered<"listOutcomes">>>(true);
 same<ours.Result["status"], Contract["Result"]["status"]>(true);
 // This client adds `ok`, which follows from the status, and the item's idempotency key.
 same<Exclude<keyof ours.Result, "ok" | "idempotencyKey">, ResultName<AnyKey<Contract["Result"]>>>(true);
-// In this client, `by` is null if it is unknown, and what a correction lacks is null.
+// In this client, an unknown `by` is null, and so are fields that a correction lacks.
 same<keyof ours.Correction, Camel<keyof Contract["Correction"]>>(true);
 type Lacking = "by" | "changes" | "assignedTo" | "assignedId";
 same<Omit<ours.Correction, Lacking>, Omit<Told<Contract["Correction"]>, Lacking>>(true);

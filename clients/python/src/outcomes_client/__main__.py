@@ -8,7 +8,7 @@ from ._errors import ConfigurationError, OutcomesError, missing
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line. Exit with 0 if done, 1 if refused or failed, 2 for wrong usage."""
+    """Run the command line. Exit with 0 after success, 1 after a refusal or failure, 2 after wrong usage."""
     try:
         from ._cli import app
         from ._terminal import by_options, repeat, show_warnings

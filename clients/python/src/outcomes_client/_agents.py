@@ -42,7 +42,7 @@ def check_run_id(run_id: str) -> str:
     """Return `run_id` if an idempotency key can contain it together with a name.
 
     Raises:
-        ConfigurationError: it is empty, longer than 100 characters, or not visible ASCII.
+        ConfigurationError: `run_id` is empty, longer than 100 characters, or not visible ASCII.
     """
     if re.fullmatch(r"[\x21-\x7e]{1,100}", run_id):
         return run_id
@@ -62,10 +62,10 @@ def run_id_getter[Context](run_id: str | Callable[[Context], str]) -> Callable[[
 
 
 def check_owner(client: OutcomesClient | AsyncOutcomesClient) -> None:
-    """Check that the client has a user to record for: from its key, its session or its `user_id`.
+    """Check that the client has a user to record for. The user comes from its key, its session or its `user_id`.
 
     Raises:
-        ConfigurationError: it has none, and a model must never choose the user.
+        ConfigurationError: the client has no user, and a model must never choose one.
     """
     defaults = client._calls.defaults
     if defaults.owner == "body" and defaults.user_id is None:
@@ -109,10 +109,10 @@ def record_work(
     on_error: OnError | None,
     kind: type[Work],
 ) -> str:
-    """Record the work that a model described in `arguments` (a mapping or JSON). Return the answer for the model.
+    """Record the work that a model described in `arguments` (a mapping or JSON). Return the text to send to the model.
 
     Raises:
-        Refused: it was not recorded.
+        Refused: the work was not recorded.
     """
     work = _work(arguments, kind)
     try:

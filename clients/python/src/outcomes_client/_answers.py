@@ -51,7 +51,7 @@ _ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
 
 def recorded(reply: Reply, key: str) -> Recorded:
     """Parse the answer to a recording."""
-    # Always parse the body, even if the header has all that is needed: a proxy's page may also have status 200.
+    # Always parse the body, even if the headers contain everything needed: a proxy's page may also have status 200.
     body = json_object(reply)
     outcome_id = reply.headers.get("Outcome-Id") or body.get("id")
     if body.get("ok") is not True or not isinstance(outcome_id, str):
@@ -77,7 +77,7 @@ def _corrected(body: dict[str, Any], reply: Reply, key: str) -> Corrected:
 
 
 def assigned(reply: Reply) -> str:
-    """Parse the answer to an assignment: the id of the user's outcome."""
+    """Parse the answer to an assignment. Return the id of the user's outcome."""
     body = json_object(reply)
     if body.get("ok") is not True:
         raise BrokenAnswerError("200, but not ok", status=200)
@@ -111,7 +111,7 @@ def _change(name: str, change: dict[str, Any]) -> dict[str, Any]:
 
 
 def results(reply: Reply, keys: Sequence[str]) -> list[Result]:
-    """Parse one result for each item; `keys` are the items' idempotency keys."""
+    """Parse the results of a batch, one for each item. `keys` are the items' idempotency keys."""
     items = reply.hide(json_object(reply).get("results"))
     if not isinstance(items, list) or len(items) != len(keys):
         raise BrokenAnswerError("200, but not one result for each item", status=200)
@@ -292,12 +292,12 @@ def _bounds(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def relayed(reply: Reply, request: Request) -> bytes | None:
-    """Parse the answer to an MCP message: a message in one line, or None.
+    """Parse the answer to an MCP message. Return the answer as a message in one line, or None.
 
     Raises:
         UnexpectedAnswerError: the API has no `/mcp`.
         CapabilityOffError: ModelTools is off.
-        BrokenAnswerError: it is not an MCP message.
+        BrokenAnswerError: the answer is not an MCP message.
     """
     if reply.status == 202:
         return None

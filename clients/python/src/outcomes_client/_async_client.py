@@ -32,7 +32,7 @@ from ._sending import LOG, Keys, ListedTypes, Results, Statuses, Types, argument
 from ._settings import address_of, defaults_of, retry_of
 from ._steps import Call, Retry, Say, Send
 
-_LONGEST_ANSWER = 16 * 1024 * 1024  # bytes; Lambda limits the API's answers to 6 MB
+_LONGEST_ANSWER = 16 * 1024 * 1024  # maximum bytes of an answer; Lambda limits the API's answers to 6 MB
 
 
 class AsyncOutcomesClient:
@@ -143,7 +143,8 @@ class AsyncOutcomesClient:
 
         A page can have fewer than `limit` outcomes (default 20, at most 50) although `next_cursor` says there are more.
         `status` filters by status. `ledger` adds `status`, `occurred_at`, `recorded_by` and `version` to each outcome,
-        and includes void outcomes. `user_id` reads with the platform's key: a user's, or with "none" those of no user.
+        and includes void outcomes. With the platform's key, `user_id` is the user whose outcomes are listed; "none"
+        lists outcomes without a user.
         """
         return await self._run(
             self._calls.page(limit, cursor, outcome_type, agent_id, start, end, status, ledger, user_id)
@@ -204,7 +205,7 @@ class AsyncOutcomesClient:
         by: Division | None = None,
         compare: Literal["previous"] | None = None,
     ) -> Summary:
-        """Return exact totals of the user's outcomes by when they happened; default the last 30 days in UTC.
+        """Return exact totals of the user's outcomes that happened in a period, by default the last 30 days in UTC.
 
         `by` is "day", "week" or "month"; the period has at most 366 of them, and at most ten years.
         `compare="previous"` adds the totals of the previous period of the same length. The first summary of a long

@@ -305,7 +305,10 @@ class Calls:
         return (yield from self._new_key(f"{KEYS_PATH}/{quote(key_id, safe='')}/rotate", wanted))
 
     def _new_key(self, path: str, wanted: Mapping[str, Any]) -> Call[NewAgentKey]:
-        """Request a new secret. Retry only if it is certain that nothing was done: else a key may exist."""
+        """Request a new secret.
+
+        Retry only if it is certain that nothing was done, because otherwise a key may already exist.
+        """
         body = encode({name: value for name, value in wanted.items() if value is not None})
         request = Request("POST", path, body=body, names="key", user_id=wanted["userId"])
         return (yield from self._exchange(request, _answers.new_key, self._backoff(), repeatable=False))
@@ -321,14 +324,14 @@ class Calls:
         yield from self._exchange(request, _answers.revoked, self._backoff())
 
     def _whose(self, user_id: int | None) -> int | None:
-        """Return `user_id`; with the platform's key it has a default. A session is always for its own user."""
+        """Return `user_id` or, with the platform's key, the default user. A session always acts for its own user."""
         return user_id if user_id is not None or self.defaults.owner != "body" else self.defaults.user_id
 
     def own_key(self) -> Call[AgentKey]:
         return (yield from self._exchange(Request("GET", OWN_KEY_PATH), _answers.key, self._backoff()))
 
     def relay(self, message: bytes, headers: Mapping[str, str]) -> Call[bytes | None]:
-        """Forward an MCP message. Repeating it is safe: every tool is idempotent."""
+        """Forward an MCP message. Sending it again is safe, because every tool is idempotent."""
         request = Request(
             "POST", MCP_PATH, headers=headers, body=message, by="key", does="Serving tools", any_status=True
         )
@@ -337,7 +340,9 @@ class Calls:
     def _exchange[T](
         self, request: Request, read: Callable[[Reply], T], backoff: Backoff, repeatable: bool = True
     ) -> Call[T]:
-        """Send until an answer can be parsed, a retry cannot help, or the deadline is near. Then return or raise.
+        """Send a request until its answer can be parsed, a retry cannot help, or the deadline is near.
+
+        Then return the result or raise.
 
         repeatable: whether sending twice has the same effect as sending once. If not, retry only if it is certain that
         nothing was done.

@@ -55,7 +55,7 @@ app = typer.Typer(
     "login`, never from an option, which other users of the machine could see.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    add_completion=False,  # `outcomes completion` does this
+    add_completion=False,  # the command `outcomes completion` replaces typer's options
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # importing rich would double the time of --help
 )
@@ -244,10 +244,10 @@ def watch(
                         type_ = f"{printable(one.outcome_type):<{LONGEST_TYPE}}"
                         about = f"{type_} {agent_text:>5} {money(one.value_usd) or '-':>14}"
                         print(f"{one.created_at.astimezone():%Y-%m-%d %H:%M:%S}  {about}  {printable(one.title)}")
-                sys.stdout.flush()  # output to a pipe is buffered
+                sys.stdout.flush()  # flush, because output to a pipe is buffered
                 time.sleep(interval)
         except KeyboardInterrupt:
-            raise typer.Exit(130) from None  # 128 + SIGINT, as in a shell
+            raise typer.Exit(130) from None  # shells use 128 plus the number of the signal SIGINT
 
 
 app.command()(_cli_summary.summary)
@@ -286,11 +286,12 @@ def fake(
         raise typer.Exit(1) from None
     with served:
         said = {"OUTCOMES_URL": served.url, "INTERNAL_API_KEY": served.key, "OUTCOMES_COOKIE": served.session(user)}
-        print("\n".join(f"{name}={value}" for name, value in said.items()), flush=True)  # at once, for who waits for it
+        # flush at once, because a script may wait for these lines
+        print("\n".join(f"{name}={value}" for name, value in said.items()), flush=True)
         try:
             served.wait()
         except KeyboardInterrupt:
-            raise typer.Exit(130) from None  # 128 + SIGINT, as in a shell
+            raise typer.Exit(130) from None  # shells use 128 plus the number of the signal SIGINT
 
 
 app.command()(_cli_login.doctor)

@@ -12,7 +12,7 @@ from typer.completion import (  # type: ignore[attr-defined]  # public, but not 
 
 app = typer.Typer()
 
-# typer only does this if it adds two options of its own, and one of them edits the shell's settings.
+# By default, typer calls this only if it adds two options to the command, and one of them edits the shell's settings.
 completion_init()
 
 

@@ -141,13 +141,16 @@ def export(
             with _exporting.replaced(output) as file:
                 write(file, (part.text for part in parts))
         except BrokenPipeError:
-            raise  # the reader has read enough (`| head`): no error
+            raise  # not an error: the reader, such as `| head`, has read enough and closed the pipe
         except OSError as exc:
             print(f"outcomes: {output}: {exc.strerror}", file=sys.stderr)
             raise typer.Exit(1) from exc
 
 
 def _size(file: IO[bytes]) -> int | None:
-    """Return the size in bytes, for a progress bar. None for a pipe or a terminal, whose size is unknown."""
+    """Return the size of a file in bytes, for a progress bar.
+
+    Return None for a pipe or a terminal, whose size is unknown.
+    """
     status = os.fstat(file.fileno())
     return status.st_size if stat.S_ISREG(status.st_mode) else None

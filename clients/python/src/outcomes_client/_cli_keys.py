@@ -167,7 +167,7 @@ def revoke(
 
 
 def _may_be_done(failure: OutcomesError) -> bool:
-    """Return whether the API may have done what was asked although no valid answer came."""
+    """Return whether the API may have executed the call although no valid answer came."""
     return isinstance(failure, NoAnswerError | ServerError | UnexpectedAnswerError) and not failure.retryable
 
 

@@ -48,7 +48,8 @@ def summary(
             raise typer.BadParameter("cannot be combined with --from and --to", param_hint="--days")
         start = (_today(timezone or "UTC") - timedelta(days=days - 1)).isoformat()
         if by is None and days > MOST:
-            by = "week" if days < 7 * (MOST - 1) else "month"  # partial weeks at both ends count as one more
+            # with partial weeks at both ends, the period has one more group
+            by = "week" if days < 7 * (MOST - 1) else "month"
     with connect(url, cookie) as client:
         totals = client.summary(
             start=start,
@@ -131,7 +132,10 @@ def _length(period: PeriodTotal, timezone: str) -> str:
 
 
 def _plot(totals: Summary, width: int) -> Table:
-    """Draw one bar per day, or per week if days do not fit: its value, or its count if there are no values."""
+    """Draw one bar per day, or per week if the days do not fit.
+
+    A bar shows the value, or the count if there are no values.
+    """
     from rich.bar import Bar
 
     weekly = len(totals.by_day) > 45
@@ -154,7 +158,7 @@ def _plot(totals: Summary, width: int) -> Table:
 
 
 def _summary_as_dict(totals: Summary) -> dict[str, Any]:
-    """Return totals as the API writes them."""
+    """Return totals with the API's names and structure."""
 
     def total(one: Any, **name: object) -> dict[str, Any]:
         return {**name, "count": one.count, "value_usd": one.value_usd}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from unicodedata import category
 
-_JOINERS = "\u200c\u200d"  # emoji and some scripts need them
+_JOINERS = "\u200c\u200d"  # joiners are kept, because emoji and some scripts need them
 
 
 def printable(text: str) -> str:

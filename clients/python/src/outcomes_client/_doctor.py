@@ -1,4 +1,4 @@
-"""Check whether this machine can record outcomes. Records nothing."""
+"""Check whether this machine can record outcomes, without recording any."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ._refusals import capability_off, switched_off
 from ._steps import Send
 
 _TRY = 10.0
-_SKEW = 60.0  # seconds; with more skew, sessions expire early or late
+_SKEW = 60.0  # maximum seconds of clock skew; with more, sessions expire early or late
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,8 @@ def _credentials(client: OutcomesClient) -> Iterator[Finding]:
     elif address.api_key and address.api_key.startswith("oc_"):
         yield Finding(False, f"{KEY} begins like an agent key but is not a complete one: copy it again")
     elif address.api_key:
-        # An empty outcome passes authentication but fails validation. So it checks the key and records nothing.
+        # An empty outcome passes authentication but fails validation. So sending one checks the key but records
+        # nothing.
         answer = client._send(Send(Request("POST", PATH, body=b"{}"), _TRY))
         yield _judged(answer, 400, f"{KEY} is valid for all users: give agents keys of their own", KEY)
     else:

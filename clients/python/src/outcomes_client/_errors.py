@@ -28,7 +28,7 @@ from ._display import printable
 if TYPE_CHECKING:
     from ._models import Result
 
-LONGEST_MESSAGE = 4000  # characters; `details` for a page of outcomes can be too long for a log
+LONGEST_MESSAGE = 4000  # maximum characters of the text: `details` for a batch of outcomes can be too long for a log
 
 
 def missing(exc: ImportError, extra: str) -> str:
@@ -134,6 +134,6 @@ class StillAddingUpError(ApiError):
 
 
 class ServerError(ApiError):
-    """5xx until the deadline. The outcome may have been recorded: call again with the same key."""
+    """The API answered 5xx until the deadline. The outcome may have been recorded: call again with the same key."""
 
     retryable = True

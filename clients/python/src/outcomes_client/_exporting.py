@@ -30,7 +30,7 @@ _UNSEEN = re.compile(r"[^ -~\n]")
 
 @contextmanager
 def replaced(path: str) -> Iterator[IO[bytes]]:
-    """Open a file for an atomic write: the file replaces `path` when it is complete, and not at all after an error.
+    """Open a file for an atomic write. The file replaces `path` once it is complete, but not after an error.
 
     Only its owner can read the new file. It replaces a link, not the link's target. Pipes and devices are written
     directly. The path `-` is standard output.

@@ -19,8 +19,8 @@ OWN_KEY_PATH = f"{KEYS_PATH}/self"
 Owner = Literal["body", "session", "key"]
 By = Literal["", "session", "key", "any"]
 HIDDEN = "***"
-_SHORTEST_SECRET = 6  # characters; shorter secrets could occur in any text
-LONGEST_WAIT = 999_999_999  # seconds, about 30 years; time.sleep fails if it is ten times more
+_SHORTEST_SECRET = 6  # minimum characters of a secret to hide, because shorter secrets could occur in any text
+LONGEST_WAIT = 999_999_999  # maximum seconds to wait, about 30 years; time.sleep fails for a value ten times as large
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class Request:
     query: Sequence[tuple[str, str]] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
-    by: By = ""  # the only credential that this request works with; any: the key, else the session
-    does: str = ""  # for error texts, if the request neither reads nor records
+    by: By = ""  # the only credential that the request works with; `any` means the key or, without a key, the session
+    does: str = ""  # what the request does, for error texts; empty if it reads or records
     names: str = ""  # what the id in the path identifies, for the text of a 404
-    user_id: int | None = None  # whose keys to manage, if not the session's user's
-    any_status: bool = False  # parse answers of any status
+    user_id: int | None = None  # the user whose keys to manage; None means the session's user
+    any_status: bool = False  # whether to parse answers of any status, not only 200
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Reply:
     status: int
     headers: Mapping[str, str] = field(repr=False)  # case-insensitive, like httpx.Headers
     body: bytes = field(repr=False)
-    credential: str = "the credential"  # describes the request's credential, for messages
+    credential: str = "the credential"  # a description of the request's credential, for messages
     hide: Callable[[Any], Any] = field(
         default=lambda said: said, repr=False
     )  # replaces text that echoes secrets with ***
@@ -77,7 +77,7 @@ def http_date(text: str) -> datetime | None:
     """Parse an HTTP date, as UTC if it has no offset. Return None if it is invalid."""
     try:
         moment = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):  # OverflowError if the year or the offset has too many digits
+    except (ValueError, OverflowError):  # a year or an offset with too many digits causes OverflowError
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
@@ -99,7 +99,7 @@ class Address:
         # httpx would quote an invalid header value, which is a secret, in its error.
         if self.api_key is not None and not re.fullmatch(r"[\x21-\x7e]+", self.api_key):
             raise ConfigurationError("The API key (INTERNAL_API_KEY) must be visible ASCII characters without spaces")
-        if self.cookie is not None:  # also accept the whole header, as copied from curl -H
+        if self.cookie is not None:  # also accept the whole header, as in the option -H of curl
             object.__setattr__(self, "cookie", re.sub(r"(?i)^\s*cookie:\s*", "", self.cookie).strip())
         if self.cookie is not None and not re.fullmatch(r"[\x20-\x7e]+=[\x20-\x7e]+", self.cookie):
             raise ConfigurationError("The cookie (OUTCOMES_COOKIE) must be name=value, as a browser sends it")
@@ -114,9 +114,9 @@ class Address:
         return self.url.startswith("http:") and not re.fullmatch(f"(?i:{here})(:[0-9]*)?(/.*)?", self.url)
 
     def hide(self, said: Any) -> Any:
-        """Replace a server's text with *** if it echoes key or cookie, plain or escaped as in JSON or a URL.
+        """Replace a server's text with *** if it contains the key or the cookie, plain or escaped for JSON or a URL.
 
-        Handles each text in parsed JSON.
+        In parsed JSON, check each text.
         """
         if isinstance(said, str):
             plain = _plain(said)
@@ -138,13 +138,13 @@ class Address:
 
     @property
     def owner(self) -> Owner:
-        """Return what decides the user of recorded outcomes: the session, the agent key, or the body."""
+        """Return where the user of recorded outcomes comes from: the session, the agent key, or the body."""
         if self.has_agent_key:
             return "key"
         return "body" if self.api_key or not self.cookie else "session"
 
     def credential_for(self, request: Request) -> str:
-        """Return the credential of a request, in words.
+        """Describe the credential that a request uses.
 
         Recording and correcting use the key, else the session. Confirming and disputing use the session, and so does
         reading, else an agent key; reading of a named user needs the platform's key. Keys are managed with the
@@ -166,7 +166,7 @@ class Address:
         Never send both: if the key were mistyped, the API would silently record for the session's user.
 
         Raises:
-            ConfigurationError: the credential is missing, or no user is named whose keys to manage.
+            ConfigurationError: the credential is missing, or the call does not name the user whose keys to manage.
         """
         credential = self.credential_for(request)
         missing = self._missing(request, credential)
@@ -180,7 +180,7 @@ class Address:
         return {**headers, "Authorization": f"Bearer {self.api_key}"}
 
     def _missing(self, request: Request, credential: str) -> str:
-        """Return what a request lacks, in words; "" if nothing."""
+        """Describe in words what a request lacks. Return "" if it lacks nothing."""
         if request.path == OWN_KEY_PATH:
             return "" if self.has_agent_key else f"Asking what a key may do needs {AGENT_KEY}"
         there = self.cookie if credential == SESSION else self.api_key

@@ -29,7 +29,7 @@ _JSON = [name for name, type_ in _TYPES.items() if type_.startswith(("int", "Dec
 _TEXTS = [name for name, type_ in _TYPES.items() if type_ in ("str", "str | None")]
 
 _BOM = b"\xef\xbb\xbf"
-# In exports, the API puts an apostrophe before cells that begin with one of these characters.
+# In exports, the API puts an apostrophe before a cell that begins with one of these characters.
 _FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
 _SEPARATOR = re.compile("([;\t\r\n])")
 
@@ -39,7 +39,7 @@ class Line:
     """A line of the file: a body to record, or the reason why the line is wrong."""
 
     number: int
-    size: int  # bytes, for the progress bar
+    size: int  # size of the line in bytes, for the progress bar
     body: dict[str, Any] | None
     fault: str = ""
 
@@ -162,7 +162,8 @@ def keyed(lines: Iterable[Line], scope: str) -> Iterator[Line]:
             digest = hashlib.sha256(scope.encode() + b"\0" + canonical).digest()
             seen[digest] += 1
             body["idempotencyKey"] = f"import-{digest.hex()}-{seen[digest]}"
-        if "created_at" in body:  # a listed outcome: its id and time are part of the key; the new outcome gets new ones
+        # the line is a listed outcome; its id and time are part of the key, but the new outcome gets a new id and time
+        if "created_at" in body:
             created_at = body.pop("created_at")
             body.pop("id", None)
             body.setdefault("occurredAt", created_at)
@@ -170,10 +171,10 @@ def keyed(lines: Iterable[Line], scope: str) -> Iterator[Line]:
 
 
 def _body(said: dict[str, Any]) -> dict[str, Any]:
-    """Spell the fields as in a request. Remove an idempotency key that is null.
+    """Rename the fields to those of a request.
 
-    Also remove a listed outcome's ledger fields: its idempotency key must be the same with and without them, and after
-    it is confirmed.
+    Remove an idempotency key that is null. Also remove a listed outcome's ledger fields: the idempotency key made from
+    the line must not depend on them, and must stay the same after the outcome is confirmed.
 
     Raises:
         ValueError: a field is given in both spellings.

@@ -12,22 +12,22 @@ def encode(value: object) -> bytes:
     """Write UTF-8 JSON text, compact.
 
     Raises:
-        ValueError: NaN, infinity, a lone surrogate (as UnicodeEncodeError) or a circular reference.
-        TypeError: a value that JSON cannot represent.
-        RecursionError: nested too deeply.
+        ValueError: the value contains NaN, infinity, a circular reference, or a lone surrogate (UnicodeEncodeError).
+        TypeError: JSON cannot represent the value.
+        RecursionError: the value is nested too deeply.
     """
     # Do not escape to ASCII: the API's size limits are for the text as sent, and escapes are up to three times as long.
     return simplejson.dumps(value, use_decimal=True, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def shown(value: object) -> str:
-    """Write like `encode`, but escape control characters, so that no terminal interprets them."""
+    """Write JSON like `encode`, but escape control characters, so that no terminal interprets them."""
     text = encode(value).decode()
     return text if text.isprintable() else "".join(c if c.isprintable() else simplejson.dumps(c)[1:-1] for c in text)
 
 
 def canonical(value: object) -> bytes:
-    """Write like `encode`, but with sorted keys, so that equal values have equal text."""
+    """Write JSON like `encode`, but with sorted keys, so that equal values have equal text."""
     return simplejson.dumps(value, use_decimal=True, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
 
 
@@ -35,8 +35,8 @@ def decode(text: bytes) -> Any:
     """Parse JSON text. Numbers with a fraction or exponent become Decimal.
 
     Raises:
-        ValueError: not UTF-8, not JSON, `NaN` or `Infinity`, a number with thousands of digits or a huge exponent,
-            nested too deeply.
+        ValueError: the text is not UTF-8 or not JSON, contains `NaN` or `Infinity`, is nested too deeply, or contains a
+            number with thousands of digits or a huge exponent.
     """
     try:
         return simplejson.loads(text.decode(), use_decimal=True)

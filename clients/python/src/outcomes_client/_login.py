@@ -15,7 +15,10 @@ from ._http import Address
 
 
 def login_file() -> Path:
-    """Return the path: below `XDG_CONFIG_HOME` or `~/.config`, or in the operating system's folder for settings."""
+    """Return the path of the login file.
+
+    It is below `XDG_CONFIG_HOME` or `~/.config`, or in the operating system's folder for settings.
+    """
     return Path(typer.get_app_dir("outcomes")) / "login.json"
 
 
@@ -43,11 +46,11 @@ def settings(url: str | None, cookie: str | None) -> dict[str, Any]:
 
 
 def save(address: Address) -> Path:
-    """Write the file and return its path. From the beginning, only its owner can read it."""
+    """Write the login file and return its path. From the beginning, only the file's owner can read it."""
     file = login_file()
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     file.parent.chmod(0o700)
-    descriptor, part = tempfile.mkstemp(dir=file.parent)  # with mode 0600 from the beginning
+    descriptor, part = tempfile.mkstemp(dir=file.parent)  # mkstemp creates the file with mode 0600
     try:
         with os.fdopen(descriptor, "wb") as opened:
             opened.write(_json.encode({"url": address.url, "api_key": address.api_key, "cookie": address.cookie}))
@@ -59,7 +62,7 @@ def save(address: Address) -> Path:
 
 
 def remove() -> bool:
-    """Remove the file; return whether there was one."""
+    """Remove the login file. Return whether it existed."""
     try:
         login_file().unlink()
     except FileNotFoundError:
@@ -73,7 +76,7 @@ def _read() -> Address | None:
         return Address(**_json.decode(file.read_bytes()))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError) as exc:  # not the error's text, which may quote the file
+    except (OSError, ValueError, TypeError) as exc:  # the error's text is left out, because it may quote the file
         raise ConfigurationError(
             f"{file} cannot be read: remove it with `outcomes logout`, or replace it with `outcomes login`"
         ) from exc

@@ -44,8 +44,9 @@ class Bridge:
         try:
             said = _json.decode(line)
         except ValueError:
-            said = None  # the API reports the error
-        if self._own and isinstance(said, list) and said:  # check each call of a batch
+            said = None  # the line is forwarded, and the API reports the error
+        # process each call of a batch, to check the user and agent of each
+        if self._own and isinstance(said, list) and said:
             answers = [text for each in said if (text := self._answer(each)) is not None]
             return b"[%s]" % b",".join(answers) if answers else None
         return self._answer(said, line)
@@ -115,7 +116,10 @@ def _header(text: str) -> str:
 
 
 def _refused(message: Json, why: str) -> bytes | None:
-    """Answer instead of the API: a tool call with a result, which models see; any other request with an error."""
+    """Refuse a message instead of the API.
+
+    Answer a tool call with a result, which models see, and other requests with an error.
+    """
     if message.get("id") is None:
         return None
     if message.get("method") == "tools/call":

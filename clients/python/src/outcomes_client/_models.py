@@ -210,7 +210,7 @@ class Page:
 
 @dataclass(frozen=True)
 class ExportPart:
-    """A part of an export: complete lines. `next_cursor` is None in the last part."""
+    """A part of an export, which consists of complete lines. `next_cursor` is None in the last part."""
 
     text: str
     next_cursor: str | None
@@ -262,7 +262,7 @@ class PeriodTotal(Total):
 
 @dataclass(frozen=True)
 class Summary(Total):
-    """Totals by when outcomes happened, from `start` (inclusive) to `end` (exclusive), both ISO 8601.
+    """Totals of outcomes that happened from `start` (inclusive) to `end` (exclusive), both ISO 8601.
 
     Days are local days in `timezone`. `confirmed` is part of the totals; `disputed` and `voided` are not. All three are
     zero if the API is older. Only one of `by_day`, `by_week` and `by_month` is filled, as requested. `previous` is None

@@ -14,7 +14,7 @@ def text(moment: datetime) -> str:
 
 
 def of_query(moment: Moment | None) -> str | None:
-    """Format a moment for a query. Raises ValueError for a datetime without time zone, as it is ambiguous."""
+    """Format a moment for a query. Raises ValueError for a datetime without time zone, because it is ambiguous."""
     if not isinstance(moment, datetime):
         return str(moment) if moment is not None else None
     if moment.utcoffset() is None:
@@ -23,7 +23,7 @@ def of_query(moment: Moment | None) -> str | None:
 
 
 def of_body(moment: Moment | None) -> str | None:
-    """Format a moment for a body. Keep a datetime without time zone: of a batch, the API refuses only its item."""
+    """Format a moment for a body. Keep a datetime without time zone: the API then refuses only this item of a batch."""
     if isinstance(moment, datetime):
         return moment.isoformat() if moment.utcoffset() is None else text(moment)
     return f"{moment}T00:00:00Z" if isinstance(moment, date) else moment

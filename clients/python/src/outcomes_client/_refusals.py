@@ -45,7 +45,7 @@ _CAPABILITIES = {
 
 
 def capability_off(reply: Reply, request: Request) -> str | None:
-    """If the answer says that the request needs a capability that is off, return its template parameter, else None."""
+    """Return the template parameter of the switched-off capability that a request needs, or None if all are on."""
     if reply.status != 404 or "No-Such-Route" not in reply.headers:
         return None
     return next((name for path, name in _CAPABILITIES.items() if re.fullmatch(path, request.path)), None)
@@ -113,7 +113,7 @@ def _kind(reply: Reply, request: Request, error: str | None) -> type[ApiError] |
 
 
 def sentence(error: str, details: Sequence[Mapping[str, Any]], of_key: bool = False) -> str:
-    """Return an error text with each faulty field and its rule. of_key: if they are an agent key's limits."""
+    """Return an error text with each faulty field and its rule. of_key: whether the rules are an agent key's limits."""
     form = "{message} ({field})" if of_key else "{field} {message}"
     faults = "; ".join(form.format(field=one.get("field"), message=one.get("message")) for one in details)
     return f"{error}: {faults}" if faults else error

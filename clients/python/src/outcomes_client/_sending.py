@@ -15,14 +15,14 @@ from ._models import AgentKey, ListedType, OutcomeStatus, OutcomeType, Result
 from ._steps import Send
 
 LOG = logging.getLogger("outcomes_client")
-# Aliases, because the clients have a method `list`.
+# Aliases of types, because the clients' method `list` hides the built-in name.
 Results = list[Result]
 Keys = list[AgentKey]
 ListedTypes = list[ListedType]
 Types = OutcomeType | str | Iterable[OutcomeType | str]
 Statuses = OutcomeStatus | str | Iterable[OutcomeStatus | str]
 
-_CONNECT = 10.0  # seconds to connect, so that a wrong host does not use up the time of a try
+_CONNECT = 10.0  # maximum seconds to connect, so that a wrong host does not use up the time of a try
 
 
 async def in_time(seconds: float, sent: Awaitable[Reply | NoReply]) -> Reply | NoReply:

@@ -23,7 +23,7 @@ class Retry:
     """
 
     deadline: float = 60
-    timeout: float = 30  # longer than API Gateway's 29 s; with less, answers could be missed
+    timeout: float = 30  # longer than API Gateway's timeout of 29 s; with a shorter timeout, answers could be missed
     first: float = 0.2
     longest: float = 10
     adding_up: float = 600  # the API adds up about 120 MB of outcomes in each try of 10 s

@@ -14,7 +14,7 @@ import typer
 from ._display import printable
 from ._models import OutcomeType
 
-# httpx, rich and other slow modules are imported where they are used, as --help and --version do not need them.
+# httpx, rich and other slow modules are imported where they are used, because --help and --version do not need them.
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Column, Table
@@ -55,7 +55,7 @@ class _Warnings(logging.Handler):
 def show_warnings() -> None:
     """Print the client's warnings on standard error, once each."""
     LOG.handlers = [_Warnings()]
-    LOG.propagate = False  # handlers of the root logger would print them again
+    LOG.propagate = False  # handlers of the root logger would print the warnings again
 
 
 def new_key() -> str:
@@ -80,12 +80,12 @@ _OPTIONS = {
 
 
 def by_options(said: str) -> str:
-    """Replace names of request fields with options of the command."""
+    """Replace the names of request fields in an error text with the command's options."""
     return re.sub(r"\b(?:changes\.)?([A-Za-z_]+)\b", lambda name: _OPTIONS.get(name[1], name[0]), said)
 
 
 def repeat(key: str) -> str:
-    """Return a hint: how to repeat a call so that it counts only once."""
+    """Return a hint that explains how to repeat a call so that it counts only once."""
     return f"Safe to repeat with --idempotency-key {key}"
 
 
@@ -142,7 +142,7 @@ def local(moment: datetime | None) -> str:
 
 
 def whole(*headings: str) -> list[Column]:
-    """Return columns that are never wrapped, as half an id would look like an id."""
+    """Return columns that are never wrapped, because a part of an id would look like an id."""
     from rich.table import Column
 
     return [Column(heading, no_wrap=True) for heading in headings]
@@ -156,7 +156,7 @@ def folded(*headings: str) -> list[Column]:
 
 
 def numbers(*headings: str) -> list[Column]:
-    """Return right-aligned columns that are never wrapped, as half a number would look like a number."""
+    """Return right-aligned columns that are never wrapped, because a part of a number would look like a number."""
     from rich.table import Column
 
     return [Column(heading, justify="right", no_wrap=True) for heading in headings]

@@ -74,7 +74,7 @@ class Work(BaseModel):
 
 
 def work_with(types: Iterable[ListedType | str] | None) -> type[Work]:
-    """Return the model of finished work that has only these outcome types. None: any type."""
+    """Return a variant of `Work` that allows only these outcome types. None allows any type."""
     if types is None:
         return Work
     names = [each.type if isinstance(each, ListedType) else each for each in types]

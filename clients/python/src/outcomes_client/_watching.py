@@ -1,4 +1,4 @@
-"""Poll for new outcomes. Each is found once, and none is missed."""
+"""Poll for new outcomes. Each outcome is found exactly once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ News = tuple[list[Outcome], OutcomesError | None]
 
 
 def follow(client: OutcomesClient, lines: int, filters: dict[str, Any]) -> Iterator[News]:
-    """Yield the last `lines` outcomes (at most 50), then the new outcomes of each poll; always oldest first.
+    """Yield the last `lines` outcomes (at most 50), then the new outcomes of each poll. Each list has the oldest first.
 
     If a poll fails with a retryable error, yield the error and no outcomes; the next poll finds the missed outcomes.
 
@@ -51,6 +51,6 @@ def follow(client: OutcomesClient, lines: int, filters: dict[str, Any]) -> Itera
         for one in found:
             seen[one.id] = one.created_at
             newest = max(newest or one.created_at, one.created_at)
-        if newest:  # older outcomes are not read again
+        if newest:  # forget older outcomes, because these are not read again
             seen = {id_: at for id_, at in seen.items() if at >= newest - OVERLAP}
         yield found, None

@@ -40,7 +40,7 @@ from ._tools import work_with
 
 __all__ = ["record_outcome_server", "stop_hook"]
 
-_AFTER_THE_DEADLINE = 10.0  # seconds for `outcome_of` and `on_error`
+_AFTER_THE_DEADLINE = 10.0  # seconds for `outcome_of` and `on_error`, in addition to the client's deadline
 
 
 def stop_hook(
@@ -55,8 +55,8 @@ def stop_hook(
 
     Args:
         client: the client to record with; the caller closes it.
-        outcome_of: called with the hook's input; returns the outcome, or None if there is none; may be async. That
-            Claude stops is not an outcome in itself.
+        outcome_of: called with the hook's input; returns the outcome, or None if there is none; may be async. A stop of
+            Claude is not an outcome in itself.
         on_error: called with the error if recording fails. An exception that it raises does not end the run, which is
             another process.
     """

@@ -54,7 +54,7 @@ class OutcomesCallback(BaseCallbackHandler):
             `on_error`, the run ends normally.
     """
 
-    raise_error = True  # only `on_error` can raise
+    raise_error = True  # lets errors end the run; only `on_error` can raise one
 
     def __init__(
         self, client: OutcomesClient, outcome_of: Callable[[Any], MaybeOutcome], *, on_error: OnError | None = None

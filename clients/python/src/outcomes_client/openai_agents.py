@@ -98,5 +98,5 @@ def record_outcome_tool(
         description=TOOL_DESCRIPTION,
         params_json_schema=kind.model_json_schema(),
         on_invoke_tool=record,
-        strict_json_schema=False,  # because `metadata` may contain anything
+        strict_json_schema=False,  # a strict schema is not possible, because `metadata` may contain anything
     )

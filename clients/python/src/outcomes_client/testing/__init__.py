@@ -44,12 +44,12 @@ _NEVER = 253_402_300_799  # the end of the year 9999, in seconds since 1970
 
 
 class OutcomesFake:
-    """An API with empty tables, at `url`, until it is closed. `key` is the platform's."""
+    """An API with empty tables, which listens at `url` until it is closed. `key` is the platform's key."""
 
     key = KEY
 
     def __init__(self, port: int = 0) -> None:
-        """Listen on 127.0.0.1. port: 0 takes a free one."""
+        """Listen on 127.0.0.1. port: 0 means any free port."""
         self._tables = Tables()
         self._lock = threading.Lock()
         self._failures: deque[int] = deque()
@@ -77,7 +77,7 @@ class OutcomesFake:
             self.client.close()
 
     def wait(self) -> None:
-        """Wait until another thread closes it."""
+        """Wait until another thread closes the fake."""
         self._closing.wait()
 
     @property
@@ -107,7 +107,7 @@ class OutcomesFake:
         self._failures.extend([status] * times)
 
     def delay(self, seconds: float) -> None:
-        """Answer every call this much later, until `delay(0)`."""
+        """Delay the answers to all further calls by this time. `delay(0)` ends this."""
         self._delay = float(seconds)
 
     def session(self, user_id: int) -> str:
@@ -118,7 +118,7 @@ class OutcomesFake:
         return f"session={token}"
 
     def agent_key(self, user_id: int, name: str = "test", **bounds: Any) -> str:
-        """Create an agent key. Return its text. bounds: those of `OutcomesClient.create_key`."""
+        """Create an agent key. Return its text. bounds: the same as for `OutcomesClient.create_key`."""
 
         def answer(request: httpx.Request) -> httpx.Response:
             status, headers, body = self._answer(
@@ -131,7 +131,7 @@ class OutcomesFake:
             return owner.create_key(name, **bounds).key
 
     def answer(self, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes) -> _gateway.Answer:
-        """Answer a call without the network. target: path and query."""
+        """Answer a call without using the network. target: the path and the query."""
         if target.startswith("/fake/"):
             return self._controlled(target.removeprefix("/fake/"), body)
         self._closing.wait(self._delay)
@@ -172,7 +172,7 @@ class _Server(ThreadingHTTPServer):
 
     @override
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Print nothing if a client hung up, for example because its time was over."""
+        """Print nothing if a client closed the connection, for example after its timeout."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 

@@ -1,4 +1,7 @@
-"""API Gateway in front of the copied functions: routes, the authorizer, and the answers of the gateway itself."""
+"""A fake of API Gateway in front of the copied functions.
+
+It selects the route, calls the authorizer, and sends the gateway's own answers.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,7 @@ class Answer(NamedTuple):
 
 
 def respond(status: int, body: dict[str, Any], **headers: str) -> Answer:
-    """Return an answer that is not a function's. headers: with `_` instead of `-`."""
+    """Return an answer that no function wrote. headers: the headers' names, with `_` instead of `-`, and values."""
     usual = {"Content-Type": "application/json", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Answer(status, {**usual, "Vary": "Origin", **named}, encode(body))
@@ -71,7 +74,7 @@ def refusal(status: int, error: str, **headers: str) -> Answer:
 
 
 def answer(tables: Tables, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes) -> Answer:
-    """Answer a call. target: path and query."""
+    """Answer a call. target: the path and the query."""
     url = urlsplit(target)
     route, parameters = _match(method, url.path)
     if route in UNANSWERED:
@@ -124,7 +127,7 @@ def _function(name: str) -> Any:
 
 
 def _match(method: str, path: str) -> tuple[str | None, dict[str, str]]:
-    """Return the route of a call, and its path parameters. A route without parameters goes first."""
+    """Return the route of a call, and its path parameters. A route without parameters takes precedence."""
     for route in sorted((*ROUTES, *UNANSWERED), key=lambda route: "{" in route):
         pattern = re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", route)
         if found := re.fullmatch(pattern, f"{method} {path}"):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def outcomes_fake() -> Iterator[OutcomesFake]:
     """A fake of the Outcomes API with empty tables: `url`, `key`, `client`, `recorded`, `fail`, `delay`, ..."""
-    from . import OutcomesFake  # imported here, so that tests without it do not wait
+    from . import OutcomesFake  # imported here, so that tests without the fixture do not wait for the import
 
     with OutcomesFake() as fake:
         yield fake

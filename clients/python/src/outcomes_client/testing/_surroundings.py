@@ -35,7 +35,7 @@ _log = logging.getLogger("outcomes_client.testing")
 
 
 class _Logger:
-    """Logs failures of the fake itself. What the API logs about calls would only disturb the output of tests."""
+    """Logs only failures of the fake itself. The API's logs about calls would only disturb the output of tests."""
 
     def error(self, message: str, *, exc_info: Exception | None = None, **_: Any) -> None:
         _log.error(message, exc_info=exc_info)

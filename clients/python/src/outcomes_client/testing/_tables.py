@@ -40,7 +40,7 @@ class CallFailed(Exception):
 
 
 class ServiceError(CallFailed):
-    """DynamoDB's answer is an error. code: such as ValidationException. body: the answer's JSON object."""
+    """DynamoDB answered with an error. code: its code, such as ValidationException. body: the answer's JSON object."""
 
     def __init__(self, code: str, body: dict[str, Any]) -> None:
         super().__init__(code)
@@ -125,7 +125,7 @@ class Tables:
         return self._write("Update", request)
 
     def batch_execute_statement(self, request: Request) -> dict[str, Any]:
-        """Insert items, each by a PartiQL statement."""
+        """Insert items. Each is inserted by a PartiQL statement."""
         return {"Responses": [self._insert(each["Statement"], each["Parameters"]) for each in request["Statements"]]}
 
     def transact_write_items(self, request: Request) -> dict[str, Any]:
@@ -138,7 +138,7 @@ class Tables:
         return {}
 
     def _cancellation(self, request: Request) -> dict[str, Any]:
-        """Return why a write cancels its transaction. The code is `None` if it does not."""
+        """Return the reason why a write cancels its transaction. The reason's code is `None` if it does not."""
         before = self._find(request["TableName"], request.get("Key") or request["Item"])
         if holds(request.get("ConditionExpression"), before or {}, request):
             return {"Code": "None"}
@@ -187,7 +187,7 @@ class DynamoDB:
     def __init__(self, limits: Limits) -> None: ...
 
     def call(self, operation: str, request: Request, **_: Any) -> Answer:
-        """Raises ConditionFailed and TransactionCanceled."""
+        """Execute an operation on the tables. Raises ConditionFailed and TransactionCanceled."""
         name = "_".join(re.findall("[A-Z][a-z]+", operation)).lower()
         return Answer(getattr(_in_use.get(), name)(request))
 
@@ -220,7 +220,7 @@ def updated(before: Item, request: Request) -> Item:
 
 
 def holds(text: str | None, item: Item, request: Request) -> bool:
-    """Check a condition or filter expression for an item. No expression always holds."""
+    """Check a condition or filter expression for an item. A missing expression always holds."""
     return text is None or _Condition(text, item, request).holds()
 
 
@@ -251,7 +251,7 @@ class _Condition:
     def _any(self) -> bool:
         holds = self._all()
         while self._next_is("OR"):
-            holds = self._all() or holds  # parses it in any case
+            holds = self._all() or holds  # the right side must be parsed even if the left side holds
         return holds
 
     def _all(self) -> bool:
@@ -286,7 +286,7 @@ class _Condition:
         )
 
     def _operand(self) -> tuple[str, Any] | None:
-        """Return the type and value of a value or an attribute; None if the item has no such attribute."""
+        """Return the DynamoDB type and the value of an operand. Return None if the item has no such attribute."""
         word = self._rest.pop(0)
         attribute = self._values[word] if word[0] == ":" else self._item.get(self._names.get(word, word))
         if attribute is None:
