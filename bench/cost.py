@@ -193,13 +193,13 @@ def table() -> str:
         f"batches cost ${sum(parts(batch, prices, assumed).values()) / BATCHED:.2f}. The authorizer costs",
         f"${authorized(prices, assumed):.2f} per million calls, including calls that it refuses. With",
         f"`Tracing=Active`, X-Ray traces the first call of each second and {assumed['traced_of_the_others']:.0%} of",
-        f"the others. That costs ${quiet:.2f} per million calls at one call a second, and ${busy:.2f} at {BUSY} calls",
-        "a second.",
+        f"the others. Tracing costs ${quiet:.2f} per million calls at one call a second, and ${busy:.2f} at {BUSY}",
+        "calls a second.",
     ]
     puts = record.write_units / TRANSACTION * (TRANSACTION - 1) * prices["write_units_per_million"]
     http_api = prices["gateway_per_million"] - prices["http_api_per_million"]
     savings = [
-        f"Two conditional puts instead of the transaction would save ${puts:.2f}. But if one of them fails, a retry",
+        f"Two conditional puts instead of the transaction would save ${puts:.2f}. But if one put fails, a retry",
         f"records the outcome twice, or never. An HTTP API would save ${http_api:.2f}, but it has no firewall, and its",
         "errors lack our format and CORS headers.",
     ]
@@ -211,15 +211,15 @@ def table() -> str:
     together = told["EventBridge"] + (sum(told.values()) - told["EventBridge"]) / BATCHED
     events = [
         "With an `EventBusName`, each outcome and each correction is an event. A million events cost",
-        f"${sum(told.values()):.2f} if each has its own Lambda call:",
-        f"{', '.join(f'{part} {cost:.2f}' for part, cost in told.items())}. If {BATCHED} events share a call, a",
-        f"million cost ${together:.2f}. EventBridge counts an event of more than 64 KB as two or more.",
+        f"${sum(told.values()):.2f} if each has its own Lambda call",
+        f"({', '.join(f'{part} {cost:.2f}' for part, cost in told.items())}). If {BATCHED} events share a call, a",
+        f"million events cost ${together:.2f}. EventBridge counts an event of more than 64 KB as two or more.",
     ]
     posted = webhook(prices, assumed)
     polled = assumed["empty_receives_a_month"] / 1_000_000 * prices["queue_per_million"]
     webhooks = [
-        f"With a `WebhookUrl`, a million events cost ${sum(posted.values()):.2f} more if no attempt fails:",
-        f"{', '.join(f'{part} {cost:.2f}' for part, cost in posted.items())}. The secret costs",
+        f"With a `WebhookUrl`, a million events cost ${sum(posted.values()):.2f} more if no attempt fails",
+        f"({', '.join(f'{part} {cost:.2f}' for part, cost in posted.items())}). The secret costs",
         f"${prices['secret_month']:.2f} a month, and polling the empty queue ${polled:.2f}.",
     ]
     paragraphs = [fill(" ".join(each), 120) for each in (text, savings, month, events, webhooks)]

@@ -66,7 +66,7 @@ def idle_line(environment: str, prices: dict[str, Any]) -> str:
     """Return one line with the cost of a month without traffic, and its parts."""
     template = deployed(environment)
     parts = [f"{number} {kind}{'s' if number > 1 else ''}" for kind, (number, _) in idle(template, prices).items()]
-    return f"- `{environment}`: **${idle_dollars(template, prices):.2f}** a month when idle ({', '.join(parts)})"
+    return f"- `{environment}` costs **${idle_dollars(template, prices):.2f}** a month when idle ({', '.join(parts)})."
 
 
 def custom_metrics(assumed: dict[str, Any]) -> int:
