@@ -129,12 +129,16 @@ SCOPES = ["record", "read", "correct", "backfill"]
 
 
 class Caller:
-    """Makes random calls, which refer to earlier answers. made: placeholders in these answers, by kind."""
+    """Makes random calls, which refer to earlier answers. made: placeholders in these answers, by kind.
+
+    nobodys: placeholders of outcomes that were recorded without a user.
+    """
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)  # noqa: S311 - not for secrets
         self.sent: list[tuple[Headers, dict[str, Any]]] = []
         self.made: dict[str, list[str]] = {kind: [f"~{kind}0~"] for kind in MADE}
+        self.nobodys = ["~id0~"]
 
     def calls(self, count: int) -> Iterator[Call]:
         kinds = {
@@ -143,6 +147,7 @@ class Caller:
             self.list: 22,
             self.get: 9,
             self.correct: 20,
+            self.assign: 6,
             self.keys: 15,
             self.odd: 4,
         }
@@ -153,6 +158,8 @@ class Caller:
         """Remember the placeholders in an answer. Of the ids, remember only ids of outcomes."""
         _, headers, body = answer
         found = [value for name, value in headers if name == "outcome-id"]
+        if ("unassigned", "true") in headers:
+            self.nobodys += found
         found += re.findall(r'"created","id":"(~id\d+~)', body) + re.findall(r"~(?:key|keyid|cursor)\d+~", body)
         for placeholder in found:
             self.made[placeholder.strip("~0123456789")].append(placeholder)
@@ -278,6 +285,13 @@ class Caller:
         caller = self.caller() if self.maybe(0.6) else [("Authorization", "Bearer ~platform0~")]
         headers = [*caller, *self.idempotency()]
         return Call("POST", f"/api/outcomes/{self.any('id')}/corrections", headers, written(body))
+
+    def assign(self) -> Call:
+        """Assign an outcome to a user, mostly one that was recorded without a user."""
+        id_ = self.random.choice(self.nobodys[-5:]) if self.maybe(0.8) else self.any("id")
+        body = {"userId": self.random.choice(GOOD["userId"] * 3 + BAD["userId"])}
+        headers = self.caller() if self.maybe(0.3) else [("Authorization", "Bearer ~platform0~")]
+        return Call("POST", f"/api/outcomes/{id_}/assign", headers, written(body))
 
     def keys(self) -> Call:
         headers, id_ = self.caller(), self.any("keyid") if self.maybe(0.9) else "x"
