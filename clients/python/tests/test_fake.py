@@ -11,10 +11,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from decimal import Decimal
 from http.client import HTTPConnection
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 from urllib.parse import urlencode
 
@@ -264,6 +266,23 @@ def test_every_operation_of_the_api_is_answered_or_501() -> None:
     operations = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods.keys() & METHODS}
     differing = {*ROUTES, *UNANSWERED} ^ operations
     assert not differing, "change ROUTES in testing/_gateway.py, and for a new function copied_functions.py"
+
+
+def test_threads_share_the_client_of_the_fake(outcomes_fake: OutcomesFake) -> None:
+    together = Barrier(8)
+
+    def client(_: int) -> OutcomesClient:
+        together.wait()
+        return outcomes_fake.client
+
+    with ThreadPoolExecutor(8) as threads:
+        assert len({*map(id, [*threads.map(client, range(8))])}) == 1
+
+
+def test_without_the_extra_the_fake_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "outcomes_client.testing._copied.functions.record_outcome", None)
+    with pytest.raises(ModuleNotFoundError, match=r"run pip install 'clients/python\[testing\]'"):
+        OutcomesFake()
 
 
 def test_what_the_fake_does_not_answer_is_501_with_a_sentence(outcomes_fake: OutcomesFake) -> None:

@@ -16,7 +16,6 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterable
-from functools import cached_property
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -29,14 +28,10 @@ from outcomes_client._errors import missing
 from outcomes_client._json import decode
 from outcomes_client._steps import Retry
 
+from . import _gateway
+from ._copied.ledger.items import outcome_json, status_of
 from ._surroundings import KEY
 from ._tables import Tables
-
-try:
-    from . import _gateway
-    from ._copied.ledger.items import outcome_json, status_of
-except ModuleNotFoundError as exc:
-    raise ModuleNotFoundError(missing(exc, "testing"), name=exc.name) from exc
 
 __all__ = ["OutcomesFake"]
 
@@ -49,13 +44,17 @@ class OutcomesFake:
     key = KEY
 
     def __init__(self, port: int = 0) -> None:
-        """Listen on 127.0.0.1. port: 0 means any free port."""
+        """Listen on 127.0.0.1. port: 0 means any free port. Raises ModuleNotFoundError without the extra `testing`."""
+        try:
+            _gateway.load()
+        except ModuleNotFoundError as exc:
+            raise ModuleNotFoundError(missing(exc, "testing"), name=exc.name) from exc
         self._tables = Tables()
         self._lock = threading.Lock()
         self._failures: deque[int] = deque()
         self._delay = 0.0
         self._closing = threading.Event()
-        _gateway.load()
+        self._client: OutcomesClient | None = None
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.fake = self
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
@@ -73,8 +72,8 @@ class OutcomesFake:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
-        if "client" in vars(self):
-            self.client.close()
+        if self._client:
+            self._client.close()
 
     def wait(self) -> None:
         """Wait until another thread closes the fake."""
@@ -84,10 +83,12 @@ class OutcomesFake:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}"
 
-    @cached_property
+    @property
     def client(self) -> OutcomesClient:
-        """A client with the platform's key, which retries almost at once."""
-        return OutcomesClient(self.url, self.key, retry=Retry(first=0.01, longest=0.1))
+        """A client with the platform's key, which retries almost at once. Threads may share it."""
+        with self._lock:
+            self._client = self._client or OutcomesClient(self.url, self.key, retry=Retry(first=0.01, longest=0.1))
+            return self._client
 
     @property
     def recorded(self) -> list[dict[str, Any]]:
