@@ -1,7 +1,7 @@
 """python -m bench.month PAGE...: compute and write the cost of a month, idle and in use, and the cost of calls.
 
-A section of a page begins with a mark such as `<!-- made by `make cost`: idle -->`, and ends with
-`<!-- end of what `make cost` makes -->`.
+A section of a page begins with a mark such as `<!-- make cost: idle -->`, and ends with
+`<!-- end of make cost -->`.
 """
 
 import re
@@ -144,9 +144,7 @@ def month_table() -> str:
 def rewritten(text: str) -> str:
     """Replace each section between marks. Raises ValueError if the text has none."""
     sections = {"calls": cost.table, "idle": idle_lines, "month": month_table}
-    marked = re.compile(
-        r"(<!-- made by `make cost`: (\w+) -->\n).*?(\n<!-- end of what `make cost` makes -->)", re.DOTALL
-    )
+    marked = re.compile(r"(<!-- make cost: (\w+) -->\n).*?(\n<!-- end of make cost -->)", re.DOTALL)
     text, found = marked.subn(lambda mark: f"{mark[1]}\n{sections[mark[2]]()}\n{mark[3]}", text)
     if not found:
         raise ValueError("no marks")
