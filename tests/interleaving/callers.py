@@ -29,6 +29,7 @@ from tests.people import moto_tables
 
 USER = 42
 OWNER = session(USER)
+NOBODY = KEY | {"reads": "none"}  # the platform, which reads outcomes without a user
 AGENT = 7
 SCOPES = "record correct"
 VALUES = (None, 0, 1, 2.5, -4, 0.1, 999_999_999_999_999)
@@ -118,6 +119,7 @@ class Callers:
         self.schedule = schedule
         self.random = schedule.random
         self.sent: dict[str, Sent] = {}
+        self.unassigned: dict[str, Sent] = {}  # outcomes recorded without a user, by id
         self.keys: list[AgentKey] = []
         self.erasures: list[tuple[float, float]] = []  # the begin and end of each erasure
         self.zone = self.random.choice(ZONES)
@@ -126,6 +128,7 @@ class Callers:
             *[self.record] * 4,
             *[self.batch] * 2,
             *[self.correct] * 6,
+            *[self.assign] * 3,
             *[self.again] * 2,
             *[self.summarize] * 3,
             self.look,
@@ -240,6 +243,39 @@ class Callers:
         event = proxy_event("POST", path, authorizer=by, body=body, headers=header(key), parameters={"id": id_})
         return self.call(correct_outcome.handler, event)
 
+    # Assignments
+
+    def assign(self) -> None:
+        """Record an outcome without a user, or assign one to the user, or correct one."""
+        since = self.erasures[-1][0] if self.erasures else 0
+        known = [id_ for id_, sent in self.unassigned.items() if sent.began_at > since]
+        if not known or self.random.random() < 0.1:
+            sent, body = self.outcome()
+            answer = self.post_outcome(KEY, body | {"userId": None}, None)
+            self.note(f"records {sent.name} without a user = {answer.status or 'none'}")
+            if answer.status == 200:
+                self.unassigned[answer.body["id"]] = sent
+            return
+        id_ = known[-1]
+        if self.random.random() < 0.3:
+            sent = self.new_sent("c")
+            sent.is_correction = True
+            body = {"type": self.random.choice(("amend", "amend", "void")), "reason": sent.name}
+            if body["type"] == "amend":
+                body["changes"] = {"valueUsd": self.random.choice(VALUES), "outcomeType": self.random.choice(TYPES)}
+            self.note(f"{body['type']} of {id_[-6:]}, which has no user")
+            self.send(sent, lambda: self.post_correction(KEY, id_, body, None), is_once=False)
+            return
+        self.note(f"assigns {id_[-6:]}")
+        self.send(self.unassigned[id_], lambda: self.post_assignment(id_), is_once=False)
+
+    def post_assignment(self, id_: str) -> Answer:
+        path, body = "/api/outcomes/{id}/assign", {"userId": USER}
+        event = proxy_event("POST", path, authorizer=KEY, body=body, parameters={"id": id_})
+        return self.call(correct_outcome.handler, event)
+
+    # Sending
+
     def send(self, sent: Sent, post: Callable[[], Answer], *, is_once: bool) -> None:
         """Send a request, and store its answer. is_once: whether the idempotency key makes sending it again safe."""
         if is_once:
@@ -303,9 +339,9 @@ class Callers:
                 assert min(counts) >= 0, counts
                 assert not is_whole or sum(counts) >= least, f"{counts} of {least}"
 
-    def summary(self, since: str, until: str) -> Answer:
-        query: Any = {"from": since, "to": until, "timezone": self.zone}
-        event = proxy_event("GET", "/api/outcomes/summary", authorizer=OWNER, query=query)
+    def summary(self, since: str, until: str, by: dict[str, Any] = OWNER) -> Answer:
+        query: Any = {"userId": "none", "from": since, "to": until, "timezone": self.zone}
+        event = proxy_event("GET", "/api/outcomes/summary", authorizer=by, query=query)
         return self.call(summarize_outcomes.handler, event)
 
     # Agent keys

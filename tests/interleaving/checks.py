@@ -13,7 +13,7 @@ from functions.get_outcome import app as get_outcome
 from functions.list_outcomes import app as list_outcomes
 from tests.corrections import TALLIES
 from tests.events import proxy_event
-from tests.interleaving.callers import OWNER, PERIODS, USER, Callers
+from tests.interleaving.callers import NOBODY, OWNER, PERIODS, USER, Callers
 from tests.interleaving.seam import MOST_SKEW, Seam
 from tests.oracle import Choice, added_up, said, shown
 from tests.people import rows_of
@@ -27,15 +27,18 @@ class Checks:
     def __init__(self, callers: Callers, seam: Seam) -> None:
         self.callers = callers
         self.seam = seam
-        rows = rows_of(USER).get("OutcomesTable", [])
+        rows = rows_of(None).get("OutcomesTable", [])
         self.items = {id_of(row): row for row in rows if not row["created_at"]["S"].startswith("~")}
         self.entries = {id_of(row): row for row in rows if row["created_at"]["S"].startswith("~")}
-        self.listed = self._listed()
+        self.owned = {id_: item for id_, item in self.items.items() if item["user_id"] == {"S": str(USER)}}
+        self.owned_entries = {id_: row for id_, row in self.entries.items() if row["user_id"] == {"S": str(USER)}}
+        self.listed = self._listed(OWNER)
 
     def all(self) -> None:
         """Check all invariants. Raises AssertionError."""
         self.every_outcome_equals_its_entries()
         self.every_answer_was_true()
+        self.assigned_outcomes_are_void_and_name_the_new_one()
         self.lists_histories_and_exports_agree()
         self.summaries_agree()
         self.idempotency_keys_name_stored_entries()
@@ -71,8 +74,8 @@ class Checks:
 
     def every_answer_was_true(self) -> None:
         """Check that a request is stored once if an answer said so, never if it was refused, else at most once."""
-        titles = Counter(item["title"]["S"] for item in self.items.values())
-        reasons = Counter(entry["reason"]["S"] for entry in self.entries.values())
+        titles = Counter(item["title"]["S"] for item in self.owned.values())
+        reasons = Counter(entry["reason"]["S"] for entry in self.entries.values() if "reason" in entry)
         for sent in self.callers.sent.values():
             there = reasons[sent.name] if sent.is_correction else titles[sent.name]
             if self.callers.erasures and (sent.began_at < self.callers.erasures[-1][1]):
@@ -82,12 +85,22 @@ class Checks:
             assert len(ids) <= 1, f"{sent.name} was told to be {ids}"
             if ids:
                 assert there == 1, f"{sent.name} was answered and is there {there} times"
-                assert ids <= (self.entries if sent.is_correction else self.items).keys(), f"{sent.name} is not {ids}"
+                assert ids <= (self.entries if sent.is_correction else self.owned).keys(), f"{sent.name} is not {ids}"
             else:
                 assert there <= sent.is_doubtful, f"{sent.name} was refused and is there {there} times"
 
+    def assigned_outcomes_are_void_and_name_the_new_one(self) -> None:
+        """Check both ways. After an erasure, no outcome says that it was assigned to the user."""
+        originals = {id_: item for id_, item in self.items.items() if id_ not in self.owned}
+        new = {item["assigned_id"]["S"]: item for item in originals.values() if "assigned_to" in item}
+        assert new.keys() <= self.owned.keys(), "assigned, and the new outcome is not there"
+        assert all((status_of(item), item["title"]["S"]) == ("void", "") for item in new.values())
+        for id_, sent in self.callers.unassigned.items():
+            made = [new_id for new_id, item in self.owned.items() if item["title"] == {"S": sent.name}]
+            assert made == [new_id for new_id, item in new.items() if item is originals[id_]], f"assigned from {id_}"
+
     def lists_histories_and_exports_agree(self) -> None:
-        assert [each["id"] for each in self.listed] == sorted(self.items, reverse=True)
+        assert [each["id"] for each in self.listed] == sorted(self.owned, reverse=True)
         for outcome in self.listed:
             item = self.items[outcome["id"]]
             assert (outcome["version"], outcome["status"]) == (len(corrections_of(item)), status_of(item))
@@ -102,10 +115,13 @@ class Checks:
         assert [each["id"] for each in exported] == expected
 
     def summaries_agree(self) -> None:
-        for since, until in PERIODS:
-            answer = self.callers.summary(since, until)
+        looks = [(OWNER, self.listed, period) for period in PERIODS]
+        if self.callers.unassigned:  # one look, as it reads 16 partitions
+            looks.append((NOBODY, self._listed(NOBODY), self.callers.random.choice(PERIODS)))
+        for by, listed, (since, until) in looks:
+            answer = self.callers.summary(since, until, by)
             assert answer.status == 200, answer
-            expected = added_up(self.listed, Choice(since=since, until=until), self.callers.zone)
+            expected = added_up(listed, Choice(since=since, until=until), self.callers.zone)
             assert said(answer.body) == expected, f"the summary from {since}"
 
     def idempotency_keys_name_stored_entries(self) -> None:
@@ -120,8 +136,8 @@ class Checks:
                 for each in self.callers.sent.values()
                 if each.began_at < began_at and not each.was_stored_after(done_at)
             }
-            there = {item["title"]["S"] for item in self.items.values()} | {
-                each["reason"]["S"] for each in self.entries.values()
+            there = {item["title"]["S"] for item in self.owned.values()} | {
+                each["reason"]["S"] for each in self.owned_entries.values()
             }
             assert not left & there, f"erased, and there: {left & there}"
             assert all(
@@ -175,13 +191,11 @@ class Checks:
         for key in self.callers.keys:
             self.callers.by_agent_key(key)
 
-    def _listed(self) -> list[Any]:
-        query: dict[str, Any] = {"limit": "50", "include": "ledger"}
+    def _listed(self, by: dict[str, Any]) -> list[Any]:
+        query: dict[str, Any] = {"userId": "none", "limit": "50", "include": "ledger"}
         found: list[Any] = []
         while query.get("cursor", "") is not None:
-            page = json_text.read(
-                list_outcomes.handler(proxy_event("GET", authorizer=OWNER, query=query), None)["body"]
-            )
+            page = json_text.read(list_outcomes.handler(proxy_event("GET", authorizer=by, query=query), None)["body"])
             found += page["outcomes"]
             query["cursor"] = page["next_cursor"]
         return found

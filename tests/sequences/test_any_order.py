@@ -14,7 +14,7 @@ from tests.interleaving.planted import insert_over, without_condition
 from tests.interleaving.run import run
 
 SEEDS = int(os.environ.get("SEEDS") or 125)
-"""They take eight seconds of processor time, with the planted faults."""
+"""They take ten seconds of processor time, with the planted faults."""
 ONE = os.environ.get("SEED")
 TOGETHER = 25
 
@@ -26,11 +26,11 @@ def test_every_answer_is_true_in_any_order(template: Any, first: int) -> None:
 
 
 PLANTED = {
-    "a correction goes by no version": (without_condition("OutcomesTable", "user_id", "Update"), 12),
-    "sums are kept at once": (None, 12),
+    "a correction goes by no version": (without_condition("OutcomesTable", "user_id", "Update"), 0),
+    "sums are kept at once": (None, 38),
     "a key is remembered over one that is": (without_condition("IdempotencyTable", "key_sha256", "Put"), 0),
-    "an outcome is put over one that is": (without_condition("OutcomesTable", "user_id", "Put", "PutItem"), 26),
-    "an outcome is inserted over one that is": (None, 60),
+    "an outcome is put over one that is": (without_condition("OutcomesTable", "user_id", "Put", "PutItem"), 33),
+    "an outcome is inserted over one that is": (None, 26),
 }
 """Planted faults, each with a seed that has found it: tried first."""
 
