@@ -84,7 +84,7 @@ def serve(options: argparse.Namespace) -> None:
     from local.data import exclusive
     from local.sockets import listening_socket
 
-    # Lock before the slow imports, so that a second start fails fast.
+    # Lock the data folder before the slow imports, so that a second start fails fast.
     with exclusive(options.data), listening_socket("127.0.0.1", listening_port()) as listener:
         from local.stack import run
 
@@ -206,7 +206,7 @@ def events_url(text: str) -> str:
     try:
         parts = urlsplit(text)
         is_url = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:  # malformed brackets or a malformed port
+    except ValueError:  # the URL has malformed brackets or a malformed port
         is_url = False
     if text and not is_url:
         raise StackError("EVENTS_URL must be a URL such as http://127.0.0.1:8000/events")
@@ -222,7 +222,7 @@ def listening_port() -> int:
 
 
 def port(text: str) -> int:
-    """Parse a port; 0 means any free one. Raises ArgumentTypeError."""
+    """Parse a port. 0 means any free port. Raises ArgumentTypeError."""
     if not (text.isascii() and text.isdigit() and int(text) < 2**16):
         raise argparse.ArgumentTypeError(f"must be a number from 0 to 65535, not {text!r}")
     return int(text)

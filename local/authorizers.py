@@ -22,7 +22,7 @@ STATEMENT_KEYS = {"Sid", "Effect", "Action", "Resource"}
 
 @dataclass(frozen=True)
 class Verdict:
-    """An authorizer's result: its context values as text, and the statements of its IAM policy."""
+    """The result of an authorizer: its context, whose values are text, and the statements of its IAM policy."""
 
     principal_id: str
     context: dict[str, str]
@@ -35,7 +35,7 @@ class Verdict:
 
 
 async def authorize(api: Api, invoke: Invoke, route: Route, parameters: dict[str, str], call: Call) -> dict[str, Any]:
-    """Return the `requestContext.authorizer` of a call of a route with an authorizer.
+    """Call the route's authorizer, and return the value of `requestContext.authorizer` for the call.
 
     invoke: runs a function, given its ARN, an event and a request id. Raises Refusal if the call is not allowed.
     """

@@ -39,14 +39,14 @@ log = logging.getLogger("local")
 
 
 class Aws:
-    """Serves moto over HTTP from a thread of this process. Every acknowledged write is in a journal.
+    """Serves moto over HTTP from a thread of this process. Every acknowledged write has been written to a journal.
 
     moto's own server would be slower: it closes the connection after each answer. Reconnecting, a thread per request
     and two frameworks take three times as long as moto itself.
     """
 
     def __init__(self, journal: Path, secret: str, port: int = 0, also: Sequence[str] = ()) -> None:
-        """Start serving on the loopback and the addresses in `also`. Raises StackError if the port is taken.
+        """Start serving on the loopback interface and the addresses in `also`. Raises StackError if the port is taken.
 
         secret: callers must send this as their session token; without it, any page in a browser could call the port.
         """
@@ -61,7 +61,8 @@ class Aws:
         self._thread.start()
 
     async def _serve(self) -> None:
-        app = web.Application(client_max_size=0)  # no limit, as a batch of items exceeds aiohttp's default limit
+        # 0 means no limit, because a batch of items exceeds aiohttp's default limit
+        app = web.Application(client_max_size=0)
         app.router.add_route("*", "/{path:.*}", self._answer)
         runner = web.AppRunner(
             app, access_log=None, auto_decompress=False, handle_signals=False, shutdown_timeout=CLOSE_SECONDS
@@ -153,6 +154,6 @@ def _answered_by_moto(request: web.Request, body: bytes) -> tuple[int, Mapping[s
     if not signed:
         return 403, {"Content-Type": moto_backend.JSON}, '{"__type":"MissingAuthenticationTokenException"}'
     url = f"https://{signed[2]}.{signed[1]}.amazonaws.com{request.raw_path}"
-    # If there is a Host header, moto would derive the service from it.
+    # The Host header is left out, because moto would derive the service from it.
     headers = {name: value for name, value in request.headers.items() if name.lower() != "host"}
     return moto_backend.answer_any(request.method, url, headers, body) or (404, {}, "")

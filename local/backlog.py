@@ -11,7 +11,10 @@ from local.journal import Change
 
 
 class Backlog:
-    """Texts numbered from 1. name: the queue's name in the journal. It contains a slash, which table names never do."""
+    """A queue of texts with numbers from 1.
+
+    name: the queue's name in the journal, which contains a slash, unlike all names of tables.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -49,15 +52,15 @@ class Backlog:
         self._last = max(self._last, number)
 
     def kept(self) -> list[Change]:
-        """Return the journal's changes for all texts in it."""
+        """Return the changes that the journal needs to contain all texts that it has now."""
         return [self._change(number, text) for number, text in self._kept.items()]
 
     def additions(self) -> list[Change]:
-        """Return the journal's changes for the new texts."""
+        """Return the changes to write to the journal for new texts."""
         return [self._change(self._last + place, text) for place, text in enumerate(self.new, 1)]
 
     def removals(self, numbers: Sequence[int]) -> list[Change]:
-        """Return the journal's changes for texts that the consumer has processed."""
+        """Return the changes to write to the journal for texts that the consumer has processed."""
         return [self._change(number, None) for number in numbers]
 
     def add_new(self) -> None:

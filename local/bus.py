@@ -39,7 +39,8 @@ def listen(backlog: Backlog | None) -> None:
                 event = json.loads(entry["Detail"])
                 log.info("event %s %s (%s)", event.get("type"), event.get("subject"), event.get("id"))
                 if backlog is not None:
-                    backlog.new.append(entry["Detail"])  # the original text, so that numbers keep all their digits
+                    # insert the original text, so that numbers keep all their digits
+                    backlog.new.append(entry["Detail"])
         return results
 
     bus.put_events = put_and_log
@@ -81,12 +82,12 @@ async def post(url: str, secret: str, backlog: Backlog, persistence: Persistence
 
 
 async def _post(receiver: aiohttp.ClientSession, url: str, body: bytes, key: bytes) -> str | None:
-    """Post once. Return the error, or None on success."""
+    """Post an event once. Return the error, or None on success."""
     id_ = json.loads(body).get("id")
     # Events of other publishers may have no valid id.
     headers = signed(id_, int(time.time()), body, [key]) if is_id(id_) else {}
     try:
         async with receiver.post(url, data=body, headers=headers, allow_redirects=False) as answer:
             return None if 200 <= answer.status < 300 else f"status {answer.status}"
-    except (aiohttp.ClientError, OSError) as error:  # a timeout is an OSError
+    except (aiohttp.ClientError, OSError) as error:  # OSError includes a timeout
         return f"{type(error).__name__}: {error}".rstrip(": ")

@@ -54,9 +54,9 @@ def data_parser(program: str) -> Parser:
 
 @contextmanager
 def open_data(options: argparse.Namespace, *, compact: bool = False) -> Iterator[OpenData]:
-    """Yield the data of the running stack, else serve the data folder. Raises StackError.
+    """Yield the data of the running stack or, if no stack is running, serve the data folder. Raises StackError.
 
-    compact: at the end, whether to remove from a served folder what was deleted.
+    compact: whether to remove deleted items from a served folder's journal at the end.
     """
     from local.environment import forget_real_aws
 
@@ -80,14 +80,17 @@ def open_data(options: argparse.Namespace, *, compact: bool = False) -> Iterator
         return
     with ExitStack() as cleanup:
         cleanup.enter_context(exclusive(options.data))
-        if compact:  # called last, when nothing else writes to the journal
+        if compact:  # this callback runs last, when nothing else writes to the journal
             cleanup.callback(lambda: Journal(options.data / JOURNAL).compact())
         yield OpenData(template, _start(settings, template, cleanup).endpoint, None)
 
 
 @contextmanager
 def on_this_machine(options: argparse.Namespace) -> Iterator[Holder]:
-    """Start the command's function for the running stack, else for the data folder. Raises StackError."""
+    """Start the command's function for the running stack or, if no stack is running, for the data folder.
+
+    Raises StackError.
+    """
     with open_data(options, compact=options.name == "erase") as (template, aws, running), ExitStack() as cleanup:
         from local.data import JOURNAL, SEEDED
         from local.lambdas import EventTooLarge, Function, FunctionError, specs
@@ -128,7 +131,7 @@ def _start(settings: "Settings", template: "Template", cleanup: ExitStack) -> "A
 
 
 def _name_secrets(template: "Template", aws: "AwsEndpoint") -> None:
-    """Look up the ARNs of the running stack's secrets, as they are assigned at creation."""
+    """Look up the ARNs of the running stack's secrets, because ARNs are only known after creation."""
     client = aws.client("secretsmanager")
     for logical_id in template.resources("AWS::SecretsManager::Secret"):
         template.arns[logical_id] = client.describe_secret(SecretId=template.name(logical_id))["ARN"]

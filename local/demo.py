@@ -16,7 +16,7 @@ HEADERS = {
         [
             "default-src 'none'",
             "script-src 'self'",
-            "style-src 'sha256-ciAQ31ktUdwfTLS15W+tQiebXWnMo3Wj3ChD1HfwckM='",  # the style in index.html
+            "style-src 'sha256-ciAQ31ktUdwfTLS15W+tQiebXWnMo3Wj3ChD1HfwckM='",  # the hash of the style in index.html
             "img-src data:",  # the page's icon
             "connect-src 'self'",
             "base-uri 'none'",
@@ -30,14 +30,14 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 
-# Without Domain, the cookie is for this host only. Without Secure, as the stack has no TLS.
+# The cookie has no Domain, so it is for this host only. It is not Secure, because the stack has no TLS.
 COOKIE_ATTRIBUTES = "Path=/; HttpOnly; SameSite=Lax"
 
 
 def routes(folder: Path, cookie: str) -> list[web.RouteDef]:
-    """Return routes to FILES in `folder`, or no routes if it has no page. Files are read again for each request.
+    """Return routes to FILES in `folder`, or no routes if it has no page.
 
-    cookie: a session as name=value, which the page sets.
+    Files are read again for each request. cookie: a session as name=value, which the page sets as a cookie.
     """
     if not (folder / "index.html").is_file():
         return []

@@ -1,4 +1,7 @@
-"""The AWS settings of the stack's processes. Import this before any SDK, as SDKs read the environment only once."""
+"""The AWS settings of the stack's processes.
+
+Import this module before any SDK, because SDKs read the environment only once.
+"""
 
 import os
 from typing import Any, NamedTuple

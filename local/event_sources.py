@@ -52,7 +52,8 @@ def sources(template: Template) -> list[Source]:
             Source(
                 arn=arn,
                 table=arn.split("/")[1],
-                function_arn=":".join(mapping["FunctionName"].split(":")[:7]),  # every alias runs the code on disk
+                # the alias is ignored: every alias runs the code on disk
+                function_arn=":".join(mapping["FunctionName"].split(":")[:7]),
                 batch_size=int(mapping.get("BatchSize", 100)),
                 bisects=bool(mapping.get("BisectBatchOnFunctionError")),
             )
@@ -76,7 +77,7 @@ async def read(source: Source, functions: Mapping[str, Function], persistence: P
             try:
                 answer = await function.invoke({"Records": list(batch.values())}, str(uuid.uuid4()))
                 done = _done(batch, answer)
-            except FunctionError:  # already logged by the function
+            except FunctionError:  # the function's invocation has already logged the error
                 done = []
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 log.error("%s: malformed result for a batch of records: %r", function.spec.name, error)
@@ -97,7 +98,7 @@ async def read(source: Source, functions: Mapping[str, Function], persistence: P
 
 
 def _batch(source: Source, backlog: Backlog, size: int) -> dict[int, Any]:
-    """Return the oldest records by their numbers: as many as fit into an event, but at least one."""
+    """Return the oldest records by their numbers. They are as many as fit into an event, but at least one."""
     batch: dict[int, Any] = {}
     room = MAX_EVENT_BYTES - 1_000
     for number, text in backlog.first(size):

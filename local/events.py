@@ -17,7 +17,7 @@ from local.openapi import Api, Route
 
 type Pairs = list[tuple[str, str]]
 
-# Headers for the connection between client and API Gateway only; they are not passed on.
+# Headers that only concern the connection between client and API Gateway. They are not passed on.
 HOP_HEADERS = {
     "connection",
     "content-length",
@@ -34,7 +34,7 @@ HOP_HEADERS = {
 
 @dataclass(frozen=True)
 class Call:
-    """One HTTP request. `headers` have the order and spelling in which they were sent; `path` is not decoded."""
+    """An HTTP request. `headers` keep the order and spelling in which they were sent. `path` is not decoded."""
 
     method: str
     path: str

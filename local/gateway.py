@@ -39,7 +39,7 @@ REMAPPED = {"connection", "content-length", "date", "server", "transfer-encoding
 
 
 def _is_not_the_clients(record: logging.LogRecord) -> bool:
-    """Filter out log records about malformed requests, as their bytes could be a secret."""
+    """Filter out log records about malformed requests, because the requests' bytes could contain a secret."""
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
@@ -74,8 +74,8 @@ class Gateway:
         except Refusal as refusal:
             answer, note = gateway_response(self._api, call, refusal), f" ({refusal.kind})"
         except web.HTTPRequestEntityTooLarge:
-            # API Gateway sends this answer before it looks up the API, so without a request id and not as a gateway
-            # response.
+            # API Gateway sends this answer before it looks up the API. So the answer has no request id and is not a
+            # gateway response.
             log.info("%s %s 413 (more than %d bytes)", call.method, call.path, MAX_BODY_BYTES)
             text = f"HTTP content length exceeded {MAX_BODY_BYTES} bytes."
             return web.Response(status=413, headers={"Content-Type": "text; charset=utf-8"}, body=text.encode())

@@ -26,9 +26,12 @@ def main() -> int:
 
 @contextmanager
 def on_this_machine(options: argparse.Namespace) -> "Iterator[Target]":
-    """Serve the tables of the data folder, unless a running stack does. Raises StackError."""
+    """Yield the tables of the running stack or, if no stack is running, serve the tables of the data folder.
+
+    Raises StackError.
+    """
     with open_data(options) as (template, aws, running):
-        os.environ |= aws.variables  # the code in the layer reads them
+        os.environ |= aws.variables  # the code in the layer reads these variables
         from ops.history.run import Target
 
         secret = ""

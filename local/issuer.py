@@ -38,8 +38,8 @@ def header(
 ) -> str:
     """Return the request header of one of KINDS with a token that the issuer `url` signed, valid for a day.
 
-    parameters: the stack's, by name. claims: replace the usual ones; None leaves one out. Raises StackError if the
-    stack accepts no such token.
+    parameters: the stack's template parameters by name. claims: these replace the usual claims; a claim that is None is
+    left out. Raises StackError if the stack accepts no such token.
     """
     if parameters["OidcIssuer"] != url:
         raise StackError("the running stack is no issuer: it has another OidcIssuer, or none")
@@ -59,6 +59,6 @@ def header(
 
 
 def _key(session_secret: str) -> ECKey:
-    """Derive the key from the session secret, so that it stays the same for as long as sessions do."""
+    """Derive the key from the session secret, so that it changes only when that secret changes."""
     seed = hmac.digest(session_secret.encode(), b"openid-connect", "sha256")
     return ECKey.import_key(ec.derive_private_key(int.from_bytes(seed) % (CURVE_ORDER - 1) + 1, ec.SECP256R1()))

@@ -26,7 +26,7 @@ class Change(NamedTuple):
 
 
 class Journal:
-    """An append-only file of changes, for one process at a time."""
+    """An append-only file of changes. Only one process at a time may use it."""
 
     def __init__(self, file: Path) -> None:
         self.file = file

@@ -19,7 +19,7 @@ from ops.errors import StackError
 
 log = logging.getLogger("local")
 
-MAX_WORKERS = 4  # per function; further concurrent events wait
+MAX_WORKERS = 4  # maximum processes of a function; further concurrent events wait
 INIT_SECONDS = 20.0
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -144,7 +144,8 @@ class Worker:
             stdout=asyncio.subprocess.PIPE,
             env=spec.environment(aws),
             cwd=spec.folders[0],
-            start_new_session=True,  # so that Ctrl-C only reaches the stack, which stops its workers
+            # in a separate session, Ctrl-C only reaches the stack, which stops its workers
+            start_new_session=True,
         )
         worker = cls(process)
         try:
@@ -158,7 +159,10 @@ class Worker:
         return worker
 
     async def ask(self, spec: Spec, event: bytes, request_id: str) -> Any:
-        """Return the handler's result. Raises FunctionError. Reuse the worker only while it `is_alive`."""
+        """Pass an event to the handler and return its result.
+
+        Raises FunctionError. The worker may be reused only while it `is_alive`.
+        """
         frame = b'{"id":%b,"timeout":%b,"event":%b}' % (
             json.dumps(request_id).encode(),
             str(spec.timeout).encode(),
@@ -178,7 +182,7 @@ class Worker:
             await self.stop()
             raise _died(spec) from error
         except asyncio.CancelledError:
-            await self.stop()  # otherwise this event's result would be read as the next event's
+            await self.stop()  # otherwise this event's result would be taken for the result of the next event
             raise
 
     @property
@@ -278,11 +282,12 @@ def _files(folders: Iterable[Path]) -> Iterator[tuple[str, int, int]]:
         with suppress(FileNotFoundError), os.scandir(pending.pop()) as entries:
             for entry in entries:
                 if entry.is_dir():
-                    if entry.name != "__pycache__" and not entry.is_symlink():  # a link may lead back to this folder
+                    # links are skipped, because a link may lead back to this folder
+                    if entry.name != "__pycache__" and not entry.is_symlink():
                         pending.append(entry.path)
                     continue
                 try:
                     status = entry.stat()
-                except FileNotFoundError:  # an editor's temporary file
+                except FileNotFoundError:  # the file was temporary, such as an editor's, and is already deleted
                     continue
                 yield entry.path, status.st_mtime_ns, status.st_size

@@ -30,7 +30,7 @@ class Parameters(dict[str, str]):
 
 
 class Input:
-    """`$input` of a mapping template."""
+    """The variable `$input` of a mapping template."""
 
     def __init__(self, api: Api, call: Call, parameters: dict[str, str]) -> None:
         is_binary = is_binary_type(api, call.header("content-type"))

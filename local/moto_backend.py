@@ -1,6 +1,6 @@
-"""moto, made fast enough for the amount of data on a laptop. Only this module imports moto.
+"""Run moto fast enough for the amount of data on a laptop. Only this module imports moto.
 
-Importing this module patches moto where moto has no hook, see the end of the file.
+Importing this module patches moto in places where moto has no hook, see the end of the file.
 """
 
 import base64
@@ -40,7 +40,7 @@ from moto.events.models import EventPattern
 
 from local.environment import ACCOUNT, REGION
 
-__all__ = [  # includes moto's names that other modules use
+__all__ = [  # the list includes names of moto that other modules use
     "BotocoreStubber",
     "DynamoDBBackend",
     "DynamoType",
@@ -90,7 +90,7 @@ class Table(MotoTable):
     """A table whose queries and transactions do not visit every item."""
 
     is_in_transaction = False
-    read_bytes: int | None = None  # bytes that the last query read; None if moto ran it
+    read_bytes: int | None = None  # how many bytes the last query read; None if moto ran the query
 
     @override
     def query(  # type: ignore[override]  # legacy conditions are passed on unchanged
@@ -180,7 +180,7 @@ class Table(MotoTable):
             self.items[hash_key] = item  # type: ignore[assignment]  # moto's own type for it has range keys only
 
     def __deepcopy__(self, _memo: object) -> Self:
-        """Return a snapshot that shares the items, as they are never modified in place.
+        """Return a snapshot that shares the items, because items are never modified in place.
 
         moto copies the table for each action of a transaction; `_transact_write_items` makes these copies unnecessary.
         """

@@ -63,7 +63,10 @@ class Api:
     binary_media_types: tuple[str, ...]
 
     def match(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
-        """Return a request's route and path parameters. Literals win over `{name}`, and `{name}` over `{name+}`."""
+        """Return a request's route and path parameters.
+
+        Literals take precedence over `{name}`, and `{name}` over `{name+}`.
+        """
         found = [
             (_specificity(route), route, {name: unquote(value) for name, value in parameters.items()})
             for route in self.routes

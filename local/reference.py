@@ -32,7 +32,7 @@ HEADERS = demo.HEADERS | {
             "default-src 'none'",
             "script-src 'self'",
             "style-src 'self'",
-            "img-src 'self' data:",  # icons of Swagger UI
+            "img-src 'self' data:",  # Swagger UI's icons are data URLs
             "connect-src 'self'",
             "base-uri 'none'",
             "form-action 'none'",
@@ -45,7 +45,7 @@ HEADERS = demo.HEADERS | {
 def routes(contract: Path, api: Api, cookie: str) -> list[web.RouteDef]:
     """Return the routes of the API reference. If the file `contract` (OpenAPI, in YAML) is missing, there are none.
 
-    cookie: a session as name=value, which the page sets, so that each call can be tried.
+    cookie: a session as name=value, which the page sets as a cookie, so that each call can be tried.
     """
     if not contract.is_file():
         return []
@@ -60,7 +60,8 @@ def routes(contract: Path, api: Api, cookie: str) -> list[web.RouteDef]:
 
 def _served(contract: Path, api: Api) -> Any:
     """Read the contract. Keep only the routes of this stack, and set its address."""
-    document = yaml.load(contract.read_text(), yaml.CSafeLoader)  # as safe as safe_load, and ten times as fast
+    # this loader is as safe as safe_load, and ten times as fast
+    document = yaml.load(contract.read_text(), yaml.CSafeLoader)
     served = {(route.method.lower(), route.resource) for route in api.routes}
     methods = {
         path: {method: operation for method, operation in operations.items() if (method, path) in served}
@@ -85,7 +86,7 @@ def _file(
 
 
 def _missing(contract: Path) -> str:
-    """Return the page for a machine without npm."""
+    """Return the page that is shown if npm is not installed."""
     return (
         '<!doctype html><html lang="en"><title>Outcomes API</title><h1>Outcomes API</h1>'
         f"<p>The contract is in {escape(str(contract))}."

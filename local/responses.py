@@ -1,4 +1,4 @@
-"""Gateway responses: the answers that API Gateway itself makes.
+"""Gateway responses: answers that come from API Gateway itself and not from a function.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
 """
@@ -50,7 +50,7 @@ class Refusal(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """A response to the client."""
+    """An HTTP response to the client."""
 
     status: int
     headers: list[tuple[str, str]]

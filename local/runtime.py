@@ -104,7 +104,7 @@ def _own_traceback(error: Exception) -> list[str]:
 def answer(handler: Callable[[Any, Context], Any], request: Frame) -> bytes:
     """Call the handler with one event, and return its result or exception as a frame."""
     timeout = float(request["timeout"])
-    # The stack kills a handler that takes too long. This timer does so if the stack is gone.
+    # The stack kills a handler that takes too long. This timer does the same if the stack has ended.
     signal.setitimer(signal.ITIMER_REAL, timeout + 1)
     try:
         result = json.dumps(handler(request["event"], Context(request["id"], timeout)), ensure_ascii=False).encode()
@@ -125,7 +125,7 @@ def write(stream: BinaryIO, frame: bytes) -> None:
 
 
 def read(stream: BinaryIO) -> Frame | None:
-    """Read one frame. Return None if the stack is gone."""
+    """Read one frame. Return None if the stack has ended."""
     length = int.from_bytes(stream.read(8))
     return json.loads(stream.read(length)) if length else None
 

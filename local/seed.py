@@ -60,7 +60,7 @@ def seed(api: httpx.Client, owner: httpx.Client | None, user_id: int, seeded: Pa
 
     If seeding was interrupted, it continues with the same idempotency keys and times.
 
-    api: calls the API with its key. owner: calls it with the user's session; None if Corrections is off.
+    api: calls the API with its key. owner: calls the API with the user's session; None if Corrections is off.
     seeded: the file of seeded users. now: milliseconds since 1970.
 
     Raises StackError if the API does not record an outcome, or if the file cannot be used.
@@ -107,7 +107,10 @@ def forget(user_id: int, seeded: Path) -> None:
 
 
 def _types(api: httpx.Client, wanted: Collection[str]) -> dict[str, str]:
-    """Map each wanted type to itself or, if the stack has other types, to one of those. Raises StackError."""
+    """Map each wanted type to itself or, if the stack does not have it, to one of the stack's types.
+
+    Raises StackError.
+    """
     known = [each["type"] for each in _send(api, "GET", "/api/outcomes/types").json()["types"]]
     return {type_: type_ if type_ in known else known[n % len(known)] for n, type_ in enumerate(sorted(wanted))}
 
@@ -156,7 +159,7 @@ def _noted(notes: TextIO, user_id: int) -> tuple[int | None, bool]:
 
 
 def outcomes(now: int) -> Iterator[tuple[int, Fields]]:
-    """Yield times and bodies of POST requests, oldest first: fewer at weekends, more from week to week.
+    """Yield times and bodies of POST requests, oldest first. There are fewer at weekends, and more from week to week.
 
     The last outcome happened minutes ago. The outcomes depend only on the day of the week.
     """
@@ -173,7 +176,10 @@ def outcomes(now: int) -> Iterator[tuple[int, Fields]]:
 
 
 def corrections(recorded: list[Fields]) -> Iterator[tuple[int, bool, Fields]]:
-    """Yield corrections of the latest outcomes: the outcome's index, whether the owner makes it, and the body."""
+    """Yield corrections of the latest outcomes.
+
+    Each is the outcome's index, whether the owner makes the correction, and the body.
+    """
     latest = {fields["outcomeType"]: index for index, fields in enumerate(recorded[:-1])}
     deal = recorded[latest["deal_closed"]]
     seats = deal["metadata"]["seats"]
@@ -269,7 +275,7 @@ class _Work:
         }
 
     def _in_turn[Thing](self, things: list[Thing]) -> Iterator[Thing]:
-        """Yield all things, then all things in a different order, and so on."""
+        """Yield all things in a random order, then in another random order, and so on."""
         while True:
             yield from self._chance.sample(things, len(things))
 

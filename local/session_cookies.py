@@ -1,4 +1,4 @@
-"""Create session cookies like a dashboard's, for trying the API on a laptop. This module is not deployed."""
+"""Create session cookies like those of a dashboard, for trying the API on a laptop. This module is not deployed."""
 
 import json
 import secrets
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 KINDS = ("next-auth", "authjs", "stored")
-LIFETIME_SECONDS = 30 * 24 * 60 * 60  # same as in next-auth and Auth.js
+LIFETIME_SECONDS = 30 * 24 * 60 * 60  # next-auth and Auth.js use the same value
 
 
 class Session(NamedTuple):

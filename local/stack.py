@@ -37,7 +37,8 @@ log = logging.getLogger("local")
 
 HOST = "127.0.0.1"
 DEMO_USER = 42
-MAX_PARSED_BYTES = 2**16  # per header or request line; above API Gateway's limit, so that the gateway answers
+# maximum size of a header or request line; it is above API Gateway's limit, so that the gateway refuses larger ones
+MAX_PARSED_BYTES = 2**16
 # Logical ids of the secrets in the template.
 SESSION_SECRET_ID = "SessionSecret"  # noqa: S105
 ERASURE_SECRET_ID = "ErasureSecret"  # noqa: S105
@@ -52,7 +53,8 @@ class Settings:
     oidc_issuer, oidc_audience: an OpenID Connect issuer other than the stack itself, and the audience of its tokens.
     core: whether to switch off all capabilities and the event bus. events_url: the URL to which events are posted; if
     empty, they are not posted.
-    allowed_hosts: host names of the API in addition to the loopback. aws_secret: must be sent with calls to moto.
+    allowed_hosts: host names of the API in addition to the loopback. aws_secret: the secret that must be sent with
+    calls to moto.
     """
 
     template: Path
@@ -99,7 +101,10 @@ def local_parameters(settings: Settings, port: int) -> dict[str, str]:
 
 
 def issuer_parameters(settings: Settings, port: int) -> dict[str, str]:
-    """Return parameters that make another issuer's tokens sessions, or the stack's own; the core has no issuer."""
+    """Return the parameters for OpenID Connect.
+
+    They name the issuer in the settings or, by default, the stack's own issuer. The core has no issuer.
+    """
     if not settings.oidc_issuer and settings.core:
         return {}
     return {

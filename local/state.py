@@ -17,7 +17,8 @@ from ops.errors import StackError
 class State:
     """A running stack.
 
-    tables: names by logical id. off: the capabilities that are Off. parameters: of its template, those that are text.
+    tables: the tables' names by logical id. off: the capabilities that are Off. parameters: the template parameters
+    that are text.
     """
 
     pid: int

@@ -213,7 +213,7 @@ def load(path: Path, local: Mapping[str, str], overrides: Mapping[str, str]) -> 
     """Read and transform a SAM template.
 
     overrides: parameter values; the template must declare all of these parameters. local: values of parameters that are
-    not overridden; the template may lack them. Other parameters have their defaults.
+    not overridden; the template does not need to declare these. Other parameters have their defaults.
 
     Raises StackError if the file does not exist, if SAM does not accept it, or if a parameter's value is missing or not
     allowed.
@@ -237,7 +237,8 @@ def load(path: Path, local: Mapping[str, str], overrides: Mapping[str, str]) -> 
     except ExceptionWithMessage as error:
         causes = getattr(error, "causes", None) or [error]
         raise StackError(f"{path.name}: {one_line(causes[0].message)}") from error
-    except (AttributeError, KeyError, TypeError, ValueError) as error:  # SAM raises these for unexpected structures
+    # SAM raises these errors for unexpected structures
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise StackError(f"{path.name}: SAM cannot transform it: {one_line(error)}") from error
     transformed["Parameters"] = declared
     return Template(transformed, path.parent, parameters)

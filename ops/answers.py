@@ -35,7 +35,7 @@ def main() -> int:
 def keep(samconfig: Path, environment: str, template: Any, given: dict[str, str], ask: Ask) -> None:
     """Ask with the current values as defaults, and write the answers. The rest of the file does not change.
 
-    Raises StackError if the file cannot be used, and the errors of `ask`; the file is then unchanged.
+    Raises StackError if the file cannot be used, and the errors of `ask`. After an error, the file is unchanged.
     """
     try:
         document = tomlkit.parse(samconfig.read_text())
@@ -47,7 +47,8 @@ def keep(samconfig: Path, environment: str, template: Any, given: dict[str, str]
         raise StackError(f"{samconfig.name} has no [{environment}.deploy.parameters]") from error
     answers = pairs(settings.get("parameter_overrides", [])) | given
     [first, *_] = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
-    silent = answers.get("Monitoring") == "Off"  # there are no alarms, so do not ask for their topic
+    # without Monitoring there are no alarms, so do not ask for the alarms' topic
+    silent = answers.get("Monitoring") == "Off"
     for name in [
         name for name in first["Parameters"] if name not in given and not (silent and name == "AlarmTopicArn")
     ]:

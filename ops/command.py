@@ -18,10 +18,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def exit_code(command: Callable[[], object], *, if_interrupted: str = "") -> int:
-    """Run a command and return the process's exit code: 1 if the result is true or after a StackError, which is
-    printed.
+    """Run a command and return the process's exit code.
 
-    if_interrupted: printed after Ctrl-C or the end of the input.
+    The exit code is 1 if the command returns true, and after a StackError, which is printed. if_interrupted: the text
+    to print after Ctrl-C or the end of the input.
     """
     try:
         return 1 if command() else 0
@@ -41,7 +41,7 @@ def named_stack(text: str) -> str:
 
 
 def user_id(text: str) -> int:
-    """Parse a user's id. Raises StackError with the name of the variable for `make`."""
+    """Parse a user's id. Raises StackError, which names the variable USER_ID of `make`."""
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:17]) <= MAX_USER_ID and len(text) <= 16):
         raise StackError(f"USER_ID must be a whole number from 1 to {MAX_USER_ID}, not {text!r}")
     return int(text)

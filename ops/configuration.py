@@ -60,7 +60,7 @@ def deploy_settings(samconfig: Path, environment: str) -> Any:
 
 
 def configured(declared: Any, overrides: Mapping[str, str], present: Mapping[str, str]) -> dict[str, str]:
-    """Add Configuration to the overrides."""
+    """Return the overrides with the parameter Configuration added."""
     values = new_values(declared, overrides, present)
     digest = sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
     return {**overrides, "Configuration": digest[:16]}

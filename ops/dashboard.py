@@ -1,4 +1,4 @@
-"""The files of the dashboard's page."""
+"""The names and types of the files of the dashboard's page."""
 
 FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),

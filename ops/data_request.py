@@ -136,7 +136,7 @@ def _answer(answer: dict[str, Any]) -> dict[str, Any]:
 @contextmanager
 def deployed(options: argparse.Namespace) -> Iterator[Holder]:
     """Look up the function of a deployed stack. Raises StackError if it does not exist or AWS refuses."""
-    # Imported late: the SDK reads AWS settings at import, and the local stack must remove them before that.
+    # Import this late: the SDK reads AWS settings at import, and the local stack must remove them before that.
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
@@ -147,7 +147,8 @@ def deployed(options: argparse.Namespace) -> Iterator[Holder]:
         name = f"{FUNCTIONS[options.name]}Arn"
         if name not in outputs:
             raise StackError(f"{options.stack} has no {name}: deploy it with DataRequests=On")
-        # Longer than the function's timeout. botocore repeats a call whose answer was lost, as calls are idempotent.
+        # The timeout is longer than the function's. botocore repeats a call whose answer was lost, which is safe
+        # because calls are idempotent.
         client = boto3.client("lambda", config=Config(read_timeout=70))
     except (BotoCoreError, ClientError) as error:
         raise StackError(f"{options.stack}: {one_line(error)}") from error

@@ -65,12 +65,12 @@ def main() -> int:
 
 
 def end_key(authorizer: "Authorizer", ended: str, key: str, *, even_the_last: bool) -> None:
-    """Revoke the key with this fingerprint. key: tried afterwards, if not empty.
+    """Revoke the key with this fingerprint. key: the key to try afterwards, if it is not empty.
 
     Raises StackError if no key has the fingerprint, if it is the last key and `even_the_last` is false, or if the key
     is still accepted afterwards.
     """
-    if not re.fullmatch("[0-9a-f]{64}", ended):  # the message does not repeat it, as it may be a key
+    if not re.fullmatch("[0-9a-f]{64}", ended):  # the message does not repeat the argument, because it may be a key
         raise StackError(
             "FINGERPRINT is what `make key` printed beside the key, 64 digits from 0 to f, never the key itself."
         )

@@ -9,7 +9,7 @@ from ops.errors import StackError
 
 
 def write_lines(file: Path, lines: Iterable[str]) -> BinaryIO:
-    """Replace a file atomically; only its owner can read it. Return the new file, open at its end.
+    """Replace a file atomically. Only its owner can read the new file. Return the new file, open at its end.
 
     Raises StackError if it cannot be written; the old file then stays.
     """
@@ -30,7 +30,7 @@ def write_lines(file: Path, lines: Iterable[str]) -> BinaryIO:
 
 
 def owner_only(path: str, flags: int) -> int:
-    """Create files that only their owner can read: an `opener` for `open`."""
+    """Open or create a file that only its owner can read. This is an `opener` for `open`."""
     return os.open(path, flags, 0o600)
 
 

@@ -50,8 +50,8 @@ def run(parser: Parser, reach: Reach) -> int:
 
 
 def import_file(options: argparse.Namespace, target: "Target") -> bool:
-    """Show what an import would do, and do it with `options.yes`. Return whether it refused rows while doing it."""
-    # Imported late: the local stack replaces the AWS settings of the environment before.
+    """Show what an import would do. If `options.yes` is set, import, and return whether rows were refused."""
+    # Import this late, because the local stack first replaces the AWS settings in the environment.
     from outcomes.aws.errors import CallFailed
 
     from ops.history.files import RowFile

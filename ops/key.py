@@ -1,4 +1,4 @@
-"""`make key`: print a new bearer key, and its fingerprint, with which a deployment recognizes the key."""
+"""`make key`: print a new bearer key and its fingerprint. A deployment recognizes the key by the fingerprint."""
 
 from secrets import token_urlsafe
 

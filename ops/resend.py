@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from outcomes.events.bus import Bus
     from outcomes.events.stream import Record
 
-BATCH = 100  # same as in the template
+BATCH = 100  # the template sets the same batch size
 
 
 def main() -> int:
@@ -113,8 +113,9 @@ def _not_erased(bus: "Bus", keys_table: str, records: "list[Record]") -> "list[R
 
 
 def _place(keys_table: str, outcomes_table: str, record: "Record") -> "tuple[str, dict[str, Any]] | None":
-    """Return table and key of an item that exists until the record's subject is erased, or None if there is no such
-    item.
+    """Return the table and key of an item that exists until the outcome or user of the record is erased.
+
+    Return None if there is no such item.
 
     For an agent key, this is the user's row, because the item of a revoked key is deleted.
     """

@@ -1,4 +1,4 @@
-"""Read the rows of a CSV or NDJSON file one after another, and single rows again by their place."""
+"""Read the rows of a CSV or NDJSON file in order, and read single rows again by their place in the file."""
 
 import csv
 from collections.abc import Collection, Iterator
@@ -17,9 +17,10 @@ type Cells = dict[str, Any]
 
 
 class Row(NamedTuple):
-    """A row. number: of its first line, from 1. offset, size: its place in the file, in bytes.
+    """A row.
 
-    fault: why the row cannot be read. It has no cells then.
+    number: the number of its first line, from 1. offset, size: its place in the file, in bytes. fault: why the row
+    cannot be read. An unreadable row has no cells.
     """
 
     number: int
@@ -30,7 +31,10 @@ class Row(NamedTuple):
 
 
 class RowFile:
-    """A file of rows. Its name ends with `.csv`, `.ndjson` or `.jsonl`. columns: of CSV; None for NDJSON."""
+    """A file of rows.
+
+    Its name ends with `.csv`, `.ndjson` or `.jsonl`. columns: the columns of a CSV file; None for NDJSON.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open the file. Raises StackError if it cannot be read, or if CSV has no heading."""
@@ -57,7 +61,7 @@ class RowFile:
         self._file.close()
 
     def require(self, names: Collection[str]) -> None:
-        """Raise StackError if the heading of CSV lacks one of these columns."""
+        """Raise StackError if the heading of a CSV file lacks one of these columns."""
         missing = [name for name in names if self.columns is not None and name not in self.columns]
         if missing:
             raise StackError(f"{self.path} has no column {', '.join(missing)}, only {', '.join(self.columns or ())}")
@@ -79,7 +83,7 @@ class RowFile:
                 yield Row(number, offset, size, *self._named(cells))
 
     def row_at(self, offset: int, size: int) -> Cells:
-        """Return the cells of the row at this place, or {} if it cannot be read any more."""
+        """Read the row at this place again. Return its cells, or {} if it is no longer readable."""
         self._file.seek(offset)
         text = self._file.read(size)
         if self.columns is None:
@@ -97,9 +101,10 @@ class RowFile:
 
 
 def _records(file: BinaryIO, offset: int) -> Iterator[tuple[int, int, int, list[str] | str]]:
-    """Yield the records of CSV: the number of the first line, offset, size, and the cells or why they are unreadable.
+    """Yield the records of a CSV file.
 
-    offset: of the file's position.
+    Each is the number of the first line, offset, size, and the cells or the reason why they are unreadable.
+    offset: the file's current position in bytes.
     """
     end = offset
 
@@ -108,7 +113,7 @@ def _records(file: BinaryIO, offset: int) -> Iterator[tuple[int, int, int, list[
         for line in file:
             text = line.removeprefix(_BOM) if end == 0 else line
             end += len(line)
-            yield text.decode(errors="surrogateescape")  # the rules of fields refuse what is not UTF-8
+            yield text.decode(errors="surrogateescape")  # the rules of fields refuse text that is not UTF-8
 
     records = csv.reader(lines(), strict=True)
     while True:

@@ -37,16 +37,16 @@ REQUIRED = ("id", "outcome_type", "title", "created_at")
 _PARSED = ("user_id", "agent_id", "value_usd", "metadata")
 """Fields whose values are numbers or JSON. In CSV, and in NDJSON of some databases, they are text."""
 
-# psql writes `2026-04-01 12:00:00.123456+00`, and `+05:30` for an offset with minutes.
+# psql writes instants as `2026-04-01 12:00:00.123456+00`. An offset with minutes is `+05:30`.
 _PSQL_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d(?:\.\d+)?)([+-]\d\d)(?::?(\d\d))?", re.ASCII)
 
 
 class NotImported(Exception):
-    """The row is refused. Its text says why."""
+    """The row is refused. The error's text contains the reason."""
 
 
 class Imported(NamedTuple):
-    """An outcome to import. type, value: of the outcome. item: to write."""
+    """An outcome to import. type, value: the outcome's type and value. item: the item to write."""
 
     id: str
     user_id: int | None
@@ -56,7 +56,7 @@ class Imported(NamedTuple):
 
     @property
     def partition(self) -> str:
-        """Return the user, or a part of the outcomes without a user."""
+        """Return the partition key of the outcome's item: the user's id, or a shard of the outcomes without a user."""
         return str(self.item["user_id"]["S"])
 
     @property
@@ -70,7 +70,10 @@ class Imported(NamedTuple):
 
 
 class Mapper:
-    """Converts rows. types: those of the deployment. now: milliseconds since 1970; later rows are refused."""
+    """Converts rows to outcomes.
+
+    types: the deployment's outcome types. now: milliseconds since 1970; rows created later are refused.
+    """
 
     def __init__(self, mapping: Mapping[str, Any], types: Types, now: int) -> None:
         """Raises StackError if the mapping has unknown entries."""
@@ -136,7 +139,7 @@ def read_mapping(path: Path | None) -> dict[str, Any]:
 
 
 def ulid_of(created_at: int, old_id: str) -> str:
-    """Derive the id of an outcome. So an outcome that is imported again gets the same id."""
+    """Derive an outcome's id from its time and its old id, so that importing it again gives the same id."""
     digest = sha256(old_id.encode(errors="surrogatepass")).digest()
     return ulid.from_number(created_at << 80 | int.from_bytes(digest[:10]))
 
@@ -160,7 +163,7 @@ def _parsed(value: Any) -> Any:
 def _with_old_id(metadata: Any, old_id: str) -> Any:
     """Add `imported_id` to metadata. Raises NotImported if there is no room for it."""
     if metadata is not None and not isinstance(metadata, dict):
-        return metadata  # the rule of metadata refuses it
+        return metadata  # the rule for metadata refuses this value later
     if (metadata or {}).get("imported_id", old_id) != old_id:
         raise NotImported("metadata contains another imported_id")
     return {**(metadata or {}), "imported_id": old_id}

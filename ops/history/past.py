@@ -1,4 +1,4 @@
-"""Open the past of a partition for an import, and close it when every outcome is there.
+"""Open the past of a partition for an import, and close it when every outcome is stored.
 
 A partition has the outcomes of a user, or a part of those without a user. While its past is open, no sums of it are
 stored, and sums from before do not count (`outcomes.totals.imports`). If the import is killed, its block expires after
@@ -19,7 +19,7 @@ from outcomes.errors import Contended
 from outcomes.privacy.erasure import hashed
 from outcomes.totals.imports import STRETCH, Imports, service_time
 
-LIMITS = Limits(attempts=3, connect=2, read=10, total=30)  # for a call to DynamoDB
+LIMITS = Limits(attempts=3, connect=2, read=10, total=30)  # limits of each call to DynamoDB
 
 BLOCK_SECONDS = 3600
 CHECK_SECONDS = 30
@@ -74,7 +74,7 @@ class Pasts:
 
 
 class Past:
-    """The open past of a partition. Its methods raise errors of calls, and may then be repeated.
+    """A partition whose past is open. The methods raise the errors of calls. After an error, they may be called again.
 
     cut: no outcome before this instant may be written. checked_at: the time of the last check, in milliseconds since
     1970.
@@ -90,7 +90,7 @@ class Past:
     def check(self) -> None:
         """Check whether the partition may still be written, and renew the block after half of its time. Raises Erased.
 
-        Do this before each write. A check counts for CHECK_SECONDS.
+        Do this before each write. A check is valid for CHECK_SECONDS.
         """
         now = instants.now()
         if abs(now - self.checked_at) < CHECK_SECONDS * 1000:
@@ -101,11 +101,11 @@ class Past:
         self.checked_at = now
 
     def close(self) -> None:
-        """End the block. All outcomes must be known to be stored. Raises Erased."""
+        """End the block. Call this only when all outcomes are certainly stored. Raises Erased."""
         self._change(self._closed)
 
     def delete_sums(self) -> None:
-        """Delete the stored sums, which do not count any more: summaries would pay for reading them."""
+        """Delete the stored sums. They no longer count, but summaries would pay for reading them."""
         query = {
             "TableName": self.pasts.totals,
             "ConsistentRead": True,
@@ -119,7 +119,7 @@ class Past:
             page = self.pasts.dynamodb.call("Query", query)
             deletions = [{"DeleteRequest": {"Key": key}} for key in page["Items"]]
             for some in batched(deletions, 25, strict=False):  # BatchWriteItem's limit
-                # What remains unprocessed is only a cost.
+                # Sums that DynamoDB leaves unprocessed do no harm: they only cost something to read.
                 self.pasts.dynamodb.call("BatchWriteItem", {"RequestItems": {self.pasts.totals: some}})
             if "LastEvaluatedKey" not in page:
                 return

@@ -13,7 +13,7 @@ from outcomes.contract.sums import Sum
 
 from ops.history.mapper import Imported
 
-_NOBODY = 0  # instead of the id of a user, in the database
+_NOBODY = 0  # stands for "no user" in the database
 
 _TABLE = """
     CREATE TABLE planned (
@@ -24,7 +24,10 @@ _TABLE = """
 
 
 class PlannedRow(NamedTuple):
-    """A row to import. number: of its first line. offset, size: its place in the file. id: of the outcome."""
+    """A row to import.
+
+    number: the number of its first line. offset, size: its place in the file. id: the outcome's id.
+    """
 
     number: int
     offset: int
@@ -33,14 +36,14 @@ class PlannedRow(NamedTuple):
 
 
 class Partition(NamedTuple):
-    """A partition of the table. user: its user, or _NOBODY."""
+    """A partition of the table. user: the id of its user, or _NOBODY."""
 
     user: int
     name: str
 
 
 class Cost(NamedTuple):
-    """What a plan costs. bytes: of the items of outcomes."""
+    """The size and cost of a plan. bytes: the total size of the outcomes' items."""
 
     outcomes: int
     users: int
@@ -52,9 +55,10 @@ class Plan:
     """The rows to import, by partition."""
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("", isolation_level=None)  # a temporary file, which SQLite deletes
+        # an empty name means a temporary file, which SQLite deletes
+        self._database = sqlite3.connect("", isolation_level=None)
         self._database.execute(_TABLE)
-        self._database.execute("BEGIN")  # never committed, which saves time
+        self._database.execute("BEGIN")  # this transaction is never committed, which saves time
 
     def close(self) -> None:
         self._database.close()
@@ -86,10 +90,11 @@ class Plan:
                 COUNT(DISTINCT partition) FROM planned
         """
         outcomes, users, size, units, partitions = map(int, self._database.execute(query).fetchone())
-        return Cost(outcomes, users, size, units + 2 * partitions)  # two to open and to close a past
+        # opening and closing the past of a partition takes two write units
+        return Cost(outcomes, users, size, units + 2 * partitions)
 
     def sums(self) -> Iterator[tuple[int | None, str, Sum]]:
-        """Yield users, types, and count and value of their outcomes. Outcomes of no user come first."""
+        """Yield each user and type with the count and value of the outcomes. Outcomes without a user come first."""
         rows = self._database.execute("SELECT user, type, value FROM planned ORDER BY user, type")
         for (user, type_), group in groupby(rows, lambda row: row[:2]):
             sum_ = Sum()
@@ -98,7 +103,10 @@ class Plan:
             yield user or None, type_, sum_
 
     def partitions(self) -> Iterator[Partition]:
-        """Yield the partitions, in order. Meanwhile, rows of partitions that were yielded may be removed."""
+        """Yield the partitions, in order.
+
+        During the iteration, the caller may remove rows of partitions that were already yielded.
+        """
         query = "SELECT user, partition FROM planned WHERE (user, partition) > (?, ?) ORDER BY user, partition LIMIT 1"
         last = self._database.execute(query, (-1, "")).fetchone()
         while last:

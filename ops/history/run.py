@@ -23,14 +23,14 @@ from ops.history.plan import Plan
 from ops.history.writer import Writer, before_cut, patiently
 
 PRICES = Path(__file__).parents[2] / "bench/prices.toml"
-LAST_ID = "~"  # sorts after all ids
+LAST_ID = "~"  # a text that sorts after all ids
 
 
 class Target(NamedTuple):
     """The tables to import into.
 
-    secret: of the HMAC in erasure records; empty if the stack cannot erase users. types: that can be recorded.
-    units_per_second: the write units to use.
+    secret: the secret for the HMAC in erasure records; empty if the stack cannot erase users. types: the types that can
+    be recorded. units_per_second: the write units to use.
     """
 
     outcomes: str
@@ -42,7 +42,10 @@ class Target(NamedTuple):
 
 
 class Import:
-    """The import of a file into a stack, for a `with` statement. refused: how many rows cannot be imported."""
+    """The import of a file into a stack.
+
+    It is a context manager. refused: the number of rows that cannot be imported.
+    """
 
     def __init__(self, file: RowFile, mapping: dict[str, Any], target: Target) -> None:
         """Raises StackError if the mapping is wrong, or the file lacks a column."""
@@ -61,7 +64,7 @@ class Import:
         self.plan.close()
 
     def read(self) -> None:
-        """Plan the rows of the file. Refuse those that cannot be imported, with their reasons."""
+        """Plan the rows of the file. Refuse rows that cannot be imported, and report the reasons."""
         with _progress("Reading", self.file.size) as advance:
             for row in self.file.rows():
                 if reason := self._plan(row):
@@ -116,7 +119,7 @@ class Import:
         return f"id and created_at are those of line {earlier}" if earlier else ""
 
     def _refuse_users(self) -> None:
-        """Refuse the rows of erased users, and rows before the end of a statement."""
+        """Refuse the rows of erased users, and rows that are older than the cut of their partition."""
         erased = patiently(self.pasts.erased)
         for partitions in batched(self.plan.partitions(), KEYS_PER_CALL, strict=False):
             cuts = patiently(partial(self.pasts.cuts, [each.name for each in partitions]))

@@ -22,7 +22,9 @@ MAX_PAUSE_SECONDS = 30.0
 
 
 class Writer:
-    """Writes outcomes to a table. imported, present: how many it wrote, and how many were there before.
+    """Writes outcomes to a table.
+
+    imported: the number of outcomes that it wrote. present: the number that were already stored.
 
     units_per_second: the write units to use. refuse: called with a line for each row that is not written.
     advance: called with the number of rows that are done.
@@ -50,14 +52,15 @@ class Writer:
         self.imported = 0
         self.present = 0
         self._next_at = 0.0
-        # Reading what is there costs less than writes that fail. So look first, as long as that finds something.
+        # Reading stored outcomes costs less than writes that fail. So read before writing, for as long as reads find
+        # some.
         self._looks_first = True
 
     def write(self, partition: str, rows: Iterator[PlannedRow]) -> None:
         """Write the rows of a partition.
 
-        Its past is open from before the first write until every outcome is there. Raises StackError if DynamoDB
-        does not answer or the file has changed. The past then stays open until its block expires.
+        Its past is open from before the first write until every outcome is stored. Raises StackError if DynamoDB does
+        not answer or the file has changed. The past then stays open until its block expires.
         """
         past: Past | None = None
         waiting: dict[PlannedRow, Imported] = {}
@@ -86,7 +89,7 @@ class Writer:
         return outcome
 
     def _missing(self, outcomes: dict[PlannedRow, Imported]) -> dict[PlannedRow, Imported]:
-        """Leave out what is already there, if it is worth looking."""
+        """Return the outcomes that are not stored yet. Skip the check if the previous one found none stored."""
         if not self._looks_first:
             return outcomes
         keys = [item_key(each.user_id, each.id) for each in outcomes.values()]
@@ -110,7 +113,7 @@ class Writer:
                 return
             self._pace(sum(-(-outcome.bytes // 1024) for outcome in waiting.values()))
             request = {"Statements": [insertion(self.table, outcome.item) for outcome in waiting.values()]}
-            # With `recorded_at`, nothing is sent long after the check.
+            # Because of `recorded_at`, a call that is sent too long after the check fails.
             answer = self.dynamodb.call("BatchExecuteStatement", request, recorded_at=past.checked_at)
             for row, response in zip([*waiting], answer["Responses"], strict=True):
                 code = response["Error"]["Code"] if "Error" in response else ""
