@@ -4,7 +4,7 @@ UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' .ci/uv.txt)
 uv := .tools/bin/uv
 uv_installed := .tools/uv-$(UV_VERSION).dist-info/METADATA
 bin := .venv/bin
-# Each has an environment of its own, .tools/NAME, because their dependencies conflict.
+# Each tool has its own environment, .tools/NAME, because their dependencies conflict.
 tools := sam checkov pip-audit twine
 
 # Only the command line overrides these (`make build ARCH=x86_64`), never a variable of the environment.
@@ -34,7 +34,8 @@ export NODE_EXTRA_CA_CERTS ?= $(wildcard /etc/ssl/certs/ca-certificates.crt)
 # SAM and cfn-lint need a region even for offline work. SAM keeps compiled files even if the environment forbids it.
 sam := PYTHONDONTWRITEBYTECODE= SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam
 offline := AWS_DEFAULT_REGION=us-east-1
-# What is deployed has a lock of its own, so that it does not wait for tools and libraries of tests. uv.lock follows it.
+# Deployed packages have a separate lock file, so that their updates do not depend on tools and libraries of tests.
+# uv.lock uses the same versions.
 deployed := layers/common/requirements.txt
 lock_deployed := $(uv) pip compile --quiet --universal --generate-hashes --no-annotate --custom-compile-command 'make lock' \
     pyproject.toml --output-file $(deployed)
@@ -43,7 +44,7 @@ lock_rest = $(uv) lock $$($(versions) $(deployed) | sed 's/^/--upgrade-package /
 lock_tools := $(uv) lock --project .ci/tools
 uv_export := $(uv) export --quiet --locked --format requirements.txt --no-header --no-annotate
 
-# The local stack, on its data folder.
+# The command for the local stack, with its data folder.
 local := $(bin)/python -m local --data '$(DATA)'
 
 .DEFAULT_GOAL := help
@@ -62,16 +63,17 @@ run: install $(npm_viewer) ## serve the API and a demo dashboard at http://127.0
 reset: install ## delete the data, the key and the secrets of the local stack
 	@$(local) reset
 
-# Three processes for two processors (conftest.py), each with its own local stack and browser if its tests need them. Tests
-# of a file mostly stay together, so that few processes start the same fixtures; idle processes take over waiting tests.
+# conftest.py starts three processes for two processors. Each has its own local stack and browser if its tests need
+# them. Tests of a file mostly stay together, so that few processes start the same fixtures; idle processes take over
+# waiting tests.
 parallel := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 # Keep compiled files even if the environment forbids it: otherwise each of the hundred processes that tests start compiles
 # its imports again, and pytest rewrites all assertions again, which is half of the time of collecting tests.
 unit test soak coverage: export PYTHONDONTWRITEBYTECODE :=
 
-# Without tests/sequences, which compare long sequences of calls with a model and take as long as all of these. Two
-# processes: these tests never wait, and a third would only load its modules once more.
+# tests/sequences is left out, because it compares long sequences of calls with a model and takes as long as all other
+# tests. Two processes are enough: these tests never wait, and a third process would only load its modules once more.
 unit: install ## run the tests of functions and layer, within seconds
 	@$(bin)/python -m pytest $(parallel) --maxprocesses 2 tests/unit tests/bench tests/docs
 
@@ -84,7 +86,8 @@ soak: export SEED := $(SEED)
 soak: install ## try thousands of schedules of concurrent callers, with faults and late writes (SEEDS=5000, or SEED=4711 for one)
 	@$(bin)/python -m pytest --numprocesses 2 --dist worksteal --show-capture=no -k in_any_order tests/sequences/test_any_order.py
 
-# Not in make test, because installing and building Next.js takes longer than hundreds of tests. One process per test file.
+# These tests are not in make test, because installing and building Next.js takes longer than hundreds of tests. Each
+# test file has its own process.
 examples := $(patsubst %/package.json,%,$(wildcard docs/examples/*/package.json))
 examples_installed := $(addsuffix /node_modules/.package-lock.json,$(examples))
 
@@ -96,12 +99,12 @@ $(examples_installed): %/node_modules/.package-lock.json: %/package-lock.json cl
 	@if $(has_npm_client); then echo 'Installing the packages of $*.' >&2; npm ci --prefix $* --silent --no-audit --no-fund && touch $@ \
 	    || { rm -f $@; echo 'npm could not install the packages of $*: can this machine reach its registry?' >&2; }; fi
 
-# The package that the examples import.
+# The TypeScript client, which the examples import.
 clients/typescript/dist/index.js: $(wildcard clients/typescript/src/*.ts) $(npm_client)
 	@if $(has_npm_client); then npm run --prefix clients/typescript --silent build && touch $@; \
 	    else echo 'NOT BUILT: the TypeScript client, because npm is missing.' >&2; fi
 
-# Each part, and its minimum coverage in percent.
+# The parts of the code, each with its minimum coverage in percent.
 coverage: install .tools/sam/installed $(npm) $(npm_client) $(npm_viewer) ## run every test, and fail if a part has too little coverage, branches included
 	@$(bin)/python -m pytest $(parallel) --cov --cov-report=term-missing:skip-covered
 	@for part in 'functions/*,layers/*=95' 'clients/*=95' 'local/*,ops/*=95'; do \
@@ -143,7 +146,7 @@ check-typescript: $(npm_client)
 
 audit: audit-python audit-npm ## look up known vulnerabilities of all packages in all lock files
 
-# Whether the advisories can be read: those of a package that has none, and any report at all.
+# Check whether this machine can read the advisories: of a package without known vulnerabilities, and of npm.
 reaches_python_audit = echo six==1.17.0 | $(pip_audit) --no-deps --requirement /dev/stdin >/dev/null 2>&1
 reaches_npm_audit = npm audit --prefix dashboard --package-lock-only --json 2>/dev/null | grep -q auditReportVersion
 
@@ -154,7 +157,7 @@ audit-where-possible: .tools/pip-audit/installed
 	@if $(reaches_npm_audit); then $(MAKE) audit-npm; \
 	    else echo 'NOT AUDITED: npm packages, because this machine cannot look them up. Run make audit where it can.' >&2; fi
 
-# Strict: a package that PyPI knows nothing about is a failure.
+# With --strict, a package that PyPI does not know is a failure.
 pip_audit := .tools/pip-audit/bin/pip-audit --strict --progress-spinner off --disable-pip
 audit-python: .tools/pip-audit/installed
 	@cp $(deployed) .tools/audited-deployed.txt
@@ -225,7 +228,7 @@ terminal: install ## draw the picture of the command in the client's README (fir
 key: install ## print a new bearer key and its fingerprint
 	@PYTHONPATH=layers/common $(bin)/python -m ops.key
 
-# Passed by the environment, so that the shell does not interpret them.
+# These values are passed in environment variables, so that the shell does not interpret them.
 session seed: export USER_ID := $(USER_ID)
 session: export KIND := $(KIND)
 session: export CLAIMS := $(CLAIMS)
@@ -260,8 +263,8 @@ aws: install ## serve DynamoDB and Secrets Manager for `sam local start-api`, wi
 
 parameters := $(BUILD_DIR)/parameters.yaml
 
-# On a terminal it asks, with the last answers as defaults; a pipeline uses the answers in samconfig.toml, and builds before
-# it has any rights (BUILT=1).
+# On a terminal, the command asks, with the last answers as defaults. In a pipeline, it uses the answers in
+# samconfig.toml. A pipeline can build before it has any rights, and then deploy that build with BUILT=1.
 deploy: $(if $(BUILT),install .tools/sam/installed,build) ## build, then deploy to your AWS account (ENV=core, dev or prod)
 	@if [ -t 0 ]; then $(bin)/python -m ops.answers '$(ENV)' Architecture=$(ARCH); fi
 	@$(bin)/python -m ops.configuration '$(ENV)' '$(BUILD_DIR)/template.yaml' > '$(parameters)'
@@ -285,7 +288,8 @@ $(npm_client): clients/typescript/package-lock.json
 	    else npm ci --prefix clients/typescript --silent --no-audit --no-fund && touch $@ \
 	        || echo 'npm could not install the packages of the TypeScript client: its tests are skipped.' >&2; fi
 
-# The viewer of /docs in `make run`: one package, without its scripts. Without npm, the page names openapi.yaml instead.
+# The viewer of /docs in `make run` is one package, installed without its scripts. Without npm, the page names
+# openapi.yaml instead.
 $(npm_viewer): local/viewer/package-lock.json
 	@if command -v npm >/dev/null; then npm ci --prefix local/viewer --ignore-scripts --fetch-retries=0 --fetch-timeout=10000 \
 	    --silent --no-audit --no-fund && touch $@ || echo 'npm could not install the viewer: /docs names openapi.yaml instead.' >&2; fi
@@ -305,7 +309,7 @@ resend: install ## publish a stack's dead letters again (STACK=outcomes-prod)
 
 end-key: export STACK := $(STACK)
 end-key: export FINGERPRINT := $(FINGERPRINT)
-# Afterwards it tries the key in INTERNAL_API_KEY, if set.
+# Afterwards, the command tries the key in INTERNAL_API_KEY, if that is set.
 end-key: install ## revoke a leaked key at once, even during an alarm (STACK=outcomes-prod FINGERPRINT=..., or SECRET=previous)
 	@PYTHONPATH=layers/common $(bin)/python -m ops.end_key "$$STACK" \
 	    $(if $(filter previous,$(SECRET)),--previous-secret,"$$FINGERPRINT") $(if $(filter command,$(origin YES)),--yes)
@@ -329,7 +333,7 @@ $(uv_installed):
 	    --no-input --upgrade --target .tools --require-hashes --requirement .ci/uv.txt \
 	    || { echo 'pip could not install uv: see above. Can this machine reach PyPI?' >&2; exit 1; }
 
-# The bench measures a build for this machine, with only Lambda's own packages beside it.
+# The bench measures a build for this machine. Besides the build, it only has the packages that Lambda itself provides.
 this_architecture = $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 bench: install .bench/installed ## measure starts, calls and storage against their limits (BENCH=short: fewer measurements, which never fail)
 	@$(MAKE) build ARCH=$(this_architecture) BUILD_DIR=.bench/build >/dev/null

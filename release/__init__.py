@@ -1,1 +1,1 @@
-"""Commands of `make version` and `make release-check`."""
+"""The commands that `make version` and `make release-check` run."""

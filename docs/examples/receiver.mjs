@@ -13,7 +13,7 @@ function handle(event) {
   console.log(event.type, event.subject);
 }
 
-/** Read the raw body, which the signature covers; null if it is too large. */
+/** Reads the raw body, because the signature covers it. Returns null if it is too large. */
 async function bodyOf(request) {
   const chunks = [];
   let bytes = 0;

@@ -8,7 +8,7 @@ from typing import Any
 
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-MAX_BYTES = 300_000  # an event has at most 256 KB
+MAX_BYTES = 300_000  # more than the 256 KB that an event has at most
 
 webhook = Webhook(os.environ["WEBHOOK_SECRET"])
 seen: set[str] = set()  # in production, keep these in a database: they must survive a restart
@@ -22,7 +22,7 @@ def handle(event: dict[str, Any]) -> None:
 class Receiver(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         length = self.headers.get("content-length", "")
-        if not re.fullmatch("[0-9]{1,9}", length):  # read() would wait for the end of the connection
+        if not re.fullmatch("[0-9]{1,9}", length):  # read() without a length would wait for the end of the connection
             self.answer(411)
             return
         if int(length) > MAX_BYTES:
@@ -31,7 +31,8 @@ class Receiver(BaseHTTPRequestHandler):
         body = self.rfile.read(int(length))  # keep the raw body, because the signature covers these bytes
         try:
             webhook.verify(body, dict(self.headers), json_parse=False)
-        except (WebhookVerificationError, ValueError):  # ValueError: the headers are not those of Standard Webhooks
+        # ValueError means that the headers are not those of Standard Webhooks
+        except (WebhookVerificationError, ValueError):
             self.answer(401)
             return
         id_ = self.headers["webhook-id"]

@@ -1,7 +1,7 @@
 /** @typedef {Record<string, string | null>} State parameters of a URL fragment */
 
 /**
- * Return an address with these parameters in its fragment. Empty ones are removed; others there stay.
+ * Return an address with these parameters in its fragment. Empty parameters are removed; all other parameters stay.
  * @param {string} href
  * @param {State} state
  */

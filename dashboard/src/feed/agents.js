@@ -5,7 +5,7 @@ import { minus } from "../shared/numbers.js";
 
 const MOST_AGENTS = 6;
 
-/** Names of agents: by the page's function, else by the attribute agent-names, else "Agent 7". */
+/** Names agents. A name comes from the page's function, else from the attribute agent-names, else it is "Agent 7". */
 export class AgentNames {
   /** @type {((id: number) => string | null | undefined) | null} */
   named = null;
@@ -30,11 +30,11 @@ export class AgentNames {
 /**
  * Return the first agents, and the sum of all others as one.
  * @param {AgentSum[]} agents most value first
- * @param {OtherAgents} [others] those that the API has already added up
+ * @param {OtherAgents} [others] agents whose sums the API has already added up
  * @returns {(AgentSum | OtherAgents)[]}
  */
 export function mostAgents(agents, others) {
-  // "1 other agent" would take the space of that agent.
+  // Show a single remaining agent itself: "1 other agent" would take the same space.
   if (!others && agents.length <= MOST_AGENTS + 1) return agents;
   const together = { ...(others ?? { agents: 0, count: 0, value_usd: /** @type {Exact} */ (0) }) };
   for (const { count, value_usd } of agents.slice(MOST_AGENTS)) {

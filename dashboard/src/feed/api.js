@@ -40,7 +40,12 @@ import { withQuery } from "./address.js";
  */
 export const ask = async (url, signal, post) => (await answer(url, signal, post)).body;
 
-/** As `ask`, with the response's headers. @param {URL} url @param {AbortSignal} [signal] @param {Post} [post] */
+/**
+ * Send a request like `ask`, and also return the response's headers.
+ * @param {URL} url
+ * @param {AbortSignal} [signal]
+ * @param {Post} [post]
+ */
 async function answer(url, signal, post) {
   const options = post && { method: "POST", body: post.body, headers: { "idempotency-key": post.key } };
   const { text, problem, headers } = await request(url, signal, options);
@@ -68,7 +73,7 @@ export const isRetryable = ({ status, reason }) => status < 400 || status >= 429
 const PAGE = 20;
 const SPARSE_PAGES = 5; // a filtered page may be short or empty and still have a cursor
 
-/** The API below an endpoint. */
+/** A client of the API at an endpoint. */
 export class Api {
   /** @param {() => string} endpoint an absolute URL, read with each call: it may change */
   constructor(endpoint) {
@@ -78,7 +83,10 @@ export class Api {
   /** @type {string | null} header of the last list; servers without it have everything */
   #capabilities = null;
 
-  /** Whether a capability is on, or may be. @param {"totals" | "corrections" | "export"} capability */
+  /**
+   * Whether a capability is on. Unknown capabilities count as on.
+   * @param {"totals" | "corrections" | "export"} capability
+   */
   has(capability) {
     return this.#capabilities?.includes(capability) ?? true;
   }
@@ -104,7 +112,7 @@ export class Api {
   }
 
   /**
-   * Return the first page after a cursor that has outcomes, the last one, or that after SPARSE_PAGES requests.
+   * Read pages after a cursor. Return the first page that has outcomes, is the last, or is the SPARSE_PAGES-th.
    * @param {Record<string, string | number | null>} filter
    * @param {string | null} start
    * @param {AbortSignal} signal

@@ -44,7 +44,7 @@ export const fact = (term, ...description) =>
   html("div", {}, html("dt", { dir: "auto" }, term), html("dd", { dir: "auto" }, ...description));
 
 /**
- * Render what an amendment changed: a term for each field, with its value before and after. Of metadata, each entry that differs.
+ * Render what an amendment changed: a term for each changed field or metadata entry, with its value before and after.
  * @param {Record<string, Change>} changes
  * @param {(id: number | null) => string} agentName
  */

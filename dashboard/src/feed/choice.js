@@ -15,7 +15,12 @@ const option = (value, text) => html("option", { value }, text);
 /** Return the options of a filter without the first, "All". @param {HTMLSelectElement} list */
 const choices = (list) => [...list.options].slice(1);
 
-/** Offer a value, unless it is offered already. Numbers are in their order. @param {HTMLSelectElement} list @param {string} value @param {string} text */
+/**
+ * Add an option for a value, unless it exists. Options with numbers are sorted.
+ * @param {HTMLSelectElement} list
+ * @param {string} value
+ * @param {string} text
+ */
 function offer(list, value, text) {
   const others = choices(list);
   if (others.some((one) => one.value === value)) return;
@@ -53,7 +58,7 @@ export class Choice {
     html("button", {}, "Show"),
     this.#fault,
   );
-  /** Offer the deployment's types, in its order, before those that only occur. */
+  /** Add options for the deployment's types, in the deployment's order, before types that only occur in outcomes. */
   #readTypes = async () => {
     if (this.#types) return;
     const asked = ask(this.#api.url("/types"));
@@ -109,14 +114,14 @@ export class Choice {
     return { outcomeType: this.#type.value, agentId: this.#agent.value };
   }
 
-  /** Which outcomes are listed. "The last 30 days" do not limit the list; a range of days does. */
+  /** The filter for the list. A range of days limits the list, but "the last 30 days" do not. */
   get filter() {
     const { from, to, isLast } = this.span;
     const [first, end] = isLast ? ["", ""] : [from, to].map((instant) => instant.toISOString());
     return { ...this.query, from: first, to: end };
   }
 
-  /** Identifies the figures to show: by period, filters and the viewer's current day. */
+  /** A text that identifies the figures to show. It contains the period, the filters and the viewer's current day. */
   get scope() {
     return `${this.#period} ${midnight(0).toISOString()} ${this.#type.value} ${this.#agent.value}`;
   }
@@ -152,7 +157,7 @@ export class Choice {
     this.#period = this.#pagePeriod;
   }
 
-  /** Offer a type, an agent or both. @param {{outcome_type?: string, agent_id?: number | null}} part */
+  /** Add options for a type, an agent or both. @param {{outcome_type?: string, agent_id?: number | null}} part */
   offer({ outcome_type: type, agent_id: id }) {
     if (type) offer(this.#type, type, inWords(type));
     if (id) offer(this.#agent, String(id), this.#agentName(id));

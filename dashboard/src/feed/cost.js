@@ -6,7 +6,10 @@ import { ask } from "./api.js";
 
 const MAX_AGE_MS = 60_000;
 
-/** Reads what the agents cost from the page's own server. An unknown cost is null; a failed read is retried with the next poll. */
+/**
+ * Reads the agents' cost from the page's own server. An unknown cost is null. A failed read is retried with the next
+ * poll.
+ */
 export class CostSource {
   /** @type {Cost | null} */
   cost = null;

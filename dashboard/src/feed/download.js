@@ -85,7 +85,7 @@ export class Download {
         if (id && id !== owner) throw new Problem("error", "Another user has signed in.");
         parts.push(new Blob([part.text]));
         cursor = part.headers.get("next-cursor");
-        // Newest first, so the last line tells the progress.
+        // Lines are sorted by time, newest first, so the time in the last line shows the progress.
         const reached = Date.parse(/([^,]+),[^,]+,\w+,[^,]*\r\n$/.exec(part.text.slice(-300))?.[1] ?? "");
         if (reached) this.#bar.value = (until - reached) / (until - from.getTime());
       } while (cursor);

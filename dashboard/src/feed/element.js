@@ -5,7 +5,8 @@
 
 import BASE from "../shared/styles.css";
 import STYLES from "./styles.css";
-// Styles come first: gzip looks back 32 kB only, and scripts share more with each other than with styles.
+// Styles come first, because gzip only looks back 32 kB, and scripts have more in common with each other than with
+// styles.
 
 import { attachShadow, define, html, styleSheet, unseen } from "../shared/dom.js";
 import { Notice } from "../shared/notice.js";
@@ -54,7 +55,7 @@ class ValueDelivered extends HTMLElement {
     link: (id) =>
       this.hasAttribute("url-state") && this.#context.canCorrect() ? withState(location.href, { outcome: id }) : null,
     changed: (outcome) => {
-      // It may be both in the list and linked.
+      // The same outcome may be in the list and linked by the page's address.
       this.#rows.update(outcome);
       this.#linked.update(outcome);
       this.#watcher.markSeen(outcome);
@@ -180,8 +181,8 @@ class ValueDelivered extends HTMLElement {
     /** @param {unknown} failure */
     const failed = (failure) => void failures.push(failure);
     const feed = this.#readRows(signal).then(() => this.#render(), failed);
-    // Totals do not say whose they are. At first they are read after the rows: if another user signs in between, the
-    // next poll notices by the rows and reads both again.
+    // Totals do not name their user. At first they are read after the rows: if another user signs in meanwhile, the
+    // next poll notices this from the rows and reads both again.
     const isParallel = this.#watcher.isWatching;
     if (isParallel) await this.#totals.read(signal).catch(failed);
     await feed;
@@ -189,10 +190,10 @@ class ValueDelivered extends HTMLElement {
     const link = this.#linked.isDue && !failures.length ? this.#follow(signal).catch(failed) : null;
     if (this.#watcher.isWatching && !isDone) await this.#totals.read(signal).catch(failed);
     await link;
-    // Totals that arrive later push the linked outcome down.
+    // If totals arrive later, they push the linked outcome down, so scroll to it again.
     const focused = this.#root.activeElement;
     if (link && this.#linked.element.contains(focused)) focused?.scrollIntoView({ block: "nearest" });
-    // Also after a failure: the cost comes from another server, and its errors do not concern the feed.
+    // Read the cost even after a failure: it comes from another server, and its errors do not concern the feed.
     if (this.#watcher.isWatching && this.#life) void this.#totals.readCost(this.#life.signal);
     if (failures.length) throw failures[0];
   }

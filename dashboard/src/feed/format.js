@@ -39,7 +39,7 @@ export function amount(value) {
   return html("data", { class: "amount", ...attributes }, cents.format(text));
 }
 
-/** An amount with its cents set smaller. @param {Exact} value */
+/** Render an amount with smaller cents. @param {Exact} value */
 export function headline(value) {
   const { text, attributes } = figure(value);
   const parts = cents

@@ -42,7 +42,10 @@ export class History {
     return past.slice(past.findLastIndex(({ type }) => type === "dispute") + 1).some(({ type }) => type === "amend");
   }
 
-  /** Append a correction that was made here, if the history is loaded and lacks it. @param {Correction} correction */
+  /**
+   * Append a correction that was made on this page, if the history is loaded and lacks it.
+   * @param {Correction} correction
+   */
   add(correction) {
     if (!this.#corrections?.some(({ id }) => id === correction.id)) this.#corrections?.push(correction);
   }

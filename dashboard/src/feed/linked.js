@@ -41,7 +41,11 @@ export class LinkedOutcome {
     return this.isDue;
   }
 
-  /** Read and show it, or show that it does not exist. @param {AbortSignal} signal @returns false if another one is linked meanwhile */
+  /**
+   * Read and show the outcome, or show that it does not exist.
+   * @param {AbortSignal} signal
+   * @returns false if another one is linked meanwhile
+   */
   async read(signal) {
     this.#clear();
     if (!this.#context.canCorrect()) this.id = null;
@@ -72,7 +76,7 @@ export class LinkedOutcome {
     }
   }
 
-  /** Unfold it and move the focus there. */
+  /** Unfold the outcome and move the focus to it. */
   open() {
     if (this.#row) this.#row.open();
     else this.#missing.focus();

@@ -4,14 +4,18 @@
 /** Return the sort key of the API's order: time, then id. @param {Outcome} outcome */
 export const orderOf = ({ created_at, id }) => `${created_at}#${id}`;
 
-/** Return the index at which a sort key belongs among others, newest first. @param {string} order @param {string[]} others */
+/**
+ * Return the index at which to insert a sort key into a list of others, newest first.
+ * @param {string} order
+ * @param {string[]} others
+ */
 export function placeOf(order, others) {
   const place = others.findIndex((other) => other < order);
   return place < 0 ? others.length : place;
 }
 
 /**
- * Return the outcomes never seen before, and whether one of the outcomes, or its version, is new.
+ * Return the outcomes that were never seen before, and whether any outcome or version is new.
  * @param {Outcome[]} found
  * @param {Map<string, number | undefined>} seen version by id
  */

@@ -10,8 +10,9 @@ import { Verdict } from "./verdict.js";
 /** @import {Problem} from "../shared/request.js" */
 /** @import {Outcome} from "./api.js" */
 /**
- * What a row needs from its feed. url: of a path below the endpoint. agent: returns a name. link: returns the address of an
- * outcome, with url-state. canCorrect: whether Corrections is on. changed: called with a newer version of an outcome.
+ * Functions of the feed that a row needs. url: returns the URL of a path below the endpoint. agent: returns an agent's
+ * name. link: returns the address of an outcome, with url-state. canCorrect: whether Corrections is on. changed: called
+ * with a newer version of an outcome.
  * @typedef {{url: (path: string) => URL, agent: (id: number | null) => string, link: (id: string) => string | null,
  *   canCorrect: () => boolean, changed: (outcome: Outcome) => void, signedOut: (problem: Problem) => void}} RowContext
  */
@@ -45,7 +46,7 @@ export class Row {
     this.render();
   }
 
-  // Created when first used, as a page may list thousands of rows, of which few are unfolded.
+  // Created on first use, because a page may list thousands of rows, and few of them are unfolded.
   get verdict() {
     this.#verdict ??= new Verdict(this);
     return this.#verdict;
@@ -75,7 +76,7 @@ export class Row {
     this.#readHistory();
   }
 
-  /** Whether it can be corrected, which an operator may switch while the page is open. */
+  /** Whether the outcome can be corrected. An operator may switch corrections on or off while the page is open. */
   get #hasLedger() {
     return this.outcome.status !== undefined && this.context.canCorrect();
   }
@@ -84,7 +85,7 @@ export class Row {
     if (this.isOpen && this.#hasLedger) void this.history.read();
   }
 
-  /** Unfold it and move the focus there. */
+  /** Unfold the row and move the focus to it. */
   open() {
     this.#details.open = true;
     this.summary.focus();
@@ -121,7 +122,7 @@ export class Row {
     this.#shownVersion = version;
   }
 
-  /** When it happened, if that differs from when it was recorded. */
+  /** The time when the outcome happened, if it differs from the time when it was recorded. */
   get #happened() {
     const { occurred_at, created_at } = this.outcome;
     return occurred_at && occurred_at !== created_at ? occurred_at : null;
@@ -137,7 +138,7 @@ export class Row {
       inWords(outcome_type),
       html("span", { dir: "auto", title: agent_id && `Agent ${agent_id}` }, this.context.agent(agent_id)),
       timeAgo(created_at),
-      // A difference within a day shows in the details only.
+      // If both times are on the same day, only the details show the difference.
       happened && happenedOn !== recordedOn ? html("span", {}, "happened on ", time(happened, happenedOn)) : null,
     );
     this.summary.replaceChildren(

@@ -59,7 +59,7 @@ export class Rows {
   #changed;
 
   /**
-   * Read the list again, if that is due.
+   * Read the list again if necessary.
    * @param {OutcomePage | null} latest unfiltered first page, if it was just read
    * @param {AbortSignal} signal
    */
@@ -77,13 +77,13 @@ export class Rows {
     return this.#api.page(this.#choice.filter, cursor, signal);
   }
 
-  /** Have the list read again with the next poll; the old rows stay until then. */
+  /** Make the next poll read the list again. The old rows stay until then. */
   invalidate() {
     this.cancel();
     this.isDue = true;
   }
 
-  /** Have the list read again because more is new than was read; rows that the viewer has unfolded stay. */
+  /** Make the next poll read the list again, because more outcomes are new than were read. Unfolded rows stay. */
   skip() {
     this.invalidate();
     this.#isGap = true;
@@ -120,7 +120,7 @@ export class Rows {
     this.#rows.get(outcome.id)?.update(outcome);
   }
 
-  /** Add those of the new outcomes that pass the filter. @param {Outcome[]} fresh @returns how many */
+  /** Add the new outcomes that pass the filter. @param {Outcome[]} fresh @returns how many */
   addNew(fresh) {
     if (this.isDue) return 0;
     const { filter } = this.#choice;
@@ -152,7 +152,7 @@ export class Rows {
       const order = orderOf(outcome);
       const place = placeOf(order, this.#orders);
       row.element.dataset.order = order;
-      // Looking up a child by its index takes longer the more rows there are; most rows come last.
+      // Looking up a child by its index is slow if there are many rows. Most new rows are appended, which avoids it.
       this.list.insertBefore(row.element, place < this.#orders.length ? this.list.children[place] : null);
       this.#orders.splice(place, 0, order);
       this.#rows.set(outcome.id, row);
@@ -181,7 +181,7 @@ export class Rows {
     this.#changed();
   }
 
-  /** Hide those of the rows that do not match the search. */
+  /** Hide the rows that do not match the search. */
   filter(rows = /** @type {Iterable<Row>} */ (this.#rows.values())) {
     const words = this.search.value.toLowerCase().split(/\s+/).filter(Boolean);
     for (const row of rows) row.element.hidden = !row.matchesAll(words);

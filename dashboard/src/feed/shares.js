@@ -36,7 +36,7 @@ export function split(parts, words) {
 }
 
 /**
- * Compare a sum with that of the period before, in percent if that was positive; empty if it is unknown or both are 0.
+ * Compare a sum with the previous period's sum, in percent if that is positive. Empty if that is unknown or both are 0.
  * @param {Summary} summary
  * @param {string} before
  * @returns {(string | Element)[]}
@@ -49,7 +49,7 @@ export function change({ value_usd, previous }, before) {
 }
 
 /**
- * Return the confirmed and the disputed value; empty if there are none or the server is older than corrections.
+ * Return the confirmed and the disputed value. Empty if there are none, or if the server does not know corrections.
  * @param {Summary} summary
  */
 export function statusSums({ confirmed, disputed }) {

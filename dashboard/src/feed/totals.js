@@ -83,7 +83,7 @@ export class Totals {
   #agentName;
   #costEndpoint;
 
-  /** Have the totals read again with the next poll. */
+  /** Make the next poll read the totals again. */
   invalidate() {
     this.#news += 1;
   }
@@ -115,7 +115,7 @@ export class Totals {
     return this.#api.has("totals");
   }
 
-  /** Changes whenever the totals have to be read again. */
+  /** A text that changes whenever the totals must be read again. */
   get #key() {
     return `${this.#choice.scope} ${this.#news}`;
   }
@@ -126,7 +126,7 @@ export class Totals {
     return { from: from.toISOString(), to: to.toISOString(), timezone: timeZone };
   }
 
-  /** Read the totals, unless those shown are up to date. @param {AbortSignal} signal */
+  /** Read the totals, unless the shown totals are up to date. @param {AbortSignal} signal */
   async read(signal) {
     const key = this.#key;
     if (!this.#isOn || key === this.#shownKey) {
@@ -155,7 +155,7 @@ export class Totals {
   /** @param {AbortSignal} signal */
   async readCost(signal) {
     if (!this.#isOn) return;
-    // Cost has no outcome type.
+    // A cost has no outcome type, so none is shown if a type is selected.
     const { outcomeType, agentId } = this.#choice.query;
     const query = outcomeType ? null : { ...this.#query, agentId };
     if (await this.#costs.read(this.#costEndpoint(), this.#choice.scope, query, signal)) this.#showCost();

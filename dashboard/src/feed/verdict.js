@@ -9,7 +9,7 @@ import { whole } from "./format.js";
 
 const LONGEST_REASON = 500;
 
-/** Return why a correction failed, in words for the owner. @param {Problem} problem */
+/** Explain to the owner why a correction failed. @param {Problem} problem */
 export function refusal(problem) {
   const { status, reason, details } = problem;
   if (problem.kind === "offline") return "You are offline.";

@@ -33,7 +33,9 @@ export function backoff(every, failures, retryAfter) {
  *   render: () => void, found: (outcomes: Outcome[], fresh: Outcome[], isNews: boolean) => void, skipped: () => void, forget: () => void}} Host
  */
 
-/** Polls for outcomes, with backoff after failures, and tells which are new. Knows no filters and no DOM. */
+/**
+ * Polls for outcomes, with backoff after failures, and reports which are new. It does not depend on filters or the DOM.
+ */
 export class Watcher {
   /** @type {Problem | null} of the last poll */
   problem = null;
@@ -122,13 +124,13 @@ export class Watcher {
     if (this.#host.isHidden() || this.problem?.kind === "signed-out" || this.problem?.kind === "unset") return;
     const retryAfter = this.#host.retryAfter();
     const seconds = backoff(retryAfter || this.#host.interval(), this.#failures, this.problem?.retryAfter ?? 0);
-    // The interval counts from start to start; but a slow server always gets half of it as a pause.
+    // The interval is the time between the starts of two polls, but a slow server always gets a pause of half of it.
     const took = this.problem || retryAfter ? 0 : Math.min(performance.now() - this.#startedAt, seconds * 500);
     this.#timer = setTimeout(() => void this.poll(), Math.min(seconds * 1000 - took, LONGEST_TIMER_MS));
   }
 
   /**
-   * Read what is new. At first, or if there is a gap to what is known, read the latest page instead.
+   * Read new outcomes. On the first poll, or if outcomes were missed, read the latest page instead.
    * @param {AbortSignal} signal
    * @returns {Promise<OutcomePage | null>} the latest page, or null
    */
@@ -159,7 +161,7 @@ export class Watcher {
   }
 
   /**
-   * Read what was recorded since the newest known outcome, with an overlap.
+   * Read outcomes recorded since the newest known outcome, with an overlap.
    * @returns false for a gap: too much is new, or the newest known outcome is missing because another user signed in
    * @param {AbortSignal} signal
    */

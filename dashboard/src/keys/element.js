@@ -5,7 +5,8 @@
 
 import BASE from "../shared/styles.css";
 import STYLES from "./styles.css";
-// Styles come first: gzip looks back 32 kB only, and scripts share more with each other than with styles.
+// Styles come first, because gzip only looks back 32 kB, and scripts have more in common with each other than with
+// styles.
 
 import { attachShadow, button, define, html, styleSheet } from "../shared/dom.js";
 import { Notice } from "../shared/notice.js";
@@ -60,7 +61,7 @@ class OutcomeKeys extends HTMLElement {
     this.#life = new AbortController();
     const { signal } = this.#life;
     const load = () => void this.#load();
-    // Meanwhile a key may have been used, or another user may have signed in.
+    // While the tab was hidden, a key may have been used, or another user may have signed in.
     document.addEventListener("visibilitychange", () => document.hidden || load(), { signal });
     addEventListener("online", load, { signal });
     load();
@@ -83,7 +84,10 @@ class OutcomeKeys extends HTMLElement {
 
   // ---- loading
 
-  /** Read the keys: at first, on return to the tab, on retry, and when a change may or may not have taken effect. */
+  /**
+   * Read the keys. This is called at first, on return to the tab, on retry, and when it is unknown whether a change
+   * took effect.
+   */
   async #load() {
     this.#loading?.abort();
     if (!this.#life || this.#problem?.kind === "unset") return;
@@ -103,7 +107,7 @@ class OutcomeKeys extends HTMLElement {
     this.#render();
   }
 
-  /** Read the keys, again if one was changed here meanwhile. @param {AbortSignal} signal */
+  /** Read the keys. Read them again if one was changed on this page in the meantime. @param {AbortSignal} signal */
   async #read(signal) {
     for (;;) {
       const changes = this.#changes;
@@ -146,7 +150,7 @@ class OutcomeKeys extends HTMLElement {
     for (const key of keys) {
       const row = this.#rows.get(key.id);
       row?.show(key);
-      // A row that is in its place already is not moved, so it keeps the focus.
+      // A row that is already in its place is not moved, so that it keeps the focus.
       if (row && row.element === before) before = before.nextElementSibling;
       else this.#list.insertBefore((row ?? this.#add(key)).element, before);
     }
@@ -249,7 +253,7 @@ class OutcomeKeys extends HTMLElement {
   /**
    * Show a secret until the viewer is done with it.
    * @param {Place} place
-   * @param {HTMLElement} back gets the focus then
+   * @param {HTMLElement} back gets the focus afterwards
    * @param {NewKey} key
    */
   #reveal(place, back, key) {

@@ -1,7 +1,7 @@
 import { build, html } from "../shared/dom.js";
 
 /**
- * A field of a form. name: of the API. fault: shows its error.
+ * A field of a form. name: the API's name of the field. fault: the element that shows the field's error.
  * @typedef {{name: string, label: string, element: HTMLElement, fault: HTMLElement,
  *   controls: (HTMLInputElement | HTMLSelectElement)[]}} Field
  */
@@ -32,7 +32,7 @@ export function field(name, label, help, control) {
 }
 
 /**
- * A field of checkboxes. add: adds one.
+ * Create a field of checkboxes. `add` adds a checkbox.
  * @param {string} name
  * @param {string} label
  * @param {string} help

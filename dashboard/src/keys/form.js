@@ -7,13 +7,14 @@ import { showFault } from "./fields.js";
 /** @import {Field} from "./fields.js" */
 
 /**
- * The content of a form. body: returns the request body. unsure: added to an error after which the change may have been made.
+ * The content of a form. body: returns the request body. unsure: text that is added to an error if the change may have
+ * been made.
  * @typedef {{title: Child[], text: string, send: string, sending: string, danger?: boolean, unsure: string,
  *   fields: Field[], body: () => Record<string, unknown>}} Question
  */
 
 /**
- * A form that validates, sends, and shows the errors of its fields.
+ * Create a form that validates its fields, sends them, and shows their errors.
  * @param {Question} question
  * @param {(body: Record<string, unknown>) => Promise<Problem | null>} send
  * @param {() => void} close
@@ -50,7 +51,8 @@ export function form({ title, text, fields, body, danger, unsure, ...words }, se
     event.preventDefault();
     if (isSending) return;
     alert.textContent = "";
-    // The browser's validation has messages in the viewer's language, and keeps "5e" from counting as "no limit".
+    // The browser's validation has messages in the viewer's language, and refuses "5e", which would otherwise mean "no
+    // limit".
     const invalid = fields.flatMap((one) => {
       const control = one.controls.find(({ validity }) => !validity.valid);
       return control ? [/** @type {[Field, string]} */ ([one, control.validationMessage])] : [];

@@ -9,7 +9,7 @@ import { SCOPES } from "./words.js";
 
 const LONGEST_NAME = 80;
 
-/** Hours for which the old secret works beside the new one. */
+/** The choices for how many hours the old secret stays valid after a rotation, with their texts. */
 const OVERLAPS = new Map([
   ["0", "Not at all: it stops at once"],
   ["1", "One hour"],

@@ -5,14 +5,17 @@ import { inWords } from "../shared/words.js";
 /** @import {ViewState} from "../shared/request.js" */
 /** @import {Key} from "./api.js" */
 
-/** A Map: a scope of a newer server may be called like a property of every object. @type {Map<string, [verb: string, meaning: string]>} */
+/**
+ * This is a Map, because the name of a newer server's scope may also be the name of a property that every object has.
+ * @type {Map<string, [verb: string, meaning: string]>}
+ */
 export const SCOPES = new Map([
   ["record", ["record", "Record outcomes as they happen."]],
   ["read", ["read", "Read your outcomes and totals, for an assistant."]],
   ["correct", ["correct", "Correct outcomes that are already recorded."]],
   ["backfill", ["backfill", "Record outcomes of earlier days."]],
 ]);
-/** Who made or rotated a key, in words. */
+/** Describe who made or rotated a key. */
 export const BY = new Map([
   ["session", " by you"],
   ["platform", " by the platform"],

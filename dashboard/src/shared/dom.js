@@ -58,7 +58,11 @@ export const buttons = (...children) => html("div", { class: "buttons" }, ...chi
 /** @param {string} text @param {Attributes} attributes */
 export const unseen = (text, attributes = {}) => html("span", { class: "unseen", ...attributes }, text);
 
-/** Sets the text of a live region, unless it has that text already: screen readers announce it once. @param {Element} status @param {string} words */
+/**
+ * Sets the text of a live region, unless it already has that text, so that screen readers announce it only once.
+ * @param {Element} status
+ * @param {string} words
+ */
 export function announce(status, words) {
   if (status.textContent !== words) status.textContent = words;
 }

@@ -31,7 +31,7 @@ export class Notice {
   #retry;
 
   /**
-   * Show a message. An unchanged one is not rewritten: it is announced once and keeps the focus.
+   * Show a message. An unchanged message is not rewritten, so that it is announced only once and keeps the focus.
    * @param {ViewState | null} state null: nothing to say
    * @param {[title: string, text: string]} words
    * @param {string | null} signInUrl

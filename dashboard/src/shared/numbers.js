@@ -20,7 +20,7 @@ export function parseExactly(text) {
   return JSON.parse(text, exactly);
 }
 
-/** Return a number that JSON.stringify writes as it was typed. @param {string} text of a number input */
+/** Return a number that JSON.stringify writes exactly as the viewer typed it. @param {string} text of a number input */
 export const exactNumber = (text) => (rawJSON && /^(0|[1-9]\d*)(\.\d+)?$/.test(text) ? rawJSON(text) : Number(text));
 
 /** Return the decimal text of a number, which Intl formats without loss. @param {Exact} number */

@@ -4,9 +4,9 @@ const TIMEOUT_MS = 20_000;
 
 /** A request failed. The message is for the viewer. */
 export class Problem extends Error {
-  /** HTTP status, 0 without a response */
+  /** The HTTP status, or 0 if there was no response */
   status = 0;
-  /** `error` of the API's response */
+  /** The `error` in the API's response */
   reason = "";
   /** Whether this deployment lacks the route, because a capability is off */
   isOff = false;
@@ -28,7 +28,7 @@ export const asProblem = (error) => (error instanceof Problem ? error : invalidR
 
 /**
  * Send a request and read the text of its response. An unsuccessful response comes with a `problem`. Throws a Problem
- * without a response or a session, and what fetch throws when `signal` is aborted.
+ * if there is no response or no session, and what fetch throws when `signal` is aborted.
  * @param {URL} url
  * @param {AbortSignal} [signal]
  * @param {{method?: string, body?: unknown, headers?: Record<string, string>, timeout?: number}} [options] body: sent as JSON

@@ -14,7 +14,8 @@ export const SPANS = [
 ];
 
 /**
- * Return how long ago something was, in whole units. A future time counts as now: this clock is slow.
+ * Return how long ago something was, in whole units. A future time counts as now, because only a slow clock of this
+ * device explains it.
  * @param {string} instant
  * @param {string} least the words for less than the shortest unit
  */

@@ -14,7 +14,7 @@ export function recordOutcomeTool(outcomes: OutcomesClient, runId: string) {
   });
 }
 
-/** The parts of a RunResult, or of a `completed` StreamedRunResult, that are used here. */
+/** The fields of a RunResult, or of a `completed` StreamedRunResult, that this example uses. */
 interface Finished<Output> {
   finalOutput?: Output | undefined;
   lastResponseId: string | undefined;

@@ -139,7 +139,8 @@ def test_a_deal_recorded_by_a_server_action_is_in_the_feed_and_can_be_confirmed(
     row = rows(page).filter(has_text="Renewed Acme")
     row.locator("summary").click()
     row.get_by_role("button", name="This is right").click()
-    expect(page.locator("value-delivered .standing")).to_have_text("$12,500.50 confirmed")  # confirmed through the API
+    # the outcome was confirmed through the API
+    expect(page.locator("value-delivered .standing")).to_have_text("$12,500.50 confirmed")
     listed = site.call("GET", "/api/outcomes?include=ledger", headers=site.signed_in(user)).json()["outcomes"]
     assert [(each["title"], each["status"], each["recorded_by"]) for each in listed] == [
         ("Renewed Initech", "recorded", "key"),

@@ -1,4 +1,4 @@
-"""The examples of tests of agents, as their pages show them."""
+"""Run the examples in the documentation that show how to test agents."""
 
 import re
 import subprocess
