@@ -34,7 +34,7 @@ class Journal:
         self._end = 0
 
     def read(self) -> Iterator[Change]:
-        """Yield the changes, oldest first. Ignore an incomplete last line, as its request was never answered.
+        """Yield the changes, oldest first. Ignore an incomplete last line, because its request was never answered.
 
         Raises StackError if the file cannot be read, or if any other line is damaged.
         """
@@ -67,7 +67,7 @@ class Journal:
     def compact(self) -> None:
         """Keep only the latest version of each item, and no deleted items.
 
-        Unprocessed stream records stay, except records of deletions, as these yield no events.
+        Unprocessed stream records stay, except records of deletions, which yield no events.
 
         Raises StackError if the file cannot be read or written.
         """

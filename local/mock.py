@@ -89,7 +89,7 @@ def _status(api: Api, mock: Mock, parameters: dict[str, str], call: Call) -> str
 
 
 def _refuse_binary(api: Api, media_type: str | None, content_handling: str | None) -> None:
-    """Refuse a binary body that is not converted to text, as templates cannot transform it.
+    """Refuse a binary body that is not converted to text, because templates cannot transform it.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-payload-encodings-workflow.html
     """
@@ -99,7 +99,7 @@ def _refuse_binary(api: Api, media_type: str | None, content_handling: str | Non
 
 
 def _response(mock: Mock, status: str) -> dict[str, Any]:
-    """Return the first response whose pattern matches the status, else the default response."""
+    """Return the first response whose pattern matches the status, or the default response."""
     patterns = (pattern for pattern in mock.responses if pattern != "default" and re.fullmatch(pattern, status))
     response = mock.responses.get(next(patterns, "default"))
     if response is None:

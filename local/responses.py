@@ -58,7 +58,7 @@ class Answer:
 
 
 def gateway_response(api: Api, call: Call, refusal: Refusal) -> Answer:
-    """Return the template's answer for a refusal: the answer for its kind, else DEFAULT_4XX or DEFAULT_5XX."""
+    """Return the template's answer for a kind of refusal. The default is its DEFAULT_4XX or DEFAULT_5XX."""
     fallback = "DEFAULT_5XX" if refusal.status >= 500 else "DEFAULT_4XX"
     configured = api.gateway_responses.get(refusal.kind) or api.gateway_responses.get(fallback, {})
     templates = configured.get("responseTemplates") or DEFAULT_TEMPLATES

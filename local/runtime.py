@@ -46,7 +46,7 @@ class Context:
 
 
 class UncachedLoader(importlib.machinery.SourceFileLoader):
-    """Always compiles source files, as Python's cache would miss a second edit within one second."""
+    """Always compiles source files, because Python's cache would miss a second edit within one second."""
 
     def path_stats(self, path: str) -> Any:
         """Raise OSError, so that no compiled file is read or written."""

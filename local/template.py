@@ -110,7 +110,7 @@ class Template:
         return [name for name in names if self._parameters[name] == "Off"]
 
     def name(self, logical_id: str) -> str:
-        """Return a resource's name: its name property, else its logical id. Raises StackError."""
+        """Return a resource's name, which is its name property or, without one, its logical id. Raises StackError."""
         resource = self._document["Resources"].get(logical_id)
         if resource is None or not self._exists(resource):
             raise StackError(f"there is no parameter or resource {logical_id}")

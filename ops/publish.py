@@ -1,6 +1,6 @@
 """python -m ops.publish ENV: upload the dashboard's page to the deployed stack's bucket, if it has one.
 
-The stack, region and profile are read from samconfig.toml, as by `sam deploy`.
+The stack, region and profile are read from samconfig.toml, which `sam deploy` also reads.
 """
 
 import sys

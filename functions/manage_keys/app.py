@@ -112,7 +112,10 @@ def _user(event: Event, caller: Caller) -> int:
 
 
 def _id(event: Event) -> str:
-    """Return the key id in the path. Raises NotFound if it is malformed, as the table also has rows with other ids."""
+    """Return the key id in the path.
+
+    Raises NotFound if it is malformed, because the table also has rows with other kinds of ids.
+    """
     id_ = path_parameter(event, "id")
     if not key_text.is_id(id_):
         raise NotFound

@@ -1,8 +1,8 @@
 """Open the past of a partition for an import, and close it when every outcome is stored.
 
-A partition has the outcomes of a user, or a part of those without a user. While its past is open, no sums of it are
-stored, and sums from before do not count (`outcomes.totals.imports`). If the import is killed, its block expires after
-BLOCK_SECONDS.
+A partition contains the outcomes of a user, or a part of the outcomes without a user. While its past is open, no sums
+of it are stored, and earlier sums do not count (`outcomes.totals.imports`). If the import is killed, its block expires
+after BLOCK_SECONDS.
 """
 
 from collections.abc import Callable, Iterable

@@ -63,7 +63,7 @@ export function refusal(reply: Reply, credential: string, named = false): errors
 function retryAfter({ header }: Reply): number | undefined {
   const asked = header("Retry-After");
   if (/^\d{1,9}$/.test(asked)) return +asked;
-  // Use the server's clock if it sends a Date header, as ours may be wrong.
+  // Use the server's clock if it sends a Date header, because our clock may be wrong.
   const seconds = (Date.parse(asked) - (Date.parse(header("Date")) || Date.now())) / 1000;
   return /^[A-Z]/.test(asked) && seconds > 0 ? seconds : undefined;
 }

@@ -400,7 +400,7 @@ export class OutcomesClient {
   }
 
   /**
-   * Manages keys: with the platform's key if a user is named, else with the session. An agent key manages no keys.
+   * Manages keys, with the platform's key if a user is named, or else with the session. An agent key manages no keys.
    *
    * A request for a new key is not retried: if the answer was lost, the key may exist.
    */

@@ -14,7 +14,8 @@ export const midnight = (offset, day = new Date()) =>
   new Date(day.getFullYear(), day.getMonth(), day.getDate() + offset);
 
 /**
- * Return the local days of a period, its name ("the last 30 days") and that of the one before ("the 30 days before"). Null if invalid.
+ * Return the local days of a period, its name ("the last 30 days"), and the name of the previous period ("the 30 days
+ * before"). Return null if the period is invalid.
  * @param {string} period "30" for the last days, or "2026-04-01..2026-04-30", both days included
  */
 export function span(period) {

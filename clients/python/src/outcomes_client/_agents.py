@@ -77,7 +77,10 @@ def check_owner(client: OutcomesClient | AsyncOutcomesClient) -> None:
 def record_finished(
     client: OutcomesClient, outcome_of: Callable[[], MaybeOutcome], run_id: Callable[[], str], on_error: OnError | None
 ) -> None:
-    """Record the outcome of a finished run, if there is one. Report errors without raising, as the run succeeded."""
+    """Record the outcome of a finished run, if there is one.
+
+    Report errors without raising, because the run itself succeeded.
+    """
     try:
         outcome = outcome_of()
         if outcome is not None:

@@ -102,7 +102,10 @@ def _today(timezone: str) -> date:
 
 
 def _comparison(totals: Summary, before: PeriodTotal) -> str:
-    """Compare totals with the previous period: by value, or by count if there are no values."""
+    """Compare totals with those of the previous period.
+
+    The values are compared, or the counts if there are no values.
+    """
     when = f"the {_length(before, totals.timezone)} before"
     figures = f"{money(before.value_usd)} in {before.count:,}"
     by_count = totals.value_usd == before.value_usd == 0

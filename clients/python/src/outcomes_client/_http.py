@@ -61,7 +61,10 @@ class NoReply:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that `Retry-After` (a number or an HTTP date, RFC 9110, 10.2.3) asks to wait, else None."""
+    """Return the seconds that `Retry-After` (a number or an HTTP date, RFC 9110, 10.2.3) asks to wait.
+
+    Return None if the header is missing or invalid.
+    """
     text = headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]{1,9}", text):
         return float(text)
@@ -74,7 +77,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def http_date(text: str) -> datetime | None:
-    """Parse an HTTP date, as UTC if it has no offset. Return None if it is invalid."""
+    """Parse an HTTP date. A date without an offset is in UTC. Return None if the date is invalid."""
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, OverflowError):  # a year or an offset with too many digits causes OverflowError
@@ -146,10 +149,10 @@ class Address:
     def credential_for(self, request: Request) -> str:
         """Describe the credential that a request uses.
 
-        Recording and correcting use the key, else the session. Confirming and disputing use the session, and so does
-        reading, else an agent key; reading of a named user needs the platform's key. Keys are managed with the
-        platform's key if a user is named, else with the session. An agent key manages no keys; it can only describe
-        itself.
+        Recording and correcting use the key or, without a key, the session. Confirming and disputing use the session.
+        Reading uses the session or, without one, an agent key, but reading for a named user needs the platform's key.
+        Keys are managed with the platform's key if a user is named, or else with the session. An agent key manages no
+        keys, but can describe itself.
         """
         by_key = request.by == "key" or (bool(self.api_key) and request.by != "session")
         if request.method == "GET" and request.by != "any":

@@ -20,7 +20,7 @@ from ._requests import BATCH_ITEMS
 if TYPE_CHECKING:
     from ._client import OutcomesClient
 
-# The names of list, export and Python fields, as spelled in requests.
+# Maps the names of fields in lists, exports and Python to the names in requests.
 _SENT_AS = {**SENT_AS, "createdAt": "created_at"}
 _LEDGER_FIELDS = ("status", "recorded_by", "version")
 # CSV cells are text: parse them according to their field's type.

@@ -40,7 +40,10 @@ class Bridge:
         self._agreed = ""
 
     def answer(self, line: bytes) -> bytes | None:
-        """Forward a message and return its answer, or None if it has none. Message and answer are one line each."""
+        """Forward a message and return its answer, or None if it has none.
+
+        The message and the answer each have one line.
+        """
         try:
             said = _json.decode(line)
         except ValueError:
@@ -110,7 +113,7 @@ _TELL = "You cannot fix this: tell the person who runs this server."
 
 
 def _header(text: str) -> str:
-    """Encode a header value, as Base64 if it is not plain text (specification 2026-07-28)."""
+    """Encode a header value. It becomes Base64 if it is not plain text (specification 2026-07-28)."""
     plain = text.isascii() and text.isprintable() and text == text.strip()
     return text if plain else f"=?base64?{b64encode(text.encode(errors='replace')).decode()}?="
 

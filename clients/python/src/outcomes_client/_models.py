@@ -187,8 +187,8 @@ class History:
 class Corrected:
     """The result of a correction: its id, and the outcome's status and version after it.
 
-    `outcome` is the corrected outcome; None if the caller may not read it.
-    `replayed`, `idempotency_key` and `ignored_fields` are as in `Recorded`.
+    `outcome` is the corrected outcome, or None if the caller may not read it. `replayed`, `idempotency_key` and
+    `ignored_fields` are as in `Recorded`.
     """
 
     id: str

@@ -52,7 +52,9 @@ def capability_off(reply: Reply, request: Request) -> str | None:
 
 
 def switched_off(reply: Reply) -> list[str]:
-    """Return the template parameters of the capabilities that are off, from the answer to a list.
+    """Return the template parameters of the capabilities that are off.
+
+    They follow from the headers of the answer to a list.
 
     An older API reports none.
     """

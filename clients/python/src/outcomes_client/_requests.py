@@ -30,7 +30,7 @@ def check_key(key: str) -> str:
 
 
 def in_request(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert field names to those of requests. Raises ValueError if a field is given in two spellings."""
+    """Convert field names to the names in requests. Raises ValueError if a field is given in two spellings."""
     said = {
         _CHANGED_AS.get(name, name): _moments.of_body(value) if isinstance(value, date) else value
         for name, value in changes.items()

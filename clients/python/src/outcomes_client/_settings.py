@@ -1,4 +1,4 @@
-"""Read the settings of a client from its arguments, else from the environment."""
+"""Read the settings of a client from its arguments or, by default, from the environment."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def address_of(url: str | None, api_key: str | None, cookie: str | None, allow_h
 
 
 def defaults_of(address: Address, agent_id: int | None, user_id: int | None) -> Defaults:
-    """Return the default agent and user, from the arguments, else from `OUTCOMES_AGENT_ID` and `OUTCOMES_USER_ID`.
+    """Return the default agent and user: the arguments or, by default, `OUTCOMES_AGENT_ID` and `OUTCOMES_USER_ID`.
 
     Raises:
         ConfigurationError: a variable is not a whole number of at least 1.
@@ -58,7 +58,7 @@ def _whole(variable: str) -> int | None:
 
 
 def retry_of(retry: Retry | None) -> Retry:
-    """Return how long to retry; default `Retry()`, with `OUTCOMES_DEADLINE` in seconds if it is set.
+    """Return how long to retry. The default is `Retry()`; `OUTCOMES_DEADLINE` overrides its deadline in seconds.
 
     Raises:
         ConfigurationError: the variable is not a positive number.

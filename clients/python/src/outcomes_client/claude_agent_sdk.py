@@ -51,7 +51,7 @@ def stop_hook(
 ) -> HookMatcher:
     """Return the hook that records the outcome of a prompt: `ClaudeAgentOptions(hooks={"Stop": [stop_hook(...)]})`.
 
-    The idempotency key is the prompt's id. The session's id would not work, as a session has many prompts.
+    The idempotency key is the prompt's id. The session's id would not work, because a session has many prompts.
 
     Args:
         client: the client to record with; the caller closes it.

@@ -37,7 +37,10 @@ def parse_fingerprints(text: str) -> tuple[bytes, ...]:
 
 
 def bearer(authorization: list[str]) -> str | None:
-    """Return the credential in a request's Authorization headers; None unless there is exactly one (RFC 6750, 2.1)."""
+    """Return the bearer token in a request's Authorization header.
+
+    Return None unless there is exactly one (RFC 6750, 2.1).
+    """
     if len(authorization) != 1:
         return None
     scheme, _, credential = authorization[0].strip(" ").partition(" ")

@@ -325,7 +325,7 @@ def _json_object(text: bytes) -> dict[str, Any] | None:
 
 
 def _error_code(status: int, body: dict[str, Any]) -> str:
-    """Return the error's name from `com.amazonaws.dynamodb.v20120810#ThrottlingException` or the like."""
+    """Return the part after `#` in an error such as `com.amazonaws.dynamodb.v20120810#ThrottlingException`."""
     kind = body.get("__type")
     return kind.partition(":")[0].rpartition("#")[2] if isinstance(kind, str) else str(status)
 

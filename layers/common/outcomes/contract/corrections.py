@@ -200,7 +200,7 @@ class Correction(NamedTuple):
 def deltas(before: CountedFields, after: CountedFields) -> list[Delta]:
     """Return how a correction changes sums. A total is the sum of the outcomes as recorded plus all deltas.
 
-    The old and the new value are separate deltas, as their difference may have more digits than DynamoDB stores.
+    The old and the new value are separate deltas, because their difference may have more digits than DynamoDB stores.
     """
     gone, come = TALLIES_BY_STATUS[before.status], TALLIES_BY_STATUS[after.status]
     unchanged = set(gone) & set(come) if before[:-1] == after[:-1] else set()

@@ -18,7 +18,10 @@ _MOST_LATE = MAX_DAYS_LATE * 24 * 60 * 60 * 1000
 
 
 def refusal(occurred_at: int | None, caller: "Caller", ignored: "Sequence[str]" = ()) -> BadRequest | None:
-    """Return the error if `caller` may not record an outcome of this time now, else None. ignored: unknown fields."""
+    """Return the error if `caller` may not record an outcome that happened at this time, or None.
+
+    ignored: unknown fields.
+    """
     broken = fault(occurred_at, instants.now(), caller)
     return BadRequest("Invalid occurredAt", [broken], ignored) if broken else None
 

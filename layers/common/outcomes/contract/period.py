@@ -63,9 +63,10 @@ class Period(NamedTuple):
             raise BadRequest("Invalid to") from exc
 
     def previous(self) -> Self:
-        """Return the preceding period: as many local days if this one has whole days, else as many milliseconds.
+        """Return the preceding period of the same length.
 
-        It does not begin before 1970, so it may be shorter or empty. It has no buckets.
+        The length is in local days if this period has whole days, else in milliseconds. The preceding period
+        does not begin before 1970, so it may be shorter or empty. It has no buckets.
         """
         days, begin, end = LocalDays(self.zone), instants.text(self.since), instants.text(self.until)
         first, last = days.of(begin), days.of(instants.text(self.until - 1))

@@ -39,7 +39,10 @@ def user_id(text: str | None) -> int:
 
 
 def reader(text: str) -> int | None:
-    """Parse the `userId` whose outcomes are read. Return None for `none`, the outcomes of no user."""
+    """Parse the `userId` whose outcomes are read.
+
+    Return None for the text `none`, which means outcomes without a user.
+    """
     return None if text == "none" else _id(text, "userId")
 
 

@@ -311,7 +311,10 @@ def log_failure(event: Event, message: str, failure: Exception) -> None:
 
 
 def log_failures(event: Event, message: str, failures: Sequence[Exception]) -> None:
-    """Count refusals. Log every other failure once, as outcomes written by one call share one exception."""
+    """Count refusals.
+
+    Log every other failure once, because outcomes that were written by one call share one exception.
+    """
     from outcomes.edge.observability import count
 
     count("RequestsRefused", "reason", [failure.error for failure in failures if isinstance(failure, Refused)])

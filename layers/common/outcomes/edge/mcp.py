@@ -295,7 +295,7 @@ def _meta(message: Any) -> dict[str, Any]:
 
 
 def _decoded(value: str | None) -> str | None:
-    """Return a header value, decoded if it is marked as Base64 of UTF-8; None if it cannot be decoded."""
+    """Decode a header value if it is marked as Base64 of UTF-8. Return None if it cannot be decoded."""
     begin, end = _ENCODED
     if value is None or not (value.startswith(begin) and value.endswith(end)):
         return value

@@ -31,7 +31,7 @@ def logger() -> "Logger":
     """Create the Powertools logger once: JSON lines with a correlation id."""
     from aws_lambda_powertools import Logger
 
-    return Logger(serialize_stacktrace=False)  # log the traceback once, as text
+    return Logger(serialize_stacktrace=False)  # log the traceback only once, in a text field
 
 
 def count_recorded(outcomes: "Iterable[NewOutcome]") -> None:

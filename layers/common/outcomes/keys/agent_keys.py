@@ -195,7 +195,7 @@ class AgentKeys:
         return agent_key(item) if item and _is_live(item, instants.text(instants.now())) else None
 
     def authenticate(self, text: str, until: float = NEVER) -> AgentKey | None:
-        """Return the live key with this text if its secret is valid now. until: the deadline, as for `call`."""
+        """Return the live key with this text if its secret is valid now. until: the deadline, on `time.monotonic`."""
         id_ = key_text.read_id(text)
         item = self._get(id_, until) if id_ else {}
         if not item:

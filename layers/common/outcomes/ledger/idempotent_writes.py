@@ -72,7 +72,7 @@ class IdempotentWriter:
         """Record each outcome independently, in few calls. Return the results in the order of the requests.
 
         Raises Mistimed if every write failed with this error. Any other error of a call is returned as the result of
-        each outcome in that call, as outcomes of other calls may already be stored.
+        each outcome in that call, because outcomes of other calls may already be stored.
         """
         drafts = [_Draft.of(request) for request in requests]
         # If several requests have the same key, only the first is sent. The others are answered as if they had come
@@ -238,7 +238,7 @@ def _sort_failed(
     group: "Sequence[_Draft]", failure: Exception, stored: "dict[str, KeyRow | Exception]", throttled: set[str]
 ) -> "tuple[list[_Draft], list[_Draft]]":
     """Add the results of a failed transaction to `stored`. Return drafts to retry at once, and after a pause."""
-    # A single outcome can cancel the whole transaction: retry the unaffected outcomes without those that cancelled it.
+    # A single outcome can cancel the whole transaction, so retry the unaffected outcomes without it.
     unaffected, conflicting = [], []
     reasons = _cancellation_reasons(failure, len(group))
     hot = {draft.row.user_id for draft, (codes, _) in zip(group, reasons, strict=True) if codes & THROTTLED}

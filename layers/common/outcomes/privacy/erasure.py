@@ -3,8 +3,8 @@
 The record of an erasure is written before anything is deleted. It is in a separate table, so that restoring another
 table does not change it:
 
-user (HASH, S)          HMAC-SHA256 of the user's id, keyed by a secret of the stack; a plain hash could be reversed, as
-                        ids are small
+user (HASH, S)          HMAC-SHA256 of the user's id, keyed by a secret of the stack; a plain hash could be reversed by
+trying all ids
 erasure (RANGE, S)      `running`; after the end, the instant when it began
 begun_at, done_at       S, by DynamoDB's clock
 agent_keys, sessions, outcomes, corrections, kept_sums, idempotency_keys    N, deleted rows; absent if none

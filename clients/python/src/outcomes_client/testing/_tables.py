@@ -22,12 +22,12 @@ NEVER = float("inf")
 
 
 def jitter(seconds: float) -> float:
-    """Return the pause between two attempts. Nothing conflicts here, as the fake answers one call at a time."""
+    """Return `seconds` unchanged. No jitter is needed, because the fake answers one call at a time."""
     return seconds
 
 
 class Limits(NamedTuple):
-    """Limits of a call. Tables in memory need none."""
+    """Limits of a call. They are ignored, because tables in memory need no limits."""
 
     attempts: int
     connect: float

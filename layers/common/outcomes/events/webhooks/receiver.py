@@ -27,7 +27,7 @@ MAX_URL = 200
 class Attempt(NamedTuple):
     """The result of an attempt.
 
-    reason: why it failed, as one of a fixed set of words; empty on success. status: the answer's status, or None.
+    reason: why it failed, one of a fixed set of words; empty on success. status: the answer's status, or None.
     cause: for the log, without text from the receiver. pause: seconds that the receiver asked us to wait.
     """
 
