@@ -14,6 +14,7 @@ from outcomes.contract.models import NewOutcome
 from outcomes.keys.agent_keys import AgentKeys
 from outcomes.ledger.store import OutcomeStore
 
+from local.events import Pairs, query_of
 from local.session_cookies import stored_row
 from tests.auth.conftest import CURRENT_KEY
 from tests.auth.events import load_event
@@ -128,7 +129,7 @@ class People:
     def _agent(self, *scopes: Scope, agent_id: int | None = None) -> str:
         return self.keys.create(NewAgentKey("x", 42, agent_id=agent_id, scopes=scopes), "session")[0]
 
-    def send(self, caller: str, method: str, path: str, query: dict[str, str], body: Any = None) -> tuple[int, Any]:
+    def send(self, caller: str, method: str, path: str, query: Pairs, body: Any = None) -> tuple[int, Any]:
         """Send a request with all credentials that the caller's name lists, separated by commas."""
         if caller not in self.authorizers:
             variables = {"OIDC_ISSUER": self.issuer_url, "OIDC_AUDIENCE": AUDIENCE, "OIDC_USER_CLAIM": "sub"}
@@ -138,9 +139,9 @@ class People:
         names = [name for name in caller.split(", ") if name not in ("nobody", "AgentKeys off")]
         headers = [("Content-Type", "application/json"), *(self.headers[name] for name in names)]
         text = b"" if body is None else json.dumps(body).encode()
-        return send(self.authorizers[caller], method, path, list(query.items()), headers, text)
+        return send(self.authorizers[caller], method, path, query, headers, text)
 
-    def read(self, caller: str, path: str, query: dict[str, str]) -> str:
+    def read(self, caller: str, path: str, query: Pairs) -> str:
         """Return the user whose outcomes are in the answer. For an error, return its name in the table WHOSE."""
         if path.endswith("{id}"):
             each = {user: path.format(id=ids[0]) for user, ids in self.outcomes.items()}
@@ -183,9 +184,22 @@ def people(
 
 @pytest.mark.parametrize(("caller", "cells"), rows(WHOSE), ids=[caller for caller, _ in rows(WHOSE)])
 def test_who_reads_whose_outcomes(people: People, caller: str, cells: dict[str, str]) -> None:
-    queries = {name: dict([name.split("=")]) if "=" in name else {} for name in cells}
+    queries = {name: query_of(name if "=" in name else "") for name in cells}
     for path in READS:
         assert {name: people.read(caller, path, query) for name, query in queries.items()} == cells, path
+
+
+@pytest.mark.parametrize(
+    ("query", "whose"),
+    [
+        ("userId=42&userId=7", "7"),
+        ("userId=7&userId=none", "none"),
+        ("userId=7&userId=", "400 Invalid userId"),
+        ("userid=7", "401"),
+    ],
+)
+def test_the_last_user_id_counts_for_the_platform(people: People, query: str, whose: str) -> None:
+    assert {people.read("platform that may read", path, query_of(query)) for path in READS} == {whose}
 
 
 @pytest.mark.parametrize(("caller", "cells"), rows(STATUSES), ids=[caller for caller, _ in rows(STATUSES)])
@@ -194,7 +208,7 @@ def test_who_may_call_the_other_routes(people: People, caller: str, cells: dict[
     ids |= {"/api/outcomes/{id}/assign": people.outcomes["none"][0]}
     found = {}
     for name, (method, resource, body) in OTHERS.items():
-        query = {"userId": "42"} if resource.startswith("/api/keys") and body is None else {}
+        query = query_of("userId=42" if resource.startswith("/api/keys") and body is None else "")
         path = resource.format(id=ids.get(resource, people.outcomes["42"][0]))
         status, text = people.send(caller, method, path, query, body)
         items = json.loads(text)["results"] if name == "batch" and status == 200 else []
