@@ -124,7 +124,7 @@ def _records(file: BinaryIO, offset: int) -> Iterator[tuple[int, int, int, list[
         except StopIteration:
             return
         except csv.Error as error:
-            cells = str(error)
+            cells = f"unreadable up to line {records.line_num}: {error}"
         yield number, begin, end - begin, cells
 
 

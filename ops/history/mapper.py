@@ -124,7 +124,7 @@ class Mapper:
         try:
             created_at = instants.read(text)
         except ValueError:
-            raise NotImported(f"created_at must be an instant with offset, not {value!r}") from None
+            raise NotImported(f"created_at must be an instant with offset, not {value}") from None
         if not BACKFILL_FROM <= created_at <= self.now:
             raise NotImported(f"created_at must be from {instants.text(BACKFILL_FROM)} until now, not {value}")
         return created_at

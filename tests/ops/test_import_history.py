@@ -147,6 +147,7 @@ class TestRows:
             (["1,42"], {2: "the row has 2 cells, and the heading 9"}),
             (['1,42,,"x" y,Closed,,,,2026-04-01 12:00:00+00'], {2: "expected after"}),
             (["\udcff"], {2: "the row has 1 cells"}),
+            (['1,42,,deal_closed,"a', "1,4", "1,4"], {2: "unreadable up to line 4: unexpected end"}),
             (["", "1,42,,deal_closed,a\udcff,,,,2026-04-01 12:00:00+00"], {3: "title must be"}),
             (['1,42,,deal_closed,"a', 'b",,,,2026-04-01 12:00:00+00', "1,4"], {4: "the row has 2 cells"}),
             (2 * ["1,42,,deal_closed,a,,,,2026-04-01 12:00:00+00"], {3: "id and created_at are those of line 2"}),
