@@ -268,6 +268,14 @@ def test_every_operation_of_the_api_is_answered_or_501() -> None:
     assert not differing, "change ROUTES in testing/_gateway.py, and for a new function copied_functions.py"
 
 
+def test_a_body_in_chunks_is_read_whole(outcomes_fake: OutcomesFake) -> None:
+    chunks = [b'{"outcomeType":"deal_closed",', b'"title":"Acme renewed"}']
+    with httpx.Client(headers={"Authorization": f"Bearer {outcomes_fake.key}"}) as http:
+        for _ in range(2):  # the second call uses the same connection
+            assert http.post(f"{outcomes_fake.url}/api/outcomes", content=iter(chunks)).status_code == 200
+    assert [one["title"] for one in outcomes_fake.recorded] == ["Acme renewed"] * 2
+
+
 def test_threads_share_the_client_of_the_fake(outcomes_fake: OutcomesFake) -> None:
     together = Barrier(8)
 
