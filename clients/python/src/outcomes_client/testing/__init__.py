@@ -180,6 +180,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # headers and body in one packet: the second would wait 40 ms for the client to acknowledge the first
     server: _Server
 
     def _serve(self) -> None:
