@@ -1,4 +1,4 @@
-"""The Docker-free stack: runs what template.yaml deploys on a laptop.
+"""Run what template.yaml deploys on a laptop, without Docker.
 
 `template` transforms the template with SAM's translator and resolves it; `aws` serves the template's tables and secrets
 with moto; `lambdas` runs the functions as processes; `gateway` answers HTTP requests like the REST API; `event_sources`

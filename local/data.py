@@ -64,7 +64,7 @@ def kept_secrets(folder: Path) -> Secrets:
     file = folder / SECRETS
     try:
         found = json.loads(file.read_text())
-        # Data folders from earlier versions lack these keys.
+        # Data folders of earlier versions lack these secrets.
         newer = {name: secrets.token_urlsafe(48) for name in ("erasure_secret", "aws_secret")}
         kept = Secrets(**newer | found)
         if not all(isinstance(text, str) and text for text in kept):

@@ -111,7 +111,7 @@ class Gateway:
         invocation = asyncio.ensure_future(self._functions[proxy.function_arn].invoke(event, call.request_id))
         invocation.add_done_callback(_ignore_result)
         try:
-            # API Gateway stops waiting, but the function keeps running.
+            # API Gateway stops waiting for the function, but the function keeps running.
             result = await asyncio.wait_for(asyncio.shield(invocation), proxy.timeout)
         except TimeoutError as error:
             raise Refusal("INTEGRATION_TIMEOUT") from error

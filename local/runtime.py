@@ -131,7 +131,7 @@ def read(stream: BinaryIO) -> Frame | None:
 
 
 def main() -> None:
-    """Run until the input ends."""
+    """Handle the frames on standard input until it ends."""
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)

@@ -42,7 +42,7 @@ type Change = Callable[[Variables], Variables | None]
 
 
 def main() -> int:
-    """Revoke, and return the exit code of the process."""
+    """Revoke the key or the previous session secret, and return the exit code of the process."""
     parser = argparse.ArgumentParser(prog="make end-key")
     parser.add_argument("stack")
     parser.add_argument("fingerprint", nargs="?", default="")

@@ -14,7 +14,7 @@ from functools import cache
 from outcomes.auth import keys
 from outcomes.edge import headers
 
-TYPE_CHECKING = False  # type checkers treat it like typing.TYPE_CHECKING, but `typing` loads slowly
+TYPE_CHECKING = False  # type checkers treat this like typing.TYPE_CHECKING, whose module loads slowly
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
@@ -32,10 +32,10 @@ FINGERPRINTS = keys.parse_fingerprints(os.environ["KEY_FINGERPRINTS"])
 SESSION_SECRET_ARN = os.environ["SESSION_SECRET_ARN"]
 SESSION_SECRET_OVERLAP_DAYS = int(os.environ["SESSION_SECRET_OVERLAP_DAYS"])
 SESSIONS_TABLE = os.environ["SESSIONS_TABLE"]
-KEYS_TABLE = os.environ["KEYS_TABLE"]  # empty if AgentKeys is off
+KEYS_TABLE = os.environ["KEYS_TABLE"]  # this variable is empty if AgentKeys is off
 ACCEPT_PLAIN_COOKIES = os.environ["ACCEPT_PLAIN_COOKIES"] == "true"
 PLATFORM_MAY_READ = os.environ["PLATFORM_MAY_READ"] == "true"
-OIDC_ISSUER = os.environ["OIDC_ISSUER"]  # empty if OpenID Connect is off
+OIDC_ISSUER = os.environ["OIDC_ISSUER"]  # this variable is empty if OpenID Connect is off
 
 WITHOUT_OUTCOMES = ("/api/keys/", "/api/outcomes/types/")  # paths of GET requests whose answers contain no outcomes
 

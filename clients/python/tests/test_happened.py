@@ -113,7 +113,7 @@ def test_the_command_records_when_it_happened(
 
 
 def correct(client: OutcomesClient, id_: str, status: str) -> None:
-    """Give an outcome this status."""
+    """Correct an outcome so that it has this status."""
     match status:
         case "confirmed":
             client.confirm(id_)
@@ -169,7 +169,8 @@ def test_an_imported_export_keeps_when_it_happened(
     exported = [json.loads(line) for line in run.out.splitlines()]
     assert [one["status"] for one in exported] == ["recorded"] * 2
     assert outcomes("import", write(tmp_path / "a.jsonl", *exported)).out.startswith("2 recorded")
-    # The idempotency key is the same in an older export without these fields, and after a confirmation.
+    # The line's idempotency key does not depend on these fields: an older export lacks them, and a confirmation changes
+    # them.
     again = [listed(exported[1]), {**exported[0], "status": "confirmed", "version": 1}]
     run = outcomes("import", write(tmp_path / "b.jsonl", *again))
     assert run.out == "0 recorded, 2 already there, 0 refused\n"

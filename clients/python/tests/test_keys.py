@@ -318,7 +318,7 @@ def test_the_command_creates_lists_rotates_and_revokes_keys(
 
 
 def test_the_platform_s_command_names_the_user(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
-    # listing uses the session, which is also set
+    # creating a key uses the session, which is also set
     assert "Its secret" in outcomes("keys", "create", "--name", "Nightly").err
     monkeypatch.delenv("OUTCOMES_COOKIE")
     unnamed = outcomes("keys", "create", "--name", "Nightly")

@@ -61,7 +61,7 @@ def titles(run: Run) -> list[str]:
 
 
 def nothing() -> None:
-    """An action that records nothing."""
+    """Do nothing. This is an action that records no outcomes."""
 
 
 def test_watch_shows_the_last_outcomes_and_then_new_ones(watch: Watch, record: Record) -> None:

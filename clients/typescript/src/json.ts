@@ -45,7 +45,7 @@ export const plain = (value: unknown): unknown =>
     if (!(item instanceof Decimal)) return item;
     const number = +item.text;
     if (/^-?\d+$/.test(item.text)) return Number.isSafeInteger(number) ? number : BigInt(item.text);
-    // Comparing the significant digits is enough: rounding to a double never shifts the decimal point.
+    // Comparing the significant digits is enough, because rounding to a double never shifts the decimal point.
     return significant(item.text) === significant(`${number}`) ? number : item;
   });
 

@@ -62,7 +62,8 @@ export class World {
   #setTimeout = (done: () => void, milliseconds: number): number => {
     const timer = ++this.#numbers;
     this.#timers.set(timer, [milliseconds / 1000, done]);
-    // If a timer is set while no request is in flight, and is still set one turn later, the client waits.
+    // The client is waiting if a timer was set while no request is in flight, and is still set one turn of the event
+    // loop later.
     setImmediate(() => {
       if (this.#timers.has(timer) && !this.#inFlight) {
         this.waits.push(milliseconds / 1000);

@@ -21,7 +21,8 @@ export const percent = new Intl.NumberFormat(undefined, { style: "percent", sign
 export const outcomes = (count) => `${whole.format(count)} ${count === 1 ? "outcome" : "outcomes"}`;
 
 /**
- * Return the attributes of a figure: its exact value for scripts and, if it has more digits than cents, on hover.
+ * Return the attributes of a figure: its exact value for scripts, and a tooltip with that value if it has fractions of
+ * a cent.
  * @param {Exact} value
  */
 function figure(value) {

@@ -49,7 +49,7 @@ class HeadingError(Exception):
 
 
 def json_lines(file: Iterable[bytes]) -> Iterator[Line]:
-    """Read JSON Lines, without blank lines."""
+    """Read JSON Lines. Skip blank lines."""
     for number, line in enumerate(file, start=1):
         text = line.removeprefix(_BOM).strip() if number == 1 else line.strip()
         if not text:

@@ -6,7 +6,7 @@ import { signedInUser } from "./auth";
 
 export interface Answer {
   said: string;
-  /** The refused values, which the form shows again. */
+  /** The values that were refused. The form shows them again. */
   title?: string;
   value?: string;
 }

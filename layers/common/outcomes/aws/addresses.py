@@ -14,7 +14,8 @@ from outcomes.aws.connection import Found, addresses
 # The range from which IANA assigns public addresses: https://www.iana.org/assignments/ipv6-unicast-address-assignments
 # It excludes embedded IPv4 addresses (::/96, ::ffff:0:0/96, 64:ff9b::/96) and site-local ones (fec0::/10).
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
-# Reserved for protocols and documentation. Python treats parts of them as global, such as anycast relays.
+# These networks are reserved for protocols and documentation. Python treats parts of them as global, such as anycast
+# relays.
 _SPECIAL: tuple[IPv4Network | IPv6Network, ...] = (
     *map(IPv4Network, ("192.0.0.0/24", "192.88.99.0/24")),
     *map(IPv6Network, ("2001::/23", "2002::/16", "3fff::/20")),

@@ -50,7 +50,7 @@ def read_reply(stream: io.BufferedIOBase, at_most: int | None) -> tuple[Reply, b
         if coding.lower() != "chunked":
             raise BrokenReply("a transfer coding other than chunked")
         body = _chunks(stream, at_most)
-    elif status in (204, 304):  # No Content, Not Modified
+    elif status in (204, 304):  # answers with the statuses No Content and Not Modified have no body
         body = b""
     elif length is not None:
         size = _size(length, 10)

@@ -31,7 +31,8 @@ class Body[T]:
     def __init__(self, model: type[T], parts: Iterable[str] | None = None) -> None:
         """Read the rules from the annotations of `model`, a NamedTuple.
 
-        parts: use only these fields, all optional. Such a body is parsed with `given`, not with `read`.
+        parts: the names of the only fields to use; these are all optional. Such a body is parsed with `given`, not with
+        `read`.
         """
         self._model = model
         named_tuple: Any = model

@@ -72,7 +72,7 @@ class Caller(NamedTuple):
 
     @property
     def recorded_by(self) -> str:
-        """Return `session`, `key:<id>` of an agent key, or `key` for the platform's."""
+        """Return `session`, `key:<id>` for an agent key, or `key` for the platform's key."""
         if self.agent_key:
             return f"key:{self.agent_key.key_id}"
         return "key" if self.session_user is None else "session"

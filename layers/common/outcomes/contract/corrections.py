@@ -184,7 +184,10 @@ class Correction(NamedTuple):
             raise BadRequest("Invalid changes", [Fault(field="changes", message=NO_CHANGE)], self.ignored)
 
     def fingerprint(self) -> dict[str, bytes]:
-        """Digest each sent field, by its name in a request. Equal values have equal digests."""
+        """Return a digest of each field that was sent, by the field's name in a request.
+
+        Equal values have equal digests.
+        """
         fields: dict[str, Any] = {"type": self.type, "reason": self.reason}
         digests = {name: digest(name, value) for name, value in fields.items() if value is not None}
         for name, in_request in CHANGES.names.items():

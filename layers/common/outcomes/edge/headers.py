@@ -5,7 +5,7 @@ The authorizer imports this module for every call with a key, so it imports noth
 
 from hashlib import sha256
 
-TYPE_CHECKING = False  # type checkers treat it like typing.TYPE_CHECKING, but `typing` loads slowly
+TYPE_CHECKING = False  # type checkers treat this like typing.TYPE_CHECKING, whose module loads slowly
 if TYPE_CHECKING:
     from typing import Any
 

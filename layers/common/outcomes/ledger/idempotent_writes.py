@@ -120,7 +120,7 @@ class IdempotentWriter:
         stored: dict[str, KeyRow | Exception] = {}
         throttled: set[str] = set()
         uncertain: set[str] = set()
-        work = deque(groups)  # first attempts go before retries
+        work = deque(groups)  # first attempts are made before retries
         while work:
             group = work.popleft()
             try:

@@ -193,7 +193,7 @@ class SettledIntervals:
             return None
         begin, sums = current.begin, current.sums
         if current.last and current.last.end == begin and end <= self.days.of(current.last.begin).end:
-            begin, sums = current.last.begin, Sums()  # extend the preceding interval by this one
+            begin, sums = current.last.begin, Sums()  # the new interval extends the preceding one
             sums.add(current.last.sums)
             sums.add(current.sums)
         items = self._items(begin, end, sums)
