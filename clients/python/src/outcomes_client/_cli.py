@@ -178,9 +178,9 @@ def unassigned(
     json: JsonPage = False,
     url: Url = None,
 ) -> None:
-    """Show the newest outcomes without a user. `outcomes assign` gives them to a user.
+    """Show the newest outcomes without a user.
 
-    For the platform's key.
+    `outcomes assign` gives them to a user. Needs the platform's key.
     """
     with connect(url, None) as client:
         page = client.list(limit=limit, cursor=cursor, user_id="none")

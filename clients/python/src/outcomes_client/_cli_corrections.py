@@ -186,7 +186,7 @@ def uphold(
 ) -> None:
     """Dismiss the dispute of an outcome. It counts again.
 
-    For the platform's key, if the owner was wrong: the outcome gets the status recorded.
+    Needs the platform's key. If the owner was wrong, this gives the outcome the status recorded.
     """
     with connect(url, cookie) as client:
         _do(lambda key: client.uphold(outcome_id, reason, user_id=user, idempotency_key=key), idempotency_key)
@@ -200,7 +200,7 @@ def assign(
 ) -> None:
     """Give an outcome without a user to a user.
 
-    For the platform's key. Prints the id of the user's outcome; the original is void. Safe to repeat.
+    Needs the platform's key. Prints the id of the user's outcome; the original is void. Repeating the command is safe.
     """
     with connect(url, None) as client:
         print(printable(client.assign(outcome_id, user)))

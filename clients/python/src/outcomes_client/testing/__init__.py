@@ -198,7 +198,7 @@ class _Handler(BaseHTTPRequestHandler):
         while size := int(self.rfile.readline().partition(b";")[0], 16):
             body += self.rfile.read(size)
             self.rfile.readline()
-        while self.rfile.readline().strip():  # trailers, up to an empty line
+        while self.rfile.readline().strip():  # read the trailers, which end with an empty line
             pass
         return body
 
