@@ -186,7 +186,7 @@ def uphold(
 ) -> None:
     """Dismiss the dispute of an outcome. It counts again.
 
-    Needs the platform's key. If the owner was wrong, this gives the outcome the status recorded.
+    Needs the platform's key. Use it if the owner was wrong: the outcome gets the status recorded.
     """
     with connect(url, cookie) as client:
         _do(lambda key: client.uphold(outcome_id, reason, user_id=user, idempotency_key=key), idempotency_key)

@@ -30,7 +30,7 @@ def import_(
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Record each line of a file once, however often the command is run.
+    """Record each line of a file once, even if you run it again.
 
     A line is a request body of the API or a line of an export. It keeps the time of the work, which may be at most 34
     days ago unless the key is the platform's or has the scope backfill. A line's idempotency key is made from its

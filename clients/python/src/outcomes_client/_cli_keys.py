@@ -135,7 +135,10 @@ def rotate(
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Replace the secret of a key. The new secret is printed only once. The key's id and limits stay."""
+    """Replace the secret of a key. The key keeps its id and limits.
+
+    The new secret is printed only once.
+    """
     with connect(url, cookie) as client:
         try:
             rotated = client.rotate_key(key_id, user_id=user, overlap_hours=overlap)
