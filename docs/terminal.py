@@ -35,7 +35,7 @@ LONGEST = 30.0
 
 
 def main() -> None:
-    """Run both commands and write the picture."""
+    """Run `summary` and `watch`, and write what they print as a picture."""
     options = argparse.ArgumentParser(prog="python -m docs.terminal")
     options.add_argument("--data", type=Path, required=True, help="the folder of the running stack")
     state = State.read(options.parse_args().data / STACK)

@@ -80,7 +80,7 @@ def parser() -> Parser:
 
 
 def serve(options: argparse.Namespace) -> None:
-    """Serve the API, the functions and AWS, until Ctrl-C."""
+    """Serve the API, the functions and the simulated AWS services, until Ctrl-C."""
     from local.data import exclusive
     from local.sockets import listening_socket
 

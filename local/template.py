@@ -224,7 +224,7 @@ def load(path: Path, local: Mapping[str, str], overrides: Mapping[str, str]) -> 
     values = _parameter_values(declared, parameters)
     _point_at_local_code(document)
     for name in [name for name, value in values.items() if isinstance(value, list)]:
-        # SAM would insert a list's text where CloudFormation inserts the list.
+        # Leave this to CloudFormation, which inserts the list itself: SAM would insert it as a string.
         document["Parameters"][name].pop("Default", None)
     logging.getLogger("samtranslator").setLevel(logging.CRITICAL)
     translator = Translator(

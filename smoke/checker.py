@@ -1,4 +1,4 @@
-"""Make calls from several threads, with retries like a client's, and check the answers with the model."""
+"""Make calls from several threads, with a client's retries, and compare the answers with the expected state."""
 
 import random
 import threading

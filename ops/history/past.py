@@ -105,7 +105,7 @@ class Past:
         self._change(self._closed)
 
     def delete_sums(self) -> None:
-        """Delete the stored sums. They no longer count, but summaries would pay for reading them."""
+        """Delete the stored sums. Summaries would ignore them, but still pay for reading them."""
         query = {
             "TableName": self.pasts.totals,
             "ConsistentRead": True,

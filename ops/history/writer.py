@@ -113,7 +113,7 @@ class Writer:
                 return
             self._pace(sum(-(-outcome.bytes // 1024) for outcome in waiting.values()))
             request = {"Statements": [insertion(self.table, outcome.item) for outcome in waiting.values()]}
-            # Because of `recorded_at`, a call that is sent too long after the check fails.
+            # If this call is sent too long after the check, it fails, because `recorded_at` is too old.
             answer = self.dynamodb.call("BatchExecuteStatement", request, recorded_at=past.checked_at)
             for row, response in zip([*waiting], answer["Responses"], strict=True):
                 code = response["Error"]["Code"] if "Error" in response else ""

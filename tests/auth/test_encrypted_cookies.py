@@ -39,7 +39,7 @@ def base64url(data: bytes) -> str:
 
 
 def token_of(family: EncryptedCookie, key: bytes, chance: random.Random, **changed_header: object) -> str:
-    """Encrypt with joserfc's cipher, but with any header."""
+    """Encrypt a token with joserfc's cipher. The header may also be one that joserfc would refuse."""
     header = base64url(json.dumps({"alg": "dir", "enc": family.encryption} | changed_header).encode())
     cipher: Any = JWERegistry.algorithms["enc"][family.encryption]
     plaintext, nonce = chance.randbytes(chance.randrange(40)), chance.randbytes(cipher.iv_size // 8)

@@ -23,6 +23,6 @@ def lives(template: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def person(tables: dict[str, str], lives: dict[str, Any]) -> None:
-    """Fill the tables with the rows that `lives` returns."""
+    """Fill the tables with all rows of one user, see `lives`."""
     assert tables.keys() == lives.keys()
     restore(lives)

@@ -133,7 +133,7 @@ HOLD_UPS: dict[str, Callable[[], Meets]] = {
 
 
 class Service(Network):
-    """A network that gets the fault of each request from the function `meets`."""
+    """A fake network. The function `meets` decides which fault each request meets."""
 
     def __init__(self, meets: Meets) -> None:
         super().__init__()

@@ -161,7 +161,7 @@ class Pair:
 
     @property
     def attempts(self) -> tuple[int, int]:
-        """Return the numbers of attempts that our client and botocore's made."""
+        """Return how many attempts our client made, and how many botocore's client made."""
         return self.networks[0].met, self.networks[1].met
 
 
@@ -233,7 +233,7 @@ def test_any_sequence_of_faults_has_the_same_results() -> None:
 
         @rule(data=st.data(), operation=st.sampled_from(sorted(OPERATIONS)))
         def call(self, data: st.DataObject, operation: str) -> None:
-            # The last answer must not be damaged, because then the two clients differ, as another test shows.
+            # Leave the last answer undamaged: after a damaged last answer, the two clients behave differently.
             whole = sorted(TROUBLES[operation].keys() - {"damage"})
             kinds = whole if self.has_failed_for_long else sorted(TROUBLES[operation])
             met = [data.draw(st.sampled_from(kinds)) for _ in range(data.draw(st.integers(0, 2)))]

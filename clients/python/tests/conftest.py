@@ -127,7 +127,7 @@ def export_function() -> str:
 
 
 def _of_fake() -> Iterator[Api]:
-    """Yield the fake as the API. Add summaries and exports, which the fake alone does not answer."""
+    """Yield the fake API, extended by summaries and exports, which it does not answer by itself."""
     clock = Clock()
     with OutcomesFake() as fake, pytest.MonkeyPatch.context() as patched:
         patched.setattr(instants, "now", lambda: clock.now)

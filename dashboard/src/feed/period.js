@@ -1,6 +1,6 @@
 import { localDay } from "../shared/time.js";
 
-/** Texts of the buttons for periods of the last days, by the number of days. */
+/** Labels of buttons such as "7 days", by the number of days. */
 export const PERIODS = new Map([
   ["7", "7 days"],
   ["30", "30 days"],

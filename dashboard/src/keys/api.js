@@ -12,7 +12,7 @@ import { explain, invalidResponse, request } from "../shared/request.js";
  */
 
 /**
- * Call the API. Throws a Problem unless the response is successful JSON, and what fetch throws when `signal` is aborted.
+ * Call the API. Throws a Problem unless the response is successful JSON. If `signal` is aborted, throws fetch's own error.
  * @param {"GET" | "POST" | "DELETE"} method
  * @param {URL} url
  * @param {AbortSignal} [signal]

@@ -92,7 +92,7 @@ class Calls:
             yield Say(notice)
 
     def _say_whose(self, sent: Iterable[Mapping[str, Any]], recorded: Iterable[Recorded | Result]) -> Call[None]:
-        """Warn if outcomes were recorded for a user that the caller may not expect, or for no user."""
+        """Warn if outcomes were recorded for no user, or for a user that could surprise the caller."""
         if self.defaults.owner == "session" and any(body.get("userId") is not None for body in sent):
             yield from self._say_once(f"Recorded for the user of {SESSION}: the given user_id was ignored")
         if any(each.unassigned for each in recorded):

@@ -60,7 +60,7 @@ Key = Annotated[
 
 
 class Work(BaseModel):
-    """A finished piece of work, as a model describes it: without a user."""
+    """A finished piece of work, as a language model describes it. It has no user, which the model must not choose."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -120,7 +120,7 @@ class _Request(NamedTuple):
         return version or WITH_BATCHES
 
     def _modern(self, message: Any) -> Response:
-        """Answer a request of the stateless revision. Raises RpcError."""
+        """Answer a request of MCP's stateless revision. Raises RpcError."""
         id_, method, params = _read(message)
         if id_ is None:
             return respond(202, "")

@@ -163,7 +163,7 @@ def _apart(text: str, many: int) -> list[Decimal]:
 
 
 def _exponent(number: Decimal) -> int:
-    return int(number.as_tuple().exponent)  # int() satisfies mypy, because the exponent of NaN and infinity is a letter
+    return int(number.as_tuple().exponent)  # int() is for mypy: of NaN and infinity, the exponent is a letter
 
 
 def _compress(text: str) -> bytes:
