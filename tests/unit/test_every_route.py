@@ -101,12 +101,14 @@ def test_a_failing_table_is_a_500_whose_cause_is_logged_and_a_throttled_one_a_50
 ) -> None:
     app, made, failure = ROUTES[route]
     monkeypatch.setattr(Connection, "post", lambda *_, **__: trouble(Request("", {}), pytest.fail))
-    response = app.handler(made(), None)
+    event = made()
+    event["requestContext"]["requestId"] = f"{route} {status}"  # unlike that of any earlier call
+    response = app.handler(event, None)
     busy = "Still adding up" if route == "summary" else "Busy"
     said = failure if status == 500 else busy
     assert (response["statusCode"], response["body"]) == (status, f'{{"error":"{said}"}}')
     assert response["headers"].get("Retry-After") == (None if status == 500 else "1")
     [line] = log()
-    assert (line["level"], line["correlation_id"]) == (level, "c6af9ac6-7b61-11e6-9a41-93e8deadbeef")
+    assert (line["level"], line["correlation_id"]) == (level, f"{route} {status}")
     assert cause in line.get("exception", "")
     assert status == 503 or line["exception_name"] in {"ServiceError", "Unavailable"}
