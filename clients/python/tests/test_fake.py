@@ -300,6 +300,18 @@ def test_what_the_fake_does_not_answer_is_501_with_a_sentence(outcomes_fake: Out
         assert (status, decode(body)["error"][:25]) == (501, "The fake does not answer ")
 
 
+FALSE_CONTROLS: list[tuple[str, dict[str, Any]]] = [
+    ("fail", {"status": 418}),
+    ("delay", {"hours": 1}),
+    ("delay", {"seconds": -1}),
+    ("delay", {"seconds": 1e300}),
+    ("delay", {"seconds": "1"}),
+    ("session", {"user_id": "Ava"}),
+    ("session", {"user_id": 0}),
+    ("session", {"user_id": 2**53}),
+]
+
+
 def test_the_command_serves_a_fake_that_other_languages_control() -> None:
     command = [sys.executable, "-m", "outcomes_client", "fake", "--port", "0", "--user", "43"]
     # If a shell runs the tests in the background, they ignore SIGINT. Undo that.
@@ -322,7 +334,8 @@ def test_the_command_serves_a_fake_that_other_languages_control() -> None:
             [recorded] = http.get("/fake/recorded").json()["recorded"]
             assert (recorded["title"], recorded["user_id"]) == ("Acme renewed", 43)
             assert control("session", user_id=7) == (200, {"cookie": "session=session-of-user-7"})
-            assert control("fail", status=418)[0] == control("delay", hours=1)[0] == 400
+            for name, wrong in FALSE_CONTROLS:
+                assert control(name, **wrong)[0] == 400, (name, wrong)
             assert control("stop")[0] == 404
         taken = subprocess.run([*command[:-4], "--port", said["OUTCOMES_URL"].rpartition(":")[2]], capture_output=True)
         assert (taken.returncode, taken.stdout) == (1, b"")

@@ -108,11 +108,18 @@ class OutcomesFake:
         self._failures.extend([status] * times)
 
     def delay(self, seconds: float) -> None:
-        """Delay the answers to all further calls by this time. `delay(0)` ends this."""
+        """Delay the answers to all further calls by this time. `delay(0)` ends this.
+
+        Raises ValueError unless the seconds are from 0 to 3,600.
+        """
+        if not 0 <= seconds <= 3600:
+            raise ValueError("seconds must be from 0 to 3600")
         self._delay = float(seconds)
 
     def session(self, user_id: int) -> str:
-        """Sign a user in. Return the value of the Cookie header."""
+        """Sign a user in. Return the value of the Cookie header. Raises ValueError unless the id is one of the API."""
+        if not isinstance(user_id, int) or not 1 <= user_id <= 2**53 - 1:
+            raise ValueError("user_id must be a whole number from 1 to 9007199254740991")
         token = f"session-of-user-{user_id}"
         row = {"token_sha256": {"S": sha256(token.encode()).hexdigest()}, "user_id": {"N": str(user_id)}}
         self._tables.put("SESSIONS_TABLE", row | {"expires_at": {"N": str(_NEVER)}})
