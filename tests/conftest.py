@@ -100,7 +100,9 @@ def run_main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Skip all waits between retries; a backoff's clock advances as if it had waited."""
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
-    monkeypatch.setattr("outcomes.aws.backoff.time", Stopwatch())
+    clock = Stopwatch()
+    for module in ("aws.backoff", "totals.materialized"):
+        monkeypatch.setattr(f"outcomes.{module}.time", clock)
     for pause in ("PAUSE", "THROTTLED_PAUSE"):
         monkeypatch.setattr(f"outcomes.aws.caller.{pause}", 0)
 
