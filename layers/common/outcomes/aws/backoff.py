@@ -20,13 +20,10 @@ KEYS_PER_CALL = 100  # https://docs.aws.amazon.com/amazondynamodb/latest/APIRefe
 
 
 class Backoff:
-    """The pauses between attempts, and a deadline after which no attempt may begin.
+    """The pauses between attempts, and a deadline after which no attempt may begin."""
 
-    seconds: the time until the deadline, by default RETRY_SECONDS.
-    """
-
-    def __init__(self, seconds: float | None = None) -> None:
-        self.at = time.monotonic() + (RETRY_SECONDS if seconds is None else seconds)
+    def __init__(self) -> None:
+        self.at = time.monotonic() + RETRY_SECONDS
         self.pause = 0.025
 
     def check(self) -> None:

@@ -128,8 +128,8 @@ class _Aggregation:
         current = OpenInterval(begin, last)
         at = begin
         entries = self.entries.recorded(begin, end) if end else self.entries.recorded_since(begin, settled)
-        # the interval contains all earlier entries, so it can end here
         for recorded_at, together in _by_instant(entries):
+            # The interval contains all earlier entries, so it can end at this instant.
             is_late = at > begin and (together is None or self._is_late(AGGREGATION_SECONDS))
             midnight = self.days.of(recorded_at).begin
             if at < over <= recorded_at:
@@ -172,7 +172,7 @@ class _Aggregation:
 
         Raises StillAddingUp if there is no time to read another page.
         """
-        backoff = Backoff(AGGREGATION_SECONDS + GRACE_SECONDS)
+        backoff = Backoff()  # only for its pauses: the deadline is that of the aggregation
         ahead = self.read_units / UNITS_PER_SECOND - 1 - (time.monotonic() - self.paced_since)
         if ahead > 0:
             time.sleep(ahead)
