@@ -1,6 +1,7 @@
 """Argument parsing and exit codes for commands."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -21,16 +22,23 @@ def exit_code(command: Callable[[], object], *, if_interrupted: str = "") -> int
     """Run a command and return the process's exit code.
 
     The exit code is 1 if the command returns true, and after a StackError, which is printed. if_interrupted: the text
-    to print after Ctrl-C or the end of the input.
+    to print if Ctrl-C, the end of the input or a closed output ends the command.
     """
     try:
-        return 1 if command() else 0
+        code = 1 if command() else 0
+        sys.stdout.flush()
+        return code
     except StackError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except (EOFError, KeyboardInterrupt):
         print(f"\n{if_interrupted}", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # the reader of the output, such as `| head`, closed the pipe
+        # https://docs.python.org/3/library/signal.html#note-on-sigpipe: without this, Python's last flush fails, too
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"error: the output was closed before the end. {if_interrupted}".rstrip(), file=sys.stderr)
+        return 141  # shells use 128 plus the number of the signal SIGPIPE
 
 
 def named_stack(text: str) -> str:

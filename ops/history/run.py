@@ -136,6 +136,8 @@ class Import:
 @contextmanager
 def _progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show a progress bar on a terminal. Yield a function that advances it."""
-    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+    console, on_terminal = Console(stderr=True), sys.stdout.isatty()
+    # With its default, `redirect_stdout` would also print on the terminal what the user sends to a file or a pipe.
+    with Progress(console=console, redirect_stdout=on_terminal, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task(what, total=total)
         yield partial(progress.advance, task)

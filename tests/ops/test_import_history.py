@@ -1,10 +1,11 @@
-"""`make import-history`: files, mappings, refused rows, and that what is imported equals its source."""
+"""`make import-history`: files, mappings, refused rows, and equality of the imported outcomes and their source."""
 
 import csv
 import itertools
 import json
 import os
 import random
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -68,7 +69,7 @@ def listed(user_id: int = 42) -> list[Any]:
 
 
 class TestRows:
-    """What becomes of a row."""
+    """Import and refusal of single rows."""
 
     def test_a_row_as_psql_writes_it_is_imported(self, tmp_path: Path) -> None:
         row = '17,42,7,deal_closed,"Renewed ""Acme""",,12.50,"{""a"": 1.50}",2026-04-01 14:00:00.123999+02'
@@ -344,6 +345,16 @@ def test_erased_users_are_refused(small_file: Path, capsys: pytest.CaptureFixtur
     assert "line 1: user 42 was erased" in capsys.readouterr().out
     assert listed(42) == []
     assert len(listed(43)) == 6
+
+
+def test_refused_rows_stay_in_the_output_while_a_terminal_shows_progress(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert import_all(write_ndjson(tmp_path / "old.ndjson", [{}])) == 1
+    output, progress = capsys.readouterr()
+    assert output.startswith("line 1: id is missing\n")
+    assert "Reading" in progress
 
 
 class TestTheCommand:
