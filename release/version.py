@@ -17,7 +17,7 @@ STATED = {
     "openapi.yaml": [r"^  version: (.+)"],
     "uv.lock": [r'^name = "outcomes-api"\nversion = "(.+)"', r'^name = "outcomes-client"\nversion = "(.+)"'],
 }
-"""Where each file states the version, as patterns whose group is the version."""
+"""The patterns that find the version in each file. The group of a pattern is the version."""
 
 
 def main() -> int:

@@ -1,7 +1,9 @@
 """Helpers for corrections, and tables of permissions and status changes."""
 
 import json
+from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from outcomes.contract.models import NewOutcome
@@ -12,6 +14,7 @@ from functions.get_outcome import app as get_outcome
 from functions.list_outcomes import app as list_outcomes
 from functions.summarize_outcomes import app as summarize_outcomes
 from tests.events import KEY, agent, proxy_event, session
+from tests.faults import Fault, Request, Send, faulty
 
 OWNER = session(42)
 AGENT = agent("record correct")
@@ -31,6 +34,20 @@ TALLIES = {
 }
 """The tallies in which an outcome counts, by status."""
 STATUSES = [*TALLIES]
+
+writes_meet = partial(faulty, correct_outcome.corrections.store.dynamodb, "TransactWriteItems")
+
+
+def meanwhile(*writes: Callable[[], Any]) -> Fault:
+    """Return a fault that makes another write before each attempt, until none is left."""
+    left = list(writes)
+
+    def fault(_request: Request, send: Send) -> Any:
+        if left:
+            left.pop(0)()
+        return send()
+
+    return fault
 
 
 def given(recorded_by: str | None = "key", status: str = "recorded", user_id: int | None = 42, **fields: Any) -> str:

@@ -1,4 +1,4 @@
-"""Who may call which route: each caller on each route, through API Gateway, the authorizer and the function."""
+"""Access of each caller to each route, through API Gateway, the authorizer and the function."""
 
 import json
 import re
@@ -48,7 +48,7 @@ revoked agent key, session of 7     | 7          | 7          | 7           | 7
 agent may read, AgentKeys off       | 401        | 401        | 401         | 401
 agent may read, session, AgentKeys off | 42      | 42         | 42          | 42
 """
-"""Whose outcomes a caller reads, by the parameter `userId`, or the error. It is the same for all of READS."""
+"""The user whose outcomes a caller reads, or the error, by the parameter `userId`. All of READS answer the same."""
 
 AMEND = {"type": "amend", "userId": 42, "reason": "Misspelt", "changes": {"title": "y"}}
 OTHERS: dict[str, tuple[str, str, Any]] = {

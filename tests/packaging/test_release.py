@@ -1,4 +1,4 @@
-"""What `make release-check` refuses, and what it writes. Only GitHub's workflows run the complete command."""
+"""Refusals and output of `make release-check`. Only GitHub's workflows run the complete command."""
 
 import hashlib
 import os

@@ -22,16 +22,17 @@ from tests.corrections import (
     given,
     ledger,
     listed,
+    meanwhile,
     read,
     stored,
     summary,
+    writes_meet,
 )
 from tests.events import KEY, agent, proxy_event, session
-from tests.faults import DENIED, THROTTLED, Fault, Request, Send, cancelled, error, faulty, fine, lost, unreachable
+from tests.faults import DENIED, THROTTLED, Fault, Request, Send, cancelled, error, fine, lost, unreachable
 
 pytestmark = pytest.mark.usefixtures("tables")
 
-writes_meet = partial(faulty, correct_outcome.corrections.store.dynamodb, "TransactWriteItems")
 unassigned = partial(given, user_id=None)
 
 NOT_POSSIBLE = 409, {"error": "Not possible"}
@@ -150,7 +151,7 @@ def test_a_retry_of_the_original_recording_is_still_a_replay() -> None:
     assert assign(id_)[1] == answer  # assigning the original again returns the new id
 
 
-# ── Who may, and what is refused ──────────────────────────────────────────────────────────────────────────────────────
+# ── Permissions and refusals ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("caller", [OWNER, session(43), AGENT, agent("record correct read")])
@@ -229,7 +230,7 @@ def test_a_retry_gets_the_same_answer_and_assigns_once(faults: list[Fault], stat
 
 
 @pytest.mark.parametrize(
-    ("meanwhile", "answer"),
+    ("other", "answer"),
     [
         (lambda id_: assign(id_, 43), NOT_POSSIBLE),
         (lambda id_: correct(id_, KEY, VOID), NOT_POSSIBLE),
@@ -239,10 +240,10 @@ def test_a_retry_gets_the_same_answer_and_assigns_once(faults: list[Fault], stat
     ids=["another user", "void", "amend", "the same user"],
 )
 @pytest.mark.parametrize("is_lost", [False, True])
-def test_of_two_writes_at_once_the_second_follows_the_first(meanwhile: Any, answer: Any, is_lost: bool) -> None:
+def test_of_two_writes_at_once_the_second_follows_the_first(other: Any, answer: Any, is_lost: bool) -> None:
     """Another write happens after an assignment's read and before its write. The assignment's answer may be lost."""
     id_ = unassigned()
-    others = [meanwhile]
+    others = [other]
 
     def interfere(_request: Request, send: Send) -> Any:
         if others:
@@ -264,13 +265,8 @@ def test_of_two_writes_at_once_the_second_follows_the_first(meanwhile: Any, answ
 
 def test_a_correction_that_an_assignment_overtakes_is_not_possible() -> None:
     id_ = unassigned()
-    others = [partial(assign, id_)]
-
-    def interfere(_request: Request, send: Send) -> Any:
-        if others:
-            assert others.pop()()[0] == 200
-        return send()
-
-    with writes_meet(interfere):
+    assigned: list[Any] = []
+    with writes_meet(meanwhile(lambda: assigned.append(assign(id_)))):
         assert correct(id_, KEY, AMEND)[0] == 409
+    assert [status for status, _ in assigned] == [200]
     assert original(id_)["title"] == {"S": ""}

@@ -1,4 +1,4 @@
-"""How request bodies are read: pydantic's engine, the error details and openapi.yaml follow the same rules."""
+"""Validation of request bodies: pydantic's engine, the error details and openapi.yaml follow the same rules."""
 
 import subprocess
 import sys

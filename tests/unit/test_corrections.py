@@ -1,7 +1,6 @@
 """Corrections: permissions, status changes, validation, idempotency, races, and the history."""
 
 import json
-from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -35,16 +34,17 @@ from tests.corrections import (
     given,
     ledger,
     listed,
+    meanwhile,
     read,
     stored,
     summary,
+    writes_meet,
 )
 from tests.events import KEY, agent, proxy_event, session
 from tests.faults import DENIED, THROTTLED, Fault, answered, cancelled, error, faulty, fine, lost, unreachable, vanished
 
 pytestmark = pytest.mark.usefixtures("tables")
 
-writes_meet = partial(faulty, correct_outcome.corrections.store.dynamodb, "TransactWriteItems")
 reads_of_corrections_meet = partial(faulty, correct_outcome.corrections.store.dynamodb, "BatchGetItem")
 reads_meet = partial(faulty, get_outcome.store.dynamodb, "BatchGetItem")
 
@@ -731,18 +731,6 @@ def test_an_idempotency_key_is_forgotten_after_35_days(monkeypatch: pytest.Monke
 # ── Races and failures ────────────────────────────────────────────────────────────────────────────────────────────────
 
 CONFLICT = cancelled("TransactionConflict", "None")
-
-
-def meanwhile(*corrections: Callable[[], Any]) -> Fault:
-    """Return a fault that makes another correction before each attempt, until none is left."""
-    left = list(corrections)
-
-    def fault(_request: Any, send: Any) -> Any:
-        if left:
-            left.pop(0)()
-        return send()
-
-    return fault
 
 
 @pytest.mark.usefixtures("no_waiting")

@@ -44,7 +44,7 @@ _MEDIA_TYPES: dict[ExportFormat, str] = {"csv": "text/csv", "ndjson": "applicati
 
 
 Whose = int | Literal["none"]
-"""Whose outcomes the platform reads: a user's, or those without a user."""
+"""The user whose outcomes the platform reads, or "none" for outcomes without a user."""
 Kind = Literal["amend", "void", "confirm", "dispute", "uphold"]
 _BY: dict[Kind, By] = {"confirm": "session", "dispute": "session", "uphold": "key"}
 _DOES: dict[Kind, str] = {
