@@ -1,7 +1,7 @@
 """Helpers for corrections, and tables of permissions and status changes."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -108,11 +108,19 @@ def get_without_user(id_: str) -> Any:
     return read(response["body"])
 
 
+def pages(caller: dict[str, Any] = OWNER, **query: Any) -> Iterator[list[Any]]:
+    """Yield the outcomes of each page of a list."""
+    while query.get("cursor", "") is not None:
+        response = list_outcomes.handler(proxy_event("GET", authorizer=caller, query=query), None)
+        assert response["statusCode"] == 200, response["body"]
+        page = read(response["body"])
+        yield page["outcomes"]
+        query["cursor"] = page["next_cursor"]
+
+
 def listed(**query: Any) -> list[Any]:
-    response = list_outcomes.handler(proxy_event("GET", authorizer=OWNER, query=query), None)
-    assert response["statusCode"] == 200, response["body"]
-    outcomes: list[Any] = read(response["body"])["outcomes"]
-    return outcomes
+    """Return the outcomes of the first page."""
+    return next(pages(**query))
 
 
 def ledger() -> list[Any]:

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 from outcomes.aws.caller import MAX_AGE
@@ -10,8 +11,7 @@ from outcomes.events.stream import event_of
 
 from functions.export_outcomes import app as export_outcomes
 from functions.get_outcome import app as get_outcome
-from functions.list_outcomes import app as list_outcomes
-from tests.corrections import TALLIES
+from tests.corrections import TALLIES, pages
 from tests.events import proxy_event
 from tests.interleaving.callers import NOBODY, OWNER, PERIODS, USER, Callers
 from tests.interleaving.seam import MOST_SKEW, Seam
@@ -32,7 +32,7 @@ class Checks:
         self.entries = {id_of(row): row for row in rows if row["created_at"]["S"].startswith("~")}
         self.owned = {id_: item for id_, item in self.items.items() if item["user_id"] == {"S": str(USER)}}
         self.owned_entries = {id_: row for id_, row in self.entries.items() if row["user_id"] == {"S": str(USER)}}
-        self.listed = self._listed(OWNER)
+        self.listed = _listed(OWNER)
 
     def all(self) -> None:
         """Check all invariants. Raises AssertionError."""
@@ -117,7 +117,7 @@ class Checks:
     def summaries_agree(self) -> None:
         looks = [(OWNER, self.listed, period) for period in PERIODS]
         if self.callers.unassigned:  # one look, as it reads 16 partitions
-            looks.append((NOBODY, self._listed(NOBODY), self.callers.random.choice(PERIODS)))
+            looks.append((NOBODY, _listed(NOBODY), self.callers.random.choice(PERIODS)))
         for by, listed, (since, until) in looks:
             answer = self.callers.summary(since, until, by)
             assert answer.status == 200, answer
@@ -191,14 +191,9 @@ class Checks:
         for key in self.callers.keys:
             self.callers.by_agent_key(key)
 
-    def _listed(self, by: dict[str, Any]) -> list[Any]:
-        query: dict[str, Any] = {"userId": "none", "limit": "50", "include": "ledger"}
-        found: list[Any] = []
-        while query.get("cursor", "") is not None:
-            page = json_text.read(list_outcomes.handler(proxy_event("GET", authorizer=by, query=query), None)["body"])
-            found += page["outcomes"]
-            query["cursor"] = page["next_cursor"]
-        return found
+
+def _listed(by: dict[str, Any]) -> list[Any]:
+    return list(chain.from_iterable(pages(by, userId="none", limit="50", include="ledger")))
 
 
 def id_of(row: Any) -> str:

@@ -24,7 +24,6 @@ from outcomes.privacy.erasure import hashed
 from outcomes.totals import settled_intervals
 
 from functions.export_outcomes import app as export_outcomes
-from functions.list_outcomes import app as list_outcomes
 from functions.summarize_outcomes import app as summarize_outcomes
 from local.environment import REGION
 from ops import import_history
@@ -33,6 +32,7 @@ from ops.history import writer
 from ops.history.mapper import ulid_of
 from tests.aws import PARAMETERS, STACKS, aws_client, scan
 from tests.conftest import RunMain
+from tests.corrections import pages
 from tests.events import KEY, proxy_event, session
 from tests.faults import THROTTLED, Fault, Request, answered, error, lost, vanished
 from tests.interleaving.schedule import Killed
@@ -57,15 +57,7 @@ def csv_file(folder: Path, *lines: str, heading: str = HEADING) -> Path:
 
 def listed(user_id: int = 42) -> list[Any]:
     """Return all outcomes of a user as listed with the ledger."""
-    found: list[Any] = []
-    query: dict[str, Any] = {"limit": "50", "include": "ledger"}
-    while query.get("cursor", "") is not None:
-        page = json_text.read(
-            list_outcomes.handler(proxy_event("GET", authorizer=session(user_id), query=query), None)["body"]
-        )
-        found += page["outcomes"]
-        query["cursor"] = page["next_cursor"]
-    return found
+    return list(itertools.chain.from_iterable(pages(session(user_id), limit="50", include="ledger")))
 
 
 class TestRows:

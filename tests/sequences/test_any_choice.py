@@ -4,7 +4,7 @@ import csv
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from io import StringIO
-from itertools import product
+from itertools import chain, product
 from random import Random
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 from outcomes.contract import instants, json_text
 
 from functions.export_outcomes import app as export_outcomes
-from functions.list_outcomes import app as list_outcomes
 from functions.summarize_outcomes import app as summarize_outcomes
 from tests.conftest import template_tables
-from tests.corrections import BODIES, OWNER, correct
+from tests.corrections import BODIES, OWNER, correct, pages
 from tests.events import KEY, proxy_event
 from tests.oracle import Choice, Outcome, added_up, said, shown
 from tests.people import record
@@ -67,7 +66,7 @@ def ledger(template: Any) -> Iterator[list[Outcome]]:
                 assert status == 200, answer
         record(43)
         at = BEGIN + 10 * DAY
-        yield listed({"include": "ledger"}, 50)
+        yield list(chain.from_iterable(pages(limit="50", include="ledger")))
 
 
 class Asked(NamedTuple):
@@ -122,7 +121,7 @@ def test_lists_exports_and_summaries_equal_the_oracle_for_any_filters(ledger: li
         more: dict[str, Any] = {"status": [*choice.statuses]} if choice.statuses else {}
         more |= {"include": "ledger"} if asked.ledger else {}
         expected = shown(ledger, choice, with_void=asked.ledger or bool(choice.statuses))
-        assert ids(listed(query | more, asked.limit)) == ids(expected)
+        assert ids(chain.from_iterable(pages(**query | more | {"limit": str(asked.limit)}))) == ids(expected)
 
         standing = shown(ledger, choice._replace(statuses=()), with_void=False)
         lines = get(export_outcomes.handler, query | {"format": "ndjson"}).splitlines()
@@ -136,18 +135,6 @@ def test_lists_exports_and_summaries_equal_the_oracle_for_any_filters(ledger: li
         )
 
     show()
-
-
-def listed(query: dict[str, Any], limit: int) -> list[Outcome]:
-    """Return the outcomes of all pages, with `limit` outcomes per page."""
-    found: list[Outcome] = []
-    cursor: dict[str, Any] = {}
-    while True:
-        page = json_text.read(get(list_outcomes.handler, query | {"limit": str(limit)} | cursor))
-        found += page["outcomes"]
-        if page["next_cursor"] is None:
-            return found
-        cursor = {"cursor": page["next_cursor"]}
 
 
 def get(handler: Callable[[Any, None], Any], query: dict[str, Any]) -> str:

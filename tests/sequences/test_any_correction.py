@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 from unittest.mock import patch
 
@@ -14,10 +15,9 @@ from outcomes.contract.limits import MAX_CORRECTIONS
 from outcomes.ledger.store import LIMITS
 
 from functions.correct_outcome import app as correct_outcome
-from functions.list_outcomes import app as list_outcomes
 from functions.record_outcome import app as record_outcome
 from functions.summarize_outcomes import app as summarize_outcomes
-from tests.corrections import BODIES, OWNER, correct, forget_counts, get, listed, read, stored
+from tests.corrections import BODIES, OWNER, correct, forget_counts, get, listed, pages, read, stored
 from tests.events import KEY, agent, proxy_event
 from tests.faults import Fault, Request, Send, cancelled, faulty, fine, lost, unreachable
 from tests.sequences.ledger import BUDGETS, BY_NAME, GROUPS, Ledger, Sent, add, day, exact
@@ -186,7 +186,7 @@ class AnyCorrection(OnTables):
 
     @invariant()
     def lists_equal_the_model(self) -> None:
-        found = list(pages())
+        found = list(chain.from_iterable(pages(limit="2", include="ledger")))
         assert {each["id"]: each for each in found} == self.model.outcomes
         by_time = sorted(found, key=lambda each: (each["created_at"], each["id"]), reverse=True)
         assert found == by_time
@@ -226,15 +226,6 @@ def test_any_sequence_of_recordings_and_corrections_equals_the_model(template: A
 
 def send(sent: Sent) -> tuple[int, Any, dict[str, str]]:
     return correct(sent.id_, BY_NAME[sent.by], sent.body, key=sent.key)
-
-
-def pages() -> Iterator[Any]:
-    """Yield all outcomes with the ledger's fields, two per page."""
-    query: dict[str, Any] = {"limit": "2", "include": "ledger"}
-    while query.get("cursor", "") is not None:
-        page = read(list_outcomes.handler(proxy_event("GET", authorizer=OWNER, query=query), None)["body"])
-        yield from page["outcomes"]
-        query["cursor"] = page["next_cursor"]
 
 
 type Counted = tuple[Any, int, Decimal]

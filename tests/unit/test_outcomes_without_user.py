@@ -17,6 +17,7 @@ from functions.export_outcomes import app as export_outcomes
 from functions.get_outcome import app as get_outcome
 from functions.list_outcomes import app as list_outcomes
 from functions.summarize_outcomes import app as summarize_outcomes
+from tests.corrections import pages
 from tests.events import KEY, proxy_event
 
 NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
@@ -41,15 +42,9 @@ def get(app: Any, **query: Any) -> dict[str, Any]:
 
 
 def walk(**query: str) -> list[list[str]]:
-    pages: list[list[str]] = []
-    cursor: dict[str, str] = {}
-    while True:
-        answer = json.loads(get(list_outcomes, **query, **cursor)["body"])
-        pages.append([outcome["id"] for outcome in answer["outcomes"]])
-        assert {outcome["user_id"] for outcome in answer["outcomes"]} <= {None}
-        if answer["next_cursor"] is None:
-            return pages
-        cursor = {"cursor": answer["next_cursor"]}
+    found = list(pages(NOBODY, userId="none", **query))
+    assert {outcome["user_id"] for page in found for outcome in page} <= {None}
+    return [[outcome["id"] for outcome in page] for page in found]
 
 
 def exported(**query: str) -> list[list[str]]:
