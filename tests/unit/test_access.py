@@ -180,10 +180,21 @@ def test_a_full_response_ends_a_page_and_the_cursor_goes_on(monkeypatch: pytest.
 
 def test_a_portion_out_of_time_ends_a_page_and_the_cursor_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = lines()
-    ticks = iter(range(0, 10**9, 3))  # each portion has time for only a few calls
+    ticks = iter(range(0, 10**9, 5))  # each portion has time for only a few calls
     monkeypatch.setattr("outcomes.privacy.data_sources.time.monotonic", lambda: next(ticks))
     assert len(pages()) > 3
     assert lines() == whole
+
+
+def test_reading_the_originals_of_corrections_is_paced(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("outcomes.privacy.data_sources.time.sleep", waits.append)
+    monkeypatch.setattr(app.access, "bounds", data_sources.Bounds(read_units=40, write_units=40))
+    originals = [
+        row for row in moto_tables()["OutcomesTable"].all_items() if "assigned_to" in row.to_json()["Attributes"]
+    ]
+    lines()
+    assert sum(waits) == pytest.approx(len(originals) / (data_sources.SHARE * 40))
 
 
 def test_a_throttled_table_asks_to_wait() -> None:

@@ -8,9 +8,10 @@ write.
 import json
 import time
 from collections.abc import Iterator
+from itertools import batched
 from typing import Any, NamedTuple
 
-from outcomes.aws.backoff import Backoff, read_items
+from outcomes.aws.backoff import KEYS_PER_CALL, Backoff, read_items
 from outcomes.aws.caller import Answer, Limits
 from outcomes.aws.services import DynamoDB, Item
 from outcomes.contract import key_text
@@ -147,9 +148,13 @@ class Portion:
 
     def _with_user(self, source: UserDataSource, rows: list[Item], user_id: int | None) -> list[Item]:
         corrected = {row["outcome"]["S"] for row in rows if is_correction(row)}
-        self.check()
-        keys = [item_key(None, id_) for id_ in corrected]
-        outcomes = {id_of(item): item for item in read_items(self.dynamodb, source.table, keys, Backoff())}
+        outcomes: dict[str, Item] = {}
+        for ids in batched(corrected, KEYS_PER_CALL, strict=False):
+            self.check()
+            keys = [item_key(None, id_) for id_ in ids]
+            items = read_items(self.dynamodb, source.table, keys, Backoff())
+            outcomes |= {id_of(item): item for item in items}
+            self.rest({"CapacityUnits": len(items)}, self.bounds.read_units)  # most items need one unit
         found = []
         for row in rows:
             outcome = outcomes.get(row["outcome"]["S"], {}) if is_correction(row) else row
