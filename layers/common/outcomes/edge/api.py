@@ -173,9 +173,8 @@ def reader(event: Event, caller: Caller) -> int | None:
     if caller.reads is None:
         message = "reading a user's outcomes with INTERNAL_API_KEY needs PlatformMayRead=true"
         raise Forbidden(details=[Fault(field="userId", message=message)])
-    if (
-        queries.reader(caller.reads) != user_id
-    ):  # cached for another user by the old stage, see the authorizer's `_allow`
+    # They differ if the old stage cached the policy of a read of another user, see the authorizer's `_allow`.
+    if queries.reader(caller.reads) != user_id:
         raise Unauthorized
     return user_id
 
