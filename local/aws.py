@@ -33,7 +33,7 @@ TABLE_PROPERTIES = {
 }
 
 CLOSE_SECONDS = 1.0
-"""How long requests in progress may take when serving ends."""
+"""Maximum seconds for requests that are in progress when serving ends."""
 
 log = logging.getLogger("local")
 

@@ -16,7 +16,7 @@ from ops.errors import StackError, one_line
 
 ROOT = Path(__file__).parents[1]
 
-# How long browsers and CloudFront cache a file. This is short because a file's name never changes.
+# Browsers and CloudFront cache a file for this time. It is short because a file's name never changes.
 MAX_AGE_SECONDS = 300
 
 

@@ -151,9 +151,9 @@ class Past:
         return before._replace(runs=others)
 
     def _change(self, change: Callable[[Imports, int], Imports]) -> Imports:
-        """Replace the row by what `change` makes of it and of DynamoDB's time. Return that.
+        """Compute a new row from the current row and DynamoDB's time. Store it and return it.
 
-        Read the row again if others changed it.
+        If another write comes first, read the row and compute the new row again.
         """
         key = _key(self.partition)
         get = {"TableName": self.pasts.totals, "Key": key, "ConsistentRead": True}
