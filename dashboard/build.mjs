@@ -1,5 +1,6 @@
-// Bundle each element's modules into the one file that pages load: node build.mjs [folder]
-import { readFile, writeFile } from "node:fs/promises";
+// Bundle each element's modules into the files that pages load: node build.mjs [folder]
+import { createHash } from "node:crypto";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { build, transform } from "esbuild";
 import { minify } from "terser";
 
@@ -16,16 +17,34 @@ const cssAsText = {
   },
 };
 
+/** @type {import("esbuild").Plugin} Leaves the feed's second file out of the first, which imports it on demand */
+const secondFile = {
+  name: "second file",
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/more\.js$/ }, () => ({ path: "./value-delivered-more.js", external: true }));
+  },
+};
+
+// Both files of the feed contain this hash, so that the first notices a second one of another version.
+const hash = createHash("sha256");
+for (const folder of ["src/feed", "src/shared"])
+  for (const name of (await readdir(folder)).sort()) hash.update(await readFile(`${folder}/${name}`));
+
 const { outputFiles } = await build({
   write: false,
-  entryPoints: { "value-delivered": "src/feed/element.js", "outcome-keys": "src/keys/element.js" },
+  entryPoints: {
+    "value-delivered": "src/feed/element.js",
+    "value-delivered-more": "src/feed/more.js",
+    "outcome-keys": "src/keys/element.js",
+  },
+  define: { BUILD: JSON.stringify(hash.digest("base64url").slice(0, 8)) },
   outdir: process.argv[2] ?? "public",
   bundle: true,
   minify: true,
   format: "esm",
   target: "es2024",
   charset: "utf8",
-  plugins: [cssAsText],
+  plugins: [cssAsText, secondFile],
 });
 // terser's output is 2 % smaller than that of esbuild, when compressed.
 for (const { path, text } of outputFiles) {

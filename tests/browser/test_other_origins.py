@@ -9,9 +9,8 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Platform, Visitor
 
-FEED, KEYS = (
-    Path(__file__).parents[2] / "dashboard/public" / name for name in ("value-delivered.js", "outcome-keys.js")
-)
+SERVED = Path(__file__).parents[2] / "dashboard/public"
+FEED, KEYS = "value-delivered", "outcome-keys"
 
 DASHBOARDS = ["app.example.com", "beta.example.com"]
 FIRST_DASHBOARD = DASHBOARDS[0]
@@ -221,17 +220,18 @@ class TestAStranger:
         assert platform.titles(visitor.user_id) == []
 
 
-def _embed(page: Page, module: Path, endpoint: str) -> None:
+def _embed(page: Page, element: str, endpoint: str) -> None:
     """Load the script of an element, and insert the element into the page. Both have the same name."""
-    if not page.evaluate("name => Boolean(customElements.get(name))", module.stem):
-        page.add_script_tag(path=module, type="module")
+    page.route("**/*.js", lambda route: route.fulfill(path=SERVED / route.request.url.rpartition("/")[2]))
+    if not page.evaluate("name => Boolean(customElements.get(name))", element):
+        page.add_script_tag(url=f"/{element}.js", type="module")
     page.evaluate(
         """([name, endpoint]) => {
             const element = document.createElement(name)
             element.setAttribute("endpoint", endpoint)
             document.body.append(element)
         }""",
-        [module.stem, endpoint],
+        [element, endpoint],
     )
 
 

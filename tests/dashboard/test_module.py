@@ -1,4 +1,4 @@
-"""value-delivered.js and outcome-keys.js, the files that a page loads: their manifest, theme and size."""
+"""The files that a page loads, and the one that the feed loads later: their manifest, theme and size."""
 
 import gzip
 import json
@@ -8,14 +8,16 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.dashboard.conftest import ROOT, Open, set_theme
 from tests.dashboard.ledger import Ledger
+from tests.dashboard.recorded import Recorded
 
 SOURCES = ROOT / "dashboard"
 SERVED = SOURCES / "public"
 NAMES = ("value-delivered.js", "outcome-keys.js")
+LATER = "value-delivered-more.js"
 MODULES = sorted(SOURCES.glob("src/*/*.*"))
 MOST_LINES = 300
 MANIFEST = SOURCES / "custom-elements.json"
@@ -36,7 +38,7 @@ def test_the_bundles_are_up_to_date(tmp_path: Path) -> None:
         pytest.skip("esbuild is not installed: make test installs it where there is npm")
     minify = ["npm", "run", "--prefix", str(SOURCES), "--silent", "minify", "--", str(tmp_path)]
     subprocess.run(minify, check=True)
-    for name in NAMES:
+    for name in (*NAMES, LATER):
         made = (tmp_path / name).read_text()
         assert made == (SERVED / name).read_text(), f"{name} is out of date: run make dashboard"
 
@@ -47,10 +49,12 @@ def test_a_module_has_at_most_300_lines() -> None:
     assert {name: number for name, number in lines.items() if number > MOST_LINES} == {}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, LATER])
 def test_a_bundle_loads_nothing_else_and_makes_no_markup_from_strings(name: str) -> None:
     foreign = r"(?:^|;)import\b|\bimport\(|innerHTML|insertAdjacentHTML|document\.write|https?://(?!www\.w3\.org)"
-    assert re.findall(foreign, (SERVED / name).read_text(), re.MULTILINE) == []
+    # The first file of the feed has the only two imports: of the second, and of its URL after a failure.
+    text = re.sub(rf'import\("./{LATER}"\)|import\((?=\w\))', "", (SERVED / name).read_text())
+    assert re.findall(foreign, text, re.MULTILINE) == []
 
 
 @pytest.mark.parametrize("tag", ELEMENTS)
@@ -83,7 +87,7 @@ def test_the_manifest_names_the_files_that_pages_load() -> None:
         [declared], [exported] = module["declarations"], module["exports"]
         assert (SOURCES / module["path"]).stem == declared["tagName"] == exported["name"]
         assert exported["declaration"] == {"name": declared["name"], "module": module["path"]}
-    assert sorted(ELEMENTS) == sorted(path.stem for path in SERVED.glob("*.js"))
+    assert sorted([*ELEMENTS, Path(LATER).stem]) == sorted(path.stem for path in SERVED.glob("*.js"))
 
 
 @pytest.mark.parametrize("tag", ELEMENTS)
@@ -118,3 +122,35 @@ def test_a_page_may_load_and_show_the_feed_twice(open_feed: Open, ledger: Ledger
     page.evaluate("import('/value-delivered.js?again')")
     page.evaluate("document.body.append(document.querySelector('value-delivered').cloneNode())")
     expect(page.locator(".rows li")).to_have_count(2)
+
+
+@pytest.mark.at_noon
+def test_the_second_file_is_loaded_when_it_is_needed_and_again_after_a_failure(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    recorded.has("Work")
+    second = (SERVED / LATER).read_text()
+    answers = ["", second.replace(re.findall(r'"([\w-]{8})"', second)[-1], "of-later"), "", second]
+    asked = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.url)
+        body = answers.pop(0)
+        route.fulfill(body=body, content_type="text/javascript") if body else route.abort()
+
+    page.route(f"**/{LATER}*", answer)
+    open_feed(reload=True)
+    expect(page.locator(".total")).to_have_text("$1,200.50")
+    assert asked == []
+    page.locator(".rows summary").click()
+    row = page.locator(".rows li")
+    again = row.get_by_role("button", name="Try again")
+    expect(row.get_by_role("alert")).to_have_text("A file of this page could not be loaded.")
+    again.press("Enter")
+    expect(row.get_by_role("alert")).to_have_text("This page is out of date. Reload it.")
+    page.get_by_role("button", name="Download").click()
+    expect(page.locator(".download .fault")).to_have_text("Not downloaded. A file of this page could not be loaded.")
+    again.press("Enter")
+    expect(row.get_by_role("button", name="This is right")).to_be_visible()
+    expect(row.locator(".past li")).to_have_count(1)
+    assert len(asked) == len(set(asked)) == 4

@@ -1,24 +1,12 @@
 import { button, html } from "../shared/dom.js";
-import { asProblem, Problem, request } from "../shared/request.js";
-import { isRetryable } from "./api.js";
+import { asProblem } from "../shared/request.js";
 import { isoDay } from "./format.js";
+import { loadMore } from "./load.js";
 import { midnight } from "./period.js";
 
+/** @import {Problem} from "../shared/request.js" */
 /** @import {Api} from "./api.js" */
 /** @import {Choice} from "./choice.js" */
-
-const PART_TIMEOUT_MS = 120_000; // a part has some megabytes
-const PART_TRIES = 4;
-
-/** @param {number} seconds @param {AbortSignal} signal */
-const pause = (seconds, signal) =>
-  new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, seconds * 1000);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    });
-  });
 
 /** Downloads a period's outcomes as one CSV file, part by part, with a progress bar and a Cancel button. */
 export class Download {
@@ -71,27 +59,14 @@ export class Download {
     this.#bar.removeAttribute("value");
     this.#fault.textContent = "";
     this.#button.textContent = "Cancel";
-    /** @type {BlobPart[]} */
-    const parts = ["\ufeff"]; // the BOM makes spreadsheets read UTF-8
-    let owner;
     try {
-      /** @type {string | null} */
-      let cursor = null;
-      do {
-        if (cursor) url.searchParams.set("cursor", cursor);
-        const part = await this.#read(url, running.signal);
-        const id = /^\w+,(\d+),/m.exec(part.text)?.[1]; // undefined for an empty part
-        owner ??= id;
-        if (id && id !== owner) throw new Problem("error", "Another user has signed in.");
-        parts.push(new Blob([part.text]));
-        cursor = part.headers.get("next-cursor");
-        // Lines are sorted by time, newest first, so the time in the last line shows the progress.
-        const reached = Date.parse(/([^,]+),[^,]+,\w+,[^,]*\r\n$/.exec(part.text.slice(-300))?.[1] ?? "");
-        if (reached) this.#bar.value = (until - reached) / (until - from.getTime());
-      } while (cursor);
-      const file = URL.createObjectURL(new Blob(parts, { type: "text/csv" }));
-      html("a", { href: file, download: name }).click();
-      setTimeout(() => URL.revokeObjectURL(file), 60_000); // no event tells when it has been read
+      const { readParts } = await loadMore();
+      const file = await readParts(url, running.signal, (time) => {
+        this.#bar.value = (until - time) / (until - from.getTime());
+      });
+      const address = URL.createObjectURL(file);
+      html("a", { href: address, download: name }).click();
+      setTimeout(() => URL.revokeObjectURL(address), 60_000); // no event tells when it has been read
     } catch (error) {
       if (running.signal.aborted) return;
       const problem = asProblem(error);
@@ -99,20 +74,5 @@ export class Download {
       else this.#fault.textContent = `Not downloaded. ${problem.message || "You are offline."}`;
     }
     this.forget();
-  }
-
-  /** @param {URL} url @param {AbortSignal} signal */
-  async #read(url, signal) {
-    for (let tries = 1; ; tries += 1) {
-      try {
-        const part = await request(url, signal, { headers: { accept: "text/csv" }, timeout: PART_TIMEOUT_MS });
-        if (part.problem) throw part.problem;
-        return part;
-      } catch (error) {
-        const isFinal = tries === PART_TRIES || !(error instanceof Problem) || error.kind !== "error";
-        if (isFinal || !isRetryable(error)) throw error;
-        await pause(Math.max(error.retryAfter, 2 ** tries / 4), signal);
-      }
-    }
   }
 }

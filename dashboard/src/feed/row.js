@@ -1,14 +1,15 @@
-import { dotted, html, icon } from "../shared/dom.js";
+import { button, buttons, dotted, html, icon } from "../shared/dom.js";
 import { exactTime, localDay } from "../shared/time.js";
 import { inWords } from "../shared/words.js";
 import { fact, linked, readable, time, timeAgo } from "./changes.js";
 import { amount } from "./format.js";
-import { History } from "./history.js";
 import { typeIcon } from "./icons.js";
-import { Verdict } from "./verdict.js";
+import { loadMore } from "./load.js";
 
 /** @import {Problem} from "../shared/request.js" */
 /** @import {Outcome} from "./api.js" */
+/** @import {History} from "./history.js" */
+/** @import {Verdict} from "./verdict.js" */
 /**
  * Functions of the feed that a row needs. url: returns the URL of a path below the endpoint. agent: returns an agent's
  * name. link: returns the address of an outcome, with url-state. canCorrect: whether Corrections is on. changed: called
@@ -22,39 +23,29 @@ export class Row {
   element = html("li");
   summary = html("summary");
   #facts = html("div");
+  #ledger = html("div");
   #details;
   #shownSummary = ""; // version and status that the summary shows
   #shownVersion = -1; // version that the details show
-  /** @type {Verdict | undefined} */
-  #verdict;
-  /** @type {History | undefined} */
-  #history;
+  // Loaded and created when the row is unfolded: a page may list thousands of rows, and few of them are.
+  /** @type {Verdict | null} */
+  #verdict = null;
+  /** @type {History | null} */
+  #history = null;
 
   /** @param {Outcome} outcome @param {RowContext} context */
   constructor(outcome, context) {
     this.outcome = outcome;
     this.context = context;
     const toggle = () => {
-      const ledger = this.#hasLedger ? [this.verdict.element, this.history.element] : [];
       this.summary.nextElementSibling?.remove();
-      this.#details.append(html("div", { class: "details" }, this.#facts, ...ledger));
+      this.#details.append(html("div", { class: "details" }, this.#facts, this.#ledger));
       this.render();
-      this.#readHistory();
+      void this.#showLedger();
     };
     this.#details = html("details", { toggle }, this.summary);
     this.element.append(this.#details);
     this.render();
-  }
-
-  // Created on first use, because a page may list thousands of rows, and few of them are unfolded.
-  get verdict() {
-    this.#verdict ??= new Verdict(this);
-    return this.#verdict;
-  }
-
-  get history() {
-    this.#history ??= new History(this);
-    return this.#history;
   }
 
   get isOpen() {
@@ -73,7 +64,7 @@ export class Row {
     if ((outcome.version ?? 0) <= (this.outcome.version ?? 0)) return;
     this.outcome = outcome;
     this.render();
-    this.#readHistory();
+    if (this.isOpen && this.#hasLedger) void this.#history?.read();
   }
 
   /** Whether the outcome can be corrected. An operator may switch corrections on or off while the page is open. */
@@ -81,8 +72,26 @@ export class Row {
     return this.outcome.status !== undefined && this.context.canCorrect();
   }
 
-  #readHistory() {
-    if (this.isOpen && this.#hasLedger) void this.history.read();
+  /** Show the verdict and the history of an unfolded row. */
+  async #showLedger() {
+    const hadFocus = this.#ledger.matches(":focus-within");
+    const loading = html("p", { class: "help past", role: "status" }, "Loading…");
+    this.#ledger.replaceChildren(...(this.isOpen && this.#hasLedger ? [loading] : []));
+    if (hadFocus) this.summary.focus();
+    if (!this.#ledger.hasChildNodes()) return;
+    try {
+      const more = await loadMore();
+      this.#history ??= new more.History(this);
+      this.#verdict ??= new more.Verdict(this, this.#history);
+    } catch (problem) {
+      const fault = html("p", { class: "fault", role: "alert" }, /** @type {Problem} */ (problem).message);
+      const again = button("Try again", () => void this.#showLedger());
+      return loading.replaceWith(buttons(fault, again));
+    }
+    if (!loading.isConnected) return; // another call has replaced it
+    loading.replaceWith(this.#verdict.element, this.#history.element);
+    this.render();
+    void this.#history.read();
   }
 
   /** Unfold the row and move the focus to it. */
@@ -115,8 +124,8 @@ export class Row {
     this.#shownSummary = shown;
     // Details are built when the row is unfolded: metadata may be 64 KiB a row.
     if (!this.isOpen) return;
-    this.verdict.render();
-    this.history.render();
+    this.#verdict?.render();
+    this.#history?.render();
     const version = this.outcome.version ?? 0;
     if (this.#shownVersion !== version) this.#drawFacts();
     this.#shownVersion = version;

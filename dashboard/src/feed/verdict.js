@@ -4,6 +4,7 @@ import { ask, isOutcome, isRetryable } from "./api.js";
 import { whole } from "./format.js";
 
 /** @import {Problem} from "../shared/request.js" */
+/** @import {History} from "./history.js" */
 /** @import {Row} from "./row.js" */
 /** @typedef {{type: "confirm" | "dispute", reason: string, key: string}} Correction key: the idempotency key */
 
@@ -65,13 +66,15 @@ export class Verdict {
     html("div", { class: "buttons untaken" }, this.#fault, this.#again),
   );
 
-  /** @param {Row} row */
-  constructor(row) {
+  /** @param {Row} row @param {History} history */
+  constructor(row, history) {
     this.#row = row;
+    this.#history = history;
     this.#reasonFault.id = `fault-${row.outcome.id}`;
     build(this.#reason, { "aria-describedby": this.#reasonFault.id }, []);
   }
   #row;
+  #history;
 
   #confirm() {
     if (this.pending || this.#row.status === "confirmed") return;
@@ -127,7 +130,7 @@ export class Verdict {
       const { id, outcome } = await ask(url, undefined, { key, body: { type, ...(reason && { reason }) } });
       if (outcome.id !== row.outcome.id || !isOutcome(outcome)) throw invalidResponse();
       if (outcome.version >= (row.outcome.version ?? 0)) row.outcome = outcome;
-      row.history.add({ id, type, reason: reason || null, by: "session", created_at: new Date().toISOString() });
+      this.#history.add({ id, type, reason: reason || null, by: "session", created_at: new Date().toISOString() });
       if (type === "dispute") this.#reason.value = "";
       this.pending = null;
       row.context.changed(outcome);
@@ -140,7 +143,7 @@ export class Verdict {
     row.render();
     // A 403 or 409 means that our copy is stale: reload the history.
     const status = this.#rejected?.problem.status ?? 200;
-    if (row.isOpen && [200, 403, 409].includes(status)) void row.history.read();
+    if (row.isOpen && [200, 403, 409].includes(status)) void this.#history.read();
   }
 
   render() {
@@ -151,7 +154,7 @@ export class Verdict {
     let words = "";
     if (this.pending) words = "Saving…";
     else if (isVoid) words = "It is void for good and does not count.";
-    else if (status === "disputed" && this.#row.history.isAmendedSinceDispute)
+    else if (status === "disputed" && this.#history.isAmendedSinceDispute)
       words = "It was amended after you disputed it. It does not count until you confirm it.";
     else if (status === "disputed") words = "You disputed this. It does not count while the dispute is open.";
     else if (status === "confirmed") words = "You confirmed this.";

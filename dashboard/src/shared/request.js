@@ -4,6 +4,7 @@ const TIMEOUT_MS = 20_000;
 
 /** A request failed. The message is for the viewer. */
 export class Problem extends Error {
+  name = "Problem";
   /** The HTTP status, or 0 if there was no response */
   status = 0;
   /** The `error` in the API's response */
@@ -23,8 +24,12 @@ export class Problem extends Error {
 
 export const invalidResponse = () => new Problem("error", "The server’s answer could not be understood.");
 
-/** @param {unknown} error */
-export const asProblem = (error) => (error instanceof Problem ? error : invalidResponse());
+/**
+ * Return a Problem as it is. Any other error means that a response had other fields than expected.
+ * @param {any} error its class may be that of another bundle
+ * @returns {Problem}
+ */
+export const asProblem = (error) => (error?.name === "Problem" ? error : invalidResponse());
 
 /**
  * Send a request and read the text of its response. An unsuccessful response comes with a `problem`. Throws a Problem

@@ -1,0 +1,7 @@
+declare module "*.css" {
+  const text: string;
+  export default text;
+}
+
+/** A hash of the feed's sources, which the bundler inserts. */
+declare const BUILD: string;

@@ -1,0 +1,57 @@
+import { Problem, request } from "../shared/request.js";
+import { isRetryable } from "./api.js";
+
+const PART_TIMEOUT_MS = 120_000; // a part has some megabytes
+const PART_TRIES = 4;
+
+/** @param {number} seconds @param {AbortSignal} signal */
+const pause = (seconds, signal) =>
+  new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, seconds * 1000);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    });
+  });
+
+/**
+ * Read an export part by part, and return it as one CSV file. Throws a Problem.
+ * @param {URL} url
+ * @param {AbortSignal} signal
+ * @param {(time: number) => void} reached called with the recording time of the last line of each part
+ */
+export async function readParts(url, signal, reached) {
+  /** @type {BlobPart[]} */
+  const parts = ["\ufeff"]; // the BOM makes spreadsheets read UTF-8
+  let owner;
+  /** @type {string | null} */
+  let cursor = null;
+  do {
+    if (cursor) url.searchParams.set("cursor", cursor);
+    const part = await readPart(url, signal);
+    const id = /^\w+,(\d+),/m.exec(part.text)?.[1]; // undefined for an empty part
+    owner ??= id;
+    if (id && id !== owner) throw new Problem("error", "Another user has signed in.");
+    parts.push(new Blob([part.text]));
+    cursor = part.headers.get("next-cursor");
+    // Lines are sorted by time, newest first, so the time in the last line shows the progress.
+    const time = Date.parse(/([^,]+),[^,]+,\w+,[^,]*\r\n$/.exec(part.text.slice(-300))?.[1] ?? "");
+    if (time) reached(time);
+  } while (cursor);
+  return new Blob(parts, { type: "text/csv" });
+}
+
+/** @param {URL} url @param {AbortSignal} signal */
+async function readPart(url, signal) {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      const part = await request(url, signal, { headers: { accept: "text/csv" }, timeout: PART_TIMEOUT_MS });
+      if (part.problem) throw part.problem;
+      return part;
+    } catch (error) {
+      const isFinal = tries === PART_TRIES || !(error instanceof Problem) || error.kind !== "error";
+      if (isFinal || !isRetryable(error)) throw error;
+      await pause(Math.max(error.retryAfter, 2 ** tries / 4), signal);
+    }
+  }
+}
