@@ -1,0 +1,255 @@
+"""Write the example of docs/statement-format.md, three statements with their entries, keys and a proof.
+
+`python -m tests.statements.example` writes it to clients/statements. Everything in it is fixed, so its bytes are too.
+"""
+
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from hashlib import sha256
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from outcomes.contract import instants
+from outcomes.contract.status import CONFIRMED, DISPUTED, VOID, CountedFields
+from outcomes.ledger import ulid
+from outcomes.statements import format as statement_format
+from outcomes.statements.format import ProofEntry, RecordedCorrection, RecordedOutcome
+from outcomes.statements.signing import SigningKey, jwk
+from outcomes.statements.sums import Bounds, StatementSums
+
+FOLDER = Path(__file__).parents[2] / "clients" / "statements"
+SECRET = "the secret of the example"
+ISSUER = "https://api.example.com"
+USER = "4bf9f4d7d1b9ef3b7ab1f8b1e5d0d3a4"
+TIMEZONE = "Europe/Berlin"
+CUTS = ["2026-06-30", "2026-07-31", "2026-08-31", "2026-09-30", "2026-10-31"]
+"""The last days of months, which end at 22:00 UTC in summer, and at 23:00 UTC in winter."""
+
+KEY = SigningKey(SECRET)
+RETIRED = SigningKey("an earlier secret")
+
+type Entry = RecordedOutcome | RecordedCorrection
+
+
+class Statement(NamedTuple):
+    """A statement with everything that is needed to write its proofs."""
+
+    text: str
+    head: str
+    signature: str
+    salts: list[bytes]
+    texts: list[str]
+
+    def entries(self) -> str:
+        return "".join(map(statement_format.entry_line, self.salts, self.texts))
+
+    def proof(self, outcome_id: str) -> str:
+        leaves = [statement_format.leaf(*each) for each in zip(self.salts, self.texts, strict=True)]
+        fields = [json.loads(text) for text in self.texts]
+        places = [place for place, each in enumerate(fields) if outcome_id in (each["id"], each.get("outcome_id"))]
+        paths = statement_format.inclusion_paths(leaves, places)
+        proven = [
+            ProofEntry(place, self.salts[place], self.texts[place], path)
+            for place, path in zip(places, paths, strict=True)
+        ]
+        return statement_format.proof_text(self.head, self.signature, proven)
+
+
+def cut_of(last_day: str) -> str:
+    return f"{last_day}T{'23' if last_day > '2026-10-25' else '22'}:00:00.000Z"
+
+
+def bounds_of(instant: str) -> Bounds:
+    cuts = map(cut_of, CUTS)
+    return next(Bounds(begin, end) for begin, end in pairwise(cuts) if begin <= instant < end)
+
+
+def statement(
+    period: str,
+    bounds: Bounds,
+    entries: Sequence[Entry],
+    previous: str | None,
+    *,
+    key: SigningKey = KEY,
+    salt_key: bytes | None = None,
+) -> Statement:
+    """Make a statement. previous: the text of the previous statement."""
+    salt_key = f"the salt key of {period}".encode() if salt_key is None else salt_key
+    tree, sums = statement_format.MerkleTree(), StatementSums(bounds, bounds_of)
+    salts, texts = [], []
+    for entry in sorted(entries, key=lambda each: (each.created_at, each.id)):
+        salts.append(statement_format.salt(salt_key, entry.id))
+        if isinstance(entry, RecordedOutcome):
+            sums.add(None, recorded_fields(entry))
+            texts.append(statement_format.outcome_text(entry))
+        else:
+            sums.add(entry.before, entry.after)
+            texts.append(statement_format.correction_text(entry))
+        tree.append(statement_format.leaf(salts[-1], texts[-1]))
+    sums_text = sums.text(statement_format.salt(salt_key, statement_format.SUMS))
+    head = statement_format.head_text(
+        issuer=ISSUER,
+        user=USER,
+        period=period,
+        timezone=TIMEZONE,
+        begin=bounds.begin,
+        cut=bounds.end,
+        previous=previous and statement_format.digest(previous),
+        size=tree.size,
+        root=tree.root(),
+        issued_at=instants.text(instants.read(bounds.end) + 11 * 60_000),
+        sums=sums_text,
+    )
+    signature = key.sign(head)
+    return Statement(statement_format.statement_text(head, sums_text, signature), head, signature, salts, texts)
+
+
+def recorded_fields(outcome: RecordedOutcome) -> CountedFields:
+    return CountedFields(outcome.occurred_at, outcome.outcome_type, outcome.agent_id, outcome.value_usd)
+
+
+def outcome(created_at: str, outcome_type: str, title: str, value_usd: str | None, **fields: Any) -> RecordedOutcome:
+    defaults = {"agent_id": 7, "description": None, "metadata": None, "occurred_at": created_at, "recorded_by": "key"}
+    return RecordedOutcome(
+        id=_id(created_at, title),
+        created_at=created_at,
+        outcome_type=outcome_type,
+        title=title,
+        value_usd=None if value_usd is None else Decimal(value_usd),
+        **defaults | fields,
+    )
+
+
+def correction(
+    created_at: str,
+    type_: str,
+    outcome_id: str,
+    before: CountedFields,
+    after: CountedFields,
+    reason: str | None = None,
+    by: str = "session",
+    changes: dict[str, tuple[Any, Any]] | None = None,
+) -> RecordedCorrection:
+    return RecordedCorrection(
+        _id(created_at, type_ + outcome_id), outcome_id, type_, reason, by, created_at, changes, before, after
+    )
+
+
+def _id(created_at: str, what: str) -> str:
+    """Return an id that is always the same for the same entry."""
+    return ulid.from_number(instants.read(created_at) << 80 | int.from_bytes(sha256(what.encode()).digest()[:10]) >> 1)
+
+
+def _august() -> list[RecordedOutcome]:
+    return [
+        outcome(
+            "2026-08-03T09:15:00.000Z",
+            "deal_closed",
+            'Renewed "Acme" \\ Größe, 日本 and 🎉',
+            "12500.5",
+            description="Two lines:\nthe second\twith a tab, a line separator\u2028and a slash /",
+            metadata='{"deal":"4711","seats":2.50}',
+            occurred_at="2026-08-02T22:30:00.000Z",
+            recorded_by="key:01K1Q2W3E4R5T6Y7V8B9N0M1A2",
+        ),
+        outcome("2026-08-03T09:15:00.000Z", "task_complete", "Filed the report", None, agent_id=None, recorded_by=None),
+        outcome(
+            "2026-08-20T16:00:00.000Z", "deal_closed", "Refunded a month", "-99.99", agent_id=12, recorded_by="session"
+        ),
+    ]
+
+
+def _october(acme: RecordedOutcome, report: RecordedOutcome) -> list[Entry]:
+    plan, late, post, campaign = (
+        outcome("2026-10-01T08:00:00.000Z", "deal_closed", "Sold the small plan", "100"),
+        outcome(
+            "2026-10-02T08:00:00.000Z",
+            "deal_closed",
+            "Sold the large plan",
+            "250.25",
+            occurred_at="2026-09-30T21:59:59.999Z",
+        ),
+        outcome("2026-10-05T12:00:00.000Z", "content_published", "Published the launch post", "0", agent_id=12),
+        outcome("2026-10-31T22:59:59.999Z", "amplification_complete", "Reached a million", "1e-2", agent_id=12),
+    )
+    as_sold = recorded_fields(plan)
+    fewer = as_sold._replace(value_usd=Decimal(80), agent_id=None)
+    as_renewed, as_filed, as_posted = recorded_fields(acme), recorded_fields(report), recorded_fields(post)
+    earlier = as_filed._replace(occurred_at="2026-07-31T21:59:59.999Z", value_usd=Decimal(40))
+    return [
+        plan,
+        late,
+        post,
+        campaign,
+        correction(
+            "2026-10-07T10:00:00.000Z",
+            "amend",
+            plan.id,
+            as_sold,
+            fewer,
+            reason="Two seats fewer",
+            by="key",
+            changes={
+                "agent_id": (7, None),
+                "value_usd": (Decimal(100), Decimal(80)),
+                "metadata": (None, '{"seats":8}'),
+            },
+        ),
+        correction("2026-10-08T10:00:00.000Z", "dispute", plan.id, fewer, fewer._replace(status=DISPUTED), "Not ours"),
+        correction(
+            "2026-10-09T10:00:00.000Z", "void", post.id, as_posted, as_posted._replace(status=VOID), "A draft", "key"
+        ),
+        correction(
+            "2026-10-10T10:00:00.000Z",
+            "amend",
+            report.id,
+            as_filed,
+            earlier,
+            reason="It was July's",
+            by="key",
+            changes={
+                "occurred_at": (as_filed.occurred_at, earlier.occurred_at),
+                "value_usd": (None, Decimal(40)),
+            },
+        ),
+        correction(
+            "2026-10-11T10:00:00.000Z",
+            "amend",
+            acme.id,
+            as_renewed,
+            as_renewed,
+            reason="The title had a typing error",
+            by="key",
+            changes={"title": (acme.title, "Renewed Acme"), "description": (acme.description, None)},
+        ),
+        correction("2026-10-12T10:00:00.000Z", "confirm", acme.id, as_renewed, as_renewed._replace(status=CONFIRMED)),
+    ]
+
+
+def files() -> dict[str, str]:
+    """Return the texts of all files, by name."""
+    august = _august()
+    october = _october(*august[:2])
+    entries: list[tuple[str, Sequence[Entry]]] = [("2026-08", august), ("2026-09", []), ("2026-10", october)]
+    months: dict[str, Statement] = {}
+    previous = None
+    for (period, recorded), (begin, end) in zip(entries, pairwise(map(cut_of, CUTS[1:])), strict=True):
+        months[period] = statement(period, Bounds(begin, end), recorded, previous)
+        previous = months[period].text
+    keys = [
+        jwk(RETIRED.public, "2026-01-01T00:00:00.000Z", "2026-07-01T00:00:00.000Z"),
+        jwk(KEY.public, "2026-07-01T00:00:00.000Z", None),
+    ]
+    return {
+        "keys.json": json.dumps({"keys": keys}, indent=1) + "\n",
+        **{f"{period}.json": each.text for period, each in months.items()},
+        **{f"{period}.ndjson": each.entries() for period, each in months.items()},
+        "proof.json": months["2026-10"].proof(october[0].id),
+    }
+
+
+if __name__ == "__main__":
+    for name, text in files().items():
+        (FOLDER / name).write_bytes(text.encode())
