@@ -83,8 +83,9 @@ test: install .tools/sam/installed $(npm) $(npm_client) $(npm_viewer) ## run eve
 # `make test` tries a hundred seeds. A failure prints its seed and its schedule; SEED=... repeats it.
 soak: export SEEDS ?= 5000
 soak: export SEED := $(SEED)
-soak: install ## try thousands of schedules of concurrent callers, with faults and late writes (SEEDS=5000, or SEED=4711 for one)
+soak: install ## try thousands of schedules of concurrent callers, with faults and late writes (SEEDS=5000, or SEED=4711 for one), and 10,000 tamperings with statements
 	@$(bin)/python -m pytest --numprocesses 2 --dist worksteal --show-capture=no -k in_any_order tests/sequences/test_any_order.py
+	@TAMPERINGS=10000 $(bin)/python -m pytest --numprocesses 2 tests/statements/test_tampering.py
 
 # These tests are not in make test, because installing and building Next.js takes longer than hundreds of tests. Each
 # test file has its own process.

@@ -1,6 +1,7 @@
-"""Write the example of docs/statement-format.md, three statements with their entries, keys and a proof.
+"""Write the example of docs/statement-format.md: three statements with their entries, keys and a proof.
 
-`python -m tests.statements.example` writes it to clients/statements. Everything in it is fixed, so its bytes are too.
+`python -m tests.statements.example` writes it to clients/statements, and what verifiers must refuse although it is
+signed to `wrong.json`. All input is fixed, so the bytes are too.
 """
 
 import json
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from outcomes.contract import instants
+from outcomes.contract.json_text import compact
 from outcomes.contract.status import CONFIRMED, DISPUTED, VOID, CountedFields
 from outcomes.ledger import ulid
 from outcomes.statements import format as statement_format
@@ -230,6 +232,11 @@ def _october(acme: RecordedOutcome, report: RecordedOutcome) -> list[Entry]:
 
 def files() -> dict[str, str]:
     """Return the texts of all files, by name."""
+    right = honest_files()
+    return right | {"wrong.json": json.dumps(wrong(right["2026-09.json"]), indent=1) + "\n"}
+
+
+def honest_files() -> dict[str, str]:
     august = _august()
     october = _october(*august[:2])
     entries: list[tuple[str, Sequence[Entry]]] = [("2026-08", august), ("2026-09", []), ("2026-10", october)]
@@ -248,6 +255,62 @@ def files() -> dict[str, str]:
         **{f"{period}.ndjson": each.entries() for period, each in months.items()},
         "proof.json": months["2026-10"].proof(october[0].id),
     }
+
+
+def wrong(september: str) -> dict[str, str]:
+    """Return the texts of files that a dishonest platform could sign, by name. september: the previous statement."""
+    august = _august()
+    october = _october(*august[:2])
+    bounds = bounds_of(october[0].created_at)
+    honest = statement("2026-10", bounds, october, september)
+    sums = honest.text[honest.text.index('"totals"') : honest.text.index(',"signature"')]
+
+    def signed(sums: str, head: str = honest.head, key: SigningKey = KEY) -> str:
+        digest = statement_format.digest(f"{{{sums}}}")
+        head = f'{head[: head.index(',"sums"')]},"sums":"{digest}"}}'
+        return statement_format.statement_text(head, f"{{{sums}}}", key.sign(head))
+
+    def listed(texts: list[str]) -> tuple[str, str]:
+        salts = [bytes([place]) * 16 for place in range(len(texts))]
+        tree = statement_format.MerkleTree()
+        for each in zip(salts, texts, strict=True):
+            tree.append(statement_format.leaf(*each))
+        head = json.loads(honest.head) | {"size": len(texts), "root": tree.root().hex()}
+        return signed(sums, compact(head)), "".join(map(statement_format.entry_line, salts, texts))
+
+    adjustments = json.loads(f"{{{sums}}}")["adjustments"]
+    first, second, third = map(compact, adjustments)
+    moved = compact(adjustments[2] | {"to": "2026-10-01T22:00:00.000Z"})
+    untouched = compact(adjustments[0] | {"from": "2026-05-31T22:00:00.000Z", "to": "2026-06-30T22:00:00.000Z"})
+    made = {
+        "totals.json": signed(sums.replace('"count":1', '"count":2', 1)),
+        "row.json": signed(sums.replace('"agent_id":12,"count":1', '"agent_id":12,"count":2', 1)),
+        "adjustment.json": signed(sums.replace('"confirmed":{"count":1', '"confirmed":{"count":0')),
+        "missing-adjustment.json": signed(sums.replace(f",{third}", "")),
+        "unsorted-adjustments.json": signed(sums.replace(f"{first},{second}", f"{second},{first}")),
+        "overlap.json": signed(sums.replace(third, moved)),
+        "untouched.json": signed(sums.replace(first, f"{untouched},{first}")),
+        "odd-adjustment.json": signed(sums.replace(first, f'{{"note":1,{first[1:]}')),
+        "unlisted-key.json": signed(sums, key=SigningKey("a secret of somebody else")),
+        "retired-key.json": signed(sums, key=RETIRED),
+        "gap.json": signed(sums, honest.head.replace("2026-09-30T22:00", "2026-10-01T22:00")),
+        "other-format.json": signed(sums, honest.head.replace("outcomes-statement/1", "outcomes-statement/2")),
+    }
+    texts = honest.texts
+    outside = texts[0].replace('"created_at":"2026-10-01', '"created_at":"2026-09-01')
+    for name, changed in {
+        "order": [texts[1], texts[0], *texts[2:]],
+        "twice": [texts[0], *texts],
+        "outside": [outside, *texts[1:]],
+        "blank": [texts[0].replace(":", ": ", 1), *texts[1:]],
+        "duplicate": [texts[0].replace("{", '{"id":"01M3V7ME00",', 1), *texts[1:]],
+        "more": [texts[0].replace("}", ',"note":null}'), *texts[1:]],
+        "money": [texts[0].replace('"100"', '"1e2"'), *texts[1:]],
+        "status": [*texts[:4], texts[4].replace('"status":"recorded"', '"status":"paid"', 1), *texts[5:]],
+    }.items():
+        made[f"{name}.json"], made[f"{name}.ndjson"] = listed(changed)
+    one, two = (json.loads(honest.proof(each.id)) for each in october[:2])
+    return made | {"two-outcomes-proof.json": compact(one | {"entries": [one["entries"][0], two["entries"][0]]})}
 
 
 if __name__ == "__main__":

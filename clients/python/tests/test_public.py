@@ -21,8 +21,9 @@ FRAMEWORKS = {
     "claude_agent_sdk": ("claude_agent_sdk", "claude"),
     "langchain": ("langchain_core.callbacks", "langchain"),
     "openai_agents": ("agents", "openai-agents"),
+    "statements": ("cryptography.exceptions", "statements"),
 }
-"""Framework modules: the package that each imports, and the extra that installs it."""
+"""Modules that need more than the client: the package that each imports, and the extra that installs it."""
 OFFERED = [getattr(outcomes_client, name) for name in outcomes_client.__all__]
 
 
@@ -86,7 +87,7 @@ def test_the_repr_of_a_client_shows_only_its_url() -> None:
 
 
 @pytest.mark.parametrize(("module", "needed", "extra"), [(name, *needs) for name, needs in FRAMEWORKS.items()])
-def test_hooks_without_their_framework_name_the_extra_that_brings_it(
+def test_modules_without_their_package_name_the_extra_that_brings_it(
     module: str, needed: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(sys.modules, f"outcomes_client.{module}", raising=False)

@@ -5,6 +5,7 @@ OutcomesError
 ├── NoAnswerError                no complete answer came in time; the outcome may have been recorded
 ├── UnexpectedAnswerError        the answer is not from this API
 │   └── BrokenAnswerError        a success that cannot be parsed; the outcome may have been recorded
+├── StatementError               a statement or a proof does not verify; `word` names the check that failed
 └── ApiError                     the API refused the call or failed
     ├── InvalidOutcomeError      400, 413: `error` and `details` say what to change
     ├── UnauthorizedError        401: the key or the session is not valid
@@ -87,6 +88,18 @@ class BrokenAnswerError(UnexpectedAnswerError):
     """A success whose body cannot be parsed. The outcome may have been recorded: call again with the same key."""
 
     retryable = True
+
+
+class StatementError(OutcomesError):
+    """A statement or a proof does not verify.
+
+    `word`: the first check that failed: "format", "key", "signature", "size", "root", "totals", "adjustments",
+    "previous" or "proof". The text begins with it.
+    """
+
+    def __init__(self, word: str, why: str) -> None:
+        super().__init__(f"{word}: {why}")
+        self.word = word
 
 
 class ApiError(OutcomesError):

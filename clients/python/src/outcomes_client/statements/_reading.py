@@ -1,0 +1,152 @@
+"""Read the files that a verifier gets: statements, entries, proofs and keys. Refuse each fault as `format`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any, NamedTuple, NoReturn
+
+from outcomes_client._errors import StatementError
+
+Kinds = Mapping[str, tuple[type, ...]]
+"""The members of an object, and the types that each may have."""
+
+FORMAT = "outcomes-statement/1"
+_HEAD: Kinds = {
+    **dict.fromkeys(("format", "id", "issuer", "user", "period", "timezone", "from", "cut"), (str,)),
+    "previous": (str, type(None)),
+    "size": (int,),
+    **dict.fromkeys(("root", "issued_at", "sums"), (str,)),
+}
+_SUMS: Kinds = {"totals": (dict,), "adjustments": (list,), "sums_salt": (str,)}
+_SIGNATURE: Kinds = {"signature": (str,)}
+_PROOF: Kinds = {"head": (dict,), **_SIGNATURE, "entries": (list,)}
+_LINE: Kinds = {"salt": (str,), "text": (str,)}
+_HASH, _SALT = re.compile("[0-9a-f]{64}"), re.compile("[0-9a-f]{32}")
+
+compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class Signed(NamedTuple):
+    """A head with its signature, of a statement or of a proof. text: the exact text of the head."""
+
+    head: dict[str, Any]
+    text: str
+    signature: str
+
+
+class Leaf(NamedTuple):
+    hash: bytes
+    text: str
+
+
+class Proven(NamedTuple):
+    """An entry of a proof. place: its index among the leaves."""
+
+    place: int
+    leaf: Leaf
+    path: list[bytes]
+
+
+def refuse(word: str, why: str) -> NoReturn:
+    raise StatementError(word, why)
+
+
+def exact(text: str) -> Any:
+    """Parse an exact text. Raises ValueError if its value is written differently."""
+    try:
+        value = json.loads(text)
+    except RecursionError as exc:
+        raise ValueError("it is nested too deeply") from exc
+    if compact(value) != text:
+        raise ValueError("it has blanks, other escapes or duplicate members")
+    return value
+
+
+def read_statement(data: bytes) -> tuple[Signed, dict[str, Any]]:
+    """Return a statement's head with its signature, and the members of its sums."""
+    try:
+        value = exact(data.decode())
+    except ValueError as exc:
+        raise StatementError("format", f"expected the statement's bytes as the API served them, but {exc}") from exc
+    kinds = {**_HEAD, **_SUMS, **_SIGNATURE}
+    members("format", "the statement", value, kinds)
+    if list(value) != list(kinds):
+        refuse("format", f"expected the members in the order {', '.join(kinds)}")
+    return _signed(value), {name: value[name] for name in _SUMS}
+
+
+def read_entries(data: bytes) -> list[Leaf]:
+    lines = data.removesuffix(b"\n").split(b"\n") if data else []
+    return [_leaf(f"entry {n}", _parsed(f"entry {n}", line), _LINE) for n, line in enumerate(lines)]
+
+
+def read_proof(data: bytes) -> tuple[Signed, list[Proven]]:
+    value = members("format", "the proof", _parsed("the proof", data), _PROOF)
+    signed = _signed(members("format", "the proof's head", value["head"], _HEAD) | value)
+    if not value["entries"]:
+        refuse("format", "expected at least one entry in the proof")
+    return signed, [_proven(f"entry {n} of the proof", each) for n, each in enumerate(value["entries"])]
+
+
+def read_keys(data: bytes) -> list[dict[str, Any]]:
+    value = _parsed("the keys", data)
+    keys = value.get("keys") if isinstance(value, dict) else None
+    if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
+        refuse("format", "the keys: expected an object with a list of keys")
+    return keys
+
+
+def members(word: str, what: str, value: Any, kinds: Kinds) -> dict[str, Any]:
+    """Return an object, after checking the names and kinds of its members."""
+    if not isinstance(value, dict) or value.keys() != kinds.keys():
+        refuse(word, f"{what}: expected an object with the members {', '.join(kinds)}")
+    for name, types in kinds.items():
+        if type(value[name]) not in types:
+            refuse(word, f"{what}: expected {name} to be of the kind {types[0].__name__}")
+    return value
+
+
+def _signed(value: dict[str, Any]) -> Signed:
+    head = {name: value[name] for name in _HEAD}
+    if head["format"] != FORMAT:
+        refuse("format", f"expected {FORMAT}, found {head['format']}")
+    return Signed(head, compact(head), value["signature"])
+
+
+def _proven(what: str, value: Any) -> Proven:
+    leaf = _leaf(what, value, {"index": (int,), **_LINE, "path": (list,)})
+    return Proven(value["index"], leaf, [_bytes(f"the path of {what}", step, _HASH) for step in value["path"]])
+
+
+def _leaf(what: str, value: Any, kinds: Kinds) -> Leaf:
+    members("format", what, value, kinds)
+    try:
+        text = value["text"].encode()
+    except UnicodeEncodeError:
+        refuse("format", f"{what}: expected a text without unpaired surrogates")
+    # A salt of another length would let its bytes pass for bytes of the text.
+    return Leaf(sha256(b"\0" + _bytes(f"the salt of {what}", value["salt"], _SALT) + text).digest(), value["text"])
+
+
+def _bytes(what: str, text: object, pattern: re.Pattern[str]) -> bytes:
+    if not isinstance(text, str) or not pattern.fullmatch(text):
+        refuse("format", f"{what}: expected lower-case hexadecimal digits, {pattern.pattern}")
+    return bytes.fromhex(text)
+
+
+def _parsed(what: str, data: bytes) -> Any:
+    """Parse JSON in any layout."""
+    try:
+        return json.loads(data.decode(), object_pairs_hook=_without_duplicates)
+    except (ValueError, RecursionError) as exc:
+        raise StatementError("format", f"{what}: expected JSON without duplicate members, but {exc}") from exc
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise ValueError("a member occurs twice")
+    return value

@@ -1,0 +1,190 @@
+"""Read entries, and check that a statement's sums follow from them."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect
+from collections import defaultdict
+from collections.abc import Mapping
+from decimal import Context, Decimal, Inexact
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from outcomes_client._errors import StatementError
+
+from ._reading import Kinds, compact, exact, members, refuse
+
+_OUTCOME = (
+    *("id", "agent_id", "outcome_type", "title", "description"),
+    *("value_usd", "metadata_sha256", "occurred_at", "created_at", "recorded_by"),
+)
+_CORRECTION = ("id", "outcome_id", "type", "reason", "by", "created_at", "changes", "before", "after")
+_COUNTED = ("status", "value_usd", "outcome_type", "agent_id", "occurred_at")
+_ADJUSTMENT: Kinds = {"from": (str,), "to": (str,), "totals": (dict,)}
+_TALLIES = {
+    "recorded": ("standing",),
+    "confirmed": ("standing", "confirmed"),
+    "disputed": ("disputed",),
+    "void": ("voided",),
+}
+"""The tallies of each status. `standing` are `count` and `value_usd` of the totals themselves."""
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
+_MONEY = re.compile(r"(?!-0$)-?(0|[1-9][0-9]*)(\.[0-9]*[1-9])?")
+_DIGITS = Context(prec=10_000, traps=[Inexact])  # more than any sum needs; it would raise instead of rounding
+_LONGEST = 300  # characters of a value in an error
+
+
+class Counted(NamedTuple):
+    """What an outcome counts as."""
+
+    status: str
+    value: Decimal
+    outcome_type: str
+    agent_id: int | None
+    occurred_at: str
+
+
+class Entry(NamedTuple):
+    """An entry of a statement. before: None for a recorded outcome."""
+
+    fields: dict[str, Any]
+    before: Counted | None
+    after: Counted
+
+    @property
+    def order(self) -> tuple[str, str]:
+        return self.fields["created_at"], self.fields["id"]
+
+
+def read_entry(word: str, what: str, text: str, head: Mapping[str, Any]) -> Entry:
+    """Read an entry whose hash is right. The platform signed what is wrong in it, so refuse that as `word`."""
+    try:
+        fields = exact(text)
+        if not head["from"] <= _instant(fields["created_at"]) < head["cut"]:
+            raise ValueError(f"it was not recorded from {head['from']}, before {head['cut']}")
+        if not isinstance(fields["id"], str):
+            raise ValueError("its id is not a string")
+        if "outcome_id" not in fields:
+            return Entry(fields, None, _counted(fields, _OUTCOME))
+        _check_names(fields, _CORRECTION)
+        return Entry(fields, _counted(fields["before"], _COUNTED), _counted(fields["after"], _COUNTED))
+    except (KeyError, TypeError, ValueError) as exc:
+        raise StatementError(word, f"{what}: expected an entry of this statement, but {exc}") from exc
+
+
+def check_sums(head: Mapping[str, Any], sums: Mapping[str, Any], entries: list[Entry]) -> None:
+    """Refuse totals and adjustments that do not follow from the entries."""
+    own, others = _Totals(), []
+    for entry in entries:
+        if entry.before == entry.after:
+            continue
+        for counted, sign in ((entry.before, -1), (entry.after, 1)):
+            if counted is None:
+                continue
+            if head["from"] <= counted.occurred_at < head["cut"]:
+                own.add(counted, sign)
+            else:
+                others.append((counted, sign))
+    _compare("totals", "", own.json(), sums["totals"])
+    _check_adjustments(head, sums["adjustments"], others)
+
+
+def _check_adjustments(head: Mapping[str, Any], listed: list[Any], changes: list[tuple[Counted, int]]) -> None:
+    for n, each in enumerate(listed):
+        members("adjustments", f"adjustment {n}", each, _ADJUSTMENT)
+    periods = [(each["from"], each["to"]) for each in listed]
+    if any(begin >= end for begin, end in periods) or any(end > begin for (_, end), (begin, _) in pairwise(periods)):
+        refuse("adjustments", "expected periods that are sorted and do not overlap")
+    if any(begin < head["cut"] and head["from"] < end for begin, end in periods):
+        refuse("adjustments", f"expected no period that overlaps {head['from']} to {head['cut']}")
+    totals = [_Totals() for _ in listed]
+    begins = [begin for begin, _ in periods]
+    for counted, sign in changes:
+        n = bisect(begins, counted.occurred_at) - 1
+        if n < 0 or counted.occurred_at >= periods[n][1]:
+            refuse("adjustments", f"expected one for {counted.occurred_at}, when an outcome of an entry happened")
+        totals[n].add(counted, sign)
+    for n, (each, expected) in enumerate(zip(listed, totals, strict=True)):
+        if not expected.touched:
+            refuse("adjustments", f"expected none from {each['from']}, because no entry changes this period")
+        _compare("adjustments", f"[{n}].totals", expected.json(), each["totals"])
+
+
+def _check_names(fields: dict[str, Any], names: tuple[str, ...]) -> None:
+    if tuple(fields) != names:
+        raise ValueError(f"its members are not {', '.join(names)}")
+
+
+def _counted(fields: dict[str, Any], names: tuple[str, ...]) -> Counted:
+    _check_names(fields, names)
+    status, value = fields.get("status", "recorded"), fields["value_usd"]
+    outcome_type, agent_id = fields["outcome_type"], fields["agent_id"]
+    if status not in _TALLIES or not isinstance(outcome_type, str) or type(agent_id) not in (int, type(None)):
+        raise ValueError("its status, type or agent is of another kind")
+    if value is not None and not _MONEY.fullmatch(value):
+        raise ValueError(f"{value} is not money")
+    return Counted(status, Decimal(value or 0), outcome_type, agent_id, _instant(fields["occurred_at"]))
+
+
+def _instant(text: str) -> str:
+    if not _INSTANT.fullmatch(text):
+        raise ValueError(f"{text} is not an instant")
+    return text
+
+
+class _Sum:
+    def __init__(self) -> None:
+        self.count, self.value = 0, Decimal(0)
+
+    def add(self, value: Decimal, sign: int) -> None:
+        self.count += sign
+        self.value = (_DIGITS.add if sign > 0 else _DIGITS.subtract)(self.value, value)
+
+    def json(self) -> dict[str, Any]:
+        whole, _, decimals = f"{self.value.normalize(_DIGITS) if self.value else Decimal(0):f}".partition(".")
+        return {"count": self.count, "value_usd": f"{whole}.{decimals:0<2}"}
+
+
+class _Totals:
+    """The totals of a period. touched: whether entries change them, even if the changes cancel out."""
+
+    def __init__(self) -> None:
+        self.touched = False
+        self.tallies: defaultdict[str, _Sum] = defaultdict(_Sum)
+        self.by_type: defaultdict[str, _Sum] = defaultdict(_Sum)
+        self.by_agent: defaultdict[int | None, _Sum] = defaultdict(_Sum)
+
+    def add(self, counted: Counted, sign: int) -> None:
+        self.touched = True
+        tallies = _TALLIES[counted.status]
+        sums = [self.tallies[tally] for tally in tallies]
+        if "standing" in tallies:
+            sums += self.by_type[counted.outcome_type], self.by_agent[counted.agent_id]
+        for sum_ in sums:
+            sum_.add(counted.value, sign)
+
+    def json(self) -> dict[str, Any]:
+        return {
+            **self.tallies["standing"].json(),
+            **{tally: self.tallies[tally].json() for tally in ("confirmed", "disputed", "voided")},
+            "by_type": _rows("outcome_type", self.by_type),
+            "by_agent": _rows("agent_id", self.by_agent),
+        }
+
+
+def _rows(name: str, sums: Mapping[str, _Sum] | Mapping[int | None, _Sum]) -> list[dict[str, Any]]:
+    rows = [(key, sum_) for key, sum_ in sums.items() if sum_.count or sum_.value]
+    return [{name: key, **sum_.json()} for key, sum_ in sorted(rows, key=lambda row: row[0] or 0)]
+
+
+def _compare(word: str, where: str, expected: Any, found: Any) -> None:
+    """Refuse a value that is not the expected one, and name the first difference."""
+    if compact(expected) == compact(found):
+        return
+    if isinstance(expected, dict) and isinstance(found, dict) and list(expected) == list(found):
+        for name in expected:
+            _compare(word, f"{where}.{name}".lstrip("."), expected[name], found[name])
+    elif isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
+        for n, each in enumerate(expected):
+            _compare(word, f"{where}[{n}]", each, found[n])
+    refuse(word, f"expected {where} {compact(expected)[:_LONGEST]} by the entries, found {compact(found)[:_LONGEST]}")

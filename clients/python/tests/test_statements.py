@@ -1,0 +1,50 @@
+"""Verify statements offline: the cases shared with the TypeScript client, and random tampering."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from outcomes_client.statements import StatementError, verify
+
+FOLDER = Path(__file__).parents[2] / "statements"
+TABLE = json.loads((FOLDER / "cases.json").read_text())
+WRONG = json.loads((FOLDER / "wrong.json").read_text())
+WORDS = ["format", "key", "signature", "size", "root", "totals", "adjustments", "previous", "proof"]
+
+
+def file(name: str | None) -> bytes | None:
+    if name is None:
+        return None
+    return WRONG[name].encode() if name in WRONG else (FOLDER / name).read_bytes()
+
+
+def edited(text: str, what: Any, replacement: str = "") -> str:
+    """Replace the first match of a pattern, or keep the lines with these numbers."""
+    if isinstance(what, list):
+        lines = text.splitlines(keepends=True)
+        return "".join(lines[n] for n in what)
+    changed, count = re.subn(what, lambda _: replacement, text, count=1)
+    assert count, f"nothing matches {what}"
+    return changed
+
+
+@pytest.mark.parametrize("case", TABLE["cases"], ids=lambda case: case["name"])
+def test_a_verification_matches_the_table(case: dict[str, Any]) -> None:
+    files: dict[str, Any] = {role: file(name) for role, name in (TABLE["files"] | case.get("files", {})).items()}
+    for role, *edit in case.get("edits", []):
+        files[role] = edited((files[role] or b"").decode(), *edit).encode()
+    if case["word"] is None:
+        assert verify(**files).head["user"]
+    else:
+        with pytest.raises(StatementError) as refused:
+            verify(**files)
+        assert refused.value.word == case["word"], refused.value
+        assert str(refused.value).startswith(f"{case['word']}: ")
+
+
+def test_every_word_has_cases() -> None:
+    assert {case["word"] for case in TABLE["cases"]} == {*WORDS, None}
