@@ -89,7 +89,7 @@ def test_either_signature_of_a_rotation_is_enough(receiver: Running) -> None:
     [
         pytest.param({}, OTHER, 0, id="a secret that was rotated away"),
         pytest.param({}, SECRET, 301, id="signed long ago"),
-        pytest.param({}, SECRET, -301, id="signed in the future"),
+        pytest.param({}, SECRET, -330, id="signed in the future"),
         pytest.param({"webhook-id": "event:2"}, SECRET, 0, id="the id of another"),
         pytest.param({"webhook-timestamp": "soon"}, SECRET, 0, id="no time"),
         pytest.param({"webhook-signature": "nonsense"}, SECRET, 0, id="no signature"),
