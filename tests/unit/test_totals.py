@@ -19,8 +19,9 @@ from outcomes.aws.services import Item
 from outcomes.contract import instants
 from outcomes.contract.models import NewOutcome
 from outcomes.contract.sums import Cell, Sums
-from outcomes.totals import codec, materialized, settled_intervals
+from outcomes.totals import codec, materialized, reading, settled_intervals
 from outcomes.totals.materialized import Totals
+from outcomes.totals.reading import Reading
 
 from functions.summarize_outcomes import app
 from tests.corrections import BODIES, OWNER, correct
@@ -595,6 +596,47 @@ class TestThrottling:
         assert counted() == 40
         units = 40 * 60_100 / 4096
         assert units / 200 - 1 - 1.4 < stopwatch.monotonic() < units / 200 - 1  # there is no wait after the last page
+
+
+class TestReading:
+    """What a page needs to add outcomes to a summary by itself."""
+
+    def test_the_ids_of_the_last_minute_are_listed_whatever_the_filters(self, clock: Clock) -> None:
+        clock.at(2)
+        clock.host -= 60_000
+        record()
+        clock.host += 1
+        late = record(occurredAt="2026-03-20T00:00:00Z")
+        clock.host = clock.service
+        voided = record(agentId=Decimal(7))
+        assert correct(voided, KEY, BODIES["void"])[0] == 200
+        status, body, _ = look(include="recent", outcomeType="task_complete")
+        assert (status, body["count"]) == (200, 0)
+        assert body["recent"] == {"after": instants.text(clock.service - 60_000), "ids": [late, voided]}
+        assert "recent" not in look()[1]
+        assert look(include="ledger")[:2] == (400, {"error": "Invalid include"})
+
+    def test_only_the_newest_are_listed_each_instant_as_a_whole(self, clock: Clock, monkeypatch: Any) -> None:
+        monkeypatch.setattr(reading, "MAX_RECENT", 4)
+        clock.at(2)
+        ids = []
+        for second in (0, 1, 1, 2, 2, 3):
+            clock.host = clock.service + second * 1000
+            ids.append(record())
+        body = look(include="recent")[1]
+        assert body["recent"] == {"after": instants.text(clock.service + 1000), "ids": ids[3:]}
+
+    @pytest.mark.parametrize(("read_units", "seconds"), [(0, 5), (5, 5), (5.5, 6), (119.5, 120), (4166, 120)])
+    def test_a_summary_is_fresh_for_a_second_for_each_read_unit(self, read_units: float, seconds: int) -> None:
+        read = Reading()
+        read.read_units = read_units
+        assert read.fresh_seconds == seconds
+
+    def test_the_header_tells_how_long_it_is_fresh(self) -> None:
+        assert look()[2]["Fresh-For"] == "5"
+        add_five()
+        assert int(look()[2]["Fresh-For"]) > 75  # read units of 300 KB
+        assert int(look()[2]["Fresh-For"]) < 10
 
 
 def test_a_correction_is_not_counted_without_its_outcome() -> None:

@@ -52,9 +52,9 @@ def statuses(texts: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(texts))
 
 
-def include(texts: list[str]) -> bool:
-    """Parse `include`, whose only valid value is `ledger`."""
-    if set(texts) - {"ledger"}:
+def include(texts: list[str], name: str = "ledger") -> bool:
+    """Parse `include`, whose only valid value is `name`."""
+    if set(texts) - {name}:
         raise BadRequest("Invalid include")
     return bool(texts)
 

@@ -23,12 +23,13 @@ class Entry(NamedTuple):
     """An entry.
 
     recorded_at: when it was recorded, in the format of `instants.text`. read_units: the estimated read units for
-    reading it.
+    reading it. outcome_id: the id of a recorded outcome; empty for a correction.
     """
 
     recorded_at: str
     read_units: float
     deltas: list[Delta]
+    outcome_id: str = ""
 
 
 class Entries:
@@ -106,10 +107,10 @@ class Entries:
 
 
 def _outcome(item: Item, units: float) -> Entry:
-    recorded_at = item["created_at"]["S"].partition("#")[0]
+    recorded_at, _, outcome_id = item["created_at"]["S"].partition("#")
     fields = item["as_recorded"]["M"] if "as_recorded" in item else item
     deltas = [_delta(tally, 1, recorded_at, fields) for tally in TALLIES_BY_STATUS[RECORDED]]
-    return Entry(recorded_at, units, deltas)
+    return Entry(recorded_at, units, deltas, outcome_id)
 
 
 def _correction(item: Item, units: float) -> Entry:

@@ -19,7 +19,8 @@ from outcomes.ledger.entries import Entries, Entry
 from outcomes.ledger.items import partitions
 from outcomes.ledger.store import OutcomeStore
 from outcomes.totals import codec
-from outcomes.totals.settled_intervals import OpenInterval, SettledInterval, SettledIntervals
+from outcomes.totals.reading import RECENT_SECONDS, Reading
+from outcomes.totals.settled_intervals import SETTLED_SECONDS, OpenInterval, SettledInterval, SettledIntervals
 from outcomes.totals.summary import Summary
 
 AGGREGATION_SECONDS = 10.0
@@ -46,16 +47,20 @@ class Totals:
         self.table = table
         self.rules = f"{codec.rules()} {tzdata.IANA_VERSION} {edition}"
 
-    def aggregate(self, user_id: int | None, summaries: list[Summary]) -> None:
-        """Add a user's sums to each summary. All summaries must have the same time zone.
+    def aggregate(self, user_id: int | None, summaries: list[Summary]) -> Reading:
+        """Add a user's sums to each summary, and return what was read. All summaries must have the same time zone.
 
         user_id: None for outcomes without a user.
         Raises StillAddingUp if there are more entries than can be read in time, also because the table is throttled.
         The sums so far are stored, and the next call continues from there; it needs new summaries.
         """
         began = time.monotonic()
+        reading = Reading()
         for partition in partitions(user_id):
-            _Aggregation(self, partition, summaries, began).run()
+            aggregation = _Aggregation(self, partition, summaries, began, reading)
+            aggregation.run()
+            reading.read_units += aggregation.read_units
+        return reading
 
 
 class _PeriodSums:
@@ -78,8 +83,11 @@ class _PeriodSums:
 
 
 class _Aggregation:
-    def __init__(self, totals: Totals, partition: str, summaries: list[Summary], began: float) -> None:
+    def __init__(
+        self, totals: Totals, partition: str, summaries: list[Summary], began: float, reading: Reading
+    ) -> None:
         self.began = began
+        self.reading = reading
         self.paced_since = time.monotonic()
         self.read_units = 0.0
         self.dynamodb = totals.store.dynamodb
@@ -103,6 +111,8 @@ class _Aggregation:
                 for entry in self.entries.recorded(*self._recorded(interval, day)):
                     self._add_partial_days(entry, {day})
             at, last = interval.end, interval
+        latest = instants.read(self.kept.settled) + (SETTLED_SECONDS - RECENT_SECONDS) * 1000
+        self.reading.after = max(self.reading.after, at, instants.text(latest))
         self._aggregate_entries(at, None, last)
         for part in self.parts:
             for cell, tallies in part.of_partial_days.by_cell.items():
@@ -144,6 +154,8 @@ class _Aggregation:
             today = self.days.of(recorded_at).date
             for entry in together:
                 current.units += entry.read_units
+                if entry.outcome_id:
+                    self.reading.add(recorded_at, entry.outcome_id)
                 for delta in entry.deltas:
                     cell = Cell(self.days.of(delta.occurred_at).date, delta.outcome_type, delta.agent_id)
                     current.sums.touch(cell.date, today)

@@ -174,6 +174,7 @@ class SettledIntervals:
                     ":first": {"S": first},
                     ":last": {"S": last},
                 },
+                "ReturnConsumedCapacity": "TOTAL",
                 **more,
             },
         )

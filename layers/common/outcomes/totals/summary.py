@@ -57,8 +57,8 @@ class Summary:
             for sum_ in self.by_type[cell.outcome_type], self.by_agent[cell.agent_id], self.by_date[cell.date]:
                 sum_.add(counting.count, counting.value)
 
-    def response(self, previous: "Summary | None" = None) -> str:
-        """Return the contract's JSON. previous: the summary to compare with."""
+    def response(self, previous: "Summary | None" = None, recent: str = "") -> str:
+        """Return the contract's JSON. previous: the summary to compare with. recent: JSON of the latest outcomes."""
         types = sorted(_present(self.by_type), key=lambda entry: (*entry[1].rank, entry[0]))
         agents, others = self._agents()
         counting, *apart = zip(TALLIES, self.totals, strict=True)
@@ -72,7 +72,7 @@ class Summary:
         )
         if previous:
             response += f',"previous":{{{_range(previous.period)},{_members(previous.totals[0])}}}'
-        return response + "}"
+        return response + (f',"recent":{recent}' if recent else "") + "}"
 
     def _agents(self) -> tuple[list[tuple[int | None, Sum]], list[tuple[int | None, Sum]]]:
         """Return the agents to list, always including "no agent", and all other agents."""
