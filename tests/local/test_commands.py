@@ -212,11 +212,11 @@ def test_workers_of_a_killed_stack_end(tmp_path: Path) -> None:
 
 def test_a_hanging_worker_of_a_killed_stack_ends(project: Path, tmp_path: Path) -> None:
     with running(tmp_path, "--template", str(project / "template.yaml")) as stack:
-        assert httpx.get(f"{stack.url}/misbehave?how=print", timeout=30).text == "fine"
+        assert httpx.get(f"{stack.url}/hang?how=print", timeout=30).text == "fine"
         workers = _children(stack.process.pid)
         assert workers
         with suppress(httpx.ReadTimeout):
-            httpx.get(f"{stack.url}/misbehave?how=hang", timeout=0.2)
+            httpx.get(f"{stack.url}/hang?how=hang", timeout=0.2)
         stack.stop(signal.SIGKILL)
         assert all(map(_is_gone, workers))
 

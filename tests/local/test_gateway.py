@@ -1,6 +1,7 @@
 """Answers that API Gateway itself gives, and answers for functions that fail."""
 
 import asyncio
+import re
 import socket
 from contextlib import suppress
 from pathlib import Path
@@ -57,7 +58,6 @@ def test_headers_over_ten_kilobytes_are_too_large(echo: httpx.Client) -> None:
     [
         ("raise", "RuntimeError: on purpose"),
         ("exit", "the process ended before it answered"),
-        ("hang", "Task timed out after 1.00 seconds"),
         ("nothing", "malformed Lambda proxy response: NoneType instead of an object"),
         ("unknown-key", "malformed Lambda proxy response: unknown keys status"),
         ("object-body", "malformed Lambda proxy response: body is dict instead of text"),
@@ -80,6 +80,12 @@ def test_a_failing_function_is_a_502_and_is_logged(
     assert "MisbehaveFunction: " in echo_stack.log[before:]
     assert logged in echo_stack.log[before:]
     assert echo.get("/misbehave?how=print").text == "fine"
+
+
+def test_a_function_that_takes_too_long_is_a_502_and_is_logged(echo_stack: Stack, echo: httpx.Client) -> None:
+    response = echo.get("/hang?how=hang")
+    assert (response.status_code, response.json()) == (502, {"message": "Internal server error"})
+    assert re.search(r"HangFunction: .*Task timed out after 1\.00 seconds", echo_stack.log)
 
 
 def test_a_response_just_below_the_limit_arrives(echo: httpx.Client) -> None:
