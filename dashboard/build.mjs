@@ -1,6 +1,7 @@
 // Bundle each element's modules into the files that pages load: node build.mjs [folder]
 import { createHash } from "node:crypto";
 import { readdir, readFile, writeFile } from "node:fs/promises";
+import { basename } from "node:path";
 import { build, transform } from "esbuild";
 import { minify } from "terser";
 
@@ -17,26 +18,36 @@ const cssAsText = {
   },
 };
 
-/** @type {import("esbuild").Plugin} Leaves the feed's second file out of the first, which imports it on demand */
+/** The name of each element, by the folder of its modules */
+const ELEMENTS = new Map([
+  ["feed", "value-delivered"],
+  ["keys", "outcome-keys"],
+]);
+
+/** @type {import("esbuild").Plugin} Leaves an element's second file out of the first, which imports it on demand */
 const secondFile = {
   name: "second file",
   setup({ onResolve }) {
-    onResolve({ filter: /^\.\/more\.js$/ }, () => ({ path: "./value-delivered-more.js", external: true }));
+    onResolve({ filter: /^\.\/more\.js$/ }, ({ resolveDir }) => ({
+      path: `./${ELEMENTS.get(basename(resolveDir))}-more.js`,
+      external: true,
+    }));
   },
 };
 
-// Both files of the feed contain this hash, so that the first notices a second one of another version.
+// Both files of an element contain this hash, so that the first notices a second one of another version.
 const hash = createHash("sha256");
-for (const folder of ["src/feed", "src/shared"])
+for (const folder of [...ELEMENTS.keys(), "shared"].map((name) => `src/${name}`))
   for (const name of (await readdir(folder)).sort()) hash.update(await readFile(`${folder}/${name}`));
 
 const { outputFiles } = await build({
   write: false,
-  entryPoints: {
-    "value-delivered": "src/feed/element.js",
-    "value-delivered-more": "src/feed/more.js",
-    "outcome-keys": "src/keys/element.js",
-  },
+  entryPoints: Object.fromEntries(
+    [...ELEMENTS].flatMap(([folder, name]) => [
+      [name, `src/${folder}/element.js`],
+      [`${name}-more`, `src/${folder}/more.js`],
+    ]),
+  ),
   define: { BUILD: JSON.stringify(hash.digest("base64url").slice(0, 8)) },
   outdir: process.argv[2] ?? "public",
   bundle: true,

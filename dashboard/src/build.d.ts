@@ -3,5 +3,5 @@ declare module "*.css" {
   export default text;
 }
 
-/** A hash of the feed's sources, which the bundler inserts. */
+/** A hash of the sources, which the bundler inserts. */
 declare const BUILD: string;

@@ -12,6 +12,7 @@ from tests.dashboard.recorded import NOW, Answer, instant, reply
 from tests.outcome_types import TYPES
 
 LISTED = reply(200, json={"types": described([*TYPES])})
+MCP_THERE, NO_MCP = reply(204), reply(404, json={"error": "Not found"})
 
 
 @dataclass
@@ -19,18 +20,20 @@ class AgentKeys:
     """The keys of one viewer, newest first.
 
     asked: the received requests. answers: the planned answers of each method. types: the answer to a request for the
-    outcome types.
+    outcome types. mcp: the answer to the question whether there is an MCP server.
     """
 
     kept: list[dict[str, Any]] = field(default_factory=list)
     asked: list[Request] = field(default_factory=list)
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     types: Answer = LISTED
+    mcp: Answer = MCP_THERE
     user_id: int = 42
 
     def serve(self, page: Page) -> None:
         page.route("**/api/keys**", self._answer)
         page.route("**/api/outcomes/types", lambda route: self.types(route))
+        page.route("**/mcp", lambda route: self.mcp(route))
 
     def instead(self, method: str, status: int = 0, **answer: Any) -> None:
         """Plan the response to the next request with this HTTP method.

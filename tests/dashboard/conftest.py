@@ -83,7 +83,7 @@ SET_HIDDEN = """(hidden) => {
 # Returns the labels of buttons whose text takes more than one line.
 WRAPPED_BUTTONS = """element => [...element.shadowRoot.querySelectorAll("button")].filter((button) => {
     const range = document.createRange()
-    range.selectNodeContents(button)
+    range.selectNodeContents(button.lastChild)
     return new Set([...range.getClientRects()].map(({ top }) => top)).size > 1
 }).map(({ textContent }) => textContent)"""
 

@@ -20,7 +20,9 @@ from aiohttp import ClientSession, ClientWebSocketResponse
 from tests.local.stacks import Stack
 
 DIGITS = "123456789012345.12345678901234567890123"
-FEED = "document.querySelector('value-delivered').shadowRoot"
+FEED, KEYS = (f"document.querySelector('{name}').shadowRoot" for name in ("value-delivered", "outcome-keys"))
+GAP = """(([feed, keys]) => Math.round(keys.top - feed.bottom))(['value-delivered', 'outcome-keys'].map((name) =>
+    document.querySelector(name).getBoundingClientRect()))"""
 RECORD = f"""fetch('/api/outcomes', {{
     method: 'POST',
     headers: {{ 'Content-Type': 'application/json' }},
@@ -114,7 +116,7 @@ class Firefox:
                 return dict(message["result"])
 
 
-def test_the_feed_works_in_firefox(stack: Stack, tmp_path: Path, axe: str) -> None:
+def test_the_elements_work_in_firefox(stack: Stack, tmp_path: Path, axe: str) -> None:
     async def look() -> None:
         async with Firefox.running(tmp_path) as firefox:
             await firefox.open(stack.url)  # the start page signs the viewer in
@@ -129,8 +131,16 @@ def test_the_feed_works_in_firefox(stack: Stack, tmp_path: Path, axe: str) -> No
             await firefox.run(f"{FEED}.querySelector('.feed > .rows summary').click()")
             await firefox.until(f"{FEED}.querySelector('.past li') !== null")
             assert "#period=365" in await firefox.run("location.href")
+            await firefox.run(f"{KEYS}.querySelector('header button').click()")
+            await firefox.until(f"{KEYS}.querySelector('form input') !== null")
+            await firefox.run(f"{KEYS}.querySelector('form input').value = 'Made in Firefox'")
+            await firefox.run(f"{KEYS}.querySelector('form').requestSubmit()")
+            await firefox.until(f"{KEYS}.querySelectorAll('.places button').length === 6")
+            assert await firefox.run(f"{KEYS}.querySelector('.paste textarea').value.includes('INTERNAL_API_KEY=oc_')")
             await firefox.run(f"{axe}; 1")
             assert json.loads(await firefox.run("axe.run().then(({ violations }) => JSON.stringify(violations))")) == []
+            await firefox.run("document.querySelector('style').remove()")  # the page's own margins
+            assert await firefox.run(GAP) == 24
             assert firefox.complaints == []
 
     # Run the test in another thread, because Playwright keeps an event loop running in this one.

@@ -15,7 +15,7 @@ from outcomes.contract.agent_keys import NEW_AGENT_KEY, Scope
 from outcomes.contract.limits import MAX_KEY_NAME, MAX_OVERLAP_HOURS
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.dashboard.agent_keys import AgentKeys
+from tests.dashboard.agent_keys import MCP_THERE, NO_MCP, AgentKeys
 from tests.dashboard.conftest import (
     THEMES,
     FindFaults,
@@ -26,7 +26,7 @@ from tests.dashboard.conftest import (
     set_theme,
     show_tab,
 )
-from tests.dashboard.recorded import NOW, instant
+from tests.dashboard.recorded import NOW, Answer, instant
 from tests.outcome_types import TYPES
 
 pytestmark = pytest.mark.at_noon
@@ -54,6 +54,14 @@ def new_key(page: Page, name: str = "Nightly import") -> None:
     """Open the form for a new key, and fill in the key's name."""
     button(page, "New key").click()
     page.get_by_label("Name").fill(name)
+
+
+# Returns all that the element and the page keep of a text, apart from text nodes and the contents of text areas.
+KEPT = """() => {
+    const shadow = document.querySelector('outcome-keys').shadowRoot
+    const attributes = [...shadow.querySelectorAll('*')].flatMap((one) => [...one.attributes].map(({ value }) => value))
+    return JSON.stringify([attributes, location.href, document.cookie, { ...localStorage }, { ...sessionStorage }])
+}"""
 
 
 def all_text(page: Page) -> str:
@@ -170,7 +178,7 @@ STATES: list[tuple[Callable[[Scene], None], str]] = [
     (offline, "You are offline"),
     (error, "The keys could not be loaded"),
     (unset, "No keys here"),
-    (ready, "for agent 7 only"),
+    (ready, "for Agent 7 only"),
     (out_of_date, "This may be out of date"),
     (making, "How you recognize the key"),
     (refused, f"What the key may do {SCOPES_RULE}."),
@@ -216,7 +224,7 @@ MAY: list[tuple[dict[str, Any], str]] = [
             "max_value_usd": 500,
             "scopes": ["record", "correct"],
         },
-        "May record and correct · for agent 7 only · only Deal closed and Task complete · up to $500.00 each",
+        "May record and correct · for Agent 7 only · only Deal closed and Task complete · up to $500 each",
     ),
     # A newer server may have other types and scopes. These names are also properties of every JavaScript object.
     (
@@ -347,6 +355,7 @@ def test_every_type_scope_and_overlap_of_the_api_can_be_chosen(open_keys: Open, 
     assert sorted(boxes) == sorted([*TYPES, *Scope])
     expect(page.get_by_label("Name")).to_have_attribute("maxlength", str(MAX_KEY_NAME))
     button(page, "Rotate Key").click()
+    expect(page.get_by_label("How long the current secret keeps working")).to_be_visible()
     hours = page.locator("select option").evaluate_all("options => options.map(({ value }) => Number(value))")
     assert (hours[0], hours[-1]) == (0, MAX_OVERLAP_HOURS)
 
@@ -360,13 +369,124 @@ def test_a_secret_is_copied_and_then_forgotten(open_keys: Open, page: Page, keys
     secret = page.get_by_role("textbox", name="The key of Nightly import").input_value()
     assert SECRET.fullmatch(secret)
     button(page, "Copy").click()
-    expect(page.get_by_role("status").filter(has_text="Copied.")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="Copied: The key of Nightly import.")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == secret
     assert secret in all_text(page)
+    assert secret not in page.evaluate(KEPT)
     button(page, "Done").click()
     assert secret.rpartition("_")[2] not in all_text(page)
     expect(button(page, "New key")).to_be_focused()
     expect(rows(page).locator("strong")).to_have_text(["Nightly import", "Older"])
+
+
+PASTED = {
+    ".env": re.compile(rf"OUTCOMES_URL=http://\S+\nINTERNAL_API_KEY={SECRET.pattern}"),
+    "Shell": re.compile(rf"export OUTCOMES_URL='http://\S+'\nexport INTERNAL_API_KEY='{SECRET.pattern}'"),
+    "curl": re.compile(
+        rf"curl 'http://\S+/api/outcomes'.+'Authorization: Bearer {SECRET.pattern}'.+deal_closed.+", re.S
+    ),
+    "Claude Code": re.compile(r".+\$\{INTERNAL_API_KEY\}.+", re.S),
+    "Cursor": re.compile(r".+\$\{env:INTERNAL_API_KEY\}.+", re.S),
+    "VS Code": re.compile(r".+\$\{input:outcomes-key\}.+", re.S),
+}
+
+
+def places(page: Page) -> Locator:
+    return page.get_by_role("group", name="Paste it where your agent runs").get_by_role("button")
+
+
+@pytest.mark.usefixtures("keys")
+def test_each_place_has_a_text_to_copy_by_keyboard(open_keys: Open, page: Page, find_faults: FindFaults) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    open_keys()
+    new_key(page)
+    page.get_by_label("Deal closed").check()
+    button(page, "Make key").click()
+    expect(places(page)).to_have_text([*PASTED])
+    for place, text in PASTED.items():
+        button(page, place).press("Enter")
+        expect(button(page, place)).to_have_attribute("aria-pressed", "true")
+        expect(page.get_by_role("textbox", name=place)).to_have_value(text)
+        button(page, f"Copy for {place}").press("Enter")
+        expect(page.get_by_role("status").filter(has_text=f"Copied: {place}.")).to_be_visible()
+        assert text.fullmatch(page.evaluate("navigator.clipboard.readText()"))
+        assert_fits(page, "outcome-keys")
+    assert find_faults("outcome-keys") == []
+    assert not SECRET.search(page.evaluate(KEPT))
+    button(page, "Done").press("Enter")
+    assert not SECRET.search(all_text(page))
+    expect(button(page, "New key")).to_be_focused()
+
+
+ADDRESSES: list[tuple[dict[str, str], Answer, str, int, bool]] = [
+    ({}, NO_MCP, "http://127.0.0.1", 1, False),
+    ({"api_url": "https://api.example.com/Prod/api/outcomes"}, MCP_THERE, "https://api.example.com/Prod", 1, True),
+    ({"mcp_url": "https://api.example.com/mcp"}, NO_MCP, "http://127.0.0.1", 0, True),
+    ({"mcp_url": ""}, MCP_THERE, "http://127.0.0.1", 0, False),
+]
+
+
+@pytest.mark.parametrize(("attributes", "mcp", "url", "asked", "has_mcp"), ADDRESSES)
+def test_the_texts_have_the_addresses_that_agents_reach(
+    open_keys: Open,
+    page: Page,
+    keys: AgentKeys,
+    attributes: dict[str, str],
+    mcp: Answer,
+    url: str,
+    asked: int,
+    has_mcp: bool,
+) -> None:
+    keys.mcp = mcp
+    questions: list[str] = []
+    page.on("request", lambda request: questions.append(request.method) if request.url.endswith("/mcp") else None)
+    keys.has("Nightly import")
+    open_keys(**attributes)
+    button(page, "Rotate Nightly import").click()
+    button(page, "Rotate").click()
+    expect(places(page)).to_have_text([*PASTED] if has_mcp else [".env", "Shell", "curl"])
+    expect(page.get_by_role("textbox", name=".env")).to_have_value(re.compile(f"OUTCOMES_URL={re.escape(url)}"))
+    assert questions == ["OPTIONS"] * asked
+
+
+def test_a_form_that_cannot_be_loaded_says_so_and_is_loaded_with_the_next_click(
+    open_keys: Open, page: Page, keys: AgentKeys
+) -> None:
+    keys.has("Nightly import")
+    page.route("**/outcome-keys-more.js", lambda route: route.abort())
+    open_keys(reload=True)
+    button(page, "Revoke Nightly import").click()
+    expect(page.get_by_role("status").filter(has_text="A file of this page could not be loaded.")).to_be_visible()
+    button(page, "Revoke Nightly import").click()
+    expect(page.get_by_role("heading", name="Revoke Nightly import?")).to_be_focused()
+
+
+def test_agents_are_called_by_the_names_that_the_feed_uses(open_keys: Open, page: Page, keys: AgentKeys) -> None:
+    for id_ in (7, 11, 13):
+        keys.has(f"Key {id_}", agent_id=id_)
+    open_keys(agent_names='{"7": "<b>Ava</b>", "11": "Ben", "17": "Dan"}')
+    bound = rows(page).locator("bdi[title]")
+    expect(bound).to_have_text(["for Agent 13 only", "for Ben only", "for <b>Ava</b> only"])
+    page.locator("outcome-keys").evaluate("keys => { keys.agentName = id => id === 13 ? 'Cleo' : null }")
+    expect(bound).to_have_text(["for Cleo only", "for Ben only", "for <b>Ava</b> only"])
+
+    new_key(page)
+    agent = page.get_by_label("Agent", exact=True)
+    offered = ["Any of your agents", "<b>Ava</b>", "Ben", "Cleo", "Dan", "Another agent, by its number"]
+    expect(agent.locator("option")).to_have_text(offered)
+    expect(page.get_by_label("Agent number")).to_be_hidden()
+    agent.select_option("Another agent, by its number")
+    page.get_by_label("Agent number").fill("1.5")
+    agent.select_option("Cleo")
+    button(page, "Make key").click()
+    button(page, "Done").click()
+    expect(bound.first).to_have_text("for Cleo only")
+    new_key(page)
+    agent.select_option("Another agent, by its number")
+    page.get_by_label("Agent number").fill("19")
+    button(page, "Make key").click()
+    expect(bound.first).to_have_text("for Agent 19 only")
+    assert [sent["agentId"] for sent in keys.sent("POST")] == [13, 19]
 
 
 @pytest.mark.viewer
@@ -378,9 +498,13 @@ def test_the_secret_is_selected_if_the_page_may_not_copy(open_keys: Open, page: 
     new_key(page)
     button(page, "Make key").click()
     button(page, "Copy").click()
-    expect(page.get_by_text("The key is selected: copy it by keyboard or menu.")).to_be_visible()
-    secret = page.get_by_role("textbox", name="The key of Nightly import")
-    assert secret.evaluate("text => text.value.slice(text.selectionStart, text.selectionEnd)") == secret.input_value()
+    button(page, "Copy for .env").click()
+    for label in ("The key of Nightly import", ".env"):
+        text = page.get_by_role("textbox", name=label)
+        selected = text.evaluate("text => text.value.slice(text.selectionStart, text.selectionEnd)")
+        assert selected == text.input_value()
+    expect(text).to_be_focused()
+    expect(page.get_by_text("The text is selected: copy it by keyboard or menu.")).to_have_count(2)
 
 
 def test_an_invalid_number_does_not_count_as_no_limit(open_keys: Open, page: Page, keys: AgentKeys) -> None:
@@ -686,6 +810,7 @@ def test_the_keys_are_managed_by_keyboard(open_keys: Open, page: Page, keys: Age
 
     assert [tab(), tab(), tab()] == ["button New key", "button Rotate Older", "button Revoke Older"]
     button(page, "New key").press("Enter")
+    expect(page.get_by_label("Name")).to_be_focused()
     page.keyboard.type("By keyboard")
     assert [tab(), tab()] == ["input", "input"]
     page.get_by_label("Last day").focus()
@@ -698,10 +823,14 @@ def test_the_keys_are_managed_by_keyboard(open_keys: Open, page: Page, keys: Age
     ]
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Copy the key of By keyboard now")).to_be_focused()
-    assert [tab(), tab(), tab()] == ["textarea The key of By keyboard", "button Copy", "button Done"]
+    assert [tab(), tab()] == ["textarea The key of By keyboard", "button Copy"]
+    expect(places(page)).to_have_count(len(PASTED))
+    assert [tab() for _ in PASTED] == [f"button {place}" for place in PASTED]
+    assert [tab(), tab(), tab()] == ["textarea .env", "button Copy for .env", "button Done"]
     page.keyboard.press("Enter")
     assert [tab(), tab(), tab()] == ["button Rotate By keyboard", "button Revoke By keyboard", "button Rotate Older"]
     page.keyboard.press("Enter")
+    expect(page.get_by_label("How long the current secret keeps working")).to_be_focused()
     page.keyboard.press("ArrowUp")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
@@ -716,6 +845,7 @@ def test_the_keys_fit_on_a_phone(open_keys: Open, page: Page, keys: AgentKeys) -
     button(page, "Rotate One").click()
     button(page, "Revoke Another").click()
     button(page, "New key").click()
+    expect(page.locator("form")).to_have_count(3)
     for width in (390, 320):
         page.set_viewport_size({"width": width, "height": 800})
         assert_fits(page, "outcome-keys")
@@ -727,5 +857,6 @@ def test_a_page_themes_the_keys_like_the_feed(open_keys: Open, page: Page, keys:
     set_theme(page, "outcome-keys", accent="rgb(1, 2, 3)", surface="rgb(4, 5, 6)", danger="rgb(7, 8, 9)")
     expect(button(page, "New key")).to_have_css("background-color", "rgb(1, 2, 3)")
     expect(page.locator(".card")).to_have_css("background-color", "rgb(4, 5, 6)")
+    expect(button(page, "Revoke Key")).to_have_css("color", "rgb(7, 8, 9)")
     button(page, "Revoke Key").click()
     expect(button(page, "Revoke for good")).to_have_css("background-color", "rgb(7, 8, 9)")

@@ -1,6 +1,7 @@
 """<outcome-keys> with the real API, and API calls with the keys created in it."""
 
 import re
+import shlex
 
 import httpx
 import pytest
@@ -45,7 +46,7 @@ def test_a_key_records_within_its_limits_and_the_list_shows_its_use(keys: Page, 
     keys.get_by_label("Deal closed").check()
     button(keys, "Make key").click()
     key = take(keys, "Sales agent")
-    words = "May record · for agent 7 only · only Deal closed · up to $500.50 each"
+    words = "May record · for Agent 7 only · only Deal closed · up to $500.50 each"
     expect(rows(keys).locator(".meta").first).to_have_text(words)
     expect(rows(keys)).to_contain_text(" by you · Never used")
 
@@ -58,6 +59,18 @@ def test_a_key_records_within_its_limits_and_the_list_shows_its_use(keys: Page, 
     keys.evaluate("dispatchEvent(new Event('online'))")
     expect(rows(keys)).to_contain_text("Last used within the hour")
     expect(rows(keys).locator(".meta").first).to_have_text(words)
+
+
+def test_the_call_to_paste_records_an_outcome(keys: Page) -> None:
+    new_key(keys, "Bob's agent")
+    button(keys, "Make key").click()
+    button(keys, "curl").click()
+    call = keys.get_by_role("textbox", name="curl").input_value()
+    url, _, credential, _, body = shlex.split(call.removeprefix("curl").replace("\\\n", ""))
+    name, _, value = credential.partition(": ")
+    assert httpx.post(url, content=body, headers={name: value}).json() == {"ok": True}
+    listed = "fetch('/api/outcomes').then(answer => answer.json()).then(({ outcomes }) => outcomes.map(o => o.title))"
+    assert keys.evaluate(listed) == ["First outcome of Bob's agent"]
 
 
 def test_a_rotated_key_has_at_most_two_secrets_and_a_revoked_one_none(keys: Page, ledger: Ledger) -> None:

@@ -63,7 +63,7 @@ COME_AND_GO = """async ([name, endpoint, times]) => {
             const card = element.shadowRoot.querySelector(".card")
             while (card.dataset.state !== "ready") await turn()
             element.shadowRoot.querySelector(".rows summary, .main").click()
-            await turn()
+            while (!element.shadowRoot.querySelector(".details, form")) await turn()
         } else await Promise.resolve()
         element.remove()
     }

@@ -14,7 +14,7 @@ from tests.local.stacks import ROOT, Stack
 DASHBOARD = ROOT / "dashboard/public"
 
 
-@pytest.mark.parametrize("path", ["/", "/value-delivered.js", "/value-delivered-more.js", "/outcome-keys.js"])
+@pytest.mark.parametrize("path", [*FILES])
 def test_the_page_and_the_components_are_served_unchanged(stack: Stack, path: str) -> None:
     file, content_type = FILES[path]
     answer = httpx.get(f"{stack.url}{path}")

@@ -46,6 +46,7 @@ def test_only_the_page_and_the_components_are_uploaded(samconfig: Path, capsys: 
         "index.html": "text/html; charset=utf-8",
         "value-delivered.js": "text/javascript; charset=utf-8",
         "value-delivered-more.js": "text/javascript; charset=utf-8",
+        "outcome-keys-more.js": "text/javascript; charset=utf-8",
         "outcome-keys.js": "text/javascript; charset=utf-8",
     }
     for name, stored in objects.items():

@@ -5,28 +5,6 @@ import { minus } from "../shared/numbers.js";
 
 const MOST_AGENTS = 6;
 
-/** Names agents. A name comes from the page's function, else from the attribute agent-names, else it is "Agent 7". */
-export class AgentNames {
-  /** @type {((id: number) => string | null | undefined) | null} */
-  named = null;
-  /** @type {Record<string, unknown>} */
-  #names = {};
-
-  /** @param {string | null} json names by id */
-  parse(json) {
-    try {
-      this.#names = JSON.parse(json ?? "{}") ?? {};
-    } catch {
-      this.#names = {};
-    }
-  }
-
-  /** @param {number | null} id */
-  name(id) {
-    return id === null ? "No agent" : String(this.named?.(id) || this.#names[id] || `Agent ${id}`);
-  }
-}
-
 /**
  * Return the first agents, and the sum of all others as one.
  * @param {AgentSum[]} agents most value first

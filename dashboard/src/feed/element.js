@@ -8,11 +8,11 @@ import STYLES from "./styles.css";
 // Styles come first, because gzip only looks back 32 kB, and scripts have more in common with each other than with
 // styles.
 
-import { attachShadow, define, html, styleSheet, unseen } from "../shared/dom.js";
+import { AgentNames } from "../shared/agents.js";
+import { attachShadow, define, html, reapply, styleSheet, unseen } from "../shared/dom.js";
 import { Notice } from "../shared/notice.js";
 import { Problem } from "../shared/request.js";
 import { withState } from "./address.js";
-import { AgentNames } from "./agents.js";
 import { Api } from "./api.js";
 import { refreshTimes } from "./changes.js";
 import { Choice } from "./choice.js";
@@ -140,12 +140,7 @@ class ValueDelivered extends HTMLElement {
     const clock = setInterval(refresh, REFRESH_TIMES_MS);
     signal.addEventListener("abort", () => clearInterval(clock));
     this.#readAddress();
-    // A property that was set before the element was defined shadows the setter.
-    if (Object.hasOwn(this, "agentName")) {
-      const named = this.agentName;
-      Reflect.deleteProperty(this, "agentName");
-      this.agentName = named;
-    }
+    reapply(this, "agentName");
     this.#watcher.start(signal);
   }
 

@@ -8,29 +8,29 @@ import STYLES from "./styles.css";
 // Styles come first, because gzip only looks back 32 kB, and scripts have more in common with each other than with
 // styles.
 
-import { attachShadow, button, define, html, styleSheet } from "../shared/dom.js";
+import { AgentNames } from "../shared/agents.js";
+import { attachShadow, button, define, html, reapply, styleSheet } from "../shared/dom.js";
 import { Notice } from "../shared/notice.js";
 import { asProblem, invalidResponse, Problem } from "../shared/request.js";
 import { call, isAmbiguous, isKey, secretOf } from "./api.js";
-import { form } from "./form.js";
+import { KeyList } from "./list.js";
+import { loadMore } from "./load.js";
 import { Place } from "./place.js";
-import { toMake, toRevoke, toRotate } from "./questions.js";
-import { KeyRow } from "./row.js";
-import { secret } from "./secret.js";
 import { KEY, WORDS } from "./words.js";
 
 /** @import {ViewState} from "../shared/request.js" */
 /** @import {Key, NewKey} from "./api.js" */
 /** @import {Question} from "./form.js" */
+/** @import {KeyRow} from "./row.js" */
+/** @typedef {typeof import("./more.js")} More */
 
 const SHEET = styleSheet(BASE + STYLES);
 
 class OutcomeKeys extends HTMLElement {
-  static observedAttributes = ["endpoint", "sign-in-url"];
+  static observedAttributes = ["endpoint", "sign-in-url", "agent-names", "api-url", "mcp-url"];
 
+  #agents = new AgentNames();
   #known = false; // the list is loaded
-  /** @type {Map<string, KeyRow>} by id */
-  #rows = new Map();
   #changes = 0; // counts keys made, rotated or revoked here
   #made = ""; // id of the new key whose secret is still shown
   /** @type {Problem | null} */
@@ -45,7 +45,12 @@ class OutcomeKeys extends HTMLElement {
   #make = button("New key", () => this.#askForNew(), { class: "main" });
   #making = new Place(this.#make);
   #live = html("p", { class: "help live", role: "status" });
-  #list = html("ol", { class: "rows", role: "list" });
+  #list = new KeyList(
+    this.#agents,
+    (row) => this.#askToRotate(row),
+    (row) => this.#askToRevoke(row),
+    (row) => this.#lost(row),
+  );
   #card = html(
     "section",
     { class: "card", "aria-labelledby": "heading" },
@@ -53,7 +58,7 @@ class OutcomeKeys extends HTMLElement {
     this.#live,
     this.#making.panel,
     this.#notice.element,
-    this.#list,
+    this.#list.element,
   );
   #root = attachShadow(this, SHEET, this.#card);
 
@@ -64,6 +69,7 @@ class OutcomeKeys extends HTMLElement {
     // While the tab was hidden, a key may have been used, or another user may have signed in.
     document.addEventListener("visibilitychange", () => document.hidden || load(), { signal });
     addEventListener("online", load, { signal });
+    reapply(this, "agentName");
     load();
   }
 
@@ -79,7 +85,20 @@ class OutcomeKeys extends HTMLElement {
       this.#problem = null;
       this.#forget();
     }
+    if (name === "agent-names") {
+      this.#agents.parse(after);
+      this.#list.redraw();
+    }
     if (this.#life) void this.#load();
+  }
+
+  get agentName() {
+    return this.#agents.named;
+  }
+
+  set agentName(named) {
+    this.#agents.named = named;
+    this.#list.redraw();
   }
 
   // ---- loading
@@ -99,7 +118,8 @@ class OutcomeKeys extends HTMLElement {
       const keys = await this.#read(signal);
       if (signal.aborted) return;
       this.#problem = null;
-      this.#show(keys);
+      this.#known = true;
+      this.#list.show(keys);
     } catch (error) {
       if (signal.aborted) return;
       this.#failed(asProblem(error));
@@ -131,52 +151,20 @@ class OutcomeKeys extends HTMLElement {
     if (problem.kind === "signed-out") this.#forget();
   }
 
-  // ---- the list
-
   /** Forget everything about the user who was signed in, including a secret that is still shown. */
   #forget() {
     this.#known = false;
-    this.#rows.clear();
-    this.#list.replaceChildren();
+    this.#list.clear();
     this.#making.close();
   }
 
-  /** @param {Key[]} keys newest first */
-  #show(keys) {
-    this.#known = true;
-    const ids = new Set(keys.map(({ id }) => id));
-    for (const id of this.#rows.keys()) if (!ids.has(id)) this.#remove(id);
-    let before = this.#list.firstElementChild;
-    for (const key of keys) {
-      const row = this.#rows.get(key.id);
-      row?.show(key);
-      // A row that is already in its place is not moved, so that it keeps the focus.
-      if (row && row.element === before) before = before.nextElementSibling;
-      else this.#list.insertBefore((row ?? this.#add(key)).element, before);
-    }
-  }
-
-  /** @param {Key} key */
-  #add(key) {
-    const row = new KeyRow(
-      key,
-      (row) => this.#askToRotate(row),
-      (row) => this.#askToRevoke(row),
-    );
-    this.#rows.set(key.id, row);
-    return row;
-  }
-
-  /** @param {string} id */
-  #remove(id) {
-    const row = this.#rows.get(id);
-    if (row?.element.contains(this.#root.activeElement)) {
+  /** @param {KeyRow} row */
+  #lost({ key, element }) {
+    if (element.contains(this.#root.activeElement)) {
       this.#heading.focus();
-      this.#live.textContent = `${row.key.name} no longer exists: it expired or was revoked elsewhere.`;
+      this.#live.textContent = `${key.name} no longer exists: it expired or was revoked elsewhere.`;
     }
-    row?.element.remove();
-    this.#rows.delete(id);
-    if (this.#made === id) this.#making.close();
+    if (this.#made === key.id) this.#making.close();
   }
 
   // ---- changes
@@ -185,23 +173,33 @@ class OutcomeKeys extends HTMLElement {
    * Open a form and make the change when it is submitted.
    * @param {Place} place
    * @param {HTMLElement} back gets the focus when the form is closed
-   * @param {Question} question
-   * @param {(body: Record<string, unknown>, signal: AbortSignal) => Promise<void>} change
+   * @param {(more: More) => Question} question
+   * @param {(body: Record<string, unknown>, signal: AbortSignal, more: More) => Promise<void>} change
    */
-  #ask(place, back, question, change) {
+  async #ask(place, back, question, change) {
+    this.#live.textContent = "";
+    /** @type {More} */
+    let more;
+    try {
+      more = await loadMore();
+    } catch (error) {
+      this.#live.textContent = asProblem(error).message;
+      return;
+    }
+    // The viewer may have been signed out, or the element removed, in the meantime.
+    if (!this.#known || !this.#life) return;
     const send = async (/** @type {Record<string, unknown>} */ body) => {
       const signal = this.#life?.signal;
       if (!signal) return null;
       try {
-        await change(body, signal);
+        await change(body, signal, more);
         this.#changes += 1;
         return null;
       } catch (error) {
         return signal.aborted ? null : this.#changeFailed(asProblem(error));
       }
     };
-    this.#live.textContent = "";
-    place.open(form(question, send, () => place.close(back)));
+    place.open(more.form(question(more), send, () => place.close(back)));
   }
 
   /** @param {Problem} problem @returns the problem if the form has to explain it */
@@ -218,11 +216,12 @@ class OutcomeKeys extends HTMLElement {
 
   #askForNew() {
     this.#made = "";
-    const types = call("GET", new URL("outcomes/types", this.#url()));
-    this.#ask(this.#making, this.#make, toMake(types), async (body, signal) => {
+    /** @param {More} more */
+    const question = ({ toMake, typesOf }) => toMake(typesOf(this.#url()), this.#agents, this.#list.keys);
+    void this.#ask(this.#making, this.#make, question, async (body, signal, more) => {
       const key = await secretOf(call("POST", this.#url(), signal, body));
-      this.#list.prepend((this.#rows.get(key.id) ?? this.#add(key)).element);
-      this.#reveal(this.#making, this.#make, key);
+      this.#list.prepend(key);
+      this.#reveal(this.#making, this.#make, key, more);
       this.#made = key.id;
       this.#render();
     });
@@ -230,24 +229,35 @@ class OutcomeKeys extends HTMLElement {
 
   /** @param {KeyRow} row */
   #askToRotate(row) {
-    this.#ask(row.place, row.rotate, toRotate(row.key), async (body, signal) => {
-      const key = await secretOf(call("POST", this.#url(row.key.id, "rotate"), signal, body));
-      row.show(key);
-      this.#reveal(row.place, row.rotate, key);
-    });
+    void this.#ask(
+      row.place,
+      row.rotate,
+      ({ toRotate }) => toRotate(row.key),
+      async (body, signal, more) => {
+        const key = await secretOf(call("POST", this.#url(row.key.id, "rotate"), signal, body));
+        row.show(key);
+        this.#reveal(row.place, row.rotate, key, more);
+      },
+    );
   }
 
   /** @param {KeyRow} row */
   #askToRevoke(row) {
     const { id, name } = row.key;
-    this.#ask(row.place, row.revoke, toRevoke(row.key), async (_body, signal) => {
-      const { ok } = await call("DELETE", this.#url(id), signal);
-      if (!ok) throw invalidResponse();
-      this.#remove(id);
-      this.#heading.focus();
-      this.#live.textContent = `${name} is revoked.`;
-      this.#render();
-    });
+    void this.#ask(
+      row.place,
+      row.revoke,
+      ({ toRevoke }) => toRevoke(row.key),
+      async (_body, signal) => {
+        const { ok } = await call("DELETE", this.#url(id), signal);
+        if (!ok) throw invalidResponse();
+        this.#heading.focus();
+        this.#list.remove(id);
+        if (this.#made === id) this.#making.close();
+        this.#live.textContent = `${name} is revoked.`;
+        this.#render();
+      },
+    );
   }
 
   /**
@@ -255,10 +265,12 @@ class OutcomeKeys extends HTMLElement {
    * @param {Place} place
    * @param {HTMLElement} back gets the focus afterwards
    * @param {NewKey} key
+   * @param {More} more
    */
-  #reveal(place, back, key) {
+  #reveal(place, back, key, { secret, whatToPaste }) {
     this.#live.textContent = "";
-    place.open(secret(key, () => place.close(back)));
+    const [apiUrl, mcpUrl] = ["api-url", "mcp-url"].map((name) => this.getAttribute(name));
+    place.open(secret(key, whatToPaste(key, this.#url(), apiUrl, mcpUrl), () => place.close(back)));
   }
 
   // ---- rendering
@@ -268,7 +280,7 @@ class OutcomeKeys extends HTMLElement {
     /** @type {ViewState | null} */
     let noticed = problem?.kind ?? null;
     if (!noticed && !this.#known) noticed = "loading";
-    if (!noticed && !this.#rows.size) noticed = "empty";
+    if (!noticed && !this.#list.size) noticed = "empty";
     this.#card.dataset.state = this.#known ? "ready" : (noticed ?? "");
     this.#card.dataset.banner = this.#known && problem ? problem.kind : "";
     this.#card.ariaBusy = String(noticed === "loading");

@@ -1,13 +1,15 @@
 import { html } from "../shared/dom.js";
 import { exactNumber } from "../shared/numbers.js";
 import { choice, endOf, field, showFault, ticked, today } from "./fields.js";
-import { SCOPES } from "./words.js";
+import { lastUsed, SCOPES } from "./words.js";
 
 /** @import {Attributes} from "../shared/dom.js" */
+/** @import {AgentNames} from "../shared/agents.js" */
 /** @import {Key} from "./api.js" */
 /** @import {Question} from "./form.js" */
 
 const LONGEST_NAME = 80;
+const OTHER = "other";
 
 /** The choices for how many hours the old secret stays valid after a rotation, with their texts. */
 const OVERLAPS = new Map([
@@ -18,21 +20,51 @@ const OVERLAPS = new Map([
   ["168", "One week"],
 ]);
 
-/** @param {Promise<{types: {type: string, label: string}[]}>} answer which types there are @returns {Question} */
-export function toMake(answer) {
-  const input = (/** @type {Attributes} */ attributes) => html("input", { autocomplete: "off", ...attributes });
+const input = (/** @type {Attributes} */ attributes) => html("input", { autocomplete: "off", ...attributes });
+
+/**
+ * Create a field for the number of the key's agent, and before it a choice of the known agents by name, if there are any.
+ * @param {AgentNames} agents
+ * @param {Key[]} keys
+ */
+function agentFields(agents, keys) {
+  const number = field(
+    "agentId",
+    "Agent number",
+    "The key records for this agent only. Leave it empty for any of your agents.",
+    input({ type: "number", min: 1, step: 1 }),
+  );
+  const typed = () => number.controls[0].value;
+  const known = new Set([...agents.ids, ...keys.flatMap(({ agent_id }) => agent_id ?? [])]);
+  if (!known.size) return { fields: [number], value: typed };
+  const named = [...known].map((id) => [String(id), agents.name(id)]).sort(([, a], [, b]) => a.localeCompare(b));
+  const options = [["", "Any of your agents"], ...named, [OTHER, "Another agent, by its number"]];
+  const select = html("select", {}, ...options.map(([value, words]) => html("option", { value }, words)));
+  const which = field("agent", "Agent", "The key records for this agent only.", select);
+  const showNumber = () => {
+    number.element.hidden = select.value !== OTHER;
+    // A hidden number must not stop the form.
+    if (number.element.hidden) number.controls[0].value = "";
+  };
+  select.addEventListener("change", showNumber);
+  showNumber();
+  return { fields: [which, number], value: () => (select.value === OTHER ? typed() : select.value) };
+}
+
+/**
+ * @param {Promise<{types: {type: string, label: string}[]}>} answer which types there are
+ * @param {AgentNames} agents
+ * @param {Key[]} keys the other keys, whose agents are offered for this one
+ * @returns {Question}
+ */
+export function toMake(answer, agents, keys) {
   const name = field(
     "name",
     "Name",
     "How you recognize the key, for example “Nightly import”.",
     input({ required: true, maxlength: LONGEST_NAME }),
   );
-  const agent = field(
-    "agentId",
-    "Agent number",
-    "The key records for this agent only. Leave it empty for any of your agents.",
-    input({ type: "number", min: 1, step: 1 }),
-  );
+  const agent = agentFields(agents, keys);
   const most = field(
     "maxValueUsd",
     "Largest value of one outcome, in US dollars",
@@ -64,7 +96,8 @@ export function toMake(answer) {
   const one = () => scopes.controls[0].setCustomValidity(ticked(scopes).length ? "" : "Tick at least one.");
   scopes.element.addEventListener("change", one);
   const body = () => {
-    const [named, agentId, maxValueUsd, date] = [name, agent, most, last].map(({ controls }) => controls[0].value);
+    const [named, maxValueUsd, date] = [name, most, last].map(({ controls }) => controls[0].value);
+    const agentId = agent.value();
     return {
       name: named,
       ...(agentId && { agentId: Number(agentId) }),
@@ -81,7 +114,7 @@ export function toMake(answer) {
     sending: "Making…",
     unsure:
       "The key may have been made anyway, but its secret is lost. If it is in the list below, revoke it and make another.",
-    fields: [name, agent, most, last, types, scopes],
+    fields: [name, ...agent.fields, most, last, types, scopes],
     body,
   };
 }
@@ -108,9 +141,9 @@ export function toRotate({ name }) {
 }
 
 /** @param {Key} key @returns {Question} */
-export const toRevoke = ({ name }) => ({
+export const toRevoke = ({ name, last_used_at: used }) => ({
   title: ["Revoke ", html("bdi", {}, name), "?"],
-  text: "Every further call with this key is refused. This cannot be undone. Outcomes recorded with it stay.",
+  text: `${used ? `It was last used ${lastUsed(used)}.` : "It was never used."} Every further call with this key is refused. This cannot be undone. Outcomes recorded with it stay.`,
   send: "Revoke for good",
   sending: "Revoking…",
   danger: true,

@@ -1,9 +1,12 @@
-import { button, dotted, html, icon } from "../shared/dom.js";
+import { button, dotted, drawing, html, icon } from "../shared/dom.js";
 import { exactTime, localDay } from "../shared/time.js";
 import { Place } from "./place.js";
 import { BY, bounds, hasExpired, KEY, lastUsed } from "./words.js";
 
+/** @import {AgentNames} from "../shared/agents.js" */
 /** @import {Key} from "./api.js" */
+
+const PROHIBITED = "M21 12a9 9 0 1 1-18 0 9 9 0 0 1 18 0zM5.6 5.6l12.8 12.8";
 
 /** @param {string} instant @param {string} words */
 const time = (instant, words) => html("time", { datetime: instant, title: exactTime.format(new Date(instant)) }, words);
@@ -14,11 +17,18 @@ const day = (instant) => time(instant, localDay.format(new Date(instant)));
 export class KeyRow {
   #text = html("div", { class: "what" });
 
-  /** @param {Key} key @param {(row: KeyRow) => void} rotate @param {(row: KeyRow) => void} revoke */
-  constructor(key, rotate, revoke) {
+  /**
+   * @param {Key} key
+   * @param {AgentNames} agents
+   * @param {(row: KeyRow) => void} rotate
+   * @param {(row: KeyRow) => void} revoke
+   */
+  constructor(key, agents, rotate, revoke) {
     this.key = key;
+    this.agents = agents;
     this.rotate = button("Rotate", () => rotate(this), { "aria-label": `Rotate ${key.name}` });
-    this.revoke = button("Revoke", () => revoke(this), { "aria-label": `Revoke ${key.name}` });
+    this.revoke = button("Revoke", () => revoke(this), { "aria-label": `Revoke ${key.name}`, class: "danger" });
+    this.revoke.prepend(drawing(PROHIBITED));
     this.place = new Place(this.rotate, this.revoke);
     const { buttons, panel } = this.place;
     this.element = html("li", {}, html("div", { class: "key" }, icon(KEY), this.#text, buttons), panel);
@@ -38,7 +48,7 @@ export class KeyRow {
     );
     this.#text.replaceChildren(
       html("strong", { dir: "auto" }, key.name),
-      html("span", { class: "meta" }, bounds(key)),
+      html("span", { class: "meta" }, ...dotted(...bounds(key, this.agents))),
       html("span", { class: "meta" }, ...facts),
       html("code", {}, `oc_${key.id}_…`),
     );

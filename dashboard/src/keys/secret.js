@@ -1,22 +1,71 @@
 import { button, buttons, html } from "../shared/dom.js";
 
 /** @import {NewKey} from "./api.js" */
+/** @import {Snippet} from "./snippets.js" */
 
-/** A new secret, with a button to copy it. @param {NewKey} key @param {() => void} done */
-export function secret({ key, name }, done) {
-  const label = `The key of ${name}`;
-  const text = html("textarea", { readonly: true, rows: 1, spellcheck: "false", "aria-label": label });
-  text.value = key;
-  const copied = html("p", { class: "help", role: "status" });
-  const copy = async () => {
-    text.select();
+/** A text that the viewer can copy, which no attribute contains. */
+class Copyable {
+  #text = html("textarea", { readonly: true, spellcheck: "false" });
+  #status = html("p", { class: "help", role: "status" });
+  #label = "";
+  button = button("Copy", () => void this.#copy());
+  element = html("div", { class: "copyable" }, this.#text, this.button, this.#status);
+
+  /** @param {string} label @param {string} text */
+  show(label, text) {
+    this.#label = label;
+    this.#text.ariaLabel = label;
+    this.#text.rows = text.split("\n").length;
+    this.#text.value = text;
+    this.#status.textContent = "";
+  }
+
+  async #copy() {
+    let words = `Copied: ${this.#label}.`;
     try {
-      await navigator.clipboard.writeText(key);
-      copied.textContent = "Copied.";
+      await navigator.clipboard.writeText(this.#text.value);
     } catch {
-      copied.textContent = "This page may not use the clipboard. The key is selected: copy it by keyboard or menu.";
+      this.#text.focus();
+      this.#text.select();
+      words = "This page may not use the clipboard. The text is selected: copy it by keyboard or menu.";
     }
+    this.#status.textContent = words;
+  }
+}
+
+/** Buttons that choose one of several texts to copy. @param {Snippet[]} snippets */
+function choices(snippets) {
+  const about = html("p", { class: "help" });
+  const shown = new Copyable();
+  const choose = (/** @type {number} */ index) => {
+    const { place, about: words, text } = snippets[index];
+    about.textContent = words;
+    shown.show(place, text);
+    shown.button.ariaLabel = `Copy for ${place}`;
+    for (const [other, one] of all.entries()) one.ariaPressed = String(other === index);
   };
+  const all = snippets.map(({ place }, index) => button(place, () => choose(index)));
+  choose(0);
+  return [
+    html("h4", { id: "where" }, "Paste it where your agent runs"),
+    html("div", { class: "buttons places", role: "group", "aria-labelledby": "where" }, ...all),
+    about,
+    shown.element,
+  ];
+}
+
+/**
+ * A new secret to copy, and texts with it for the places where an agent reads it.
+ * @param {NewKey} key
+ * @param {Promise<Snippet[]>} snippets
+ * @param {() => void} done
+ */
+export function secret({ key, name }, snippets, done) {
+  const whole = new Copyable();
+  whole.show(`The key of ${name}`, key);
+  whole.button.className = "main";
+  const places = html("div", { class: "paste" });
+  void snippets.then((all) => places.append(...choices(all)));
   return html(
     "div",
     { class: "secret" },
@@ -26,7 +75,8 @@ export function secret({ key, name }, done) {
       {},
       "It is shown only once and cannot be retrieved later. Give it to this agent only, and treat it like a password.",
     ),
-    text,
-    buttons(button("Copy", copy, { class: "main" }), button("Done", done), copied),
+    whole.element,
+    places,
+    buttons(button("Done", done)),
   );
 }

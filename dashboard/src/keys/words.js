@@ -1,7 +1,10 @@
+import { html } from "../shared/dom.js";
 import { decimal } from "../shared/numbers.js";
 import { ago, SPANS } from "../shared/time.js";
 import { inWords } from "../shared/words.js";
 
+/** @import {AgentNames} from "../shared/agents.js" */
+/** @import {Child} from "../shared/dom.js" */
 /** @import {ViewState} from "../shared/request.js" */
 /** @import {Key} from "./api.js" */
 
@@ -25,6 +28,7 @@ const dollars = new Intl.NumberFormat(undefined, {
   style: "currency",
   currency: "USD",
   maximumFractionDigits: 20,
+  trailingZeroDisplay: "stripIfInteger",
 });
 
 const all = new Intl.ListFormat("en", { type: "conjunction" }); // English, like the words around it
@@ -32,16 +36,17 @@ const all = new Intl.ListFormat("en", { type: "conjunction" }); // English, like
 /** @param {Key} key */
 export const hasExpired = (key) => key.expires_at !== null && Date.parse(key.expires_at) <= Date.now();
 
-/** Describe the limits of a key. @param {Key} key */
-export function bounds(key) {
-  const verbs = key.scopes.map((scope) => SCOPES.get(scope)?.[0] ?? scope);
-  const types = key.outcome_types?.map(inWords);
+/** Describe the limits of a key. @param {Key} key @param {AgentNames} agents @returns {Child[]} */
+export function bounds({ scopes, agent_id, outcome_types, max_value_usd }, agents) {
+  const verbs = scopes.map((scope) => SCOPES.get(scope)?.[0] ?? scope);
   return [
     `May ${all.format(verbs)}`,
-    key.agent_id === null ? "for any agent" : `for agent ${key.agent_id} only`,
-    types ? `only ${all.format(types)}` : "outcomes of any type",
-    key.max_value_usd === null ? "of any value" : `up to ${dollars.format(decimal(key.max_value_usd))} each`,
-  ].join(" · ");
+    agent_id === null
+      ? "for any agent"
+      : html("bdi", { title: `Agent ${agent_id}` }, "for ", html("bdi", {}, agents.name(agent_id)), " only"),
+    outcome_types ? `only ${all.format(outcome_types.map(inWords))}` : "outcomes of any type",
+    max_value_usd === null ? "of any value" : `up to ${dollars.format(decimal(max_value_usd))} each`,
+  ];
 }
 
 /** Describe when a key was last used, which the API knows to the hour. @param {string} instant */

@@ -41,12 +41,10 @@ export const svg = (tag, attributes, ...children) =>
 export const dotted = (...children) => children.flatMap((child) => (child ? [" · ", child] : [])).slice(1);
 
 /** @param {string} path */
-export const icon = (path) =>
-  html(
-    "span",
-    { class: "icon" },
-    svg("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, svg("path", { d: path })),
-  );
+export const drawing = (path) => svg("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, svg("path", { d: path }));
+
+/** @param {string} path */
+export const icon = (path) => html("span", { class: "icon" }, drawing(path));
 
 /** @param {string} words @param {(event: any) => void} click @param {Attributes} attributes */
 export const button = (words, click, attributes = {}) =>
@@ -85,4 +83,17 @@ export function attachShadow(host, sheet, content) {
 /** Define an element, unless the page loaded its script before. @param {string} name @param {CustomElementConstructor} element */
 export function define(name, element) {
   if (!customElements.get(name)) customElements.define(name, element);
+}
+
+/**
+ * Set a property again that was set before the element was defined, because its value hides the setter.
+ * @template {HTMLElement} E
+ * @param {E} element
+ * @param {keyof E} property
+ */
+export function reapply(element, property) {
+  if (!Object.hasOwn(element, property)) return;
+  const value = element[property];
+  Reflect.deleteProperty(element, property);
+  element[property] = value;
 }

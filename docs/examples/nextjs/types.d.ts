@@ -17,6 +17,9 @@ type Feed = CustomElement & {
 type Keys = CustomElement & {
   endpoint: string;
   "sign-in-url"?: string;
+  "agent-names"?: string;
+  "api-url"?: string;
+  "mcp-url"?: string;
 };
 
 declare module "react" {

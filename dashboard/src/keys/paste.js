@@ -1,0 +1,42 @@
+import { request } from "../shared/request.js";
+import { call } from "./api.js";
+import { baseOf, snippets } from "./snippets.js";
+
+/** @import {NewKey} from "./api.js" */
+
+const TIMEOUT_MS = 5_000;
+
+/**
+ * Return what to paste where to use a new key, after asking the API for a type of outcome, and this page's host whether
+ * it has an MCP server.
+ * @param {NewKey} key
+ * @param {URL} keysUrl the URL of the element's endpoint
+ * @param {string | null} apiUrl the page's attribute
+ * @param {string | null} mcpUrl the page's attribute
+ */
+export async function whatToPaste(key, keysUrl, apiUrl, mcpUrl) {
+  const absolute = (/** @type {string} */ url) => new URL(url, document.baseURI).href;
+  const [type, mcp] = await Promise.all([exampleType(key, keysUrl), mcpUrl ?? mcpBeside(keysUrl)]);
+  return snippets(key, baseOf(apiUrl ? absolute(apiUrl) : keysUrl.href), mcp && absolute(mcp), type);
+}
+
+/** @param {NewKey} key @param {URL} keysUrl @returns {Promise<string | undefined>} undefined: unknown */
+async function exampleType(key, keysUrl) {
+  if (key.outcome_types) return key.outcome_types[0];
+  const { types } = await typesOf(keysUrl).catch(() => ({ types: [] }));
+  return types[0]?.type;
+}
+
+/** Read the types of outcome. @param {URL} keysUrl @returns {Promise<{types: {type: string, label: string}[]}>} */
+export const typesOf = (keysUrl) => call("GET", new URL("outcomes/types", keysUrl));
+
+/** @param {URL} keysUrl @returns {Promise<string | null>} null: none there, or unknown */
+async function mcpBeside(keysUrl) {
+  const url = `${baseOf(keysUrl.href)}/mcp`;
+  // Another host may not allow this question, and the page's Content Security Policy may not either.
+  if (keysUrl.origin !== location.origin) return null;
+  const { problem } = await request(new URL(url), undefined, { method: "OPTIONS", timeout: TIMEOUT_MS }).catch(
+    (problem) => ({ problem }),
+  );
+  return problem ? null : url;
+}

@@ -1,0 +1,26 @@
+/** Names agents. A name comes from the page's function, else from the attribute agent-names, else it is "Agent 7". */
+export class AgentNames {
+  /** @type {((id: number) => string | null | undefined) | null} */
+  named = null;
+  /** @type {Record<string, unknown>} */
+  #names = {};
+
+  /** @param {string | null} json names by id */
+  parse(json) {
+    try {
+      this.#names = JSON.parse(json ?? "{}") ?? {};
+    } catch {
+      this.#names = {};
+    }
+  }
+
+  /** The ids of the agents in the attribute. */
+  get ids() {
+    return Object.keys(this.#names).map(Number).filter(Number.isSafeInteger);
+  }
+
+  /** @param {number | null} id */
+  name(id) {
+    return id === null ? "No agent" : String(this.named?.(id) || this.#names[id] || `Agent ${id}`);
+  }
+}
