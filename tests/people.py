@@ -1,14 +1,18 @@
 """Writes a user's rows into every table, and finds the rows that are left."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from decimal import Decimal
 from typing import Any
+from unittest.mock import patch
 
 from outcomes.auth.stored_sessions import token_sha256
 from outcomes.contract.agent_keys import NewAgentKey
 from outcomes.contract.sums import Cell, Sums
 from outcomes.keys.agent_keys import AgentKeys
+from outcomes.ledger import items
 from outcomes.totals import codec, imports
 from outcomes.totals.imports import Imports
 
@@ -37,6 +41,13 @@ def snapshot(*names: str) -> dict[str, Any]:
 def restore(tables: dict[str, Any]) -> None:
     """Replace the tables with copies of these tables."""
     moto_tables().update(deepcopy(tables))
+
+
+@contextmanager
+def two_shards() -> Iterator[None]:
+    """Store outcomes without a user in two partitions, as reading all sixteen takes most of the time of an erasure."""
+    with patch.multiple(items, UNASSIGNED_SHARDS=2, _UNASSIGNED=items._UNASSIGNED[:2]):
+        yield
 
 
 def record(user_id: int | None = 42, key: str | None = None, **fields: Any) -> str:

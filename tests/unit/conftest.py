@@ -1,11 +1,12 @@
 """Fixtures: tables that each contain rows of several users."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.conftest import template_tables
-from tests.people import live, record, restore, snapshot
+from tests.people import live, record, restore, snapshot, two_shards
 
 
 @pytest.fixture(scope="session")
@@ -14,7 +15,7 @@ def lives(template: Any) -> dict[str, Any]:
 
     This happens only once, because it takes longer than most tests.
     """
-    with template_tables(template):
+    with template_tables(template), two_shards():
         live(42)
         live(43)
         record(None, key="deal-4711")
@@ -22,7 +23,9 @@ def lives(template: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def person(tables: dict[str, str], lives: dict[str, Any]) -> None:
+def person(tables: dict[str, str], lives: dict[str, Any]) -> Iterator[None]:
     """Fill the tables with all rows of one user, see `lives`."""
     assert tables.keys() == lives.keys()
     restore(lives)
+    with two_shards():
+        yield
