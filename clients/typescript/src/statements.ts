@@ -1,0 +1,598 @@
+// Verifies statements offline by WebCrypto, as docs/statement-format.md says. Written from that page, without the API's
+// code, which would repeat its mistakes.
+
+export const CAVEAT = "The signature proves what the platform said and when, not that it is true.";
+
+/** The checks, in their order. */
+export type Word = "format" | "key" | "signature" | "size" | "root" | "totals" | "adjustments" | "previous" | "proof";
+
+/** A statement or a proof does not verify. `word`: the first check that failed. The message begins with it. */
+export class StatementError extends Error {
+  override readonly name = "StatementError";
+
+  constructor(
+    readonly word: Word,
+    why: string,
+  ) {
+    super(`${word}: ${why}`);
+  }
+}
+
+/** The bytes of files, as the API served them. Without a statement, only a proof is verified. */
+export interface Files {
+  statement?: Uint8Array | null | undefined;
+  /** The issuer's keys, from a source other than the statement's. */
+  keys: Uint8Array;
+  /** The statement's entries, from which its sums must follow. */
+  entries?: Uint8Array | null | undefined;
+  /** A proof of one outcome, which must be of this statement. */
+  proof?: Uint8Array | null | undefined;
+  /** The statement that this one must continue. */
+  previous?: Uint8Array | null | undefined;
+}
+
+/** What was verified, with members as in docs/statement-format.md. `entries` are those of the proof. */
+export interface Verified {
+  head: Head;
+  /** Undefined if only a proof was verified. */
+  totals: Totals | undefined;
+  adjustments: Adjustment[] | undefined;
+  entries: Fields[];
+}
+
+export interface Head {
+  format: string;
+  id: string;
+  issuer: string;
+  user: string;
+  period: string;
+  timezone: string;
+  from: string;
+  cut: string;
+  previous: string | null;
+  size: number;
+  root: string;
+  issued_at: string;
+  sums: string;
+}
+
+export interface Total {
+  count: number;
+  value_usd: string;
+}
+
+export interface Totals extends Total {
+  confirmed: Total;
+  disputed: Total;
+  voided: Total;
+  by_type: ({ outcome_type: string } & Total)[];
+  by_agent: ({ agent_id: number | null } & Total)[];
+}
+
+export interface Adjustment {
+  from: string;
+  to: string;
+  totals: Totals;
+}
+
+export type Fields = Record<string, unknown>;
+type Kind = "string" | "number" | "object" | "list" | "string or null";
+type Kinds = Record<string, Kind>;
+type Signed = { head: Head; text: string; signature: string };
+type Sums = { totals: Totals; adjustments: Adjustment[]; sums_salt: string };
+type Leaf = { hash: Bytes; text: string };
+type Proven = { place: number; leaf: Leaf; path: string[] };
+type Counted = { status: string; value: string; type: string; agent: number | null; at: string };
+type Entry = { fields: Fields; before: Counted | undefined; after: Counted };
+type Bytes = Uint8Array<ArrayBuffer>;
+
+const FORMAT = "outcomes-statement/1";
+const HEAD: Kinds = {
+  format: "string",
+  id: "string",
+  issuer: "string",
+  user: "string",
+  period: "string",
+  timezone: "string",
+  from: "string",
+  cut: "string",
+  previous: "string or null",
+  size: "number",
+  root: "string",
+  issued_at: "string",
+  sums: "string",
+};
+const SUMS: Kinds = { totals: "object", adjustments: "list", sums_salt: "string" };
+const SIGNATURE: Kinds = { signature: "string" };
+const LINE: Kinds = { salt: "string", text: "string" };
+const OUTCOME =
+  "id,agent_id,outcome_type,title,description,value_usd,metadata_sha256,occurred_at,created_at,recorded_by";
+const CORRECTION = "id,outcome_id,type,reason,by,created_at,changes,before,after";
+const COUNTED = "status,value_usd,outcome_type,agent_id,occurred_at";
+/** The tallies of each status. `standing` are `count` and `value_usd` of the totals themselves. */
+const TALLIES = new Map([
+  ["recorded", ["standing"]],
+  ["confirmed", ["standing", "confirmed"]],
+  ["disputed", ["disputed"]],
+  ["void", ["voided"]],
+]);
+const APART = ["confirmed", "disputed", "voided"] as const;
+const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+const MONEY = /^(?!-0$)-?(0|[1-9]\d*)(\.\d*[1-9])?$/;
+const HASH = /^[0-9a-f]{64}$/;
+const SALT = /^[0-9a-f]{32}$/;
+
+/** Verifies a statement, or a proof alone. Rejects with a StatementError if a check fails. */
+export async function verify(files: Files): Promise<Verified> {
+  const { statement, entries, proof, previous } = files;
+  if (!statement && (!proof || entries || previous)) {
+    throw new TypeError("verify takes a statement with entries, proof and previous statement, or a proof alone");
+  }
+  const read = statement ? readStatement(statement) : undefined;
+  const leaves = entries ? await readEntries(entries) : undefined;
+  const proven = proof ? await readProof(proof) : undefined;
+  const main = (read?.signed ?? proven?.signed) as Signed;
+  await checkSignature(main, readKeys(files.keys));
+  if (read) {
+    const { signed, sums } = read;
+    const listed = leaves && (await checkEntries(signed.head, leaves));
+    if ((await digest(encoded(JSON.stringify(sums)))) !== signed.head.sums) {
+      refuse("totals", `expected totals, adjustments and salt whose hash is ${signed.head.sums}`);
+    }
+    if (listed) checkSums(signed.head, sums, listed);
+    if (previous) await checkPrevious(signed.head, previous);
+    if (proven && (proven.signed.text !== signed.text || proven.signed.signature !== signed.signature)) {
+      refuse("proof", `expected a proof of ${signed.head.id} with the root ${signed.head.root}`);
+    }
+  }
+  const shown = await checkProof(main.head, proven?.entries ?? []);
+  return { head: main.head, totals: read?.sums.totals, adjustments: read?.sums.adjustments, entries: shown };
+}
+
+function refuse(word: Word, why: string): never {
+  throw new StatementError(word, why);
+}
+
+/** Parses an exact text. Throws an Error if its value is written differently. */
+function exact(text: string): unknown {
+  const value = JSON.parse(text);
+  // JSON.stringify escapes an unpaired surrogate, so that it would pass.
+  if (JSON.stringify(value) !== text || text.match(/\\(u.|.)/g)?.includes("\\ud")) {
+    throw new Error("it has blanks, other escapes or duplicate members");
+  }
+  return value;
+}
+
+function readStatement(data: Uint8Array): { signed: Signed; sums: Sums } {
+  let value: unknown;
+  try {
+    value = exact(decoded(data));
+  } catch (error) {
+    refuse("format", `expected the statement's bytes as the API served them, but ${reason(error)}`);
+  }
+  const kinds = { ...HEAD, ...SUMS, ...SIGNATURE };
+  const fields = members("format", "the statement", value, kinds);
+  if (`${Object.keys(fields)}` !== `${Object.keys(kinds)}`) {
+    refuse("format", `expected the members in the order ${Object.keys(kinds).join(", ")}`);
+  }
+  return { signed: signedOf(fields, fields.signature), sums: picked(fields, SUMS) as Sums };
+}
+
+async function readEntries(data: Uint8Array): Promise<Leaf[]> {
+  const text = decoded(data, "the entries");
+  const lines = text ? text.replace(/\n$/, "").split("\n") : [];
+  return Promise.all(lines.map((line, n) => leafOf(`entry ${n}`, parsed(`entry ${n}`, line), LINE)));
+}
+
+async function readProof(data: Uint8Array): Promise<{ signed: Signed; entries: Proven[] }> {
+  const kinds: Kinds = { head: "object", ...SIGNATURE, entries: "list" };
+  const value = members("format", "the proof", parsed("the proof", decoded(data, "the proof")), kinds);
+  const signed = signedOf(members("format", "the proof's head", value.head, HEAD), value.signature);
+  const listed = value.entries as unknown[];
+  if (!listed.length) refuse("format", "expected at least one entry in the proof");
+  return { signed, entries: await Promise.all(listed.map((each, n) => provenOf(`entry ${n} of the proof`, each))) };
+}
+
+function readKeys(data: Uint8Array): Fields[] {
+  const value = parsed("the keys", decoded(data, "the keys"));
+  const keys = isObject(value) ? value.keys : undefined;
+  if (!Array.isArray(keys) || !keys.every(isObject)) {
+    refuse("format", "the keys: expected an object with a list of keys");
+  }
+  return keys;
+}
+
+/** Returns an object, after checking the names and kinds of its members. */
+function members(word: Word, what: string, value: unknown, kinds: Kinds): Fields {
+  const names = Object.keys(kinds);
+  if (
+    !isObject(value) ||
+    Object.keys(value).length !== names.length ||
+    !names.every((name) => Object.hasOwn(value, name))
+  ) {
+    refuse(word, `${what}: expected an object with the members ${names.join(", ")}`);
+  }
+  for (const [name, kind] of Object.entries(kinds)) {
+    const given = value[name];
+    const is = { string: typeof given === "string", number: Number.isSafeInteger(given), object: isObject(given) };
+    const fits =
+      kind === "list" ? Array.isArray(given) : kind === "string or null" ? is.string || given === null : is[kind];
+    if (!fits) refuse(word, `${what}: expected ${name} to be of the kind ${kind}`);
+  }
+  return value;
+}
+
+function signedOf(fields: Fields, signature: unknown): Signed {
+  const head = picked(fields, HEAD) as unknown as Head;
+  if (head.format !== FORMAT) refuse("format", `expected ${FORMAT}, found ${head.format}`);
+  return { head, text: JSON.stringify(head), signature: signature as string };
+}
+
+async function provenOf(what: string, value: unknown): Promise<Proven> {
+  const leaf = await leafOf(what, value, { index: "number", ...LINE, path: "list" });
+  const { index, path } = value as { index: number; path: unknown[] };
+  for (const step of path) bytesOf(`the path of ${what}`, step, HASH);
+  return { place: index, leaf, path: path as string[] };
+}
+
+async function leafOf(what: string, value: unknown, kinds: Kinds): Promise<Leaf> {
+  const { salt, text } = members("format", what, value, kinds) as { salt: string; text: string };
+  if (/\p{Cs}/u.test(text)) refuse("format", `${what}: expected a text without unpaired surrogates`);
+  // A salt of another length would let its bytes pass for bytes of the text.
+  return { hash: await sha256(Uint8Array.of(0), bytesOf(`the salt of ${what}`, salt, SALT), encoded(text)), text };
+}
+
+function bytesOf(what: string, text: unknown, pattern: RegExp): Bytes {
+  if (typeof text !== "string" || !pattern.test(text)) {
+    refuse("format", `${what}: expected lower-case hexadecimal digits, ${pattern.source}`);
+  }
+  return Uint8Array.from(text.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16));
+}
+
+/** Parses JSON in any layout. */
+function parsed(what: string, text: string): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    refuse("format", `${what}: expected JSON, but ${reason(error)}`);
+  }
+  const names = text.match(/"(?:[^"\\]|\\.)*"\s*:?/g)?.filter((token) => token.endsWith(":")).length ?? 0;
+  if (names !== count(value)) refuse("format", `${what}: expected JSON without duplicate members`);
+  return value;
+}
+
+/** Counts the members of all objects in a value. */
+function count(value: unknown): number {
+  if (typeof value !== "object" || !value) return 0;
+  const parts = Object.values(value);
+  return parts.reduce<number>((sum, part) => sum + count(part), Array.isArray(value) ? 0 : parts.length);
+}
+
+async function checkSignature(signed: Signed, keys: Fields[]): Promise<void> {
+  const [header, payload, third, ...more] = signed.signature.split(".") as [string, string?, string?];
+  const key = keys.find((each) => header === base64url(encoded(JSON.stringify({ alg: "EdDSA", kid: each.kid }))));
+  if (!key) {
+    const names = keys.map((each) => each.kid).join(", ");
+    refuse("key", `expected a signature by a key of ${signed.head.issuer}: ${names || "none is known"}`);
+  }
+  const { kid, x, valid_from: begin, valid_until: end = null } = key;
+  const at = signed.head.issued_at;
+  if (!(`${begin}` <= at) || (end !== null && !(at < `${end}`))) {
+    refuse("key", `expected a key that is valid at ${at}; ${kid} is from ${begin} until ${end}`);
+  }
+  let publicKey: CryptoKey;
+  try {
+    publicKey = await crypto.subtle.importKey("raw", unbase64url(x), "Ed25519", false, ["verify"]);
+  } catch {
+    refuse("key", `expected ${kid} to be a public key of Ed25519`);
+  }
+  if (payload !== base64url(encoded(signed.text))) {
+    refuse("signature", "expected that what is signed is the head as it stands");
+  }
+  let right = false;
+  try {
+    right = await crypto.subtle.verify("Ed25519", publicKey, unbase64url(third), encoded(`${header}.${payload}`));
+  } catch {
+    // not base64url, so not right
+  }
+  if (!right || more.length) refuse("signature", `expected a signature of the head by ${kid}`);
+}
+
+async function checkEntries(head: Head, leaves: Leaf[]): Promise<Entry[]> {
+  if (leaves.length !== head.size) refuse("size", `expected ${head.size} entries, found ${leaves.length}`);
+  const root = hex(await rootOf(leaves.map((leaf) => leaf.hash)));
+  if (root !== head.root) {
+    refuse("root", `expected ${head.root}, found ${root}: an entry was changed, moved or replaced`);
+  }
+  const entries = leaves.map((leaf, n) => readEntry("root", `entry ${n}`, leaf.text, head));
+  entries.slice(1).forEach((entry, n) => {
+    if (!(order(entries[n] as Entry) < order(entry))) {
+      refuse("root", `entry ${n + 1}: expected to be recorded after the entry before it`);
+    }
+  });
+  return entries;
+}
+
+const order = ({ fields }: Entry): string => `${fields.created_at} ${fields.id}`;
+
+/** Reads an entry whose hash is right. The platform signed what is wrong in it, so it is refused as `word`. */
+function readEntry(word: Word, what: string, text: string, head: Head): Entry {
+  try {
+    const fields = exact(text) as Fields;
+    const at = instant(fields.created_at);
+    if (at < head.from || at >= head.cut) throw new Error(`it was not recorded from ${head.from}, before ${head.cut}`);
+    if (typeof fields.id !== "string") throw new Error("its id is not a string");
+    if (!("outcome_id" in fields)) return { fields, before: undefined, after: countedOf(fields, OUTCOME) };
+    checkNames(fields, CORRECTION);
+    return { fields, before: countedOf(fields.before, COUNTED), after: countedOf(fields.after, COUNTED) };
+  } catch (error) {
+    refuse(word, `${what}: expected an entry of this statement, but ${reason(error)}`);
+  }
+}
+
+function checkNames(fields: object, names: string): void {
+  if (`${Object.keys(fields)}` !== names) throw new Error(`its members are not ${names}`);
+}
+
+function countedOf(value: unknown, names: string): Counted {
+  const fields = value as Fields;
+  checkNames(fields, names);
+  const { status = "recorded", value_usd: money, outcome_type: type, agent_id: agent } = fields;
+  if (!TALLIES.has(status as string) || typeof type !== "string" || !(agent === null || Number.isSafeInteger(agent))) {
+    throw new Error("its status, type or agent is of another kind");
+  }
+  if (money !== null && !(typeof money === "string" && MONEY.test(money))) throw new Error(`${money} is not money`);
+  return {
+    status: status as string,
+    value: money ?? "0",
+    type,
+    agent: agent as number | null,
+    at: instant(fields.occurred_at),
+  };
+}
+
+function instant(text: unknown): string {
+  if (typeof text !== "string" || !INSTANT.test(text)) throw new Error(`${text} is not an instant`);
+  return text;
+}
+
+/** Refuses totals and adjustments that do not follow from the entries. */
+function checkSums(head: Head, sums: Sums, entries: Entry[]): void {
+  const own = new Sum();
+  const others: [Counted, bigint][] = [];
+  for (const { before, after } of entries) {
+    if (JSON.stringify(before) === JSON.stringify(after)) continue;
+    for (const [counted, sign] of [
+      [before, -1n],
+      [after, 1n],
+    ] as const) {
+      if (!counted) continue;
+      if (head.from <= counted.at && counted.at < head.cut) own.addTo(counted, sign);
+      else others.push([counted, sign]);
+    }
+  }
+  compare("totals", "", own.totals(), sums.totals);
+  checkAdjustments(head, sums.adjustments, others);
+}
+
+function checkAdjustments(head: Head, listed: Adjustment[], changes: [Counted, bigint][]): void {
+  let end = "";
+  listed.forEach((each, n) => {
+    members("adjustments", `adjustment ${n}`, each, { from: "string", to: "string", totals: "object" });
+    if (each.from >= each.to || each.from < end) {
+      refuse("adjustments", "expected periods that are sorted and do not overlap");
+    }
+    end = each.to;
+  });
+  if (listed.some(({ from, to }) => from < head.cut && head.from < to)) {
+    refuse("adjustments", `expected no period that overlaps ${head.from} to ${head.cut}`);
+  }
+  const expected = new Map<Adjustment, Sum>();
+  for (const [counted, sign] of changes) {
+    const period = listed.find(({ from, to }) => from <= counted.at && counted.at < to);
+    if (!period) {
+      refuse("adjustments", `expected one for ${counted.at}, when an outcome of an entry happened`);
+    }
+    const sum = expected.get(period) ?? new Sum();
+    expected.set(period, sum.addTo(counted, sign));
+  }
+  for (const [n, each] of listed.entries()) {
+    const sum = expected.get(each);
+    if (!sum) refuse("adjustments", `expected none from ${each.from}, because no entry changes this period`);
+    compare("adjustments", `[${n}].totals`, sum.totals(), each.totals);
+  }
+}
+
+/** The exact totals of a period, or one of their parts. */
+class Sum {
+  count = 0n;
+  /** The value in units of 10 to the power of -scale. */
+  value = 0n;
+  scale = 0;
+  readonly parts = new Map<string, Map<unknown, Sum>>();
+
+  /** Adds an outcome to all tallies and rows in which it counts. */
+  addTo({ status, value, type, agent }: Counted, sign: bigint): this {
+    const tallies = TALLIES.get(status) ?? [];
+    for (const tally of tallies) this.part(tally, null).add(value, sign);
+    if (tallies.includes("standing")) {
+      this.part("outcome_type", type).add(value, sign);
+      this.part("agent_id", agent).add(value, sign);
+    }
+    return this;
+  }
+
+  add(value: string, sign: bigint): void {
+    const [whole, decimals = ""] = value.split(".");
+    this.count += sign;
+    const more = BigInt(Math.max(0, decimals.length - this.scale));
+    this.value *= 10n ** more;
+    this.scale += Number(more);
+    this.value += sign * BigInt(`${whole}${decimals}`) * 10n ** BigInt(this.scale - decimals.length);
+  }
+
+  totals(): object {
+    return {
+      ...this.part("standing", null).total(),
+      ...Object.fromEntries(APART.map((tally) => [tally, this.part(tally, null).total()])),
+      by_type: this.rows("outcome_type"),
+      by_agent: this.rows("agent_id"),
+    };
+  }
+
+  private part(name: string, key: unknown): Sum {
+    const parts = this.parts.get(name) ?? new Map<unknown, Sum>();
+    this.parts.set(name, parts);
+    const part = parts.get(key) ?? new Sum();
+    parts.set(key, part);
+    return part;
+  }
+
+  private rows(name: string): object[] {
+    const rows = [...(this.parts.get(name) ?? [])].filter(([, sum]) => sum.count || sum.value);
+    rows.sort(([one], [other]) => ((one ?? 0) < (other ?? 0) ? -1 : 1));
+    return rows.map(([key, sum]) => ({ [name]: key, ...sum.total() }));
+  }
+
+  private total(): Total {
+    const digits = `${this.value < 0n ? -this.value : this.value}`.padStart(this.scale + 1, "0");
+    const whole = digits.slice(0, digits.length - this.scale);
+    const decimals = digits
+      .slice(digits.length - this.scale)
+      .replace(/0+$/, "")
+      .padEnd(2, "0");
+    return { count: Number(this.count), value_usd: `${this.value < 0n ? "-" : ""}${whole}.${decimals}` };
+  }
+}
+
+/** Refuses a value that is not the expected one, and names the first difference. */
+function compare(word: Word, where: string, expected: unknown, found: unknown): void {
+  const [right, wrong] = [JSON.stringify(expected), JSON.stringify(found)];
+  if (right === wrong) return;
+  if (typeof expected === "object" && expected && typeof found === "object" && found) {
+    if (`${Object.keys(expected)}` === `${Object.keys(found)}`) {
+      for (const [name, part] of Object.entries(expected)) {
+        const inner = Array.isArray(expected) ? `${where}[${name}]` : `${where}.${name}`.replace(/^\./, "");
+        compare(word, inner, part, (found as Fields)[name]);
+      }
+    }
+  }
+  refuse(word, `expected ${where} ${right.slice(0, 300)} by the entries, found ${wrong.slice(0, 300)}`);
+}
+
+async function checkPrevious(head: Head, previous: Uint8Array): Promise<void> {
+  const found = await digest(previous);
+  if (!head.previous) refuse("previous", "expected none: this statement is the first of its chain");
+  if (found !== head.previous) refuse("previous", `expected bytes whose hash is ${head.previous}, found ${found}`);
+  const earlier = readStatement(previous).signed.head;
+  for (const [name, expected] of [
+    ["cut", head.from],
+    ["user", head.user],
+    ["timezone", head.timezone],
+  ] as const) {
+    if (earlier[name] !== expected)
+      refuse("previous", `expected its ${name} to be ${expected}, found ${earlier[name]}`);
+  }
+}
+
+/** Refuses entries that are not in the tree. Returns them. */
+async function checkProof(head: Head, proven: Proven[]): Promise<Fields[]> {
+  const entries: Fields[] = [];
+  let before = -1;
+  for (const [n, one] of proven.entries()) {
+    const what = `entry ${n} of the proof`;
+    if (one.place <= before || one.place >= head.size) {
+      refuse("proof", `${what}: expected an index above the one before, below ${head.size}, found ${one.place}`);
+    }
+    before = one.place;
+    if ((await climb(one, head.size)) !== head.root)
+      refuse("proof", `${what}: expected its path to lead to ${head.root}`);
+    entries.push(readEntry("proof", what, one.leaf.text, head).fields);
+  }
+  const outcomes = new Set(entries.map((fields) => fields.outcome_id ?? fields.id));
+  if (outcomes.size > 1) refuse("proof", `expected entries of one outcome, found ${[...outcomes].join(", ")}`);
+  return entries;
+}
+
+/** Returns the Merkle tree hash (RFC 9162, section 2.1.1): a node without a sibling moves up a level unchanged. */
+async function rootOf(hashes: Bytes[]): Promise<Bytes> {
+  let level = hashes;
+  while (level.length > 1) {
+    const lower = level;
+    level = await Promise.all(
+      lower.filter((_, n) => n % 2 === 0).map((left, n) => nodeOf(left, lower[2 * n + 1]) ?? Promise.resolve(left)),
+    );
+  }
+  return level[0] ?? sha256();
+}
+
+function nodeOf(left: Bytes, right: Bytes | undefined): Promise<Bytes> | undefined {
+  return right && sha256(Uint8Array.of(1), left, right);
+}
+
+/** Returns the root to which a path leads (RFC 9162, section 2.1.3.2), or undefined if its length is wrong. */
+async function climb({ place, leaf, path }: Proven, size: number): Promise<string | undefined> {
+  let [at, last, hash] = [place, size - 1, leaf.hash];
+  const up = () => {
+    [at, last] = [Math.floor(at / 2), Math.floor(last / 2)];
+  };
+  for (const step of path) {
+    if (last === 0) return undefined;
+    const sibling = bytesOf("a path", step, HASH);
+    if (at % 2 || at === last) {
+      hash = await sha256(Uint8Array.of(1), sibling, hash);
+      while (at % 2 === 0 && at) up();
+    } else {
+      hash = await sha256(Uint8Array.of(1), hash, sibling);
+    }
+    up();
+  }
+  return last ? undefined : hex(hash);
+}
+
+async function sha256(...parts: Uint8Array[]): Promise<Bytes> {
+  const data = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    data.set(part, at);
+    at += part.length;
+  }
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", data));
+}
+
+const digest = async (data: Uint8Array): Promise<string> => `sha256:${hex(await sha256(data))}`;
+
+const hex = (data: Uint8Array): string => Array.from(data, (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+const encoded = (text: string): Bytes => new TextEncoder().encode(text) as Bytes;
+
+function decoded(data: Uint8Array, what?: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(data);
+  } catch (error) {
+    if (what) refuse("format", `${what}: expected UTF-8`);
+    throw error;
+  }
+}
+
+const base64url = (data: Uint8Array): string =>
+  btoa(Array.from(data, (byte) => String.fromCharCode(byte)).join(""))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replace(/=+$/, "");
+
+/** Decodes base64url without padding. Throws an Error if the bytes are written differently. */
+function unbase64url(text: unknown): Bytes {
+  const data = Uint8Array.from(atob(`${text}`.replaceAll("-", "+").replaceAll("_", "/")), (char) => char.charCodeAt(0));
+  if (base64url(data) !== text) throw new Error("not base64url");
+  return data;
+}
+
+const isObject = (value: unknown): value is Fields =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+const picked = (fields: Fields, kinds: Kinds): Fields =>
+  Object.fromEntries(Object.keys(kinds).map((name) => [name, fields[name]]));
+
+const reason = (error: unknown): string => (error instanceof Error ? error.message : `${error}`);

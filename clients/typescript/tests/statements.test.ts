@@ -1,0 +1,50 @@
+// Verifies statements: the cases shared with the Python client.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import table from "../../statements/cases.json" with { type: "json" };
+import wrong from "../../statements/wrong.json" with { type: "json" };
+import { type Files, StatementError, verify } from "../src/statements.js";
+
+interface Case {
+  name: string;
+  files?: Record<string, string | null>;
+  edits?: [role: string, what: string | number[], replacement?: string][];
+  word: string | null;
+}
+
+const WRONG: Record<string, string> = wrong;
+
+function file(name: string): string {
+  return WRONG[name] ?? readFileSync(`../statements/${name}`, "utf8");
+}
+
+/** Replaces the first match of a pattern, or keeps the lines with these numbers. */
+function edited(text: string, what: string | number[], replacement = ""): string {
+  if (Array.isArray(what)) {
+    const lines = text.split(/(?<=\n)/);
+    return what.map((n) => lines[n]).join("");
+  }
+  assert.match(text, RegExp(what));
+  return text.replace(RegExp(what), () => replacement);
+}
+
+for (const { name, files: given, edits = [], word } of table.cases as unknown as Case[]) {
+  test(name, async () => {
+    const names = { ...table.files, ...given };
+    const texts = Object.fromEntries(Object.entries(names).map(([role, from]) => [role, from && file(from)]));
+    for (const [role, ...edit] of edits) texts[role] = edited(texts[role] ?? "", ...edit);
+    const files = Object.fromEntries(
+      Object.entries(texts).map(([role, text]) => [role, text === null ? null : new TextEncoder().encode(text)]),
+    ) as unknown as Files;
+    if (word === null) assert.ok((await verify(files)).head.user);
+    else {
+      await assert.rejects(verify(files), (refused: unknown) => {
+        assert.ok(refused instanceof StatementError, `${refused}`);
+        assert.equal(refused.word, word, refused.message);
+        return refused.message.startsWith(`${word}: `);
+      });
+    }
+  });
+}
