@@ -80,8 +80,11 @@ SET_HIDDEN = """(hidden) => {
     document.dispatchEvent(new Event("visibilitychange"))
 }"""
 
-# Returns the labels of buttons whose text takes more than one line.
-WRAPPED_BUTTONS = """element => [...element.shadowRoot.querySelectorAll("button")].filter((button) => {
+# Returns the labels of buttons that stick out of the card's content, or whose text takes more than one line.
+CRAMPED_BUTTONS = """({ shadowRoot: root }) => [...root.querySelectorAll("button")].filter((button) => {
+    const card = root.querySelector(".card")
+    const end = card.getBoundingClientRect().right - parseFloat(getComputedStyle(card).paddingInlineEnd)
+    if (button.getBoundingClientRect().right > end) return true
     const range = document.createRange()
     range.selectNodeContents(button.lastChild)
     return new Set([...range.getClientRects()].map(({ top }) => top)).size > 1
@@ -262,9 +265,9 @@ def set_theme(page: Page, element: str, **properties: str) -> None:
 
 
 def assert_fits(page: Page, element: str) -> None:
-    """Check that the page does not scroll sideways and no button's text wraps."""
+    """Check that the page does not scroll sideways, no button is cut off, and no button's text wraps."""
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert page.locator(element).evaluate(WRAPPED_BUTTONS) == []
+    assert page.locator(element).evaluate(CRAMPED_BUTTONS) == []
 
 
 @pytest.fixture
