@@ -45,7 +45,7 @@ def restore(tables: dict[str, Any]) -> None:
 
 @contextmanager
 def two_shards() -> Iterator[None]:
-    """Store outcomes without a user in two partitions, as reading all sixteen takes most of the time of an erasure."""
+    """Store outcomes without a user in two partitions: reading all sixteen would take most of the time of a test."""
     with patch.multiple(items, UNASSIGNED_SHARDS=2, _UNASSIGNED=items._UNASSIGNED[:2]):
         yield
 

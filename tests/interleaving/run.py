@@ -16,6 +16,7 @@ from tests.interleaving.checks import Checks
 from tests.interleaving.planted import Planted
 from tests.interleaving.schedule import Schedule
 from tests.interleaving.seam import Seam
+from tests.people import two_shards
 
 AHEAD = (0, 0, 0, 0, 200, -200, 3600, -3600)
 """Skews of host clocks, in seconds."""
@@ -30,6 +31,7 @@ def run(seed: int, template: Any, planted: Planted | None = None) -> None:
     draw = schedule.random
     with ExitStack() as stack:
         stack.enter_context(template_tables(template))
+        stack.enter_context(two_shards())
         stack.enter_context(schedule.clocks())
         stack.enter_context(redirect_stdout(StringIO()))  # hides metrics
         logging.disable()

@@ -32,6 +32,7 @@ from tests.corrections import BODIES, OWNER, assign, correct, read
 from tests.events import KEY, proxy_event
 from tests.faults import THROTTLED, Request, Send, error
 from tests.oracle import Choice, Outcome, added_up, said
+from tests.people import two_shards
 from tests.sequences.machine import OnTables, run
 
 SECOND = 1000
@@ -185,6 +186,7 @@ class AnyLook(OnTables):
         self.outcomes: dict[str, Outcome] = {}
         self.unassigned: dict[str, Outcome] = {}
         self.amended = 0
+        self.patches.enter_context(two_shards())
         for store in (app.store, correct_outcome.corrections.store):
             self.patches.enter_context(patch.object(store, "dynamodb", DynamoDB(LIMITS)))
         self.service = Service(lambda: self.now)
