@@ -1,4 +1,4 @@
-"""Generate the async client from the blocking one: `make awaiting`."""
+"""Generate the async client's modules from the blocking one's: `make awaiting`."""
 
 import re
 import subprocess
@@ -6,14 +6,17 @@ import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent / "src/outcomes_client"
-SOURCE, TARGET = PACKAGE / "_client.py", PACKAGE / "_async_client.py"
+MODULES = {PACKAGE / name: PACKAGE / f"_async{name}" for name in ("_client.py", "_client_statements.py")}
+"""The blocking modules, and the async modules that are made from them."""
 
 RULES = {
     "blocking. The async client is generated from this:": "async. Generated from _client.py:",
     "blocking; safe to share between threads. Close it, or use `with`.": (
         "async, on asyncio and trio.\n\n    Close it with `aclose`, or use `async with`."
     ),
-    r"\bOutcomesClient\b": "AsyncOutcomesClient",
+    "blocking. The async ones are generated from this:": "async. Generated from _client_statements.py:",
+    r"\b(Outcomes|Statements)Client\b": r"Async\1Client",
+    r"from \._client_statements": "from ._async_client_statements",
     r"\bIterator\b": "AsyncIterator",
     r"\bdef (?!__init__|__repr__)": "async def ",
     r"__(enter|exit)__": r"__a\1__",
@@ -31,18 +34,24 @@ RULES = {
 """Patterns in the blocking client, and their replacements in the async client."""
 
 
-def text() -> str:
-    """Return the async client's module, formatted."""
-    made = SOURCE.read_text()
+def texts() -> dict[Path, str]:
+    """Return the async modules, formatted."""
+    blocking = {target: source.read_text() for source, target in MODULES.items()}
+    for pattern in RULES:
+        if not any(re.search(pattern, text) for text in blocking.values()):
+            raise ValueError(f"No blocking module matches {pattern}")
+    return {target: _awaiting(text, target) for target, text in blocking.items()}
+
+
+def _awaiting(made: str, target: Path) -> str:
     for blocking, awaiting in RULES.items():
-        made, count = re.subn(blocking, awaiting, made)
-        if not count:
-            raise ValueError(f"Nothing in {SOURCE.name} matches {blocking}")
+        made = re.sub(blocking, awaiting, made)
     for command in (["check", "--fix", "--exit-zero", "--select=I"], ["format"]):
-        ruff = [sys.executable, "-m", "ruff", *command, "--quiet", f"--stdin-filename={TARGET}", "-"]
+        ruff = [sys.executable, "-m", "ruff", *command, "--quiet", f"--stdin-filename={target}", "-"]
         made = subprocess.run(ruff, input=made, capture_output=True, text=True, check=True).stdout  # noqa: S603 - ours
     return made
 
 
 if __name__ == "__main__":
-    TARGET.write_text(text())
+    for target, text in texts().items():
+        target.write_text(text)

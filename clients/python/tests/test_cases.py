@@ -275,6 +275,8 @@ def tell(value: Any) -> Any:
         return [tell(item) for item in value]
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, bytes):
+        return value.decode()
     return str(value) if isinstance(value, Decimal | date) else value
 
 

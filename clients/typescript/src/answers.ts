@@ -288,6 +288,20 @@ export function exportPart({ text, header }: Reply, mediaType: string): models.E
   return { text, nextCursor: header("Next-Cursor") || null };
 }
 
+/** Returns a reader that checks that the answer is a JSON object with this member, and returns its text. */
+export const document =
+  (member: string) =>
+  (reply: Reply): string => {
+    shaped((body) => member in body || wrong())(reply);
+    return reply.text;
+  };
+
+/** Reads a page of statements. A function, so that bundlers leave it out of pages. */
+export function statements(reply: Reply): models.StatementPage {
+  const listed = shape({ id: text, period: text, timezone: text, cut: instant, size: whole, root: text });
+  return shaped(shape({ statements: list(listed), next_cursor: ifSaid(text) }))(reply);
+}
+
 export const summary: (reply: Reply) => models.Summary = shaped(totals);
 
 export const types: (reply: Reply) => models.ListedType[] = shaped(({ types }) =>

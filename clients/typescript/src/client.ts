@@ -239,12 +239,12 @@ export class OutcomesClient {
    * A page can have fewer than `limit` outcomes although `nextCursor` says there are more.
    */
   async list(options: models.ListOptions = {}): Promise<models.Page> {
-    return this.#read(PATH, options, answers.page);
+    return this.read(PATH, options, answers.page);
   }
 
   /** Yields every outcome of the user, newest first, reading pages on demand. */
   async *iterate(filters: models.IterateOptions = {}): AsyncGenerator<models.Outcome, void> {
-    for await (const { outcomes } of this.#parts(PATH, { ...filters, limit: 50 }, answers.page)) yield* outcomes;
+    for await (const { outcomes } of this.parts(PATH, { ...filters, limit: 50 }, answers.page)) yield* outcomes;
   }
 
   /**
@@ -258,18 +258,20 @@ export class OutcomesClient {
   ): AsyncGenerator<models.ExportPart, void> {
     const type = format === "csv" ? "text/csv" : "application/x-ndjson";
     const headers = { Accept: `${type}, application/json` };
-    return this.#parts(`${PATH}/export`, { ...options, format }, (reply) => answers.exportPart(reply, type), headers);
+    return this.parts(`${PATH}/export`, { ...options, format }, (reply) => answers.exportPart(reply, type), {
+      headers,
+    });
   }
 
-  async *#parts<T extends { nextCursor: string | null }>(
+  protected async *parts<T extends { nextCursor: string | null }>(
     path: string,
     options: Asked,
     read: Read<T>,
-    headers = {},
+    how?: Partial<Request>,
   ): AsyncGenerator<T, void> {
     let { cursor } = options;
     do {
-      const part: T = await this.#read(path, { ...options, cursor }, read, { headers });
+      const part: T = await this.read(path, { ...options, cursor }, read, how);
       yield part;
       cursor = part.nextCursor;
     } while (cursor !== null);
@@ -281,17 +283,17 @@ export class OutcomesClient {
    * The first summary of a long history takes longer; see `Retry`.
    */
   async summary(options: models.SummaryOptions = {}): Promise<models.Summary> {
-    return this.#read(`${PATH}/summary`, options, answers.summary);
+    return this.read(`${PATH}/summary`, options, answers.summary);
   }
 
   /** Lists the outcome types that the API records, in the platform's order. Any key or session may ask. */
   async types(options: models.CallOptions = {}): Promise<models.ListedType[]> {
-    return this.#read(`${PATH}/types`, options, answers.types, { by: this.#recorder });
+    return this.read(`${PATH}/types`, options, answers.types, { by: this.#recorder });
   }
 
   /** Reads one outcome of the user with its corrections. */
   async get(outcomeId: string, options: models.ReadOptions = {}): Promise<models.History> {
-    return this.#read(`${PATH}/${encodeURIComponent(outcomeId)}`, options, answers.history, { named: true });
+    return this.read(`${PATH}/${encodeURIComponent(outcomeId)}`, options, answers.history, { named: true });
   }
 
   /**
@@ -336,7 +338,7 @@ export class OutcomesClient {
    * ConflictError if it is void or was assigned to another user.
    */
   async assign(outcomeId: string, userId: number, options: models.CallOptions = {}): Promise<string> {
-    return this.#read(`${PATH}/${encodeURIComponent(outcomeId)}/assign`, options, answers.assigned, {
+    return this.read(`${PATH}/${encodeURIComponent(outcomeId)}/assign`, options, answers.assigned, {
       method: "POST",
       body: encode({ userId }),
       by: "key",
@@ -396,7 +398,7 @@ export class OutcomesClient {
   /** Describes the agent key of this client: its user, limits and scopes. */
   async ownKey(options: models.CallOptions = {}): Promise<models.AgentKey> {
     if (this.#owner !== "agent") throw new ConfigurationError("It needs an agent key");
-    return this.#read(`${KEYS_PATH}/self`, options, answers.key, { by: "key" });
+    return this.read(`${KEYS_PATH}/self`, options, answers.key, { by: "key" });
   }
 
   /**
@@ -420,7 +422,8 @@ export class OutcomesClient {
     return this.#exchange(request, options.signal, read, !wanted);
   }
 
-  #read<T>(path: string, options: Asked, read: Read<T>, how?: Partial<Request>): Promise<T> {
+  /** Sends a request with a credential that may read. */
+  protected read<T>(path: string, options: Asked, read: Read<T>, how?: Partial<Request>): Promise<T> {
     const by = options.userId || (this.#owner === "agent" && !this.#cookie) ? "key" : "session";
     return this.#exchange({ path, query: queryOf(options), by, ...how }, options.signal, read);
   }

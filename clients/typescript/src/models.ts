@@ -198,6 +198,39 @@ export interface ExportPart {
   nextCursor: string | null;
 }
 
+export interface ListedStatement {
+  id: string;
+  period: string;
+  timezone: string;
+  /** The end of the period. */
+  cut: string;
+  /** The number of entries. */
+  size: number;
+  /** The root hash of the tree of entries. */
+  root: string;
+}
+
+export interface StatementPage {
+  /** Latest period first. */
+  statements: ListedStatement[];
+  /** The cursor of the next page; null on the last page. */
+  nextCursor: string | null;
+}
+
+export interface MakeStatementOptions extends CallOptions {
+  /** An IANA name; default UTC. */
+  timezone?: string | undefined;
+}
+
+export interface StatementEntriesOptions extends CallOptions {
+  /** Where to continue: the `nextCursor` of the last part. */
+  cursor?: string | undefined;
+}
+
+export interface ListStatementsOptions extends StatementEntriesOptions {
+  limit?: number | undefined;
+}
+
 export type CorrectionType = "amend" | "void" | "confirm" | "dispute" | "uphold";
 
 export interface Correction {

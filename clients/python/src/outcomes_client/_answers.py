@@ -18,6 +18,7 @@ from ._models import (
     DayTotal,
     ExportPart,
     History,
+    ListedStatement,
     ListedType,
     NewAgentKey,
     OtherAgents,
@@ -26,6 +27,7 @@ from ._models import (
     PeriodTotal,
     Recorded,
     Result,
+    StatementPage,
     Summary,
     Total,
     TypeTotal,
@@ -146,6 +148,28 @@ def export_part(reply: Reply, media_type: str) -> ExportPart:
     if said != media_type or not (lines or "\n").endswith("\n"):
         raise BrokenAnswerError(f"200, but not complete lines of {media_type}", status=200)
     return ExportPart(lines, reply.headers.get("Next-Cursor"))
+
+
+def document(reply: Reply, member: str) -> bytes:
+    """Check that an answer is a JSON object with this member. Return its bytes unchanged."""
+    if member not in json_object(reply):
+        raise BrokenAnswerError(f"200, but without {member}", status=200)
+    return reply.body
+
+
+def statements(reply: Reply) -> StatementPage:
+    """Parse a page of statements."""
+    body = json_object(reply)
+    return shaped(
+        lambda: StatementPage(
+            [_listed_statement(item) for item in body["statements"]], text_or_none(body["next_cursor"])
+        )
+    )
+
+
+def _listed_statement(item: dict[str, Any]) -> ListedStatement:
+    texts = {name: text(item[name]) for name in ("id", "period", "timezone", "root")}
+    return ListedStatement(**texts, cut=instant(item["cut"]), size=whole(item["size"]))
 
 
 def exported(line: str) -> dict[str, Any]:

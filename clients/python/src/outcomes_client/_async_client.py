@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 import anyio
 import httpx
 
+from ._async_client_statements import AsyncStatementsClient
 from ._calls import PAGE_SIZE, Calls, ExportFormat, Whose
 from ._http import NoReply, Reply
 from ._models import (
@@ -35,7 +36,7 @@ from ._steps import Call, Retry, Say, Send
 _LONGEST_ANSWER = 16 * 1024 * 1024  # maximum bytes of an answer; Lambda limits the API's answers to 6 MB
 
 
-class AsyncOutcomesClient:
+class AsyncOutcomesClient(AsyncStatementsClient):
     """Records outcomes and reads them back, async, on asyncio and trio.
 
     Close it with `aclose`, or use `async with`.

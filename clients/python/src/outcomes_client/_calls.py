@@ -113,7 +113,7 @@ class Calls:
         body = self.defaults.complete(replace(outcome, idempotency_key=None).body())
         request = Request("POST", PATH, headers={"Idempotency-Key": key}, body=encode(body))
         try:
-            recorded = yield from self._exchange(request, partial(_answers.recorded, key=key), self._backoff())
+            recorded = yield from self.exchange(request, partial(_answers.recorded, key=key))
         except OutcomesError as failure:
             failure.idempotency_key = key
             raise
@@ -150,7 +150,7 @@ class Calls:
             request = Request("POST", f"{PATH}/batch", body=b'{"outcomes":[%s]}' % b",".join(batch.values()))
             read = partial(_answers.results, keys=[keys[n] for n in sent])
             try:
-                answered = yield from self._exchange(request, read, backoff)
+                answered = yield from self.exchange(request, read, backoff)
             except OutcomesError as failure:
                 if failure.retryable and sent[0] in results:
                     return  # keep the previous try's results: these items are not recorded yet and may be sent again
@@ -183,7 +183,7 @@ class Calls:
             *parameters(include="ledger" if ledger else None, userId=user_id),
         ]
         request = Request("GET", PATH, query, by="" if user_id is None else "key")
-        return (yield from self._exchange(request, _answers.page, self._backoff()))
+        return (yield from self.exchange(request, _answers.page))
 
     def export_part(
         self,
@@ -202,11 +202,11 @@ class Calls:
         media_type = _MEDIA_TYPES[file_format]
         request = Request("GET", f"{PATH}/export", query, headers={"Accept": f"{media_type}, application/json"})
         read = partial(_answers.export_part, media_type=media_type)
-        return (yield from self._exchange(request, read, self._backoff()))
+        return (yield from self.exchange(request, read))
 
     def history(self, outcome_id: str) -> Call[History]:
         request = Request("GET", f"{PATH}/{quote(outcome_id, safe='')}", names="outcome")
-        return (yield from self._exchange(request, _answers.history, self._backoff()))
+        return (yield from self.exchange(request, _answers.history))
 
     def correct(
         self,
@@ -236,7 +236,7 @@ class Calls:
             names="outcome",
         )
         try:
-            corrected = yield from self._exchange(request, partial(_answers.corrected, key=key), self._backoff())
+            corrected = yield from self.exchange(request, partial(_answers.corrected, key=key))
         except OutcomesError as failure:
             failure.idempotency_key = key
             raise
@@ -252,7 +252,7 @@ class Calls:
             does="Assigning",
             names="outcome",
         )
-        return (yield from self._exchange(request, _answers.assigned, self._backoff()))
+        return (yield from self.exchange(request, _answers.assigned))
 
     def summary(
         self,
@@ -270,11 +270,11 @@ class Calls:
             *parameters(agentId=agent_id, by=by, compare=compare),
         ]
         read = partial(_answers.summary, query=query)
-        return (yield from self._exchange(Request("GET", f"{PATH}/summary", query), read, self._backoff()))
+        return (yield from self.exchange(Request("GET", f"{PATH}/summary", query), read))
 
     def types(self) -> Call[list[ListedType]]:
         request = Request("GET", f"{PATH}/types", by="any", does="Listing types")
-        return (yield from self._exchange(request, _answers.types, self._backoff()))
+        return (yield from self.exchange(request, _answers.types))
 
     def create_key(
         self,
@@ -311,34 +311,34 @@ class Calls:
         """
         body = encode({name: value for name, value in wanted.items() if value is not None})
         request = Request("POST", path, body=body, names="key", user_id=wanted["userId"])
-        return (yield from self._exchange(request, _answers.new_key, self._backoff(), repeatable=False))
+        return (yield from self.exchange(request, _answers.new_key, repeatable=False))
 
     def keys(self, user_id: int | None = None) -> Call[list[AgentKey]]:
         user_id = self._whose(user_id)
         request = Request("GET", KEYS_PATH, parameters(userId=user_id), user_id=user_id)
-        return (yield from self._exchange(request, _answers.keys, self._backoff()))
+        return (yield from self.exchange(request, _answers.keys))
 
     def revoke_key(self, key_id: str, user_id: int | None = None) -> Call[None]:
         path, user_id = f"{KEYS_PATH}/{quote(key_id, safe='')}", self._whose(user_id)
         request = Request("DELETE", path, parameters(userId=user_id), names="key", user_id=user_id)
-        yield from self._exchange(request, _answers.revoked, self._backoff())
+        yield from self.exchange(request, _answers.revoked)
 
     def _whose(self, user_id: int | None) -> int | None:
         """Return `user_id` or, with the platform's key, the default user. A session always acts for its own user."""
         return user_id if user_id is not None or self.defaults.owner != "body" else self.defaults.user_id
 
     def own_key(self) -> Call[AgentKey]:
-        return (yield from self._exchange(Request("GET", OWN_KEY_PATH), _answers.key, self._backoff()))
+        return (yield from self.exchange(Request("GET", OWN_KEY_PATH), _answers.key))
 
     def relay(self, message: bytes, headers: Mapping[str, str]) -> Call[bytes | None]:
         """Forward an MCP message. Sending it again is safe, because every tool is idempotent."""
         request = Request(
             "POST", MCP_PATH, headers=headers, body=message, by="key", does="Serving tools", any_status=True
         )
-        return (yield from self._exchange(request, partial(_answers.relayed, request=request), self._backoff()))
+        return (yield from self.exchange(request, partial(_answers.relayed, request=request)))
 
-    def _exchange[T](
-        self, request: Request, read: Callable[[Reply], T], backoff: Backoff, repeatable: bool = True
+    def exchange[T](
+        self, request: Request, read: Callable[[Reply], T], backoff: Backoff | None = None, repeatable: bool = True
     ) -> Call[T]:
         """Send a request until its answer can be parsed, a retry cannot help, or the deadline is near.
 
@@ -347,6 +347,7 @@ class Calls:
         repeatable: whether sending twice has the same effect as sending once. If not, retry only if it is certain that
         nothing was done.
         """
+        backoff = backoff or self._backoff()
         while True:
             answer = yield Send(request, backoff.timeout)
             try:

@@ -16,6 +16,7 @@ PATH = "/api/outcomes"
 MCP_PATH = "/mcp"
 KEYS_PATH = "/api/keys"
 OWN_KEY_PATH = f"{KEYS_PATH}/self"
+STATEMENTS_PATH = "/api/statements"
 Owner = Literal["body", "session", "key"]
 By = Literal["", "session", "key", "any"]
 HIDDEN = "***"
@@ -37,6 +38,11 @@ class Request:
     names: str = ""  # what the id in the path identifies, for the text of a 404
     user_id: int | None = None  # the user whose keys to manage; None means the session's user
     any_status: bool = False  # whether to parse answers of any status, not only 200
+
+    @property
+    def reads(self) -> bool:
+        """Return whether the request needs a credential that may read the user's outcomes."""
+        return self.by != "any" and (self.method == "GET" or self.path == STATEMENTS_PATH)
 
 
 @dataclass(frozen=True)
@@ -155,7 +161,7 @@ class Address:
         keys, but can describe itself.
         """
         by_key = request.by == "key" or (bool(self.api_key) and request.by != "session")
-        if request.method == "GET" and request.by != "any":
+        if request.reads:
             by_key = request.by == "key" or (self.has_agent_key and not self.cookie)
         if request.path.startswith(KEYS_PATH):
             by_key = bool(self.api_key) and not (self.cookie and (self.has_agent_key or request.user_id is None))
@@ -195,7 +201,7 @@ class Address:
             return needs_user if nobodys else ""
         if there:
             return ""
-        if request.method == "GET" and request.by != "any":
+        if request.reads:
             return f"Reading needs {SESSION} or an agent key with the scope read"
         needed = {"session": SESSION, "key": KEY}.get(request.by, f"{KEY} or {SESSION}")
         return f"{request.does or 'Recording'} needs {needed}"

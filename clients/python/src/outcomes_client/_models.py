@@ -209,6 +209,26 @@ class Page:
 
 
 @dataclass(frozen=True)
+class ListedStatement:
+    """A statement that was made. `size`: the number of its entries. `root`: the root hash of their tree."""
+
+    id: str
+    period: str
+    timezone: str
+    cut: datetime
+    size: int
+    root: str
+
+
+@dataclass(frozen=True)
+class StatementPage:
+    """A page of statements, latest `cut` (the end of the period) first. `next_cursor` is None on the last page."""
+
+    statements: list[ListedStatement]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True)
 class ExportPart:
     """A part of an export, which consists of complete lines. `next_cursor` is None in the last part."""
 

@@ -22,7 +22,7 @@ from ._errors import (
     UnauthorizedError,
     UnexpectedAnswerError,
 )
-from ._http import KEYS_PATH, MCP_PATH, PATH, Reply, Request, retry_after
+from ._http import KEYS_PATH, MCP_PATH, PATH, STATEMENTS_PATH, Reply, Request, retry_after
 from ._parsing import details_of, ignored_of, text_or_none
 
 _REFUSALS: dict[int, type[ApiError]] = {
@@ -40,6 +40,7 @@ _CAPABILITIES = {
     rf"{PATH}/[0-9A-Z]{{26}}(/corrections|/assign)?": "Corrections",
     f"{KEYS_PATH}(/.*)?": "AgentKeys",
     MCP_PATH: "ModelTools",
+    rf"{STATEMENTS_PATH}(/.*)?|/\.well-known/outcomes-keys\.json": "Statements",
 }
 """Patterns of paths, with the template's parameter that switches their routes on or off."""
 

@@ -1,0 +1,57 @@
+"""The client's calls about statements, blocking. The async ones are generated from this: `make awaiting`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from . import _statement_calls
+from ._models import ExportPart, StatementPage
+
+if TYPE_CHECKING:
+    from ._calls import Calls
+    from ._steps import Call
+
+
+class StatementsClient:
+    """The part of `OutcomesClient` that makes and reads statements; `statements.verify` verifies them."""
+
+    _calls: Calls
+
+    if TYPE_CHECKING:
+
+        def _run[T](self, call: Call[T]) -> T: ...
+
+    def make_statement(self, period: str, timezone: str | None = None) -> bytes:
+        """Return the statement of a month (`2026-10`), quarter (`2026-Q4`) or year (`2026`), by default in UTC.
+
+        Save the bytes as they are. They are the same in each call, because the first call stores them. Needs the
+        session or an agent key with the scope `read`. Raises ConflictError until ten minutes after the period's end.
+        The first statement of a long history takes longer; see `Retry`.
+        """
+        return self._run(_statement_calls.make(self._calls, period, timezone))
+
+    def list_statements(self, *, limit: int | None = None, cursor: str | None = None) -> StatementPage:
+        """List one page of the statements that were made, latest period first."""
+        return self._run(_statement_calls.page(self._calls, limit, cursor))
+
+    def get_statement(self, statement_id: str) -> bytes:
+        """Return the bytes of a statement that was made, by its id, such as `2026-10@Europe/Berlin`."""
+        return self._run(_statement_calls.get(self._calls, statement_id))
+
+    def statement_entries(self, statement_id: str, *, cursor: str | None = None) -> Iterator[ExportPart]:
+        """Yield the entries of a statement, in parts. The parts' texts, joined, are the file."""
+        while True:
+            part = self._run(_statement_calls.entries(self._calls, statement_id, cursor))
+            yield part
+            cursor = part.next_cursor
+            if cursor is None:
+                return
+
+    def statement_proof(self, statement_id: str, outcome_id: str) -> bytes:
+        """Return the proof that a statement contains an outcome's entries. It has no sum."""
+        return self._run(_statement_calls.proof(self._calls, statement_id, outcome_id))
+
+    def statement_keys(self) -> bytes:
+        """Return the API's public keys, which verify its statements."""
+        return self._run(_statement_calls.keys(self._calls))

@@ -1,0 +1,58 @@
+// The client with the calls about statements. Pages load page.ts without it, to stay below 6.6 kB.
+
+import * as answers from "./answers.js";
+import { OutcomesClient as PageClient } from "./client.js";
+import type * as models from "./models.js";
+
+const PATH = "/api/statements";
+
+export class StatementsClient extends PageClient {
+  /**
+   * Returns the statement of a month (`2026-10`), quarter (`2026-Q4`) or year (`2026`), by default in UTC. Save the text as
+   * it is: `verify` of `outcomes-client/statements` refuses any other layout.
+   *
+   * Each call returns the same text, because the first call stores it. Needs the session or an agent key with the scope
+   * `read`. Rejects with a ConflictError until ten minutes after the period's end.
+   */
+  async makeStatement(period: string, { timezone, signal }: models.MakeStatementOptions = {}): Promise<string> {
+    const how = { method: "POST", body: JSON.stringify({ period, timezone }) } as const;
+    return this.read(PATH, { signal }, answers.document("signature"), how);
+  }
+
+  /** Lists one page of the statements that were made, latest period first. */
+  async listStatements(options: models.ListStatementsOptions = {}): Promise<models.StatementPage> {
+    return this.read(PATH, options, answers.statements);
+  }
+
+  /** Returns the text of a statement that was made, by its id, such as `2026-10@Europe/Berlin`. */
+  async getStatement(statementId: string, options: models.CallOptions = {}): Promise<string> {
+    return this.read(pathOf(statementId), options, answers.document("signature"), { named: true });
+  }
+
+  /** Yields the entries of a statement, in parts. The parts' texts, joined, are the file. */
+  statementEntries(
+    statementId: string,
+    options: models.StatementEntriesOptions = {},
+  ): AsyncGenerator<models.ExportPart, void> {
+    const type = "application/x-ndjson";
+    return this.parts(`${pathOf(statementId)}/entries`, options, (reply) => answers.exportPart(reply, type), {
+      headers: { Accept: `${type}, application/json` },
+      named: true,
+    });
+  }
+
+  /** Returns the proof that a statement contains an outcome's entries. It has no sum. */
+  async statementProof(statementId: string, outcomeId: string, options: models.CallOptions = {}): Promise<string> {
+    const asked = { ...options, outcome: outcomeId };
+    return this.read(`${pathOf(statementId)}/proof`, asked, answers.document("signature"), { named: true });
+  }
+
+  /** Returns the API's public keys, which verify its statements. */
+  async statementKeys(options: models.CallOptions = {}): Promise<string> {
+    return this.read("/.well-known/outcomes-keys.json", options, answers.document("keys"));
+  }
+}
+
+// A time zone's name has `/` and `+`, which gateways decode in paths.
+const pathOf = (id: string) =>
+  `${PATH}/${encodeURIComponent(id.replaceAll("/", "~").replaceAll("+", ".")).replace("%40", "@")}`;
