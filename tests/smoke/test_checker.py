@@ -336,13 +336,18 @@ def answers_lost_in_turn() -> Fault:
 
 
 def refusals_in_turn() -> Fault:
-    """Refuse every fourth call without executing it, as a throttled stage or a busy table does."""
+    """Refuse every fourth call without executing it, as a throttled stage or a busy table does.
+
+    A thread's call after a refused one is not refused: otherwise all attempts of a call may be fourth calls by chance.
+    """
     calls = count(1)
+    thread = threading.local()
 
     def meet(request: httpx.Request, send: Send) -> httpx.Response:
         call = next(calls)
         status, error = (429, "Too many requests") if call % 8 else (503, "Busy")
-        if call % 4:
+        thread.is_refused = call % 4 == 0 and not getattr(thread, "is_refused", False)
+        if not thread.is_refused:
             return send(request)
         return httpx.Response(status, headers={"retry-after": "1"}, json={"error": error})
 
