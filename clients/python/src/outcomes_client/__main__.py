@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from ._errors import ConfigurationError, OutcomesError, missing
+from ._errors import ConfigurationError, OutcomesError, StatementError, missing
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -18,6 +18,9 @@ def main(arguments: list[str] | None = None) -> None:
     show_warnings()
     try:
         app(arguments, prog_name="outcomes")
+    except StatementError as refused:
+        print(refused, file=sys.stderr)  # begins with the check that failed
+        sys.exit(1)
     except OutcomesError as failure:
         print(f"outcomes: {by_options(str(failure))}", file=sys.stderr)
         if failure.retryable and failure.idempotency_key:

@@ -10,7 +10,16 @@ from typing import Annotated, Any, override
 import typer
 import typer.core
 
-from . import _cli_completion, _cli_corrections, _cli_files, _cli_keys, _cli_login, _cli_summary, _terminal
+from . import (
+    _cli_completion,
+    _cli_corrections,
+    _cli_files,
+    _cli_keys,
+    _cli_login,
+    _cli_statements,
+    _cli_summary,
+    _terminal,
+)
 from ._display import money, printable
 from ._models import OutcomeStatus, OutcomeType, Page
 from ._terminal import (
@@ -253,6 +262,8 @@ def watch(
 app.command()(_cli_summary.summary)
 app.command("import")(_cli_files.import_)
 app.command()(_cli_files.export)
+app.command()(_cli_statements.statement)
+app.command()(_cli_statements.verify)
 
 
 @app.command()

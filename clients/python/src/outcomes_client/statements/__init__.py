@@ -23,7 +23,7 @@ try:
 except ModuleNotFoundError as exc:
     raise ImportError(missing(exc, "statements"), name=exc.name) from exc
 
-__all__ = ["CAVEAT", "StatementError", "Verified", "verify"]
+__all__ = ["CAVEAT", "StatementError", "Verified", "issuer_of", "verify"]
 
 CAVEAT = "The signature proves what the platform said and when, not that it is true."
 
@@ -80,6 +80,12 @@ def verify(
         if proof_signed and proof_signed[1:] != signed[1:]:
             refuse("proof", f"expected a proof of {signed.head['id']} with the root {signed.head['root']}")
     return Verified(main.head, sums.get("totals"), sums.get("adjustments"), _check_proof(main.head, proven))
+
+
+def issuer_of(statement: bytes | None = None, proof: bytes | None = None) -> str:
+    """Return the issuer that a statement, or else a proof, names. It is not verified. Raises StatementError."""
+    signed = read_proof(proof or b"")[0] if statement is None else read_statement(statement)[0]
+    return str(signed.head["issuer"])
 
 
 def _check_signature(signed: Signed, keys: list[dict[str, Any]]) -> None:

@@ -1,0 +1,178 @@
+"""Make and verify statements: `outcomes statement` and `outcomes verify`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ._cli_completion import time_zones
+from ._display import money, printable
+from ._errors import NotFoundError, StatementError
+from ._terminal import Cookie, Url, connect
+
+if TYPE_CHECKING:
+    from .statements import Verified
+
+
+def _file(words: str) -> Any:
+    return typer.Option(exists=True, dir_okay=False, metavar="FILE", help=words)
+
+
+def statement(
+    period: Annotated[
+        str, typer.Argument(metavar="PERIOD", help="A month 2026-10, a quarter 2026-Q4, or a year 2026.")
+    ],
+    timezone: Annotated[
+        str | None, typer.Option(autocompletion=time_zones, help="IANA time zone of the period; default UTC.")
+    ] = None,
+    entries: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Also write the entries, from which the sums follow.")
+    ] = None,
+    proof: Annotated[
+        str | None, typer.Option(metavar="OUTCOME", help="Print a proof of this outcome instead, without any sum.")
+    ] = None,
+    url: Url = None,
+    cookie: Cookie = None,
+) -> None:
+    """Print the signed statement of a period that is over.
+
+    Save the output as it is: `outcomes verify` refuses any other layout. The API's public keys are kept for `outcomes
+    verify`.
+    """
+    from ._exporting import replaced
+
+    with connect(url, cookie) as client:
+        made = client.make_statement(period, timezone)
+        head = json.loads(made)
+        file = _keep_keys(head["issuer"], client.statement_keys())
+        print(printable(f"The keys of {head['issuer']} are kept in {file}"), file=sys.stderr)
+        if entries is not None:
+            with replaced(entries) as opened:
+                for part in client.statement_entries(head["id"]):
+                    opened.write(part.text.encode())
+        if proof is not None:
+            made = client.statement_proof(head["id"], proof)
+    sys.stdout.flush()
+    sys.stdout.buffer.write(made)
+    sys.stdout.buffer.flush()
+
+
+def verify(
+    statement: Annotated[
+        Path | None, typer.Argument(exists=True, dir_okay=False, metavar="STATEMENT", help="Not needed for a proof.")
+    ] = None,
+    entries: Annotated[Path | None, _file("Its entries: its sums must follow from them.")] = None,
+    proof: Annotated[Path | None, _file("A proof of one outcome.")] = None,
+    previous: Annotated[Path | None, _file("The statement of the period before.")] = None,
+    keys: Annotated[
+        Path | None, _file("The issuer's keys; default those that `outcomes statement` kept for this issuer.")
+    ] = None,
+    against: Annotated[
+        bool, typer.Option("--against", help="Also ask the API whether it still says the same.")
+    ] = False,
+    url: Url = None,
+    cookie: Cookie = None,
+) -> None:
+    """Verify a statement or a proof, without network.
+
+    A refusal begins with the first check that failed: format, key, signature, size, root, totals, adjustments,
+    previous or proof.
+    """
+    if statement is None and (proof is None or entries is not None or previous is not None):
+        raise typer.BadParameter("needed, except to verify only a --proof", param_hint="STATEMENT")
+    try:
+        from . import statements
+    except ImportError as exc:
+        print(exc, file=sys.stderr)
+        raise typer.Exit(2) from exc
+    files = {
+        name: None if file is None else file.read_bytes()
+        for name, file in (("statement", statement), ("entries", entries), ("proof", proof), ("previous", previous))
+    }
+    known = _kept_keys(statements.issuer_of(files["statement"], files["proof"])) if keys is None else keys.read_bytes()
+    verified = statements.verify(**files, keys=known)
+    if against:
+        _compare_with_api(verified, url, cookie)
+    for line in _shown(verified, [name for name, data in files.items() if data is not None]):
+        print(printable(line))
+    print(statements.CAVEAT)
+
+
+def _shown(verified: Verified, given: Iterable[str]) -> Iterable[str]:
+    head = verified.head
+    yield f"Verified: {head['id']} of {head['issuer']}, signed {head['issued_at']}"
+    if verified.totals is not None:
+        yield from _tallies("Total", verified.totals)
+    for each in verified.adjustments or ():
+        yield from _tallies(f"Change of {each['from']} to {each['to']}", each["totals"])
+    for fields in verified.entries:
+        what = fields.get("title") or f"{fields.get('type')} of {fields.get('outcome_id')}"
+        yield f"Contains {fields['id']}, recorded {fields['created_at']}: {what}"
+    if verified.entries:
+        yield "A proof shows what was recorded, not that nothing corrects it later."
+    if verified.totals is not None and "entries" not in given:
+        yield "Not verified: whether the sums follow from the entries (--entries)."
+    if verified.totals is not None and head["previous"] and "previous" not in given:
+        yield f"Not verified: whether it continues the statement before (--previous), {head['previous']}."
+
+
+def _tallies(what: str, totals: Mapping[str, Any]) -> Iterable[str]:
+    yield f"{what}: {_total(totals)}"
+    for tally in ("confirmed", "disputed", "voided"):
+        if totals[tally]["count"] or Decimal(totals[tally]["value_usd"]):
+            yield f"  {tally}: {_total(totals[tally])}"
+
+
+def _total(total: Mapping[str, Any]) -> str:
+    return (
+        f"{total['count']:,} {'outcome' if total['count'] == 1 else 'outcomes'}, {money(Decimal(total['value_usd']))}"
+    )
+
+
+def _compare_with_api(verified: Verified, url: str | None, cookie: str | None) -> None:
+    """Refuse a statement if the API signed another one for the same period, or has none."""
+    with connect(url, cookie) as client:
+        try:
+            found = json.loads(client.get_statement(verified.head["id"]))
+        except NotFoundError as exc:
+            raise StatementError("signature", "expected the API to have this statement, but it has none") from exc
+    for name, expected in verified.head.items():
+        if found.get(name) != expected:
+            raise StatementError(
+                "signature", f"expected the API to say {name} {expected}, but it says {found.get(name)}"
+            )
+
+
+def _key_file(issuer: str) -> Path:
+    return Path(typer.get_app_dir("outcomes")) / "keys" / f"{sha256(issuer.encode()).hexdigest()[:32]}.json"
+
+
+def _kept_keys(issuer: str) -> bytes:
+    try:
+        return _key_file(issuer).read_bytes()
+    except FileNotFoundError as exc:
+        said = f"expected keys of {issuer}: give --keys, or run `outcomes statement` once"
+        raise StatementError("key", said) from exc
+
+
+def _keep_keys(issuer: str, published: bytes) -> Path:
+    """Add published keys to those that are kept for an issuer. Refuse another key with the id of a kept one."""
+    from ._exporting import replaced
+
+    file = _key_file(issuer)
+    kept = {key["kid"]: key for key in json.loads(file.read_bytes())["keys"]} if file.exists() else {}
+    for key in json.loads(published)["keys"]:
+        if kept.get(key["kid"], key)["x"] != key["x"]:
+            raise StatementError("key", f"expected {issuer} to publish the kept key {key['kid']}, found another")
+        kept[key["kid"]] = key
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with replaced(str(file)) as opened:
+        opened.write(json.dumps({"keys": [*kept.values()]}, indent=1).encode())
+    return file

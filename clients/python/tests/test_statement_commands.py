@@ -1,0 +1,149 @@
+"""The commands `outcomes statement` and `outcomes verify`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from outcomes_client import _cli_statements
+
+from clients.python.tests.conftest import Outcomes
+from clients.python.tests.faults import FaultyServer
+
+FOLDER = Path(__file__).parents[2] / "statements"
+OCTOBER, SEPTEMBER, ENTRIES = (str(FOLDER / name) for name in ("2026-10.json", "2026-09.json", "2026-10.ndjson"))
+PROOF, KEYS = str(FOLDER / "proof.json"), str(FOLDER / "keys.json")
+WRONG = json.loads((FOLDER / "wrong.json").read_text())
+ID = "/api/statements/2026-10@Europe~Berlin"
+CAVEAT = "The signature proves what the platform said and when, not that it is true.\n"
+
+
+@pytest.fixture
+def served(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bytes]]:  # noqa: ARG001 - sets OUTCOMES_URL, too
+    """Serve an API with one statement. The test may change the bodies, by call."""
+    bodies = {
+        "POST /api/statements": Path(OCTOBER).read_bytes(),
+        f"GET {ID}": Path(OCTOBER).read_bytes(),
+        f"GET {ID}/entries": Path(ENTRIES).read_bytes(),
+        f"GET {ID}/proof?outcome=01M": Path(PROOF).read_bytes(),
+        "GET /.well-known/outcomes-keys.json": Path(KEYS).read_bytes(),
+    }
+
+    def upstream(method: str, target: str, _: Mapping[str, str], body: bytes) -> Any:
+        if method == "POST":
+            assert json.loads(body) == {"period": "2026-10", "timezone": "Europe/Berlin"}
+        if f"{method} {target}" not in bodies:
+            return 404, {}, b'{"error":"Not found"}'
+        return (
+            200,
+            {"Content-Type": "application/x-ndjson"} if "entries" in target else {},
+            bodies[f"{method} {target}"],
+        )
+
+    with FaultyServer(upstream).running() as server:
+        monkeypatch.setenv("OUTCOMES_URL", server.url)
+        yield bodies
+
+
+MAKE = ("statement", "2026-10", "--timezone", "Europe/Berlin")
+
+
+def test_a_statement_is_printed_byte_for_byte_and_verified_by_the_kept_keys(
+    served: dict[str, bytes], outcomes: Outcomes, tmp_path: Path
+) -> None:
+    assert outcomes("verify", OCTOBER).err.startswith("key: expected keys of https://api.example.com: give --keys")
+    entries = tmp_path / "e.ndjson"
+    run = outcomes(*MAKE, "--entries", str(entries))
+    assert (run.code, run.out.encode()) == (0, Path(OCTOBER).read_bytes())
+    assert run.err.startswith("The keys of https://api.example.com are kept in ")
+    assert entries.read_bytes() == Path(ENTRIES).read_bytes()
+    served.clear()  # no network from here on
+    verified = outcomes("verify", OCTOBER, "--entries", str(entries), "--previous", SEPTEMBER, "--proof", PROOF)
+    assert (verified.code, verified.err) == (0, "")
+    assert verified.out.endswith(CAVEAT)
+    assert "Not verified" not in verified.out
+    for said in (
+        "Verified: 2026-10@Europe/Berlin of https://api.example.com, signed 2026-10-31T23:11:00.000Z\n",
+        "Total: 1 outcome, $0.01\n  disputed: 1 outcome, $80.00\n",
+        "Z to 2026-08-31T22:00:00.000Z: -1 outcomes, $0.00\n  confirmed: 1 outcome, $12,500.50\n",
+        ": Sold the small plan\n",
+        "A proof shows what was recorded, not that nothing corrects it later.\n",
+    ):
+        assert said in verified.out
+
+
+@pytest.mark.usefixtures("served")
+def test_a_proof_is_printed_and_verified_without_its_statement(outcomes: Outcomes, tmp_path: Path) -> None:
+    proof = tmp_path / "p.json"
+    proof.write_text(outcomes(*MAKE, "--proof", "01M").out)
+    run = outcomes("verify", "--proof", str(proof))
+    assert (run.code, run.out.count("Contains "), run.out.endswith(CAVEAT)) == (0, 3, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--keys", KEYS, "--entries", str(FOLDER / "2026-08.ndjson")], "size: expected 10 entries, found 3"),
+        (["--keys", KEYS, "--previous", PROOF], "previous: expected bytes whose hash is sha256:"),
+        (["--keys", OCTOBER], "format: the keys: expected an object with a list of keys"),
+    ],
+)
+def test_a_refusal_is_exit_1_and_begins_with_the_check(outcomes: Outcomes, arguments: list[str], said: str) -> None:
+    run = outcomes("verify", OCTOBER, *arguments)
+    assert (run.code, run.out, run.err[: len(said)]) == (1, "", said)
+
+
+def test_what_was_not_verified_is_named(outcomes: Outcomes) -> None:
+    run = outcomes("verify", OCTOBER, "--keys", KEYS)
+    assert "Not verified: whether the sums follow from the entries (--entries).\n" in run.out
+    assert "Not verified: whether it continues the statement before (--previous), sha256:" in run.out
+
+
+@pytest.mark.parametrize(
+    ("live", "code", "said"),
+    [
+        (Path(OCTOBER).read_bytes(), 0, ""),
+        (WRONG["totals.json"].encode(), 1, "signature: expected the API to say sums sha256:"),
+        (None, 1, "signature: expected the API to have this statement, but it has none"),
+    ],
+)
+def test_against_asks_the_api_whether_it_still_says_the_same(
+    served: dict[str, bytes], outcomes: Outcomes, live: bytes | None, code: int, said: str
+) -> None:
+    if live is None:
+        del served[f"GET {ID}"]
+    else:
+        served[f"GET {ID}"] = live
+    for what in ([OCTOBER], ["--proof", PROOF]):
+        run = outcomes("verify", *what, "--keys", KEYS, "--against")
+        assert (run.code, run.err[: len(said)]) == (code, said)
+
+
+def test_kept_keys_stay_and_none_is_replaced(served: dict[str, bytes], outcomes: Outcomes) -> None:
+    outcomes(*MAKE)
+    retired, current = json.loads(Path(KEYS).read_text())["keys"]
+    served["GET /.well-known/outcomes-keys.json"] = json.dumps({"keys": [current]}).encode()
+    assert outcomes(*MAKE).code == 0
+    assert json.loads(_cli_statements._kept_keys("https://api.example.com"))["keys"] == [retired, current]
+    served["GET /.well-known/outcomes-keys.json"] = json.dumps({"keys": [current | {"x": retired["x"]}]}).encode()
+    run = outcomes(*MAKE)
+    assert (run.code, run.out) == (1, "")
+    assert run.err.startswith("key: expected https://api.example.com to publish the kept key ")
+    assert outcomes("verify", OCTOBER).code == 0
+
+
+@pytest.mark.parametrize("arguments", [(), ("--entries", ENTRIES), ("--proof", PROOF, "--previous", SEPTEMBER)])
+def test_only_a_proof_is_verified_without_a_statement(outcomes: Outcomes, arguments: tuple[str, ...]) -> None:
+    assert outcomes("verify", *arguments).code == 2
+
+
+def test_without_the_extra_verify_says_what_to_install(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "outcomes_client.statements")
+    monkeypatch.delattr("outcomes_client.statements")
+    monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
+    run = outcomes("verify", OCTOBER)
+    assert (run.code, "pip install 'clients/python[statements]'" in run.err) == (2, True)
