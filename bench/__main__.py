@@ -40,6 +40,7 @@ from bench.report import Report
 from bench.storage import TRANSACTION, item_bytes, read_units, write_units
 from bench.stub import ITEMS
 from bench.totals import totals_growth
+from bench.verify import verify
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 BATCH = 100
@@ -104,6 +105,7 @@ def main() -> int:
     laptop_growth(report, short)
     feed_delay(report, short)
     command_start(report, runs=3 if short else 21)
+    verify(report, runs=3 if short else 7)
     units(report)
     machine = "; ".join(f"{name} {value}" for name, value in versions().items())
     report.text(f"## Measured on\n\n{datetime.now(UTC):%Y-%m-%d}; {machine}\n\nCommit: `{commit()}`")
