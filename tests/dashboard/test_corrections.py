@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.dashboard.conftest import AXE_RULES, THEMES, FindFaults, Open, TakePicture
+from tests.dashboard.conftest import AXE_RULES, THEMES, FindFaults, Open, TakePicture, hide_tab, show_tab
 from tests.dashboard.recorded import NOW, Recorded, instant
 
 pytestmark = pytest.mark.at_noon
 
 AGENT_KEY = "key:7Fq2LmXw9KdR4sTb"
+NAMED = ["by the key <b>Nightly</b> import", "by an agent\u2019s key (revoked)"]
 UNREACHED = "It may not have been saved. The server could not be reached. Trying again is safe: it counts once."
 
 
@@ -32,6 +33,22 @@ def right(row: Locator) -> Locator:
 
 def wrong(row: Locator) -> Locator:
     return row.get_by_role("button", name="This is not right", include_hidden=True)
+
+
+# Stops the timer that sends a confirmation, so that a slow machine can still undo it.
+HOLD_CONFIRMATIONS = """() => {
+    const patient = window.setTimeout
+    window.setTimeout = (callback, milliseconds, ...rest) =>
+        milliseconds === 5_000 ? 0 : patient(callback, milliseconds, ...rest)
+    window.setTimeout.patient = patient
+}"""
+
+
+def confirm(row: Locator) -> None:
+    """Confirm the outcome. The page is hidden for a moment, so that the feed sends the confirmation at once."""
+    right(row).press("Enter")
+    hide_tab(row.page)
+    show_tab(row.page)
 
 
 def dispute(row: Locator, reason: str) -> None:
@@ -102,6 +119,30 @@ def test_a_row_unfolds_to_its_history(open_feed: Open, page: Page, recorded: Rec
             'new\u2013 → "x"',
         ]
     )
+
+
+def test_a_history_names_agents_keys(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    names = [{"id": AGENT_KEY.removeprefix("key:"), "name": "<b>Nightly</b> import"}]
+    reads: list[Route] = []
+
+    def answer(route: Route) -> None:
+        reads.append(route)
+        route.fulfill(json={"keys": names})
+
+    page.route("**/api/keys", answer)
+    revoked = {"type": "amend", "by": "key:revoked", "reason": "Mended"}
+    for hours in (1, 2):
+        recorded.has("Work", hours=hours, recorded_by=AGENT_KEY, corrections=[revoked])
+    recorded.has("By the platform", hours=3)
+    open_feed()
+    for at, by in ((2, ["by the platform"]), (0, NAMED), (1, NAMED)):
+        expect(history(unfold(page, at))).to_have_text([re.compile(re.escape(words)) for words in by])
+        assert len(reads) == (by is NAMED)
+
+    recorded.capabilities = "corrections, totals"  # AgentKeys is off
+    open_feed()
+    expect(history(unfold(page))).to_have_text([re.compile("by an agent\u2019s key"), re.compile("revoked")])
+    assert len(reads) == 1
 
 
 def test_a_history_is_read_each_time_its_row_is_unfolded(open_feed: Open, page: Page, recorded: Recorded) -> None:
@@ -219,13 +260,18 @@ def test_text_of_corrections_is_never_markup(open_feed: Open, page: Page, record
 # ---- the owner's verdict
 
 
+DISPUTED = (
+    "You disputed this, so it does not count. Next, the agent or the platform amends it or declares it void, or the"
+    " platform dismisses your dispute."
+)
 OFFERS: list[tuple[dict[str, Any], tuple[bool, bool], str]] = [
     ({"recorded_by": "key"}, (True, True), ""),
     ({"recorded_by": AGENT_KEY}, (True, True), ""),
     ({"recorded_by": "session"}, (False, True), "You recorded this yourself, so you cannot confirm it."),
     ({"recorded_by": None}, (False, True), "It is unknown who recorded this, so you cannot confirm it."),
     ({"status": "confirmed"}, (True, True), "You confirmed this."),
-    ({"status": "disputed"}, (True, True), "You disputed this. It does not count while the dispute is open."),
+    ({"status": "disputed"}, (True, True), f"{DISPUTED} If you change your mind, confirm it."),
+    ({"status": "disputed", "recorded_by": "session"}, (False, True), DISPUTED),
     ({"status": "void"}, (False, False), "It is void for good and does not count."),
 ]
 
@@ -257,8 +303,54 @@ def test_an_amendment_after_a_dispute_asks_for_a_new_verdict(open_feed: Open, pa
         "It was amended after you disputed it. It does not count until you confirm it."
     )
     expect(row.locator("summary")).to_contain_text("Disputed · ")
-    right(row).click()
+    confirm(row)
     expect(row.locator(".word .help")).to_have_text("You confirmed this.")
+
+
+def test_a_confirmation_can_be_undone_before_it_is_sent(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    recorded.has("Work")
+    open_feed()
+    row = unfold(page)
+    expect(history(row)).to_have_count(1)
+    page.evaluate(HOLD_CONFIRMATIONS)
+    undo = row.get_by_role("button", name="Undo")
+    for take_back in (undo, wrong(row)):
+        right(row).press("Enter")
+        expect(row.locator("summary")).to_contain_text("Confirmed · ")
+        expect(row.get_by_role("status")).to_have_text("Confirmed. You can undo this for five seconds.")
+        take_back.press("Enter")
+        expect(row.locator("summary")).not_to_contain_text("Confirmed · ")
+        expect(undo).to_be_hidden()
+    expect(row.get_by_label("What is not right?")).to_be_focused()
+    hide_tab(page)
+    show_tab(page)
+    assert recorded.sent(0) == []
+
+
+@pytest.mark.viewer
+def test_a_confirmation_is_sent_after_five_seconds_or_when_the_page_is_hidden(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    page.clock.install(time=NOW)
+    for hours in (1, 2):
+        recorded.has("Work", hours=hours)
+    options = "window.sent = []; const { fetch } = window; window.fetch = (url, options) => {"
+    page.add_init_script(f"{options} sent.push(options.keepalive); return fetch(url, options) }}")
+    open_feed(refresh=3600)
+    rows_ = [unfold(page, at) for at in (0, 1)]
+    for row in rows_:
+        expect(history(row)).to_have_count(1)
+    right(rows_[0]).press("Enter")
+    page.clock.run_for(4_900)
+    assert recorded.sent(0) == []
+    page.clock.run_for(100)
+    expect(rows_[0].get_by_role("status")).to_have_text("You confirmed this.")
+    right(rows_[1]).press("Enter")
+    assert not page.evaluate("sent.some(Boolean)")
+    hide_tab(page)
+    expect(rows_[1].get_by_role("status")).to_have_text("You confirmed this.")
+    assert len(recorded.sent(2)) == 2
+    assert page.evaluate("sent.filter(Boolean).length") == 1  # only this request outlives the page
 
 
 def test_a_verdict_is_shown_at_once_and_kept_after_success(open_feed: Open, page: Page, recorded: Recorded) -> None:
@@ -267,7 +359,7 @@ def test_a_verdict_is_shown_at_once_and_kept_after_success(open_feed: Open, page
     row = unfold(page)
     expect(history(row)).to_have_count(1)
     held = recorded.hold("POST", "/corrections")
-    right(row).press("Enter")
+    confirm(row)
     expect(row.locator("summary")).to_contain_text("Confirmed · ")
     expect(right(row)).to_have_attribute("aria-pressed", "true")
     expect(row.get_by_text("Saving…")).to_be_visible()
@@ -288,7 +380,7 @@ def test_a_verdict_is_shown_at_once_and_kept_after_success(open_feed: Open, page
     expect(history(row).nth(2)).to_have_text("Disputed by you · nowWe never <signed>")
     assert recorded.sent(2)[1]["reason"] == "We never <signed>"
     assert len({said["key"] for said in recorded.sent(2)}) == 2
-    right(row).click()
+    confirm(row)
     expect(row.locator("summary")).to_contain_text("Confirmed · ")
 
 
@@ -322,7 +414,7 @@ def test_a_failed_verdict_is_reverted_with_the_reason(open_feed: Open, page: Pag
         expect(history(row)).to_have_count(1)
         recorded.instead("POST", "/corrections", status, json=body)
         before = len(recorded.sent(0))
-        right(row).press("Enter")
+        confirm(row)
         expect(row.get_by_role("alert")).to_have_text(words)
         expect(row.locator("summary")).not_to_contain_text("Confirmed")
         expect(right(row)).to_have_attribute("aria-pressed", "false")
@@ -401,7 +493,8 @@ def test_a_signed_out_viewer_sees_nothing(open_feed: Open, page: Page, recorded:
     row = unfold(page)
     if call == "POST":
         expect(history(row)).to_have_count(1)
-        right(row).click()
+        right(row).press("Enter")
+        hide_tab(page)  # the feed sends the confirmation, and does not poll
     expect(page.get_by_text("You are signed out")).to_be_visible()
     assert not page.locator("value-delivered").evaluate("feed => /Private/.test(feed.shadowRoot.textContent)")
     expect(page.get_by_role("heading", name="Value Delivered")).to_be_focused()
@@ -414,7 +507,7 @@ def test_an_offline_verdict_can_be_retried(open_feed: Open, page: Page, recorded
     expect(history(row)).to_have_count(1)
     page.context.set_offline(True)
     recorded.instead("POST", "/corrections")
-    right(row).click()
+    confirm(row)
     expect(row.get_by_role("alert")).to_have_text(
         "It may not have been saved. You are offline. Trying again is safe: it counts once."
     )
@@ -458,21 +551,26 @@ def test_axe_finds_no_violation_in_any_status(
     recorded.has("Published the report twice", hours=4, status="void", recorded_by=AGENT_KEY)
     unread = recorded.has("Recorded by hand", hours=5, recorded_by="session")
     recorded.instead("GET", unread, 500, json={"error": "Failed to get outcome"})
+    recorded.has("Confirmed a moment ago", hours=6)
     some = {"count": 1, "value_usd": 1200.5}
     recorded.sums = {"confirmed": some, "disputed": some}
     page.set_viewport_size({"width": width, "height": 900})
     open_feed()
-    expect(rows(page)).to_have_count(5)
-    for at in range(5):
+    expect(rows(page)).to_have_count(6)
+    for at in range(6):
         unfold(page, at)
-    expect(page.locator(".past ol")).to_have_count(4)
+    expect(page.locator(".past ol")).to_have_count(5)
     wrong(rows(page).nth(0)).click()
     rows(page).nth(0).get_by_role("button", name="Send").click()
     recorded.instead("POST", "/corrections")
-    right(rows(page).nth(2)).click()
+    confirm(rows(page).nth(2))
     expect(rows(page).nth(2).get_by_role("alert")).to_have_text(UNREACHED)
+    page.evaluate(HOLD_CONFIRMATIONS)
+    right(rows(page).nth(5)).click()
+    expect(rows(page).nth(5).get_by_role("button", name="Undo")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)
         take_picture(f"standings-{width}-{theme}", full_page=True)
         assert find_faults("value-delivered", rules=AXE_RULES[theme]) == [], theme
+    rows(page).nth(5).get_by_role("button", name="Undo").click()  # no timer ends this one

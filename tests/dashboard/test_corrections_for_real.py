@@ -8,7 +8,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.dashboard.conftest import Open
 from tests.dashboard.ledger import Ledger
-from tests.dashboard.test_corrections import dispute, history, right, rows, unfold, wrong
+from tests.dashboard.test_corrections import confirm, dispute, history, right, rows, unfold, wrong
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_an_owner_disputes_and_confirms_after_an_amendment(feed: Page, ledger: L
     expect(row.locator("summary")).not_to_contain_text("Disputed")
     expect(feed.locator(".total")).to_have_text("$12.00")
 
-    right(row).click()
+    confirm(row)
     expect(feed.locator(".standing")).to_have_text("$12.00 confirmed")
     expect(history(row)).to_have_text(
         [
@@ -77,7 +77,7 @@ def test_a_verdict_whose_response_was_lost_counts_once(feed: Page) -> None:
         route.abort("connectionreset")
 
     feed.route("**/corrections", lose)
-    right(row).click()
+    confirm(row)
     expect(row.get_by_role("alert")).to_contain_text("It may not have been saved.")
     feed.unroute("**/corrections")
     row.locator(".word").get_by_role("button", name="Try again").click()
@@ -98,7 +98,7 @@ def test_a_verdict_that_became_impossible_is_refused_and_the_row_updated(feed: P
     with feed.expect_response("**/api/outcomes?*"):
         feed.locator("value-delivered").evaluate("feed => feed.setAttribute('refresh', '60')")
     feed.route("**/corrections", too_late)
-    right(row).click()
+    confirm(row)
     expect(row.get_by_role("alert")).to_have_text("Not saved. Not possible: cannot confirm an outcome that is void.")
     expect(row.locator("summary")).to_contain_text("Void · ")
     expect(right(row)).to_be_hidden()

@@ -112,16 +112,18 @@ def test_a_range_of_days_limits_totals_and_list(open_feed: Open, page: Page, led
 def test_a_bar_of_a_long_period_is_a_week_or_a_month(open_feed: Open, ledger: Ledger) -> None:
     ledger.record("Work", created_at=ago(days=3), value_usd=5)
     page = open_feed()
-    for period, bars, of, figures, row in (
-        ("2026-01-14..2026-04-15", 92, "day", "Daily figures", "Apr 12, 20261$5.00"),
-        ("2026-01-13..2026-04-15", 14, "week", "Weekly figures", "Apr 6, 20261$5.00"),
-        ("2024-01-01..2026-04-15", 28, "month", "Monthly figures", "Apr 20261$5.00"),
+    for period, bars, of, figures, row, axis in (
+        ("2026-01-14..2026-04-15", 92, "day", "Daily figures", "Apr 12, 20261$5.00", "Jan 14"),
+        ("2026-01-13..2026-04-15", 14, "week", "Weekly figures", "Apr 6, 20261$5.00", "Jan 13"),
+        ("2025-04-16..2026-04-15", 53, "week", "Weekly figures", "Apr 6, 20261$5.00", "Apr 2025"),
+        ("2024-01-01..2026-04-15", 28, "month", "Monthly figures", "Apr 20261$5.00", "Jan 2024"),
     ):
         choose(page, period)
         expect(page.locator(".plot rect")).to_have_count(bars)
         expect(page.get_by_role("img", name=f"Value per {of} over")).to_be_visible()
         expect(page.get_by_text(figures)).to_be_visible()
         expect(page.locator("table tbody tr").filter(has_text="$5.00")).to_have_text(row)
+        expect(page.locator(".dates span").first).to_have_text(axis)
 
 
 def test_the_total_is_compared_with_the_period_before(open_feed: Open, page: Page, recorded: Recorded) -> None:

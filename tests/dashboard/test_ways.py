@@ -12,6 +12,7 @@ from playwright.sync_api import Page, Route, expect
 from tests.dashboard.conftest import Open, waits
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.recorded import Recorded
+from tests.dashboard.test_corrections import confirm
 
 pytestmark = pytest.mark.at_noon
 
@@ -163,7 +164,7 @@ def test_each_outcome_has_a_link_that_opens_it(open_feed: Open, page: Page, ledg
     expect(linked.locator("strong")).to_have_text(["Long ago"])
     expect(linked.locator("summary")).to_be_focused()
     expect(linked.locator(".past li")).to_have_count(1)  # a linked outcome is shown unfolded
-    linked.get_by_role("button", name="This is right").click()
+    confirm(linked)
     expect(linked.locator(".tag")).to_have_text("Confirmed")
     page.get_by_role("button", name="Load more").click()
     expect(page.locator(".feed > .rows .tag")).to_have_text("Confirmed")  # the row in the list is updated too

@@ -30,7 +30,7 @@ import { withQuery } from "./address.js";
  * @typedef {{cost_usd: Exact | null, by_agent?: {agent_id: number | null, cost_usd: Exact}[]}} Cost
  */
 
-/** @typedef {{body: Record<string, unknown>, key: string}} Post key: the idempotency key */
+/** @typedef {{body: Record<string, unknown>, key: string, keepalive?: boolean}} Post key: the idempotency key */
 
 /**
  * Get or post JSON. Throws a Problem unless the response is successful JSON, and what fetch throws when `signal` is aborted.
@@ -47,7 +47,7 @@ export const ask = async (url, signal, post) => (await answer(url, signal, post)
  * @param {Post} [post]
  */
 async function answer(url, signal, post) {
-  const options = post && { method: "POST", body: post.body, headers: { "idempotency-key": post.key } };
+  const options = post && { ...post, method: "POST", headers: { "idempotency-key": post.key } };
   const { text, problem, headers } = await request(url, signal, options);
   let body;
   try {
@@ -85,7 +85,7 @@ export class Api {
 
   /**
    * Whether a capability is on. Unknown capabilities count as on.
-   * @param {"totals" | "corrections" | "export"} capability
+   * @param {"totals" | "corrections" | "export" | "agentkeys"} capability
    */
   has(capability) {
     return this.#capabilities?.includes(capability) ?? true;

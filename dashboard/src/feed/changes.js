@@ -19,13 +19,6 @@ const FIELDS = new Map([
   ["occurred_at", ["Happened", (/** @type {string} */ value) => exactTime.format(new Date(value))]],
 ]);
 
-/** @param {string | null} by */
-export function whose(by) {
-  if (by === "session") return " by you";
-  if (by === "key") return " by the platform";
-  return by?.startsWith("key:") ? ` by an agent’s key (${by.slice("key:".length)})` : "";
-}
-
 /** @param {string} instant @param {string} words @param {Attributes} attributes */
 export const time = (instant, words, attributes = {}) =>
   html("time", { datetime: instant, title: exactTime.format(new Date(instant)), ...attributes }, words);

@@ -10,15 +10,30 @@ import { amount, cents, compact, dayAndMonth, fullDay, monthAndYear, outcomes, w
 const dayOf = (day) => Date.parse(day.date);
 
 /**
- * The time span of a bar. of: prefix of its first day. short: formats that day on the axis. long: in the table.
- * @typedef {{name: string, figures: string, of: string, short: Intl.DateTimeFormat,
+ * The time span of a bar. of: prefix of its first day. short: formats that day on the axis. years: on an axis from one
+ * year to another. long: in the table.
+ * @typedef {{name: string, figures: string, of: string, short: Intl.DateTimeFormat, years: Intl.DateTimeFormat,
  *   long: Intl.DateTimeFormat}} Unit
  */
 /** @type {Record<"day" | "week" | "month", Unit>} */
 const UNITS = {
-  day: { name: "day", figures: "Daily figures", of: "", short: dayAndMonth, long: fullDay },
-  week: { name: "week", figures: "Weekly figures", of: "week of ", short: dayAndMonth, long: fullDay },
-  month: { name: "month", figures: "Monthly figures", of: "", short: monthAndYear, long: monthAndYear },
+  day: { name: "day", figures: "Daily figures", of: "", short: dayAndMonth, years: dayAndMonth, long: fullDay },
+  week: {
+    name: "week",
+    figures: "Weekly figures",
+    of: "week of ",
+    short: dayAndMonth,
+    years: monthAndYear,
+    long: fullDay,
+  },
+  month: {
+    name: "month",
+    figures: "Monthly figures",
+    of: "",
+    short: monthAndYear,
+    years: monthAndYear,
+    long: monthAndYear,
+  },
 };
 
 /**
@@ -36,8 +51,10 @@ export function chart(byDay, unit, period) {
   const y = (value) => ((top - value) / (top - bottom)) * 100;
   const step = 100 / byDay.length;
   const axis = [byDay[0], byDay[byDay.length >> 1], byDay[byDay.length - 1]];
+  const [first, , last] = axis.map((day) => day.date.slice(0, 4));
+  const hasYears = first !== last;
   /** @param {Day} day */
-  const label = (day) => unit.of + unit.short.format(dayOf(day));
+  const label = (day) => unit.of + (hasYears ? unit.long : unit.short).format(dayOf(day));
   const best = values.indexOf(Math.max(...values));
   const most = `The highest was ${cents.format(decimal(byDay[best].value_usd))} on ${label(byDay[best])}. `;
 
@@ -91,7 +108,7 @@ export function chart(byDay, unit, period) {
     tip,
   );
   const prices = ticks.map((value) => html("span", {}, compact.format(value)));
-  const days = axis.map((day) => html("span", {}, unit.short.format(dayOf(day))));
+  const days = axis.map((day) => html("span", {}, (hasYears ? unit.years : unit.short).format(dayOf(day))));
   const scale = html("div", { class: "scale", "aria-hidden": "true" }, ...prices);
   const dates = html("div", { class: "dates", "aria-hidden": "true" }, ...days);
   return html("figure", { class: "chart" }, scale, plot, dates);

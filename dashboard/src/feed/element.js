@@ -51,6 +51,8 @@ class ValueDelivered extends HTMLElement {
   #context = {
     url: (path) => this.#api.url(path),
     agent: (id) => this.#agents.name(id),
+    keyNames: new Map(),
+    keysUrl: () => (this.#api.has("agentkeys") ? new URL("keys", this.#api.url("")) : null),
     canCorrect: () => this.#api.has("corrections"),
     link: (id) =>
       this.hasAttribute("url-state") && this.#context.canCorrect() ? withState(location.href, { outcome: id }) : null,
@@ -215,6 +217,7 @@ class ValueDelivered extends HTMLElement {
 
   /** Forget everything about the user who was signed in. */
   #forget() {
+    this.#context.keyNames.clear();
     for (const part of [this.#download, this.#watcher, this.#rows, this.#totals, this.#linked, this.#choice])
       part.forget();
   }

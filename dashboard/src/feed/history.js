@@ -1,7 +1,8 @@
 import { button, buttons, html } from "../shared/dom.js";
 import { asProblem, invalidResponse } from "../shared/request.js";
 import { ask, isOutcome } from "./api.js";
-import { changed, timeAgo, whose } from "./changes.js";
+import { changed, timeAgo } from "./changes.js";
+import { readKeyNames, whose } from "./key-names.js";
 import { refusal } from "./verdict.js";
 
 /** @import {Child} from "../shared/dom.js" */
@@ -72,15 +73,18 @@ export class History {
     this.#reading = null;
     if (this.#problem?.kind === "signed-out") context.signedOut(this.#problem);
     this.#row.render();
+    const makers = [this.#row.outcome.recorded_by ?? null, ...(this.#corrections ?? []).map(({ by }) => by)];
+    if (await readKeyNames(makers, context)) this.render();
   }
 
   render() {
-    const { recorded_by, created_at } = this.#row.outcome;
+    const { outcome, context } = this.#row;
+    const { recorded_by, created_at } = outcome;
     /** @type {Element[]} */
     const parts = [html("h4", {}, "History")];
     if (this.#corrections) {
       const entries = this.#corrections.map((one) => this.#entry(one));
-      const recorded = html("li", {}, `Recorded${whose(recorded_by ?? null)} · `, timeAgo(created_at));
+      const recorded = html("li", {}, "Recorded", ...whose(recorded_by ?? null, context), " · ", timeAgo(created_at));
       parts.push(html("ol", { role: "list" }, recorded, ...entries));
     }
     if (this.#problem) {
@@ -105,7 +109,9 @@ export class History {
     return html(
       "li",
       {},
-      `${TYPES.get(type) ?? type}${whose(by)} · `,
+      TYPES.get(type) ?? type,
+      ...whose(by, this.#row.context),
+      " · ",
       timeAgo(created_at),
       reason ? html("q", { dir: "auto" }, reason) : null,
       changes ? changed(changes, this.#row.context.agent) : null,

@@ -12,10 +12,12 @@ import { loadMore } from "./load.js";
 /** @import {Verdict} from "./verdict.js" */
 /**
  * Functions of the feed that a row needs. url: returns the URL of a path below the endpoint. agent: returns an agent's
- * name. link: returns the address of an outcome, with url-state. canCorrect: whether Corrections is on. changed: called
- * with a newer version of an outcome.
- * @typedef {{url: (path: string) => URL, agent: (id: number | null) => string, link: (id: string) => string | null,
- *   canCorrect: () => boolean, changed: (outcome: Outcome) => void, signedOut: (problem: Problem) => void}} RowContext
+ * name. keyNames: the names of agents' keys by id, as far as they were read. keysUrl: returns the URL of their list, or
+ * null if AgentKeys is off. link: returns the address of an outcome, with url-state. canCorrect: whether Corrections is
+ * on. changed: called with a newer version of an outcome.
+ * @typedef {{url: (path: string) => URL, agent: (id: number | null) => string, keyNames: Map<string, string>,
+ *   keysUrl: () => URL | null, link: (id: string) => string | null, canCorrect: () => boolean,
+ *   changed: (outcome: Outcome) => void, signedOut: (problem: Problem) => void}} RowContext
  */
 
 /** An outcome in the list, which unfolds to its details, the owner's verdict and its history. */

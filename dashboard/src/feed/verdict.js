@@ -9,6 +9,7 @@ import { whole } from "./format.js";
 /** @typedef {{type: "confirm" | "dispute", reason: string, key: string}} Correction key: the idempotency key */
 
 const LONGEST_REASON = 500;
+const UNDO_MS = 5_000;
 
 /** Explain to the owner why a correction failed. @param {Problem} problem */
 export function refusal(problem) {
@@ -31,14 +32,17 @@ const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
 
 /** The owner's verdict on a row's outcome: buttons to confirm and dispute it, and a form for the reason. */
 export class Verdict {
-  /** @type {Correction | null} being sent, and shown as if it had succeeded */
+  /** @type {Correction | null} waiting or being sent, and shown as if it had succeeded */
   pending = null;
+  /** @type {AbortController | null} aborted when the pending confirmation is sent or taken back */
+  #waiting = null;
   /** @type {{correction: Correction, problem: Problem} | null} */
   #rejected = null;
   #says = html("p", { class: "help", role: "status" });
   #fault = html("p", { class: "fault", role: "alert" });
   #again = button("Try again", () => this.#rejected && this.#send(this.#rejected.correction));
   #right = button("This is right", () => this.#confirm());
+  #undo = button("Undo", () => this.#takeBack());
   #wrong = button("This is not right", () => this.#askWhy(), { class: "no", "aria-expanded": "false" });
   #reason = html("textarea", { rows: 2, required: true });
   #reasonFault = html("p", { class: "fault" });
@@ -62,7 +66,7 @@ export class Verdict {
     { class: "word" },
     html("div", { class: "buttons", role: "group", "aria-label": "Is this right?" }, this.#right, this.#wrong),
     this.#form,
-    this.#says,
+    html("div", { class: "buttons said" }, this.#says, this.#undo),
     html("div", { class: "buttons untaken" }, this.#fault, this.#again),
   );
 
@@ -79,10 +83,40 @@ export class Verdict {
   #confirm() {
     if (this.pending || this.#row.status === "confirmed") return;
     this.#closeForm();
-    void this.#send({ type: "confirm", reason: "", key: newKey() });
+    this.#sendLater({ type: "confirm", reason: "", key: newKey() });
+  }
+
+  /**
+   * Show a correction as done, and send it after five seconds, in which the owner can take it back. If the page is
+   * hidden, perhaps for good, send it at once.
+   * @param {Correction} correction
+   */
+  #sendLater(correction) {
+    const waiting = new AbortController();
+    const { signal } = waiting;
+    const send = (keepalive = false) => {
+      waiting.abort();
+      void this.#send(correction, keepalive);
+    };
+    const timer = setTimeout(send, UNDO_MS);
+    signal.addEventListener("abort", () => clearTimeout(timer));
+    document.addEventListener("visibilitychange", () => document.hidden && send(true), { signal });
+    this.#waiting = waiting;
+    this.pending = correction;
+    this.#rejected = null;
+    this.#row.render();
+  }
+
+  #takeBack() {
+    this.#waiting?.abort();
+    this.#waiting = null;
+    this.pending = null;
+    this.#right.focus();
+    this.#row.render();
   }
 
   #askWhy() {
+    if (this.#waiting) this.#takeBack();
     if (this.pending || this.#row.status === "disputed") return;
     this.#form.hidden = false;
     this.#wrong.ariaExpanded = "true";
@@ -117,17 +151,20 @@ export class Verdict {
   /**
    * Show the correction as done, send it, and revert it if that fails.
    * @param {Correction} correction a retry has the same idempotency key, so it counts once
+   * @param {boolean} [keepalive] whether the browser sends the request even if the page is closed
    */
-  async #send(correction) {
+  async #send(correction, keepalive) {
     const { type, reason, key } = correction;
     const row = this.#row;
+    this.#waiting = null;
     this.pending = correction;
     this.#rejected = null;
-    if (this.#again.matches(":focus")) (type === "confirm" ? this.#right : this.#wrong).focus();
+    if (this.element.querySelector(".said :focus, .untaken :focus"))
+      (type === "confirm" ? this.#right : this.#wrong).focus();
     row.render();
     try {
       const url = row.context.url(`/${encodeURIComponent(row.outcome.id)}/corrections`);
-      const { id, outcome } = await ask(url, undefined, { key, body: { type, ...(reason && { reason }) } });
+      const { id, outcome } = await ask(url, undefined, { key, body: { type, ...(reason && { reason }) }, keepalive });
       if (outcome.id !== row.outcome.id || !isOutcome(outcome)) throw invalidResponse();
       if (outcome.version >= (row.outcome.version ?? 0)) row.outcome = outcome;
       this.#history.add({ id, type, reason: reason || null, by: "session", created_at: new Date().toISOString() });
@@ -152,11 +189,13 @@ export class Verdict {
     const mayConfirm = by !== null && by !== "session";
     const isVoid = status === "void";
     let words = "";
-    if (this.pending) words = "Saving…";
+    if (this.#waiting) words = "Confirmed. You can undo this for five seconds.";
+    else if (this.pending) words = "Saving…";
     else if (isVoid) words = "It is void for good and does not count.";
     else if (status === "disputed" && this.#history.isAmendedSinceDispute)
       words = "It was amended after you disputed it. It does not count until you confirm it.";
-    else if (status === "disputed") words = "You disputed this. It does not count while the dispute is open.";
+    else if (status === "disputed")
+      words = `You disputed this, so it does not count. Next, the agent or the platform amends it or declares it void, or the platform dismisses your dispute.${mayConfirm ? " If you change your mind, confirm it." : ""}`;
     else if (status === "confirmed") words = "You confirmed this.";
     else if (by === "session") words = "You recorded this yourself, so you cannot confirm it.";
     else if (!mayConfirm) words = "It is unknown who recorded this, so you cannot confirm it.";
@@ -166,7 +205,9 @@ export class Verdict {
     this.#wrong.hidden = isVoid;
     this.#right.ariaPressed = String(status === "confirmed");
     this.#wrong.ariaPressed = String(status === "disputed");
-    for (const one of [this.#right, this.#wrong]) one.ariaDisabled = this.pending ? "true" : null;
+    this.#undo.hidden = !this.#waiting;
+    this.#right.ariaDisabled = this.pending ? "true" : null;
+    this.#wrong.ariaDisabled = this.pending && !this.#waiting ? "true" : null;
 
     const problem = this.#rejected?.problem;
     let fault = problem ? `Not saved. ${refusal(problem)}` : "";

@@ -36,9 +36,14 @@ export const asProblem = (error) => (error?.name === "Problem" ? error : invalid
  * if there is no response or no session, and what fetch throws when `signal` is aborted.
  * @param {URL} url
  * @param {AbortSignal} [signal]
- * @param {{method?: string, body?: unknown, headers?: Record<string, string>, timeout?: number}} [options] body: sent as JSON
+ * @param {{method?: string, body?: unknown, headers?: Record<string, string>, timeout?: number,
+ *   keepalive?: boolean}} [options] body: sent as JSON
  */
-export async function request(url, signal, { method = "GET", body, headers: more, timeout = TIMEOUT_MS } = {}) {
+export async function request(
+  url,
+  signal,
+  { method = "GET", body, headers: more, timeout = TIMEOUT_MS, keepalive = false } = {},
+) {
   /** @type {Response} */
   let response;
   let text = "";
@@ -49,6 +54,7 @@ export async function request(url, signal, { method = "GET", body, headers: more
       cache: "no-store",
       headers: { accept: "application/json", ...(body ? { "content-type": "application/json" } : null), ...more },
       body: body ? JSON.stringify(body) : null,
+      keepalive,
       signal: AbortSignal.any([AbortSignal.timeout(timeout), ...(signal ? [signal] : [])]),
     });
     text = await response.text();
