@@ -42,12 +42,15 @@ for (const folder of [...ELEMENTS.keys(), "shared"].map((name) => `src/${name}`)
 
 const { outputFiles } = await build({
   write: false,
-  entryPoints: Object.fromEntries(
-    [...ELEMENTS].flatMap(([folder, name]) => [
-      [name, `src/${folder}/element.js`],
-      [`${name}-more`, `src/${folder}/more.js`],
-    ]),
-  ),
+  entryPoints: {
+    ...Object.fromEntries(
+      [...ELEMENTS].flatMap(([folder, name]) => [
+        [name, `src/${folder}/element.js`],
+        [`${name}-more`, `src/${folder}/more.js`],
+      ]),
+    ),
+    verify: "src/verify/page.js",
+  },
   define: { BUILD: JSON.stringify(hash.digest("base64url").slice(0, 8)) },
   outdir: process.argv[2] ?? "public",
   bundle: true,

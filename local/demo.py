@@ -16,8 +16,9 @@ HEADERS = {
         [
             "default-src 'none'",
             "script-src 'self'",
-            "style-src 'sha256-ciAQ31ktUdwfTLS15W+tQiebXWnMo3Wj3ChD1HfwckM='",  # the hash of the style in index.html
-            "img-src data:",  # the page's icon
+            # the hashes of the styles in index.html and verify.html
+            "style-src 'sha256-ciAQ31ktUdwfTLS15W+tQiebXWnMo3Wj3ChD1HfwckM=' 'sha256-W82NntNwbYHzfWUT7tm/lR8xxr8H8NB/qMViY4Xz6S0='",
+            "img-src data:",  # the pages' icon
             "connect-src 'self'",
             "base-uri 'none'",
             "form-action 'none'",

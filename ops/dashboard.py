@@ -1,4 +1,4 @@
-"""The names and types of the files of the dashboard's page."""
+"""The names and types of the files of the dashboard's pages."""
 
 FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
@@ -6,5 +6,7 @@ FILES = {
     "/value-delivered.js": ("value-delivered.js", "text/javascript; charset=utf-8"),
     "/outcome-keys-more.js": ("outcome-keys-more.js", "text/javascript; charset=utf-8"),
     "/outcome-keys.js": ("outcome-keys.js", "text/javascript; charset=utf-8"),
+    "/verify.html": ("verify.html", "text/html; charset=utf-8"),
+    "/verify.js": ("verify.js", "text/javascript; charset=utf-8"),
 }
 """File and content type by URL path."""

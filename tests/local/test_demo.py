@@ -67,8 +67,10 @@ def test_a_template_without_a_dashboard_folder_serves_no_dashboard(echo_stack: S
     assert "Set-Cookie" not in httpx.get(f"{echo_stack.url}/").headers
 
 
-def test_the_content_security_policy_allows_only_the_pages_own_style() -> None:
-    styles = re.findall(r"<style>(.*?)</style>", (DASHBOARD / "index.html").read_text(), re.DOTALL)
+def test_the_content_security_policy_allows_only_the_pages_own_styles() -> None:
+    pages = [(DASHBOARD / name).read_text() for name in ("index.html", "verify.html")]
+    styles = [style for page in pages for style in re.findall(r"<style>(.*?)</style>", page, re.DOTALL)]
     hashes = [f"'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'" for style in styles]
     [allowed] = re.findall(r"style-src ([^;]*);", HEADERS["Content-Security-Policy"])
     assert allowed.split() == hashes
+    assert f"style-src {hashes[1]}; img-src data:; connect-src 'none';" in pages[1]

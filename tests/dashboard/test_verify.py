@@ -1,0 +1,78 @@
+"""The page verify.html, which verifies files without sending them."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.dashboard.conftest import AXE_RULES, ROOT, THEMES, FindFaults
+from tests.local.stacks import Stack
+
+FOLDER = ROOT / "clients" / "statements"
+WRONG = json.loads((FOLDER / "wrong.json").read_text())
+OCTOBER = {"statement": "2026-10.json", "keys": "keys.json"}
+ALL = OCTOBER | {"entries": "2026-10.ndjson", "previous": "2026-09.json", "proof": "proof.json"}
+
+
+@pytest.fixture
+def verifier(page: Page, stack: Stack) -> Page:
+    page.goto(f"{stack.url}/verify.html")
+    return page
+
+
+def choose(page: Page, **names: str | Path) -> None:
+    for role, name in names.items():
+        page.locator(f"input[name={role}]").set_input_files(FOLDER / name)
+
+
+def test_the_page_verifies_files_and_sends_nothing(verifier: Page, find_faults: FindFaults) -> None:
+    output = verifier.get_by_role("status")
+    expect(output).to_have_text("Choose a statement or a proof, and keys.")
+    sent: list[str] = []
+    verifier.on("request", lambda request: sent.append(request.url))
+    choose(verifier, **OCTOBER)
+    expect(output).to_contain_text(
+        "Verified: 2026-10@Europe/Berlin of https://api.example.com, signed 2026-10-31T23:11"
+    )
+    expect(output).to_contain_text("Not verified: whether the sums follow from the entries.")
+    choose(verifier, **ALL)
+    expect(output).to_contain_text("Sold the small plan")
+    expect(output).not_to_contain_text("Not verified")
+    expect(output).to_contain_text("Total: 1 outcome, $0.01; disputed: 1 outcome, $80.00; voided: 1 outcome, $0.00")
+    expect(output).to_contain_text("-1 outcomes, $0.00; confirmed: 1 outcome, $12,500.50")
+    expect(verifier.locator("main")).to_contain_text(
+        "The signature proves what the platform said and when, not that it is true."
+    )
+    for theme in THEMES:
+        verifier.emulate_media(color_scheme=theme)
+        assert find_faults(rules=AXE_RULES[theme]) == []
+    verifier.set_viewport_size({"width": 320, "height": 700})
+    assert verifier.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert sent == []
+
+
+def test_the_page_cannot_send_anything(page: Page, stack: Stack) -> None:
+    other = page.context.new_page()  # the fixture's own page may not break its policy
+    other.goto(f"{stack.url}/verify.html")
+    assert other.evaluate("fetch('/api/outcomes').then(() => 'sent', (error) => error.name)") == "TypeError"
+    other.close()
+
+
+def test_a_refusal_names_the_check(verifier: Page, tmp_path: Path) -> None:
+    wrong = tmp_path / "totals.json"
+    wrong.write_text(WRONG["totals.json"])
+    choose(verifier, **OCTOBER, entries="2026-08.ndjson")
+    expect(verifier.get_by_role("status")).to_have_text("Refused: size: expected 10 entries, found 3")
+    choose(verifier, statement=wrong, entries="2026-10.ndjson")
+    expect(verifier.get_by_role("status")).to_have_text(re.compile("^Refused: totals: expected count 1 by the entries"))
+
+
+def test_a_proof_needs_no_statement(verifier: Page) -> None:
+    choose(verifier, proof="proof.json", keys="keys.json")
+    output = verifier.get_by_role("status")
+    expect(output).to_contain_text("A proof shows what was recorded, not that nothing corrects it later.")
+    expect(output).not_to_contain_text("Total")
+    choose(verifier, entries="2026-10.ndjson")
+    expect(output).to_have_text("Choose the statement, too.")
