@@ -33,7 +33,7 @@ def aws() -> Iterator[None]:
         yield
 
 
-def test_only_the_page_and_the_components_are_uploaded(samconfig: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_the_pages_and_their_scripts_are_uploaded(samconfig: Path, capsys: pytest.CaptureFixture[str]) -> None:
     STACKS[REGION, "outcomes-dev"] = {"FeedBucketName": "feed", "FeedUrl": "https://value.example.com/"}
     s3 = aws_client("s3")
     s3.create_bucket(Bucket="feed")
@@ -48,6 +48,8 @@ def test_only_the_page_and_the_components_are_uploaded(samconfig: Path, capsys: 
         "value-delivered-more.js": "text/javascript; charset=utf-8",
         "outcome-keys-more.js": "text/javascript; charset=utf-8",
         "outcome-keys.js": "text/javascript; charset=utf-8",
+        "verify.html": "text/html; charset=utf-8",
+        "verify.js": "text/javascript; charset=utf-8",
     }
     for name, stored in objects.items():
         assert stored["Body"].read() == (ROOT / "dashboard/public" / name).read_bytes()
