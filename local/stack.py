@@ -42,6 +42,7 @@ MAX_PARSED_BYTES = 2**16
 # Logical ids of the secrets in the template.
 SESSION_SECRET_ID = "SessionSecret"  # noqa: S105
 ERASURE_SECRET_ID = "ErasureSecret"  # noqa: S105
+STATEMENT_SECRET_ID = "StatementSecret"  # noqa: S105
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,12 @@ class Settings:
     @property
     def secrets(self) -> dict[str, str]:
         """Return the texts of the template's secrets by logical id."""
-        return {SESSION_SECRET_ID: self.session_secret, ERASURE_SECRET_ID: self.erasure_secret}
+        statements = hmac.digest(self.erasure_secret.encode(), b"statements", "sha256").hex()
+        return {
+            SESSION_SECRET_ID: self.session_secret,
+            ERASURE_SECRET_ID: self.erasure_secret,
+            STATEMENT_SECRET_ID: statements,
+        }
 
 
 def local_parameters(settings: Settings, port: int) -> dict[str, str]:

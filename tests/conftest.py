@@ -35,6 +35,9 @@ os.environ |= {
     "KEYS_TABLE": "KeysTable",
     "TOTALS_TABLE": "TotalsTable",
     "TOTALS_EDITION": "1",
+    "STATEMENTS_TABLE": "StatementsTable",
+    "STATEMENT_SECRET_ARN": "StatementSecret",
+    "ISSUER": "https://{api}.execute-api.us-east-1.amazonaws.com/v1",
     "WEBHOOK_URL": "https://hooks.example.com/outcomes",
     "WEBHOOK_SECRET_ARN": "webhook-secret",
     "WEBHOOKS_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/WebhooksQueue",
@@ -51,7 +54,7 @@ os.environ |= {
     "DASHBOARD_ORIGINS": "https://app.example.com,https://beta.example.com",
     "PLATFORM_MAY_READ": "false",
     "OUTCOME_TYPES": ",".join(TYPES),
-    "CAPABILITIES": "batch, totals, agentkeys, corrections, export, datarequests, modeltools",
+    "CAPABILITIES": "batch, totals, agentkeys, corrections, export, datarequests, modeltools, statements",
 }
 
 ROOT = Path(__file__).parents[1]
@@ -101,7 +104,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Skip all waits between retries; a backoff's clock advances as if it had waited."""
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
     clock = Stopwatch()
-    for module in ("aws.backoff", "totals.materialized"):
+    for module in ("aws.backoff", "statements.reads", "totals.materialized"):
         monkeypatch.setattr(f"outcomes.{module}.time", clock)
     for pause in ("PAUSE", "THROTTLED_PAUSE"):
         monkeypatch.setattr(f"outcomes.aws.caller.{pause}", 0)

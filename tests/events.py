@@ -50,6 +50,7 @@ def proxy_event(
             "httpMethod": method,
             "resourcePath": path,
             "stage": "v1",
+            "apiId": "a1b2c3d4e5",
             "identity": {"sourceIp": "203.0.113.7", "userAgent": "test"},
         }
         | ({} if authorizer is None else {"authorizer": authorizer}),

@@ -1,6 +1,7 @@
 """Writes a user's rows into every table, and finds the rows that are left."""
 
 import json
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -9,10 +10,12 @@ from typing import Any
 from unittest.mock import patch
 
 from outcomes.auth.stored_sessions import token_sha256
+from outcomes.contract import instants
 from outcomes.contract.agent_keys import NewAgentKey
 from outcomes.contract.sums import Cell, Sums
 from outcomes.keys.agent_keys import AgentKeys
 from outcomes.ledger import items
+from outcomes.statements.table import ListedStatement, Statement, StatementsTable, Unfinished
 from outcomes.totals import codec, imports
 from outcomes.totals.imports import Imports
 
@@ -96,6 +99,29 @@ def keep_sums(user_id: int) -> None:
         aws_client("dynamodb").put_item(TableName="TotalsTable", Item={"user_id": {"S": str(user_id)}} | row)
 
 
+def keep_statement(user_id: int) -> None:
+    """Write the rows of a statement, and those of the work on the next one."""
+    table, now = StatementsTable("StatementsTable"), instants.text(instants.now())
+    bounds = "2026-03-31T22:00:00.000Z", "2026-04-30T22:00:00.000Z"
+    statement = Statement('{"format":"outcomes-statement/1"}', b"index", b"salt", *bounds)
+    listed = ListedStatement("2026-04", "Europe/Berlin", *bounds, 2, "00" * 32, "sha256:" + "00" * 32)
+    actions = [
+        *table.put_statement(user_id, statement, listed, now),
+        table.put_user_key(user_id, b"key", now),
+        *table.put_unfinished(user_id, "2026-05@Europe/Berlin", Unfinished("{}", b"salt", 1, 0), now),
+    ]
+    aws_client("dynamodb").transact_write_items(TransactItems=_with_bytes(actions))
+
+
+def _with_bytes(value: Any) -> Any:
+    """Decode the Base64 of binary attributes, because SDK clients expect bytes."""
+    if isinstance(value, list):
+        return [_with_bytes(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: b64decode(each) if name == "B" else _with_bytes(each) for name, each in value.items()}
+
+
 def live(user_id: int) -> None:
     """Write rows of this user into every table."""
     record(user_id)
@@ -119,6 +145,7 @@ def live(user_id: int) -> None:
     aws_client("dynamodb").put_item(TableName="KeysTable", Item=expired)
     sign_in(user_id, f"a token of {user_id}")
     keep_sums(user_id)
+    keep_statement(user_id)
 
 
 def rows_of(user_id: int | None) -> dict[str, list[Any]]:

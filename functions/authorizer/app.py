@@ -37,7 +37,8 @@ ACCEPT_PLAIN_COOKIES = os.environ["ACCEPT_PLAIN_COOKIES"] == "true"
 PLATFORM_MAY_READ = os.environ["PLATFORM_MAY_READ"] == "true"
 OIDC_ISSUER = os.environ["OIDC_ISSUER"]  # this variable is empty if OpenID Connect is off
 
-WITHOUT_OUTCOMES = ("/api/keys/", "/api/outcomes/types/")  # paths of GET requests whose answers contain no outcomes
+NOT_READ_BY_PLATFORM = ("/api/keys/", "/api/outcomes/types/", "/api/statements/")
+"""Paths of GET requests whose answers contain no outcomes, or not with the platform's key."""
 
 LOOK_UP_SECONDS = 4.5
 """Seconds for all calls to AWS services together: less than the timeout, so that a failure is still logged."""
@@ -84,8 +85,8 @@ def handler(event: "Event", _context: object) -> "Policy":
 
 
 def _is_read(event: "Event") -> bool:
-    """Check whether the answer contains outcomes."""
-    return event["httpMethod"] == "GET" and not f"{event['resource']}/".startswith(WITHOUT_OUTCOMES)
+    """Check whether the answer may contain outcomes, also with the platform's key."""
+    return event["httpMethod"] == "GET" and not f"{event['resource']}/".startswith(NOT_READ_BY_PLATFORM)
 
 
 def _platform_read(event: "Event", until: float) -> dict[str, str]:

@@ -62,6 +62,11 @@ OTHERS: dict[str, tuple[str, str, Any]] = {
     "self": ("GET", "/api/keys/self", None),
     "rotate": ("POST", "/api/keys/{id}/rotate", {"userId": 42}),
     "revoke": ("DELETE", "/api/keys/{id}", None),
+    "statement": ("POST", "/api/statements", {"period": "2026-04"}),
+    "statements": ("GET", "/api/statements", None),
+    "bytes": ("GET", "/api/statements/{id}", None),
+    "entries": ("GET", "/api/statements/{id}/entries", None),
+    "proof": ("GET", "/api/statements/{id}/proof", None),
     "mcp": ("POST", "/mcp", {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}),
 }
 
@@ -78,6 +83,21 @@ agent may correct        | 200   | 403    | 403   | 200   | 403    | 403      | 
 agent may all            | 200   | 200    | 200   | 200   | 403    | 403      | 403  | 200  | 403    | 403    | 200
 revoked agent key        | 401   | 401    | 401   | 401   | 401    | 401      | 401  | 401  | 401    | 401    | 401
 unknown key, session     | 200   | 200    | 200   | 403   | 403    | 200      | 200  | 404  | 200    | 200    | 403
+"""
+
+STATUSES_OF_STATEMENTS = """
+caller                   | statement | statements | bytes | entries | proof
+nobody                   | 401       | 401        | 401   | 401     | 401
+platform                 | 403       | 403        | 403   | 403     | 403
+platform, session        | 403       | 403        | 403   | 403     | 403
+session                  | 409       | 200        | 404   | 404     | 404
+token                    | 409       | 200        | 404   | 404     | 404
+agent may read           | 409       | 200        | 404   | 404     | 404
+agent may record         | 403       | 403        | 403   | 403     | 403
+agent may correct        | 403       | 403        | 403   | 403     | 403
+agent may all            | 409       | 200        | 404   | 404     | 404
+revoked agent key        | 401       | 401        | 401   | 401     | 401
+unknown key, session     | 409       | 200        | 404   | 404     | 404
 """
 
 
@@ -202,7 +222,13 @@ def test_the_last_user_id_counts_for_the_platform(people: People, query: str, wh
     assert {people.read("platform that may read", path, query_of(query)) for path in READS} == {whose}
 
 
-@pytest.mark.parametrize(("caller", "cells"), rows(STATUSES), ids=[caller for caller, _ in rows(STATUSES)])
+BOTH = [
+    (caller, cells | more)
+    for (caller, cells), (_, more) in zip(rows(STATUSES), rows(STATUSES_OF_STATEMENTS), strict=True)
+]
+
+
+@pytest.mark.parametrize(("caller", "cells"), BOTH, ids=[caller for caller, _ in BOTH])
 def test_who_may_call_the_other_routes(people: People, caller: str, cells: dict[str, str]) -> None:
     ids = {"/api/keys/{id}": people.managed, "/api/keys/{id}/rotate": people.managed}
     ids |= {"/api/outcomes/{id}/assign": people.outcomes["none"][0]}

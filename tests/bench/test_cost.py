@@ -128,6 +128,7 @@ def test_the_assumed_memory_is_the_templates(template: Any) -> None:
     assert gigabytes.pop("AuthorizerFunction") == assumed["authorizer_memory_gb"]
     assert gigabytes.pop("SummarizeOutcomesFunction") == assumed["summary_memory_gb"]
     assert gigabytes.pop("McpFunction") == assumed["mcp_memory_gb"]
+    assert gigabytes.pop("StatementsFunction") == assumed["summary_memory_gb"]
     assert set(gigabytes.values()) == {assumed["memory_gb"]}
 
 

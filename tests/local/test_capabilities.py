@@ -35,6 +35,10 @@ NEEDED = {
     **dict.fromkeys(["getOutcome", "correctOutcome", "assignOutcome"], "Corrections"),
     "exportOutcomes": "Export",
     "callTools": "ModelTools",
+    **dict.fromkeys(
+        ["makeStatement", "listStatements", "getStatement", "listStatementEntries", "proveOutcome", "listPublicKeys"],
+        "Statements",
+    ),
 }
 """The capability of each operation outside the core."""
 FUNCTIONS = {
@@ -44,6 +48,7 @@ FUNCTIONS = {
     "DataRequests": {"erase_user", "export_user"},
     "Export": {"export_outcomes"},
     "ModelTools": {"mcp"},
+    "Statements": {"statements", "statement_keys"},
     "Totals": {"summarize_outcomes"},
 }
 CAPABILITIES = capabilities(TEMPLATE)
@@ -54,7 +59,7 @@ NOT_FOUND = '{"error":"Not found"}'
 # on. https://en.wikipedia.org/wiki/Orthogonal_array
 PAIRWISE = [
     frozenset(name for number, name in enumerate(CAPABILITIES, start=1) if (row & number).bit_count() % 2)
-    for row in range(8)
+    for row in range(16)
 ]
 
 
@@ -201,7 +206,7 @@ def test_the_name_of_a_route_that_is_off_is_not_an_outcome_id(
     with running(tmp_path, "--off", "Totals, DataRequests", "--parameters", "EventBusName= AgentKeys=Off") as stack:
         session = {"Cookie": stack.cookie(42)}
         listed = httpx.get(f"{stack.url}/api/outcomes", headers=session, timeout=30)
-        assert listed.headers["Capabilities"] == "batch, corrections, export, modeltools"
+        assert listed.headers["Capabilities"] == "batch, corrections, export, modeltools, statements"
         summary = httpx.get(f"{stack.url}/api/outcomes/summary", headers=session, timeout=30)
         assert (summary.status_code, summary.text) == (404, NOT_FOUND)
         assert summary.headers["No-Such-Route"] == "true"

@@ -19,6 +19,7 @@ ORIGINS = "https://app.example.com,https://beta.example.com"
 SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:SessionSecret-a1b2c3"
 WEBHOOK_SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:WebhookSecret-d4e5f6"
 ERASURE_SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:ErasureSecret-b2c3d4"
+STATEMENT_SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:StatementSecret-c3d4e5"
 
 # Parameters that switch on everything that is off by default.
 EVERYTHING = {
@@ -52,7 +53,7 @@ class Deployment(Template):
         self.document = document
         self.parameters = parameters
         self.arns |= {"SessionSecret": SECRET_ARN, "ErasureSecret": ERASURE_SECRET_ARN}
-        self.arns["WebhookSecret"] = WEBHOOK_SECRET_ARN
+        self.arns |= {"WebhookSecret": WEBHOOK_SECRET_ARN, "StatementSecret": STATEMENT_SECRET_ARN}
 
     def with_parameters(self, **parameters: str) -> "Deployment":
         """Return a copy of the deployment with other parameters, without running SAM's transform again."""

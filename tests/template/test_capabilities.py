@@ -21,6 +21,7 @@ CAPABILITIES = {
     "Export": {"ExportOutcomesFunction"},
     "DataRequests": BY_RIGHTS_ONLY,
     "ModelTools": {"McpFunction"},
+    "Statements": {"StatementsFunction", "StatementKeysFunction"},
 }
 """Functions of each capability, in the order of the parameters."""
 
@@ -33,6 +34,7 @@ SWITCHES = {
     "Export": "ExportOutcomes|outcomes(/|~1)export",
     "DataRequests": "EraseUser|ExportUser|ErasureSecret|ErasureAlarm",
     "ModelTools": "Mcp|(/|~1)mcp|Tools",
+    "Statements": "StatementsFunction|StatementKeys|StatementSecret|api(/|~1)statements|well-known",
     "EventBusName": "PublishEvents|KeptEvents|EventsLate|events:PutEvents|StreamViewType",
     "WebhookUrl": "Webhook",
     "HostDashboard": "Feed|CloudFront",

@@ -12,6 +12,7 @@ KEYS = {
     "SessionsTable": [("token_sha256", "HASH", "S")],
     "KeysTable": [("id", "HASH", "S")],
     "TotalsTable": [("user_id", "HASH", "S"), ("stretch", "RANGE", "S")],
+    "StatementsTable": [("user_id", "HASH", "S"), ("id", "RANGE", "S")],
     "ErasuresTable": [("user", "HASH", "S"), ("erasure", "RANGE", "S")],
 }
 

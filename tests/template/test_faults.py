@@ -68,7 +68,7 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
         "an outcome may be moved without an entry": always("CorrectOutcome", 1),
         "an entry may be put without its outcome": always("CorrectOutcome", 2),
         "an entry may be deleted": may("CorrectOutcome", "dynamodb:DeleteItem"),
-        "erasing may put what it deletes": always("EraseUser", 19),
+        "erasing may put what it deletes": always("EraseUser", 21),
         "a record of an erasure may go": always("EraseUser", 5),
         "what writes out may delete": may("ExportUser", "dynamodb:DeleteItem"),
         "what writes out may read who was erased": may("ExportUser", "dynamodb:Scan", ERASURES),
@@ -131,7 +131,7 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
     test_api.test_only_this_api_may_call_the_functions: {
         "every API may call": the("OutcomesApiKeyOrSessionAuthorizerPermission/SourceArn", "*"),
     },
-    test_api.test_every_other_method_has_the_same_authorizer: {
+    test_api.test_every_other_method_but_one_has_the_same_authorizer: {
         "everybody may list keys": the("OutcomesApi/Body/paths/~1api~1keys/get/security", []),
     },
     test_api.test_with_an_issuer_a_preflight_allows_the_authorization_header: {
@@ -430,7 +430,7 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
         "a name that leads elsewhere": the("DomainRecord/Name", "www.example.com"),
     },
     # 7. Events
-    test_events.test_only_the_tables_of_outcomes_and_keys_have_streams: {
+    test_events.test_only_the_tables_of_outcomes_keys_and_statements_have_streams: {
         f"{table} streams keys alone": the(f"{table}/StreamSpecification", KEYS_ONLY)
         for table in ("OutcomesTable", "KeysTable", "SessionsTable")
     },

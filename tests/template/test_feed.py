@@ -44,7 +44,9 @@ def page(distribution: Any) -> Any:
 
 @pytest.fixture
 def api(distribution: Any) -> Any:
-    [behavior] = distribution["CacheBehaviors"]
+    behavior, keys = distribution["CacheBehaviors"]
+    only_path = {name for name in behavior if behavior[name] != keys["Fn::If"][1][name]}
+    assert (keys["Fn::If"][1]["PathPattern"], only_path) == ("/.well-known/outcomes-keys.json", {"PathPattern"})
     return behavior
 
 

@@ -9,17 +9,33 @@ import pytest
 
 from local.template import Template
 
-from .conftest import ERASURE_SECRET_ARN, ROOT, SECRET_ARN, WEBHOOK_SECRET_ARN, Deployment, deploy
+from .conftest import (
+    ERASURE_SECRET_ARN,
+    ROOT,
+    SECRET_ARN,
+    STATEMENT_SECRET_ARN,
+    WEBHOOK_SECRET_ARN,
+    Deployment,
+    deploy,
+)
 
-OUTCOMES, IDEMPOTENCY, SESSIONS, KEYS, TOTALS, ERASURES = (
+OUTCOMES, IDEMPOTENCY, SESSIONS, KEYS, TOTALS, STATEMENTS, ERASURES = (
     f"arn:aws:dynamodb:us-east-1:123456789012:table/{name}"
-    for name in ("OutcomesTable", "IdempotencyTable", "SessionsTable", "KeysTable", "TotalsTable", "ErasuresTable")
+    for name in (
+        "OutcomesTable",
+        "IdempotencyTable",
+        "SessionsTable",
+        "KeysTable",
+        "TotalsTable",
+        "StatementsTable",
+        "ErasuresTable",
+    )
 )
 KEPT_EVENTS = "arn:aws:s3:::outcomes-local-keptevents"
 
 # All rights of each function, except those to write logs and traces.
-# An entry has an action, a resource, and perhaps limits: the transaction that the action must be part of, or the only
-# attributes that it may write. Do not add lines carelessly.
+# An entry has an action, a resource, and perhaps limits: the transaction that the action must be part of, the only
+# attributes that it may write, or the only partitions that it may read. Do not add lines carelessly.
 MAY: dict[str, set[tuple[str, ...]]] = {
     "AuthorizerFunction": {
         ("secretsmanager:GetSecretValue", SECRET_ARN),
@@ -78,14 +94,30 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("dynamodb:UpdateItem", TOTALS),
         ("dynamodb:ConditionCheckItem", OUTCOMES, "TransactWriteItems"),
     },
+    # StatementsFunction writes only in transactions.
+    "StatementsFunction": {
+        ("secretsmanager:GetSecretValue", STATEMENT_SECRET_ARN),
+        ("dynamodb:Query", OUTCOMES),
+        ("dynamodb:BatchGetItem", OUTCOMES),
+        ("dynamodb:Query", STATEMENTS),
+        ("dynamodb:GetItem", STATEMENTS),
+        *(
+            (f"dynamodb:{action}", STATEMENTS, "TransactWriteItems")
+            for action in ("PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")
+        ),
+        ("dynamodb:GetItem", TOTALS),
+        ("dynamodb:PutItem", TOTALS, "TransactWriteItems"),
+    },
+    # Everybody may call StatementKeysFunction, so it reads only the partition of public keys.
+    "StatementKeysFunction": {("dynamodb:Query", STATEMENTS, "keys")},
     # PublishEventsFunction changes no table, and reads no other streams.
     "PublishEventsFunction": {
         *(
             (f"dynamodb:{action}", f"{table}/stream/local")
             for action in ("DescribeStream", "GetShardIterator", "GetRecords")
-            for table in (OUTCOMES, KEYS)
+            for table in (OUTCOMES, KEYS, STATEMENTS)
         ),
-        *(("dynamodb:ListStreams", f"{table}/stream/*") for table in (OUTCOMES, KEYS)),
+        *(("dynamodb:ListStreams", f"{table}/stream/*") for table in (OUTCOMES, KEYS, STATEMENTS)),
         ("dynamodb:BatchGetItem", OUTCOMES),
         ("events:PutEvents", "arn:aws:events:us-east-1:123456789012:event-bus/platform"),
         ("s3:PutObject", f"{KEPT_EVENTS}/*"),
@@ -115,19 +147,22 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("dynamodb:BatchGetItem", OUTCOMES),
         ("dynamodb:UpdateItem", OUTCOMES, "user_id", "created_at", "assigned_to", "assigned_id", "reason", "changes"),
         ("dynamodb:Query", TOTALS),
-        *(("dynamodb:Scan", table) for table in (KEYS, SESSIONS, OUTCOMES, TOTALS, IDEMPOTENCY)),
+        ("dynamodb:Query", STATEMENTS),
+        *(("dynamodb:Scan", table) for table in (KEYS, SESSIONS, OUTCOMES, TOTALS, IDEMPOTENCY, STATEMENTS)),
         # The right to BatchWriteItem includes puts. So an item may contain only the attributes of its key.
         ("dynamodb:BatchWriteItem", KEYS, "id"),
         ("dynamodb:BatchWriteItem", SESSIONS, "token_sha256"),
         ("dynamodb:BatchWriteItem", OUTCOMES, "user_id", "created_at"),
         ("dynamodb:BatchWriteItem", TOTALS, "user_id", "stretch"),
         ("dynamodb:BatchWriteItem", IDEMPOTENCY, "key_sha256"),
+        ("dynamodb:BatchWriteItem", STATEMENTS, "user_id", "id"),
     },
     # It only reads.
     "ExportUserFunction": {
         ("dynamodb:Query", OUTCOMES),
         ("dynamodb:BatchGetItem", OUTCOMES),
         ("dynamodb:Query", TOTALS),
+        ("dynamodb:Query", STATEMENTS),
         *(("dynamodb:Scan", table) for table in (KEYS, SESSIONS, IDEMPOTENCY)),
     },
 }
@@ -177,6 +212,19 @@ def named_attributes(statement: Any) -> list[str]:
     return attributes
 
 
+def leading_keys(statement: Any) -> list[str]:
+    """Return the only partitions that a statement allows.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+    """
+    keys: list[str] = (
+        statement.get("Condition", {}).get("ForAllValues:StringEquals", {}).get("dynamodb:LeadingKeys", [])
+    )
+    if keys:
+        assert statement["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": keys}}
+    return keys
+
+
 def test_every_function_is_listed_here(complete: Deployment) -> None:
     unlisted = functions(complete).keys() ^ MAY.keys()
     assert not unlisted, f"Say in MAY all that {', '.join(sorted(unlisted))} may do."
@@ -189,7 +237,7 @@ def test_a_function_may_do_only_what_it_needs(complete: Deployment, function: st
         assert statement["Effect"] == "Allow"
         assert isinstance(statement["Action"], str), "one action per statement"
         resources = statement["Resource"]
-        limits = enclosing_operations(statement) or named_attributes(statement)
+        limits = enclosing_operations(statement) or named_attributes(statement) or leading_keys(statement)
         assert limits or "Condition" not in statement
         for name in [resources] if isinstance(resources, str) else resources:
             may.add((statement["Action"], name, *limits))

@@ -15,6 +15,7 @@ from outcomes.edge import mcp
 from outcomes.keys import agent_keys
 from outcomes.ledger import store
 from outcomes.privacy import data_sources
+from outcomes.statements import chain, stored
 from outcomes.totals import materialized, settled_intervals
 
 from ops.configuration import configured
@@ -113,6 +114,10 @@ def test_each_method_is_throttled(deployed: Deployment) -> None:
         ("POST", "/api/outcomes/batch"): ("10", "20"),
         ("GET", "/api/outcomes/export"): ("5", "20"),
         ("POST", "/mcp"): ("20", "40"),
+        ("POST", "/api/statements"): ("5", "20"),
+        ("GET", "/api/statements/{id}/entries"): ("5", "20"),
+        ("GET", "/api/statements/{id}/proof"): ("5", "20"),
+        ("GET", "/.well-known/outcomes-keys.json"): ("20", "40"),
     }
 
 
@@ -134,6 +139,7 @@ def test_only_the_authorizer_has_no_reserved_concurrency(complete: Deployment, d
         ),
         **dict.fromkeys(["ListOutcomesFunction", "SummarizeOutcomesFunction", "ExportOutcomesFunction"], reads),
         **dict.fromkeys(["GetOutcomeFunction", "ManageKeysFunction"], reads),
+        **dict.fromkeys(["StatementsFunction", "StatementKeysFunction"], reads),
         **dict.fromkeys(["AuthorizerFunction", "PublishEventsFunction", "DeliverWebhookFunction", *BY_RIGHTS_ONLY]),
     }
     assert not [name for name, each in deployed.of(FUNCTION).items() if "ReservedConcurrentExecutions" in each]
@@ -152,6 +158,8 @@ def test_calls_end_before_the_function_and_functions_before_api_gateway(deployed
         **dict.fromkeys(["ListOutcomesFunction", "ExportOutcomesFunction"], page),
         "SummarizeOutcomesFunction": summary,
         "ManageKeysFunction": backoff.RETRY_SECONDS + 2 * agent_keys.LIMITS.total,
+        "StatementsFunction": max(chain.READ_SECONDS + 2 * chain.LIMITS.total, stored.READ_SECONDS + call),
+        "StatementKeysFunction": page,
     }
 
     assert not {name: seconds for name, seconds in longest.items() if seconds >= timeout[name]}

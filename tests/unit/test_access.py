@@ -51,9 +51,11 @@ def of(record: str, user_id: int = 42) -> list[dict[str, Any]]:
     ]
 
 
-def test_every_row_of_a_user_is_a_line_except_the_index_of_keys() -> None:
+def test_every_row_of_a_user_is_a_line_except_rows_that_serve_others() -> None:
+    # The list of keys, a statement's entry in the list, the work on the next one, and the key of a pseudonym.
+    without_line = 4
     corrections_of_the_original = 2
-    assert len(lines()) == sum(map(len, rows_of(42).values())) - 1 + corrections_of_the_original
+    assert len(lines()) == sum(map(len, rows_of(42).values())) - without_line + corrections_of_the_original
     assert rows_of(42).keys() == moto_tables().keys() - {"ErasuresTable"}
     assert lines(44) == []
 
@@ -210,7 +212,7 @@ def test_a_throttled_table_asks_to_wait() -> None:
         *({}, {"user_id": "42"}, {"user_id": True}, {"user_id": 0}, {"user_id": 2**53}),
         *(
             {"user_id": 42} | more
-            for more in ({"cursor": 7}, {"cursor": "nonsense"}, {"cursor": "[6, null]"}, {"limit": 7})
+            for more in ({"cursor": 7}, {"cursor": "nonsense"}, {"cursor": "[7, null]"}, {"limit": 7})
         ),
     ],
     ids=str,

@@ -29,7 +29,7 @@ NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
 SETTLE = 900
 ERASED = {
     **{"agent_keys": 3, "sessions": 1, "outcomes": 5},
-    **{"corrections": 2, "kept_sums": 3, "idempotency_keys": 4, "originals": 1},
+    **{"corrections": 2, "kept_sums": 3, "idempotency_keys": 4, "originals": 1, "statements": 1},
 }
 """Numbers of rows that `lives` makes for user 42."""
 WRITES = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
@@ -168,7 +168,7 @@ class TestAnErasure:
         watching(monkeypatch, note)
         answer = invoke(user_id=42)
 
-        tables = [f"{name}Table" for name in ("Erasures", "Keys", "Sessions", "Totals", "Outcomes")]
+        tables = [f"{name}Table" for name in ("Erasures", "Keys", "Sessions", "Statements", "Totals", "Outcomes")]
         assert list(dict.fromkeys(written)) == tables
         assert (answer["done"], answer["wait"], answer["step"]) == (False, SETTLE, "wait")
         assert AgentKeys("KeysTable").authenticate(key) is None
@@ -289,7 +289,9 @@ def test_two_erasures_at_once_leave_nothing(
     """Before any one call of the first erasure, an outcome is recorded and the second erasure runs."""
     other = erasure.Erasures(
         "ErasuresTable",
-        data_sources.Tables("KeysTable", "SessionsTable", "OutcomesTable", "TotalsTable", "IdempotencyTable"),
+        data_sources.Tables(
+            "KeysTable", "SessionsTable", "OutcomesTable", "TotalsTable", "IdempotencyTable", "StatementsTable"
+        ),
         "ErasureSecret",
         SETTLE,
         data_sources.Bounds(4000, 4000),

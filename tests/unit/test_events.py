@@ -20,6 +20,7 @@ from tests import streams
 from tests.aws import aws_client, scan
 from tests.corrections import OWNER, assign, correct, get, ledger, read
 from tests.events import KEY, proxy_event
+from tests.people import keep_statement
 
 NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
 GOLDEN = Path(__file__).parent / "events"
@@ -36,8 +37,8 @@ OUTCOME = {
 
 @pytest.fixture(autouse=True)
 def ledger_with_streams(tables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Turn on both streams, make ids predictable, and let each read of the clock advance it by a second."""
-    streams.turn_on(tables["OutcomesTable"], tables["KeysTable"])
+    """Turn on all streams, make ids predictable, and let each read of the clock advance it by a second."""
+    streams.turn_on(tables["OutcomesTable"], tables["KeysTable"], tables["StatementsTable"])
     seconds, ids = count(NOON, 1000), count(1)
     monkeypatch.setattr(instants, "now", lambda: next(seconds))
     monkeypatch.setattr(ulid, "new", lambda milliseconds: ulid.from_number(milliseconds << 80 | next(ids)))
@@ -107,14 +108,21 @@ def test_each_type_of_event_is_published_as_its_example() -> None:
     outcomes_of_all_kinds()
     keys_of_all_kinds()
     assert assign(record({"outcomeType": "deal_closed", "title": "Closed", "metadata": {"a": 1}}))[0] == 200
-    happened = [*told(), *told("KeysTable")]
+    keep_statement(42)
+    happened = [*told(), *told("KeysTable"), *told("StatementsTable")]
 
     examples = {file.stem: read(file.read_text()) for file in GOLDEN.glob("*.json")}
     # If a type has two events, the first one is the example.
     assert {event.type: read(events.cloud_event(event, "outcomes-prod")) for event in reversed(happened)} == examples
     corrected = ("recorded", "amended", "disputed", "upheld", "confirmed", "voided")
     outcome_types = [f"outcome.{what}" for what in (*corrected, "recorded", "assigned", "recorded")]
-    assert [event.type for event in happened] == [*outcome_types, "key.created", "key.rotated", "key.revoked"]
+    assert [event.type for event in happened] == [
+        *outcome_types,
+        "key.created",
+        "key.rotated",
+        "key.revoked",
+        "outcome.statement",
+    ]
     # An assignment publishes the void original and the outcome that was recorded for the user.
     assigned, recorded = happened[7:9]
     assert (recorded.subject, recorded.id) == (

@@ -14,6 +14,7 @@ from functions.list_outcomes import app as list_outcomes
 from functions.manage_keys import app as manage_keys
 from functions.record_batch import app as record_batch
 from functions.record_outcome import app as record_outcome
+from functions.statements import app as statements
 from functions.summarize_outcomes import app as summarize_outcomes
 from tests.aws import scan
 from tests.events import agent, proxy_event, session
@@ -22,6 +23,8 @@ from tests.faults import DENIED, THROTTLED, Fault, Request, error, unreachable
 OUTCOME = {"outcomeType": "deal_closed", "title": "Closed a deal"}
 ID = {"id": "01M881HMN5BK0R53WV7N3P1R3Q"}
 KEY_ID = {"id": "another0another0"}
+STATEMENT = {"id": "2026-04@Europe~Berlin"}
+STATEMENT_FAILURE = "Failed to make or read a statement"
 
 get = partial(proxy_event, "GET", authorizer=session(42))
 post = partial(proxy_event, "POST", authorizer=session(42))
@@ -43,12 +46,22 @@ WRITES = {
         partial(post, "/api/keys/{id}/rotate", body={}, parameters=KEY_ID),
         "Failed to manage keys",
     ),
+    "make a statement": (statements, partial(post, "/api/statements", body={"period": "2026-04"}), STATEMENT_FAILURE),
     "revoke a key": (manage_keys, partial(delete, "/api/keys/{id}", parameters=KEY_ID), "Failed to manage keys"),
 }
 ROUTES = {
     **READS,
     **WRITES,
     "list keys": (manage_keys, partial(get, "/api/keys"), "Failed to manage keys"),
+    "list statements": (statements, partial(get, "/api/statements"), STATEMENT_FAILURE),
+    **{
+        f"statement{part}": (
+            statements,
+            partial(get, f"/api/statements/{{id}}{part}", parameters=STATEMENT, query={"outcome": ID["id"]}),
+            STATEMENT_FAILURE,
+        )
+        for part in ("", "/entries", "/proof")
+    },
     "one's own key": (manage_keys, partial(get, "/api/keys/self", authorizer=agent()), "Failed to manage keys"),
 }
 
@@ -104,7 +117,7 @@ def test_a_failing_table_is_a_500_whose_cause_is_logged_and_a_throttled_one_a_50
     event = made()
     event["requestContext"]["requestId"] = f"{route} {status}"  # unlike that of any earlier call
     response = app.handler(event, None)
-    busy = "Still adding up" if route == "summary" else "Busy"
+    busy = "Still adding up" if route in {"summary", "make a statement"} else "Busy"
     said = failure if status == 500 else busy
     assert (response["statusCode"], response["body"]) == (status, f'{{"error":"{said}"}}')
     assert response["headers"].get("Retry-After") == (None if status == 500 else "1")

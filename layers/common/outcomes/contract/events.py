@@ -19,8 +19,9 @@ CORRECTED = {
 
 RECORDED = "outcome.recorded"
 ASSIGNED = "outcome.assigned"
+STATEMENT = "outcome.statement"
 KEY_CREATED, KEY_ROTATED, KEY_REVOKED = "key.created", "key.rotated", "key.revoked"
-TYPES = (RECORDED, *CORRECTED.values(), ASSIGNED, KEY_CREATED, KEY_ROTATED, KEY_REVOKED)
+TYPES = (RECORDED, *CORRECTED.values(), ASSIGNED, STATEMENT, KEY_CREATED, KEY_ROTATED, KEY_REVOKED)
 
 MAX_ENTRY_BYTES = 256_000
 """Maximum bytes of an entry, and of all entries in a call. EventBridge's limit is 256 KB, 1000- or 1024-based.

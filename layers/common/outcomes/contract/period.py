@@ -38,14 +38,14 @@ class Period(NamedTuple):
 
     @property
     def zone(self) -> ZoneInfo:
-        return _zone(self.timezone)
+        return time_zone(self.timezone)
 
     @classmethod
     def from_query(
         cls, since: str | None, until: str | None, timezone: str | None, by: str | None = None, *, now: datetime
     ) -> Self:
         """Parse `from`, `to`, `timezone` and `by`. The default is the last 30 local days. Raises BadRequest."""
-        zone = _zone("UTC" if timezone is None else timezone)
+        zone = time_zone("UTC" if timezone is None else timezone)
         end = queries.instant(until, "to", zone)
         begin = queries.instant(since, "from", zone)
         length = queries.bucket(by)
@@ -82,7 +82,7 @@ class Period(NamedTuple):
 
 
 @cache
-def _zone(name: str) -> ZoneInfo:
+def time_zone(name: str) -> ZoneInfo:
     """Load an IANA time zone from tzdata. Raises BadRequest for an unknown name."""
     # ZoneInfo(name) would also accept the machine's files, such as `localtime`, and it would load importlib.resources,
     # which takes longer than everything else here.

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from outcomes.contract import instants, json_text
 from outcomes.contract.limits import MAX_ID, MAX_METADATA_BYTES, MAX_METADATA_LEVELS
 from outcomes.contract.outcome_type import is_name
+from outcomes.errors import BadRequest
 
 _MONEY_LIMIT = Decimal("1e15")
 # DynamoDB stores up to 38 digits, and no value closer to zero than 1e-130:
@@ -31,6 +32,7 @@ _CONTROL = re.compile(f"[{_CONTROLS}]")
 _BLANKS = " \u2800\u3164\u115f\u1160\uffa0"
 # The most frequent invisible characters, for patterns that also contain `\s`. JSON Schema cannot express all of them.
 _UNSEEN = r"\xad\u115f\u1160\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ue000-\uf8ff\ufeff\uffa0"
+_PERIOD = "[0-9]{4}(-(0[1-9]|1[0-2])|-Q[1-4])?"
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -187,6 +189,20 @@ def instant() -> Rule:
     )
 
 
+def calendar_period() -> Rule:
+    """Accept a month, quarter or year, from 1970 to 9998: the instants of later periods have no text."""
+    return Rule(
+        "must be a month, quarter or year such as 2026-10, 2026-Q4 or 2026",
+        _made_by(_period),
+        {"pattern": f"^{_PERIOD}$", "type": "string"},
+    )
+
+
+def time_zone() -> Rule:
+    """Accept the name of a time zone."""
+    return Rule("must be an IANA time zone, such as Europe/Berlin", _made_by(_zone), {"type": "string"})
+
+
 def or_null(rule: Rule) -> Rule:
     """Accept what `rule` accepts, and null."""
     return Rule(
@@ -307,6 +323,23 @@ def _instant(text: object) -> int:
     if not isinstance(text, str):
         raise ValueError("not a string")
     return instants.read(text)
+
+
+def _period(text: object) -> str:
+    if not isinstance(text, str) or not re.fullmatch(_PERIOD, text) or not 1970 <= int(text[:4]) <= 9998:
+        raise ValueError("not a period")
+    return text
+
+
+def _zone(name: object) -> str:
+    from outcomes.contract import period  # imported here, because it loads slowly, and only statements need it
+
+    if not isinstance(name, str):
+        raise ValueError("not a string")
+    try:
+        return period.time_zone(name).key
+    except BadRequest as exc:
+        raise ValueError("not a time zone") from exc
 
 
 def _json_text(metadata: object) -> str:

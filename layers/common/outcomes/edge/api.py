@@ -108,6 +108,30 @@ def endpoint(*, failure: str, origins: str, platform_may_read: bool = False) -> 
     return decorate
 
 
+def public_endpoint(*, failure: str) -> Callable[[Callable[[], Response]], Handler]:
+    """Turn a route without an authorizer into a Lambda handler. All pages may read its responses.
+
+    failure: see `endpoint`.
+    """
+
+    def decorate(route: Callable[[], Response]) -> Handler:
+        @wraps(route)
+        def handler(event: Event, _context: object) -> Response:
+            try:
+                response = route()
+            except Refused as refused:
+                response = _refused(event, refused)
+            except Exception as exc:  # as in `endpoint`
+                log_failure(event, failure, exc)
+                response = respond(500, compact({"error": failure}))
+            response["headers"]["Access-Control-Allow-Origin"] = "*"
+            return response
+
+        return handler
+
+    return decorate
+
+
 def ok(body: str, also: dict[str, str] | None = None) -> Response:
     """Return a response with status 200. body: JSON text. also: additional headers."""
     return respond(200, body, also)

@@ -1,10 +1,10 @@
-"""Convert stream records of OutcomesTable and KeysTable to domain events. Most records yield no event.
+"""Convert stream records of OutcomesTable, KeysTable and StatementsTable to domain events. Most yield no event.
 
 The INSERT of an outcome's item yields `outcome.recorded`, unless an import of earlier outcomes wrote it. A MODIFY that
 appends a correction yields that correction's event, with the correction's entry read from the table; the void of an
 outcome that was assigned to a user yields `outcome.assigned`. A key's item yields `key.created` and `key.rotated`. When
 a key is revoked, it is removed from the user's row, which yields `key.revoked`. The deletion of the key's item yields
-nothing, because expiry and erasure also delete such items.
+nothing, because expiry and erasure also delete such items. A statement's entry in the list yields `outcome.statement`.
 
 The format of records: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
 """
@@ -13,11 +13,21 @@ from typing import Any
 
 from outcomes.aws.services import Item
 from outcomes.contract import instants, json_text, key_text
-from outcomes.contract.events import ASSIGNED, CORRECTED, KEY_CREATED, KEY_REVOKED, KEY_ROTATED, RECORDED, Event
+from outcomes.contract.events import (
+    ASSIGNED,
+    CORRECTED,
+    KEY_CREATED,
+    KEY_REVOKED,
+    KEY_ROTATED,
+    RECORDED,
+    STATEMENT,
+    Event,
+)
 from outcomes.keys.agent_keys import AgentKey, agent_key
 from outcomes.ledger import ulid
 from outcomes.ledger.correction_entries import corrections_of, entry_json, entry_key
 from outcomes.ledger.items import outcome_json
+from outcomes.statements.table import listed_statement
 
 type Record = dict[str, Any]
 
@@ -37,6 +47,8 @@ def event_of(record: Record, entries: dict[str, Item]) -> Event | None:
     if "created_at" in change["Keys"]:
         return _of_outcome(record, entries)
     id_ = change["Keys"]["id"]["S"]
+    if "user_id" in change["Keys"]:
+        return _of_statement(record)
     return _of_key(id_, record) if key_text.is_id(id_) else _of_users_keys(record)
 
 
@@ -87,6 +99,26 @@ def _outcome_data(outcome: Item, entry: Item | None, *, with_metadata: bool = Tr
     also = f',"correction":{entry_json(entry, outcome, with_metadata=with_metadata)}' if entry else ""
     omitted = "" if with_metadata else ',"metadata_omitted":true'
     return f"{outcome_json(shown, include_ledger=True)[:-1]}{also}{omitted}}}"
+
+
+def _of_statement(record: Record) -> Event | None:
+    row = record["dynamodb"].get("NewImage", {})
+    statement = listed_statement(row) if record["eventName"] == "INSERT" else None
+    if statement is None:
+        return None
+    user_id = row["user_id"]["S"]
+    data = {
+        "id": statement.id,
+        "user_id": int(user_id),
+        "period": statement.period,
+        "timezone": statement.timezone,
+        "cut": statement.cut,
+        "size": statement.size,
+        "root": statement.root,
+        "sha256": statement.sha256,
+    }
+    subject = f"users/{user_id}/statements/{statement.id}"
+    return Event(statement.sha256, STATEMENT, row["created_at"]["S"], subject, json_text.compact(data))
 
 
 def _of_key(id_: str, record: Record) -> Event | None:

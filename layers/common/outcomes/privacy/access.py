@@ -9,6 +9,7 @@ kept_sum            timezone, from, to, and sums of some of these outcomes by da
 kept_zones          day, and the time zones in which sums were first stored on that day
 imports             epoch: how often sums were discarded for an import of earlier outcomes; blocked_until: the times
                     until which imports that have not ended prevent storing sums
+statement           id, and the statement as it is served; null if it is too long for a line
 agent_key           as in `GET /api/keys`
 session             all attributes that the platform wrote into the row
 idempotency_key     outcome_id, correction_id, forgotten_at
@@ -38,9 +39,11 @@ from outcomes.privacy.data_sources import (
     cursor_at,
     is_agent_key,
     is_correction,
+    is_statement,
     read_cursor,
     user_data_sources,
 )
+from outcomes.statements.table import text_of
 from outcomes.totals import codec, imports
 from outcomes.totals.imports import Imports
 
@@ -91,7 +94,9 @@ class Access:
 
 
 def _line(row: Item) -> str | None:
-    """Return the line for a row. Its key attributes identify its table. Return None for the list of a user's keys."""
+    """Return the line for a row, whose key attributes identify its table. Return None if it has no line of its own."""
+    if "id" in row and "S" in row.get("user_id", {}):
+        return _statement(row) if is_statement(row) else None
     if "stretch" in row:
         return _kept(row)
     if "key_sha256" in row:
@@ -106,6 +111,12 @@ def _line(row: Item) -> str | None:
         outcome = row | {"created_at": {"S": sort_key(id_)}}
         return f'{{"record":"correction","outcome_id":"{id_}",{entry_json(row, outcome, with_metadata=True)[1:]}'
     return f'{{"record":"outcome",{outcome_json(row, include_ledger=True)[1:]}'
+
+
+def _statement(row: Item) -> str:
+    text = text_of(row)
+    shown = text if text and response_bytes(text) < MAX_RESPONSE_BYTES // 2 else "null"
+    return f'{{"record":"statement","id":"{row["id"]["S"]}","statement":{shown}}}'
 
 
 def _idempotency_key(row: Item) -> str:

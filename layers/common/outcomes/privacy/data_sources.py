@@ -1,8 +1,8 @@
 """The tables that contain user data. Find, read and delete a user's rows in them, at a limited rate.
 
-Outcomes and stored sums have the user's id as partition key. The tables of agent keys, stored sessions and idempotency
-keys are scanned, and all outcomes without a user are read: data requests are rare, and an index would add cost to every
-write.
+Outcomes, stored sums and statements have the user's id as partition key. The tables of agent keys, stored sessions and
+idempotency keys are scanned, and all outcomes without a user are read: data requests are rare, and an index would add
+cost to every write.
 """
 
 import json
@@ -41,6 +41,7 @@ class Tables(NamedTuple):
     outcomes: str
     totals: str
     idempotency: str
+    statements: str
 
 
 class Bounds(NamedTuple):
@@ -215,6 +216,7 @@ def user_data_sources(tables: Tables) -> dict[str, UserDataSource]:
         "kept_sums": UserDataSource(tables.totals, ("user_id", "stretch"), "S", by_user=True),
         "idempotency_keys": UserDataSource(tables.idempotency, ("key_sha256",), "S", by_user=False),
         "originals": UserDataSource(tables.outcomes, ("user_id", "created_at"), "S", by_user=False, originals=True),
+        "statements": UserDataSource(tables.statements, ("user_id", "id"), "S", by_user=True),
     }
 
 
@@ -224,6 +226,11 @@ def is_correction(item: Item) -> bool:
 
 def is_agent_key(item: Item) -> bool:
     return key_text.is_id(item["id"]["S"])
+
+
+def is_statement(item: Item) -> bool:
+    """Check that a row of the table of statements is a statement, not one of its further rows."""
+    return "@" in item["id"]["S"] and "#" not in item["id"]["S"]
 
 
 def cursor_at(place: int, start: Item | None) -> str:

@@ -7,7 +7,7 @@ user (HASH, S)          HMAC-SHA256 of the user's id, keyed by a secret of the s
 trying all ids
 erasure (RANGE, S)      `running`; after the end, the instant when it began
 begun_at, done_at       S, by DynamoDB's clock
-agent_keys, sessions, outcomes, corrections, kept_sums, idempotency_keys    N, deleted rows; absent if none
+agent_keys, sessions, outcomes, corrections, kept_sums, idempotency_keys, statements    N, deleted rows; absent if none
 originals               N, outcomes without a user that no longer say that they were assigned to this user
 
 While it is running:
@@ -37,7 +37,16 @@ from outcomes.aws.services import DynamoDB, Item, SecretsManager
 from outcomes.contract import instants, key_text
 from outcomes.errors import Busy
 from outcomes.keys.agent_keys import user_row_id
-from outcomes.privacy.data_sources import LIMITS, Bounds, OutOfTime, Portion, Tables, is_correction, user_data_sources
+from outcomes.privacy.data_sources import (
+    LIMITS,
+    Bounds,
+    OutOfTime,
+    Portion,
+    Tables,
+    is_correction,
+    is_statement,
+    user_data_sources,
+)
 
 RUNNING = "running"
 
@@ -46,7 +55,16 @@ STEPS = ("sessions", "wait", "agent_keys", "sessions", "idempotency_keys", "orig
 user out at once, and later those that were created in the meantime."""
 WAIT = STEPS.index("wait")
 
-COUNTED = ("agent_keys", "sessions", "outcomes", "corrections", "kept_sums", "idempotency_keys", "originals")
+COUNTED = (
+    "agent_keys",
+    "sessions",
+    "outcomes",
+    "corrections",
+    "kept_sums",
+    "idempotency_keys",
+    "originals",
+    "statements",
+)
 
 EVER = "~"  # sorts after every instant
 
@@ -264,9 +282,10 @@ class _Erasure:
             self._write("SET #step = :step", {":step": self.row["step"]})
 
     def _delete_by_id(self) -> None:
-        """Delete outcomes, corrections and stored sums."""
-        # outcomes come last, because idempotency keys are written together with them
-        for kind in ("kept_sums", "outcomes"):
+        """Delete statements, stored sums, outcomes and corrections."""
+        # Statements come first, so that none is served with some of its entries. Outcomes come last, because
+        # idempotency keys are written together with them.
+        for kind in ("statements", "kept_sums", "outcomes"):
             source = self.erasures.user_data_sources[kind]
             for rows, _ in self.portion.pages(source, self.user_id, ProjectionExpression=", ".join(source.key)):
                 if rows:
@@ -315,10 +334,10 @@ class _Erasure:
 
 
 def count_rows(deleted: dict[str, int], kind: str, keys: list[Item]) -> None:
-    """Add deleted rows, given by their keys, to the counts."""
+    """Add deleted rows, given by their keys, to the counts. A statement's further rows do not count."""
     corrections = sum(map(is_correction, keys)) if kind == "outcomes" else 0
     deleted["corrections"] += corrections
-    deleted[kind] += len(keys) - corrections
+    deleted[kind] += sum(map(is_statement, keys)) if kind == "statements" else len(keys) - corrections
 
 
 def _instant(date: str) -> str:

@@ -1,8 +1,10 @@
 """Add up a statement's entries: the totals of its period, and the adjustments of all other periods."""
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 from outcomes.contract.json_text import compact
 from outcomes.contract.status import TALLIES_BY_STATUS, CountedFields
@@ -39,6 +41,13 @@ class StatementSums:
                 within = self._period.begin <= at < self._period.end
                 self._totals[self._period if within else self._bounds_of(at)].add(fields, sign)
 
+    def add_text(self, text: str) -> None:
+        """Add sums that `text` wrote, to go on with them."""
+        written = json.loads(text)
+        self._totals[self._period].add_written(written["totals"])
+        for each in written["adjustments"]:
+            self._totals[Bounds(each["from"], each["to"])].add_written(each["totals"])
+
     def text(self, salt: bytes) -> str:
         """Return the text whose digest is in the head."""
         totals = self._totals.get(self._period, _Totals()).text()
@@ -64,6 +73,13 @@ class _Totals:
             sums += self.by_type[fields.outcome_type], self.by_agent[fields.agent_id]
         for sum_ in sums:
             sum_.add(sign, value)
+
+    def add_written(self, totals: dict[str, Any]) -> None:
+        sums = [(self.tallies[tally], totals if tally == _STANDING else totals[tally]) for tally in TALLIES]
+        sums += [(self.by_type[row["outcome_type"]], row) for row in totals["by_type"]]
+        sums += [(self.by_agent[row["agent_id"]], row) for row in totals["by_agent"]]
+        for sum_, members in sums:
+            sum_.add(members["count"], Decimal(members["value_usd"]))
 
     def text(self) -> str:
         apart = [f'"{tally}":{{{_members(self.tallies[tally])}}}' for tally in TALLIES if tally != _STANDING]

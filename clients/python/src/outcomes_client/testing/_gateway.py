@@ -35,6 +35,17 @@ ROUTES = {
 UNANSWERED = {
     "GET /api/outcomes/summary": "summary",
     "GET /api/outcomes/export": "export",
+    **dict.fromkeys(
+        [
+            "POST /api/statements",
+            "GET /api/statements",
+            "GET /api/statements/{id}",
+            "GET /api/statements/{id}/entries",
+            "GET /api/statements/{id}/proof",
+            "GET /.well-known/outcomes-keys.json",
+        ],
+        "statements",
+    ),
     "POST /mcp": "/mcp",
 }
 """Routes of the API that the fake does not have, and what it calls them."""

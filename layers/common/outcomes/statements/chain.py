@@ -1,0 +1,215 @@
+"""Make a user's statements one after the other, from the period of the first entry to the requested one."""
+
+import hmac
+import os
+from functools import cached_property
+from typing import Any
+
+from outcomes.aws.backoff import CONFLICTS, THROTTLED, Backoff
+from outcomes.aws.caller import Limits
+from outcomes.aws.errors import TransactionCanceled
+from outcomes.aws.services import DynamoDB, SecretsManager
+from outcomes.contract import instants
+from outcomes.contract.statements import StatementRequest
+from outcomes.errors import Busy, Fault, NotFound, NotPossible, StillAddingUp
+from outcomes.statements.calendar import Calendar, length_of
+from outcomes.statements.entries import LedgerEntries
+from outcomes.statements.format import digest, head_text, statement_text
+from outcomes.statements.published_keys import signing_key
+from outcomes.statements.reads import Reads
+from outcomes.statements.signing import SigningKey
+from outcomes.statements.sums import Bounds
+from outcomes.statements.table import ListedStatement, Statement, StatementsTable
+from outcomes.statements.work import Work, other_periods
+from outcomes.totals.imports import STRETCH, Imports
+from outcomes.totals.settled_intervals import SETTLED_SECONDS
+
+LIMITS = Limits(attempts=3, connect=1, read=3, total=8)
+READ_SECONDS = 10.0
+"""No read begins later. Together with the last read and a write, each of at most 8 s, this is below the function's
+timeout."""
+
+MAX_STATEMENTS = 12  # made in one call
+MAX_ENTRIES = 100_000  # read in one call
+USER_KEY_BYTES = 32
+
+
+class Statements:
+    """Makes statements.
+
+    outcomes, statements, totals: the names of the tables. secret_arn: of the secret of the signing key.
+    """
+
+    def __init__(self, outcomes: str, statements: str, totals: str, secret_arn: str) -> None:
+        self.outcomes = outcomes
+        self.table = StatementsTable(statements)
+        self.totals = totals
+        self.secret_arn = secret_arn
+        self.dynamodb = DynamoDB(LIMITS)
+        self.secrets_manager = SecretsManager(LIMITS)
+
+    def make(self, user_id: int, request: StatementRequest, issuer: str) -> str:
+        """Return the text of a user's statement. Make it, and those that are missing before it, if necessary.
+
+        issuer: the address of the API. Raises NotPossible for a period that is not over, or before the first entry, and
+        StillAddingUp while an import is not over, or if there is too much to do for one call; the next one goes on.
+        """
+        return _Chain(self, user_id, request, issuer).make()
+
+
+class _Chain:
+    """One call for a statement of one user."""
+
+    def __init__(self, statements: Statements, user_id: int, request: StatementRequest, issuer: str) -> None:
+        self.statements = statements
+        self.table = statements.table
+        self.user_id = user_id
+        self.request = request
+        self.issuer = issuer
+        self.reads = Reads(statements.dynamodb, READ_SECONDS, StillAddingUp)
+        self.entries = LedgerEntries(self.reads, statements.outcomes, user_id)
+        self.calendar = Calendar(length_of(request.period), request.timezone)
+        self.room = MAX_ENTRIES
+
+    def make(self) -> str:
+        wanted = self.request.period
+        if found := self._read():
+            return found
+        self._require_over(self.calendar.bounds(wanted).end)
+        backoff = Backoff()
+        for _ in range(MAX_STATEMENTS):
+            # Read before the list: an erasure deletes the key together with the statements of the list.
+            user_key = self.table.read_user_key(self.reads, self.user_id)
+            chain = self._listed()
+            period = self.calendar.following(chain[-1].period) if chain else self._first_period()
+            if period > wanted:
+                if found := self._read():
+                    return found
+                raise _not_possible("is before the first entry")
+            text = self._make(period, chain, user_key)
+            if text and period == wanted:
+                return text
+            if not text:  # another call wrote first
+                backoff.wait()
+        raise StillAddingUp
+
+    @cached_property
+    def key(self) -> SigningKey:
+        return signing_key(self.reads, self.table.name, self.statements.secrets_manager, self.statements.secret_arn)
+
+    def _read(self) -> str | None:
+        found = self.table.read(self.reads, self.user_id, f"{self.request.period}@{self.request.timezone}")
+        return found.text if found else None
+
+    def _require_over(self, end: str) -> None:
+        """Raise NotPossible while an entry before `end` may still be written."""
+        settled_at = instants.text(instants.read(end) + SETTLED_SECONDS * 1000)
+        if self.reads.now < settled_at:
+            raise _not_possible(f"can be requested from {settled_at} on")
+
+    def _listed(self) -> list[ListedStatement]:
+        """Return the statements of this chain, oldest first."""
+        every = self.table.read_list(self.reads, self.user_id)
+        length, timezone = length_of(self.request.period), self.request.timezone
+        chain = [each for each in every if (length_of(each.period), each.timezone) == (length, timezone)]
+        return sorted(chain, key=lambda each: each.period)
+
+    def _first_period(self) -> str:
+        if first := self.entries.first():
+            return self.calendar.name_of(first)
+        raise _not_possible("is before the first entry")
+
+    def _make(self, period: str, chain: list[ListedStatement], user_key: bytes | None) -> str | None:
+        """Make one statement. Return None if another call wrote first."""
+        id_ = f"{period}@{self.request.timezone}"
+        key = {"user_id": {"S": str(self.user_id)}, "stretch": {"S": STRETCH}}
+        get = {"TableName": self.statements.totals, "Key": key, "ConsistentRead": True}
+        before = Imports.of(self.reads.call("GetItem", get).get("Item", {}))
+        if before.blocking(instants.read(self.reads.now)) or (chain and not user_key):
+            raise StillAddingUp
+        unfinished = self.table.read_unfinished(self.reads, self.user_id, id_) if user_key else None
+        bounds = self.calendar.bounds(period)
+        if chain:
+            bounds = Bounds(chain[-1].cut, max(chain[-1].cut, bounds.end))
+        others = other_periods(bounds, [Bounds(each.begin, each.cut) for each in chain], self.calendar)
+        work = Work(bounds, others, unfinished if unfinished and unfinished.epoch == before.epoch else None)
+        stored = work.size
+        signing = self.key
+        is_new = user_key is None
+        user_key = user_key or os.urandom(USER_KEY_BYTES)
+        try:
+            self._add_entries(work)
+        except StillAddingUp:
+            if work.size > stored:
+                self._store(self._unfinished(id_, work, before.epoch, user_key, is_new=is_new))
+            raise
+        sums = work.sums_text()
+        issued_at = self.reads.now
+        root = work.tree.finish()
+        head = head_text(
+            issuer=self.issuer,
+            user=hmac.digest(user_key, str(self.user_id).encode(), "sha256").hex(),
+            period=period,
+            timezone=self.request.timezone,
+            begin=bounds.begin,
+            cut=bounds.end,
+            previous=chain[-1].sha256 if chain else None,
+            size=work.size,
+            root=root,
+            issued_at=issued_at,
+            sums=sums,
+        )
+        text = statement_text(head, sums, signing.sign(head))
+        statement = Statement(text, work.tree.index, work.salt_key, *bounds)
+        listed = ListedStatement(period, self.request.timezone, *bounds, work.size, root.hex(), digest(text))
+        after = before._replace(cut=max(before.cut, bounds.end))
+        put: dict[str, Any] = {"TableName": self.statements.totals, "Item": key | after.item()}
+        if before.changes:
+            put |= {"ConditionExpression": "changes = :seen"}
+            put |= {"ExpressionAttributeValues": {":seen": {"N": str(before.changes)}}}
+        else:
+            put |= {"ConditionExpression": "attribute_not_exists(stretch)"}
+        actions = [
+            *self.table.put_statement(self.user_id, statement, listed, issued_at),
+            self._user(user_key, is_new=is_new),
+            {"Put": put},
+            *(self.table.delete_unfinished(self.user_id, id_, unfinished) if unfinished else []),
+        ]
+        return text if self._store(actions) else None
+
+    def _add_entries(self, work: Work) -> None:
+        """Raises StillAddingUp if not all entries can be read now."""
+        try:
+            for entry in self.entries.recorded(*work.period, work.last):
+                if not self.room:
+                    raise StillAddingUp
+                work.add(entry)
+                self.room -= 1
+        except NotFound:  # the user is being erased
+            raise StillAddingUp from None
+
+    def _unfinished(self, id_: str, work: Work, epoch: int, user_key: bytes, *, is_new: bool) -> list[dict[str, Any]]:
+        put = self.table.put_unfinished(self.user_id, id_, work.unfinished(epoch), self.reads.now)
+        return [*put, self._user(user_key, is_new=is_new)]
+
+    def _user(self, key: bytes, *, is_new: bool) -> dict[str, Any]:
+        if is_new:
+            return self.table.put_user_key(self.user_id, key, self.reads.now)
+        return self.table.check_user_key(self.user_id, key)
+
+    def _store(self, actions: list[dict[str, Any]]) -> bool:
+        """Write a transaction. Return False if another call wrote first."""
+        try:
+            self.statements.dynamodb.call("TransactWriteItems", {"TransactItems": actions})
+        except TransactionCanceled as failure:
+            codes = set(failure.codes) - {"None"}
+            if codes and codes <= CONFLICTS:
+                return False
+            if codes and codes <= CONFLICTS | THROTTLED:
+                raise Busy from failure
+            raise
+        return True
+
+
+def _not_possible(rule: str) -> NotPossible:
+    return NotPossible(details=[Fault(field="period", message=rule)])

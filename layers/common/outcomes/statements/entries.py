@@ -1,0 +1,246 @@
+"""Read the entries of a user's ledger as they were recorded, whatever happened to the outcomes later.
+
+An outcome's item has its current values. The values as recorded are in `as_recorded` if sums depend on them, and
+otherwise in the entry of the first amend that changed them. The entry of a correction has its effect on sums, from
+which the outcome before and after it follows. Only an amend of other fields has none: then the preceding corrections
+are read.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from heapq import merge
+from operator import itemgetter
+from typing import Any
+
+from outcomes.aws.backoff import KEYS_PER_CALL
+from outcomes.aws.services import Item
+from outcomes.contract.status import CONFIRMED, DISPUTED, RECORDED, TALLIES_BY_STATUS, VOID, CountedFields
+from outcomes.errors import NotFound
+from outcomes.ledger import ulid
+from outcomes.ledger.correction_entries import corrections_of, entry_key, id_of, version_of
+from outcomes.ledger.items import item_key, sort_key
+from outcomes.statements.format import RecordedCorrection, RecordedOutcome
+from outcomes.statements.reads import Reads
+
+_CORRECTION = "~"
+_UNCOUNTED = ("title", "description", "metadata")
+_COUNTED = ("outcome_type", "agent_id", "value_usd", "occurred_at")
+
+type Entry = RecordedOutcome | RecordedCorrection
+
+
+class LedgerEntries:
+    """The entries of one user, read on demand in pages of 1 MB."""
+
+    def __init__(self, reads: Reads, table: str, user_id: int) -> None:
+        self.reads = reads
+        self.table = table
+        self.user_id = user_id
+        self._counted: dict[str, tuple[int, CountedFields]] = {}
+        """By outcome, the last version that was yielded, and its fields."""
+
+    def first(self) -> str | None:
+        """Return the instant when the user's first outcome was recorded, or None."""
+        page = self.reads.call("Query", self._query("0", _CORRECTION) | {"Limit": 1})
+        return next((item["created_at"]["S"].partition("#")[0] for item in page["Items"]), None)
+
+    def recorded(self, begin: str, end: str, after: str | None = None) -> Iterator[Entry]:
+        """Yield the entries recorded in [begin, end), by time and id. The interval must be settled.
+
+        after: an entry's id; only later entries are yielded. Raises NotFound if the user is being erased.
+        """
+        begin = f"{sort_key(after)}!" if after else begin  # "!" sorts before all that an id contains
+        if begin >= end:
+            return
+        outcomes: Iterator[tuple[str, RecordedOutcome | Item]] = self._outcomes(begin, end)
+        for _, entry in merge(outcomes, self._corrections(begin, end), key=itemgetter(0)):
+            if isinstance(entry, dict):
+                yield self._correction(entry)
+            else:
+                self._counted[entry.id] = 0, counted(entry)
+                yield entry
+
+    def of_outcome(self, id_: str) -> list[str]:
+        """Return the ids of all entries of an outcome, oldest first. Raises NotFound."""
+        return [id_, *map(id_of, self._history(self._item(id_)))]
+
+    def _outcomes(self, begin: str, end: str) -> Iterator[tuple[str, RecordedOutcome]]:
+        for page in self._pages(self._query(begin, end)):
+            for group in _groups(page):
+                histories = self._histories([item for item in group if "as_recorded" in item])
+                for item in group:
+                    yield item["created_at"]["S"], _outcome(item, histories.get(id_of(item), []))
+
+    def _corrections(self, begin: str, end: str) -> Iterator[tuple[str, Item]]:
+        for page in self._pages(self._query(_CORRECTION + begin, _CORRECTION + end)):
+            for item in page:
+                yield item["created_at"]["S"].removeprefix(_CORRECTION), item
+
+    def _correction(self, entry: Item) -> RecordedCorrection:
+        id_, version = entry["outcome"]["S"], version_of(entry)
+        recorded_at = sort_key(id_).partition("#")[0]
+        changes = {
+            name: (_value(name, change["M"]["before"]), _value(name, change["M"]["after"]))
+            for name, change in entry.get("changes", {"M": {}})["M"].items()
+        }
+        if "occurred_at" in changes:
+            was, now = changes["occurred_at"]
+            changes["occurred_at"] = was or recorded_at, now or recorded_at
+        effects = [effect["M"] for effect in entry["effects"]["L"]]
+        gone = [effect for effect in effects if effect["sign"]["N"] == "-1"]
+        come = [effect for effect in effects if effect["sign"]["N"] == "1"]
+        before = _fields_of((gone or come)[0], gone) if effects else self._before(id_, version)
+        status = _status(come) if effects else before.status
+        counted = {name: after for name, (_, after) in changes.items() if name in CountedFields._fields}
+        after = before._replace(status=status, **counted)
+        self._counted[id_] = version, after
+        instant = entry["created_at"]["S"].removeprefix(_CORRECTION).partition("#")[0]
+        reason = entry["reason"]["S"] if "reason" in entry else None
+        by = entry["recorded_by"]["S"]
+        type_ = entry["type"]["S"]
+        return RecordedCorrection(id_of(entry), id_, type_, reason, by, instant, changes or None, before, after)
+
+    def _before(self, id_: str, version: int) -> CountedFields:
+        """Return what an outcome counted as before its correction with this version."""
+        if self._counted.get(id_, (None,))[0] != version - 1:
+            item = self._item(id_)
+            history = self._history(item)
+            self._counted[id_] = 0, counted(_outcome(item, history))
+            for entry in history:
+                if version_of(entry) < version:
+                    self._correction(entry)
+        return self._counted[id_][1]
+
+    def _item(self, id_: str) -> Item:
+        """Read an outcome. Raises NotFound."""
+        found = self._items([item_key(self.user_id, id_)]) if ulid.is_valid(id_) else []
+        if not found:
+            raise NotFound
+        return found[0]
+
+    def _history(self, outcome: Item) -> list[Item]:
+        return self._histories([outcome])[id_of(outcome)]
+
+    def _histories(self, outcomes: list[Item]) -> dict[str, list[Item]]:
+        """Return the corrections of outcomes, oldest first, by the outcomes' ids."""
+        found = self._items([entry_key(outcome, id_) for outcome in outcomes for id_ in corrections_of(outcome)])
+        for outcome in outcomes:
+            if version_of(outcome) > len(listed := corrections_of(outcome)):
+                found += self._unlisted(outcome, listed[0])
+        histories: dict[str, list[Item]] = {id_of(outcome): [] for outcome in outcomes}
+        for entry in sorted(found, key=version_of):
+            histories[entry["outcome"]["S"]].append(entry)
+        return histories
+
+    def _unlisted(self, outcome: Item, first_listed: str) -> Iterator[Item]:
+        """Yield the corrections that an outcome's item does not list, as it has too many."""
+        query = self._query(_CORRECTION + outcome["created_at"]["S"], _CORRECTION + sort_key(first_listed)[:-1])
+        query["FilterExpression"] = "outcome = :outcome"
+        query["ExpressionAttributeValues"][":outcome"] = {"S": id_of(outcome)}
+        for page in self._pages(query):
+            yield from page
+
+    def _items(self, keys: list[Item]) -> list[Item]:
+        """Read items by their keys, in any order. Missing items are left out."""
+        found: list[Item] = []
+        while keys:
+            now, keys = keys[:KEYS_PER_CALL], keys[KEYS_PER_CALL:]
+            answer = self.reads.call(
+                "BatchGetItem", {"RequestItems": {self.table: {"Keys": now, "ConsistentRead": True}}}
+            )
+            found += answer["Responses"].get(self.table, [])
+            keys = answer["UnprocessedKeys"].get(self.table, {}).get("Keys", []) + keys
+        return found
+
+    def _query(self, first: str, after: str) -> dict[str, Any]:
+        return {
+            "TableName": self.table,
+            "ConsistentRead": True,
+            "KeyConditionExpression": "user_id = :user AND created_at BETWEEN :first AND :last",
+            # BETWEEN is inclusive, but no key equals `after`, because keys have an id after the instant.
+            "ExpressionAttributeValues": {
+                ":user": {"S": str(self.user_id)},
+                ":first": {"S": first},
+                ":last": {"S": after},
+            },
+        }
+
+    def _pages(self, query: dict[str, Any]) -> Iterator[list[Item]]:
+        while True:
+            page = self.reads.call("Query", query)
+            yield page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return
+            query = query | {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+
+def _groups(page: list[Item]) -> Iterator[list[Item]]:
+    """Divide outcomes into groups whose corrections one call can read, or of one outcome with more corrections.
+
+    So a request with little time gets past some outcomes.
+    """
+    group: list[Item] = []
+    keys = 0
+    for item in page:
+        more = len(corrections_of(item)) if "as_recorded" in item else 0
+        if group and keys + more > KEYS_PER_CALL:
+            yield group
+            group, keys = [], 0
+        group.append(item)
+        keys += more
+    yield group
+
+
+def _outcome(item: Item, history: list[Item]) -> RecordedOutcome:
+    """Return an outcome as it was recorded. history: its corrections, oldest first, if it was amended."""
+    recorded = {name: item[name] for name in _UNCOUNTED if name in item}
+    for entry in reversed(history):
+        for name, change in entry.get("changes", {"M": {}})["M"].items():
+            recorded[name] = change["M"]["before"]
+    recorded |= dict.fromkeys(_COUNTED) | item["as_recorded"]["M"] if "as_recorded" in item else item
+    instant, _, id_ = item["created_at"]["S"].partition("#")
+    return RecordedOutcome(
+        id=id_,
+        agent_id=_value("agent_id", recorded.get("agent_id")),
+        outcome_type=recorded["outcome_type"]["S"],
+        title=recorded["title"]["S"],
+        description=_value("description", recorded.get("description")),
+        value_usd=_value("value_usd", recorded.get("value_usd")),
+        metadata=_value("metadata", recorded.get("metadata")),
+        occurred_at=_value("occurred_at", recorded.get("occurred_at")) or instant,
+        created_at=instant,
+        recorded_by=_value("recorded_by", item.get("recorded_by")),
+    )
+
+
+def counted(outcome: RecordedOutcome) -> CountedFields:
+    return CountedFields(outcome.occurred_at, outcome.outcome_type, outcome.agent_id, outcome.value_usd)
+
+
+def _fields_of(effect: Item, gone: list[Item]) -> CountedFields:
+    """Return what an outcome counted as before a correction. effect: one on its tallies. gone: those it left."""
+    value = _value("value_usd", effect.get("value_usd"))
+    return CountedFields(
+        effect["occurred_at"]["S"],
+        effect["outcome_type"]["S"],
+        _value("agent_id", effect.get("agent_id")),
+        value.copy_negate() if value and effect in gone else value,
+        _status(gone),
+    )
+
+
+def _status(effects: list[Item]) -> str:
+    """Return the status of an outcome by the tallies that it entered, or left."""
+    tallies = {effect["tally"]["S"] for effect in effects}
+    return next(
+        (status for status in (CONFIRMED, DISPUTED, VOID) if TALLIES_BY_STATUS[status][-1] in tallies), RECORDED
+    )
+
+
+def _value(name: str, attribute: dict[str, Any] | None) -> Any:
+    """Return the value of an attribute. Numbers other than ids are `Decimal`."""
+    if attribute is None or "NULL" in attribute:
+        return None
+    if "S" in attribute:
+        return attribute["S"]
+    return int(attribute["N"]) if name == "agent_id" else Decimal(attribute["N"])

@@ -1,0 +1,112 @@
+"""The public keys of statements: their rows in the table of statements, and the list that is published.
+
+user_id (HASH, S)       `keys`
+id (RANGE, S)           the key's id, see `signing.key_id`
+created_at              S, when the key began to sign, by DynamoDB's clock
+public                  S, the public key, base64url
+secret_created_at       N, when its secret was created, in seconds since 1970
+valid_until             S, when its signatures stop to count; absent while the key is in use
+
+A row is never deleted, because the statements that the key signed stay valid.
+"""
+
+from typing import Any
+
+from outcomes.aws.backoff import CONFLICTS
+from outcomes.aws.errors import TransactionCanceled
+from outcomes.aws.services import Item, SecretsManager
+from outcomes.contract import instants
+from outcomes.contract.json_text import compact
+from outcomes.errors import StillAddingUp
+from outcomes.statements.reads import Reads
+from outcomes.statements.signing import SigningKey, jwk
+
+_PARTITION = {"user_id": {"S": "keys"}}
+
+OVERLAP_SECONDS = 120
+"""Seconds for which a key still counts after the next one began: calls in flight, of at most 28 s, still sign with it.
+The rest is a margin."""
+ATTEMPTS = 3
+
+
+def signing_key(reads: Reads, table: str, secrets_manager: SecretsManager, secret_arn: str) -> SigningKey:
+    """Return the key of the current secret, after its public key was published.
+
+    Raises StillAddingUp if other calls keep publishing keys at the same time, and RuntimeError if the key has ended.
+    """
+    version = secrets_manager.call("GetSecretValue", {"SecretId": secret_arn})
+    if not version.get("SecretString"):
+        raise RuntimeError("the secret of statements is empty")  # anybody could compute its key
+    key = SigningKey(version["SecretString"])
+    get = {"TableName": table, "Key": _PARTITION | {"id": {"S": key.id}}, "ConsistentRead": True}
+    for _ in range(ATTEMPTS):
+        row: Item = reads.call("GetItem", get).get("Item", {})
+        if "valid_until" in row and row["valid_until"]["S"] <= reads.now:
+            raise RuntimeError(f"the key {key.id} has ended: put a new text into the secret of statements")
+        if row or _publish(reads, table, key, version["CreatedDate"]):
+            return key
+    raise StillAddingUp
+
+
+def published(reads: Reads, table: str) -> str:
+    """Return the list of public keys, as JSON text (RFC 7517, section 5)."""
+    rows = sorted(_rows(reads, table), key=lambda row: str(row["created_at"]["S"]))
+    keys = [jwk(row["public"]["S"], row["created_at"]["S"], row.get("valid_until", {}).get("S")) for row in rows]
+    return compact({"keys": keys})
+
+
+def _publish(reads: Reads, table: str, key: SigningKey, secret_created_at: float) -> bool:
+    """Store a public key. It ends the keys of earlier secrets; if there is one of a later secret, it ends itself.
+
+    Return False if another call wrote first.
+    """
+    in_use = [row for row in _rows(reads, table) if "valid_until" not in row]
+    until = {"S": instants.text(instants.read(reads.now) + OVERLAP_SECONDS * 1000)}
+    row: Item = {
+        **_PARTITION,
+        "id": {"S": key.id},
+        "created_at": {"S": reads.now},
+        "public": {"S": key.public},
+        "secret_created_at": {"N": f"{secret_created_at:f}"},
+    }
+    earlier = [each for each in in_use if float(each["secret_created_at"]["N"]) <= secret_created_at]
+    if len(earlier) < len(in_use):
+        row["valid_until"] = until
+    actions: list[dict[str, Any]] = [
+        {"Put": {"TableName": table, "Item": row, "ConditionExpression": "attribute_not_exists(id)"}}
+    ]
+    actions += [
+        {
+            "Update": {
+                "TableName": table,
+                "Key": {name: each[name] for name in ("user_id", "id")},
+                "UpdateExpression": "SET valid_until = :until",
+                "ConditionExpression": "attribute_not_exists(valid_until)",
+                "ExpressionAttributeValues": {":until": until},
+            }
+        }
+        for each in earlier
+    ]
+    try:
+        reads.dynamodb.call("TransactWriteItems", {"TransactItems": actions})
+    except TransactionCanceled as failure:
+        if not set(failure.codes) - {"None"} <= CONFLICTS:
+            raise
+        return False
+    return True
+
+
+def _rows(reads: Reads, table: str) -> list[Item]:
+    query: dict[str, Any] = {
+        "TableName": table,
+        "ConsistentRead": True,
+        "KeyConditionExpression": "user_id = :keys",
+        "ExpressionAttributeValues": {":keys": _PARTITION["user_id"]},
+    }
+    rows: list[Item] = []
+    while True:
+        page = reads.call("Query", query)
+        rows += page["Items"]
+        if "LastEvaluatedKey" not in page:
+            return rows
+        query["ExclusiveStartKey"] = page["LastEvaluatedKey"]

@@ -1,0 +1,140 @@
+"""Read stored statements: the list, their texts and entries, and proofs of single outcomes."""
+
+import base64
+import binascii
+import re
+from bisect import bisect
+from collections import defaultdict
+from itertools import islice
+
+from outcomes.aws.services import DynamoDB
+from outcomes.contract import instants
+from outcomes.contract.json_text import compact, response_bytes
+from outcomes.contract.limits import MAX_RESPONSE_BYTES
+from outcomes.errors import BadRequest, Busy, NotFound
+from outcomes.ledger import cursor as cursors
+from outcomes.ledger import ulid
+from outcomes.ledger.items import sort_key
+from outcomes.ledger.store import LIMITS
+from outcomes.statements.entries import LedgerEntries
+from outcomes.statements.format import ProofEntry, entry_line, inclusion_paths, leaf, proof_text, salt
+from outcomes.statements.reads import Reads
+from outcomes.statements.table import Statement, StatementsTable
+from outcomes.statements.tree import SUBTREE, Subtree, root_of, subtrees
+from outcomes.statements.work import entry_text
+
+READ_SECONDS = 14.0
+"""No read begins later. Together with the 12 s of a call, this is below the function's timeout."""
+
+_LISTED = ("id", "period", "timezone", "cut", "size", "root")
+
+
+class StoredStatements:
+    """outcomes, statements: the tables' names."""
+
+    def __init__(self, outcomes: str, statements: str) -> None:
+        self.outcomes = outcomes
+        self.table = StatementsTable(statements)
+        self.dynamodb = DynamoDB(LIMITS)
+
+    def page(self, user_id: int, limit: int, cursor: str | None) -> str:
+        """Return a page of the list as JSON text, latest cut first. Raises BadRequest for an invalid cursor."""
+        after = _read_cursor(cursor) if cursor is not None else ""
+        found = self.table.read_list(self._reads(), user_id, after, limit + 1)
+        shown = [{name: getattr(each, name) for name in _LISTED} for each in found[:limit]]
+        more = _cursor_after(found[limit - 1].place) if len(found) > limit else None
+        return compact({"statements": shown, "next_cursor": more})
+
+    def text(self, user_id: int, id_: str) -> str:
+        """Return a statement. Raises NotFound."""
+        return self._statement(self._reads(), user_id, id_).text
+
+    def entries(self, user_id: int, id_: str, cursor: str | None) -> tuple[str, str | None]:
+        """Return a part of a statement's entries as NDJSON, and the cursor of the next part.
+
+        Raises NotFound, and BadRequest for an invalid cursor.
+        """
+        after = cursors.read(cursor) if cursor is not None else None
+        reads = self._reads()
+        statement = self._statement(reads, user_id, id_)
+        lines: list[str] = []
+        room = MAX_RESPONSE_BYTES
+        try:
+            for entry in self._ledger(reads, user_id).recorded(statement.begin, statement.cut, after):
+                line = entry_line(salt(statement.salt_key, entry.id), entry_text(entry))
+                room -= response_bytes(line)
+                if room < 0:
+                    break
+                lines.append(line)
+                after = entry.id
+            else:
+                return "".join(lines), None
+        except Busy:
+            if not lines or after is None:
+                raise
+        return "".join(lines), cursors.after(after or "")
+
+    def proof(self, user_id: int, id_: str, outcome_id: str) -> str:
+        """Return all entries of an outcome in a statement, with their inclusion paths. Raises NotFound."""
+        reads = self._reads()
+        statement = self._statement(reads, user_id, id_)
+        index = subtrees(statement.tree_index)
+        by_subtree: defaultdict[int, set[str]] = defaultdict(set)
+        for each in self._ledger(reads, user_id).of_outcome(outcome_id):
+            if statement.begin <= instants.text(ulid.milliseconds(each)) < statement.cut:
+                by_subtree[bisect([subtree.first for subtree in index], each) - 1].add(each)
+        if not by_subtree:
+            raise NotFound
+        entries = [
+            entry
+            for number in sorted(by_subtree)
+            for entry in self._proved(reads, user_id, statement, index, number, by_subtree[number])
+        ]
+        head, signature = statement.text.partition(',"totals":')[0] + "}", statement.text[:-2].rpartition('"')[2]
+        return proof_text(head, signature, entries)
+
+    def _proved(
+        self, reads: Reads, user_id: int, statement: Statement, index: list[Subtree], number: int, ids: set[str]
+    ) -> list[ProofEntry]:
+        """Read the entries of one subtree again. Return those with these ids."""
+        end = sort_key(index[number + 1].first) if number + 1 < len(index) else statement.cut
+        recorded = self._ledger(reads, user_id).recorded(sort_key(index[number].first), end)
+        texts = {entry.id: entry_text(entry) for entry in islice(recorded, SUBTREE)}
+        salts = {each: salt(statement.salt_key, each) for each in texts}
+        leaves = [leaf(salts[each], text) for each, text in texts.items()]
+        if root_of(leaves) != index[number].root:
+            raise RuntimeError("the ledger does not have the entries of the statement any more")
+        [outer] = inclusion_paths([subtree.root for subtree in index], [number])
+        places = [place for place, each in enumerate(texts) if each in ids]
+        listed = [*texts]
+        return [
+            ProofEntry(number * SUBTREE + place, salts[listed[place]], texts[listed[place]], [*path, *outer])
+            for place, path in zip(places, inclusion_paths(leaves, places), strict=True)
+        ]
+
+    def _statement(self, reads: Reads, user_id: int, id_: str) -> Statement:
+        statement = self.table.read(reads, user_id, id_)
+        if statement is None:
+            raise NotFound
+        return statement
+
+    def _reads(self) -> Reads:
+        return Reads(self.dynamodb, READ_SECONDS, Busy)
+
+    def _ledger(self, reads: Reads, user_id: int) -> LedgerEntries:
+        return LedgerEntries(reads, self.outcomes, user_id)
+
+
+def _cursor_after(place: str) -> str:
+    return base64.urlsafe_b64encode(place.encode()).rstrip(b"=").decode()
+
+
+def _read_cursor(cursor: str) -> str:
+    """Return the place in a cursor. Raises BadRequest if `_cursor_after` does not write such a cursor."""
+    try:
+        place = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
+        if re.fullmatch("[0-9]{13}#[A-Za-z0-9@_+/-]+", place) and cursor == _cursor_after(place):
+            return place
+    except (binascii.Error, ValueError):
+        pass
+    raise BadRequest("Invalid cursor")

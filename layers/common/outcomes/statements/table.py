@@ -1,0 +1,240 @@
+"""The rows of the table of statements.
+
+user_id (HASH, S)       `42`; for public keys `keys`, see `published_keys`
+id (RANGE, S)           see below
+created_at              S, when the row was written, by DynamoDB's clock
+
+| id | row |
+|---|---|
+| `2026-10@Europe/Berlin` | a statement: from, cut S; salt_key B; content B, its text and its index (see `tree`) |
+| `listed#<instant>#2026-10@Europe/Berlin` | its entry in the list, in which later cuts have smaller instants: period,
+  timezone, from, cut, root, sha256 S; size N |
+| `unfinished#2026-10@Europe/Berlin` | the work on a statement with more entries than one call can read: salt_key,
+  content B; size N; epoch N, that of the row of imports |
+| `user` | key B, of the HMAC by which statements name the user |
+
+A long content is compressed, and divided among rows whose id has `#1` appended, and so on; parts N is their number.
+"""
+
+import zlib
+from base64 import b64decode, b64encode
+from typing import Any, NamedTuple
+
+from outcomes.aws.services import Item
+from outcomes.contract import instants
+from outcomes.statements.reads import Reads
+
+PART_BYTES = 300_000  # a row has at most 400 KB
+
+_LISTED = "listed#"
+_UNFINISHED = "unfinished#"
+_USER = "user"
+_LATEST = 10**13  # milliseconds since 1970; more digits would sort wrongly
+
+
+class Statement(NamedTuple):
+    """A stored statement. text: as it is served. tree_index: see `tree`."""
+
+    text: str
+    tree_index: bytes
+    salt_key: bytes
+    begin: str
+    cut: str
+
+
+class ListedStatement(NamedTuple):
+    """A statement's entry in the list. sha256: the digest of its bytes."""
+
+    period: str
+    timezone: str
+    begin: str
+    cut: str
+    size: int
+    root: str
+    sha256: str
+
+    @property
+    def id(self) -> str:
+        return f"{self.period}@{self.timezone}"
+
+    @property
+    def place(self) -> str:
+        return place(self.cut, self.id)
+
+
+class Unfinished(NamedTuple):
+    """The work on a statement so far. content: JSON text. size: the number of entries so far."""
+
+    content: str
+    salt_key: bytes
+    size: int
+    epoch: int
+    parts: int = 1
+
+
+def place(cut: str, id_: str) -> str:
+    """Return the sort key of a statement in the list: latest cut first, then by id."""
+    return f"{_LATEST - instants.read(cut):013d}#{id_}"
+
+
+class StatementsTable:
+    """Reads the rows, and returns the actions of transactions that write them. name: the table's name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def read(self, reads: Reads, user_id: int, id_: str) -> Statement | None:
+        row, content = self._read(reads, user_id, id_)
+        if not row:
+            return None
+        text, _, index = content.decode().partition("\n")
+        return Statement(text, b64decode(index), _bytes(row["salt_key"]), row["from"]["S"], row["cut"]["S"])
+
+    def read_unfinished(self, reads: Reads, user_id: int, id_: str) -> Unfinished | None:
+        try:
+            row, content = self._read(reads, user_id, _UNFINISHED + id_)
+        except zlib.error:  # another call replaced some of the rows meanwhile
+            return None
+        if not row:
+            return None
+        size, epoch, parts = (int(row[name]["N"]) for name in ("size", "epoch", "parts"))
+        return Unfinished(content.decode(), _bytes(row["salt_key"]), size, epoch, parts)
+
+    def read_user_key(self, reads: Reads, user_id: int) -> bytes | None:
+        """Return the key of the HMAC by which statements name the user. Return None before the first statement."""
+        row = self._get(reads, user_id, _USER)
+        return _bytes(row["key"]) if row else None
+
+    def read_list(self, reads: Reads, user_id: int, after: str = "", limit: int | None = None) -> list[ListedStatement]:
+        """Return a user's statements, latest cut first, then by id. after: the `place` of the last one before."""
+        query: dict[str, Any] = {
+            "TableName": self.name,
+            "ConsistentRead": True,
+            "KeyConditionExpression": "user_id = :user AND id BETWEEN :first AND :last",
+            "ExpressionAttributeValues": {
+                ":user": {"S": str(user_id)},
+                ":first": {"S": f"{_LISTED}{after}!" if after else _LISTED},
+                ":last": {"S": f"{_LISTED}~"},
+            },
+        }
+        found: list[ListedStatement] = []
+        while limit is None or len(found) < limit:
+            page = reads.call("Query", query | ({"Limit": limit - len(found)} if limit else {}))
+            found += filter(None, map(listed_statement, page["Items"]))
+            if "LastEvaluatedKey" not in page:
+                break
+            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        return found
+
+    def put_statement(
+        self, user_id: int, statement: Statement, listed: ListedStatement, now: str
+    ) -> list[dict[str, Any]]:
+        """Store a statement, if it is not stored yet."""
+        attributes: Item = {
+            "from": {"S": statement.begin},
+            "cut": {"S": statement.cut},
+            "salt_key": _binary(statement.salt_key),
+        }
+        content = f"{statement.text}\n{b64encode(statement.tree_index).decode()}"
+        first, *more = self._rows(user_id, listed.id, now, attributes, content)
+        entry = _row(user_id, _LISTED + listed.place, now) | {
+            "period": {"S": listed.period},
+            "timezone": {"S": listed.timezone},
+            "from": {"S": listed.begin},
+            "cut": {"S": listed.cut},
+            "size": {"N": str(listed.size)},
+            "root": {"S": listed.root},
+            "sha256": {"S": listed.sha256},
+        }
+        return [self._put(first, ConditionExpression="attribute_not_exists(id)"), *map(self._put, [*more, entry])]
+
+    def put_unfinished(self, user_id: int, id_: str, unfinished: Unfinished, now: str) -> list[dict[str, Any]]:
+        """Store the work on a statement, if no other call got further."""
+        size, epoch = ({"N": str(number)} for number in (unfinished.size, unfinished.epoch))
+        attributes: Item = {"size": size, "epoch": epoch, "salt_key": _binary(unfinished.salt_key)}
+        first, *more = self._rows(user_id, _UNFINISHED + id_, now, attributes, unfinished.content)
+        condition = {
+            "ConditionExpression": "attribute_not_exists(id) OR epoch <> :epoch OR #size < :size",
+            "ExpressionAttributeNames": {"#size": "size"},
+            "ExpressionAttributeValues": {":epoch": epoch, ":size": size},
+        }
+        return [self._put(first, **condition), *map(self._put, more)]
+
+    def delete_unfinished(self, user_id: int, id_: str, unfinished: Unfinished) -> list[dict[str, Any]]:
+        ids = _part_ids(_UNFINISHED + id_, unfinished.parts)
+        return [{"Delete": {"TableName": self.name, "Key": _key(user_id, each)}} for each in ids]
+
+    def put_user_key(self, user_id: int, key: bytes, now: str) -> dict[str, Any]:
+        row = _row(user_id, _USER, now) | {"key": _binary(key)}
+        return self._put(row, ConditionExpression="attribute_not_exists(id)")
+
+    def check_user_key(self, user_id: int, key: bytes) -> dict[str, Any]:
+        """Check that a user's key is still stored. An erasure deletes it, so nothing is stored after that."""
+        check = {"ConditionExpression": "#key = :key", "ExpressionAttributeNames": {"#key": "key"}}
+        check |= {"ExpressionAttributeValues": {":key": _binary(key)}}
+        return {"ConditionCheck": {"TableName": self.name, "Key": _key(user_id, _USER), **check}}
+
+    def _put(self, row: Item, **condition: Any) -> dict[str, Any]:
+        return {"Put": {"TableName": self.name, "Item": row, **condition}}
+
+    def _rows(self, user_id: int, id_: str, now: str, attributes: Item, content: str) -> list[Item]:
+        """Return the rows of a content. The first row has the attributes."""
+        packed = zlib.compress(content.encode(), 6)
+        parts = [packed[at : at + PART_BYTES] for at in range(0, len(packed), PART_BYTES)]
+        ids = _part_ids(id_, len(parts))
+        first, *more = [
+            _row(user_id, each, now) | {"content": _binary(part)} for each, part in zip(ids, parts, strict=True)
+        ]
+        return [first | attributes | {"parts": {"N": str(len(parts))}}, *more]
+
+    def _read(self, reads: Reads, user_id: int, id_: str) -> tuple[Item, bytes]:
+        """Return the first row of a content, which is empty if there is none, and the content. Raises zlib.error."""
+        first = self._get(reads, user_id, id_)
+        if not first:
+            return first, b""
+        more = [self._get(reads, user_id, each) for each in _part_ids(id_, int(first["parts"]["N"]))[1:]]
+        packed = b"".join([_bytes(row["content"]) for row in (first, *more) if row])
+        return first, zlib.decompress(packed)
+
+    def _get(self, reads: Reads, user_id: int, id_: str) -> Item:
+        item: Item = reads.call(
+            "GetItem", {"TableName": self.name, "Key": _key(user_id, id_), "ConsistentRead": True}
+        ).get("Item", {})
+        return item
+
+
+def listed_statement(row: Item) -> ListedStatement | None:
+    """Read a statement's entry in the list. Return None for any other row, or for none."""
+    if not row or not row["id"]["S"].startswith(_LISTED):
+        return None
+    period, timezone, begin, cut, root, sha256 = (
+        row[name]["S"] for name in ("period", "timezone", "from", "cut", "root", "sha256")
+    )
+    return ListedStatement(period, timezone, begin, cut, int(row["size"]["N"]), root, sha256)
+
+
+def text_of(row: Item) -> str | None:
+    """Return the text of a statement from its row, or None if further rows contain a part of it."""
+    if row["parts"]["N"] != "1":
+        return None
+    return zlib.decompress(_bytes(row["content"])).decode().partition("\n")[0]
+
+
+def _key(user_id: int, id_: str) -> Item:
+    return {"user_id": {"S": str(user_id)}, "id": {"S": id_}}
+
+
+def _row(user_id: int, id_: str, now: str) -> Item:
+    return _key(user_id, id_) | {"created_at": {"S": now}}
+
+
+def _part_ids(id_: str, parts: int) -> list[str]:
+    return [id_, *(f"{id_}#{number}" for number in range(1, parts))]
+
+
+def _binary(value: bytes) -> dict[str, str]:
+    return {"B": b64encode(value).decode()}
+
+
+def _bytes(attribute: dict[str, Any]) -> bytes:
+    return b64decode(attribute["B"])

@@ -1,0 +1,62 @@
+"""The tree of a statement's entries, with an index that lets a proof read few of the entries again.
+
+The index has two parts for each SUBTREE entries: the id of the first (16 bytes), and the root of their subtree (32
+bytes). The root of all entries is that of the tree of these roots, because SUBTREE is a power of two.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from outcomes.ledger import ulid
+from outcomes.statements.format import MerkleTree
+
+SUBTREE = 128
+"""Entries that are read again to prove one of them. They have at most 17 MB, if all of them amend metadata."""
+
+_ID_BYTES = 16
+_BYTES = _ID_BYTES + 32
+
+
+class Subtree(NamedTuple):
+    """An entry of the index. first: the id of its first entry."""
+
+    first: str
+    root: bytes
+
+
+class IndexedTree:
+    """The tree while entries are added. leaves: those of the subtree that is not complete yet."""
+
+    def __init__(self, index: bytes = b"", leaves: Iterable[bytes] = ()) -> None:
+        self.index = index
+        self.leaves = list(leaves)
+
+    def add(self, id_: str, leaf: bytes) -> None:
+        if not self.leaves:
+            self.index += ulid.number(id_).to_bytes(_ID_BYTES)
+        self.leaves.append(leaf)
+        if len(self.leaves) == SUBTREE:
+            self._close()
+
+    def finish(self) -> bytes:
+        """Complete the index. Return the root."""
+        if self.leaves:
+            self._close()
+        return root_of(subtree.root for subtree in subtrees(self.index))
+
+    def _close(self) -> None:
+        self.index += root_of(self.leaves)
+        self.leaves = []
+
+
+def subtrees(index: bytes) -> list[Subtree]:
+    """Read a complete index."""
+    parts = [index[at : at + _BYTES] for at in range(0, len(index), _BYTES)]
+    return [Subtree(ulid.from_number(int.from_bytes(part[:_ID_BYTES])), part[_ID_BYTES:]) for part in parts]
+
+
+def root_of(leaves: Iterable[bytes]) -> bytes:
+    tree = MerkleTree()
+    for leaf in leaves:
+        tree.append(leaf)
+    return tree.root()

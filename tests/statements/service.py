@@ -1,0 +1,83 @@
+"""Call the routes of statements, and verify what they return with the client's verifier."""
+
+import json
+from typing import Any
+
+from outcomes_client.statements import Verified, verify
+
+from functions.statement_keys import app as statement_keys
+from functions.statements import app
+from tests.events import proxy_event, session
+
+BERLIN = "Europe/Berlin"
+ID = "/api/statements/{id}"
+
+
+def call(
+    method: str, path: str, user_id: int = 42, caller: Any = None, **event: Any
+) -> tuple[int, str, dict[str, str]]:
+    made = proxy_event(method, path, authorizer=caller or session(user_id), **event)
+    response = app.handler(made, None)
+    return response["statusCode"], response["body"], response["headers"]
+
+
+def ask(period: Any, timezone: Any = BERLIN, user_id: int = 42, caller: Any = None) -> tuple[int, Any]:
+    """Request a statement. Return the status, and the text of the statement or the error."""
+    body = {"period": period, "timezone": timezone}
+    status, text, _ = call("POST", "/api/statements", user_id, caller, body=body)
+    return status, text if status == 200 else json.loads(text)
+
+
+def made(period: str, timezone: str = BERLIN, user_id: int = 42) -> str:
+    """Request a statement until all that are missing before it are made. Return its text."""
+    for _ in range(100):
+        status, text = ask(period, timezone, user_id)
+        if (status, text) != (503, {"error": "Still adding up"}):
+            assert status == 200, text
+            return str(text)
+    raise AssertionError("a hundred requests do not make it")
+
+
+def in_path(id_: str) -> dict[str, str]:
+    return {"id": id_.replace("/", "~").replace("+", ".")}
+
+
+def entries(id_: str, user_id: int = 42) -> str:
+    """Read the parts of a statement's entries."""
+    parts: list[str] = []
+    query: dict[str, str | list[str]] | None = None
+    while True:
+        status, text, headers = call("GET", f"{ID}/entries", user_id, parameters=in_path(id_), query=query)
+        assert status == 200, text
+        parts.append(text)
+        if "Next-Cursor" not in headers:
+            return "".join(parts)
+        query = {"cursor": headers["Next-Cursor"]}
+
+
+def proof(id_: str, outcome: str, user_id: int = 42) -> tuple[int, str]:
+    status, text, _ = call("GET", f"{ID}/proof", user_id, parameters=in_path(id_), query={"outcome": outcome})
+    return status, text
+
+
+def keys() -> str:
+    response = statement_keys.handler(proxy_event("GET", "/.well-known/outcomes-keys.json", authorizer=None), None)
+    assert (response["statusCode"], response["headers"]["Access-Control-Allow-Origin"]) == (200, "*")
+    return str(response["body"])
+
+
+def verified(text: str, previous: str | None = None, outcome: str | None = None, user_id: int = 42) -> Verified:
+    """Verify a statement with its entries, the statement before it, and perhaps the proof of an outcome."""
+    id_ = json.loads(text)["id"]
+    assert call("GET", ID, user_id, parameters=in_path(id_))[:2] == (200, text)
+    proven = None
+    if outcome is not None:
+        status, proven = proof(id_, outcome, user_id)
+        assert status == 200, proven
+    return verify(
+        text.encode(),
+        keys=keys().encode(),
+        entries=entries(id_, user_id).encode(),
+        previous=previous.encode() if previous else None,
+        proof=proven.encode() if proven else None,
+    )

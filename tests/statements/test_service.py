@@ -1,0 +1,605 @@
+"""Statements that the service makes: their chains, entries and sums, concurrent requests, failures and erasure."""
+
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from decimal import Decimal
+from threading import Lock
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from outcomes.aws.connection import Connection
+from outcomes.aws.replies import Reply
+from outcomes.contract import instants, period
+from outcomes.contract.models import NewOutcome
+from outcomes.ledger import correction_entries
+from outcomes.statements import chain, table, tree
+from outcomes.totals.imports import Imports
+
+from functions.statements import app
+from functions.summarize_outcomes import app as summarize_outcomes
+from functions.summarize_outcomes.app import store
+from tests.aws import aws_client
+from tests.corrections import OWNER, correct
+from tests.events import KEY, agent, proxy_event, session
+from tests.people import record, rows_of
+from tests.statements.conftest import Clock
+from tests.statements.service import BERLIN, ID, ask, call, entries, in_path, keys, made, proof, verified
+
+pytestmark = pytest.mark.usefixtures("no_waiting")
+
+AMEND = {"type": "amend", "reason": "A typo"}
+MONTHS = {
+    "2026-09": "2026-09-30T22:00:00.000Z",
+    "2026-10": "2026-10-31T23:00:00.000Z",
+    "2026-11": "2026-11-30T23:00:00.000Z",
+}
+"""Months of Berlin, and when they end."""
+
+
+def september(clock: Clock) -> str:
+    """Record an outcome in September, and set the clock to a day in November. Return its id."""
+    clock.at("2026-09-15T12:00:00Z")
+    id_ = record(valueUsd=10)
+    clock.at("2026-11-20T12:00:00Z")
+    return id_
+
+
+def head(text: str) -> Any:
+    return json.loads(text)
+
+
+def texts(id_: str) -> list[Any]:
+    return [json.loads(json.loads(line)["text"]) for line in entries(id_).splitlines()]
+
+
+# ── What a statement contains ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def live(clock: Clock, draw: random.Random) -> list[str]:
+    """Record outcomes and corrections from September to November. Return the outcomes' ids."""
+    ids: list[str] = []
+    at = instants.read("2026-09-10T00:00:00Z")
+    while at < instants.read("2026-11-25T00:00:00Z"):
+        at += draw.randrange(6 * 24 * 60 * 60 * 1000)
+        clock.now = at
+        happened = instants.text(at - draw.randrange(30 * 24 * 60 * 60 * 1000))
+        if not ids or draw.random() < 0.5:
+            value, agent_id = draw.choice([None, 0, 12.5, -3, 1e14]), draw.choice([None, 7, 12])
+            occurred_at = draw.choice([None, happened])
+            ids.append(record(occurredAt=occurred_at, title=f"Deal {at}", valueUsd=value, agentId=agent_id))
+            continue
+        changes: dict[str, Any] = {
+            "title": "New",
+            "valueUsd": draw.choice([None, 7]),
+            "agentId": 8,
+            "occurredAt": happened,
+        }
+        changes |= {"metadata": {"at": at}, "description": draw.choice([None, "x\u2028y"])}
+        some = {name: changes[name] for name in draw.sample([*changes], draw.randint(1, 3))}
+        kind = draw.choice(["amend", "amend", "amend", "void", "confirm", "dispute", "uphold"])
+        body = {"type": kind, "reason": "So"} | ({"changes": some} if kind == "amend" else {})
+        correct(draw.choice(ids), OWNER if kind in ("confirm", "dispute") else KEY, body)
+    return ids
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_totals_and_all_adjustments_of_a_month_are_its_summary(clock: Clock, seed: int) -> None:
+    draw = random.Random(seed)  # noqa: S311 (tests need no secret numbers)
+    ids = live(clock, draw)
+    clock.at("2026-12-20T12:00:00Z")
+    statements = [head(made(month)) for month in MONTHS]
+    previous = None
+    for month in MONTHS:
+        text = made(month)
+        recorded = [id_ for id_ in ids if any(id_ == each["id"] for each in texts(f"{month}@{BERLIN}"))]
+        verified(text, previous, draw.choice(recorded) if recorded else None)
+        previous = text
+    touched = {(each["from"], each["cut"]) for each in statements}
+    touched |= {(each["from"], each["to"]) for statement in statements for each in statement["adjustments"]}
+    for begin, end in touched:
+        found = [each["totals"] for each in statements if (each["from"], each["cut"]) == (begin, end)]
+        found += [
+            each["totals"]
+            for statement in statements
+            for each in statement["adjustments"]
+            if (each["from"], each["to"]) == (begin, end)
+        ]
+        query = {"timezone": BERLIN, "from": begin, "to": end}
+        event = proxy_event("GET", authorizer=OWNER, query=query)
+        summary = json.loads(summarize_outcomes.handler(event, None)["body"], parse_float=Decimal)
+        for name in ("confirmed", "disputed", "voided"):
+            assert summed([each[name] for each in found]) == (summary[name]["count"], summary[name]["value_usd"])
+        assert summed(found) == (summary["count"], summary["value_usd"])
+        for by, key in (("by_type", "outcome_type"), ("by_agent", "agent_id")):
+            rows: Counter[Any] = Counter()
+            for row in (row for each in found for row in each[by]):
+                rows[row[key]] += row["count"]
+            assert {key: count for key, count in rows.items() if count} == {
+                row[key]: row["count"] for row in summary[by]
+            }
+
+
+def summed(totals: list[Any]) -> tuple[int, Decimal]:
+    return sum(each["count"] for each in totals), sum((Decimal(each["value_usd"]) for each in totals), Decimal())
+
+
+def test_an_outcome_recorded_at_the_cut_belongs_to_the_next_period(clock: Clock) -> None:
+    cut = instants.read(MONTHS["2026-10"])
+    outcome = NewOutcome.parse({"outcomeType": "deal_closed", "title": "x", "userId": Decimal(42)}, session_user=None)
+    before, at = (store.add(outcome, "key", milliseconds=cut - early) for early in (1, 0))
+    clock.at("2026-12-20T12:00:00Z")
+    for month, id_ in (("2026-10", before), ("2026-11", at)):
+        made(month)
+        [entry] = texts(f"{month}@{BERLIN}")
+        assert (entry["id"], entry["created_at"]) == (id_, entry["occurred_at"])
+    assert entry["created_at"] == MONTHS["2026-10"]
+    assert head(made("2026-10"))["cut"] == head(made("2026-11"))["from"] == MONTHS["2026-10"]
+
+
+def test_what_happens_later_changes_no_entry(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(correction_entries, "MAX_HISTORY", 2)  # so that the item does not list the first corrections
+    id_ = september(clock)
+    clock.at("2026-09-20T12:00:00Z")
+    correct(id_, KEY, AMEND | {"changes": {"title": "Second", "metadata": None}})
+    correct(id_, KEY, AMEND | {"changes": {"description": "Third"}})
+    clock.at("2026-11-20T12:00:00Z")
+    text, lines = made("2026-09"), entries(f"2026-09@{BERLIN}")
+    for changes in ({"title": "Fourth", "valueUsd": 3}, {"description": None}, {"metadata": {"b": 2}}):
+        assert correct(id_, KEY, AMEND | {"changes": changes})[0] == 200
+    assert correct(id_, OWNER, {"type": "dispute", "reason": "No"})[0] == 200
+    assert correct(id_, agent("correct"), AMEND | {"changes": {"title": "Fifth"}})[0] == 200
+    assert (made("2026-09"), entries(f"2026-09@{BERLIN}")) == (text, lines)
+    verified(text, outcome=id_)
+    clock.at("2026-12-20T12:00:00Z")
+    made("2026-11")
+    before = {"status": "disputed", "value_usd": "3", "outcome_type": "deal_closed", "agent_id": 7}
+    last = texts(f"2026-11@{BERLIN}")[-1]
+    assert last["before"] == last["after"] == before | {"occurred_at": texts(f"2026-09@{BERLIN}")[0]["created_at"]}
+
+
+def test_chains_of_each_length_and_zone_are_separate(clock: Clock) -> None:
+    september(clock)
+    clock.at("2027-02-01T12:00:00Z")
+    for zone in (BERLIN, "UTC", "Etc/GMT+5", "Asia/Kathmandu"):
+        for periods in (["2026-09", "2026-10"], ["2026-Q3", "2026-Q4"], ["2026"]):
+            previous = None
+            for each in periods:
+                text = made(each, zone)
+                assert verified(text, previous).head["id"] == f"{each}@{zone}"
+                assert (head(text)["previous"] is None) == (previous is None)
+                previous = text
+    first = head(made("2026-09"))
+    assert (first["from"], first["cut"], first["size"]) == ("2026-08-31T22:00:00.000Z", MONTHS["2026-09"], 1)
+    assert {row["user"] for row in (first, head(made("2026", "UTC")))} == {first["user"]}
+    assert head(made("2026-10"))["size"] == 0
+
+
+def test_the_list_has_the_latest_cut_first_then_ids(clock: Clock) -> None:
+    september(clock)
+    clock.at("2027-02-01T12:00:00Z")
+    for each, zone in (("2026-12", "UTC"), ("2026-12", BERLIN), ("2026-Q4", "UTC"), ("2026", "UTC")):
+        made(each, zone)
+    found: list[Any] = []
+    query: dict[str, str | list[str]] = {"limit": "3"}
+    while query.get("cursor", "first") is not None:
+        page = json.loads(call("GET", "/api/statements", query=query)[1])
+        found += page["statements"]
+        query["cursor"] = page["next_cursor"]
+    assert found == sorted(found, key=lambda each: (-instants.read(each["cut"]), each["id"]))
+    assert [each["id"] for each in found[:4]] == ["2026-12@UTC", "2026-Q4@UTC", "2026@UTC", f"2026-12@{BERLIN}"]
+    assert len(found) == 4 + 4 + 2 + 1
+    whole = head(made("2026-12"))
+    assert found[3] == {name: whole[name] for name in ("id", "period", "timezone", "cut", "size", "root")}
+    assert json.loads(call("GET", "/api/statements", user_id=43)[1]) == {"statements": [], "next_cursor": None}
+
+
+def test_changed_rules_of_a_zone_change_no_period_of_a_chain(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    september(clock)
+    first = made("2026-09")
+    clock.at("2026-11-20T12:00:00Z")
+    record(occurredAt="2026-09-30T22:30:00Z", title="In October by the rules of old, in September by the new ones")
+    record(occurredAt="2026-09-30T21:30:00Z")
+    utc = period.time_zone("UTC")
+    monkeypatch.setattr("outcomes.statements.calendar.time_zone", lambda _name: utc)
+    second = made("2026-10")
+    verified(second, first)
+    clock.at("2026-12-20T12:00:00Z")
+    third = made("2026-11")
+    verified(third, second)
+    ends = [(each["from"], each["cut"]) for each in map(head, (first, second, third))]
+    assert [end for _, end in ends] == [MONTHS["2026-09"], "2026-11-01T00:00:00.000Z", "2026-12-01T00:00:00.000Z"]
+    assert [(each["from"], each["to"]) for each in head(third)["adjustments"]] == ends[:2]
+
+
+def test_50_amends_of_metadata_are_part_of_a_statement_and_a_proof(clock: Clock) -> None:
+    id_ = september(clock)
+    clock.at("2026-09-16T12:00:00Z")
+    for number in range(50):
+        assert correct(id_, KEY, AMEND | {"changes": {"metadata": {"a": f"{number:064000}"}}})[0] == 200
+    clock.at("2026-11-20T12:00:00Z")
+    assert len(verified(made("2026-09"), outcome=id_).entries) == 51
+
+
+# ── One call after another ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_call_makes_few_statements_and_reads_few_entries_and_the_next_one_goes_on(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chain, "MAX_ENTRIES", 5)
+    monkeypatch.setattr(chain, "MAX_STATEMENTS", 2)
+    monkeypatch.setattr(tree, "SUBTREE", 4)
+    monkeypatch.setattr("outcomes.statements.stored.SUBTREE", 4)
+    monkeypatch.setattr(table, "PART_BYTES", 100)  # several rows for each statement
+    clock.at("2026-09-15T12:00:00Z")
+    ids = [record(agentId=number + 1, occurredAt="2026-08-15T12:00:00Z") for number in range(12)]
+    clock.at("2026-10-15T12:00:00Z")
+    for id_ in ids[:7]:
+        correct(id_, KEY, AMEND | {"changes": {"title": "New"}})
+    clock.at("2027-02-15T12:00:00Z")
+    answers = [ask("2027-01")[0]]
+    while answers[-1] == 503:
+        assert len(answers) < 20
+        answers.append(ask("2027-01")[0])
+    assert answers == [503] * 4 + [200]
+    verified(made("2026-10"), made("2026-09"), ids[6])
+    verified(made("2026-09"), outcome=ids[11])
+    verified(made("2027-01"))
+    assert not [row for row in rows_of(42)["StatementsTable"] if row["id"]["S"].startswith("unfinished")]
+
+
+def test_unfinished_work_does_not_count_after_an_import(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain, "MAX_ENTRIES", 1)
+    september(clock)
+    clock.at("2026-09-20T12:00:00Z")
+    record()
+    clock.at("2026-11-20T12:00:00Z")
+    assert ask("2026-09")[0] == 503
+    imports(Imports(epoch=1, changes=1))
+    clock.at("2026-09-10T12:00:00Z")
+    imported = record()
+    clock.at("2026-11-20T12:00:00Z")
+    text = made("2026-09")
+    assert head(text)["size"] == 3
+    verified(text, outcome=imported)
+
+
+def test_an_import_and_a_statement_exclude_each_other(clock: Clock) -> None:
+    september(clock)
+    imports(Imports(epoch=1, runs={"r1": clock.now + 60_000}, changes=1))
+    assert ask("2026-09") == (503, {"error": "Still adding up"})
+    clock.now += 120_000  # the import's block has expired
+    text = made("2026-09")
+    assert imports() == Imports(1, {"r1": clock.now - clock.now % 1 and imports().runs["r1"]}, 3, MONTHS["2026-09"])
+    made("2026-10")
+    assert imports().cut == MONTHS["2026-10"]
+    made("2026-09", "UTC")
+    assert imports().cut == MONTHS["2026-10"]  # never earlier
+    verified(text)
+
+
+def test_an_import_that_begins_meanwhile_wins(clock: Clock) -> None:
+    september(clock)
+
+    def begin(call: int) -> None:
+        if call == 2:  # the first transaction publishes the key
+            imports(Imports(epoch=1, runs={"r1": clock.now + 10**9}, changes=1))
+
+    with before_each("TransactWriteItems", begin):
+        assert ask("2026-09") == (503, {"error": "Still adding up"})
+    assert "StatementsTable" not in rows_of(42)
+
+
+def imports(row: Imports | None = None) -> Imports:
+    """Write or read the user's row of imports."""
+    key = {"user_id": {"S": "42"}, "stretch": {"S": "import"}}
+    if row:
+        aws_client("dynamodb").put_item(TableName="TotalsTable", Item=key | row.item())
+    return Imports.of(aws_client("dynamodb").get_item(TableName="TotalsTable", Key=key).get("Item", {}))
+
+
+@contextmanager
+def before_each(operation: str | None, function: Callable[[int], None]) -> Iterator[list[str]]:
+    """Call a function before each call of an operation (None: of any) to AWS. Yield the operations that were called."""
+    called: list[str] = []
+    post = Connection.post
+
+    def meet(connection: Connection, headers: Mapping[str, str], *request: Any, **more: Any) -> Reply:
+        name = headers["x-amz-target"].rpartition(".")[2]
+        if operation in (None, name):
+            called.append(name)
+            function(len(called))
+        return post(connection, headers, *request, **more)
+
+    with patch.object(Connection, "post", meet):
+        yield called
+
+
+class Killed(BaseException):
+    """The function was killed."""
+
+
+def test_a_request_that_is_killed_before_any_of_its_calls_leaves_a_whole_chain(clock: Clock) -> None:
+    september(clock)
+    clock.at("2026-12-20T12:00:00Z")
+    for last in range(1, 1000):
+
+        def kill(call: int, last: int = last) -> None:
+            if call == last:
+                raise Killed
+
+        with before_each(None, kill) as calls:
+            try:
+                status, text = ask("2026-11")
+            except Killed:
+                continue
+        assert (status, len(calls) < last) == (200, True)
+        break
+    for month, before in (("2026-09", None), ("2026-10", "2026-09"), ("2026-11", "2026-10")):
+        verified(made(month), made(before) if before else None)
+    assert made("2026-11") == text
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_an_answer_that_is_lost_is_a_500_and_the_next_call_returns_the_statement(clock: Clock, lost: bool) -> None:
+    september(clock)
+    post = Connection.post
+
+    def lose(connection: Connection, headers: Mapping[str, str], body: bytes, *request: Any, **more: Any) -> Reply:
+        if headers["x-amz-target"].endswith("TransactWriteItems") and b"listed#" in body:
+            if lost:
+                post(connection, headers, body, *request, **more)
+            raise TimeoutError("timed out")
+        return post(connection, headers, body, *request, **more)
+
+    with patch.object(Connection, "post", lose):
+        assert ask("2026-09") == (500, {"error": "Failed to make or read a statement"})
+    verified(made("2026-09"))
+
+
+def test_first_requests_at_once_get_the_same_bytes(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    september(clock)
+    lock, post = Lock(), Connection.post
+
+    def one_at_a_time(*request: Any, **more: Any) -> Reply:
+        with lock:
+            return post(*request, **more)
+
+    monkeypatch.setattr(Connection, "post", one_at_a_time)
+    with ThreadPoolExecutor(40) as threads:
+        answers = Counter(threads.map(lambda _: ask("2026-10"), range(200)))
+    [(answer, times)] = answers.items()
+    assert (answer[0], times) == (200, 200)
+    verified(answer[1], made("2026-09"))
+    rows = rows_of(42)["StatementsTable"]
+    assert len(rows) == 2 + 2 + 1  # two statements, their entries in the list, and the key of the pseudonym
+
+
+# ── Keys ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_new_secret_within_a_chain_ends_the_previous_key_and_both_verify(clock: Clock) -> None:
+    september(clock)
+    assert json.loads(keys()) == {"keys": []}
+    first = made("2026-09")
+    secrets = aws_client("secretsmanager")
+    secrets.put_secret_value(SecretId="StatementSecret", SecretString="another secret")
+    clock.at("2026-11-21T12:00:00Z")
+    second = made("2026-10")
+    verified(first)
+    verified(second, first)
+    old, new = json.loads(keys())["keys"]
+    assert (old["valid_from"], new["valid_from"]) == (head(first)["issued_at"], head(second)["issued_at"])
+    assert (old["valid_until"], new["valid_until"]) == ("2026-11-21T12:02:00.000Z", None)
+    # The old text again: its key has ended.
+    secrets.put_secret_value(SecretId="StatementSecret", SecretString="the secret of the tests")
+    clock.at("2026-12-20T12:00:00Z")
+    assert ask("2026-11")[0] == 500
+    secrets.put_secret_value(SecretId="StatementSecret", SecretString="a third secret")
+    verified(made("2026-11"), second)
+
+
+def test_a_call_with_the_text_of_before_a_rotation_does_not_end_the_new_key(clock: Clock) -> None:
+    september(clock)
+    secrets = aws_client("secretsmanager")
+
+    def rotate(call: int) -> None:
+        """Let another user get a statement with a new secret, after this call has read the old one."""
+        if call == 3:  # the first two queries read the list of statements and the first entry, this one the keys
+            secrets.put_secret_value(SecretId="StatementSecret", SecretString="another secret")
+            clock.at("2026-09-15T12:00:00Z")
+            record(43)
+            clock.at("2026-11-20T12:00:01Z")
+            made("2026-09", user_id=43)
+
+    with before_each("Query", rotate):
+        verified(ask("2026-09")[1])
+    ends = [each["valid_until"] for each in json.loads(keys())["keys"]]
+    assert sorted(ends, key=str) == ["2026-11-20T12:02:01.000Z", None]
+    verified(made("2026-10", user_id=43), user_id=43)
+
+
+def test_the_secret_of_an_empty_text_signs_nothing(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    september(clock)
+    monkeypatch.setattr(app.statements.secrets_manager, "call", lambda *_: {"SecretString": "", "CreatedDate": 0})
+    assert ask("2026-09")[0] == 500
+
+
+# ── Erasure ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def erase() -> None:
+    """Delete all rows of the user, as a portion of an erasure does."""
+    for name, attributes in KEYS.items():
+        for row in rows_of(42).get(name, []):
+            aws_client("dynamodb").delete_item(TableName=name, Key={each: row[each] for each in attributes})
+
+
+KEYS = {
+    "StatementsTable": ("user_id", "id"),
+    "TotalsTable": ("user_id", "stretch"),
+    "OutcomesTable": ("user_id", "created_at"),
+}
+
+
+def test_an_erasure_between_any_two_calls_leaves_no_statement_that_is_served_later(clock: Clock) -> None:
+    for last in range(1, 1000):
+        clock.at("2026-09-15T12:00:00Z")
+        record(title="Secret")
+        clock.at("2026-11-20T12:00:00Z")
+        user = head(made("2026-09"))["user"]
+
+        def erase_then(call: int, last: int = last) -> None:
+            if call == last:
+                erase()
+
+        with before_each(None, erase_then) as calls:
+            status, answer = ask("2026-10")
+        if len(calls) < last:
+            break
+        assert status in {200, 409, 503}, answer
+        assert status != 200 or head(answer)["user"] == user
+        assert "StatementsTable" not in rows_of(42)
+        assert call("GET", f"{ID}/entries", parameters=in_path(f"2026-09@{BERLIN}"))[0] == 404
+        assert call("GET", ID, parameters=in_path(f"2026-09@{BERLIN}"))[0] == 404
+    assert last > 8
+
+
+def test_a_later_user_of_the_same_id_has_another_name_and_a_new_chain(clock: Clock) -> None:
+    september(clock)
+    first = head(made("2026-10"))
+    erase()
+    clock.at("2026-10-15T12:00:00Z")
+    record()
+    clock.at("2026-11-20T12:00:00Z")
+    second = made("2026-10")
+    verified(second)
+    assert head(second)["user"] != first["user"]
+    assert head(second)["previous"] is None
+    assert ask("2026-09")[0] == 409
+
+
+# ── Requests that are refused ─────────────────────────────────────────────────────────────────────────────────────────
+
+WORDS = {
+    "period": "must be a month, quarter or year such as 2026-10, 2026-Q4 or 2026",
+    "timezone": "must be an IANA time zone, such as Europe/Berlin, or null",
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(
+            ("period", value)
+            for value in (None, 2026, "", "2026-13", "2026-00", "2026-1", "2026-Q5", "2026-Q0", "1969")
+        ),
+        *(("period", value) for value in ("9999", "2026-10 ", "2026-10\n", "٢٠٢٦", "2026-10@UTC", ["2026"])),
+        *(("timezone", value) for value in (1, "", "localtime", "Europe/berlin", "../UTC", "Mars/Olympus", "UTC#1")),
+    ],
+)
+def test_a_malformed_field_is_a_400_with_its_rule(clock: Clock, field: str, value: Any) -> None:
+    assert clock
+    body = {"period": "2026-10", "timezone": "UTC"} | {field: value}
+    status, answer = ask(**body)
+    assert (status, answer) == (
+        400,
+        {"error": f"Invalid {field}", "details": [{"field": field, "message": WORDS[field]}]},
+    )
+
+
+def test_unknown_fields_are_ignored_and_the_zone_is_utc_by_default(clock: Clock) -> None:
+    september(clock)
+    body = {"period": "2026-09", "zone": "UTC"}
+    status, text, headers = call("POST", "/api/statements", body=body)
+    assert (status, head(text)["timezone"], headers["Ignored-Fields"]) == (200, "UTC", "zone")
+
+
+@pytest.mark.parametrize(
+    ("at", "wanted", "message"),
+    [
+        ("2026-10-31T23:09:59.999Z", "2026-10", "can be requested from 2026-10-31T23:10:00.000Z on"),
+        ("2026-10-31T23:09:59.999Z", "2026-Q4", "can be requested from 2026-12-31T23:10:00.000Z on"),
+        ("2026-10-31T23:09:59.999Z", "9998", "can be requested from 9998-12-31T23:10:00.000Z on"),
+        ("2026-10-31T23:10:00Z", "2026-08", "is before the first entry"),
+        ("2026-10-31T23:10:00Z", "1970", "is before the first entry"),
+        ("2026-10-31T23:10:00Z", "2026-10", None),
+    ],
+)
+@pytest.mark.parametrize("has_statement", [True, False])
+def test_a_period_that_is_not_over_or_before_the_first_entry_is_a_409(
+    clock: Clock, at: str, wanted: str, message: str | None, has_statement: bool
+) -> None:
+    september(clock)
+    if has_statement:
+        made("2026-09")
+    clock.at(at)
+    status, answer = ask(wanted)
+    details = {"error": "Not possible", "details": [{"field": "period", "message": message}]}
+    assert (status, status == 200 or answer) == (409 if message else 200, details if message else True)
+
+
+def test_a_user_without_entries_has_no_statement(clock: Clock) -> None:
+    clock.at("2026-11-20T12:00:00Z")
+    details = [{"field": "period", "message": "is before the first entry"}]
+    assert ask("2026-10") == (409, {"error": "Not possible", "details": details})
+    assert rows_of(42) == {}
+
+
+@pytest.mark.parametrize(
+    "id_",
+    [
+        "",
+        "x",
+        "2026-09",
+        "2026-09@UTC",
+        "2026-09@Europe~Berlin#1",
+        "listed#",
+        "user",
+        "2026-09@",
+        "2026-11@Europe~Berlin",
+    ],
+)
+@pytest.mark.parametrize("part", ["", "/entries", "/proof"])
+def test_an_unknown_id_is_a_404_also_if_a_row_has_it(clock: Clock, id_: str, part: str) -> None:
+    outcome = september(clock)
+    made("2026-09")
+    assert call("GET", ID + part, parameters={"id": id_}, query={"outcome": outcome})[0] == 404
+
+
+def test_another_users_statement_and_outcome_are_a_404(clock: Clock) -> None:
+    outcome = september(clock)
+    clock.at("2026-09-20T12:00:00Z")
+    theirs = record(43)
+    clock.at("2026-11-20T12:00:00Z")
+    later = record()
+    made("2026-09")
+    made("2026-09", user_id=43)
+    id_ = f"2026-09@{BERLIN}"
+    assert proof(id_, outcome)[0] == 200
+    for other in (theirs, later, "", "x", outcome.lower()):
+        assert proof(id_, other)[0] == 404
+    assert call("GET", f"{ID}/proof", parameters=in_path(id_))[:2] == (400, '{"error":"Invalid outcome"}')
+    assert call("GET", ID, 44, parameters=in_path(id_))[0] == 404
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "AAAA", "MDAwMDAwMDAwMDAwMA"])
+def test_a_cursor_that_no_page_had_is_a_400(clock: Clock, cursor: str) -> None:
+    september(clock)
+    made("2026-09")
+    for path in ("/api/statements", f"{ID}/entries"):
+        status, answer, _ = call("GET", path, parameters=in_path(f"2026-09@{BERLIN}"), query={"cursor": cursor})
+        assert (status, answer) == (400, '{"error":"Invalid cursor"}')
+
+
+@pytest.mark.parametrize("caller", [KEY, KEY | {"reads": "42"}, agent("record"), agent("correct backfill")], ids=str)
+def test_only_the_owner_and_agents_that_may_read_get_a_statement(clock: Clock, caller: Any) -> None:
+    september(clock)
+    assert ask("2026-09", caller=caller)[0] == 403
+    assert "StatementsTable" not in rows_of(42)
+    assert ask("2026-09", caller=agent("read")) == ask("2026-09", caller=session(42))
