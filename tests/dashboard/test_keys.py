@@ -483,6 +483,8 @@ def test_agents_are_called_by_the_names_that_the_feed_uses(open_keys: Open, page
     expect(bound.first).to_have_text("for Cleo only")
     new_key(page)
     agent.select_option("Another agent, by its number")
+    button(page, "Make key").click()
+    expect(page.get_by_label("Agent number")).to_be_focused()  # an empty field does not mean any agent
     page.get_by_label("Agent number").fill("19")
     button(page, "Make key").click()
     expect(bound.first).to_have_text("for Agent 19 only")

@@ -28,27 +28,23 @@ const input = (/** @type {Attributes} */ attributes) => html("input", { autocomp
  * @param {Key[]} keys
  */
 function agentFields(agents, keys) {
-  const number = field(
-    "agentId",
-    "Agent number",
-    "The key records for this agent only. Leave it empty for any of your agents.",
-    input({ type: "number", min: 1, step: 1 }),
-  );
-  const typed = () => number.controls[0].value;
   const known = new Set([...agents.ids, ...keys.flatMap(({ agent_id }) => agent_id ?? [])]);
-  if (!known.size) return { fields: [number], value: typed };
+  const typed = input({ type: "number", min: 1, step: 1 });
+  const help = `The key records for this agent only.${known.size ? "" : " Leave it empty for any of your agents."}`;
+  const number = field("agentId", "Agent number", help, typed);
+  if (!known.size) return { fields: [number], value: () => typed.value };
   const named = [...known].map((id) => [String(id), agents.name(id)]).sort(([, a], [, b]) => a.localeCompare(b));
   const options = [["", "Any of your agents"], ...named, [OTHER, "Another agent, by its number"]];
   const select = html("select", {}, ...options.map(([value, words]) => html("option", { value }, words)));
   const which = field("agent", "Agent", "The key records for this agent only.", select);
   const showNumber = () => {
-    number.element.hidden = select.value !== OTHER;
-    // A hidden number must not stop the form.
-    if (number.element.hidden) number.controls[0].value = "";
+    typed.required = select.value === OTHER; // without a number, the key would be for any agent
+    number.element.hidden = !typed.required;
+    if (!typed.required) typed.value = ""; // an invalid number would stop the form
   };
   select.addEventListener("change", showNumber);
   showNumber();
-  return { fields: [which, number], value: () => (select.value === OTHER ? typed() : select.value) };
+  return { fields: [which, number], value: () => (select.value === OTHER ? typed.value : select.value) };
 }
 
 /**

@@ -3,6 +3,8 @@ import { button, buttons, html } from "../shared/dom.js";
 /** @import {NewKey} from "./api.js" */
 /** @import {Snippet} from "./snippets.js" */
 
+const PASTE = "Paste it where your agent runs";
+
 /** A text that the viewer can copy, which no attribute contains. */
 class Copyable {
   #text = html("textarea", { readonly: true, spellcheck: "false" });
@@ -21,6 +23,7 @@ class Copyable {
   }
 
   async #copy() {
+    this.#status.textContent = ""; // so that a second copy is announced too
     let words = `Copied: ${this.#label}.`;
     try {
       await navigator.clipboard.writeText(this.#text.value);
@@ -47,8 +50,8 @@ function choices(snippets) {
   const all = snippets.map(({ place }, index) => button(place, () => choose(index)));
   choose(0);
   return [
-    html("h4", { id: "where" }, "Paste it where your agent runs"),
-    html("div", { class: "buttons places", role: "group", "aria-labelledby": "where" }, ...all),
+    html("h4", {}, PASTE),
+    html("div", { class: "buttons places", role: "group", "aria-label": PASTE }, ...all),
     about,
     shown.element,
   ];
