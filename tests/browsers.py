@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 FLAGS = (
     "--no-sandbox",  # containers lack the kernel namespaces that the sandbox needs; tests only open our own pages
@@ -18,6 +18,12 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+# Simulates that the tab is hidden or shown, which headless browsers never do by themselves.
+SET_HIDDEN = """(hidden) => {
+    Object.defineProperty(document, "hidden", { value: hidden, configurable: true })
+    document.dispatchEvent(new Event("visibilitychange"))
+}"""
 
 
 @contextmanager
@@ -46,3 +52,18 @@ def wait_until(page: Page, is_so: Callable[[], bool]) -> None:
         if is_so():
             break
         page.wait_for_timeout(25)
+
+
+def hide_tab(page: Page) -> None:
+    page.evaluate(SET_HIDDEN, True)
+
+
+def show_tab(page: Page) -> None:
+    page.evaluate(SET_HIDDEN, False)
+
+
+def confirm(row: Locator) -> None:
+    """Confirm an outcome. The page is hidden for a moment, so that the feed sends the confirmation at once."""
+    row.get_by_role("button", name="This is right").press("Enter")
+    hide_tab(row.page)
+    show_tab(row.page)

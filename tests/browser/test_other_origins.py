@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Platform, Visitor
+from tests.browsers import confirm
 
 SERVED = Path(__file__).parents[2] / "dashboard/public"
 FEED, KEYS = "value-delivered", "outcome-keys"
@@ -90,7 +91,7 @@ def test_users_of_a_dashboard_confirm_and_dispute_outcomes(platform: Platform, v
     _embed(page, FEED, platform.api_url)
     page.locator(".rows summary").click()
     expect(page.locator(".past li")).to_have_count(1)
-    page.get_by_role("button", name="This is right").click()
+    confirm(page.locator(".rows > li"))
     expect(page.locator(".standing")).to_have_text("$12.50 confirmed")
     page.get_by_role("button", name="This is not right").click()
     page.get_by_label("What is not right?").fill("It was $12")

@@ -74,12 +74,6 @@ SHORTEN_TIMERS = """() => {
     // So that a poll takes no time, however busy the machine is.
     performance.now = Object.assign(() => 0, { ticking: performance.now })
 }"""
-# Simulates that the tab is hidden or shown, which headless browsers never do by themselves.
-SET_HIDDEN = """(hidden) => {
-    Object.defineProperty(document, "hidden", { value: hidden, configurable: true })
-    document.dispatchEvent(new Event("visibilitychange"))
-}"""
-
 # Returns the labels of buttons that stick out of the card's content, or whose text takes more than one line.
 CRAMPED_BUTTONS = """({ shadowRoot: root }) => [...root.querySelectorAll("button")].filter((button) => {
     const card = root.querySelector(".card")
@@ -242,14 +236,6 @@ def waits(page: Page, number: int) -> list[int]:
     wait_until(page, lambda: page.evaluate("waits.length") >= number)
     found: list[int] = page.evaluate(f"waits.slice(0, {number})")
     return found
-
-
-def hide_tab(page: Page) -> None:
-    page.evaluate(SET_HIDDEN, True)
-
-
-def show_tab(page: Page) -> None:
-    page.evaluate(SET_HIDDEN, False)
 
 
 def next_poll(page: Page) -> None:

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, Request, expect
 
-from tests.browsers import wait_until
-from tests.dashboard.conftest import FindFaults, Open, TakePicture, hide_tab, next_poll, show_tab, waits
+from tests.browsers import hide_tab, show_tab, wait_until
+from tests.dashboard.conftest import FindFaults, Open, TakePicture, next_poll, waits
 from tests.dashboard.recorded import Recorded, reply
 from tests.dashboard.test_corrections import rows, unfold
 from tests.local.stacks import Stack

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.dashboard.conftest import AXE_RULES, THEMES, FindFaults, Open, TakePicture, hide_tab, show_tab
+from tests.browsers import confirm, hide_tab, show_tab
+from tests.dashboard.conftest import AXE_RULES, THEMES, FindFaults, Open, TakePicture
 from tests.dashboard.recorded import NOW, Recorded, instant
 
 pytestmark = pytest.mark.at_noon
@@ -42,13 +43,6 @@ HOLD_CONFIRMATIONS = """() => {
         milliseconds === 5_000 ? 0 : patient(callback, milliseconds, ...rest)
     window.setTimeout.patient = patient
 }"""
-
-
-def confirm(row: Locator) -> None:
-    """Confirm the outcome. The page is hidden for a moment, so that the feed sends the confirmation at once."""
-    right(row).press("Enter")
-    hide_tab(row.page)
-    show_tab(row.page)
 
 
 def dispute(row: Locator, reason: str) -> None:

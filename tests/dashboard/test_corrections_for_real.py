@@ -6,9 +6,10 @@ import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.browsers import confirm
 from tests.dashboard.conftest import Open
 from tests.dashboard.ledger import Ledger
-from tests.dashboard.test_corrections import confirm, dispute, history, right, rows, unfold, wrong
+from tests.dashboard.test_corrections import dispute, history, right, rows, unfold, wrong
 
 
 @pytest.fixture

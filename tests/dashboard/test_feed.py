@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browsers import wait_until
-from tests.dashboard.conftest import API, LIST, SUMMARY, Open, hide_tab, next_poll, show_tab
+from tests.browsers import hide_tab, show_tab, wait_until
+from tests.dashboard.conftest import API, LIST, SUMMARY, Open, next_poll
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.recorded import NOW, Recorded
 

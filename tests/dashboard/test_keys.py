@@ -15,6 +15,7 @@ from outcomes.contract.agent_keys import NEW_AGENT_KEY, Scope
 from outcomes.contract.limits import MAX_KEY_NAME, MAX_OVERLAP_HOURS
 from playwright.sync_api import Locator, Page, Route, expect
 
+from tests.browsers import hide_tab, show_tab
 from tests.dashboard.agent_keys import MCP_THERE, NO_MCP, AgentKeys
 from tests.dashboard.conftest import (
     THEMES,
@@ -22,9 +23,7 @@ from tests.dashboard.conftest import (
     Open,
     TakePicture,
     assert_fits,
-    hide_tab,
     set_theme,
-    show_tab,
 )
 from tests.dashboard.recorded import NOW, Answer, instant
 from tests.outcome_types import TYPES

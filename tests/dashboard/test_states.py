@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.browsers import hide_tab, show_tab
 from tests.dashboard.conftest import (
     API,
     AXE_RULES,
@@ -24,8 +25,6 @@ from tests.dashboard.conftest import (
     Open,
     TakePicture,
     assert_fits,
-    hide_tab,
-    show_tab,
     waits,
 )
 from tests.dashboard.ledger import Ledger

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.dashboard.conftest import Open, hide_tab, show_tab
+from tests.browsers import hide_tab, show_tab
+from tests.dashboard.conftest import Open
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.recorded import NOW, Recorded
 from tests.dashboard.test_corrections import rows, unfold

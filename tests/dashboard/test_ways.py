@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.browsers import confirm
 from tests.dashboard.conftest import Open, waits
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.recorded import Recorded
-from tests.dashboard.test_corrections import confirm
 
 pytestmark = pytest.mark.at_noon
 

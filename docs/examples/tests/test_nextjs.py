@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from docs.examples.tests.conftest import EXAMPLES, free_port, installed
 from docs.examples.tests.relay import Relay, relay
+from tests.browsers import confirm
 from tests.local.stacks import WITHOUT_EVENTS, Stack, running
 
 AXE = EXAMPLES.parents[1] / "dashboard/node_modules/axe-core/axe.min.js"
@@ -138,7 +139,7 @@ def test_a_deal_recorded_by_a_server_action_is_in_the_feed_and_can_be_confirmed(
 
     row = rows(page).filter(has_text="Renewed Acme")
     row.locator("summary").click()
-    row.get_by_role("button", name="This is right").click()
+    confirm(row)
     # the outcome was confirmed through the API
     expect(page.locator("value-delivered .standing")).to_have_text("$12,500.50 confirmed")
     listed = site.call("GET", "/api/outcomes?include=ledger", headers=site.signed_in(user)).json()["outcomes"]
