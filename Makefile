@@ -49,7 +49,7 @@ local := $(bin)/python -m local --data '$(DATA)'
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help install run aws reset unit test soak examples coverage check audit format build lock upgrade version release-check openapi awaiting golden terminal key session seed deploy smoke resend end-key bench cost erase export-user import-history
+.PHONY: help install run aws reset unit test soak examples coverage check audit format build lock upgrade version release-check openapi awaiting golden terminal key session seed deploy smoke resend end-key bench cost erase export-user import-history fill-index
 
 help: ## list all commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -258,6 +258,9 @@ import-history: export STACK := $(STACK)
 import-history: install ## import an existing table (FILE=outcomes.csv MAPPING=mapping.toml STACK=outcomes-prod; YES=1 writes)
 	@PYTHONPATH=layers/common $(bin)/python -m $(if $(STACK),ops.import_history --stack="$$STACK",local.import_history --data '$(DATA)') \
 	    --file="$$FILE" --mapping="$$MAPPING" $(if $(filter command,$(origin YES)),--yes)
+
+fill-index: install ## add outcomes of earlier versions to the index by occurrence, once (STACK=outcomes-prod)
+	@PYTHONPATH=layers/common $(bin)/python -m ops.fill_index '$(STACK)'
 
 aws: install ## serve DynamoDB and Secrets Manager for `sam local start-api`, without an AWS account
 	@$(local) aws

@@ -137,6 +137,8 @@ def _create_table(dynamodb: Any, template: Template, logical_id: str) -> None:
             if key in TABLE_PROPERTIES | {"TimeToLiveSpecification"}
         }
     )
+    for index in properties.get("GlobalSecondaryIndexes", []):
+        index.pop("OnDemandThroughput", None)  # its values are texts, and moto limits nothing
     time_to_live = properties.pop("TimeToLiveSpecification", None)
     if "StreamSpecification" in properties:
         properties["StreamSpecification"]["StreamEnabled"] = True

@@ -112,12 +112,13 @@ class Table(MotoTable):
     ) -> tuple[list[Item], int, dict[str, Any] | None]:
         """Query like moto, but end a page after PAGE_ITEMS as if they were 1 MB.
 
-        For each query, moto sorts all items of a table and copies every match. moto still runs queries of an index and
-        queries with legacy conditions.
+        For each query, moto sorts all items of a table and copies every match. moto still runs queries with legacy
+        conditions, and those that it refuses.
         """
         limit = min(limit or PAGE_ITEMS, PAGE_ITEMS)
         self.read_bytes = None
-        if not hash_key or not self.range_key_attr or index_name or conditions.keys() - _EXPRESSIONS:
+        sort_key = self._sort_key(index_name) if not (index_name and consistent_read) else None
+        if not hash_key or not sort_key or conditions.keys() - _EXPRESSIONS:
             return super().query(
                 hash_key,
                 range_comparison,
@@ -132,14 +133,16 @@ class Table(MotoTable):
                 **conditions,
             )
         partition = self.items.get(hash_key, {})
-        start = DynamoType(exclusive_start_key[self.range_key_attr]) if exclusive_start_key else None
+        if index_name:
+            partition = {item.attrs[sort_key]: item for item in partition.values() if sort_key in item.attrs}
+        start = DynamoType(exclusive_start_key[sort_key]) if exclusive_start_key else None
         found: list[Item] = []
         size, last = 0, None
         for key in _from_first(partition, range_comparison, range_objs, start, descending=not scan_index_forward):
             item = partition[key]
             item_size = _size(item)
             if len(found) == limit or size + item_size > RESULT_SIZE_LIMIT:
-                last = self._get_last_evaluated_key(found[-1], None)
+                last = self._get_last_evaluated_key(found[-1], index_name)
                 break
             if range_comparison and not key.compare(range_comparison, range_objs):
                 break
@@ -152,6 +155,13 @@ class Table(MotoTable):
         if projection_expressions:
             found = [_projected(item, projection_expressions) for item in found]
         return found, scanned, last
+
+    def _sort_key(self, index_name: str | None) -> str | None:
+        """Return the range key of the table, or of an index with the table's hash key and with unique range keys."""
+        if not index_name:
+            return self.range_key_attr
+        schemas = [each.schema_key_attrs for each in self.global_indexes if each.name == index_name]
+        return schemas[0][1] if schemas else None
 
     @override
     def get_item(

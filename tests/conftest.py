@@ -139,6 +139,12 @@ def template_tables(template: Any) -> Iterator[dict[str, str]]:
                 properties = {
                     key: table["Properties"][key] for key in ("KeySchema", "AttributeDefinitions", "BillingMode")
                 }
+                # Without OnDemandThroughput, whose values are parameters.
+                indexes = [
+                    {key: index[key] for key in ("IndexName", "KeySchema", "Projection")}
+                    for index in table["Properties"].get("GlobalSecondaryIndexes", [])
+                ]
+                properties |= {"GlobalSecondaryIndexes": indexes} if indexes else {}
                 aws_client("dynamodb").create_table(TableName=name, **properties)
             EMPTY_TABLES.update(deepcopy(dict(tables)))
         tables.update(deepcopy(EMPTY_TABLES))

@@ -6,7 +6,7 @@ It computes the expected results from all outcomes as a list shows them.
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Context, Decimal
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from tests.corrections import TALLIES
@@ -17,13 +17,13 @@ _add = Context(prec=400).add
 
 
 class Choice(NamedTuple):
-    """The filters of a request. None and an empty tuple match everything.
+    """The filters of a request. None and an empty tuple match everything. The agent "none" matches no agent.
 
     since and until are instants as text; they match since <= instant < until.
     """
 
     types: tuple[str, ...] = ()
-    agent: int | None = None
+    agent: int | Literal["none"] | None = None
     statuses: tuple[str, ...] = ()
     since: str | None = None
     until: str | None = None
@@ -32,17 +32,20 @@ class Choice(NamedTuple):
         """Return whether an outcome matches. at: the name of the time field to compare, created_at or occurred_at."""
         return (
             (not self.types or outcome["outcome_type"] in self.types)
-            and (self.agent is None or outcome["agent_id"] == self.agent)
+            and (self.agent is None or outcome["agent_id"] == (None if self.agent == "none" else self.agent))
             and (not self.statuses or outcome["status"] in self.statuses)
             and (self.since is None or self.since <= outcome[at])
             and (self.until is None or outcome[at] < self.until)
         )
 
 
-def shown(outcomes: Iterable[Outcome], choice: Choice, *, with_void: bool) -> list[Outcome]:
-    """Return the matching outcomes, newest first. with_void: whether void outcomes are included."""
-    chosen = [each for each in outcomes if choice.takes(each, "created_at")]
-    newest_first = sorted(chosen, key=lambda each: (each["created_at"], each["id"]), reverse=True)
+def shown(outcomes: Iterable[Outcome], choice: Choice, *, with_void: bool, by: str = "created_at") -> list[Outcome]:
+    """Return the matching outcomes, newest first.
+
+    with_void: whether void outcomes are included. by: the time of the range and the order, created_at or occurred_at.
+    """
+    chosen = [each for each in outcomes if choice.takes(each, by)]
+    newest_first = sorted(chosen, key=lambda each: (each[by], each["id"]), reverse=True)
     return [each for each in newest_first if with_void or each["status"] != "void"]
 
 

@@ -16,7 +16,7 @@ store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
 def handler(event: Event, caller: Caller) -> Response:
     user_id = reader(event, caller)
     format_ = queries.export_format(query(event, "format"))
-    filters = Filters.from_query(partial(query, event), partial(query_list, event), with_status=False)
+    filters = Filters.from_query(partial(query, event), partial(query_list, event))
     part = export(store, user_id, format_, query(event, "cursor"), filters)
     headers = {"Content-Type": part.media_type, "Content-Disposition": f'attachment; filename="outcomes.{format_}"'}
     return ok(part.text, headers | ({"Next-Cursor": part.next_cursor} if part.next_cursor else {}))

@@ -109,6 +109,8 @@ class Checks:
                 history = json_text.read(get_outcome.handler(event, None)["body"])
                 assert history["outcome"] == outcome
                 assert [each["id"] for each in history["corrections"]] == corrections_of(item)
+        by_occurrence = sorted(self.listed, key=lambda each: (each["occurred_at"], each["id"]), reverse=True)
+        assert _listed(OWNER, time="occurred") == by_occurrence, "lists by occurrence"
         event = proxy_event("GET", "/api/outcomes/export", authorizer=OWNER, query={"format": "ndjson"})
         exported = [json_text.read(line) for line in export_outcomes.handler(event, None)["body"].splitlines()]
         expected = [each["id"] for each in shown(self.listed, Choice(), with_void=False)]
@@ -192,8 +194,8 @@ class Checks:
             self.callers.by_agent_key(key)
 
 
-def _listed(by: dict[str, Any]) -> list[Any]:
-    return list(chain.from_iterable(pages(by, userId="none", limit="50", include="ledger")))
+def _listed(by: dict[str, Any], **query: str) -> list[Any]:
+    return list(chain.from_iterable(pages(by, userId="none", limit="50", include="ledger", **query)))
 
 
 def id_of(row: Any) -> str:

@@ -8,10 +8,16 @@ from typing import Any
 import schemathesis
 from outcomes.contract import rules
 from outcomes.contract.outcome_type import is_name
+from outcomes.ledger import cursor as cursors
 
 KEY = "Idempotency-Key"
 MAX_KEY = 255
 numbers = count()
+CURSOR = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]|2[.][A-Za-z0-9_-]{34}[AEIMQUYcgkosw048]")
+CURSORS = {
+    "occurred": cursors.after_happened("2026-03-31T09:30:00.000Z#01KN4EMBG0QK3YB9X6N1V8ZT5R"),
+    "recorded": cursors.after("01KN4EMBG0QK3YB9X6N1V8ZT5R"),
+}
 VISIBLE = rules.title(1).json_schema["pattern"]
 
 
@@ -21,8 +27,11 @@ def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any]
 
     Idempotency keys become unique, because a reused key is refused. `occurredAt` becomes now and `expiresAt` tomorrow,
     because their limits depend on the clock. Invisible characters that the title's pattern misses become "x". Outcome
-    types become one of this deployment.
+    types become one of this deployment. A cursor becomes one that belongs to `time`.
     """
+    time = str(case.query.get("time", "recorded"))
+    if CURSOR.fullmatch(str(case.query.get("cursor"))) and time in CURSORS:
+        case.query["cursor"] = CURSORS[time]
     key = case.headers.get(KEY)
     if isinstance(key, str) and 1 <= len(key) <= MAX_KEY:
         number = str(next(numbers))

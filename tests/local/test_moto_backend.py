@@ -62,12 +62,11 @@ def test_an_account_is_empty_after_its_test(template: Any) -> None:
 
 
 def test_only_one_module_imports_moto() -> None:
-    """The bench may import moto too, but only its server, which is a public API."""
     folders = ("bench", "clients/python/src", "clients/python/tests", "docs", "local", "ops", "tests")
     files = [file for folder in folders for file in sorted(ROOT.glob(f"{folder}/**/*.py"))]
     of_moto = re.compile(r"^\s*(from|import) moto\b", re.MULTILINE)
     importing = [f"{file.relative_to(ROOT)}" for file in files if of_moto.search(file.read_text())]
-    assert importing == ["bench/growth.py", "local/moto_backend.py"]
+    assert importing == ["local/moto_backend.py"]
 
 
 def test_a_query_does_not_sort_the_whole_table(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,7 @@
-"""Lists, exports and summaries with any combination of filters equal those of a simple oracle."""
+"""Lists, exports and summaries with any combination of filters equal those of a simple oracle.
+
+The sums of a file by the time when outcomes happened equal the summary.
+"""
 
 import csv
 from collections.abc import Callable, Iterator
@@ -61,6 +64,8 @@ def ledger(template: Any) -> Iterator[list[Outcome]]:
                 body = dict(BODIES[correction])
                 if correction == "amend":
                     body["changes"] = {"outcomeType": draw.choice(TYPES), "valueUsd": 17.25, "title": "Amended"}
+                    # Null sets the time of recording again.
+                    body["changes"] |= {"occurredAt": draw.choice((None, instants.text(at - 5 * HOUR)))}
                 by = OWNER if correction in {"confirm", "dispute"} else KEY
                 status, answer, _ = correct(id_, by, body)
                 assert status == 200, answer
@@ -73,6 +78,7 @@ class Asked(NamedTuple):
     """All parameters with which lists, exports and summaries are requested."""
 
     choice: Choice
+    time: str
     ledger: bool
     limit: int
     zone: str
@@ -98,8 +104,9 @@ def asked(outcomes: list[Outcome]) -> st.SearchStrategy[Asked]:
         moments,
         moments,
         types=some(TYPES),
-        agent=st.sampled_from((None, None, 7, 8, 9)),
+        agent=st.sampled_from((None, None, 7, 8, 9, "none")),
         statuses=some(STATUSES),
+        time=st.sampled_from(("recorded", "occurred")),
         ledger=st.booleans(),
         limit=st.sampled_from((1, 3, 50)),
         zone=st.sampled_from(ZONES),
@@ -118,23 +125,29 @@ def test_lists_exports_and_summaries_equal_the_oracle_for_any_filters(ledger: li
         query |= {} if choice.agent is None else {"agentId": str(choice.agent)}
         query = {name: value for name, value in query.items() if value}
 
-        more: dict[str, Any] = {"status": [*choice.statuses]} if choice.statuses else {}
-        more |= {"include": "ledger"} if asked.ledger else {}
-        expected = shown(ledger, choice, with_void=asked.ledger or bool(choice.statuses))
-        assert ids(chain.from_iterable(pages(**query | more | {"limit": str(asked.limit)}))) == ids(expected)
+        also: dict[str, Any] = {"status": [*choice.statuses]} if choice.statuses else {}
+        also |= {} if asked.time == "recorded" else {"time": asked.time}
+        by = {"recorded": "created_at", "occurred": "occurred_at"}[asked.time]
+        of_list: dict[str, Any] = {"limit": str(asked.limit)} | ({"include": "ledger"} if asked.ledger else {})
+        expected = shown(ledger, choice, with_void=asked.ledger or bool(choice.statuses), by=by)
+        assert ids(chain.from_iterable(pages(**query | also | of_list))) == ids(expected)
 
-        standing = shown(ledger, choice._replace(statuses=()), with_void=False)
-        lines = get(export_outcomes.handler, query | {"format": "ndjson"}).splitlines()
-        assert ids(map(json_text.read, lines)) == ids(standing)
-        rows = csv.DictReader(StringIO(get(export_outcomes.handler, query | {"format": "csv"}), newline=""))
-        assert ids(rows) == ids(standing)
+        expected = shown(ledger, choice, with_void=bool(choice.statuses), by=by)
+        assert ids(exported(**query | also)) == ids(expected)
+        rows = csv.DictReader(StringIO(get(export_outcomes.handler, query | also | {"format": "csv"}), newline=""))
+        assert ids(rows) == ids(expected)
 
-        summary = get(summarize_outcomes.handler, query | {"timezone": asked.zone, "by": asked.by})
-        assert said(json_text.read(summary), asked.by) == added_up(
-            ledger, choice._replace(statuses=()), asked.zone, asked.by
-        )
+        summary = json_text.read(get(summarize_outcomes.handler, query | {"timezone": asked.zone, "by": asked.by}))
+        totals = said(summary, asked.by)
+        assert totals == added_up(ledger, choice._replace(statuses=()), asked.zone, asked.by)
+        file = exported(**query | {"time": "occurred", "status": [*STATUSES]})
+        assert totals == added_up(file, Choice(since=choice.since), asked.zone, asked.by)
 
     show()
+
+
+def exported(**query: Any) -> list[Outcome]:
+    return [json_text.read(line) for line in get(export_outcomes.handler, query | {"format": "ndjson"}).splitlines()]
 
 
 def get(handler: Callable[[Any, None], Any], query: dict[str, Any]) -> str:

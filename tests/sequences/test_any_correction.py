@@ -190,6 +190,8 @@ class AnyCorrection(OnTables):
         assert {each["id"]: each for each in found} == self.model.outcomes
         by_time = sorted(found, key=lambda each: (each["created_at"], each["id"]), reverse=True)
         assert found == by_time
+        by_occurrence = sorted(found, key=lambda each: (each["occurred_at"], each["id"]), reverse=True)
+        assert listed(limit="50", include="ledger", time="occurred") == by_occurrence
         shown = [each["id"] for each in found if each["status"] != "void"]
         assert [each["id"] for each in listed(limit="50")] == shown
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from outcomes.ledger.items import INDEX
 
 from local.template import Template
 
@@ -28,7 +29,31 @@ def test_a_table_is_keyed_as_designed(deployed: Template, table: str) -> None:
 
     keys = [(key["AttributeName"], key["KeyType"], types[key["AttributeName"]]) for key in properties["KeySchema"]]
     assert keys == KEYS[table]
-    assert len(types) == len(keys)
+    of_indexes = {
+        key["AttributeName"] for each in properties.get("GlobalSecondaryIndexes", []) for key in each["KeySchema"]
+    }
+    assert types.keys() == of_indexes | {name for name, *_ in keys}
+    assert set(types.values()) == {"S"}
+
+
+def test_the_only_index_is_of_outcomes_by_when_they_happened_with_the_bounds_of_its_table(deployed: Template) -> None:
+    tables = deployed.resources("AWS::DynamoDB::Table")
+    indexes = {
+        name: table["GlobalSecondaryIndexes"] for name, table in tables.items() if "GlobalSecondaryIndexes" in table
+    }
+    assert indexes == {
+        "OutcomesTable": [
+            {
+                "IndexName": INDEX,
+                "KeySchema": [
+                    {"AttributeName": "user_id", "KeyType": "HASH"},
+                    {"AttributeName": "happened", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+                "OnDemandThroughput": tables["OutcomesTable"]["OnDemandThroughput"],
+            }
+        ]
+    }
 
 
 @pytest.mark.parametrize("table", KEYS)

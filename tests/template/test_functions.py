@@ -55,8 +55,8 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("dynamodb:PutItem", IDEMPOTENCY, "TransactWriteItems"),
         ("dynamodb:BatchGetItem", IDEMPOTENCY),
     },
-    "ListOutcomesFunction": {("dynamodb:Query", OUTCOMES)},
-    "ExportOutcomesFunction": {("dynamodb:Query", OUTCOMES)},
+    "ListOutcomesFunction": {("dynamodb:Query", OUTCOMES), ("dynamodb:Query", f"{OUTCOMES}/index/*")},
+    "ExportOutcomesFunction": {("dynamodb:Query", OUTCOMES), ("dynamodb:Query", f"{OUTCOMES}/index/*")},
     # SummarizeOutcomesFunction writes only totals.
     "SummarizeOutcomesFunction": {
         ("dynamodb:Query", OUTCOMES),
@@ -87,6 +87,7 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("dynamodb:UpdateItem", OUTCOMES, "TransactWriteItems"),
         ("dynamodb:BatchGetItem", OUTCOMES),
         ("dynamodb:Query", OUTCOMES),
+        ("dynamodb:Query", f"{OUTCOMES}/index/*"),
         ("dynamodb:PutItem", IDEMPOTENCY, "TransactWriteItems"),
         ("dynamodb:BatchGetItem", IDEMPOTENCY),
         ("dynamodb:Query", TOTALS),

@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64encode
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -425,6 +426,24 @@ def test_outcomes_are_listed_in_pages_and_summed_up() -> None:
     summary = done("value_summary", {"by": "week", "compare": "previous", "timezone": "Europe/Berlin"})
     assert (summary["count"], summary["value_usd"], summary["previous"]["count"]) == (3, 3, 0)
     assert "by_week" in summary
+
+
+def test_outcomes_are_listed_by_when_they_happened_and_of_no_agent() -> None:
+    late = {"occurred_at": (datetime.now(UTC) - timedelta(days=1)).isoformat(), "agent_id": 7}
+    ids = [
+        done("record_outcome", DEAL | {"idempotency_key": str(number)} | fields)["id"]
+        for number, fields in enumerate([{}, late])
+    ]
+    assert [each["id"] for each in done("list_outcomes", {})["outcomes"]] == ids[::-1]
+    assert [each["id"] for each in done("list_outcomes", {"time": "occurred"})["outcomes"]] == ids
+    for arguments, found in (
+        ({"agent_id": "none"}, ids[:1]),
+        ({"statuses": ["recorded"], "time": "occurred"}, ids),
+        ({"statuses": ["void", "disputed"]}, []),
+    ):
+        assert [each["id"] for each in done("list_outcomes", arguments)["outcomes"]] == found
+    assert done("value_summary", {"agent_id": "none"})["count"] == 1
+    assert "Invalid time" in refused("list_outcomes", {"time": "happened"})
 
 
 def test_texts_of_others_are_marked_as_data() -> None:

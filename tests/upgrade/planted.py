@@ -25,7 +25,8 @@ PLANTS = {
     "a codec's version": Plant("sums", [("FORMAT = 3", "FORMAT = 4")]),
     "a codec's dictionary": Plant("sums", [(r"\ndeal_closed,1:0/", r"\ndeal_closed,2:0/")]),
     "a key of kept sums": Plant("sums", [('name = f"{self.zone}#"', 'name = f"{self.zone}/"')]),
-    "a cursor": Plant("cursors", [(".to_bytes(16)", ".to_bytes(17)")]),
+    "a cursor": Plant("cursors", [("_text(ulid.number(id_).to_bytes(16))", "_text(ulid.number(id_).to_bytes(17))")]),
+    "a cursor by occurrence": Plant("cursors", [("binascii.crc32(position)", "binascii.crc32(position, 1)")]),
     "a data request's cursor": Plant("cursors", [("[int(place), dict(start)]", "[dict(start), int(place)]")]),
     "a sort key of corrections": Plant("lists", [('f"~{created_at}#{id_}"', 'f"~{id_}"')]),
     "a format of agent keys": Plant("keys", [('PREFIX = "oc_"', 'PREFIX = "o2_"')]),
@@ -41,9 +42,9 @@ PLANTS = {
 NEWER_CURSOR = Plant(
     "cursors",
     [
-        ("return base64.urlsafe_b64encode(", 'return "2." + base64.urlsafe_b64encode('),
-        ('b64decode(f"{cursor}=="', 'b64decode(f"{cursor.removeprefix("2.")}=="'),
-        ("if cursor == after(id_)", 'if cursor.removeprefix("2.") == after(id_)[2:]'),
+        ("return _text(ulid.number", 'return "3." + _text(ulid.number'),
+        ("int.from_bytes(_bytes(cursor))", 'int.from_bytes(_bytes(cursor.removeprefix("3.")))'),
+        ("if cursor == after(id_)", 'if cursor.removeprefix("3.") == after(id_)[2:]'),
     ],
 )
 """Reads older cursors, but writes cursors that older code refuses."""

@@ -198,6 +198,10 @@ def _read(teller: _Teller, *ids: str) -> None:
     for more in ({}, {"outcomeType": "deal_closed", "status": ["recorded", "void"]}):
         query = {"limit": "3", "cursor": cursor} | more
         teller.http("cursors", "the next page", *route, authorizer=OWNER, query=query)
+    by_occurrence = {"limit": "2", "time": "occurred"}
+    answer = teller.http("lists", "a page by occurrence", *route, authorizer=OWNER, query=by_occurrence)
+    query = by_occurrence | {"cursor": answer["next_cursor"]}
+    teller.http("cursors", "the next page by occurrence", *route, authorizer=OWNER, query=query)
     for id_ in ids:
         request: Any = {"authorizer": OWNER, "parameters": {"id": id_}}
         teller.http("lists", f"the history of {id_}", "get_outcome", "GET", ONE, **request)

@@ -145,7 +145,7 @@ def test_cursors_and_agent_keys_of_a_later_format_are_refused(stack: Stack, new:
             event = call.request["event"] | {"cursor": '{"version":2}'}
             assert stack.run(new, call._replace(request={"event": event})).answer == {"error": "Invalid cursor"}
         else:
-            query = call.request["query"] | {"cursor": f"2.{call.request['query']['cursor']}"}
+            query = call.request["query"] | {"cursor": f"3.{call.request['query']['cursor']}"}
             answer = stack.run(new, call._replace(request=call.request | {"query": query})).answer
             assert (answer["status"], answer["body"]) == (400, '{"error":"Invalid cursor"}')
     for call in released.of("keys"):

@@ -4,6 +4,7 @@ Texts are checked before conversion because int() accepts more than the contract
 """
 
 from datetime import UTC, date, datetime, tzinfo
+from typing import Literal
 
 from outcomes.contract import instants
 from outcomes.contract.limits import DEFAULT_PAGE, MAX_ID, MAX_PAGE, MAX_TYPES_FILTERED
@@ -12,6 +13,10 @@ from outcomes.contract.status import STATUSES
 from outcomes.errors import BadRequest
 
 EXPORT_FORMATS = ("csv", "ndjson")
+
+NOBODY: Literal["none"] = "none"
+"""The text that stands for no agent or no user."""
+type Agent = int | Literal["none"]
 
 
 def limit(text: str | None) -> int:
@@ -29,8 +34,9 @@ def outcome_types(texts: list[str]) -> tuple[str, ...]:
     return names
 
 
-def agent_id(text: str | None) -> int | None:
-    return None if text is None else _id(text, "agentId")
+def agent_id(text: str | None) -> Agent | None:
+    """Parse `agentId`. NOBODY means outcomes without an agent."""
+    return _id(text, "agentId") if text not in (None, NOBODY) else text
 
 
 def user_id(text: str | None) -> int:
@@ -43,13 +49,20 @@ def reader(text: str) -> int | None:
 
     Return None for the text `none`, which means outcomes without a user.
     """
-    return None if text == "none" else _id(text, "userId")
+    return None if text == NOBODY else _id(text, "userId")
 
 
 def statuses(texts: list[str]) -> tuple[str, ...]:
     if not set(texts) <= set(STATUSES):
         raise BadRequest("Invalid status")
     return tuple(dict.fromkeys(texts))
+
+
+def by_occurrence(text: str | None) -> bool:
+    """Parse `time`: whether a list is by when outcomes happened. By default, it is by when they were recorded."""
+    if text not in {None, "occurred", "recorded"}:
+        raise BadRequest("Invalid time")
+    return text == "occurred"
 
 
 def include(texts: list[str], name: str = "ledger") -> bool:

@@ -36,7 +36,7 @@ UNKNOWN = "It is unknown whether this was done. Call again later with the same i
 READING_FAILED = "Reading failed. Call again later."
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,59})(\.[0-9]{1,150})?([eE][+-]?[0-9]{1,3})?")
-_PARAMETERS = {"start": "from", "end": "to", "outcome_types": "outcomeType"}
+_PARAMETERS = {"start": "from", "end": "to", "outcome_types": "outcomeType", "statuses": "status"}
 """Route parameters by argument, if their names differ by more than spelling."""
 
 
@@ -130,7 +130,7 @@ def parameters(arguments: Json) -> dict[str, list[str]]:
     found = {}
     for name, value in arguments.items():
         if value is not None:
-            values = value if name == "outcome_types" and isinstance(value, list) else [value]
+            values = value if name in {"outcome_types", "statuses"} and isinstance(value, list) else [value]
             found[_PARAMETERS.get(name) or request_name(name)] = [_text(name, each) for each in values]
     return found
 

@@ -18,6 +18,7 @@ from outcomes.contract.limits import (
 from outcomes.contract.models import NewOutcome
 from outcomes.contract.outcome_fields import KINDS, LATER, LISTED, Kind
 from outcomes.contract.outcome_type import Types
+from outcomes.contract.status import STATUSES
 
 if TYPE_CHECKING:
     from outcomes.contract.caller import Caller
@@ -136,7 +137,8 @@ CLEARABLE = tuple(name for name in _DETAILS if name != "occurred_at")
 _TYPES: Json = _or_null({"type": "array", "items": {"type": "string", "examples": _NAMES}}, "Only these types.")
 _FROM: Json = _or_null(_STRING, "From this ISO 8601 instant or date on.")
 _TO: Json = _or_null(_STRING, "Before this ISO 8601 instant or date.")
-_ONLY_AGENT: Json = _or_null(_ID, "Only this agent's.")
+_ONLY_AGENT: Json = _or_null({"anyOf": [_ID, {"const": "none"}]}, "Only this agent's; `none`: only those of no agent.")
+_STATUSES: Json = _or_null({"type": "array", "items": {"enum": list(STATUSES)}}, "Only those with these statuses.")
 
 _OUTCOME: Json = _object(
     {
@@ -279,6 +281,12 @@ TOOLS: dict[str, Tool] = {
             "cursor": _or_null(_STRING, "The next_cursor of the previous page."),
             "outcome_types": _TYPES,
             "agent_id": _ONLY_AGENT,
+            "statuses": _STATUSES,
+            "time": {
+                "enum": ["recorded", "occurred"],
+                "default": "recorded",
+                "description": "What start, end and the order are about: when it was recorded, or when it happened.",
+            },
             "start": _FROM,
             "end": _TO,
         },

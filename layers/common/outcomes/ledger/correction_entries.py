@@ -19,7 +19,7 @@ from outcomes.contract.corrections import deltas
 from outcomes.contract.limits import MAX_HISTORY, MAX_METADATA_LEVELS
 from outcomes.contract.status import RECORDED, VOID
 from outcomes.ledger import ulid
-from outcomes.ledger.items import attribute, counted_fields, value_json
+from outcomes.ledger.items import attribute, counted_fields, indexed, value_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,6 +62,7 @@ class CorrectionDraft(NamedTuple):
         }
         after = {name: value for name, value in before.items() if name not in {*changes, "standing"}}
         after |= {name: value for name, value in changes.items() if value is not _NULL}
+        after = indexed(after)
         if to != RECORDED:
             after["standing"] = {"S": to}
         counts = Counter(corrected_by) + Counter([caller.kind])

@@ -39,7 +39,7 @@ class Part(NamedTuple):
 
 
 def export(store: OutcomeStore, user_id: int | None, format_: str, cursor: str | None, filters: Filters) -> Part:
-    """Write as many of a user's outcomes after `cursor` as fit into a response, newest first. Leave out void outcomes.
+    """Write as many of a user's outcomes after `cursor` as fit into a response, newest first.
 
     user_id: None for outcomes without a user. format_: one of `queries.EXPORT_FORMATS`.
     Raises BadRequest for an invalid cursor.

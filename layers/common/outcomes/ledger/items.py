@@ -6,6 +6,8 @@ fields                  agent_id N, outcome_type S, title S, description S, valu
                         absent if null
 recorded_by             S, `session`, `key`, or `key:<id>` of an agent key; absent in the oldest outcomes
 occurred_at             S, `2026-03-31T09:30:00.000Z`, when it happened; absent if it equals the time of recording
+happened                S, `2026-03-31T09:30:00.000Z#<id>`, the range key of INDEX; absent if it would equal created_at:
+                        INDEX has only the outcomes that happened at another time than they were recorded
 imported                BOOL, true if an import of earlier outcomes wrote it, otherwise absent
 
 A correction updates these attributes (its entry keeps the earlier values, see `correction_entries`) and sets:
@@ -31,6 +33,9 @@ from outcomes.ledger import ulid
 if TYPE_CHECKING:
     from outcomes.contract.models import NewOutcome
 
+INDEX = "by-occurrence"
+"""The global secondary index: user_id (HASH), happened (RANGE)."""
+
 UNASSIGNED_SHARDS = 16
 _STORED_AS_JSON = frozenset(name for name, kind in KINDS.items() if kind in {Kind.NUMBER, Kind.JSON})
 
@@ -47,6 +52,16 @@ def outcome_item(outcome: "NewOutcome", recorded_by: str, id_: str) -> Item:
     for name, value in zip(outcome._fields, outcome, strict=True):
         if name != "user_id" and value is not None:
             item[name] = attribute(name, value)
+    return indexed(item)
+
+
+def indexed(item: Item) -> Item:
+    """Set or remove the outcome's attribute `happened`, according to when it was recorded and when it happened."""
+    happened = f"{occurred_at_of(item)}#{item['created_at']['S'].partition('#')[2]}"
+    if happened != item["created_at"]["S"]:
+        item["happened"] = {"S": happened}
+    else:
+        item.pop("happened", None)
     return item
 
 
@@ -54,7 +69,7 @@ def reassigned(item: Item, user_id: int, milliseconds: int) -> tuple[str, Item]:
     """Copy an outcome for a user. Return the id and item of the copy, recorded at `milliseconds` since 1970."""
     id_ = ulid.new(milliseconds)
     same = {name: item[name] for name in ("recorded_by", *KINDS) if name in item}
-    return id_, {**item_key(user_id, id_), **same, "occurred_at": {"S": occurred_at_of(item)}}
+    return id_, indexed({**item_key(user_id, id_), **same, "occurred_at": {"S": occurred_at_of(item)}})
 
 
 def item_key(user_id: int | None, id_: str) -> Item:

@@ -1,4 +1,8 @@
-"""Read and write outcomes in DynamoDB: add one, or list many with pagination, newest first."""
+"""Read and write outcomes in DynamoDB: add one, or list many with pagination, newest first.
+
+A list by the time when outcomes happened merges two parts: outcomes that happened when they were recorded, from the
+table, and all others, from its index. The table is read consistently, but the index has a write a moment later.
+"""
 
 import time
 from collections.abc import Callable
@@ -18,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from outcomes.contract.models import NewOutcome
+    from outcomes.contract.queries import Agent
 from outcomes.contract.json_text import response_bytes
-from outcomes.ledger.items import new_item, outcome_json, partitions, sort_key, status_of
+from outcomes.ledger.items import INDEX, new_item, outcome_json, partitions, sort_key, status_of
 
 LIMITS = Limits(attempts=3, connect=1, read=2, total=12)  # limits of each call to DynamoDB
 
@@ -30,7 +35,7 @@ timeout."""
 NOT_THERE = "attribute_not_exists(user_id)"
 """Condition of each write of a new outcome. Without it, a late or repeated attempt could overwrite a correction."""
 
-_IN_RANGE = "user_id = :user AND created_at BETWEEN :oldest AND :newest"
+_ON_TIME = "attribute_not_exists(happened)"
 _LAST = "~"
 _MAX_QUERIES = 5
 
@@ -38,22 +43,22 @@ type _Examined = tuple[str, Item | None]
 
 
 class Filters(NamedTuple):
-    """Filters of a list. By default, a list contains all outcomes that are not void.
+    """Filters and order of a list. By default, a list contains all outcomes that are not void.
 
-    since (inclusive), until (exclusive): when outcomes were recorded, in milliseconds since 1970.
+    since (inclusive), until (exclusive): in milliseconds since 1970.
+    by_occurrence: whether range and order are by when outcomes happened, not by when they were recorded.
     """
 
     outcome_types: tuple[str, ...] = ()
-    agent_id: int | None = None
+    agent_id: "Agent | None" = None
     since: int | None = None
     until: int | None = None
     statuses: tuple[str, ...] = ()
+    by_occurrence: bool = False
 
     @classmethod
-    def from_query(
-        cls, one: "Callable[[str], str | None]", several: "Callable[[str], list[str]]", *, with_status: bool = True
-    ) -> "Filters":
-        """Parse the query parameters of a list, or of an export (without `status`). Raises BadRequest.
+    def from_query(cls, one: "Callable[[str], str | None]", several: "Callable[[str], list[str]]") -> "Filters":
+        """Parse the query parameters of a list or an export. Raises BadRequest.
 
         one: returns the value of a parameter. several: returns all values of a parameter.
         """
@@ -64,8 +69,26 @@ class Filters(NamedTuple):
             agent_id=queries.agent_id(one("agentId")),
             since=queries.instant(one("from"), "from"),
             until=queries.instant(one("to"), "to"),
-            statuses=queries.statuses(several("status") if with_status else []),
+            statuses=queries.statuses(several("status")),
+            by_occurrence=queries.by_occurrence(one("time")),
         )
+
+    @property
+    def are_selective(self) -> bool:
+        """Check whether few of a user's outcomes may match."""
+        return bool(self.outcome_types or self.statuses or self.agent_id is not None)
+
+    def key_of(self, item: Item) -> str:
+        """Return an item's place in the list's order: `<time>#<id>`."""
+        key: str = item["happened" if self.by_occurrence and "happened" in item else "created_at"]["S"]
+        return key
+
+    def cursor_at(self, key: str) -> str:
+        return cursors.after_happened(key) if self.by_occurrence else cursors.after(key.partition("#")[2])
+
+    def key_in(self, cursor: str) -> str:
+        """Raises BadRequest for an invalid cursor, and for one of the other order."""
+        return cursors.read_happened(cursor) if self.by_occurrence else sort_key(cursors.read(cursor))
 
 
 class Page(NamedTuple):
@@ -119,24 +142,29 @@ class OutcomeStore:
         The page can have fewer outcomes and a `next_cursor` if matches are so rare that too many reads would be needed,
         if reads take too long, or if the response would be too large.
 
-        Raises BadRequest for an invalid cursor, and Busy if there was no time to read from each partition.
+        Raises BadRequest for an invalid cursor, and Busy if there was no time for each query.
         """
         filters = filters or Filters()
         with_void = include_ledger or bool(filters.statuses)
-        deadline = time.monotonic() + PAGE_SECONDS
+        queries = self._newest_first(user_id, cursor, filters)
+        began = time.monotonic()
         found: list[Item] = []
         last = ""  # some outcomes before this key were not examined yet
-        for index, query in enumerate(self._newest_first(user_id, cursor, filters)):
-            if index and time.monotonic() > deadline:
+        for number, query in enumerate(queries, start=1):
+            if number > 1 and time.monotonic() > began + PAGE_SECONDS:
                 raise Busy
-            newest, examined = self._read(query, limit, with_void, deadline)
+            # Each query has its share of the time, so that a slow one leaves some to the next.
+            deadline = began + PAGE_SECONDS * number / len(queries)
+            newest, examined = self._read(query, limit, filters, with_void, deadline)
             found += newest
             last = max(last, examined)
-        newest = [item for item in sorted(found, key=_key, reverse=True) if _key(item) >= last]
-        return _page(newest, limit, last or None, include_ledger)
+        newest = [item for item in sorted(found, key=filters.key_of, reverse=True) if filters.key_of(item) >= last]
+        return _page(newest, limit, last or None, filters, include_ledger)
 
-    def _read(self, query: dict[str, Any], limit: int, with_void: bool, deadline: float) -> tuple[list[Item], str]:
-        """Read outcomes of one partition, newest first, until more than `limit` are found or too many reads are needed.
+    def _read(
+        self, query: dict[str, Any], limit: int, filters: Filters, with_void: bool, deadline: float
+    ) -> tuple[list[Item], str]:
+        """Read outcomes of one query, newest first, until more than `limit` are found or too many reads are needed.
 
         Return them and the key of the last examined outcome, which is an empty text if all were examined.
         """
@@ -153,13 +181,13 @@ class OutcomeStore:
             found += shown
             if "LastEvaluatedKey" not in answer:
                 return found, ""
-            last = _key(answer["LastEvaluatedKey"])
+            last = filters.key_of(answer["LastEvaluatedKey"])
             if len(found) > limit or time.monotonic() > deadline:
                 break
             bounds[":newest"] = {"S": _just_before(last)}
             # If few of the items matched, read a larger page next. Otherwise the read stopped at DynamoDB's 1 MB, or
             # only a few outcomes are missing: read only as many as are missing.
-            rare = "FilterExpression" in query or len(shown) * 2 < len(answer["Items"])
+            rare = filters.are_selective or len(shown) * 2 < answer["ScannedCount"]
             examined = examined * 4 if rare else limit + 1 - len(found)
         return found, last
 
@@ -170,37 +198,38 @@ class OutcomeStore:
         cursor: str | None = None,
         filters: Filters | None = None,
     ) -> Page:
-        """Read as many outcomes of a user after `cursor` as fit into a response, newest first. Leave out void outcomes.
+        """Read as many outcomes of a user after `cursor` as fit into a response, newest first.
 
         write: converts an item to text. The page can have fewer outcomes and a `next_cursor` if reads take too long or
         the table is throttled.
 
         Raises BadRequest for an invalid cursor.
         """
+        filters = filters or Filters()
         texts: list[str] = []
         room, last = MAX_RESPONSE_BYTES, ""
         deadline = time.monotonic() + PAGE_SECONDS
-        examined = [self._examined(query) for query in self._newest_first(user_id, cursor, filters or Filters())]
+        examined = [self._examined(query, filters) for query in self._newest_first(user_id, cursor, filters)]
         try:
             for key, item in examined[0] if len(examined) == 1 else _merged(examined, deadline):
                 if item is None:
                     if time.monotonic() > deadline:
-                        return Page(texts, _cursor_at(key))
-                elif status_of(item) != VOID:
+                        return Page(texts, filters.cursor_at(key))
+                elif filters.statuses or status_of(item) != VOID:
                     text = write(item)
                     room -= response_bytes(text)
                     if room < 0:
-                        return Page(texts, _cursor_at(last))
+                        return Page(texts, filters.cursor_at(last))
                     texts.append(text)
                 last = key
         except Busy:
             if not last:
                 raise
-            return Page(texts, _cursor_at(last))
+            return Page(texts, filters.cursor_at(last))
         return Page(texts, None)
 
-    def _examined(self, query: dict[str, Any]) -> "Iterator[_Examined]":
-        """Yield keys and outcomes of one partition, newest first.
+    def _examined(self, query: dict[str, Any], filters: Filters) -> "Iterator[_Examined]":
+        """Yield keys and outcomes of one query, newest first.
 
         At the end of each DynamoDB page, yield the last key and None.
         """
@@ -209,31 +238,40 @@ class OutcomeStore:
         while True:
             answer = self.dynamodb.call("Query", query)
             for item in answer["Items"]:
-                yield _key(item), item
+                yield filters.key_of(item), item
             if "LastEvaluatedKey" not in answer:
                 return
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
-            yield _key(answer["LastEvaluatedKey"]), None
+            yield filters.key_of(answer["LastEvaluatedKey"]), None
 
     def _newest_first(self, user_id: int | None, cursor: str | None, filters: Filters) -> list[dict[str, Any]]:
-        """Return a query for each partition. Raises BadRequest for an invalid cursor."""
+        """Return the queries of a list: for each partition one, or two by occurrence.
+
+        Raises BadRequest for an invalid cursor.
+        """
         # Use a key condition instead of ExclusiveStartKey, which DynamoDB refuses if it is outside the range.
         newest = _LAST if filters.until is None else instants.text(filters.until)
         if cursor is not None:
-            newest = min(newest, _just_before(sort_key(cursors.read(cursor))))
-        query = _filtered(filters)
-        query |= {
-            "TableName": self.table,
-            "ScanIndexForward": False,
-            "ConsistentRead": True,  # an outcome must be listed as soon as it is recorded
-        }
-        bounds = query["ExpressionAttributeValues"] | {
-            ":oldest": {"S": instants.text(filters.since or 0)},
-            ":newest": {"S": newest},
-        }
+            newest = min(newest, _just_before(filters.key_in(cursor)))
+        conditions, values = _filtered(filters)
+        bounds = values | {":oldest": {"S": instants.text(filters.since or 0)}, ":newest": {"S": newest}}
+        # The table is read consistently, as an outcome must be listed as soon as it is recorded.
+        if filters.by_occurrence:
+            queries = [
+                _query("created_at", [*conditions, _ON_TIME], ConsistentRead=True),
+                _query("happened", conditions, IndexName=INDEX),
+            ]
+        else:
+            queries = [_query("created_at", conditions, ConsistentRead=True)]
         return [
-            query | {"ExpressionAttributeValues": bounds | {":user": {"S": partition}}}
+            {
+                "TableName": self.table,
+                "ScanIndexForward": False,
+                "ExpressionAttributeValues": bounds | {":user": {"S": partition}},
+            }
+            | query
             for partition in partitions(user_id)
+            for query in queries
         ]
 
 
@@ -249,11 +287,6 @@ def _merged(examined: "list[Iterator[_Examined]]", deadline: float) -> "Iterator
     yield from merge(*map(begun, examined), key=lambda each: each[0], reverse=True)
 
 
-def _key(item: Item) -> str:
-    key: str = item["created_at"]["S"]
-    return key
-
-
 def _is_empty(bounds: Item) -> bool:
     """Check whether the key range is empty. DynamoDB would refuse an empty range."""
     return bool(bounds[":oldest"]["S"] > bounds[":newest"]["S"])
@@ -264,7 +297,8 @@ def _just_before(key: str) -> str:
     return key[:-1] + chr(ord(key[-1]) - 1)
 
 
-def _filtered(filters: Filters) -> dict[str, Any]:
+def _filtered(filters: Filters) -> tuple[list[str], Item]:
+    """Return the conditions of the filter expression, and their values."""
     conditions = []
     values: Item = {}
     if filters.outcome_types:
@@ -278,26 +312,26 @@ def _filtered(filters: Filters) -> dict[str, Any]:
             either.append("attribute_not_exists(standing)")
         conditions.append(f"({' OR '.join(either)})")
         values |= moved
-    if filters.agent_id is not None:
+    if filters.agent_id == "none":
+        conditions.append("attribute_not_exists(agent_id)")
+    elif filters.agent_id is not None:
         conditions.append("agent_id = :agent")
         values[":agent"] = {"N": str(filters.agent_id)}
-    query: dict[str, Any] = {"KeyConditionExpression": _IN_RANGE, "ExpressionAttributeValues": values}
-    if conditions:
-        query["FilterExpression"] = " AND ".join(conditions)
-    return query
+    return conditions, values
 
 
-def _page(found: list[Item], limit: int, last_examined: str | None, include_ledger: bool) -> Page:
+def _query(sort_key: str, conditions: list[str], **more: Any) -> dict[str, Any]:
+    query = {"KeyConditionExpression": f"user_id = :user AND {sort_key} BETWEEN :oldest AND :newest"} | more
+    return query | ({"FilterExpression": " AND ".join(conditions)} if conditions else {})
+
+
+def _page(found: list[Item], limit: int, last_examined: str | None, filters: Filters, include_ledger: bool) -> Page:
     outcomes: list[str] = []
     room = MAX_RESPONSE_BYTES
     for item in found:
         outcome = outcome_json(item, include_ledger)
         room -= response_bytes(outcome) + 1
         if len(outcomes) == limit or room < 0:
-            return Page(outcomes, _cursor_at(_key(found[len(outcomes) - 1])))
+            return Page(outcomes, filters.cursor_at(filters.key_of(found[len(outcomes) - 1])))
         outcomes.append(outcome)
-    return Page(outcomes, None if last_examined is None else _cursor_at(last_examined))
-
-
-def _cursor_at(sort_key: str) -> str:
-    return cursors.after(sort_key.partition("#")[2])
+    return Page(outcomes, None if last_examined is None else filters.cursor_at(last_examined))

@@ -15,7 +15,9 @@ from outcomes.contract.sums import TALLIES, Cell, Sum, Tallies
 class Summary:
     """Sums of outcomes that happened within a period. outcome_types, agent_id: filters; empty or None means all."""
 
-    def __init__(self, period: Period, outcome_types: tuple[str, ...] = (), agent_id: int | None = None) -> None:
+    def __init__(
+        self, period: Period, outcome_types: tuple[str, ...] = (), agent_id: queries.Agent | None = None
+    ) -> None:
         self.period = period
         self.outcome_types = outcome_types
         self.agent_id = agent_id
@@ -48,7 +50,7 @@ class Summary:
         """Add sums of a day of the period, if they pass the filters."""
         if self.outcome_types and cell.outcome_type not in self.outcome_types:
             return
-        if self.agent_id is not None and cell.agent_id != self.agent_id:
+        if self.agent_id is not None and (cell.agent_id or queries.NOBODY) != self.agent_id:
             return
         for total, sum_ in zip(self.totals, tallies, strict=True):
             if sum_:

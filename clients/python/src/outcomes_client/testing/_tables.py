@@ -105,17 +105,26 @@ class Tables:
     def query(self, request: Request) -> dict[str, Any]:
         """Return the outcomes of a user in a range of sort keys, newest first. Limit counts items before the filter."""
         values = request["ExpressionAttributeValues"]
-        if request["KeyConditionExpression"] != _RANGE or request["ScanIndexForward"]:
+        in_range = _RANGE.fullmatch(request["KeyConditionExpression"])
+        if not in_range or request["ScanIndexForward"]:
             raise ValueError("only lists of outcomes are known here")
-        items = self._partitions[request["TableName"]].get(values[":user"]["S"], {})
-        oldest, newest = values[":oldest"]["S"], values[":newest"]["S"]
-        keys = sorted((key for key in items if oldest <= key <= newest), reverse=True)
-        limit = request.get("Limit", len(keys) + 1)
-        filter_ = request.get("FilterExpression")
-        answer: dict[str, Any] = {"Items": [items[key] for key in keys[:limit] if holds(filter_, items[key], request)]}
-        if len(keys) >= limit:
-            last = items[keys[limit - 1]]
-            answer["LastEvaluatedKey"] = {name: last[name] for name in TABLES[request["TableName"]]}
+        sort_key, oldest, newest = in_range[1], values[":oldest"]["S"], values[":newest"]["S"]
+        items = [
+            item
+            for item in self._partitions[request["TableName"]].get(values[":user"]["S"], {}).values()
+            if sort_key in item and oldest <= item[sort_key]["S"] <= newest
+        ]
+        items.sort(key=lambda item: item[sort_key]["S"], reverse=True)
+        limit = request.get("Limit", len(items) + 1)
+        examined = items[:limit]
+        answer: dict[str, Any] = {
+            "Items": [item for item in examined if holds(request.get("FilterExpression"), item, request)],
+            "ScannedCount": len(examined),
+        }
+        if len(items) >= limit:
+            answer["LastEvaluatedKey"] = {
+                name: examined[-1][name] for name in (*TABLES[request["TableName"]], sort_key)
+            }
         return answer
 
     def put_item(self, request: Request) -> dict[str, Any]:
@@ -172,7 +181,7 @@ class Tables:
         return {}
 
 
-_RANGE = "user_id = :user AND created_at BETWEEN :oldest AND :newest"
+_RANGE = re.compile("user_id = :user AND (created_at|happened) BETWEEN :oldest AND :newest")
 _in_use: ContextVar[Tables] = ContextVar("tables")
 
 

@@ -1,0 +1,108 @@
+"""python -m ops.fill_index STACK: add the outcomes of earlier versions to the index of a deployed stack.
+
+Lists by the time when outcomes happened read the index. Versions without the index stored no `happened`, and do not
+update it when they correct an outcome. The command may run at any time, and again. The caller needs rights to describe
+the stack, and to scan and update the table of outcomes.
+"""
+
+import os
+import sys
+import time
+from functools import partial
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops.command import exit_code, named_stack
+from ops.errors import StackError, one_line
+
+MAX_UNITS_PER_SECOND = 500
+"""Half of what DynamoDB allows one partition, because all outcomes of a user may be in one."""
+
+
+def main() -> int:
+    """Fill the index, and return the exit code of the process."""
+    [stack] = sys.argv[1:]
+    return exit_code(partial(fill, stack), if_interrupted="Run the same command to go on.")
+
+
+def fill(stack: str) -> None:
+    """Set or remove `happened` of each outcome that lacks it or has a wrong one. Raises StackError."""
+    try:
+        [found] = boto3.client("cloudformation").describe_stacks(StackName=named_stack(stack))["Stacks"]
+    except (BotoCoreError, ClientError) as error:
+        raise StackError(f"{stack}: {one_line(error)}") from error
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
+    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
+    # The code in the layer reads the region only from the environment.
+    os.environ.setdefault("AWS_DEFAULT_REGION", boto3.Session().region_name or "")
+    from outcomes.aws.errors import CallFailed
+    from outcomes.privacy.data_sources import SHARE
+
+    units = (float(parameters[name]) * SHARE for name in ("MaxReadUnits", "MaxWriteUnits"))
+    try:
+        seen, changed = _fill(outputs["OutcomesTableName"], *(min(each, MAX_UNITS_PER_SECOND) for each in units))
+    except CallFailed as error:
+        raise StackError(f"{one_line(error)}; run the same command to go on") from error
+    print(f"Looked at {seen:,} outcomes that have a time of their own, and changed {changed:,}.")
+
+
+def _fill(table: str, read_units: float, write_units: float) -> tuple[int, int]:
+    """Return the number of rows that may belong into the index, and of those that were changed.
+
+    read_units, write_units: the units to use per second.
+    """
+    from outcomes.aws.errors import ConditionFailed
+    from outcomes.aws.services import DynamoDB
+    from outcomes.ledger.items import indexed
+
+    from ops.history.past import LIMITS
+    from ops.history.writer import patiently
+
+    dynamodb = DynamoDB(LIMITS)
+    scan: dict[str, Any] = {
+        "TableName": table,
+        "FilterExpression": "attribute_exists(occurred_at) OR attribute_exists(happened)",
+        "ProjectionExpression": "user_id, created_at, occurred_at, happened",
+        "ReturnConsumedCapacity": "TOTAL",
+    }
+    seen = changed = 0
+    while True:
+        page = patiently(partial(dynamodb.call, "Scan", scan))
+        for row in page["Items"]:
+            seen += 1
+            if indexed(dict(row)) == row:
+                continue
+            try:
+                answer = patiently(partial(dynamodb.call, "UpdateItem", _update(table, row)))
+            except ConditionFailed:
+                continue  # it was erased, or amended by this version, which sets the attribute
+            changed += 1
+            time.sleep(answer.get("ConsumedCapacity", {}).get("CapacityUnits", 0) / write_units)
+        if "LastEvaluatedKey" not in page:
+            return seen, changed
+        scan["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        time.sleep(page.get("ConsumedCapacity", {}).get("CapacityUnits", 0) / read_units)
+
+
+def _update(table: str, row: dict[str, Any]) -> dict[str, Any]:
+    from outcomes.ledger.items import indexed
+
+    happened = indexed(dict(row)).get("happened")
+    values = {":happened": happened} if happened else {}
+    if "occurred_at" in row:
+        unchanged, values = "occurred_at = :as_read", values | {":as_read": row["occurred_at"]}
+    else:
+        unchanged = "attribute_not_exists(occurred_at)"
+    return {
+        "TableName": table,
+        "Key": {name: row[name] for name in ("user_id", "created_at")},
+        "UpdateExpression": "SET happened = :happened" if happened else "REMOVE happened",
+        "ConditionExpression": f"attribute_exists(user_id) AND {unchanged}",
+        "ReturnConsumedCapacity": "TOTAL",
+    } | ({"ExpressionAttributeValues": values} if values else {})
+
+
+if __name__ == "__main__":
+    sys.exit(main())
