@@ -81,7 +81,7 @@ ADDING_UP = Reply(503, {"Retry-After": "1"}, b'{"error":"Still adding up"}')
 
 def test_the_time_left_counts_anew_while_the_api_adds_up() -> None:
     clock = Clock()
-    _, steps = run(Calls(Retry(first=0), clock).summary(), clock, [ADDING_UP] * 2 + [LOST] * 99, each=11)
+    _, steps = run(Calls(Retry(first=0), clock).summary([]), clock, [ADDING_UP] * 2 + [LOST] * 99, each=11)
     said = "503 Still adding up: the API saves its progress and continues from there. Trying again, for at most"
     assert notices(steps)[:2] == [f"{said} 589 s", f"{said} 577 s"]
 

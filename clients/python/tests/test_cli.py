@@ -358,6 +358,30 @@ def test_list_as_json_is_the_page(outcomes: Outcomes) -> None:
     assert rest["outcomes"][0]["title"] == "No. 52"
 
 
+def test_lists_and_exports_go_by_when_it_happened_and_take_no_agent_and_statuses(
+    api: Api, client: OutcomesClient, outcomes: Outcomes
+) -> None:
+    on_time = client.record("task_complete", "On time", user_id=42).id
+    at = datetime.fromtimestamp(api.clock.now / 1000, UTC) - timedelta(days=2)
+    late = client.record("task_complete", "Late", user_id=42, agent_id=7, occurred_at=at).id
+    void = client.record("task_complete", "Void", user_id=42).id
+    client.void(void, "Twice", user_id=42)
+
+    def listed(*arguments: str) -> list[str]:
+        return [one["id"] for one in json.loads(outcomes("list", "--json", *arguments).out)["outcomes"]]
+
+    def exported(*arguments: str) -> list[str]:
+        return [json.loads(line)["id"] for line in outcomes("export", *arguments).out.splitlines()]
+
+    for shown in (listed, exported):
+        assert shown() == [late, on_time]
+        assert shown("--time", "occurred") == [on_time, late]
+        assert shown("--agent", "none") == [on_time]
+        assert shown("--status", "void", "--status", "recorded", "--agent", "none") == [void, on_time]
+    for wrong in ("0", "nobody", "1.5", "٣"):
+        assert outcomes("list", "--agent", wrong).code == 2
+
+
 def test_an_outcome_without_a_value_has_none_in_the_list(client: OutcomesClient, outcomes: Outcomes) -> None:
     client.record("task_complete", "Priceless", user_id=42)
     assert outcomes("list").out.splitlines()[1].split()[3:] == ["task_complete", "Priceless"]

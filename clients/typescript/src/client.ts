@@ -248,9 +248,10 @@ export class OutcomesClient {
   }
 
   /**
-   * Yields an export of the user's outcomes that are not void, newest first, in parts.
+   * Yields an export of the user's outcomes, newest first, in parts.
    *
-   * The parts' texts, joined, are the file: CSV (RFC 4180, with a heading, safe for spreadsheets), or NDJSON.
+   * The parts' texts, joined, are the file: CSV (RFC 4180, with a heading, safe for spreadsheets), or NDJSON. It omits void
+   * outcomes unless `status` includes them.
    */
   export(
     format: "csv" | "ndjson" = "csv",

@@ -63,14 +63,21 @@ export interface ReadOptions extends CallOptions {
 /** Filters of outcomes; `start` is inclusive, `end` exclusive. */
 export interface Filters extends ReadOptions {
   outcomeType?: OutcomeType | readonly OutcomeType[] | undefined;
-  agentId?: number | undefined;
+  /** `none` is for outcomes without an agent. */
+  agentId?: number | "none" | undefined;
   start?: Moment | undefined;
   end?: Moment | undefined;
 }
 
-export interface IterateOptions extends Filters {
-  /** Lists only outcomes with this status. */
+/** Filters and order of a list or an export. */
+export interface ListFilters extends Filters {
+  /** Only outcomes with this status. */
   status?: OutcomeStatus | readonly OutcomeStatus[] | undefined;
+  /** Whether `start`, `end` and the order are about when outcomes were recorded (default), or when they happened. */
+  time?: "recorded" | "occurred" | undefined;
+}
+
+export interface IterateOptions extends ListFilters {
   /** Adds `status`, `occurredAt`, `recordedBy` and `version` to each outcome, and includes void outcomes. */
   ledger?: boolean | undefined;
 }
@@ -81,7 +88,7 @@ export interface ListOptions extends IterateOptions {
   cursor?: string | undefined;
 }
 
-export interface ExportOptions extends Filters {
+export interface ExportOptions extends ListFilters {
   /** The `nextCursor` of the last part that was received, to resume an export. */
   cursor?: string | undefined;
 }

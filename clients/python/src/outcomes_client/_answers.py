@@ -223,7 +223,7 @@ def summary(reply: Reply, query: Sequence[tuple[str, str]]) -> Summary:
         "by": totals.by_day and asked.get("by", "day") != "day",
         "compare": "compare" in asked and totals.previous is None,
         "outcomeType": types and {one.outcome_type for one in totals.by_type} - types,
-        "agentId": "agentId" in asked and {str(one.agent_id) for one in totals.by_agent} - {asked["agentId"]},
+        "agentId": "agentId" in asked and {str(one.agent_id or "none") for one in totals.by_agent} - {asked["agentId"]},
     }
     if unread := [name for name, is_strange in strange.items() if is_strange]:
         message = f"200, but this API is too old to know {', '.join(unread)}: these are other totals"

@@ -12,7 +12,7 @@ import anyio
 import httpx
 
 from ._async_client_statements import AsyncStatementsClient
-from ._calls import PAGE_SIZE, Calls, ExportFormat, Whose
+from ._calls import PAGE_SIZE, Calls, ExportFormat
 from ._http import NoReply, Reply
 from ._models import (
     AgentKey,
@@ -20,6 +20,7 @@ from ._models import (
     Division,
     ExportPart,
     History,
+    IdOrNone,
     NewAgentKey,
     NewOutcome,
     Outcome,
@@ -27,8 +28,10 @@ from ._models import (
     Page,
     Recorded,
     Summary,
+    Time,
 )
 from ._moments import Moment
+from ._requests import filters
 from ._sending import LOG, Keys, ListedTypes, Results, Statuses, Types, arguments, in_time, no_cookies, no_reply, reply
 from ._settings import address_of, defaults_of, retry_of
 from ._steps import Call, Retry, Say, Send
@@ -133,40 +136,42 @@ class AsyncOutcomesClient(AsyncStatementsClient):
         limit: int | None = None,
         cursor: str | None = None,
         outcome_type: Types | None = None,
-        agent_id: int | None = None,
+        agent_id: IdOrNone | None = None,
         start: Moment | None = None,
         end: Moment | None = None,
         status: Statuses | None = None,
+        time: Time | None = None,
         ledger: bool = False,
-        user_id: Whose | None = None,
+        user_id: IdOrNone | None = None,
     ) -> Page:
         """List one page of the user's outcomes, newest first, from `start` (inclusive) to `end` (exclusive).
 
         A page can have fewer than `limit` outcomes (default 20, at most 50) although `next_cursor` says there are more.
-        `status` filters by status. `ledger` adds `status`, `occurred_at`, `recorded_by` and `version` to each outcome,
-        and includes void outcomes. With the platform's key, `user_id` is the user whose outcomes are listed; "none"
-        lists outcomes without a user.
+        `status` filters by status, and `agent_id="none"` lists outcomes without an agent. With `time="occurred"`,
+        `start`, `end` and the order are about when outcomes happened, not about when they were recorded. `ledger` adds
+        `status`, `occurred_at`, `recorded_by` and `version` to each outcome, and includes void outcomes. With the
+        platform's key, `user_id` is the user whose outcomes are listed; "none" lists outcomes without a user.
         """
-        return await self._run(
-            self._calls.page(limit, cursor, outcome_type, agent_id, start, end, status, ledger, user_id)
-        )
+        asked = filters(outcome_type, agent_id, start, end, status, user_id, time)
+        return await self._run(self._calls.page(asked, limit, cursor, ledger=ledger))
 
     async def iterate(
         self,
         *,
         outcome_type: Types | None = None,
-        agent_id: int | None = None,
+        agent_id: IdOrNone | None = None,
         start: Moment | None = None,
         end: Moment | None = None,
         status: Statuses | None = None,
+        time: Time | None = None,
         ledger: bool = False,
+        user_id: IdOrNone | None = None,
     ) -> AsyncIterator[Outcome]:
         """Yield every outcome of the user, newest first, reading pages on demand. See `list`."""
+        asked = filters(outcome_type, agent_id, start, end, status, user_id, time)
         cursor: str | None = None
         while True:
-            page = await self._run(
-                self._calls.page(PAGE_SIZE, cursor, outcome_type, agent_id, start, end, status, ledger)
-            )
+            page = await self._run(self._calls.page(asked, PAGE_SIZE, cursor, ledger=ledger))
             for outcome in page.outcomes:
                 yield outcome
             cursor = page.next_cursor
@@ -178,18 +183,23 @@ class AsyncOutcomesClient(AsyncStatementsClient):
         file_format: ExportFormat = "csv",
         *,
         outcome_type: Types | None = None,
-        agent_id: int | None = None,
+        agent_id: IdOrNone | None = None,
         start: Moment | None = None,
         end: Moment | None = None,
+        status: Statuses | None = None,
+        time: Time | None = None,
+        user_id: IdOrNone | None = None,
         cursor: str | None = None,
     ) -> AsyncIterator[ExportPart]:
-        """Yield an export of the user's outcomes that are not void, newest first, in parts.
+        """Yield an export of the user's outcomes, newest first, in parts.
 
         The parts' texts, joined, are the file: CSV (RFC 4180, with a heading, safe for spreadsheets), or NDJSON
-        (`ndjson`), which `outcomes import` can read. To resume an export, pass the `next_cursor` of its last part.
+        (`ndjson`), which `outcomes import` can read. It omits void outcomes unless `status` includes them; see `list`
+        for the filters. To resume an export, pass the `next_cursor` of its last part.
         """
+        asked = filters(outcome_type, agent_id, start, end, status, user_id, time)
         while True:
-            part = await self._run(self._calls.export_part(file_format, cursor, outcome_type, agent_id, start, end))
+            part = await self._run(self._calls.export_part(asked, file_format, cursor))
             yield part
             cursor = part.next_cursor
             if cursor is None:
@@ -202,9 +212,10 @@ class AsyncOutcomesClient(AsyncStatementsClient):
         end: Moment | None = None,
         timezone: str | None = None,
         outcome_type: Types | None = None,
-        agent_id: int | None = None,
+        agent_id: IdOrNone | None = None,
         by: Division | None = None,
         compare: Literal["previous"] | None = None,
+        user_id: IdOrNone | None = None,
     ) -> Summary:
         """Return exact totals of the user's outcomes that happened in a period, by default the last 30 days in UTC.
 
@@ -212,15 +223,16 @@ class AsyncOutcomesClient(AsyncStatementsClient):
         `compare="previous"` adds the totals of the previous period of the same length. The first summary of a long
         history takes longer; see `Retry`.
         """
-        return await self._run(self._calls.summary(start, end, timezone, outcome_type, agent_id, by, compare))
+        asked = filters(outcome_type, agent_id, start, end, None, user_id)
+        return await self._run(self._calls.summary(asked, timezone, by, compare))
 
     async def types(self) -> ListedTypes:
         """List the outcome types that the API records, in the platform's order. Any key or session may ask."""
         return await self._run(self._calls.types())
 
-    async def get(self, outcome_id: str) -> History:
-        """Read one outcome of the user with its corrections."""
-        return await self._run(self._calls.history(outcome_id))
+    async def get(self, outcome_id: str, *, user_id: IdOrNone | None = None) -> History:
+        """Read one outcome of the user with its corrections. See `list` for `user_id`."""
+        return await self._run(self._calls.history(outcome_id, user_id))
 
     async def amend(
         self,

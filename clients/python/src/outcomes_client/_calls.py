@@ -25,6 +25,7 @@ from ._models import (
     Division,
     ExportPart,
     History,
+    IdOrNone,
     ListedType,
     NewAgentKey,
     NewOutcome,
@@ -35,16 +36,13 @@ from ._models import (
 )
 from ._moments import Moment
 from ._refusals import refusal
-from ._requests import batches, check_key, encode, in_request, listed, parameters, repeated
+from ._requests import batches, check_key, encode, in_request, listed, parameters
 from ._steps import Backoff, Call, Retry, Say, Send
 
 PAGE_SIZE = 50  # the API's maximum
 ExportFormat = Literal["csv", "ndjson"]
 _MEDIA_TYPES: dict[ExportFormat, str] = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
-
-
-Whose = int | Literal["none"]
-"""The user whose outcomes the platform reads, or "none" for outcomes without a user."""
+Query = list[tuple[str, str]]
 Kind = Literal["amend", "void", "confirm", "dispute", "uphold"]
 _BY: dict[Kind, By] = {"confirm": "session", "dispute": "session", "uphold": "key"}
 _DOES: dict[Kind, str] = {
@@ -164,48 +162,23 @@ class Calls:
                 return
 
     def page(
-        self,
-        limit: int | None = None,
-        cursor: str | None = None,
-        outcome_type: str | Iterable[str] | None = None,
-        agent_id: int | None = None,
-        start: Moment | None = None,
-        end: Moment | None = None,
-        status: str | Iterable[str] | None = None,
-        ledger: bool = False,
-        user_id: Whose | None = None,
+        self, filters: Query, limit: int | None = None, cursor: str | None = None, *, ledger: bool = False
     ) -> Call[Page]:
-        query = [
-            *parameters(limit=limit, cursor=cursor, agentId=agent_id),
-            *repeated("outcomeType", outcome_type),
-            *parameters(**{"from": _moments.of_query(start), "to": _moments.of_query(end)}),
-            *repeated("status", status),
-            *parameters(include="ledger" if ledger else None, userId=user_id),
-        ]
-        request = Request("GET", PATH, query, by="" if user_id is None else "key")
+        query = [*filters, *parameters(limit=limit, cursor=cursor, include="ledger" if ledger else None)]
+        request = Request("GET", PATH, query, by=_reader(query))
         return (yield from self.exchange(request, _answers.page))
 
-    def export_part(
-        self,
-        file_format: ExportFormat,
-        cursor: str | None = None,
-        outcome_type: str | Iterable[str] | None = None,
-        agent_id: int | None = None,
-        start: Moment | None = None,
-        end: Moment | None = None,
-    ) -> Call[ExportPart]:
-        query = [
-            *parameters(format=file_format, cursor=cursor, agentId=agent_id),
-            *repeated("outcomeType", outcome_type),
-            *parameters(**{"from": _moments.of_query(start), "to": _moments.of_query(end)}),
-        ]
+    def export_part(self, filters: Query, file_format: ExportFormat, cursor: str | None = None) -> Call[ExportPart]:
+        query = [*filters, *parameters(format=file_format, cursor=cursor)]
         media_type = _MEDIA_TYPES[file_format]
-        request = Request("GET", f"{PATH}/export", query, headers={"Accept": f"{media_type}, application/json"})
+        accept = {"Accept": f"{media_type}, application/json"}
+        request = Request("GET", f"{PATH}/export", query, headers=accept, by=_reader(query))
         read = partial(_answers.export_part, media_type=media_type)
         return (yield from self.exchange(request, read))
 
-    def history(self, outcome_id: str) -> Call[History]:
-        request = Request("GET", f"{PATH}/{quote(outcome_id, safe='')}", names="outcome")
+    def history(self, outcome_id: str, user_id: IdOrNone | None = None) -> Call[History]:
+        path, query = f"{PATH}/{quote(outcome_id, safe='')}", parameters(userId=user_id)
+        request = Request("GET", path, query, by=_reader(query), names="outcome")
         return (yield from self.exchange(request, _answers.history))
 
     def correct(
@@ -256,21 +229,14 @@ class Calls:
 
     def summary(
         self,
-        start: Moment | None = None,
-        end: Moment | None = None,
+        filters: Query,
         timezone: str | None = None,
-        outcome_type: str | Iterable[str] | None = None,
-        agent_id: int | None = None,
         by: Division | None = None,
         compare: Literal["previous"] | None = None,
     ) -> Call[Summary]:
-        query = [
-            *parameters(**{"from": _moments.of_query(start), "to": _moments.of_query(end), "timezone": timezone}),
-            *repeated("outcomeType", outcome_type),
-            *parameters(agentId=agent_id, by=by, compare=compare),
-        ]
-        read = partial(_answers.summary, query=query)
-        return (yield from self.exchange(Request("GET", f"{PATH}/summary", query), read))
+        query = [*filters, *parameters(timezone=timezone, by=by, compare=compare)]
+        request = Request("GET", f"{PATH}/summary", query, by=_reader(query))
+        return (yield from self.exchange(request, partial(_answers.summary, query=query)))
 
     def types(self) -> Call[list[ListedType]]:
         request = Request("GET", f"{PATH}/types", by="any", does="Listing types")
@@ -366,3 +332,8 @@ class Calls:
                 yield from backoff.wait(str(failure), failure.retry_after, progress=progress)
             ):
                 raise failure
+
+
+def _reader(query: Query) -> By:
+    """Return the credential for reading. Only the platform's key reads the outcomes of a user that the query names."""
+    return "key" if any(name == "userId" for name, _ in query) else ""

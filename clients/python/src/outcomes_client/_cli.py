@@ -26,6 +26,7 @@ from ._terminal import (
     Agent,
     Cookie,
     End,
+    Order,
     Start,
     Type,
     Types,
@@ -158,6 +159,7 @@ def list_(
         list[OutcomeStatus] | None,
         typer.Option(help="Only outcomes with this status; may be repeated. Implies --ledger."),
     ] = None,
+    order: Order = "recorded",
     ledger: Annotated[
         bool, typer.Option("--ledger", help="Add status and time of the work, and include void outcomes.")
     ] = False,
@@ -175,6 +177,7 @@ def list_(
             start=start,
             end=end,
             status=status,
+            time=None if order == "recorded" else order,
             ledger=ledger or bool(status),
         )
     _print_page(page, json=json, with_status=ledger or bool(status))

@@ -14,7 +14,7 @@ import typer
 from ._cli_completion import files
 from ._display import printable
 from ._errors import missing
-from ._terminal import Agent, Cookie, End, Start, Types, Url, connect, console
+from ._terminal import Agent, Cookie, End, Order, Start, Statuses, Types, Url, connect, console
 
 
 def import_(
@@ -115,12 +115,14 @@ def export(
     agent: Agent = None,
     start: Start = None,
     end: End = None,
+    status: Statuses = None,
+    order: Order = "recorded",
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
     """Write all outcomes that are not void, newest first.
 
-    Exports the outcomes of the session's or agent key's user. The file is replaced only once the export is complete; if
+    Exports the outcomes of the session's or agent key's user; --status void includes void ones. The file is replaced only once the export is complete; if
     it fails, the old file stays. Parquet needs the package's extra parquet, and stores values exactly, with 23 decimal
     places.
     """
@@ -135,7 +137,13 @@ def export(
         raise typer.BadParameter("Parquet is binary: name a file, or use a pipe", param_hint="--output")
     with connect(url, cookie) as client:
         parts = client.export(
-            "csv" if layout is Format.CSV else "ndjson", outcome_type=outcome_type, agent_id=agent, start=start, end=end
+            "csv" if layout is Format.CSV else "ndjson",
+            outcome_type=outcome_type,
+            agent_id=agent,
+            start=start,
+            end=end,
+            status=status,
+            time=None if order == "recorded" else order,
         )
         try:
             with _exporting.replaced(output) as file:

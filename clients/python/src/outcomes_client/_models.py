@@ -33,6 +33,10 @@ class ListedType:
 
 
 Division = Literal["day", "week", "month"]
+Time = Literal["recorded", "occurred"]
+"""The time that orders a list: when outcomes were recorded, or when they happened."""
+IdOrNone = int | Literal["none"]
+"""An id, or "none" for outcomes without an agent or a user."""
 """The periods by which a summary groups its totals."""
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from . import _json, _moments
 from ._errors import InvalidOutcomeError
-from ._models import SENT_AS, Result
+from ._models import SENT_AS, IdOrNone, Result, Time
+from ._moments import Moment
 from ._refusals import sentence
 
 BATCH_ITEMS = 100
@@ -76,6 +77,25 @@ def batches(bodies: list[dict[str, Any]], results: dict[int, Result]) -> Iterato
         size += len(item) + 1  # plus its comma
     if batch:
         yield batch
+
+
+def filters(
+    outcome_type: str | Iterable[str] | None,
+    agent_id: IdOrNone | None,
+    start: Moment | None,
+    end: Moment | None,
+    status: str | Iterable[str] | None,
+    user_id: IdOrNone | None,
+    time: Time | None = None,
+) -> list[tuple[str, str]]:
+    """Return the query parameters that lists, exports and summaries have in common."""
+    return [
+        *repeated("outcomeType", outcome_type),
+        *parameters(agentId=agent_id, time=time),
+        *parameters(**{"from": _moments.of_query(start), "to": _moments.of_query(end)}),
+        *repeated("status", status),
+        *parameters(userId=user_id),
+    ]
 
 
 def parameters(**values: object) -> list[tuple[str, str]]:

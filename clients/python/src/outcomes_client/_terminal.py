@@ -7,12 +7,12 @@ import re
 import sys
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Annotated, Any, override
+from typing import TYPE_CHECKING, Annotated, Any, Literal, override
 
 import typer
 
 from ._display import printable
-from ._models import OutcomeType
+from ._models import OutcomeStatus, OutcomeType, Time
 
 # httpx, rich and other slow modules are imported where they are used, because --help and --version do not need them.
 if TYPE_CHECKING:
@@ -34,12 +34,32 @@ def outcome_types() -> list[str]:
     return [*OutcomeType]
 
 
+def agent_or_none(text: str) -> int | Literal["none"]:
+    """Parse the agent by which outcomes are filtered."""
+    if text == "none":
+        return "none"
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise typer.BadParameter("must be a whole number from 1, or none")
+    return int(text)
+
+
 Type = Annotated[str, typer.Option("--type", autocompletion=outcome_types, help="The kind of work.")]
 Types = Annotated[
     list[str] | None,
     typer.Option("--type", autocompletion=outcome_types, help="Only this type; may be repeated."),
 ]
-Agent = Annotated[int | None, typer.Option("--agent", min=1, help="Only this agent.")]
+Agent = Annotated[
+    Any,
+    typer.Option(
+        "--agent", parser=agent_or_none, metavar="ID|none", help="Only this agent; none: outcomes without an agent."
+    ),
+]
+Statuses = Annotated[
+    list[OutcomeStatus] | None, typer.Option("--status", help="Only outcomes with this status; may be repeated.")
+]
+Order = Annotated[
+    Time, typer.Option("--time", help="The time of --from, --to and the order: when recorded, or when it happened.")
+]
 Start = Annotated[str | None, typer.Option("--from", help="Only from this ISO 8601 instant or date on.")]
 End = Annotated[str | None, typer.Option("--to", help="Only before this ISO 8601 instant or date.")]
 
