@@ -219,6 +219,13 @@ class Run:
 
 type Outcomes = Callable[..., Run]
 
+
+@pytest.fixture
+def one_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands make a single attempt of each call, which has enough time on a busy machine."""
+    monkeypatch.setattr("outcomes_client._settings.Retry", lambda **_: ONE_TRY)
+
+
 # Build the command only once per process, because that takes longer than most commands.
 _command = cache(typer.main.get_command)
 

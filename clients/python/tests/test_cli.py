@@ -21,10 +21,9 @@ import pytest
 from outcomes_client import OutcomesClient
 from outcomes_client._json import encode
 
-from clients.python.tests.conftest import Api, Outcomes, everywhere
+from clients.python.tests.conftest import ONE_TRY, Api, Outcomes, everywhere
 
 COMMAND = [sys.executable, "-m", "outcomes_client"]
-ONE_TRY = "2.9"  # a deadline in seconds that leaves no time for a second attempt
 
 
 def write(path: Path, *bodies: dict[str, Any] | str) -> str:
@@ -120,7 +119,7 @@ def test_a_recording_without_an_answer_can_be_repeated(
         if interrupted:
             patched.setattr("outcomes_client._client.time.sleep", interrupt)
         else:
-            patched.setenv("OUTCOMES_DEADLINE", ONE_TRY)
+            patched.setattr("outcomes_client._settings.Retry", lambda **_: ONE_TRY)
         api.fail("drop after the write")
         run = outcomes(*RECORD, *FOR_42)
     assert (run.code, says in run.err) == (1, True)
@@ -165,7 +164,7 @@ def test_messages_use_the_command_s_own_words(
     says: str,
     says_not: str,
 ) -> None:
-    for name, value in {**environment, "OUTCOMES_DEADLINE": ONE_TRY}.items():
+    for name, value in {**environment, "OUTCOMES_DEADLINE": "2.9"}.items():
         monkeypatch.setenv(name, value)
     file = write(tmp_path / "work.jsonl", task("One"), task("Two"))
     run = outcomes(*(one.format(file=file) for one in arguments))
@@ -710,11 +709,11 @@ def test_a_line_with_a_field_in_both_spellings_is_refused(api: Api, outcomes: Ou
     assert not api.recorded()
 
 
+@pytest.mark.usefixtures("one_try")
 @pytest.mark.parametrize(("api", "count", "whole"), [("fake", 3000, 10), ("stack", 450, 3)], indirect=["api"])
 def test_an_import_whose_api_dies_can_be_run_again(
-    api: Api, outcomes: Outcomes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, whole: int
+    api: Api, outcomes: Outcomes, tmp_path: Path, count: int, whole: int
 ) -> None:
-    monkeypatch.setenv("OUTCOMES_DEADLINE", ONE_TRY)
     file = write(tmp_path / "work.jsonl", *(task(f"No. {n}", userId=api.user) for n in range(count)))
     api.fail(*[""] * (whole - 1), "drop after the write")
     run = outcomes("import", file)
@@ -729,7 +728,9 @@ def test_an_import_whose_api_dies_can_be_run_again(
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
-def test_an_import_that_is_interrupted_can_be_run_again(api: Api, tmp_path: Path, end: signal.Signals) -> None:
+def test_an_import_that_is_interrupted_can_be_run_again(
+    api: Api, outcomes: Outcomes, tmp_path: Path, end: signal.Signals
+) -> None:
     file = write(tmp_path / "work.jsonl", *(task(f"No. {n}") for n in range(1000)))
     environment = {**os.environ, **api.environment}
     upstream, ended = api.door.upstream, threading.Event()
@@ -757,8 +758,7 @@ def test_an_import_that_is_interrupted_can_be_run_again(api: Api, tmp_path: Path
     assert end is signal.SIGKILL or "interrupted after line" in said
     assert len(api.recorded()) == 300
     ended.set()
-    again = subprocess.run([*COMMAND, "import", file], env=environment, timeout=60, check=False)
-    assert again.returncode == 0
+    assert outcomes("import", file).code == 0
     assert len({one["title"] for one in api.recorded()}) == len(api.recorded()) == 1000
 
 
@@ -776,10 +776,10 @@ def test_import_reads_standard_input(api: Api) -> None:
     assert (run.returncode, run.stdout) == (0, "3 recorded, 0 already there, 0 refused\n")
 
 
+@pytest.mark.usefixtures("one_try")
 def test_items_that_fail_until_the_deadline_are_left_for_the_next_run(
-    api: Api, outcomes: Outcomes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    api: Api, outcomes: Outcomes, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("OUTCOMES_DEADLINE", ONE_TRY)
     file = write(tmp_path / "work.jsonl", task("One"), task("Two"))
     api.unready_items = 1
     run = outcomes("import", file)
@@ -788,10 +788,8 @@ def test_items_that_fail_until_the_deadline_are_left_for_the_next_run(
     assert outcomes("import", file).out == "1 recorded, 1 already there, 0 refused\n"
 
 
-def test_an_import_stops_if_a_whole_batch_fails(
-    api: Api, outcomes: Outcomes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OUTCOMES_DEADLINE", ONE_TRY)
+@pytest.mark.usefixtures("one_try")
+def test_an_import_stops_if_a_whole_batch_fails(api: Api, outcomes: Outcomes, tmp_path: Path) -> None:
     file = write(tmp_path / "work.jsonl", *(task(f"No. {n}") for n in range(300)))
     api.unready_items = 100
     run = outcomes("import", file)

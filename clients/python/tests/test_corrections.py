@@ -326,10 +326,10 @@ def test_an_outcome_without_a_history_shows_none(deal: str, outcomes: Outcomes) 
     assert "Why" not in shown
 
 
+@pytest.mark.usefixtures("one_try")
 def test_a_correction_whose_answer_was_lost_can_be_repeated(
-    api: Api, client: OutcomesClient, deal: str, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
+    api: Api, client: OutcomesClient, deal: str, outcomes: Outcomes
 ) -> None:
-    monkeypatch.setenv("OUTCOMES_DEADLINE", "2.9")  # leaves no time for a second attempt
     api.fail("drop after the write")
     run = outcomes("void", deal, "--reason", "Cancelled", "--user", "42")
     assert run.code == 1
