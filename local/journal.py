@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from local.moto_backend import dynamo_json_dump
+from local.moto_backend import dynamo_json_dump, with_bytes
 from ops.errors import StackError
 from ops.files import write_lines
 
@@ -44,7 +44,7 @@ class Journal:
                 for line in lines:
                     number += 1
                     if line.endswith(b"\n"):
-                        yield from [_change(*fields) for fields in json.loads(line)]
+                        yield from [_change(*fields) for fields in json.loads(line, object_hook=with_bytes)]
         except FileNotFoundError:
             return
         except OSError as error:

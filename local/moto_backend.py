@@ -52,6 +52,7 @@ __all__ = [  # the list includes names of moto that other modules use
     "StreamShard",
     "dynamo_json_dump",
     "mock_aws",
+    "with_bytes",
 ]
 
 PAGE_ITEMS = 2_000
@@ -263,7 +264,7 @@ class Handler(DynamoHandler):
         if self._get_action() not in ABOUT_ITEMS:
             return super().parse_parameters(request)
         try:
-            self.params = json.loads(request.data, object_hook=_with_bytes)
+            self.params = json.loads(request.data, object_hook=with_bytes)
         except ValueError:
             super().parse_parameters(request)
 
@@ -320,7 +321,7 @@ def _statement_error(code: str, message: str) -> dict[str, Any]:
     return {"Error": {"Code": code, "Message": message}}
 
 
-def _with_bytes(value: dict[str, Any]) -> dict[str, Any]:
+def with_bytes(value: dict[str, Any]) -> dict[str, Any]:
     """Decode a binary value from Base64. If an attribute is itself named B, its content is a value and not text.
 
     Binary sets stay encoded, which moto accepts.

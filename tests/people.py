@@ -1,7 +1,6 @@
 """Writes a user's rows into every table, and finds the rows that are left."""
 
 import json
-from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -21,7 +20,7 @@ from outcomes.totals.imports import Imports
 
 from functions.record_batch import app as record_batch
 from functions.record_outcome import app as record_outcome
-from local.moto_backend import backend
+from local.moto_backend import backend, with_bytes
 from tests.aws import aws_client
 from tests.corrections import assign, correct
 from tests.events import KEY, proxy_event
@@ -110,16 +109,7 @@ def keep_statement(user_id: int) -> None:
         table.put_user_key(user_id, b"key", now),
         *table.put_unfinished(user_id, "2026-05@Europe/Berlin", Unfinished("{}", b"salt", 1, 0), now),
     ]
-    aws_client("dynamodb").transact_write_items(TransactItems=_with_bytes(actions))
-
-
-def _with_bytes(value: Any) -> Any:
-    """Decode the Base64 of binary attributes, because SDK clients expect bytes."""
-    if isinstance(value, list):
-        return [_with_bytes(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    return {name: b64decode(each) if name == "B" else _with_bytes(each) for name, each in value.items()}
+    aws_client("dynamodb").transact_write_items(TransactItems=json.loads(json.dumps(actions), object_hook=with_bytes))
 
 
 def live(user_id: int) -> None:

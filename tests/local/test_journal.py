@@ -79,6 +79,21 @@ def test_a_value_of_every_type_is_restored_unchanged(journal: Path) -> None:
             assert items(PAGES) == before
 
 
+def test_a_restored_binary_value_fulfils_a_condition(journal: Path) -> None:
+    with persistent_tables(journal, PAGES) as persistence:
+        put("one", key={"B": b"secret"})
+        persistence.write()
+    with persistent_tables(journal, PAGES):
+        aws_client("dynamodb").delete_item(
+            TableName=PAGES,
+            Key={"page": {"S": "one"}},
+            ConditionExpression="#key = :key",
+            ExpressionAttributeNames={"#key": "key"},
+            ExpressionAttributeValues={":key": {"B": b"secret"}},
+        )
+        assert items(PAGES) == {PAGES: []}
+
+
 class Writes:
     """Makes every kind of write request."""
 
