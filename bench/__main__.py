@@ -37,6 +37,7 @@ from bench.measure import (
 from bench.outcome import AGENT_KEY, API_KEY, OUTCOME, USER_ID, cookie, request, stored
 from bench.recovery import recovery
 from bench.report import Report
+from bench.statements import statements
 from bench.storage import TRANSACTION, item_bytes, read_units, write_units
 from bench.stub import ITEMS
 from bench.totals import totals_growth
@@ -105,6 +106,7 @@ def main() -> int:
     laptop_growth(report, short)
     feed_delay(report, short)
     command_start(report, runs=3 if short else 21)
+    statements(report, runs=3 if short else 7)
     verify(report, runs=3 if short else 7)
     units(report)
     machine = "; ".join(f"{name} {value}" for name, value in versions().items())

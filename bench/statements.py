@@ -1,0 +1,110 @@
+"""Measure how long the first request for a large statement computes, and how much it reads.
+
+DynamoDB is a fake in the same process, whose answers are JSON texts. All outcomes were recorded within the period.
+"""
+
+import json
+import time
+from email.utils import formatdate
+from statistics import median
+from typing import Any
+from unittest.mock import patch
+
+from outcomes.aws.caller import Answer
+from outcomes.contract import instants, json_text
+from outcomes.contract.models import NewOutcome
+from outcomes.contract.statements import StatementRequest
+from outcomes.ledger.items import new_item
+from outcomes.statements.chain import Statements
+
+from bench.report import Report
+from bench.storage import item_bytes, read_units
+from bench.totals import PAGE_BYTES
+from local.seed import outcomes
+
+USER = 42
+BEGIN, END = instants.read("2026-04-01T00:00:00Z"), instants.read("2026-05-01T00:00:00Z")
+ENTRIES = 10_000
+BAR = 1.5
+"""Maximum processor time for ENTRIES, in seconds."""
+MOST_OTHER_UNITS = 20
+"""Maximum read units, in addition to those for the outcomes themselves, which an export reads, too."""
+
+
+class Ledger:
+    """A fake DynamoDB with the outcomes of a user, and a fake Secrets Manager. agents: the number of agents."""
+
+    def __init__(self, size: int, agents: int) -> None:
+        bodies = [json_text.read(json_text.compact(body)) for _, body in outcomes(END)]
+        self.items = []
+        for number in range(size):
+            outcome = NewOutcome.parse(bodies[number % len(bodies)], session_user=USER)._replace(occurred_at=None)
+            at = BEGIN + number * (END - BEGIN) // size
+            self.items.append(new_item(outcome, "key", at)[1] | {"agent_id": {"N": str(1 + number % agents)}})
+        self.pages = list(self._pages())
+        self.units = 0.0
+
+    def _pages(self) -> Any:
+        """Yield pages of outcomes as JSON texts, with their read units."""
+        page: list[Any] = []
+        size = 0
+        for item in self.items:
+            if size + item_bytes(item) > PAGE_BYTES:
+                yield page
+                page, size = [], 0
+            page.append(item)
+            size += item_bytes(item)
+        yield page
+
+    def call(self, operation: str, request: Any, **_: Any) -> Answer:
+        answer = Answer(self._answer(operation, request))
+        answer.date = formatdate(END / 1000 + 86_400, usegmt=True)
+        self.units += answer.get("ConsumedCapacity", {}).get("CapacityUnits", 0)
+        return answer
+
+    def _answer(self, operation: str, request: Any) -> Any:
+        if operation == "GetSecretValue":
+            return {"SecretString": "a secret", "CreatedDate": 0}
+        if operation != "Query" or request["TableName"] != "outcomes":
+            return {"Items": [], "ConsumedCapacity": {"CapacityUnits": 1}}
+        if request["ExpressionAttributeValues"][":first"]["S"].startswith("~"):
+            return {"Items": [], "ConsumedCapacity": {"CapacityUnits": 1}}
+        if "Limit" in request:
+            return {"Items": self.items[:1], "ConsumedCapacity": {"CapacityUnits": 1}}
+        number = int(request.get("ExclusiveStartKey", {"page": {"N": "0"}})["page"]["N"])
+        more = {"LastEvaluatedKey": {"page": {"N": str(number + 1)}}} if number + 1 < len(self.pages) else {}
+        units = {"ConsumedCapacity": {"CapacityUnits": read_units(*self.pages[number])}}
+        return json.loads(json.dumps({"Items": self.pages[number]} | more | units))
+
+
+def statements(report: Report, runs: int) -> None:
+    """Add a table of statements of ENTRIES outcomes."""
+    rows = []
+    for agents in (3, ENTRIES):
+        ledger = Ledger(ENTRIES, agents)
+        times = []
+        for _ in range(runs):
+            ledger.units = 0
+            service = Statements("outcomes", "statements", "totals", "secret")
+            with (
+                patch.object(service.dynamodb, "call", ledger.call),
+                patch.object(service.secrets_manager, "call", ledger.call),
+                patch("time.sleep", lambda _seconds: None),
+            ):
+                began = time.process_time()
+                text = service.make(USER, StatementRequest("2026-04"), "https://api.example.com")
+                times.append(time.process_time() - began)
+            assert json.loads(text)["size"] == ENTRIES
+        exported = sum(read_units(*page) for page in ledger.pages)
+        name = f"{ENTRIES:,} outcomes of {agents:,} agents"
+        seconds, other = median(times), ledger.units - exported
+        cells = [name, f"{seconds:.2f}", *report.bar(f"s for a statement of {name}", BAR, seconds)]
+        cells += [
+            f"{exported:g}",
+            f"{other:g}",
+            *report.bar(f"other units of a statement of {name}", MOST_OTHER_UNITS, other),
+        ]
+        rows.append([*cells, f"{len(text):,}"])
+    report.text(f"## Make a statement: median of {runs} first requests, processor time")
+    columns = ["", "s", "bar", "verdict", "read units of the outcomes", "other read units", "bar", "verdict", "bytes"]
+    report.table(columns, rows)
