@@ -24,7 +24,7 @@ def import_row(data: Path, folder: Path, **fields: object) -> str:
         env=os.environ | {"PYTHONPATH": "layers/common"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,  # a busy machine may need this long
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

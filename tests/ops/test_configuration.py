@@ -32,12 +32,15 @@ import json, sys
 from unittest.mock import patch
 from samcli.commands.deploy import command
 
-with patch.object(command, "do_cli") as deploy:
-    command.cli(sys.argv[1:], prog_name="deploy", standalone_mode=False)
-[parameters] = [value for value in deploy.call_args.args if isinstance(value, dict) and "DashboardOrigins" in value]
-print(json.dumps(parameters))
+def deployed(options):
+    with patch.object(command, "do_cli") as deploy:
+        command.cli(options, prog_name="deploy", standalone_mode=False)
+    [parameters] = [value for value in deploy.call_args.args if isinstance(value, dict) and "DashboardOrigins" in value]
+    return parameters
+
+print(json.dumps([deployed(options) for options in json.loads(sys.argv[1])]))
 """
-"""Runs `sam deploy` without deploying, and prints the parameters that it would deploy."""
+"""Runs `sam deploy` for each list of options without deploying. Prints the parameters that each run would deploy."""
 OVERRIDES = {"DashboardOrigins": "https://app.example.com,https://beta.example.com", "AlarmTopicArn": ""}
 
 type Printed = Callable[..., dict[str, str]]
@@ -84,12 +87,11 @@ def test_sam_deploys_with_exactly_these_parameters(told: Printed, tmp_path: Path
     parameters = tmp_path / "parameters.yaml"
     parameters.write_text(json.dumps(told()))
 
-    def deployed_with(*options: str) -> Any:
-        return in_sam(DEPLOY, "--config-file", tmp_path / "samconfig.toml", "--config-env", "dev", *options)
+    by_sam = ["--config-file", str(tmp_path / "samconfig.toml"), "--config-env", "dev"]
+    by_make = [*by_sam, f"--parameter-overrides=file://{parameters}"]
 
-    assert deployed_with(f"--parameter-overrides=file://{parameters}") == told()
     # Without `make deploy`, the digest is empty, and a rule of the template refuses an empty digest.
-    assert deployed_with() == OVERRIDES | {"Configuration": ""}
+    assert in_sam(DEPLOY, json.dumps([by_make, by_sam])) == [told(), OVERRIDES | {"Configuration": ""}]
 
 
 @pytest.mark.parametrize("environment", ["core", "dev", "prod"])

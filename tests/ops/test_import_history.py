@@ -39,7 +39,7 @@ from tests.interleaving.schedule import Killed
 from tests.ops.imports import SECRET, TARGET, import_all, old_row, planned, write_ndjson
 from tests.oracle import Choice, added_up, said
 from tests.outcome_types import TYPES
-from tests.people import restore, snapshot
+from tests.people import restore, snapshot, two_shards
 
 pytestmark = pytest.mark.usefixtures("tables")
 
@@ -272,6 +272,7 @@ def dying_at(call: int, when: str) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
+@two_shards()
 def test_an_import_that_was_killed_goes_on(small_file: Path, when: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "OUTCOMES_PER_BATCH", 3)
     empty = snapshot()
