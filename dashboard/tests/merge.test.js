@@ -16,23 +16,21 @@ test("outcomes are merged by time, then id, newest first", () => {
   assert.equal(placeOf("first of all", []), 0);
 });
 
-test("an outcome never seen is fresh, and a new version of a known one is news", () => {
+test("an outcome never seen is fresh, and a new version of a known one is a correction", () => {
   const found = [outcome("B", "2026", { version: 2 }), outcome("A", "2026", { version: 1 })];
   const compared = (seen) => {
-    const { fresh, isNews } = compare(found, new Map(seen));
-    return [fresh.map(({ id }) => id), isNews];
+    const { fresh, isCorrected } = compare(found, new Map(seen));
+    return [fresh.map(({ id }) => id), isCorrected];
   };
   const old = [["A", 1]];
-  assert.deepEqual(compared([]), [["B", "A"], true]);
-  assert.deepEqual(compared(old), [["B"], true]);
+  assert.deepEqual(compared([]), [["B", "A"], false]);
+  assert.deepEqual(compared(old), [["B"], false]);
   assert.deepEqual(compared([...old, ["B", 1]]), [[], true]);
   assert.deepEqual(compared([...old, ["B", 2]]), [[], false]);
 });
 
-test("an outcome of an older server, which has no versions, is news only once", () => {
-  const found = [outcome("A", "2026")];
-  assert.equal(compare(found, new Map()).isNews, true);
-  assert.equal(compare(found, new Map([["A", undefined]])).isNews, false);
+test("an outcome of an older server, which has no versions, is never corrected", () => {
+  assert.equal(compare([outcome("A", "2026")], new Map([["A", undefined]])).isCorrected, false);
 });
 
 test("a filter passes its type, its agent, and its period from the start up to before the end", () => {

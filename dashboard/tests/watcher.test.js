@@ -48,7 +48,7 @@ class Feed {
       retryAfter: () => this.retryAfter,
       read: async (signal) => void (await this.watcher.catchUp(signal)),
       render: () => {},
-      found: (_found, fresh, isNews) => this.reports.push([fresh.map(({ id }) => id), isNews]),
+      found: (_found, fresh, isCorrected) => this.reports.push([fresh.map(({ id }) => id), isCorrected]),
       skipped: () => this.reports.push("skipped"),
       forget: () => {
         this.reports.push("forget");
@@ -61,6 +61,7 @@ class Feed {
 let server;
 let feed;
 let waits;
+let now;
 
 /** Let all pending work finish, except timers. */
 async function settle() {
@@ -75,6 +76,7 @@ async function start() {
 
 /** Advance the clock by some seconds, by default until the current timer fires. */
 async function pass(seconds = waits.at(-1) / SECOND) {
+  now += seconds * SECOND;
   mock.timers.tick(seconds * SECOND);
   await settle();
 }
@@ -95,7 +97,8 @@ beforeEach(() => {
   });
   mock.method(globalThis, "fetch", server.fetch);
   mock.method(Math, "random", () => 0.5); // no jitter
-  mock.method(performance, "now", () => 0);
+  now = 0;
+  mock.method(performance, "now", () => now);
 });
 afterEach(() => {
   feed.life.abort();
@@ -103,36 +106,35 @@ afterEach(() => {
   mock.timers.reset();
 });
 
-test("it polls at once and then every interval, from a minute before the newest known outcome", async () => {
+test("it polls at once and then every interval, from the newest known outcome, or each minute from earlier", async () => {
   server.record("A", -3600);
   server.record("B", 0);
   await start();
   server.record("C", 5);
-  await pass();
-  await pass();
-  assert.deepEqual(asked(), [
-    [null, null],
-    [at(-60), null],
-    [at(-55), null],
-  ]);
-  assert.deepEqual(feed.reports, [
-    [["C"], true],
+  for (let polls = 0; polls < 8; polls += 1) await pass();
+  assert.deepEqual(
+    asked().map(([from]) => from),
+    [null, at(0), at(5), at(5), at(-60), at(5), at(5), at(5), at(-55)],
+  );
+  assert.deepEqual(feed.reports.slice(0, 2), [
+    [["C"], false],
     [[], false],
   ]);
   assert.equal(feed.watcher.newest.id, "C");
-  assert.deepEqual(waits, [15_000, 15_000, 15_000]);
+  assert.deepEqual(new Set(waits), new Set([15_000]));
 });
 
-test("an outcome that becomes visible after a newer one is reported once", async () => {
+test("an outcome that becomes visible up to a minute after a newer one is reported once", async () => {
+  server.record("A", -300);
   server.record("B", 0);
   await start();
-  server.outcomes.push({ ...server.outcomes[0], id: "A", created_at: at(-30) });
-  await pass();
-  await pass();
-  assert.deepEqual(feed.reports, [
-    [["A"], true],
-    [[], false],
-  ]);
+  for (let seconds = 5; seconds < 200; seconds += 5) {
+    server.record(`N${seconds}`, seconds);
+    if (seconds === 115) server.outcomes.splice(-2, 0, { ...server.outcomes[0], id: "late", created_at: at(58) });
+    await pass(5);
+  }
+  const found = feed.reports.flatMap(([ids]) => ids).filter((id) => id === "late");
+  assert.deepEqual(found, ["late"]);
 });
 
 test("a new version of a known outcome is news, unless it was marked as seen", async () => {
@@ -154,15 +156,15 @@ test("the first outcome ever is reported", async () => {
   assert.equal(feed.watcher.newest, null);
   server.record("A", 0);
   await pass();
-  assert.deepEqual(feed.reports, [[["A"], true]]);
+  assert.deepEqual(feed.reports, [[["A"], false]]);
 });
 
 test("outcomes older than the first page are not reported as new", async () => {
   for (let number = 0; number < 30; number += 1) server.record(`A${number}`, number);
   await start(); // the first page has 20 of them
-  await pass();
+  for (let polls = 0; polls < 4; polls += 1) await pass();
   assert.deepEqual(asked().at(-1), [at(10), null]);
-  assert.deepEqual(feed.reports, [[[], false]]);
+  assert.deepEqual(feed.reports.at(-1), [[], false]);
 });
 
 test("if the newest outcome is missing, another user has signed in, so it forgets everything and reads again", async () => {
@@ -177,7 +179,7 @@ test("if the newest outcome is missing, another user has signed in, so it forget
     asked()
       .slice(-3)
       .map(([from]) => from),
-    [null, at(0), null], // the latest page; whether the known outcome still exists; the latest page of the other user
+    [at(0), at(0), null], // new outcomes; whether the known outcome still exists; the latest page of the other user
   );
 });
 
@@ -192,14 +194,52 @@ test("it catches up with four pages of new outcomes; with more, it reads the lat
   assert.equal(feed.reports.at(-1), "skipped");
   assert.deepEqual(
     asked()
-      .slice(-6)
+      .slice(-5)
       .map(([, cursor]) => cursor),
-    [null, "50", "100", "150", null, null],
+    [null, "50", "100", "150", null], // the last asks for the known outcome
   );
   assert.equal(feed.watcher.newest.id, "C200");
   server.record("D", 130);
   await pass();
-  assert.deepEqual(feed.reports.at(-1), [["D"], true]);
+  assert.deepEqual(feed.reports.at(-1), [["D"], false]);
+});
+
+test("for a minute after a gap it reads one page", async () => {
+  server.record("A", 0);
+  await start();
+  const pages = [];
+  for (let poll = 0; poll < 6; poll += 1) {
+    for (let number = 0; number < 250; number += 1) server.record(`${poll} ${number}`, 15 * poll + number / 100);
+    const before = server.asked.length;
+    await pass();
+    pages.push(server.asked.length - before - 1); // one asks for the known outcome
+  }
+  assert.deepEqual(pages, [4, 1, 1, 1, 4, 1]);
+  assert.deepEqual(feed.reports, Array(6).fill("skipped"));
+});
+
+test("without news for ten minutes it polls once a minute, until there is a sign of a viewer or news", async () => {
+  server.record("A", 0);
+  await start();
+  for (let seconds = 0; seconds <= 600; seconds += 15) await pass(15);
+  const before = server.asked.length;
+  for (let seconds = 0; seconds < 3600; seconds += 15) await pass(15);
+  assert.equal(server.asked.length - before, 60);
+  feed.watcher.wake();
+  await settle();
+  feed.watcher.wake();
+  assert.equal(server.asked.length - before, 61);
+  for (let seconds = 0; seconds < 60; seconds += 15) await pass(15);
+  assert.equal(server.asked.length - before, 65);
+  feed.interval = 90;
+  for (let seconds = 0; seconds < 1800; seconds += 15) await pass(15);
+  assert.equal(waits.at(-1), 90_000);
+  feed.interval = INTERVAL_S;
+  await pass(90);
+  assert.equal(waits.at(-1), 60_000);
+  server.record("B", 9000);
+  await pass();
+  assert.equal(waits.at(-1), 15_000);
 });
 
 test("if another user has signed in and more is new than it reads, it forgets everything", async () => {
@@ -216,7 +256,7 @@ test("if another user signs in between a gap and the check of it, the first user
   await start();
   for (let number = 0; number < 201; number += 1) server.record(`B${number}`, 120);
   server.answered = (asked) => {
-    if (asked.has("from")) return;
+    if (asked.get("cursor") !== "150") return;
     server.outcomes = [];
     server.record("Z", 300);
   };
@@ -235,7 +275,7 @@ test("each failure doubles the wait, up to five minutes, until a success", async
   await pass();
   assert.deepEqual(
     waits.map((wait) => wait / SECOND),
-    [15, 30, 60, 120, 240, 300, 300, 15],
+    [15, 30, 60, 120, 240, 300, 300, 60], // there was no news for ten minutes
   );
   assert.equal(feed.watcher.problem, null);
   assert.deepEqual(feed.reports, [[[], false]]);
@@ -274,8 +314,6 @@ test("while totals are still being added up, the server sets the interval", asyn
 });
 
 test("the interval counts from start to start, and a slow server gets half of it as a pause", async () => {
-  let now = 0;
-  performance.now.mock.mockImplementation(() => now);
   const slow = (milliseconds) => async () => {
     now += milliseconds;
     return Response.json({ outcomes: [], next_cursor: null });

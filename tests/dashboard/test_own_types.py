@@ -111,8 +111,8 @@ def test_another_deployments_types_are_forgotten(open_feed: Open, page: Page, re
     held = recorded.hold("GET", "/types")
     with page.expect_request("**/types"):
         by_type(page).hover()
-    page.locator("value-delivered").evaluate("feed => feed.setAttribute('endpoint', '/other/api/outcomes')")
     recorded.types = OWN
+    page.locator("value-delivered").evaluate("feed => feed.setAttribute('endpoint', '/other/api/outcomes')")
     expect(page.locator(CAPTION)).to_contain_text("1 outcome")
     by_type(page).focus()
     others = ["All types", "Lead qualified", "Ticket resolved", "Deal closed"]

@@ -17,12 +17,15 @@ import { withQuery } from "./address.js";
  * @typedef {{type: string, label: string}} Type that may be recorded
  * @typedef {{outcomes: Outcome[], next_cursor?: string | null}} OutcomePage
  * @typedef {{count: number, value_usd: Exact}} Sum
+ * @typedef {{from?: string, to?: string}} Period
  * @typedef {Sum & {date: string}} Day
  * @typedef {Sum & {outcome_type: string}} TypeSum
  * @typedef {Sum & {agent_id: number | null}} AgentSum
  * @typedef {Sum & {agents: number}} OtherAgents
  * @typedef {Sum & {by_day?: Day[], by_week?: Day[], by_month?: Day[], by_type: TypeSum[], by_agent?: AgentSum[],
- *   other_agents?: OtherAgents, confirmed?: Sum, disputed?: Sum, previous?: Sum}} Summary previous: the equally long period before
+ *   other_agents?: OtherAgents, confirmed?: Sum, disputed?: Sum, previous?: Sum & Period,
+ *   recent?: {after: string, ids: string[]}} & Period & {timezone?: string}} Summary previous: the equally long period
+ *   before. recent: all outcomes recorded after an instant that are counted if they match
  */
 
 /**
@@ -126,12 +129,19 @@ export class Api {
     }
   }
 
-  /** @param {Record<string, string | null>} query @param {AbortSignal} signal @returns {Promise<Summary>} */
-  summary(query, signal) {
-    return ask(this.url("/summary", query), signal).catch((problem) => {
+  /**
+   * @param {Record<string, string | null>} query
+   * @param {AbortSignal} signal
+   * @returns {Promise<[Summary, number]>} the summary, and for how many seconds it is fresh; older servers do not tell
+   */
+  async summary(query, signal) {
+    const url = (/** @type {string | null} */ timezone) =>
+      this.url("/summary", { include: "recent", ...query, timezone });
+    const { body, headers } = await answer(url(query.timezone), signal).catch((problem) => {
       // A browser may know a time zone that the server does not.
       if (problem.reason !== "Invalid timezone") throw problem;
-      return ask(this.url("/summary", { ...query, timezone: "UTC" }), signal);
+      return answer(url("UTC"), signal);
     });
+    return [body, Number(headers.get("fresh-for"))];
   }
 }

@@ -61,7 +61,7 @@ class ValueDelivered extends HTMLElement {
       this.#rows.update(outcome);
       this.#linked.update(outcome);
       this.#watcher.markSeen(outcome);
-      this.#totals.invalidate();
+      this.#totals.sums.expire();
       void this.#watcher.poll();
     },
     signedOut: (problem) => {
@@ -87,10 +87,10 @@ class ValueDelivered extends HTMLElement {
     retryAfter: () => this.#totals.retryAfter,
     read: (signal) => this.#readAll(signal),
     render: () => this.#render(),
-    found: (found, fresh, isNews) => this.#show(found, fresh, isNews),
+    found: (found, fresh, isCorrected) => this.#show(found, fresh, isCorrected),
     skipped: () => {
       this.#rows.skip();
-      this.#totals.invalidate();
+      this.#totals.sums.invalidate();
     },
     forget: () => this.#forget(),
   });
@@ -132,10 +132,12 @@ class ValueDelivered extends HTMLElement {
     this.#life = new AbortController();
     const { signal } = this.#life;
     const poll = () => void this.#watcher.poll();
+    const wake = () => this.#watcher.wake();
     const pauseOrPoll = () => (document.hidden ? this.#watcher.pause() : poll());
     const refresh = () => document.hidden || refreshTimes(this.#card);
-    document.addEventListener("visibilitychange", pauseOrPoll, { signal });
-    document.addEventListener("visibilitychange", refresh, { signal });
+    for (const react of [pauseOrPoll, wake, refresh]) document.addEventListener("visibilitychange", react, { signal });
+    for (const sign of ["pointermove", "pointerdown", "keydown", "focus"])
+      addEventListener(sign, wake, { signal, passive: true });
     addEventListener("online", poll, { signal });
     addEventListener("offline", poll, { signal });
     addEventListener("hashchange", () => this.#readAddress() && poll(), { signal });
@@ -207,10 +209,11 @@ class ValueDelivered extends HTMLElement {
     this.#linked.open();
   }
 
-  /** @param {Outcome[]} found @param {Outcome[]} fresh @param {boolean} isNews */
-  #show(found, fresh, isNews) {
+  /** @param {Outcome[]} found @param {Outcome[]} fresh @param {boolean} isCorrected */
+  #show(found, fresh, isCorrected) {
     for (const outcome of found) this.#rows.update(outcome);
-    if (isNews) this.#totals.invalidate();
+    this.#totals.add(fresh);
+    if (isCorrected) this.#totals.sums.correct();
     const added = this.#rows.addNew(fresh);
     if (added) this.#live.textContent = `${whole.format(added)} ${added === 1 ? "new outcome" : "new outcomes"}`;
   }

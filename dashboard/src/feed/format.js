@@ -14,6 +14,7 @@ export const fullDay = new Intl.DateTimeFormat(undefined, { dateStyle: "medium",
 export const monthAndYear = new Intl.DateTimeFormat(undefined, { month: "short", year: "numeric", timeZone: "UTC" });
 export const isoDay = new Intl.DateTimeFormat("sv-SE"); // yyyy-mm-dd, as date inputs need
 export const asOf = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+export const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 export const times = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 3 });
 export const percent = new Intl.NumberFormat(undefined, { style: "percent", signDisplay: "exceptZero" });
 

@@ -15,13 +15,13 @@ export function placeOf(order, others) {
 }
 
 /**
- * Return the outcomes that were never seen before, and whether any outcome or version is new.
+ * Return the outcomes that were never seen before, and whether one that was seen has another version.
  * @param {Outcome[]} found
  * @param {Map<string, number | undefined>} seen version by id
  */
 export const compare = (found, seen) => ({
   fresh: found.filter(({ id }) => !seen.has(id)),
-  isNews: found.some(({ id, version }) => !seen.has(id) || seen.get(id) !== version),
+  isCorrected: found.some(({ id, version }) => seen.has(id) && seen.get(id) !== version),
 });
 
 /** @param {Outcome} outcome @param {Filter} filter */

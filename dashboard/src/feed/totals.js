@@ -6,12 +6,13 @@ import { inWords } from "../shared/words.js";
 import { mostAgents } from "./agents.js";
 import { buckets, chart, figures } from "./chart.js";
 import { CostSource } from "./cost.js";
-import { amount, asOf, cents, headline, outcomes, times, whole } from "./format.js";
+import { amount, asOf, cents, clock, headline, outcomes, times, whole } from "./format.js";
 import { AGENT_ICON, typeIcon } from "./icons.js";
 import { midnight } from "./period.js";
 import { change, split, statusSums } from "./shares.js";
+import { Sums } from "./sums.js";
 
-/** @import {Api, Summary} from "./api.js" */
+/** @import {Api, Outcome, Summary} from "./api.js" */
 /** @import {Choice} from "./choice.js" */
 
 const MOST_DAYS = 92; // for longer periods a bar is a week
@@ -20,11 +21,9 @@ const MOST_WEEKS_DAYS = 732; // for longer ones a month
 /** The totals of the selection: headline, comparison, chart, shares of types and agents, and cost. */
 export class Totals {
   retryAfter = 0; // seconds until the next read, while the server answers "Still adding up"
-  #news = 0; // counts changes that make the totals outdated
-  /** @type {Summary | null} */
-  #summary = null;
-  #summaryScope = ""; // scope of #summary
-  #shownKey = ""; // #key of the totals that are shown
+  sums = new Sums();
+  /** @type {string[]} of the caption */
+  #words = [];
   #costs = new CostSource();
 
   #total = html("p", { class: "total" });
@@ -83,17 +82,9 @@ export class Totals {
   #agentName;
   #costEndpoint;
 
-  /** Make the next poll read the totals again. */
-  invalidate() {
-    this.#news += 1;
-  }
-
   forget() {
-    this.invalidate();
+    this.sums.forget();
     this.retryAfter = 0;
-    this.#shownKey = "";
-    this.#summary = null;
-    this.#summaryScope = "";
     this.#costs.forget();
     for (const element of [
       this.#total,
@@ -115,41 +106,43 @@ export class Totals {
     return this.#api.has("totals");
   }
 
-  /** A text that changes whenever the totals must be read again. */
-  get #key() {
-    return `${this.#choice.scope} ${this.#news}`;
-  }
-
   get #query() {
     const { from, to } = this.#choice.span;
     const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
     return { from: from.toISOString(), to: to.toISOString(), timezone: timeZone };
   }
 
-  /** Read the totals, unless the shown totals are up to date. @param {AbortSignal} signal */
+  /** Read the totals, unless the shown ones are current. @param {AbortSignal} signal */
   async read(signal) {
-    const key = this.#key;
-    if (!this.#isOn || key === this.#shownKey) {
+    const { scope, query } = this.#choice;
+    if (!this.#isOn || !this.sums.isDue(scope)) {
       this.retryAfter = 0; // it belongs to a selection that was left, or Totals was switched off
       return;
     }
+    if (await this.sums.read(scope, query, () => this.#ask(scope, signal))) this.#show();
+  }
+
+  /** @param {string} scope @param {AbortSignal} signal @returns {Promise<[Summary, number] | null>} null: not now */
+  async #ask(scope, signal) {
     const { days } = this.#choice.span;
     const byWeek = days > MOST_WEEKS_DAYS ? "month" : "week";
     const by = days > MOST_DAYS ? byWeek : null;
     const query = { ...this.#query, by, compare: "previous", ...this.#choice.query };
-    const summary = await this.#api.summary(query, signal).catch((problem) => {
+    const answer = await this.#api.summary(query, signal).catch((problem) => {
       if (signal.aborted) throw problem;
       this.retryAfter = problem.reason === "Still adding up" ? problem.retryAfter || 1 : 0;
       if (!this.retryAfter) throw problem;
     });
-    if (!summary) return;
+    if (!answer) return null;
     this.retryAfter = 0;
+    const [summary] = answer;
     if (!Array.isArray(buckets(summary)[1]) || !Array.isArray(summary.by_type)) throw invalidResponse();
-    if (key !== this.#key) return; // the user, day or filter has changed meanwhile
-    this.#summary = summary;
-    this.#summaryScope = this.#choice.scope;
-    this.#show(summary);
-    this.#shownKey = key;
+    return scope === this.#choice.scope ? answer : null; // the day or a filter may have changed meanwhile
+  }
+
+  /** Add new outcomes to the shown totals. @param {Outcome[]} fresh */
+  add(fresh) {
+    if (this.sums.add(fresh)) this.#show();
   }
 
   /** @param {AbortSignal} signal */
@@ -163,16 +156,16 @@ export class Totals {
 
   /** Render again after agents were renamed. */
   redraw() {
-    if (this.#summary && this.#shownKey === this.#key) this.#show(this.#summary);
+    if (this.sums.scope === this.#choice.scope) this.#show();
   }
 
-  /** @param {Summary} summary */
-  #show(summary) {
+  #show() {
+    const { summary, scope } = this.sums;
+    if (!summary || scope !== this.#choice.scope) return;
     const { from, to, name, before, isLast } = this.#choice.span;
     const [unit, bars] = buckets(summary);
     this.#total.replaceChildren(headline(summary.value_usd));
-    const caption = `${outcomes(summary.count)}${isLast ? " in " : ", "}${name}`;
-    this.#caption.textContent = [caption, ...this.#choice.words].join(" · ");
+    this.#words = [`${outcomes(summary.count)}${isLast ? " in " : ", "}${name}`, ...this.#choice.words];
     this.#change.replaceChildren(...change(summary, before));
     this.#standing.replaceChildren(...statusSums(summary));
     const valued = bars.some((bar) => Number(decimal(bar.value_usd)) !== 0);
@@ -190,7 +183,7 @@ export class Totals {
 
   /** Render cost, net and ratio, and the shares of agents with their costs. */
   #showCost() {
-    const summary = this.#summaryScope === this.#choice.scope ? this.#summary : null;
+    const summary = this.sums.scope === this.#choice.scope ? this.sums.summary : null;
     const { cost } = this.#costs;
     const spent = cost?.cost_usd ?? null;
     this.#balance.hidden = this.#costEndpoint() === null;
@@ -215,13 +208,16 @@ export class Totals {
   /** @param {boolean} isPolling */
   render(isPolling) {
     this.element.hidden = !this.#isOn;
-    if (!this.#shownKey) {
+    const { summary, isUnknown, readAt, scope } = this.sums;
+    let words = [...this.#words, ...(isUnknown && !this.sums.isDue(scope) ? [`as of ${clock.format(readAt)}`] : [])];
+    if (!summary) {
       this.#total.replaceChildren("–");
-      const caption = isPolling ? "Adding up…" : "Totals are not available right now.";
-      this.#caption.textContent = this.retryAfter ? "" : caption;
+      words = [isPolling ? "Adding up…" : "Totals are not available right now."];
+      if (this.retryAfter) words = [];
       this.#showCost();
     }
+    announce(this.#caption, words.join(" · "));
     announce(this.#adding, this.retryAfter ? "Still adding up…" : "");
-    this.#chart.classList.toggle("awaited", !this.#shownKey && (isPolling || this.retryAfter > 0));
+    this.#chart.classList.toggle("awaited", !summary && (isPolling || this.retryAfter > 0));
   }
 }

@@ -6,9 +6,12 @@ import { compare } from "./merge.js";
 
 const PAGE = 50; // the most the API returns at once
 const MOST_PAGES = 4; // if more is new, reading the list again is cheaper than catching up
-// An outcome's time is fixed before it is written, so an older outcome may become visible after a newer one.
-// Each poll therefore starts this long before the newest known outcome.
+// An outcome's time is fixed before it is written, so an older outcome may become visible after a newer one. Once in this
+// time, a poll also reads this much of what was recorded before the last such poll.
 const OVERLAP_MS = 60_000;
+const GAP_MS = 60_000; // after a gap, polls read one page for this long, because more would miss outcomes again
+const QUIET_MS = 600_000; // without news or a sign of the viewer for this long, polls are QUIET_S apart
+const QUIET_S = 60;
 const LONGEST_BACKOFF_S = 300;
 // A timer's delay is a signed 32-bit number; browsers treat a longer one as 0 (HTML, "Timers").
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -27,10 +30,10 @@ export function backoff(every, failures, retryAfter) {
 /**
  * The element that a watcher works for. interval: seconds between polls. retryAfter: the same as the server asks for, or 0.
  * read: does the work of a poll and calls catchUp. render: called when a poll starts or ends. found: gets outcomes and, as
- * fresh, those never seen before; isNews: one of them, or its version, is new. skipped: more is new than was read.
+ * fresh, those never seen before; isCorrected: one of the others has a new version. skipped: more is new than was read.
  * forget: the outcomes of another user follow.
  * @typedef {{isHidden: () => boolean, interval: () => number, retryAfter: () => number, read: (signal: AbortSignal) => Promise<void>,
- *   render: () => void, found: (outcomes: Outcome[], fresh: Outcome[], isNews: boolean) => void, skipped: () => void, forget: () => void}} Host
+ *   render: () => void, found: (outcomes: Outcome[], fresh: Outcome[], isCorrected: boolean) => void, skipped: () => void, forget: () => void}} Host
  */
 
 /**
@@ -53,7 +56,12 @@ export class Watcher {
   #polling = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
-  #startedAt = 0; // of the last poll, by performance.now()
+  // By performance.now():
+  #startedAt = 0; // of the last poll
+  #overlapAt = 0; // of the last poll with an overlap
+  #gapAt = Number.NEGATIVE_INFINITY; // of the last gap
+  #activeAt = 0; // of the last news or sign of the viewer
+  #overlapFrom = ""; // created_at of the newest outcome at #overlapAt
 
   /** @param {Api} api @param {Host} host */
   constructor(api, host) {
@@ -66,6 +74,7 @@ export class Watcher {
   /** Start polling. @param {AbortSignal} life ends it */
   start(life) {
     this.#life = life;
+    this.#activeAt = performance.now();
     life.addEventListener("abort", () => this.pause());
     void this.poll();
   }
@@ -92,6 +101,21 @@ export class Watcher {
     this.isPolling = false;
     this.#host.render();
     this.#schedule();
+  }
+
+  /** Note that a viewer is there. After a quiet time, poll now. */
+  wake() {
+    const wasQuiet = this.#isQuiet;
+    this.#activeAt = performance.now();
+    if (wasQuiet && !this.isPolling) void this.poll();
+  }
+
+  get #isQuiet() {
+    return performance.now() - this.#activeAt > QUIET_MS;
+  }
+
+  get #isBehind() {
+    return performance.now() - this.#gapAt < GAP_MS;
   }
 
   /** Abort a running poll and cancel the scheduled one. */
@@ -123,32 +147,41 @@ export class Watcher {
     // A hidden tab polls when it is shown again. So does a signed-out one: the viewer may have signed in elsewhere.
     if (this.#host.isHidden() || this.problem?.kind === "signed-out" || this.problem?.kind === "unset") return;
     const retryAfter = this.#host.retryAfter();
-    const seconds = backoff(retryAfter || this.#host.interval(), this.#failures, this.problem?.retryAfter ?? 0);
+    const interval = Math.max(this.#host.interval(), this.#isQuiet ? QUIET_S : 0);
+    const seconds = backoff(retryAfter || interval, this.#failures, this.problem?.retryAfter ?? 0);
     // The interval is the time between the starts of two polls, but a slow server always gets a pause of half of it.
     const took = this.problem || retryAfter ? 0 : Math.min(performance.now() - this.#startedAt, seconds * 500);
     this.#timer = setTimeout(() => void this.poll(), Math.min(seconds * 1000 - took, LONGEST_TIMER_MS));
   }
 
   /**
-   * Read new outcomes. On the first poll, or if outcomes were missed, read the latest page instead.
+   * Read new outcomes. On the first poll, or if outcomes were missed, return the latest page instead.
    * @param {AbortSignal} signal
    * @returns {Promise<OutcomePage | null>} the latest page, or null
    */
   async catchUp(signal) {
-    if (this.isWatching && (await this.#readNew(signal))) return null;
-    const latest = await this.#api.list({}, signal);
+    const latest = this.isWatching ? await this.#readNew(signal) : await this.#api.list({}, signal);
+    if (!latest) return null;
     if (this.isWatching) {
       if (!(await this.#isSameUser(signal))) {
         this.#host.forget();
         return this.catchUp(signal); // the page may still be of the first user
       }
+      this.#activeAt = performance.now();
+      if (!this.#isBehind) this.#gapAt = this.#activeAt;
       this.#host.skipped();
     }
     this.isWatching = true;
     this.newest = latest.outcomes[0] ?? null;
     this.#floor = latest.next_cursor ? (latest.outcomes.at(-1)?.created_at ?? "") : "";
     latest.outcomes.forEach(this.markSeen, this);
+    this.#endOverlap();
     return latest;
+  }
+
+  #endOverlap() {
+    this.#overlapAt = performance.now();
+    this.#overlapFrom = this.newest?.created_at ?? "";
   }
 
   /** Whether the newest known outcome still exists: outcomes never disappear for their user. @param {AbortSignal} signal */
@@ -161,29 +194,33 @@ export class Watcher {
   }
 
   /**
-   * Read outcomes recorded since the newest known outcome, with an overlap.
-   * @returns false for a gap: too much is new, or the newest known outcome is missing because another user signed in
+   * Read outcomes recorded since the newest known outcome, sometimes with an overlap.
+   * @returns {Promise<OutcomePage | null>} null, or after a gap the latest page: too much is new, or the newest known
+   *   outcome is missing because another user signed in
    * @param {AbortSignal} signal
    */
   async #readNew(signal) {
     const { newest } = this;
-    const since = newest && new Date(Date.parse(newest.created_at) - OVERLAP_MS).toISOString();
-    const from = since && since < this.#floor ? this.#floor : since;
-    /** @type {Outcome[]} */
-    const found = [];
-    /** @type {string | null | undefined} */
-    let cursor = null;
-    for (let pages = 0; pages === 0 || cursor; pages += 1) {
-      if (pages === MOST_PAGES) return false;
-      const page = await this.#api.list({ from, cursor: cursor ?? null, limit: PAGE }, signal);
-      found.push(...page.outcomes);
-      cursor = page.next_cursor;
-    }
-    if (newest && !found.some(({ id }) => id === newest.id)) return false;
-    const { fresh, isNews } = compare(found, this.#seen);
+    const now = performance.now();
+    const hasOverlap = now - this.#overlapAt >= OVERLAP_MS;
+    let from = newest?.created_at ?? null;
+    if (newest && hasOverlap)
+      from = new Date(Date.parse(this.#overlapFrom || newest.created_at) - OVERLAP_MS).toISOString();
+    if (from && from < this.#floor) from = this.#floor;
+    /** @type {OutcomePage[]} */
+    const pages = [];
+    const most = this.#isBehind ? 1 : MOST_PAGES;
+    do pages.push(await this.#api.list({ from, cursor: pages.at(-1)?.next_cursor ?? null, limit: PAGE }, signal));
+    while (pages.at(-1)?.next_cursor && pages.length < most);
+    const found = pages.flatMap(({ outcomes }) => outcomes);
+    const isComplete = newest ? found.some(({ id }) => id === newest.id) : !pages.at(-1)?.next_cursor;
+    if (!isComplete) return pages[0];
+    const { fresh, isCorrected } = compare(found, this.#seen);
     found.forEach(this.markSeen, this);
     if (fresh.length) this.newest = found[0];
-    this.#host.found(found, fresh, isNews);
-    return true;
+    if (fresh.length || isCorrected) this.#activeAt = now;
+    if (hasOverlap) this.#endOverlap();
+    this.#host.found(found, fresh, isCorrected);
+    return null;
   }
 }

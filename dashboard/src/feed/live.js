@@ -1,0 +1,78 @@
+import { minus } from "../shared/numbers.js";
+
+/** @import {Exact} from "../shared/numbers.js" */
+/** @import {Outcome, Period, Sum, Summary} from "./api.js" */
+/** @typedef {{outcomeType: string, agentId: string}} Selected an empty field selects everything */
+
+/** @param {Sum} sum @param {Exact | null} value */
+function add(sum, value) {
+  sum.count += 1;
+  if (value !== null) sum.value_usd = minus(sum.value_usd, minus(0, value));
+}
+
+/**
+ * Return the sum of a type or an agent, which is added if it is new.
+ * @template {object} T
+ * @param {(Sum & T)[]} parts
+ * @param {T} named
+ */
+function part(parts, named) {
+  const [[name, value]] = Object.entries(named);
+  const known = parts.find((one) => /** @type {any} */ (one)[name] === value);
+  if (known) return known;
+  const added = { ...named, count: 0, value_usd: 0 };
+  parts.push(added);
+  return added;
+}
+
+/** @param {Period} period @param {number} at */
+const isWithin = ({ from = "", to = "" }, at) => Date.parse(from) <= at && at < Date.parse(to);
+
+/** A summary to which outcomes are added that were recorded after it was read. */
+export class LiveSummary {
+  /** @param {Summary} summary changed by `add` @param {Selected} selected @param {string} timeZone of this browser */
+  constructor(summary, selected, timeZone) {
+    this.summary = summary;
+    this.#selected = selected;
+    const { recent, timezone, by_month, by_week, by_day } = summary;
+    this.#after = recent && timezone === timeZone ? recent.after : null;
+    this.#counted = new Set(recent?.ids);
+    this.#buckets = by_month ?? by_week ?? by_day ?? [];
+    this.#starts = this.#buckets.map(({ date }) => Date.parse(`${date}T00:00`)); // without an offset it is local
+  }
+  #selected;
+  #after; // null: unknown which outcomes it counts
+  #counted;
+  #buckets;
+  #starts;
+  added = 0;
+
+  /**
+   * Add an outcome, unless it is counted already or belongs to another selection.
+   * @param {Outcome} outcome
+   * @returns {boolean} false if its part of the sums cannot be known
+   */
+  add({ id, created_at, occurred_at = created_at, outcome_type, agent_id, value_usd, version }) {
+    if (this.#after === null || version) return false; // what was corrected may count as before or as after
+    const { previous, by_type, by_agent = [], other_agents } = this.summary;
+    const { outcomeType, agentId } = this.#selected;
+    const isOther = (outcomeType && outcome_type !== outcomeType) || (agentId && agent_id !== Number(agentId));
+    if (isOther || this.#counted.has(id)) return true;
+    const at = Date.parse(occurred_at);
+    const [isCurrent, isBefore] = [this.summary, previous ?? {}].map((period) => isWithin(period, at));
+    if ((isCurrent || isBefore) && created_at <= this.#after) return false;
+    /** @type {Sum[]} */
+    const sums = [];
+    if (isBefore && previous) sums.push(previous);
+    if (isCurrent) {
+      if (other_agents && !by_agent.some((one) => one.agent_id === agent_id)) return false; // it may be one of them
+      const start = this.#starts.findLastIndex((instant) => instant <= at);
+      const type = part(by_type, { outcome_type });
+      sums.push(this.summary, type, part(by_agent, { agent_id }), this.#buckets[Math.max(0, start)]);
+    }
+    for (const sum of sums) add(sum, value_usd);
+    this.added += sums.length;
+    this.#counted.add(id);
+    return true;
+  }
+}

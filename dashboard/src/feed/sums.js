@@ -1,0 +1,96 @@
+import { LiveSummary } from "./live.js";
+
+/** @import {Outcome, Summary} from "./api.js" */
+/** @import {Selected} from "./live.js" */
+
+/**
+ * The sums of a selection: a summary of the API, to which new outcomes are added until the next one. While a summary is
+ * fresh, the API is asked again only for another selection or because of a correction.
+ */
+export class Sums {
+  /** @type {Summary | null} */
+  summary = null;
+  scope = ""; // identifies the selection of `summary`
+  readAt = new Date(0);
+  isUnknown = false; // `summary` lacks something that cannot be added to it
+  #unknowns = 0; // how often that happened
+  #isUrgent = false; // a summary is due, although the last one is fresh
+  #wasUrgent = false; // so was the last one
+  #freshUntil = 0; // by performance.now()
+  /** @type {LiveSummary | null} */
+  #live = null;
+  /** @type {Outcome[] | null} outcomes that were found since the running request was sent */
+  #meanwhile = null;
+
+  get #isFresh() {
+    return performance.now() < this.#freshUntil;
+  }
+
+  /** Whether a summary has to be read. @param {string} scope */
+  isDue(scope) {
+    if (scope !== this.scope) return true;
+    return (this.isUnknown || Boolean(this.#live?.added)) && (this.#isUrgent || !this.#isFresh);
+  }
+
+  /**
+   * Read a summary.
+   * @param {string} scope
+   * @param {Selected} selected
+   * @param {() => Promise<[Summary, number] | null>} ask returns a summary, and for how many seconds it is fresh
+   * @returns {Promise<boolean>} whether the sums have changed
+   */
+  async read(scope, selected, ask) {
+    /** @type {Outcome[]} */
+    const meanwhile = [];
+    this.#meanwhile = meanwhile;
+    const unknowns = this.#unknowns;
+    const isUrgent = scope === this.scope && this.#isFresh;
+    const answer = await ask();
+    if (!answer || this.#meanwhile !== meanwhile) return false; // the user has changed, or it was asked again
+    const [summary, seconds] = answer;
+    this.#meanwhile = null;
+    this.summary = summary;
+    this.scope = scope;
+    this.readAt = new Date();
+    this.#freshUntil = performance.now() + seconds * 1000;
+    this.#live = new LiveSummary(summary, selected, Intl.DateTimeFormat().resolvedOptions().timeZone);
+    this.#wasUrgent = isUrgent;
+    this.isUnknown = unknowns !== this.#unknowns;
+    this.#isUrgent &&= this.isUnknown && !isUrgent;
+    this.add(meanwhile);
+    return true;
+  }
+
+  /** Add outcomes that were not found before. @param {Outcome[]} outcomes @returns whether the sums have changed */
+  add(outcomes) {
+    this.#meanwhile?.push(...outcomes);
+    const before = this.#live?.added;
+    for (const outcome of outcomes) if (!this.isUnknown && this.#live?.add(outcome) === false) this.correct();
+    return this.#live?.added !== before;
+  }
+
+  /** Mark the sums as unknown, until a summary that is read later. */
+  invalidate() {
+    this.#unknowns += 1;
+    this.isUnknown = true;
+  }
+
+  /** Invalidate the sums because of a correction. A fresh summary is read again, but not twice in a row. */
+  correct() {
+    this.invalidate();
+    this.#isUrgent ||= !this.#wasUrgent;
+  }
+
+  /** Invalidate the sums because of the viewer's own correction. */
+  expire() {
+    this.invalidate();
+    this.#freshUntil = 0;
+  }
+
+  forget() {
+    this.invalidate();
+    this.summary = this.#live = this.#meanwhile = null;
+    this.scope = "";
+    this.#isUrgent = this.#wasUrgent = false;
+  }
+}

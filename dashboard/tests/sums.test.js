@@ -1,0 +1,377 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, mock, test } from "node:test";
+import { midnight } from "../src/feed/period.js";
+import { Sums } from "../src/feed/sums.js";
+import { Watcher } from "../src/feed/watcher.js";
+import { decimal } from "../src/shared/numbers.js";
+
+const STREAMS = 1000;
+const SECOND = 1000;
+const HOUR = 3600 * SECOND;
+const DAY = 24 * HOUR;
+const ZONES = ["UTC", "America/New_York", "America/Santiago", "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Apia"];
+const TYPES = ["deal_closed", "task_complete", "content_published"];
+
+const { TZ } = process.env;
+let now;
+
+beforeEach(() => mock.method(performance, "now", () => now));
+afterEach(() => {
+  mock.restoreAll();
+  process.env.TZ = TZ ?? "UTC";
+});
+
+/** Return a function that returns random numbers below a limit, always the same ones for a seed (mulberry32). */
+function randomly(seed) {
+  let state = seed;
+  return (limit) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return (((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * limit;
+  };
+}
+
+/** Convert an amount to ten-thousandths of a dollar, so that sums are exact. */
+const exact = (amount) => {
+  const [whole, fraction = ""] = decimal(amount).split(".");
+  return BigInt(whole + fraction.padEnd(4, "0"));
+};
+const amount = (units) => Number(units) / 10_000;
+
+const localDay = (date) =>
+  [date.getFullYear(), date.getMonth() + 1, date.getDate()].map((part) => String(part).padStart(2, "0")).join("-");
+
+/** Return the dates of the first days of the days, weeks or months of a period. */
+function firstDays({ from, to, by }) {
+  const dates = [];
+  for (let day = from; day < to; day = midnight(1, day))
+    if (day === from || by === "day" || (by === "week" ? day.getDay() === 1 : day.getDate() === 1))
+      dates.push(localDay(day));
+  return dates;
+}
+
+/** Add up outcomes, as the API does. */
+function addedUp(outcomes, { from, to, buckets, outcomeType, agentId }) {
+  const sums = { all: [0, 0n], previous: [0, 0n], types: new Map(), agents: new Map(), buckets: new Map() };
+  for (const date of buckets) sums.buckets.set(date, [0, 0n]);
+  const add = (map, name, value) => {
+    const [count, sum] = map.get(name) ?? [0, 0n];
+    map.set(name, [count + 1, sum + value]);
+  };
+  const total = new Map();
+  for (const outcome of outcomes) {
+    const { occurred_at, value_usd, outcome_type, agent_id, status } = outcome;
+    if (!["recorded", "confirmed"].includes(status)) continue;
+    if ((outcomeType && outcome_type !== outcomeType) || (agentId && String(agent_id) !== agentId)) continue;
+    const at = new Date(occurred_at);
+    const value = value_usd === null ? 0n : exact(value_usd);
+    if (at >= from - (to - from) && at < from) add(total, "previous", value);
+    if (at < from || at >= to) continue;
+    add(total, "all", value);
+    add(sums.types, outcome_type, value);
+    add(sums.agents, agent_id, value);
+    add(sums.buckets, buckets.findLast((date) => date <= localDay(at)) ?? buckets[0], value);
+  }
+  return { ...sums, ...Object.fromEntries(total) };
+}
+
+/** Return the response of the API for sums. */
+function response(sums, { from, to, by }, recent) {
+  const sum = ([count, value]) => ({ count, value_usd: amount(value) });
+  const rows = (map, name) => [...map].map(([key, one]) => ({ [name]: key, ...sum(one) }));
+  return {
+    from: from.toISOString(),
+    to: to.toISOString(),
+    timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+    ...sum(sums.all),
+    by_type: rows(sums.types, "outcome_type"),
+    by_agent: rows(sums.agents, "agent_id"),
+    [`by_${by}`]: rows(sums.buckets, "date"),
+    previous: { from: new Date(from - (to - from)).toISOString(), to: from.toISOString(), ...sum(sums.previous) },
+    recent,
+  };
+}
+
+/** Return the sums of a response. */
+function sumsOf({ by_type, by_agent, by_day, by_week, by_month, previous, ...all }) {
+  const sum = ({ count, value_usd }) => [count, exact(value_usd)];
+  const map = (rows, name) => new Map(rows.map((row) => [row[name], sum(row)]));
+  return {
+    all: sum(all),
+    previous: sum(previous),
+    types: map(by_type, "outcome_type"),
+    agents: map(by_agent, "agent_id"),
+    buckets: map(by_day ?? by_week ?? by_month, "date"),
+  };
+}
+
+/** A feed without DOM and its API, in which time passes only during requests and between polls. */
+class Stream {
+  asked = 0;
+  checked = 0;
+  counted = []; // copies of the outcomes that the shown summary counts
+  known = new Map(); // copies of the outcomes that the feed has found, as they were then
+  sums = new Sums();
+
+  constructor(seed) {
+    this.random = randomly(seed);
+    process.env.TZ = this.one(ZONES);
+    const by = this.one(["day", "day", "week", "month"]);
+    this.days = { day: 7, week: 100, month: 800 }[by];
+    this.selection = { by, outcomeType: this.one(["", "", TYPES[0]]), agentId: this.one(["", "", "7"]) };
+    this.freshFor = this.one([5, 30, 120]);
+    this.mostRecent = this.one([20, 200, 200]);
+    now = Date.parse("2026-04-04T00:00:00Z") + Math.floor(this.random(3 * DAY)); // near a change of clocks
+    this.outcomes = [];
+    this.record(this.one([0, 3, 30]), now - 2 * DAY, now);
+    this.watcher = new Watcher(this, {
+      found: (found, fresh, isCorrected) => {
+        this.find(found);
+        this.sums.add(fresh);
+        if (isCorrected) this.sums.correct();
+      },
+      skipped: () => this.sums.invalidate(),
+      forget: () => {
+        // It begins again if more than four pages follow an empty list.
+        assert.equal(this.watcher.newest, null);
+        this.known.clear();
+        this.watcher.forget();
+        this.sums.forget();
+      },
+    });
+  }
+
+  one = (choices) => choices[Math.floor(this.random(choices.length))];
+
+  /** Record outcomes between two times. Each becomes visible a little later, and some much later. */
+  record(count, begin, end) {
+    const last = this.outcomes.length;
+    for (let number = last; number < last + count; number += 1) {
+      const created = Math.floor(begin + this.random(end - begin));
+      const before = this.one([0, 0, 0, this.random(2 * HOUR), this.random(DAY), this.random(this.days * 2 * DAY)]);
+      const created_at = new Date(created).toISOString();
+      this.outcomes.push({
+        id: `${created_at} ${number}`,
+        title: "Closed",
+        outcome_type: this.one(TYPES),
+        agent_id: this.one([7, 8, null]),
+        value_usd: this.one([null, 0.1, 12.3456, -3, 1200.5]),
+        created_at,
+        occurred_at: new Date(created - before).toISOString(),
+        status: "recorded",
+        version: 0,
+        visible: created + this.one([5, 5, 40, 40, 1500, this.random(20 * SECOND), this.random(100 * SECOND)]),
+      });
+    }
+    this.outcomes.sort((a, b) => (a.id < b.id ? 1 : -1));
+  }
+
+  get visible() {
+    return this.outcomes.filter(({ visible }) => visible <= now);
+  }
+
+  /** Let time pass, and let other requests go on. */
+  async wait(milliseconds) {
+    now += this.random(milliseconds);
+    for (let turns = this.random(12); turns > 1; turns -= 1) await null;
+  }
+
+  /** Answer as the API's list does. */
+  async list({ from = null, to = null, cursor, limit = 20 }) {
+    await this.wait(30);
+    // The cursor's own outcome is repeated, unlike by the API: the feed ignores duplicates.
+    const rest = this.visible.filter(
+      ({ created_at, id }) => !(from && created_at < from) && !(to && created_at >= to) && !(cursor && id > cursor),
+    );
+    const outcomes = rest.slice(0, limit).map((one) => ({ ...one }));
+    await this.wait(30);
+    return { outcomes, next_cursor: rest.length > limit ? outcomes.at(-1).id : null };
+  }
+
+  async summary() {
+    await this.wait(30);
+    this.asked += 1;
+    const { visible, asking } = this;
+    this.counting = visible.map((one) => ({ ...one }));
+    let after = new Date(now - 60 * SECOND).toISOString();
+    const dropped = visible[this.mostRecent]?.created_at ?? "";
+    if (dropped > after) after = dropped;
+    const ids = visible.flatMap(({ created_at, id }) => (created_at > after ? [id] : []));
+    await this.wait(3 * SECOND);
+    return [response(addedUp(this.counting, asking), asking, { after, ids }), this.freshFor];
+  }
+
+  find(outcomes) {
+    for (const one of outcomes) if (!this.known.has(one.id)) this.known.set(one.id, { ...one });
+  }
+
+  /** Poll as the element does. */
+  async poll() {
+    const isParallel = this.watcher.isWatching;
+    const rows = this.watcher.catchUp().then((latest) => latest && this.find(latest.outcomes));
+    if (isParallel) await this.read();
+    await rows;
+    await this.read();
+    if (!this.sums.isUnknown) this.check();
+  }
+
+  async read() {
+    const today = new Date(now);
+    const period = { from: midnight(1 - this.days, today), to: midnight(1, today) };
+    const scope = period.to.toISOString();
+    if (!this.sums.isDue(scope)) return;
+    if (scope !== this.asking?.scope)
+      this.asking = { ...this.selection, ...period, scope, buckets: firstDays({ ...this.selection, ...period }) };
+    const { asking } = this;
+    await this.sums.read(scope, this.selection, () => this.summary());
+    this.counted = this.counting;
+    this.shown = asking;
+  }
+
+  /** Check that the shown sums are those of all outcomes that the summary counts or that were found. */
+  check() {
+    const known = new Map(this.known);
+    for (const one of this.counted) known.set(one.id, one);
+    assert.deepEqual(sumsOf(this.sums.summary), addedUp([...known.values()], this.shown));
+    this.checked += 1;
+  }
+
+  /** Correct an outcome that is visible. */
+  correct(isOwn) {
+    const { visible } = this;
+    const one = visible[Math.floor(this.random(Math.min(visible.length, 40)))];
+    if (!one || one.status === "void") return;
+    Object.assign(one, { version: one.version + 1, status: this.one(["confirmed", "disputed", "void"]) });
+    if (this.random(2) > 1) one.value_usd = 5;
+    if (!isOwn) return;
+    this.known.set(one.id, { ...one });
+    this.watcher.markSeen(one);
+    this.sums.expire();
+  }
+}
+
+test("sums to which new outcomes are added agree with the next summary, for a thousand random streams", async () => {
+  let checked = 0;
+  let added = 0;
+  for (let seed = 1; seed <= STREAMS; seed += 1) {
+    const stream = new Stream(seed);
+    const rate = stream.random(1) < 0.03 ? 12 : stream.one([0.02, 0.1, 0.3, 1]);
+    const corrects = stream.one([0, 0, 0.3]);
+    try {
+      await stream.poll();
+      let begin = now;
+      for (let poll = 0; poll < 6; poll += 1) {
+        now += stream.one([5, 15, 60]) * SECOND;
+        const end = now + 5 * SECOND; // some outcomes become visible during the poll
+        stream.record(Math.round(rate * stream.random(30)), begin, end);
+        begin = end;
+        if (stream.random(1) < corrects) stream.correct(stream.random(2) > 1);
+        const before = stream.asked;
+        await stream.poll();
+        added += Number(stream.asked === before && !stream.sums.isUnknown);
+      }
+    } catch (error) {
+      error.message = `stream ${seed}: ${error.message}`;
+      throw error;
+    }
+    checked += stream.checked;
+  }
+  assert.ok(checked > STREAMS, `${checked} checks`);
+  assert.ok(added > STREAMS / 2, `${added} polls without a summary`);
+});
+
+const SUMMARY = {
+  ...response(addedUp([], { from: new Date(0), to: new Date(0), buckets: ["1970-01-01"] }), {
+    from: new Date(0),
+    to: new Date(DAY),
+    by: "day",
+  }),
+};
+const OUTCOME = {
+  id: "B",
+  created_at: "1970-01-01T12:00:00.000Z",
+  outcome_type: "deal_closed",
+  agent_id: 7,
+  value_usd: 2,
+};
+const recent = { after: "1970-01-01T11:00:00.000Z", ids: ["A"] };
+const everything = { outcomeType: "", agentId: "" };
+
+/** Return sums with a summary that is fresh for a minute. */
+async function read(sums, more = {}, seconds = 60) {
+  process.env.TZ = "UTC";
+  const summary = { ...structuredClone(SUMMARY), timezone: "UTC", recent, ...more };
+  const isRead = await sums.read("all", everything, async () => [summary, seconds]);
+  return isRead;
+}
+
+test("while a summary is fresh, one correction makes it due, and the viewer's own corrections do so each time", async () => {
+  now = 0;
+  const sums = new Sums();
+  assert.equal(sums.isDue("all"), true);
+  await read(sums);
+  const due = [];
+  for (let seconds = 0; seconds < 300; seconds += 15, now += 15 * SECOND) {
+    sums.correct();
+    assert.equal(sums.isUnknown, true);
+    if (!sums.isDue("all")) continue;
+    due.push(seconds);
+    await read(sums);
+  }
+  assert.deepEqual(due, [0, 60, 75, 135, 150, 210, 225, 285]);
+  for (let times = 0; times < 3; times += 1) {
+    sums.expire();
+    assert.equal(sums.isDue("all"), true);
+    await read(sums);
+    assert.equal(sums.isDue("all"), false);
+  }
+  assert.equal(sums.isDue("another selection"), true);
+});
+
+test("what is added makes a summary due when it is no longer fresh", async () => {
+  now = 0;
+  const sums = new Sums();
+  await read(sums);
+  now = 61 * SECOND;
+  assert.equal(sums.isDue("all"), false);
+  assert.equal(sums.add([{ ...OUTCOME, id: "A" }]), false);
+  assert.equal(sums.isDue("all"), false);
+  assert.equal(sums.add([OUTCOME]), true);
+  assert.deepEqual([sums.summary.count, sums.isDue("all")], [1, true]);
+});
+
+test("an outcome is not added if its part of the sums is unknown", async () => {
+  for (const [more, outcome] of [
+    [{ recent: undefined }, {}], // an older server
+    [{ timezone: "America/New_York" }, {}],
+    [{ other_agents: { agents: 1, count: 1, value_usd: 1 } }, {}],
+    [{}, { version: 1 }],
+    [{}, { created_at: recent.after }],
+  ]) {
+    const sums = new Sums();
+    await read(sums, more, 0);
+    assert.equal(sums.add([{ ...OUTCOME, ...outcome }]), false);
+    assert.deepEqual([sums.summary.count, sums.isUnknown, sums.isDue("all")], [0, true, true]);
+  }
+});
+
+test("a summary of another user is ignored, and so is the answer to an earlier request", async () => {
+  const sums = new Sums();
+  const first = read(sums);
+  sums.forget();
+  assert.deepEqual([await first, sums.summary], [false, null]);
+  const [earlier, later] = await Promise.all([read(sums), read(sums)]);
+  assert.deepEqual([earlier, later], [false, true]);
+});
+
+test("what becomes unknown while a summary is being read stays unknown until the next one", async () => {
+  now = 0;
+  const sums = new Sums();
+  const first = read(sums);
+  sums.correct();
+  await first;
+  assert.deepEqual([sums.isUnknown, sums.isDue("all")], [true, true]);
+  await read(sums);
+  assert.equal(sums.isUnknown, false);
+});
