@@ -34,6 +34,7 @@ from bench.measure import (
     warm,
     workers,
 )
+from bench.open_feed import open_feed
 from bench.outcome import AGENT_KEY, API_KEY, OUTCOME, USER_ID, cookie, request, stored
 from bench.recovery import recovery
 from bench.report import Report
@@ -105,6 +106,7 @@ def main() -> int:
     recovery(report, clients=10 if short else 200)
     laptop_growth(report, short)
     feed_delay(report, short)
+    open_feed(report)
     command_start(report, runs=3 if short else 21)
     statements(report, runs=3 if short else 7)
     verify(report, runs=3 if short else 7)
