@@ -11,7 +11,7 @@ type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 
 /** Compiles only if both types are the same, including optional properties and null. */
 const same = <A, B>(_: Same<A, B>): void => {};
 
-type Answered<Name extends "listOutcomes" | "listTypes"> =
+type Answered<Name extends "listOutcomes" | "listStatements" | "listTypes"> =
   operations[Name]["responses"][200]["content"]["application/json"];
 type AnyKey<T> = T extends unknown ? keyof T : never;
 type ResultName<N> = N extends "ignored" ? "ignoredFields" : N;
@@ -66,13 +66,16 @@ same<ours.Changes, Partial<Given<Omit<Contract["NewOutcome"], "userId">>>>(true)
 same<Exclude<keyof ours.CreateKeyOptions, "signal">, Exclude<keyof Contract["NewAgentKey"], "name">>(true);
 same<Exclude<keyof ours.RotateKeyOptions, "signal">, keyof Contract["Rotation"]>(true);
 same<Exclude<keyof ours.ListOptions, "signal">, OurName<keyof Query<"listOutcomes">>>(true);
-same<Exclude<keyof ours.SummaryOptions, "signal">, OurName<keyof Query<"summarizeOutcomes">>>(true);
+same<Exclude<keyof ours.ListStatementsOptions, "signal">, OurName<keyof Query<"listStatements">>>(true);
+// Only the feed asks for `include=recent`.
+same<Exclude<keyof ours.SummaryOptions, "signal">, OurName<Exclude<keyof Query<"summarizeOutcomes">, "include">>>(true);
 same<"format" | Exclude<keyof ours.ExportOptions, "signal">, OurName<keyof Query<"exportOutcomes">>>(true);
 
 same<ours.Outcome, Told<Contract["Outcome"]>>(true);
 same<ours.AgentKey, Told<Contract["AgentKey"]>>(true);
 same<ours.NewAgentKey, Told<Contract["MadeAgentKey"]>>(true);
 same<ours.Page, Told<Answered<"listOutcomes">>>(true);
+same<ours.StatementPage, Told<Answered<"listStatements">>>(true);
 same<ours.Result["status"], Contract["Result"]["status"]>(true);
 // This client adds `ok`, which follows from the status, and the item's idempotency key.
 same<Exclude<keyof ours.Result, "ok" | "idempotencyKey">, ResultName<AnyKey<Contract["Result"]>>>(true);
@@ -103,4 +106,9 @@ export const ROUTES: (keyof paths)[] = [
   "/api/keys/self",
   "/api/keys/{id}",
   "/api/keys/{id}/rotate",
+  "/api/statements",
+  "/api/statements/{id}",
+  "/api/statements/{id}/entries",
+  "/api/statements/{id}/proof",
+  "/.well-known/outcomes-keys.json",
 ];
