@@ -18,17 +18,20 @@ export class StatementError extends Error {
   }
 }
 
-/** The bytes of files, as the API served them. Without a statement, only a proof is verified. */
+/** A file's bytes or text, as the API served it. */
+export type File = Uint8Array | string;
+
+/** The files to verify. Without a statement, only a proof is verified. */
 export interface Files {
-  statement?: Uint8Array | null | undefined;
+  statement?: File | null | undefined;
   /** The issuer's keys, from a source other than the statement's. */
-  keys: Uint8Array;
+  keys: File;
   /** The statement's entries, from which its sums must follow. */
-  entries?: Uint8Array | null | undefined;
+  entries?: File | null | undefined;
   /** A proof of one outcome, which must be of this statement. */
-  proof?: Uint8Array | null | undefined;
+  proof?: File | null | undefined;
   /** The statement that this one must continue. */
-  previous?: Uint8Array | null | undefined;
+  previous?: File | null | undefined;
 }
 
 /** What was verified, with members as in docs/statement-format.md. `entries` are those of the proof. */
@@ -163,7 +166,7 @@ function exact(text: string): unknown {
   return value;
 }
 
-function readStatement(data: Uint8Array): { signed: Signed; sums: Sums } {
+function readStatement(data: File): { signed: Signed; sums: Sums } {
   let value: unknown;
   try {
     value = exact(decoded(data));
@@ -178,13 +181,13 @@ function readStatement(data: Uint8Array): { signed: Signed; sums: Sums } {
   return { signed: signedOf(fields, fields.signature), sums: picked(fields, SUMS) as Sums };
 }
 
-async function readEntries(data: Uint8Array): Promise<Leaf[]> {
+async function readEntries(data: File): Promise<Leaf[]> {
   const text = decoded(data, "the entries");
   const lines = text ? text.replace(/\n$/, "").split("\n") : [];
   return Promise.all(lines.map((line, n) => leafOf(`entry ${n}`, parsed(`entry ${n}`, line), LINE)));
 }
 
-async function readProof(data: Uint8Array): Promise<{ signed: Signed; entries: Proven[] }> {
+async function readProof(data: File): Promise<{ signed: Signed; entries: Proven[] }> {
   const kinds: Kinds = { head: "object", ...SIGNATURE, entries: "list" };
   const value = members("format", "the proof", parsed("the proof", decoded(data, "the proof")), kinds);
   const signed = signedOf(members("format", "the proof's head", value.head, HEAD), value.signature);
@@ -193,7 +196,7 @@ async function readProof(data: Uint8Array): Promise<{ signed: Signed; entries: P
   return { signed, entries: await Promise.all(listed.map((each, n) => provenOf(`entry ${n} of the proof`, each))) };
 }
 
-function readKeys(data: Uint8Array): Fields[] {
+function readKeys(data: File): Fields[] {
   const value = parsed("the keys", decoded(data, "the keys"));
   const keys = isObject(value) ? value.keys : undefined;
   if (!Array.isArray(keys) || !keys.every(isObject)) {
@@ -481,8 +484,8 @@ function compare(word: Word, where: string, expected: unknown, found: unknown): 
   refuse(word, `expected ${where} ${right.slice(0, 300)} by the entries, found ${wrong.slice(0, 300)}`);
 }
 
-async function checkPrevious(head: Head, previous: Uint8Array): Promise<void> {
-  const found = await digest(previous);
+async function checkPrevious(head: Head, previous: File): Promise<void> {
+  const found = await digest(typeof previous === "string" ? encoded(previous) : previous);
   if (!head.previous) refuse("previous", "expected none: this statement is the first of its chain");
   if (found !== head.previous) refuse("previous", `expected bytes whose hash is ${head.previous}, found ${found}`);
   const earlier = readStatement(previous).signed.head;
@@ -567,7 +570,8 @@ const hex = (data: Uint8Array): string => Array.from(data, (byte) => byte.toStri
 
 const encoded = (text: string): Bytes => new TextEncoder().encode(text) as Bytes;
 
-function decoded(data: Uint8Array, what?: string): string {
+function decoded(data: File, what?: string): string {
+  if (typeof data === "string") return data;
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(data);
   } catch (error) {

@@ -2,7 +2,14 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Decimal, ForbiddenError, NotFoundError, OutcomesClient, UnauthorizedError } from "../src/index.js";
+import {
+  ConflictError,
+  Decimal,
+  ForbiddenError,
+  NotFoundError,
+  OutcomesClient,
+  UnauthorizedError,
+} from "../src/index.js";
 
 const { OUTCOMES_URL: url, INTERNAL_API_KEY: key, OUTCOMES_COOKIE: cookie, OUTCOMES_USER_ID: user } = process.env;
 const userId = Number(user);
@@ -99,4 +106,11 @@ test("a signal ends a call, as with fetch", async () => {
   const signal = AbortSignal.timeout(1);
   await assert.rejects(both.record("task_complete", "x", { userId, signal }), { name: "TimeoutError" });
   await assert.rejects(both.list({ signal: AbortSignal.abort(new Error("no longer")) }), { message: "no longer" });
+});
+
+test("statements are made of periods that are over", async () => {
+  await assert.rejects(both.makeStatement("2999-12", { timezone: "Europe/Berlin" }), ConflictError);
+  await assert.rejects(both.getStatement("2026-01@Europe/Berlin"), NotFoundError);
+  assert.deepEqual(await both.listStatements(), { statements: [], nextCursor: null });
+  assert.match(await both.statementKeys(), /^{"keys":\[/);
 });

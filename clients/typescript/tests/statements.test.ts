@@ -38,8 +38,10 @@ for (const { name, files: given, edits = [], word } of table.cases as unknown as
     const files = Object.fromEntries(
       Object.entries(texts).map(([role, text]) => [role, text === null ? null : new TextEncoder().encode(text)]),
     ) as unknown as Files;
-    if (word === null) assert.ok((await verify(files)).head.user);
-    else {
+    if (word === null) {
+      assert.ok((await verify(files)).head.user);
+      assert.ok((await verify(texts as unknown as Files)).head.user);
+    } else {
       await assert.rejects(verify(files), (refused: unknown) => {
         assert.ok(refused instanceof StatementError, `${refused}`);
         assert.equal(refused.word, word, refused.message);
