@@ -46,5 +46,13 @@ def test_a_verification_matches_the_table(case: dict[str, Any]) -> None:
         assert str(refused.value).startswith(f"{case['word']}: ")
 
 
+@pytest.mark.parametrize("depth", [2_000, 1_000_000])
+@pytest.mark.parametrize("files", [{"statement": "deep", "keys": "keys"}, {"proof": "deep", "keys": "keys"}])
+def test_files_that_are_nested_too_deeply_are_refused(files: dict[str, str], depth: int) -> None:
+    texts = {"deep": b"[" * depth + b"]" * depth, "keys": file("keys.json") or b""}
+    with pytest.raises(StatementError, match=r"^format: "):
+        verify(**{role: texts[name] for role, name in files.items()})
+
+
 def test_every_word_has_cases() -> None:
     assert {case["word"] for case in TABLE["cases"]} == {*WORDS, None}

@@ -254,15 +254,14 @@ function bytesOf(what: string, text: unknown, pattern: RegExp): Bytes {
 
 /** Parses JSON in any layout. */
 function parsed(what: string, text: string): unknown {
-  let value: unknown;
   try {
-    value = JSON.parse(text);
-  } catch (error) {
-    refuse("format", `${what}: expected JSON, but ${reason(error)}`);
+    const value = JSON.parse(text);
+    const names = text.match(/"(?:[^"\\]|\\.)*"\s*:?/g)?.filter((token) => token.endsWith(":")) ?? [];
+    if (names.length === count(value)) return value;
+  } catch {
+    // not JSON, or nested too deeply
   }
-  const names = text.match(/"(?:[^"\\]|\\.)*"\s*:?/g)?.filter((token) => token.endsWith(":")).length ?? 0;
-  if (names !== count(value)) refuse("format", `${what}: expected JSON without duplicate members`);
-  return value;
+  refuse("format", `${what}: expected JSON without duplicate members`);
 }
 
 /** Counts the members of all objects in a value. */

@@ -30,6 +30,20 @@ function edited(text: string, what: string | number[], replacement = ""): string
   return text.replace(RegExp(what), () => replacement);
 }
 
+test("files that are nested too deeply are refused", async () => {
+  const deep = "[".repeat(1e6) + "]".repeat(1e6);
+  for (const files of [
+    { statement: deep, keys: file("keys.json") },
+    { proof: deep, keys: "" },
+    { proof: deep, keys: deep },
+  ]) {
+    await assert.rejects(
+      verify(files),
+      (refused: unknown) => refused instanceof StatementError && refused.word === "format",
+    );
+  }
+});
+
 for (const { name, files: given, edits = [], word } of table.cases as unknown as Case[]) {
   test(name, async () => {
     const names = { ...table.files, ...given };

@@ -58,9 +58,10 @@ def exact(text: str) -> Any:
     """Parse an exact text. Raises ValueError if its value is written differently."""
     try:
         value = json.loads(text)
+        written = compact(value)
     except RecursionError as exc:
         raise ValueError("it is nested too deeply") from exc
-    if compact(value) != text:
+    if written != text:
         raise ValueError("it has blanks, other escapes or duplicate members")
     return value
 
