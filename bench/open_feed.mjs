@@ -80,9 +80,7 @@ const watcher = new Watcher(stream, {
   render: () => {},
   read: async (signal) => {
     // The same order as in element.js
-    const rows = watcher.catchUp(signal);
-    if (watcher.isWatching) await readSums();
-    await rows;
+    await watcher.catchUp(signal);
     await readSums();
   },
   found: (_found, fresh, isCorrected) => {

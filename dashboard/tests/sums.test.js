@@ -206,9 +206,9 @@ class Stream {
     for (const one of outcomes) if (!this.known.has(one.id)) this.known.set(one.id, { ...one });
   }
 
-  /** Poll as the element does. */
+  /** Poll as the element does, but read totals at the same time as rows more often. */
   async poll() {
-    const isParallel = this.watcher.isWatching;
+    const isParallel = this.watcher.isWatching && this.random(2) > 1;
     const rows = this.watcher.catchUp().then((latest) => latest && this.find(latest.outcomes));
     if (isParallel) await this.read();
     await rows;

@@ -180,12 +180,13 @@ class ValueDelivered extends HTMLElement {
     /** @param {unknown} failure */
     const failed = (failure) => void failures.push(failure);
     const feed = this.#readRows(signal).then(() => this.#render(), failed);
-    // Totals do not name their user. At first they are read after the rows: if another user signs in meanwhile, the
-    // next poll notices this from the rows and reads both again.
-    const isParallel = this.#watcher.isWatching;
+    // Totals of another selection are read at the same time as the rows; otherwise after them, so that the summary counts
+    // every row that was found. Totals do not name their user: if another one signs in meanwhile, the next poll notices
+    // this from the rows and reads both again.
+    const isParallel = this.#watcher.isWatching && this.#totals.isOther;
     if (isParallel) await this.#totals.read(signal).catch(failed);
     await feed;
-    const isDone = failures.length || (isParallel && this.#totals.retryAfter);
+    const isDone = isParallel && (failures.length || this.#totals.retryAfter);
     const link = this.#linked.isDue && !failures.length ? this.#follow(signal).catch(failed) : null;
     if (this.#watcher.isWatching && !isDone) await this.#totals.read(signal).catch(failed);
     await link;

@@ -106,6 +106,11 @@ export class Totals {
     return this.#api.has("totals");
   }
 
+  /** Whether another selection is shown than is chosen. */
+  get isOther() {
+    return this.sums.scope !== this.#choice.scope;
+  }
+
   get #query() {
     const { from, to } = this.#choice.span;
     const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
@@ -156,12 +161,12 @@ export class Totals {
 
   /** Render again after agents were renamed. */
   redraw() {
-    if (this.sums.scope === this.#choice.scope) this.#show();
+    if (!this.isOther) this.#show();
   }
 
   #show() {
-    const { summary, scope } = this.sums;
-    if (!summary || scope !== this.#choice.scope) return;
+    const { summary } = this.sums;
+    if (!summary || this.isOther) return;
     const { from, to, name, before, isLast } = this.#choice.span;
     const [unit, bars] = buckets(summary);
     this.#total.replaceChildren(headline(summary.value_usd));
@@ -183,7 +188,7 @@ export class Totals {
 
   /** Render cost, net and ratio, and the shares of agents with their costs. */
   #showCost() {
-    const summary = this.sums.scope === this.#choice.scope ? this.sums.summary : null;
+    const summary = this.isOther ? null : this.sums.summary;
     const { cost } = this.#costs;
     const spent = cost?.cost_usd ?? null;
     this.#balance.hidden = this.#costEndpoint() === null;
