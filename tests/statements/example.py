@@ -305,6 +305,8 @@ def wrong(september: str) -> dict[str, str]:
         "blank": [texts[0].replace(":", ": ", 1), *texts[1:]],
         "duplicate": [texts[0].replace("{", '{"id":"01M3V7ME00",', 1), *texts[1:]],
         "more": [texts[0].replace("}", ',"note":null}'), *texts[1:]],
+        "id": [texts[0].replace(compact(october[0].id), "7", 1), *texts[1:]],
+        "instant": [texts[0].replace('"occurred_at":"2026-10-01T', '"occurred_at":"2026-10-01 '), *texts[1:]],
         "money": [texts[0].replace('"100"', '"1e2"'), *texts[1:]],
         "status": [*texts[:4], texts[4].replace('"status":"recorded"', '"status":"paid"', 1), *texts[5:]],
     }.items():

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from outcomes_client import _cli_statements
+from outcomes_client import AsyncOutcomesClient, _cli_statements
 
 from clients.python.tests.conftest import Outcomes
 from clients.python.tests.faults import FaultyServer
@@ -134,6 +134,18 @@ def test_kept_keys_stay_and_none_is_replaced(served: dict[str, bytes], outcomes:
     assert (run.code, run.out) == (1, "")
     assert run.err.startswith("key: expected https://api.example.com to publish the kept key ")
     assert outcomes("verify", OCTOBER).code == 0
+
+
+async def test_the_async_client_has_the_same_calls(served: dict[str, bytes]) -> None:
+    served["GET /api/statements"] = b'{"statements":[],"next_cursor":null}'
+    async with AsyncOutcomesClient() as client:
+        assert (await client.list_statements()).statements == []
+        assert await client.make_statement("2026-10", "Europe/Berlin") == Path(OCTOBER).read_bytes()
+        assert await client.get_statement("2026-10@Europe/Berlin") == Path(OCTOBER).read_bytes()
+        parts = [part.text async for part in client.statement_entries("2026-10@Europe/Berlin")]
+        assert "".join(parts) == Path(ENTRIES).read_text()
+        assert await client.statement_proof("2026-10@Europe/Berlin", "01M") == Path(PROOF).read_bytes()
+        assert await client.statement_keys() == Path(KEYS).read_bytes()
 
 
 @pytest.mark.parametrize("arguments", [(), ("--entries", ENTRIES), ("--proof", PROOF, "--previous", SEPTEMBER)])

@@ -54,5 +54,11 @@ def test_files_that_are_nested_too_deeply_are_refused(files: dict[str, str], dep
         verify(**{role: texts[name] for role, name in files.items()})
 
 
+@pytest.mark.parametrize("files", [{}, {"proof": b"", "entries": b""}, {"proof": b"", "previous": b""}])
+def test_only_a_proof_is_verified_without_a_statement(files: dict[str, bytes]) -> None:
+    with pytest.raises(TypeError, match="verify takes a statement"):
+        verify(keys=b"", **files)
+
+
 def test_every_word_has_cases() -> None:
     assert {case["word"] for case in TABLE["cases"]} == {*WORDS, None}

@@ -44,6 +44,12 @@ test("files that are nested too deeply are refused", async () => {
   }
 });
 
+test("only a proof is verified without a statement", async () => {
+  for (const files of [{}, { proof: "{}", entries: "{}" }, { proof: "{}", previous: "{}" }]) {
+    await assert.rejects(verify({ ...files, keys: "{}" }), TypeError);
+  }
+});
+
 for (const { name, files: given, edits = [], word } of table.cases as unknown as Case[]) {
   test(name, async () => {
     const names = { ...table.files, ...given };
