@@ -11,8 +11,8 @@ from collections.abc import Callable
 import pytest
 from outcomes_client import OutcomesClient, OutcomeType
 
-from clients.python.tests.conftest import Api, Outcomes, Run
-from clients.python.tests.test_cli import COMMAND, ONE_TRY
+from clients.python.tests.conftest import ONE_TRY, Api, Outcomes, Run
+from clients.python.tests.test_cli import COMMAND
 
 type Watch = Callable[..., Run]
 
@@ -116,7 +116,7 @@ def test_watch_retries_while_the_api_does_not_answer(
         record("meanwhile")()
         api.fail("drop", "drop")
 
-    monkeypatch.setenv("OUTCOMES_DEADLINE", ONE_TRY)
+    monkeypatch.setattr("outcomes_client._settings.Retry", lambda **_: ONE_TRY)
     run = watch(record("before"), away, nothing, nothing, nothing)
     assert titles(run) == ["before", "meanwhile"]
     assert run.err.count("retrying until the API answers") == 1

@@ -122,9 +122,9 @@ def export(
 ) -> None:
     """Write all outcomes that are not void, newest first.
 
-    Exports the outcomes of the session's or agent key's user; --status void includes void ones. The file is replaced only once the export is complete; if
-    it fails, the old file stays. Parquet needs the package's extra parquet, and stores values exactly, with 23 decimal
-    places.
+    Exports the outcomes of the session's or agent key's user; --status void includes void ones. The file is replaced
+    only once the export is complete; if it fails, the old file stays. Parquet needs the package's extra parquet, and
+    stores values exactly, with 23 decimal places.
     """
     from . import _exporting
 
