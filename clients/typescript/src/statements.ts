@@ -156,9 +156,15 @@ function refuse(word: Word, why: string): never {
   throw new StatementError(word, why);
 }
 
+/** Passes a value of JSON on. Refuses numbers that verifiers in other languages read differently. */
+function whole(_name: string, value: unknown): unknown {
+  if (typeof value === "number" && !Number.isSafeInteger(value)) throw new Error(`${value} is not a whole number`);
+  return value;
+}
+
 /** Parses an exact text. Throws an Error if its value is written differently. */
 function exact(text: string): unknown {
-  const value = JSON.parse(text);
+  const value = JSON.parse(text, whole);
   // JSON.stringify escapes an unpaired surrogate, so that it would pass.
   if (JSON.stringify(value) !== text || text.match(/\\(u.|.)/g)?.includes("\\ud")) {
     throw new Error("it has blanks, other escapes or duplicate members");
@@ -184,7 +190,7 @@ function readStatement(data: File): { signed: Signed; sums: Sums } {
 async function readEntries(data: File): Promise<Leaf[]> {
   const text = decoded(data, "the entries");
   const lines = text ? text.replace(/\n$/, "").split("\n") : [];
-  return Promise.all(lines.map((line, n) => leafOf(`entry ${n}`, parsed(`entry ${n}`, line), LINE)));
+  return Promise.all(lines.map(async (line, n) => leafOf(`entry ${n}`, parsed(`entry ${n}`, line), LINE)));
 }
 
 async function readProof(data: File): Promise<{ signed: Signed; entries: Proven[] }> {
@@ -255,7 +261,7 @@ function bytesOf(what: string, text: unknown, pattern: RegExp): Bytes {
 /** Parses JSON in any layout. */
 function parsed(what: string, text: string): unknown {
   try {
-    const value = JSON.parse(text);
+    const value = JSON.parse(text, whole);
     const names = text.match(/"(?:[^"\\]|\\.)*"\s*:?/g)?.filter((token) => token.endsWith(":")) ?? [];
     if (names.length === count(value)) return value;
   } catch {

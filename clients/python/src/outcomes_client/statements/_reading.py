@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import partial
 from hashlib import sha256
 from typing import Any, NamedTuple, NoReturn
 
@@ -24,9 +25,21 @@ _SUMS: Kinds = {"totals": (dict,), "adjustments": (list,), "sums_salt": (str,)}
 _SIGNATURE: Kinds = {"signature": (str,)}
 _PROOF: Kinds = {"head": (dict,), **_SIGNATURE, "entries": (list,)}
 _LINE: Kinds = {"salt": (str,), "text": (str,)}
+_NUMBERS_END = 2**53
 _HASH, _SALT = re.compile("[0-9a-f]{64}"), re.compile("[0-9a-f]{32}")
 
 compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def _whole(number: str) -> int:
+    """Read a number. Refuse those that verifiers in other languages read differently, and NaN and Infinity."""
+    value = float(number)
+    if not value.is_integer() or abs(value) >= _NUMBERS_END:
+        raise ValueError(f"a number is not whole, or has a magnitude of {_NUMBERS_END} or more")
+    return int(value)
+
+
+_loads = partial(json.loads, parse_int=_whole, parse_float=_whole, parse_constant=_whole)
 
 
 class Signed(NamedTuple):
@@ -57,7 +70,7 @@ def refuse(word: str, why: str) -> NoReturn:
 def exact(text: str) -> Any:
     """Parse an exact text. Raises ValueError if its value is written differently."""
     try:
-        value = json.loads(text)
+        value = _loads(text)
         written = compact(value)
     except RecursionError as exc:
         raise ValueError("it is nested too deeply") from exc
@@ -141,7 +154,7 @@ def _bytes(what: str, text: object, pattern: re.Pattern[str]) -> bytes:
 def _parsed(what: str, data: bytes) -> Any:
     """Parse JSON in any layout."""
     try:
-        return json.loads(data.decode(), object_pairs_hook=_without_duplicates)
+        return _loads(data.decode(), object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError) as exc:
         raise StatementError("format", f"{what}: expected JSON without duplicate members, but {exc}") from exc
 
