@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from tests.conftest import template_tables
-from tests.people import live, record, restore, snapshot, two_shards
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +14,9 @@ def lives(template: Any) -> dict[str, Any]:
 
     This happens only once, because it takes longer than most tests.
     """
+    # Imported here, because the process that hands tests to the others needs neither functions nor moto.
+    from tests.people import live, record, snapshot, two_shards
+
     with template_tables(template), two_shards():
         live(42)
         live(43)
@@ -25,6 +27,8 @@ def lives(template: Any) -> dict[str, Any]:
 @pytest.fixture
 def person(tables: dict[str, str], lives: dict[str, Any]) -> Iterator[None]:
     """Fill the tables with all rows of one user, see `lives`."""
+    from tests.people import restore, two_shards
+
     assert tables.keys() == lives.keys()
     restore(lives)
     with two_shards():
