@@ -104,7 +104,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Skip all waits between retries; a backoff's clock advances as if it had waited."""
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
     clock = Stopwatch()
-    for module in ("aws.backoff", "statements.reads", "totals.materialized"):
+    for module in ("aws.backoff", "aws.paced_reads", "statements.chain", "statements.stored", "totals.materialized"):
         monkeypatch.setattr(f"outcomes.{module}.time", clock)
     for pause in ("PAUSE", "THROTTLED_PAUSE"):
         monkeypatch.setattr(f"outcomes.aws.caller.{pause}", 0)

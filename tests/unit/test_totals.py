@@ -13,7 +13,7 @@ import pytest
 import tzdata
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from outcomes.aws import backoff, caller
+from outcomes.aws import backoff, caller, paced_reads
 from outcomes.aws.replies import Reply
 from outcomes.aws.services import Item
 from outcomes.contract import instants
@@ -549,7 +549,7 @@ class TestTime:
 @pytest.fixture
 def stopwatch(monkeypatch: pytest.MonkeyPatch) -> Stopwatch:
     stopwatch = Stopwatch()
-    for module in materialized, backoff:
+    for module in materialized, backoff, paced_reads:
         monkeypatch.setattr(module, "time", stopwatch)
     # Skips the waits between the retries of a call.
     monkeypatch.setattr(app.store.dynamodb, "_sleep", lambda _seconds: None)
@@ -592,7 +592,7 @@ class TestThrottling:
         assert 13 < stopwatch.monotonic() < 16
 
     def test_a_look_reads_at_a_limited_rate(self, stopwatch: Stopwatch, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(materialized, "UNITS_PER_SECOND", 200)
+        monkeypatch.setattr(paced_reads, "UNITS_PER_SECOND", 200)
         assert counted() == 40
         units = 40 * 60_100 / 4096
         assert units / 200 - 1 - 1.4 < stopwatch.monotonic() < units / 200 - 1  # there is no wait after the last page

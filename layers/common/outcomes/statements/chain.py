@@ -2,12 +2,14 @@
 
 import hmac
 import os
+import time
 from functools import cached_property
 from typing import Any
 
 from outcomes.aws.backoff import CONFLICTS, THROTTLED, Backoff
 from outcomes.aws.caller import Limits
 from outcomes.aws.errors import TransactionCanceled
+from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import DynamoDB, SecretsManager
 from outcomes.contract import instants
 from outcomes.contract.statements import StatementRequest
@@ -16,7 +18,6 @@ from outcomes.statements.calendar import Calendar, length_of
 from outcomes.statements.entries import LedgerEntries
 from outcomes.statements.format import digest, head_text, statement_text
 from outcomes.statements.published_keys import signing_key
-from outcomes.statements.reads import Reads
 from outcomes.statements.signing import SigningKey
 from outcomes.statements.sums import Bounds
 from outcomes.statements.table import ListedStatement, Statement, StatementsTable
@@ -66,7 +67,7 @@ class _Chain:
         self.user_id = user_id
         self.request = request
         self.issuer = issuer
-        self.reads = Reads(statements.dynamodb, READ_SECONDS, StillAddingUp)
+        self.reads = PacedReads(statements.dynamodb, time.monotonic() + READ_SECONDS, StillAddingUp)
         self.entries = LedgerEntries(self.reads, statements.outcomes, user_id)
         self.calendar = Calendar(length_of(request.period), request.timezone)
         self.room = MAX_ENTRIES
@@ -124,7 +125,7 @@ class _Chain:
         id_ = f"{period}@{self.request.timezone}"
         key = {"user_id": {"S": str(self.user_id)}, "stretch": {"S": STRETCH}}
         get = {"TableName": self.statements.totals, "Key": key, "ConsistentRead": True}
-        before = Imports.of(self.reads.call("GetItem", get).get("Item", {}))
+        before = Imports.of(self.reads.call(get, "GetItem").get("Item", {}))
         if before.blocking(instants.read(self.reads.now)) or (chain and not user_key):
             raise StillAddingUp
         unfinished = self.table.read_unfinished(self.reads, self.user_id, id_) if user_key else None

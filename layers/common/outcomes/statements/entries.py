@@ -13,6 +13,7 @@ from operator import itemgetter
 from typing import Any
 
 from outcomes.aws.backoff import KEYS_PER_CALL
+from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import Item
 from outcomes.contract.status import CONFIRMED, DISPUTED, RECORDED, TALLIES_BY_STATUS, VOID, CountedFields
 from outcomes.errors import NotFound
@@ -20,7 +21,6 @@ from outcomes.ledger import ulid
 from outcomes.ledger.correction_entries import corrections_of, entry_key, id_of, version_of
 from outcomes.ledger.items import item_key, sort_key
 from outcomes.statements.format import RecordedCorrection, RecordedOutcome
-from outcomes.statements.reads import Reads
 
 _CORRECTION = "~"
 _UNCOUNTED = ("title", "description", "metadata")
@@ -32,7 +32,7 @@ type Entry = RecordedOutcome | RecordedCorrection
 class LedgerEntries:
     """The entries of one user, read on demand in pages of 1 MB."""
 
-    def __init__(self, reads: Reads, table: str, user_id: int) -> None:
+    def __init__(self, reads: PacedReads, table: str, user_id: int) -> None:
         self.reads = reads
         self.table = table
         self.user_id = user_id
@@ -41,7 +41,7 @@ class LedgerEntries:
 
     def first(self) -> str | None:
         """Return the instant when the user's first outcome was recorded, or None."""
-        page = self.reads.call("Query", self._query("0", _CORRECTION) | {"Limit": 1})
+        page = self.reads.call(self._query("0", _CORRECTION) | {"Limit": 1})
         return next((item["created_at"]["S"].partition("#")[0] for item in page["Items"]), None)
 
     def recorded(self, begin: str, end: str, after: str | None = None) -> Iterator[Entry]:
@@ -145,9 +145,8 @@ class LedgerEntries:
         found: list[Item] = []
         while keys:
             now, keys = keys[:KEYS_PER_CALL], keys[KEYS_PER_CALL:]
-            answer = self.reads.call(
-                "BatchGetItem", {"RequestItems": {self.table: {"Keys": now, "ConsistentRead": True}}}
-            )
+            request: dict[str, Any] = {"RequestItems": {self.table: {"Keys": now, "ConsistentRead": True}}}
+            answer = self.reads.call(request | {"ReturnConsumedCapacity": "TOTAL"}, "BatchGetItem")
             found += answer["Responses"].get(self.table, [])
             keys = answer["UnprocessedKeys"].get(self.table, {}).get("Keys", []) + keys
         return found
@@ -157,6 +156,7 @@ class LedgerEntries:
             "TableName": self.table,
             "ConsistentRead": True,
             "KeyConditionExpression": "user_id = :user AND created_at BETWEEN :first AND :last",
+            "ReturnConsumedCapacity": "TOTAL",
             # BETWEEN is inclusive, but no key equals `after`, because keys have an id after the instant.
             "ExpressionAttributeValues": {
                 ":user": {"S": str(self.user_id)},
@@ -167,7 +167,7 @@ class LedgerEntries:
 
     def _pages(self, query: dict[str, Any]) -> Iterator[list[Item]]:
         while True:
-            page = self.reads.call("Query", query)
+            page = self.reads.call(query)
             yield page["Items"]
             if "LastEvaluatedKey" not in page:
                 return

@@ -14,11 +14,11 @@ from typing import Any
 
 from outcomes.aws.backoff import CONFLICTS
 from outcomes.aws.errors import TransactionCanceled
+from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import Item, SecretsManager
 from outcomes.contract import instants
 from outcomes.contract.json_text import compact
 from outcomes.errors import StillAddingUp
-from outcomes.statements.reads import Reads
 from outcomes.statements.signing import SigningKey, jwk
 
 _PARTITION = {"user_id": {"S": "keys"}}
@@ -29,7 +29,7 @@ The rest is a margin."""
 ATTEMPTS = 3
 
 
-def signing_key(reads: Reads, table: str, secrets_manager: SecretsManager, secret_arn: str) -> SigningKey:
+def signing_key(reads: PacedReads, table: str, secrets_manager: SecretsManager, secret_arn: str) -> SigningKey:
     """Return the key of the current secret, after its public key was published.
 
     Raises StillAddingUp if other calls keep publishing keys at the same time, and RuntimeError if the key has ended.
@@ -40,7 +40,7 @@ def signing_key(reads: Reads, table: str, secrets_manager: SecretsManager, secre
     key = SigningKey(version["SecretString"])
     get = {"TableName": table, "Key": _PARTITION | {"id": {"S": key.id}}, "ConsistentRead": True}
     for _ in range(ATTEMPTS):
-        row: Item = reads.call("GetItem", get).get("Item", {})
+        row: Item = reads.call(get, "GetItem").get("Item", {})
         if "valid_until" in row and row["valid_until"]["S"] <= reads.now:
             raise RuntimeError(f"the key {key.id} has ended: put a new text into the secret of statements")
         if row or _publish(reads, table, key, version["CreatedDate"]):
@@ -48,14 +48,14 @@ def signing_key(reads: Reads, table: str, secrets_manager: SecretsManager, secre
     raise StillAddingUp
 
 
-def published(reads: Reads, table: str) -> str:
+def published(reads: PacedReads, table: str) -> str:
     """Return the list of public keys, as JSON text (RFC 7517, section 5)."""
     rows = sorted(_rows(reads, table), key=lambda row: str(row["created_at"]["S"]))
     keys = [jwk(row["public"]["S"], row["created_at"]["S"], row.get("valid_until", {}).get("S")) for row in rows]
     return compact({"keys": keys})
 
 
-def _publish(reads: Reads, table: str, key: SigningKey, secret_created_at: float) -> bool:
+def _publish(reads: PacedReads, table: str, key: SigningKey, secret_created_at: float) -> bool:
     """Store a public key. It ends the keys of earlier secrets; if there is one of a later secret, it ends itself.
 
     Return False if another call wrote first.
@@ -96,7 +96,7 @@ def _publish(reads: Reads, table: str, key: SigningKey, secret_created_at: float
     return True
 
 
-def _rows(reads: Reads, table: str) -> list[Item]:
+def _rows(reads: PacedReads, table: str) -> list[Item]:
     query: dict[str, Any] = {
         "TableName": table,
         "ConsistentRead": True,
@@ -105,7 +105,7 @@ def _rows(reads: Reads, table: str) -> list[Item]:
     }
     rows: list[Item] = []
     while True:
-        page = reads.call("Query", query)
+        page = reads.call(query)
         rows += page["Items"]
         if "LastEvaluatedKey" not in page:
             return rows

@@ -3,10 +3,12 @@
 import base64
 import binascii
 import re
+import time
 from bisect import bisect
 from collections import defaultdict
 from itertools import islice
 
+from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import DynamoDB
 from outcomes.contract import instants
 from outcomes.contract.json_text import compact, response_bytes
@@ -18,7 +20,6 @@ from outcomes.ledger.items import sort_key
 from outcomes.ledger.store import LIMITS
 from outcomes.statements.entries import LedgerEntries
 from outcomes.statements.format import ProofEntry, entry_line, inclusion_paths, leaf, proof_text, salt
-from outcomes.statements.reads import Reads
 from outcomes.statements.table import Statement, StatementsTable
 from outcomes.statements.tree import SUBTREE, Subtree, root_of, subtrees
 from outcomes.statements.work import entry_text
@@ -94,7 +95,7 @@ class StoredStatements:
         return proof_text(head, signature, entries)
 
     def _proved(
-        self, reads: Reads, user_id: int, statement: Statement, index: list[Subtree], number: int, ids: set[str]
+        self, reads: PacedReads, user_id: int, statement: Statement, index: list[Subtree], number: int, ids: set[str]
     ) -> list[ProofEntry]:
         """Read the entries of one subtree again. Return those with these ids."""
         end = sort_key(index[number + 1].first) if number + 1 < len(index) else statement.cut
@@ -112,16 +113,16 @@ class StoredStatements:
             for place, path in zip(places, inclusion_paths(leaves, places), strict=True)
         ]
 
-    def _statement(self, reads: Reads, user_id: int, id_: str) -> Statement:
+    def _statement(self, reads: PacedReads, user_id: int, id_: str) -> Statement:
         statement = self.table.read(reads, user_id, id_)
         if statement is None:
             raise NotFound
         return statement
 
-    def _reads(self) -> Reads:
-        return Reads(self.dynamodb, READ_SECONDS, Busy)
+    def _reads(self) -> PacedReads:
+        return PacedReads(self.dynamodb, time.monotonic() + READ_SECONDS, Busy)
 
-    def _ledger(self, reads: Reads, user_id: int) -> LedgerEntries:
+    def _ledger(self, reads: PacedReads, user_id: int) -> LedgerEntries:
         return LedgerEntries(reads, self.outcomes, user_id)
 
 

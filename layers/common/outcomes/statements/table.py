@@ -20,9 +20,9 @@ import zlib
 from base64 import b64decode, b64encode
 from typing import Any, NamedTuple
 
+from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import Item
 from outcomes.contract import instants
-from outcomes.statements.reads import Reads
 
 PART_BYTES = 300_000  # a row has at most 400 KB
 
@@ -78,19 +78,19 @@ def place(cut: str, id_: str) -> str:
 
 
 class StatementsTable:
-    """Reads the rows, and returns the actions of transactions that write them. name: the table's name."""
+    """PacedReads the rows, and returns the actions of transactions that write them. name: the table's name."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def read(self, reads: Reads, user_id: int, id_: str) -> Statement | None:
+    def read(self, reads: PacedReads, user_id: int, id_: str) -> Statement | None:
         row, content = self._read(reads, user_id, id_)
         if not row:
             return None
         text, _, index = content.decode().partition("\n")
         return Statement(text, b64decode(index), _bytes(row["salt_key"]), row["from"]["S"], row["cut"]["S"])
 
-    def read_unfinished(self, reads: Reads, user_id: int, id_: str) -> Unfinished | None:
+    def read_unfinished(self, reads: PacedReads, user_id: int, id_: str) -> Unfinished | None:
         try:
             row, content = self._read(reads, user_id, _UNFINISHED + id_)
         except zlib.error:  # another call replaced some of the rows meanwhile
@@ -100,12 +100,14 @@ class StatementsTable:
         size, epoch, parts = (int(row[name]["N"]) for name in ("size", "epoch", "parts"))
         return Unfinished(content.decode(), _bytes(row["salt_key"]), size, epoch, parts)
 
-    def read_user_key(self, reads: Reads, user_id: int) -> bytes | None:
+    def read_user_key(self, reads: PacedReads, user_id: int) -> bytes | None:
         """Return the key of the HMAC by which statements name the user. Return None before the first statement."""
         row = self._get(reads, user_id, _USER)
         return _bytes(row["key"]) if row else None
 
-    def read_list(self, reads: Reads, user_id: int, after: str = "", limit: int | None = None) -> list[ListedStatement]:
+    def read_list(
+        self, reads: PacedReads, user_id: int, after: str = "", limit: int | None = None
+    ) -> list[ListedStatement]:
         """Return a user's statements, latest cut first, then by id. after: the `place` of the last one before."""
         query: dict[str, Any] = {
             "TableName": self.name,
@@ -119,7 +121,7 @@ class StatementsTable:
         }
         found: list[ListedStatement] = []
         while limit is None or len(found) < limit:
-            page = reads.call("Query", query | ({"Limit": limit - len(found)} if limit else {}))
+            page = reads.call(query | ({"Limit": limit - len(found)} if limit else {}))
             found += filter(None, map(listed_statement, page["Items"]))
             if "LastEvaluatedKey" not in page:
                 break
@@ -187,7 +189,7 @@ class StatementsTable:
         ]
         return [first | attributes | {"parts": {"N": str(len(parts))}}, *more]
 
-    def _read(self, reads: Reads, user_id: int, id_: str) -> tuple[Item, bytes]:
+    def _read(self, reads: PacedReads, user_id: int, id_: str) -> tuple[Item, bytes]:
         """Return the first row of a content, which is empty if there is none, and the content. Raises zlib.error."""
         first = self._get(reads, user_id, id_)
         if not first:
@@ -196,9 +198,9 @@ class StatementsTable:
         packed = b"".join([_bytes(row["content"]) for row in (first, *more) if row])
         return first, zlib.decompress(packed)
 
-    def _get(self, reads: Reads, user_id: int, id_: str) -> Item:
+    def _get(self, reads: PacedReads, user_id: int, id_: str) -> Item:
         item: Item = reads.call(
-            "GetItem", {"TableName": self.name, "Key": _key(user_id, id_), "ConsistentRead": True}
+            {"TableName": self.name, "Key": _key(user_id, id_), "ConsistentRead": True}, "GetItem"
         ).get("Item", {})
         return item
 

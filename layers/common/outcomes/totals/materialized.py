@@ -5,16 +5,14 @@ from collections.abc import Container, Iterator
 from datetime import date
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
 
 import tzdata
 
-from outcomes.aws.backoff import Backoff
-from outcomes.aws.caller import Answer
+from outcomes.aws.paced_reads import PacedReads
 from outcomes.contract import instants, occurrence
 from outcomes.contract.local_days import LocalDays
 from outcomes.contract.sums import TALLIES, Cell, Sums
-from outcomes.errors import Busy, StillAddingUp
+from outcomes.errors import StillAddingUp
 from outcomes.ledger.entries import Entries, Entry
 from outcomes.ledger.items import partitions
 from outcomes.ledger.store import OutcomeStore
@@ -27,11 +25,6 @@ AGGREGATION_SECONDS = 10.0
 """Seconds after which an aggregation stores its sums and ends. Together with the 12 s of a call, this is below the
 function's timeout."""
 GRACE_SECONDS = 4.0  # no page is read after this time
-
-UNITS_PER_SECOND = 1500
-"""Read units that an aggregation uses per second, after a burst of one second: half of what DynamoDB allows for a
-partition, so that lists of the same user are not throttled.
-https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html"""
 
 _ORDER = {name: index for index, name in enumerate(TALLIES)}
 
@@ -59,7 +52,7 @@ class Totals:
         for partition in partitions(user_id):
             aggregation = _Aggregation(self, partition, summaries, began, reading)
             aggregation.run()
-            reading.read_units += aggregation.read_units
+            reading.read_units += aggregation.reads.read_units
         return reading
 
 
@@ -88,10 +81,8 @@ class _Aggregation:
     ) -> None:
         self.began = began
         self.reading = reading
-        self.paced_since = time.monotonic()
-        self.read_units = 0.0
-        self.dynamodb = totals.store.dynamodb
-        self.entries = Entries(self._query, totals.store.table, partition)
+        self.reads = PacedReads(totals.store.dynamodb, began + AGGREGATION_SECONDS + GRACE_SECONDS, StillAddingUp)
+        self.entries = Entries(self.reads.call, totals.store.table, partition)
         periods = [summary.period for summary in summaries]
         zone = periods[0].timezone
         self.days = LocalDays(periods[0].zone)
@@ -99,7 +90,9 @@ class _Aggregation:
         self.partial_days = {day for part in self.parts for day in part.partial_days}
         # Outcomes of the period may have been recorded at any later time, but at most MOST_EARLY before they happened.
         self.first = instants.text(max(0, min(period.since for period in periods) - occurrence.MOST_EARLY))
-        self.kept = SettledIntervals(self.dynamodb, self._query, totals.table, totals.rules, partition, zone, self.days)
+        self.kept = SettledIntervals(
+            totals.store.dynamodb, self.reads.call, totals.table, totals.rules, partition, zone, self.days
+        )
 
     def run(self) -> None:
         at, last = self.first, None
@@ -178,25 +171,6 @@ class _Aggregation:
         """Store an interval if that saves read units, and add its sums."""
         if sums := self.kept.close(current, end, is_last=is_last, is_late=is_late):
             self._add(sums)
-
-    def _query(self, request: dict[str, Any]) -> Answer:
-        """Read a page. Wait before it to stay within UNITS_PER_SECOND, and while the table is throttled.
-
-        Raises StillAddingUp if there is no time to read another page.
-        """
-        backoff = Backoff()  # only for its pauses: the deadline is that of the aggregation
-        ahead = self.read_units / UNITS_PER_SECOND - 1 - (time.monotonic() - self.paced_since)
-        if ahead > 0:
-            time.sleep(ahead)
-        while not self._is_late(AGGREGATION_SECONDS + GRACE_SECONDS):
-            try:
-                page = self.dynamodb.call("Query", request)
-            except Busy:
-                backoff.wait()
-            else:
-                self.read_units += page.get("ConsumedCapacity", {}).get("CapacityUnits", 0)
-                return page
-        raise StillAddingUp
 
     def _is_late(self, seconds: float) -> bool:
         return time.monotonic() > self.began + seconds

@@ -1,0 +1,58 @@
+"""Read from DynamoDB at a limited rate, until a deadline."""
+
+import time
+from typing import Any
+
+from outcomes.aws.backoff import Backoff
+from outcomes.aws.caller import Answer
+from outcomes.aws.services import DynamoDB
+from outcomes.contract import instants
+from outcomes.errors import Busy, Refused
+
+UNITS_PER_SECOND = 1500
+"""Read units that a request uses per second, after a burst of one second: half of what DynamoDB allows for a partition,
+so that lists of the same user are not throttled.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html"""
+
+
+class PacedReads:
+    """The reads of one request.
+
+    until: the time after which no read begins, on `time.monotonic`. late: the error that is raised then.
+    read_units: the units of all answers that contain their consumed capacity. date: the Date header of the last answer.
+    """
+
+    def __init__(self, dynamodb: DynamoDB, until: float, late: type[Refused]) -> None:
+        self.dynamodb = dynamodb
+        self.until = until
+        self.late = late
+        self.began = time.monotonic()
+        self.read_units = 0.0
+        self.date = ""
+
+    @property
+    def now(self) -> str:
+        """Return the instant of the last answer, to the second, by DynamoDB's clock."""
+        return instants.text(instants.read_http_date(self.date))
+
+    def call(self, request: dict[str, Any], operation: str = "Query") -> Answer:
+        """Make a call. Wait before it to stay within UNITS_PER_SECOND, and while the table is throttled.
+
+        Raises `late`.
+        """
+        backoff = Backoff()  # only for its pauses: it has another deadline
+        ahead = self.read_units / UNITS_PER_SECOND - 1 - (time.monotonic() - self.began)
+        if ahead > 0:
+            time.sleep(ahead)
+        while time.monotonic() <= self.until:
+            try:
+                answer = self.dynamodb.call(operation, request)
+            except Busy:
+                backoff.wait()
+                continue
+            consumed = answer.get("ConsumedCapacity", [])
+            for each in consumed if isinstance(consumed, list) else [consumed]:
+                self.read_units += each.get("CapacityUnits", 0)
+            self.date = answer.date
+            return answer
+        raise self.late
