@@ -19,7 +19,7 @@ from outcomes.contract.models import NEW_OUTCOME
 from outcomes.contract.outcome_fields import LATER
 from outcomes.contract.outcome_type import PATTERN
 from outcomes.contract.queries import EXPORT_FORMATS
-from outcomes.contract.statements import STATEMENT_REQUEST
+from outcomes.contract.statements import CURSOR, STATEMENT_REQUEST
 from outcomes.contract.status import STATUSES
 from outcomes.edge.mcp import VERSIONS
 from outcomes.ledger.export import CSV_COLUMNS
@@ -129,6 +129,7 @@ def _from_corrections() -> dict[str, str]:
     fields["reason"]["description"] += ". Optional for a confirm only"
     changes: Json = CHANGES.json_schema()["properties"]
     return {
+        "STATEMENT_CURSOR_PATTERN": CURSOR,
         "STATEMENT_FIELDS": _flow(STATEMENT_REQUEST.json_schema()["properties"]),
         "ASSIGNMENT_FIELDS": _flow(ASSIGNMENT.json_schema()["properties"]),
         "CORRECTION_FIELDS": _flow(fields),

@@ -27,7 +27,7 @@ def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any]
 
     Idempotency keys become unique, because a reused key is refused. `occurredAt` becomes now and `expiresAt` tomorrow,
     because their limits depend on the clock. Invisible characters that the title's pattern misses become "x". Outcome
-    types become one of this deployment. A cursor becomes one that belongs to `time`.
+    types become one of this deployment, cursors one that belongs to `time`, and time zones UTC.
     """
     time = str(case.query.get("time", "recorded"))
     if CURSOR.fullmatch(str(case.query.get("cursor"))) and time in CURSORS:
@@ -40,6 +40,8 @@ def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any]
         title = fields.get("title") if isinstance(fields, dict) else None
         if isinstance(fields, dict) and isinstance(title, str):
             fields["title"] = "".join("x" if is_unknown(char) else char for char in title)
+        if isinstance(fields, dict) and isinstance(fields.get("timezone"), str):
+            fields["timezone"] = "UTC"
         if isinstance(fields, dict) and is_name(fields.get("outcomeType")):
             fields["outcomeType"] = "deal_closed"
         if isinstance(fields, dict) and isinstance(types := fields.get("outcomeTypes"), list):

@@ -588,7 +588,9 @@ def test_another_users_statement_and_outcome_are_a_404(clock: Clock) -> None:
     assert call("GET", ID, 44, parameters=in_path(id_))[0] == 404
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "AAAA", "MDAwMDAwMDAwMDAwMA"])
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "AAAA", "8209187200000-2026-09", "820918720000-2026-09@UTC", "8209187200000#2026-09@UTC"]
+)
 def test_a_cursor_that_no_page_had_is_a_400(clock: Clock, cursor: str) -> None:
     september(clock)
     made("2026-09")

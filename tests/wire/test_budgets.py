@@ -104,7 +104,7 @@ def unfinished(request: Received) -> bytes:
             unread = {table: wanted | {"Keys": left}} if left else {}
             return http(200, {"Responses": {table: there}, "UnprocessedKeys": unread})
         case "GetSecretValue":
-            return http(200, {"SecretString": "a secret"})
+            return http(200, {"SecretString": "a secret", "CreatedDate": 0})
         case "PutEvents":
             results = [{"EventId": "e"}, *({"ErrorCode": "ThrottlingException"} for _ in body["Entries"][1:])]
             return http(200, {"FailedEntryCount": len(results) - 1, "Entries": results})
@@ -240,6 +240,25 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "tool, list": ("mcp", tool("list_outcomes", {})),
     "tool, sum up": ("mcp", tool("value_summary", {})),
     "tools, in a batch": ("mcp", proxy_event("POST", "/mcp", authorizer=READER, body=json.dumps([SUM_UP] * 10))),
+    "make a statement": (
+        "statements",
+        proxy_event("POST", "/api/statements", authorizer=USER, body={"period": "2026-01"}),
+    ),
+    "list statements": ("statements", proxy_event("GET", "/api/statements", authorizer=USER)),
+    **{
+        f"statement{part}": (
+            "statements",
+            proxy_event(
+                "GET",
+                f"/api/statements/{{id}}{part}",
+                authorizer=USER,
+                parameters={"id": "2026-01@UTC"},
+                query={"outcome": ID},
+            ),
+        )
+        for part in ("", "/entries", "/proof")
+    },
+    "list public keys": ("statement_keys", proxy_event("GET", "/.well-known/outcomes-keys.json", authorizer=None)),
     "make a key": ("manage_keys", proxy_event("POST", "/api/keys", authorizer=USER, body={"name": "a"})),
     "list keys": ("manage_keys", proxy_event("GET", "/api/keys", authorizer=USER)),
     "rotate a key": (

@@ -1,13 +1,15 @@
-"""The body of a request for a statement, and ids of statements."""
+"""The body of a request for a statement, and ids and cursors of statements in URLs."""
 
 import re
 from typing import Annotated, NamedTuple
 
 from outcomes.contract.bodies import Body
 from outcomes.contract.rules import calendar_period, or_default, time_zone
+from outcomes.errors import BadRequest
 
-_ID = re.compile(r"([0-9]{4}(?:-[0-9]{2}|-Q[0-9])?)@([A-Za-z0-9_+/-]+)")
-_IN_PATHS = str.maketrans("~.", "/+")
+_IN_PATH = "[0-9]{4}(-[0-9]{2}|-Q[0-9])?@[A-Za-z0-9_~.-]+"
+CURSOR = f"([0-9]{{13}})-({_IN_PATH})"
+_FROM_PATH, _TO_PATH = str.maketrans("~.", "/+"), str.maketrans("/+", "~.")
 
 
 class StatementRequest(NamedTuple):
@@ -22,5 +24,18 @@ STATEMENT_REQUEST = Body(StatementRequest)
 
 def id_in_path(text: str) -> str | None:
     """Read a statement's id, such as `2026-10@Europe~Berlin`, from a path. Return None if it is none."""
-    id_ = text.replace("%40", "@").translate(_IN_PATHS)
-    return id_ if _ID.fullmatch(id_) else None
+    text = text.replace("%40", "@")
+    return text.translate(_FROM_PATH) if re.fullmatch(_IN_PATH, text) else None
+
+
+def cursor_after(place: str) -> str:
+    """Return the cursor for the page of the list that begins after this place, `<13 digits>#<id>`."""
+    return place.replace("#", "-").translate(_TO_PATH)
+
+
+def read_cursor(cursor: str) -> str:
+    """Return the place in a cursor. Raises BadRequest for an invalid cursor."""
+    found = re.fullmatch(CURSOR, cursor)
+    if not found:
+        raise BadRequest("Invalid cursor")
+    return f"{found[1]}#{found[2].translate(_FROM_PATH)}"

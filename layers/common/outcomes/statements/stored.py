@@ -1,8 +1,5 @@
 """Read stored statements: the list, their texts and entries, and proofs of single outcomes."""
 
-import base64
-import binascii
-import re
 import time
 from bisect import bisect
 from collections import defaultdict
@@ -13,7 +10,8 @@ from outcomes.aws.services import DynamoDB
 from outcomes.contract import instants
 from outcomes.contract.json_text import compact, response_bytes
 from outcomes.contract.limits import MAX_RESPONSE_BYTES
-from outcomes.errors import BadRequest, Busy, NotFound
+from outcomes.contract.statements import cursor_after, read_cursor
+from outcomes.errors import Busy, NotFound
 from outcomes.ledger import cursor as cursors
 from outcomes.ledger import ulid
 from outcomes.ledger.items import sort_key
@@ -40,10 +38,10 @@ class StoredStatements:
 
     def page(self, user_id: int, limit: int, cursor: str | None) -> str:
         """Return a page of the list as JSON text, latest cut first. Raises BadRequest for an invalid cursor."""
-        after = _read_cursor(cursor) if cursor is not None else ""
+        after = read_cursor(cursor) if cursor is not None else ""
         found = self.table.read_list(self._reads(), user_id, after, limit + 1)
         shown = [{name: getattr(each, name) for name in _LISTED} for each in found[:limit]]
-        more = _cursor_after(found[limit - 1].place) if len(found) > limit else None
+        more = cursor_after(found[limit - 1].place) if len(found) > limit else None
         return compact({"statements": shown, "next_cursor": more})
 
     def text(self, user_id: int, id_: str) -> str:
@@ -124,18 +122,3 @@ class StoredStatements:
 
     def _ledger(self, reads: PacedReads, user_id: int) -> LedgerEntries:
         return LedgerEntries(reads, self.outcomes, user_id)
-
-
-def _cursor_after(place: str) -> str:
-    return base64.urlsafe_b64encode(place.encode()).rstrip(b"=").decode()
-
-
-def _read_cursor(cursor: str) -> str:
-    """Return the place in a cursor. Raises BadRequest if `_cursor_after` does not write such a cursor."""
-    try:
-        place = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
-        if re.fullmatch("[0-9]{13}#[A-Za-z0-9@_+/-]+", place) and cursor == _cursor_after(place):
-            return place
-    except (binascii.Error, ValueError):
-        pass
-    raise BadRequest("Invalid cursor")
