@@ -285,6 +285,8 @@ def wrong(september: str) -> dict[str, str]:
     made = {
         "totals.json": signed(sums.replace('"count":1', '"count":2', 1)),
         "row.json": signed(sums.replace('"agent_id":12,"count":1', '"agent_id":12,"count":2', 1)),
+        "odd-totals.json": signed(sums.replace('"voided":{"count":1', '"avoided":{"count":1', 1)),
+        "odd-money.json": signed(sums.replace('"value_usd":"80.00"', '"value_usd":"8e1"')),
         "adjustment.json": signed(sums.replace('"confirmed":{"count":1', '"confirmed":{"count":0')),
         "missing-adjustment.json": signed(sums.replace(f",{third}", "")),
         "unsorted-adjustments.json": signed(sums.replace(f"{first},{second}", f"{second},{first}")),

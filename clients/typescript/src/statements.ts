@@ -120,8 +120,18 @@ const TALLIES = new Map([
   ["void", ["voided"]],
 ]);
 const APART = ["confirmed", "disputed", "voided"] as const;
+const SUM: Kinds = { count: "number", value_usd: "string" };
+const TOTALS: Kinds = {
+  ...SUM,
+  confirmed: "object",
+  disputed: "object",
+  voided: "object",
+  by_type: "list",
+  by_agent: "list",
+};
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const MONEY = /^(?!-0$)-?(0|[1-9]\d*)(\.\d*[1-9])?$/;
+const MONEY_OF_SUMS = /^-?(0|[1-9]\d*)\.\d\d+$/;
 const HASH = /^[0-9a-f]{64}$/;
 const SALT = /^[0-9a-f]{32}$/;
 
@@ -142,7 +152,7 @@ export async function verify(files: Files): Promise<Verified> {
     if ((await digest(encoded(JSON.stringify(sums)))) !== signed.head.sums) {
       refuse("totals", `expected totals, adjustments and salt whose hash is ${signed.head.sums}`);
     }
-    if (listed) checkSums(signed.head, sums, listed);
+    checkSums(signed.head, sums, listed);
     if (previous) await checkPrevious(signed.head, previous);
     if (proven && (proven.signed.text !== signed.text || proven.signed.signature !== signed.signature)) {
       refuse("proof", `expected a proof of ${signed.head.id} with the root ${signed.head.root}`);
@@ -365,11 +375,11 @@ function instant(text: unknown): string {
   return text;
 }
 
-/** Refuses totals and adjustments that do not follow from the entries. */
-function checkSums(head: Head, sums: Sums, entries: Entry[]): void {
+/** Refuses totals and adjustments that are malformed or, if there are entries, do not follow from them. */
+function checkSums(head: Head, { totals, adjustments }: Sums, entries: Entry[] | undefined): void {
   const own = new Sum();
   const others: [Counted, bigint][] = [];
-  for (const { before, after } of entries) {
+  for (const { before, after } of entries ?? []) {
     if (JSON.stringify(before) === JSON.stringify(after)) continue;
     for (const [counted, sign] of [
       [before, -1n],
@@ -380,30 +390,41 @@ function checkSums(head: Head, sums: Sums, entries: Entry[]): void {
       else others.push([counted, sign]);
     }
   }
-  compare("totals", "", own.totals(), sums.totals);
-  checkAdjustments(head, sums.adjustments, others);
+  checkTotals("totals", totals);
+  if (entries) compare("totals", "", own.totals(), totals);
+  checkPeriods(head, adjustments);
+  if (entries) checkChanges(adjustments, others);
 }
 
-function checkAdjustments(head: Head, listed: Adjustment[], changes: [Counted, bigint][]): void {
+function checkTotals(word: Word, totals: Totals): void {
+  members(word, "totals", totals, TOTALS);
+  for (const tally of APART) members(word, tally, totals[tally], SUM);
+  for (const { value_usd } of [totals, ...APART.map((tally) => totals[tally])]) {
+    if (!MONEY_OF_SUMS.test(value_usd)) refuse(word, `expected money of sums, found ${value_usd}`);
+  }
+}
+
+function checkPeriods(head: Head, listed: Adjustment[]): void {
   let end = "";
-  listed.forEach((each, n) => {
+  for (const [n, each] of listed.entries()) {
     members("adjustments", `adjustment ${n}`, each, { from: "string", to: "string", totals: "object" });
+    checkTotals("adjustments", each.totals);
     if (each.from >= each.to || each.from < end) {
       refuse("adjustments", "expected periods that are sorted and do not overlap");
     }
     end = each.to;
-  });
+  }
   if (listed.some(({ from, to }) => from < head.cut && head.from < to)) {
     refuse("adjustments", `expected no period that overlaps ${head.from} to ${head.cut}`);
   }
+}
+
+function checkChanges(listed: Adjustment[], changes: [Counted, bigint][]): void {
   const expected = new Map<Adjustment, Sum>();
   for (const [counted, sign] of changes) {
     const period = listed.find(({ from, to }) => from <= counted.at && counted.at < to);
-    if (!period) {
-      refuse("adjustments", `expected one for ${counted.at}, when an outcome of an entry happened`);
-    }
-    const sum = expected.get(period) ?? new Sum();
-    expected.set(period, sum.addTo(counted, sign));
+    if (!period) refuse("adjustments", `expected one for ${counted.at}, when an outcome of an entry happened`);
+    expected.set(period, (expected.get(period) ?? new Sum()).addTo(counted, sign));
   }
   for (const [n, each] of listed.entries()) {
     const sum = expected.get(each);

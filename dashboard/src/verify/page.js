@@ -34,10 +34,10 @@ async function result() {
   try {
     const files = await chosen();
     if (!files.keys || !(files.statement || files.proof)) return ["", CHOOSE];
+    if (!files.statement && (files.entries || files.previous)) return ["", "Choose the statement, too."];
     return ["verified", ...said(await verify(/** @type {Files} */ (files)), files)];
   } catch (error) {
     if (error instanceof StatementError) return ["refused", `Refused: ${error.message}`];
-    if (error instanceof TypeError) return ["", "Choose the statement, too."];
     return ["refused", `Not verified, because this browser failed: ${error}`];
   }
 }

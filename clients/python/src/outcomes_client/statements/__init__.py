@@ -73,8 +73,7 @@ def verify(
         listed = None if leaves is None else _check_entries(signed.head, leaves)
         if _digest(compact(sums).encode()) != signed.head["sums"]:
             refuse("totals", f"expected totals, adjustments and salt whose hash is {signed.head['sums']}")
-        if listed is not None:
-            check_sums(signed.head, sums, listed)
+        check_sums(signed.head, sums, listed)
         if previous is not None:
             _check_previous(signed.head, previous)
         if proof_signed and proof_signed[1:] != signed[1:]:

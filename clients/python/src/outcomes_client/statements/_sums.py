@@ -20,6 +20,9 @@ _OUTCOME = (
 )
 _CORRECTION = ("id", "outcome_id", "type", "reason", "by", "created_at", "changes", "before", "after")
 _COUNTED = ("status", "value_usd", "outcome_type", "agent_id", "occurred_at")
+_SUM: Kinds = {"count": (int,), "value_usd": (str,)}
+_APART = ("confirmed", "disputed", "voided")
+_TOTALS: Kinds = {**_SUM, **dict.fromkeys(_APART, (dict,)), "by_type": (list,), "by_agent": (list,)}
 _ADJUSTMENT: Kinds = {"from": (str,), "to": (str,), "totals": (dict,)}
 _TALLIES = {
     "recorded": ("standing",),
@@ -30,6 +33,7 @@ _TALLIES = {
 """The tallies of each status. `standing` are `count` and `value_usd` of the totals themselves."""
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 _MONEY = re.compile(r"(?!-0$)-?(0|[1-9][0-9]*)(\.[0-9]*[1-9])?")
+_MONEY_OF_SUMS = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]{2,}")
 _DIGITS = Context(prec=10_000, traps=[Inexact])  # more than any sum needs; it would raise instead of rounding
 _LONGEST = 300  # characters of a value in an error
 
@@ -72,10 +76,11 @@ def read_entry(word: str, what: str, text: str, head: Mapping[str, Any]) -> Entr
         raise StatementError(word, f"{what}: expected an entry of this statement, but {exc}") from exc
 
 
-def check_sums(head: Mapping[str, Any], sums: Mapping[str, Any], entries: list[Entry]) -> None:
-    """Refuse totals and adjustments that do not follow from the entries."""
+def check_sums(head: Mapping[str, Any], sums: Mapping[str, Any], entries: list[Entry] | None) -> None:
+    """Refuse totals and adjustments that are malformed or, if there are entries, do not follow from them."""
+    totals, adjustments = sums["totals"], sums["adjustments"]
     own, others = _Totals(), []
-    for entry in entries:
+    for entry in entries or []:
         if entry.before == entry.after:
             continue
         for counted, sign in ((entry.before, -1), (entry.after, 1)):
@@ -85,23 +90,38 @@ def check_sums(head: Mapping[str, Any], sums: Mapping[str, Any], entries: list[E
                 own.add(counted, sign)
             else:
                 others.append((counted, sign))
-    _compare("totals", "", own.json(), sums["totals"])
-    _check_adjustments(head, sums["adjustments"], others)
+    _check_totals("totals", totals)
+    if entries is not None:
+        _compare("totals", "", own.json(), totals)
+    _check_periods(head, adjustments)
+    if entries is not None:
+        _check_changes(adjustments, others)
 
 
-def _check_adjustments(head: Mapping[str, Any], listed: list[Any], changes: list[tuple[Counted, int]]) -> None:
+def _check_totals(word: str, totals: Any) -> None:
+    members(word, "totals", totals, _TOTALS)
+    for sum_ in (totals, *(members(word, tally, totals[tally], _SUM) for tally in _APART)):
+        if not _MONEY_OF_SUMS.fullmatch(sum_["value_usd"]):
+            refuse(word, f"expected money of sums, found {sum_['value_usd']}")
+
+
+def _check_periods(head: Mapping[str, Any], listed: list[Any]) -> None:
     for n, each in enumerate(listed):
         members("adjustments", f"adjustment {n}", each, _ADJUSTMENT)
+        _check_totals("adjustments", each["totals"])
     periods = [(each["from"], each["to"]) for each in listed]
     if any(begin >= end for begin, end in periods) or any(end > begin for (_, end), (begin, _) in pairwise(periods)):
         refuse("adjustments", "expected periods that are sorted and do not overlap")
     if any(begin < head["cut"] and head["from"] < end for begin, end in periods):
         refuse("adjustments", f"expected no period that overlaps {head['from']} to {head['cut']}")
+
+
+def _check_changes(listed: list[Any], changes: list[tuple[Counted, int]]) -> None:
     totals = [_Totals() for _ in listed]
-    begins = [begin for begin, _ in periods]
+    begins = [each["from"] for each in listed]
     for counted, sign in changes:
         n = bisect(begins, counted.occurred_at) - 1
-        if n < 0 or counted.occurred_at >= periods[n][1]:
+        if n < 0 or counted.occurred_at >= listed[n]["to"]:
             refuse("adjustments", f"expected one for {counted.occurred_at}, when an outcome of an entry happened")
         totals[n].add(counted, sign)
     for n, (each, expected) in enumerate(zip(listed, totals, strict=True)):
@@ -166,7 +186,7 @@ class _Totals:
     def json(self) -> dict[str, Any]:
         return {
             **self.tallies["standing"].json(),
-            **{tally: self.tallies[tally].json() for tally in ("confirmed", "disputed", "voided")},
+            **{tally: self.tallies[tally].json() for tally in _APART},
             "by_type": _rows("outcome_type", self.by_type),
             "by_agent": _rows("agent_id", self.by_agent),
         }
