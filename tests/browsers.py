@@ -6,7 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+SECONDS = 30
+"""How long tests wait for a page. On a busy machine, running the reference's 1.7 MB of script takes this long."""
+
+expect.set_options(timeout=SECONDS * 1000)
 
 FLAGS = (
     "--no-sandbox",  # containers lack the kernel namespaces that the sandbox needs; tests only open our own pages
@@ -44,11 +49,11 @@ def chromium(*flags: str) -> Iterator[Browser]:
 
 
 def wait_until(page: Page, is_so: Callable[[], bool]) -> None:
-    """Let the page run until `is_so` returns true, but for at most five seconds. The caller checks the result.
+    """Let the page run until `is_so` returns true, but for at most SECONDS. The caller checks the result.
 
     Playwright's wait_for_function needs eval, which the test pages forbid.
     """
-    for _ in range(200):
+    for _ in range(SECONDS * 40):
         if is_so():
             break
         page.wait_for_timeout(25)

@@ -18,7 +18,7 @@ import boto3
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.browsers import chromium
+from tests.browsers import SECONDS, chromium
 from tests.local.stacks import Stack, running
 
 PAGE = b"<!doctype html><html lang=en><title>A page</title>"
@@ -174,7 +174,7 @@ class Visitor:
 @pytest.fixture(scope="package")
 def context(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context()
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(SECONDS * 1000)
     yield context
     context.close()
 

@@ -14,7 +14,7 @@ import pytest
 from outcomes.ledger.store import OutcomeStore
 from playwright.sync_api import Browser, Page
 
-from tests.browsers import chromium, wait_until
+from tests.browsers import SECONDS, chromium, wait_until
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.recorded import NOW, Recorded
 from tests.local.stacks import Stack
@@ -116,7 +116,7 @@ def new_tab(browser: Browser, *, at_noon: bool, **settings: Any) -> Page:
     """Open an empty page, by default for a viewer in New York. at_noon: stop the clock of the page at NOW."""
     viewer = {"locale": "en-US", "timezone_id": "America/New_York", "reduced_motion": "reduce"}
     context = browser.new_context(**viewer | settings)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(SECONDS * 1000)
     page = context.new_page()
     if at_noon:
         page.clock.set_fixed_time(NOW)  # timers still run
