@@ -424,6 +424,21 @@ def test_a_call_with_the_text_of_before_a_rotation_does_not_end_the_new_key(cloc
     verified(made("2026-10", user_id=43), user_id=43)
 
 
+def test_a_key_that_another_call_publishes_meanwhile_signs(clock: Clock) -> None:
+    september(clock)
+
+    def publish(call: int) -> None:
+        if call == 3:  # see above
+            clock.at("2026-09-15T12:00:00Z")
+            record(43)
+            clock.at("2026-11-20T12:00:01Z")
+            made("2026-09", user_id=43)
+
+    with before_each("Query", publish):
+        verified(made("2026-09"))
+    assert [each["valid_until"] for each in json.loads(keys())["keys"]] == [None]
+
+
 def test_the_secret_of_an_empty_text_signs_nothing(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     september(clock)
     monkeypatch.setattr(app.statements.secrets_manager, "call", lambda *_: {"SecretString": "", "CreatedDate": 0})

@@ -60,7 +60,10 @@ def _publish(reads: PacedReads, table: str, key: SigningKey, secret_created_at: 
 
     Return False if another call wrote first.
     """
-    in_use = [row for row in _rows(reads, table) if "valid_until" not in row]
+    rows = _rows(reads, table)
+    if any(row["id"]["S"] == key.id for row in rows):
+        return False
+    in_use = [row for row in rows if "valid_until" not in row]
     until = {"S": instants.text(instants.read(reads.now) + OVERLAP_SECONDS * 1000)}
     row: Item = {
         **_PARTITION,
