@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from outcomes.ledger.items import INDEX
 
 from local import moto_backend
 from local.moto_backend import DynamoType, Item, MotoTable, StreamShard, Table
@@ -74,6 +75,21 @@ def test_a_query_does_not_sort_the_whole_table(client: Any, monkeypatch: pytest.
     _put(client, "1", *range(20))
     _put(client, "2", *range(20))
     assert [page["Count"] for page in _query(client, Limit=8, ScanIndexForward=False)] == [8, 8, 4]
+
+
+@pytest.mark.parametrize("forward", [True, False])
+def test_a_query_of_an_index_is_paginated_in_its_order(
+    client: Any, monkeypatch: pytest.MonkeyPatch, forward: bool
+) -> None:
+    _put(client, "1", 0)  # an item without the index's range key
+    for number in range(1, 8):
+        item = {"user_id": {"S": "1"}, "created_at": {"S": f"{number}"}, "happened": {"S": f"{9 - number}"}}
+        client.put_item(TableName=OUTCOMES, Item=item)
+    monkeypatch.delattr(MotoTable, "all_items")  # moto would visit every item of the table
+    pages = [page["Items"] for page in _query(client, IndexName=INDEX, Limit=3, ScanIndexForward=forward)]
+    assert [len(items) for items in pages] == [3, 3, 1]
+    found = [item["happened"]["S"] for items in pages for item in items]
+    assert found == [f"{number}" for number in (range(2, 9) if forward else range(8, 1, -1))]
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ class Filters(NamedTuple):
         return cursors.after_happened(key) if self.by_occurrence else cursors.after(key.partition("#")[2])
 
     def key_in(self, cursor: str) -> str:
-        """Raises BadRequest for an invalid cursor, and for one of the other order."""
+        """Return the place in a cursor. Raises BadRequest for an invalid cursor, and for one of the other order."""
         return cursors.read_happened(cursor) if self.by_occurrence else sort_key(cursors.read(cursor))
 
 
