@@ -78,7 +78,7 @@ class Ledger:
 
 
 def statements(report: Report, runs: int) -> None:
-    """Add a table of statements of ENTRIES outcomes."""
+    """Add a table to the report: statements that have ENTRIES outcomes each."""
     rows = []
     for agents in (3, ENTRIES):
         ledger = Ledger(ENTRIES, agents)

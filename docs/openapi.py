@@ -81,7 +81,7 @@ def _numbers() -> dict[str, str]:
 
 
 def _from_models() -> dict[str, str]:
-    """Describe the fields of an outcome; lists without their brackets."""
+    """Describe the fields of an outcome; for a list, the type of its items."""
     schema = NEW_OUTCOME.json_schema()
     fields: Json = schema["properties"]
     # Rules are for requests; in a response, a field says of itself what it is. Texts may be older than their patterns.
@@ -123,7 +123,7 @@ def _without_pattern(schema: Json) -> Json:
 
 
 def _from_corrections() -> dict[str, str]:
-    """Describe what is sent to correct an outcome; lists without their brackets."""
+    """Describe what is sent to correct an outcome; for a list, the type of its items."""
     fields: Json = HEAD.json_schema()["properties"]
     fields["userId"]["description"] += ". The owner, in a call with the platform's key"
     fields["reason"]["description"] += ". Optional for a confirm only"
@@ -143,7 +143,7 @@ def _from_corrections() -> dict[str, str]:
 
 
 def _from_agent_keys() -> dict[str, str]:
-    """Describe what is sent to make an agent key or to rotate one; lists without their brackets."""
+    """Describe what is sent to make an agent key or to rotate one; for a list, the type of its items."""
     key: Json = NEW_AGENT_KEY.json_schema()["properties"]
     rotation: Json = ROTATION.json_schema()["properties"]
     faults = {

@@ -249,7 +249,7 @@ def _from_first(
 
 
 def _value(key: DynamoType) -> Any:
-    # moto's cast returns text unchanged, but after slow checks for other types.
+    # moto's cast returns text unchanged, but first it slowly checks for every other type.
     return key.value if key.type == "S" else key.cast_value
 
 

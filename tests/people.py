@@ -81,7 +81,7 @@ def sign_in(user_id: int, token: str) -> None:
 
 
 def keep_sums(user_id: int) -> None:
-    """Write the stored sums and time zones that a summary writes, and the row that an import writes."""
+    """Store the sums and time zones that a summary would store, and the row that an import leaves."""
     sums = Sums()
     sums.of(Cell("2026-04-01", "deal_closed", 7))[0].add(2, Decimal("25.0"))
     rows: list[dict[str, Any]] = [

@@ -1,4 +1,4 @@
-"""GET /.well-known/outcomes-keys.json: the public keys of statements, for everybody."""
+"""GET /.well-known/outcomes-keys.json: the public keys that verify statements. Anybody may read them."""
 
 import os
 import time

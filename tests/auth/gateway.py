@@ -25,7 +25,7 @@ def rest_api() -> Api:
 
 
 def send(authorizer: ModuleType, method: str, path: str, query: Pairs, headers: Pairs, body: bytes) -> tuple[int, str]:
-    """Send a request through the template's API Gateway to authorizer and function. Return status and body."""
+    """Send a request through the template's API Gateway to the authorizer and the function. Return status and body."""
 
     async def invoke(_arn: str, event: dict[str, Any], _request_id: str) -> Any:
         try:

@@ -56,7 +56,7 @@ def test_cost_net_and_ratio_are_shown_as_far_as_known(open_feed: Open, page: Pag
         with page.expect_response(f"**/costs/{number}**"):
             feed.evaluate("(feed, url) => feed.setAttribute('cost-endpoint', url)", f"/costs/{number}")
         expect(page.locator(".balance dd"), f"{value} and {cost}").to_have_text(shown)
-        expect(page.locator(".card")).to_have_attribute("data-banner", "")  # a failed cost is not an error of the feed
+        expect(page.locator(".card")).to_have_attribute("data-banner", "")  # a failed request for the cost is not shown
 
 
 def test_cost_is_requested_for_the_period_and_agent_of_the_totals(

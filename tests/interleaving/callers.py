@@ -498,5 +498,5 @@ def header(key: str | None) -> dict[str, str]:
 
 
 def keep(_bucket: str, record: dict[str, Any]) -> None:
-    """Replace the function that stores dead letters. Raise AssertionError, because there should be no dead letter."""
+    """Stand in for the function that stores dead letters. Raise AssertionError, because there should be none."""
     raise AssertionError(f"a record that cannot be told: {record['eventName']} of {record['dynamodb']['Keys']}")

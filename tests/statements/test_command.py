@@ -12,7 +12,7 @@ from outcomes_client.__main__ import main
 from tests.local.stacks import Stack
 
 USER = 81_001
-LATER = datetime.now(UTC).replace(day=1) - timedelta(days=50)  # is over for more than ten minutes at any time
+LATER = datetime.now(UTC).replace(day=1) - timedelta(days=50)  # always ended over ten minutes ago
 EARLIER = LATER.replace(day=1) - timedelta(days=20)
 
 

@@ -140,7 +140,7 @@ def test_deploying_from_github_needs_a_right_for_each_service(deployed: Deployme
 
 @pytest.mark.parametrize("file", ["template.yaml", "samconfig.toml", "Makefile"])
 def test_no_secret_is_in_the_repository(file: str) -> None:
-    # `make deploy` stores fingerprints in samconfig.toml. They are no secrets: they do not reveal the key.
+    # `make deploy` stores fingerprints in samconfig.toml. They are not secret: they do not reveal the key.
     text = re.sub(r"(KeyFingerprints=\\\"|,)[0-9a-f]{64}\b", r"\1", (ROOT / file).read_text())
     text = re.sub(r"'sha256-[\w+/]{43}='", "", text)  # the dashboard's Content Security Policy contains these hashes
 

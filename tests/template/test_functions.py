@@ -326,7 +326,7 @@ def test_no_secret_is_an_environment_variable(complete: Deployment, function: st
 
     for name, value in variables.items():
         if re.search("SECRET|KEY|TOKEN|PASSWORD", name):
-            # These are no secrets: ARNs of secrets, days of validity, fingerprints of keys, and table names.
+            # These are not secret: ARNs of secrets, days of validity, fingerprints of keys, and table names.
             assert name.endswith(("_ARN", "_DAYS", "_FINGERPRINTS", "_TABLE")), name
         assert isinstance(value, str), name
 

@@ -79,7 +79,7 @@ class Caller(NamedTuple):
 
     @property
     def may_read(self) -> bool:
-        """Check whether answers may contain outcomes."""
+        """Check whether this caller may see outcomes in answers."""
         if self.agent_key:
             return "read" in self.agent_key.scopes
         return self.session_user is not None or self.platform_may_read
