@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from outcomes.aws.paced_reads import UNITS_PER_SECOND
 from outcomes.contract import instants
 from outcomes.contract.period import Period
 from outcomes.ledger.items import outcome_json
 from outcomes.ledger.store import OutcomeStore
-from outcomes.totals.materialized import UNITS_PER_SECOND, Totals
+from outcomes.totals.materialized import Totals
 from outcomes.totals.summary import Summary
 
 from bench.cost import Call, inputs, parts
