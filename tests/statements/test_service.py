@@ -141,6 +141,18 @@ def test_an_outcome_recorded_at_the_cut_belongs_to_the_next_period(clock: Clock)
     assert head(made("2026-10"))["cut"] == head(made("2026-11"))["from"] == MONTHS["2026-10"]
 
 
+def test_an_outcome_that_a_slow_clock_dated_before_the_cut_is_in_time_for_its_period(clock: Clock) -> None:
+    september(clock)
+    cut = instants.read(MONTHS["2026-09"])
+    clock.now = cut + 299_000
+    outcome = NewOutcome.parse({"outcomeType": "deal_closed", "title": "x", "userId": Decimal(42)}, session_user=None)
+    late = store.add(outcome, "key", milliseconds=cut - 1)
+    clock.now = cut + 599_000
+    assert ask("2026-09")[0] == 409
+    clock.now = cut + 600_000
+    assert late in [each["id"] for each in texts(f"{head(made('2026-09'))['id']}")]
+
+
 def test_what_happens_later_changes_no_entry(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(correction_entries, "MAX_HISTORY", 2)  # so that the item does not list the first corrections
     id_ = september(clock)

@@ -1,19 +1,30 @@
 """The rows of the table of statements.
 
 user_id (HASH, S)       `42`; for public keys `keys`, see `published_keys`
-id (RANGE, S)           see below
+id (RANGE, S)           the kind of the row, see below
 created_at              S, when the row was written, by DynamoDB's clock
 
-| id | row |
-|---|---|
-| `2026-10@Europe/Berlin` | a statement: from, cut S; salt_key B; content B, its text and its index (see `tree`) |
-| `listed#<instant>#2026-10@Europe/Berlin` | its entry in the list, in which later cuts have smaller instants: period,
-  timezone, from, cut, root, sha256 S; size N |
-| `unfinished#2026-10@Europe/Berlin` | the work on a statement with more entries than one call can read: salt_key,
-  content B; size N; epoch N, that of the row of imports |
-| `user` | key B, of the HMAC by which statements name the user |
+A statement, with the id `2026-10@Europe/Berlin`:
 
-A long content is compressed, and divided among rows whose id has `#1` appended, and so on; parts N is their number.
+from, cut               S
+salt_key                B
+content                 B, compressed: the statement's text, and the index of its tree (see `tree`)
+parts                   N, the number of rows that contain it; the id of the second has `#1` appended, and so on
+
+Its entry in the list, `listed#<instant>#2026-10@Europe/Berlin`, in which later cuts have smaller instants:
+
+period, timezone, from, cut, root, sha256    S
+size                    N
+
+The work on a statement that one call cannot finish, `unfinished#2026-10@Europe/Berlin`:
+
+salt_key, content, parts    as above; the content is that of `work`
+size                    N, the entries so far
+epoch                   N, the epoch of imports when the work began
+
+The row `user`:
+
+key                     B, the key of the HMAC by which statements name the user
 """
 
 import zlib
