@@ -16,7 +16,7 @@ from outcomes.aws.connection import Connection
 from outcomes.aws.replies import Reply
 from outcomes.contract import instants, period
 from outcomes.contract.models import NewOutcome
-from outcomes.ledger import correction_entries
+from outcomes.ledger import correction_entries, cursor
 from outcomes.statements import chain, table, tree
 from outcomes.totals.imports import Imports
 
@@ -265,6 +265,26 @@ def test_a_call_makes_few_statements_and_reads_few_entries_and_the_next_one_goes
     assert not [row for row in rows_of(42)["StatementsTable"] if row["id"]["S"].startswith("unfinished")]
 
 
+def test_no_unfinished_work_is_stored_once_another_call_has_made_the_statement(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    september(clock)
+    clock.at("2026-09-20T12:00:00Z")
+    record()
+    clock.at("2026-11-20T12:00:00Z")
+    made("2026-09", "UTC")
+    monkeypatch.setattr(chain, "MAX_ENTRIES", 1)
+
+    def make(call: int) -> None:
+        if call == 1:
+            monkeypatch.setattr(chain, "MAX_ENTRIES", 2)
+            made("2026-09")
+
+    with before_each("TransactWriteItems", make):
+        assert ask("2026-09")[0] == 503
+    assert not [row for row in rows_of(42)["StatementsTable"] if row["id"]["S"].startswith("unfinished")]
+
+
 def test_unfinished_work_does_not_count_after_an_import(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chain, "MAX_ENTRIES", 1)
     september(clock)
@@ -451,6 +471,19 @@ def test_a_key_that_another_call_publishes_meanwhile_signs(clock: Clock) -> None
     assert [each["valid_until"] for each in json.loads(keys())["keys"]] == [None]
 
 
+def test_no_statement_is_signed_before_its_key_is_valid_though_clocks_of_the_service_differ(clock: Clock) -> None:
+    september(clock)
+
+    def another_clock(call: int) -> None:
+        if call == 1:  # the first transaction publishes the key
+            clock.now -= 1000
+
+    with before_each("TransactWriteItems", another_clock):
+        verified(made("2026-09"))
+    clock.now -= 2000
+    verified(made("2026-10"), made("2026-09"))
+
+
 def test_the_secret_of_an_empty_text_signs_nothing(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     september(clock)
     monkeypatch.setattr(app.statements.secrets_manager, "call", lambda *_: {"SecretString": "", "CreatedDate": 0})
@@ -495,6 +528,34 @@ def test_an_erasure_between_any_two_calls_leaves_no_statement_that_is_served_lat
         assert call("GET", f"{ID}/entries", parameters=in_path(f"2026-09@{BERLIN}"))[0] == 404
         assert call("GET", ID, parameters=in_path(f"2026-09@{BERLIN}"))[0] == 404
     assert last > 8
+
+
+@pytest.mark.parametrize("part", ["", "/entries", "/proof"])
+def test_an_erasure_between_any_two_calls_of_a_read_leaves_the_whole_answer_or_none(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    monkeypatch.setattr(table, "PART_BYTES", 300)  # several rows for each statement
+    for last in range(1, 1000):
+        outcome = september(clock)
+        clock.at("2026-09-16T12:00:00Z")
+        correct(outcome, KEY, AMEND | {"changes": {"title": "New"}})
+        clock.at("2026-11-20T12:00:00Z")
+        made("2026-09")
+        path = {"parameters": in_path(f"2026-09@{BERLIN}"), "query": {"outcome": outcome}}
+        whole = call("GET", ID + part, **path)[:2]
+        assert whole[0] == 200
+
+        def erase_then(call: int, last: int = last) -> None:
+            if call == last:
+                erase()
+
+        with before_each(None, erase_then) as calls:
+            answer = call("GET", ID + part, **path)[:2]
+        assert answer == whole or answer[0] == 404, answer
+        if len(calls) < last:
+            break
+        assert call("GET", ID + part, **path)[0] == 404
+    assert last > 3
 
 
 def test_a_later_user_of_the_same_id_has_another_name_and_a_new_chain(clock: Clock) -> None:
@@ -615,14 +676,25 @@ def test_another_users_statement_and_outcome_are_a_404(clock: Clock) -> None:
     assert call("GET", ID, 44, parameters=in_path(id_))[0] == 404
 
 
+def test_a_cursor_of_an_earlier_time_adds_no_entry_of_another_statement(clock: Clock) -> None:
+    outcome = september(clock)
+    clock.at("2026-10-15T12:00:00Z")
+    record()
+    clock.at("2026-11-20T12:00:00Z")
+    made("2026-10")
+    first = {"cursor": cursor.after(outcome[:-1] + ("0" if outcome[-1] != "0" else "1"))}
+    path = in_path(f"2026-10@{BERLIN}")
+    assert call("GET", f"{ID}/entries", parameters=path, query=first)[1] == entries(f"2026-10@{BERLIN}")
+
+
 @pytest.mark.parametrize(
-    "cursor", ["", "x", "AAAA", "8209187200000-2026-09", "820918720000-2026-09@UTC", "8209187200000#2026-09@UTC"]
+    "text", ["", "x", "AAAA", "8209187200000-2026-09", "820918720000-2026-09@UTC", "8209187200000#2026-09@UTC"]
 )
-def test_a_cursor_that_no_page_had_is_a_400(clock: Clock, cursor: str) -> None:
+def test_a_cursor_that_no_page_had_is_a_400(clock: Clock, text: str) -> None:
     september(clock)
     made("2026-09")
     for path in ("/api/statements", f"{ID}/entries"):
-        status, answer, _ = call("GET", path, parameters=in_path(f"2026-09@{BERLIN}"), query={"cursor": cursor})
+        status, answer, _ = call("GET", path, parameters=in_path(f"2026-09@{BERLIN}"), query={"cursor": text})
         assert (status, answer) == (400, '{"error":"Invalid cursor"}')
 
 

@@ -14,6 +14,7 @@ from outcomes.errors import Busy
 from outcomes.events.stream import event_of
 from outcomes.keys.agent_keys import AgentKeys
 from outcomes.privacy import data_sources, erasure
+from outcomes.statements.table import ListedStatement, Statement, StatementsTable
 
 from functions.erase_user import app
 from functions.summarize_outcomes import app as summarize_outcomes
@@ -26,6 +27,7 @@ from tests.streams import records as records_of_stream
 from tests.streams import turn_on
 
 NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
+NOON_TEXT = instants.text(NOON)
 SETTLE = 900
 ERASED = {
     **{"agent_keys": 3, "sessions": 1, "outcomes": 5},
@@ -172,6 +174,29 @@ class TestAnErasure:
         assert list(dict.fromkeys(written)) == tables
         assert (answer["done"], answer["wait"], answer["step"]) == (False, SETTLE, "wait")
         assert AgentKeys("KeysTable").authenticate(key) is None
+
+    def test_deletes_the_key_that_every_new_statement_needs_before_any_other_row_of_statements(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Without its chain, but with this key, a request would sign a second statement of the same user and period.
+        table = StatementsTable("StatementsTable")
+        for number in range(30):
+            listed = ListedStatement(f"20{number + 10}", "UTC", NOON_TEXT, NOON_TEXT, 0, "", "")
+            for action in table.put_statement(42, Statement("{}", b"", b"", NOON_TEXT, NOON_TEXT), listed, NOON_TEXT):
+                aws_client("dynamodb").put_item(**action["Put"])
+        deleted: list[Any] = []
+
+        def note(_number: int, operation: str, body: Any) -> None:
+            if operation == "BatchWriteItem" and "StatementsTable" in body["RequestItems"]:
+                deleted.append(
+                    [each["DeleteRequest"]["Key"]["id"]["S"] for each in body["RequestItems"]["StatementsTable"]]
+                )
+
+        watching(monkeypatch, note)
+        invoke(user_id=42)
+
+        assert deleted[0] == ["user"]
+        assert len([id_ for batch in deleted for id_ in batch]) > 60
 
     def test_waits_until_late_writes_have_landed(self, clock: Clock) -> None:
         assert invoke(user_id=42)["wait"] == SETTLE

@@ -95,7 +95,7 @@ class _Chain:
         raise StillAddingUp
 
     @cached_property
-    def key(self) -> SigningKey:
+    def key(self) -> tuple[SigningKey, str]:
         return signing_key(self.reads, self.table.name, self.statements.secrets_manager, self.statements.secret_arn)
 
     def _read(self) -> str | None:
@@ -135,7 +135,7 @@ class _Chain:
         others = other_periods(bounds, [Bounds(each.begin, each.cut) for each in chain], self.calendar)
         work = Work(bounds, others, unfinished if unfinished and unfinished.epoch == before.epoch else None)
         stored = work.size
-        signing = self.key
+        signing, valid_from = self.key
         is_new = user_key is None
         user_key = user_key or os.urandom(USER_KEY_BYTES)
         try:
@@ -145,7 +145,7 @@ class _Chain:
                 self._store(self._unfinished(id_, work, before.epoch, user_key, is_new=is_new))
             raise
         sums = work.sums_text()
-        issued_at = self.reads.now
+        issued_at = max(self.reads.now, valid_from)  # the clocks of DynamoDB's hosts differ
         root = work.tree.finish()
         head = head_text(
             issuer=self.issuer,

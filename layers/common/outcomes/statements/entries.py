@@ -49,7 +49,7 @@ class LedgerEntries:
 
         after: an entry's id; only later entries are yielded. Raises NotFound if the user is being erased.
         """
-        begin = f"{sort_key(after)}!" if after else begin  # "!" sorts before all that an id contains
+        begin = max(begin, f"{sort_key(after)}!") if after else begin  # "!" sorts before all that an id contains
         if begin >= end:
             return
         outcomes: Iterator[tuple[str, RecordedOutcome | Item]] = self._outcomes(begin, end)

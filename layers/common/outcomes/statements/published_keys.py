@@ -26,11 +26,13 @@ _PARTITION = {"user_id": {"S": "keys"}}
 OVERLAP_SECONDS = 120
 """Seconds for which a key still counts after the next one began: calls in flight, of at most 28 s, still sign with it.
 The rest is a margin."""
-ATTEMPTS = 3
+ATTEMPTS = 4
 
 
-def signing_key(reads: PacedReads, table: str, secrets_manager: SecretsManager, secret_arn: str) -> SigningKey:
-    """Return the key of the current secret, after its public key was published.
+def signing_key(
+    reads: PacedReads, table: str, secrets_manager: SecretsManager, secret_arn: str
+) -> tuple[SigningKey, str]:
+    """Return the key of the current secret, after its public key was published, and the instant when it became valid.
 
     Raises StillAddingUp if other calls keep publishing keys at the same time, and RuntimeError if the key has ended.
     """
@@ -43,8 +45,9 @@ def signing_key(reads: PacedReads, table: str, secrets_manager: SecretsManager, 
         row: Item = reads.call(get, "GetItem").get("Item", {})
         if "valid_until" in row and row["valid_until"]["S"] <= reads.now:
             raise RuntimeError(f"the key {key.id} has ended: put a new text into the secret of statements")
-        if row or _publish(reads, table, key, version["CreatedDate"]):
-            return key
+        if row:
+            return key, row["created_at"]["S"]
+        _publish(reads, table, key, version["CreatedDate"])
     raise StillAddingUp
 
 
@@ -55,10 +58,10 @@ def published(reads: PacedReads, table: str) -> str:
     return compact({"keys": keys})
 
 
-def _publish(reads: PacedReads, table: str, key: SigningKey, secret_created_at: float) -> bool:
-    """Store a public key. It ends the keys of earlier secrets; if there is one of a later secret, it ends itself.
+def _publish(reads: PacedReads, table: str, key: SigningKey, secret_created_at: float) -> None:
+    """Store a public key, if no other call writes first.
 
-    Return False if another call wrote first.
+    It ends the keys of earlier secrets; if there is one of a later secret, it ends itself.
     """
     rows = _rows(reads, table)
     if any(row["id"]["S"] == key.id for row in rows):
@@ -95,8 +98,6 @@ def _publish(reads: PacedReads, table: str, key: SigningKey, secret_created_at: 
     except TransactionCanceled as failure:
         if not set(failure.codes) - {"None"} <= CONFLICTS:
             raise
-        return False
-    return True
 
 
 def _rows(reads: PacedReads, table: str) -> list[Item]:

@@ -58,20 +58,22 @@ class StoredStatements:
         statement = self._statement(reads, user_id, id_)
         lines: list[str] = []
         room = MAX_RESPONSE_BYTES
+        has_more = False
         try:
             for entry in self._ledger(reads, user_id).recorded(statement.begin, statement.cut, after):
                 line = entry_line(salt(statement.salt_key, entry.id), entry_text(entry))
                 room -= response_bytes(line)
                 if room < 0:
+                    has_more = True
                     break
                 lines.append(line)
                 after = entry.id
-            else:
-                return "".join(lines), None
+            self._require_user(reads, user_id)
         except Busy:
-            if not lines or after is None:
+            if not lines:
                 raise
-        return "".join(lines), cursors.after(after or "")
+            has_more = True
+        return "".join(lines), cursors.after(after) if has_more and after else None
 
     def proof(self, user_id: int, id_: str, outcome_id: str) -> str:
         """Return all entries of an outcome in a statement, with their inclusion paths. Raises NotFound."""
@@ -102,6 +104,7 @@ class StoredStatements:
         salts = {each: salt(statement.salt_key, each) for each in texts}
         leaves = [leaf(salts[each], text) for each, text in texts.items()]
         if root_of(leaves) != index[number].root:
+            self._require_user(reads, user_id)
             raise RuntimeError("the ledger does not have the entries of the statement any more")
         [outer] = inclusion_paths([subtree.root for subtree in index], [number])
         places = [place for place, each in enumerate(texts) if each in ids]
@@ -116,6 +119,11 @@ class StoredStatements:
         if statement is None:
             raise NotFound
         return statement
+
+    def _require_user(self, reads: PacedReads, user_id: int) -> None:
+        """Raise NotFound if entries may be missing because the user is being erased, which deletes this key first."""
+        if self.table.read_user_key(reads, user_id) is None:
+            raise NotFound
 
     def _reads(self) -> PacedReads:
         return PacedReads(self.dynamodb, time.monotonic() + READ_SECONDS, Busy)

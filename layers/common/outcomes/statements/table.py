@@ -162,7 +162,7 @@ class StatementsTable:
         return [self._put(first, ConditionExpression="attribute_not_exists(id)"), *map(self._put, [*more, entry])]
 
     def put_unfinished(self, user_id: int, id_: str, unfinished: Unfinished, now: str) -> list[dict[str, Any]]:
-        """Store the work on a statement, if no other call got further."""
+        """Store the work on a statement, if no other call got further or has made the statement."""
         size, epoch = ({"N": str(number)} for number in (unfinished.size, unfinished.epoch))
         attributes: Item = {"size": size, "epoch": epoch, "salt_key": _binary(unfinished.salt_key)}
         first, *more = self._rows(user_id, _UNFINISHED + id_, now, attributes, unfinished.content)
@@ -171,7 +171,9 @@ class StatementsTable:
             "ExpressionAttributeNames": {"#size": "size"},
             "ExpressionAttributeValues": {":epoch": epoch, ":size": size},
         }
-        return [self._put(first, **condition), *map(self._put, more)]
+        check = {"Key": _key(user_id, id_), "ConditionExpression": "attribute_not_exists(id)"}
+        is_not_made = {"ConditionCheck": {"TableName": self.name, **check}}
+        return [is_not_made, self._put(first, **condition), *map(self._put, more)]
 
     def delete_unfinished(self, user_id: int, id_: str, unfinished: Unfinished) -> list[dict[str, Any]]:
         ids = _part_ids(_UNFINISHED + id_, unfinished.parts)
@@ -206,7 +208,9 @@ class StatementsTable:
         if not first:
             return first, b""
         more = [self._get(reads, user_id, each) for each in _part_ids(id_, int(first["parts"]["N"]))[1:]]
-        packed = b"".join([_bytes(row["content"]) for row in (first, *more) if row])
+        if not all(more):  # they are being deleted
+            return {}, b""
+        packed = b"".join([_bytes(row["content"]) for row in (first, *more)])
         return first, zlib.decompress(packed)
 
     def _get(self, reads: PacedReads, user_id: int, id_: str) -> Item:
