@@ -42,6 +42,8 @@ def _value_bytes(value: Mapping[str, Any]) -> int:
             return (len(digits) + 1) // 2 + 1 + int(content.startswith("-"))
         case "B":
             return len(bytes(content))
+        case "SS":
+            return sum(len(each.encode()) for each in content)
         case "NULL" | "BOOL":
             return 1
         case "M":

@@ -26,7 +26,7 @@ from outcomes.totals.summary import Summary
 
 from bench.report import Report
 from bench.runtime_api import peak_bytes
-from bench.storage import READ_UNIT_BYTES, item_bytes, write_units
+from bench.storage import READ_UNIT_BYTES, WRITE_UNIT_BYTES, item_bytes
 from local.seed import outcomes
 
 HOUR = 3_600_000
@@ -65,6 +65,13 @@ MOST_FIRST_UNITS = 75_000
 MOST_REFUSED = 0.01
 """Bars of a first read of 1,000,000 outcomes of 30 days: calls, read units, and the part of lists that are throttled
 meanwhile."""
+
+MANY_FIRST_CALLS = 16
+MANY_SECONDS = 3.0
+MANY_UNITS = 400
+MANY_CALLS = 3
+"""Bars of 10,000 agents that each record once a day for a year: calls of the first read; processor time and read units
+of a read of whole months; calls of a read with the previous period, or of parts of months."""
 
 PROJECTED = ("created_at", "outcome_type", "agent_id", "value_usd")
 
@@ -143,13 +150,14 @@ class History:
             template = chance % len(self.templates)
             if at > last or size + self.sizes[template] > PAGE_BYTES:
                 break
+            agent = self.agent(index, chance)
             index += 1
             if at < first:
                 continue
             size += self.sizes[template]
             item = self.templates[template] | {
                 "created_at": {"S": f"{at}#01KN4EMBG0QK3YB9X6N1V8ZT5R"},
-                "agent_id": {"N": str(1 + (chance >> 8) % self.agents)},
+                "agent_id": {"N": str(agent)},
             }
             items.append({name: item[name] for name in PROJECTED if name in item})
         units = max(1, -(-size // READ_UNIT_BYTES))
@@ -158,6 +166,10 @@ class History:
         if items and index < self.count and self._at(index) <= last:
             answer["LastEvaluatedKey"] = {"created_at": items[-1]["created_at"]}
         return answer
+
+    def agent(self, _index: int, chance: int) -> int:
+        """Return the agent of an outcome. chance: a random number."""
+        return 1 + (chance >> 8) % self.agents
 
     def _at(self, index: int) -> str:
         """Return the time when an outcome was recorded."""
@@ -183,7 +195,7 @@ class History:
     def _PutItem(self, request: Item) -> Item:  # noqa: N802 - its name
         item = request["Item"]
         self.kept[item["stretch"]["S"]] = item
-        self.write_units += write_units(in_bytes(item))
+        self.write_units += -(-kept_bytes(item) // WRITE_UNIT_BYTES)
         return {}
 
     def _UpdateItem(self, _request: Item) -> Item:  # noqa: N802 - its name
@@ -237,28 +249,35 @@ class Throttled(History):
         return self.capacity > 0
 
 
-def in_bytes(item: Item) -> Item:
-    """Decode the binary value of an item from Base64."""
-    return item | {"sums": {"B": a2b_base64(item["sums"]["B"])}}
+class Daily(Throttled):
+    """A history in which each agent records once a day, in turn."""
+
+    def agent(self, index: int, _chance: int) -> int:
+        return 1 + index % self.agents
 
 
 def kept_bytes(item: Item) -> int:
-    """Return the bytes of an item of materialized totals."""
-    return item_bytes(in_bytes(item))
+    """Return the bytes of an item of the table of totals. Its binary value is Base64."""
+    return item_bytes(item | ({"sums": {"B": a2b_base64(item["sums"]["B"])}} if "sums" in item else {}))
 
 
-def look(name: str, totals: Totals, history: History, period: Period) -> Look:
-    """Read totals, with as many calls as necessary. Raises SystemExit if the count is wrong."""
+def look(name: str, totals: Totals, history: History, period: Period, **more: Any) -> Look:
+    """Read totals, with as many calls as necessary. Raises SystemExit if the count is wrong.
+
+    more: the expected count, `is_compared`, and arguments of the summary.
+    """
     queries, read, written = history.queries, history.read_units, history.write_units
+    expected = more.pop("expected", history.count + (history.one_more is not None))
+    is_compared = more.pop("is_compared", False)
     began, calls, is_done = time.process_time(), 0, False
     while not is_done:
-        calls, summary = calls + 1, Summary(period)
+        calls, summary = calls + 1, Summary(period, **more)
         with suppress(StillAddingUp):
-            totals.aggregate(USER, [summary])
+            totals.aggregate(USER, [summary, summary.previous()] if is_compared else [summary])
+            summary.response()
             is_done = True
         time.sleep(0 if is_done else RETRY_SECONDS)
     took = time.process_time() - began
-    expected = history.count + (history.one_more is not None)
     if summary.totals[0].count != expected:
         raise SystemExit(f"A look found {summary.totals[0].count} instead of {expected}")
     sizes = [kept_bytes(item) for item in history.kept.values()] or [0]
@@ -327,6 +346,58 @@ def first_look_at_limits(report: Report) -> None:
     )
 
 
+def many_agents(report: Report) -> None:
+    """Report looks at a year in which each of 10,000 agents records once a day."""
+    case = Case(365 * 10_000, 365, 10_000)
+    history = Daily(case)
+    store = OutcomeStore("outcomes")
+    types = [each["outcome_type"]["S"] for each in history.templates]
+    chosen = [index for index in range(case.number) if types[crc32(index.to_bytes(4)) % len(types)] == types[0]]
+    mine = [index for index in chosen if not index % case.agents]
+    of_type, of_agent = {"outcome_types": (types[0],)}, {"agent_id": 1}
+    year, part = ("2025-05-01", "2026-05-01"), ("2025-05-15", "2026-04-20")
+    asked: list[tuple[str, tuple[str, str], dict[str, Any]]] = [
+        ("first", year, {}),
+        ("next", year, {}),
+        ("half a year, with the previous", ("2025-11-01", "2026-05-01"), {"is_compared": True}),
+        ("first and last month cut", part, {}),
+        ("first and last day cut, too", (f"{part[0]}T12:00:00Z", f"{part[1]}T12:00:00Z"), {}),
+        ("one type", year, of_type | {"expected": len(chosen)}),
+        ("one agent", year, of_agent | {"expected": case.days}),
+        ("one type of one agent", year, of_type | of_agent | {"expected": len(mine)}),
+    ]
+    found: dict[str, Look] = {}
+    with (
+        patch.object(store.dynamodb, "call", history.call),
+        patch.object(time, "monotonic", lambda: history.clock),
+        patch.object(time, "sleep", history.sleep),
+    ):
+        totals = Totals(store, "totals", "1")
+        for name, (since, until), more in asked:
+            period = Period.from_query(since, until, "UTC", "month", now=datetime.fromtimestamp(END / 1000, UTC))
+            expected = (period.until - period.since) // history.step
+            found[name] = look(name, totals, history, period, **{"expected": expected} | more)
+    report.text(
+        f"Looks at {case.number:,} outcomes: each of {case.agents:,} agents records one a day for {case.days} days. "
+        f"The table is as above; a call's processor time does not count as its time."
+    )
+    rows = []
+    for name, each in found.items():
+        counts = each.calls, each.queries, each.read_units, each.write_units, each.rows, each.bytes
+        rows.append([name, f"{each.seconds:,.1f}", *(f"{count:,.0f}" for count in counts)])
+    report.table(["", "processor s", "calls", "queries", "read units", "write units", "items", "bytes"], rows)
+    first, next_, compared, cut, *_ = found.values()
+    report.bars_table(
+        [
+            ("calls of the first look", MANY_FIRST_CALLS, first.calls),
+            ("processor seconds of the next look", MANY_SECONDS, next_.seconds),
+            ("read units of the next look", MANY_UNITS, next_.read_units),
+            ("calls of a look with the previous period", MANY_CALLS, compared.calls),
+            ("calls of a look at parts of months", MANY_CALLS, cut.calls),
+        ]
+    )
+
+
 def average_bytes() -> float:
     """Return the average size of an outcome in bytes."""
     sizes = History(Case(1, 1, 1)).sizes
@@ -378,6 +449,7 @@ def totals_growth(report: Report, short: bool) -> None:
     totals_bars(report, found)
     if not short:
         first_look_at_limits(report)
+        many_agents(report)
 
 
 def totals_bars(report: Report, found: dict[Case, list[Look]]) -> None:

@@ -84,6 +84,9 @@ def keep_sums(user_id: int) -> None:
     """Store the sums and time zones that a summary would store, and the row that an import leaves."""
     sums = Sums()
     sums.of(Cell("2026-04-01", "deal_closed", 7))[0].add(2, Decimal("25.0"))
+    marginals = Sums()
+    for cell, tallies in sums.by_cell.items():
+        marginals.add_marginals(cell, tallies, "2026-04-01")
     rows: list[dict[str, Any]] = [
         {
             "stretch": {"S": "Europe/Berlin#1775080800000"},
@@ -91,6 +94,13 @@ def keep_sums(user_id: int) -> None:
             "rules": {"S": f"{codec.FORMAT} 2026a 1"},
             "sums": {"B": codec.write(sums)[0]},
         },
+        {
+            "stretch": {"S": "Europe/Berlin months#1775080800000"},
+            "end": {"N": "1775167200000"},
+            "rules": {"S": f"{codec.FORMAT} 2026a 1"},
+            "sums": {"B": codec.write(marginals)[0]},
+        },
+        {"stretch": {"S": "large#Europe/Berlin"}, "zones": {"SS": ["Europe/Berlin"]}},
         {"stretch": {"S": "zones#2026-04-02"}, "zones": {"SS": ["Europe/Berlin"]}, "expires_at": {"N": str(LATER)}},
         {"stretch": {"S": imports.STRETCH}} | Imports(epoch=2, runs={"r1": 1_775_080_800_000}).item(),
     ]

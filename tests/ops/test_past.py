@@ -22,9 +22,9 @@ from outcomes.aws.replies import Reply
 from outcomes.aws.services import DynamoDB
 from outcomes.contract import instants, json_text
 from outcomes.contract.models import NewOutcome
-from outcomes.totals import settled_intervals
+from outcomes.totals import monthly_sums, settled_intervals
 from outcomes.totals.imports import Imports
-from outcomes.totals.settled_intervals import SettledIntervals
+from outcomes.totals.stored_sums import StoredSums
 
 from functions.erase_user import app as erase_user
 from functions.summarize_outcomes import app
@@ -150,6 +150,7 @@ def kept() -> list[Any]:
 @pytest.fixture
 def world(template: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(settled_intervals, "SAVED_PER_COST", 0)
+    monkeypatch.setattr(monthly_sums, "CELLS_SAVED", -(10**9))
     monkeypatch.setattr(writer, "OUTCOMES_PER_BATCH", 1)
     with template_tables(template):
         yield World(write_ndjson(tmp_path / "old.ndjson", ROWS))
@@ -171,25 +172,25 @@ def test_no_summary_between_two_calls_of_an_import_stores_sums_that_count(world:
     any_look_between_two_calls(world)
 
 
-def no_epoch(intervals: SettledIntervals) -> None:
-    rules = intervals.rules
-    READ_IMPORTS(intervals)
-    intervals.rules = rules
+def no_epoch(stored: StoredSums, found: Imports, now: int | None) -> None:
+    rules = stored.rules
+    OBEY(stored, found, now)
+    stored.rules = rules
 
 
-def no_block(intervals: SettledIntervals) -> None:
-    READ_IMPORTS(intervals)
-    intervals.may_keep = True
+def no_block(stored: StoredSums, found: Imports, now: int | None) -> None:
+    OBEY(stored, found, now)
+    stored.may_keep = True
 
 
-READ_IMPORTS = SettledIntervals._read_imports
+OBEY = StoredSums._obey
 
 
 @pytest.mark.parametrize("fault", [no_epoch, no_block])
 def test_a_summary_that_ignores_the_row_of_imports_is_found(
-    world: World, fault: Callable[[SettledIntervals], None], monkeypatch: pytest.MonkeyPatch
+    world: World, fault: Callable[[StoredSums, Imports, int | None], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(SettledIntervals, "_read_imports", fault)
+    monkeypatch.setattr(StoredSums, "_obey", fault)
     with pytest.raises(AssertionError, match="import"):
         any_look_between_two_calls(world)
 

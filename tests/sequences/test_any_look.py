@@ -16,14 +16,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, consumes, rule
-from outcomes.aws import backoff
+from hypothesis.stateful import Bundle, MultipleResults, consumes, initialize, multiple, rule
+from outcomes.aws import backoff, paced_reads
 from outcomes.aws.services import DynamoDB
 from outcomes.contract import instants
 from outcomes.contract.models import NewOutcome
 from outcomes.ledger import ulid
 from outcomes.ledger.store import LIMITS
-from outcomes.totals import codec, materialized, settled_intervals
+from outcomes.totals import codec, materialized, monthly_sums, settled_intervals
 
 from functions.correct_outcome import app as correct_outcome
 from functions.summarize_outcomes import app
@@ -193,14 +193,20 @@ class AnyLook(OnTables):
         for thing, name, value in (
             (instants, "now", lambda: self.clock),
             (settled_intervals, "SAVED_PER_COST", 0),
-            (settled_intervals, "FILLED", 0.05),
             (settled_intervals, "ZONES_A_DAY", 3),
+            (monthly_sums, "CELLS_SAVED", -(10**9)),
+            (materialized, "CHECKPOINT_CELLS", 0),
             (codec, "PART_CHARACTERS", 40),
             (app.totals, "rules", "1"),
             (codec, "_WORDS", codec._WORDS + b"1"),
             (app.store.dynamodb.connection, "post", self.service.answer),
         ):
             self.patches.enter_context(patch.object(thing, name, value))
+
+    @initialize(filled=st.sampled_from([0, 0.05]))
+    def days_share_intervals(self, filled: float) -> None:
+        """With 0, an interval is stored at each midnight after an outcome, so months have several intervals."""
+        self.patches.enter_context(patch.object(settled_intervals, "FILLED", filled))
 
     @rule(target=ids, fact=FACTS, lag=LAGS)
     def record(self, fact: Fact, lag: int) -> str:
@@ -254,6 +260,17 @@ class AnyLook(OnTables):
         self.now += by
         self.clock = self.now
 
+    @rule(target=ids, facts=st.lists(FACTS, min_size=5, max_size=20))
+    def days_pass(self, facts: list[Fact]) -> MultipleResults[str]:
+        """Record an outcome on each day, and one without a user."""
+        ids = []
+        for fact in facts:
+            ids.append(self.recorded(fact, 0, self.outcomes, userId=Decimal(42)))
+            self.recorded(fact, 0, self.unassigned)
+            self.now += DAY
+        self.clock = self.now
+        return multiple(*ids)
+
     @rule(rules=st.sampled_from(["1", "22"]))
     def rules_change(self, rules: str) -> None:
         """Deploy a release with a different format of stored totals, which would misread bytes of the old format."""
@@ -283,7 +300,7 @@ class AnyLook(OnTables):
         assert status == 200, summary
         self.check(look, summary, self.unassigned)
 
-    @rule(look=PLAIN, calls=st.integers(0, 12), done=st.booleans())
+    @rule(look=LOOKS, calls=st.integers(0, 20), done=st.booleans())
     def a_reader_dies(self, look: Look, calls: int, done: bool) -> None:
         def die(_request: Request, send: Send) -> Any:
             if done:
@@ -306,7 +323,7 @@ class AnyLook(OnTables):
         self.look(look)
         self.service.meet = None
 
-    @rule(look=PLAIN, calls=st.integers(0, 12), tick=st.sampled_from([0.1, 2]))
+    @rule(look=LOOKS, calls=st.integers(0, 12), tick=st.sampled_from([0.1, 2]))
     def a_reader_is_throttled_or_slow(self, look: Look, calls: int, tick: float) -> None:
         """Let queries fail after `calls` calls, and let each read of the clock take `tick` seconds."""
 
@@ -318,6 +335,7 @@ class AnyLook(OnTables):
         self.service.after(calls, throttle)
         with (
             patch.multiple(materialized, time=clock),
+            patch.multiple(paced_reads, time=clock),
             patch.multiple(backoff, time=clock),
             patch.multiple(app.store.dynamodb, _sleep=clock.sleep),
         ):
@@ -328,13 +346,14 @@ class AnyLook(OnTables):
         else:
             assert (status, summary) == (503, {"error": "Still adding up"})
 
-    @rule(look=PLAIN, tries=st.integers(1, 6))
-    def readers_have_no_time(self, look: Look, tries: int) -> None:
+    @rule(look=LOOKS, tries=st.integers(1, 6), with_user=st.booleans())
+    def readers_have_no_time(self, look: Look, tries: int, with_user: bool) -> None:
+        asked: Any = (OWNER, {}) if with_user else (KEY | {"reads": "none"}, {"userId": "none"})
         with patch.multiple(materialized, AGGREGATION_SECONDS=-1, GRACE_SECONDS=100):
             for _ in range(tries):
-                status, summary = self.read(look)
+                status, summary = self.read(look, asked[0], **asked[1])
                 if status == 200:
-                    self.check(look, summary)
+                    self.check(look, summary, self.outcomes if with_user else self.unassigned)
                     break
                 assert (status, summary) == (503, {"error": "Still adding up"})
 

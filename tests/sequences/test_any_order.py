@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 import pytest
-from outcomes.totals import settled_intervals
+from outcomes.totals import stored_sums
 
 from local import moto_backend
 from tests.interleaving.planted import insert_over, without_condition
@@ -39,7 +39,7 @@ PLANTED = {
 def test_a_planted_fault_is_found(template: Any, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     planted, lately = PLANTED[fault]
     if fault == "sums are kept at once":
-        monkeypatch.setattr(settled_intervals, "SETTLED_SECONDS", 0)
+        monkeypatch.setattr(stored_sums, "SETTLED_SECONDS", 0)
     if fault == "an outcome is inserted over one that is":
         monkeypatch.setattr(moto_backend.Handler, "_inserted", insert_over)
     for seed in [lately, *range(300)]:

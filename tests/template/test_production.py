@@ -16,7 +16,7 @@ from outcomes.keys import agent_keys
 from outcomes.ledger import store
 from outcomes.privacy import data_sources
 from outcomes.statements import chain, stored
-from outcomes.totals import materialized, settled_intervals
+from outcomes.totals import materialized, stored_sums
 
 from ops.configuration import configured
 from tests.sam import in_sam
@@ -150,7 +150,7 @@ def test_calls_end_before_the_function_and_functions_before_api_gateway(deployed
     call = store.LIMITS.total
     retried, page = backoff.RETRY_SECONDS + call, store.PAGE_SECONDS + call
     summary = materialized.AGGREGATION_SECONDS + call
-    summary += max(settled_intervals.KEEP_SECONDS, materialized.GRACE_SECONDS)
+    summary += max(stored_sums.KEEP_SECONDS, materialized.GRACE_SECONDS)
     longest = {
         "AuthorizerFunction": max(tokens.LIMITS.total, agent_keys.AUTHORIZER_LIMITS.total),
         **dict.fromkeys(["RecordOutcomeFunction", "RecordBatchFunction"], retried),

@@ -19,7 +19,8 @@ from outcomes.aws.services import Item
 from outcomes.contract import instants
 from outcomes.contract.models import NewOutcome
 from outcomes.contract.sums import Cell, Sums
-from outcomes.totals import codec, materialized, reading, settled_intervals
+from outcomes.ledger import ulid
+from outcomes.totals import codec, materialized, monthly_sums, reading, settled_intervals, stored_sums
 from outcomes.totals.materialized import Totals
 from outcomes.totals.reading import Reading
 
@@ -67,16 +68,16 @@ def counted(zone: str = "UTC") -> int:
 
 def kept() -> list[Any]:
     rows: list[Any] = app.store.dynamodb.call("Scan", {"TableName": "TotalsTable"})["Items"]
-    return [row for row in rows if not row["stretch"]["S"].startswith("zones#")]
+    return [row for row in rows if "sums" in row]
 
 
 @contextmanager
-def asked() -> Iterator[list[str]]:
-    """Yield a list, to which each query of outcomes adds the sort key at which it begins."""
+def asked(table: str = "OutcomesTable") -> Iterator[list[str]]:
+    """Yield a list, to which each query of the table adds the sort key at which it begins."""
     begins: list[str] = []
 
     def note(request: Request, send: Send) -> Reply:
-        if request.body["TableName"] == "OutcomesTable":
+        if request.body["TableName"] == table:
             begins.append(request.body["ExpressionAttributeValues"][":first"]["S"])
         return send()
 
@@ -150,7 +151,7 @@ class TestKeeping:
         assert counted() == 5
         with asked() as begins:
             assert counted() == 5
-        settled = instants.text(instants.now() - (settled_intervals.SETTLED_SECONDS + 60) * 1000)
+        settled = instants.text(instants.now() - (stored_sums.SETTLED_SECONDS + 60) * 1000)
         assert [begin.lstrip("~") > settled for begin in begins] == [True, True]
         add(0)
         assert counted() == 6
@@ -275,7 +276,7 @@ class TestExact:
         clock.at(1, 2)
         record()
         # After this time, everything before the second summary is settled.
-        clock.service += settled_intervals.SETTLED_SECONDS * 1000
+        clock.service += stored_sums.SETTLED_SECONDS * 1000
         assert [in_april(), in_april()] == [2, 2]
         assert [int(row["end"]["N"]) for row in kept()] == [april(1, 2)]
 
@@ -286,7 +287,7 @@ class TestExact:
             clock.at(1, hour + 1)
             assert in_april() == (hour + 1) / 2
         assert in_april() == 3
-        ends = [int(row["end"]["N"]) + settled_intervals.SETTLED_SECONDS * 1000 for row in kept()]
+        ends = [int(row["end"]["N"]) + stored_sums.SETTLED_SECONDS * 1000 for row in kept()]
         assert ends == [april(1, 2), april(1, 6)]  # the first interval has begun a day earlier
 
     def test_entries_before_an_interval_are_read(self, clock: Clock) -> None:
@@ -405,7 +406,7 @@ class TestExact:
         clock.at(2, 2)
         with faulty(app.store.dynamodb, "PutItem", meanwhile, fine):
             assert in_april() == 2
-        assert [int(row["end"]["N"]) for row in kept()] == [april(2, 4) - settled_intervals.SETTLED_SECONDS * 1000]
+        assert [int(row["end"]["N"]) for row in kept()] == [april(2, 4) - stored_sums.SETTLED_SECONDS * 1000]
 
 
 class TestCoarse:
@@ -431,6 +432,81 @@ class TestCoarse:
             with asked() as begins, faulty(app.store.dynamodb, "Query", fine):
                 assert between(april(day, 11), april(day + 1))["count"] == (1 if day == 3 else 2)
             assert {begin.lstrip("~") for begin in begins[:2]} == {instants.text(april(day) - 5 * 60 * 1000)}, end
+
+
+class TestLarge:
+    """Monthly sums and checkpoints, which only users with many outcomes have."""
+
+    def test_whole_months_are_read_instead_of_their_days(self, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(monthly_sums, "CELLS_SAVED", 0)
+        monkeypatch.setattr(settled_intervals, "FILLED", 0)
+        for day in range(-40, 20):
+            clock.at(day)
+            for agent in (7, 8):
+                record(agentId=Decimal(agent), outcomeType=TYPES[day % 3])
+            if day == 5:
+                record(agentId=Decimal(9), occurredAt=instants.text(april(-11)))  # recorded in April about March
+        clock.at(20)
+        expected = between(april(-40), april(31))
+        assert {agent["count"] for agent in expected["by_agent"]} == {60, 1}
+        with asked("TotalsTable") as begins:
+            assert between(april(-40), april(31)) == expected
+        months = [f"UTC#{april(day)}" for day in (-29, 1)]  # sums of days are not read from the end of February on
+        assert not [begin for begin in begins if months[0] <= begin < months[1]]
+        for since, until in ((-39.5, 15), (-30, 20), (-10, 20), (-28, 1)):  # March whole, or February to April cut
+            first, after = april(0, since * 24), april(0, until * 24)
+            found = {agent["agent_id"]: agent["count"] for agent in between(first, after)["by_agent"]}
+            days = sum(first <= april(day) < after for day in range(-40, 20))
+            assert found == {7: days, 8: days} | ({9: 1} if first <= april(-11) else {})
+
+    def test_users_with_few_outcomes_have_no_such_rows_and_no_more_queries(self, clock: Clock) -> None:
+        for day in range(-40, 20):
+            clock.at(day)
+            record()
+        for _ in range(2):
+            with asked("TotalsTable") as begins:
+                assert between(april(-40), april(31))["count"] == 60
+            assert len(begins) == 3
+        assert {row["stretch"]["S"].partition("#")[0] for row in kept()} == {"UTC"}
+
+    @pytest.mark.usefixtures("stopwatch")
+    def test_a_part_of_a_day_that_takes_several_looks_is_continued(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        midnight = instants.now() // DAY * DAY - 2 * DAY
+        for minutes in range(1, 41):  # three pages
+            add_at(midnight + minutes * 60_000, **LARGE)
+        assert counted() == 40
+        monkeypatch.setattr(paced_reads, "UNITS_PER_SECOND", 40)  # a look then adds up two pages
+        query: dict[str, Any] = {"from": instants.text(midnight + 120_000)}
+        assert look(**query)[0] == 503
+        for _ in range(2):
+            with asked() as begins:
+                assert look(**query)[1]["count"] == 39
+            assert min(begin.lstrip("~") for begin in begins) > instants.text(midnight + HOUR // 2)
+        [checkpoint] = [row for row in kept() if "read" in row]
+        assert int(checkpoint["expires_at"]["N"]) > instants.now() // 1000 + DAY // 1000
+
+    def test_a_checkpoint_has_only_the_sums_of_its_partition(
+        self, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for module, name, value in (
+            (settled_intervals, "FILLED", 0),
+            (materialized, "CHECKPOINT_CELLS", 0),
+            (materialized, "AGGREGATION_SECONDS", -1),
+            (materialized, "GRACE_SECONDS", 100),
+            (ulid, "shard", lambda id_, _shards: ulid.milliseconds(id_) // DAY % 2),
+        ):
+            monkeypatch.setattr(module, name, value)
+        for day in range(1, 11):
+            clock.at(day)
+            record(userId=None)
+        clock.at(12)
+        query: dict[str, Any] = {"from": "2026-04-01", "to": "2026-04-20", "userId": "none"}
+        looked: Any = {"statusCode": 503}
+        while looked["statusCode"] == 503:
+            looked = app.handler(proxy_event("GET", authorizer=KEY | {"reads": "none"}, query=query), None)
+        assert json.loads(looked["body"])["count"] == 10
+        rows = app.store.dynamodb.call("Scan", {"TableName": "TotalsTable"})["Items"]
+        assert len({row["user_id"]["S"] for row in rows if "expires_at" in row and "sums" in row}) == 2
 
 
 def replace(row: Item, sums: bytes | None) -> None:
@@ -655,7 +731,7 @@ class TestClocks:
     """DynamoDB refuses signatures that are older than five minutes. So no write arrives more than five minutes late."""
 
     def test_the_settling_time_exceeds_the_longest_write(self) -> None:
-        assert 300 + caller.MAX_AGE + app.store.dynamodb.limits.total < settled_intervals.SETTLED_SECONDS / 1.5
+        assert 300 + caller.MAX_AGE + app.store.dynamodb.limits.total < stored_sums.SETTLED_SECONDS / 1.5
 
 
 SUMS = st.lists(

@@ -24,7 +24,9 @@ PLANTS = {
     ),
     "a codec's version": Plant("sums", [("FORMAT = 3", "FORMAT = 4")]),
     "a codec's dictionary": Plant("sums", [(r"\ndeal_closed,1:0/", r"\ndeal_closed,2:0/")]),
-    "a key of kept sums": Plant("sums", [('name = f"{self.zone}#"', 'name = f"{self.zone}/"')]),
+    "a key of kept sums": Plant(
+        "sums", [("partition\n        self.zone = zone\n", 'partition\n        self.zone = f"{zone}/"\n')]
+    ),
     "a cursor": Plant("cursors", [("_text(ulid.number(id_).to_bytes(16))", "_text(ulid.number(id_).to_bytes(17))")]),
     "a cursor by occurrence": Plant("cursors", [("binascii.crc32(position)", "binascii.crc32(position, 1)")]),
     "a data request's cursor": Plant("cursors", [("[int(place), dict(start)]", "[dict(start), int(place)]")]),

@@ -4,6 +4,7 @@ There are four tallies: `standing` (status recorded or confirmed), `confirmed` (
 `voided`.
 """
 
+from collections.abc import Iterable
 from decimal import Context, Decimal, Inexact
 from typing import NamedTuple
 
@@ -67,9 +68,13 @@ class Delta(NamedTuple):
 
 type Tallies = tuple[Sum, Sum, Sum, Sum]
 
+# A cell with one of these is a marginal sum. No type and no agent has such a name or id.
+ALL_TYPES = "*"
+ALL_AGENTS = 0
+
 
 class Sums:
-    """Tallies by local day, type and agent.
+    """Tallies by local day, type and agent. They may include marginal sums.
 
     days: for each local day on which outcomes happened, the last day on which one of them was recorded.
     """
@@ -87,9 +92,27 @@ class Sums:
 
     def add(self, more: "Sums") -> None:
         for cell, tallies in more.by_cell.items():
-            for mine, theirs in zip(self.of(cell), tallies, strict=True):
-                if theirs:
-                    mine.add(theirs.count, theirs.value)
+            self.add_to(cell, tallies)
+        self.touch_all(more)
+
+    def add_to(self, cell: Cell, tallies: Iterable[Sum]) -> None:
+        """Add tallies to a cell."""
+        for mine, theirs in zip(self.of(cell), tallies, strict=False):
+            if theirs:
+                mine.add(theirs.count, theirs.value)
+
+    def add_marginals(self, cell: Cell, tallies: Tallies, agents_date: str) -> None:
+        """Add tallies to the sum of all agents by day and type, and to the sum of all types by agent.
+
+        If the cell is already one of these sums, it is not added to the other one. agents_date: the date of the sums by
+        agent, which are the sums of many days, and only of the tally `standing`.
+        """
+        if cell.outcome_type != ALL_TYPES:
+            self.add_to(cell._replace(agent_id=ALL_AGENTS), tallies)
+        if cell.agent_id != ALL_AGENTS and tallies[0]:
+            self.add_to(Cell(agents_date, ALL_TYPES, cell.agent_id), tallies[:1])
+
+    def touch_all(self, more: "Sums") -> None:
         for day, recorded in more.days.items():
             self.touch(day, recorded)
 

@@ -4,9 +4,10 @@ Each line has its kind as `record`:
 
 outcome             as in a list with `include=ledger`; those assigned to the user also as they were before, void
 correction          as in `GET /api/outcomes/{id}`, with `outcome_id`
-kept_sum            timezone, from, to, and sums of some of these outcomes by day, type and agent; sums are null if they
-                    are damaged, in an older format, or too long for a line
-kept_zones          day, and the time zones in which sums were first stored on that day
+kept_sum            timezone, from, to, and sums of some of these outcomes by day, type and agent, or for `all` types or
+                    agents; sums are null if they are damaged, in an older format, or too long for a line
+kept_zones          day, and the time zones in which sums were first stored on that day; or without a day, the zones in
+                    which there may be sums for `all`
 imports             epoch: how often sums were discarded for an import of earlier outcomes; blocked_until: the times
                     until which imports that have not ended prevent storing sums
 statement           id, and the statement as it is served; null if it is too long for a line
@@ -25,7 +26,7 @@ from outcomes.aws.services import DynamoDB, Item
 from outcomes.contract import instants, json_text
 from outcomes.contract.json_text import response_bytes
 from outcomes.contract.limits import MAX_RESPONSE_BYTES
-from outcomes.contract.sums import TALLIES, Sums
+from outcomes.contract.sums import ALL_AGENTS, ALL_TYPES, TALLIES, Sums
 from outcomes.errors import Busy
 from outcomes.keys.agent_keys import agent_key
 from outcomes.ledger.correction_entries import entry_json
@@ -135,9 +136,11 @@ def _kept(row: Item) -> str:
         found = Imports.of(row)
         blocked = [instants.text(until) for until in found.runs.values()]
         return _json({"record": "imports", "epoch": Decimal(found.epoch), "blocked_until": blocked})
-    timezone, begin, *_ = row["stretch"]["S"].split("#")
+    name, begin, *_ = row["stretch"]["S"].split("#")
     if "zones" in row:
-        return _json({"record": "kept_zones", "day": begin, "timezones": _value(row["zones"])})
+        day = begin if name == "zones" else None
+        return _json({"record": "kept_zones", "day": day, "timezones": _value(row["zones"])})
+    timezone = name.partition(" ")[0]
     ends = {"from": instants.text(int(begin)), "to": instants.text(int(row["end"]["N"]))}
     line = {"record": "kept_sum", "timezone": timezone} | ends
     text = _json(line | {"sums": _sums(row)})
@@ -153,14 +156,23 @@ def _sums(row: Item) -> list[dict[str, Any]] | None:
     except codec.Damaged:
         return None
     return [
-        cell._asdict()
-        | {"agent_id": None if cell.agent_id is None else Decimal(cell.agent_id)}
+        {
+            "date": cell.date,
+            "outcome_type": "all" if cell.outcome_type == ALL_TYPES else cell.outcome_type,
+            "agent_id": _agent(cell.agent_id),
+        }
         | {
             name: {"count": Decimal(sum_.count), "value_usd": sum_.exact}
             for name, sum_ in zip(TALLIES, tallies, strict=True)
         }
         for cell, tallies in read.sorted()
     ]
+
+
+def _agent(agent_id: int | None) -> Decimal | str | None:
+    if agent_id == ALL_AGENTS:
+        return "all"
+    return None if agent_id is None else Decimal(agent_id)
 
 
 def _value(typed: dict[str, Any]) -> Any:

@@ -23,7 +23,7 @@ from outcomes.statements.sums import Bounds
 from outcomes.statements.table import ListedStatement, Statement, StatementsTable
 from outcomes.statements.work import Work, other_periods
 from outcomes.totals.imports import STRETCH, Imports
-from outcomes.totals.settled_intervals import SETTLED_SECONDS
+from outcomes.totals.stored_sums import SETTLED_SECONDS
 
 LIMITS = Limits(attempts=3, connect=1, read=3, total=8)
 READ_SECONDS = 10.0

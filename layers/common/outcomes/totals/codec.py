@@ -8,8 +8,9 @@ First line: the local days. The first day is a date, each further day the number
 that outcomes of this day were recorded up to 3 days later (`Sums.days`).
 
 Other lines: a type and its agents. The first agent is written as its id, each further agent as the difference to the
-previous id; "no agent" is empty and comes first. The agent's tallies follow, separated by `;`, without trailing empty
-tallies. A tally is `counts:values`, or only `counts` if all values are 0.
+previous id; "no agent" is empty and comes first. The type `*` means all types, the agent 0 all agents. The agent's
+tallies follow, separated by `;`, without trailing empty tallies. A tally is `counts:values`, or only `counts` if all
+values are 0.
 
 Counts or values of all days are the minimum, then `/`, then each day's excess over the minimum, as integers of equal
 width in units of the minimum's last digit. Fixed width needs no separators, which halves the size. If most agents have

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Container, Iterator
 from datetime import date
+from hashlib import sha256
 from itertools import groupby
 from operator import itemgetter
 
@@ -17,14 +18,21 @@ from outcomes.ledger.entries import Entries, Entry
 from outcomes.ledger.items import partitions
 from outcomes.ledger.store import OutcomeStore
 from outcomes.totals import codec
+from outcomes.totals.monthly_sums import MonthlySums
 from outcomes.totals.reading import RECENT_SECONDS, Reading
-from outcomes.totals.settled_intervals import SETTLED_SECONDS, OpenInterval, SettledInterval, SettledIntervals
+from outcomes.totals.settled_intervals import OpenInterval, SettledIntervals
+from outcomes.totals.stored_sums import SETTLED_SECONDS, SettledInterval, StoredSums, number
 from outcomes.totals.summary import Summary
 
 AGGREGATION_SECONDS = 10.0
 """Seconds after which an aggregation stores its sums and ends. Together with the 12 s of a call, this is below the
 function's timeout."""
 GRACE_SECONDS = 4.0  # no page is read after this time
+
+CHECKPOINT_CELLS = 100_000
+"""An aggregation without time stores a checkpoint if it has read at least this many stored sums by day, type and agent,
+which takes more than a second on Lambda, or parts of days."""
+CHECKPOINT_SECONDS = 2 * 24 * 60 * 60  # how long a checkpoint is stored
 
 _ORDER = {name: index for index, name in enumerate(TALLIES)}
 
@@ -50,32 +58,64 @@ class Totals:
         began = time.monotonic()
         reading = Reading()
         for partition in partitions(user_id):
-            aggregation = _Aggregation(self, partition, summaries, began, reading)
+            own = [summary.without_sums() for summary in summaries]  # a checkpoint contains only one partition
+            aggregation = _Aggregation(self, partition, own, began, reading)
             aggregation.run()
             reading.read_units += aggregation.reads.read_units
+            for summary, added in zip(summaries, own, strict=True):
+                summary.sums.add(added.sums)
         return reading
 
 
 class _PeriodSums:
-    """Filters sums by the days of a summary's period."""
+    """Adds sums to a summary, if they are of days within its period.
+
+    name: the name of its checkpoint. pending: sums of parts of days that are not yet in the summary.
+    """
 
     def __init__(self, summary: Summary, days: LocalDays) -> None:
         self.summary = summary
-        self.begin, self.end = instants.text(summary.period.since), instants.text(summary.period.until)
-        first, last = days.of(self.begin), days.of(instants.text(summary.period.until - 1))
+        period = summary.period
+        self.begin, self.end = instants.text(period.since), instants.text(period.until)
+        first, last = days.of(self.begin), days.of(instants.text(period.until - 1))
         self.first, self.last = first.date, last.date
         # Days that are only partly within the period are added up entry by entry.
         self.partial_days = {day.date for day in (first, last) if day.begin < self.begin or self.end < day.end}
-        self.of_partial_days = Sums()
+        self.pending = Sums()
+        asked = (period.since, period.until, sorted({*summary.outcome_types}), summary.agent_id, summary.lists_agents)
+        self.name = f"{period.timezone} {sha256(repr(asked).encode()).hexdigest()}"
+
+    def has(self, day: str) -> bool:
+        """Return whether a day is wholly within the period."""
+        return self.first <= day <= self.last and day not in self.partial_days
+
+    def can_use(self, marginals: set[str], days: Container[str]) -> bool:
+        """Return whether monthly sums can be used. marginals: the days of their marginal sums. days: all their days."""
+        if any(day in days for day in self.partial_days):
+            return False
+        return not self.summary.lists_agents or len({self.has(day) for day in marginals}) == 1
 
     def add(self, sums: Sums) -> None:
         """Add the sums of days that are wholly within the period."""
         for cell, tallies in sums.by_cell.items():
-            if self.first <= cell.date <= self.last and cell.date not in self.partial_days:
+            if self.has(cell.date):
                 self.summary.add(cell, tallies)
+
+    def add_pending(self) -> None:
+        for cell, tallies in self.pending.by_cell.items():
+            self.summary.add(cell, tallies)
+        self.pending = Sums()
 
 
 class _Aggregation:
+    """Adds up a partition in the order of recording time.
+
+    at: all entries recorded before this midnight are in the summaries. held: the settled intervals since then.
+    position: the end of the last settled interval.
+    read_until: for days that are partly within a period, the instant before which all entries about this day are in the
+    summaries. It may be later than `at`.
+    """
+
     def __init__(
         self, totals: Totals, partition: str, summaries: list[Summary], began: float, reading: Reading
     ) -> None:
@@ -88,28 +128,103 @@ class _Aggregation:
         self.days = LocalDays(periods[0].zone)
         self.parts = [_PeriodSums(each, self.days) for each in summaries if each.period.since < each.period.until]
         self.partial_days = {day for part in self.parts for day in part.partial_days}
+        self.is_filtered = any(each.outcome_types or each.agent_id is not None for each in summaries)
         # Outcomes of the period may have been recorded at any later time, but at most MOST_EARLY before they happened.
         self.first = instants.text(max(0, min(period.since for period in periods) - occurrence.MOST_EARLY))
-        self.kept = SettledIntervals(
-            totals.store.dynamodb, self.reads.call, totals.table, totals.rules, partition, zone, self.days
-        )
+        self.stored = StoredSums(self.reads, totals.table, totals.rules, partition, zone)
+        self.at = self.position = self.first
+        self.held: list[SettledInterval] = []
+        self.read_until: dict[str, str] = {}
+        self.cells = 0  # cells of the stored sums that were read
 
     def run(self) -> None:
-        at, last = self.first, None
-        for interval in self.kept.read(self.first):
-            if at < interval.begin:
-                self._aggregate_entries(at, interval.begin, last)
-            self._add(interval.sums)
-            for day in self.partial_days & interval.sums.days.keys():
-                for entry in self.entries.recorded(*self._recorded(interval, day)):
+        self.stored.open(self.first)
+        self._resume()
+        self.kept = SettledIntervals(self.stored, self.days)
+        self.months = MonthlySums(self.stored, self.days, self.at)
+        resumed = self.at, {**self.read_until}
+        try:
+            self._aggregate()
+        except StillAddingUp:
+            self.months.close()
+            if (self.at, self.read_until) != resumed and (self.read_until or self.cells >= CHECKPOINT_CELLS):
+                self._store_checkpoint()
+            raise
+        self.months.close()
+
+    def _resume(self) -> None:
+        """Continue from the checkpoint of the same summaries, if there is one."""
+        if not self.stored.is_large:
+            return
+        after = instants.text(instants.read(self.first) + 1)
+        found = [each for part in self.parts for each in self.stored.read(part.name, self.first, after)]
+        if len(found) == len(self.parts) and len({(each.end, frozenset(each.read.items())) for each in found}) == 1:
+            for part, checkpoint in zip(self.parts, found, strict=True):
+                part.summary.sums.add(checkpoint.sums)
+            self.at = self.position = found[0].end
+            self.read_until = dict(found[0].read)
+
+    def _store_checkpoint(self) -> None:
+        """Store the summaries' sums so far, from which the same summaries continue next time."""
+        read = {day: {"N": number(until)} for day, until in self.read_until.items()}
+        expires_at = {"N": str(instants.now() // 1000 + CHECKPOINT_SECONDS)}
+        for part in self.parts if self.stored.may_keep else ():
+            sums = part.summary.sums
+            items = self.stored.items(part.name, self.first, self.at, sums, read={"M": read}, expires_at=expires_at)
+            self.stored.put(items, is_large=True)
+
+    def _aggregate(self) -> None:
+        for interval in self.months.read(self.at) if self.stored.is_large and not self.is_filtered else ():
+            self._aggregate_until(interval.begin)
+            marginals = self.months.days_of(interval)
+            if all(part.can_use(marginals, interval.sums.days) for part in self.parts):
+                self._add(interval.sums)
+                self.at = self.position = interval.end
+                self._count(interval)
+            else:
+                self.months.skip(interval)
+                self._aggregate_until(interval.end)
+            self.months.resume(interval)
+        self._aggregate_until(None)
+
+    def _aggregate_until(self, end: str | None) -> None:
+        """Add what was recorded until an instant, or until now, from settled intervals and from entries."""
+        last = None
+        for interval in self.kept.read(self.position, end, overlaps=self.position == self.first):
+            self._add_gap(interval.begin, last)
+            self._read_partial_days(interval)
+            self._commit(interval)
+            self._count(interval)
+            last = interval
+        if end:
+            self._add_gap(end, last)
+        else:
+            self._add_rest(last)
+
+    def _count(self, interval: SettledInterval) -> None:
+        """Count the stored sums that were read. Raises StillAddingUp if it is time for a checkpoint."""
+        self.cells += len(interval.sums.by_cell)
+        is_worthwhile = self.cells >= CHECKPOINT_CELLS and self.at == interval.end and self.stored.may_keep
+        if is_worthwhile and self._is_late(AGGREGATION_SECONDS):
+            raise StillAddingUp
+
+    def _read_partial_days(self, interval: SettledInterval) -> None:
+        """Add the entries of a settled interval about days that are partly within a period."""
+        days = sorted(self.partial_days & interval.sums.days.keys())
+        if days:
+            self._add_pending(dict.fromkeys(self.partial_days, interval.begin))
+        for day in days:
+            begin, end = self._recorded(interval, day)
+            begin = max(begin, self.read_until[day])
+            at = begin
+            for recorded_at, together in _by_instant(self.entries.recorded(begin, end)) if begin < end else ():
+                if together is None or (at > begin and self._is_late(AGGREGATION_SECONDS)):
+                    self._add_pending({day: recorded_at})
+                    raise StillAddingUp
+                for entry in together:
                     self._add_partial_days(entry, {day})
-            at, last = interval.end, interval
-        latest = instants.read(self.kept.settled) + (SETTLED_SECONDS - RECENT_SECONDS) * 1000
-        self.reading.after = max(self.reading.after, at, instants.text(latest))
-        self._aggregate_entries(at, None, last)
-        for part in self.parts:
-            for cell, tallies in part.of_partial_days.by_cell.items():
-                part.summary.add(cell, tallies)
+                at = recorded_at
+            self._add_pending({day: end})
 
     def _recorded(self, interval: SettledInterval, day: str) -> tuple[str, str]:
         """Return the part of an interval, [begin, end), in which outcomes of a local day were recorded."""
@@ -117,16 +232,28 @@ class _Aggregation:
         end = self.days.named(date.fromisoformat(interval.sums.days[day])).end
         return max(interval.begin, instants.text(max(0, early))), min(interval.end, end)
 
-    def _add(self, sums: Sums) -> None:
-        for part in self.parts:
-            part.add(sums)
+    def _add_gap(self, end: str, last: SettledInterval | None) -> None:
+        """Add the entries recorded until the begin of a stored interval. last: the preceding stored interval."""
+        if self.position < end:
+            current = self._aggregate_entries(end, last)
+            if self.position < end:
+                self._commit(SettledInterval(current.begin, end, current.sums))
 
-    def _aggregate_entries(self, begin: str, end: str | None, last: SettledInterval | None) -> None:
-        """Add the entries recorded in [begin, end), or until now. Store their sums if that saves read units.
+    def _add_rest(self, last: SettledInterval | None) -> None:
+        """Add the entries recorded until now."""
+        latest = instants.read(self.stored.settled) + (SETTLED_SECONDS - RECENT_SECONDS) * 1000
+        self.reading.after = max(self.reading.after, self.position, instants.text(latest))
+        current = self._aggregate_entries(None, last)
+        for sums in (*(interval.sums for interval in self.held), current.sums):
+            self._add(sums)
+        self._add_pending({})
 
-        last: the preceding interval.
+    def _aggregate_entries(self, end: str | None, last: SettledInterval | None) -> OpenInterval:
+        """Read the entries recorded until `end`, or until now. Store and add their sums if that saves read units.
+
+        Return the interval whose sums are not yet added. last: the preceding stored interval.
         """
-        settled = self.kept.settled
+        begin, settled = self.position, self.stored.settled
         over = min(settled, end) if end else settled  # sums of later entries are not stored
         current = OpenInterval(begin, last)
         at = begin
@@ -156,21 +283,51 @@ class _Aggregation:
                 self._add_partial_days(entry, self.partial_days)
         if at < over:
             self._close(current, over, is_last=True)
-        self._add(current.sums)
+        return current
 
     def _add_partial_days(self, entry: Entry, days: Container[str]) -> None:
-        """Add an entry's deltas on days that are partly within a period."""
+        """Add an entry's deltas on days that are partly within a period, unless they are in the summaries."""
         for delta in entry.deltas if self.partial_days else ():
             day = self.days.of(delta.occurred_at).date
+            if day not in days or entry.recorded_at < self.read_until.get(day, ""):
+                continue
             for part in self.parts:
-                if day in days and day in part.partial_days and part.begin <= delta.occurred_at < part.end:
+                if day in part.partial_days and part.begin <= delta.occurred_at < part.end:
                     cell = Cell(day, delta.outcome_type, delta.agent_id)
-                    part.of_partial_days.of(cell)[_ORDER[delta.tally]].add(delta.sign, delta.value_usd)
+                    part.pending.of(cell)[_ORDER[delta.tally]].add(delta.sign, delta.value_usd)
+
+    def _add_pending(self, until: dict[str, str]) -> None:
+        """Add the pending sums to the summaries. until: see `read_until`."""
+        for part in self.parts:
+            part.add_pending()
+        self.read_until |= {day: max(instant, self.read_until.get(day, "")) for day, instant in until.items()}
 
     def _close(self, current: OpenInterval, end: str, *, is_last: bool = False, is_late: bool = False) -> None:
         """Store an interval if that saves read units, and add its sums."""
+        begin = current.begin
         if sums := self.kept.close(current, end, is_last=is_last, is_late=is_late):
-            self._add(sums)
+            self._commit(SettledInterval(begin, end, sums))
+
+    def _commit(self, interval: SettledInterval) -> None:
+        """Add a settled interval, and those held before it, if it ends at a midnight.
+
+        Monthly sums and checkpoints end only at midnights, because an interval that ends within a day may be extended.
+        """
+        self.held.append(interval)
+        self.position = interval.end
+        if self.days.of(interval.end).begin < interval.end:
+            return
+        self.at = interval.end
+        self._add_pending({})
+        for each in self.held:
+            self._add(each.sums)
+        if not self.is_filtered:
+            self.months.add(self.held)
+        self.held = []
+
+    def _add(self, sums: Sums) -> None:
+        for part in self.parts:
+            part.add(sums)
 
     def _is_late(self, seconds: float) -> bool:
         return time.monotonic() > self.began + seconds

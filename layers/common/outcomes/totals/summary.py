@@ -9,24 +9,31 @@ from outcomes.contract import instants, queries
 from outcomes.contract.json_text import compact
 from outcomes.contract.limits import MAX_AGENTS
 from outcomes.contract.period import Period
-from outcomes.contract.sums import TALLIES, Cell, Sum, Tallies
+from outcomes.contract.sums import ALL_AGENTS, ALL_TYPES, TALLIES, Cell, Sum, Sums, Tallies
+
+_ANY_DAY = "1970-01-01"
 
 
 class Summary:
-    """Sums of outcomes that happened within a period. outcome_types, agent_id: filters; empty or None means all."""
+    """Sums of outcomes that happened within a period. outcome_types, agent_id: filters; empty or None means all.
+
+    lists_agents: whether sums by agent are needed.
+    """
 
     def __init__(
-        self, period: Period, outcome_types: tuple[str, ...] = (), agent_id: queries.Agent | None = None
+        self,
+        period: Period,
+        outcome_types: tuple[str, ...] = (),
+        agent_id: queries.Agent | None = None,
+        *,
+        lists_agents: bool = True,
     ) -> None:
         self.period = period
         self.outcome_types = outcome_types
         self.agent_id = agent_id
-        self.totals: Tallies = (Sum(), Sum(), Sum(), Sum())
-        # Each holds sums of the tally `standing` by one dimension only. Combined dimensions would exhaust the memory if
-        # there are many agents.
-        self.by_type: defaultdict[str, Sum] = defaultdict(Sum)
-        self.by_agent: defaultdict[int | None, Sum] = defaultdict(Sum)
-        self.by_date: defaultdict[str, Sum] = defaultdict(Sum)
+        self.lists_agents = lists_agents
+        # These are only marginal sums, because sums by day and agent would exhaust the memory if there are many agents.
+        self.sums = Sums()
 
     @classmethod
     def from_query(
@@ -44,7 +51,10 @@ class Summary:
         return summary, summary.previous() if queries.compare(one("compare")) else None
 
     def previous(self) -> "Summary":
-        return Summary(self.period.previous(), self.outcome_types, self.agent_id)
+        return Summary(self.period.previous(), self.outcome_types, self.agent_id, lists_agents=False)
+
+    def without_sums(self) -> "Summary":
+        return Summary(self.period, self.outcome_types, self.agent_id, lists_agents=self.lists_agents)
 
     def add(self, cell: Cell, tallies: Tallies) -> None:
         """Add sums of a day of the period, if they pass the filters."""
@@ -52,16 +62,25 @@ class Summary:
             return
         if self.agent_id is not None and (cell.agent_id or queries.NOBODY) != self.agent_id:
             return
-        for total, sum_ in zip(self.totals, tallies, strict=True):
-            if sum_:
+        self.sums.add_marginals(cell if self.lists_agents else cell._replace(agent_id=ALL_AGENTS), tallies, _ANY_DAY)
+
+    @property
+    def totals(self) -> Tallies:
+        totals = (Sum(), Sum(), Sum(), Sum())
+        for _, tallies in self._of_all_agents():
+            for total, sum_ in zip(totals, tallies, strict=True):
                 total.add(sum_.count, sum_.value)
-        if counting := tallies[0]:
-            for sum_ in self.by_type[cell.outcome_type], self.by_agent[cell.agent_id], self.by_date[cell.date]:
-                sum_.add(counting.count, counting.value)
+        return totals
+
+    def _of_all_agents(self) -> list[tuple[Cell, Tallies]]:
+        return [(cell, tallies) for cell, tallies in self.sums.by_cell.items() if cell.agent_id == ALL_AGENTS]
 
     def response(self, previous: "Summary | None" = None, recent: str = "") -> str:
         """Return the contract's JSON. previous: the summary to compare with. recent: JSON of the latest outcomes."""
-        types = sorted(_present(self.by_type), key=lambda entry: (*entry[1].rank, entry[0]))
+        by_type: defaultdict[str, Sum] = defaultdict(Sum)
+        for cell, (standing, *_) in self._of_all_agents():
+            by_type[cell.outcome_type].add(standing.count, standing.value)
+        types = sorted(_present(by_type), key=lambda entry: (*entry[1].rank, entry[0]))
         agents, others = self._agents()
         counting, *apart = zip(TALLIES, self.totals, strict=True)
         response = (
@@ -78,7 +97,10 @@ class Summary:
 
     def _agents(self) -> tuple[list[tuple[int | None, Sum]], list[tuple[int | None, Sum]]]:
         """Return the agents to list, always including "no agent", and all other agents."""
-        agents = sorted(_present(self.by_agent), key=lambda entry: (*entry[1].rank, entry[0] is None, entry[0]))
+        by_agent = {
+            cell.agent_id: sums[0] for cell, sums in self.sums.by_cell.items() if cell.outcome_type == ALL_TYPES
+        }
+        agents = sorted(_present(by_agent), key=lambda entry: (*entry[1].rank, entry[0] is None, entry[0]))
         told, others = agents[:MAX_AGENTS], agents[MAX_AGENTS:]
         for entry in others:
             if entry[0] is None:
@@ -91,8 +113,8 @@ class Summary:
     def _by_bucket(self) -> Iterable[tuple[str, Sum]]:
         dates = [bucket.date for bucket in self.period.buckets]
         sums = [Sum() for _ in dates]
-        for date, sum_ in self.by_date.items():
-            sums[bisect(dates, date) - 1].add(sum_.count, sum_.value)
+        for cell, (standing, *_) in self._of_all_agents():
+            sums[bisect(dates, cell.date) - 1].add(standing.count, standing.value)
         return zip(dates, sums, strict=True)
 
 

@@ -1,0 +1,93 @@
+"""Store sums of each month by day and type, and by agent, for users with many sums by day, type and agent.
+
+If each of 10,000 agents records once a day, a month has 300,000 sums by day, type and agent, but only 10,000 by agent.
+A summary without filters reads the monthly sums, unless its period contains only a part of the month.
+
+Monthly sums are stored as an interval of recording time (see `stored_sums`). It begins with the first settled interval
+of the month, consists of whole settled intervals, and ends at a midnight. It contains
+
+- of outcomes that happened in this month: the sums by day and type (with the agent ALL_AGENTS), and the sums by agent
+  (with the type ALL_TYPES, on the first day of the month);
+- of all other outcomes, for example if one of an earlier month was corrected: the sums by day, type and agent.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from outcomes.contract.local_days import LocalDays
+from outcomes.contract.sums import Sums
+from outcomes.totals.stored_sums import SettledInterval, StoredSums
+
+CELLS_SAVED = 5_000
+"""Monthly sums are stored if later summaries then have to read at least this many sums less."""
+
+_MONTH = len("2026-04")
+
+
+class MonthlySums:
+    """The monthly sums of one partition. The current month's are added up from its settled intervals.
+
+    first: the instant at which a summary begins. It may be within a month, whose sums then are not stored.
+    """
+
+    def __init__(self, stored: StoredSums, days: LocalDays, first: str) -> None:
+        self.stored = stored
+        self.days = days
+        self.name = f"{stored.zone} months"
+        self.month = self._month(first)
+        self.begin = ""  # of the current month's sums, if they are added up
+        self.end = ""
+        self.sums = Sums()
+        self.cells = 0  # the cells that summaries read in place of `sums`, as far as is stored
+
+    def read(self, first: str) -> Iterator[SettledInterval]:
+        """Yield the stored sums that begin at `first` or later."""
+        return self.stored.read(self.name, first)
+
+    def days_of(self, interval: SettledInterval) -> set[str]:
+        """Return the days of the month of which the stored sums contain marginal sums, and its first day."""
+        month = self._month(interval.begin)
+        return {_first_day(month), *(day for day in interval.sums.days if _is_in(day, month))}
+
+    def add(self, intervals: Sequence[SettledInterval]) -> None:
+        """Add settled intervals that follow each other, up to a midnight."""
+        if self._month(intervals[0].begin) > self.month:
+            self.resume(SettledInterval(intervals[0].begin, intervals[0].begin, Sums()))
+        for interval in intervals if self.begin else ():
+            for cell, tallies in interval.sums.by_cell.items():
+                if _is_in(cell.date, self.month):
+                    self.sums.add_marginals(cell, tallies, _first_day(self.month))
+                else:
+                    self.sums.add_to(cell, tallies)
+            self.sums.touch_all(interval.sums)
+            self.cells += len(interval.sums.by_cell)
+            self.end = interval.end
+
+    def skip(self, interval: SettledInterval) -> None:
+        """Do not add up the settled intervals of stored sums again."""
+        self.close()
+        self.month, self.begin = self._month(interval.begin), ""
+
+    def resume(self, interval: SettledInterval) -> None:
+        """Continue the month's sums from these."""
+        self.close()
+        self.month, self.begin, self.end = self._month(interval.begin), interval.begin, interval.end
+        self.sums, self.cells = interval.sums, len(interval.sums.by_cell)
+
+    def close(self) -> None:
+        """Store the current month's sums, if that saves enough."""
+        saved = self.cells - len(self.sums.by_cell)
+        if "" < self.begin < self.end and saved >= CELLS_SAVED and self.stored.may_keep:
+            items = self.stored.items(self.name, self.begin, self.end, self.sums)
+            if self.stored.put(items, is_large=True):
+                self.cells = len(self.sums.by_cell)
+
+    def _month(self, instant: str) -> str:
+        return self.days.of(instant).date[:_MONTH]
+
+
+def _is_in(day: str, month: str) -> bool:
+    return day[:_MONTH] == month
+
+
+def _first_day(month: str) -> str:
+    return f"{month}-01"
