@@ -196,7 +196,8 @@ EDITED: dict[str, tuple[str, list[str]]] = {
     "two texts in an entry, one with an escape": ("format", ["entries", '"text":', r'"te\u0078t":"","text":']),
     "an empty line between entries": ("format", ["entries", "\n", "\n\n"]),
     "a proof with one member more": ("format", ["proof", r"^\{", '{"note":1,']),
-    "a previous statement that is not JSON": ("format", ["previous", r"\}$", ""]),
+    "a key in quotes": ("format", ["keys", r'"keys": \[', '"keys": ["",']),
+    "a proof in another format": ("format", ["proof", "outcomes-statement/1", "outcomes-statement/2"]),
     "a key without the begin of its validity": ("format", ["keys", '"valid_from"', '"from"']),
     "no algorithm": ("key", ["statement", '"signature":"[^.]*', f'"signature":"{base64url(b'{"alg":"none"}')}']),
 }  # fmt: skip

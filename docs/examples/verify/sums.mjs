@@ -1,6 +1,6 @@
 // The sums of docs/statement-format.md, computed from entries.
 
-import { check, compare, isAdjustment } from "./texts.mjs";
+import { check, compare, isAdjustment, isTotals } from "./texts.mjs";
 
 /** Return what the entries add and subtract: the counted values, each with the sign 1 or -1. */
 function changesOf(entries) {
@@ -47,22 +47,27 @@ function totalsOf(changes) {
   };
 }
 
-/** Check the totals and adjustments of a statement with all its entries. */
+/** Check the totals and adjustments of a statement: their form, and that they follow from the entries if there are any. */
 export function checkSums({ from, cut, totals, adjustments }, entries) {
-  const changes = changesOf(entries);
+  check("totals", isTotals(totals), "totals with the members of the page");
+  const changes = entries && changesOf(entries);
   const within = (from, to) => changes.filter(({ occurred_at }) => from <= occurred_at && occurred_at < to);
-  const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);
-  const own = within(from, cut);
-  check("totals", isSame(totals, totalsOf(own)), `the totals of the entries, ${JSON.stringify(totalsOf(own))}`);
-  check("adjustments", adjustments.every(isAdjustment), "only from, to and totals");
-  let [number, end] = [own.length, ""];
-  for (const adjustment of adjustments) {
-    const { from: begin, to } = adjustment;
-    const isFree = end <= begin && (to <= from || cut <= begin);
-    const some = within(begin, to);
-    check("adjustments", isFree && some.length > 0, `an own period with changes, not from ${begin} to ${to}`);
-    check("adjustments", isSame(adjustment.totals, totalsOf(some)), `the sums of the entries from ${begin} to ${to}`);
-    [number, end] = [number + some.length, to];
+  const follow = (totals, some) => JSON.stringify(totals) === JSON.stringify(totalsOf(some));
+  check("totals", !changes || follow(totals, within(from, cut)), "totals that follow from the entries");
+  check("adjustments", adjustments.every(isAdjustment), "adjustments with the members of the page");
+  let end = "";
+  for (const { from: begin, to } of adjustments) {
+    const isFree = end <= begin && begin < to && (to <= from || cut <= begin);
+    check("adjustments", isFree, `${begin} to ${to} to be after the period before it, and outside the statement's`);
+    end = to;
   }
-  check("adjustments", number === changes.length, "the periods of all outcomes");
+  if (!changes) return;
+  let rest = changes.length - within(from, cut).length;
+  for (const { from: begin, to, totals } of adjustments) {
+    const some = within(begin, to);
+    const isRight = some.length > 0 && follow(totals, some);
+    check("adjustments", isRight, `totals from ${begin} to ${to} that follow from the entries`);
+    rest -= some.length;
+  }
+  check("adjustments", rest === 0, "an adjustment for each other period of an occurred_at");
 }

@@ -11,6 +11,7 @@ const kinds = {
   string: String.raw`"[^"\\\u0000-\u001f]*(?:\\(?:["\\bfnrt]|u00[01][0-9a-f])[^"\\\u0000-\u001f]*)*"`,
   number: String.raw`-?\d+`,
   money: String.raw`"(?!-0")-?(?:0|[1-9]\d*)(?:\.\d*[1-9])?"`,
+  moneyOfSums: String.raw`"(?!-0\.00")-?(?:0|[1-9]\d*)\.\d\d(?:\d*[1-9])?"`,
   instant: String.raw`"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"`,
   hash: '"[0-9a-f]{64}"',
   salt: '"[0-9a-f]{32}"',
@@ -27,6 +28,7 @@ const oneOf = (names) =>
     .map((name) => kinds[name] ?? `"${name}"`)
     .join("|")})`;
 const object = (table) => `\\{${rowsOf(table).map(([name, kind]) => `"${name}":${oneOf(kind)}`)}\\}`;
+const list = (item) => `\\[(?:${item}(?:,${item})*)?\\]`;
 const whole = (pattern) => new RegExp(`^(?:${pattern})$`);
 
 const HEAD =
@@ -57,8 +59,14 @@ kinds.values = object(
   "status:status value_usd:money|null outcome_type:string agent_id:number|null occurred_at:instant",
 );
 kinds.head = object(HEAD);
-kinds.path = `\\[(?:${kinds.hash}(?:,${kinds.hash})*)?\\]`;
-kinds.steps = `\\[${object(STEP)}(?:,${object(STEP)})*\\]`;
+kinds.path = list(kinds.hash);
+kinds.tally = object("count:number value_usd:moneyOfSums");
+kinds.types = list(object("outcome_type:string count:number value_usd:moneyOfSums"));
+kinds.agents = list(object("agent_id:number|null count:number value_usd:moneyOfSums"));
+kinds.totals = object(
+  "count:number value_usd:moneyOfSums confirmed:tally disputed:tally voided:tally by_type:types by_agent:agents",
+);
+kinds.steps = `(?!\\[\\])${list(object(STEP))}`;
 
 export const HEAD_NAMES = namesOf(HEAD);
 const SUMS_NAMES = ["totals", "adjustments", "sums_salt"];
@@ -68,14 +76,15 @@ const HEAD_TEXT = whole(kinds.head);
 const PROOF_TEXT = whole(object(`${SIGNED} entries:steps`));
 const LINE_TEXT = whole(object(LINE));
 const KEY_TEXT = whole(object(KEY));
-const PERIOD_TEXT = whole(object("from:instant to:instant"));
+const TOTALS_TEXT = whole(kinds.totals);
+const ADJUSTMENT_TEXT = whole(object("from:instant to:instant totals:totals"));
 const ENTRY_TEXT = whole([OUTCOME, AMEND, OTHER].map(object).join("|"));
 
 /**
  * Parse JSON in UTF-8. Return undefined if it is not JSON, if a name is twice in an object, if a string has an unpaired
  * surrogate, if a number is of another kind, or if the text has to be exact and has blanks or other escapes.
  */
-function parse(bytes, exact, isNumber = Number.isSafeInteger) {
+export function parse(bytes, exact, isNumber = Number.isSafeInteger) {
   const parseMember = (_, member) => {
     if (typeof member === "number" && !isNumber(member)) throw new RangeError(`${member}`);
     return member;
@@ -83,10 +92,16 @@ function parse(bytes, exact, isNumber = Number.isSafeInteger) {
   try {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
     const value = JSON.parse(text, parseMember);
-    const rewrite = (token) => (token.trim() ? JSON.stringify(JSON.parse(token)) : "");
-    const rewritten = exact ? text : text.replace(/"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*|\s+/g, rewrite);
-    const hasSurrogate = /(?<!\\)(?:\\\\)*\\ud/.test(rewritten);
-    return rewritten === JSON.stringify(value) && !hasSurrogate ? value : undefined;
+    const open = []; // for each object that is not closed, the names of its members so far
+    for (const [, token, colon] of text.matchAll(/("[^"\\]*(?:\\.[^"\\]*)*"|[{}])(\s*:)?/g)) {
+      if (token === "{") open.push(new Set());
+      if (token === "}") open.pop();
+      if (colon && open.at(-1).has(JSON.parse(token))) return undefined;
+      if (colon) open.at(-1).add(JSON.parse(token));
+    }
+    const written = JSON.stringify(value);
+    const hasSurrogate = /(?<!\\)(?:\\\\)*\\ud/.test(written);
+    return hasSurrogate || (exact && written !== text) ? undefined : value;
   } catch {
     return undefined;
   }
@@ -101,18 +116,18 @@ function read(bytes, names, pattern, what) {
   return value;
 }
 
-export function readStatement(bytes, exact, what) {
-  const value = parse(bytes, exact) ?? {};
-  const names = exact ? Object.keys(value) : STATEMENT_NAMES.filter((name) => Object.hasOwn(value, name));
+const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
+
+export function readStatement(bytes) {
+  const value = parse(bytes, true) ?? {};
   const { totals, adjustments, sums_salt, signature } = value;
   const isRight =
+    String(Object.keys(value)) === String(STATEMENT_NAMES) &&
     HEAD_TEXT.test(JSON.stringify(value, HEAD_NAMES)) &&
-    Object.keys(value).length === STATEMENT_NAMES.length &&
-    names.every((name, at) => name === STATEMENT_NAMES[at]) &&
-    /^\{/.test(JSON.stringify(totals)) &&
+    isObject(totals) &&
     Array.isArray(adjustments) &&
     [sums_salt, signature].every((member) => typeof member === "string");
-  check("format", isRight, `${what} as ${exact ? "an exact text" : "JSON"} with the members of the page`);
+  check("format", isRight, "the statement as an exact text with the members of the page");
   return value;
 }
 
@@ -128,15 +143,14 @@ export function readLines(bytes) {
 /** Parse a JWK set. Return its Ed25519 keys: RFC 7517 demands to ignore other keys and other members. */
 export function readKeys(bytes) {
   const { keys } = parse(bytes, false, Number.isFinite) ?? {};
-  const ours = Array.isArray(keys) ? keys.filter((key) => key?.kty === "OKP" && key.crv === "Ed25519") : undefined;
-  const isRight = ours?.every((key) => KEY_TEXT.test(JSON.stringify(key, namesOf(KEY))));
-  check("format", isRight, "a JWK set with kid, x, valid_from and valid_until of each key");
-  return ours;
+  const isEd25519 = (key) => key.kty === "OKP" && key.crv === "Ed25519";
+  const isKey = (key) => isObject(key) && (!isEd25519(key) || KEY_TEXT.test(JSON.stringify(key, namesOf(KEY))));
+  check("format", Array.isArray(keys) && keys.every(isKey), "a JWK set whose keys have the members of the page");
+  return keys.filter(isEd25519);
 }
 
-/** Return whether the value is an element of adjustments. Its totals can be any value. */
-export const isAdjustment = (value) =>
-  PERIOD_TEXT.test(JSON.stringify(value, ["from", "to"])) && String(Object.keys(value)) === "from,to,totals";
+export const isTotals = (value) => TOTALS_TEXT.test(JSON.stringify(value));
+export const isAdjustment = (value) => ADJUSTMENT_TEXT.test(JSON.stringify(value));
 
 /** Parse the texts of entries in their order. */
 export function readEntries(entries, { from, cut }, word) {

@@ -5,7 +5,17 @@ import { readFileSync, realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { checkSums } from "./sums.mjs";
-import { check, HEAD_NAMES, Refused, readEntries, readKeys, readLines, readProof, readStatement } from "./texts.mjs";
+import {
+  check,
+  HEAD_NAMES,
+  parse,
+  Refused,
+  readEntries,
+  readKeys,
+  readLines,
+  readProof,
+  readStatement,
+} from "./texts.mjs";
 
 const USAGE = `Usage: node verify.mjs statement.json [--entries e.ndjson] [--previous p.json] [--proof proof.json] [--keys keys.json]
    or: node verify.mjs --proof proof.json [--keys keys.json]`;
@@ -70,13 +80,17 @@ function checkProof({ entries }, head) {
 
 /** Verify the bytes of a statement or of a proof alone. Return what was verified, or throw Refused. */
 export function verify(files) {
-  const statement = files.statement && readStatement(files.statement, true, "the statement");
+  const statement = files.statement && readStatement(files.statement);
   const entries = files.entries && readLines(files.entries);
   const proof = files.proof && readProof(files.proof);
-  const previous = files.previous && readStatement(files.previous, false, "the previous statement");
   const keys = readKeys(files.keys);
   const { signature, head = statement } = statement ?? proof;
-  check("format", head.format === "outcomes-statement/1", "the format outcomes-statement/1");
+  const formats = [head, ...(proof ? [proof.head] : [])].map(({ format }) => format);
+  check(
+    "format",
+    formats.every((format) => format === "outcomes-statement/1"),
+    "the format outcomes-statement/1",
+  );
   checkSignature(head, signature, keys);
   const verified = [`what ${head.issuer} signed at ${head.issued_at} as ${head.id}`];
   let values;
@@ -89,13 +103,14 @@ export function verify(files) {
     const { totals, adjustments, sums_salt } = statement;
     const text = JSON.stringify({ totals, adjustments, sums_salt });
     check("totals", digest(text) === head.sums, `sums with the digest ${head.sums}`);
+    checkSums(statement, values);
   }
   if (entries) {
-    checkSums(statement, values);
     verified.push(`all ${entries.length} entries, the totals and adjustments that follow from them`);
   }
-  if (previous) {
+  if (files.previous) {
     check("previous", digest(files.previous) === head.previous, `a file with the digest ${head.previous}`);
+    const previous = parse(files.previous) ?? {};
     const follows = ["user", "timezone"].every((name) => previous[name] === head[name]) && previous.cut === head.from;
     check("previous", follows, `a statement of the same user and time zone with the cut ${head.from}`);
     verified.push(`the previous statement ${previous.id}`);
