@@ -38,7 +38,7 @@ class Api:
         content: bytes | None = None,
         headers: dict[str, str] | list[tuple[str, str]] | None = None,
     ) -> httpx.Response:
-        """Send a request. path: below `url`, or absolute if it begins with `/api/`."""
+        """Send a request. path: below `url`, or absolute if it begins with `/api/` or `/.`."""
         sent = list((headers or {}).items()) if isinstance(headers, dict | None) else list(headers)
         if key:
             sent.append(("Authorization", f"Bearer {self.key}"))
@@ -48,7 +48,7 @@ class Api:
             content = json.dumps(body).encode() if not isinstance(body, str) else body.encode()
         if content is not None:
             sent.append(("Content-Type", "application/json"))
-        url = self.url.removesuffix("/api/outcomes") if path.startswith("/api/") else self.url
+        url = self.url.removesuffix("/api/outcomes") if path.startswith(("/api/", "/.")) else self.url
         response = self.client.request(method, url + path, headers=sent, content=content)
         self.protocols.add(response.http_version)
         return response

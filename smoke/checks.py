@@ -58,6 +58,12 @@ def a_wrong_key_or_cookie_is_unauthorized(api: Api) -> None:
     answers(api.call("GET", cookie=f"__Secure-session={secrets.token_urlsafe(32)}"), 401, {"error": "Unauthorized"})
 
 
+def public_keys_need_no_credentials(api: Api) -> None:
+    response = api.call("GET", "/.well-known/outcomes-keys.json")
+    if not is_no_route(response):
+        assert isinstance(answers(response, 200)["keys"], list)
+
+
 def an_unknown_path_is_not_found(api: Api) -> None:
     """API Gateway itself answers; a gateway response changes its 403 to a 404."""
     for response in (api.call("GET", "/nothing/here"), api.call("DELETE")):
@@ -346,6 +352,7 @@ NEEDED = {
 WITHOUT_A_CALLER: list[Check] = [
     nobody_is_unauthorized,
     a_wrong_key_or_cookie_is_unauthorized,
+    public_keys_need_no_credentials,
     an_unknown_path_is_not_found,
     a_body_above_10_mib_is_refused,
     headers_above_their_limit_are_refused,

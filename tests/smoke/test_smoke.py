@@ -123,7 +123,7 @@ def test_all_checks_pass_and_nothing_is_left_behind(stack: Stack, smoke: Smoke, 
     assert "skip" not in done.stdout
     assert "ok    the answers to many calls at once fit the model, SEED=4711" in done.stdout
     assert "ok    the access log says the same" in done.stdout
-    assert "26 passed, 0 failed, over HTTP/1.1" in done.stdout
+    assert "27 passed, 0 failed, over HTTP/1.1" in done.stdout
     assert "ok    nothing is left behind" in done.stdout
     assert everything(stack) == {name: [] for name in stack.tables.values()}
     [report] = tmp_path.iterdir()
@@ -144,7 +144,7 @@ def test_the_url_of_the_local_stack_is_enough_to_check_it(
         done = smoke("--url", stack.url)
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "25 passed, 0 failed" in done.stdout
+    assert "26 passed, 0 failed" in done.stdout
     assert "skip  the access log: the local stack has none" in done.stdout
     assert everything(stack) == {name: [] for name in stack.tables.values()}
 
@@ -158,7 +158,7 @@ def test_the_core_passes_and_skips_checks_of_capabilities_that_are_off(tmp_path:
         assert everything(core) == {name: [] for name in core.tables.values()}
 
     assert (done.returncode, by_session.returncode, by_key.returncode) == (0, 0, 0), done.stdout
-    assert "20 passed, 0 failed" in done.stdout
+    assert "21 passed, 0 failed" in done.stdout
     assert {line.rpartition(": ")[2] for line in done.stdout.splitlines() if line.startswith("skip")} == {
         f"{name} is Off" for name in ("Batch", "Export", "AgentKeys", "Totals", "Corrections")
     }
@@ -191,7 +191,7 @@ def test_a_key_and_a_cookie_without_aws_rights_store_nothing(stack: Stack, smoke
     done = smoke("--url", f"{stack.url}/api/outcomes", f"--key={stack.key}", f"--cookie={stack.cookie(7)}")
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "14 passed, 0 failed" in done.stdout
+    assert "15 passed, 0 failed" in done.stdout
     assert everything(stack) == {name: [] for name in stack.tables.values()}
 
 
@@ -216,7 +216,7 @@ def test_an_unreachable_api_fails_every_check() -> None:
     done = process("--url", "http://127.0.0.1:9/api/outcomes")
 
     assert done.returncode == 1
-    assert done.stdout.endswith("0 passed, 7 failed, without an answer\n")
+    assert done.stdout.endswith("0 passed, 8 failed, without an answer\n")
 
 
 @pytest.mark.parametrize(
