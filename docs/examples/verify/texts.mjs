@@ -22,11 +22,8 @@ const kinds = {
 // A table of members is "name:kind name:kind|kind ...". What is no kind is the value itself.
 const rowsOf = (table) => table.split(" ").map((row) => row.split(":"));
 const namesOf = (table) => rowsOf(table).map(([name]) => name);
-const oneOf = (names) =>
-  `(?:${names
-    .split("|")
-    .map((name) => kinds[name] ?? `"${name}"`)
-    .join("|")})`;
+const kindOf = (name) => kinds[name] ?? `"${name}"`;
+const oneOf = (names) => `(?:${names.split("|").map(kindOf).join("|")})`;
 const object = (table) => `\\{${rowsOf(table).map(([name, kind]) => `"${name}":${oneOf(kind)}`)}\\}`;
 const list = (item) => `\\[(?:${item}(?:,${item})*)?\\]`;
 const whole = (pattern) => new RegExp(`^(?:${pattern})$`);
@@ -44,13 +41,11 @@ const OUTCOME =
 const AMENDABLE =
   "outcome_type:string title:string description:string|null value_usd:money|null agent_id:number|null " +
   "metadata_sha256:digest|null occurred_at:instant";
-const AMEND =
-  "id:string outcome_id:string type:amend reason:string|null by:string created_at:instant changes:changes " +
+const correction = (type, changes) =>
+  `id:string outcome_id:string type:${type} reason:string|null by:string created_at:instant changes:${changes} ` +
   "before:values after:values";
-const OTHER = AMEND.replace("type:amend", "type:void|confirm|dispute|uphold").replace(
-  "changes:changes",
-  "changes:null",
-);
+const AMEND = correction("amend", "changes");
+const OTHER = correction("void|confirm|dispute|uphold", "null");
 
 const change = ([name, kind]) => `(?:"${name}":${object(`before:${kind} after:${kind}`)}(?:,(?!\\})|(?=\\})))?`;
 kinds.changes = `\\{${rowsOf(AMENDABLE).map(change).join("")}\\}`;
