@@ -151,6 +151,8 @@ class Service:
     def answer(self, headers: Any, body: bytes, until: float) -> Any:
         request = Request(headers["x-amz-target"].rpartition(".")[2], json.loads(body))
         if request.operation == "Query":
+            between = request.body["ExpressionAttributeValues"]
+            assert between[":first"]["S"] <= between[":last"]["S"]  # unlike moto, DynamoDB refuses other bounds
             body = json.dumps({"Limit": 3} | request.body).encode()
 
         def send() -> Any:

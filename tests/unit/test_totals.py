@@ -77,6 +77,8 @@ def asked(table: str = "OutcomesTable") -> Iterator[list[str]]:
     begins: list[str] = []
 
     def note(request: Request, send: Send) -> Reply:
+        between = request.body["ExpressionAttributeValues"]
+        assert between[":first"]["S"] <= between[":last"]["S"]  # unlike moto, DynamoDB refuses other bounds
         if request.body["TableName"] == table:
             begins.append(request.body["ExpressionAttributeValues"][":first"]["S"])
         return send()

@@ -189,6 +189,8 @@ class _Aggregation:
 
     def _aggregate_until(self, end: str | None) -> None:
         """Add what was recorded until an instant, or until now, from settled intervals and from entries."""
+        if end and end <= self.position:
+            return
         last = None
         for interval in self.kept.read(self.position, end, overlaps=self.position == self.first):
             self._add_gap(interval.begin, last)

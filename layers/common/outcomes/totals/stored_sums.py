@@ -84,7 +84,7 @@ class StoredSums:
     def open(self, first: str) -> None:
         """Read the row of imports. It must be read before the sums and entries that it affects.
 
-        first: the value of `settled` if DynamoDB's time is unknown.
+        first: the value of `settled` if DynamoDB's time is unknown. Then nothing is stored.
         """
         pages = list(self.pages(imports.STRETCH, f"{_LARGE}~", ConsistentRead=True))
         rows = {item["stretch"]["S"]: item for page in pages for item in page["Items"]}
@@ -96,7 +96,7 @@ class StoredSums:
     def _obey(self, found: Imports, now: int | None) -> None:
         if found.epoch:
             self.rules = f"{self.rules} {found.epoch}"
-        self.may_keep = not found.blocking(now)
+        self.may_keep = now is not None and not found.blocking(now)
 
     def read(self, name: str, first: str, before: str | None = None) -> Iterator[SettledInterval]:
         """Yield the stored intervals with first <= begin < before, in order and without overlaps."""
