@@ -50,15 +50,19 @@ def shown(outcomes: Iterable[Outcome], choice: Choice, *, with_void: bool, by: s
 
 
 def added_up(outcomes: Iterable[Outcome], choice: Choice, zone: str, by: str = "day") -> dict[str, Any]:
-    """Add up the matching outcomes as a summary does. Groups without outcomes are left out."""
-    chosen = [each for each in outcomes if choice.takes(each, "occurred_at")]
+    """Add up the matching outcomes as a summary does. Groups without outcomes are left out.
+
+    The statuses do not change `confirmed`, `disputed` and `voided`.
+    """
+    chosen = [each for each in outcomes if choice._replace(statuses=()).takes(each, "occurred_at")]
+    counted = choice.statuses or ("recorded", "confirmed")
     assert choice.since
     first = _local(choice.since, zone)
 
     def sums(of: Callable[[Outcome], Any], tally: str = "standing") -> dict[Any, tuple[int, Decimal]]:
         found: dict[Any, tuple[int, Decimal]] = {}
         for each in chosen:
-            if tally in TALLIES[each["status"]]:
+            if each["status"] in counted if tally == "standing" else tally in TALLIES[each["status"]]:
                 count, value = found.get(of(each), (0, Decimal(0)))
                 found[of(each)] = count + 1, _add(value, each["value_usd"] or 0)
         return found

@@ -25,6 +25,7 @@ from outcomes.errors import BadRequest
 from outcomes.totals.summary import Summary
 
 from functions.summarize_outcomes import app
+from tests.corrections import correct, listed
 from tests.events import proxy_event, session
 from tests.faults import DENIED, Fault, Request, Send, error, faulty, fine
 from tests.oracle import Choice, added_up, said
@@ -73,6 +74,17 @@ class TestTheResponse:
             ',"by_day":[{"date":"2026-04-01","count":2,"value_usd":12500.25},{"date":"2026-04-02","count":0,"value_usd":0}'
             ',{"date":"2026-04-03","count":1,"value_usd":0}]}'
         )
+
+    def test_requested_statuses_count_also_in_the_period_before(self) -> None:
+        for at in ("2026-03-15T12:00:00Z", "2026-04-15T12:00:00Z", "2026-04-16T12:00:00Z"):
+            add(at, valueUsd=Decimal(5))
+        for outcome in listed(time="occurred")[1:]:
+            assert correct(outcome["id"], session(42), {"type": "dispute", "reason": "Not mine"})[0] == 200
+        counts = {}
+        for statuses in (["disputed"], ["recorded"], ["recorded", "disputed"], ["confirmed", "recorded"]):
+            answer = summary(**APRIL, status=statuses, compare="previous")
+            counts[tuple(statuses)] = answer["count"], answer["previous"]["count"], answer["disputed"]["count"]
+        assert [*counts.values()] == [(1, 1, 1), (1, 0, 1), (2, 1, 1), (1, 0, 1)]
 
     def test_only_the_sessions_user_is_summed(self) -> None:
         for user in "4", "421", "43":
@@ -155,7 +167,9 @@ class TestFiltersAndGroups:
             ({"agentId": ["7", "008"]}, 800, 20),
             ({"agentId": "9007199254740991"}, 0, 0),
             ({"agentId": "7", "outcomeType": "task_complete"}, 200, 0),
-            ({"nobody": "knows", "status": "void", "limit": "-1"}, 1500, 30),
+            ({"agentId": "none"}, 400, 0),
+            ({"status": "void"}, 0, 0),
+            ({"nobody": "knows", "time": "recorded", "limit": "-1"}, 1500, 30),
         ],
     )
     def test_filters_apply_to_the_previous_period_too(self, query: dict[str, Any], value: int, before: int) -> None:
@@ -203,6 +217,7 @@ class TestFiltersAndGroups:
             *(({"outcomeType": types}, "outcomeType") for types in ("d", "", ["deal_closed", "DEAL_CLOSED"])),
             *(({"agentId": agent}, "agentId") for agent in ("0", "null", "9007199254740992", "9" * 5000, ["7", ""])),
             *(({"compare": to}, "compare") for to in ("", "Previous", ["previous", "next"])),
+            *(({"status": status}, "status") for status in ("", "Void", "voided", ["void", "standing"])),
             ({"by": ["week", "hour"]}, "by"),
             ({"from": "2026-05-02"}, "from"),
         ],

@@ -67,12 +67,12 @@ export interface Filters extends ReadOptions {
   agentId?: number | "none" | undefined;
   start?: Moment | undefined;
   end?: Moment | undefined;
+  /** Only outcomes with this status. A summary counts recorded and confirmed outcomes by default. */
+  status?: OutcomeStatus | readonly OutcomeStatus[] | undefined;
 }
 
 /** Filters and order of a list or an export. */
 export interface ListFilters extends Filters {
-  /** Only outcomes with this status. */
-  status?: OutcomeStatus | readonly OutcomeStatus[] | undefined;
   /** Whether `start`, `end` and the order are about when outcomes were recorded (default), or when they happened. */
   time?: "recorded" | "occurred" | undefined;
 }

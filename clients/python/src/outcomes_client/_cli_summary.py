@@ -13,7 +13,7 @@ from . import _terminal
 from ._cli_completion import time_zones
 from ._display import money, printable
 from ._models import Division, PeriodTotal, Summary, Total
-from ._terminal import Agent, Cookie, End, Start, Types, Url, connect, grid, numbers, print_json
+from ._terminal import Agent, Cookie, End, Start, Statuses, Types, Url, connect, grid, numbers, print_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -33,6 +33,7 @@ def summary(
     ] = None,
     outcome_type: Types = None,
     agent: Agent = None,
+    status: Statuses = None,
     by: Annotated[
         Division | None,
         typer.Option(help="Group by it; weeks and months up to ten years.", show_default="as fits --days, else day"),
@@ -57,6 +58,7 @@ def summary(
             timezone=timezone,
             outcome_type=outcome_type,
             agent_id=agent,
+            status=status,
             by=by,
             compare="previous" if compare else None,
         )

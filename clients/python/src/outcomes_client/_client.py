@@ -207,17 +207,19 @@ class OutcomesClient(StatementsClient):
         timezone: str | None = None,
         outcome_type: Types | None = None,
         agent_id: IdOrNone | None = None,
+        status: Statuses | None = None,
         by: Division | None = None,
         compare: Literal["previous"] | None = None,
         user_id: IdOrNone | None = None,
     ) -> Summary:
         """Return exact totals of the user's outcomes that happened in a period, by default the last 30 days in UTC.
 
+        `status` says which outcomes count, by default those that are recorded or confirmed; see `list` for the filters.
         `by` is "day", "week" or "month"; the period has at most 366 of them, and at most ten years.
         `compare="previous"` adds the totals of the previous period of the same length. The first summary of a long
         history takes longer; see `Retry`.
         """
-        asked = filters(outcome_type, agent_id, start, end, None, user_id)
+        asked = filters(outcome_type, agent_id, start, end, status, user_id)
         return self._run(self._calls.summary(asked, timezone, by, compare))
 
     def types(self) -> ListedTypes:

@@ -7,6 +7,8 @@ if TYPE_CHECKING:
 
 RECORDED, CONFIRMED, DISPUTED, VOID = STATUSES = ("recorded", "confirmed", "disputed", "void")
 
+STANDING = {RECORDED, CONFIRMED}
+
 TALLIES_BY_STATUS = {
     RECORDED: ("standing",),
     CONFIRMED: ("standing", "confirmed"),

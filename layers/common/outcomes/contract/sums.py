@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from decimal import Context, Decimal, Inexact
 from typing import NamedTuple
 
+from outcomes.contract.status import CONFIRMED, DISPUTED, RECORDED, VOID
+
 # Values are below 1e15 and have no digits below 1e-168 (38 digits, from 1e-130 down), so sums of up to 1e17 values are
 # exact. Larger sums raise Inexact instead of being rounded.
 EXACT = Context(prec=200, traps=[Inexact])
@@ -71,6 +73,20 @@ type Tallies = tuple[Sum, Sum, Sum, Sum]
 # A cell with one of these is a marginal sum. No type and no agent has such a name or id.
 ALL_TYPES = "*"
 ALL_AGENTS = 0
+
+
+_OF_STATUS = {RECORDED: (1, -1, 0, 0), CONFIRMED: (0, 1, 0, 0), DISPUTED: (0, 0, 1, 0), VOID: (0, 0, 0, 1)}
+"""The factors of the tallies whose sum is the sum of the outcomes with a status."""
+
+
+def of_statuses(tallies: Tallies, statuses: Iterable[str]) -> Sum:
+    """Return the sum of the outcomes with one of these statuses."""
+    total = Sum()
+    for status in statuses:
+        for factor, sum_ in zip(_OF_STATUS[status], tallies, strict=True):
+            if factor:
+                total.add(factor * sum_.count, sum_.value if factor > 0 else sum_.value.copy_negate())
+    return total
 
 
 class Sums:

@@ -307,6 +307,7 @@ TOOLS: dict[str, Tool] = {
             "timezone": _or_null(_STRING, "IANA name of the time zone in which days begin; default UTC."),
             "outcome_types": _TYPES,
             "agent_id": _ONLY_AGENT,
+            "statuses": _STATUSES,
             "by": {
                 "enum": ["day", "week", "month"],
                 "default": "day",

@@ -82,7 +82,8 @@ class _PeriodSums:
         # Days that are only partly within the period are added up entry by entry.
         self.partial_days = {day.date for day in (first, last) if day.begin < self.begin or self.end < day.end}
         self.pending = Sums()
-        asked = (period.since, period.until, sorted({*summary.outcome_types}), summary.agent_id, summary.lists_agents)
+        filters = (sorted({*summary.outcome_types}), summary.agent_id, summary.statuses)
+        asked = (period.since, period.until, *filters, summary.lists_agents)
         self.name = f"{period.timezone} {sha256(repr(asked).encode()).hexdigest()}"
 
     def has(self, day: str) -> bool:
@@ -128,7 +129,7 @@ class _Aggregation:
         self.days = LocalDays(periods[0].zone)
         self.parts = [_PeriodSums(each, self.days) for each in summaries if each.period.since < each.period.until]
         self.partial_days = {day for part in self.parts for day in part.partial_days}
-        self.is_filtered = any(each.outcome_types or each.agent_id is not None for each in summaries)
+        self.is_filtered = any(each.is_filtered for each in summaries)
         # Outcomes of the period may have been recorded at any later time, but at most MOST_EARLY before they happened.
         self.first = instants.text(max(0, min(period.since for period in periods) - occurrence.MOST_EARLY))
         self.stored = StoredSums(self.reads, totals.table, totals.rules, partition, zone)

@@ -9,7 +9,8 @@ from outcomes.contract import instants, queries
 from outcomes.contract.json_text import compact
 from outcomes.contract.limits import MAX_AGENTS
 from outcomes.contract.period import Period
-from outcomes.contract.sums import ALL_AGENTS, ALL_TYPES, TALLIES, Cell, Sum, Sums, Tallies
+from outcomes.contract.status import STANDING
+from outcomes.contract.sums import ALL_AGENTS, ALL_TYPES, TALLIES, Cell, Sum, Sums, Tallies, of_statuses
 
 _ANY_DAY = "1970-01-01"
 
@@ -17,6 +18,7 @@ _ANY_DAY = "1970-01-01"
 class Summary:
     """Sums of outcomes that happened within a period. outcome_types, agent_id: filters; empty or None means all.
 
+    statuses: the statuses of the outcomes that are counted, in sorted order; empty means those that stand.
     lists_agents: whether sums by agent are needed.
     """
 
@@ -25,12 +27,14 @@ class Summary:
         period: Period,
         outcome_types: tuple[str, ...] = (),
         agent_id: queries.Agent | None = None,
+        statuses: tuple[str, ...] = (),
         *,
         lists_agents: bool = True,
     ) -> None:
         self.period = period
         self.outcome_types = outcome_types
         self.agent_id = agent_id
+        self.statuses = statuses
         self.lists_agents = lists_agents
         # These are only marginal sums, because sums by day and agent would exhaust the memory if there are many agents.
         self.sums = Sums()
@@ -47,14 +51,21 @@ class Summary:
             one("from"), one("to"), one("timezone"), one("by"), now=instants.local(instants.now(), UTC)
         )
         types, agent_id = queries.outcome_types(several("outcomeType")), queries.agent_id(one("agentId"))
-        summary = cls(period, outcome_types=types, agent_id=agent_id)
+        statuses = set(queries.statuses(several("status")))
+        counted = () if statuses == STANDING else tuple(sorted(statuses))
+        summary = cls(period, types, agent_id, counted)
         return summary, summary.previous() if queries.compare(one("compare")) else None
 
     def previous(self) -> "Summary":
-        return Summary(self.period.previous(), self.outcome_types, self.agent_id, lists_agents=False)
+        return Summary(self.period.previous(), self.outcome_types, self.agent_id, self.statuses, lists_agents=False)
 
     def without_sums(self) -> "Summary":
-        return Summary(self.period, self.outcome_types, self.agent_id, lists_agents=self.lists_agents)
+        return Summary(self.period, self.outcome_types, self.agent_id, self.statuses, lists_agents=self.lists_agents)
+
+    @property
+    def is_filtered(self) -> bool:
+        """Check whether stored marginal sums, which are of all outcomes that stand, cannot be used."""
+        return bool(self.outcome_types or self.statuses or self.agent_id is not None)
 
     def add(self, cell: Cell, tallies: Tallies) -> None:
         """Add sums of a day of the period, if they pass the filters."""
@@ -62,6 +73,8 @@ class Summary:
             return
         if self.agent_id is not None and (cell.agent_id or queries.NOBODY) != self.agent_id:
             return
+        if self.statuses:
+            tallies = (of_statuses(tallies, self.statuses), *tallies[1:])
         self.sums.add_marginals(cell if self.lists_agents else cell._replace(agent_id=ALL_AGENTS), tallies, _ANY_DAY)
 
     @property
