@@ -403,6 +403,7 @@ def test_first_requests_at_once_get_the_same_bytes(clock: Clock, monkeypatch: py
             return post(*request, **more)
 
     monkeypatch.setattr(Connection, "post", one_at_a_time)
+    monkeypatch.setattr(chain, "READ_SECONDS", 600.0)  # on a busy machine, a call may wait longer for the lock
     with ThreadPoolExecutor(40) as threads:
         answers = Counter(threads.map(lambda _: ask("2026-10"), range(200)))
     [(answer, times)] = answers.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -134,6 +135,32 @@ def test_kept_keys_stay_and_none_is_replaced(served: dict[str, bytes], outcomes:
     assert (run.code, run.out) == (1, "")
     assert run.err.startswith("key: expected https://api.example.com to publish the kept key ")
     assert outcomes("verify", OCTOBER).code == 0
+
+
+@pytest.mark.parametrize("change", [{"valid_until": None}, {"valid_from": "2025-01-01T00:00:00.000Z"}])
+def test_a_kept_key_never_becomes_valid_for_longer(
+    served: dict[str, bytes], outcomes: Outcomes, change: dict[str, str | None]
+) -> None:
+    outcomes(*MAKE)
+    retired, current = json.loads(Path(KEYS).read_text())["keys"]
+    served["GET /.well-known/outcomes-keys.json"] = json.dumps({"keys": [retired | change, current]}).encode()
+    run = outcomes(*MAKE)
+    assert (run.code, run.out) == (1, "")
+    assert run.err.startswith(f"key: expected https://api.example.com to publish the kept key {retired['kid']}")
+
+
+def test_another_address_adds_no_key_to_those_of_an_issuer(
+    served: dict[str, bytes], outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [_, current] = json.loads(Path(KEYS).read_text())["keys"]
+    served["GET /.well-known/outcomes-keys.json"] = json.dumps({"keys": [current]}).encode()
+    outcomes(*MAKE)
+    monkeypatch.setenv("OUTCOMES_URL", os.environ["OUTCOMES_URL"].replace("127.0.0.1", "localhost"))
+    assert outcomes(*MAKE).code == 0
+    served["GET /.well-known/outcomes-keys.json"] = Path(KEYS).read_bytes()
+    run = outcomes(*MAKE)
+    assert (run.code, run.out) == (1, "")
+    assert run.err.startswith("key: expected new keys of https://api.example.com from http://127.0.0.1:")
 
 
 async def test_the_async_client_has_the_same_calls(served: dict[str, bytes]) -> None:

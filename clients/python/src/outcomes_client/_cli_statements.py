@@ -51,7 +51,7 @@ def statement(
     with connect(url, cookie) as client:
         made = client.make_statement(period, timezone)
         head = json.loads(made)
-        file = _keep_keys(head["issuer"], client.statement_keys())
+        file = _keep_keys(head["issuer"], client._address.url, client.statement_keys())
         print(printable(f"The keys of {head['issuer']} are kept in {file}"), file=sys.stderr)
         if entries is not None:
             with replaced(entries) as opened:
@@ -162,17 +162,27 @@ def _kept_keys(issuer: str) -> bytes:
         raise StatementError("key", said) from exc
 
 
-def _keep_keys(issuer: str, published: bytes) -> Path:
-    """Add published keys to those that are kept for an issuer. Refuse another key with the id of a kept one."""
+def _keep_keys(issuer: str, url: str, published: bytes) -> Path:
+    """Add published keys to those that are kept for an issuer.
+
+    Refuse a kept key that changed or is valid for longer. Refuse new keys from another address than the first ones,
+    because any API could name this issuer.
+    """
     from ._exporting import replaced
 
     file = _key_file(issuer)
-    kept = {key["kid"]: key for key in json.loads(file.read_bytes())["keys"]} if file.exists() else {}
+    known: dict[str, Any] = json.loads(file.read_bytes()) if file.exists() else {"url": url, "keys": []}
+    kept = {key["kid"]: key for key in known["keys"]}
     for key in json.loads(published)["keys"]:
-        if kept.get(key["kid"], key)["x"] != key["x"]:
+        before = kept.setdefault(key["kid"], key)
+        if before is key and known["url"] != url:
+            said = f"expected new keys of {issuer} from {known['url']}, not from {url}: delete {file} to trust both"
+            raise StatementError("key", said)
+        is_longer = before["valid_until"] and not (key["valid_until"] and key["valid_until"] <= before["valid_until"])
+        if is_longer or any(key[name] != before[name] for name in ("x", "valid_from")):
             raise StatementError("key", f"expected {issuer} to publish the kept key {key['kid']}, found another")
         kept[key["kid"]] = key
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with replaced(str(file)) as opened:
-        opened.write(json.dumps({"keys": [*kept.values()]}, indent=1).encode())
+        opened.write(json.dumps({"url": known["url"], "keys": [*kept.values()]}, indent=1).encode())
     return file
