@@ -292,6 +292,7 @@ def wrong(september: str) -> dict[str, str]:
         "unsorted-adjustments.json": signed(sums.replace(f"{first},{second}", f"{second},{first}")),
         "overlap.json": signed(sums.replace(third, moved)),
         "untouched.json": signed(sums.replace(first, f"{untouched},{first}")),
+        "odd-instant.json": signed(sums.replace(".000Z", "Z", 1)),
         "odd-adjustment.json": signed(sums.replace(first, f'{{"note":1,{first[1:]}')),
         "unlisted-key.json": signed(sums, key=SigningKey("a secret of somebody else")),
         "retired-key.json": signed(sums, key=RETIRED),
@@ -303,6 +304,11 @@ def wrong(september: str) -> dict[str, str]:
     for name, changed in {
         "order": [texts[1], texts[0], *texts[2:]],
         "twice": [texts[0], *texts],
+        "same-id": [
+            texts[0],
+            texts[0].replace('"created_at":"2026-10-01T08', '"created_at":"2026-10-01T09'),
+            *texts[1:],
+        ],
         "outside": [outside, *texts[1:]],
         "blank": [texts[0].replace(":", ": ", 1), *texts[1:]],
         "duplicate": [texts[0].replace("{", '{"id":"01M3V7ME00",', 1), *texts[1:]],

@@ -289,7 +289,9 @@ function count(value: unknown): number {
 
 async function checkSignature(signed: Signed, keys: Fields[]): Promise<void> {
   const [header, payload, third, ...more] = signed.signature.split(".") as [string, string?, string?];
-  const key = keys.find((each) => header === base64url(encoded(JSON.stringify({ alg: "EdDSA", kid: each.kid }))));
+  const key = keys.find(
+    (each) => each.crv === "Ed25519" && header === base64url(encoded(JSON.stringify({ alg: "EdDSA", kid: each.kid }))),
+  );
   if (!key) {
     const names = keys.map((each) => each.kid).join(", ");
     refuse("key", `expected a signature by a key of ${signed.head.issuer}: ${names || "none is known"}`);
@@ -329,6 +331,11 @@ async function checkEntries(head: Head, leaves: Leaf[]): Promise<Entry[]> {
       refuse("root", `entry ${n + 1}: expected to be recorded after the entry before it`);
     }
   });
+  const ids = new Set<unknown>();
+  for (const [n, { fields }] of entries.entries()) {
+    if (ids.has(fields.id)) refuse("root", `entry ${n}: expected another id than those of the entries before it`);
+    ids.add(fields.id);
+  }
   return entries;
 }
 
@@ -409,6 +416,9 @@ function checkPeriods(head: Head, listed: Adjustment[]): void {
   for (const [n, each] of listed.entries()) {
     members("adjustments", `adjustment ${n}`, each, { from: "string", to: "string", totals: "object" });
     checkTotals("adjustments", each.totals);
+    for (const at of [each.from, each.to]) {
+      if (!INSTANT.test(at)) refuse("adjustments", `adjustment ${n}: expected an instant, found ${at}`);
+    }
     if (each.from >= each.to || each.from < end) {
       refuse("adjustments", "expected periods that are sorted and do not overlap");
     }

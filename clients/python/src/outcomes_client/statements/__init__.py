@@ -89,7 +89,7 @@ def issuer_of(statement: bytes | None = None, proof: bytes | None = None) -> str
 
 def _check_signature(signed: Signed, keys: list[dict[str, Any]]) -> None:
     header, _, rest = signed.signature.partition(".")
-    key = next((key for key in keys if header == _header(key)), None)
+    key = next((key for key in keys if key.get("crv") == "Ed25519" and header == _header(key)), None)
     if key is None:
         names = ", ".join(str(each.get("kid")) for each in keys) or "none is known"
         refuse("key", f"expected a signature by a key of {signed.head['issuer']}: {names}")
@@ -119,6 +119,11 @@ def _check_entries(head: Mapping[str, Any], leaves: list[Leaf]) -> list[Entry]:
     for n, (earlier, later) in enumerate(pairwise(entries), 1):
         if not earlier.order < later.order:
             refuse("root", f"entry {n}: expected to be recorded after the entry before it")
+    ids: set[str] = set()
+    for n, entry in enumerate(entries):
+        if entry.fields["id"] in ids:
+            refuse("root", f"entry {n}: expected another id than those of the entries before it")
+        ids.add(entry.fields["id"])
     return entries
 
 

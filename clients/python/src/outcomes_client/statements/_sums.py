@@ -108,6 +108,9 @@ def _check_totals(word: str, totals: Any) -> None:
 def _check_periods(head: Mapping[str, Any], listed: list[Any]) -> None:
     for n, each in enumerate(listed):
         members("adjustments", f"adjustment {n}", each, _ADJUSTMENT)
+        for instant in (each["from"], each["to"]):
+            if not _INSTANT.fullmatch(instant):
+                refuse("adjustments", f"adjustment {n}: expected an instant, found {instant}")
         _check_totals("adjustments", each["totals"])
     periods = [(each["from"], each["to"]) for each in listed]
     if any(begin >= end for begin, end in periods) or any(end > begin for (_, end), (begin, _) in pairwise(periods)):
