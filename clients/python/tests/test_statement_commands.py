@@ -137,6 +137,16 @@ def test_kept_keys_stay_and_none_is_replaced(served: dict[str, bytes], outcomes:
     assert outcomes("verify", OCTOBER).code == 0
 
 
+def test_against_finds_entries_that_a_restored_table_lost(served: dict[str, bytes], outcomes: Outcomes) -> None:
+    served[f"GET {ID}/entries"] = b"".join(Path(ENTRIES).read_bytes().splitlines(keepends=True)[:-1])
+    for what in ([OCTOBER, "--entries", ENTRIES], ["--proof", PROOF]):
+        run = outcomes("verify", *what, "--keys", KEYS, "--against")
+        assert (run.code, run.err.splitlines()[0]) == (1, "size: expected 10 entries, found 9")
+    del served[f"GET {ID}/entries"]
+    run = outcomes("verify", OCTOBER, "--keys", KEYS, "--against")
+    assert (run.code, run.err[:48]) == (1, "signature: expected the API to have this stateme")
+
+
 @pytest.mark.parametrize("change", [{"valid_until": None}, {"valid_from": "2025-01-01T00:00:00.000Z"}])
 def test_a_kept_key_never_becomes_valid_for_longer(
     served: dict[str, bytes], outcomes: Outcomes, change: dict[str, str | None]

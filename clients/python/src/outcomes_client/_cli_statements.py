@@ -99,7 +99,7 @@ def verify(
     known = _kept_keys(statements.issuer_of(files["statement"], files["proof"])) if keys is None else keys.read_bytes()
     verified = statements.verify(**files, keys=known)
     if against:
-        _compare_with_api(verified, url, cookie)
+        _compare_with_api(verified, known, url, cookie)
     for line in _shown(verified, [name for name, data in files.items() if data is not None]):
         print(printable(line))
     print(statements.CAVEAT)
@@ -136,18 +136,24 @@ def _total(total: Mapping[str, Any]) -> str:
     )
 
 
-def _compare_with_api(verified: Verified, url: str | None, cookie: str | None) -> None:
-    """Refuse a statement if the API signed another one for the same period, or has none."""
+def _compare_with_api(verified: Verified, keys: bytes, url: str | None, cookie: str | None) -> None:
+    """Refuse a statement if the API signed another one for the same period, has none, or has other entries."""
+    from . import statements
+
+    id_ = verified.head["id"]
     with connect(url, cookie) as client:
         try:
-            found = json.loads(client.get_statement(verified.head["id"]))
+            live = client.get_statement(id_)
+            entries = "".join([part.text for part in client.statement_entries(id_)]).encode()
         except NotFoundError as exc:
             raise StatementError("signature", "expected the API to have this statement, but it has none") from exc
+    found = json.loads(live)
     for name, expected in verified.head.items():
         if found.get(name) != expected:
             raise StatementError(
                 "signature", f"expected the API to say {name} {expected}, but it says {found.get(name)}"
             )
+    statements.verify(live, keys=keys, entries=entries)
 
 
 def _key_file(issuer: str) -> Path:
