@@ -29,7 +29,10 @@ CORRECTION = proxy_event(
     body={"type": "confirm"},
     parameters={"id": "an id"},
 )
-SUMMARY = ["aggregate", "run", "_aggregate_entries", "_by_instant", "recorded_since", "_outcomes", "_pages", "call"]
+SUMMARY = [
+    *["aggregate", "run", "_aggregate", "_aggregate_until", "_add_rest", "_aggregate_entries"],
+    *["_by_instant", "recorded_since", "_outcomes", "_pages", "call"],
+]
 """Functions that the last query of a summary passes. It reads the entries that no materialized total contains."""
 
 
