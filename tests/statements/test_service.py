@@ -542,7 +542,7 @@ def test_an_erasure_between_any_two_calls_of_a_read_leaves_the_whole_answer_or_n
         correct(outcome, KEY, AMEND | {"changes": {"title": "New"}})
         clock.at("2026-11-20T12:00:00Z")
         made("2026-09")
-        path = {"parameters": in_path(f"2026-09@{BERLIN}"), "query": {"outcome": outcome}}
+        path: dict[str, Any] = {"parameters": in_path(f"2026-09@{BERLIN}"), "query": {"outcome": outcome}}
         whole = call("GET", ID + part, **path)[:2]
         assert whole[0] == 200
 

@@ -65,7 +65,7 @@ def _publish(reads: PacedReads, table: str, key: SigningKey, secret_created_at: 
     """
     rows = _rows(reads, table)
     if any(row["id"]["S"] == key.id for row in rows):
-        return False
+        return
     in_use = [row for row in rows if "valid_until" not in row]
     until = {"S": instants.text(instants.read(reads.now) + OVERLAP_SECONDS * 1000)}
     row: Item = {
