@@ -107,6 +107,7 @@ const HEAD: Kinds = {
 };
 const SUMS: Kinds = { totals: "object", adjustments: "list", sums_salt: "string" };
 const SIGNATURE: Kinds = { signature: "string" };
+const KEY: Kinds = { kid: "string", x: "string", valid_from: "string", valid_until: "string or null" };
 const LINE: Kinds = { salt: "string", text: "string" };
 const OUTCOME =
   "id,agent_id,outcome_type,title,description,value_usd,metadata_sha256,occurred_at,created_at,recorded_by";
@@ -218,6 +219,8 @@ function readKeys(data: File): Fields[] {
   if (!Array.isArray(keys) || !keys.every(isObject)) {
     refuse("format", "the keys: expected an object with a list of keys");
   }
+  const known = (key: Fields) => Object.fromEntries(Object.entries(key).filter(([name]) => Object.hasOwn(KEY, name)));
+  for (const key of keys) members("format", "a key", known(key), KEY);
   return keys;
 }
 
@@ -296,7 +299,7 @@ async function checkSignature(signed: Signed, keys: Fields[]): Promise<void> {
     const names = keys.map((each) => each.kid).join(", ");
     refuse("key", `expected a signature by a key of ${signed.head.issuer}: ${names || "none is known"}`);
   }
-  const { kid, x, valid_from: begin, valid_until: end = null } = key;
+  const { kid, x, valid_from: begin, valid_until: end } = key;
   const at = signed.head.issued_at;
   if (!(`${begin}` <= at) || (end !== null && !(at < `${end}`))) {
     refuse("key", `expected a key that is valid at ${at}; ${kid} is from ${begin} until ${end}`);

@@ -24,6 +24,7 @@ _HEAD: Kinds = {
 _SUMS: Kinds = {"totals": (dict,), "adjustments": (list,), "sums_salt": (str,)}
 _SIGNATURE: Kinds = {"signature": (str,)}
 _PROOF: Kinds = {"head": (dict,), **_SIGNATURE, "entries": (list,)}
+_KEY: Kinds = {**dict.fromkeys(("kid", "x", "valid_from"), (str,)), "valid_until": (str, type(None))}
 _LINE: Kinds = {"salt": (str,), "text": (str,)}
 _NUMBERS_END = 2**53
 _HASH, _SALT = re.compile("[0-9a-f]{64}"), re.compile("[0-9a-f]{32}")
@@ -110,6 +111,8 @@ def read_keys(data: bytes) -> list[dict[str, Any]]:
     keys = value.get("keys") if isinstance(value, dict) else None
     if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
         refuse("format", "the keys: expected an object with a list of keys")
+    for key in keys:
+        members("format", "a key", {name: key[name] for name in _KEY if name in key}, _KEY)
     return keys
 
 
