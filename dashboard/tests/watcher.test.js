@@ -106,7 +106,7 @@ afterEach(() => {
   mock.timers.reset();
 });
 
-test("it polls at once and then every interval, from the newest known outcome, or each minute from earlier", async () => {
+test("it polls at once and then every interval, from two seconds before the newest known outcome, or each minute from earlier", async () => {
   server.record("A", -3600);
   server.record("B", 0);
   await start();
@@ -114,7 +114,7 @@ test("it polls at once and then every interval, from the newest known outcome, o
   for (let polls = 0; polls < 8; polls += 1) await pass();
   assert.deepEqual(
     asked().map(([from]) => from),
-    [null, at(0), at(5), at(5), at(-60), at(5), at(5), at(5), at(-55)],
+    [null, at(-2), at(3), at(3), at(-60), at(3), at(3), at(3), at(-55)],
   );
   assert.deepEqual(feed.reports.slice(0, 2), [
     [["C"], false],
@@ -135,6 +135,25 @@ test("an outcome that becomes visible up to a minute after a newer one is report
   }
   const found = feed.reports.flatMap(([ids]) => ids).filter((id) => id === "late");
   assert.deepEqual(found, ["late"]);
+});
+
+test("at twenty outcomes a second, an outcome that becomes visible a second late is reported", async () => {
+  feed.interval = 5;
+  for (let number = 0; number < 40; number += 1) server.record(`A${number}`, number / 20);
+  await start();
+  const missed = [];
+  for (let seconds = 5; seconds < 130; seconds += 5) {
+    for (let number = 1; number <= 100; number += 1) server.record(`${seconds} ${number}`, seconds - 5 + number / 20);
+    await pass(5);
+    const late = { ...server.outcomes[0], id: `late ${seconds}`, created_at: at(seconds - 1) };
+    server.outcomes.splice(20, 0, late);
+    missed.push(late.id);
+  }
+  const found = new Set(feed.reports.flatMap(([ids]) => ids));
+  assert.deepEqual(
+    missed.slice(0, -1).filter((id) => !found.has(id)),
+    [],
+  );
 });
 
 test("a new version of a known outcome is news, unless it was marked as seen", async () => {
@@ -179,7 +198,7 @@ test("if the newest outcome is missing, another user has signed in, so it forget
     asked()
       .slice(-3)
       .map(([from]) => from),
-    [at(0), at(0), null], // new outcomes; whether the known outcome still exists; the latest page of the other user
+    [at(-2), at(0), null], // new outcomes; whether the known outcome still exists; the latest page of the other user
   );
 });
 

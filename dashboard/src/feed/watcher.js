@@ -6,8 +6,10 @@ import { compare } from "./merge.js";
 
 const PAGE = 50; // the most the API returns at once
 const MOST_PAGES = 4; // if more is new, reading the list again is cheaper than catching up
-// An outcome's time is fixed before it is written, so an older outcome may become visible after a newer one. Once in this
-// time, a poll also reads this much of what was recorded before the last such poll.
+// An outcome's time is fixed before it is written, so an older outcome may become visible after a newer one. Each poll
+// therefore starts this long before the newest known outcome.
+const LATE_MS = 2000;
+// Once in this time, a poll also reads this much of what was recorded before the last such poll, up to MOST_PAGES.
 const OVERLAP_MS = 60_000;
 const GAP_MS = 60_000; // after a gap, polls read one page for this long, because more would miss outcomes again
 const QUIET_MS = 600_000; // without news or a sign of the viewer for this long, polls are QUIET_S apart
@@ -194,7 +196,7 @@ export class Watcher {
   }
 
   /**
-   * Read outcomes recorded since the newest known outcome, sometimes with an overlap.
+   * Read outcomes recorded since the newest known outcome, with an overlap.
    * @returns {Promise<OutcomePage | null>} null, or after a gap the latest page: too much is new, or the newest known
    *   outcome is missing because another user signed in
    * @param {AbortSignal} signal
@@ -203,9 +205,11 @@ export class Watcher {
     const { newest } = this;
     const now = performance.now();
     const hasOverlap = now - this.#overlapAt >= OVERLAP_MS;
-    let from = newest?.created_at ?? null;
-    if (newest && hasOverlap)
-      from = new Date(Date.parse(this.#overlapFrom || newest.created_at) - OVERLAP_MS).toISOString();
+    let from = null;
+    if (newest) {
+      const [since, before] = hasOverlap ? [this.#overlapFrom, OVERLAP_MS] : ["", LATE_MS];
+      from = new Date(Date.parse(since || newest.created_at) - before).toISOString();
+    }
     if (from && from < this.#floor) from = this.#floor;
     /** @type {OutcomePage[]} */
     const pages = [];
