@@ -130,7 +130,12 @@ def test_materialized_totals_are_exported_decoded() -> None:
                 for outcome_type, agent_id in cells
             ],
         }
-        for cells in ([("all", 7), ("deal_closed", "all")], [("deal_closed", 7)])
+        | ({"statuses": statuses} if statuses else {})
+        for statuses, cells in (
+            (["confirmed", "disputed"], [("all", 7), ("deal_closed", "all")]),
+            ([], [("all", 7), ("deal_closed", "all")]),
+            ([], [("deal_closed", 7)]),
+        )
     ]
     assert of("kept_zones") == [{"day": day, "timezones": ["Europe/Berlin"]} for day in (None, "2026-04-02")]
     assert of("imports") == [{"epoch": 2, "blocked_until": ["2026-04-01T22:00:00.000Z"]}]

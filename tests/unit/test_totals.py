@@ -18,7 +18,7 @@ from outcomes.aws.replies import Reply
 from outcomes.aws.services import Item
 from outcomes.contract import instants
 from outcomes.contract.models import NewOutcome
-from outcomes.contract.sums import Cell, Sums
+from outcomes.contract.sums import ALL_AGENTS, Cell, Sums
 from outcomes.ledger import ulid
 from outcomes.totals import codec, materialized, monthly_sums, reading, settled_intervals, stored_sums
 from outcomes.totals.materialized import Totals
@@ -478,7 +478,7 @@ class TestLarge:
             add_at(midnight + minutes * 60_000, **LARGE)
         assert counted() == 40
         monkeypatch.setattr(paced_reads, "UNITS_PER_SECOND", 40)  # a look then adds up two pages
-        query: dict[str, Any] = {"from": instants.text(midnight + 120_000)}
+        query: dict[str, Any] = {"from": instants.text(midnight + 120_000), "status": ["recorded"]}
         assert look(**query)[0] == 503
         for _ in range(2):
             with asked() as begins:
@@ -486,6 +486,7 @@ class TestLarge:
             assert min(begin.lstrip("~") for begin in begins) > instants.text(midnight + HOUR // 2)
         [checkpoint] = [row for row in kept() if "read" in row]
         assert int(checkpoint["expires_at"]["N"]) > instants.now() // 1000 + DAY // 1000
+        assert checkpoint["statuses"] == {"SS": ["recorded"]}  # for the export of the user's data
 
     def test_a_checkpoint_has_only_the_sums_of_its_partition(
         self, clock: Clock, monkeypatch: pytest.MonkeyPatch
@@ -772,6 +773,16 @@ def test_sums_are_decoded_as_they_were_encoded(most: int, entries: Any) -> None:
     for part in parts:
         codec.read(part, read)
     assert plain(read) == plain(sums_of(entries))
+
+
+def test_no_agent_comes_before_all_agents_in_every_process() -> None:
+    """Concurrent summaries store equal sums, so parts of one may replace those of another."""
+    sums = Sums()
+    for number in range(10, 40):
+        for agent in (ALL_AGENTS, None):
+            sums.of(Cell("2026-04-01", f"type_{number}", agent))[0].add(1, None)
+    [part] = codec.write(sums)
+    assert codec._decompress(part).splitlines()[1:] == [f"type_{number},:1,0:1" for number in range(10, 40)]
 
 
 def test_ten_thousand_agents_of_a_day_fit_into_items() -> None:

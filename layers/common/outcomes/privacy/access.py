@@ -5,7 +5,8 @@ Each line has its kind as `record`:
 outcome             as in a list with `include=ledger`; those assigned to the user also as they were before, void
 correction          as in `GET /api/outcomes/{id}`, with `outcome_id`
 kept_sum            timezone, from, to, and sums of some of these outcomes by day, type and agent, or for `all` types or
-                    agents; sums are null if they are damaged, in an older format, or too long for a line
+                    agents; sums are null if they are damaged, in an older format, or too long for a line;
+                    statuses: only if a summary of these was requested: `standing` then counts outcomes with these
 kept_zones          day, and the time zones in which sums were first stored on that day; or without a day, the zones in
                     which there may be sums for `all`
 imports             epoch: how often sums were discarded for an import of earlier outcomes; blocked_until: the times
@@ -142,7 +143,8 @@ def _kept(row: Item) -> str:
         return _json({"record": "kept_zones", "day": day, "timezones": _value(row["zones"])})
     timezone = name.partition(" ")[0]
     ends = {"from": instants.text(int(begin)), "to": instants.text(int(row["end"]["N"]))}
-    line = {"record": "kept_sum", "timezone": timezone} | ends
+    line: dict[str, Any] = {"record": "kept_sum", "timezone": timezone} | ends
+    line |= {"statuses": _value(row["statuses"])} if "statuses" in row else {}
     text = _json(line | {"sums": _sums(row)})
     return text if response_bytes(text) < MAX_RESPONSE_BYTES // 2 else _json(line | {"sums": None})
 

@@ -115,7 +115,9 @@ def _blocks(sums: Sums) -> Iterator[tuple[Sequence[str], list[tuple[_Row, list[T
     days = sorted({*sums.days, *by_day})
     is_dense = 2 * len(cells) >= len(days) * len({cell[1:] for cell, _ in cells})
     for block in batched(days, BLOCK_DAYS if is_dense else 1, strict=False):
-        rows = sorted({row for day in block for row in by_day[day]}, key=lambda row: (row[0], row[1] or 0))
+        rows = sorted(
+            {row for day in block for row in by_day[day]}, key=lambda row: (row[0], row[1] is not None, row[1] or 0)
+        )
         yield block, [(row, [by_day[day].get(row, _NOTHING) for day in block]) for row in rows]
 
 

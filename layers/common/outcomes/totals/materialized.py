@@ -10,6 +10,7 @@ from operator import itemgetter
 import tzdata
 
 from outcomes.aws.paced_reads import PacedReads
+from outcomes.aws.services import Item
 from outcomes.contract import instants, occurrence
 from outcomes.contract.local_days import LocalDays
 from outcomes.contract.sums import TALLIES, Cell, Sums
@@ -169,9 +170,11 @@ class _Aggregation:
         """Store the summaries' sums so far, from which the same summaries continue next time."""
         read = {day: {"N": number(until)} for day, until in self.read_until.items()}
         expires_at = {"N": str(instants.now() // 1000 + CHECKPOINT_SECONDS)}
+        more: Item = {"read": {"M": read}, "expires_at": expires_at}
         for part in self.parts if self.stored.may_keep else ():
-            sums = part.summary.sums
-            items = self.stored.items(part.name, self.first, self.at, sums, read={"M": read}, expires_at=expires_at)
+            statuses = part.summary.statuses
+            counted: Item = {"statuses": {"SS": [*statuses]}} if statuses else {}
+            items = self.stored.items(part.name, self.first, self.at, part.summary.sums, **more, **counted)
             self.stored.put(items, is_large=True)
 
     def _aggregate(self) -> None:

@@ -8,6 +8,7 @@ rules                   S, versions of the codec, of tzdata and of the deploymen
 parts                   N, the number of items; absent if there is only one
 sums                    B, see `codec`
 read, expires_at        only of a checkpoint: M, see `SettledInterval`; N
+statuses                only of a checkpoint with this filter: SS, what the tally `standing` counts in its sums
 
 The name begins with the time zone of the days. Its kinds are:
 
