@@ -276,8 +276,8 @@ class OutcomeStore:
 
 
 def _merged(examined: "list[Iterator[_Examined]]", deadline: float) -> "Iterator[_Examined]":
-    """Merge what `_examined` yields for several partitions. Raises Busy if there is no time to begin with each."""
-    from heapq import merge  # imported here, because only outcomes without a user need it
+    """Merge what `_examined` yields for several queries. Raises Busy if there is no time to begin with each."""
+    from heapq import merge  # imported here, because an export of a user by the time of recording has one query
 
     def begun(each: "Iterator[_Examined]") -> "Iterator[_Examined]":
         if time.monotonic() > deadline:
