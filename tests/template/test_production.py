@@ -592,5 +592,6 @@ def test_sam_local_uses_the_authorizers() -> None:
     """If SAM CLI cannot resolve an authorizer's function, it skips the authorizer and lets everybody in."""
     authorizers = in_sam(AUTHORIZERS, ROOT / "template.yaml", "https://app.example.com")
 
+    assert authorizers.pop("/.well-known/outcomes-keys.json", None) is None  # public
     assert authorizers.keys() >= {"/api/outcomes", "/api/outcomes/batch", "/api/outcomes/summary"}
     assert set(authorizers.values()) == {"AuthorizerFunction"}

@@ -126,8 +126,10 @@ class _Chain:
         key = {"user_id": {"S": str(self.user_id)}, "stretch": {"S": STRETCH}}
         get = {"TableName": self.statements.totals, "Key": key, "ConsistentRead": True}
         before = Imports.of(self.reads.call(get, "GetItem").get("Item", {}))
-        if before.blocking(instants.read(self.reads.now)) or (chain and not user_key):
+        if before.blocking(instants.read(self.reads.now)):
             raise StillAddingUp
+        if chain and not user_key:  # another call made the first statement meanwhile, or an erasure deleted the key
+            return None
         unfinished = self.table.read_unfinished(self.reads, self.user_id, id_) if user_key else None
         bounds = self.calendar.bounds(period)
         if chain:
