@@ -238,6 +238,13 @@ def test_the_dashboard_shows_all_alarms_and_what_is_on(complete: Deployment) -> 
     places = [(widget["y"], widget["x"]) for widget in widgets]
     assert sorted(set(places)) == places
     assert all(widget["x"] + widget["width"] <= 24 for widget in widgets)
+    [throttled] = [widget for widget in widgets if widget["properties"]["title"] == "Throttled"]
+    searches = " ".join(row[-1].get("expression", "") for row in throttled["properties"]["metrics"])
+    assert set(re.findall(r"\{AWS/DynamoDB,([\w,]+)\} MetricName=\"(\w+)ThrottleEvents\"", searches)) == {
+        (dimensions, kind)
+        for dimensions in ("TableName", "GlobalSecondaryIndexName,TableName")  # DynamoDB counts an index apart
+        for kind in ("Read", "Write")
+    }
     for value in re.findall(r"SOURCE '(\w+)'", dashboard["DashboardBody"]):
         assert value in complete.resources("AWS::Logs::LogGroup")
 

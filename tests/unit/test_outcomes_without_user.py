@@ -5,12 +5,14 @@ They are stored in sixteen partitions.
 
 import json
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from outcomes.contract import instants
 from outcomes.contract.models import NewOutcome
 from outcomes.ledger import store as ledger_store
-from outcomes.ledger.store import OutcomeStore
+from outcomes.ledger.store import Filters, OutcomeStore
 from outcomes.totals import materialized
 
 from functions.export_outcomes import app as export_outcomes
@@ -90,6 +92,32 @@ def test_without_time_for_every_partition_the_answer_is_a_503(app: Any, monkeypa
     monkeypatch.setattr(ledger_store, "PAGE_SECONDS", -1)
     monkeypatch.setattr(materialized, "AGGREGATION_SECONDS", -materialized.GRACE_SECONDS - 1)
     assert get(app)["statusCode"] == 503
+
+
+def test_an_export_has_time_for_every_partition_though_whole_pages_take_a_quarter_of_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+    whole_page = 3000  # outcomes of 350 bytes
+
+    def query(_operation: str, query: dict[str, Any]) -> dict[str, Any]:
+        nonlocal now
+        examined = query.get("Limit", whole_page)
+        now += 0.25 * examined / whole_page
+        first = int(query.get("ExclusiveStartKey", {"number": {"N": "-1"}})["number"]["N"]) + 1
+        items = [
+            {"created_at": {"S": f"{instants.text(NOON - number)}#{number}"}, "number": {"N": str(number)}}
+            for number in range(first, first + examined)
+        ]
+        return {"Items": items, "LastEvaluatedKey": items[-1]}
+
+    monkeypatch.setattr(ledger_store, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(ledger_store, "MAX_RESPONSE_BYTES", 10_000)
+    store = OutcomeStore("OutcomesTable")
+    monkeypatch.setattr(store, "dynamodb", SimpleNamespace(call=query))
+    page = store.page_by_size(None, lambda _: "x" * 100, filters=Filters(by_occurrence=True))
+    assert len(page.outcomes) == 100
+    assert page.next_cursor
 
 
 def test_a_summary_adds_up_all_partitions_and_keeps_their_sums() -> None:

@@ -39,6 +39,10 @@ _ON_TIME = "attribute_not_exists(happened)"
 _LAST = "~"
 _MAX_QUERIES = 5
 
+_MERGED_LIMIT = 100
+"""Outcomes that each query reads at a time if all partitions of outcomes without a user are merged. An export needs the
+first page of each of up to 32 queries within PAGE_SECONDS, and whole pages of 1 MB may take longer."""
+
 type _Examined = tuple[str, Item | None]
 
 
@@ -209,7 +213,9 @@ class OutcomeStore:
         texts: list[str] = []
         room, last = MAX_RESPONSE_BYTES, ""
         deadline = time.monotonic() + PAGE_SECONDS
-        examined = [self._examined(query, filters) for query in self._newest_first(user_id, cursor, filters)]
+        queries = self._newest_first(user_id, cursor, filters)
+        limit = {} if user_id is not None else {"Limit": _MERGED_LIMIT}
+        examined = [self._examined(query | limit, filters) for query in queries]
         try:
             for key, item in examined[0] if len(examined) == 1 else _merged(examined, deadline):
                 if item is None:
