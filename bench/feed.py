@@ -139,10 +139,14 @@ def many_rows(page: Page, url: str) -> str:
 
 
 def answer_list(route: Route) -> None:
-    """Answer with a page of an endless list."""
-    start = int(parse_qs(urlsplit(route.request.url).query).get("cursor", ["0"])[0])
+    """Answer with a page of an endless list, or of its outcomes since `from`."""
+    asked = parse_qs(urlsplit(route.request.url).query)
+    start = int(asked.get("cursor", ["0"])[0])
     outcomes = [stored_json(index) for index in range(start, start + PAGE_ROWS)]
-    route.fulfill(json={"outcomes": outcomes, "next_cursor": str(start + PAGE_ROWS)})
+    since = datetime.fromisoformat(asked.get("from", ["0001-01-01T00:00Z"])[0])
+    wanted = [outcome for outcome in outcomes if datetime.fromisoformat(outcome["created_at"]) >= since]
+    cursor = str(start + PAGE_ROWS) if len(wanted) == PAGE_ROWS else None
+    route.fulfill(json={"outcomes": wanted, "next_cursor": cursor})
 
 
 def stored_json(index: int) -> dict[str, Any]:
