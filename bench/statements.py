@@ -42,6 +42,11 @@ class Ledger:
             at = BEGIN + number * (END - BEGIN) // size
             self.items.append(new_item(outcome, "key", at)[1] | {"agent_id": {"N": str(1 + number % agents)}})
         self.pages = list(self._pages())
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget statements, keys and units."""
+        self.written: dict[str, Any] = {}
         self.units = 0.0
 
     def _pages(self) -> Any:
@@ -65,6 +70,12 @@ class Ledger:
     def _answer(self, operation: str, request: Any) -> Any:
         if operation == "GetSecretValue":
             return {"SecretString": "a secret", "CreatedDate": 0}
+        if operation == "TransactWriteItems":
+            puts = [action["Put"]["Item"] for action in request["TransactItems"] if "Put" in action]
+            self.written |= {item["id"]["S"]: item for item in puts if "id" in item}
+            return {}
+        if operation == "GetItem" and request["Key"].get("id", {}).get("S") in self.written:
+            return {"Item": self.written[request["Key"]["id"]["S"]], "ConsumedCapacity": {"CapacityUnits": 1}}
         if operation != "Query" or request["TableName"] != "outcomes":
             return {"Items": [], "ConsumedCapacity": {"CapacityUnits": 1}}
         if request["ExpressionAttributeValues"][":first"]["S"].startswith("~"):
@@ -84,7 +95,7 @@ def statements(report: Report, runs: int) -> None:
         ledger = Ledger(ENTRIES, agents)
         times = []
         for _ in range(runs):
-            ledger.units = 0
+            ledger.clear()
             service = Statements("outcomes", "statements", "totals", "secret")
             with (
                 patch.object(service.dynamodb, "call", ledger.call),
