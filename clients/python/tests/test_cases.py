@@ -206,11 +206,11 @@ def answers_of(said: list[Any]) -> Iterator[dict[str, Any]]:
 def requested(one: Case, case: Case) -> dict[str, Any]:
     """Return the complete request that a shortened request in the table stands for."""
     client, env = case.get("client", A_CLIENT), case.get("env", {})
-    by = (
-        {"Authorization": f"Bearer {client.get('key') or client.get('apiKey') or env['INTERNAL_API_KEY']}"}
-        if one["by"] == "key"
-        else {"Cookie": client.get("cookie") or env["OUTCOMES_COOKIE"]}
-    )
+    by = {}
+    if one["by"] == "key":
+        by = {"Authorization": f"Bearer {client.get('key') or client.get('apiKey') or env['INTERNAL_API_KEY']}"}
+    elif one["by"] == "session":
+        by = {"Cookie": client.get("cookie") or env["OUTCOMES_COOKIE"]}
     body = one.get("body", "")
     headers = {"Accept": "application/json", **({"Content-Type": "application/json"} if body else {}), **by}
     return {

@@ -64,7 +64,8 @@ interface Request {
   query?: string;
   headers?: Record<string, string>;
   body?: string;
-  by: "session" | "key";
+  /** The credential to send, or "" for none. */
+  by: "session" | "key" | "";
   /** Whether the path contains an id, so that a 404 means that the id does not exist. */
   named?: boolean;
 }
@@ -495,9 +496,9 @@ export class OutcomesClient {
    */
   async #exchange<T>(request: Request, signal: AbortSignal | undefined, read: Read<T>, repeatable = true): Promise<T> {
     const { deadline, timeout, first, longest, addingUp } = this.#retry;
-    const byKey = request.by === "key";
-    const secret = byKey ? this.#key : this.#cookie;
-    const credential = byKey ? `the ${this.#owner === "agent" ? "agent " : ""}key` : "the session";
+    const bySession = request.by === "session";
+    const secret = bySession ? this.#cookie : request.by ? this.#key : true;
+    const credential = bySession ? "the session" : `the ${this.#owner === "agent" ? "agent " : ""}key`;
     if (!secret) throw new ConfigurationError(`It needs ${credential}`);
     const began = now();
     let ends = began + deadline;
@@ -512,12 +513,12 @@ export class OutcomesClient {
             headers: {
               Accept: "application/json",
               // Never send both: if the key were mistyped, the API would silently record for the session's user.
-              ...(byKey ? { Authorization: `Bearer ${secret}` } : secret !== true && { Cookie: secret }),
+              ...(secret !== true && (bySession ? { Cookie: secret } : { Authorization: `Bearer ${secret}` })),
               ...(rest.body && { "Content-Type": "application/json" }),
               ...headers,
             },
             // Set this option only in browsers, because some other runtimes reject it.
-            ...(this.#cookie === true && { credentials: byKey ? "omit" : "include" }),
+            ...(this.#cookie === true && { credentials: bySession ? "include" : "omit" }),
             signal,
             redirect: "manual",
             cache: "no-store",

@@ -47,9 +47,9 @@ export class StatementsClient extends PageClient {
     return this.read(`${pathOf(statementId)}/proof`, asked, answers.document("signature"), { named: true });
   }
 
-  /** Returns the API's public keys, which verify its statements. */
+  /** Returns the API's public keys, which verify its statements. It sends no credentials. */
   async statementKeys(options: models.CallOptions = {}): Promise<string> {
-    return this.read("/.well-known/outcomes-keys.json", options, answers.document("keys"));
+    return this.read("/.well-known/outcomes-keys.json", options, answers.document("keys"), { by: "" });
   }
 }
 

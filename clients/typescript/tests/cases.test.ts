@@ -154,9 +154,9 @@ function requested(
   { client = A_CLIENT as Record<string, unknown>, env = {} }: Case,
 ) {
   const { apiKey, key = apiKey ?? env.INTERNAL_API_KEY, cookie = env.OUTCOMES_COOKIE } = client;
-  const credential = by === "key" ? { Authorization: `Bearer ${key}` } : { Cookie: cookie };
+  const sent = by === "key" ? { Authorization: `Bearer ${key}` } : by === "session" ? { Cookie: cookie } : {};
   const type = body ? { "Content-Type": "application/json" } : {};
-  return { method, path, query, headers: { Accept: "application/json", ...type, ...credential, ...headers }, body };
+  return { method, path, query, headers: { Accept: "application/json", ...type, ...sent, ...headers }, body };
 }
 
 /** Converts arguments in the table to JavaScript values. */

@@ -18,7 +18,7 @@ KEYS_PATH = "/api/keys"
 OWN_KEY_PATH = f"{KEYS_PATH}/self"
 STATEMENTS_PATH = "/api/statements"
 Owner = Literal["body", "session", "key"]
-By = Literal["", "session", "key", "any"]
+By = Literal["", "session", "key", "any", "nobody"]
 HIDDEN = "***"
 _SHORTEST_SECRET = 6  # minimum characters of a secret to hide, because shorter secrets could occur in any text
 LONGEST_WAIT = 999_999_999  # maximum seconds to wait, about 30 years; time.sleep fails for a value ten times as large
@@ -33,7 +33,7 @@ class Request:
     query: Sequence[tuple[str, str]] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
-    by: By = ""  # the only credential that the request works with; `any` means the key or, without a key, the session
+    by: By = ""  # the only credential that the request works with; `any`: the key or else the session; `nobody`: none
     does: str = ""  # what the request does, for error texts; empty if it reads or records
     names: str = ""  # what the id in the path identifies, for the text of a 404
     user_id: int | None = None  # the user whose keys to manage; None means the session's user
@@ -170,18 +170,20 @@ class Address:
         return (AGENT_KEY if self.has_agent_key else KEY) if by_key else SESSION
 
     def headers_for(self, request: Request) -> dict[str, str]:
-        """Return the headers of a request, with the key or the session.
+        """Return the headers of a request, with the key, the session, or no credential.
 
         Never send both: if the key were mistyped, the API would silently record for the session's user.
 
         Raises:
             ConfigurationError: the credential is missing, or the call does not name the user whose keys to manage.
         """
+        headers = {"Accept": "application/json", **request.headers}
+        if request.by == "nobody":
+            return headers
         credential = self.credential_for(request)
         missing = self._missing(request, credential)
         if missing:
             raise ConfigurationError(f"{missing}; run `outcomes doctor`")
-        headers = {"Accept": "application/json", **request.headers}
         if request.body is not None:
             headers["Content-Type"] = "application/json"
         if credential == SESSION:

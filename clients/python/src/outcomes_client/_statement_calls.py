@@ -41,7 +41,7 @@ def proof(calls: Calls, statement_id: str, outcome_id: str) -> Call[bytes]:
 
 
 def keys(calls: Calls) -> Call[bytes]:
-    return calls.exchange(Request("GET", KEYS_PATH), partial(_answers.document, member="keys"))
+    return calls.exchange(Request("GET", KEYS_PATH, by="nobody"), partial(_answers.document, member="keys"))
 
 
 def _of(statement_id: str, below: str = "", query: list[tuple[str, str]] | tuple[()] = ()) -> Request:
