@@ -1,9 +1,10 @@
 import { button, html } from "../shared/dom.js";
 import { inWords } from "../shared/words.js";
 import { ask } from "./api.js";
-import { isoDay } from "./format.js";
+import { loadMore } from "./load.js";
 import { midnight, PERIODS, span } from "./period.js";
 
+/** @import {Problem} from "../shared/request.js" */
 /** @import {Api, Type} from "./api.js" */
 
 const DEFAULT_PERIOD = "30";
@@ -39,25 +40,9 @@ export class Choice {
   #period = DEFAULT_PERIOD;
   #pagePeriod = DEFAULT_PERIOD; // the element's attribute
   #presets = [...PERIODS].map(([period, words]) => button(words, () => this.#choose(period), { value: period }));
-  #custom = button("Custom", () => this.#askRange(), { "aria-expanded": "false" });
+  #custom = button("Custom", () => void this.#askRange(), { "aria-expanded": "false" });
   #periods = html("div", { class: "periods", role: "group", "aria-label": "Period" }, ...this.#presets, this.#custom);
-  #first = html("input", { type: "date", required: true });
-  #last = html("input", { type: "date", required: true });
-  #fault = html("p", { class: "fault", role: "alert" });
-  #range = html(
-    "form",
-    {
-      class: "range",
-      hidden: true,
-      novalidate: true,
-      submit: (/** @type {SubmitEvent} */ event) => this.#chooseRange(event),
-      keydown: (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && this.#closeRange(),
-    },
-    html("label", {}, "From ", this.#first),
-    html("label", {}, "To ", this.#last),
-    html("button", {}, "Show"),
-    this.#fault,
-  );
+  #range = html("div", { class: "range", hidden: true });
   /** Add options for the deployment's types, in the deployment's order, before types that only occur in outcomes. */
   #readTypes = async () => {
     if (this.#types) return;
@@ -190,35 +175,31 @@ export class Choice {
   }
 
   /** Open the form for a range of days, with the current period filled in. */
-  #askRange() {
+  async #askRange() {
     if (!this.#range.hidden) return this.#closeRange();
-    const { from, to } = this.span;
-    this.#first.value = isoDay.format(from);
-    this.#last.value = isoDay.format(midnight(-1, to));
+    this.#range.replaceChildren();
     this.#range.hidden = false;
     this.#custom.ariaExpanded = "true";
-    this.#first.focus();
+    try {
+      const { RangeForm } = await loadMore(this.#range);
+      const form = new RangeForm(
+        this.span,
+        (period) => this.#choose(period),
+        () => this.#closeRange(),
+      );
+      this.#range.replaceChildren(form.element);
+      form.focus();
+    } catch (problem) {
+      const { message } = /** @type {Problem} */ (problem);
+      this.#range.replaceChildren(html("p", { class: "fault", role: "alert" }, message));
+    }
   }
 
   #closeRange() {
     if (this.#range.hidden) return;
     const hadFocus = this.#range.matches(":focus-within");
     this.#range.hidden = true;
-    this.#fault.textContent = "";
     this.#custom.ariaExpanded = "false";
     if (hadFocus) this.#custom.focus();
-  }
-
-  /** @param {SubmitEvent} event */
-  #chooseRange(event) {
-    event.preventDefault();
-    const [first, last] = [this.#first.value, this.#last.value];
-    const period = `${first}..${last}`;
-    let fault = "";
-    if (!first || !last) fault = "Enter the first and the last day.";
-    else if (first > last) fault = "The last day is before the first.";
-    else if (!span(period)) fault = "A range can be at most ten years.";
-    this.#fault.textContent = fault;
-    if (!fault) this.#choose(period);
   }
 }

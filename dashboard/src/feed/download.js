@@ -60,7 +60,7 @@ export class Download {
     this.#fault.textContent = "";
     this.#button.textContent = "Cancel";
     try {
-      const { readParts } = await loadMore();
+      const { readParts } = await loadMore(this.element);
       const file = await readParts(url, running.signal, (time) => {
         this.#bar.value = (until - time) / (until - from.getTime());
       });

@@ -1,3 +1,11 @@
 import { loader } from "../shared/load.js";
 
-export const loadMore = loader("value-delivered-more.js", () => import("./more.js"));
+const load = loader("value-delivered-more.js", () => import("./more.js"));
+
+/** Load the second file, and add its styles to the shadow root of an element. Throws a Problem. @param {Element} within */
+export async function loadMore(within) {
+  const more = await load();
+  const sheets = /** @type {ShadowRoot} */ (within.getRootNode()).adoptedStyleSheets;
+  if (!sheets.includes(more.sheet)) sheets.push(more.sheet);
+  return more;
+}

@@ -1,5 +1,10 @@
-// The feed's second file: what a viewer needs only after a click.
+// The feed's second file: what a viewer needs only after a click, with its styles.
+import { styleSheet } from "../shared/dom.js";
+import STYLES from "./more.css";
+
 export { History } from "./history.js";
 export { readParts } from "./parts.js";
+export { RangeForm } from "./range.js";
 export { Verdict } from "./verdict.js";
 export const build = BUILD;
+export const sheet = styleSheet(STYLES);

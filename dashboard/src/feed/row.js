@@ -82,7 +82,7 @@ export class Row {
     if (hadFocus) this.summary.focus();
     if (!this.#ledger.hasChildNodes()) return;
     try {
-      const more = await loadMore();
+      const more = await loadMore(this.element);
       this.#history ??= new more.History(this);
       this.#verdict ??= new more.Verdict(this, this.#history);
     } catch (problem) {

@@ -1,0 +1,53 @@
+import { html } from "../shared/dom.js";
+import { isoDay } from "./format.js";
+import { midnight, span } from "./period.js";
+
+/** The form for a range of days. */
+export class RangeForm {
+  #first = html("input", { type: "date", required: true });
+  #last = html("input", { type: "date", required: true });
+  #fault = html("p", { class: "fault", role: "alert" });
+  element = html(
+    "form",
+    {
+      novalidate: true,
+      submit: (/** @type {SubmitEvent} */ event) => this.#submit(event),
+      keydown: (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && this.#close(),
+    },
+    html("label", {}, "From ", this.#first),
+    html("label", {}, "To ", this.#last),
+    html("button", {}, "Show"),
+    this.#fault,
+  );
+
+  /**
+   * @param {{from: Date, to: Date}} days filled in
+   * @param {(period: string) => void} choose
+   * @param {() => void} close
+   */
+  constructor({ from, to }, choose, close) {
+    this.#choose = choose;
+    this.#close = close;
+    this.#first.value = isoDay.format(from);
+    this.#last.value = isoDay.format(midnight(-1, to));
+  }
+  #choose;
+  #close;
+
+  focus() {
+    this.#first.focus();
+  }
+
+  /** @param {SubmitEvent} event */
+  #submit(event) {
+    event.preventDefault();
+    const [first, last] = [this.#first.value, this.#last.value];
+    const period = `${first}..${last}`;
+    let fault = "";
+    if (!first || !last) fault = "Enter the first and the last day.";
+    else if (first > last) fault = "The last day is before the first.";
+    else if (!span(period)) fault = "A range can be at most ten years.";
+    this.#fault.textContent = fault;
+    if (!fault) this.#choose(period);
+  }
+}
