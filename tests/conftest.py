@@ -36,6 +36,7 @@ os.environ |= {
     "TOTALS_TABLE": "TotalsTable",
     "TOTALS_EDITION": "1",
     "STATEMENTS_TABLE": "StatementsTable",
+    "COSTS_TABLE": "CostsTable",
     "STATEMENT_SECRET_ARN": "StatementSecret",
     "ISSUER": "https://{api}.execute-api.us-east-1.amazonaws.com/v1",
     "WEBHOOK_URL": "https://hooks.example.com/outcomes",

@@ -14,6 +14,7 @@ KEYS = {
     "KeysTable": [("id", "HASH", "S")],
     "TotalsTable": [("user_id", "HASH", "S"), ("stretch", "RANGE", "S")],
     "StatementsTable": [("user_id", "HASH", "S"), ("id", "RANGE", "S")],
+    "CostsTable": [("user_id", "HASH", "S"), ("day_source", "RANGE", "S")],
     "ErasuresTable": [("user", "HASH", "S"), ("erasure", "RANGE", "S")],
 }
 

@@ -19,7 +19,7 @@ from .conftest import (
     deploy,
 )
 
-OUTCOMES, IDEMPOTENCY, SESSIONS, KEYS, TOTALS, STATEMENTS, ERASURES = (
+OUTCOMES, IDEMPOTENCY, SESSIONS, KEYS, TOTALS, STATEMENTS, COSTS, ERASURES = (
     f"arn:aws:dynamodb:us-east-1:123456789012:table/{name}"
     for name in (
         "OutcomesTable",
@@ -28,6 +28,7 @@ OUTCOMES, IDEMPOTENCY, SESSIONS, KEYS, TOTALS, STATEMENTS, ERASURES = (
         "KeysTable",
         "TotalsTable",
         "StatementsTable",
+        "CostsTable",
         "ErasuresTable",
     )
 )

@@ -10,6 +10,8 @@
     ├── UnsupportedMediaType
     ├── IdempotencyKeyReused
     ├── TooManyKeys
+    ├── TooManySources
+    ├── PreconditionFailed
     ├── NotPossible
     ├── Contended
     ├── Busy
@@ -113,6 +115,18 @@ class TooManyKeys(Refused):
     """The user already has the maximum number of live agent keys."""
 
     error = "Too many keys"
+
+
+class TooManySources(Refused):
+    """Callers of this kind already own the maximum number of the user's sources of costs."""
+
+    error = "Too many sources"
+
+
+class PreconditionFailed(Refused):
+    """The stored version is not the one that If-Match or If-None-Match requires."""
+
+    error = "Precondition failed"
 
 
 class NotPossible(Refused):

@@ -49,6 +49,14 @@ MAX_AGENTS = 100  # maximum number of agents that a summary lists; "no agent" co
 MAX_RECENT = 200  # maximum number of ids of the latest outcomes with a summary; the feed reads as many at once
 MIN_FRESH_SECONDS, MAX_FRESH_SECONDS = 5, 120
 
+MAX_COST_DAYS = 400  # maximum age of a day whose costs can be put
+MAX_LINES = 200  # maximum number of lines of a day of a source
+MAX_UNIT = 40
+MAX_LABEL = 100
+MAX_SOURCES = 50  # maximum number of a user's sources that belong to the same kind of caller
+MAX_VERSIONS = 20  # maximum number of earlier versions that an answer has of each kind of caller
+FOLD_AFTER_DAYS = 35  # days from the end of a month until its costs may be stored as sums
+
 # Lambda's limit of 6 MB is for the whole response, which contains the body as a JSON string.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_RESPONSE_BYTES = 6_000_000

@@ -1,0 +1,176 @@
+"""Put, delete and read the costs of a UTC day from a source, with optimistic locking.
+
+One transaction stores the new version, the version that it replaces, and the source's owner if that changes. If another
+write came first, the day is read again.
+"""
+
+from typing import Any
+
+from outcomes.aws.backoff import CONFLICTS, THROTTLED, Backoff, read_items
+from outcomes.aws.caller import Limits
+from outcomes.aws.errors import CallFailed, TransactionCanceled
+from outcomes.aws.services import DynamoDB, Item
+from outcomes.contract import instants
+from outcomes.contract.caller import Caller, kind_of
+from outcomes.contract.costs import TRUST, CostLine, Preconditions, is_more_trusted, require_may_put
+from outcomes.contract.limits import MAX_SOURCES, MAX_VERSIONS
+from outcomes.costs.table import SOURCES, CostDay, CostVersion, has_version, is_day, put_source, put_version
+from outcomes.errors import BadRequest, Busy, Contended, Mistimed, NotFound, Refused, TooManySources
+
+LIMITS = Limits(attempts=3, connect=1, read=3, total=12)
+"""Limits of a call. No retry begins later than `backoff.RETRY_SECONDS` after the first call."""
+
+
+class CostDays:
+    """table: the name of the table of costs."""
+
+    def __init__(self, table: str) -> None:
+        self.table = table
+        self.dynamodb = DynamoDB(LIMITS)
+
+    def put(
+        self,
+        day: CostDay,
+        lines: tuple[CostLine, ...] | BadRequest | None,
+        caller: Caller,
+        preconditions: Preconditions,
+    ) -> int:
+        """Replace the costs of a day, and return their version. The same lines keep the version.
+
+        lines: None deletes the costs. A BadRequest is raised only if the caller may put costs and the preconditions
+        hold. Raises Forbidden, PreconditionFailed, TooManySources, NotFound for a DELETE of a day that was never put,
+        and Contended if other requests kept writing the day.
+        After any other exception it is unknown whether the costs are stored.
+        """
+        backoff = Backoff()
+        tried: list[CostVersion] = []
+        try:
+            while True:
+                version = self._put_now(day, lines, caller, preconditions, tried, backoff)
+                if version is not None:
+                    return version
+                if not backoff.wait():
+                    raise Contended
+        except (Refused, Mistimed, TimeoutError) as exc:
+            if tried:
+                raise CallFailed(f"{exc}, after an attempt that may have taken effect") from exc
+            raise
+
+    def read(self, day: CostDay, caller: Caller) -> CostVersion:
+        """Return a day's costs.
+
+        Raises NotFound, and Forbidden for a caller that may neither read the user's outcomes nor put this source.
+        """
+        version, owner = self._day_and_owner(day, Backoff())
+        if not caller.may_read:
+            require_may_put(caller, owner)
+        if version is None or version.lines is None:
+            raise NotFound
+        return version
+
+    def versions_before(self, day: CostDay) -> list[CostVersion]:
+        """Return the last MAX_VERSIONS earlier versions of each kind of caller, newest first."""
+        found = [version for kind in TRUST for version in self._versions(day, kind)]
+        return sorted(found, reverse=True)
+
+    def _put_now(
+        self,
+        day: CostDay,
+        lines: tuple[CostLine, ...] | BadRequest | None,
+        caller: Caller,
+        preconditions: Preconditions,
+        tried: list[CostVersion],
+        backoff: Backoff,
+    ) -> int | None:
+        """Attempt one transaction. Return None if another write came first. tried: attempts with an unknown result."""
+        before, owner = self._day_and_owner(day, backoff)
+        for attempt in tried:
+            if before and before.version >= attempt.version and self._is_stored(day, attempt, before):
+                return attempt.version
+        # An attempt takes effect only if it is the next version.
+        tried[:] = [attempt for attempt in tried if not before or before.version < attempt.version]
+        require_may_put(caller, owner)
+        preconditions.check(before.version if before and before.lines is not None else None)
+        if isinstance(lines, BadRequest):
+            raise lines
+        if lines is None and before is None:
+            raise NotFound
+        made_at = instants.now()
+        after = CostVersion((before.version if before else 0) + 1, lines, caller.recorded_by, instants.text(made_at))
+        is_taken_over, is_same = is_more_trusted(caller, owner), before is not None and before.lines == lines
+        if before and is_same and not is_taken_over:
+            return before.version
+        check = {"TableName": self.table, "Key": day.key, **has_version(before)}
+        actions = [{"ConditionCheck": check}] if is_same else put_version(self.table, day, before, after)
+        if is_taken_over:
+            if owner is None:
+                self._require_room(day.user_id, caller.kind)
+            actions.append(put_source(self.table, day, owner, after))
+        # Nothing would tell later whether only the source was taken over before another write came.
+        if not self._is_written(actions, made_at, backoff, None if is_same else after, tried):
+            return None
+        return before.version if before and is_same else after.version
+
+    def _is_written(
+        self,
+        actions: list[dict[str, Any]],
+        made_at: int,
+        backoff: Backoff,
+        attempt: CostVersion | None,
+        tried: list[CostVersion],
+    ) -> bool:
+        """Write a transaction. Return False if another write came first.
+
+        If it is unknown whether an earlier try of the transaction took effect, append `attempt` to `tried`. Without an
+        attempt, raise CallFailed.
+        """
+        backoff.check()
+        try:
+            self.dynamodb.call("TransactWriteItems", {"TransactItems": actions}, recorded_at=made_at)
+        except TransactionCanceled as failure:
+            if failure.maybe_applied:
+                if attempt is None:
+                    raise
+                tried.append(attempt)
+            codes = set(failure.codes) - {"None"}
+            if codes and codes <= CONFLICTS:
+                return False
+            if codes & THROTTLED and codes <= CONFLICTS | THROTTLED:
+                raise Busy from failure
+            raise
+        return True
+
+    def _is_stored(self, day: CostDay, attempt: CostVersion, present: CostVersion) -> bool:
+        """Check whether an attempt took effect. present: the day's version, at least that of the attempt."""
+        if present.version == attempt.version:
+            return present == attempt
+        get = {"TableName": self.table, "Key": day.version_key(attempt), "ConsistentRead": True}
+        row: Item = self.dynamodb.call("GetItem", get).get("Item", {})
+        return bool(row) and CostVersion.of(row) == attempt
+
+    def _day_and_owner(self, day: CostDay, backoff: Backoff) -> tuple[CostVersion | None, str | None]:
+        """Read a day's costs, and to whom the source belongs."""
+        rows = read_items(self.dynamodb, self.table, [day.key, day.source_key], backoff)
+        version = next((CostVersion.of(row) for row in rows if is_day(row)), None)
+        return version, next((row["put_by"]["S"] for row in rows if not is_day(row)), None)
+
+    def _versions(self, day: CostDay, kind: str) -> list[CostVersion]:
+        rows = self._rows(day.user_id, day.versions_before(kind), Limit=MAX_VERSIONS, ScanIndexForward=False)
+        return [CostVersion.of(row) for row in rows]
+
+    def _require_room(self, user_id: int, kind: str) -> None:
+        """Raise TooManySources if callers of this kind own MAX_SOURCES of the user's sources."""
+        owners = [row["put_by"]["S"] for row in self._rows(user_id, SOURCES)]
+        if sum(kind_of(owner) == kind for owner in owners) >= MAX_SOURCES:
+            raise TooManySources
+
+    def _rows(self, user_id: int, prefix: str, **more: Any) -> list[Item]:
+        """Read the first page of a user's rows whose sort keys begin with `prefix`."""
+        query = {
+            "TableName": self.table,
+            "ConsistentRead": True,
+            "KeyConditionExpression": "user_id = :user AND begins_with(day_source, :prefix)",
+            "ExpressionAttributeValues": {":user": {"S": str(user_id)}, ":prefix": {"S": prefix}},
+        }
+        rows: list[Item] = self.dynamodb.call("Query", query | more)["Items"]
+        return rows

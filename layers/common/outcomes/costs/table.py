@@ -1,0 +1,152 @@
+"""The rows of the table of costs.
+
+user_id (HASH, S)       `42`
+day_source (RANGE, S)   the kind of the row, see below
+
+The costs of a UTC day from a source, `2026-11-26#openai`. Only rows of this kind begin with a digit:
+
+version                 N, 1 for the first PUT, and 1 more for each change
+lines                   S, see `lines_text`; absent if the last change was a DELETE
+put_by                  S, who put this version, as `recorded_by` of an outcome
+put_at                  S, when
+
+An earlier version of such a row, with the same attributes, `version#2026-11-26#openai#owner#000000002`. It contains the
+kind of caller who put it (see `Caller.kind`), so that one query reads the latest versions of one kind.
+
+A source, `source#openai`:
+
+put_by                  S, the caller to whom it belongs: the most trusted one that ever put it for this user
+put_at                  S, since when
+
+A month, `month#2026-09`. If the month's last day is at least FOLD_AFTER_DAYS - 1 days ago, each transaction that
+changes a day of the month increments `changes` and removes the sums. Sums may be stored a day later, on condition that
+`changes` is unchanged since before the days were read, so they never lack a change:
+
+changes                 N, absent if none
+sums, rules             the month's costs as sums; absent if they must be read from the days
+"""
+
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from outcomes.aws.services import Item
+from outcomes.contract import json_text
+from outcomes.contract.caller import kind_of
+from outcomes.contract.costs import CostLine, days_ago, last_day
+from outcomes.contract.limits import FOLD_AFTER_DAYS
+
+SOURCES = "source#"
+
+
+class CostDay(NamedTuple):
+    """A UTC day of a source: `2026-11-26`, `openai`."""
+
+    user_id: int
+    date: str
+    source: str
+
+    @property
+    def key(self) -> Item:
+        return row_key(self.user_id, f"{self.date}#{self.source}")
+
+    @property
+    def source_key(self) -> Item:
+        return row_key(self.user_id, SOURCES + self.source)
+
+    @property
+    def month_key(self) -> Item:
+        return row_key(self.user_id, f"month#{self.date[:7]}")
+
+    def versions_before(self, kind: str) -> str:
+        """Return the beginning of the sort keys of earlier versions that this kind of caller put."""
+        return f"version#{self.date}#{self.source}#{kind}#"
+
+    def version_key(self, version: "CostVersion") -> Item:
+        return row_key(self.user_id, f"{self.versions_before(kind_of(version.put_by))}{version.version:09d}")
+
+
+class CostVersion(NamedTuple):
+    """A version of a day's costs. lines: sorted by `CostLine.key`; None after a DELETE, so the costs are unknown."""
+
+    version: int
+    lines: tuple[CostLine, ...] | None
+    put_by: str
+    put_at: str
+
+    @staticmethod
+    def of(row: Item) -> "CostVersion":
+        """Read the row of a day or of an earlier version."""
+        lines = read_lines(row["lines"]["S"]) if "lines" in row else None
+        return CostVersion(int(row["version"]["N"]), lines, row["put_by"]["S"], row["put_at"]["S"])
+
+    def attributes(self) -> Item:
+        lines: Item = {} if self.lines is None else {"lines": {"S": lines_text(self.lines)}}
+        version, put_by, put_at = {"N": str(self.version)}, {"S": self.put_by}, {"S": self.put_at}
+        return lines | {"version": version, "put_by": put_by, "put_at": put_at}
+
+
+def row_key(user_id: int, day_source: str) -> Item:
+    return {"user_id": {"S": str(user_id)}, "day_source": {"S": day_source}}
+
+
+def is_day(row: Item) -> bool:
+    """Check whether a row has the costs of a day, as last put."""
+    return bool(row["day_source"]["S"][:1].isdigit())
+
+
+def lines_text(lines: tuple[CostLine, ...]) -> str:
+    """Write lines as JSON, each as a list of the values of `CostLine`. Names would double a row's size."""
+    agents = [None if line.agent_id is None else Decimal(line.agent_id) for line in lines]
+    values = [
+        [line.cost_usd, agent, line.quantity, line.unit, line.label] for line, agent in zip(lines, agents, strict=True)
+    ]
+    return json_text.exact(values, levels=2)
+
+
+def read_lines(text: str) -> tuple[CostLine, ...]:
+    return tuple(
+        CostLine(cost, None if agent is None else int(agent), quantity, unit, label)
+        for cost, agent, quantity, unit, label in json_text.read(text)
+    )
+
+
+def put_version(table: str, day: CostDay, before: CostVersion | None, after: CostVersion) -> list[dict[str, Any]]:
+    """Return the actions that replace a day's version, which becomes an earlier version.
+
+    Their transaction fails if the day does not have the version `before`.
+    """
+    put = {"TableName": table, "Item": day.key | after.attributes(), **has_version(before)}
+    actions: list[dict[str, Any]] = [{"Put": put}]
+    if before:
+        actions.append({"Put": {"TableName": table, "Item": day.version_key(before) | before.attributes()}})
+    if days_ago(last_day(day.date[:7])) >= FOLD_AFTER_DAYS - 1:
+        change = {
+            "UpdateExpression": "ADD changes :one REMOVE sums, #rules",
+            "ExpressionAttributeNames": {"#rules": "rules"},
+            "ExpressionAttributeValues": {":one": {"N": "1"}},
+        }
+        actions.append({"Update": {"TableName": table, "Key": day.month_key, **change}})
+    return actions
+
+
+def has_version(version: CostVersion | None) -> dict[str, Any]:
+    """Return the condition that a day's row has this version, or does not exist.
+
+    After an erasure, versions begin at 1 again. So the condition also compares the time, lest an attempt that was made
+    before the erasure takes effect after it.
+    """
+    if version is None:
+        return {"ConditionExpression": "attribute_not_exists(user_id)"}
+    values = {":version": {"N": str(version.version)}, ":put_at": {"S": version.put_at}}
+    condition = "#version = :version AND put_at = :put_at"
+    names = {"#version": "version"}
+    return {"ConditionExpression": condition, "ExpressionAttributeNames": names, "ExpressionAttributeValues": values}
+
+
+def put_source(table: str, day: CostDay, before: str | None, after: CostVersion) -> dict[str, Any]:
+    """Return the action that makes a source belong to who put `after`, if it still belongs to `before`."""
+    by_and_at = {name: value for name, value in after.attributes().items() if name in ("put_by", "put_at")}
+    condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(user_id)"}
+    if before is not None:
+        condition = {"ConditionExpression": "put_by = :before", "ExpressionAttributeValues": {":before": {"S": before}}}
+    return {"Put": {"TableName": table, "Item": day.source_key | by_and_at, **condition}}
