@@ -405,9 +405,9 @@ def test_first_requests_at_once_get_the_same_bytes(clock: Clock, monkeypatch: py
     monkeypatch.setattr(Connection, "post", one_at_a_time)
     monkeypatch.setattr(chain, "READ_SECONDS", 600.0)  # on a busy machine, a call may wait longer for the lock
     with ThreadPoolExecutor(40) as threads:
-        answers = Counter(threads.map(lambda _: ask("2026-10"), range(200)))
+        answers = Counter(threads.map(lambda _: ask("2026-10"), range(1000)))
     [(answer, times)] = answers.items()
-    assert (answer[0], times) == (200, 200)
+    assert (answer[0], times) == (200, 1000)
     verified(answer[1], made("2026-09"))
     rows = rows_of(42)["StatementsTable"]
     assert len(rows) == 2 + 2 + 1  # two statements, their entries in the list, and the key of the pseudonym
@@ -631,6 +631,24 @@ def test_a_period_that_is_not_over_or_before_the_first_entry_is_a_409(
     status, answer = ask(wanted)
     details = {"error": "Not possible", "details": [{"field": "period", "message": message}]}
     assert (status, status == 200 or answer) == (409 if message else 200, details if message else True)
+
+
+@pytest.mark.parametrize("most_entries", [1, 100])
+def test_a_statement_that_no_response_has_room_for_is_a_409_and_not_stored(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, most_entries: int
+) -> None:
+    september(clock)
+    clock.at("2026-09-16T12:00:00Z")
+    record(agentId=8)
+    clock.at("2026-11-20T12:00:00Z")
+    monkeypatch.setattr(chain, "MAX_ENTRIES", most_entries)
+    monkeypatch.setattr(chain, "MAX_RESPONSE_BYTES", 300)
+    details = [{"field": "period", "message": "has more than 6 MB of sums in 2026-09"}]
+    for period in ("2026-09", "2026-10"):
+        assert ask(period) == (409, {"error": "Not possible", "details": details})
+    assert "StatementsTable" not in rows_of(42)
+    monkeypatch.setattr(chain, "MAX_RESPONSE_BYTES", 3000)
+    assert head(made("2026-09"))["totals"]["count"] == 2
 
 
 def test_a_user_without_entries_has_no_statement(clock: Clock) -> None:

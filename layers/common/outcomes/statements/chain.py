@@ -12,6 +12,8 @@ from outcomes.aws.errors import TransactionCanceled
 from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import DynamoDB, SecretsManager
 from outcomes.contract import instants
+from outcomes.contract.json_text import response_bytes
+from outcomes.contract.limits import MAX_RESPONSE_BYTES
 from outcomes.contract.statements import StatementRequest
 from outcomes.errors import Busy, Fault, NotFound, NotPossible, StillAddingUp
 from outcomes.statements.calendar import Calendar, length_of
@@ -52,8 +54,9 @@ class Statements:
     def make(self, user_id: int, request: StatementRequest, issuer: str) -> str:
         """Return the text of a user's statement. Make it, and those that are missing before it, if necessary.
 
-        issuer: the address of the API. Raises NotPossible for a period that is not over, or before the first entry, and
-        StillAddingUp while an import is not over, or if there is too much to do for one call; the next one goes on.
+        issuer: the address of the API. Raises NotPossible for a period that is not over or before the first entry, and
+        if the statement or one before it is too large for a response. Raises StillAddingUp while an import is not over,
+        or if there is too much to do for one call; the next one goes on.
         """
         return _Chain(self, user_id, request, issuer).make()
 
@@ -144,6 +147,7 @@ class _Chain:
             self._add_entries(work)
         except StillAddingUp:
             if work.size > stored:
+                _require_room(work.sums_text(), period)
                 self._store(self._unfinished(id_, work, before.epoch, user_key, is_new=is_new))
             raise
         sums = work.sums_text()
@@ -163,6 +167,7 @@ class _Chain:
             sums=sums,
         )
         text = statement_text(head, sums, signing.sign(head))
+        _require_room(text, period)
         statement = Statement(text, work.tree.index, work.salt_key, *bounds)
         listed = ListedStatement(period, self.request.timezone, *bounds, work.size, root.hex(), digest(text))
         after = before._replace(cut=max(before.cut, bounds.end))
@@ -212,6 +217,12 @@ class _Chain:
                 raise Busy from failure
             raise
         return True
+
+
+def _require_room(text: str, period: str) -> None:
+    """Raise NotPossible if no response has room for a statement with this text. A transaction would not, either."""
+    if response_bytes(text) > MAX_RESPONSE_BYTES:
+        raise _not_possible(f"has more than 6 MB of sums in {period}")
 
 
 def _not_possible(rule: str) -> NotPossible:
