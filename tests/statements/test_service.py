@@ -644,8 +644,8 @@ def test_a_statement_that_no_response_has_room_for_is_a_409_and_not_stored(
     monkeypatch.setattr(chain, "MAX_ENTRIES", most_entries)
     monkeypatch.setattr(chain, "MAX_RESPONSE_BYTES", 300)
     details = [{"field": "period", "message": "has more than 6 MB of sums in 2026-09"}]
-    for period in ("2026-09", "2026-10"):
-        assert ask(period) == (409, {"error": "Not possible", "details": details})
+    for month in ("2026-09", "2026-10"):
+        assert ask(month) == (409, {"error": "Not possible", "details": details})
     assert "StatementsTable" not in rows_of(42)
     monkeypatch.setattr(chain, "MAX_RESPONSE_BYTES", 3000)
     assert head(made("2026-09"))["totals"]["count"] == 2
