@@ -15,7 +15,7 @@ from functions.erase_user import app as erase_user
 from tests.aws import aws_client
 from tests.corrections import OWNER, assign, correct
 from tests.events import KEY
-from tests.people import make_key, moto_tables, record, rows_of
+from tests.people import make_key, moto_tables, record, rows_of, two_shards
 from tests.statements.conftest import Clock
 from tests.statements.service import BERLIN, ask, entries, made
 
@@ -81,7 +81,7 @@ def live(clock: Clock, dictionary: Dictionary, monkeypatch: pytest.MonkeyPatch) 
         clock.at("2026-09-15T12:00:00Z")
         note = word(f"note{with_key}")
         dictionary.places[f'{{"note":"{note}"}}'] = f"metadata{with_key}"
-        texts = {"title": word(f"title{with_key}"), "description": word(f"description{with_key}")}
+        texts: dict[str, Any] = {"title": word(f"title{with_key}"), "description": word(f"description{with_key}")}
         outcome = record(key=key, **texts, metadata={"note": note})
         changes = {"title": word(f"new title{with_key}"), "description": word(f"new description{with_key}")}
         amend = {"type": "amend", "reason": word(f"reason{with_key}"), "changes": changes, "userId": 42}
@@ -104,6 +104,7 @@ def live(clock: Clock, dictionary: Dictionary, monkeypatch: pytest.MonkeyPatch) 
     assert ask("2026-10")[0] == 503  # stores its unfinished work
 
 
+@two_shards()
 def test_no_table_has_a_byte_from_which_a_dictionary_finds_a_text(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
