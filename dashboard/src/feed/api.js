@@ -87,11 +87,11 @@ export class Api {
   #capabilities = null;
 
   /**
-   * Whether a capability is on. Unknown capabilities count as on.
-   * @param {"totals" | "corrections" | "export" | "agentkeys"} capability
+   * Whether a capability is on. Servers that do not name theirs have all but statements.
+   * @param {"totals" | "corrections" | "export" | "agentkeys" | "statements"} capability
    */
   has(capability) {
-    return this.#capabilities?.includes(capability) ?? true;
+    return this.#capabilities?.includes(capability) ?? capability !== "statements";
   }
 
   /**

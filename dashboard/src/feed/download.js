@@ -60,13 +60,11 @@ export class Download {
     this.#fault.textContent = "";
     this.#button.textContent = "Cancel";
     try {
-      const { readParts } = await loadMore(this.element);
+      const { readParts, save } = await loadMore(this.element);
       const file = await readParts(url, running.signal, (time) => {
         this.#bar.value = (until - time) / (until - from.getTime());
       });
-      const address = URL.createObjectURL(file);
-      html("a", { href: address, download: name }).click();
-      setTimeout(() => URL.revokeObjectURL(address), 60_000); // no event tells when it has been read
+      save(file, name);
     } catch (error) {
       if (running.signal.aborted) return;
       const problem = asProblem(error);

@@ -16,6 +16,7 @@ import { withState } from "./address.js";
 import { Api } from "./api.js";
 import { refreshTimes } from "./changes.js";
 import { Choice } from "./choice.js";
+import { Documents } from "./documents.js";
 import { Download } from "./download.js";
 import { whole } from "./format.js";
 import { LinkedOutcome } from "./linked.js";
@@ -101,6 +102,7 @@ class ValueDelivered extends HTMLElement {
     this.#heading.focus();
   });
   #download = new Download(this.#api, this.#choice, this.#context.signedOut);
+  #documents = new Documents(this.#api, this.#context);
 
   #heading = html("h2", { id: "heading", tabindex: -1 }, "Value Delivered");
   #notice = new Notice(DELIVERED, this.#heading, () => void this.#watcher.poll());
@@ -120,7 +122,7 @@ class ValueDelivered extends HTMLElement {
         "section",
         { class: "feed", "aria-labelledby": "latest", keydown: (event) => this.#rows.moveFocus(event) },
         this.#linked.element,
-        html("div", { class: "top" }, this.#latest, this.#rows.search, this.#download.element),
+        html("div", { class: "top" }, this.#latest, this.#rows.search, this.#download.element, this.#documents.element),
         ...this.#rows.elements,
       ),
     ),
@@ -153,6 +155,7 @@ class ValueDelivered extends HTMLElement {
     this.#life = null;
     this.#rows.cancel();
     this.#download.forget();
+    this.#documents.forget();
   }
 
   /** @param {string} name @param {string | null} before @param {string | null} after */
@@ -222,6 +225,7 @@ class ValueDelivered extends HTMLElement {
   /** Forget everything about the user who was signed in. */
   #forget() {
     this.#context.keyNames.clear();
+    this.#documents.forget();
     for (const part of [this.#download, this.#watcher, this.#rows, this.#totals, this.#linked, this.#choice])
       part.forget();
   }
@@ -281,6 +285,7 @@ class ValueDelivered extends HTMLElement {
     const { isLast, name } = this.#choice.span;
     this.#latest.textContent = isLast ? "Latest outcomes" : `Recorded ${name}`;
     this.#download.render();
+    this.#documents.render();
     this.#choice.render(this.#api.has("totals") || this.#api.has("export"));
     this.#totals.render(isPolling);
     this.#rows.render();

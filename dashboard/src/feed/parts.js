@@ -1,3 +1,4 @@
+import { html } from "../shared/dom.js";
 import { Problem, request } from "../shared/request.js";
 import { isRetryable } from "./api.js";
 
@@ -5,7 +6,7 @@ const PART_TIMEOUT_MS = 120_000; // a part has some megabytes
 const PART_TRIES = 4;
 
 /** @param {number} seconds @param {AbortSignal} signal */
-const pause = (seconds, signal) =>
+export const pause = (seconds, signal) =>
   new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, seconds * 1000);
     signal.addEventListener("abort", () => {
@@ -24,28 +25,42 @@ export async function readParts(url, signal, reached) {
   /** @type {BlobPart[]} */
   const parts = ["\ufeff"]; // the BOM makes spreadsheets read UTF-8
   let owner;
+  for await (const { text } of readEach(url, "text/csv", signal)) {
+    const id = /^\w+,(\d+),/m.exec(text)?.[1]; // undefined for an empty part
+    owner ??= id;
+    if (id && id !== owner) throw new Problem("error", "Another user has signed in.");
+    parts.push(new Blob([text]));
+    // Lines are sorted by time, newest first, so the time in the last line shows the progress.
+    const time = Date.parse(/([^,]+),[^,]+,\w+,[^,]*\r\n$/.exec(text.slice(-300))?.[1] ?? "");
+    if (time) reached(time);
+  }
+  return new Blob(parts, { type: "text/csv" });
+}
+
+/** Save a file on the viewer's device. @param {Blob} file @param {string} name */
+export function save(file, name) {
+  const address = URL.createObjectURL(file);
+  html("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 60_000); // no event tells when it has been read
+}
+
+/** Read all parts of a file, one after the other. @param {URL} url @param {string} accept @param {AbortSignal} signal */
+export async function* readEach(url, accept, signal) {
   /** @type {string | null} */
   let cursor = null;
   do {
     if (cursor) url.searchParams.set("cursor", cursor);
-    const part = await readPart(url, signal);
-    const id = /^\w+,(\d+),/m.exec(part.text)?.[1]; // undefined for an empty part
-    owner ??= id;
-    if (id && id !== owner) throw new Problem("error", "Another user has signed in.");
-    parts.push(new Blob([part.text]));
+    const part = await readPart(url, accept, signal);
+    yield part;
     cursor = part.headers.get("next-cursor");
-    // Lines are sorted by time, newest first, so the time in the last line shows the progress.
-    const time = Date.parse(/([^,]+),[^,]+,\w+,[^,]*\r\n$/.exec(part.text.slice(-300))?.[1] ?? "");
-    if (time) reached(time);
   } while (cursor);
-  return new Blob(parts, { type: "text/csv" });
 }
 
-/** @param {URL} url @param {AbortSignal} signal */
-async function readPart(url, signal) {
+/** @param {URL} url @param {string} accept @param {AbortSignal} signal */
+async function readPart(url, accept, signal) {
   for (let tries = 1; ; tries += 1) {
     try {
-      const part = await request(url, signal, { headers: { accept: "text/csv" }, timeout: PART_TIMEOUT_MS });
+      const part = await request(url, signal, { headers: { accept }, timeout: PART_TIMEOUT_MS });
       if (part.problem) throw part.problem;
       return part;
     } catch (error) {

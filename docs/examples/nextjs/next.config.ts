@@ -8,6 +8,7 @@ const config: NextConfig = {
   rewrites: async () => [
     { source: "/api/outcomes/:path*", destination: `${api}/api/outcomes/:path*` },
     { source: "/api/keys/:path*", destination: `${api}/api/keys/:path*` }, // for <outcome-keys>
+    { source: "/api/statements/:path*", destination: `${api}/api/statements/:path*` },
   ],
 };
 

@@ -1,0 +1,243 @@
+import { announce, button, buttons, html } from "../shared/dom.js";
+import { asProblem, Problem, request } from "../shared/request.js";
+import { ask } from "./api.js";
+import { whole } from "./format.js";
+import { monthName, paper } from "./paper.js";
+import { pause, readEach, save } from "./parts.js";
+
+/** @import {Api} from "./api.js" */
+/** @import {RowContext} from "./row.js" */
+/** @typedef {{id: string, period: string, timezone: string, size: number, root: string}} Listed statement */
+
+const SETTLED_MS = 600_000; // as in the API: a month can be requested from ten minutes after its end
+const MONTH = /^\d{4}-\d\d$/;
+
+/** The zone of the page, or UTC if the server does not know it. */
+let timezone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+
+/** Return the last month that is over, like 2026-10. */
+function lastMonth() {
+  const now = new Intl.DateTimeFormat("sv-SE", { year: "numeric", month: "2-digit", timeZone: timezone });
+  const [year, month] = now
+    .format(Date.now() - SETTLED_MS)
+    .split("-")
+    .map(Number);
+  return new Date(Date.UTC(year, month - 2)).toISOString().slice(0, 7);
+}
+
+/** Explain to the owner why a statement could not be read. @param {Problem} problem @returns {string} */
+function refusal({ kind, status, message }) {
+  if (kind === "offline") return "You are offline.";
+  if (status === 403) return "This session may not read statements.";
+  return status === 404 ? "It does not exist any more." : message;
+}
+
+/** The signed statements of all months that are over, each to download and to print. */
+export class Statements {
+  #status = html("p", { class: "help", role: "status" });
+  #again = button("Try again", () => void this.#show());
+  #months = html("ol", { class: "months", role: "list" });
+  #fault = html("p", { class: "fault", role: "alert" });
+  element = html(
+    "section",
+    { class: "statements", "aria-labelledby": "statements" },
+    html("h3", { id: "statements" }, "Statements"),
+    html(
+      "p",
+      { class: "help" },
+      "One signed file for each month that is over. The signature proves what the platform said and when, not that it is true.",
+    ),
+    this.#months,
+    buttons(this.#status, this.#again),
+    this.#fault,
+  );
+  /** @type {AbortController | null} aborted when the list is closed */
+  #open = null;
+  /** @type {HTMLElement | null} the printed page, until it is printed */
+  #paper = null;
+
+  /** @param {HTMLButtonElement} opener @param {Api} api @param {RowContext} context */
+  constructor(opener, api, context) {
+    this.#opener = opener;
+    this.#api = api;
+    this.#context = context;
+  }
+  #opener;
+  #api;
+  #context;
+
+  toggle() {
+    if (this.#open) return this.close();
+    this.#opener.ariaExpanded = "true";
+    this.#opener.closest(".top")?.after(this.element);
+    void this.#show();
+  }
+
+  close() {
+    this.#open?.abort();
+    this.#open = null;
+    this.#opener.ariaExpanded = "false";
+    this.#months.replaceChildren();
+    this.element.remove();
+    this.#paper?.remove();
+  }
+
+  /** @param {string} path */
+  #url(path) {
+    return new URL(`statements${path}`, this.#api.url(""));
+  }
+
+  /**
+   * Do something until the list is closed, and show why if it fails.
+   * @param {string} failure
+   * @param {(signal: AbortSignal) => Promise<void>} work
+   */
+  async #try(failure, work) {
+    this.#open ??= new AbortController();
+    const { signal } = this.#open;
+    this.#fault.textContent = "";
+    try {
+      await work(signal);
+    } catch (error) {
+      if (signal.aborted) return true;
+      const problem = asProblem(error);
+      if (problem.kind === "signed-out") this.#context.signedOut(problem);
+      else this.#fault.textContent = `${failure} ${refusal(problem)}`;
+      return false;
+    }
+    return true;
+  }
+
+  async #show() {
+    this.#again.hidden = true;
+    announce(this.#status, "Loading…");
+    this.#again.hidden = await this.#try("The statements could not be loaded.", async (signal) => {
+      let listed = await this.#list(signal);
+      let words = "";
+      if (listed[0]?.period !== lastMonth()) {
+        words = await this.#make(signal);
+        listed = await this.#list(signal);
+      }
+      this.#months.replaceChildren(...listed.map((one) => this.#row(one)));
+      announce(this.#status, words || `Months of the time zone ${timezone}.`);
+    });
+    if (!this.#again.hidden) announce(this.#status, "");
+  }
+
+  /** Read the list of the months' statements, latest first. @param {AbortSignal} signal */
+  async #list(signal) {
+    /** @type {Listed[]} */
+    const found = [];
+    /** @type {string | null} */
+    let cursor = null;
+    do {
+      const url = this.#url("?limit=50");
+      if (cursor) url.searchParams.set("cursor", cursor);
+      const page = await ask(url, signal);
+      found.push(...page.statements);
+      cursor = page.next_cursor;
+    } while (cursor);
+    return found.filter((one) => one.timezone === timezone && MONTH.test(one.period));
+  }
+
+  /**
+   * Have the statement of the last month made, and with it all before it.
+   * @param {AbortSignal} signal
+   * @returns {Promise<string>} why there is none yet, or an empty text
+   */
+  async #make(signal) {
+    for (;;) {
+      const period = lastMonth();
+      const id = `${period}@${timezone}`;
+      try {
+        await ask(this.#url(""), signal, { body: { period, timezone }, key: id });
+        return "";
+      } catch (error) {
+        const { reason, retryAfter, details } = asProblem(error);
+        if (reason === "Invalid timezone" && timezone !== "UTC") timezone = "UTC";
+        else if (reason === "Not possible") {
+          const from = / from (\S+) on/.exec(details[0]?.message ?? "")?.[1];
+          const words = `${monthName(period)} will be ready at ${new Date(from ?? 0).toLocaleString()}.`;
+          return from ? words : "The first month is not over yet. Its statement will be listed here.";
+        } else if (reason !== "Still adding up") throw error;
+        else {
+          announce(this.#status, "Adding up your history, once…");
+          await pause(retryAfter || 1, signal);
+        }
+      }
+    }
+  }
+
+  /** @param {Listed} one */
+  #row(one) {
+    const month = monthName(one.period);
+    const path = `/${one.id.replaceAll("/", "~").replaceAll("+", ".")}`;
+    const file = `statement_${one.period}`;
+    /** @type {[label: string, name: string, failure: string, act: (signal: AbortSignal) => Promise<void>][]} */
+    const actions = [
+      [
+        "Download",
+        `Download the statement of ${month}`,
+        "Not downloaded.",
+        async (signal) => save(new Blob([await this.#text(one, path, signal)]), `${file}.json`),
+      ],
+      [
+        "Entries",
+        `Download the entries of ${month}`,
+        "Not downloaded.",
+        async (signal) => save(await this.#entries(one, path, signal), `${file}_entries.ndjson`),
+      ],
+      [
+        "Print",
+        `Print the statement of ${month}`,
+        "Not printed.",
+        async (signal) => this.#print(await this.#text(one, path, signal)),
+      ],
+    ];
+    let isBusy = false;
+    const all = actions.map(([label, name, failure, act]) => {
+      const made = button(
+        label,
+        async () => {
+          if (isBusy) return;
+          isBusy = true;
+          await this.#try(failure, act);
+          isBusy = false;
+        },
+        { "aria-label": name },
+      );
+      return made;
+    });
+    const size = `${whole.format(one.size)} ${one.size === 1 ? "entry" : "entries"}`;
+    return html("li", {}, html("strong", {}, month), html("span", { class: "count" }, size), buttons(...all));
+  }
+
+  /** Read a statement's text. @param {Listed} one @param {string} path @param {AbortSignal} signal */
+  async #text({ root }, path, signal) {
+    const { text, problem } = await request(this.#url(path), signal);
+    if (problem) throw problem;
+    if (!text.includes(`"root":"${root}"`)) throw new Problem("error", "Another user has signed in.");
+    return text;
+  }
+
+  /** Read a statement's entries. @param {Listed} one @param {string} path @param {AbortSignal} signal */
+  async #entries({ size }, path, signal) {
+    const parts = [];
+    let lines = 0;
+    for await (const { text } of readEach(this.#url(`${path}/entries`), "application/x-ndjson", signal)) {
+      parts.push(new Blob([text]));
+      lines += text.split("\n").length - 1;
+    }
+    if (lines !== size) throw new Problem("error", "The file was not complete.");
+    return new Blob(parts);
+  }
+
+  /** @param {string} text of a statement */
+  #print(text) {
+    this.#paper?.remove();
+    this.#paper = paper(JSON.parse(text), this.#context.agent);
+    this.#opener.closest(".card")?.append(this.#paper);
+    addEventListener("afterprint", () => this.#paper?.remove(), { once: true });
+    print();
+  }
+}

@@ -1,0 +1,202 @@
+"""The list of statements in the feed: its months, downloads, print, and errors."""
+
+import json
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from outcomes_client.statements import verify
+from playwright.sync_api import Locator, Page, Request, Route, expect
+
+from tests.dashboard.conftest import AXE_RULES, THEMES, FindFaults, Open, TakePicture, assert_fits
+from tests.dashboard.ledger import Ledger
+from tests.dashboard.recorded import Recorded
+
+pytestmark = pytest.mark.at_noon
+
+STATEMENTS = "**/api/statements**"
+CAPABILITIES = "totals, corrections, export, statements"
+TRUTH = "The signature proves what the platform said and when, not that it is true."
+MARCH = {"id": "2026-03@America/New_York", "period": "2026-03", "timezone": "America/New_York", "size": 1, "root": "e3"}
+
+
+def opener(page: Page) -> Locator:
+    return page.get_by_role("button", name="Statements")
+
+
+def panel(page: Page) -> Locator:
+    return page.get_by_role("region", name="Statements")
+
+
+def download(page: Page, name: str) -> tuple[str, bytes]:
+    with page.expect_download() as got:
+        panel(page).get_by_role("button", name=name).click()
+    return got.value.suggested_filename, Path(got.value.path()).read_bytes()
+
+
+def test_each_month_since_the_first_outcome_has_a_statement(
+    open_feed: Open, page: Page, ledger: Ledger, find_faults: FindFaults, take_picture: TakePicture
+) -> None:
+    for month in (1, 3):
+        ledger.record(
+            f"Renewed in {month}", created_at=datetime(2026, month, 31, 17, tzinfo=UTC), agent_id=7, value_usd=5
+        )
+    # It was recorded in March, in New York.
+    ledger.record("Late", created_at=datetime(2026, 4, 1, 3, 59, tzinfo=UTC), value_usd=2)
+    asked: list[Request] = []
+    page.on("request", lambda request: asked.append(request) if "/api/statements" in request.url else None)
+    open_feed(agent_names='{"7": "Ava"}')
+    expect(page.locator(".rows li")).to_have_count(3)
+    assert asked == []
+    opener(page).click()
+    months = panel(page).get_by_role("listitem")
+    expect(months.locator("strong")).to_have_text(["March 2026", "February 2026", "January 2026"])
+    expect(months.locator(".count")).to_have_text(["2 entries", "0 entries", "1 entry"])
+    expect(panel(page)).to_contain_text(TRUTH)
+    expect(panel(page).get_by_role("status")).to_have_text("Months of the time zone America/New_York.")
+
+    name, statement = download(page, "Download the statement of March 2026")
+    assert name == "statement_2026-03.json"
+    name, entries = download(page, "Download the entries of March 2026")
+    assert name == "statement_2026-03_entries.ndjson"
+    _, february = download(page, "Download the statement of February 2026")
+    keys = httpx.get(f"{ledger.url}/.well-known/outcomes-keys.json").content
+    verified = verify(statement, keys=keys, entries=entries, previous=february)
+    assert verified.head["id"] == MARCH["id"]
+
+    page.evaluate("print = () => window.printed = true")
+    panel(page).get_by_role("button", name="Print the statement of March 2026").click()
+    sheet = page.locator(".sheet")
+    expect(sheet).to_have_count(1)
+    expect(sheet).to_be_hidden()
+    page.emulate_media(media="print")
+    for said in (
+        "Statement of March 2026",
+        "March 1 \u2013 31, 2026, America/New_York",
+        "2 outcomes, $7.00",
+        "Task complete",
+        "Ava",
+        "No agent",
+        json.loads(statement)["root"],
+        TRUTH,
+    ):
+        expect(sheet).to_contain_text(said)
+    assert f'"kid":"{sheet.locator("div", has_text="Key").locator("dd").inner_text()}"' in keys.decode().replace(
+        " ", ""
+    )
+    expect(page.locator(".feed")).to_be_hidden()
+    take_picture("statement-print", full_page=True)
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(sheet).to_have_count(0)
+    page.emulate_media(media="screen")
+
+    for theme in THEMES:
+        page.emulate_media(color_scheme=theme)
+        assert find_faults("value-delivered", rules=AXE_RULES[theme]) == []
+        take_picture(f"statements-{theme}", full_page=True)
+    page.set_viewport_size({"width": 320, "height": 900})
+    assert_fits(page, "value-delivered")
+    take_picture("statements-320", full_page=True)
+    made = len([request for request in asked if request.method == "POST"])
+    opener(page).click()
+    expect(panel(page)).to_have_count(0)
+    opener(page).click()
+    expect(months).to_have_count(3)
+    assert len([request for request in asked if request.method == "POST"]) == made == 1
+
+
+def answers(page: Page, *planned: tuple[int, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Answer requests for a statement as planned, and all others with what is listed. Return what is listed."""
+    listed: list[dict[str, Any]] = []
+    plan = [*planned]
+
+    def answer(route: Route) -> None:
+        if route.request.method == "GET":
+            route.fulfill(json={"statements": listed, "next_cursor": None})
+        elif plan:
+            status, body = plan.pop(0)
+            route.fulfill(status=status, json=body, headers={"Retry-After": "0"})
+        else:
+            listed.append(MARCH)
+            route.fulfill(json={})
+
+    page.unroute(STATEMENTS)
+    page.route(STATEMENTS, answer)
+    return listed
+
+
+def fulfill(answer: dict[str, Any], route: Route) -> None:
+    route.fulfill(**answer)
+
+
+def not_possible(message: str) -> tuple[int, dict[str, Any]]:
+    return 409, {"error": "Not possible", "details": [{"field": "period", "message": message}]}
+
+
+def test_a_list_that_is_not_complete_says_why(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    recorded.capabilities = CAPABILITIES
+    recorded.has("Work")
+    open_feed()
+    too_early = not_possible("can be requested from 2026-04-01T04:10:00.000Z on")
+    fault = panel(page).locator(".fault")
+    says = panel(page).get_by_role("status")
+    failed = "The statements could not be loaded. "
+    cases: list[tuple[tuple[int, dict[str, Any]], str, str, int]] = [
+        (too_early, "March 2026 will be ready at 4/1/2026, 12:10:00 AM.", "", 0),
+        (not_possible("is before the first entry"), "The first month is not over yet.", "", 0),
+        ((503, {"error": "Still adding up"}), "Months of the time zone America/New_York.", "", 1),
+        ((403, {"error": "Forbidden"}), "", f"{failed}This session may not read statements.", 0),
+        ((500, {"error": "Failed to make or read a statement"}), "", f"{failed}The server answered 500.", 0),
+    ]
+    for answer, status, alert, count in cases:
+        answers(page, answer)
+        opener(page).click()
+        expect(says).to_contain_text(status) if status else expect(says).to_have_text("")
+        expect(fault).to_have_text(alert)
+        expect(panel(page).get_by_role("listitem")).to_have_count(count)
+        if alert:
+            panel(page).get_by_role("button", name="Try again").click()
+            expect(panel(page).get_by_role("listitem")).to_have_count(1)
+        opener(page).click()
+    page.context.set_offline(True)
+    page.unroute(STATEMENTS)
+    opener(page).click()
+    expect(fault).to_have_text(f"{failed}You are offline.")
+
+
+FAILURES: list[tuple[str, dict[str, Any], str]] = [
+    ("Download", {"status": 404, "json": {"error": "Not found"}}, "Not downloaded. It does not exist any more."),
+    ("Download", {"body": '{"root":"of another user"}'}, "Not downloaded. Another user has signed in."),
+    ("Download the entries", {"body": "{}\n{}\n"}, "Not downloaded. The file was not complete."),
+    ("Print", {"status": 500, "json": {"error": "No"}}, "Not printed. The server answered 500."),
+]
+
+
+def test_a_statement_that_cannot_be_read_says_why(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    recorded.capabilities = CAPABILITIES
+    recorded.has("Work")
+    answers(page)
+    open_feed()
+    opener(page).click()
+    for name, answer, alert in FAILURES:
+        page.route("**/api/statements/**", partial(fulfill, answer))
+        panel(page).get_by_role("button", name=f"{name} ").first.click()
+        expect(panel(page).locator(".fault")).to_have_text(alert)
+    page.route("**/api/statements/**", lambda route: route.fulfill(status=401, json={"error": "Unauthorized"}))
+    panel(page).get_by_role("button", name="Print").click()
+    expect(page.locator(".card")).to_have_attribute("data-state", "signed-out")
+    expect(panel(page)).to_have_count(0)
+
+
+@pytest.mark.parametrize("capabilities", [None, "totals, corrections, export"])
+def test_without_the_capability_there_are_no_statements(
+    open_feed: Open, page: Page, recorded: Recorded, capabilities: str | None
+) -> None:
+    recorded.capabilities = capabilities
+    recorded.has("Work")
+    open_feed()
+    expect(page.get_by_role("button", name="Download")).to_be_visible()
+    expect(opener(page)).to_be_hidden()
