@@ -83,9 +83,10 @@ test: install .tools/sam/installed $(npm) $(npm_client) $(npm_viewer) ## run eve
 # `make test` tries a hundred seeds. A failure prints its seed and its schedule; SEED=... repeats it.
 soak: export SEEDS ?= 5000
 soak: export SEED := $(SEED)
-soak: install ## try thousands of schedules of concurrent callers, with faults and late writes (SEEDS=5000, or SEED=4711 for one), and 10,000 tamperings with statements
+soak: install ## try thousands of schedules of concurrent callers, with faults and late writes (SEEDS=5000, or SEED=4711 for one), 10,000 tamperings with statements, and 20,000 sequences of puts and reports of costs
 	@$(bin)/python -m pytest --numprocesses 2 --dist worksteal --show-capture=no -k in_any_order tests/sequences/test_any_order.py
 	@TAMPERINGS=10000 $(bin)/python -m pytest --numprocesses 2 tests/statements/test_tampering.py
+	@SEQUENCES=20000 $(bin)/python -m pytest --numprocesses 0 tests/sequences/test_any_costs.py
 
 # These tests are not in make test, because installing and building Next.js takes longer than hundreds of tests. Each
 # test file has its own process.

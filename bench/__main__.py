@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.command import command_start
+from bench.costs import costs, looks
 from bench.growth import list_growth
 from bench.laptop import laptop_growth
 from bench.measure import (
@@ -109,6 +110,7 @@ def main() -> int:
     open_feed(report)
     command_start(report, runs=3 if short else 21)
     statements(report, runs=3 if short else 7)
+    costs(report, looks())
     verify(report, runs=3 if short else 7)
     units(report)
     machine = "; ".join(f"{name} {value}" for name, value in versions().items())

@@ -46,6 +46,7 @@ DEFAULT_DAYS = 30
 MAX_YEARS = 10  # maximum length of a summary's period, in local years
 MAX_BUCKETS = 366  # maximum number of days, weeks or months in a summary
 MAX_AGENTS = 100  # maximum number of agents that a summary lists; "no agent" counts as one
+MAX_AGENTS_WITH_COST = 10_000  # maximum number of agents that a report of costs lists
 MAX_RECENT = 200  # maximum number of ids of the latest outcomes with a summary; the feed reads as many at once
 MIN_FRESH_SECONDS, MAX_FRESH_SECONDS = 5, 120
 

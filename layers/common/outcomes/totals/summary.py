@@ -12,6 +12,10 @@ from outcomes.contract.period import Period
 from outcomes.contract.status import STANDING
 from outcomes.contract.sums import ALL_AGENTS, ALL_TYPES, TALLIES, Cell, Sum, Sums, Tallies, of_statuses
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from outcomes.contract.cost_report import CostReport
+
 _ANY_DAY = "1970-01-01"
 
 
@@ -88,32 +92,44 @@ class Summary:
     def _of_all_agents(self) -> list[tuple[Cell, Tallies]]:
         return [(cell, tallies) for cell, tallies in self.sums.by_cell.items() if cell.agent_id == ALL_AGENTS]
 
-    def response(self, previous: "Summary | None" = None, recent: str = "") -> str:
-        """Return the contract's JSON. previous: the summary to compare with. recent: JSON of the latest outcomes."""
+    def response(self, previous: "Summary | None" = None, recent: str = "", costs: "CostReport | None" = None) -> str:
+        """Return the contract's JSON.
+
+        previous: the summary to compare with. recent: JSON of the latest outcomes. costs: what the agents cost.
+        """
         by_type: defaultdict[str, Sum] = defaultdict(Sum)
         for cell, (standing, *_) in self._of_all_agents():
             by_type[cell.outcome_type].add(standing.count, standing.value)
         types = sorted(_present(by_type), key=lambda entry: (*entry[1].rank, entry[0]))
-        agents, others = self._agents()
+        agents, others = self._agents(costs)
         counting, *apart = zip(TALLIES, self.totals, strict=True)
         response = (
             f"{{{_range(self.period)}"
             f',"timezone":{compact(self.period.timezone)},{_members(counting[1])}'
+            f"{costs.of_all(counting[1]) if costs else ''}"
             f"{''.join([f',"{name}":{{{_members(sum_)}}}' for name, sum_ in apart])}"
             f',"by_type":{_list("outcome_type", types)}'
-            f',"by_agent":{_list("agent_id", agents)}{_others(others)}'
+            f',"by_agent":{_list("agent_id", agents, costs.of_agent if costs else _no_more)}{_others(others, costs)}'
             f',"by_{self.period.by}":{_list("date", self._by_bucket())}'
         )
         if previous:
             response += f',"previous":{{{_range(previous.period)},{_members(previous.totals[0])}}}'
         return response + (f',"recent":{recent}' if recent else "") + "}"
 
-    def _agents(self) -> tuple[list[tuple[int | None, Sum]], list[tuple[int | None, Sum]]]:
-        """Return the agents to list, always including "no agent", and all other agents."""
+    def _agents(self, costs: "CostReport | None") -> tuple[list[tuple[int | None, Sum]], list[tuple[int | None, Sum]]]:
+        """Return the agents to list, always including "no agent", and all other agents.
+
+        costs: adds the agents that have costs but no outcomes, those with the highest costs first.
+        """
         by_agent = {
             cell.agent_id: sums[0] for cell, sums in self.sums.by_cell.items() if cell.outcome_type == ALL_TYPES
         }
-        agents = sorted(_present(by_agent), key=lambda entry: (*entry[1].rank, entry[0] is None, entry[0]))
+        sums = dict(_present(by_agent))
+        only_costs = {agent: -cost for agent, cost in costs.by_agent.items() if agent not in sums} if costs else {}
+        agents = sorted(
+            (sums | {agent: Sum() for agent in only_costs}).items(),
+            key=lambda entry: (*entry[1].rank, only_costs.get(entry[0], 0), entry[0] is None, entry[0]),
+        )
         told, others = agents[:MAX_AGENTS], agents[MAX_AGENTS:]
         for entry in others:
             if entry[0] is None:
@@ -143,12 +159,22 @@ def _members(sum_: Sum) -> str:
     return f'"count":{sum_.count},"value_usd":{sum_.exact:f}'
 
 
-def _others(agents: list[tuple[int | None, Sum]]) -> str:
+def _others(agents: list[tuple[int | None, Sum]], costs: "CostReport | None") -> str:
+    if not agents:
+        return ""
     together = Sum()
     for _, sum_ in agents:
         together.add(sum_.count, sum_.value)
-    return f',"other_agents":{{"agents":{len(agents)},{_members(together)}}}' if agents else ""
+    cost = costs.of_agents([agent for agent, _ in agents]) if costs else ""
+    return f',"other_agents":{{"agents":{len(agents)},{_members(together)}{cost}}}'
 
 
-def _list(name: str, sums: Iterable[tuple[str | int | None, Sum]]) -> str:
-    return "[" + ",".join([f'{{"{name}":{compact(key)},{_members(sum_)}}}' for key, sum_ in sums]) + "]"
+def _no_more(_key: object, _sum: Sum) -> str:
+    return ""
+
+
+def _list[Key](name: str, sums: Iterable[tuple[Key, Sum]], also: Callable[[Key, Sum], str] = _no_more) -> str:
+    """Return a JSON array. also: returns further JSON members of each object."""
+    return (
+        "[" + ",".join([f'{{"{name}":{compact(key)},{_members(sum_)}{also(key, sum_)}}}' for key, sum_ in sums]) + "]"
+    )

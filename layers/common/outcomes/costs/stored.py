@@ -1,0 +1,180 @@
+"""Read a user's costs of a period, and store the sums of months that can be read with less.
+
+A month's row (see `table`) gets these attributes:
+
+sums        B, sums by day, source and agent, see `totals.codec`. In place of an outcome type they have `$openai`, as a
+            source may begin with a digit. A day that is known to have no lines has a cell with the agent ALL_AGENTS.
+rules       S, the version of the codec; sums with another version are ignored
+restated    M, `2026-09-30#openai` to the instant at which this day was restated
+"""
+
+import time
+from binascii import a2b_base64, b2a_base64
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from itertools import groupby
+from typing import Any
+
+from outcomes.aws.errors import ConditionFailed, Unavailable
+from outcomes.aws.paced_reads import PacedReads
+from outcomes.aws.services import DynamoDB, Item
+from outcomes.contract.cost_report import CostReport, SourceDay
+from outcomes.contract.costs import days_ago, last_day
+from outcomes.contract.limits import FOLD_AFTER_DAYS
+from outcomes.contract.sums import ALL_AGENTS, EXACT, Cell, Sums
+from outcomes.costs.table import CostVersion, row_key
+from outcomes.errors import Busy, StillAddingUp
+from outcomes.totals import codec
+
+READ_SECONDS = 14.0
+"""Seconds of a request after which no page is read. Together with the 12 s of a call, this is below the functions'
+timeout."""
+STORE_SECONDS = 4.0  # maximum time for a call that stores a month's sums; it has only one attempt
+
+LINES_WORTH_SUMS = 100
+"""A month's sums are stored if the month has at least this many lines, which take two read units or more."""
+
+_MONTH = len("2026-04")
+
+
+class StoredCosts:
+    """table: the name of the table of costs."""
+
+    def __init__(self, table: str, dynamodb: DynamoDB) -> None:
+        self.table = table
+        self.dynamodb = dynamodb
+
+    def add_to(self, report: CostReport, user_id: int | None, began: float) -> float:
+        """Add a user's costs to a report. Return the read units that this took.
+
+        user_id: None for no user, who has no costs. began: when the request began, on `time.monotonic`.
+        Raises StillAddingUp if there is too much to read in time, also because the table is throttled. The next call
+        has less to read, because the sums of the first months are stored.
+        """
+        reads = PacedReads(self.dynamodb, began + READ_SECONDS, StillAddingUp)
+        if report.days and user_id is not None:
+            for day in _Look(self.table, reads, user_id, report.days).days():
+                report.add(day)
+        return reads.read_units
+
+
+class _Look:
+    """The reads of one report."""
+
+    def __init__(self, table: str, reads: PacedReads, user_id: int, dates: list[str]) -> None:
+        self.table = table
+        self.reads = reads
+        self.user_id = user_id
+        self.first, self.last = dates[0], dates[-1]
+        self.months = [*dict.fromkeys(date[:_MONTH] for date in dates)]
+        # The months whose sums may be stored. Each of them is read completely.
+        self.over = [month for month in self.months if days_ago(last_day(month)) >= FOLD_AFTER_DAYS]
+        self.rows: dict[str, Item] = {}
+        self.may_store = True
+
+    def days(self) -> Iterator[SourceDay]:
+        """Yield the days of each source, also further days of a month whose sums may be stored."""
+        over = self.over
+        for row in self._query(f"month#{over[0]}", f"month#{over[-1]}") if over else ():
+            self.rows[row["day_source"]["S"].removeprefix("month#")] = row
+        stored = {month: days for month, row in self.rows.items() if (days := _read_sums(row)) is not None}
+        for is_stored, together in groupby(self.months, stored.__contains__):
+            if is_stored:
+                for month in together:
+                    yield from stored[month]
+            else:
+                yield from self._read([*together])
+
+    def _read(self, months: list[str]) -> Iterator[SourceDay]:
+        """Yield the days of months that follow each other, and store sums of those that are over."""
+        first = f"{months[0]}-01" if months[0] in self.over else max(self.first, f"{months[0]}-01")
+        last = last_day(months[-1]) if months[-1] in self.over else min(self.last, last_day(months[-1]))
+        for month, together in groupby(self._query(first, f"{last}~"), lambda row: row["day_source"]["S"][:_MONTH]):
+            versions = [(row["day_source"]["S"], CostVersion.of(row)) for row in together]
+            days = [_source_day(key, version) for key, version in versions if version.lines is not None]
+            yield from days
+            lines = sum(len(version.lines or ()) for _, version in versions)
+            if lines >= LINES_WORTH_SUMS and self.may_store and month in self.over:
+                self._store(month, days)
+
+    def _query(self, first: str, last: str) -> Iterator[Item]:
+        """Yield the user's rows from `first` to `last`."""
+        query: dict[str, Any] = {
+            "TableName": self.table,
+            "ConsistentRead": True,
+            "KeyConditionExpression": "user_id = :user AND day_source BETWEEN :first AND :last",
+            "ExpressionAttributeValues": {
+                ":user": {"S": str(self.user_id)},
+                ":first": {"S": first},
+                ":last": {"S": last},
+            },
+            "ReturnConsumedCapacity": "TOTAL",
+        }
+        while True:
+            page = self.reads.call(query)
+            yield from page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return
+            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def _store(self, month: str, days: list[SourceDay]) -> None:
+        """Store a month's sums, unless a day has changed since the month's row was read."""
+        parts = codec.write(_sums(days))
+        if len(parts) > 1:  # the sums would not fit into a row
+            return
+        changes = self.rows.get(month, {}).get("changes")
+        restated = {f"{day.date}#{day.source}": {"S": day.restated_at} for day in days if day.restated_at}
+        values = {":sums": {"B": b2a_base64(parts[0], newline=False).decode()}, ":restated": {"M": restated}}
+        values |= {":rules": {"S": codec.rules()}} | ({":changes": changes} if changes else {})
+        update = {
+            "TableName": self.table,
+            "Key": row_key(self.user_id, f"month#{month}"),
+            "UpdateExpression": "SET sums = :sums, rules = :rules, restated = :restated",
+            "ConditionExpression": "changes = :changes" if changes else "attribute_not_exists(changes)",
+            "ExpressionAttributeValues": values,
+        }
+        until = time.monotonic() + STORE_SECONDS
+        try:
+            self.reads.dynamodb.call("UpdateItem", update, attempts=1, until=until)
+        except ConditionFailed:
+            pass  # a day was put or deleted meanwhile
+        except (Busy, Unavailable):
+            self.may_store = False  # the answer is correct even if storing fails
+
+
+def _source_day(key: str, version: CostVersion) -> SourceDay:
+    date, _, source = key.partition("#")
+    by_agent: dict[int | None, Decimal] = {}
+    for line in version.lines or ():
+        by_agent[line.agent_id] = EXACT.add(by_agent.get(line.agent_id, Decimal(0)), line.cost_usd)
+    is_restated = version.version > 1 and version.put_at[: len(date)] > date
+    return SourceDay(date, source, by_agent, version.put_at if is_restated else None)
+
+
+def _sums(days: Iterable[SourceDay]) -> Sums:
+    sums = Sums()
+    for day in days:
+        for agent, cost in (day.by_agent or {ALL_AGENTS: Decimal(0)}).items():
+            sums.of(Cell(day.date, f"${day.source}", agent))[0].add(1, cost)
+    return sums
+
+
+def _read_sums(row: Item) -> list[SourceDay] | None:
+    """Return the days of a month's stored sums. Return None if there are none, or they cannot be read."""
+    if "sums" not in row or row["rules"]["S"] != codec.rules():
+        return None
+    sums = Sums()
+    try:
+        codec.read(a2b_base64(row["sums"]["B"]), sums)
+    except codec.Damaged:
+        return None
+    restated = row["restated"]["M"]
+    days: dict[tuple[str, str], dict[int | None, Decimal]] = defaultdict(dict)
+    for (date, name, agent), (sum_, *_) in sums.by_cell.items():
+        if sum_.count:
+            days[date, name.removeprefix("$")] |= {} if agent == ALL_AGENTS else {agent: sum_.value}
+    return [
+        SourceDay(date, source, by_agent, restated.get(f"{date}#{source}", {}).get("S"))
+        for (date, source), by_agent in days.items()
+    ]

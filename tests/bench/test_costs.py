@@ -1,0 +1,13 @@
+"""The bench of reports of costs, and its bars (limits)."""
+
+from bench.costs import costs, looks
+from bench.report import Report
+
+
+def test_only_the_first_report_of_a_year_reads_all_days_and_each_bar_is_met() -> None:
+    units = looks()
+    assert units["the first"] > 4 * units["the next"]
+    assert units["the next"] < units["after a day was restated"] < units["the next"] + 15
+    report = Report()
+    costs(report, units)
+    assert (len(report.bars), report.is_missed) == (2, False)

@@ -1,0 +1,160 @@
+"""After any sequence of puts, deletes and reports, also concurrent ones, a report of costs equals a simple model."""
+
+import os
+import random
+import time
+from collections import defaultdict
+from datetime import date, timedelta
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import pytest
+from outcomes.aws.services import DynamoDB
+from outcomes.contract import instants, json_text
+from outcomes.contract.caller import Caller
+from outcomes.contract.cost_report import CostReport
+from outcomes.contract.costs import CostLine, Preconditions
+from outcomes.contract.period import Period
+from outcomes.costs import stored
+from outcomes.costs.days import CostDays
+from outcomes.costs.table import CostDay
+
+from bench.costs import DAY, CostsInMemory
+
+SEQUENCES = int(os.environ.get("SEQUENCES", "1000"))
+STEPS = 10
+AMOUNTS = ("0", "9.8", "9.80", "-3.1", "1e-130", "999999999999999", "-0.00000000000000000000000000000000000001", "37")
+SOURCES = ("openai", "0x", "a-_1")
+AGENTS = (None, 7, 9, 2**53 - 1)
+DATES = [(date(2026, 8, 20) + timedelta(days)).isoformat() for days in range(110)]
+BEGINS = {day: instants.read(f"{day}T00:00:00Z") for day in DATES}
+USER = Caller(session_user=42)
+
+
+class Model(NamedTuple):
+    """What was put for each day and source. restated: when a day was put again after it was over."""
+
+    days: dict[tuple[str, str], list[tuple[int | None, Fraction]]]
+    versions: dict[tuple[str, str], int]
+    restated: dict[tuple[str, str], int]
+
+    def report(self, since: int, until: int, agent: int | str | None, now: int) -> dict[str, Any]:
+        dates = [day for day, begin in BEGINS.items() if since <= begin < until]
+        found = {key: lines for key, lines in self.days.items() if key[0] in dates}
+        by_agent: defaultdict[int | None, Fraction] = defaultdict(Fraction)
+        by_day: defaultdict[str, Fraction] = defaultdict(Fraction)
+        by_source: defaultdict[str, Fraction] = defaultdict(Fraction)
+        for (day, source), lines in found.items():
+            for agent_id, cost in lines:
+                if agent is None or agent == ("none" if agent_id is None else agent_id):
+                    by_agent[agent_id] += cost
+                    by_day[day] += cost
+                    by_source[source] += cost
+        known = {source: sorted(day for day, each in found if each == source) for _, source in found}
+        rows = []
+        for day in dates:
+            sources = sorted(source for source, days in known.items() if day in days)
+            row = {"date": day, "cost_usd": by_day[day] if sources else None, "sources": sources}
+            restated = [self.restated[day, each] for each in sources if self.restated.get((day, each), 0) > now - DAY]
+            rows.append(row | ({"restated_at": instants.text(max(restated))} if restated else {}))
+        return {
+            "from": instants.text(since),
+            "to": instants.text(until),
+            "days": "UTC",
+            "cost_usd": sum(by_day.values()) if known else None,
+            "by_agent": [
+                {"agent_id": agent_id, "cost_usd": cost}
+                for agent_id, cost in sorted(
+                    by_agent.items(), key=lambda each: (-each[1], 2**60 if each[0] is None else each[0])
+                )
+            ],
+            "by_day": rows,
+            "by_source": [
+                {
+                    "source": source,
+                    "cost_usd": by_source[source],
+                    "known_days": len(days),
+                    "gaps": [day for day in dates if days[0] < day < days[-1] and day not in days],
+                }
+                for source, days in sorted(known.items())
+            ],
+            "known_days": len({day for day, _ in found}),
+            "of_days": len(dates),
+        }
+
+
+class Sequence:
+    def __init__(self, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.seed = seed
+        self.random = random.Random(seed)  # noqa: S311 - a failure must be repeatable
+        self.model = Model({}, {}, {})
+        self.now = instants.read("2026-11-28T00:30:00Z")
+        self.table = CostsInMemory(self.random.choice([1, 2, 5, 1000]))
+        monkeypatch.setattr(DynamoDB, "call", lambda _self, *request, **how: self.table.call(*request, **how))
+        monkeypatch.setattr(instants, "now", lambda: self.now)
+        self.writes = CostDays("costs")
+        self.reads = stored.StoredCosts("costs", self.writes.dynamodb)
+
+    def put(self, month: str | None = None) -> None:
+        """Put or delete the lines of a day."""
+        day = f"{month}-{self.random.randint(1, 28):02d}" if month else self.date()
+        key = day, self.random.choice(SOURCES)
+        is_deleted = self.random.random() < 0.2
+        if is_deleted and key not in self.model.versions:
+            return
+        drawn = {
+            (self.random.choice(AGENTS), self.random.choice(["", "gpt-5"])): self.random.choice(AMOUNTS)
+            for _ in range(self.random.choice([0, 1, 3]))
+        }
+        made = [CostLine(json_text.read(cost), agent, label=label or None) for (agent, label), cost in drawn.items()]
+        lines = None if is_deleted else tuple(sorted(made, key=lambda line: line.key))
+        version = self.writes.put(CostDay(42, *key), lines, USER, Preconditions())
+        if version > self.model.versions.get(key, 0) > 0 and instants.text(self.now)[:10] > day:
+            self.model.restated[key] = self.now
+        self.model.versions[key] = version
+        self.model.days[key] = [(line.agent_id, Fraction(line.cost_usd)) for line in made]
+        if is_deleted:
+            del self.model.days[key]
+
+    def date(self) -> str:
+        return DATES[self.random.choice([*range(0, 100, 9), 12, 13, 41, 42, 43])]
+
+    def look(self) -> None:
+        since, until = sorted(BEGINS[self.date()] + self.random.choice([0, 0, -1, 1, DAY // 4]) for _ in range(2))
+        agent: Any = self.random.choice([None, None, 7, 9, "none"])
+        report = CostReport(Period(since, until, "UTC", "day", []), agent)
+        if self.random.random() < 0.3:
+            self.table.before_storing = lambda month: self.put(month)
+        expected = self.model.report(since, until, agent, self.now)
+        self.reads.add_to(report, 42, time.monotonic())
+        self.table.before_storing = lambda _month: None
+        answer = json_text.read(report.response())
+        assert exact(answer) == expected, f"seed {self.seed}"
+
+    def pass_time(self) -> None:
+        self.now += self.random.choice([1, DAY // 2, DAY, 8 * DAY, 31 * DAY])
+
+
+def exact(answer: Any) -> Any:
+    """Replace the numbers of an answer with fractions."""
+    match answer:
+        case dict():
+            return {name: exact(value) for name, value in answer.items()}
+        case list():
+            return [exact(each) for each in answer]
+        case str() | None:
+            return answer
+    return Fraction(answer)
+
+
+def test_a_report_equals_the_model_after_any_sequence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored, "LINES_WORTH_SUMS", 1)
+    stored_sums = 0
+    for seed in range(SEQUENCES):
+        sequence = Sequence(seed, monkeypatch)
+        steps = [sequence.put] * 5 + [sequence.look] * 4 + [sequence.pass_time]
+        for _ in range(STEPS):
+            sequence.random.choice(steps)()
+        sequence.look()
+        stored_sums += sequence.table.stored
+    assert stored_sums > SEQUENCES / 2
