@@ -35,11 +35,11 @@ from bench.measure import (
     warm,
     workers,
 )
-from bench.open_feed import open_feed
+from bench.open_feed import DOLLARS, open_feed
 from bench.outcome import AGENT_KEY, API_KEY, OUTCOME, USER_ID, cookie, request, stored
 from bench.recovery import recovery
 from bench.report import Report
-from bench.statements import statements
+from bench.statements import ENTRIES, statements
 from bench.storage import TRANSACTION, item_bytes, read_units, write_units
 from bench.stub import ITEMS
 from bench.totals import totals_growth
@@ -97,9 +97,9 @@ def main() -> int:
     short = parser.parse_args().short
     report = Report()
     with stub() as service:
-        start(report, service, runs=3 if short else 21)
-        cold_calls(report, service, runs=2 if short else 15)
-        warm_calls(report, service, rounds=5 if short else 31, times=20 if short else 100)
+        start(report, service, runs=1 if short else 21)
+        cold_calls(report, service, runs=1 if short else 15)
+        warm_calls(report, service, rounds=3 if short else 31, times=20 if short else 100)
         dynamodb_calls(report, service)
         batch_growth(report, service, rounds=3 if short else 15)
     list_growth(report, sizes=[100, 1000] if short else [100, 1000, 10_000])
@@ -107,11 +107,11 @@ def main() -> int:
     recovery(report, clients=10 if short else 200)
     laptop_growth(report, short)
     feed_delay(report, short)
-    open_feed(report)
-    command_start(report, runs=3 if short else 21)
-    statements(report, runs=3 if short else 7)
+    open_feed(report, rates=[20] if short else DOLLARS)
+    command_start(report, runs=1 if short else 21)
+    statements(report, runs=1 if short else 7, entries=1_000 if short else ENTRIES)
     costs(report, looks())
-    verify(report, runs=3 if short else 7)
+    verify(report, runs=1 if short else 7)
     units(report)
     machine = "; ".join(f"{name} {value}" for name, value in versions().items())
     report.text(f"## Measured on\n\n{datetime.now(UTC):%Y-%m-%d}; {machine}\n\nCommit: `{commit()}`")
@@ -293,7 +293,7 @@ def batch_growth(report: Report, service: Stub, rounds: int) -> None:
 
 def feed_delay(report: Report, short: bool) -> None:
     report.text('## From record to the screen of a feed with `refresh="1"`: `python -m bench.feed`')
-    report.text(printed("bench.feed", *(["5"] if short else [])))
+    report.text(printed("bench.feed", *(["--short"] if short else [])))
 
 
 def printed(module: str, *arguments: str) -> str:

@@ -1,10 +1,10 @@
-"""python -m bench.feed [COUNT]: measure the delay from record to screen, and the work of a feed with many rows.
+"""python -m bench.feed [--short]: measure the delay from record to screen, and the work of a feed with many rows.
 
 The delay is wall time from the API's answer to the frame that shows the outcome, with a local stack, this machine's
 Chromium and refresh="1". Outcomes are recorded at times spread evenly between two refreshes.
 
 "Load more" is measured in processor time of the page's main thread, over a list that the bench answers itself.
-RESULTS.md contains the output.
+RESULTS.md contains the output. --short makes few measurements.
 """
 
 import argparse
@@ -25,7 +25,6 @@ from bench.outcome import API_KEY
 from local.environment import forget_real_aws
 from local.stack import DEMO_USER
 
-COUNT = 60
 BETWEEN_REFRESHES = 1.0
 BEFORE = 0.3
 """Seconds after a refresh in which nothing is recorded, so that the totals of the refresh arrive first."""
@@ -40,34 +39,34 @@ WATCH = """
       window.shown[textContent] ??= performance.timeOrigin + performance.now();
   })).observe(rows, { childList: true });
 """
-SHOWN = """title => new Promise(done => {
+SHOWN = """title => new Promise((done, fail) => {
+  setTimeout(() => fail(new Error(`"${title}" is not shown`)), 30_000);
   const look = () => title in window.shown ? done(window.shown[title]) : requestAnimationFrame(look);
   look();
 })"""
 
 
 BEGAN = datetime.now(UTC)
-ROWS = 2_000
 PAGE_ROWS = 20
 MOST_ELEMENTS = 26_000
 MOST_GROWTH = 1.3
-"""Bars at ROWS rows: elements in the feed, and the processor time of "Load more" over that of the first."""
+"""Bars at the most rows: elements in the feed, and the processor time of "Load more" over that of the first."""
 # The promise resolves when the second frame after the new rows is drawn.
-LOAD_MORE = """() => new Promise(done => {
+LOAD_MORE = """() => new Promise((done, fail) => {
+  setTimeout(() => fail(new Error("Load more shows no new rows")), 30_000);
   const root = document.querySelector("value-delivered").shadowRoot;
   const drawn = () => requestAnimationFrame(() => requestAnimationFrame(done));
   new MutationObserver((_, observer) => { observer.disconnect(); drawn(); })
     .observe(root.querySelector(".feed > .rows"), { childList: true });
   root.querySelector("button.more").click();
 })"""
-PAGES = 15
 
 
 def main() -> None:
     """Print the median and the slowest tenth of the delays, then the work of a feed with many rows."""
     options = argparse.ArgumentParser(prog="python -m bench.feed")
-    options.add_argument("count", nargs="?", type=int, default=COUNT, metavar="COUNT")
-    count = options.parse_args().count
+    options.add_argument("--short", action="store_true", help="few measurements")
+    count, rows, pages = (5, 200, 3) if options.parse_args().short else (60, 2_000, 15)
     executable = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if executable is None:
         print("Not measured: there is no Chromium here.")
@@ -80,7 +79,7 @@ def main() -> None:
         page.locator("value-delivered").evaluate("feed => feed.setAttribute('refresh', '1')")
         page.locator("value-delivered .card[data-state=empty]").wait_for()
         taken = measured(page, stack.url, count)
-        many = many_rows(browser.new_page(), stack.url)
+        many = many_rows(browser.new_page(), stack.url, rows, pages)
         browser.close()
     print("| outcomes | ms from record to screen, median | slowest tenth |\n| --: | --: | --: |")
     print(f"| {count} | {median(taken):.0f} | {quantiles(taken, n=10)[-1]:.0f} |")
@@ -105,8 +104,11 @@ def measured(page: Page, url: str, count: int) -> list[float]:
     return taken
 
 
-def many_rows(page: Page, url: str) -> str:
-    """Load ROWS rows, 20 at a time. Return the number of elements and the growth of processor time, as text."""
+def many_rows(page: Page, url: str, rows: int, pages: int) -> str:
+    """Load rows, 20 at a time. Return the number of elements and the growth of processor time, as text.
+
+    pages: how many first and last loads are measured.
+    """
     page.route("**/api/outcomes?*", answer_list)
     devtools = page.context.new_cdp_session(page)
     devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
@@ -121,20 +123,20 @@ def many_rows(page: Page, url: str) -> str:
         return processor_seconds() - before
 
     first, last = [], []
-    for _ in range(PAGES):
+    for _ in range(pages):
         page.goto(url)  # signs in
         feed = page.locator("value-delivered")
         feed.evaluate("feed => feed.setAttribute('refresh', '3600')")
         feed.locator(".feed > .rows > li").nth(PAGE_ROWS - 1).wait_for()
         first.append(load_more())
-    for _ in range(ROWS // PAGE_ROWS):
+    for _ in range(rows // PAGE_ROWS):
         last.append(load_more())
     elements: int = feed.evaluate("feed => feed.shadowRoot.querySelectorAll('*').length")
-    growth = median(last[-PAGES:]) / median(first)
+    growth = median(last[-pages:]) / median(first)
     verdict = "met" if elements <= MOST_ELEMENTS and growth <= MOST_GROWTH else "**missed**"
     return (
-        f'\n{ROWS:,} rows have {elements:,} elements (bar {MOST_ELEMENTS:,}). There, "Load more" takes {growth:.2f} of '
-        f"the first on a new page (bar {MOST_GROWTH}; medians of {PAGES}): {verdict}."
+        f'\n{rows:,} rows have {elements:,} elements (bar {MOST_ELEMENTS:,}). There, "Load more" takes {growth:.2f} of '
+        f"the first on a new page (bar {MOST_GROWTH}; medians of {pages}): {verdict}."
     )
 
 

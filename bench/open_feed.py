@@ -7,6 +7,7 @@ DynamoDB. Their prices and those of lists are the ones of docs/costs.md.
 import json
 import shutil
 import subprocess
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,19 +39,24 @@ HISTORY_SECONDS = 1200
 """Twice the time that a summary reads again."""
 
 
-def open_feed(report: Report) -> None:
+def open_feed(report: Report, rates: Iterable[float] = DOLLARS) -> None:
     """Report the cost of an open feed and the requests of a quiet one."""
     if NODE is None:
         report.text("The cost of an open feed was not measured: node is not installed.")
         return
     rows = []
-    for rate, most in DOLLARS.items():
+    for rate in rates:
         units, answer_bytes, fresh_seconds = summarized(rate)
         asked = requests(rate=rate, refresh=REFRESH, freshFor=fresh_seconds)
         dollars = hourly(asked, units, answer_bytes)
         cells = [f"{units:,.0f}", f"{fresh_seconds}", f"{asked['summaries']}", f"{sum(asked['lists'].values()):,}"]
         rows.append(
-            [f"{rate:g}", *cells, f"{dollars:.4f}", *report.bar(f"open feed, {rate:g} a second", most, dollars)]
+            [
+                f"{rate:g}",
+                *cells,
+                f"{dollars:.4f}",
+                *report.bar(f"open feed, {rate:g} a second", DOLLARS[rate], dollars),
+            ]
         )
     report.text(
         f'## An hour of one open feed with `refresh="{REFRESH}"`\n\nOutcomes are those of the demo data, recorded '

@@ -88,11 +88,11 @@ class Ledger:
         return json.loads(json.dumps({"Items": self.pages[number]} | more | units))
 
 
-def statements(report: Report, runs: int) -> None:
-    """Add a table to the report: statements that have ENTRIES outcomes each."""
+def statements(report: Report, runs: int, entries: int) -> None:
+    """Add a table to the report: statements that have that many entries, all outcomes."""
     rows = []
-    for agents in (3, ENTRIES):
-        ledger = Ledger(ENTRIES, agents)
+    for agents in (3, entries):
+        ledger = Ledger(entries, agents)
         times = []
         for _ in range(runs):
             ledger.clear()
@@ -105,9 +105,9 @@ def statements(report: Report, runs: int) -> None:
                 began = time.process_time()
                 text = service.make(USER, StatementRequest("2026-04"), "https://api.example.com")
                 times.append(time.process_time() - began)
-            assert json.loads(text)["size"] == ENTRIES
+            assert json.loads(text)["size"] == entries
         exported = sum(read_units(*page) for page in ledger.pages)
-        name = f"{ENTRIES:,} outcomes of {agents:,} agents"
+        name = f"{entries:,} outcomes of {agents:,} agents"
         seconds, other = median(times), ledger.units - exported
         cells = [name, f"{seconds:.2f}", *report.bar(f"s for a statement of {name}", BAR, seconds)]
         cells += [

@@ -416,7 +416,7 @@ def totals_growth(report: Report, short: bool) -> None:
         *[Case(count, MONTH, 3, hours=18) for count in COUNTS[2:]],
     ]
     if short:
-        cases = [case for case in cases if case.number <= 10_000]
+        cases = [case for case in cases if case.number <= 1_000]
     # Measure each history in a process of its own, which shows its peak memory. The process is forked, because
     # importing takes longer than most reads.
     with get_context("fork").Pool(maxtasksperchild=1) as pool:
