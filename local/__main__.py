@@ -65,7 +65,7 @@ def parser() -> Parser:
     command.add_argument("--claims", type=claims, default={}, metavar="JSON", help="of a token; null takes one out")
     command.set_defaults(command=session)
 
-    command = commands.add_parser("seed", help="record about sixty outcomes of the last thirty days")
+    command = commands.add_parser("seed", help="record about a hundred outcomes of the last 75 days")
     command.add_argument("--user-id", type=user_id, default=42)
     command.set_defaults(command=seed)
 

@@ -15,7 +15,12 @@ from outcomes.contract import instants
 from ops.errors import StackError
 from ops.files import owner_only
 
-DAYS = 30
+DAYS = 75
+"""So that a month can be compared with the month before, on any day of a month."""
+
+RESUMABLE_DAYS = 30
+"""The API stores idempotency keys only slightly longer, so an interrupted seeding does not continue after that."""
+
 MINUTE = 60_000  # milliseconds
 DAY = 24 * 60 * MINUTE
 DONE = "done"
@@ -71,8 +76,7 @@ def seed(api: httpx.Client, owner: httpx.Client | None, user_id: int, seeded: Pa
         if begun is None:
             begun = now
             print(user_id, begun, file=notes, flush=True)
-        # The API stores idempotency keys only slightly longer than DAYS, so do not continue after that.
-        if not is_done and now < begun + DAYS * DAY:
+        if not is_done and now < begun + RESUMABLE_DAYS * DAY:
             planned = list(outcomes(begun))
             types = _types(api, {fields["outcomeType"] for _, fields in planned})
             ids = []
@@ -159,7 +163,7 @@ def _noted(notes: TextIO, user_id: int) -> tuple[int | None, bool]:
 
 
 def outcomes(now: int) -> Iterator[tuple[int, Fields]]:
-    """Yield times and bodies of POST requests, oldest first. There are fewer at weekends, and more from week to week.
+    """Yield times and bodies of POST requests, oldest first. There are fewer at weekends, and more in the last weeks.
 
     The last outcome happened minutes ago. The outcomes depend only on the day of the week.
     """
@@ -168,7 +172,7 @@ def outcomes(now: int) -> Iterator[tuple[int, Fields]]:
     for days_ago in range(DAYS - 1, -1, -1):
         day = now - days_ago * DAY
         is_weekend = time.gmtime(day / 1000).tm_wday >= 5
-        busy = (1 if is_weekend else 2.7) * (1.2 - 0.6 * days_ago / DAYS)
+        busy = (1 if is_weekend else 2.7) * max(0.5, 1.2 - 0.02 * days_ago)
         count = round(busy * chance.uniform(0.5, 1.4))
         for minutes in sorted((chance.uniform(20, 700) for _ in range(count)), reverse=True):
             yield day - round(minutes * MINUTE), work.some()

@@ -102,18 +102,18 @@ def test_a_session_of_any_kind_is_valid_on_the_running_stack(stack: Stack, kind:
     assert _list(stack, 7, limit=1)[0]["id"] == response.json()["id"]
 
 
-def test_seed_records_about_sixty_outcomes_of_thirty_days(stack: Stack) -> None:
+def test_seed_records_about_a_hundred_outcomes_of_75_days(stack: Stack) -> None:
     printed = stack.command("seed", "--user-id", "4242")
     assert printed.returncode == 0, printed.stderr
     count = int(printed.stdout.splitlines()[-1].split()[4])
-    assert 50 <= count <= 75
+    assert 90 <= count <= 125
     assert printed.stdout.startswith(f"20 of {count}\n40 of {count}\n")
     outcomes = _list(stack, 4242, limit=50)
     assert len({outcome["outcome_type"] for outcome in outcomes}) == 6
     assert len({outcome["agent_id"] for outcome in outcomes}) > 3
     assert all(one["title"] != next_["title"] for one, next_ in pairwise(outcomes))
     now = datetime.fromisoformat(str(outcomes[0]["created_at"]))
-    for days, share in ((10, 0.3), (20, 0.6), (31, 1)):
+    for days, share in ((10, 0.15), (30, 0.5), (76, 1)):
         query = {"from": (now - timedelta(days=days)).isoformat(), "to": (now + timedelta(days=1)).isoformat()}
         headers = {"Cookie": stack.cookie(4242)}
         summary = httpx.get(f"{stack.url}/api/outcomes/summary", params=query, headers=headers).json()
@@ -127,10 +127,10 @@ def test_concurrent_seeds_of_a_user_record_once(stack: Stack) -> None:
         ended = list(pool.map(lambda user: stack.command("seed", "--user-id", user), ["4243", "4243"]))
     assert [each.stderr for each in ended] == ["", ""]
     made, again = sorted(each.stdout.splitlines()[-1] for each in ended)
-    query, headers = {"from": (datetime.now(UTC) - timedelta(days=40)).isoformat()}, {"Cookie": stack.cookie(4243)}
+    query, headers = {"from": (datetime.now(UTC) - timedelta(days=80)).isoformat()}, {"Cookie": stack.cookie(4243)}
     summary = httpx.get(f"{stack.url}/api/outcomes/summary", params=query, headers=headers).json()
     count = summary["count"] + summary["disputed"]["count"] + summary["voided"]["count"]
-    assert made == f"User 4243 now has {count} more outcomes of the last 30 days."
+    assert made == f"User 4243 now has {count} more outcomes of the last 75 days."
     assert again == "User 4243 was seeded before: nothing was added."
 
 

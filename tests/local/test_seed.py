@@ -79,7 +79,7 @@ def happened(user_id: int) -> list[str]:
 
 def test_a_user_is_seeded_once(api: Api, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     api.seed(7, file, NOW)
-    assert capsys.readouterr().out.endswith(f"User 7 now has {COUNT} more outcomes of the last 30 days.\n")
+    assert capsys.readouterr().out.endswith(f"User 7 now has {COUNT} more outcomes of the last 75 days.\n")
     for days in (0, 1, 40):
         api.seed(7, file, NOW + days * DAY)
         assert capsys.readouterr().out == "User 7 was seeded before: nothing was added.\n"
@@ -93,7 +93,7 @@ def test_outcomes_are_recorded_in_the_order_in_which_they_happened(api: Api, fil
     api.seed(7, file, NOW)
     times = [datetime.fromisoformat(time).timestamp() * 1000 for time in happened(7)]
     assert times == sorted(times)
-    assert NOW - 31 * DAY < times[0] < NOW - 28 * DAY
+    assert NOW - 76 * DAY < times[0] < NOW - 70 * DAY
     assert NOW - DAY < times[-1] < NOW
 
 
