@@ -31,5 +31,6 @@ test("the agents of most value are shown, and the others as one if there are sev
   assert.deepEqual(mostAgents(agents.slice(0, 7)), agents.slice(0, 7));
   assert.deepEqual(mostAgents(agents).slice(0, 6), agents.slice(0, 6));
   assert.deepEqual(together(), [2, 2, "5.5"]);
+  assert.deepEqual(mostAgents(agents, undefined, true).slice(7), agents.slice(6));
   assert.deepEqual(together({ agents: 10, count: 20, value_usd: 0.25 }), [12, 22, "5.75"]);
 });

@@ -33,14 +33,17 @@ test("an outcome of an older server, which has no versions, is never corrected",
   assert.equal(compare([outcome("A", "2026")], new Map([["A", undefined]])).isCorrected, false);
 });
 
-test("a filter passes its type, its agent, and its period from the start up to before the end", () => {
-  const one = { ...outcome("A", "2026-04-02"), outcome_type: "deal_closed", agent_id: 7 };
-  const filter = { outcomeType: "", agentId: "", from: "", to: "" };
+test("a filter passes its type, its agent, its status, and its period from the start up to before the end", () => {
+  const one = { ...outcome("A", "2026-04-02"), outcome_type: "deal_closed", agent_id: 7, status: "disputed" };
+  const filter = { outcomeType: "", agentId: "", status: "", from: "", to: "" };
   for (const [more, isIn] of [
     [{}, true],
     [{ outcomeType: "deal_closed", agentId: "7" }, true],
     [{ outcomeType: "task_complete" }, false],
     [{ agentId: "8" }, false],
+    [{ agentId: "none" }, false],
+    [{ status: "disputed" }, true],
+    [{ status: "recorded" }, false],
     [{ from: "2026-04-02", to: "2026-04-03" }, true],
     [{ from: "2026-04-01", to: "2026-04-02" }, false],
     [{ from: "2026-04-03", to: "2026-04-04" }, false],

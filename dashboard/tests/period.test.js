@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, mock, test } from "node:test";
 
 process.env.TZ = "America/New_York"; // New York's clocks changed on 8 March and 1 November 2026
-const { midnight, span } = await import("../src/feed/period.js");
+const { barPeriod, midnight, span } = await import("../src/feed/period.js");
 
 mock.timers.enable({ apis: ["Date"], now: Date.parse("2026-11-25T17:00:00Z") });
 after(() => mock.timers.reset());
@@ -22,6 +22,12 @@ test("the last days end with today, also across clock changes", () => {
 test("a range includes its first and its last day", () => {
   assert.deepEqual(of("2026-03-08..2026-03-08"), ["2026-03-08T05:00:00.000Z", "2026-03-09T04:00:00.000Z", 1]);
   assert.deepEqual(of("2026-04-01..2026-04-30"), ["2026-04-01T04:00:00.000Z", "2026-05-01T04:00:00.000Z", 30]);
+});
+
+test("a bar has the days until the next bar", () => {
+  const bars = ["2026-02-26", "2026-03-02", "2026-03-09"].map((date) => ({ date })); // weeks of a range
+  const periods = bars.map((_, index) => barPeriod(bars, index, "2026-03-09"));
+  assert.deepEqual(periods, ["2026-02-26..2026-03-01", "2026-03-02..2026-03-08", "2026-03-09..2026-03-09"]);
 });
 
 test("an invalid period is null", () => {

@@ -52,7 +52,7 @@ function firstDays({ from, to, by }) {
 }
 
 /** Add up outcomes, as the API does. */
-function addedUp(outcomes, { from, to, buckets, outcomeType, agentId }) {
+function addedUp(outcomes, { from, to, buckets, outcomeType, agentId, status: selected }) {
   const sums = { all: [0, 0n], previous: [0, 0n], types: new Map(), agents: new Map(), buckets: new Map() };
   for (const date of buckets) sums.buckets.set(date, [0, 0n]);
   const add = (map, name, value) => {
@@ -62,8 +62,9 @@ function addedUp(outcomes, { from, to, buckets, outcomeType, agentId }) {
   const total = new Map();
   for (const outcome of outcomes) {
     const { occurred_at, value_usd, outcome_type, agent_id, status } = outcome;
-    if (!["recorded", "confirmed"].includes(status)) continue;
-    if ((outcomeType && outcome_type !== outcomeType) || (agentId && String(agent_id) !== agentId)) continue;
+    if (!(selected ? [selected] : ["recorded", "confirmed"]).includes(status)) continue;
+    if (outcomeType && outcome_type !== outcomeType) continue;
+    if (agentId && agent_id !== (agentId === "none" ? null : Number(agentId))) continue;
     const at = new Date(occurred_at);
     const value = value_usd === null ? 0n : exact(value_usd);
     if (at >= from - (to - from) && at < from) add(total, "previous", value);
@@ -119,7 +120,12 @@ class Stream {
     process.env.TZ = this.one(ZONES);
     const by = this.one(["day", "day", "week", "month"]);
     this.days = { day: 7, week: 100, month: 800 }[by];
-    this.selection = { by, outcomeType: this.one(["", "", TYPES[0]]), agentId: this.one(["", "", "7"]) };
+    this.selection = {
+      by,
+      outcomeType: this.one(["", "", TYPES[0]]),
+      agentId: this.one(["", "", "7", "none"]),
+      status: this.one(["", "", "recorded", "disputed"]),
+    };
     this.freshFor = this.one([5, 30, 120]);
     this.mostRecent = this.one([20, 200, 200]);
     now = Date.parse("2026-04-04T00:00:00Z") + Math.floor(this.random(3 * DAY)); // near a change of clocks
@@ -296,7 +302,7 @@ const OUTCOME = {
   value_usd: 2,
 };
 const recent = { after: "1970-01-01T11:00:00.000Z", ids: ["A"] };
-const everything = { outcomeType: "", agentId: "" };
+const everything = { outcomeType: "", agentId: "", status: "" };
 
 /** Return sums with a summary that is fresh for a minute. */
 async function read(sums, more = {}, seconds = 60) {

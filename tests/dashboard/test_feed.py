@@ -206,7 +206,7 @@ def test_the_split_by_type_is_largest_first(open_feed: Open, ledger: Ledger) -> 
     )
 
 
-def test_the_split_by_agent_shows_the_agents_of_most_value(open_feed: Open, ledger: Ledger) -> None:
+def test_the_split_by_agent_shows_the_agents_of_most_value_and_the_others_when_asked(open_feed: Open, ledger: Ledger) -> None:
     for agent in range(1, 9):
         ledger.record("Work", created_at=ago(days=1), agent_id=agent, value_usd=agent)
     ledger.record("Work", created_at=ago(days=1), value_usd=100)
@@ -214,7 +214,12 @@ def test_the_split_by_agent_shows_the_agents_of_most_value(open_feed: Open, ledg
     agents = page.locator(".parts > div").filter(has=page.get_by_role("heading", name="By agent"))
     names = ["No agent", "Agent 8", "Agent 7", "Agent 6", "Agent 5", "Agent 4"]
     expect(agents.locator(".name")).to_have_text([*names, "3 other agents"])
-    expect(agents.locator("li").last).to_have_text("3 other agents$6.003 outcomes")
+    others = agents.locator("li").last
+    expect(others).to_have_text("3 other agents$6.003 outcomes")
+    for is_open, more in ((True, ["Agent 3", "Agent 2", "Agent 1"]), (False, [])):
+        page.get_by_role("button", name="3 other agents").press("Enter")
+        expect(agents.locator(".name")).to_have_text([*names, "3 other agents", *more])
+        expect(page.get_by_role("button", name="3 other agents", expanded=is_open)).to_be_focused()
 
 
 def test_the_page_names_the_agents(open_feed: Open, page: Page, ledger: Ledger) -> None:
@@ -457,12 +462,13 @@ def test_the_feed_is_filtered_by_type_and_agent(open_feed: Open, ledger: Ledger)
         ledger.record(title, created_at=ago(minutes=minute), outcome_type=outcome_type, agent_id=agent, value_usd=1)
     page = open_feed()
     by_type, by_agent = page.get_by_label("Filter by type"), page.get_by_label("Filter by agent")
-    expect(by_agent.locator("option")).to_have_text(["All agents", "Agent 7", "Agent 11"])
+    expect(by_agent.locator("option")).to_have_text(["All agents", "Agent 7", "Agent 11", "No agent"])
     by_type.hover()
     for chosen_type, chosen_agent, expected in (
         ("Deal closed", "All agents", ["A", "B"]),
         ("Deal closed", "Agent 7", ["A"]),
         ("All types", "Agent 7", ["A", "C"]),
+        ("All types", "No agent", ["D"]),
         ("Content published", "Agent 7", []),
         ("All types", "All agents", ["A", "B", "C", "D"]),
     ):

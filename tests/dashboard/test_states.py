@@ -149,7 +149,7 @@ def test_the_feed_is_used_by_keyboard(open_feed: Open, page: Page, ledger: Ledge
     expect(page.locator(".rows li")).to_have_count(20)
     expect(page.get_by_text("Daily figures")).to_be_visible()
     stops = []
-    for _ in range(32):
+    for _ in range(34):
         page.keyboard.press("Tab")
         stops.append(
             page.evaluate(
@@ -157,7 +157,7 @@ def test_the_feed_is_used_by_keyboard(open_feed: Open, page: Page, ledger: Ledge
                 "(document.querySelector('value-delivered').shadowRoot.activeElement ?? document.body)"
             )
         )
-    assert stops[:11] == [
+    assert stops[:13] == [
         "button 7 days",
         "button 30 days",
         "button 90 days",
@@ -165,13 +165,15 @@ def test_the_feed_is_used_by_keyboard(open_feed: Open, page: Page, ledger: Ledge
         "button Custom",
         "select Filter by type",
         "select Filter by agent",
+        "select Filter by status",
         "summary Daily figu",
+        "button Task compl",
         "input Search what is loaded",
         "button Download",
         "button Statements",
     ]
-    assert stops[11:31] == [f"summary Work {number:02}Tas" for number in range(20)]
-    assert stops[31] == "button Load more"
+    assert stops[13:33] == [f"summary Work {number:02}Tas" for number in range(20)]
+    assert stops[33] == "button Load more"
 
 
 def test_the_feed_fits_on_a_phone(open_feed: Open, page: Page, ledger: Ledger) -> None:

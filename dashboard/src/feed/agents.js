@@ -1,28 +1,30 @@
 import { decimal, minus } from "../shared/numbers.js";
 
 /** @import {Exact} from "../shared/numbers.js" */
-/** @import {AgentSum, OtherAgents} from "./api.js" */
+/** @import {AgentSum, OtherAgents, Sum} from "./api.js" */
 
 const MOST_AGENTS = 6;
 
-/** Sort most value first. @param {AgentSum} a @param {AgentSum} b */
-const byValue = (a, b) => Number(decimal(minus(b.value_usd, a.value_usd))) || b.count - a.count;
+/** Sort most value first. @param {Sum} a @param {Sum} b */
+export const byValue = (a, b) => Number(decimal(minus(b.value_usd, a.value_usd))) || b.count - a.count;
 
 /**
- * Return the agents with the most value, and the sum of all others as one.
+ * Return the agents with the most value, and then the sum of all others as one.
  * @param {AgentSum[]} agents
  * @param {OtherAgents} [others] agents whose sums the API has already added up
+ * @param {boolean} [isOpen] whether the other agents follow their sum, as far as the API names them
  * @returns {(AgentSum | OtherAgents)[]}
  */
-export function mostAgents(agents, others) {
-  // Show a single remaining agent itself: "1 other agent" would take the same space.
-  if (!others && agents.length <= MOST_AGENTS + 1) return agents;
+export function mostAgents(agents, others, isOpen) {
   const sorted = agents.toSorted(byValue);
+  // Show a single remaining agent itself: "1 other agent" would take the same space.
+  if (!others && agents.length <= MOST_AGENTS + 1) return sorted;
+  const rest = sorted.splice(MOST_AGENTS);
   const together = { ...(others ?? { agents: 0, count: 0, value_usd: /** @type {Exact} */ (0) }) };
-  for (const { count, value_usd } of sorted.slice(MOST_AGENTS)) {
+  for (const { count, value_usd } of rest) {
     together.agents += 1;
     together.count += count;
     together.value_usd = minus(together.value_usd, minus(0, value_usd));
   }
-  return [...sorted.slice(0, MOST_AGENTS), together];
+  return [...sorted, together, ...(isOpen ? rest : [])];
 }

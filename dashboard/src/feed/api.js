@@ -23,7 +23,7 @@ import { withQuery } from "./address.js";
  * @typedef {Sum & {agent_id: number | null}} AgentSum
  * @typedef {Sum & {agents: number}} OtherAgents
  * @typedef {Sum & {by_day?: Day[], by_week?: Day[], by_month?: Day[], by_type: TypeSum[], by_agent?: AgentSum[],
- *   other_agents?: OtherAgents, confirmed?: Sum, disputed?: Sum, previous?: Sum & Period,
+ *   other_agents?: OtherAgents, confirmed?: Sum, disputed?: Sum, voided?: Sum, previous?: Sum & Period,
  *   recent?: {after: string, ids: string[]}} & Period & {timezone?: string}} Summary previous: the equally long period
  *   before. recent: all outcomes recorded after an instant that are counted if they match
  */

@@ -1,10 +1,14 @@
-import { html, svg } from "../shared/dom.js";
+import { button, html, moveFocus, svg } from "../shared/dom.js";
 import { decimal } from "../shared/numbers.js";
 import { inWords } from "../shared/words.js";
 import { axisTicks } from "./axis.js";
-import { amount, cents, compact, dayAndMonth, fullDay, monthAndYear, outcomes, whole } from "./format.js";
+import { amount, cents, compact, dayAndMonth, fullDay, isoDay, monthAndYear, outcomes, whole } from "./format.js";
+import { barPeriod, midnight } from "./period.js";
 
 /** @import {Day, Summary} from "./api.js" */
+/** @import {Choice} from "./choice.js" */
+
+const WIDEST_BAR = 10; // percent of the chart
 
 /** @param {Day} day */
 const dayOf = (day) => Date.parse(day.date);
@@ -37,12 +41,14 @@ const UNITS = {
 };
 
 /**
- * Draw a bar for each day, week or month. Only pixels are doubles; every printed figure is exact.
+ * Draw a bar for each day, week or month, and a button over it that selects its days. Arrow keys move between these buttons.
+ * Only pixels are doubles; every printed figure is exact.
  * @param {Day[]} byDay
  * @param {Unit} unit
- * @param {string} period name of the period
+ * @param {Choice} choice
  */
-export function chart(byDay, unit, period) {
+export function chart(byDay, unit, choice) {
+  const { to, name } = choice.span;
   const values = byDay.map((day) => Number(decimal(day.value_usd)));
   const ticks = axisTicks(Math.min(0, ...values), Math.max(0, ...values));
   const top = ticks[0];
@@ -50,8 +56,9 @@ export function chart(byDay, unit, period) {
   /** @param {number} value */
   const y = (value) => ((top - value) / (top - bottom)) * 100;
   const step = 100 / byDay.length;
-  const axis = [byDay[0], byDay[byDay.length >> 1], byDay[byDay.length - 1]];
-  const [first, , last] = axis.map((day) => day.date.slice(0, 4));
+  const width = Math.min(0.72 * step, WIDEST_BAR);
+  const axis = [...new Set([byDay[0], byDay[byDay.length >> 1], byDay[byDay.length - 1]])];
+  const [first, last] = [axis[0], axis[axis.length - 1]].map((day) => day.date.slice(0, 4));
   const hasYears = first !== last;
   /** @param {Day} day */
   const label = (day) => unit.of + (hasYears ? unit.long : unit.short).format(dayOf(day));
@@ -62,8 +69,8 @@ export function chart(byDay, unit, period) {
     const height = Math.abs(y(value) - y(0));
     return svg("rect", {
       class: value ? "bar" : "bar zero",
-      x: `${(index + 0.14) * step}%`,
-      width: `${0.72 * step}%`,
+      x: `${(index + 0.5) * step - width / 2}%`,
+      width: `${width}%`,
       y: `${Math.min(y(value), y(0))}%`,
       height: value ? `${height}%` : "2",
       transform: value ? null : "translate(0 -2)",
@@ -71,11 +78,8 @@ export function chart(byDay, unit, period) {
     });
   });
   const tip = html("div", { class: "tip", hidden: true, "aria-hidden": "true" });
-  /** @param {PointerEvent} event */
-  const point = (event) => {
-    const box = plot.getBoundingClientRect();
-    const pointed = Math.floor(((event.clientX - box.left) / box.width) * byDay.length);
-    const index = Math.min(byDay.length - 1, Math.max(0, pointed));
+  /** @param {number} index */
+  const point = (index) => {
     for (const [at, bar] of bars.entries()) bar.classList.toggle("pointed", at === index);
     const day = byDay[index];
     tip.replaceChildren(
@@ -83,27 +87,59 @@ export function chart(byDay, unit, period) {
       html("span", {}, `${label(day)} · ${outcomes(day.count)}`),
     );
     tip.hidden = false;
-    const half = tip.offsetWidth / 2;
+    const [half, width] = [tip.offsetWidth / 2, plot.offsetWidth];
     tip.style.insetInlineStart = "auto";
-    tip.style.left = `${Math.min(box.width - half, Math.max(half, ((index + 0.5) / byDay.length) * box.width))}px`;
+    tip.style.left = `${Math.min(width - half, Math.max(half, ((index + 0.5) / byDay.length) * width))}px`;
   };
   const leave = () => {
     tip.hidden = true;
     for (const bar of bars) bar.classList.remove("pointed");
   };
+  const end = isoDay.format(midnight(-1, to));
+  const buttons = byDay.map((day, index) => {
+    const value = barPeriod(byDay, index, end);
+    return button("", () => choice.drillDown(value), {
+      value,
+      tabindex: index === byDay.length - 1 ? 0 : -1,
+      "aria-label": `${label(day)}: ${cents.format(decimal(day.value_usd))}, ${outcomes(day.count)}`,
+      "aria-pressed": choice.isPeriod(value) ? "true" : null,
+      focus: (/** @type {FocusEvent} */ { target }) =>
+        /** @type {Element} */ (target).matches(":focus-visible") && point(index),
+      blur: leave,
+    });
+  });
+  /** @param {PointerEvent} event */
+  const follow = ({ clientX }) => {
+    const { left, width } = plot.getBoundingClientRect();
+    const pointed = Math.floor(((clientX - left) / width) * byDay.length);
+    point(Math.min(byDay.length - 1, Math.max(0, pointed)));
+  };
   const plot = html(
     "div",
-    { class: "plot", pointermove: point, pointerdown: point, pointerleave: leave },
+    { class: "plot", pointermove: follow, pointerdown: follow, pointerleave: leave },
     svg(
       "svg",
       {
         role: "img",
-        "aria-label": `Value per ${unit.name} over ${period}. ${values[best] > 0 ? most : ""}The table below has all figures.`,
+        "aria-label": `Value per ${unit.name} over ${name}. ${values[best] > 0 ? most : ""}The table below has all figures.`,
       },
       ...ticks.map((value) =>
         svg("line", { class: "grid", x1: 0, x2: "100%", y1: `${y(value)}%`, y2: `${y(value)}%` }),
       ),
       ...bars,
+    ),
+    html(
+      "div",
+      {
+        class: "bars",
+        role: "toolbar",
+        "aria-label": `Select a ${unit.name}`,
+        keydown: (/** @type {KeyboardEvent} */ event) => moveFocus(event, buttons),
+        focusin: (/** @type {FocusEvent} */ event) => {
+          for (const one of buttons) one.tabIndex = one === event.target ? 0 : -1;
+        },
+      },
+      ...buttons,
     ),
     tip,
   );

@@ -9,6 +9,8 @@ import { midnight, PERIODS, span } from "./period.js";
 
 const DEFAULT_PERIOD = "30";
 const TYPE = /^[a-z][a-z\d_]{1,39}$/;
+const NO_AGENT = "none"; // in the API's queries and in the page's address
+const STATUSES = ["recorded", "confirmed", "disputed", "void"];
 
 /** @param {string} value @param {string} text */
 const option = (value, text) => html("option", { value }, text);
@@ -16,8 +18,14 @@ const option = (value, text) => html("option", { value }, text);
 /** Return the options of a filter without the first, "All". @param {HTMLSelectElement} list */
 const choices = (list) => [...list.options].slice(1);
 
+/** @param {number | null | undefined} id */
+export const agentValue = (id) => String(id ?? NO_AGENT);
+
+/** @param {string} value */
+const agentId = (value) => (value === NO_AGENT ? null : Number(value));
+
 /**
- * Add an option for a value, unless it exists. Options with numbers are sorted.
+ * Add an option for a value, unless it exists. Options with numbers are sorted and come before the others.
  * @param {HTMLSelectElement} list
  * @param {string} value
  * @param {string} text
@@ -25,7 +33,7 @@ const choices = (list) => [...list.options].slice(1);
 function offer(list, value, text) {
   const others = choices(list);
   if (others.some((one) => one.value === value)) return;
-  const next = others.find((one) => Number(one.value) > Number(value));
+  const next = others.find((one) => (Number(one.value) || Number.POSITIVE_INFINITY) > Number(value));
   list.add(option(value, text), next);
 }
 
@@ -35,10 +43,12 @@ function select(list, value) {
   list.value ||= ""; // the value of the first, "All"
 }
 
-/** The selection of period, type and agent, with its controls. */
+/** The selection of period, type, agent and status, with its controls. */
 export class Choice {
   #period = DEFAULT_PERIOD;
   #pagePeriod = DEFAULT_PERIOD; // the element's attribute
+  /** @type {string[]} the periods whose bars led to this one */
+  #trail = [];
   #presets = [...PERIODS].map(([period, words]) => button(words, () => this.#choose(period), { value: period }));
   #custom = button("Custom", () => void this.#askRange(), { "aria-expanded": "false" });
   #periods = html("div", { class: "periods", role: "group", "aria-label": "Period" }, ...this.#presets, this.#custom);
@@ -76,11 +86,24 @@ export class Choice {
     { "aria-label": "Filter by agent", change: () => this.#changed(true) },
     option("", "All agents"),
   );
-  elements = [this.#periods, this.#range, html("div", { class: "filters" }, this.#type, this.#agent)];
+  #status = html(
+    "select",
+    { "aria-label": "Filter by status", change: () => this.#changed(true) },
+    option("", "All statuses"),
+    ...STATUSES.map((status) => option(status, inWords(status))),
+  );
+  #filters = { type: this.#type, agent: this.#agent, status: this.#status };
+  #clear = button("Clear filters", () => this.clear());
+  #back = button("", () => this.#goBack());
+  elements = [
+    this.#periods,
+    this.#range,
+    html("div", { class: "filters" }, ...Object.values(this.#filters), this.#clear, this.#back),
+  ];
   /** @type {Promise<unknown> | null} */
   #types = null;
 
-  /** @param {Api} api @param {(isOtherList: boolean) => void} changed @param {(id: number) => string} agentName */
+  /** @param {Api} api @param {(isOtherList: boolean) => void} changed @param {(id: number | null) => string} agentName */
   constructor(api, changed, agentName) {
     this.#api = api;
     this.#changed = changed;
@@ -96,7 +119,7 @@ export class Choice {
 
   /** Query parameters of the filters. */
   get query() {
-    return { outcomeType: this.#type.value, agentId: this.#agent.value };
+    return { outcomeType: this.#type.value, agentId: this.#agent.value, status: this.#status.value };
   }
 
   /** The filter for the list. A range of days limits the list, but "the last 30 days" do not. */
@@ -108,18 +131,18 @@ export class Choice {
 
   /** A text that identifies the figures to show. It contains the period, the filters and the viewer's current day. */
   get scope() {
-    return `${this.#period} ${midnight(0).toISOString()} ${this.#type.value} ${this.#agent.value}`;
+    return [this.#period, midnight(0).toISOString(), ...Object.values(this.query)].join(" ");
   }
 
-  /** The selected type and agent, for the caption. */
+  /** The selected type, agent and status, for the caption. */
   get words() {
-    return [this.#type, this.#agent].flatMap((select) => (select.value ? [select.selectedOptions[0].text] : []));
+    return Object.values(this.#filters).flatMap(({ value, selectedOptions: [{ text }] }) => (value ? [text] : []));
   }
 
   /** The selection as parameters of the page's address. */
   get state() {
     const period = this.#period === this.#pagePeriod ? "" : this.#period;
-    return { period, type: this.#type.value, agent: this.#agent.value };
+    return { period, type: this.#type.value, agent: this.#agent.value, status: this.#status.value };
   }
 
   /** @param {URLSearchParams} state @returns whether the selection changed */
@@ -127,30 +150,67 @@ export class Choice {
     const before = this.scope;
     const period = state.get("period") ?? "";
     this.#period = span(period) ? period : this.#pagePeriod;
-    const type = state.get("type") ?? "";
-    const id = Number(state.get("agent"));
+    const [type, agent, status] = ["type", "agent", "status"].map((name) => state.get(name) ?? "");
+    const id = agentId(agent);
     if (TYPE.test(type)) this.offer({ outcome_type: type });
-    if (Number.isSafeInteger(id) && id > 0) this.offer({ agent_id: id });
+    if (id === null || (Number.isSafeInteger(id) && id > 0)) this.offer({ agent_id: id });
     select(this.#type, type);
-    select(this.#agent, String(id));
-    return before !== this.scope;
+    select(this.#agent, agentValue(id));
+    select(this.#status, status);
+    const isOther = before !== this.scope;
+    if (isOther) this.#trail = [];
+    return isOther;
   }
 
   /** @param {string | null} period the element's attribute */
   set period(period) {
     this.#pagePeriod = period && span(period) ? period : DEFAULT_PERIOD;
     this.#period = this.#pagePeriod;
+    this.#trail = [];
+  }
+
+  /** Whether a filter has this value. @param {"type" | "agent" | "status"} name @param {string} value */
+  has(name, value) {
+    return this.#filters[name].value === value;
+  }
+
+  /** Filter by a value, or no longer if it is selected. @param {"type" | "agent" | "status"} name @param {string} value */
+  toggle(name, value) {
+    select(this.#filters[name], this.has(name, value) ? "" : value);
+    this.#changed(true);
+  }
+
+  /** Remove all filters. The period stays. */
+  clear() {
+    for (const list of Object.values(this.#filters)) list.value = "";
+    this.#type.focus();
+    this.#changed(true);
+  }
+
+  /** Whether the period is these days. @param {string} period */
+  isPeriod(period) {
+    return this.#period === period;
+  }
+
+  /** Select the days of a bar, or go back to the period before if they are selected. @param {string} period */
+  drillDown(period) {
+    if (this.isPeriod(period)) return this.#goBack();
+    this.#choose(period, [...this.#trail, this.#period]);
+  }
+
+  #goBack() {
+    this.#choose(this.#trail.at(-1) ?? this.#pagePeriod, this.#trail.slice(0, -1));
   }
 
   /** Add options for a type, an agent or both. @param {{outcome_type?: string, agent_id?: number | null}} part */
   offer({ outcome_type: type, agent_id: id }) {
     if (type) offer(this.#type, type, inWords(type));
-    if (id) offer(this.#agent, String(id), this.#agentName(id));
+    if (id !== undefined) offer(this.#agent, agentValue(id), this.#agentName(id));
   }
 
   /** Render agents again after they were renamed. */
   redraw() {
-    for (const one of choices(this.#agent)) one.text = this.#agentName(Number(one.value));
+    for (const one of choices(this.#agent)) one.text = this.#agentName(agentId(one.value));
   }
 
   /** Remove all types and agents except the selected ones. */
@@ -164,13 +224,20 @@ export class Choice {
     this.#periods.hidden = !hasPeriods && this.span.isLast;
     for (const one of this.#presets) one.ariaPressed = String(one.value === this.#period);
     this.#custom.ariaPressed = String(!PERIODS.has(this.#period));
+    this.#status.hidden = !this.#api.has("corrections");
+    this.#clear.hidden = !this.words.length;
+    const before = span(this.#trail.at(-1) ?? "");
+    this.#back.hidden = !before;
+    if (before) this.#back.textContent = `Back to ${before.name}`;
   }
 
-  /** @param {string} period */
-  #choose(period) {
+  /** @param {string} period @param {string[]} [trail] */
+  #choose(period, trail = []) {
     const isSameList = this.span.isLast && PERIODS.has(period);
     this.#period = period;
+    this.#trail = trail;
     this.#closeRange();
+    if (this.#back.matches(":focus") && !trail.length) this.#custom.focus();
     this.#changed(!isSameList);
   }
 

@@ -1,8 +1,9 @@
 import { minus } from "../shared/numbers.js";
+import { matches } from "./merge.js";
 
 /** @import {Exact} from "../shared/numbers.js" */
 /** @import {Outcome, Period, Sum, Summary} from "./api.js" */
-/** @typedef {{outcomeType: string, agentId: string}} Selected an empty field selects everything */
+/** @import {Selected} from "./merge.js" */
 
 /** @param {Sum} sum @param {Exact | null} value */
 function add(sum, value) {
@@ -52,12 +53,11 @@ export class LiveSummary {
    * @param {Outcome} outcome
    * @returns {boolean} false if its part of the sums cannot be known
    */
-  add({ id, created_at, occurred_at = created_at, outcome_type, agent_id, value_usd, version }) {
+  add(outcome) {
+    const { id, created_at, occurred_at = created_at, outcome_type, agent_id, value_usd, version } = outcome;
     if (this.#after === null || version) return false; // what was corrected may count as before or as after
     const { previous, by_type, by_agent = [], other_agents } = this.summary;
-    const { outcomeType, agentId } = this.#selected;
-    const isOther = (outcomeType && outcome_type !== outcomeType) || (agentId && agent_id !== Number(agentId));
-    if (isOther || this.#counted.has(id)) return true;
+    if (!matches(outcome, this.#selected) || this.#counted.has(id)) return true;
     const at = Date.parse(occurred_at);
     const [isCurrent, isBefore] = [this.summary, previous ?? {}].map((period) => isWithin(period, at));
     if ((isCurrent || isBefore) && created_at <= this.#after) return false;

@@ -1,5 +1,9 @@
 /** @import {Outcome} from "./api.js" */
-/** @typedef {{outcomeType: string, agentId: string, from: string, to: string}} Filter an empty field matches everything */
+/**
+ * Parameters of a list, an export or a summary. An empty field matches everything.
+ * @typedef {{outcomeType: string, agentId: string, status: string}} Selected agentId: "none" for no agent
+ * @typedef {Selected & {from: string, to: string}} Filter
+ */
 
 /** Return the sort key of the API's order: time, then id. @param {Outcome} outcome */
 export const orderOf = ({ created_at, id }) => `${created_at}#${id}`;
@@ -24,8 +28,12 @@ export const compare = (found, seen) => ({
   isCorrected: found.some(({ id, version }) => seen.has(id) && seen.get(id) !== version),
 });
 
+/** Whether an outcome has the selected type, agent and status. @param {Outcome} outcome @param {Selected} selected */
+export const matches = ({ outcome_type, agent_id, status }, selected) =>
+  (!selected.outcomeType || outcome_type === selected.outcomeType) &&
+  (!selected.agentId || String(agent_id ?? "none") === selected.agentId) &&
+  (!selected.status || status === selected.status);
+
 /** @param {Outcome} outcome @param {Filter} filter */
-export const passes = ({ outcome_type, agent_id, created_at }, { outcomeType, agentId, from, to }) =>
-  (!outcomeType || outcome_type === outcomeType) &&
-  (!agentId || agent_id === Number(agentId)) &&
-  (!from || (from <= created_at && created_at < to));
+export const passes = (outcome, filter) =>
+  matches(outcome, filter) && (!filter.from || (filter.from <= outcome.created_at && outcome.created_at < filter.to));

@@ -8,10 +8,23 @@ export const PERIODS = new Map([
   ["365", "Year"],
 ]);
 const LONGEST_PERIOD_YEARS = 10; // as in the API
+const DAY_MS = 86_400_000;
 
 /** Return local midnight, `offset` days after `day`, also across clock changes. @param {number} offset */
 export const midnight = (offset, day = new Date()) =>
   new Date(day.getFullYear(), day.getMonth(), day.getDate() + offset);
+
+/**
+ * Return the period of a bar, whose days end before those of the next bar.
+ * @param {{date: string}[]} bars the first day of each
+ * @param {number} index
+ * @param {string} last the last day of the last bar
+ */
+export function barPeriod(bars, index, last) {
+  const next = bars[index + 1];
+  const end = next ? new Date(Date.parse(next.date) - DAY_MS).toISOString().slice(0, 10) : last;
+  return `${bars[index].date}..${end}`;
+}
 
 /**
  * Return the local days of a period, its name ("the last 30 days"), and the name of the previous period ("the 30 days
@@ -35,7 +48,7 @@ export function span(period) {
   const [from, end] = [first, last].map((day) => new Date(`${day}T00:00`)); // without an offset it is local
   if (!/^\d{4}-\d\d-\d\d\.\.\d{4}-\d\d-\d\d$/.test(period) || !(from <= end)) return null;
   const to = midnight(1, end);
-  const days = Math.round((to.getTime() - from.getTime()) / 86_400_000);
+  const days = Math.round((to.getTime() - from.getTime()) / DAY_MS);
   const latest = new Date(from);
   latest.setFullYear(from.getFullYear() + LONGEST_PERIOD_YEARS);
   if (latest.getDate() !== from.getDate()) latest.setDate(0); // from 29 February to 28

@@ -1,4 +1,4 @@
-import { button, html } from "../shared/dom.js";
+import { button, html, moveFocus } from "../shared/dom.js";
 import { whole } from "./format.js";
 import { orderOf, passes, placeOf } from "./merge.js";
 import { Row } from "./row.js";
@@ -200,11 +200,7 @@ export class Rows {
   /** Move the focus between rows by arrow keys, Home and End. @param {KeyboardEvent} event */
   moveFocus(event) {
     const rows = [...this.list.querySelectorAll("summary")].filter((row) => row.checkVisibility());
-    const at = rows.indexOf(/** @type {HTMLElement} */ (event.target));
-    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1 }[event.key];
-    if (at < 0 || to === undefined || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    event.preventDefault();
-    rows[to]?.focus();
+    moveFocus(event, rows);
   }
 
   render() {

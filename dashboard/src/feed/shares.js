@@ -2,37 +2,37 @@ import { dotted, html, icon } from "../shared/dom.js";
 import { decimal } from "../shared/numbers.js";
 import { amount, outcomes, percent } from "./format.js";
 
+/** @import {Attributes} from "../shared/dom.js" */
 /** @import {Sum, Summary} from "./api.js" */
+/** @import {Choice} from "./choice.js" */
 
 /**
- * Render the share of each type or agent: of the value, or of the count if nothing has a value. Largest first, other agents last.
+ * Render the share of each type or agent: of the value, or of the count if nothing has a value.
  * @template {Sum} Part
  * @param {Part[]} parts
- * @param {(part: Part) => [name: string, icon: string, more?: string]} words
+ * @param {(part: Part) => {name: string, icon: string, more?: string, button: Attributes}} about button: of the name
  */
-export function split(parts, words) {
+export function split(parts, about) {
   /** @param {Sum} part */
   const worth = (part) => Number(decimal(part.value_usd));
   const valued = parts.some((part) => worth(part) > 0);
   /** @param {Sum} part */
   const size = (part) => (valued ? worth(part) : part.count);
   const largest = Math.max(...parts.map(size));
-  return parts
-    .toSorted((a, b) => Number("agents" in a) - Number("agents" in b) || size(b) - size(a))
-    .map((part) => {
-      const share = html("i", {});
-      share.style.inlineSize = `${Math.max(0, size(part) / largest) * 100}%`;
-      const [name, path, more = ""] = words(part);
-      return html(
-        "li",
-        {},
-        icon(path),
-        html("span", { class: "name", dir: "auto" }, name),
-        amount(part.value_usd),
-        html("span", { class: "share", "aria-hidden": "true" }, share),
-        html("span", { class: "count" }, outcomes(part.count) + more),
-      );
-    });
+  return parts.map((part) => {
+    const share = html("i", {});
+    share.style.inlineSize = `${Math.max(0, size(part) / largest) * 100}%`;
+    const { name, icon: path, more = "", button: attributes } = about(part);
+    return html(
+      "li",
+      {},
+      icon(path),
+      html("button", { type: "button", class: "name", dir: "auto", ...attributes }, name),
+      amount(part.value_usd),
+      html("span", { class: "share", "aria-hidden": "true" }, share),
+      html("span", { class: "count" }, outcomes(part.count) + more),
+    );
+  });
 }
 
 /**
@@ -49,12 +49,32 @@ export function change({ value_usd, previous }, before) {
 }
 
 /**
- * Return the confirmed and the disputed value. Empty if there are none, or if the server does not know corrections.
+ * Return a button for each status, which filters by it and has its value. Statuses that no outcome has are left out, unless
+ * they are selected, and so are all if the server does not know corrections.
  * @param {Summary} summary
+ * @param {Choice} choice
  */
-export function statusSums({ confirmed, disputed }) {
-  const sums = Object.entries({ confirmed, disputed });
+export function statusSums({ confirmed, disputed, voided }, choice) {
+  const sums = Object.entries({ confirmed, disputed, void: voided });
   return dotted(
-    ...sums.map(([word, sum]) => (sum?.count ? html("span", {}, amount(sum.value_usd), ` ${word}`) : null)),
+    ...sums.map(([value, sum]) =>
+      sum && (sum.count || choice.has("status", value))
+        ? html("button", filterButton(choice, "status", value), amount(sum.value_usd), ` ${value}`)
+        : null,
+    ),
   );
 }
+
+/**
+ * Return the attributes of a button that filters by a value.
+ * @param {Choice} choice
+ * @param {"type" | "agent" | "status"} name
+ * @param {string} value
+ * @returns {Attributes}
+ */
+export const filterButton = (choice, name, value) => ({
+  type: "button",
+  value,
+  "aria-pressed": String(choice.has(name, value)),
+  click: () => choice.toggle(name, value),
+});

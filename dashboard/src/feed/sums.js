@@ -1,7 +1,7 @@
 import { LiveSummary } from "./live.js";
 
 /** @import {Outcome, Summary} from "./api.js" */
-/** @import {Selected} from "./live.js" */
+/** @import {Selected} from "./merge.js" */
 
 /**
  * The sums of a selection: a summary of the API, to which new outcomes are added until the next one. While a summary is

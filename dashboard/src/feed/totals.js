@@ -1,15 +1,16 @@
-import { announce, html } from "../shared/dom.js";
+import { announce, html, replace, unseen } from "../shared/dom.js";
 import { decimal, isNumber, minus } from "../shared/numbers.js";
 import { invalidResponse } from "../shared/request.js";
 import { localDay } from "../shared/time.js";
 import { inWords } from "../shared/words.js";
-import { mostAgents } from "./agents.js";
+import { byValue, mostAgents } from "./agents.js";
 import { buckets, chart, figures } from "./chart.js";
+import { agentValue } from "./choice.js";
 import { CostSource } from "./cost.js";
 import { amount, asOf, cents, clock, headline, outcomes, times, whole } from "./format.js";
 import { AGENT_ICON, typeIcon } from "./icons.js";
 import { midnight } from "./period.js";
-import { change, split, statusSums } from "./shares.js";
+import { change, filterButton, split, statusSums } from "./shares.js";
 import { Sums } from "./sums.js";
 
 /** @import {Api, Outcome, Summary} from "./api.js" */
@@ -25,9 +26,11 @@ export class Totals {
   /** @type {string[]} of the caption */
   #words = [];
   #costs = new CostSource();
+  #areAgentsOpen = false; // whether the agents follow that "3 other agents" adds up
 
   #total = html("p", { class: "total" });
   #caption = html("p", { class: "caption" });
+  #selected = unseen("", { role: "status" }); // the headline of another selection, for screen readers
   #statement = html("p", { class: "paper help" });
   #adding = html("p", { class: "help", role: "status" });
   #change = html("p", { class: "change" });
@@ -55,6 +58,7 @@ export class Totals {
     { class: "summary", "aria-labelledby": "heading" },
     this.#total,
     this.#caption,
+    this.#selected,
     this.#statement,
     this.#adding,
     this.#change,
@@ -89,6 +93,7 @@ export class Totals {
     for (const element of [
       this.#total,
       this.#caption,
+      this.#selected,
       this.#statement,
       this.#change,
       this.#standing,
@@ -124,7 +129,10 @@ export class Totals {
       this.retryAfter = 0; // it belongs to a selection that was left, or Totals was switched off
       return;
     }
-    if (await this.sums.read(scope, query, () => this.#ask(scope, signal))) this.#show();
+    const isSelected = this.sums.summary && this.isOther;
+    if (!(await this.sums.read(scope, query, () => this.#ask(scope, signal)))) return;
+    this.#show();
+    if (isSelected) this.#selected.textContent = [this.#total.textContent, ...this.#words].join(" · ");
   }
 
   /** @param {string} scope @param {AbortSignal} signal @returns {Promise<[Summary, number] | null>} null: not now */
@@ -153,9 +161,9 @@ export class Totals {
   /** @param {AbortSignal} signal */
   async readCost(signal) {
     if (!this.#isOn) return;
-    // A cost has no outcome type, so none is shown if a type is selected.
-    const { outcomeType, agentId } = this.#choice.query;
-    const query = outcomeType ? null : { ...this.#query, agentId };
+    // A cost has neither type nor status, so none is shown if one is selected.
+    const { outcomeType, agentId, status } = this.#choice.query;
+    const query = outcomeType || status ? null : { ...this.#query, agentId };
     if (await this.#costs.read(this.#costEndpoint(), this.#choice.scope, query, signal)) this.#showCost();
   }
 
@@ -172,15 +180,20 @@ export class Totals {
     this.#total.replaceChildren(headline(summary.value_usd));
     this.#words = [`${outcomes(summary.count)}${isLast ? " in " : ", "}${name}`, ...this.#choice.words];
     this.#change.replaceChildren(...change(summary, before));
-    this.#standing.replaceChildren(...statusSums(summary));
+    replace(this.#standing, ...statusSums(summary, this.#choice));
     const valued = bars.some((bar) => Number(decimal(bar.value_usd)) !== 0);
-    this.#chart.replaceChildren(...(valued ? [chart(bars, unit, name)] : []));
+    replace(this.#chart, valued ? chart(bars, unit, this.#choice) : null);
     this.#table.replaceChildren(figures(bars, unit));
     this.#table.ariaLabel = unit.figures;
     this.#tableTitle.textContent = unit.figures;
     this.#daily.hidden = summary.count === 0;
     this.#parts.hidden = summary.by_type.length === 0;
-    this.#types.replaceChildren(...split(summary.by_type, ({ outcome_type: type }) => [inWords(type), typeIcon(type)]));
+    const types = split(summary.by_type.toSorted(byValue), ({ outcome_type: type }) => ({
+      name: inWords(type),
+      icon: typeIcon(type),
+      button: filterButton(this.#choice, "type", type),
+    }));
+    replace(this.#types, ...types);
     this.#statement.textContent = `${localDay.formatRange(from, midnight(-1, to))} · as of ${asOf.format(new Date())}`;
     for (const part of [...summary.by_type, ...(summary.by_agent ?? [])]) this.#choice.offer(part);
     this.#showCost();
@@ -198,16 +211,31 @@ export class Totals {
     this.#ratio.replaceChildren(Number.isFinite(over) ? `${times.format(over)}×` : amount(null));
     if (!summary) return;
     const byAgents = summary.by_agent ?? [];
-    const isByAgents = byAgents.some(({ agent_id }) => agent_id !== null);
+    const isByAgents = byAgents.some(({ agent_id }) => agent_id !== null) || this.#choice.query.agentId;
     this.#byAgent.hidden = !isByAgents;
     const costs = new Map(cost?.by_agent?.map((one) => [one.agent_id, one.cost_usd]));
-    const shares = split(isByAgents ? mostAgents(byAgents, summary.other_agents) : [], (part) => {
-      if ("agents" in part) return [`${whole.format(part.agents)} other agents`, AGENT_ICON];
+    const agents = mostAgents(isByAgents ? byAgents : [], summary.other_agents, this.#areAgentsOpen);
+    const shares = split(agents, (part) => {
+      if ("agents" in part)
+        return {
+          name: `${whole.format(part.agents)} other agents`,
+          icon: AGENT_ICON,
+          button: { value: "others", "aria-expanded": String(this.#areAgentsOpen), click: () => this.#toggleAgents() },
+        };
       const its = costs.get(part.agent_id);
-      const more = isNumber(its) ? ` · cost ${cents.format(decimal(its))}` : "";
-      return [this.#agentName(part.agent_id), AGENT_ICON, more];
+      return {
+        name: this.#agentName(part.agent_id),
+        icon: AGENT_ICON,
+        more: isNumber(its) ? ` · cost ${cents.format(decimal(its))}` : "",
+        button: filterButton(this.#choice, "agent", agentValue(part.agent_id)),
+      };
     });
-    this.#agents.replaceChildren(...shares);
+    replace(this.#agents, ...shares);
+  }
+
+  #toggleAgents() {
+    this.#areAgentsOpen = !this.#areAgentsOpen;
+    this.#showCost();
   }
 
   /** @param {boolean} isPolling */

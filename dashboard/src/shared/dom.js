@@ -65,6 +65,38 @@ export function announce(status, words) {
   if (status.textContent !== words) status.textContent = words;
 }
 
+/**
+ * Replace the children of an element. If a button had the focus, the new button with the same value gets it, else the first
+ * one, else the heading of the whole element.
+ * @param {Element} parent
+ * @param {Child[]} children
+ */
+export function replace(parent, ...children) {
+  /** @type {HTMLButtonElement | null} */
+  const focused = parent.querySelector("button:focus");
+  parent.replaceChildren(...children.filter((child) => child !== null));
+  if (!focused) return;
+  const all = [...parent.querySelectorAll("button")];
+  const heading = /** @type {HTMLElement | null} */ (
+    /** @type {Document} */ (parent.getRootNode()).querySelector("h2")
+  );
+  (all.find(({ value }) => value === focused.value) ?? all[0] ?? heading)?.focus();
+}
+
+/**
+ * Move the focus between elements by arrow keys, Home and End.
+ * @param {KeyboardEvent} event of one of them
+ * @param {HTMLElement[]} elements
+ */
+export function moveFocus(event, elements) {
+  const at = elements.indexOf(/** @type {HTMLElement} */ (event.target));
+  const [before, after, last] = [at - 1, at + 1, elements.length - 1];
+  const to = { ArrowUp: before, ArrowLeft: before, ArrowDown: after, ArrowRight: after, Home: 0, End: last }[event.key];
+  if (at < 0 || to === undefined || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  elements[to]?.focus();
+}
+
 /** @param {string} css */
 export function styleSheet(css) {
   const sheet = new CSSStyleSheet();

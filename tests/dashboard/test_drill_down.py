@@ -1,0 +1,145 @@
+"""Drilling down: bars, rows of the shares and sums of statuses select what the feed shows."""
+
+import csv
+import io
+import re
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.dashboard.conftest import Open, TakePicture
+from tests.dashboard.ledger import Ledger
+from tests.dashboard.recorded import NOW, Recorded
+from tests.dashboard.test_feed import ago
+
+pytestmark = pytest.mark.at_noon
+
+MOST_STOPS = 40  # of the Tab key, from one control to the next
+
+
+@pytest.fixture
+def feed(open_feed: Open, ledger: Ledger) -> Page:
+    """Open the feed of a viewer with three outcomes, two of them on April 12."""
+    for title, days, outcome_type, agent, value in (
+        ("Deal", 2.9, "deal_closed", 7, 100),
+        ("Task", 3, "task_complete", 9, 30),
+        ("Of no agent", 14, "task_complete", None, 5),
+    ):
+        ledger.record(title, created_at=ago(days=days), outcome_type=outcome_type, agent_id=agent, value_usd=value)
+    page = open_feed(url_state="")
+    expect(page.locator(".total")).to_have_text("$135.00")
+    return page
+
+
+def bar(page: Page, day: str) -> Locator:
+    return page.get_by_role("toolbar", name="Select a day").get_by_role("button", name=re.compile(f"^{day}:"))
+
+
+def share(page: Page, name: str) -> Locator:
+    return page.locator(".split").get_by_role("button", name=name)
+
+
+def assert_shows(page: Page, total: str, titles: list[str], **state: str) -> None:
+    """Check headline, list and the parameters of the page's address."""
+    expect(page.locator(".total")).to_have_text(total)
+    expect(page.locator(".feed > .rows strong")).to_have_text(titles)
+    assert parse_qs(urlsplit(page.url).fragment) == {name: [value] for name, value in state.items()}
+
+
+def test_bars_and_shares_select_and_take_back(feed: Page, take_picture: TakePicture) -> None:
+    everything = ["Deal", "Task", "Of no agent"]
+    expect(bar(feed, "Apr 12")).to_have_accessible_name("Apr 12: $130.00, 2 outcomes")
+    bar(feed, "Apr 12").click()
+    assert_shows(feed, "$130.00", ["Deal", "Task"], period="2026-04-12..2026-04-12")
+    expect(bar(feed, "Apr 12")).to_have_attribute("aria-pressed", "true")
+    expect(feed.get_by_role("status").filter(has_text="$130.00 · 2 outcomes, Apr 12, 2026")).to_have_count(1)
+    take_picture("drill-day")
+    feed.get_by_role("button", name="Back to the last 30 days").click()
+    assert_shows(feed, "$135.00", everything)
+    for name, total, titles, state in (
+        ("Deal closed", "$100.00", ["Deal"], {"type": "deal_closed"}),
+        ("Agent 9", "$30.00", ["Task"], {"agent": "9"}),
+        ("No agent", "$5.00", ["Of no agent"], {"agent": "none"}),
+    ):
+        share(feed, name).click()
+        assert_shows(feed, total, titles, **state)
+        expect(share(feed, name)).to_have_attribute("aria-pressed", "true")
+        share(feed, name).click()
+        assert_shows(feed, "$135.00", everything)
+    share(feed, "Task complete").click()
+    bar(feed, "Apr 12").click()
+    assert_shows(feed, "$30.00", ["Task"], type="task_complete", period="2026-04-12..2026-04-12")
+    bar(feed, "Apr 12").click()  # a selected bar leads back
+    feed.get_by_role("button", name="Clear filters").click()
+    assert_shows(feed, "$135.00", everything)
+    expect(feed.get_by_label("Filter by type")).to_be_focused()
+    expect(feed.get_by_role("button", name="Clear filters")).to_be_hidden()
+
+
+def test_statuses_below_the_headline_are_filters(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    recorded.has("Work", status="void")
+    sums = {"confirmed": 3, "disputed": 0, "voided": 2}
+    recorded.sums = {name: {"count": count, "value_usd": count} for name, count in sums.items()}
+    open_feed(url_state="")
+    page.evaluate("location.hash = '#status=disputed&agent=none'")  # a link may name a status that nothing has
+    line = page.locator(".standing")
+    expect(line).to_have_text("$3.00 confirmed · $0.00 disputed · $2.00 void")
+    expect(page.locator(".summary > .caption")).to_have_text("1 outcome in the last 30 days · No agent · Disputed")
+    line.get_by_role("button", name="void").click()
+    expect(page.get_by_label("Filter by status")).to_have_value("void")
+    expect(line.get_by_role("button", pressed=True)).to_have_text("$2.00 void")
+    expect(line).to_have_text("$3.00 confirmed · $2.00 void")
+    assert urlsplit(page.url).fragment == "status=void&agent=none"
+    for path in ("", "/summary"):
+        asked = [urlsplit(request.url) for request in recorded.asked]
+        query = [parse_qs(url.query) for url in asked if url.path == f"/api/outcomes{path}"][-1]
+        assert {name: query.get(name) for name in ("status", "agentId")} == {"status": ["void"], "agentId": ["none"]}
+
+
+def test_the_keyboard_is_enough_to_dispute_an_outcome_and_download_it(feed: Page) -> None:
+    def focus(control: Locator, key: str = "Tab") -> None:
+        for _ in range(MOST_STOPS):
+            if control.evaluate("control => control.getRootNode().activeElement === control"):
+                return
+            feed.keyboard.press(key)
+        expect(control).to_be_focused()
+
+    press = feed.keyboard.press
+    focus(bar(feed, "Apr 15"))  # one stop of Tab for all bars
+    press("Home")
+    press("End")
+    for _ in range(3):
+        press("ArrowLeft")
+    expect(feed.locator(".tip")).to_have_text("$130.00Apr 12 · 2 outcomes")
+    press("Enter")
+    expect(feed.locator(".total")).to_have_text("$130.00")
+    expect(bar(feed, "Apr 12")).to_be_focused()
+    focus(share(feed, "Task complete"))
+    press("Enter")
+    expect(feed.locator(".total")).to_have_text("$30.00")
+    expect(share(feed, "Task complete")).to_be_focused()
+    row = feed.locator(".feed > .rows > li")
+    expect(row).to_have_count(1)
+    focus(row.locator("summary"))
+    press("Enter")
+    wrong = row.get_by_role("button", name="This is not right")
+    expect(wrong).to_be_visible()
+    focus(wrong)
+    press("Enter")
+    feed.keyboard.type("It was half of it")
+    focus(row.get_by_role("button", name="Send"))
+    press("Enter")
+    disputed = feed.locator(".standing").get_by_role("button", name="$30.00 disputed")
+    expect(disputed).to_be_visible()
+    focus(disputed, "Shift+Tab")
+    press("Enter")
+    expect(feed.locator(".total")).to_have_text("$30.00")
+    expect(feed.locator(".summary > .caption")).to_have_text("1 outcome, Apr 12, 2026 · Task complete · Disputed")
+    expect(disputed).to_be_focused()
+    focus(feed.get_by_role("button", name="Download"))
+    with feed.expect_download() as got:
+        press("Enter")
+    text = Path(got.value.path()).read_text("utf-8-sig")
+    assert [(line["title"], line["status"]) for line in csv.DictReader(io.StringIO(text))] == [("Task", "disputed")]
