@@ -15,6 +15,7 @@ from outcomes.auth.sessions import STORED_COOKIE
 from outcomes.contract import limits
 from outcomes.contract.agent_keys import NEW_AGENT_KEY, ROTATION, Scope
 from outcomes.contract.corrections import ASSIGNMENT, CHANGES, HEAD, SOME_CHANGE, CorrectionType
+from outcomes.contract.costs import COST_LINE, COST_USER, SOURCE
 from outcomes.contract.models import NEW_OUTCOME
 from outcomes.contract.outcome_fields import LATER
 from outcomes.contract.outcome_type import PATTERN
@@ -72,7 +73,7 @@ def _filled(base: str) -> str:
     formats = {"EXPORT_FORMATS": ", ".join(EXPORT_FORMATS), "EXPORT_FORMAT": EXPORT_FORMATS[0]}
     formats["VERSION"] = project_version()
     formats["MCP_VERSIONS"] = ", ".join(f'"{version}"' for version in VERSIONS)
-    values = formats | _numbers() | _from_models() | _from_corrections() | _from_agent_keys() | cookies
+    values = formats | _numbers() | _from_models() | _from_corrections() | _from_agent_keys() | _from_costs() | cookies
     return re.sub(r"<([A-Z_]+)>", lambda name: values[name[1]], base)
 
 
@@ -158,6 +159,22 @@ def _from_agent_keys() -> dict[str, str]:
         "SCOPES": ", ".join(Scope),
         "INVALID_KEY_FIELDS": ", ".join(f"Invalid {name}" for name in key),
         "INVALID_ROTATION_FIELDS": ", ".join(f"Invalid {name}" for name in reversed(rotation)),
+    }
+
+
+def _from_costs() -> dict[str, str]:
+    """Describe what is sent to put the costs of a day, and its stored lines; for a list, the type of its items."""
+    user: Json = COST_USER.json_schema()["properties"]
+    user["userId"]["description"] += ". Required with the platform's key; a session has its own user"
+    line: Json = COST_LINE.json_schema()["properties"]
+    line["agentId"]["description"] += ". The agent that cost this; null if it belongs to none"
+    stored = {name: _without_pattern(COST_LINE.rules[sent].json_schema) for name, sent in COST_LINE.names.items()}
+    return {
+        "COST_SOURCE_PATTERN": SOURCE,
+        "COST_USER_FIELDS": _flow(user),
+        "COST_LINE_FIELDS": _flow(line),
+        "COST_STORED_FIELDS": _flow(stored),
+        "INVALID_LINES": _flow({"field": "lines.3.costUsd", "message": COST_LINE.rules["costUsd"].words}),
     }
 
 

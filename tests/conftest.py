@@ -55,7 +55,7 @@ os.environ |= {
     "DASHBOARD_ORIGINS": "https://app.example.com,https://beta.example.com",
     "PLATFORM_MAY_READ": "false",
     "OUTCOME_TYPES": ",".join(TYPES),
-    "CAPABILITIES": "batch, totals, agentkeys, corrections, export, datarequests, modeltools, statements",
+    "CAPABILITIES": "batch, totals, agentkeys, corrections, export, datarequests, modeltools, statements, costs",
 }
 
 ROOT = Path(__file__).parents[1]

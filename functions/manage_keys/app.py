@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from outcomes.contract import json_text, key_text, outcome_type, queries
-from outcomes.contract.agent_keys import NEW_AGENT_KEY, ROTATION, read_body
+from outcomes.contract.agent_keys import NEW_AGENT_KEY, ROTATION, NewAgentKey, read_body
 from outcomes.contract.bodies import ignored_fields
 from outcomes.contract.caller import Caller
 from outcomes.edge.api import (
@@ -61,6 +61,7 @@ def _create(event: Event, caller: Caller) -> Response:
     body = json_body(event)
     wanted = read_body(NEW_AGENT_KEY, body, session_user=caller.session_user, types=TYPES)
     _require_readable(caller, wanted.scopes)
+    _require_payer(caller, wanted)
     text, key = agent_keys.create(wanted, _by(caller))
     return ok(_json({"key": text} | key.public()), ignored_header(ignored_fields(body, NEW_AGENT_KEY.rules)))
 
@@ -104,6 +105,16 @@ def _require_readable(caller: Caller, scopes: Sequence[str]) -> None:
     if "read" in scopes and not caller.may_read:
         message = "the scope read needs the user's session, as PlatformMayRead is false"
         raise Forbidden(details=[Fault(field="scopes", message=message)])
+
+
+def _require_payer(caller: Caller, wanted: NewAgentKey) -> None:
+    """Raise for a key with the scope `cost` that is not the user's, or that is an agent's, who cannot price itself."""
+    if "cost" not in wanted.scopes:
+        return
+    if caller.session_user is None:
+        raise Forbidden(details=[Fault(field="scopes", message="the scope cost needs the user's session")])
+    if wanted.agent_id is not None:
+        raise BadRequest("Invalid scopes", [Fault(field="scopes", message="must not have cost with an agentId")])
 
 
 def _user(event: Event, caller: Caller) -> int:

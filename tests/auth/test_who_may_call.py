@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from types import ModuleType
 from typing import Any
@@ -67,6 +68,9 @@ OTHERS: dict[str, tuple[str, str, Any]] = {
     "bytes": ("GET", "/api/statements/{id}", None),
     "entries": ("GET", "/api/statements/{id}/entries", None),
     "proof": ("GET", "/api/statements/{id}/proof", None),
+    "put costs": ("PUT", "/api/costs/{date}/{source}", {"userId": 42, "lines": []}),
+    "costs": ("GET", "/api/costs/{date}/{source}", None),
+    "delete costs": ("DELETE", "/api/costs/{date}/{source}", None),
     "mcp": ("POST", "/mcp", {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}),
 }
 
@@ -98,6 +102,21 @@ agent may correct        | 403       | 403        | 403   | 403     | 403
 agent may all            | 409       | 200        | 404   | 404     | 404
 revoked agent key        | 401       | 401        | 401   | 401     | 401
 unknown key, session     | 409       | 200        | 404   | 404     | 404
+"""
+
+STATUSES_OF_COSTS = """
+caller                   | put costs | costs | delete costs
+nobody                   | 401       | 401   | 401
+platform                 | 200       | 200   | 200
+platform, session        | 200       | 200   | 200
+session                  | 200       | 200   | 200
+token                    | 200       | 200   | 200
+agent may read           | 403       | 404   | 403
+agent may record         | 403       | 403   | 403
+agent may correct        | 403       | 403   | 403
+agent may all            | 200       | 200   | 200
+revoked agent key        | 401       | 401   | 401
+unknown key, session     | 200       | 200   | 200
 """
 
 
@@ -223,8 +242,10 @@ def test_the_last_user_id_counts_for_the_platform(people: People, query: str, wh
 
 
 BOTH = [
-    (caller, cells | more)
-    for (caller, cells), (_, more) in zip(rows(STATUSES), rows(STATUSES_OF_STATEMENTS), strict=True)
+    (caller, cells | more | of_costs)
+    for (caller, cells), (_, more), (_, of_costs) in zip(
+        rows(STATUSES), rows(STATUSES_OF_STATEMENTS), rows(STATUSES_OF_COSTS), strict=True
+    )
 ]
 
 
@@ -234,8 +255,9 @@ def test_who_may_call_the_other_routes(people: People, caller: str, cells: dict[
     ids |= {"/api/outcomes/{id}/assign": people.outcomes["none"][0]}
     found = {}
     for name, (method, resource, body) in OTHERS.items():
-        query = query_of("userId=42" if resource.startswith("/api/keys") and body is None else "")
-        path = resource.format(id=ids.get(resource, people.outcomes["42"][0]))
+        query = query_of("userId=42" if resource.startswith(("/api/keys", "/api/costs")) and body is None else "")
+        id_, today = ids.get(resource, people.outcomes["42"][0]), f"{datetime.now(UTC):%Y-%m-%d}"
+        path = resource.format(id=id_, date=today, source="openai")
         status, text = people.send(caller, method, path, query, body)
         items = json.loads(text)["results"] if name == "batch" and status == 200 else []
         found[name] = str(items[0].get("error", 200) if items else status)

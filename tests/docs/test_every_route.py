@@ -28,6 +28,7 @@ METHODS = {
     "showOwnKey": "own_key",
     "rotateKey": "rotate_key",
     "revokeKey": "revoke_key",
+    **dict.fromkeys(["putCosts", "getCosts", "deleteCosts"]),
     "callTools": None,  # only MCP clients call this route
 }
 """The clients' method for each operation, or None if they have no method."""

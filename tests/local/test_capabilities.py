@@ -39,12 +39,14 @@ NEEDED = {
         ["makeStatement", "listStatements", "getStatement", "listStatementEntries", "proveOutcome", "listPublicKeys"],
         "Statements",
     ),
+    **dict.fromkeys(["putCosts", "getCosts", "deleteCosts"], "Costs"),
 }
 """The capability of each operation outside the core."""
 FUNCTIONS = {
     "AgentKeys": {"manage_keys"},
     "Batch": {"record_batch"},
     "Corrections": {"correct_outcome", "get_outcome"},
+    "Costs": {"costs"},
     "DataRequests": {"erase_user", "export_user"},
     "Export": {"export_outcomes"},
     "ModelTools": {"mcp"},
@@ -183,7 +185,7 @@ def test_a_route_that_is_off_is_not_found_for_any_caller(core: httpx.Client, cor
     session = {"Cookie": core_stack.cookie(42)}
     for method, path in routes:
         for headers in ({}, by_key(core_stack), session):
-            answer = core.request(method, path.format(id="0" * 26), headers=headers)
+            answer = core.request(method, path.format(id="0" * 26, date="2026-11-26", source="openai"), headers=headers)
             assert (answer.status_code, answer.text) == (404, NOT_FOUND), (method, path)
             assert answer.headers["No-Such-Route"] == "true"
             assert "No-Such-Route, Capabilities" in answer.headers["Access-Control-Expose-Headers"]
@@ -206,7 +208,7 @@ def test_the_name_of_a_route_that_is_off_is_not_an_outcome_id(
     with running(tmp_path, "--off", "Totals, DataRequests", "--parameters", "EventBusName= AgentKeys=Off") as stack:
         session = {"Cookie": stack.cookie(42)}
         listed = httpx.get(f"{stack.url}/api/outcomes", headers=session, timeout=30)
-        assert listed.headers["Capabilities"] == "batch, corrections, export, modeltools, statements"
+        assert listed.headers["Capabilities"] == "batch, corrections, export, modeltools, statements, costs"
         summary = httpx.get(f"{stack.url}/api/outcomes/summary", headers=session, timeout=30)
         assert (summary.status_code, summary.text) == (404, NOT_FOUND)
         assert summary.headers["No-Such-Route"] == "true"

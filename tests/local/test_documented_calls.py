@@ -11,7 +11,8 @@ import pytest
 
 from tests.local.stacks import ROOT, Stack
 
-PAGES = ["README.md", *(f"docs/{name}.md" for name in ("outcomes", "batch", "summary", "corrections", "agent-keys"))]
+NAMES = ("outcomes", "batch", "summary", "corrections", "agent-keys", "agent-costs")
+PAGES = ["README.md", *(f"docs/{name}.md" for name in NAMES)]
 users = itertools.count(60_000)
 
 

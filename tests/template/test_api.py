@@ -132,8 +132,8 @@ def test_a_preflight_allows_a_listed_origin_in_either_spelling_of_the_header(
     assert preflight(deployed, (name, origin)) == {
         "Access-Control-Allow-Origin": origin,
         "Access-Control-Allow-Credentials": "true",
-        "Access-Control-Allow-Methods": "GET,POST,DELETE",
-        "Access-Control-Allow-Headers": "Content-Type,Idempotency-Key",
+        "Access-Control-Allow-Methods": "GET,POST,PUT,DELETE",
+        "Access-Control-Allow-Headers": "Content-Type,Idempotency-Key,If-Match,If-None-Match",
         "Access-Control-Max-Age": "7200",
     }
 
@@ -179,7 +179,7 @@ def test_with_an_issuer_a_preflight_allows_the_authorization_header(deployed: De
     with_issuer = deployed.with_parameters(OidcIssuer="https://login.example.com/", OidcAudience="outcomes")
     allowed = preflight(with_issuer, ("Origin", "https://app.example.com"))["Access-Control-Allow-Headers"]
 
-    assert allowed == "Content-Type,Idempotency-Key,Authorization"
+    assert allowed == "Content-Type,Idempotency-Key,If-Match,If-None-Match,Authorization"
 
 
 def test_only_preflights_and_405s_have_no_authorizer(api: Any) -> None:

@@ -22,6 +22,7 @@ CAPABILITIES = {
     "DataRequests": BY_RIGHTS_ONLY,
     "ModelTools": {"McpFunction"},
     "Statements": {"StatementsFunction", "StatementKeysFunction"},
+    "Costs": {"CostsFunction"},
 }
 """Functions of each capability, in the order of the parameters."""
 
@@ -35,6 +36,7 @@ SWITCHES = {
     "DataRequests": "EraseUser|ExportUser|ErasureSecret|ErasureAlarm",
     "ModelTools": "Mcp|(/|~1)mcp|Tools",
     "Statements": "StatementsFunction|StatementKeys|StatementSecret|api(/|~1)statements|well-known",
+    "Costs": "CostsFunction|api(/|~1)costs",
     "EventBusName": "PublishEvents|KeptEvents|EventsLate|events:PutEvents|StreamViewType",
     "WebhookUrl": "Webhook",
     "HostDashboard": "Feed|CloudFront",

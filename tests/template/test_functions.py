@@ -110,6 +110,14 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("dynamodb:GetItem", TOTALS),
         ("dynamodb:PutItem", TOTALS, "TransactWriteItems"),
     },
+    # CostsFunction writes only in transactions.
+    "CostsFunction": {
+        *((f"dynamodb:{action}", COSTS) for action in ("BatchGetItem", "GetItem", "Query")),
+        *(
+            (f"dynamodb:{action}", COSTS, "TransactWriteItems")
+            for action in ("PutItem", "UpdateItem", "ConditionCheckItem")
+        ),
+    },
     # Everybody may call StatementKeysFunction, so it reads only the partition of public keys.
     "StatementKeysFunction": {("dynamodb:Query", STATEMENTS, "keys")},
     # PublishEventsFunction changes no table, and reads no other streams.

@@ -11,6 +11,7 @@ import pytest
 from outcomes.auth import session_secrets, tokens
 from outcomes.aws import backoff, caller
 from outcomes.contract import limits
+from outcomes.costs import days
 from outcomes.edge import mcp
 from outcomes.keys import agent_keys
 from outcomes.ledger import store
@@ -135,7 +136,8 @@ def test_only_the_authorizer_has_no_reserved_concurrency(complete: Deployment, d
 
     assert {name: function.get("ReservedConcurrentExecutions") for name, function in complete.of(FUNCTION).items()} == {
         **dict.fromkeys(
-            ["RecordOutcomeFunction", "RecordBatchFunction", "CorrectOutcomeFunction", "McpFunction"], writes
+            ["RecordOutcomeFunction", "RecordBatchFunction", "CorrectOutcomeFunction", "McpFunction", "CostsFunction"],
+            writes,
         ),
         **dict.fromkeys(["ListOutcomesFunction", "SummarizeOutcomesFunction", "ExportOutcomesFunction"], reads),
         **dict.fromkeys(["GetOutcomeFunction", "ManageKeysFunction"], reads),
@@ -160,6 +162,7 @@ def test_calls_end_before_the_function_and_functions_before_api_gateway(deployed
         "ManageKeysFunction": backoff.RETRY_SECONDS + 2 * agent_keys.LIMITS.total,
         "StatementsFunction": max(chain.READ_SECONDS + 2 * chain.LIMITS.total, stored.READ_SECONDS + call),
         "StatementKeysFunction": page,
+        "CostsFunction": max(backoff.RETRY_SECONDS + days.LIMITS.total, 4 * days.LIMITS.total),
     }
 
     assert not {name: seconds for name, seconds in longest.items() if seconds >= timeout[name]}

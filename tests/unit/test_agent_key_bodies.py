@@ -105,7 +105,7 @@ def test_a_valid_field_is_kept(field: str, value: Any, kept: Any) -> None:
         (
             "scopes",
             [[], "record", ["admin"], [1], {"record": True}],
-            "must be a list of one or more of record, read, correct, backfill, or null",
+            "must be a list of one or more of record, read, correct, backfill, cost, or null",
         ),
         (
             "expiresAt",

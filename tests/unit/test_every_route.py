@@ -1,6 +1,7 @@
 """Rules for all routes: who may call them, and their answers when a table fails."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from outcomes.aws.connection import Connection
 
 from functions.correct_outcome import app as correct_outcome
+from functions.costs import app as costs
 from functions.export_outcomes import app as export_outcomes
 from functions.get_outcome import app as get_outcome
 from functions.list_outcomes import app as list_outcomes
@@ -24,10 +26,13 @@ OUTCOME = {"outcomeType": "deal_closed", "title": "Closed a deal"}
 ID = {"id": "01M881HMN5BK0R53WV7N3P1R3Q"}
 KEY_ID = {"id": "another0another0"}
 STATEMENT = {"id": "2026-04@Europe~Berlin"}
+COSTS = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "source": "openai"}
+COSTS_FAILURE = "Failed to put or read costs"
 STATEMENT_FAILURE = "Failed to make or read a statement"
 
 get = partial(proxy_event, "GET", authorizer=session(42))
 post = partial(proxy_event, "POST", authorizer=session(42))
+put = partial(proxy_event, "PUT", authorizer=session(42))
 delete = partial(proxy_event, "DELETE", authorizer=session(42))
 
 READS = {
@@ -46,6 +51,8 @@ WRITES = {
         partial(post, "/api/keys/{id}/rotate", body={}, parameters=KEY_ID),
         "Failed to manage keys",
     ),
+    "put costs": (costs, partial(put, body={"lines": []}, parameters=COSTS), COSTS_FAILURE),
+    "delete costs": (costs, partial(delete, parameters=COSTS), COSTS_FAILURE),
     "make a statement": (statements, partial(post, "/api/statements", body={"period": "2026-04"}), STATEMENT_FAILURE),
     "revoke a key": (manage_keys, partial(delete, "/api/keys/{id}", parameters=KEY_ID), "Failed to manage keys"),
 }
@@ -53,6 +60,7 @@ ROUTES = {
     **READS,
     **WRITES,
     "list keys": (manage_keys, partial(get, "/api/keys"), "Failed to manage keys"),
+    "costs": (costs, partial(get, parameters=COSTS), COSTS_FAILURE),
     "list statements": (statements, partial(get, "/api/statements"), STATEMENT_FAILURE),
     **{
         f"statement{part}": (
@@ -89,7 +97,7 @@ def test_a_request_without_an_authorized_caller_is_a_401(route: str, authorizer:
 @pytest.mark.parametrize("route", WRITES)
 def test_a_page_of_another_site_may_not_write(route: str) -> None:
     assert answer(route, headers={"Origin": "https://evil.example"}) == (403, '{"error":"Forbidden"}')
-    assert scan() == scan("KeysTable") == []
+    assert scan() == scan("KeysTable") == scan("CostsTable") == []
 
 
 @pytest.mark.usefixtures("no_waiting")

@@ -263,6 +263,20 @@ def test_the_platform_creates_and_rotates_reading_keys_only_where_it_may_read(mo
     assert revoke(made["id"], KEY, userId="42") == (200, {"ok": True})
 
 
+def test_only_a_session_makes_keys_that_put_costs_and_none_for_an_agent() -> None:
+    payer = {"userId": 42, "scopes": ["read", "cost"]}
+    assert create(KEY, **payer | {"scopes": ["cost"]}) == (
+        403,
+        {"error": "Forbidden", "details": [{"field": "scopes", "message": "the scope cost needs the user's session"}]},
+    )
+    status, answer = create(session(42), **payer, agentId=7)
+    assert (status, answer["error"], answer["details"][0]["field"]) == (400, "Invalid scopes", "scopes")
+    status, made = create(session(42), **payer)
+    assert (status, made["scopes"]) == (200, ["read", "cost"])
+    assert rotate(made["id"], KEY, userId=42)[0] == 403
+    assert rotate(made["id"], session(42))[0] == 200
+
+
 @pytest.mark.parametrize("id_", ["user#42", "self", "", "0" * 17, "0123456789abcd-_", "../keys", "🎉" * 16])
 def test_an_invalid_id_is_not_found(id_: str) -> None:
     create(session(42))

@@ -20,7 +20,7 @@ export interface ListedType {
 
 export type OutcomeStatus = "recorded" | "confirmed" | "disputed" | "void";
 
-export type Scope = "record" | "read" | "correct" | "backfill";
+export type Scope = "record" | "read" | "correct" | "backfill" | "cost";
 
 /** US dollars to send: a text such as "12500.50" with all its digits, or a number with its shortest text. */
 export type Amount = string | number | bigint | Decimal;

@@ -17,6 +17,7 @@ export const SCOPES = new Map([
   ["read", ["read", "Read your outcomes and totals, for an assistant."]],
   ["correct", ["correct", "Correct outcomes that are already recorded."]],
   ["backfill", ["backfill", "Record outcomes of earlier days."]],
+  ["cost", ["put costs", "Say what agents cost. Not with an agent."]],
 ]);
 /** Describe who made or rotated a key. */
 export const BY = new Map([

@@ -47,6 +47,7 @@ class Scope(StrEnum):
     READ = "read"
     CORRECT = "correct"
     BACKFILL = "backfill"
+    COST = "cost"
 
 
 @app.command()

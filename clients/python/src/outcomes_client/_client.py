@@ -298,8 +298,8 @@ class OutcomesClient(StatementsClient):
         """Create a key for one agent: with a session for its own user, with the platform's key for `user_id`.
 
         It records only for that user and, if given, for `agent_id`, `outcome_types`, values from -`max_value_usd` to
-        `max_value_usd`, and until `expires_at`. `scopes` are among `record` (the default), `read`, `correct` and
-        `backfill`. Its secret, `key`, is returned only here.
+        `max_value_usd`, and until `expires_at`. `scopes` are among `record` (the default), `read`, `correct`,
+        `backfill` and `cost`. Its secret, `key`, is returned only here.
 
         If an answer is lost, there may be a new key that nobody received, so the call is not retried (`retryable` is
         false). Check `list_keys` and revoke that key.

@@ -24,6 +24,7 @@ class Scope(StrEnum):
     READ = "read"
     CORRECT = "correct"
     BACKFILL = "backfill"
+    COST = "cost"
 
 
 class NewAgentKey(NamedTuple):

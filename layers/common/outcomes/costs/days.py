@@ -17,8 +17,8 @@ from outcomes.contract.limits import MAX_SOURCES, MAX_VERSIONS
 from outcomes.costs.table import SOURCES, CostDay, CostVersion, has_version, is_day, put_source, put_version
 from outcomes.errors import BadRequest, Busy, Contended, Mistimed, NotFound, Refused, TooManySources
 
-LIMITS = Limits(attempts=3, connect=1, read=3, total=12)
-"""Limits of a call. No retry begins later than `backoff.RETRY_SECONDS` after the first call."""
+LIMITS = Limits(attempts=3, connect=1, read=2, total=4)
+"""Limits of a call. No call of a PUT begins later than `backoff.RETRY_SECONDS` after its first call."""
 
 
 class CostDays:
@@ -85,7 +85,7 @@ class CostDays:
         """Attempt one transaction. Return None if another write came first. tried: attempts with an unknown result."""
         before, owner = self._day_and_owner(day, backoff)
         for attempt in tried:
-            if before and before.version >= attempt.version and self._is_stored(day, attempt, before):
+            if before and before.version >= attempt.version and self._is_stored(day, attempt, before, backoff):
                 return attempt.version
         # An attempt takes effect only if it is the next version.
         tried[:] = [attempt for attempt in tried if not before or before.version < attempt.version]
@@ -104,6 +104,7 @@ class CostDays:
         actions = [{"ConditionCheck": check}] if is_same else put_version(self.table, day, before, after)
         if is_taken_over:
             if owner is None:
+                backoff.check()
                 self._require_room(day.user_id, caller.kind)
             actions.append(put_source(self.table, day, owner, after))
         # Nothing would tell later whether only the source was taken over before another write came.
@@ -140,10 +141,11 @@ class CostDays:
             raise
         return True
 
-    def _is_stored(self, day: CostDay, attempt: CostVersion, present: CostVersion) -> bool:
+    def _is_stored(self, day: CostDay, attempt: CostVersion, present: CostVersion, backoff: Backoff) -> bool:
         """Check whether an attempt took effect. present: the day's version, at least that of the attempt."""
         if present.version == attempt.version:
             return present == attempt
+        backoff.check()
         get = {"TableName": self.table, "Key": day.version_key(attempt), "ConsistentRead": True}
         row: Item = self.dynamodb.call("GetItem", get).get("Item", {})
         return bool(row) and CostVersion.of(row) == attempt

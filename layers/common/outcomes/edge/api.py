@@ -60,7 +60,7 @@ _STATUS: dict[type[Refused], int] = {
 
 EXPOSED = (
     "Outcome-Id, Idempotent-Replayed, Retry-After, Ignored-Fields, Outcome-Types, Next-Cursor, Unassigned,"
-    " No-Such-Route, Capabilities, Fresh-For"
+    " No-Such-Route, Capabilities, Fresh-For, ETag"
 )
 """Response headers that pages of the dashboard's origins may read, in addition to the CORS-safelisted headers."""
 

@@ -46,6 +46,7 @@ UNANSWERED = {
         ],
         "statements",
     ),
+    **dict.fromkeys([f"{method} /api/costs/{{date}}/{{source}}" for method in ("PUT", "GET", "DELETE")], "costs"),
     "POST /mcp": "/mcp",
 }
 """Routes of the API that the fake does not have, and what it calls them."""

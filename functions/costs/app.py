@@ -1,0 +1,101 @@
+"""/api/costs/{date}/{source}: put, read and delete the costs of a UTC day from a source."""
+
+import os
+from decimal import Decimal
+from typing import Any
+
+from outcomes.contract import json_text, queries
+from outcomes.contract.caller import Caller
+from outcomes.contract.costs import (
+    Preconditions,
+    etag,
+    ignored_cost_fields,
+    payer,
+    read_date,
+    read_lines,
+    read_source,
+    require_recent,
+)
+from outcomes.costs.days import CostDays
+from outcomes.costs.table import CostDay, CostVersion
+from outcomes.edge import headers
+from outcomes.edge.api import (
+    Event,
+    Response,
+    endpoint,
+    ignored_header,
+    json_body,
+    ok,
+    path_parameter,
+    query,
+    query_list,
+)
+from outcomes.errors import BadRequest, NotFound
+
+PLATFORM_MAY_READ = os.environ["PLATFORM_MAY_READ"] == "true"
+
+days = CostDays(os.environ["COSTS_TABLE"])
+
+
+@endpoint(
+    failure="Failed to put or read costs", origins=os.environ["DASHBOARD_ORIGINS"], platform_may_read=PLATFORM_MAY_READ
+)
+def handler(event: Event, caller: Caller) -> Response:
+    date = read_date(path_parameter(event, "date"))
+    source = read_source(path_parameter(event, "source"))
+    match event["httpMethod"]:
+        case "PUT":
+            return _put(event, caller, date, source)
+        case "DELETE":
+            require_recent(date)
+            day = CostDay(_user(event, caller), date, source)
+            version = days.put(day, None, caller, _preconditions(event))
+            return ok(f'{{"ok":true,"version":{version}}}')
+        case "GET":
+            return _read(event, caller, date, source)
+    raise NotFound
+
+
+def _put(event: Event, caller: Caller, date: str, source: str) -> Response:
+    require_recent(date)
+    body = json_body(event)
+    day = CostDay(payer(caller, body), date, source)
+    try:
+        lines: Any = read_lines(body)
+    except BadRequest as refused:
+        lines = refused
+    version = days.put(day, lines, caller, _preconditions(event))
+    tag = {"ETag": etag(version)}
+    return ok(f'{{"ok":true,"version":{version}}}', tag | ignored_header(ignored_cost_fields(body)))
+
+
+def _read(event: Event, caller: Caller, date: str, source: str) -> Response:
+    has_versions = queries.include(query_list(event, "include"), "versions")
+    day = CostDay(_user(event, caller), date, source)
+    version = days.read(day, caller)
+    answer = {"date": date, "source": source} | _shown(version)
+    if has_versions:
+        answer["versions"] = [_shown(each) for each in days.versions_before(day)]
+    return ok(json_text.exact(answer, levels=5), {"ETag": etag(version.version)})
+
+
+def _user(event: Event, caller: Caller) -> int:
+    """Return the user of the session or key, or the `userId` that the platform sent."""
+    if caller.agent_key:
+        return caller.agent_key.user_id
+    return queries.user_id(query(event, "userId")) if caller.session_user is None else caller.session_user
+
+
+def _preconditions(event: Event) -> Preconditions:
+    return Preconditions.parse(headers.values(event, "if-match"), headers.values(event, "if-none-match"))
+
+
+def _shown(version: CostVersion) -> dict[str, Any]:
+    """Return a version as in the contract. Numbers are `Decimal`."""
+    lines = version.lines
+    return {
+        "version": Decimal(version.version),
+        "lines": None if lines is None else [line.public() for line in lines],
+        "put_by": version.put_by,
+        "put_at": version.put_at,
+    }

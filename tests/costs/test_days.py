@@ -1,0 +1,294 @@
+"""Costs of a day from a source: versions, preconditions, who may put whose, faults of lines, races and failures."""
+
+import json
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+import pytest
+from outcomes.contract import instants
+from outcomes.contract.caller import Caller
+from outcomes.contract.costs import CostLine, Preconditions
+from outcomes.contract.limits import MAX_LINES, MAX_SOURCES, MAX_VERSIONS
+from outcomes.costs.days import CostDays
+from outcomes.costs.table import CostDay
+
+from functions.costs.app import days
+from tests.aws import scan
+from tests.costs.service import DAY, LINE, call, delete, put, read
+from tests.faults import THROTTLED, Fault, Request, Send, cancelled, error, faulty, fine, lost, vanished
+
+pytestmark = pytest.mark.usefixtures("tables", "no_waiting")
+
+CHEAP, DEAR = LINE | {"costUsd": 1}, LINE | {"costUsd": 100}
+OPENAI = CostDay(42, DAY, "openai")
+FAILED = (500, {"error": "Failed to put or read costs"})
+FAILED_PRECONDITION = (412, {"error": "Precondition failed"})
+NOT_FOUND = (404, {"error": "Not found"})
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let it be noon of the day in this list, and a millisecond later at each look."""
+    today = ["2026-11-28"]
+    ticks = count()
+    monkeypatch.setattr(instants, "now", lambda: instants.read(f"{today[0]}T12:00:00Z") + next(ticks))
+    return today
+
+
+def costs(answer: Any) -> list[Any]:
+    """Return the amounts of an answer's lines."""
+    return [line["cost_usd"] for line in answer["lines"] or ()]
+
+
+class TestADay:
+    def test_is_returned_as_put_and_its_earlier_versions_after_it(self) -> None:
+        body = json.dumps({"lines": [LINE, {"costUsd": 37, "quantity": None, "label": ""}]}).replace("9.8", "9.80")
+        status, answer, headers = call("PUT", "session", body)
+        assert (status, answer, headers["ETag"]) == (200, {"ok": True, "version": 1}, '"1"')
+        assert put("platform", LINE | {"agentId": 9}) == (200, 2)
+        by_7 = {"agent_id": 7, "cost_usd": 9.8, "quantity": 1_200_000, "unit": "tokens", "label": "gpt-5"}
+        unallocated = {"agent_id": None, "cost_usd": 37, "quantity": None, "unit": None, "label": None}
+        earlier = {"version": 1, "lines": [unallocated, by_7], "put_by": "session"}
+        present = {"version": 2, "lines": [by_7 | {"agent_id": 9}], "put_by": "key"}
+        present |= {"date": DAY, "source": "openai"}
+        assert {"put_at"} == call("GET", "session")[1].keys() - present.keys()
+        status, answer, headers = call("GET", "session", query={"include": "versions"})
+        assert answer.pop("put_at") > answer["versions"][0].pop("put_at") > "2026-11-28T12"
+        assert (status, answer, headers["ETag"]) == (200, present | {"versions": [earlier]}, '"2"')
+
+    def test_keeps_its_version_if_the_same_lines_are_put_in_any_order_and_notation(self) -> None:
+        assert put("session", LINE, {"costUsd": 0}) == (200, 1)
+        again = json.dumps({"lines": [{"costUsd": 0, "agentId": None, "unit": ""}, LINE]})
+        assert call("PUT", "session", again.replace("9.8", "98.00e-1"))[1]["version"] == 1
+        assert put("session", LINE) == (200, 2)
+        assert put("session") == put("session") == (200, 3)
+
+    def test_has_exact_amounts(self) -> None:
+        exact = "-99999999999999.000000000000000000000001"
+        assert call("PUT", "session", f'{{"lines":[{{"costUsd":{exact},"quantity":1e-130}}]}}')[0] == 200
+        made = days.read(OPENAI, Caller(session_user=42))
+        assert made.lines is not None
+        assert str(made.lines[0].cost_usd) == exact
+
+    def test_is_unknown_after_a_delete_and_counts_on(self) -> None:
+        assert delete("session") == read() == NOT_FOUND
+        assert put("session", LINE) == (200, 1)
+        assert delete("session") == delete("session") == (200, 2)
+        assert read() == NOT_FOUND
+        assert put("session", LINE) == (200, 3)
+        assert [(each["version"], each["lines"] is None) for each in read()[1]["versions"]] == [(2, True), (1, False)]
+
+    def test_keeps_the_latest_versions_of_each_kind_of_caller(self) -> None:
+        assert put("key", CHEAP) == (200, 1)
+        assert put("session", DEAR) == (200, 2)
+        for number in range(MAX_VERSIONS + 2):
+            assert put("platform", LINE | {"costUsd": number}) == (200, number + 3)
+        found = [each["version"] for each in read()[1]["versions"]]
+        assert found == [*range(MAX_VERSIONS + 3, 3, -1), 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"If-Match": '"2"'}, [412, 200, 412]),
+        ({"If-Match": '"1", "2"'}, [412, 200, 412]),
+        ({"If-Match": "*"}, [412, 200, 412]),
+        ({"If-Match": '"1"'}, [412, 412, 412]),
+        ({"If-Match": 'W/"2"'}, [412, 412, 412]),
+        ({"If-Match": "2"}, [412, 412, 412]),
+        ({"If-None-Match": "*"}, [200, 412, 200]),
+        ({"If-None-Match": '"2"'}, [400, 400, 400]),
+        ({"If-Match": '"2"', "If-None-Match": "*"}, [412, 412, 412]),
+    ],
+)
+def test_a_precondition_is_checked_before_the_lines(headers: dict[str, str], expected: list[int]) -> None:
+    """The three days are one that nobody has put, one with version 2, and one that was deleted."""
+    dates = "2026-11-20", "2026-11-21", "2026-11-22"
+    for date in dates[1:]:
+        assert [put("session", line, date=date) for line in (CHEAP, DEAR)] == [(200, 1), (200, 2)]
+    assert delete("session", dates[2]) == (200, 3)
+    wrong = [call("PUT", "session", {"lines": None}, date, headers=headers)[:2] for date in dates]
+    right = [call("PUT", "session", {"lines": []}, date, headers=headers)[0] for date in dates]
+    assert right == expected
+    for (status, answer), allowed in zip(wrong, right, strict=True):
+        error = {200: "Invalid lines", 400: "Invalid If-None-Match", 412: "Precondition failed"}[allowed]
+        assert (status, answer["error"]) == (400 if allowed == 200 else allowed, error)
+
+
+# Who may put a source that belongs to the caller of the column, delete such a day, and read it.
+MAY = """
+caller                | nobody  | platform | session | key     | other key
+platform              | put get | put get  | put get | put get | put get
+session               | put get | get      | put get | put get | put get
+key                   | put get |          |         | put get |
+reading key           | put get | get      | get     | get     | put get
+agent's key           | get     | get      | get     | get     | get
+key without the scope | get     | get      | get     | get     | get
+recording key         |         |          |         |         |
+"""
+
+
+def rows() -> list[list[str]]:
+    return [[cell.strip() for cell in line.split("|")] for line in MAY.strip().splitlines()]
+
+
+@pytest.mark.parametrize("row", rows()[1:], ids=lambda row: row[0])
+def test_who_may_put_delete_and_read_whose_source(row: list[str]) -> None:
+    for owner, cell in zip(rows()[0][1:], row[1:], strict=True):
+        source = owner.replace(" ", "-")
+        if owner != "nobody":
+            assert put(owner, CHEAP, source=source)[0] == 200
+        there = 404 if owner == "nobody" else 200
+        assert read(row[0], source=source)[0] == (there if "get" in cell else 403), owner
+        for method, body in ("PUT", {"lines": [DEAR]}), ("DELETE", None):
+            status, answer, _ = call(method, row[0], body, source=source)
+            assert status == (200 if "put" in cell else 403), (owner, method)
+            assert "put" in cell or answer["error"] == "Forbidden"
+
+
+def test_nobody_puts_or_reads_the_costs_of_another_user() -> None:
+    assert put("other user", CHEAP) == put("session", DEAR) == (200, 1)
+    assert call("PUT", "key", {"userId": 43, "lines": []})[0] == 403
+    assert call("PUT", "session", {"userId": 43, "lines": [DEAR]})[1] == {"ok": True, "version": 1}
+    assert (costs(read("other user")[1]), costs(read("session")[1])) == ([1], [100])
+
+
+def test_who_is_more_trusted_takes_a_source_over_for_good_even_with_the_same_lines() -> None:
+    assert put("key", CHEAP) == put("session", CHEAP) == (200, 1)
+    assert put("key", DEAR, date="2026-11-25")[0] == 403
+    assert put("session", DEAR, date="2026-11-25") == (200, 1)
+    assert delete("platform") == (200, 2)
+    assert put("session", CHEAP)[0] == delete("session", "2026-11-25")[0] == 403
+    assert put("platform", CHEAP) == (200, 3)
+
+
+def test_the_sources_of_each_kind_of_caller_are_limited() -> None:
+    for number in range(MAX_SOURCES):
+        assert put("key", source=f"s{number}") == (200, 1)
+    assert put("other key", source="new") == (409, {"error": "Too many sources"})
+    assert put("key", LINE, source="s0") == (200, 2)
+    assert put("session", source="new") == put("platform", source="newer") == (200, 1)
+
+
+@pytest.mark.parametrize(
+    ("date", "allowed"),
+    [
+        *[("2026-11-29", True), ("2026-11-30", False), ("2025-10-24", True), ("2025-10-23", False)],
+        *[(wrong, False) for wrong in ("2026-02-29", "20261126", "2026-11-26T", "\uff12026-11-26", "0000-01-01", "")],
+    ],
+)
+def test_days_are_utc_days_from_400_days_ago_to_tomorrow(date: str, allowed: bool) -> None:
+    status, answer, _ = call("PUT", "session", {"lines": []}, date)
+    assert (status, answer.get("error")) == ((200, None) if allowed else (400, "Invalid date"))
+    assert call("DELETE", "session", date=date)[0] == status
+
+
+@pytest.mark.parametrize("source", ["", "OpenAI", "-a", "_a", "a b", "a#b", "a" * 41, "é", "a\n"])
+def test_a_source_has_lower_case_letters_digits_underscores_and_dashes(source: str) -> None:
+    for method in "PUT", "GET", "DELETE":
+        status, answer, _ = call(method, "session", {"lines": []}, source=source)
+        assert (status, answer["error"], answer["details"][0]["field"]) == (400, "Invalid source", "source")
+
+
+@pytest.mark.parametrize(
+    ("lines", "fields"),
+    [
+        *[(None, ["lines"]), ({}, ["lines"]), ("[]", ["lines"]), ([LINE] * (MAX_LINES + 1), ["lines"])],
+        ([LINE, LINE | {"label": "a"}, 7, LINE | {"costUsd": "1"}], ["lines.2", "lines.3.costUsd"]),
+        ([LINE, LINE | {"costUsd": 1}], ["lines.1"]),
+        ([{"costUsd": 1}, {"costUsd": 2, "label": "", "agentId": None}], ["lines.1"]),
+        ([{"agentId": 7}, {"costUsd": None}, {"costUsd": True}], [f"lines.{index}.costUsd" for index in range(3)]),
+        ([LINE | {"agentId": agent} for agent in (0, 1.5, "7")], [f"lines.{index}.agentId" for index in range(3)]),
+        ([LINE | {"quantity": "1", "unit": "x" * 41}], ["lines.0.quantity", "lines.0.unit"]),
+        ([LINE | {"label": "x" * 101}, LINE | {"label": 7}], ["lines.0.label", "lines.1.label"]),
+        ([LINE | {"costUsd": 1e15}, LINE | {"label": "\x00"}], ["lines.0.costUsd", "lines.1.label"]),
+    ],
+)
+def test_all_faults_of_lines_are_named_and_nothing_is_stored(lines: Any, fields: list[str]) -> None:
+    status, answer, _ = call("PUT", "session", {"lines": lines})
+    assert (status, answer["error"], [each["field"] for each in answer["details"]]) == (400, "Invalid lines", fields)
+    assert scan("CostsTable") == []
+
+
+def test_unknown_fields_are_ignored_and_named() -> None:
+    _, _, headers = call("PUT", "session", {"lines": [LINE | {"cost": 1}], "note": ""})
+    assert headers["Ignored-Fields"] == "note, lines.0.cost"
+    for user in {}, {"userId": "42"}, {"userId": 0}:
+        assert call("PUT", "platform", {"userId": None, "lines": 7} | user)[1]["error"] == "Invalid userId"
+
+
+def after_other_puts(times: int = 1) -> Fault:
+    """Return a fault by which other puts come first. They cost 100, 101 and so on."""
+
+    def fault(_request: Request, send: Send) -> Any:
+        others = CostDays("CostsTable")
+        for number in range(times):
+            line = CostLine(Decimal(100 + number))
+            others.put(OPENAI, (line,), Caller(session_user=42), Preconditions())
+        return send()
+
+    return fault
+
+
+@pytest.mark.parametrize(
+    ("faults", "expected", "stored"),
+    [
+        ([after_other_puts(), fine], (200, 3), [1]),
+        ([after_other_puts(2), fine], (200, 4), [1]),
+        ([cancelled("TransactionConflict", "None"), fine], (200, 2), [1]),
+        ([cancelled("ThrottlingError", "None")], (503, {"error": "Busy"}), [9.8]),
+        ([error(THROTTLED)] * 2, (503, {"error": "Busy"}), [9.8]),
+        ([error("AccessDeniedException")], FAILED, [9.8]),
+        ([vanished, fine], (200, 2), [1]),
+        ([vanished] * 3, FAILED, [9.8]),
+        ([lost, fine], (200, 2), [1]),
+        ([lost, after_other_puts()], (200, 2), [100]),
+        ([vanished, after_other_puts()], (200, 3), [1]),
+        ([lost, vanished, vanished], FAILED, [1]),
+        ([lost, cancelled("TransactionConflict", "None"), fine], (200, 2), [1]),
+        ([vanished, cancelled("ThrottlingError", "None")], FAILED, [9.8]),
+    ],
+)  # fmt: skip
+def test_a_put_takes_effect_once_whatever_comes_between(faults: list[Fault], expected: Any, stored: list[Any]) -> None:
+    """moto ignores ClientRequestToken, so a repeated transaction fails as if DynamoDB had forgotten the token."""
+    assert put("session", LINE) == (200, 1)
+    with faulty(days.dynamodb, "TransactWriteItems", *faults):
+        assert put("session", CHEAP) == expected
+    answer = read()[1]
+    assert costs(answer) == stored
+    assert [each["version"] for each in answer["versions"]] == [*range(answer["version"] - 1, 0, -1)]
+
+
+@pytest.mark.parametrize("fault", [lost, vanished])
+def test_a_source_that_may_have_been_taken_over_is_not_put_over_what_came_since(fault: Fault) -> None:
+    assert put("key", CHEAP) == (200, 1)
+    with faulty(days.dynamodb, "TransactWriteItems", fault, after_other_puts()):
+        assert put("session", CHEAP) == FAILED
+    assert costs(read()[1]) == [100]
+
+
+def test_puts_of_different_days_never_wait_for_each_other() -> None:
+    """Once a source has an owner, transactions for two days have no row in common."""
+    assert put("session", LINE) == (200, 1)
+    touched: list[set[str]] = []
+
+    def noted(request: Request, send: Send) -> Any:
+        actions = [next(iter(action.values())) for action in request.body["TransactItems"]]
+        touched.append({(action.get("Item") or action["Key"])["day_source"]["S"] for action in actions})
+        return send()
+
+    with faulty(days.dynamodb, "TransactWriteItems", noted, noted):
+        assert put("session", LINE, date="2026-11-25") == put("session", LINE, date="2026-11-24") == (200, 1)
+    assert not touched[0] & touched[1]
+
+
+@pytest.mark.parametrize(("today", "changes"), [("2026-12-03", None), ("2026-12-04", 2), ("2027-01-30", 2)])
+def test_each_change_of_a_month_that_may_be_stored_as_sums_removes_them(
+    clock: list[str], today: str, changes: int | None
+) -> None:
+    clock[0] = today
+    assert put("session", LINE, date="2026-10-31") == put("session", LINE, date="2026-10-31") == (200, 1)
+    assert delete("session", "2026-10-31") == (200, 2)
+    [*months] = [row for row in scan("CostsTable") if row["day_source"]["S"] == "month#2026-10"]
+    assert [row["changes"]["N"] for row in months] == ([] if changes is None else [str(changes)])
