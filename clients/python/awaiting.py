@@ -6,17 +6,18 @@ import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent / "src/outcomes_client"
-MODULES = {PACKAGE / name: PACKAGE / f"_async{name}" for name in ("_client.py", "_client_statements.py")}
+MODULES = {
+    PACKAGE / name: PACKAGE / f"_async{name}" for name in ("_client.py", "_client_costs.py", "_client_statements.py")
+}
 """The blocking modules, and the async modules that are made from them."""
 
 RULES = {
-    "blocking. The async client is generated from this:": "async. Generated from _client.py:",
+    "blocking. The async (client is|ones are) generated from this:": "async. Generated from SOURCE:",
     "blocking; safe to share between threads. Close it, or use `with`.": (
         "async, on asyncio and trio.\n\n    Close it with `aclose`, or use `async with`."
     ),
-    "blocking. The async ones are generated from this:": "async. Generated from _client_statements.py:",
-    r"\b(Outcomes|Statements)Client\b": r"Async\1Client",
-    r"from \._client_statements": "from ._async_client_statements",
+    r"\b(Costs|Outcomes|Statements)Client\b": r"Async\1Client",
+    r"from \._client_(costs|statements)": r"from ._async_client_\1",
     r"\bIterator\b": "AsyncIterator",
     r"\bdef (?!__init__|__repr__)": "async def ",
     r"__(enter|exit)__": r"__a\1__",
@@ -40,7 +41,10 @@ def texts() -> dict[Path, str]:
     for pattern in RULES:
         if not any(re.search(pattern, text) for text in blocking.values()):
             raise ValueError(f"No blocking module matches {pattern}")
-    return {target: _awaiting(text, target) for target, text in blocking.items()}
+    return {
+        target: _awaiting(text, target).replace("SOURCE", target.name.removeprefix("_async"), 1)
+        for target, text in blocking.items()
+    }
 
 
 def _awaiting(made: str, target: Path) -> str:

@@ -11,11 +11,12 @@ CLIENT = Path(__file__).parent
 SOURCE = CLIENT.parents[1]
 TARGET = CLIENT / "src/outcomes_client/testing/_copied"
 
-ROOMS = ("auth", "contract", "edge", "keys", "ledger")
+ROOMS = ("auth", "contract", "costs", "edge", "keys", "ledger")
 OF_THE_LAYER = ("errors.py", "aws/backoff.py", *(f"{room}/*.py" for room in ROOMS))
 FUNCTIONS = (
     "authorizer",
     "correct_outcome",
+    "costs",
     "get_outcome",
     "list_outcomes",
     "manage_keys",

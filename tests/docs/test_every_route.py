@@ -28,7 +28,9 @@ METHODS = {
     "showOwnKey": "own_key",
     "rotateKey": "rotate_key",
     "revokeKey": "revoke_key",
-    **dict.fromkeys(["putCosts", "getCosts", "deleteCosts"]),
+    "putCosts": "put_costs",
+    "getCosts": "get_costs",
+    "deleteCosts": "delete_costs",
     "callTools": None,  # only MCP clients call this route
 }
 """The clients' method for each operation, or None if they have no method."""
@@ -66,9 +68,8 @@ def missing_of(method: str, path: str, operation: str) -> Iterator[str]:
         if not hasattr(OutcomesClient, name):
             yield f"Add {name} to the Python client's _client.py (then make awaiting) and its request to _calls.py."
         camel = re.sub("_(.)", lambda letter: letter[1].upper(), name)
-        if not re.search(
-            rf"^  (async )?{camel}\(", (ROOT / "clients/typescript/src/client.ts").read_text(), re.MULTILINE
-        ):
+        calls = "".join((ROOT / f"clients/typescript/src/{each}.ts").read_text() for each in ("client", "cost-calls"))
+        if not re.search(rf"^  (async )?{camel}\(", calls, re.MULTILINE):
             yield f"Add {camel} to the TypeScript client's client.ts."
         if f'"{path}"' not in (ROOT / "clients/typescript/tests/contract.ts").read_text():
             yield f"Add {path} to ROUTES of the TypeScript client's tests/contract.ts."

@@ -20,7 +20,7 @@ type Send = Callable[[str, str, Headers, bytes], tuple[int, Iterable[tuple[str, 
 
 COMPARED = {
     *("content-type", "x-content-type-options", "cache-control", "vary", "www-authenticate", "no-such-route"),
-    *("outcome-id", "idempotent-replayed", "unassigned", "ignored-fields", "outcome-types", "retry-after"),
+    *("outcome-id", "idempotent-replayed", "unassigned", "ignored-fields", "outcome-types", "retry-after", "etag"),
 }
 MADE = {
     "key": r"oc_[0-9A-Za-z]{16}_[0-9A-Za-z]{38}",
@@ -34,6 +34,7 @@ PLACEHOLDER = re.compile(r"~[a-z]+\d+~")
 
 _DAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 HAPPENED = [(_DAY - timedelta(days)).isoformat(timespec="milliseconds")[:-6] + "Z" for days in (1, 2, 20)]
+DAYS = [str((_DAY - timedelta(days)).date()) for days in (1, 1, 1, 2, 500)]
 TOO_LATE, TOO_EARLY = ((_DAY + timedelta(days)).isoformat() for days in (-60, 3))
 
 
@@ -125,7 +126,7 @@ JUNK: list[str | bytes] = [
     "[" * 3000,
     '{"a":1}' + " " * 140_000,
 ]
-SCOPES = ["record", "read", "correct", "backfill"]
+SCOPES = ["record", "read", "correct", "backfill", "cost"]
 
 
 class Caller:
@@ -149,6 +150,7 @@ class Caller:
             self.correct: 20,
             self.assign: 6,
             self.keys: 15,
+            self.costs: 8,
             self.odd: 4,
         }
         for _ in range(count):
@@ -310,7 +312,7 @@ class Caller:
                 hours = {"overlapHours": self.random.choice([0, 0, 1, 168, 169])} if self.maybe(0.5) else {}
                 return Call("POST", f"/api/keys/{id_}/rotate", headers, written({**owner, **hours}))
         body: dict[str, Any] = {"name": self.random.choice(["Nightly"] * 12 + ["", "x" * 81, 5]), **owner}
-        scopes = self.random.sample(SCOPES, self.random.randint(1, 4))
+        scopes = self.random.sample(SCOPES, self.random.randint(1, 5))
         bounds: dict[str, list[Any]] = {
             "scopes": [scopes] * 9 + [[], ["admin"], None],
             "agentId": [7, 7, 8, None, 0],
@@ -323,6 +325,35 @@ class Caller:
             if self.maybe(0.6 if name == "scopes" else 0.2):
                 body[name] = self.random.choice(values)
         return Call("POST", "/api/keys", headers, written(body))
+
+    def costs(self) -> Call:
+        path = (
+            f"/api/costs/{self.random.choice([*DAYS, 'today'])}/{self.random.choice(['openai'] * 5 + ['runs', 'No'])}"
+        )
+        headers = self.caller()
+        if self.maybe(0.4):
+            conditions = [("If-Match", '"1"'), ("If-Match", '"2", "3"'), ("If-None-Match", "*"), ("If-None-Match", "x")]
+            headers.append(self.random.choice(conditions))
+        method = self.random.choices(["PUT", "GET", "DELETE"], [5, 3, 1])[0]
+        if method != "PUT":
+            user = self.random.choice(["userId=~user1~"] * 4 + ["userId=x", "include=versions", "include=x"])
+            return Call(method, f"{path}?{user}{'&include=versions' * self.maybe(0.3)}", headers, "")
+        values: dict[str, list[Any]] = {
+            "costUsd": [*map(Raw, ("9.80", "9.8", "-0.5", "1e15")), "5"],
+            "agentId": [7, 7, 8, None, 0],
+            "quantity": [Raw("1200000"), None, "x"],
+            "unit": ["tokens", None, "x" * 41],
+            "label": ["gpt-5", "gpt-5", None, "", 5],
+            "more": [1],
+        }
+        lines = [
+            {name: self.random.choice(some[: None if self.maybe(0.1) else 2]) for name, some in values.items()}
+            for _ in range(self.random.choice([0, 1, 1, 2]))
+        ]
+        body: dict[str, Any] = {"lines": lines if self.maybe(0.95) else None}
+        if self.maybe(0.9):
+            body["userId"] = Raw("~user1~")
+        return Call("PUT", path, headers, written(body))
 
     def odd(self) -> Call:
         routes = [

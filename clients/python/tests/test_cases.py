@@ -34,9 +34,9 @@ NO_ERROR: Case = {
     **{"status": None, "error": None, "details": [], "retryable": False, "retryAfter": None, "ignoredFields": []},
     **{"idempotencyKey": None, "results": [], "says": ""},
 }
-HEADERS = ("Accept", "Content-Type", "Authorization", "Cookie", "Idempotency-Key")
+HEADERS = ("Accept", "Content-Type", "Authorization", "Cookie", "Idempotency-Key", "If-Match", "If-None-Match")
 RANDOM_KEY = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-AMOUNTS = ("valueUsd", "maxValueUsd")
+AMOUNTS = ("valueUsd", "maxValueUsd", "costUsd", "quantity")
 
 
 def of(kind: str) -> pytest.MarkDecorator:

@@ -64,6 +64,8 @@ def own_types(hint: Any) -> set[str]:
         ("AgentKey", "AgentKey"),
         ("NewAgentKey", "MadeAgentKey"),
         ("Summary", "Summary"),
+        ("CostLine", "CostLine"),
+        ("CostDay", "CostsOfDay"),
     ],
 )
 def test_a_model_has_the_contract_s_fields_and_types(model: str, schema: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -31,6 +32,8 @@ from outcomes_client.testing._copied.contract import instants, occurrence, queri
 from outcomes_client.testing._copied.contract.caller import Bounds
 from outcomes_client.testing._copied.contract.caller import Caller as CallerOfApi
 from outcomes_client.testing._copied.contract.corrections import Correction
+from outcomes_client.testing._copied.contract.costs import Preconditions
+from outcomes_client.testing._copied.costs import days
 from outcomes_client.testing._copied.edge import api, recording
 from outcomes_client.testing._copied.functions import manage_keys, record_outcome
 from outcomes_client.testing._copied.ledger import items, store
@@ -136,6 +139,8 @@ PLANTED: dict[str, tuple[Any, str, Any]] = {
     "every status may be corrected": (Correction, "next_status", always("confirmed")),
     "a correction may change nothing": (CorrectionDraft, "changes_nothing", False),
     "the platform makes keys that read": (manage_keys, "_require_readable", always(None)),
+    "every version may be replaced": (Preconditions, "check", always(None)),
+    "everyone may put costs": (days, "require_may_put", always(None)),
     "numbers are written otherwise": (
         items,
         "attribute",
@@ -162,6 +167,7 @@ NOT_THE_FAKES = (
     "/summary",
     "/export",
     "/statements",
+    "/costs",
     "/.well-known",
     "cursor",
     "$length",
@@ -233,7 +239,7 @@ def test_a_status_fails_as_often_as_asked_and_nothing_is_recorded(outcomes_fake:
 def test_a_failing_function_has_its_own_error(outcomes_fake: OutcomesFake) -> None:
     for call, function in ROUTES.items():
         outcomes_fake.fail(500)
-        method, target = call.replace("{id}", "1").split()
+        method, target = re.sub("{.*?}", "1", call).split()
         assert outcomes_fake.answer(method, target, [], b"").body == encode({"error": FAILED[function]})
         assert f"`{FAILED[function]}`" in ERRORS
 

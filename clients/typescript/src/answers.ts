@@ -14,7 +14,7 @@ export interface Reply {
   hide: (said: unknown) => unknown;
 }
 
-type Read<T> = (value: unknown) => T;
+export type Read<T> = (value: unknown) => T;
 type Fields = Record<string, unknown>;
 
 type Kind = new (...of: ConstructorParameters<typeof errors.OutcomesError>) => errors.OutcomesError;
@@ -85,32 +85,32 @@ function wrong(): never {
   throw new TypeError();
 }
 
-const text: Read<string> = (value) => (typeof value === "string" ? value : wrong());
+export const text: Read<string> = (value) => (typeof value === "string" ? value : wrong());
 const named = text as Read<never>; // the type lists the contract's values; a newer API may have more
 
 const object = (value: unknown): Fields => (isStructure(value) && !Array.isArray(value) ? value : wrong());
 
-const whole: Read<number> = (value) => {
+export const whole: Read<number> = (value) => {
   const number = value instanceof Decimal && /^-?\d+$/.test(value.text) ? +value.text : wrong();
   return Number.isSafeInteger(number) ? number : wrong();
 };
 
-const amount: Read<string> = (value) => (value instanceof Decimal ? value.text : wrong());
+export const amount: Read<string> = (value) => (value instanceof Decimal ? value.text : wrong());
 
-const instant: Read<string> = (value) => (/^\d.*T.*Z$/.test(text(value)) ? (value as string) : wrong());
+export const instant: Read<string> = (value) => (/^\d.*T.*Z$/.test(text(value)) ? (value as string) : wrong());
 
-const orNull =
+export const orNull =
   <T>(read: Read<T>): Read<T | null> =>
   (value) =>
     value === null ? null : read(value);
 
 /** Reads a value that is missing in the answers of older APIs. */
-const ifSaid =
+export const ifSaid =
   <T>(read: Read<T>): Read<T | null> =>
   (value) =>
     value === undefined || value === null ? null : read(value);
 
-const list =
+export const list =
   <T>(read: Read<T>): Read<T[]> =>
   (value) =>
     Array.isArray(value) ? value.map((item) => read(item)) : wrong();
@@ -123,7 +123,7 @@ const camel = (name: string): string =>
   ({ from: "start", to: "end" })[name] ?? name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 
 /** Reads an object field by field: `value_usd` becomes `valueUsd`, and other fields are dropped. */
-const shape =
+export const shape =
   <F extends Record<string, Read<unknown>>>(fields: F): Read<Shaped<F>> =>
   (value) => {
     const said = object(value);
@@ -213,7 +213,7 @@ const agentKey: Read<models.AgentKey> = shape(bounds);
 const bodyOf = ({ text }: Reply): Fields => object(parse(text));
 
 /** Returns a function that applies `read` to the body of an answer. */
-const shaped =
+export const shaped =
   <T>(read: (body: Fields) => T) =>
   (reply: Reply): T => {
     try {
@@ -226,7 +226,7 @@ const shaped =
 /** The text does not quote the answer, which may echo secrets. */
 const broken = () => new errors.BrokenAnswerError("200, but not as the contract says", { status: 200 });
 
-const done = ({ ok }: Fields): true => ok === true || wrong();
+export const done = ({ ok }: Fields): true => ok === true || wrong();
 
 const receipt =
   <T>(read: (body: Fields, header: Reply["header"]) => T) =>

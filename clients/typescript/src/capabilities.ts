@@ -1,8 +1,8 @@
 // The client with errors that name a capability that is off. Pages load page.ts without it, to stay below 6.6 kB.
 
 import type { ClientOptions } from "./client.js";
+import { CostsClient } from "./cost-calls.js";
 import { CapabilityOffError } from "./errors.js";
-import { StatementsClient } from "./statement-calls.js";
 
 /** Patterns of paths, by the template parameter that switches the paths' routes on or off. */
 const CAPABILITIES = {
@@ -12,12 +12,13 @@ const CAPABILITIES = {
   Corrections: /\/outcomes\/[\dA-Z]{26}(\/corrections|\/assign)?$/,
   AgentKeys: /\/api\/keys(\/.*)?$/,
   Statements: /\/api\/statements(\/.*)?$|\/outcomes-keys\.json$/,
+  Costs: /\/api\/costs(\/.*)?$/,
 };
 
 /**
  * Records outcomes and reads them back, like the client for pages; rejects with a CapabilityOffError if a capability is off.
  */
-export class OutcomesClient extends StatementsClient {
+export class OutcomesClient extends CostsClient {
   constructor(options: ClientOptions = {}) {
     super({
       ...options,

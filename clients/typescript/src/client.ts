@@ -58,7 +58,7 @@ export interface ClientOptions {
 }
 
 interface Request {
-  method?: "POST" | "DELETE";
+  method?: "POST" | "PUT" | "DELETE";
   /** The path below the API's base URL. */
   path: string;
   query?: string;
@@ -203,7 +203,7 @@ export class OutcomesClient {
     try {
       for (let batch of batches) {
         const text = () => `{"outcomes":[${batch.map((item) => item.text)}]}`;
-        const request: Request = { method: "POST", path: `${PATH}/batch`, body: text(), by: this.#recorder };
+        const request: Request = { method: "POST", path: `${PATH}/batch`, body: text(), by: this.by };
         try {
           // Retries until all items are done or none can still succeed in time.
           await this.#exchange(request, signal, (reply) => {
@@ -290,7 +290,7 @@ export class OutcomesClient {
 
   /** Lists the outcome types that the API records, in the platform's order. Any key or session may ask. */
   async types(options: models.CallOptions = {}): Promise<models.ListedType[]> {
-    return this.read(`${PATH}/types`, options, answers.types, { by: this.#recorder });
+    return this.read(`${PATH}/types`, options, answers.types, { by: this.by });
   }
 
   /** Reads one outcome of the user with its corrections. */
@@ -356,8 +356,13 @@ export class OutcomesClient {
     changes?: Body,
   ): Promise<models.Corrected> {
     const owners = type === "confirm" || type === "dispute";
-    const by = owners ? "session" : type === "uphold" ? "key" : this.#recorder;
-    const body = { type, reason: reason ?? undefined, userId: owners ? undefined : this.#whose(options), changes };
+    const by = owners ? "session" : type === "uphold" ? "key" : this.by;
+    const body = {
+      type,
+      reason: reason ?? undefined,
+      userId: owners ? undefined : this.whose(options.userId),
+      changes,
+    };
     const path = `/${encodeURIComponent(outcomeId)}/corrections`;
     const corrected = await this.#keyed(body, answers.corrected, options, path, { by, named: true });
     this.#tell([corrected], "Corrected");
@@ -415,7 +420,7 @@ export class OutcomesClient {
     below = "",
     wanted?: object,
   ): Promise<T> {
-    const userId = this.#whose(options);
+    const userId = this.whose(options.userId);
     const nobodys = !userId && this.#owner === "body";
     const by = this.#key && !(this.#cookie && (nobodys || this.#owner === "agent")) ? "key" : "session";
     if (nobodys && by === "key") throw new ConfigurationError("Whose keys? It needs a userId");
@@ -445,7 +450,7 @@ export class OutcomesClient {
       path: PATH + below,
       headers: { "Idempotency-Key": key },
       body: encode(body),
-      by: this.#recorder,
+      by: this.by,
       ...how,
     };
     try {
@@ -461,7 +466,7 @@ export class OutcomesClient {
     typeof said === "string" && this.#secrets.some((secret) => plain(said).includes(secret)) ? "***" : said;
 
   /** The credential for recording and correcting. */
-  get #recorder(): "session" | "key" {
+  protected get by(): "session" | "key" {
     return this.#key || !this.#cookie ? "key" : "session";
   }
 
@@ -473,7 +478,7 @@ export class OutcomesClient {
   }
 
   /** Returns `userId` or, with the platform's key, the default user. A session always acts for its own user. */
-  #whose({ userId }: models.KeyOptions): number | undefined {
+  protected whose(userId?: number): number | undefined {
     return userId ?? (this.#owner === "body" ? this.#userId : undefined);
   }
 

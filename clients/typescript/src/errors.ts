@@ -12,6 +12,7 @@
 //     ├── NotFoundError            404: the key or outcome does not exist
 //     ├── CapabilityOffError       404 with No-Such-Route: the capability that the text names is off in this deployment
 //     ├── ConflictError            409: not possible in the current state
+//     ├── PreconditionFailedError  412: another version of the costs is stored than the call requires
 //     ├── KeyReusedError           422: this idempotency key already belongs to another outcome or correction
 //     ├── BusyError                409 with Retry-After, 429, 503 Busy: too many requests at once; nothing was stored
 //     ├── StillAddingUpError       503 Still adding up: the first summary of a long history takes several calls
@@ -102,6 +103,10 @@ export type CapabilityOffError = InstanceType<typeof CapabilityOffError>;
 /** 409 that a retry cannot fix: the user has too many keys, or the outcome's status does not allow this. */
 export const ConflictError = kind("ConflictError", ApiError);
 export type ConflictError = InstanceType<typeof ConflictError>;
+
+/** 412: another version of a day's costs is stored than `ifVersion` says. Nothing was stored. */
+export const PreconditionFailedError = /* @__PURE__ */ kind("PreconditionFailedError", ApiError);
+export type PreconditionFailedError = InstanceType<typeof PreconditionFailedError>;
 
 /** 422: the idempotency key belongs to another outcome or correction; `details` names the fields that differ. */
 export const KeyReusedError = kind("KeyReusedError", ApiError);

@@ -343,3 +343,94 @@ export interface AgentKey {
 export interface NewAgentKey extends AgentKey {
   key: string;
 }
+
+/** What an agent cost on a day, by label. Without an `agentId`, the cost is unallocated. */
+export interface NewCostLine {
+  /** Sent with all digits; negative for a credit. */
+  costUsd: Amount;
+  agentId?: number | null | undefined;
+  quantity?: Amount | null | undefined;
+  unit?: string | null | undefined;
+  label?: string | null | undefined;
+}
+
+export interface CostLine {
+  costUsd: string;
+  agentId: number | null;
+  quantity: string | null;
+  unit: string | null;
+  label: string | null;
+}
+
+export interface CostsOfUserOptions extends CallOptions {
+  /** With the platform's key, the user whose costs; default `userId` of the client. */
+  userId?: number | undefined;
+}
+
+export interface ReadCostsOptions extends CostsOfUserOptions {
+  /** Adds earlier versions. */
+  versions?: boolean | undefined;
+}
+
+export interface ChangeCostsOptions extends CostsOfUserOptions {
+  /** The version that must be stored; 0 for none. */
+  ifVersion?: number | undefined;
+}
+
+/** A period of costs; `start` is inclusive, `end` exclusive. */
+export interface CostsOptions extends ReadOptions {
+  start?: Moment | undefined;
+  end?: Moment | undefined;
+  agentId?: number | "none" | undefined;
+  timezone?: string | undefined;
+}
+
+/** A version of a day's costs. `lines` is null for a deletion, and empty if nothing was spent. */
+export interface CostVersion {
+  version: number;
+  lines: CostLine[] | null;
+  putBy: string;
+  putAt: string;
+}
+
+/** The costs of a UTC day from a source. `versions` has earlier versions, newest first, if they were requested. */
+export interface CostDay extends CostVersion {
+  date: string;
+  source: string;
+  lines: CostLine[];
+  versions: CostVersion[];
+}
+
+export interface AgentCost {
+  /** null: unallocated. */
+  agentId: number | null;
+  costUsd: string;
+}
+
+/** The cost of a UTC day, null if no source has put it. */
+export interface DayCost {
+  date: string;
+  costUsd: string | null;
+  sources: string[];
+}
+
+/** The cost from a source. `gaps` are days between its first and last in the period that it has not put. */
+export interface SourceCost {
+  source: string;
+  costUsd: string;
+  knownDays: number;
+  gaps: string[];
+}
+
+/** The costs of the UTC days that begin from `start` (inclusive) to `end` (exclusive), as far as they are known. */
+export interface Costs {
+  start: string;
+  end: string;
+  days: string;
+  costUsd: string | null;
+  byAgent: AgentCost[];
+  byDay: DayCost[];
+  bySource: SourceCost[];
+  knownDays: number;
+  ofDays: number;
+}

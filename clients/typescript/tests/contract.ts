@@ -26,11 +26,13 @@ type Told<T> = T extends readonly (infer U)[]
     ? {
         [N in keyof T as OurName<N>]: N extends "outcome_type" | "outcome_types"
           ? Named<T[N]>
-          : N extends "value_usd" | "max_value_usd"
+          : N extends "value_usd" | "max_value_usd" | "quantity"
             ? Text<T[N]>
-            : N extends "metadata"
-              ? Metadata
-              : Told<T[N]>;
+            : N extends "cost_usd" // openapi-typescript does not tell that the cost of a line is never null
+              ? string
+              : N extends "metadata"
+                ? Metadata
+                : Told<T[N]>;
       }
     : T;
 /** Names of outcome types. */
@@ -76,6 +78,11 @@ same<ours.AgentKey, Told<Contract["AgentKey"]>>(true);
 same<ours.NewAgentKey, Told<Contract["MadeAgentKey"]>>(true);
 same<ours.Page, Told<Answered<"listOutcomes">>>(true);
 same<ours.StatementPage, Told<Answered<"listStatements">>>(true);
+same<ours.CostLine, Told<Contract["CostLine"]>>(true);
+same<Omit<ours.CostDay, "versions">, Omit<Told<Contract["CostsOfDay"]>, "versions">>(true);
+// Without `include=versions`, the list is empty in this client.
+same<ours.CostVersion[], NonNullable<Told<Contract["CostsOfDay"]>["versions"]>>(true);
+same<keyof ours.NewCostLine, keyof Contract["NewCosts"]["lines"][number]>(true);
 same<ours.Result["status"], Contract["Result"]["status"]>(true);
 // This client adds `ok`, which follows from the status, and the item's idempotency key.
 same<Exclude<keyof ours.Result, "ok" | "idempotencyKey">, ResultName<AnyKey<Contract["Result"]>>>(true);
@@ -111,4 +118,5 @@ export const ROUTES: (keyof paths)[] = [
   "/api/statements/{id}/entries",
   "/api/statements/{id}/proof",
   "/.well-known/outcomes-keys.json",
+  "/api/costs/{date}/{source}",
 ];

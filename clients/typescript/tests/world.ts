@@ -21,7 +21,7 @@ export interface Seen {
   init: RequestInit;
 }
 
-const HEADERS = ["Accept", "Content-Type", "Authorization", "Cookie", "Idempotency-Key"];
+const HEADERS = ["Accept", "Content-Type", "Authorization", "Cookie", "Idempotency-Key", "If-Match", "If-None-Match"];
 
 export class World {
   readonly requests: Seen[] = [];

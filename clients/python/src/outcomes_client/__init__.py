@@ -2,6 +2,7 @@
 
 import typing
 
+from ._cost_models import AgentCost, CostDay, CostLine, Costs, CostVersion, DayCost, SourceCost
 from ._errors import (
     ApiError,
     BrokenAnswerError,
@@ -15,6 +16,7 @@ from ._errors import (
     NoAnswerError,
     NotFoundError,
     OutcomesError,
+    PreconditionFailedError,
     ServerError,
     StatementError,
     StillAddingUpError,
@@ -53,6 +55,7 @@ if typing.TYPE_CHECKING:
     from ._steps import Retry
 
 __all__ = [
+    "AgentCost",
     "AgentKey",
     "AgentTotal",
     "ApiError",
@@ -64,6 +67,11 @@ __all__ = [
     "ConflictError",
     "Corrected",
     "Correction",
+    "CostDay",
+    "CostLine",
+    "CostVersion",
+    "Costs",
+    "DayCost",
     "DayTotal",
     "ExportPart",
     "ForbiddenError",
@@ -84,10 +92,12 @@ __all__ = [
     "OutcomesError",
     "Page",
     "PeriodTotal",
+    "PreconditionFailedError",
     "Recorded",
     "Result",
     "Retry",
     "ServerError",
+    "SourceCost",
     "StatementError",
     "StatementPage",
     "StillAddingUpError",

@@ -34,6 +34,7 @@ from ._models import (
 )
 from ._parsing import (
     amount,
+    amount_or_none,
     details_of,
     flag,
     ignored_of,
@@ -108,7 +109,7 @@ def _correction(item: dict[str, Any]) -> Correction:
 
 def _change(name: str, change: dict[str, Any]) -> dict[str, Any]:
     if name == "value_usd":
-        return {when: None if value is None else amount(value) for when, value in change.items()}
+        return {when: amount_or_none(value) for when, value in change.items()}
     return {when: _json.plain(value) for when, value in change.items()}
 
 
@@ -194,7 +195,7 @@ def _outcome(item: dict[str, Any]) -> Outcome:
         outcome_type=text(item["outcome_type"]),
         title=text(item["title"]),
         description=None if item["description"] is None else text(item["description"]),
-        value_usd=None if item["value_usd"] is None else amount(item["value_usd"]),
+        value_usd=amount_or_none(item["value_usd"]),
         metadata=_json.plain(item["metadata"]),
         created_at=instant(item["created_at"]),
         **(_ledger_fields(item) if "status" in item else {}),
@@ -302,14 +303,14 @@ def revoked(reply: Reply) -> None:
 
 
 def _bounds(item: dict[str, Any]) -> dict[str, Any]:
-    types, cap = item["outcome_types"], item["max_value_usd"]
+    types = item["outcome_types"]
     return {
         "id": text(item["id"]),
         "user_id": whole(item["user_id"]),
         "name": text(item["name"]),
         "agent_id": whole_or_none(item["agent_id"]),
         "outcome_types": None if types is None else tuple(map(text, types)),
-        "max_value_usd": None if cap is None else amount(cap),
+        "max_value_usd": amount_or_none(item["max_value_usd"]),
         "scopes": tuple(map(text, item["scopes"])),
         **{name: instant_or_none(item[name]) for name in ("expires_at", "last_used_at")},
         "created_at": instant(item["created_at"]),

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 import anyio
 import httpx
 
+from ._async_client_costs import AsyncCostsClient
 from ._async_client_statements import AsyncStatementsClient
 from ._calls import PAGE_SIZE, Calls, ExportFormat
 from ._http import NoReply, Reply
@@ -39,7 +40,7 @@ from ._steps import Call, Retry, Say, Send
 _LONGEST_ANSWER = 16 * 1024 * 1024  # maximum bytes of an answer; Lambda limits the API's answers to 6 MB
 
 
-class AsyncOutcomesClient(AsyncStatementsClient):
+class AsyncOutcomesClient(AsyncCostsClient, AsyncStatementsClient):
     """Records outcomes and reads them back, async, on asyncio and trio.
 
     Close it with `aclose`, or use `async with`.

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 import httpx
 
 from ._calls import PAGE_SIZE, Calls, ExportFormat
+from ._client_costs import CostsClient
 from ._client_statements import StatementsClient
 from ._http import NoReply, Reply
 from ._models import (
@@ -38,7 +39,7 @@ from ._steps import Call, Retry, Say, Send
 _LONGEST_ANSWER = 16 * 1024 * 1024  # maximum bytes of an answer; Lambda limits the API's answers to 6 MB
 
 
-class OutcomesClient(StatementsClient):
+class OutcomesClient(CostsClient, StatementsClient):
     """Records outcomes and reads them back, blocking; safe to share between threads. Close it, or use `with`.
 
     Nothing is buffered: when `record` returns, the outcome is recorded. All methods raise `OutcomesError`. The logger

@@ -17,6 +17,7 @@ MCP_PATH = "/mcp"
 KEYS_PATH = "/api/keys"
 OWN_KEY_PATH = f"{KEYS_PATH}/self"
 STATEMENTS_PATH = "/api/statements"
+COSTS_PATH = "/api/costs"
 Owner = Literal["body", "session", "key"]
 By = Literal["", "session", "key", "any", "nobody"]
 HIDDEN = "***"
@@ -28,7 +29,7 @@ LONGEST_WAIT = 999_999_999  # maximum seconds to wait, about 30 years; time.slee
 class Request:
     """A request without credentials."""
 
-    method: Literal["GET", "POST", "DELETE"]
+    method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     query: Sequence[tuple[str, str]] = ()
     headers: Mapping[str, str] = field(default_factory=dict)

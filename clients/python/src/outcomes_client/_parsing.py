@@ -82,6 +82,10 @@ def amount(value: object) -> Decimal:
     return amount
 
 
+def amount_or_none(value: object) -> Decimal | None:
+    return None if value is None else amount(value)
+
+
 def instant(value: object) -> datetime:
     moment = datetime.fromisoformat(text(value))
     # Instants in the first or last year could overflow in other time zones.

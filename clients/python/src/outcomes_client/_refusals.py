@@ -17,18 +17,20 @@ from ._errors import (
     KeyReusedError,
     NotFoundError,
     OutcomesError,
+    PreconditionFailedError,
     ServerError,
     StillAddingUpError,
     UnauthorizedError,
     UnexpectedAnswerError,
 )
-from ._http import KEYS_PATH, MCP_PATH, PATH, STATEMENTS_PATH, Reply, Request, retry_after
+from ._http import COSTS_PATH, KEYS_PATH, MCP_PATH, PATH, STATEMENTS_PATH, Reply, Request, retry_after
 from ._parsing import details_of, ignored_of, text_or_none
 
 _REFUSALS: dict[int, type[ApiError]] = {
     400: InvalidOutcomeError,
     401: UnauthorizedError,
     409: ConflictError,
+    412: PreconditionFailedError,
     413: InvalidOutcomeError,
     422: KeyReusedError,
     429: BusyError,
@@ -41,6 +43,7 @@ _CAPABILITIES = {
     f"{KEYS_PATH}(/.*)?": "AgentKeys",
     MCP_PATH: "ModelTools",
     rf"{STATEMENTS_PATH}(/.*)?|/\.well-known/outcomes-keys\.json": "Statements",
+    rf"{COSTS_PATH}(/.*)?": "Costs",
 }
 """Patterns of paths, with the template's parameter that switches their routes on or off."""
 

@@ -29,6 +29,7 @@ ROUTES = {
     "GET /api/keys/self": "manage_keys",
     "DELETE /api/keys/{id}": "manage_keys",
     "POST /api/keys/{id}/rotate": "manage_keys",
+    **dict.fromkeys([f"{method} /api/costs/{{date}}/{{source}}" for method in ("PUT", "GET", "DELETE")], "costs"),
 }
 """The function that answers a route."""
 
@@ -46,14 +47,14 @@ UNANSWERED = {
         ],
         "statements",
     ),
-    **dict.fromkeys([f"{method} /api/costs/{{date}}/{{source}}" for method in ("PUT", "GET", "DELETE")], "costs"),
     "POST /mcp": "/mcp",
 }
 """Routes of the API that the fake does not have, and what it calls them."""
 
 FAILURES = {
     **{400: "Bad request", 401: "Unauthorized", 403: "Forbidden", 404: "Not found", 409: "Conflict"},
-    **{413: "Payload too large", 415: "Unsupported media type", 422: "Idempotency key reused"},
+    **{412: "Precondition failed", 413: "Payload too large", 415: "Unsupported media type"},
+    **{422: "Idempotency key reused"},
     **{429: "Too many requests", 500: "Internal error", 502: "Internal error", 503: "Busy", 504: "Timeout"},
 }
 """The API's errors, by status. A 500 of a function has a text of its own, see FAILED."""
@@ -65,6 +66,7 @@ FAILED = {
     "get_outcome": "Failed to get outcome",
     "correct_outcome": "Failed to correct outcome",
     "manage_keys": "Failed to manage keys",
+    "costs": "Failed to put or read costs",
 }
 
 

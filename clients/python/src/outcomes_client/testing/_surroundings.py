@@ -15,13 +15,14 @@ TABLES = {
     "IDEMPOTENCY_TABLE": ("key_sha256",),
     "KEYS_TABLE": ("id",),
     "SESSIONS_TABLE": ("token_sha256",),
+    "COSTS_TABLE": ("user_id", "day_source"),
 }
 """Attributes of the primary key of each table. A table's name is that of the variable that names it."""
 
 environ = {
     **{name: name for name in TABLES},
     "ACCEPT_PLAIN_COOKIES": "true",
-    "CAPABILITIES": "batch, agentkeys, corrections",
+    "CAPABILITIES": "batch, agentkeys, corrections, costs",
     "DASHBOARD_ORIGINS": "",
     "KEY_FINGERPRINTS": sha256(KEY.encode()).hexdigest(),
     "OIDC_ISSUER": "",

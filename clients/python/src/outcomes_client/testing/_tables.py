@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import operator
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -103,18 +104,21 @@ class Tables:
         return {"Responses": found, "UnprocessedKeys": {}}
 
     def query(self, request: Request) -> dict[str, Any]:
-        """Return the outcomes of a user in a range of sort keys, newest first. Limit counts items before the filter."""
-        values = request["ExpressionAttributeValues"]
-        in_range = _RANGE.fullmatch(request["KeyConditionExpression"])
-        if not in_range or request["ScanIndexForward"]:
-            raise ValueError("only lists of outcomes are known here")
-        sort_key, oldest, newest = in_range[1], values[":oldest"]["S"], values[":newest"]["S"]
+        """Return the items of a user in a range of sort keys. Limit counts items before the filter."""
+        condition = request["KeyConditionExpression"]
+        values = {name: value["S"] for name, value in request["ExpressionAttributeValues"].items() if "S" in value}
+        if in_range := _RANGE.fullmatch(condition):
+            sort_key, first, last = in_range[1], values[in_range[2]], values[in_range[3]]
+        elif begins := _BEGINS.fullmatch(condition):
+            sort_key, first, last = begins[1], values[begins[2]], values[begins[2]] + chr(sys.maxunicode)
+        else:
+            raise ValueError(condition)
         items = [
             item
-            for item in self._partitions[request["TableName"]].get(values[":user"]["S"], {}).values()
-            if sort_key in item and oldest <= item[sort_key]["S"] <= newest
+            for item in self._partitions[request["TableName"]].get(values[":user"], {}).values()
+            if sort_key in item and first <= item[sort_key]["S"] <= last
         ]
-        items.sort(key=lambda item: item[sort_key]["S"], reverse=True)
+        items.sort(key=lambda item: item[sort_key]["S"], reverse=not request.get("ScanIndexForward", True))
         limit = request.get("Limit", len(items) + 1)
         examined = items[:limit]
         answer: dict[str, Any] = {
@@ -181,7 +185,8 @@ class Tables:
         return {}
 
 
-_RANGE = re.compile("user_id = :user AND (created_at|happened) BETWEEN :oldest AND :newest")
+_RANGE = re.compile(r"user_id = :user AND (\w+) BETWEEN (:\w+) AND (:\w+)")
+_BEGINS = re.compile(r"user_id = :user AND begins_with\((\w+), (:\w+)\)")
 _in_use: ContextVar[Tables] = ContextVar("tables")
 
 

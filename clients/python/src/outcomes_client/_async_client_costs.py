@@ -1,0 +1,76 @@
+"""The client's calls about costs, async. Generated from _client_costs.py: `make awaiting`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from . import _cost_calls
+from ._cost_models import CostDay, CostLine, Costs
+from ._models import IdOrNone
+from ._moments import Moment
+from ._requests import filters
+
+if TYPE_CHECKING:
+    from ._calls import Calls
+    from ._steps import Call
+
+
+class AsyncCostsClient:
+    """The part of `AsyncOutcomesClient` that puts and reads what agents cost."""
+
+    _calls: Calls
+
+    if TYPE_CHECKING:
+
+        async def _run[T](self, call: Call[T]) -> T: ...
+
+    async def put_costs(
+        self,
+        day: date | str,
+        source: str,
+        lines: Iterable[CostLine | Mapping[str, Any]],
+        *,
+        if_version: int | None = None,
+        user_id: int | None = None,
+    ) -> int:
+        """Replace the costs of a UTC day from a source, and return their version. Equal lines change nothing.
+
+        A line is a `CostLine` or a line of the API's request (`{"costUsd": ...}`). Needs the platform's key (`user_id`
+        is the user), an agent key with the scope `cost`, or a session. `if_version` is the version that must be stored,
+        0 for none. Raises PreconditionFailedError if it is another; after a lost answer, that may be because the lines
+        are already stored.
+        """
+        return await self._run(_cost_calls.put(self._calls, day, source, lines, if_version, user_id))
+
+    async def get_costs(
+        self, day: date | str, source: str, *, versions: bool = False, user_id: int | None = None
+    ) -> CostDay:
+        """Read the costs of a UTC day from a source, with `versions` also earlier ones.
+
+        Raises NotFoundError if the source has not put that day.
+        """
+        return await self._run(_cost_calls.get(self._calls, day, source, user_id, versions=versions))
+
+    async def delete_costs(
+        self, day: date | str, source: str, *, if_version: int | None = None, user_id: int | None = None
+    ) -> int:
+        """Make the costs of a UTC day from a source unknown again. Return the version of the deletion."""
+        return await self._run(_cost_calls.delete(self._calls, day, source, if_version, user_id))
+
+    async def list_costs(
+        self,
+        *,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        agent_id: IdOrNone | None = None,
+        timezone: str | None = None,
+        user_id: IdOrNone | None = None,
+    ) -> Costs:
+        """Return the user's costs by agent, UTC day and source, by default of the last 30 days.
+
+        `start` and `end` without an offset are in `timezone`. See `list` for `user_id`.
+        """
+        asked = filters(None, agent_id, start, end, None, user_id)
+        return await self._run(_cost_calls.period(self._calls, asked, timezone))

@@ -1,0 +1,112 @@
+"""The steps of calls about costs, see `_calls`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from typing import Any
+from urllib.parse import quote
+
+from . import _cost_answers
+from ._calls import Calls
+from ._cost_models import CostDay, CostLine, Costs
+from ._errors import NotFoundError, PreconditionFailedError
+from ._http import COSTS_PATH, Request
+from ._requests import encode, parameters
+from ._steps import Call
+
+
+def put(
+    calls: Calls,
+    day: date | str,
+    source: str,
+    lines: Iterable[CostLine | Mapping[str, Any]],
+    if_version: int | None,
+    user_id: int | None,
+    *,
+    repeatable: bool = True,
+) -> Call[int]:
+    """Replace a day of a source. if_version: the version that must be stored, 0 for none, or None for any."""
+    body: dict[str, object] = {"userId": calls._whose(user_id)}
+    body["lines"] = [line.body() if isinstance(line, CostLine) else dict(line) for line in lines]
+    request = Request(
+        "PUT",
+        _path(day, source),
+        headers=_condition(if_version),
+        body=encode({name: value for name, value in body.items() if value is not None}),
+        by="any",
+        does="Putting costs",
+    )
+    return (yield from calls.exchange(request, _cost_answers.version, repeatable=repeatable))
+
+
+def get(calls: Calls, day: date | str, source: str, user_id: int | None, *, versions: bool = False) -> Call[CostDay]:
+    query = parameters(userId=calls._whose(user_id), include="versions" if versions else None)
+    request = Request("GET", _path(day, source), query, by="any", does="Reading costs", names="costs")
+    return (yield from calls.exchange(request, _cost_answers.day))
+
+
+def delete(calls: Calls, day: date | str, source: str, if_version: int | None, user_id: int | None) -> Call[int]:
+    query, headers = parameters(userId=calls._whose(user_id)), _condition(if_version)
+    request = Request("DELETE", _path(day, source), query, headers, by="any", does="Deleting costs", names="costs")
+    return (yield from calls.exchange(request, _cost_answers.version))
+
+
+def change(
+    calls: Calls,
+    day: date | str,
+    source: str,
+    user_id: int | None,
+    changed: Callable[[list[CostLine] | None], list[CostLine] | None],
+    *,
+    repeatable: bool,
+) -> Call[int]:
+    """Read a day of a source, and put it with other lines. Begin again if another version was put in between.
+
+    changed: returns the new lines, or None to put nothing. Its argument is None if the day's costs are not known.
+
+    repeatable: whether `changed` puts nothing if the lines are already changed.
+    """
+    backoff = calls._backoff()
+    while True:
+        lines, version = None, 0
+        try:
+            stored = yield from get(calls, day, source, user_id)
+            lines, version = stored.lines, stored.version
+        except NotFoundError:
+            pass
+        lines = changed(lines)
+        if lines is None:
+            return version
+        try:
+            return (yield from put(calls, day, source, lines, version, user_id, repeatable=repeatable))
+        except PreconditionFailedError as exc:
+            if not (yield from backoff.wait(str(exc))):
+                raise
+
+
+def add(calls: Calls, day: date | str, source: str, line: CostLine, user_id: int | None) -> Call[int]:
+    def changed(lines: list[CostLine] | None) -> list[CostLine]:
+        sums = {(each.agent_id, each.label): each for each in lines or ()}
+        key = line.agent_id, line.label
+        sums[key] = sums[key].plus(line) if key in sums else line
+        return [*sums.values()]
+
+    return (yield from change(calls, day, source, user_id, changed, repeatable=False))
+
+
+def period(calls: Calls, filters: list[tuple[str, str]], timezone: str | None) -> Call[Costs]:
+    from ._calls import _reader
+
+    query = [*filters, *parameters(timezone=timezone)]
+    return (yield from calls.exchange(Request("GET", COSTS_PATH, query, by=_reader(query)), _cost_answers.costs))
+
+
+def _condition(if_version: int | None) -> dict[str, str]:
+    if if_version is None:
+        return {}
+    return {"If-Match": f'"{if_version}"'} if if_version else {"If-None-Match": "*"}
+
+
+def _path(day: date | str, source: str) -> str:
+    return f"{COSTS_PATH}/{quote(str(day), safe='')}/{quote(source, safe='')}"

@@ -1,0 +1,123 @@
+"""The models of costs. Amounts are Decimal; what is not known is None, never 0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from datetime import date, datetime
+from decimal import Context, Decimal
+from typing import Any
+
+from . import _moments
+
+_EXACT = Context(prec=1000)
+_SENT_AS = {"cost_usd": "costUsd", "agent_id": "agentId"}
+
+
+@dataclass(frozen=True)
+class CostLine:
+    """What an agent cost on a day, by label (such as a model). `agent_id` None: the cost is unallocated.
+
+    A negative `cost_usd` is a credit. `quantity` and `unit` say what was bought, such as 1200000 tokens.
+    """
+
+    cost_usd: Decimal
+    agent_id: int | None = None
+    quantity: Decimal | None = None
+    unit: str | None = None
+    label: str | None = None
+
+    def body(self) -> dict[str, Any]:
+        """Return the line as in a request, without fields that are None."""
+        said = {_SENT_AS.get(each.name, each.name): getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in said.items() if value is not None}
+
+    def plus(self, more: CostLine) -> CostLine:
+        """Return the exact sum with another line of the same agent. Quantities of different units have no sum."""
+        quantity = None
+        if self.unit == more.unit and self.quantity is not None and more.quantity is not None:
+            quantity = _EXACT.add(self.quantity, more.quantity)
+        unit = None if quantity is None else self.unit
+        return replace(self, cost_usd=_EXACT.add(self.cost_usd, more.cost_usd), quantity=quantity, unit=unit)
+
+
+@dataclass(frozen=True)
+class CostVersion:
+    """An earlier version of a day's costs. `lines` is None for a deletion, and empty if nothing was spent."""
+
+    version: int
+    lines: list[CostLine] | None
+    put_by: str
+    put_at: datetime
+
+
+@dataclass(frozen=True)
+class CostDay:
+    """The costs of a UTC day from a source. `put_by` has the values of `Outcome.recorded_by`.
+
+    `versions` has earlier versions, newest first, if they were requested.
+    """
+
+    date: date
+    source: str
+    version: int
+    lines: list[CostLine]
+    put_by: str
+    put_at: datetime
+    versions: list[CostVersion] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class AgentCost:
+    """The known cost of an agent, or unallocated cost (None)."""
+
+    agent_id: int | None
+    cost_usd: Decimal
+
+
+@dataclass(frozen=True)
+class DayCost:
+    """The cost of a UTC day, None if no source has put it. `sources` have put it."""
+
+    date: date
+    cost_usd: Decimal | None
+    sources: list[str]
+
+
+@dataclass(frozen=True)
+class SourceCost:
+    """The cost from a source. `gaps` are days between its first and last in the period that it has not put."""
+
+    source: str
+    cost_usd: Decimal
+    known_days: int
+    gaps: list[date]
+
+
+@dataclass(frozen=True)
+class Costs:
+    """The costs of the UTC days that begin from `start` (inclusive) to `end` (exclusive), as far as they are known.
+
+    `known_days` of the `of_days` days have a cost.
+    """
+
+    start: str
+    end: str
+    days: str
+    cost_usd: Decimal | None
+    by_agent: list[AgentCost]
+    by_day: list[DayCost]
+    by_source: list[SourceCost]
+    known_days: int
+    of_days: int
+
+
+def told(value: Any) -> Any:
+    """Return a model, or a part of it, with the API's names and structure; amounts stay Decimal."""
+    if hasattr(value, "__dataclass_fields__"):
+        names = {"start": "from", "end": "to"}
+        return {names.get(each.name, each.name): told(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, list):
+        return [told(each) for each in value]
+    if isinstance(value, datetime):
+        return _moments.text(value)
+    return value.isoformat() if isinstance(value, date) else value
