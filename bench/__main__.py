@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.command import command_start
+from bench.cost_import import cost_import
 from bench.costs import costs, looks
 from bench.growth import list_growth
 from bench.laptop import laptop_growth
@@ -109,6 +110,7 @@ def main() -> int:
     feed_delay(report, short)
     open_feed(report, rates=[20] if short else DOLLARS)
     command_start(report, runs=1 if short else 21)
+    cost_import(report, lines=1000 if short else 100_000)
     statements(report, runs=1 if short else 7, entries=1_000 if short else ENTRIES)
     costs(report, looks())
     verify(report, runs=1 if short else 7)

@@ -41,7 +41,7 @@ def offered(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, line: str) -> l
         ("outcomes import --format ", ["jsonl", "csv"]),
         ("outcomes summary --by ", ["day", "week", "month"]),
         ("outcomes summary --timezone Europe/Berl", ["Europe/Berlin"]),
-        ("outcomes keys create --scope ", ["record", "read", "correct", "backfill"]),
+        ("outcomes keys create --scope ", ["record", "read", "correct", "backfill", "cost"]),
         ("outcomes amend --clear m", ["metadata"]),
         ("outcomes completion ", ["bash", "zsh", "fish", "powershell"]),
         ("outcomes import wo", []),  # without completions, the shell offers files

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from outcomes.ledger.export import CSV_HEADING, _text_cell
 from outcomes_client import OutcomesClient
-from outcomes_client._importing import Line, csv_rows, unguarded
+from outcomes_client._importing import Line, outcome_rows, unguarded
 
 from clients.python.tests.conftest import Api, Outcomes, everywhere
 
 
 def rows(text: str) -> list[Line]:
-    return list(csv_rows(text.encode(errors="surrogateescape").splitlines(keepends=True)))
+    return list(outcome_rows(text.encode(errors="surrogateescape").splitlines(keepends=True)))
 
 
 @everywhere

@@ -13,6 +13,7 @@ import typer.core
 from . import (
     _cli_completion,
     _cli_corrections,
+    _cli_costs,
     _cli_files,
     _cli_keys,
     _cli_login,
@@ -90,6 +91,7 @@ def options(
 
 app.add_typer(_cli_corrections.app)
 app.add_typer(_cli_keys.app, name="keys")
+app.add_typer(_cli_costs.app, name="costs")
 app.add_typer(_cli_completion.app)
 
 LONGEST_TYPE = max(map(len, OutcomeType))

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import sys
 from collections import Counter
 from enum import StrEnum
-from typing import IO, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from ._cli_completion import files
 from ._display import printable
 from ._errors import missing
-from ._terminal import Agent, Cookie, End, Order, Start, Statuses, Types, Url, connect, console
+from ._terminal import Agent, Cookie, End, Order, Start, Statuses, Types, Url, connect, console, file_size, progress_bar
 
 
 def import_(
@@ -38,48 +36,35 @@ def import_(
     edited line is a new outcome; the outcome of a removed line stays. Give --scope (such as a date) if a new file
     repeats lines of an old one and they are new work.
     """
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
     from . import _importing
 
     as_csv = file.name.lower().endswith(".csv") if layout is None else layout == "csv"
-    parsed = _importing.keyed(_importing.csv_rows(file) if as_csv else _importing.json_lines(file), scope)
+    parsed = _importing.keyed(_importing.outcome_rows(file) if as_csv else _importing.json_lines(file), scope)
     tally: Counter[str] = Counter()
     unread: Counter[str] = Counter()
     report = console(stderr=True)
     reached, fix = 0, ""
-    with connect(url, cookie) as client:
-        bar = Progress(
-            BarColumn(),
-            TextColumn("{task.description}"),
-            TimeRemainingColumn(),
-            console=report,
-            transient=True,
-            disable=not report.is_terminal,
-        )
-        with bar:
-            task = bar.add_task("", total=_size(file))
-            try:
-                for outcomes, failure in _importing.record(client, parsed):
-                    for one in outcomes:
-                        tally[one.status] += 1
-                        tally["unassigned"] += one.unassigned
-                        unread.update(set(one.ignored_fields))
-                        if one.reason and failure is None:
-                            report.print(printable(f"line {one.line.number}: {one.reason}"), soft_wrap=True)
-                    reached = outcomes[-1].line.number
-                    bar.update(task, advance=sum(one.line.size for one in outcomes), description=f"{reached:,} lines")
-                    if failure is not None:
-                        report.print(
-                            printable(f"stopped before the end, near line {reached}: {failure}"), soft_wrap=True
-                        )
-                        tally["stopped"] = 1
-                        fix = "" if failure.retryable else "Fix what is named above first. "
-            except _importing.HeadingError as exc:
-                raise typer.BadParameter(str(exc), param_hint="FILE") from exc
-            except KeyboardInterrupt:
-                report.print(f"interrupted after line {reached}")
-                tally["stopped"] = 1
+    with connect(url, cookie) as client, progress_bar(report) as bar:
+        task = bar.add_task("", total=file_size(file))
+        try:
+            for outcomes, failure in _importing.record(client, parsed):
+                for one in outcomes:
+                    tally[one.status] += 1
+                    tally["unassigned"] += one.unassigned
+                    unread.update(set(one.ignored_fields))
+                    if one.reason and failure is None:
+                        report.print(printable(f"line {one.line.number}: {one.reason}"), soft_wrap=True)
+                reached = outcomes[-1].line.number
+                bar.update(task, advance=sum(one.line.size for one in outcomes), description=f"{reached:,} lines")
+                if failure is not None:
+                    report.print(printable(f"stopped before the end, near line {reached}: {failure}"), soft_wrap=True)
+                    tally["stopped"] = 1
+                    fix = "" if failure.retryable else "Fix what is named above first. "
+        except _importing.HeadingError as exc:
+            raise typer.BadParameter(str(exc), param_hint="FILE") from exc
+        except KeyboardInterrupt:
+            report.print(f"interrupted after line {reached}")
+            tally["stopped"] = 1
     again = f", {tally['unsent']:,} to be sent again" if tally["unsent"] else ""
     print(f"{tally['created']:,} recorded, {tally['replayed']:,} already there, {tally['refused']:,} refused{again}")
     for name, count in unread.items():
@@ -153,12 +138,3 @@ def export(
         except OSError as exc:
             print(f"outcomes: {output}: {exc.strerror}", file=sys.stderr)
             raise typer.Exit(1) from exc
-
-
-def _size(file: IO[bytes]) -> int | None:
-    """Return the size of a file in bytes, for a progress bar.
-
-    Return None for a pipe or a terminal, whose size is unknown.
-    """
-    status = os.fstat(file.fileno())
-    return status.st_size if stat.S_ISREG(status.st_mode) else None

@@ -6,7 +6,7 @@ import csv
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from itertools import batched
 from typing import TYPE_CHECKING, Any
@@ -65,11 +65,18 @@ def json_lines(file: Iterable[bytes]) -> Iterator[Line]:
             yield Line(number, len(line), None, "Invalid line: not a JSON object")
 
 
-def csv_rows(file: Iterable[bytes]) -> Iterator[Line]:
-    """Read CSV with the columns of the API's export, in any order. A row's number is the number of its last line.
+def outcome_rows(file: Iterable[bytes]) -> Iterator[Line]:
+    """Read CSV with the columns of the API's export. Raises HeadingError."""
+    return csv_rows(file, ("outcome_type", "title"), _cell)
+
+
+def csv_rows(file: Iterable[bytes], needed: Collection[str], cell: Callable[[str, str], Any]) -> Iterator[Line]:
+    """Read CSV with columns in any order. A row's number is the number of its last line.
+
+    `cell` parses a column's cell.
 
     Raises:
-        HeadingError: the heading does not name `outcome_type` and `title`, or names a column twice.
+        HeadingError: the heading does not name the `needed` columns, or names a column twice.
     """
     read = [0]  # bytes
 
@@ -84,9 +91,10 @@ def csv_rows(file: Iterable[bytes]) -> Iterator[Line]:
         heading = next(rows, [])
     except csv.Error:
         heading = []
-    if not {"outcome_type", "title"} <= set(heading) or len(set(heading)) < len(heading):
+    if not set(needed) <= set(heading) or len(set(heading)) < len(heading):
+        *most, last = needed
         raise HeadingError(
-            "the first line must name the columns, among them outcome_type and title, separated by commas"
+            f"the first line must name the columns, among them {', '.join(most)} and {last}, separated by commas"
         )
     before = 0
     while True:
@@ -96,7 +104,7 @@ def csv_rows(file: Iterable[bytes]) -> Iterator[Line]:
             if row and len(row) != len(heading):
                 fault = f"it has {len(row)} cells, and the heading {len(heading)}"
             elif row:
-                said = {name: _cell(name, cell) for name, cell in zip(heading, row, strict=True)}
+                said = {name: cell(name, text) for name, text in zip(heading, row, strict=True)}
         except StopIteration:
             return
         except (csv.Error, ValueError) as exc:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
+import stat
 import sys
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Annotated, Any, Literal, override
+from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, override
 
 import typer
 
@@ -17,6 +19,7 @@ from ._models import OutcomeStatus, OutcomeType, Time
 # httpx, rich and other slow modules are imported where they are used, because --help and --version do not need them.
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress
     from rich.table import Column, Table
 
     from ._client import OutcomesClient
@@ -154,6 +157,23 @@ def console(stderr: bool = False) -> Console:
     from rich.console import Console
 
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+def progress_bar(report: Console) -> Progress:
+    """Return a progress bar, which is shown only on a terminal and disappears at its end."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn()
+    return Progress(*columns, console=report, transient=True, disable=not report.is_terminal)
+
+
+def file_size(file: IO[bytes]) -> int | None:
+    """Return the size of a file in bytes, for a progress bar.
+
+    Return None for a pipe or a terminal, whose size is unknown.
+    """
+    status = os.fstat(file.fileno())
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 def local(moment: datetime | None) -> str:

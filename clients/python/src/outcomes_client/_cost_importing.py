@@ -1,0 +1,304 @@
+"""Read files of costs for import. Their charges are added up by user, day, source, agent and label."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from . import _cost_calls, _json
+from ._cost_models import CostLine
+from ._importing import Line, csv_rows, json_lines
+
+if TYPE_CHECKING:
+    from ._client import OutcomesClient
+
+Layout = Literal["focus", "csv", "ndjson"]
+
+MOST_LINES = 200  # the API's maximum for a day of a source
+LONGEST_LABEL, LONGEST_UNIT = 100, 40
+OTHER = "other"
+"""The label of the smallest lines of an agent, if a day has too many."""
+
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?", re.ASCII)
+_ID = re.compile(r"0*[1-9][0-9]{0,15}", re.ASCII)
+
+
+class Columns(NamedTuple):
+    """The columns of a file's charges. source: several names, of which the first that a line has counts."""
+
+    date: str
+    source: tuple[str, ...]
+    cost: str
+    quantity: str
+    unit: str
+    label: str
+    currency: str
+    agent: str = ""
+
+
+_PLAIN = Columns("date", ("source",), "cost", "quantity", "unit", "label", "currency", "agent")
+# https://focus.finops.org/focus-columns/; FOCUS 1.3 replaces ProviderName.
+_FOCUS = Columns(
+    date="ChargePeriodStart",
+    source=("ProviderName", "ServiceProviderName"),
+    cost="BilledCost",
+    quantity="ConsumedQuantity",
+    unit="ConsumedUnit",
+    label="ServiceName",
+    currency="BillingCurrency",
+)
+
+
+class Key(NamedTuple):
+    """A day of a source of a user. user_id: None means the caller's own user."""
+
+    date: date
+    source: str
+    user_id: int | None
+
+    def __str__(self) -> str:
+        return f"{self.date} {self.source}{'' if self.user_id is None else f' of user {self.user_id}'}"
+
+
+@dataclass
+class Day:
+    """The costs of a day by agent and label, and descriptions of the charges that it lacks."""
+
+    lines: dict[tuple[int | None, str | None], CostLine] = field(default_factory=dict)
+    lacks: list[str] = field(default_factory=list)
+
+    def add(self, charge: CostLine) -> None:
+        """Add a charge to the line of its agent and label."""
+        key = charge.agent_id, charge.label
+        before = self.lines.get(key)
+        self.lines[key] = charge if before is None else before.plus(charge)
+
+
+class MapError(Exception):
+    """The mapping file is not valid."""
+
+
+class Map:
+    """A mapping file: whose a charge is. The first rule that matches a charge counts.
+
+    label: the column that labels the charges of the file.
+    """
+
+    def __init__(self, text: bytes = b"") -> None:
+        """Parse TOML. Raises MapError."""
+        try:
+            said = tomllib.loads(text.decode())
+        except ValueError as exc:
+            raise MapError(f"not TOML: {exc}") from exc
+        _only(said, {"label": str, "rule": list}, "the file")
+        self.label: str | None = said.get("label")
+        self._rules: list[dict[str, Any]] = said.get("rule", [])
+        for number, rule in enumerate(self._rules, start=1):
+            _only(rule, {"when": dict, "user": int, "agent": int}, f"rule {number}")
+            if not rule.get("when") or rule.keys() == {"when"}:
+                raise MapError(f"rule {number} must have when, and user or agent")
+            if any(rule.get(name, 1) < 1 for name in ("user", "agent")):
+                raise MapError(f"rule {number} must have ids of at least 1")
+        self._columns = sorted({name for rule in self._rules for name in rule["when"]})
+        self._known: dict[tuple[str, ...], tuple[int | None, int | None]] = {}
+
+    @property
+    def names_users(self) -> bool:
+        return any("user" in rule for rule in self._rules)
+
+    def owner(self, charge: Mapping[str, Any]) -> tuple[int | None, int | None]:
+        """Return the user and the agent of a charge. None: no rule says it."""
+        cells = tuple(_text(charge.get(name)) for name in self._columns)
+        if cells not in self._known:
+            found = next((rule for rule in self._rules if _matches(rule["when"], charge)), {})
+            self._known[cells] = found.get("user"), found.get("agent")
+        return self._known[cells]
+
+
+def _only(said: object, kinds: Mapping[str, type], where: str) -> None:
+    """Raise MapError unless `said` is a table with only these members, of these types."""
+    for name, value in (said if isinstance(said, dict) else {"a value": None}).items():
+        if type(value) is not kinds.get(name):
+            known = ", ".join(f"{each} ({kind.__name__})" for each, kind in kinds.items())
+            raise MapError(f"{where} has {name}, and may have {known}")
+
+
+def _matches(wanted: Any, cell: Any) -> bool:
+    if isinstance(wanted, dict):
+        there = _members(cell) if isinstance(cell, str) else cell
+        return isinstance(there, Mapping) and all(_matches(each, there.get(name)) for name, each in wanted.items())
+    if isinstance(wanted, list):
+        return any(_matches(each, cell) for each in wanted)
+    return cell is not None and _text(cell) == _text(wanted)
+
+
+def _members(text: str) -> Any:
+    """Parse a cell with a JSON object, such as `Tags` in FOCUS. Return None if it is none."""
+    try:
+        return _json.decode(text.encode())
+    except ValueError:
+        return None
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else _json.encode(value).decode()
+
+
+class Charges:
+    """The charges of a file, added up: `days` has the costs of each day of each source and user."""
+
+    def __init__(self, layout: Layout, rules: Map, user_id: int | None) -> None:
+        self.days: dict[Key, Day] = {}
+        self._layout, self._map, self._user_id = layout, rules, user_id
+        columns = _FOCUS if layout == "focus" else _PLAIN
+        self._columns = columns if rules.label is None else columns._replace(label=rules.label)
+
+    def sorted_days(self) -> list[tuple[Key, Day]]:
+        return sorted(self.days.items(), key=lambda item: (*item[0][:2], item[0].user_id or 0))
+
+    def read(self, file: Iterable[bytes]) -> Iterator[Line]:
+        """Read the lines of the file, and add each to its day. Yield each, with the reason if it was refused.
+
+        Raises:
+            HeadingError: the first line of a CSV file does not name the columns that a charge needs.
+        """
+        needed = self._columns
+        lines = (
+            json_lines(file)
+            if self._layout == "ndjson"
+            else csv_rows(
+                file,
+                (needed.date, needed.cost, *([needed.currency] if self._layout == "focus" else needed.source)),
+                lambda _, cell: cell or None,
+            )
+        )
+        for line in lines:
+            yield line if line.body is None else Line(line.number, line.size, line.body, self._add(line))
+
+    def _add(self, line: Line) -> str:
+        """Add a line to its day. Return the reason if it is refused."""
+        said, columns = line.body or {}, self._columns
+        try:
+            source = slug(next((text for name in columns.source if (text := _cell(said, name))), ""))
+            day = _day(_cell(said, columns.date) or "")
+        except ValueError as exc:
+            return str(exc)
+        user_id, agent_id = self._map.owner(said)
+        own_agent = _cell(said, columns.agent) or ""
+        agent_id = int(own_agent) if _ID.fullmatch(own_agent) else agent_id
+        key = Key(day, source, self._user_id if user_id is None else user_id)
+        label, unit = _cell(said, columns.label), _cell(said, columns.unit)
+        sums = self.days.setdefault(key, Day())
+        try:
+            currency = _cell(said, columns.currency) or ("" if self._layout == "focus" else "USD")
+            if currency.upper() != "USD":
+                raise ValueError(f"{columns.currency} is {currency or 'missing'}, not USD")
+            cost = _number(said.get(columns.cost), columns.cost)
+            if cost is None:
+                raise ValueError(f"{columns.cost} is missing")
+            quantity = _number(said.get(columns.quantity), columns.quantity)
+        except ValueError as exc:
+            sums.lacks.append(f"line {line.number}{f' ({label})' if label else ''}: {exc}")
+            return f"{label}: {exc}" if label else str(exc)
+        sums.add(
+            CostLine(
+                cost,
+                agent_id,
+                quantity,
+                unit and unit[:LONGEST_UNIT].strip(),
+                label and label[:LONGEST_LABEL].strip(),
+            )
+        )
+        return ""
+
+
+def _cell(said: Mapping[str, Any], name: str) -> str | None:
+    """Return a cell as text without spaces around it. Return None if it is empty."""
+    value = said.get(name)
+    return None if value is None else _text(value).strip() or None
+
+
+def slug(name: str) -> str:
+    """Return the source of a provider: `OpenAI` is `openai`, `Solora AI` is `solora-ai`. Raises ValueError."""
+    source = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_")[:40].strip("-_")
+    if not source:
+        raise ValueError(f"{name!r} is no source: it has no letter from a to z and no digit")
+    return source
+
+
+@cache
+def _day(text: str) -> date:
+    """Return the UTC day of an instant or date. Without an offset it is in UTC, as BigQuery writes ` UTC`."""
+    try:
+        moment = datetime.fromisoformat(text.removesuffix(" UTC"))
+    except ValueError as exc:
+        raise ValueError(f"{text!r} is no date") from exc
+    return (moment if moment.tzinfo is None else moment.astimezone(UTC)).date()
+
+
+def _number(value: object, name: str) -> Decimal | None:
+    """Parse an amount or a quantity, from JSON or from text. None and empty text are None. Raises ValueError."""
+    if value is None or value == "":
+        return None
+    text = "" if isinstance(value, bool) else str(value).strip()
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(f"{name} is no number: {value}")
+    number = Decimal(text)
+    if number and not -130 <= number.adjusted() < 15:  # the API's limits, so that sums are exact
+        raise ValueError(f"{name} is out of range: {value}")
+    return number or Decimal(0)
+
+
+def fitting(day: Day) -> list[CostLine]:
+    """Return the lines of a day. If there are too many, the smallest are added up as OTHER of their agent.
+
+    Raises DayError if even one line for each agent is too many.
+    """
+    ranked = sorted(day.lines, key=lambda key: (-abs(day.lines[key].cost_usd), key[0] or 0, key[1] or ""))
+    for count in range(MOST_LINES, -1, -1):
+        if len({*ranked[:count], *((agent_id, OTHER) for agent_id, _ in ranked[count:])}) <= MOST_LINES:
+            break
+    else:
+        raise DayError(f"it has costs of more than {MOST_LINES} agents")
+    kept = {key: day.lines[key] for key in ranked[:count]}
+    for key in ranked[count:]:
+        line, other = replace(day.lines[key], label=OTHER), (key[0], OTHER)
+        kept[other] = kept[other].plus(line) if other in kept else line
+    return list(kept.values())
+
+
+class DayError(Exception):
+    """A day cannot be put. The text says why."""
+
+
+def store(client: OutcomesClient, key: Key, lines: list[CostLine], *, replace_lost: bool) -> bool:
+    """Put the lines of a day unless they are already stored. Return whether they were put.
+
+    Raises:
+        DayError: stored lines of other agents or labels would be lost, and `replace_lost` is false.
+        OutcomesError: the API refused the lines, or did not answer.
+    """
+    new, is_put = {(line.agent_id, line.label): line for line in lines}, True
+
+    def changed(stored: list[CostLine] | None) -> list[CostLine] | None:
+        nonlocal is_put
+        before = {(line.agent_id, line.label): line for line in stored or ()}
+        is_put = stored is None or before != new
+        lost = sorted(before.keys() - new.keys(), key=lambda each: (each[0] or 0, each[1] or ""))
+        if lost and not replace_lost:
+            named = [
+                " ".join(["unallocated" if agent is None else f"agent {agent}", label or ""]) for agent, label in lost
+            ]
+            raise DayError(
+                f"it would lose lines that are stored ({', '.join(map(str.strip, named))}); --replace replaces it"
+            )
+        return lines if is_put else None
+
+    client._run(_cost_calls.change(client._calls, key.date, key.source, key.user_id, changed, repeatable=True))
+    return is_put

@@ -1,0 +1,165 @@
+"""Put and read costs by the command: imports that are repeated, interrupted or refused, and costs added by many."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from outcomes_client import CostLine, OutcomesClient
+from outcomes_client._cost_calls import add
+
+from clients.python.tests.conftest import Api, Outcomes, everywhere
+
+
+def days(api: Api, count: int) -> list[date]:
+    """Return days that the API accepts, today last."""
+    now = api.clock.now / 1000 if api.user == 42 else datetime.now(UTC).timestamp()
+    today = datetime.fromtimestamp(now, UTC).date()
+    return [today - timedelta(n) for n in reversed(range(count))]
+
+
+def plain(path: Path, rows: Iterable[tuple[object, ...]]) -> str:
+    path.write_text("date,source,agent,cost,label\n" + "".join(",".join(map(str, row)) + "\n" for row in rows))
+    return str(path)
+
+
+@everywhere
+def test_what_is_imported_comes_back_and_importing_it_again_changes_nothing(
+    api: Api, outcomes: Outcomes, client: OutcomesClient, tmp_path: Path
+) -> None:
+    [first, second] = days(api, 2)
+    file, rules = tmp_path / "focus.csv", tmp_path / "map.toml"
+    file.write_text(
+        "BilledCost,BillingCurrency,ChargePeriodStart,ConsumedQuantity,ConsumedUnit,ServiceName,ProviderName,Tags\n"
+        f'0.10,USD,{first}T00:00:00Z,100,Tokens,GPT,OpenAI,"{{""agent"": ""sales""}}"\n'
+        f'0.20,USD,{first}T23:00:00Z,5,Tokens,GPT,OpenAI,"{{""agent"": ""sales""}}"\n'
+        f"-3,USD,{first},,,,Solora AI,\n7,EUR,{second},,,GPT,OpenAI,\n1e-9,USD,{second},,,GPT,OpenAI,\n"
+    )
+    rules.write_text('[[rule]]\nwhen = { Tags.agent = "sales" }\nagent = 7\n')
+    command = ["costs", "import", str(file), "--format", "focus", "--map", str(rules), "--user", str(api.user)]
+    assert outcomes(*command, "--dry-run").out.splitlines()[1:] == [
+        f"{first}  unallocated        $-3.00".replace("$-", "-$"),
+        f"{first}  7                   $0.30",
+        f"{second}  unallocated  $0.000000001",
+        "Total: -$2.699999999. Nothing was sent.",
+    ]
+    for said in ("3 days put, 0 unchanged", "0 days put, 3 unchanged"):
+        run = outcomes(*command)
+        assert (run.code, run.out) == (1, f"{said}, 0 refused\n")
+        assert run.err.splitlines() == [
+            "line 5: GPT: BillingCurrency is EUR, not USD",
+            f"{second} openai{f' of user {api.user}'} lacks line 5 (GPT): BillingCurrency is EUR, not USD",
+        ]
+    stored = {
+        (first, "openai"): [CostLine(Decimal("0.30"), 7, Decimal(105), "Tokens", "GPT")],
+        (first, "solora-ai"): [CostLine(Decimal(-3))],
+        (second, "openai"): [CostLine(Decimal("1E-9"), label="GPT")],
+    }
+    for (day, source), lines in stored.items():
+        found = client.get_costs(day, source, versions=True, user_id=api.user)
+        assert (found.lines, found.version, found.versions) == (lines, 1, [])
+    shown = outcomes("costs", "get", str(first), "openai", "--user", str(api.user), "--json").out
+    assert json.loads(shown)["lines"] == [
+        {"cost_usd": 0.3, "agent_id": 7, "quantity": 105, "unit": "Tokens", "label": "GPT"}
+    ]
+
+
+@pytest.mark.usefixtures("one_try")
+def test_an_import_that_stops_continues_when_it_is_run_again(
+    api: Api, outcomes: Outcomes, client: OutcomesClient, tmp_path: Path
+) -> None:
+    file = plain(tmp_path / "costs.csv", [(day, "openai", 7, 1, "gpt-5") for day in days(api, 4)])
+    command = ["costs", "import", file, "--format", "csv", "--user", "42"]
+    api.fail("", "", "", "drop after the write")  # the answer to the PUT of the second day is lost
+    run = outcomes(*command)
+    assert (run.code, run.out) == (1, "1 days put, 0 unchanged, 0 refused\n")
+    assert "stopped: No answer" in run.err
+    assert "Run it again: what is put already stays as it is." in run.err
+    assert outcomes(*command).out == "2 days put, 2 unchanged, 0 refused\n"
+    assert [client.get_costs(day, "openai", user_id=42).version for day in days(api, 4)] == [1] * 4
+
+
+def test_days_that_cannot_be_put_are_named_and_the_others_are_put(
+    api: Api, outcomes: Outcomes, client: OutcomesClient, tmp_path: Path
+) -> None:
+    old, day = days(api, 402)[0], days(api, 1)[0]
+    client.put_costs(day, "openai", [CostLine(Decimal(1), 7, label="gpt-5"), CostLine(Decimal(2))], user_id=42)
+    many = [(day, "many", agent, 1, "") for agent in range(1, 202)]
+    rows = [(day, "openai", 7, 5, "gpt-5"), (day, "litellm", 7, 5, ""), (old, "litellm", 7, 5, ""), *many]
+    command = ["costs", "import", plain(tmp_path / "costs.csv", rows), "--format", "csv", "--user", "42"]
+    run = outcomes(*command)
+    assert (run.code, run.out) == (1, "1 days put, 0 unchanged, 3 refused\n")
+    assert run.err.splitlines() == [
+        f"{old} litellm of user 42 refused: 400 Invalid date: date must be a UTC day from 400 days ago to tomorrow, "
+        "such as 2026-11-26",
+        f"{day} many of user 42 refused: it has costs of more than 200 agents",
+        f"{day} openai of user 42 refused: it would lose lines that are stored (unallocated); --replace replaces it",
+    ]
+    assert client.get_costs(day, "openai", user_id=42).version == 1
+    assert outcomes(*command, "--replace").out == "1 days put, 1 unchanged, 2 refused\n"
+    assert client.get_costs(day, "openai", user_id=42).lines == [CostLine(Decimal(5), 7, label="gpt-5")]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--format", "focus"], "the first line must name the columns, among them ChargePeriodStart, BilledCost and"),
+        (["--format", "csv", "--map", "{map}"], "only the platform's key puts costs of several users"),
+        (["--format", "csv", "--map", "{file}"], "not TOML"),
+    ],
+)
+def test_wrong_usage_puts_nothing(
+    api: Api, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, options: list[str], says: str
+) -> None:
+    monkeypatch.delenv("INTERNAL_API_KEY")
+    paths = {
+        "{map}": str(tmp_path / "map.toml"),
+        "{file}": plain(tmp_path / "c.csv", [(days(api, 1)[0], "x", 7, 1, "")]),
+    }
+    (tmp_path / "map.toml").write_text('[[rule]]\nwhen = { label = "a" }\nuser = 43\n')
+    run = outcomes("costs", "import", paths["{file}"], *(paths.get(each, each) for each in options))
+    assert (run.code, run.out, api.door.requests) == (2, "", [])
+    assert says in " ".join(run.err.split())
+
+
+def test_costs_that_many_add_at_once_all_count(api: Api, client: OutcomesClient) -> None:
+    [day] = days(api, 1)
+
+    def add_some(agent: int) -> None:
+        for _ in range(5):
+            client._run(add(client._calls, day, "runs", CostLine(Decimal("0.1"), agent, label="gpt-5"), 42))
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(add_some, (7, 7, 8, 9)))
+    stored = client.get_costs(day, "runs", user_id=42)
+    assert stored.version == 20
+    assert [(line.agent_id, line.cost_usd) for line in stored.lines] == [
+        (7, Decimal(1)),
+        (8, Decimal("0.5")),
+        (9, Decimal("0.5")),
+    ]
+
+
+def test_a_cost_whose_answer_is_lost_is_not_added_twice(api: Api, outcomes: Outcomes, client: OutcomesClient) -> None:
+    [day] = days(api, 1)
+    command = ["costs", "add", "--date", str(day), "--source", "runs", "--cost", "0.42", "--agent", "7", "--user", "42"]
+    assert outcomes(*command).out == "Version 1\n"
+    api.fail("", "drop after the write")
+    run = outcomes(*command)
+    assert (run.code, run.out) == (1, "")
+    assert "No answer" in run.err
+    assert client.get_costs(day, "runs", user_id=42).lines == [CostLine(Decimal("0.84"), 7)]
+    client.delete_costs(day, "runs", user_id=42)
+    client.put_costs(day, "runs", [], user_id=42)
+    shown = outcomes("costs", "get", str(day), "runs", "--versions", "--user", "42").out.splitlines()[1:]
+    assert [" ".join(line.split()[3:]) for line in shown] == [
+        "key no lines",
+        "key deleted",
+        "key 7 $0.84",
+        "key 7 $0.42",
+    ]

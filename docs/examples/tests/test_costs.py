@@ -1,0 +1,34 @@
+"""Run the conversions of cost reports on samples from the providers' documentation."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from docs.examples.tests.conftest import EXAMPLES
+
+FOLDER = EXAMPLES / "costs"
+
+
+@pytest.mark.parametrize(
+    ("report", "row"),
+    [
+        ("anthropic", "2025-08-01  7      $1.2378912"),
+        ("openai", "2024-11-01  unallocated  $0.06"),
+        ("litellm", "2024-06-12  9      $0.000002"),
+    ],
+)
+def test_a_report_becomes_costs_of_agents(report: str, row: str) -> None:
+    converted = subprocess.run(
+        [sys.executable, "to_ndjson.py", report],
+        cwd=FOLDER,
+        input=(FOLDER / f"{report}.json").read_bytes(),
+        capture_output=True,
+        check=True,
+    )
+    options = ["--format", "ndjson", "--user", "42", "--map", "map.toml", "--dry-run"]
+    command = [str(Path(sys.executable).with_name("outcomes")), "costs", "import", "-", *options]
+    run = subprocess.run(command, cwd=FOLDER, input=converted.stdout, capture_output=True, check=False)
+    assert (run.returncode, run.stderr) == (0, b"")
+    assert row in run.stdout.decode().splitlines()
