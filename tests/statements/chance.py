@@ -39,7 +39,9 @@ def entries(random: Random, size: int, agents: int) -> list[Entry]:
             continue
         before = fields._replace(status=random.choice(STATUSES))
         after = before if random.random() < 0.2 else _fields(random, milliseconds, agents)
-        made.append(correction(at, "amend", f"{n:026}", before, after._replace(status=random.choice(STATUSES)), "why"))
+        after = after._replace(status=random.choice(STATUSES))
+        changes = {"title": ("Title", f"Title {n}")}
+        made.append(correction(at, "amend", f"{n:026}", before, after, "why", changes=changes))
     return made
 
 

@@ -300,27 +300,76 @@ def wrong(september: str) -> dict[str, str]:
         "other-format.json": signed(sums, honest.head.replace("outcomes-statement/1", "outcomes-statement/2")),
     }
     texts = honest.texts
-    outside = texts[0].replace('"created_at":"2026-10-01', '"created_at":"2026-09-01')
+    amend, dispute = texts[3:5]
+    amended = amend[amend.index('{"value_usd"') : amend.index(',"before":{"status"')]
     for name, changed in {
-        "order": [texts[1], texts[0], *texts[2:]],
-        "twice": [texts[0], *texts],
-        "same-id": [
-            texts[0],
-            texts[0].replace('"created_at":"2026-10-01T08', '"created_at":"2026-10-01T09'),
-            *texts[1:],
-        ],
-        "outside": [outside, *texts[1:]],
-        "blank": [texts[0].replace(":", ": ", 1), *texts[1:]],
-        "duplicate": [texts[0].replace("{", '{"id":"01M3V7ME00",', 1), *texts[1:]],
-        "more": [texts[0].replace("}", ',"note":null}'), *texts[1:]],
-        "id": [texts[0].replace(compact(october[0].id), "7", 1), *texts[1:]],
-        "instant": [texts[0].replace('"occurred_at":"2026-10-01T', '"occurred_at":"2026-10-01 '), *texts[1:]],
-        "money": [texts[0].replace('"100"', '"1e2"'), *texts[1:]],
-        "status": [*texts[:4], texts[4].replace('"status":"recorded"', '"status":"paid"', 1), *texts[5:]],
+        "order": [texts[1], texts[0]],
+        "twice": [texts[0], texts[0]],
+        "same-id": [texts[0], texts[0].replace('"created_at":"2026-10-01T08', '"created_at":"2026-10-01T09')],
+        "order-of-ids": [texts[0], texts[0].replace(october[0].id, october[0].id[:-1])],
+        "amended": [*texts[:3], amend.replace('{"before":7,', '{"before":8,'), *texts[4:]],
     }.items():
         made[f"{name}.json"], made[f"{name}.ndjson"] = listed(changed)
+    for name, (text, part, replacement) in {
+        "outside": (texts[0], '"created_at":"2026-10-01', '"created_at":"2026-09-01'),
+        "cut": (texts[0], '"created_at":"2026-10-01T08:00', '"created_at":"2026-10-31T23:00'),
+        "blank": (texts[0], ":", ": "),
+        "duplicate": (texts[0], "{", '{"id":"01M3V7ME00",'),
+        "more": (texts[0], "}", ',"note":null}'),
+        "id": (texts[0], compact(october[0].id), "7"),
+        "instant": (texts[0], '"occurred_at":"2026-10-01T', '"occurred_at":"2026-10-01 '),
+        "money": (texts[0], '"100"', '"1e2"'),
+        "title": (texts[0], '"Sold the small plan"', "null"),
+        "metadata": (texts[0], '"metadata_sha256":null', '"metadata_sha256":"sha256:00"'),
+        "status": (amend, '"status":"recorded"', '"status":"paid"'),
+        "type": (dispute, '"type":"dispute"', '"type":"approve"'),
+        "no-changes": (amend, amended, "null"),
+        "changes-of-a-dispute": (dispute, '"changes":null', f'"changes":{amended}'),
+        "changed-member": (amend, '"agent_id":{', '"agent":{'),
+        "changed-order": (
+            amend,
+            amended,
+            '{"title":{"before":"","after":"A"},"outcome_type":{"before":"","after":"a"}}',
+        ),
+        "changed-value": (amend, '"after":"80"', '"after":"8e1"'),
+        "changed-before": (amend, '"before":"100",', ""),
+    }.items():
+        made[f"{name}.json"], made[f"{name}.ndjson"] = listed([text.replace(part, replacement, 1)])
+    made["reordered.ndjson"] = "".join(
+        compact(dict(reversed(json.loads(line).items()))) + "\n" for line in honest.entries().splitlines()
+    )
+    # The digest of the previous statement is signed, so its own signature and issuer do not count.
+    for name, previous in {
+        "unsigned-september": september.replace(ISSUER, "https://old.example.com"),
+        "september-of-another": september.replace(USER, "somebody"),
+        "september-in-paris": september.replace('"Europe/Berlin"', '"Europe/Paris"'),
+        "no-statement": "{}",
+    }.items():
+        made[f"{name}.json"] = previous
+        head = honest.head.replace(statement_format.digest(september), statement_format.digest(previous))
+        made[f"after-{name}.json"] = signed(sums, head)
+    # Doubles would round the sum. The outcomes were recorded in the first and in the last millisecond.
+    exact = statement(
+        "2026-10",
+        bounds,
+        [
+            outcome(bounds.begin, "deal_closed", "Sold the bank", "9007199254740993.5"),
+            outcome("2026-10-31T22:59:59.999Z", "deal_closed", "Paid a fee", "-0.001"),
+        ],
+        september,
+    )
+    made["doubles.json"], made["doubles.ndjson"] = exact.text, exact.entries()
     one, two = (json.loads(honest.proof(each.id)) for each in october[:2])
-    return made | {"two-outcomes-proof.json": compact(one | {"entries": [one["entries"][0], two["entries"][0]]})}
+    # The node above the first two leaves, given as the salt and text of an entry.
+    entry = one["entries"][0]
+    leaf = statement_format.leaf(honest.salts[0], honest.texts[0])
+    node = sha256(b"\1" + leaf + bytes.fromhex(entry["path"][0])).hexdigest()
+    as_leaf = entry | {"salt": node[:32], "text": node[32:], "path": entry["path"][1:]}
+    return made | {
+        "two-outcomes-proof.json": compact(one | {"entries": [entry, two["entries"][0]]}),
+        "reversed-proof.json": compact(one | {"entries": one["entries"][::-1]}),
+        "node-proof.json": compact(one | {"entries": [as_leaf]}),
+    }
 
 
 if __name__ == "__main__":

@@ -113,6 +113,7 @@ const OUTCOME =
   "id,agent_id,outcome_type,title,description,value_usd,metadata_sha256,occurred_at,created_at,recorded_by";
 const CORRECTION = "id,outcome_id,type,reason,by,created_at,changes,before,after";
 const COUNTED = "status,value_usd,outcome_type,agent_id,occurred_at";
+const CHANGES = "outcome_type,title,description,value_usd,agent_id,metadata_sha256,occurred_at";
 /** The tallies of each status. `standing` are `count` and `value_usd` of the totals themselves. */
 const TALLIES = new Map([
   ["recorded", ["standing"]],
@@ -131,8 +132,17 @@ const TOTALS: Kinds = {
   by_agent: "list",
 };
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
-const MONEY = /^(?!-0$)-?(0|[1-9]\d*)(\.\d*[1-9])?$/;
-const MONEY_OF_SUMS = /^-?(0|[1-9]\d*)\.\d\d+$/;
+const MONEY_OF_SUMS = /^(?!-0\.00$)-?(0|[1-9]\d*)\.\d\d(\d*[1-9])?$/;
+/** The strings that are allowed in a member. All other members have any strings, and `agent_id` is a number. */
+const PATTERNS: Record<string, RegExp> = {
+  value_usd: /^(?!-0$)-?(0|[1-9]\d*)(\.\d*[1-9])?$/,
+  metadata_sha256: /^sha256:[0-9a-f]{64}$/,
+  occurred_at: INSTANT,
+  created_at: INSTANT,
+  type: /^(amend|void|confirm|dispute|uphold)$/,
+  status: /^(recorded|confirmed|disputed|void)$/,
+};
+const OR_NULL = ["agent_id", "description", "value_usd", "metadata_sha256", "recorded_by", "reason"];
 const HASH = /^[0-9a-f]{64}$/;
 const SALT = /^[0-9a-f]{32}$/;
 
@@ -213,6 +223,7 @@ async function readProof(data: File): Promise<{ signed: Signed; entries: Proven[
   return { signed, entries: await Promise.all(listed.map((each, n) => provenOf(`entry ${n} of the proof`, each))) };
 }
 
+/** Returns the members of all Ed25519 keys that a verification needs. */
 function readKeys(data: File): Fields[] {
   const value = parsed("the keys", decoded(data, "the keys"));
   const keys = isObject(value) ? value.keys : undefined;
@@ -220,8 +231,8 @@ function readKeys(data: File): Fields[] {
     refuse("format", "the keys: expected an object with a list of keys");
   }
   const known = (key: Fields) => Object.fromEntries(Object.entries(key).filter(([name]) => Object.hasOwn(KEY, name)));
-  for (const key of keys) members("format", "a key", known(key), KEY);
-  return keys;
+  const ours = keys.filter(({ kty, crv }) => kty === "OKP" && crv === "Ed25519");
+  return ours.map((key) => members("format", "a key", known(key), KEY));
 }
 
 /** Returns an object, after checking the names and kinds of its members. */
@@ -292,9 +303,7 @@ function count(value: unknown): number {
 
 async function checkSignature(signed: Signed, keys: Fields[]): Promise<void> {
   const [header, payload, third, ...more] = signed.signature.split(".") as [string, string?, string?];
-  const key = keys.find(
-    (each) => each.crv === "Ed25519" && header === base64url(encoded(JSON.stringify({ alg: "EdDSA", kid: each.kid }))),
-  );
+  const key = keys.find(({ kid }) => header === base64url(encoded(JSON.stringify({ alg: "EdDSA", kid }))));
   if (!key) {
     const names = keys.map((each) => each.kid).join(", ");
     refuse("key", `expected a signature by a key of ${signed.head.issuer}: ${names || "none is known"}`);
@@ -348,41 +357,64 @@ const order = ({ fields }: Entry): string => `${fields.created_at} ${fields.id}`
 function readEntry(word: Word, what: string, text: string, head: Head): Entry {
   try {
     const fields = exact(text) as Fields;
-    const at = instant(fields.created_at);
+    const entry = "outcome_id" in fields ? correctionOf(fields) : outcomeOf(fields);
+    const at = fields.created_at as string;
     if (at < head.from || at >= head.cut) throw new Error(`it was not recorded from ${head.from}, before ${head.cut}`);
-    if (typeof fields.id !== "string") throw new Error("its id is not a string");
-    if (!("outcome_id" in fields)) return { fields, before: undefined, after: countedOf(fields, OUTCOME) };
-    checkNames(fields, CORRECTION);
-    return { fields, before: countedOf(fields.before, COUNTED), after: countedOf(fields.after, COUNTED) };
+    return entry;
   } catch (error) {
     refuse(word, `${what}: expected an entry of this statement, but ${reason(error)}`);
   }
 }
 
-function checkNames(fields: object, names: string): void {
-  if (`${Object.keys(fields)}` !== names) throw new Error(`its members are not ${names}`);
+function outcomeOf(fields: Fields): Entry {
+  checkNames(fields, OUTCOME);
+  checkValues(Object.entries(fields));
+  return { fields, before: undefined, after: countedOf({ status: "recorded", ...fields }) };
 }
 
-function countedOf(value: unknown, names: string): Counted {
-  const fields = value as Fields;
-  checkNames(fields, names);
-  const { status = "recorded", value_usd: money, outcome_type: type, agent_id: agent } = fields;
-  if (!TALLIES.has(status as string) || typeof type !== "string" || !(agent === null || Number.isSafeInteger(agent))) {
-    throw new Error("its status, type or agent is of another kind");
+function correctionOf(fields: Fields): Entry {
+  checkNames(fields, CORRECTION);
+  const { changes, before, after, ...values } = fields;
+  checkValues(Object.entries(values));
+  checkChangesOf(values.type as string, changes);
+  for (const part of [before, after]) {
+    checkNames(part, COUNTED);
+    checkValues(Object.entries(part));
   }
-  if (money !== null && !(typeof money === "string" && MONEY.test(money))) throw new Error(`${money} is not money`);
-  return {
-    status: status as string,
-    value: money ?? "0",
-    type,
-    agent: agent as number | null,
-    at: instant(fields.occurred_at),
-  };
+  return { fields, before: countedOf(before as Fields), after: countedOf(after as Fields) };
 }
 
-function instant(text: unknown): string {
-  if (typeof text !== "string" || !INSTANT.test(text)) throw new Error(`${text} is not an instant`);
-  return text;
+function checkChangesOf(type: string, changes: unknown): void {
+  if (type !== "amend") {
+    if (changes !== null) throw new Error(`changes of ${type} are not null`);
+    return;
+  }
+  const names = CHANGES.split(",").filter((name) => isObject(changes) && Object.hasOwn(changes, name));
+  checkNames(changes, `${names}`);
+  for (const [name, change] of Object.entries(changes)) {
+    checkNames(change, "before,after");
+    checkValues(Object.values(change).map((value) => [name, value]));
+  }
+}
+
+function checkNames(fields: unknown, names: string): asserts fields is Fields {
+  if (!isObject(fields) || `${Object.keys(fields)}` !== names) throw new Error(`its members are not ${names}`);
+}
+
+function checkValues(members: [name: string, value: unknown][]): void {
+  for (const [name, value] of members) {
+    if (value === null && OR_NULL.includes(name)) continue;
+    const isRight =
+      name === "agent_id"
+        ? Number.isSafeInteger(value)
+        : typeof value === "string" && (PATTERNS[name]?.test(value) ?? true);
+    if (!isRight) throw new Error(`${name} is ${JSON.stringify(value)}`);
+  }
+}
+
+function countedOf(fields: Fields): Counted {
+  const { status, value_usd, outcome_type: type, agent_id: agent, occurred_at: at } = fields;
+  return { status, value: value_usd ?? "0", type, agent, at } as Counted;
 }
 
 /** Refuses totals and adjustments that are malformed or, if there are entries, do not follow from them. */
@@ -527,7 +559,12 @@ async function checkPrevious(head: Head, previous: File): Promise<void> {
   const found = await digest(typeof previous === "string" ? encoded(previous) : previous);
   if (!head.previous) refuse("previous", "expected none: this statement is the first of its chain");
   if (found !== head.previous) refuse("previous", `expected bytes whose hash is ${head.previous}, found ${found}`);
-  const earlier = readStatement(previous).signed.head;
+  let earlier: Head;
+  try {
+    earlier = readStatement(previous).signed.head;
+  } catch (error) {
+    refuse("previous", `expected a statement, but ${reason(error)}`);
+  }
   for (const [name, expected] of [
     ["cut", head.from],
     ["user", head.user],

@@ -1,148 +1,150 @@
-// Verify statements of recorded value, by docs/statement-format.md alone. README.md says how to run this.
+// Verifies statements of recorded value, by docs/statement-format.md alone. README.md says which checks it leaves out.
 
-import { createHash, createPublicKey, verify as isSignedBy } from "node:crypto";
-import { readFileSync, realpathSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
-import { checkSums } from "./sums.mjs";
-import {
-  check,
-  HEAD_NAMES,
-  parse,
-  Refused,
-  readEntries,
-  readKeys,
-  readLines,
-  readProof,
-  readStatement,
-} from "./texts.mjs";
+import { createHash, createPublicKey, verify as isSigned } from "node:crypto";
+import { readFileSync } from "node:fs";
 
-const USAGE = `Usage: node verify.mjs statement.json [--entries e.ndjson] [--previous p.json] [--proof proof.json] [--keys keys.json]
-   or: node verify.mjs --proof proof.json [--keys keys.json]`;
+const HEAD = "format id issuer user period timezone from cut previous size root issued_at sums".split(" ");
+const MEMBERS = [...HEAD, "totals", "adjustments", "sums_salt", "signature"];
+const COUNTED = ["all", "outcome_type", "agent_id"];
+const TALLIES = { recorded: COUNTED, confirmed: [...COUNTED, "confirmed"], disputed: ["disputed"], void: ["voided"] };
+
+function check(word, passed, expected) {
+  if (!passed) throw Object.assign(new Error(`expected ${expected}`), { word });
+}
 
 const sha256 = (...parts) => createHash("sha256").update(Buffer.concat(parts)).digest();
-const digest = (bytes) => `sha256:${sha256(Buffer.from(bytes)).toString("hex")}`;
+const digest = (text) => `sha256:${sha256(Buffer.from(text)).toString("hex")}`;
 const leaf = ({ salt, text }) => sha256(Buffer.of(0), Buffer.from(salt, "hex"), Buffer.from(text));
 const node = (left, right) => sha256(Buffer.of(1), left, right);
-const headText = (head) => JSON.stringify(head, HEAD_NAMES);
+const base64url = (data) => Buffer.from(data).toString("base64url");
 
-/** RFC 9162, section 2.1.1 */
+/** Parses JSON in which each object has each member once. */
+function parse(bytes) {
+  const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  let members = -1; // because JSON.parse passes the whole value like a member, too
+  const value = JSON.parse(text, function (_, member) {
+    if (!Array.isArray(this)) members += 1;
+    if (typeof member === "number") check("format", Number.isSafeInteger(member), `whole numbers, not ${member}`);
+    if (typeof member === "string") check("format", member.isWellFormed(), "strings without unpaired surrogates");
+    return member;
+  });
+  const strings = text.match(/"(?:[^"\\]|\\.)*"\s*:?/g) ?? [];
+  check("format", members === strings.filter((string) => string.endsWith(":")).length, "each member once");
+  return value;
+}
+
+function readStatement(bytes) {
+  const statement = parse(bytes);
+  const isExact = JSON.stringify(statement) === `${bytes}` && `${Object.keys(statement)}` === `${MEMBERS}`;
+  check("format", isExact && statement.format === "outcomes-statement/1", "an outcomes-statement/1, as it was served");
+  return statement;
+}
+
+function readEntries(bytes) {
+  const entries = (`${bytes}`.match(/[^\n]*\n|[^\n]+$/g) ?? []).map((line) => parse(Buffer.from(line)));
+  const isRight = ({ salt, text }) => /^[0-9a-f]{32}$/.test(salt) && typeof text === "string";
+  check("format", entries.every(isRight), "a salt of 16 bytes and a text in each line");
+  return entries;
+}
+
+function checkSignature(statement, keys) {
+  const { signature, issuer, issued_at } = statement;
+  const [header, , third = ""] = signature.split(".");
+  const isKey = ({ crv, kid }) => crv === "Ed25519" && header === base64url(JSON.stringify({ alg: "EdDSA", kid }));
+  const key = keys.find(isKey);
+  check("key", key, `a key of ${issuer} that yields part 1 of the signature`);
+  const { kid, x, valid_from, valid_until } = key;
+  const isValid = valid_from <= issued_at && (valid_until === null || issued_at < valid_until);
+  check("key", isValid && Buffer.from(x, "base64url").length === 32, `a key that is valid at ${issued_at}`);
+  const bytes = Buffer.from(third, "base64url");
+  const signed = `${header}.${base64url(JSON.stringify(statement, HEAD))}`;
+  check("signature", signature === `${signed}.${base64url(bytes)}`, "the head in part 2, and nothing after part 3");
+  const publicKey = createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" });
+  check("signature", isSigned(null, Buffer.from(signed), publicKey, bytes), `a signature by ${kid}`);
+}
+
+/** Computes the root of leaves (RFC 9162, section 2.1.1). */
 function rootOf(leaves) {
   if (leaves.length < 2) return leaves[0] ?? sha256();
-  let k = 1;
-  while (k * 2 < leaves.length) k *= 2;
-  return node(rootOf(leaves.slice(0, k)), rootOf(leaves.slice(k)));
+  const left = 2 ** (31 - Math.clz32(leaves.length - 1)); // the largest power of two below
+  return node(rootOf(leaves.slice(0, left)), rootOf(leaves.slice(left)));
 }
 
-/** RFC 9162, section 2.1.3.2. Return undefined if the path is too short or too long. */
-function rootOfPath({ index, path, ...entry }, size) {
-  let [hash, at, last] = [leaf(entry), BigInt(index), BigInt(size) - 1n];
-  for (const sibling of path.map((hex) => Buffer.from(hex, "hex"))) {
-    if (last === 0n) return undefined;
-    const isRight = at % 2n === 1n || at === last;
-    hash = isRight ? node(sibling, hash) : node(hash, sibling);
-    while (isRight && at % 2n === 0n && at > 0n) [at, last] = [at / 2n, last / 2n];
-    [at, last] = [at / 2n, last / 2n];
+/** Checks that entries were recorded in the period, one after the other. */
+function checkOrder(entries, { from, cut }) {
+  let last = "";
+  for (const { id, created_at } of entries) {
+    const isNext = from <= created_at && created_at < cut && last < `${created_at} ${id}`;
+    check("root", isNext, `${id} to be recorded from ${from} to before ${cut}, and after ${last}`);
+    last = `${created_at} ${id}`;
   }
-  return last === 0n ? hash.toString("hex") : undefined;
+  check("root", new Set(entries.map(({ id }) => id)).size === entries.length, "entries with different ids");
 }
 
-function checkSignature(head, signature, keys) {
-  const encode = (bytes) => Buffer.from(bytes).toString("base64url");
-  const decode = (text) => Buffer.from(text, "base64url");
-  const isExact = (text, length) => decode(text).length === length && encode(decode(text)) === text;
-  const [header, payload, last = "", ...more] = signature.split(".");
-  const key = keys.find(({ kid }) => encode(JSON.stringify({ alg: "EdDSA", kid })) === header);
-  check("key", key, `a key of ${head.issuer} that yields part 1 of the signature`);
-  const { x, valid_from, valid_until } = key;
-  const isValid = valid_from <= head.issued_at && (valid_until === null || head.issued_at < valid_until);
-  check("key", isValid, `issued_at from ${valid_from} to before ${valid_until ?? "the key's end"}`);
-  check("key", isExact(x, 32), "x to be 32 bytes");
-  const publicKey = createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" });
-  check("signature", payload === encode(headText(head)), "part 2 to be the text of the head");
-  check("signature", isExact(last, 64) && more.length === 0, "part 3, the last, to be 64 bytes");
-  const isRight = isSignedBy(null, Buffer.from(`${header}.${payload}`), publicKey, decode(last));
-  check("signature", isRight, `part 3 to be a signature with the key ${key.kid}`);
+/** Checks that totals are the sums of changes: counted values, each with the sign 1 or -1. */
+function checkTotals(word, totals, changes) {
+  const left = new Map(); // count and amount of each sum without its changes, which must be 0
+  const add = (name, values, sign) => {
+    const [whole, decimals = ""] = (values.value_usd ?? "0").split(".");
+    check(word, decimals.length <= 200, "at most 200 decimals, which are more than any amount has");
+    const sum = `${name} ${values[name]}`;
+    const [count, amount] = left.get(sum) ?? [0, 0n];
+    const units = BigInt(whole + decimals.padEnd(200, "0"));
+    left.set(sum, [count + (values.count ?? 1) * sign, amount + units * BigInt(sign)]);
+  };
+  add("all", totals, 1);
+  for (const name of ["confirmed", "disputed", "voided"]) add(name, totals[name], 1);
+  for (const row of totals.by_type) add("outcome_type", row, 1);
+  for (const row of totals.by_agent) add("agent_id", row, 1);
+  for (const change of changes) for (const name of TALLIES[change.status]) add(name, change, -change.sign);
+  for (const [sum, [count, amount]] of left) check(word, count === 0 && amount === 0n, `another sum of ${sum}`);
 }
 
-function checkProof({ entries }, head) {
-  let before = -1;
-  for (const entry of entries) {
-    const isNext = before < entry.index && entry.index < head.size;
-    check("proof", isNext, `an index above ${before} and below ${head.size}, not ${entry.index}`);
-    check("proof", rootOfPath(entry, head.size) === head.root, `a path of entry ${entry.index} to the root`);
-    before = entry.index;
+function checkSums({ from, cut, totals, adjustments }, entries) {
+  const changes = entries.flatMap(({ outcome_id, before, after, ...outcome }) => {
+    if (outcome_id === undefined) return { ...outcome, status: "recorded", sign: 1 };
+    if (JSON.stringify(before) === JSON.stringify(after)) return [];
+    const subtracted = { ...before, sign: -1 };
+    return [subtracted, { ...after, sign: 1 }];
+  });
+  const within = (begin, end) => changes.filter(({ occurred_at }) => begin <= occurred_at && occurred_at < end);
+  checkTotals("totals", totals, within(from, cut));
+  let [end, rest] = ["", changes.length - within(from, cut).length];
+  for (const { from: begin, to, totals } of adjustments) {
+    const some = within(begin, to);
+    const isOther = end <= begin && begin < to && (to <= from || cut <= begin) && some.length > 0;
+    check("adjustments", isOther, `${begin} to ${to} to be another period of some entry, after the one before`);
+    checkTotals("adjustments", totals, some);
+    [end, rest] = [to, rest - some.length];
   }
-  const outcomes = new Set(readEntries(entries, head, "proof").map(({ id, outcome_id }) => outcome_id ?? id));
-  check("proof", outcomes.size === 1, "the entries of one outcome");
-  return [...outcomes][0];
+  check("adjustments", rest === 0, "an adjustment for each other period of an occurred_at");
 }
 
-/** Verify the bytes of a statement or of a proof alone. Return what was verified, or throw Refused. */
-export function verify(files) {
-  const statement = files.statement && readStatement(files.statement);
-  const entries = files.entries && readLines(files.entries);
-  const proof = files.proof && readProof(files.proof);
-  const keys = readKeys(files.keys);
-  const { signature, head = statement } = statement ?? proof;
-  const formats = [head, ...(proof ? [proof.head] : [])].map(({ format }) => format);
-  check(
-    "format",
-    formats.every((format) => format === "outcomes-statement/1"),
-    "the format outcomes-statement/1",
-  );
-  checkSignature(head, signature, keys);
-  const verified = [`what ${head.issuer} signed at ${head.issued_at} as ${head.id}`];
-  let values;
-  if (entries) {
-    check("size", entries.length === head.size, `${head.size} entries, not ${entries.length}`);
-    check("root", rootOf(entries.map(leaf)).toString("hex") === head.root, `entries with the root ${head.root}`);
-    values = readEntries(entries, head, "root");
+/** Verifies a statement from the bytes of files. Throws an error if a check fails. */
+export function verify(statementFile, entriesFile, keysFile, previousFile) {
+  const statement = readStatement(statementFile);
+  const lines = readEntries(entriesFile);
+  checkSignature(statement, parse(keysFile).keys);
+  const { size, root, totals, adjustments, sums_salt, sums, previous, from, user, timezone } = statement;
+  check("size", lines.length === size, `${size} entries, not ${lines.length}`);
+  check("root", rootOf(lines.map(leaf)).toString("hex") === root, `entries with the root ${root}`);
+  const entries = lines.map(({ text }) => JSON.parse(text));
+  checkOrder(entries, statement);
+  check("totals", digest(JSON.stringify({ totals, adjustments, sums_salt })) === sums, `sums with the digest ${sums}`);
+  checkSums(statement, entries);
+  if (previousFile) {
+    const earlier = digest(previousFile) === previous ? JSON.parse(previousFile) : {};
+    const isBefore = earlier.cut === from && earlier.user === user && earlier.timezone === timezone;
+    check("previous", isBefore, `the user's statement before ${from} in ${timezone}, with the digest ${previous}`);
   }
-  if (statement) {
-    const { totals, adjustments, sums_salt } = statement;
-    const text = JSON.stringify({ totals, adjustments, sums_salt });
-    check("totals", digest(text) === head.sums, `sums with the digest ${head.sums}`);
-    checkSums(statement, values);
-  }
-  if (entries) {
-    verified.push(`all ${entries.length} entries, the totals and adjustments that follow from them`);
-  }
-  if (files.previous) {
-    check("previous", digest(files.previous) === head.previous, `a file with the digest ${head.previous}`);
-    const previous = parse(files.previous) ?? {};
-    const follows = ["user", "timezone"].every((name) => previous[name] === head[name]) && previous.cut === head.from;
-    check("previous", follows, `a statement of the same user and time zone with the cut ${head.from}`);
-    verified.push(`the previous statement ${previous.id}`);
-  }
-  if (proof) {
-    const isSame = headText(proof.head) === headText(head) && proof.signature === signature;
-    check("proof", isSame, "the head and the signature of the statement");
-    verified.push(`${proof.entries.length} entries of the outcome ${checkProof(proof, head)}`);
-  }
-  return verified.join("; ");
+  return `${statement.id}. The signature proves what the platform said and when, not that it is true.`;
 }
 
-function main() {
-  const text = { type: "string" };
-  const options = { entries: text, previous: text, proof: text, keys: { ...text, default: "outcomes-keys.json" } };
-  const { values, positionals } = parseArgs({ options, allowPositionals: true });
-  const paths = { ...values, statement: positionals[0] };
-  const isComplete = paths.statement ? positionals.length === 1 : paths.proof && !paths.entries && !paths.previous;
-  if (!isComplete) throw new Error(USAGE);
-  const files = Object.entries(paths).map(([name, path]) => [name, path && readFileSync(path)]);
-  return verify(Object.fromEntries(files));
-}
-
-/** Print a line, without control characters that a file could contain. */
-const print = (line) => console.log(line.replace(/\p{Cc}/gu, "?"));
-
-if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+if (process.argv.length > 2) {
   try {
-    print(`verified: ${main()}. The signature proves what the platform said and when, not that it is true.`);
-  } catch (error) {
-    if (error instanceof Refused) print(error.message);
-    else console.error(error.message);
-    process.exitCode = error instanceof Refused ? 1 : 2;
+    console.log(`verified: ${verify(...process.argv.slice(2).map((path) => readFileSync(path)))}`);
+  } catch ({ word = "format", message }) {
+    console.log(`${word}: ${message}`);
+    process.exitCode = 1;
   }
 }

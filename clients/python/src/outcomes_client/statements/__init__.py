@@ -14,8 +14,19 @@ from typing import Any
 
 from outcomes_client._errors import StatementError, missing
 
-from ._reading import Leaf, Proven, Signed, compact, read_entries, read_keys, read_proof, read_statement, refuse
-from ._sums import Entry, check_sums, read_entry
+from ._entries import Entry, read_entry
+from ._reading import (
+    Leaf,
+    Proven,
+    Signed,
+    compact,
+    read_entries,
+    read_keys,
+    read_proof,
+    read_statement,
+    refuse,
+)
+from ._sums import check_sums
 
 try:
     from cryptography.exceptions import InvalidSignature
@@ -89,15 +100,15 @@ def issuer_of(statement: bytes | None = None, proof: bytes | None = None) -> str
 
 def _check_signature(signed: Signed, keys: list[dict[str, Any]]) -> None:
     header, _, rest = signed.signature.partition(".")
-    key = next((key for key in keys if key.get("crv") == "Ed25519" and header == _header(key)), None)
+    key = next((key for key in keys if header == _header(key)), None)
     if key is None:
-        names = ", ".join(str(each.get("kid")) for each in keys) or "none is known"
+        names = ", ".join(each["kid"] for each in keys) or "none is known"
         refuse("key", f"expected a signature by a key of {signed.head['issuer']}: {names}")
-    begin, end, at = key.get("valid_from"), key.get("valid_until"), signed.head["issued_at"]
-    if not str(begin) <= at or (end is not None and not at < str(end)):
+    begin, end, at = key["valid_from"], key["valid_until"], signed.head["issued_at"]
+    if not begin <= at or (end is not None and not at < end):
         refuse("key", f"expected a key that is valid at {at}; {key['kid']} is from {begin} until {end}")
     try:
-        public = Ed25519PublicKey.from_public_bytes(_unbase64url(key.get("x")))
+        public = Ed25519PublicKey.from_public_bytes(_unbase64url(key["x"]))
     except ValueError as exc:
         raise StatementError("key", f"expected {key['kid']} to be a public key of Ed25519") from exc
     payload, _, third = rest.partition(".")
@@ -132,7 +143,10 @@ def _check_previous(head: Mapping[str, Any], previous: bytes) -> None:
         refuse("previous", "expected none: this statement is the first of its chain")
     if _digest(previous) != head["previous"]:
         refuse("previous", f"expected bytes whose hash is {head['previous']}, found {_digest(previous)}")
-    earlier = read_statement(previous)[0].head
+    try:
+        earlier = read_statement(previous)[0].head
+    except StatementError as exc:
+        raise StatementError("previous", f"expected a statement, but {exc}") from exc
     for name, expected in (("cut", head["from"]), ("user", head["user"]), ("timezone", head["timezone"])):
         if earlier[name] != expected:
             refuse("previous", f"expected its {name} to be {expected}, found {earlier[name]}")
@@ -187,16 +201,16 @@ def _digest(data: bytes) -> str:
 
 
 def _header(key: Mapping[str, Any]) -> str:
-    return _base64url(compact({"alg": "EdDSA", "kid": key.get("kid")}).encode())
+    return _base64url(compact({"alg": "EdDSA", "kid": key["kid"]}).encode())
 
 
 def _base64url(data: bytes) -> str:
     return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def _unbase64url(text: object) -> bytes:
+def _unbase64url(text: str) -> bytes:
     """Decode base64url without padding. Raises ValueError if the bytes are written differently."""
-    data = urlsafe_b64decode(f"{text}{'=' * (-len(str(text)) % 4)}")
+    data = urlsafe_b64decode(f"{text}{'=' * (-len(text) % 4)}")
     if _base64url(data) != text:
         raise ValueError("not base64url")
     return data

@@ -107,13 +107,13 @@ def read_proof(data: bytes) -> tuple[Signed, list[Proven]]:
 
 
 def read_keys(data: bytes) -> list[dict[str, Any]]:
+    """Return the members of all Ed25519 keys that a verification needs."""
     value = _parsed("the keys", data)
     keys = value.get("keys") if isinstance(value, dict) else None
     if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
         refuse("format", "the keys: expected an object with a list of keys")
-    for key in keys:
-        members("format", "a key", {name: key[name] for name in _KEY if name in key}, _KEY)
-    return keys
+    ours = [key for key in keys if (key.get("kty"), key.get("crv")) == ("OKP", "Ed25519")]
+    return [members("format", "a key", {name: key[name] for name in _KEY if name in key}, _KEY) for key in ours]
 
 
 def members(word: str, what: str, value: Any, kinds: Kinds) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Read entries, and check that a statement's sums follow from them."""
+"""Check that a statement's sums follow from its entries."""
 
 from __future__ import annotations
 
@@ -8,72 +8,18 @@ from collections import defaultdict
 from collections.abc import Mapping
 from decimal import Context, Decimal, Inexact
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
-from outcomes_client._errors import StatementError
+from ._entries import INSTANT, TALLIES, Counted, Entry
+from ._reading import Kinds, compact, members, refuse
 
-from ._reading import Kinds, compact, exact, members, refuse
-
-_OUTCOME = (
-    *("id", "agent_id", "outcome_type", "title", "description"),
-    *("value_usd", "metadata_sha256", "occurred_at", "created_at", "recorded_by"),
-)
-_CORRECTION = ("id", "outcome_id", "type", "reason", "by", "created_at", "changes", "before", "after")
-_COUNTED = ("status", "value_usd", "outcome_type", "agent_id", "occurred_at")
 _SUM: Kinds = {"count": (int,), "value_usd": (str,)}
 _APART = ("confirmed", "disputed", "voided")
 _TOTALS: Kinds = {**_SUM, **dict.fromkeys(_APART, (dict,)), "by_type": (list,), "by_agent": (list,)}
 _ADJUSTMENT: Kinds = {"from": (str,), "to": (str,), "totals": (dict,)}
-_TALLIES = {
-    "recorded": ("standing",),
-    "confirmed": ("standing", "confirmed"),
-    "disputed": ("disputed",),
-    "void": ("voided",),
-}
-"""The tallies of each status. `standing` are `count` and `value_usd` of the totals themselves."""
-_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
-_MONEY = re.compile(r"(?!-0$)-?(0|[1-9][0-9]*)(\.[0-9]*[1-9])?")
-_MONEY_OF_SUMS = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]{2,}")
+_MONEY_OF_SUMS = re.compile(r"(?!-0\.00$)-?(0|[1-9][0-9]*)\.[0-9]{2}([0-9]*[1-9])?")
 _DIGITS = Context(prec=10_000, traps=[Inexact])  # more than any sum needs; it would raise instead of rounding
 _LONGEST = 300  # characters of a value in an error
-
-
-class Counted(NamedTuple):
-    """What an outcome counts as."""
-
-    status: str
-    value: Decimal
-    outcome_type: str
-    agent_id: int | None
-    occurred_at: str
-
-
-class Entry(NamedTuple):
-    """An entry of a statement. before: None for a recorded outcome."""
-
-    fields: dict[str, Any]
-    before: Counted | None
-    after: Counted
-
-    @property
-    def order(self) -> tuple[str, str]:
-        return self.fields["created_at"], self.fields["id"]
-
-
-def read_entry(word: str, what: str, text: str, head: Mapping[str, Any]) -> Entry:
-    """Read an entry whose hash is right. The platform signed what is wrong in it, so refuse that as `word`."""
-    try:
-        fields = exact(text)
-        if not head["from"] <= _instant(fields["created_at"]) < head["cut"]:
-            raise ValueError(f"it was not recorded from {head['from']}, before {head['cut']}")
-        if not isinstance(fields["id"], str):
-            raise ValueError("its id is not a string")
-        if "outcome_id" not in fields:
-            return Entry(fields, None, _counted(fields, _OUTCOME))
-        _check_names(fields, _CORRECTION)
-        return Entry(fields, _counted(fields["before"], _COUNTED), _counted(fields["after"], _COUNTED))
-    except (KeyError, TypeError, ValueError) as exc:
-        raise StatementError(word, f"{what}: expected an entry of this statement, but {exc}") from exc
 
 
 def check_sums(head: Mapping[str, Any], sums: Mapping[str, Any], entries: list[Entry] | None) -> None:
@@ -109,7 +55,7 @@ def _check_periods(head: Mapping[str, Any], listed: list[Any]) -> None:
     for n, each in enumerate(listed):
         members("adjustments", f"adjustment {n}", each, _ADJUSTMENT)
         for instant in (each["from"], each["to"]):
-            if not _INSTANT.fullmatch(instant):
+            if not INSTANT.fullmatch(instant):
                 refuse("adjustments", f"adjustment {n}: expected an instant, found {instant}")
         _check_totals("adjustments", each["totals"])
     periods = [(each["from"], each["to"]) for each in listed]
@@ -131,28 +77,6 @@ def _check_changes(listed: list[Any], changes: list[tuple[Counted, int]]) -> Non
         if not expected.touched:
             refuse("adjustments", f"expected none from {each['from']}, because no entry changes this period")
         _compare("adjustments", f"[{n}].totals", expected.json(), each["totals"])
-
-
-def _check_names(fields: dict[str, Any], names: tuple[str, ...]) -> None:
-    if tuple(fields) != names:
-        raise ValueError(f"its members are not {', '.join(names)}")
-
-
-def _counted(fields: dict[str, Any], names: tuple[str, ...]) -> Counted:
-    _check_names(fields, names)
-    status, value = fields.get("status", "recorded"), fields["value_usd"]
-    outcome_type, agent_id = fields["outcome_type"], fields["agent_id"]
-    if status not in _TALLIES or not isinstance(outcome_type, str) or type(agent_id) not in (int, type(None)):
-        raise ValueError("its status, type or agent is of another kind")
-    if value is not None and not _MONEY.fullmatch(value):
-        raise ValueError(f"{value} is not money")
-    return Counted(status, Decimal(value or 0), outcome_type, agent_id, _instant(fields["occurred_at"]))
-
-
-def _instant(text: str) -> str:
-    if not _INSTANT.fullmatch(text):
-        raise ValueError(f"{text} is not an instant")
-    return text
 
 
 class _Sum:
@@ -179,7 +103,7 @@ class _Totals:
 
     def add(self, counted: Counted, sign: int) -> None:
         self.touched = True
-        tallies = _TALLIES[counted.status]
+        tallies = TALLIES[counted.status]
         sums = [self.tallies[tally] for tally in tallies]
         if "standing" in tallies:
             sums += self.by_type[counted.outcome_type], self.by_agent[counted.agent_id]

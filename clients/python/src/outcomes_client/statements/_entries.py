@@ -1,0 +1,122 @@
+"""Read the entries of statements, whose texts the platform signed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from outcomes_client._errors import StatementError
+
+from ._reading import exact
+
+TALLIES = {
+    "recorded": ("standing",),
+    "confirmed": ("standing", "confirmed"),
+    "disputed": ("disputed",),
+    "void": ("voided",),
+}
+"""The tallies of each status. `standing` are `count` and `value_usd` of the totals themselves."""
+INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
+
+_OUTCOME = (
+    *("id", "agent_id", "outcome_type", "title", "description"),
+    *("value_usd", "metadata_sha256", "occurred_at", "created_at", "recorded_by"),
+)
+_CORRECTION = ("id", "outcome_id", "type", "reason", "by", "created_at", "changes", "before", "after")
+_COUNTED = ("status", "value_usd", "outcome_type", "agent_id", "occurred_at")
+_CHANGES = ("outcome_type", "title", "description", "value_usd", "agent_id", "metadata_sha256", "occurred_at")
+_PATTERNS = {
+    "value_usd": re.compile(r"(?!-0$)-?(0|[1-9][0-9]*)(\.[0-9]*[1-9])?"),
+    "metadata_sha256": re.compile("sha256:[0-9a-f]{64}"),
+    "occurred_at": INSTANT,
+    "created_at": INSTANT,
+    "type": re.compile("amend|void|confirm|dispute|uphold"),
+    "status": re.compile("|".join(TALLIES)),
+}
+"""The strings that are allowed in a member. All other members have any strings, and `agent_id` is a number."""
+_OR_NULL = {"agent_id", "description", "value_usd", "metadata_sha256", "recorded_by", "reason"}
+
+
+class Counted(NamedTuple):
+    """What an outcome counts as."""
+
+    status: str
+    value: Decimal
+    outcome_type: str
+    agent_id: int | None
+    occurred_at: str
+
+
+class Entry(NamedTuple):
+    """An entry of a statement. before: None for a recorded outcome."""
+
+    fields: dict[str, Any]
+    before: Counted | None
+    after: Counted
+
+    @property
+    def order(self) -> tuple[str, str]:
+        return self.fields["created_at"], self.fields["id"]
+
+
+def read_entry(word: str, what: str, text: str, head: Mapping[str, Any]) -> Entry:
+    """Read an entry whose hash is right. The platform signed what is wrong in it, so refuse that as `word`."""
+    try:
+        fields = exact(text)
+        entry = _correction(fields) if "outcome_id" in fields else _outcome(fields)
+        if not head["from"] <= fields["created_at"] < head["cut"]:
+            raise ValueError(f"it was not recorded from {head['from']}, before {head['cut']}")
+        return entry
+    except (TypeError, ValueError) as exc:
+        raise StatementError(word, f"{what}: expected an entry of this statement, but {exc}") from exc
+
+
+def _outcome(fields: Any) -> Entry:
+    _check_names(fields, _OUTCOME)
+    _check_values(fields.items())
+    return Entry(fields, None, _counted({"status": "recorded"} | fields))
+
+
+def _correction(fields: dict[str, Any]) -> Entry:
+    _check_names(fields, _CORRECTION)
+    _check_values((name, fields[name]) for name in _CORRECTION[:6])
+    _check_changes(fields["changes"], fields["type"])
+    for part in (fields["before"], fields["after"]):
+        _check_names(part, _COUNTED)
+        _check_values(part.items())
+    return Entry(fields, _counted(fields["before"]), _counted(fields["after"]))
+
+
+def _check_changes(changes: Any, type_: str) -> None:
+    if type_ != "amend":
+        if changes is not None:
+            raise ValueError(f"changes of {type_} are not null")
+        return
+    _check_names(changes, tuple(name for name in _CHANGES if name in changes))
+    for name, change in changes.items():
+        _check_names(change, ("before", "after"))
+        _check_values((name, value) for value in change.values())
+
+
+def _check_names(fields: Any, names: tuple[str, ...]) -> None:
+    if not isinstance(fields, dict) or tuple(fields) != names:
+        raise ValueError(f"its members are not {', '.join(names)}")
+
+
+def _check_values(members: Iterable[tuple[str, Any]]) -> None:
+    for name, value in members:
+        if value is None and name in _OR_NULL:
+            continue
+        if name == "agent_id":
+            is_right = type(value) is int
+        else:
+            is_right = isinstance(value, str) and (name not in _PATTERNS or bool(_PATTERNS[name].fullmatch(value)))
+        if not is_right:
+            raise ValueError(f"{name} is {value!r}")
+
+
+def _counted(fields: Mapping[str, Any]) -> Counted:
+    status, value_usd, outcome_type, agent_id, occurred_at = (fields[name] for name in _COUNTED)
+    return Counted(status, Decimal(value_usd or 0), outcome_type, agent_id, occurred_at)
