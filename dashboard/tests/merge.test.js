@@ -5,9 +5,9 @@ import { compare, orderOf, passes, placeOf } from "../src/feed/merge.js";
 
 const outcome = (id, created_at, more = {}) => ({ id, created_at, ...more });
 
-test("outcomes are merged by time, then id, newest first", () => {
+test("outcomes are merged by when they happened, then id, latest first", () => {
   const shown = ["C", "B", "A"].map((id, at) => orderOf(outcome(id, `2026-04-0${3 - at}`)));
-  const place = (id, time) => placeOf(orderOf(outcome(id, time)), shown);
+  const place = (id, time) => placeOf(orderOf(outcome(id, "2026-05", { occurred_at: time })), shown);
   assert.equal(place("D", "2026-04-04"), 0);
   assert.equal(place("D", "2026-04-03"), 0);
   assert.equal(place("BB", "2026-04-03"), 1);
@@ -19,7 +19,7 @@ test("outcomes are merged by time, then id, newest first", () => {
 test("an outcome never seen is fresh, and a new version of a known one is a correction", () => {
   const found = [outcome("B", "2026", { version: 2 }), outcome("A", "2026", { version: 1 })];
   const compared = (seen) => {
-    const { fresh, isCorrected } = compare(found, new Map(seen));
+    const { fresh, isCorrected } = compare(found, new Map(seen.map(([id, version]) => [id, { version }])));
     return [fresh.map(({ id }) => id), isCorrected];
   };
   const old = [["A", 1]];
@@ -30,15 +30,16 @@ test("an outcome never seen is fresh, and a new version of a known one is a corr
 });
 
 test("an outcome of an older server, which has no versions, is never corrected", () => {
-  assert.equal(compare([outcome("A", "2026")], new Map([["A", undefined]])).isCorrected, false);
+  assert.equal(compare([outcome("A", "2026")], new Map([["A", {}]])).isCorrected, false);
 });
 
 test("a filter passes its type, its agent, its status, and its period from the start up to before the end", () => {
-  const one = { ...outcome("A", "2026-04-02"), outcome_type: "deal_closed", agent_id: 7, status: "disputed" };
+  const late = { occurred_at: "2026-04-02", outcome_type: "deal_closed", agent_id: 7, status: "disputed" };
+  const one = outcome("A", "2026-05-05", late);
   const filter = { outcomeType: "", agentId: "", status: "", from: "", to: "" };
   for (const [more, isIn] of [
     [{}, true],
-    [{ outcomeType: "deal_closed", agentId: "7" }, true],
+    [{ outcomeType: "deal_closed", agentId: "7", status: "disputed" }, true],
     [{ outcomeType: "task_complete" }, false],
     [{ agentId: "8" }, false],
     [{ agentId: "none" }, false],
@@ -49,6 +50,7 @@ test("a filter passes its type, its agent, its status, and its period from the s
     [{ from: "2026-04-03", to: "2026-04-04" }, false],
   ])
     assert.equal(passes(one, { ...filter, ...more }), isIn, JSON.stringify(more));
+  assert.equal(passes({ ...one, agent_id: null }, { ...filter, agentId: "none" }), true);
 });
 
 test("an address keeps the page's own parameters in its fragment and drops empty ones", () => {

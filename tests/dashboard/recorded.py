@@ -140,7 +140,9 @@ class Recorded:
             route.fulfill(json={"outcome": outcome, "corrections": self.corrections[id_]})
         else:
             headers = {} if self.capabilities is None else {"Capabilities": self.capabilities}
-            route.fulfill(json={"outcomes": self.outcomes, "next_cursor": None}, headers=headers)
+            key = "occurred_at" if "time=occurred" in request.url and self.has_ledger else "created_at"
+            outcomes = sorted(self.outcomes, key=lambda one: one[key], reverse=True)
+            route.fulfill(json={"outcomes": outcomes, "next_cursor": None}, headers=headers)
 
     def _answer(self, route: Route) -> None:
         request = route.request

@@ -117,7 +117,7 @@ def test_a_link_to_an_outcome_is_ignored_without_corrections(
 @pytest.mark.at_noon
 def test_a_period_of_the_address_can_be_left_without_totals(open_with: Callable[[str, str], None], page: Page) -> None:
     open_with("", "period=2026-04-01..2026-04-30")
-    expect(page.locator("#latest")).to_have_text(re.compile("^Recorded "))
+    expect(page.locator("#latest")).to_have_text(re.compile("^Happened "))
     page.get_by_role("button", name="30 days").click()
     expect(page.locator("#latest")).to_have_text("Latest outcomes")
     expect(page.locator(PERIODS)).to_be_hidden()

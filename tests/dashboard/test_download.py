@@ -38,8 +38,8 @@ def text(download: Download) -> str:
 
 
 def line(day: int, user_id: int = 42) -> str:
-    recorded = f"2026-{day // 31 + 3:02}-{day % 31 + 1:02}T04:00:00.000Z"
-    return f"x,{user_id},{recorded},2026-03-01T00:00:00.000Z,recorded,key:1\r\n"
+    happened = f"2026-{day // 31 + 3:02}-{day % 31 + 1:02}T04:00:00.000Z"
+    return f"x,{user_id},2026-04-15T00:00:00.000Z,{happened},recorded,key:1\r\n"
 
 
 class Held(list[Route]):
@@ -72,7 +72,7 @@ def test_the_file_has_every_outcome_of_the_period(open_feed: Open, page: Page, l
     expect(page.locator(".rows li")).to_have_count(20)
     with page.expect_download() as got:
         button(page).click()
-    assert got.value.suggested_filename == "outcomes_2026-03-17_2026-04-15.csv"
+    assert got.value.suggested_filename == "outcomes_2026-03-17_2026-04-15_agent-7.csv"
     rows = list(csv.DictReader(io.StringIO(text(got.value).removeprefix("\ufeff"), newline="")))
     assert text(got.value).startswith("\ufeffid,")
     assert [(row["title"], row["value_usd"]) for row in rows] == [(f"ü {days}", "-5") for days in range(25)]

@@ -48,7 +48,7 @@ def test_each_month_since_the_first_outcome_has_a_statement(
     ledger.record("Late", created_at=datetime(2026, 4, 1, 3, 59, tzinfo=UTC), value_usd=2)
     asked: list[Request] = []
     page.on("request", lambda request: asked.append(request) if "/api/statements" in request.url else None)
-    open_feed(agent_names='{"7": "Ava"}')
+    open_feed(agent_names='{"7": "Ava"}', period=365)
     expect(page.locator(".rows li")).to_have_count(3)
     assert asked == []
     opener(page).click()

@@ -150,7 +150,7 @@ def test_each_outcome_has_a_link_that_opens_it(open_feed: Open, page: Page, ledg
     ledger.record("Long ago", created_at=datetime(2026, 4, 1, tzinfo=UTC), value_usd=7)
     for number in range(25):
         ledger.record(f"Recent {number}", created_at=datetime(2026, 4, 14, number % 24, tzinfo=UTC))
-    open_feed(reload=True, url_state="", period=7)
+    open_feed(reload=True, url_state="")
     page.get_by_role("button", name="Load more").click()
     expect(page.locator(".rows li")).to_have_count(26)
     page.locator(".rows summary").last.click()
@@ -197,7 +197,7 @@ def test_a_link_to_a_missing_outcome_shows_a_message_in_view(open_feed: Open, pa
     expect(page.locator(".link .caption")).to_have_text(NOT_THERE)
     expect(page.locator(".link .caption")).to_be_in_viewport()
     expect(page.locator(".card")).to_have_attribute("data-banner", "")
-    page.get_by_role("button", name="Close").click()
+    page.get_by_role("button", name="Close", exact=True).click()
     expect(page.locator(".link")).to_be_hidden()
 
 

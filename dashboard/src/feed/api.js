@@ -6,7 +6,7 @@ import { withQuery } from "./address.js";
 
 /**
  * Responses of the API. parseExactly reads their numbers.
- * @typedef {{id: string, agent_id: number | null, outcome_type: string, title: string, description: string | null,
+ * @typedef {{id: string, user_id: number | null, agent_id: number | null, outcome_type: string, title: string, description: string | null,
  *   value_usd: Exact | null, metadata: Record<string, unknown> | null, created_at: string,
  *   status?: string, occurred_at?: string, recorded_by?: string | null, version?: number}} Outcome
  *   older servers lack the last four
@@ -72,6 +72,8 @@ export const isOutcome = (one) =>
 
 /** Whether a retry may succeed. @param {Problem} problem */
 export const isRetryable = ({ status, reason }) => status < 400 || status >= 429 || reason === "Conflict";
+
+export const STATUSES = ["recorded", "confirmed", "disputed", "void"];
 
 const PAGE = 20;
 const SPARSE_PAGES = 5; // a filtered page may be short or empty and still have a cursor

@@ -1,16 +1,16 @@
 import { button, html } from "../shared/dom.js";
 import { inWords } from "../shared/words.js";
-import { ask } from "./api.js";
+import { ask, STATUSES } from "./api.js";
 import { loadMore } from "./load.js";
-import { midnight, PERIODS, span } from "./period.js";
+import { PERIODS, span } from "./period.js";
 
 /** @import {Problem} from "../shared/request.js" */
 /** @import {Api, Type} from "./api.js" */
+/** @import {Filter} from "./merge.js" */
 
 const DEFAULT_PERIOD = "30";
 const TYPE = /^[a-z][a-z\d_]{1,39}$/;
 const NO_AGENT = "none"; // in the API's queries and in the page's address
-const STATUSES = ["recorded", "confirmed", "disputed", "void"];
 
 /** @param {string} value @param {string} text */
 const option = (value, text) => html("option", { value }, text);
@@ -75,20 +75,16 @@ export class Choice {
     "select",
     {
       "aria-label": "Filter by type",
-      change: () => this.#changed(true),
+      change: () => this.#changed(),
       focus: this.#readTypes,
       pointerenter: this.#readTypes, // earlier than the focus, and not every browser focuses on a click
     },
     option("", "All types"),
   );
-  #agent = html(
-    "select",
-    { "aria-label": "Filter by agent", change: () => this.#changed(true) },
-    option("", "All agents"),
-  );
+  #agent = html("select", { "aria-label": "Filter by agent", change: () => this.#changed() }, option("", "All agents"));
   #status = html(
     "select",
-    { "aria-label": "Filter by status", change: () => this.#changed(true) },
+    { "aria-label": "Filter by status", change: () => this.#changed() },
     option("", "All statuses"),
     ...STATUSES.map((status) => option(status, inWords(status))),
   );
@@ -103,7 +99,7 @@ export class Choice {
   /** @type {Promise<unknown> | null} */
   #types = null;
 
-  /** @param {Api} api @param {(isOtherList: boolean) => void} changed @param {(id: number | null) => string} agentName */
+  /** @param {Api} api @param {() => void} changed @param {(id: number | null) => string} agentName */
   constructor(api, changed, agentName) {
     this.#api = api;
     this.#changed = changed;
@@ -117,21 +113,30 @@ export class Choice {
     return /** @type {NonNullable<ReturnType<typeof span>>} */ (span(this.#period));
   }
 
-  /** Query parameters of the filters. */
+  /** The selection. An empty text selects everything. */
+  get #selected() {
+    return { period: this.#period, type: this.#type.value, agent: this.#agent.value, status: this.#status.value };
+  }
+
+  /** Whether the viewer can choose a period. Without totals and files, the list has the outcomes of all times. */
+  get #hasPeriod() {
+    return this.#api.has("totals") || this.#api.has("export") || !this.span.isLast;
+  }
+
+  /**
+   * The selection as parameters of a list, an export or a summary, by when outcomes happened.
+   * @returns {Filter}
+   */
   get query() {
-    return { outcomeType: this.#type.value, agentId: this.#agent.value, status: this.#status.value };
+    const { type, agent, status } = this.#selected;
+    const { from, to } = this.span;
+    const [start, end] = this.#hasPeriod ? [from.toISOString(), to.toISOString()] : ["", ""];
+    return { from: start, to: end, outcomeType: type, agentId: agent, status };
   }
 
-  /** The filter for the list. A range of days limits the list, but "the last 30 days" do not. */
-  get filter() {
-    const { from, to, isLast } = this.span;
-    const [first, end] = isLast ? ["", ""] : [from, to].map((instant) => instant.toISOString());
-    return { ...this.query, from: first, to: end };
-  }
-
-  /** A text that identifies the figures to show. It contains the period, the filters and the viewer's current day. */
+  /** A text that identifies what is to be shown. It contains the period, the filters and the viewer's current day. */
   get scope() {
-    return [this.#period, midnight(0).toISOString(), ...Object.values(this.query)].join(" ");
+    return [this.#period, ...Object.values(this.query)].join(" ");
   }
 
   /** The selected type, agent and status, for the caption. */
@@ -141,8 +146,8 @@ export class Choice {
 
   /** The selection as parameters of the page's address. */
   get state() {
-    const period = this.#period === this.#pagePeriod ? "" : this.#period;
-    return { period, type: this.#type.value, agent: this.#agent.value, status: this.#status.value };
+    const { period, ...filters } = this.#selected;
+    return { period: period === this.#pagePeriod ? "" : period, ...filters };
   }
 
   /** @param {URLSearchParams} state @returns whether the selection changed */
@@ -177,14 +182,14 @@ export class Choice {
   /** Filter by a value, or no longer if it is selected. @param {"type" | "agent" | "status"} name @param {string} value */
   toggle(name, value) {
     select(this.#filters[name], this.has(name, value) ? "" : value);
-    this.#changed(true);
+    this.#changed();
   }
 
   /** Remove all filters. The period stays. */
   clear() {
     for (const list of Object.values(this.#filters)) list.value = "";
     this.#type.focus();
-    this.#changed(true);
+    this.#changed();
   }
 
   /** Whether the period is these days. @param {string} period */
@@ -219,9 +224,8 @@ export class Choice {
     for (const one of [this.#type, this.#agent].flatMap(choices)) if (!one.selected) one.remove();
   }
 
-  /** @param {boolean} hasPeriods whether a period selects more than the list, which starts with the latest anyway */
-  render(hasPeriods) {
-    this.#periods.hidden = !hasPeriods && this.span.isLast;
+  render() {
+    this.#periods.hidden = !this.#hasPeriod;
     for (const one of this.#presets) one.ariaPressed = String(one.value === this.#period);
     this.#custom.ariaPressed = String(!PERIODS.has(this.#period));
     this.#status.hidden = !this.#api.has("corrections");
@@ -233,12 +237,11 @@ export class Choice {
 
   /** @param {string} period @param {string[]} [trail] */
   #choose(period, trail = []) {
-    const isSameList = this.span.isLast && PERIODS.has(period);
     this.#period = period;
     this.#trail = trail;
     this.#closeRange();
     if (this.#back.matches(":focus") && !trail.length) this.#custom.focus();
-    this.#changed(!isSameList);
+    this.#changed();
   }
 
   /** Open the form for a range of days, with the current period filled in. */

@@ -1,14 +1,12 @@
 import { button, html } from "../shared/dom.js";
 import { asProblem } from "../shared/request.js";
-import { isoDay } from "./format.js";
 import { loadMore } from "./load.js";
-import { midnight } from "./period.js";
 
 /** @import {Problem} from "../shared/request.js" */
 /** @import {Api} from "./api.js" */
 /** @import {Choice} from "./choice.js" */
 
-/** Downloads a period's outcomes as one CSV file, part by part, with a progress bar and a Cancel button. */
+/** Downloads the outcomes that are selected as one CSV file, part by part, with a progress bar and a Cancel button. */
 export class Download {
   #button = button("Download", (/** @type {MouseEvent} */ event) => this.#press(event));
   #bar = html("progress", { hidden: true, "aria-label": "Downloaded" });
@@ -37,7 +35,7 @@ export class Download {
   render() {
     this.element.hidden = !this.#api.has("export");
     const { isLast, name } = this.#choice.span;
-    this.#button.title = `Outcomes recorded${isLast ? " in" : ""} ${name}, as CSV`;
+    this.#button.title = `Outcomes${isLast ? " in" : ","} ${name}, as CSV`;
   }
 
   /** @param {MouseEvent} event */
@@ -49,22 +47,15 @@ export class Download {
 
   async #run() {
     const running = new AbortController();
-    const { from, to, isLast } = this.#choice.span;
-    const query = { format: "csv", ...this.#choice.query, from: from.toISOString() };
-    const url = this.#api.url("/export", { ...query, to: isLast ? null : to.toISOString() });
-    const name = `outcomes_${isoDay.format(from)}_${isoDay.format(midnight(-1, to))}.csv`;
-    const until = isLast ? Date.now() : to.getTime();
+    const { query, span } = this.#choice;
     this.#running = running;
     this.#bar.hidden = false;
     this.#bar.removeAttribute("value");
     this.#fault.textContent = "";
     this.#button.textContent = "Cancel";
     try {
-      const { readParts, save } = await loadMore(this.element);
-      const file = await readParts(url, running.signal, (time) => {
-        this.#bar.value = (until - time) / (until - from.getTime());
-      });
-      save(file, name);
+      const { download } = await loadMore(this.element);
+      await download(this.#api, query, span, this.#bar, running.signal);
     } catch (error) {
       if (running.signal.aborted) return;
       const problem = asProblem(error);

@@ -74,8 +74,8 @@ class ValueDelivered extends HTMLElement {
   #api = new Api(() => new URL(this.getAttribute("endpoint") ?? "", document.baseURI).href);
   #choice = new Choice(
     this.#api,
-    (isOtherList) => {
-      if (isOtherList) this.#rows.invalidate();
+    () => {
+      this.#rows.invalidate();
       this.#writeAddress();
       void this.#watcher.poll();
     },
@@ -203,7 +203,8 @@ class ValueDelivered extends HTMLElement {
 
   /** @param {AbortSignal} signal */
   async #readRows(signal) {
-    await this.#rows.read(await this.#watcher.catchUp(signal), signal);
+    const early = this.#watcher.isWatching ? null : this.#rows.readFirst(signal);
+    await this.#rows.read(await this.#watcher.catchUp(signal), signal, early);
   }
 
   /** @param {AbortSignal} signal */
@@ -215,10 +216,9 @@ class ValueDelivered extends HTMLElement {
 
   /** @param {Outcome[]} found @param {Outcome[]} fresh @param {boolean} isCorrected */
   #show(found, fresh, isCorrected) {
-    for (const outcome of found) this.#rows.update(outcome);
     this.#totals.add(fresh);
     if (isCorrected) this.#totals.sums.correct();
-    const added = this.#rows.addNew(fresh);
+    const added = this.#rows.addNew(found);
     if (added) this.#live.textContent = `${whole.format(added)} ${added === 1 ? "new outcome" : "new outcomes"}`;
   }
 
@@ -243,7 +243,7 @@ class ValueDelivered extends HTMLElement {
     if (!this.hasAttribute("url-state")) return false;
     const kept = new URLSearchParams(location.hash.slice(1));
     const isOther = this.#choice.restore(kept);
-    if (isOther) this.#rows.isDue = true;
+    if (isOther) this.#rows.invalidate();
     return this.#linked.restore(kept) || isOther;
   }
 
@@ -283,10 +283,10 @@ class ValueDelivered extends HTMLElement {
     this.#card.ariaBusy = String(state === "loading");
 
     const { isLast, name } = this.#choice.span;
-    this.#latest.textContent = isLast ? "Latest outcomes" : `Recorded ${name}`;
+    this.#latest.textContent = isLast ? "Latest outcomes" : `Happened ${name}`;
     this.#download.render();
     this.#documents.render();
-    this.#choice.render(this.#api.has("totals") || this.#api.has("export"));
+    this.#choice.render();
     this.#totals.render(isPolling);
     this.#rows.render();
 

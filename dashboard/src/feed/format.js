@@ -1,5 +1,6 @@
 import { html, unseen } from "../shared/dom.js";
 import { decimal } from "../shared/numbers.js";
+import { localDay } from "../shared/time.js";
 
 /** @import {Exact} from "../shared/numbers.js" */
 
@@ -17,6 +18,13 @@ export const asOf = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", ti
 export const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 export const times = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 3 });
 export const percent = new Intl.NumberFormat(undefined, { style: "percent", signDisplay: "exceptZero" });
+
+const localDayAndMonth = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+/** Return the viewer's day of an instant, with its year unless that is the current one. @param {string} instant */
+export function shortDay(instant) {
+  const day = new Date(instant);
+  return (day.getFullYear() === new Date().getFullYear() ? localDayAndMonth : localDay).format(day);
+}
 
 /** @param {number} count */
 export const outcomes = (count) => `${whole.format(count)} ${count === 1 ? "outcome" : "outcomes"}`;

@@ -55,7 +55,7 @@ export class LinkedOutcome {
       const outcome = await this.#find(id, signal);
       if (id !== this.id) return false;
       if (outcome?.id === id && isOutcome(outcome)) {
-        this.#row = new Row(outcome, this.#context);
+        this.#row = new Row(outcome, "", this.#context);
         this.#list.append(this.#row.element);
       } else this.#missing.textContent = "This outcome does not exist or is not yours.";
     }

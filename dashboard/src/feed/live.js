@@ -1,5 +1,5 @@
 import { minus } from "../shared/numbers.js";
-import { matches } from "./merge.js";
+import { happenedAt, matches } from "./merge.js";
 
 /** @import {Exact} from "../shared/numbers.js" */
 /** @import {Outcome, Period, Sum, Summary} from "./api.js" */
@@ -54,11 +54,11 @@ export class LiveSummary {
    * @returns {boolean} false if its part of the sums cannot be known
    */
   add(outcome) {
-    const { id, created_at, occurred_at = created_at, outcome_type, agent_id, value_usd, version } = outcome;
+    const { id, created_at, outcome_type, agent_id, value_usd, version } = outcome;
     if (this.#after === null || version) return false; // what was corrected may count as before or as after
     const { previous, by_type, by_agent = [], other_agents } = this.summary;
     if (!matches(outcome, this.#selected) || this.#counted.has(id)) return true;
-    const at = Date.parse(occurred_at);
+    const at = Date.parse(happenedAt(outcome));
     const [isCurrent, isBefore] = [this.summary, previous ?? {}].map((period) => isWithin(period, at));
     if ((isCurrent || isBefore) && created_at <= this.#after) return false;
     /** @type {Sum[]} */

@@ -5,28 +5,29 @@
  * @typedef {Selected & {from: string, to: string}} Filter
  */
 
-/** Return the sort key of the API's order: time, then id. @param {Outcome} outcome */
-export const orderOf = ({ created_at, id }) => `${created_at}#${id}`;
+/** @param {Outcome} outcome */
+export const happenedAt = ({ created_at, occurred_at = created_at }) => occurred_at;
+
+/** Return the sort key of an outcome in lists by when outcomes happened. @param {Outcome} outcome */
+export const orderOf = (outcome) => `${happenedAt(outcome)}#${outcome.id}`;
 
 /**
- * Return the index at which to insert a sort key into a list of others, newest first.
+ * Return the index at which to insert a sort key into a list of others, latest first.
  * @param {string} order
  * @param {string[]} others
  */
-export function placeOf(order, others) {
-  const place = others.findIndex((other) => other < order);
-  return place < 0 ? others.length : place;
-}
+export const placeOf = (order, others) => others.findLastIndex((other) => other > order) + 1;
 
 /**
  * Return the outcomes that were never seen before, and whether one that was seen has another version.
  * @param {Outcome[]} found
- * @param {Map<string, number | undefined>} seen version by id
+ * @param {Map<string, Seen>} seen by id
  */
 export const compare = (found, seen) => ({
   fresh: found.filter(({ id }) => !seen.has(id)),
-  isCorrected: found.some(({ id, version }) => seen.has(id) && seen.get(id) !== version),
+  isCorrected: found.some(({ id, version }) => seen.has(id) && seen.get(id)?.version !== version),
 });
+/** @typedef {Pick<Outcome, "version" | "created_at">} Seen */
 
 /** Whether an outcome has the selected type, agent and status. @param {Outcome} outcome @param {Selected} selected */
 export const matches = ({ outcome_type, agent_id, status }, selected) =>
@@ -34,6 +35,6 @@ export const matches = ({ outcome_type, agent_id, status }, selected) =>
   (!selected.agentId || String(agent_id ?? "none") === selected.agentId) &&
   (!selected.status || status === selected.status);
 
-/** @param {Outcome} outcome @param {Filter} filter */
+/** Whether a filtered list has an outcome. @param {Outcome} outcome @param {Filter} filter */
 export const passes = (outcome, filter) =>
-  matches(outcome, filter) && (!filter.from || (filter.from <= outcome.created_at && outcome.created_at < filter.to));
+  matches(outcome, filter) && (!filter.from || (filter.from <= happenedAt(outcome) && happenedAt(outcome) < filter.to));

@@ -4,7 +4,7 @@ import STYLES from "./more.css";
 import STATEMENTS from "./statements.css";
 
 export { History } from "./history.js";
-export { readParts, save } from "./parts.js";
+export { download, save } from "./parts.js";
 export { RangeForm } from "./range.js";
 export { Statements } from "./statements.js";
 export { Verdict } from "./verdict.js";

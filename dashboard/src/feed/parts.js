@@ -1,6 +1,11 @@
 import { html } from "../shared/dom.js";
 import { Problem, request } from "../shared/request.js";
-import { isRetryable } from "./api.js";
+import { isRetryable, STATUSES } from "./api.js";
+import { isoDay } from "./format.js";
+import { midnight } from "./period.js";
+
+/** @import {Api} from "./api.js" */
+/** @import {Filter} from "./merge.js" */
 
 const PART_TIMEOUT_MS = 120_000; // a part has some megabytes
 const PART_TRIES = 4;
@@ -16,12 +21,34 @@ export const pause = (seconds, signal) =>
   });
 
 /**
+ * Save the outcomes of a selection as one CSV file. Throws a Problem.
+ * @param {Api} api
+ * @param {Filter} query
+ * @param {{from: Date, to: Date}} period
+ * @param {HTMLProgressElement} bar
+ * @param {AbortSignal} signal
+ */
+export async function download(api, query, { from, to }, bar, signal) {
+  const { outcomeType, agentId, status } = query;
+  const url = api.url("/export", { format: "csv", time: "occurred", ...query });
+  // A file has void outcomes, as the list has, only if they are requested.
+  if (!status) for (const one of STATUSES) url.searchParams.append("status", one);
+  const until = Math.min(Date.now(), to.getTime());
+  const file = await readParts(url, signal, (time) => {
+    bar.value = (until - time) / (until - from.getTime());
+  });
+  const days = [from, midnight(-1, to)].map((day) => isoDay.format(day));
+  const words = ["outcomes", ...days, outcomeType, agentId && `agent-${agentId}`, status];
+  save(file, `${words.filter(Boolean).join("_")}.csv`);
+}
+
+/**
  * Read an export part by part, and return it as one CSV file. Throws a Problem.
  * @param {URL} url
  * @param {AbortSignal} signal
- * @param {(time: number) => void} reached called with the recording time of the last line of each part
+ * @param {(time: number) => void} reached called with the time when the last outcome of each part happened
  */
-export async function readParts(url, signal, reached) {
+async function readParts(url, signal, reached) {
   /** @type {BlobPart[]} */
   const parts = ["\ufeff"]; // the BOM makes spreadsheets read UTF-8
   let owner;
@@ -30,8 +57,8 @@ export async function readParts(url, signal, reached) {
     owner ??= id;
     if (id && id !== owner) throw new Problem("error", "Another user has signed in.");
     parts.push(new Blob([text]));
-    // Lines are sorted by time, newest first, so the time in the last line shows the progress.
-    const time = Date.parse(/([^,]+),[^,]+,\w+,[^,]*\r\n$/.exec(text.slice(-300))?.[1] ?? "");
+    // Lines are sorted by when outcomes happened, latest first, so the time in the last line shows the progress.
+    const time = Date.parse(/([^,]+),\w+,[^,]*\r\n$/.exec(text.slice(-300))?.[1] ?? "");
     if (time) reached(time);
   }
   return new Blob(parts, { type: "text/csv" });

@@ -2,9 +2,10 @@ import { button, buttons, dotted, html, icon } from "../shared/dom.js";
 import { exactTime, localDay } from "../shared/time.js";
 import { inWords } from "../shared/words.js";
 import { fact, linked, readable, time, timeAgo } from "./changes.js";
-import { amount } from "./format.js";
+import { amount, shortDay } from "./format.js";
 import { typeIcon } from "./icons.js";
 import { loadMore } from "./load.js";
+import { happenedAt } from "./merge.js";
 
 /** @import {Problem} from "../shared/request.js" */
 /** @import {Outcome} from "./api.js" */
@@ -35,9 +36,10 @@ export class Row {
   /** @type {History | null} */
   #history = null;
 
-  /** @param {Outcome} outcome @param {RowContext} context */
-  constructor(outcome, context) {
+  /** @param {Outcome} outcome @param {string} order the sort key of its place @param {RowContext} context */
+  constructor(outcome, order, context) {
     this.outcome = outcome;
+    this.order = order;
     this.context = context;
     const toggle = () => {
       this.summary.nextElementSibling?.remove();
@@ -61,12 +63,13 @@ export class Row {
     return this.outcome.status;
   }
 
-  /** Show a newer version of the outcome; ignore an older one. @param {Outcome} outcome */
+  /** Show a newer version of the outcome; ignore an older one. @param {Outcome} outcome @returns whether it is newer */
   update(outcome) {
-    if ((outcome.version ?? 0) <= (this.outcome.version ?? 0)) return;
+    if ((outcome.version ?? 0) <= (this.outcome.version ?? 0)) return false;
     this.outcome = outcome;
     this.render();
     if (this.isOpen && this.#hasLedger) void this.#history?.read();
+    return true;
   }
 
   /** Whether the outcome can be corrected. An operator may switch corrections on or off while the page is open. */
@@ -133,24 +136,18 @@ export class Row {
     this.#shownVersion = version;
   }
 
-  /** The time when the outcome happened, if it differs from the time when it was recorded. */
-  get #happened() {
-    const { occurred_at, created_at } = this.outcome;
-    return occurred_at && occurred_at !== created_at ? occurred_at : null;
-  }
-
   #drawSummary() {
     const { outcome_type, title, agent_id, created_at, value_usd } = this.outcome;
     const { status } = this;
-    const happened = this.#happened;
-    const [recordedOn, happenedOn] = [created_at, happened ?? created_at].map((at) => localDay.format(new Date(at)));
+    const happened = happenedAt(this.outcome);
+    const [recordedOn, happenedOn] = [created_at, happened].map((at) => localDay.format(new Date(at)));
     const pieces = dotted(
       status && status !== "recorded" ? html("span", { class: "tag" }, inWords(status)) : null,
       inWords(outcome_type),
       html("span", { dir: "auto", title: agent_id && `Agent ${agent_id}` }, this.context.agent(agent_id)),
-      timeAgo(created_at),
+      timeAgo(happened),
       // If both times are on the same day, only the details show the difference.
-      happened && happenedOn !== recordedOn ? html("span", {}, "happened on ", time(happened, happenedOn)) : null,
+      happenedOn === recordedOn ? null : html("span", {}, "recorded ", time(created_at, shortDay(created_at))),
     );
     this.summary.replaceChildren(
       icon(typeIcon(outcome_type)),
@@ -169,7 +166,8 @@ export class Row {
     const facts = Object.entries(metadata ?? {}).map(([key, value]) =>
       fact(key, ...linked(typeof value === "string" ? value : readable(value))),
     );
-    if (this.#happened) facts.push(fact("Happened", exactTime.format(new Date(this.#happened))));
+    const happened = happenedAt(this.outcome);
+    if (happened !== created_at) facts.push(fact("Happened", exactTime.format(new Date(happened))));
     facts.push(fact("Recorded", exactTime.format(new Date(created_at))), fact("Outcome", id));
     const link = this.context.link(id);
     if (link) facts.push(fact("Link", html("a", { href: link }, "To this outcome")));

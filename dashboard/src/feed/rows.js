@@ -8,15 +8,19 @@ import { Row } from "./row.js";
 /** @import {RowContext} from "./row.js" */
 /** @import {Watcher} from "./watcher.js" */
 
-/** The list of outcomes, with pagination, search and arrow keys. */
+/**
+ * The list of outcomes, with pagination, search and arrow keys. Its order and its period go by when outcomes happened,
+ * but new outcomes are found by when they were recorded: a late one is inserted in its place.
+ */
 export class Rows {
   /** @type {Map<string, Row>} by id */
   #rows = new Map();
   /** @type {string[]} sort keys of the rows, in their order */
   #orders = [];
   #shown = 0; // number of rows that match the search
-  #isGap = false; // between the rows and what is new
-  isDue = true; // the list has to be read again
+  #scope = ""; // identifies the selection of the rows; empty: they have to be read again
+  #isOpenKept = false; // whether unfolded rows stay when the list is read again
+  #end = ""; // sort key of the last outcome of the last page; empty: all are loaded
   /** @type {string | null} */
   #cursor = null;
   /** @type {AbortController | null} */
@@ -59,55 +63,81 @@ export class Rows {
   #changed;
 
   /**
-   * Read the list again if necessary.
-   * @param {OutcomePage | null} latest unfiltered first page, if it was just read
+   * Read the list again if necessary: the day may have changed, too.
+   * @param {OutcomePage | null} latest outcomes that were recorded last, if they were just read
+   * @param {AbortSignal} signal
+   * @param early what readFirst returned, if it was called before `latest` was read
+   */
+  async read(latest, signal, early = /** @type {ReturnType<Rows["readFirst"]> | null} */ (null)) {
+    if (!this.isDue) return;
+    let first = await early;
+    const { scope } = this.#choice;
+    // Both answers may be of two users, and the first may have changed the selection.
+    const isSame = first?.scope === scope && first.page.outcomes[0]?.user_id === this.#watcher.newest?.user_id;
+    if (!first || !isSame) first = { scope, page: await this.#readPage(signal) };
+    const { page } = first;
+    this.#clear(this.#isOpenKept);
+    this.#scope = scope;
+    this.#isOpenKept = true;
+    this.#addPage(page);
+    if (latest) this.add(latest.outcomes); // late ones are in the page only a moment after they were recorded
+  }
+
+  /**
+   * Read the first page while the watcher reads what was recorded last. Return it with the scope of its selection, or
+   * null if that failed.
    * @param {AbortSignal} signal
    */
-  async read(latest, signal) {
-    if (!this.isDue) return;
-    const isFiltered = Object.values(this.#choice.filter).some(Boolean);
-    const page = latest && !isFiltered ? latest : await this.#readPage(signal);
-    this.#clear(this.#isGap);
-    this.isDue = this.#isGap = false;
-    this.#addPage(page);
+  readFirst(signal) {
+    const { scope } = this.#choice;
+    return this.#readPage(signal).then(
+      (page) => ({ scope, page }),
+      () => null,
+    );
   }
 
   /** @param {AbortSignal} signal */
   #readPage(signal, cursor = /** @type {string | null} */ (null)) {
-    return this.#api.page(this.#choice.filter, cursor, signal);
+    return this.#api.page({ ...this.#choice.query, time: "occurred" }, cursor, signal);
   }
 
-  /** Make the next poll read the list again. The old rows stay until then. */
+  /** Whether the list has to be read. */
+  get isDue() {
+    return this.#scope !== this.#choice.scope;
+  }
+
+  /** Make the next poll read another list. The old rows stay until then. */
   invalidate() {
-    this.cancel();
-    this.isDue = true;
+    this.skip();
+    this.#isOpenKept = false;
   }
 
   /** Make the next poll read the list again, because more outcomes are new than were read. Unfolded rows stay. */
   skip() {
-    this.invalidate();
-    this.#isGap = true;
+    this.cancel();
+    this.#scope = "";
   }
 
   forget() {
+    this.invalidate();
     this.#clear();
-    this.isDue = true;
     this.search.value = "";
   }
 
   #clear(isOpenKept = false) {
     this.cancel();
-    for (const [id, { isOpen, outcome, element }] of this.#rows) {
-      if (isOpenKept && isOpen && passes(outcome, this.#choice.filter)) continue;
-      element.remove();
-      this.#rows.delete(id);
-    }
-    this.#orders = [...this.#rows.values()]
-      .map(({ outcome }) => orderOf(outcome))
-      .sort()
-      .reverse();
+    for (const row of this.#rows.values())
+      if (!isOpenKept || !row.isOpen || !passes(row.outcome, this.#choice.query)) this.#remove(row);
     this.#shown = 0;
     this.#cursor = null;
+    this.#end = "";
+  }
+
+  /** @param {Row} row */
+  #remove(row) {
+    row.element.remove();
+    this.#orders.splice(this.#orders.indexOf(row.order), 1);
+    this.#rows.delete(row.outcome.id);
   }
 
   cancel() {
@@ -117,26 +147,42 @@ export class Rows {
 
   /** @param {Outcome} outcome */
   update(outcome) {
-    this.#rows.get(outcome.id)?.update(outcome);
+    const row = this.#rows.get(outcome.id);
+    if (!row?.update(outcome) || row.isOpen || this.isDue) return; // an unfolded row stays where the viewer reads it
+    if (orderOf(row.outcome) === row.order && passes(row.outcome, this.#choice.query)) return;
+    this.#remove(row);
+    this.add([row.outcome]);
   }
 
-  /** Add the new outcomes that pass the filter. @param {Outcome[]} fresh @returns how many */
-  addNew(fresh) {
-    if (this.isDue) return 0;
-    const { filter } = this.#choice;
-    const added = this.#add(fresh.filter((outcome) => passes(outcome, filter)));
+  /** Add outcomes and mark them as new. @param {Outcome[]} found @returns how many were not listed */
+  addNew(found) {
+    const added = this.add(found);
     for (const { element } of added) element.classList.add("new");
     return added.length;
+  }
+
+  /**
+   * Update outcomes that are listed. Insert the others that pass the filter, unless they follow with the next pages.
+   * @param {Outcome[]} found
+   * @returns the new rows
+   */
+  add(found) {
+    for (const outcome of found) this.update(outcome);
+    const { query } = this.#choice;
+    const isNext = (/** @type {Outcome} */ outcome) => this.#cursor && orderOf(outcome) < this.#end;
+    return this.isDue ? [] : this.#add(found.filter((outcome) => passes(outcome, query) && !isNext(outcome)));
   }
 
   /** @param {OutcomePage} page */
   #addPage({ outcomes, next_cursor }) {
     this.#cursor = next_cursor ?? null;
+    const last = outcomes.at(-1);
+    if (last) this.#end = orderOf(last);
     return this.#add(outcomes);
   }
 
   /**
-   * Insert outcomes that are not listed yet, newest first. Update the others.
+   * Insert outcomes that are not listed yet, latest first. Update the others.
    * @param {Outcome[]} found
    * @returns the new rows
    */
@@ -148,10 +194,9 @@ export class Rows {
         this.update(outcome);
         continue;
       }
-      const row = new Row(outcome, this.#context);
       const order = orderOf(outcome);
+      const row = new Row(outcome, order, this.#context);
       const place = placeOf(order, this.#orders);
-      row.element.dataset.order = order;
       // Looking up a child by its index is slow if there are many rows. Most new rows are appended, which avoids it.
       this.list.insertBefore(row.element, place < this.#orders.length ? this.list.children[place] : null);
       this.#orders.splice(place, 0, order);
@@ -204,14 +249,14 @@ export class Rows {
   }
 
   render() {
-    const { outcomeType, agentId, from } = this.#choice.filter;
+    const { outcomeType, agentId, status, from } = this.#choice.query;
     this.list.ariaBusy = String(this.isDue);
     this.#none.hidden = this.#shown > 0;
     let none = "No outcome matches this filter.";
     if (this.#found.textContent) none = "No match among the loaded outcomes.";
     else if (this.isDue) none = this.#watcher.isPolling ? "Loading…" : "Not loaded yet.";
     else if (this.#cursor) none = "No match among the latest outcomes.";
-    else if (from && !outcomeType && !agentId) none = "Nothing was recorded in this period.";
+    else if (from && !outcomeType && !agentId && !status) none = "No outcome happened in this period.";
     this.#none.textContent = none;
     this.#listed.textContent = this.#cursor ? "More outcomes exist than are listed here." : "";
     this.#more.hidden = !this.#cursor;

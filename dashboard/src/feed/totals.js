@@ -117,9 +117,7 @@ export class Totals {
   }
 
   get #query() {
-    const { from, to } = this.#choice.span;
-    const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
-    return { from: from.toISOString(), to: to.toISOString(), timezone: timeZone };
+    return { ...this.#choice.query, timezone: Intl.DateTimeFormat().resolvedOptions().timeZone };
   }
 
   /** Read the totals, unless the shown ones are current. @param {AbortSignal} signal */
@@ -140,7 +138,7 @@ export class Totals {
     const { days } = this.#choice.span;
     const byWeek = days > MOST_WEEKS_DAYS ? "month" : "week";
     const by = days > MOST_DAYS ? byWeek : null;
-    const query = { ...this.#query, by, compare: "previous", ...this.#choice.query };
+    const query = { ...this.#query, by, compare: "previous" };
     const answer = await this.#api.summary(query, signal).catch((problem) => {
       if (signal.aborted) throw problem;
       this.retryAfter = problem.reason === "Still adding up" ? problem.retryAfter || 1 : 0;
@@ -162,8 +160,8 @@ export class Totals {
   async readCost(signal) {
     if (!this.#isOn) return;
     // A cost has neither type nor status, so none is shown if one is selected.
-    const { outcomeType, agentId, status } = this.#choice.query;
-    const query = outcomeType || status ? null : { ...this.#query, agentId };
+    const { outcomeType, status, agentId, ...period } = this.#query;
+    const query = outcomeType || status ? null : { ...period, agentId };
     if (await this.#costs.read(this.#costEndpoint(), this.#choice.scope, query, signal)) this.#showCost();
   }
 

@@ -3,6 +3,7 @@ import { compare } from "./merge.js";
 
 /** @import {Problem} from "../shared/request.js" */
 /** @import {Api, Outcome, OutcomePage} from "./api.js" */
+/** @import {Seen} from "./merge.js" */
 
 const PAGE = 50; // the most the API returns at once
 const MOST_PAGES = 4; // if more is new, reading the list again is cheaper than catching up
@@ -29,6 +30,9 @@ export function backoff(every, failures, retryAfter) {
   return Math.max(retryAfter, Math.min(backedOff, Math.max(every, LONGEST_BACKOFF_S)));
 }
 
+/** @param {string} instant @param {number} milliseconds */
+const before = (instant, milliseconds) => new Date(Date.parse(instant) - milliseconds).toISOString();
+
 /**
  * The element that a watcher works for. interval: seconds between polls. retryAfter: the same as the server asks for, or 0.
  * read: does the work of a poll and calls catchUp. render: called when a poll starts or ends. found: gets outcomes and, as
@@ -49,7 +53,7 @@ export class Watcher {
   /** @type {Outcome | null} */
   newest = null;
   #floor = ""; // created_at of the oldest outcome of the first page: catching up stops there
-  /** @type {Map<string, number | undefined>} version by id */
+  /** @type {Map<string, Seen>} by id, as far as a poll may read them again */
   #seen = new Map();
   #failures = 0;
   /** @type {AbortSignal | null} */
@@ -141,8 +145,8 @@ export class Watcher {
   }
 
   /** @param {Outcome} outcome */
-  markSeen({ id, version }) {
-    this.#seen.set(id, version);
+  markSeen({ id, version, created_at }) {
+    this.#seen.set(id, { version, created_at });
   }
 
   #schedule() {
@@ -184,6 +188,9 @@ export class Watcher {
   #endOverlap() {
     this.#overlapAt = performance.now();
     this.#overlapFrom = this.newest?.created_at ?? "";
+    if (!this.newest) return;
+    const oldest = before(this.#overlapFrom, OVERLAP_MS);
+    for (const [id, { created_at }] of this.#seen) if (created_at < oldest) this.#seen.delete(id);
   }
 
   /** Whether the newest known outcome still exists: outcomes never disappear for their user. @param {AbortSignal} signal */
@@ -207,8 +214,8 @@ export class Watcher {
     const hasOverlap = now - this.#overlapAt >= OVERLAP_MS;
     let from = null;
     if (newest) {
-      const [since, before] = hasOverlap ? [this.#overlapFrom, OVERLAP_MS] : ["", LATE_MS];
-      from = new Date(Date.parse(since || newest.created_at) - before).toISOString();
+      const [since, milliseconds] = hasOverlap ? [this.#overlapFrom, OVERLAP_MS] : ["", LATE_MS];
+      from = before(since || newest.created_at, milliseconds);
     }
     if (from && from < this.#floor) from = this.#floor;
     /** @type {OutcomePage[]} */
