@@ -206,7 +206,9 @@ def test_the_split_by_type_is_largest_first(open_feed: Open, ledger: Ledger) -> 
     )
 
 
-def test_the_split_by_agent_shows_the_agents_of_most_value_and_the_others_when_asked(open_feed: Open, ledger: Ledger) -> None:
+def test_the_split_by_agent_shows_the_agents_of_most_value_and_the_others_when_asked(
+    open_feed: Open, ledger: Ledger
+) -> None:
     for agent in range(1, 9):
         ledger.record("Work", created_at=ago(days=1), agent_id=agent, value_usd=agent)
     ledger.record("Work", created_at=ago(days=1), value_usd=100)

@@ -6,10 +6,15 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
+
+from tests.statements import test_tampering
 
 ROOT = Path(__file__).parents[2]
 VERIFIER = ROOT / "docs/examples/verify/verify.mjs"
@@ -84,15 +89,36 @@ OTHERWISE: dict[str, str | None] = {
 def test_the_example_verifies_or_refuses_each_statement_of_the_clients_cases() -> None:
     cases = [case for case in CASES["cases"] if is_of_a_statement(case)]
     assert len(cases) > 90
-    given = [files(case) for case in cases]
-    done = subprocess.run(
-        ["node", "--input-type=module", "--eval", MANY % json.dumps(VERIFIER.as_uri())],
-        input=json.dumps(given), capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    words = dict(zip([case["name"] for case in cases], json.loads(done.stdout), strict=True))
+    words = dict(zip([case["name"] for case in cases], words_of(map(files, cases)), strict=True))
     expected = {case["name"]: case["word"] for case in cases}
     assert {name: word for name, word in words.items() if word != expected[name]} == OTHERWISE
+
+
+def test_the_example_refuses_random_tampering_with_the_right_word() -> None:
+    right = test_tampering.made(Random(0))  # noqa: S311 - repeatable
+    given = [files_of(right)]
+    expected: list[str | None] = [None]
+    for seed, (tamper, word) in enumerate(test_tampering.KINDS * 10):
+        if word != "proof":
+            changed = replace(right, lines=[*right.lines])
+            tamper(changed, Random(seed))  # noqa: S311 - repeatable
+            given.append(files_of(changed))
+            expected.append(word)
+    assert words_of(given) == expected
+
+
+def files_of(files: test_tampering.Files) -> list[str | None]:
+    texts = (files.statement, "".join(files.lines), files.keys, files.previous)
+    return [base64.b64encode(text.encode()).decode() for text in texts]
+
+
+def words_of(given: Iterable[list[str | None]]) -> list[str | None]:
+    """Verify statements. Return the word of each refusal, or None if a statement is verified."""
+    command = ["node", "--input-type=module", "--eval", MANY % json.dumps(VERIFIER.as_uri())]
+    done = subprocess.run(command, input=json.dumps([*given]), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    words: list[str | None] = json.loads(done.stdout)
+    return words
 
 
 def is_of_a_statement(case: Any) -> bool:
