@@ -12,12 +12,14 @@ from outcomes.auth.stored_sessions import token_sha256
 from outcomes.contract import instants
 from outcomes.contract.agent_keys import NewAgentKey
 from outcomes.contract.sums import Cell, Sums
+from outcomes.costs.table import CostDay
 from outcomes.keys.agent_keys import AgentKeys
 from outcomes.ledger import items
 from outcomes.statements.table import ListedStatement, Statement, StatementsTable, Unfinished
 from outcomes.totals import codec, imports
 from outcomes.totals.imports import Imports
 
+from functions.costs import app as costs
 from functions.record_batch import app as record_batch
 from functions.record_outcome import app as record_outcome
 from local.moto_backend import backend, with_bytes
@@ -131,6 +133,20 @@ def keep_statement(user_id: int) -> None:
     aws_client("dynamodb").transact_write_items(TransactItems=json.loads(json.dumps(actions), object_hook=with_bytes))
 
 
+def cost_day(user_id: int, days_ago: int) -> CostDay:
+    return CostDay(user_id, instants.text(instants.now() - days_ago * 86_400_000)[:10], "openai")
+
+
+def put_costs(user_id: int) -> None:
+    """Put the costs of a day twice, so that the table has an earlier version, and those of a month that is over."""
+    for days_ago, cost in (1, 9.8), (1, 12.9), (100, 1):
+        day = cost_day(user_id, days_ago)
+        body = {"userId": user_id, "lines": [{"agentId": 7, "costUsd": cost, "label": f"model of {user_id}"}]}
+        parameters = {"date": day.date, "source": day.source}
+        event = proxy_event("PUT", "/api/costs/{date}/{source}", authorizer=KEY, body=body, parameters=parameters)
+        assert costs.handler(event, None)["statusCode"] == 200
+
+
 def live(user_id: int) -> None:
     """Write rows of this user into every table."""
     record(user_id)
@@ -155,6 +171,7 @@ def live(user_id: int) -> None:
     sign_in(user_id, f"a token of {user_id}")
     keep_sums(user_id)
     keep_statement(user_id)
+    put_costs(user_id)
 
 
 def rows_of(user_id: int | None) -> dict[str, list[Any]]:

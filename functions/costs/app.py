@@ -1,7 +1,6 @@
 """/api/costs/{date}/{source}: put, read and delete the costs of a UTC day from a source."""
 
 import os
-from decimal import Decimal
 from typing import Any
 
 from outcomes.contract import json_text, queries
@@ -17,7 +16,7 @@ from outcomes.contract.costs import (
     require_recent,
 )
 from outcomes.costs.days import CostDays
-from outcomes.costs.table import CostDay, CostVersion
+from outcomes.costs.table import CostDay
 from outcomes.edge import headers
 from outcomes.edge.api import (
     Event,
@@ -73,9 +72,9 @@ def _read(event: Event, caller: Caller, date: str, source: str) -> Response:
     has_versions = queries.include(query_list(event, "include"), "versions")
     day = CostDay(_user(event, caller), date, source)
     version = days.read(day, caller)
-    answer = {"date": date, "source": source} | _shown(version)
+    answer = {"date": date, "source": source} | version.public()
     if has_versions:
-        answer["versions"] = [_shown(each) for each in days.versions_before(day)]
+        answer["versions"] = [each.public() for each in days.versions_before(day)]
     return ok(json_text.exact(answer, levels=5), {"ETag": etag(version.version)})
 
 
@@ -88,14 +87,3 @@ def _user(event: Event, caller: Caller) -> int:
 
 def _preconditions(event: Event) -> Preconditions:
     return Preconditions.parse(headers.values(event, "if-match"), headers.values(event, "if-none-match"))
-
-
-def _shown(version: CostVersion) -> dict[str, Any]:
-    """Return a version as in the contract. Numbers are `Decimal`."""
-    lines = version.lines
-    return {
-        "version": Decimal(version.version),
-        "lines": None if lines is None else [line.public() for line in lines],
-        "put_by": version.put_by,
-        "put_at": version.put_at,
-    }

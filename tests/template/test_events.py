@@ -13,6 +13,7 @@ STREAMS = {
     "PublishEventsFunctionOutcomes": "OutcomesTable",
     "PublishEventsFunctionAgentKeys": "KeysTable",
     "PublishEventsFunctionStatements": "StatementsTable",
+    "PublishEventsFunctionCosts": "CostsTable",
 }
 TABLE = "AWS::DynamoDB::Table"
 HALF_A_DAY = 12 * 60 * 60
@@ -45,7 +46,7 @@ def test_events_go_to_the_bus_of_that_name(complete: Deployment, name: str) -> N
 # ── Nothing is lost ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_only_the_tables_of_outcomes_keys_and_statements_have_streams(complete: Deployment) -> None:
+def test_only_the_tables_of_outcomes_keys_statements_and_costs_have_streams(complete: Deployment) -> None:
     streams = {name: table.get("StreamSpecification") for name, table in complete.of(TABLE).items()}
 
     assert {name for name, stream in streams.items() if stream} == set(STREAMS.values())

@@ -125,9 +125,9 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         *(
             (f"dynamodb:{action}", f"{table}/stream/local")
             for action in ("DescribeStream", "GetShardIterator", "GetRecords")
-            for table in (OUTCOMES, KEYS, STATEMENTS)
+            for table in (OUTCOMES, KEYS, STATEMENTS, COSTS)
         ),
-        *(("dynamodb:ListStreams", f"{table}/stream/*") for table in (OUTCOMES, KEYS, STATEMENTS)),
+        *(("dynamodb:ListStreams", f"{table}/stream/*") for table in (OUTCOMES, KEYS, STATEMENTS, COSTS)),
         ("dynamodb:BatchGetItem", OUTCOMES),
         ("events:PutEvents", "arn:aws:events:us-east-1:123456789012:event-bus/platform"),
         ("s3:PutObject", f"{KEPT_EVENTS}/*"),
@@ -158,7 +158,8 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("dynamodb:UpdateItem", OUTCOMES, "user_id", "created_at", "assigned_to", "assigned_id", "reason", "changes"),
         ("dynamodb:Query", TOTALS),
         ("dynamodb:Query", STATEMENTS),
-        *(("dynamodb:Scan", table) for table in (KEYS, SESSIONS, OUTCOMES, TOTALS, IDEMPOTENCY, STATEMENTS)),
+        ("dynamodb:Query", COSTS),
+        *(("dynamodb:Scan", table) for table in (KEYS, SESSIONS, OUTCOMES, TOTALS, IDEMPOTENCY, STATEMENTS, COSTS)),
         # The right to BatchWriteItem includes puts. So an item may contain only the attributes of its key.
         ("dynamodb:BatchWriteItem", KEYS, "id"),
         ("dynamodb:BatchWriteItem", SESSIONS, "token_sha256"),
@@ -166,6 +167,7 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("dynamodb:BatchWriteItem", TOTALS, "user_id", "stretch"),
         ("dynamodb:BatchWriteItem", IDEMPOTENCY, "key_sha256"),
         ("dynamodb:BatchWriteItem", STATEMENTS, "user_id", "id"),
+        ("dynamodb:BatchWriteItem", COSTS, "user_id", "day_source"),
     },
     # It only reads.
     "ExportUserFunction": {
@@ -173,6 +175,7 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("dynamodb:BatchGetItem", OUTCOMES),
         ("dynamodb:Query", TOTALS),
         ("dynamodb:Query", STATEMENTS),
+        ("dynamodb:Query", COSTS),
         *(("dynamodb:Scan", table) for table in (KEYS, SESSIONS, IDEMPOTENCY)),
     },
 }

@@ -52,8 +52,8 @@ def of(record: str, user_id: int = 42) -> list[dict[str, Any]]:
 
 
 def test_every_row_of_a_user_is_a_line_except_rows_that_serve_others() -> None:
-    # The list of keys, a statement's entry in the list, the work on the next one, and the key of a pseudonym.
-    without_line = 4
+    # The list of keys, a statement's entry in the list, the work on the next one, the key of a pseudonym, and a month.
+    without_line = 5
     corrections_of_the_original = 2
     assert len(lines()) == sum(map(len, rows_of(42).values())) - without_line + corrections_of_the_original
     assert rows_of(42).keys() == moto_tables().keys() - {"ErasuresTable"}
@@ -93,6 +93,18 @@ def test_agent_keys_are_exported_with_their_provenance_even_when_expired() -> No
     assert (old["name"], old["expires_at"]) == ("Old", "2026-02-01T12:00:00.000Z")
     provenance = {(key["name"], key["made_by"], key["rotated_by"], key["rotated_at"]) for key in of("agent_key")}
     assert provenance >= {("Nightly import", "platform", None, None)}
+
+
+def test_costs_are_exported_with_their_earlier_versions_and_whom_each_source_belongs_to() -> None:
+    line = {"agent_id": 7, "cost_usd": Decimal("9.8"), "quantity": None, "unit": None, "label": "model of 42"}
+    found = sorted(of("cost"), key=lambda each: (each["date"], each["version"]))
+    assert [(each["version"], each["lines"][0]["cost_usd"]) for each in found] == [
+        (1, 1),
+        (1, Decimal("9.8")),
+        (2, Decimal("12.9")),
+    ]
+    assert (found[1]["source"], found[1]["lines"], found[1]["put_by"]) == ("openai", [line], "key")
+    assert [(each["source"], each["put_by"]) for each in of("cost_source")] == [("openai", "key")]
 
 
 def test_a_session_is_exported_without_its_token() -> None:
@@ -212,7 +224,7 @@ def test_a_throttled_table_asks_to_wait() -> None:
         *({}, {"user_id": "42"}, {"user_id": True}, {"user_id": 0}, {"user_id": 2**53}),
         *(
             {"user_id": 42} | more
-            for more in ({"cursor": 7}, {"cursor": "nonsense"}, {"cursor": "[7, null]"}, {"limit": 7})
+            for more in ({"cursor": 7}, {"cursor": "nonsense"}, {"cursor": "[8, null]"}, {"limit": 7})
         ),
     ],
     ids=str,

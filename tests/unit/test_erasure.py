@@ -22,7 +22,18 @@ from tests.aws import aws_client
 from tests.corrections import assign
 from tests.events import proxy_event, session
 from tests.faults import THROTTLED, error, faulty, fine, lost
-from tests.people import keep_sums, make_key, moto_tables, record, record_many, restore, rows_of, sign_in
+from tests.people import (
+    cost_day,
+    keep_sums,
+    make_key,
+    moto_tables,
+    put_costs,
+    record,
+    record_many,
+    restore,
+    rows_of,
+    sign_in,
+)
 from tests.streams import records as records_of_stream
 from tests.streams import turn_on
 
@@ -31,7 +42,7 @@ NOON_TEXT = instants.text(NOON)
 SETTLE = 900
 ERASED = {
     **{"agent_keys": 3, "sessions": 1, "outcomes": 5},
-    **{"corrections": 2, "kept_sums": 6, "idempotency_keys": 4, "originals": 1, "statements": 1},
+    **{"corrections": 2, "kept_sums": 6, "idempotency_keys": 4, "originals": 1, "statements": 1, "costs": 5},
 }
 """Numbers of rows that `lives` makes for user 42."""
 WRITES = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
@@ -170,7 +181,9 @@ class TestAnErasure:
         watching(monkeypatch, note)
         answer = invoke(user_id=42)
 
-        tables = [f"{name}Table" for name in ("Erasures", "Keys", "Sessions", "Statements", "Totals", "Outcomes")]
+        tables = [
+            f"{name}Table" for name in ("Erasures", "Keys", "Sessions", "Statements", "Totals", "Costs", "Outcomes")
+        ]
         assert list(dict.fromkeys(written)) == tables
         assert (answer["done"], answer["wait"], answer["step"]) == (False, SETTLE, "wait")
         assert AgentKeys("KeysTable").authenticate(key) is None
@@ -315,7 +328,13 @@ def test_two_erasures_at_once_leave_nothing(
     other = erasure.Erasures(
         "ErasuresTable",
         data_sources.Tables(
-            "KeysTable", "SessionsTable", "OutcomesTable", "TotalsTable", "IdempotencyTable", "StatementsTable"
+            "KeysTable",
+            "SessionsTable",
+            "OutcomesTable",
+            "TotalsTable",
+            "IdempotencyTable",
+            "StatementsTable",
+            "CostsTable",
         ),
         "ErasureSecret",
         SETTLE,
@@ -468,6 +487,9 @@ class TestAfterARestore:
             aws_client("dynamodb").put_item(TableName="ErasuresTable", Item=row)
         record(42, key="since")
         key = make_key(42)
+        put_costs(42)
+        # The sums of a month have no time. They go, because they are read again from the days.
+        aws_client("dynamodb").delete_item(TableName="CostsTable", Key=cost_day(42, 100).month_key)
         since = rows_of(42)
 
         self.repeat()

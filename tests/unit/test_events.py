@@ -1,6 +1,7 @@
 """Events: which table changes are published as events, and their format."""
 
 import json
+from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ import pytest
 from outcomes.contract import events, instants, json_text, key_text
 from outcomes.contract.events import Event
 from outcomes.contract.models import NewOutcome
+from outcomes.costs.table import CostDay
 from outcomes.events import stream
 from outcomes.ledger import ulid
 from outcomes.ledger.items import outcome_item
 
+from functions.costs import app as costs
 from functions.manage_keys import app as manage_keys
 from functions.record_batch import app as record_batch
 from functions.record_outcome import app as record_outcome
@@ -38,7 +41,7 @@ OUTCOME = {
 @pytest.fixture(autouse=True)
 def ledger_with_streams(tables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Turn on all streams, make ids predictable, and let each read of the clock advance it by a second."""
-    streams.turn_on(tables["OutcomesTable"], tables["KeysTable"], tables["StatementsTable"])
+    streams.turn_on(tables["OutcomesTable"], tables["KeysTable"], tables["StatementsTable"], tables["CostsTable"])
     seconds, ids = count(NOON, 1000), count(1)
     monkeypatch.setattr(instants, "now", lambda: next(seconds))
     monkeypatch.setattr(ulid, "new", lambda milliseconds: ulid.from_number(milliseconds << 80 | next(ids)))
@@ -104,12 +107,46 @@ def keys_of_all_kinds() -> None:
     ask_keys("DELETE", "/api/keys/{id}", id=key["id"])
 
 
+def costs_of_a_day() -> None:
+    """Put costs, restate them, and delete them."""
+    for lines in ([{"agentId": 7, "costUsd": 9.8}], [{"costUsd": 12.9, "label": "gpt-5"}], None):
+        method, body = ("PUT", {"userId": 42, "lines": lines}) if lines else ("DELETE", None)
+        parameters = {"date": "2026-04-01", "source": "openai"}
+        event = proxy_event(method, "/api/costs/{date}/{source}", authorizer=KEY, body=body, parameters=parameters)
+        event["queryStringParameters"] = {"userId": "42"}
+        assert costs.handler(event, None)["statusCode"] == 200
+
+
+def test_costs_are_published_with_what_was_before_in_brief_if_they_are_long() -> None:
+    costs_of_a_day()
+    first, second, third = told("CostsTable")
+    assert (data(first)["before"], data(third)["after"], data(third)["version"]) == (None, None, 3)
+    assert (
+        data(second)["before"]
+        == data(first)["after"]
+        == {
+            "cost_usd": Decimal("9.8"),
+            "lines": [{"agent_id": 7, "cost_usd": Decimal("9.8"), "quantity": None, "unit": None, "label": None}],
+        }
+    )
+    assert data(third)["before"] == data(second)["after"]
+    brief = read(str(second.brief))
+    assert brief == data(second) | {
+        "before": {"cost_usd": Decimal("9.8")},
+        "after": {"cost_usd": Decimal("12.9")},
+        "lines_omitted": True,
+    }
+    aws_client("dynamodb").delete_item(TableName="CostsTable", Key=CostDay(42, "2026-04-01", "openai").key)
+    assert told("CostsTable") == [first, second, third]
+
+
 def test_each_type_of_event_is_published_as_its_example() -> None:
     outcomes_of_all_kinds()
     keys_of_all_kinds()
     assert assign(record({"outcomeType": "deal_closed", "title": "Closed", "metadata": {"a": 1}}))[0] == 200
     keep_statement(42)
-    happened = [*told(), *told("KeysTable"), *told("StatementsTable")]
+    costs_of_a_day()
+    happened = [*told(), *told("KeysTable"), *told("StatementsTable"), *told("CostsTable")]
 
     examples = {file.stem: read(file.read_text()) for file in GOLDEN.glob("*.json")}
     # If a type has two events, the first one is the example.
@@ -122,6 +159,9 @@ def test_each_type_of_event_is_published_as_its_example() -> None:
         "key.rotated",
         "key.revoked",
         "outcome.statement",
+        "costs.updated",
+        "costs.updated",
+        "costs.updated",
     ]
     # An assignment publishes the void original and the outcome that was recorded for the user.
     assigned, recorded = happened[7:9]

@@ -4,6 +4,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from email.utils import formatdate
 from importlib.util import module_from_spec, spec_from_file_location
 from typing import Any
@@ -181,6 +182,7 @@ CORRECTION = proxy_event(
     parameters={"id": ID},
 )
 OVERLAP = {"overlapHours": 1}
+COSTS, COSTS_DAY = "/api/costs/{date}/{source}", {"date": f"{datetime.now(UTC):%Y-%m-%d}", "source": "openai"}
 MESSAGE = {
     "messageId": "1",
     "receiptHandle": "r",
@@ -258,6 +260,8 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
         )
         for part in ("", "/entries", "/proof")
     },
+    "put costs": ("costs", proxy_event("PUT", COSTS, authorizer=USER, body={"lines": []}, parameters=COSTS_DAY)),
+    "costs": ("costs", proxy_event("GET", COSTS, authorizer=USER, parameters=COSTS_DAY, query={"include": "versions"})),
     "list public keys": ("statement_keys", proxy_event("GET", "/.well-known/outcomes-keys.json", authorizer=None)),
     "make a key": ("manage_keys", proxy_event("POST", "/api/keys", authorizer=USER, body={"name": "a"})),
     "list keys": ("manage_keys", proxy_event("GET", "/api/keys", authorizer=USER)),

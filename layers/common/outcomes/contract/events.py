@@ -20,8 +20,9 @@ CORRECTED = {
 RECORDED = "outcome.recorded"
 ASSIGNED = "outcome.assigned"
 STATEMENT = "outcome.statement"
+COSTS_UPDATED = "costs.updated"
 KEY_CREATED, KEY_ROTATED, KEY_REVOKED = "key.created", "key.rotated", "key.revoked"
-TYPES = (RECORDED, *CORRECTED.values(), ASSIGNED, STATEMENT, KEY_CREATED, KEY_ROTATED, KEY_REVOKED)
+TYPES = (RECORDED, *CORRECTED.values(), ASSIGNED, STATEMENT, COSTS_UPDATED, KEY_CREATED, KEY_ROTATED, KEY_REVOKED)
 
 MAX_ENTRY_BYTES = 256_000
 """Maximum bytes of an entry, and of all entries in a call. EventBridge's limit is 256 KB, 1000- or 1024-based.
@@ -32,7 +33,8 @@ class Event(NamedTuple):
     """A domain event.
 
     id: a unique id, which stays the same if the event is published again. time: when it happened, in the format of
-    `instants.text`. data: JSON text. brief: `data` without metadata, or None if there is no metadata.
+    `instants.text`. data: JSON text. brief: `data` without metadata or lines of costs, or None if there are
+    none.
     """
 
     id: str
@@ -53,7 +55,7 @@ def cloud_event(event: Event, source: str) -> str:
 
 
 def entry(event: Event, source: str, bus: str) -> dict[str, str]:
-    """Return the PutEvents entry of an event, without metadata if the entry would be too large.
+    """Return the PutEvents entry of an event, with its brief data if the entry would be too large.
 
     https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html
     """

@@ -79,6 +79,11 @@ class CostVersion(NamedTuple):
         lines = read_lines(row["lines"]["S"]) if "lines" in row else None
         return CostVersion(int(row["version"]["N"]), lines, row["put_by"]["S"], row["put_at"]["S"])
 
+    def public(self) -> dict[str, Any]:
+        """Return the version as in the contract. Numbers are `Decimal`."""
+        lines = None if self.lines is None else [line.public() for line in self.lines]
+        return self._asdict() | {"version": Decimal(self.version), "lines": lines}
+
     def attributes(self) -> Item:
         lines: Item = {} if self.lines is None else {"lines": {"S": lines_text(self.lines)}}
         version, put_by, put_at = {"N": str(self.version)}, {"S": self.put_by}, {"S": self.put_at}

@@ -1,10 +1,11 @@
-"""Convert stream records of OutcomesTable, KeysTable and StatementsTable to domain events. Most yield no event.
+"""Convert stream records of OutcomesTable, KeysTable, StatementsTable and CostsTable to domain events.
 
 The INSERT of an outcome's item yields `outcome.recorded`, unless an import of earlier outcomes wrote it. A MODIFY that
 appends a correction yields that correction's event, with the correction's entry read from the table; the void of an
 outcome that was assigned to a user yields `outcome.assigned`. A key's item yields `key.created` and `key.rotated`. When
 a key is revoked, it is removed from the user's row, which yields `key.revoked`. The deletion of the key's item yields
-nothing, because expiry and erasure also delete such items. A statement's entry in the list yields `outcome.statement`.
+nothing, because expiry and erasure also delete such items. A statement's entry in the list yields `outcome.statement`,
+and a new version of a day's costs yields `costs.updated`. Other records yield no event.
 
 The format of records: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
 """
@@ -16,6 +17,7 @@ from outcomes.contract import instants, json_text, key_text
 from outcomes.contract.events import (
     ASSIGNED,
     CORRECTED,
+    COSTS_UPDATED,
     KEY_CREATED,
     KEY_REVOKED,
     KEY_ROTATED,
@@ -23,6 +25,8 @@ from outcomes.contract.events import (
     STATEMENT,
     Event,
 )
+from outcomes.contract.sums import Sum
+from outcomes.costs.table import CostVersion, is_day
 from outcomes.keys.agent_keys import AgentKey, agent_key
 from outcomes.ledger import ulid
 from outcomes.ledger.correction_entries import corrections_of, entry_json, entry_key
@@ -46,6 +50,8 @@ def event_of(record: Record, entries: dict[str, Item]) -> Event | None:
     change = record["dynamodb"]
     if "created_at" in change["Keys"]:
         return _of_outcome(record, entries)
+    if "day_source" in change["Keys"]:
+        return _of_costs(record)
     id_ = change["Keys"]["id"]["S"]
     if "user_id" in change["Keys"]:
         return _of_statement(record)
@@ -119,6 +125,35 @@ def _of_statement(record: Record) -> Event | None:
     }
     subject = f"users/{user_id}/statements/{statement.id}"
     return Event(statement.sha256, STATEMENT, row["created_at"]["S"], subject, json_text.compact(data))
+
+
+def _of_costs(record: Record) -> Event | None:
+    new, old = (record["dynamodb"].get(image) for image in ("NewImage", "OldImage"))
+    if not new or not is_day(new):
+        return None
+    before, after = CostVersion.of(old) if old else None, CostVersion.of(new)
+    user_id, (date, source) = new["user_id"]["S"], new["day_source"]["S"].split("#")
+    data, brief = (
+        f'{{"user_id":{user_id},"date":"{date}","source":"{source}","version":{after.version}'
+        f',"before":{_costs(before, has_lines=has_lines)},"after":{_costs(after, has_lines=has_lines)}'
+        f',"put_by":{json_text.string(after.put_by)},"put_at":"{after.put_at}"'
+        f"{'' if has_lines else ',"lines_omitted":true'}}}"
+        for has_lines in (True, False)
+    )
+    # After an erasure, versions begin at 1 again.
+    event_id = f"{user_id}-{date}-{source}-{after.version}-{instants.read(after.put_at)}"
+    return Event(event_id, COSTS_UPDATED, after.put_at, f"users/{user_id}/costs/{date}/{source}", data, brief)
+
+
+def _costs(version: CostVersion | None, *, has_lines: bool) -> str:
+    """Return a day's costs as JSON, or `null` if they are unknown."""
+    if version is None or version.lines is None:
+        return "null"
+    cost = Sum()
+    for line in version.lines:
+        cost.add(1, line.cost_usd)
+    lines = {"lines": [line.public() for line in version.lines]} if has_lines else {}
+    return json_text.exact({"cost_usd": cost.exact} | lines, levels=3)
 
 
 def _of_key(id_: str, record: Record) -> Event | None:

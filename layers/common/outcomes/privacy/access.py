@@ -13,6 +13,8 @@ imports             epoch: how often sums were discarded for an import of earlie
                     until which imports that have not ended prevent storing sums
 statement           id, and the statement as it is served; null if it is too long for a line
 agent_key           as in `GET /api/keys`
+cost                date, source, and a version of that day's costs as in `GET /api/costs/{date}/{source}`
+cost_source         source, put_by, put_at: to whom it belongs, and since when
 session             all attributes that the platform wrote into the row
 idempotency_key     outcome_id, correction_id, forgotten_at
 
@@ -28,6 +30,7 @@ from outcomes.contract import instants, json_text
 from outcomes.contract.json_text import response_bytes
 from outcomes.contract.limits import MAX_RESPONSE_BYTES
 from outcomes.contract.sums import ALL_AGENTS, ALL_TYPES, TALLIES, Sums
+from outcomes.costs.table import CostVersion, is_day
 from outcomes.errors import Busy
 from outcomes.keys.agent_keys import agent_key
 from outcomes.ledger.correction_entries import entry_json
@@ -99,6 +102,8 @@ def _line(row: Item) -> str | None:
     """Return the line for a row, whose key attributes identify its table. Return None if it has no line of its own."""
     if "id" in row and "S" in row.get("user_id", {}):
         return _statement(row) if is_statement(row) else None
+    if "day_source" in row:
+        return _cost(row)
     if "stretch" in row:
         return _kept(row)
     if "key_sha256" in row:
@@ -119,6 +124,19 @@ def _statement(row: Item) -> str:
     text = text_of(row)
     shown = text if text and response_bytes(text) < MAX_RESPONSE_BYTES // 2 else "null"
     return f'{{"record":"statement","id":"{row["id"]["S"]}","statement":{shown}}}'
+
+
+def _cost(row: Item) -> str | None:
+    """Return the line of a version of a day, or of a source. Sums of months have none, as they repeat the days."""
+    kind, *names = row["day_source"]["S"].split("#")
+    if kind == "source":
+        return _json(
+            {"record": "cost_source", "source": names[0]} | {name: row[name]["S"] for name in ("put_by", "put_at")}
+        )
+    if "version" not in row:
+        return None
+    date, source = (kind, names[0]) if is_day(row) else names[:2]
+    return _json({"record": "cost", "date": date, "source": source} | CostVersion.of(row).public())
 
 
 def _idempotency_key(row: Item) -> str:

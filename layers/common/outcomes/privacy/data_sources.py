@@ -1,8 +1,8 @@
 """The tables that contain user data. Find, read and delete a user's rows in them, at a limited rate.
 
-Outcomes, stored sums and statements have the user's id as partition key. The tables of agent keys, stored sessions and
-idempotency keys are scanned, and all outcomes without a user are read: data requests are rare, and an index would add
-cost to every write.
+Outcomes, stored sums, statements and costs have the user's id as partition key. The tables of agent keys, stored
+sessions and idempotency keys are scanned, and all outcomes without a user are read: data requests are rare, and an
+index would add cost to every write.
 """
 
 import json
@@ -42,6 +42,7 @@ class Tables(NamedTuple):
     totals: str
     idempotency: str
     statements: str
+    costs: str
 
 
 class Bounds(NamedTuple):
@@ -217,6 +218,7 @@ def user_data_sources(tables: Tables) -> dict[str, UserDataSource]:
         "idempotency_keys": UserDataSource(tables.idempotency, ("key_sha256",), "S", by_user=False),
         "originals": UserDataSource(tables.outcomes, ("user_id", "created_at"), "S", by_user=False, originals=True),
         "statements": UserDataSource(tables.statements, ("user_id", "id"), "S", by_user=True),
+        "costs": UserDataSource(tables.costs, ("user_id", "day_source"), "S", by_user=True),
     }
 
 

@@ -7,7 +7,7 @@ user (HASH, S)          HMAC-SHA256 of the user's id, keyed by a secret of the s
 trying all ids
 erasure (RANGE, S)      `running`; after the end, the instant when it began
 begun_at, done_at       S, by DynamoDB's clock
-agent_keys, sessions, outcomes, corrections, kept_sums, idempotency_keys, statements    N, deleted rows; absent if none
+agent_keys, sessions, outcomes, corrections, kept_sums, idempotency_keys, statements, costs    N, deleted rows, if any
 originals               N, outcomes without a user that no longer say that they were assigned to this user
 
 While it is running:
@@ -64,6 +64,7 @@ COUNTED = (
     "idempotency_keys",
     "originals",
     "statements",
+    "costs",
 )
 
 EVER = "~"  # sorts after every instant
@@ -282,10 +283,10 @@ class _Erasure:
             self._write("SET #step = :step", {":step": self.row["step"]})
 
     def _delete_by_id(self) -> None:
-        """Delete statements, stored sums, outcomes and corrections."""
+        """Delete statements, stored sums, costs, outcomes and corrections."""
         # Statements come first, so that none is served with some of its entries. Outcomes come last, because
         # idempotency keys are written together with them.
-        for kind in ("statements", "kept_sums", "outcomes"):
+        for kind in ("statements", "kept_sums", "costs", "outcomes"):
             source = self.erasures.user_data_sources[kind]
             query: dict[str, Any] = {"ProjectionExpression": ", ".join(source.key)}
             query["ScanIndexForward"] = kind != "statements"

@@ -62,7 +62,7 @@ class _RepeatedErasure:
 
     def _read_through(self, kind: str) -> None:
         source = self.erasures.user_data_sources[kind]
-        names = dict.fromkeys([*source.key, "user_id", "created_at"])
+        names = dict.fromkeys([*source.key, "user_id", "created_at", "put_at"])
         for rows, after in self.portion.pages(source, None, self.start, ProjectionExpression=", ".join(names)):
             revoked = self._revoke(rows) if kind == "agent_keys" else set()
             back = [row for row in rows if self._is_back(kind, row) and row.get("id", {}).get("S") not in revoked]
@@ -87,10 +87,11 @@ class _RepeatedErasure:
             assigned_at = instants.text(ulid.milliseconds(row["assigned_id"]["S"]))
             return assigned_at <= self._end_of(row["assigned_to"]["N"])
         end = self._end_of(str(*row["user_id"].values())) if "user_id" in row else ""
-        # The creation time of these rows is unknown.
-        if not end or kind in {"sessions", "kept_sums"}:
+        written = row.get("created_at", row.get("put_at"))
+        # The creation time of these rows is unknown. The third kind are months of costs, which are read again.
+        if not end or kind in {"sessions", "kept_sums"} or written is None:
             return bool(end)
-        return bool(row["created_at"]["S"].removeprefix("~")[:INSTANT] <= end)
+        return bool(written["S"].removeprefix("~")[:INSTANT] <= end)
 
     def _end_of(self, user_id: str) -> str:
         """Return the time when the user's erasure ended, or an empty text if there was no erasure."""
