@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.dashboard.conftest import Open, TakePicture
 from tests.dashboard.ledger import Ledger
-from tests.dashboard.recorded import NOW, Recorded
+from tests.dashboard.recorded import Recorded
 from tests.dashboard.test_feed import ago
 
 pytestmark = pytest.mark.at_noon

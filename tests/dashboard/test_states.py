@@ -149,7 +149,7 @@ def test_the_feed_is_used_by_keyboard(open_feed: Open, page: Page, ledger: Ledge
     expect(page.locator(".rows li")).to_have_count(20)
     expect(page.get_by_text("Daily figures")).to_be_visible()
     stops = []
-    for _ in range(34):
+    for _ in range(35):
         page.keyboard.press("Tab")
         stops.append(
             page.evaluate(
@@ -157,7 +157,7 @@ def test_the_feed_is_used_by_keyboard(open_feed: Open, page: Page, ledger: Ledge
                 "(document.querySelector('value-delivered').shadowRoot.activeElement ?? document.body)"
             )
         )
-    assert stops[:13] == [
+    assert stops[:14] == [
         "button 7 days",
         "button 30 days",
         "button 90 days",
@@ -170,10 +170,11 @@ def test_the_feed_is_used_by_keyboard(open_feed: Open, page: Page, ledger: Ledge
         "button Task compl",
         "input Search what is loaded",
         "button Download",
+        "button Print",
         "button Statements",
     ]
-    assert stops[13:33] == [f"summary Work {number:02}Tas" for number in range(20)]
-    assert stops[33] == "button Load more"
+    assert stops[14:34] == [f"summary Work {number:02}Tas" for number in range(20)]
+    assert stops[34] == "button Load more"
 
 
 def test_the_feed_fits_on_a_phone(open_feed: Open, page: Page, ledger: Ledger) -> None:

@@ -1,7 +1,8 @@
 """Cost, links, search, arrow keys and print of the feed."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,10 +10,10 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browsers import confirm
+from tests.browsers import confirm, wait_until
 from tests.dashboard.conftest import Open, waits
 from tests.dashboard.ledger import Ledger
-from tests.dashboard.recorded import Recorded
+from tests.dashboard.recorded import NOW, Recorded
 
 pytestmark = pytest.mark.at_noon
 
@@ -333,9 +334,10 @@ def test_arrow_keys_move_between_rows(open_feed: Open, page: Page, recorded: Rec
 @pytest.mark.viewer(color_scheme="dark")
 def test_the_printed_feed_is_a_statement(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.has("Work")
-    open_feed(refresh=60)
+    open_feed(refresh=60, owner="Jane Doe")
     expect(page.locator(".rows li")).to_have_count(1)
-    paper = page.get_by_text("Mar 17 \u2013 Apr 15, 2026 · as of Apr 15, 2026, 12:00 PM")
+    head = "Jane Doe · Mar 17 \u2013 Apr 15, 2026 · America/New_York · printed Apr 15, 2026, 12:00 PM"
+    paper = page.get_by_text(head, exact=True)
     expect(paper).to_be_hidden()
     page.emulate_media(media="print", color_scheme="dark")
     expect(paper).to_be_visible()
@@ -346,3 +348,43 @@ def test_the_printed_feed_is_a_statement(open_feed: Open, page: Page, recorded: 
     expect(page.locator(".card")).to_have_css("color", "rgb(0, 0, 0)")
     day = "time => getComputedStyle(time, '::after').content"
     assert page.locator(".rows .ago").evaluate(day) == '"Apr 15, 2026"'
+
+
+def test_print_loads_every_outcome_of_the_period(open_feed: Open, page: Page, ledger: Ledger) -> None:
+    ledger.record("Too early", created_at=NOW - timedelta(days=31), value_usd=1000)
+    for number in range(52):  # two pages
+        ledger.record(
+            f"Work {number}", created_at=NOW - timedelta(minutes=number), value_usd=Decimal("0.1"), agent_id=7
+        )
+    open_feed(refresh=60)
+    expect(page.locator(".total")).to_have_text("$5.20")
+    page.evaluate("window.printed = 0, print = () => { window.printed += 1 }, 0")
+    button = page.get_by_role("button", name="Print", exact=True)
+    cancel = page.get_by_role("button", name="Cancel", exact=True)
+
+    held: list[Route] = []
+    page.route("**/api/outcomes?**cursor=**", lambda route: held.append(route))
+    button.click()
+    wait_until(page, lambda: len(held) == 1)
+    assert page.get_by_role("progressbar", name="Loaded").get_attribute("title") == "50 of 52"
+    cancel.click()
+    expect(page.get_by_role("progressbar")).to_have_count(0)
+
+    page.unroute("**/api/outcomes?**cursor=**")
+    page.route("**/api/outcomes?**cursor=**", lambda route: route.fulfill(status=400, json={"error": "No"}))
+    button.click()
+    expect(page.locator(".download .fault")).to_have_text("Not printed. The server answered 400.")
+    assert page.evaluate("printed") == 0
+
+    page.unroute("**/api/outcomes?**cursor=**")
+    button.click()
+    rows = page.locator(".ledger tbody tr")
+    expect(rows).to_have_count(52)
+    assert page.evaluate("printed") == 1
+    expect(rows.first).to_be_hidden()
+    page.emulate_media(media="print")
+    expect(rows.first).to_have_text("Apr 15, 2026Work 0Task completeAgent 7$0.10")
+    expect(page.get_by_text("52 outcomes count: $5.20")).to_be_visible()
+    expect(page.locator(".feed > .rows")).to_be_hidden()
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(rows).to_have_count(0)

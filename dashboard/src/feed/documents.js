@@ -1,43 +1,75 @@
 import { button, html } from "../shared/dom.js";
+import { asProblem } from "../shared/request.js";
+import { localDay } from "../shared/time.js";
+import { asOf } from "./format.js";
 import { loadMore } from "./load.js";
+import { midnight } from "./period.js";
 
-/** @import {Problem} from "../shared/request.js" */
 /** @import {Api} from "./api.js" */
+/** @import {Choice} from "./choice.js" */
 /** @import {RowContext} from "./row.js" */
-/** @import {Statements} from "./statements.js" */
+/** @import {Totals} from "./totals.js" */
+/** @typedef {{api: Api, choice: Choice, totals: Totals} & Pick<RowContext, "agent" | "signedOut">} DocumentContext */
+/** @typedef {{toggle: () => unknown, close: () => void}} Work starts or stops with each click on its button. toggle may throw a Problem */
 
-/** The button of the list of statements, which is in the second file. */
+/** @type {Record<"Download" | "Print" | "Statements", string>} What is said if a button's work fails */
+const FAILED = { Download: "Not downloaded.", Print: "Not printed.", Statements: "" };
+
+/** The buttons that save or print the selected outcomes, and list statements. What they do is in the second file. */
 export class Documents {
-  /** @type {Statements | null} */
-  #statements = null;
+  /** @type {Partial<Record<keyof typeof FAILED, Work>>} */
+  #started = {};
   #fault = html("p", { class: "fault", role: "alert" });
-  #button = button("Statements", () => void this.#toggle());
-  element = html("div", { class: "documents" }, this.#fault, this.#button);
+  #buttons = Object.keys(FAILED).map((name) =>
+    button(name, (event) => void this.#press(/** @type {keyof typeof FAILED} */ (name), event)),
+  );
+  element = html("div", { class: "download" }, this.#fault, ...this.#buttons);
+  /** What only paper says. */
+  paper = html("p", { class: "paper help" });
 
-  /** @param {Api} api @param {RowContext} context */
-  constructor(api, context) {
-    this.#api = api;
+  /** @param {HTMLElement} feed @param {DocumentContext} context */
+  constructor(feed, context) {
+    this.#feed = feed;
     this.#context = context;
   }
-  #api;
+  #feed;
   #context;
 
-  async #toggle() {
+  /** @param {keyof typeof FAILED} name @param {MouseEvent} event */
+  async #press(name, { detail, currentTarget }) {
+    if (detail > 1) return; // the second click of a double click
     this.#fault.textContent = "";
     try {
       const more = await loadMore(this.element);
-      this.#statements ??= new more.Statements(this.#button, this.#api, this.#context);
-      this.#statements.toggle();
-    } catch (problem) {
-      this.#fault.textContent = /** @type {Problem} */ (problem).message;
+      this.#started[name] ??= more.works[name](/** @type {HTMLButtonElement} */ (currentTarget), this.#context);
+      await this.#started[name].toggle();
+    } catch (error) {
+      const problem = asProblem(error);
+      if (problem.kind === "signed-out") this.#context.signedOut(problem);
+      else this.#fault.textContent = `${FAILED[name]} ${problem.message || "You are offline."}`;
     }
   }
 
   forget() {
-    this.#statements?.close();
+    for (const work of Object.values(this.#started)) work.close();
   }
 
   render() {
-    this.#button.hidden = !this.#api.has("statements");
+    const { api, choice } = this.#context;
+    const { from, to, isLast, name } = choice.span;
+    const [download, print, statements] = this.#buttons;
+    download.hidden = print.hidden = !api.has("export");
+    download.title = `Outcomes${isLast ? " in" : ","} ${name}, as CSV`;
+    statements.hidden = !api.has("statements");
+    this.element.hidden = download.hidden && statements.hidden;
+    this.paper.textContent = [
+      this.#feed.getAttribute("owner"),
+      localDay.formatRange(from, midnight(-1, to)),
+      Intl.DateTimeFormat().resolvedOptions().timeZone,
+      ...choice.words,
+      `printed ${asOf.format(new Date())}`,
+    ]
+      .filter(Boolean)
+      .join(" · ");
   }
 }

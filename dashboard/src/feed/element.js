@@ -17,7 +17,6 @@ import { Api } from "./api.js";
 import { refreshTimes } from "./changes.js";
 import { Choice } from "./choice.js";
 import { Documents } from "./documents.js";
-import { Download } from "./download.js";
 import { whole } from "./format.js";
 import { LinkedOutcome } from "./linked.js";
 import { Rows } from "./rows.js";
@@ -42,6 +41,7 @@ class ValueDelivered extends HTMLElement {
     "agent-names",
     "url-state",
     "cost-endpoint",
+    "owner",
   ];
 
   /** @type {AbortController | null} aborted when the element leaves the page */
@@ -101,8 +101,7 @@ class ValueDelivered extends HTMLElement {
     this.#writeAddress();
     this.#heading.focus();
   });
-  #download = new Download(this.#api, this.#choice, this.#context.signedOut);
-  #documents = new Documents(this.#api, this.#context);
+  #documents = new Documents(this, { ...this.#context, api: this.#api, choice: this.#choice, totals: this.#totals });
 
   #heading = html("h2", { id: "heading", tabindex: -1 }, "Value Delivered");
   #notice = new Notice(DELIVERED, this.#heading, () => void this.#watcher.poll());
@@ -112,6 +111,7 @@ class ValueDelivered extends HTMLElement {
     "div",
     { class: "card" },
     html("header", {}, this.#heading, ...this.#choice.elements),
+    this.#documents.paper,
     html("div", { class: "skeleton", "aria-hidden": "true" }, ...Array.from({ length: 5 }, () => html("i", {}))),
     this.#notice.element,
     html(
@@ -122,7 +122,7 @@ class ValueDelivered extends HTMLElement {
         "section",
         { class: "feed", "aria-labelledby": "latest", keydown: (event) => this.#rows.moveFocus(event) },
         this.#linked.element,
-        html("div", { class: "top" }, this.#latest, this.#rows.search, this.#download.element, this.#documents.element),
+        html("div", { class: "top" }, this.#latest, this.#rows.search, this.#documents.element),
         ...this.#rows.elements,
       ),
     ),
@@ -140,8 +140,8 @@ class ValueDelivered extends HTMLElement {
     for (const react of [pauseOrPoll, wake, refresh]) document.addEventListener("visibilitychange", react, { signal });
     for (const sign of ["pointermove", "pointerdown", "keydown", "focus"])
       addEventListener(sign, wake, { signal, passive: true });
-    addEventListener("online", poll, { signal });
-    addEventListener("offline", poll, { signal });
+    for (const change of ["online", "offline"]) addEventListener(change, poll, { signal });
+    addEventListener("beforeprint", () => this.#documents.render(), { signal });
     addEventListener("hashchange", () => this.#readAddress() && poll(), { signal });
     const clock = setInterval(refresh, REFRESH_TIMES_MS);
     signal.addEventListener("abort", () => clearInterval(clock));
@@ -154,7 +154,6 @@ class ValueDelivered extends HTMLElement {
     this.#life?.abort();
     this.#life = null;
     this.#rows.cancel();
-    this.#download.forget();
     this.#documents.forget();
   }
 
@@ -225,8 +224,7 @@ class ValueDelivered extends HTMLElement {
   /** Forget everything about the user who was signed in. */
   #forget() {
     this.#context.keyNames.clear();
-    this.#documents.forget();
-    for (const part of [this.#download, this.#watcher, this.#rows, this.#totals, this.#linked, this.#choice])
+    for (const part of [this.#documents, this.#watcher, this.#rows, this.#totals, this.#linked, this.#choice])
       part.forget();
   }
 
@@ -284,7 +282,6 @@ class ValueDelivered extends HTMLElement {
 
     const { isLast, name } = this.#choice.span;
     this.#latest.textContent = isLast ? "Latest outcomes" : `Happened ${name}`;
-    this.#download.render();
     this.#documents.render();
     this.#choice.render();
     this.#totals.render(isPolling);

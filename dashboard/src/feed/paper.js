@@ -21,8 +21,8 @@ export const monthName = (period) => month.format(new Date(period));
 /** @param {Total} total */
 const sum = ({ count, value_usd }) => `${outcomes(count)}, ${everyDigit.format(value_usd)}`;
 
-/** @param {string[]} titles @param {string[][]} rows the first cell of each is its header */
-function table(titles, rows) {
+/** @param {string[]} titles @param {Child[][]} rows the first cell of each is its header */
+export function table(titles, rows) {
   const head = titles.map((title) => html("th", { scope: "col" }, title));
   const body = rows.map(([first, ...cells]) =>
     html("tr", {}, html("th", { scope: "row" }, first), ...cells.map((cell) => html("td", {}, cell))),

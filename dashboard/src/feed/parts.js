@@ -77,7 +77,7 @@ export async function* readEach(url, accept, signal) {
   let cursor = null;
   do {
     if (cursor) url.searchParams.set("cursor", cursor);
-    const part = await readPart(url, accept, signal);
+    const part = await retry(() => readPart(url, accept, signal), signal);
     yield part;
     cursor = part.headers.get("next-cursor");
   } while (cursor);
@@ -85,11 +85,21 @@ export async function* readEach(url, accept, signal) {
 
 /** @param {URL} url @param {string} accept @param {AbortSignal} signal */
 async function readPart(url, accept, signal) {
+  const part = await request(url, signal, { headers: { accept }, timeout: PART_TIMEOUT_MS });
+  if (part.problem) throw part.problem;
+  return part;
+}
+
+/**
+ * Try a request up to PART_TRIES times, with exponential backoff.
+ * @template Answer
+ * @param {() => Promise<Answer>} send
+ * @param {AbortSignal} signal
+ */
+export async function retry(send, signal) {
   for (let tries = 1; ; tries += 1) {
     try {
-      const part = await request(url, signal, { headers: { accept }, timeout: PART_TIMEOUT_MS });
-      if (part.problem) throw part.problem;
-      return part;
+      return await send();
     } catch (error) {
       const isFinal = tries === PART_TRIES || !(error instanceof Problem) || error.kind !== "error";
       if (isFinal || !isRetryable(error)) throw error;

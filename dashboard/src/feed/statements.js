@@ -5,8 +5,7 @@ import { whole } from "./format.js";
 import { monthName, paper } from "./paper.js";
 import { pause, readEach, save } from "./parts.js";
 
-/** @import {Api} from "./api.js" */
-/** @import {RowContext} from "./row.js" */
+/** @import {DocumentContext} from "./documents.js" */
 /** @typedef {{id: string, period: string, timezone: string, size: number, root: string}} Listed statement */
 
 const SETTLED_MS = 600_000; // as in the API: a month can be requested from ten minutes after its end
@@ -56,14 +55,12 @@ export class Statements {
   /** @type {HTMLElement | null} the printed page, until it is printed */
   #paper = null;
 
-  /** @param {HTMLButtonElement} opener @param {Api} api @param {RowContext} context */
-  constructor(opener, api, context) {
+  /** @param {HTMLButtonElement} opener @param {DocumentContext} context */
+  constructor(opener, context) {
     this.#opener = opener;
-    this.#api = api;
     this.#context = context;
   }
   #opener;
-  #api;
   #context;
 
   toggle() {
@@ -84,7 +81,7 @@ export class Statements {
 
   /** @param {string} path */
   #url(path) {
-    return new URL(`statements${path}`, this.#api.url(""));
+    return new URL(`statements${path}`, this.#context.api.url(""));
   }
 
   /**

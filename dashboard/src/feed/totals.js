@@ -1,15 +1,13 @@
 import { announce, html, replace, unseen } from "../shared/dom.js";
 import { decimal, isNumber, minus } from "../shared/numbers.js";
 import { invalidResponse } from "../shared/request.js";
-import { localDay } from "../shared/time.js";
 import { inWords } from "../shared/words.js";
 import { byValue, mostAgents } from "./agents.js";
 import { buckets, chart, figures } from "./chart.js";
 import { agentValue } from "./choice.js";
 import { CostSource } from "./cost.js";
-import { amount, asOf, cents, clock, headline, outcomes, times, whole } from "./format.js";
+import { amount, cents, clock, headline, outcomes, times, whole } from "./format.js";
 import { AGENT_ICON, typeIcon } from "./icons.js";
-import { midnight } from "./period.js";
 import { change, filterButton, split, statusSums } from "./shares.js";
 import { Sums } from "./sums.js";
 
@@ -31,7 +29,6 @@ export class Totals {
   #total = html("p", { class: "total" });
   #caption = html("p", { class: "caption" });
   #selected = unseen("", { role: "status" }); // the headline of another selection, for screen readers
-  #statement = html("p", { class: "paper help" });
   #adding = html("p", { class: "help", role: "status" });
   #change = html("p", { class: "change" });
   #standing = html("p", { class: "standing" });
@@ -59,7 +56,6 @@ export class Totals {
     this.#total,
     this.#caption,
     this.#selected,
-    this.#statement,
     this.#adding,
     this.#change,
     this.#standing,
@@ -94,7 +90,6 @@ export class Totals {
       this.#total,
       this.#caption,
       this.#selected,
-      this.#statement,
       this.#change,
       this.#standing,
       this.#chart,
@@ -173,7 +168,7 @@ export class Totals {
   #show() {
     const { summary } = this.sums;
     if (!summary || this.isOther) return;
-    const { from, to, name, before, isLast } = this.#choice.span;
+    const { name, before, isLast } = this.#choice.span;
     const [unit, bars] = buckets(summary);
     this.#total.replaceChildren(headline(summary.value_usd));
     this.#words = [`${outcomes(summary.count)}${isLast ? " in " : ", "}${name}`, ...this.#choice.words];
@@ -192,7 +187,6 @@ export class Totals {
       button: filterButton(this.#choice, "type", type),
     }));
     replace(this.#types, ...types);
-    this.#statement.textContent = `${localDay.formatRange(from, midnight(-1, to))} · as of ${asOf.format(new Date())}`;
     for (const part of [...summary.by_type, ...(summary.by_agent ?? [])]) this.#choice.offer(part);
     this.#showCost();
   }

@@ -12,6 +12,7 @@ type Feed = CustomElement & {
   "agent-names"?: string;
   "url-state"?: "";
   "cost-endpoint"?: string;
+  owner?: string;
 };
 
 type Keys = CustomElement & {

@@ -1,0 +1,87 @@
+import { html } from "../shared/dom.js";
+import { decimal, minus } from "../shared/numbers.js";
+import { Problem } from "../shared/request.js";
+import { localDay } from "../shared/time.js";
+import { inWords } from "../shared/words.js";
+import { amount, cents, outcomes, whole } from "./format.js";
+import { table } from "./paper.js";
+import { retry } from "./parts.js";
+
+/** @import {Exact} from "../shared/numbers.js" */
+/** @import {Outcome, OutcomePage} from "./api.js" */
+/** @import {DocumentContext} from "./documents.js" */
+
+const PAGE = 50; // the most the API returns at once
+
+/** @param {string} instant */
+const day = (instant) => localDay.format(new Date(instant));
+
+/** Render all outcomes of a selection, and the sum of those that count. @param {Outcome[]} found @param {(id: number | null) => string} agentName */
+function ledger(found, agentName) {
+  /** @type {Exact} */
+  let sum = 0;
+  let count = 0;
+  const rows = found.map(({ title, outcome_type, agent_id, status, value_usd, created_at, occurred_at }) => {
+    const happened = day(occurred_at ?? created_at);
+    const recorded = day(created_at);
+    const isCounted = status !== "disputed" && status !== "void";
+    if (isCounted) count += 1;
+    if (isCounted && value_usd !== null) sum = minus(sum, minus(0, value_usd));
+    return [
+      happened,
+      html("span", { dir: "auto" }, title),
+      inWords(outcome_type),
+      agentName(agent_id),
+      status && status !== "recorded" ? inWords(status) : "",
+      recorded === happened ? "" : recorded,
+      amount(value_usd),
+    ];
+  });
+  const titles = ["Happened", "Outcome", "Type", "Agent", "Status", "Recorded", "Value"];
+  const total = html("p", { class: "sum" }, `${outcomes(count)} count: ${cents.format(decimal(sum))}`);
+  return html("div", { class: "ledger" }, html("h3", {}, outcomes(found.length)), table(titles, rows), total);
+}
+
+/**
+ * Load all outcomes of the selection. Throws a Problem.
+ * @param {DocumentContext} context
+ * @param {HTMLProgressElement} bar
+ * @param {AbortSignal} signal
+ */
+async function load({ api, choice, totals }, bar, signal) {
+  const { scope, query } = choice;
+  const { count = 0, disputed, voided } = totals.sums.summary ?? {};
+  const most = count + (disputed?.count ?? 0) + (voided?.count ?? 0);
+  /** @type {Outcome[]} */
+  const found = [];
+  /** @type {string | null} */
+  let cursor = null;
+  do {
+    /** @type {string | null} */
+    const after = cursor;
+    /** @type {OutcomePage} */
+    const page = await retry(() => api.page({ ...query, time: "occurred", limit: PAGE }, after, signal), signal);
+    found.push(...page.outcomes);
+    if (found.some(({ user_id }) => user_id !== found[0].user_id))
+      throw new Problem("error", "Another user has signed in.");
+    if (scope !== choice.scope) throw new Problem("error", "The selection has changed.");
+    cursor = page.next_cursor ?? null;
+    if (most) bar.value = Math.min(1, found.length / most);
+    bar.title = most ? `${whole.format(found.length)} of ${whole.format(most)}` : whole.format(found.length);
+  } while (cursor);
+  return found;
+}
+
+/**
+ * Load all outcomes of the selection, and print them.
+ * @param {HTMLElement} opener
+ * @param {DocumentContext} context
+ * @param {HTMLProgressElement} bar
+ * @param {AbortSignal} signal
+ */
+export async function printAll(opener, context, bar, signal) {
+  const all = ledger(await load(context, bar, signal), context.agent);
+  opener.closest(".feed")?.append(all);
+  addEventListener("afterprint", () => all.remove(), { once: true });
+  print();
+}

@@ -1,0 +1,17 @@
+import { download } from "./parts.js";
+import { printAll } from "./print.js";
+import { Progress } from "./progress.js";
+import { Statements } from "./statements.js";
+
+/** @import {DocumentContext, Work} from "./documents.js" */
+
+/**
+ * What each button of Documents starts.
+ * @type {Record<"Download" | "Print" | "Statements", (opener: HTMLButtonElement, context: DocumentContext) => Work>}
+ */
+export const works = {
+  Download: (opener, { api, choice }) =>
+    new Progress(opener, "Downloaded", (bar, signal) => download(api, choice.query, choice.span, bar, signal)),
+  Print: (opener, context) => new Progress(opener, "Loaded", (bar, signal) => printAll(opener, context, bar, signal)),
+  Statements: (opener, context) => new Statements(opener, context),
+};
