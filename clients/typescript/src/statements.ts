@@ -385,13 +385,12 @@ function correctionOf(fields: Fields): Entry {
 }
 
 function checkChangesOf(type: string, changes: unknown): void {
-  if (type !== "amend") {
-    if (changes !== null) throw new Error(`changes of ${type} are not null`);
-    return;
+  if (type === "amend" ? !isObject(changes) : changes !== null) {
+    throw new Error(`the changes of its type, ${type}, are not ${JSON.stringify(changes)}`);
   }
-  const names = CHANGES.split(",").filter((name) => isObject(changes) && Object.hasOwn(changes, name));
-  checkNames(changes, `${names}`);
-  for (const [name, change] of Object.entries(changes)) {
+  const changed = (changes ?? {}) as Fields;
+  checkNames(changed, `${CHANGES.split(",").filter((name) => Object.hasOwn(changed, name))}`);
+  for (const [name, change] of Object.entries(changed)) {
     checkNames(change, "before,after");
     checkValues(Object.values(change).map((value) => [name, value]));
   }

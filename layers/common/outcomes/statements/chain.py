@@ -220,7 +220,7 @@ class _Chain:
 
 
 def _require_room(text: str, period: str) -> None:
-    """Raise NotPossible if no response has room for a statement with this text. A transaction would not, either."""
+    """Raise NotPossible if a statement with this text, or with these sums, is too large for a response."""
     if response_bytes(text) > MAX_RESPONSE_BYTES:
         raise _not_possible(f"has more than 6 MB of sums in {period}")
 

@@ -15,17 +15,7 @@ from typing import Any
 from outcomes_client._errors import StatementError, missing
 
 from ._entries import Entry, read_entry
-from ._reading import (
-    Leaf,
-    Proven,
-    Signed,
-    compact,
-    read_entries,
-    read_keys,
-    read_proof,
-    read_statement,
-    refuse,
-)
+from ._reading import Leaf, Proven, Signed, compact, read_entries, read_keys, read_proof, read_statement, refuse
 from ._sums import check_sums
 
 try:

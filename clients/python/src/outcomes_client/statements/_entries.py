@@ -24,7 +24,8 @@ _OUTCOME = (
     *("id", "agent_id", "outcome_type", "title", "description"),
     *("value_usd", "metadata_sha256", "occurred_at", "created_at", "recorded_by"),
 )
-_CORRECTION = ("id", "outcome_id", "type", "reason", "by", "created_at", "changes", "before", "after")
+_OBJECTS = ("changes", "before", "after")
+_CORRECTION = ("id", "outcome_id", "type", "reason", "by", "created_at", *_OBJECTS)
 _COUNTED = ("status", "value_usd", "outcome_type", "agent_id", "occurred_at")
 _CHANGES = ("outcome_type", "title", "description", "value_usd", "agent_id", "metadata_sha256", "occurred_at")
 _PATTERNS = {
@@ -81,7 +82,7 @@ def _outcome(fields: Any) -> Entry:
 
 def _correction(fields: dict[str, Any]) -> Entry:
     _check_names(fields, _CORRECTION)
-    _check_values((name, fields[name]) for name in _CORRECTION[:6])
+    _check_values((name, fields[name]) for name in _CORRECTION if name not in _OBJECTS)
     _check_changes(fields["changes"], fields["type"])
     for part in (fields["before"], fields["after"]):
         _check_names(part, _COUNTED)
@@ -90,10 +91,9 @@ def _correction(fields: dict[str, Any]) -> Entry:
 
 
 def _check_changes(changes: Any, type_: str) -> None:
-    if type_ != "amend":
-        if changes is not None:
-            raise ValueError(f"changes of {type_} are not null")
-        return
+    if type(changes) is not (dict if type_ == "amend" else type(None)):
+        raise ValueError(f"the changes of its type, {type_}, are not {changes!r}")
+    changes = changes or {}
     _check_names(changes, tuple(name for name in _CHANGES if name in changes))
     for name, change in changes.items():
         _check_names(change, ("before", "after"))
