@@ -120,7 +120,7 @@ def answers(page: Page, *planned: tuple[int, dict[str, Any]]) -> list[dict[str, 
             status, body = plan.pop(0)
             route.fulfill(status=status, json=body, headers={"Retry-After": "0"})
         else:
-            listed.append(MARCH)
+            listed.append(MARCH | {"timezone": json.loads(route.request.post_data or "")["timezone"]})
             route.fulfill(json={})
 
     page.unroute(STATEMENTS)
@@ -150,6 +150,7 @@ def test_a_list_that_is_not_complete_says_why(open_feed: Open, page: Page, recor
         ((503, {"error": "Still adding up"}), "Months of the time zone America/New_York.", "", 1),
         ((403, {"error": "Forbidden"}), "", f"{failed}This session may not read statements.", 0),
         ((500, {"error": "Failed to make or read a statement"}), "", f"{failed}The server answered 500.", 0),
+        ((400, {"error": "Invalid timezone"}), "Months of the time zone UTC.", "", 1),
     ]
     for answer, status, alert, count in cases:
         answers(page, answer)

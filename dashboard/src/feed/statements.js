@@ -11,12 +11,9 @@ import { pause, readEach, save } from "./parts.js";
 const SETTLED_MS = 600_000; // as in the API: a month can be requested from ten minutes after its end
 const MONTH = /^\d{4}-\d\d$/;
 
-/** The zone of the page, or UTC if the server does not know it. */
-let timezone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-
-/** Return the last month that is over, like 2026-10. */
-function lastMonth() {
-  const now = new Intl.DateTimeFormat("sv-SE", { year: "numeric", month: "2-digit", timeZone: timezone });
+/** Return the last month that is over in a time zone, like 2026-10. @param {string} timeZone */
+function lastMonth(timeZone) {
+  const now = new Intl.DateTimeFormat("sv-SE", { year: "numeric", month: "2-digit", timeZone });
   const [year, month] = now
     .format(Date.now() - SETTLED_MS)
     .split("-")
@@ -50,6 +47,7 @@ export class Statements {
     buttons(this.#status, this.#again),
     this.#fault,
   );
+  #timezone = Intl.DateTimeFormat().resolvedOptions().timeZone; // UTC if the server does not know it
   /** @type {AbortController | null} aborted when the list is closed */
   #open = null;
   /** @type {HTMLElement | null} the printed page, until it is printed */
@@ -111,12 +109,12 @@ export class Statements {
     this.#again.hidden = await this.#try("The statements could not be loaded.", async (signal) => {
       let listed = await this.#list(signal);
       let words = "";
-      if (listed[0]?.period !== lastMonth()) {
+      if (listed[0]?.period !== lastMonth(this.#timezone)) {
         words = await this.#make(signal);
         listed = await this.#list(signal);
       }
       this.#months.replaceChildren(...listed.map((one) => this.#row(one)));
-      announce(this.#status, words || `Months of the time zone ${timezone}.`);
+      announce(this.#status, words || `Months of the time zone ${this.#timezone}.`);
     });
     if (!this.#again.hidden) announce(this.#status, "");
   }
@@ -134,7 +132,7 @@ export class Statements {
       found.push(...page.statements);
       cursor = page.next_cursor;
     } while (cursor);
-    return found.filter((one) => one.timezone === timezone && MONTH.test(one.period));
+    return found.filter((one) => one.timezone === this.#timezone && MONTH.test(one.period));
   }
 
   /**
@@ -144,14 +142,14 @@ export class Statements {
    */
   async #make(signal) {
     for (;;) {
-      const period = lastMonth();
-      const id = `${period}@${timezone}`;
+      const timezone = this.#timezone;
+      const period = lastMonth(timezone);
       try {
-        await ask(this.#url(""), signal, { body: { period, timezone }, key: id });
+        await ask(this.#url(""), signal, { body: { period, timezone }, key: `${period}@${timezone}` });
         return "";
       } catch (error) {
         const { reason, retryAfter, details } = asProblem(error);
-        if (reason === "Invalid timezone" && timezone !== "UTC") timezone = "UTC";
+        if (reason === "Invalid timezone" && timezone !== "UTC") this.#timezone = "UTC";
         else if (reason === "Not possible") {
           const from = / from (\S+) on/.exec(details[0]?.message ?? "")?.[1];
           const words = `${monthName(period)} will be ready at ${new Date(from ?? 0).toLocaleString()}.`;
