@@ -430,7 +430,7 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
         "a name that leads elsewhere": the("DomainRecord/Name", "www.example.com"),
     },
     # 7. Events
-    test_events.test_only_the_tables_of_outcomes_keys_and_statements_have_streams: {
+    test_events.test_only_the_tables_of_outcomes_keys_statements_and_costs_have_streams: {
         f"{table} streams keys alone": the(f"{table}/StreamSpecification", KEYS_ONLY)
         for table in ("OutcomesTable", "KeysTable", "SessionsTable")
     },
