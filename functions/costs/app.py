@@ -74,7 +74,7 @@ def _read(event: Event, caller: Caller, date: str, source: str) -> Response:
     version = days.read(day, caller)
     answer = {"date": date, "source": source} | version.public()
     if has_versions:
-        answer["versions"] = [each.public() for each in days.versions_before(day)]
+        answer["versions"] = [each.public() for each in days.versions_before(day, version.version)]
     return ok(json_text.exact(answer, levels=5), {"ETag": etag(version.version)})
 
 

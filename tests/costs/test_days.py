@@ -86,6 +86,8 @@ class TestADay:
             assert put("platform", LINE | {"costUsd": number}) == (200, number + 3)
         found = [each["version"] for each in read()[1]["versions"]]
         assert found == [*range(MAX_VERSIONS + 3, 3, -1), 2, 1]
+        # A put between the two reads of one request adds no version that is not before the returned one.
+        assert [each.version for each in days.versions_before(OPENAI, 4)] == [3, 2, 1]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from outcomes.contract import instants
 from outcomes.contract.caller import Caller, kind_of
 from outcomes.contract.costs import TRUST, CostLine, Preconditions, is_more_trusted, require_may_put
 from outcomes.contract.limits import MAX_SOURCES, MAX_VERSIONS
-from outcomes.costs.table import SOURCES, CostDay, CostVersion, has_version, is_day, put_source, put_version
+from outcomes.costs.table import SOURCES, CostDay, CostVersion, has_version, is_day, put_source, put_version, row_key
 from outcomes.errors import BadRequest, Busy, Contended, Mistimed, NotFound, Refused, TooManySources
 
 LIMITS = Limits(attempts=3, connect=1, read=2, total=4)
@@ -68,10 +68,13 @@ class CostDays:
             raise NotFound
         return version
 
-    def versions_before(self, day: CostDay) -> list[CostVersion]:
-        """Return the last MAX_VERSIONS earlier versions of each kind of caller, newest first."""
-        found = [version for kind in TRUST for version in self._versions(day, kind)]
-        return sorted(found, reverse=True)
+    def versions_before(self, day: CostDay, version: int) -> list[CostVersion]:
+        """Return the last MAX_VERSIONS versions before this one of each kind of caller, newest first."""
+        found: list[Item] = []
+        for kind in TRUST:
+            first, last = day.version_key(0, kind), day.version_key(version - 1, kind)
+            found += self._rows(first, last, Limit=MAX_VERSIONS, ScanIndexForward=False)
+        return sorted(map(CostVersion.of, found), reverse=True)
 
     def _put_now(
         self,
@@ -146,7 +149,11 @@ class CostDays:
         if present.version == attempt.version:
             return present == attempt
         backoff.check()
-        get = {"TableName": self.table, "Key": day.version_key(attempt), "ConsistentRead": True}
+        get = {
+            "TableName": self.table,
+            "Key": day.version_key(attempt.version, kind_of(attempt.put_by)),
+            "ConsistentRead": True,
+        }
         row: Item = self.dynamodb.call("GetItem", get).get("Item", {})
         return bool(row) and CostVersion.of(row) == attempt
 
@@ -156,23 +163,24 @@ class CostDays:
         version = next((CostVersion.of(row) for row in rows if is_day(row)), None)
         return version, next((row["put_by"]["S"] for row in rows if not is_day(row)), None)
 
-    def _versions(self, day: CostDay, kind: str) -> list[CostVersion]:
-        rows = self._rows(day.user_id, day.versions_before(kind), Limit=MAX_VERSIONS, ScanIndexForward=False)
-        return [CostVersion.of(row) for row in rows]
-
     def _require_room(self, user_id: int, kind: str) -> None:
         """Raise TooManySources if callers of this kind own MAX_SOURCES of the user's sources."""
-        owners = [row["put_by"]["S"] for row in self._rows(user_id, SOURCES)]
+        rows = self._rows(row_key(user_id, SOURCES), row_key(user_id, f"{SOURCES}~"))
+        owners = [row["put_by"]["S"] for row in rows]
         if sum(kind_of(owner) == kind for owner in owners) >= MAX_SOURCES:
             raise TooManySources
 
-    def _rows(self, user_id: int, prefix: str, **more: Any) -> list[Item]:
-        """Read the first page of a user's rows whose sort keys begin with `prefix`."""
+    def _rows(self, first: Item, last: Item, **more: Any) -> list[Item]:
+        """Read the first page of the rows whose keys are from `first` to `last`."""
         query = {
             "TableName": self.table,
             "ConsistentRead": True,
-            "KeyConditionExpression": "user_id = :user AND begins_with(day_source, :prefix)",
-            "ExpressionAttributeValues": {":user": {"S": str(user_id)}, ":prefix": {"S": prefix}},
+            "KeyConditionExpression": "user_id = :user AND day_source BETWEEN :first AND :last",
+            "ExpressionAttributeValues": {
+                ":user": first["user_id"],
+                ":first": first["day_source"],
+                ":last": last["day_source"],
+            },
         }
         rows: list[Item] = self.dynamodb.call("Query", query | more)["Items"]
         return rows

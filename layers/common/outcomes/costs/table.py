@@ -57,12 +57,9 @@ class CostDay(NamedTuple):
     def month_key(self) -> Item:
         return row_key(self.user_id, f"month#{self.date[:7]}")
 
-    def versions_before(self, kind: str) -> str:
-        """Return the beginning of the sort keys of earlier versions that this kind of caller put."""
-        return f"version#{self.date}#{self.source}#{kind}#"
-
-    def version_key(self, version: "CostVersion") -> Item:
-        return row_key(self.user_id, f"{self.versions_before(kind_of(version.put_by))}{version.version:09d}")
+    def version_key(self, version: int, kind: str) -> Item:
+        """Return the key of an earlier version. kind: who put it, see `Caller.kind`."""
+        return row_key(self.user_id, f"version#{self.date}#{self.source}#{kind}#{version:09d}")
 
 
 class CostVersion(NamedTuple):
@@ -123,7 +120,8 @@ def put_version(table: str, day: CostDay, before: CostVersion | None, after: Cos
     put = {"TableName": table, "Item": day.key | after.attributes(), **has_version(before)}
     actions: list[dict[str, Any]] = [{"Put": put}]
     if before:
-        actions.append({"Put": {"TableName": table, "Item": day.version_key(before) | before.attributes()}})
+        key = day.version_key(before.version, kind_of(before.put_by))
+        actions.append({"Put": {"TableName": table, "Item": key | before.attributes()}})
     if days_ago(last_day(day.date[:7])) >= FOLD_AFTER_DAYS - 1:
         change = {
             "UpdateExpression": "ADD changes :one REMOVE sums, #rules",

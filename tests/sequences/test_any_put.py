@@ -1,0 +1,166 @@
+"""Concurrent puts and deletes of a day's costs, in any order, with faults, kills and late writes.
+
+They end as one after the other: the versions have no gap, every answer is true, and nothing is stored twice or over
+what came since. SEEDS and SEED are those of test_any_order.
+"""
+
+import logging
+import os
+from contextlib import ExitStack
+from decimal import Decimal
+from typing import Any, NamedTuple
+from unittest.mock import patch
+
+import pytest
+from outcomes.aws.connection import Connection
+from outcomes.aws.errors import CallFailed
+from outcomes.aws.services import DynamoDB
+from outcomes.contract.caller import Bounds, Caller, kind_of
+from outcomes.contract.costs import TRUST, CostLine, Preconditions, etag
+from outcomes.costs.days import LIMITS, CostDays
+from outcomes.costs.table import CostDay, CostVersion
+from outcomes.errors import Mistimed, Refused
+
+from tests.aws import scan
+from tests.conftest import template_tables
+from tests.interleaving.planted import Planted, without_condition
+from tests.interleaving.schedule import NEVER, Killed, Schedule
+from tests.interleaving.seam import Seam
+
+SEEDS = int(os.environ.get("SEEDS") or 40)
+ONE = os.environ.get("SEED")
+DAY = CostDay(42, "2026-03-10", "openai")
+TIMEOUT = 20  # of the function
+
+
+def key(id_: str) -> Caller:
+    return Caller(agent_key=Bounds(id_, 42, None, None, None, {"cost"}))
+
+
+CALLERS = Caller(), Caller(session_user=42), Caller(session_user=42), key("a"), key("b")
+"""Callers: the platform, two sessions, and two agent keys."""
+
+
+class Sent(NamedTuple):
+    """A request and its answer. cost: of its only line, which no other request has; None deletes.
+
+    replaces: the version in If-Match. version: in the answer, None if it was an error. is_refused: nothing was stored.
+    """
+
+    caller: Caller
+    cost: int | None
+    replaces: int | None
+    began: float
+    ended: float
+    version: int | None
+    is_refused: bool
+
+
+class Course:
+    """The run of one seed."""
+
+    def __init__(self, seed: int, planted: Planted | None) -> None:
+        self.schedule = Schedule(seed)
+        self.planted = planted
+        self.sent: list[Sent] = []
+        self.costs = iter(range(1, 1000))
+
+    def run(self) -> None:
+        draw = self.schedule.random
+        seam = Seam(self.schedule, Connection.post, self.planted)
+        with patch.object(Connection, "post", lambda *args, **how: seam.post(*args, **how)):
+            for name in "ABCD"[: draw.randint(2, 4)]:
+                self.schedule.add(name, self.put_several, draw.choice((0, 0, 0, 0, 200, -200, 3600)))
+            self.schedule.run()
+
+    def put_several(self) -> None:
+        caller, days, version = self.schedule.random.choice(CALLERS), CostDays("CostsTable"), None
+        days.dynamodb = DynamoDB(LIMITS, clock=lambda: self.schedule.now, sleep=self.schedule.stop)
+        for _ in range(self.schedule.random.randint(1, 4)):
+            self.schedule.stop(self.schedule.random.choice((0, 0, 0.3, 30)))
+            version = self.put(caller, days, version) or version
+
+    def put(self, caller: Caller, days: CostDays, seen: int | None) -> int | None:
+        """Send a request. Return the version in its answer. seen: the version in the caller's last answer."""
+        draw, sender = self.schedule.random, self.schedule.running
+        assert sender
+        cost = None if draw.random() < 0.2 else next(self.costs)
+        replaces = seen if seen is not None and draw.random() < 0.4 else None
+        lines = None if cost is None else (CostLine(Decimal(cost), 7),)
+        preconditions = Preconditions(None if replaces is None else frozenset({etag(replaces)}))
+        began, sender.ends_at = self.schedule.now, self.schedule.now + TIMEOUT
+        version, is_refused = None, False
+        try:
+            version = days.put(DAY, lines, caller, preconditions)
+        except (Refused, Mistimed):
+            is_refused = True
+        except (CallFailed, TimeoutError, Killed):
+            if self.schedule.is_over:
+                raise
+        sender.ends_at = NEVER
+        self.sent.append(Sent(caller, cost, replaces, began, self.schedule.now, version, is_refused))
+        return version
+
+    def check(self) -> None:
+        rows = [row for row in scan("CostsTable") if "version" in row]
+        versions = {int(row["version"]["N"]): CostVersion.of(row) for row in rows}
+        assert [*versions] or not [sent for sent in self.sent if sent.version]
+        assert sorted(versions) == [*range(1, len(rows) + 1)], "a gap, or a version twice"
+        stored = [_cost(version) for version in versions.values()]
+        costs = [cost for cost in stored if cost is not None]
+        assert len(costs) == len(set(costs)), "stored twice"
+        for sent in self.sent:
+            assert not (sent.is_refused and sent.cost in costs), "stored, but refused"
+            if sent.version is None:
+                continue
+            version = versions[sent.version]
+            assert _cost(version) == sent.cost, "another version is stored than answered"
+            if sent.cost is not None:
+                assert version.put_by == sent.caller.recorded_by
+                assert sent.replaces in (None, sent.version - 1), "If-Match was ignored"
+            for later in self.sent:
+                if later.version and later.began > sent.ended:
+                    assert later.version >= sent.version, "not in order"
+        trust = [TRUST.index(kind_of(versions[number].put_by)) for number in sorted(versions)]
+        assert trust == sorted(trust), "a less trusted caller changed the day"
+        owners = [row["put_by"]["S"] for row in scan("CostsTable") if row["day_source"]["S"] == "source#openai"]
+        # The same lines from a more trusted caller make no version, but the source is the caller's from then on.
+        answered = {TRUST.index(sent.caller.kind) for sent in self.sent if sent.version}
+        assert max(answered, default=0) <= max([TRUST.index(kind_of(owner)) for owner in owners], default=0)
+
+
+def _cost(version: CostVersion) -> int | None:
+    return int(version.lines[0].cost_usd) if version.lines else None
+
+
+def run(seed: int, template: Any, planted: Planted | None = None) -> None:
+    course = Course(seed, planted)
+    with ExitStack() as stack:
+        stack.enter_context(template_tables(template))
+        stack.enter_context(course.schedule.clocks())
+        logging.disable()
+        stack.callback(logging.disable, logging.NOTSET)
+        try:
+            course.run()
+            course.check()
+        except Exception as failure:
+            failure.add_note(
+                "\n".join([f"The course of seed {seed}:", *course.schedule.course, *map(repr, course.sent)])
+            )
+            raise
+
+
+@pytest.mark.parametrize("first", [int(ONE)] if ONE else range(0, SEEDS, 20))
+def test_puts_of_a_day_in_any_order_end_as_one_after_the_other(template: Any, first: int) -> None:
+    for seed in range(first, first + 1 if ONE else min(first + 20, SEEDS)):
+        run(seed, template)
+
+
+def test_a_put_without_its_condition_is_found(template: Any) -> None:
+    planted = without_condition("CostsTable", "user_id", "Put")
+    for seed in range(60):
+        try:
+            run(seed, template, planted)
+        except AssertionError:
+            return
+    pytest.fail("no order shows that versions are put over others")
