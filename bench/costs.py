@@ -4,7 +4,6 @@ DynamoDB is a fake in the same process, which counts units like the service.
 """
 
 import random
-import time
 from binascii import a2b_base64
 from collections.abc import Callable
 from decimal import Decimal
@@ -127,7 +126,7 @@ def looks() -> dict[str, float]:
         def look(begin: str = dates[-1]) -> float:
             end = instants.read(f"{dates[0]}T00:00:00Z") + DAY
             report = CostReport(Period(instants.read(f"{begin}T00:00:00Z"), end, "UTC", "month", []))
-            return stored.add_to(report, USER, time.monotonic())
+            return stored.add_to(report, USER)
 
         for date in dates:
             for source in SOURCES:

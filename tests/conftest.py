@@ -105,7 +105,14 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Skip all waits between retries; a backoff's clock advances as if it had waited."""
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
     clock = Stopwatch()
-    for module in ("aws.backoff", "aws.paced_reads", "statements.chain", "statements.stored", "totals.materialized"):
+    for module in (
+        "aws.backoff",
+        "aws.paced_reads",
+        "costs.stored",
+        "statements.chain",
+        "statements.stored",
+        "totals.materialized",
+    ):
         monkeypatch.setattr(f"outcomes.{module}.time", clock)
     for pause in ("PAUSE", "THROTTLED_PAUSE"):
         monkeypatch.setattr(f"outcomes.aws.caller.{pause}", 0)

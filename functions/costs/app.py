@@ -1,9 +1,10 @@
-"""/api/costs/{date}/{source}: put, read and delete the costs of a UTC day from a source."""
+"""/api/costs: what agents cost. /api/costs/{date}/{source}: put, read and delete a day of a source."""
 
 import os
+from datetime import UTC
 from typing import Any
 
-from outcomes.contract import json_text, queries
+from outcomes.contract import instants, json_text, queries
 from outcomes.contract.caller import Caller
 from outcomes.contract.costs import (
     Preconditions,
@@ -28,6 +29,7 @@ from outcomes.edge.api import (
     path_parameter,
     query,
     query_list,
+    reader,
 )
 from outcomes.errors import BadRequest, NotFound
 
@@ -40,6 +42,8 @@ days = CostDays(os.environ["COSTS_TABLE"])
     failure="Failed to put or read costs", origins=os.environ["DASHBOARD_ORIGINS"], platform_may_read=PLATFORM_MAY_READ
 )
 def handler(event: Event, caller: Caller) -> Response:
+    if event["resource"] == "/api/costs":
+        return _report(event, caller)
     date = read_date(path_parameter(event, "date"))
     source = read_source(path_parameter(event, "source"))
     match event["httpMethod"]:
@@ -53,6 +57,20 @@ def handler(event: Event, caller: Caller) -> Response:
         case "GET":
             return _read(event, caller, date, source)
     raise NotFound
+
+
+def _report(event: Event, caller: Caller) -> Response:
+    # imported here, because puts need none of these modules
+    from outcomes.contract.cost_report import CostReport
+    from outcomes.contract.period import Period
+    from outcomes.costs.stored import StoredCosts
+
+    user_id = reader(event, caller)
+    now = instants.local(instants.now(), UTC)
+    period = Period.from_query(query(event, "from"), query(event, "to"), query(event, "timezone"), now=now)
+    report = CostReport(period, queries.agent_id(query(event, "agentId")))
+    StoredCosts(days.table, days.dynamodb).add_to(report, user_id)
+    return ok(report.response())
 
 
 def _put(event: Event, caller: Caller, date: str, source: str) -> Response:

@@ -1,6 +1,7 @@
 """GET /api/outcomes/summary: count and value of the caller's outcomes."""
 
 import os
+import time
 from functools import partial
 
 from outcomes.contract import queries
@@ -10,15 +11,29 @@ from outcomes.ledger.store import OutcomeStore
 from outcomes.totals.materialized import Totals
 from outcomes.totals.summary import Summary
 
+COSTS_TABLE = os.environ["COSTS_TABLE"]  # empty without the capability Costs
+
 store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
 totals = Totals(store, os.environ["TOTALS_TABLE"], os.environ["TOTALS_EDITION"])
 
 
 @endpoint(failure="Failed to summarize outcomes", origins=os.environ["DASHBOARD_ORIGINS"])
 def handler(event: Event, caller: Caller) -> Response:
+    began = time.monotonic()
     user_id = reader(event, caller)
     summary, previous = Summary.from_query(partial(query, event), partial(query_list, event))
-    include_recent = queries.include(query_list(event, "include"), "recent")
+    included = queries.includes(query_list(event, "include"), {"recent"} | ({"cost"} if COSTS_TABLE else set()))
     reading = totals.aggregate(user_id, [summary, previous] if previous else [summary])
-    body = summary.response(previous, reading.recent if include_recent else "")
+    costs = None
+    if "cost" in included:
+        # imported here, because other summaries need neither module
+        from outcomes.contract.cost_report import CostReport
+        from outcomes.costs.stored import StoredCosts
+
+        has_value = not (summary.outcome_types or summary.statuses)
+        costs = CostReport(summary.period, summary.agent_id, has_value=has_value)
+        if has_value:
+            elapsed = time.monotonic() - began
+            reading.read_units += StoredCosts(COSTS_TABLE, store.dynamodb).add_to(costs, user_id, elapsed)
+    body = summary.response(previous, reading.recent if "recent" in included else "", costs)
     return ok(body, {"Fresh-For": str(reading.fresh_seconds)})

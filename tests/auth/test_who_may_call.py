@@ -71,6 +71,7 @@ OTHERS: dict[str, tuple[str, str, Any]] = {
     "put costs": ("PUT", "/api/costs/{date}/{source}", {"userId": 42, "lines": []}),
     "costs": ("GET", "/api/costs/{date}/{source}", None),
     "delete costs": ("DELETE", "/api/costs/{date}/{source}", None),
+    "sum": ("GET", "/api/costs", None),
     "mcp": ("POST", "/mcp", {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}),
 }
 
@@ -105,18 +106,18 @@ unknown key, session     | 409       | 200        | 404   | 404     | 404
 """
 
 STATUSES_OF_COSTS = """
-caller                   | put costs | costs | delete costs
-nobody                   | 401       | 401   | 401
-platform                 | 200       | 200   | 200
-platform, session        | 200       | 200   | 200
-session                  | 200       | 200   | 200
-token                    | 200       | 200   | 200
-agent may read           | 403       | 404   | 403
-agent may record         | 403       | 403   | 403
-agent may correct        | 403       | 403   | 403
-agent may all            | 200       | 200   | 200
-revoked agent key        | 401       | 401   | 401
-unknown key, session     | 200       | 200   | 200
+caller                   | put costs | costs | delete costs | sum
+nobody                   | 401       | 401   | 401          | 401
+platform                 | 200       | 200   | 200          | 403
+platform, session        | 200       | 200   | 200          | 403
+session                  | 200       | 200   | 200          | 200
+token                    | 200       | 200   | 200          | 200
+agent may read           | 403       | 404   | 403          | 200
+agent may record         | 403       | 403   | 403          | 403
+agent may correct        | 403       | 403   | 403          | 403
+agent may all            | 200       | 200   | 200          | 200
+revoked agent key        | 401       | 401   | 401          | 401
+unknown key, session     | 200       | 200   | 200          | 200
 """
 
 

@@ -39,7 +39,7 @@ NEEDED = {
         ["makeStatement", "listStatements", "getStatement", "listStatementEntries", "proveOutcome", "listPublicKeys"],
         "Statements",
     ),
-    **dict.fromkeys(["putCosts", "getCosts", "deleteCosts"], "Costs"),
+    **dict.fromkeys(["putCosts", "getCosts", "deleteCosts", "addUpCosts"], "Costs"),
 }
 """The capability of each operation outside the core."""
 FUNCTIONS = {

@@ -58,12 +58,14 @@ MAY: dict[str, set[tuple[str, ...]]] = {
     },
     "ListOutcomesFunction": {("dynamodb:Query", OUTCOMES), ("dynamodb:Query", f"{OUTCOMES}/index/*")},
     "ExportOutcomesFunction": {("dynamodb:Query", OUTCOMES), ("dynamodb:Query", f"{OUTCOMES}/index/*")},
-    # SummarizeOutcomesFunction writes only totals.
+    # SummarizeOutcomesFunction writes only totals and sums of costs.
     "SummarizeOutcomesFunction": {
         ("dynamodb:Query", OUTCOMES),
         ("dynamodb:Query", TOTALS),
         ("dynamodb:PutItem", TOTALS),
         ("dynamodb:UpdateItem", TOTALS),
+        ("dynamodb:Query", COSTS),
+        ("dynamodb:UpdateItem", COSTS),
     },
     "CorrectOutcomeFunction": {
         ("dynamodb:BatchGetItem", OUTCOMES),
@@ -110,13 +112,10 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("dynamodb:GetItem", TOTALS),
         ("dynamodb:PutItem", TOTALS, "TransactWriteItems"),
     },
-    # CostsFunction writes only in transactions.
+    # CostsFunction writes costs only in transactions, but not the sums of a month.
     "CostsFunction": {
-        *((f"dynamodb:{action}", COSTS) for action in ("BatchGetItem", "GetItem", "Query")),
-        *(
-            (f"dynamodb:{action}", COSTS, "TransactWriteItems")
-            for action in ("PutItem", "UpdateItem", "ConditionCheckItem")
-        ),
+        *((f"dynamodb:{action}", COSTS) for action in ("BatchGetItem", "GetItem", "Query", "UpdateItem")),
+        *((f"dynamodb:{action}", COSTS, "TransactWriteItems") for action in ("PutItem", "ConditionCheckItem")),
     },
     # Everybody may call StatementKeysFunction, so it reads only the partition of public keys.
     "StatementKeysFunction": {("dynamodb:Query", STATEMENTS, "keys")},

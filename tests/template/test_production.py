@@ -12,6 +12,7 @@ from outcomes.auth import session_secrets, tokens
 from outcomes.aws import backoff, caller
 from outcomes.contract import limits
 from outcomes.costs import days
+from outcomes.costs import stored as stored_costs
 from outcomes.edge import mcp
 from outcomes.keys import agent_keys
 from outcomes.ledger import store
@@ -153,16 +154,19 @@ def test_calls_end_before_the_function_and_functions_before_api_gateway(deployed
     retried, page = backoff.RETRY_SECONDS + call, store.PAGE_SECONDS + call
     summary = materialized.AGGREGATION_SECONDS + call
     summary += max(stored_sums.KEEP_SECONDS, materialized.GRACE_SECONDS)
+    costs = stored_costs.READ_SECONDS + stored_costs.STORE_SECONDS
     longest = {
         "AuthorizerFunction": max(tokens.LIMITS.total, agent_keys.AUTHORIZER_LIMITS.total),
         **dict.fromkeys(["RecordOutcomeFunction", "RecordBatchFunction"], retried),
         **dict.fromkeys(["CorrectOutcomeFunction", "GetOutcomeFunction"], retried),
         **dict.fromkeys(["ListOutcomesFunction", "ExportOutcomesFunction"], page),
-        "SummarizeOutcomesFunction": summary,
+        "SummarizeOutcomesFunction": max(summary, costs + call),
         "ManageKeysFunction": backoff.RETRY_SECONDS + 2 * agent_keys.LIMITS.total,
         "StatementsFunction": max(chain.READ_SECONDS + 2 * chain.LIMITS.total, stored.READ_SECONDS + call),
         "StatementKeysFunction": page,
-        "CostsFunction": max(backoff.RETRY_SECONDS + days.LIMITS.total, 4 * days.LIMITS.total),
+        "CostsFunction": max(
+            backoff.RETRY_SECONDS + days.LIMITS.total, 4 * days.LIMITS.total, costs + days.LIMITS.total
+        ),
     }
 
     assert not {name: seconds for name, seconds in longest.items() if seconds >= timeout[name]}

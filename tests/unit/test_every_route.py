@@ -61,6 +61,7 @@ ROUTES = {
     **WRITES,
     "list keys": (manage_keys, partial(get, "/api/keys"), "Failed to manage keys"),
     "costs": (costs, partial(get, parameters=COSTS), COSTS_FAILURE),
+    "sum of costs": (costs, partial(get, "/api/costs"), COSTS_FAILURE),
     "list statements": (statements, partial(get, "/api/statements"), STATEMENT_FAILURE),
     **{
         f"statement{part}": (
@@ -125,7 +126,7 @@ def test_a_failing_table_is_a_500_whose_cause_is_logged_and_a_throttled_one_a_50
     event = made()
     event["requestContext"]["requestId"] = f"{route} {status}"  # unlike that of any earlier call
     response = app.handler(event, None)
-    busy = "Still adding up" if route in {"summary", "make a statement"} else "Busy"
+    busy = "Still adding up" if route in {"summary", "make a statement", "sum of costs"} else "Busy"
     said = failure if status == 500 else busy
     assert (response["statusCode"], response["body"]) == (status, f'{{"error":"{said}"}}')
     assert response["headers"].get("Retry-After") == (None if status == 500 else "1")

@@ -67,9 +67,14 @@ def by_occurrence(text: str | None) -> bool:
 
 def include(texts: list[str], name: str = "ledger") -> bool:
     """Parse `include`, whose only valid value is `name`."""
-    if set(texts) - {name}:
+    return bool(includes(texts, {name}))
+
+
+def includes(texts: list[str], names: set[str]) -> set[str]:
+    """Parse `include`, whose valid values are `names`."""
+    if set(texts) - names:
         raise BadRequest("Invalid include")
-    return bool(texts)
+    return set(texts)
 
 
 def export_format(text: str | None) -> str:

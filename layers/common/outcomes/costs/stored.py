@@ -27,9 +27,7 @@ from outcomes.costs.table import CostVersion, row_key
 from outcomes.errors import Busy, StillAddingUp
 from outcomes.totals import codec
 
-READ_SECONDS = 14.0
-"""Seconds of a request after which no page is read. Together with the 12 s of a call, this is below the functions'
-timeout."""
+READ_SECONDS = 10.0  # seconds of a request after which no page is read
 STORE_SECONDS = 4.0  # maximum time for a call that stores a month's sums; it has only one attempt
 
 LINES_WORTH_SUMS = 100
@@ -45,14 +43,14 @@ class StoredCosts:
         self.table = table
         self.dynamodb = dynamodb
 
-    def add_to(self, report: CostReport, user_id: int | None, began: float) -> float:
+    def add_to(self, report: CostReport, user_id: int | None, elapsed: float = 0) -> float:
         """Add a user's costs to a report. Return the read units that this took.
 
-        user_id: None for no user, who has no costs. began: when the request began, on `time.monotonic`.
+        user_id: None for no user, who has no costs. elapsed: seconds since the request began.
         Raises StillAddingUp if there is too much to read in time, also because the table is throttled. The next call
         has less to read, because the sums of the first months are stored.
         """
-        reads = PacedReads(self.dynamodb, began + READ_SECONDS, StillAddingUp)
+        reads = PacedReads(self.dynamodb, time.monotonic() + READ_SECONDS - elapsed, StillAddingUp)
         if report.days and user_id is not None:
             for day in _Look(self.table, reads, user_id, report.days).days():
                 report.add(day)
@@ -130,8 +128,9 @@ class _Look:
         update = {
             "TableName": self.table,
             "Key": row_key(self.user_id, f"month#{month}"),
-            "UpdateExpression": "SET sums = :sums, rules = :rules, restated = :restated",
+            "UpdateExpression": "SET sums = :sums, #rules = :rules, restated = :restated",
             "ConditionExpression": "changes = :changes" if changes else "attribute_not_exists(changes)",
+            "ExpressionAttributeNames": {"#rules": "rules"},
             "ExpressionAttributeValues": values,
         }
         until = time.monotonic() + STORE_SECONDS

@@ -47,6 +47,7 @@ UNANSWERED = {
         ],
         "statements",
     ),
+    "GET /api/costs": "sums of costs",
     "POST /mcp": "/mcp",
 }
 """Routes of the API that the fake does not have, and what it calls them."""
