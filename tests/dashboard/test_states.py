@@ -102,7 +102,7 @@ def all_at_once(scene: Scene) -> None:
     scene.page.get_by_role("button", name="Custom").click()
     scene.page.get_by_role("button", name="Show").click()
     scene.page.get_by_role("button", name="Custom").click()
-    scene.page.get_by_label("Search what is loaded").fill("nowhere")
+    scene.page.get_by_label("Search").fill("nowhere")
 
 
 def nothing_found(scene: Scene) -> None:
@@ -168,7 +168,7 @@ def test_the_feed_is_used_by_keyboard(open_feed: Open, page: Page, ledger: Ledge
         "select Filter by status",
         "summary Daily figu",
         "button Task compl",
-        "input Search what is loaded",
+        "input Search",
         "button Download",
         "button Print",
         "button Statements",

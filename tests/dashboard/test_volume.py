@@ -1,9 +1,11 @@
 """The feed when many outcomes come at once, and with many rows."""
 
+import re
 from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browsers import hide_tab, show_tab
 from tests.dashboard.conftest import Open
@@ -23,7 +25,7 @@ def test_three_hundred_outcomes_at_once_keep_search_open_row_and_download(
         ledger.record(title, created_at=NOW - timedelta(days=1))
     open_feed(refresh=3600)
     expect(rows(page)).to_have_count(2)
-    page.get_by_label("Search what is loaded").fill("work")
+    page.get_by_label("Search").fill("work")
     row = rows(page).filter(has_text="Work")
     row.locator("summary").click()
     held = Held(page)
@@ -33,17 +35,47 @@ def test_three_hundred_outcomes_at_once_keep_search_open_row_and_download(
         ledger.record(f"Rush {number}", created_at=NOW - timedelta(seconds=300 - number))
     hide_tab(page)
     show_tab(page)
-    expect(page.get_by_text("1 of 21 loaded match")).to_be_visible()
+    expect(page.get_by_text("1 match in 302 of 302")).to_be_visible()
     expect(row.locator("dl")).to_be_visible()
-    expect(page.get_by_role("button", name="Load more")).to_be_visible()
     with page.expect_download() as got:
         part(download, line(1))
     assert line(1) in text(got.value)
-    page.get_by_label("Search what is loaded").fill("")
-    page.get_by_role("button", name="Load more").click()
-    expect(rows(page)).to_have_count(41)
-    expect(rows(page).last.locator("strong")).to_have_text("Work")
-    expect(rows(page).nth(39).locator("strong")).to_have_text("Rush 260")
+    page.get_by_label("Search").fill("")
+    expected = [f"Rush {299 - number}" for number in range(300)] + ["Other", "Work"]
+    expect(rows(page).locator("strong")).to_have_text(expected)
+
+
+def test_a_search_reads_the_whole_period_and_asks_after_two_thousand_rows(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    recorded.sums = {"count": 2300, "disputed": {"count": 6, "value_usd": 1}, "voided": {"count": 4, "value_usd": 1}}
+    for number in range(2310):
+        recorded.has(f"{'Renewal' if number % 100 == 0 else 'Deal'} {number}", hours=number / 4)
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        query = parse_qs(urlsplit(route.request.url).query)
+        start, limit = (int(query.get(name, ["0"])[0]) for name in ("cursor", "limit"))
+        end = start + limit
+        asked.append(query.get("cursor", [""])[0])
+        cursor = str(end) if end < len(recorded.outcomes) else None
+        route.fulfill(json={"outcomes": recorded.outcomes[start:end], "next_cursor": cursor})
+
+    page.route(re.compile(r"/api/outcomes\?.*time=occurred"), answer)
+    open_feed(refresh=3600)
+    expect(page.get_by_role("button", name="Load more")).to_be_visible()
+    search, found = page.get_by_label("Search"), page.get_by_role("status").filter(has_text="match")
+    search.fill("renewal")
+    expect(found).to_have_text("21 matches in 2,020 of 2,310")
+    expect(found).to_have_attribute("aria-busy", "false")
+    assert len(asked) == 1 + 40
+    page.get_by_role("button", name="Search further").press("Enter")
+    expect(found).to_have_text("24 matches in 2,310 of 2,310")
+    expect(rows(page).nth(2300).locator("summary")).to_be_focused()  # the button is hidden now
+    assert len(asked) == len(set(asked)) == 1 + 40 + 6
+    search.fill("")
+    expect(found).to_have_count(0)
+    expect(rows(page).filter(visible=True)).to_have_count(2310)
 
 
 def test_an_open_row_shows_a_correction_that_came_with_many_outcomes(

@@ -266,23 +266,23 @@ def test_another_user_does_not_see_the_linked_outcome_of_the_first(open_feed: Op
     page.locator(".rows summary").click()
     page.get_by_role("link", name="To this outcome").click()
     expect(page.locator(".link strong")).to_have_text(["Private work"])
-    page.get_by_label("Search what is loaded").fill("private")
+    page.get_by_label("Search").fill("private")
     ledger.sign_in(page.context, ledger.stranger)
     expect(page.locator(".link .caption")).to_have_text(NOT_THERE)
     expect(page.locator(".feed > .rows strong")).to_have_text(["Of another"])
-    expect(page.get_by_label("Search what is loaded")).to_have_value("")
+    expect(page.get_by_label("Search")).to_have_value("")
     assert not page.locator("value-delivered").evaluate("feed => /private/i.test(feed.shadowRoot.textContent)")
 
 
 # ---- search and keys
 
 
-def test_loaded_outcomes_can_be_searched(open_feed: Open, page: Page, recorded: Recorded) -> None:
+def test_outcomes_can_be_searched(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.has("Renewed Acme", hours=1, agent_id=7, metadata={"crm": "Deal-4711"})
     recorded.has("Answered tickets", hours=2, outcome_type="task_complete", description="All of Acme\u2019s")
     recorded.has("Renewed Borealis", hours=3, agent_id=9)
     open_feed(refresh=1)
-    search, shown = page.get_by_label("Search what is loaded"), page.locator(".rows li:not([hidden]) strong")
+    search, shown = page.get_by_label("Search"), page.locator(".rows li:not([hidden]) strong")
     for words, expected in (
         ("acme", ["Renewed Acme", "Answered tickets"]),
         ("ACME renewed", ["Renewed Acme"]),
@@ -294,9 +294,10 @@ def test_loaded_outcomes_can_be_searched(open_feed: Open, page: Page, recorded: 
     ):
         search.fill(words)
         expect(shown).to_have_text(expected)
-        said = page.get_by_role("status").filter(has_text=f"{len(expected)} of 3 loaded match")
+        matches = "1 match" if len(expected) == 1 else f"{len(expected)} matches"
+        said = page.get_by_role("status").filter(has_text=f"{matches} in 3 of 3")
         expect(said).to_have_count(1 if words.strip() else 0)
-        expect(page.get_by_text("No match among the loaded outcomes.")).to_be_visible(visible=not expected)
+        expect(page.get_by_text("No outcome matches this search.")).to_be_visible(visible=not expected)
     search.fill("acme")
     recorded.has("New of Acme", hours=0.1)
     recorded.has("Late of Acme", hours=1.5)
@@ -322,7 +323,7 @@ def test_arrow_keys_move_between_rows(open_feed: Open, page: Page, recorded: Rec
         expect(rows.nth(expected)).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator(".rows details").first).to_have_attribute("open", "")
-    page.get_by_label("Search what is loaded").fill("odd")
+    page.get_by_label("Search").fill("odd")
     rows.nth(1).focus()
     page.keyboard.press("ArrowDown")
     expect(rows.nth(3)).to_be_focused()  # the arrow keys skip hidden rows

@@ -75,7 +75,8 @@ export const isRetryable = ({ status, reason }) => status < 400 || status >= 429
 
 export const STATUSES = ["recorded", "confirmed", "disputed", "void"];
 
-const PAGE = 20;
+export const PAGE = 20;
+export const LARGEST_PAGE = 50; // the API returns no more at once
 const SPARSE_PAGES = 5; // a filtered page may be short or empty and still have a cursor
 
 /** A client of the API at an endpoint. */

@@ -96,7 +96,7 @@ class ValueDelivered extends HTMLElement {
     forget: () => this.#forget(),
   });
   #totals = new Totals(this.#api, this.#choice, this.#context.agent, () => this.getAttribute("cost-endpoint"));
-  #rows = new Rows(this.#api, this.#choice, this.#watcher, this.#context, () => this.#render());
+  #rows = new Rows(this.#api, this.#choice, this.#watcher, this.#totals, this.#context, () => this.#render());
   #linked = new LinkedOutcome(this.#api, this.#context, () => {
     this.#writeAddress();
     this.#heading.focus();

@@ -1,11 +1,9 @@
-import { button, html } from "../shared/dom.js";
-import { ask, isOutcome } from "./api.js";
+import { html } from "../shared/dom.js";
+import { loadMore } from "./load.js";
 import { Row } from "./row.js";
 
-/** @import {Api, History, Outcome} from "./api.js" */
+/** @import {Api, Outcome} from "./api.js" */
 /** @import {RowContext} from "./row.js" */
-
-const ID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/; // a ULID; anything else below the endpoint is another route
 
 /** The outcome that the page's address links to, shown above the list. */
 export class LinkedOutcome {
@@ -14,24 +12,17 @@ export class LinkedOutcome {
   isDue = false; // it has to be read
   /** @type {Row | null} */
   #row = null;
-  #list = html("ol", { class: "rows", role: "list" });
-  #missing = html("p", { class: "caption", tabindex: -1 });
-  element;
+  element = html("div", { class: "link", hidden: true });
 
   /** @param {Api} api @param {RowContext} context @param {() => void} closed */
   constructor(api, context, closed) {
     this.#api = api;
     this.#context = context;
-    const close = () => {
-      this.id = null;
-      this.#clear();
-      closed();
-    };
-    const top = html("div", { class: "top" }, html("h3", {}, "Linked outcome"), button("Close", close));
-    this.element = html("div", { class: "link", hidden: true }, top, this.#list, this.#missing);
+    this.#closed = closed;
   }
   #api;
   #context;
+  #closed;
 
   /** @param {URLSearchParams} state @returns whether it has to be read */
   restore(state) {
@@ -50,36 +41,29 @@ export class LinkedOutcome {
     this.#clear();
     if (!this.#context.canCorrect()) this.id = null;
     const { id } = this;
-    this.element.hidden = id === null;
     if (id !== null) {
-      const outcome = await this.#find(id, signal);
+      const { readLinked } = await loadMore(this.element);
+      const make = (/** @type {Outcome} */ outcome) => new Row(outcome, "", this.#context);
+      const { row, content } = await readLinked(id, this.#api, make, () => this.#close(), signal);
       if (id !== this.id) return false;
-      if (outcome?.id === id && isOutcome(outcome)) {
-        this.#row = new Row(outcome, "", this.#context);
-        this.#list.append(this.#row.element);
-      } else this.#missing.textContent = "This outcome does not exist or is not yours.";
+      this.#row = row;
+      this.element.replaceChildren(...content);
+      this.element.hidden = false;
     }
     this.isDue = false;
     return true;
   }
 
-  /** @param {string} id @param {AbortSignal} signal */
-  async #find(id, signal) {
-    if (!ID.test(id)) return null;
-    try {
-      /** @type {Partial<History>} */
-      const { outcome } = await ask(this.#api.url(`/${id}`), signal);
-      return outcome;
-    } catch (problem) {
-      const { kind, status } = /** @type {any} */ (problem);
-      if (kind !== "error" || status < 400 || status >= 429) throw problem;
-    }
+  #close() {
+    this.id = null;
+    this.#clear();
+    this.#closed();
   }
 
-  /** Unfold the outcome and move the focus to it. */
+  /** Unfold the outcome and move the focus to it, or to the message. */
   open() {
     if (this.#row) this.#row.open();
-    else this.#missing.focus();
+    /** @type {HTMLElement | null} */ else this.element.querySelector("p")?.focus();
   }
 
   /** @param {Outcome} outcome */
@@ -98,8 +82,7 @@ export class LinkedOutcome {
 
   #clear() {
     this.#row = null;
-    this.#list.replaceChildren();
-    this.#missing.textContent = "";
+    this.element.replaceChildren();
     this.element.hidden = true;
   }
 }

@@ -6,6 +6,8 @@ import STATEMENTS from "./statements.css";
 
 export { History } from "./history.js";
 export { RangeForm } from "./range.js";
+export { readLinked } from "./read-linked.js";
+export { Search } from "./search.js";
 export { Verdict } from "./verdict.js";
 export { works } from "./works.js";
 export const build = BUILD;

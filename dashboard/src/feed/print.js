@@ -3,6 +3,7 @@ import { decimal, minus } from "../shared/numbers.js";
 import { Problem } from "../shared/request.js";
 import { localDay } from "../shared/time.js";
 import { inWords } from "../shared/words.js";
+import { LARGEST_PAGE } from "./api.js";
 import { amount, cents, outcomes, whole } from "./format.js";
 import { table } from "./paper.js";
 import { retry } from "./parts.js";
@@ -10,8 +11,6 @@ import { retry } from "./parts.js";
 /** @import {Exact} from "../shared/numbers.js" */
 /** @import {Outcome, OutcomePage} from "./api.js" */
 /** @import {DocumentContext} from "./documents.js" */
-
-const PAGE = 50; // the most the API returns at once
 
 /** @param {string} instant */
 const day = (instant) => localDay.format(new Date(instant));
@@ -50,8 +49,7 @@ function ledger(found, agentName) {
  */
 async function load({ api, choice, totals }, bar, signal) {
   const { scope, query } = choice;
-  const { count = 0, disputed, voided } = totals.sums.summary ?? {};
-  const most = count + (disputed?.count ?? 0) + (voided?.count ?? 0);
+  const most = totals.listed;
   /** @type {Outcome[]} */
   const found = [];
   /** @type {string | null} */
@@ -60,7 +58,10 @@ async function load({ api, choice, totals }, bar, signal) {
     /** @type {string | null} */
     const after = cursor;
     /** @type {OutcomePage} */
-    const page = await retry(() => api.page({ ...query, time: "occurred", limit: PAGE }, after, signal), signal);
+    const page = await retry(
+      () => api.page({ ...query, time: "occurred", limit: LARGEST_PAGE }, after, signal),
+      signal,
+    );
     found.push(...page.outcomes);
     if (found.some(({ user_id }) => user_id !== found[0].user_id))
       throw new Problem("error", "Another user has signed in.");

@@ -105,16 +105,6 @@ export class Row {
     this.summary.focus();
   }
 
-  /** Whether the outcome contains each of the words. @param {string[]} words in lower case */
-  matchesAll(words) {
-    if (!words.length) return true;
-    const { id, outcome_type, title, agent_id, description, metadata } = this.outcome;
-    const agent = this.context.agent(agent_id);
-    const said = [title, description, inWords(outcome_type), agent, id, JSON.stringify(metadata)];
-    const text = said.join(" ").toLowerCase();
-    return words.every((word) => text.includes(word));
-  }
-
   /** Render again after agents were renamed. */
   redraw() {
     this.#shownSummary = "";

@@ -1,11 +1,14 @@
 import { button, html, moveFocus } from "../shared/dom.js";
-import { whole } from "./format.js";
-import { orderOf, passes, placeOf } from "./merge.js";
+import { LARGEST_PAGE, PAGE } from "./api.js";
+import { loadMore } from "./load.js";
+import { orderOf, passes } from "./merge.js";
+import { OrderedRows } from "./ordered.js";
 import { Row } from "./row.js";
 
 /** @import {Api, Outcome, OutcomePage} from "./api.js" */
 /** @import {Choice} from "./choice.js" */
 /** @import {RowContext} from "./row.js" */
+/** @import {Search} from "./search.js" */
 /** @import {Watcher} from "./watcher.js" */
 
 /**
@@ -13,10 +16,7 @@ import { Row } from "./row.js";
  * but new outcomes are found by when they were recorded: a late one is inserted in its place.
  */
 export class Rows {
-  /** @type {Map<string, Row>} by id */
-  #rows = new Map();
-  /** @type {string[]} sort keys of the rows, in their order */
-  #orders = [];
+  #rows = new OrderedRows();
   #shown = 0; // number of rows that match the search
   #scope = ""; // identifies the selection of the rows; empty: they have to be read again
   #isOpenKept = false; // whether unfolded rows stay when the list is read again
@@ -26,39 +26,37 @@ export class Rows {
   /** @type {AbortController | null} */
   #loading = null;
 
-  list = html("ol", { class: "rows", role: "list" });
-  search = html("input", {
-    type: "search",
-    "aria-label": "Search what is loaded",
-    placeholder: "Search what is loaded",
-    input: () => {
-      this.filter();
-      this.#changed();
-    },
-  });
+  list = this.#rows.list;
+  /** @type {Search | null} loaded when the viewer searches */
+  #search = null;
+  search = html("input", { type: "search", "aria-label": "Search", placeholder: "Search" });
   #found = html("p", { class: "help", role: "status" });
   #listed = html("p", { class: "paper help" });
   #none = html("p", { class: "caption none-found" });
-  #more = button("", () => void this.#loadMore(), { class: "more" });
+  #more = button("", () => this.#loadMore(), { class: "more" });
   elements = [this.#found, this.list, this.#listed, this.#none, this.#more];
 
   /**
    * @param {Api} api
    * @param {Choice} choice
    * @param {Watcher} watcher
+   * @param {{listed: number | null}} totals
    * @param {RowContext} context
    * @param {() => void} changed
    */
-  constructor(api, choice, watcher, context, changed) {
+  constructor(api, choice, watcher, totals, context, changed) {
     this.#api = api;
     this.#choice = choice;
     this.#watcher = watcher;
+    this.#totals = totals;
     this.#context = context;
     this.#changed = changed;
+    this.search.addEventListener("input", () => void this.#searchFor());
   }
   #api;
   #choice;
   #watcher;
+  #totals;
   #context;
   #changed;
 
@@ -75,12 +73,12 @@ export class Rows {
     // Both answers may be of two users, and the first may have changed the selection.
     const isSame = first?.scope === scope && first.page.outcomes[0]?.user_id === this.#watcher.newest?.user_id;
     if (!first || !isSame) first = { scope, page: await this.#readPage(signal) };
-    const { page } = first;
     this.#clear(this.#isOpenKept);
     this.#scope = scope;
     this.#isOpenKept = true;
-    this.#addPage(page);
+    this.#addPage(first.page);
     if (latest) this.add(latest.outcomes); // late ones are in the page only a moment after they were recorded
+    void this.#loadPages(); // go on with a search
   }
 
   /**
@@ -88,17 +86,15 @@ export class Rows {
    * null if that failed.
    * @param {AbortSignal} signal
    */
-  readFirst(signal) {
+  async readFirst(signal) {
     const { scope } = this.#choice;
-    return this.#readPage(signal).then(
-      (page) => ({ scope, page }),
-      () => null,
-    );
+    const page = await this.#readPage(signal).catch(() => null);
+    return page && { scope, page };
   }
 
   /** @param {AbortSignal} signal */
-  #readPage(signal, cursor = /** @type {string | null} */ (null)) {
-    return this.#api.page({ ...this.#choice.query, time: "occurred" }, cursor, signal);
+  #readPage(signal, cursor = /** @type {string | null} */ (null), limit = PAGE) {
+    return this.#api.page({ ...this.#choice.query, time: "occurred", limit }, cursor, signal);
   }
 
   /** Whether the list has to be read. */
@@ -126,18 +122,11 @@ export class Rows {
 
   #clear(isOpenKept = false) {
     this.cancel();
-    for (const row of this.#rows.values())
-      if (!isOpenKept || !row.isOpen || !passes(row.outcome, this.#choice.query)) this.#remove(row);
+    for (const row of this.#rows)
+      if (!isOpenKept || !row.isOpen || !passes(row.outcome, this.#choice.query)) this.#rows.remove(row);
     this.#shown = 0;
     this.#cursor = null;
     this.#end = "";
-  }
-
-  /** @param {Row} row */
-  #remove(row) {
-    row.element.remove();
-    this.#orders.splice(this.#orders.indexOf(row.order), 1);
-    this.#rows.delete(row.outcome.id);
   }
 
   cancel() {
@@ -150,7 +139,7 @@ export class Rows {
     const row = this.#rows.get(outcome.id);
     if (!row?.update(outcome) || row.isOpen || this.isDue) return; // an unfolded row stays where the viewer reads it
     if (orderOf(row.outcome) === row.order && passes(row.outcome, this.#choice.query)) return;
-    this.#remove(row);
+    this.#rows.remove(row);
     this.add([row.outcome]);
   }
 
@@ -176,8 +165,7 @@ export class Rows {
   /** @param {OutcomePage} page */
   #addPage({ outcomes, next_cursor }) {
     this.#cursor = next_cursor ?? null;
-    const last = outcomes.at(-1);
-    if (last) this.#end = orderOf(last);
+    if (outcomes.length) this.#end = orderOf(outcomes[outcomes.length - 1]);
     return this.#add(outcomes);
   }
 
@@ -190,78 +178,103 @@ export class Rows {
     /** @type {Row[]} */
     const added = [];
     for (const outcome of found) {
-      if (this.#rows.has(outcome.id)) {
-        this.update(outcome);
-        continue;
+      if (this.#rows.get(outcome.id)) this.update(outcome);
+      else {
+        const row = new Row(outcome, orderOf(outcome), this.#context);
+        this.#rows.insert(row);
+        this.#choice.offer(outcome);
+        added.push(row);
       }
-      const order = orderOf(outcome);
-      const row = new Row(outcome, order, this.#context);
-      const place = placeOf(order, this.#orders);
-      // Looking up a child by its index is slow if there are many rows. Most new rows are appended, which avoids it.
-      this.list.insertBefore(row.element, place < this.#orders.length ? this.list.children[place] : null);
-      this.#orders.splice(place, 0, order);
-      this.#rows.set(outcome.id, row);
-      this.#choice.offer(outcome);
-      added.push(row);
     }
     this.filter(added);
     return added;
   }
 
-  async #loadMore() {
-    if (this.#loading || !this.#cursor) return;
-    this.#loading = new AbortController();
-    const { signal } = this.#loading;
-    this.#changed();
+  async #searchFor() {
     try {
-      const added = this.#addPage(await this.#readPage(signal, this.#cursor));
-      this.#watcher.problem = null;
-      // The button disappears with the last page: move the focus to the first new row.
-      if (!this.#cursor && this.#more.matches(":focus")) added[0]?.summary.focus();
-    } catch (error) {
-      if (signal.aborted) return;
-      this.#watcher.fail(error);
+      this.#search ??= new (await loadMore(this.list)).Search();
+    } catch (problem) {
+      this.#watcher.fail(problem);
     }
+    this.filter();
+    void this.#loadPages();
+    this.#changed();
+  }
+
+  #loadMore() {
+    if (this.#loading) return;
+    this.#search?.extend(this.#rows.size);
+    void this.#loadPages(this.#rows.size + 1);
+  }
+
+  /** Load pages until the list has so many rows and as many as a search needs, or all. @param {number} wanted */
+  async #loadPages(wanted = 0) {
+    if (this.#loading) return; // it loads what the search needs, too
+    const loading = new AbortController();
+    const { signal } = loading;
+    this.#loading = loading;
+    try {
+      for (;;) {
+        const missing = Math.max(wanted, this.#search?.rows ?? 0) - this.#rows.size;
+        if (!this.#cursor || missing <= 0) break;
+        this.#changed();
+        const page = await this.#readPage(signal, this.#cursor, missing > PAGE ? LARGEST_PAGE : PAGE);
+        const added = this.#addPage(page);
+        this.#watcher.problem = null;
+        // The button disappears with the last page: move the focus to the first new row.
+        if (!this.#cursor && this.#more.matches(":focus"))
+          (added.find(({ element }) => !element.hidden)?.summary ?? this.search).focus();
+        if (!page.outcomes.length) break; // after many empty pages the viewer decides
+      }
+    } catch (error) {
+      if (!signal.aborted) this.#watcher.fail(error);
+    }
+    if (this.#loading !== loading) return; // it was canceled
     this.#loading = null;
     this.#changed();
   }
 
   /** Hide the rows that do not match the search. */
-  filter(rows = /** @type {Iterable<Row>} */ (this.#rows.values())) {
-    const words = this.search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    for (const row of rows) row.element.hidden = !row.matchesAll(words);
-    const { size } = this.#rows;
-    this.#shown = words.length ? this.list.querySelectorAll(":scope > :not([hidden])").length : size;
-    this.#found.textContent =
-      words.length && size ? `${whole.format(this.#shown)} of ${whole.format(size)} loaded match` : "";
+  filter(rows = /** @type {Iterable<Row>} */ (this.#rows)) {
+    const search = this.#search;
+    if (search) search.text = this.search.value;
+    for (const row of rows) row.element.hidden = search?.matches(row) === false;
+    this.#shown = search?.isOn ? this.list.querySelectorAll(":scope > :not([hidden])").length : this.#rows.size;
   }
 
   /** Render all rows again after agents were renamed. */
   redraw() {
-    for (const row of this.#rows.values()) row.redraw();
+    for (const row of this.#rows) row.redraw();
     this.filter();
   }
 
   /** Move the focus between rows by arrow keys, Home and End. @param {KeyboardEvent} event */
   moveFocus(event) {
-    const rows = [...this.list.querySelectorAll("summary")].filter((row) => row.checkVisibility());
-    moveFocus(event, rows);
+    moveFocus(
+      event,
+      [...this.list.querySelectorAll("summary")].filter((row) => row.checkVisibility()),
+    );
   }
 
   render() {
     const { outcomeType, agentId, status, from } = this.#choice.query;
+    const search = this.#rows.size && this.#search?.isOn ? this.#search : null;
+    this.#found.ariaBusy = String(Boolean(this.#loading)); // screen readers announce only the result
+    this.#found.textContent =
+      search?.result(this.#shown, this.#rows.size, this.#cursor ? this.#totals.listed : this.#rows.size) ?? "";
     this.list.ariaBusy = String(this.isDue);
     this.#none.hidden = this.#shown > 0;
     let none = "No outcome matches this filter.";
-    if (this.#found.textContent) none = "No match among the loaded outcomes.";
+    if (search) none = this.#cursor ? "No match so far." : "No outcome matches this search.";
     else if (this.isDue) none = this.#watcher.isPolling ? "Loading…" : "Not loaded yet.";
     else if (this.#cursor) none = "No match among the latest outcomes.";
     else if (from && !outcomeType && !agentId && !status) none = "No outcome happened in this period.";
     this.#none.textContent = none;
     this.#listed.textContent = this.#cursor ? "More outcomes exist than are listed here." : "";
     this.#more.hidden = !this.#cursor;
-    this.#more.textContent = this.#rows.size ? "Load more" : "Look further back";
-    if (this.#loading) this.#more.textContent = "Loading…";
+    const more = this.#rows.size ? "Load more" : "Look further back";
+    this.#more.textContent = search ? "Search further" : more;
+    if (this.#loading) this.#more.textContent = search ? "Searching…" : "Loading…";
     this.#more.ariaDisabled = String(Boolean(this.#loading));
   }
 }

@@ -111,6 +111,14 @@ export class Totals {
     return this.sums.scope !== this.#choice.scope;
   }
 
+  /** The number of outcomes in the list, also void and disputed ones; null if unknown. */
+  get listed() {
+    const summary = this.isOther ? null : this.sums.summary;
+    if (!summary) return null;
+    const { count, disputed, voided } = summary;
+    return this.#choice.query.status ? count : count + (disputed?.count ?? 0) + (voided?.count ?? 0);
+  }
+
   get #query() {
     return { ...this.#choice.query, timezone: Intl.DateTimeFormat().resolvedOptions().timeZone };
   }

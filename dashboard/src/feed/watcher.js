@@ -1,11 +1,11 @@
 import { asProblem } from "../shared/request.js";
+import { LARGEST_PAGE } from "./api.js";
 import { compare } from "./merge.js";
 
 /** @import {Problem} from "../shared/request.js" */
 /** @import {Api, Outcome, OutcomePage} from "./api.js" */
 /** @import {Seen} from "./merge.js" */
 
-const PAGE = 50; // the most the API returns at once
 const MOST_PAGES = 4; // if more is new, reading the list again is cheaper than catching up
 // An outcome's time is fixed before it is written, so an older outcome may become visible after a newer one. Each poll
 // therefore starts this long before the newest known outcome.
@@ -198,7 +198,7 @@ export class Watcher {
     const { id, created_at } = this.newest ?? {};
     if (!created_at) return false;
     const to = new Date(Date.parse(created_at) + 1).toISOString();
-    const { outcomes } = await this.#api.list({ from: created_at, to, limit: PAGE }, signal);
+    const { outcomes } = await this.#api.list({ from: created_at, to, limit: LARGEST_PAGE }, signal);
     return outcomes.some((outcome) => outcome.id === id);
   }
 
@@ -221,7 +221,10 @@ export class Watcher {
     /** @type {OutcomePage[]} */
     const pages = [];
     const most = this.#isBehind ? 1 : MOST_PAGES;
-    do pages.push(await this.#api.list({ from, cursor: pages.at(-1)?.next_cursor ?? null, limit: PAGE }, signal));
+    do
+      pages.push(
+        await this.#api.list({ from, cursor: pages.at(-1)?.next_cursor ?? null, limit: LARGEST_PAGE }, signal),
+      );
     while (pages.at(-1)?.next_cursor && pages.length < most);
     const found = pages.flatMap(({ outcomes }) => outcomes);
     const isComplete = newest ? found.some(({ id }) => id === newest.id) : !pages.at(-1)?.next_cursor;
