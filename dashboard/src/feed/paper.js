@@ -53,7 +53,7 @@ export function paper(statement, agentName) {
   /** @param {string} name @param {Totals} of */
   const row = (name, of) => [name, ...[of, of.confirmed, of.disputed, of.voided].map(sum)];
   const changes = adjustments.map((one) => row(otherMonth.format(new Date(one.from)), one.totals));
-  const tallies = ["Counted", "of it confirmed", "Disputed", "Void"];
+  const tallies = ["Counted", "of these confirmed", "Disputed", "Void"];
   return html(
     "article",
     { class: "sheet" },
