@@ -270,7 +270,10 @@ export class Rows {
     else if (this.#cursor) none = "No match among the latest outcomes.";
     else if (from && !outcomeType && !agentId && !status) none = "No outcome happened in this period.";
     this.#none.textContent = none;
-    this.#listed.textContent = this.#cursor ? "More outcomes exist than are listed here." : "";
+    const all = this.#totals.listed?.toLocaleString() ?? "many";
+    this.#listed.textContent = this.#cursor
+      ? `${this.#rows.size.toLocaleString()} of ${all} outcomes are listed here.`
+      : "";
     this.#more.hidden = !this.#cursor;
     const more = this.#rows.size ? "Load more" : "Look further back";
     this.#more.textContent = search ? "Search further" : more;
