@@ -65,7 +65,9 @@ def parser() -> Parser:
     command.add_argument("--claims", type=claims, default={}, metavar="JSON", help="of a token; null takes one out")
     command.set_defaults(command=session)
 
-    command = commands.add_parser("seed", help="record about a hundred outcomes of the last 75 days")
+    command = commands.add_parser(
+        "seed", help="record about a hundred outcomes of the last 75 days, and what the agents cost"
+    )
     command.add_argument("--user-id", type=user_id, default=42)
     command.set_defaults(command=seed)
 
@@ -140,7 +142,7 @@ def seed(options: argparse.Namespace) -> None:
         httpx.Client(base_url=state.url, headers=by_key, timeout=30) as api,
         httpx.Client(base_url=state.url, headers=by_session, timeout=30) as owner,
     ):
-        record_outcomes(api, None if "Corrections" in state.off else owner, options.user_id, options.data / SEEDED, now)
+        record_outcomes(api, owner, options.user_id, options.data / SEEDED, now, state.off)
 
 
 def reset(options: argparse.Namespace) -> None:

@@ -21,6 +21,11 @@ DAYS = 75
 RESUMABLE_DAYS = 30
 """The API stores idempotency keys only slightly longer, so an interrupted seeding does not continue after that."""
 
+DAYS_OF_COSTS = 30
+SOURCE = "openai"
+DAILY_COSTS = {3: 2.10, 7: 1.40, 11: 6.90, 19: 0.60, 23: 1.20, 31: 3.80, None: 0.50}
+"""What each agent costs on a working day, on average. None: what belongs to no agent."""
+
 MINUTE = 60_000  # milliseconds
 DAY = 24 * 60 * MINUTE
 DONE = "done"
@@ -60,13 +65,15 @@ TASKS = [
 type Fields = dict[str, Any]
 
 
-def seed(api: httpx.Client, owner: httpx.Client | None, user_id: int, seeded: Path, now: int) -> None:
-    """Record `outcomes` of the last DAYS for a user and then `corrections` of them, at most once for each user.
+def seed(
+    api: httpx.Client, owner: httpx.Client, user_id: int, seeded: Path, now: int, off: Collection[str] = ()
+) -> None:
+    """Record `outcomes` of the last DAYS for a user, `corrections` of them, and `costs`, at most once for each user.
 
     If seeding was interrupted, it continues with the same idempotency keys and times.
 
-    api: calls the API with its key. owner: calls the API with the user's session; None if Corrections is off.
-    seeded: the file of seeded users. now: milliseconds since 1970.
+    api: calls the API with its key. owner: calls the API with the user's session. seeded: the file of seeded users.
+    now: milliseconds since 1970. off: the capabilities that are off.
 
     Raises StackError if the API does not record an outcome, or if the file cannot be used.
     """
@@ -87,12 +94,15 @@ def seed(api: httpx.Client, owner: httpx.Client | None, user_id: int, seeded: Pa
                 ids.append(answer.headers["Outcome-Id"])
                 created += "Idempotent-Replayed" not in answer.headers
                 _show(number, len(planned))
-            for index, is_owners, correction in corrections([fields for _, fields in planned]) if owner else ():
+            fields_of_all = [fields for _, fields in planned]
+            for index, is_owners, correction in () if "Corrections" in off else corrections(fields_of_all):
                 path, key = f"/api/outcomes/{ids[index]}/corrections", f"seed-{correction['type']}"
-                if owner and is_owners:
+                if is_owners:
                     _post(owner, path, correction, key)
                 else:
                     _post(api, path, correction | {"userId": user_id}, key)
+            for date, lines in () if "Costs" in off else costs(begun):
+                _send(api, "PUT", f"/api/costs/{date}/{SOURCE}", json={"userId": user_id, "lines": lines})
             print(user_id, DONE, file=notes, flush=True)
     if created:
         print(f"User {user_id} now has {created} more outcomes of the last {DAYS} days.")
@@ -197,6 +207,17 @@ def corrections(recorded: list[Fields]) -> Iterator[tuple[int, bool, Fields]]:
     yield latest["content_published"], False, {"type": "void", "reason": "Published twice, and counted twice"}
     yield latest["negotiation_complete"], True, {"type": "confirm"}
     yield latest["task_complete"], True, {"type": "dispute", "reason": "Half of it was still open this morning."}
+
+
+def costs(now: int) -> Iterator[tuple[str, list[Fields]]]:
+    """Yield the costs of each of the last DAYS_OF_COSTS before today, and of one day again, because it was restated."""
+    chance = random.Random(7)  # noqa: S311 (nothing secret: the same costs each time)
+    for days_ago in [*range(DAYS_OF_COSTS, 0, -1), 2]:
+        day = now - days_ago * DAY
+        share = 0.5 if time.gmtime(day / 1000).tm_wday >= 5 else 1
+        spent = {agent: round(daily * share * chance.uniform(0.6, 1.4), 2) for agent, daily in DAILY_COSTS.items()}
+        lines = [{"agentId": agent, "costUsd": cost, "label": "gpt-5"} for agent, cost in spent.items()]
+        yield instants.text(day)[: len("2026-10-31")], lines
 
 
 class _Work:

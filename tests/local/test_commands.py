@@ -120,6 +120,10 @@ def test_seed_records_about_a_hundred_outcomes_of_75_days(stack: Stack) -> None:
         counted = sum(sums["count"] for sums in (summary, summary["disputed"], summary["voided"]))
         assert share * count <= counted <= count
         assert summary["value_usd"] > 10_000
+    month = {"from": f"{now - timedelta(days=30):%F}", "to": f"{now:%F}"}
+    spent = httpx.get(f"{stack.url}/api/costs", params=month, headers={"Cookie": stack.cookie(4242)}).json()
+    assert (spent["known_days"], spent["of_days"]) == (30, 30)
+    assert len(spent["by_agent"]) == 7
 
 
 def test_concurrent_seeds_of_a_user_record_once(stack: Stack) -> None:
