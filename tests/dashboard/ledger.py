@@ -43,13 +43,14 @@ class Ledger:
         *,
         user_id: int | None = None,
         created_at: datetime | None = None,
+        occurred_at: datetime | None = None,
         outcome_type: str = "task_complete",
         agent_id: int | None = None,
         value_usd: Decimal | int | None = None,
         description: str | None = None,
         metadata: dict[str, object] | None = None,
-    ) -> None:
-        """Record an outcome through the API, or, with created_at, directly into the table."""
+    ) -> str:
+        """Record an outcome through the API, or, with created_at, directly into the table. Return its id."""
         fields = {
             "outcomeType": outcome_type,
             "title": title,
@@ -58,15 +59,27 @@ class Ledger:
             "valueUsd": value_usd,
             "description": description,
             "metadata": metadata,
+            "occurredAt": occurred_at and occurred_at.isoformat(),
         }
         if created_at is not None:
-            self._put(fields, round(created_at.timestamp() * 1000))
-            return
+            return self._put(fields, round(created_at.timestamp() * 1000))
         body = simplejson.dumps(fields, use_decimal=True)
         headers = {"Authorization": f"Bearer {self.key}"}
-        httpx.post(f"{self.url}/api/outcomes", content=body, headers=headers).raise_for_status()
+        answer = httpx.post(f"{self.url}/api/outcomes", content=body, headers=headers).raise_for_status()
+        return answer.headers["outcome-id"]
 
-    def _put(self, fields: dict[str, object], milliseconds: int) -> None:
+    def correct(self, id_: str, verb: str) -> None:
+        """Confirm or dispute an outcome as its owner, or void it with the platform's key."""
+        correction: dict[str, object] = {"type": verb, "reason": "As arranged"}
+        if verb == "void":
+            headers = {"Authorization": f"Bearer {self.key}"}
+            correction["userId"] = self.viewer
+        else:
+            headers = {"Cookie": self._stack.cookie(self.viewer)}
+        url = f"{self.url}/api/outcomes/{id_}/corrections"
+        httpx.post(url, json=correction, headers=headers).raise_for_status()
+
+    def _put(self, fields: dict[str, object], milliseconds: int) -> str:
         body = simplejson.dumps(fields, use_decimal=True)
         read = simplejson.loads(body, parse_int=Decimal, parse_float=Decimal)
-        self._store.add(NewOutcome.parse(read, session_user=None), "key", milliseconds=milliseconds)
+        return self._store.add(NewOutcome.parse(read, session_user=None), "key", milliseconds=milliseconds)

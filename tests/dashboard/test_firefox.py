@@ -11,14 +11,21 @@ import subprocess
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
+from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse
+from outcomes.ledger.store import OutcomeStore
 
+from local.stack import DEMO_USER
+from tests.dashboard.ledger import Ledger
+from tests.dashboard.test_same_outcomes import LOOK, SAVE, SELECTIONS, Outcome, assert_file, listed, record, seen, sums
 from tests.local.stacks import Stack
 
+LONG_AGO = datetime(2019, 4, 15, 16, tzinfo=UTC)  # no other test sees outcomes of this time
 DIGITS = "123456789012345.12345678901234567890123"
 FEED, KEYS = (f"document.querySelector('{name}').shadowRoot" for name in ("value-delivered", "outcome-keys"))
 GAP = """(([feed, keys]) => Math.round(keys.top - feed.bottom))(['value-delivered', 'outcome-keys'].map((name) =>
@@ -116,7 +123,24 @@ class Firefox:
                 return dict(message["result"])
 
 
-def test_the_elements_work_in_firefox(stack: Stack, tmp_path: Path, axe: str) -> None:
+async def assert_same_outcomes(firefox: Firefox, recorded: list[Outcome]) -> None:
+    """Check that headline, list and file have the same outcomes, in periods of long ago."""
+    zone = ZoneInfo(await firefox.run("Intl.DateTimeFormat().resolvedOptions().timeZone"))
+    today = LONG_AGO.astimezone(zone).date()
+    for selection in (SELECTIONS[1], SELECTIONS[-1]):
+        rows = listed(recorded, selection, LONG_AGO, zone)
+        await firefox.run(f"location.hash = {json.dumps(selection.fragment(today, as_range=True))}")
+        for _ in range(200):
+            if seen(await firefox.run(LOOK)) == (*sums(rows, selection.status), rows):
+                break
+            await asyncio.sleep(0.05)
+        assert seen(await firefox.run(LOOK)) == (*sums(rows, selection.status), rows)
+        assert_file(await firefox.run(SAVE), selection, today, rows)
+
+
+def test_the_elements_work_in_firefox(stack: Stack, store: OutcomeStore, tmp_path: Path, axe: str) -> None:
+    recorded = record(Ledger(stack, store, DEMO_USER), LONG_AGO)
+
     async def look() -> None:
         async with Firefox.running(tmp_path) as firefox:
             await firefox.open(stack.url)  # the start page signs the viewer in
@@ -131,6 +155,7 @@ def test_the_elements_work_in_firefox(stack: Stack, tmp_path: Path, axe: str) ->
             await firefox.run(f"{FEED}.querySelector('.feed > .rows summary').click()")
             await firefox.until(f"{FEED}.querySelector('.past li') !== null")
             assert "#period=365" in await firefox.run("location.href")
+            await assert_same_outcomes(firefox, recorded)
             await firefox.run(f"{KEYS}.querySelector('header button').click()")
             await firefox.until(f"{KEYS}.querySelector('form input') !== null")
             await firefox.run(f"{KEYS}.querySelector('form input').value = 'Made in Firefox'")
