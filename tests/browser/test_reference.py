@@ -12,7 +12,7 @@ from tests.browser.conftest import Platform
 from tests.browsers import SECONDS
 
 OPENAPI = Path(__file__).parents[2] / "openapi.yaml"
-METHODS = {"get", "post", "delete"}
+METHODS = {"get", "post", "put", "delete"}
 
 
 def test_the_reference_shows_each_call_and_tries_one(browser: Browser, platform: Platform) -> None:
