@@ -169,7 +169,7 @@ def test_a_list_that_is_not_complete_says_why(open_feed: Open, page: Page, recor
 
 
 FAILURES: list[tuple[str, dict[str, Any], str]] = [
-    ("Download", {"status": 404, "json": {"error": "Not found"}}, "Not downloaded. It does not exist any more."),
+    ("Download", {"status": 404, "json": {"error": "Not found"}}, "Not downloaded. The server answered 404."),
     ("Download", {"body": '{"root":"of another user"}'}, "Not downloaded. Another user has signed in."),
     ("Download the entries", {"body": "{}\n{}\n"}, "Not downloaded. The file was not complete."),
     ("Print", {"status": 500, "json": {"error": "No"}}, "Not printed. The server answered 500."),

@@ -13,7 +13,7 @@ import { midnight } from "./period.js";
 /** @typedef {{toggle: () => unknown, close: () => void}} Work starts or stops with each click on its button. toggle may throw a Problem */
 
 /** @type {Record<"Download" | "Print" | "Statements", string>} What is said if a button's work fails */
-const FAILED = { Download: "Not downloaded.", Print: "Not printed.", Statements: "" };
+const FAILED = { Download: "Not downloaded.", Print: "Not printed.", Statements: "Not listed." };
 
 /** The buttons that save or print the selected outcomes, and list statements. What they do is in the second file. */
 export class Documents {

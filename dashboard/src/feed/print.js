@@ -15,29 +15,38 @@ import { retry } from "./parts.js";
 /** @param {string} instant */
 const day = (instant) => localDay.format(new Date(instant));
 
-/** Render all outcomes of a selection, and the sum of those that count. @param {Outcome[]} found @param {(id: number | null) => string} agentName */
-function ledger(found, agentName) {
+/**
+ * Render all outcomes of a selection, and the sum of those that count. If a status is selected, all of them do.
+ * @param {Outcome[]} found
+ * @param {DocumentContext} context
+ */
+function ledger(found, { choice, agent }) {
+  const isOfStatus = Boolean(choice.query.status);
   /** @type {Exact} */
   let sum = 0;
   let count = 0;
   const rows = found.map(({ title, outcome_type, agent_id, status, value_usd, created_at, occurred_at }) => {
     const happened = day(occurred_at ?? created_at);
     const recorded = day(created_at);
-    const isCounted = status !== "disputed" && status !== "void";
+    const isCounted = isOfStatus || (status !== "disputed" && status !== "void");
     if (isCounted) count += 1;
     if (isCounted && value_usd !== null) sum = minus(sum, minus(0, value_usd));
     return [
       happened,
       html("span", { dir: "auto" }, title),
       inWords(outcome_type),
-      agentName(agent_id),
+      agent(agent_id),
       status && status !== "recorded" ? inWords(status) : "",
       recorded === happened ? "" : recorded,
       amount(value_usd),
     ];
   });
   const titles = ["Happened", "Outcome", "Type", "Agent", "Status", "Recorded", "Value"];
-  const total = html("p", { class: "sum" }, `${outcomes(count)} count: ${cents.format(decimal(sum))}`);
+  const total = html(
+    "p",
+    { class: "sum" },
+    `${outcomes(count)}${isOfStatus ? "" : " count"}: ${cents.format(decimal(sum))}`,
+  );
   return html("div", { class: "ledger" }, html("h3", {}, outcomes(found.length)), table(titles, rows), total);
 }
 
@@ -63,7 +72,7 @@ async function load({ api, choice, totals }, bar, signal) {
       signal,
     );
     found.push(...page.outcomes);
-    if (found.some(({ user_id }) => user_id !== found[0].user_id))
+    if (page.outcomes.some(({ user_id }) => user_id !== found[0].user_id))
       throw new Problem("error", "Another user has signed in.");
     if (scope !== choice.scope) throw new Problem("error", "The selection has changed.");
     cursor = page.next_cursor ?? null;
@@ -81,7 +90,7 @@ async function load({ api, choice, totals }, bar, signal) {
  * @param {AbortSignal} signal
  */
 export async function printAll(opener, context, bar, signal) {
-  const all = ledger(await load(context, bar, signal), context.agent);
+  const all = ledger(await load(context, bar, signal), context);
   opener.closest(".feed")?.append(all);
   addEventListener("afterprint", () => all.remove(), { once: true });
   print();

@@ -9,6 +9,7 @@ import { pause, readEach, save } from "./parts.js";
 /** @typedef {{id: string, period: string, timezone: string, size: number, root: string}} Listed statement */
 
 const SETTLED_MS = 600_000; // as in the API: a month can be requested from ten minutes after its end
+const LONGEST_PAUSE = 15; // seconds between requests while a history is added up
 const MONTH = /^\d{4}-\d\d$/;
 
 /** Return the last month that is over in a time zone, like 2026-10. @param {string} timeZone */
@@ -24,8 +25,7 @@ function lastMonth(timeZone) {
 /** Explain to the owner why a statement could not be read. @param {Problem} problem @returns {string} */
 function refusal({ kind, status, message }) {
   if (kind === "offline") return "You are offline.";
-  if (status === 403) return "This session may not read statements.";
-  return status === 404 ? "It does not exist any more." : message;
+  return status === 403 ? "This session may not read statements." : message;
 }
 
 /** The signed statements of all months that are over, each to download and to print. */
@@ -136,12 +136,13 @@ export class Statements {
   }
 
   /**
-   * Have the statement of the last month made, and with it all before it.
+   * Have the statement of the last month made, and with it all before it: the list then begins with the first outcome,
+   * which only the API knows.
    * @param {AbortSignal} signal
    * @returns {Promise<string>} why there is none yet, or an empty text
    */
   async #make(signal) {
-    for (;;) {
+    for (let tries = 1; ; tries += 1) {
       const timezone = this.#timezone;
       const period = lastMonth(timezone);
       try {
@@ -157,7 +158,7 @@ export class Statements {
         } else if (reason !== "Still adding up") throw error;
         else {
           announce(this.#status, "Adding up your history, once…");
-          await pause(retryAfter || 1, signal);
+          await pause(Math.max(retryAfter, Math.min(tries, LONGEST_PAUSE)), signal);
         }
       }
     }
