@@ -62,6 +62,10 @@ const { outputFiles } = await build({
 });
 // terser's output is 2 % smaller than that of esbuild, when compressed.
 for (const { path, text } of outputFiles) {
-  const { code } = await minify(text, { module: true, compress: { passes: 3 }, format: { preamble: BANNER } });
+  const { code } = await minify(text, {
+    module: true,
+    compress: { passes: 3, inline: 1, pure_getters: true },
+    format: { preamble: BANNER },
+  });
   await writeFile(path, `${code}\n`);
 }

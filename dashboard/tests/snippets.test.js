@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
-import { baseOf, snippets } from "../src/keys/snippets.js";
+import { snippets } from "../src/keys/snippets.js";
+import { baseOf } from "../src/shared/curl.js";
 
 const URL_ = "https://api.example.com";
 const MCP_URL = `${URL_}/mcp`;

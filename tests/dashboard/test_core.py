@@ -38,7 +38,7 @@ def test_the_feed_of_a_core_deployment_is_a_list(
     page.get_by_label("Filter by type").select_option("Deal closed")
     expect(rows(page).first).to_contain_text("Deal closed")
     take_picture("core")
-    assert find_faults("value-delivered", "outcome-keys") == []
+    assert find_faults("value-delivered", "#keys") == []
     hide_tab(page)
     with page.expect_response(re.compile("/api/outcomes[?]")):
         show_tab(page)
@@ -150,8 +150,20 @@ def test_the_feed_does_not_wait_for_totals_that_are_switched_off(
     # The summary still answers "Still adding up" after Totals is switched off.
     page.route("**/summary**", reply(503, json={"error": "Still adding up"}))
     open_feed(fast_timers=True, refresh=60)
-    expect(page.get_by_text("Still adding up\u2026")).to_be_visible()
+    expect(page.get_by_text("Adding up your history, once…")).to_be_visible()
     recorded.capabilities = "export"
     expect(page.locator(SUMMARY)).to_be_hidden()
     asked = page.evaluate("waits.length")
     assert waits(page, asked + 3)[-2:] == [60_000] * 2
+
+
+@pytest.mark.at_noon
+def test_totals_that_a_server_without_capabilities_lacks_are_hidden(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    recorded.has("Closed Acme")
+    recorded.instead("GET", "/summary", 404, json={"error": "Not found"})
+    open_feed()
+    expect(rows(page)).to_have_count(1)
+    expect(page.locator(SUMMARY)).to_be_hidden()
+    expect(page.locator(".card")).to_have_attribute("data-banner", "")

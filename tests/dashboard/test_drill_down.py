@@ -98,6 +98,35 @@ def test_statuses_below_the_headline_are_filters(open_feed: Open, page: Page, re
         assert {name: query.get(name) for name in ("status", "agentId")} == {"status": ["void"], "agentId": ["none"]}
 
 
+def test_a_list_without_outcomes_offers_what_has_some(open_feed: Open, page: Page, ledger: Ledger) -> None:
+    ledger.record("Work", created_at=ago(days=60), value_usd=5)
+    open_feed(period=7)
+    way_out = page.locator(".way-out").get_by_role("button")
+    way_out.click()
+    assert_shows(page, "$5.00", ["Work"])
+    expect(page.locator(".summary > .caption")).to_have_text("1 outcome, Feb 1 \u2013 28, 2026")
+    expect(page.get_by_role("button", name="Custom")).to_be_focused()
+    expect(way_out).to_be_hidden()
+    page.get_by_label("Filter by status").select_option("Void")
+    expect(way_out).to_have_text("Clear filters")
+    way_out.press("Enter")
+    assert_shows(page, "$5.00", ["Work"])
+    expect(page.get_by_label("Filter by type")).to_be_focused()
+
+
+def test_a_viewer_without_outcomes_sees_how_to_record_one(open_feed: Open, page: Page, ledger: Ledger) -> None:
+    open_feed(refresh=1, keys_url="#keys")
+    expect(page.get_by_role("link", name="a key")).to_have_attribute("href", "#keys")
+    call = page.get_by_label("A call that records an outcome")
+    expect(call).to_have_value(
+        f"curl '{ledger.url}/api/outcomes' \\\n  -H 'Authorization: Bearer oc_...' \\\n"
+        """  -d '{"outcomeType":"negotiation_complete","title":"First outcome"}'"""
+    )
+    ledger.record("First outcome", created_at=ago(minutes=1))
+    expect(page.locator(".rows strong")).to_have_text(["First outcome"])
+    expect(call).to_be_hidden()
+
+
 def test_the_keyboard_is_enough_to_dispute_an_outcome_and_download_it(feed: Page) -> None:
     def focus(control: Locator, key: str = "Tab") -> None:
         for _ in range(MOST_STOPS):

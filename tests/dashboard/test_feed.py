@@ -123,6 +123,7 @@ def test_a_bar_of_a_long_period_is_a_week_or_a_month(open_feed: Open, ledger: Le
         expect(page.locator(".plot rect")).to_have_count(bars)
         expect(page.get_by_role("img", name=f"Value per {of} over")).to_be_visible()
         expect(page.get_by_text(figures)).to_be_visible()
+        page.locator(".daily").evaluate("details => { details.open = true }")
         expect(page.locator("table tbody tr").filter(has_text="$5.00")).to_have_text(row)
         expect(page.locator(".dates span").first).to_have_text(axis)
 
@@ -614,6 +615,7 @@ def test_outcomes_are_added_while_totals_are_fresh_and_a_correction_asks_again_b
     expect(page.locator(".total")).to_have_text("$1,200.75")
     expect(caption).to_have_text("2 outcomes in the last 30 days")
     expect(page.locator(".split .name")).to_have_text(["Deal closed", "Agent 7", "Agent 8"])
+    page.get_by_text("Daily figures").click()
     expect(page.locator(".daily tbody tr").first.locator("td")).to_have_text(["2", "$1,200.75"])
     assert len(read) == 1
     for asked in (2, 2):

@@ -74,6 +74,17 @@ def error(scene: Scene) -> None:
     scene.open_feed()
 
 
+def switched_off(scene: Scene) -> None:
+    answer(scene.page, 404, **{"No-Such-Route": "true"})
+    scene.open_feed()
+
+
+def adding_up(scene: Scene) -> None:
+    scene.ledger.record("Work")
+    scene.page.route(SUMMARY, lambda route: route.fulfill(status=503, json={"error": "Still adding up"}))
+    scene.open_feed()
+
+
 def unset(scene: Scene) -> None:
     scene.open_feed(endpoint_later=True)
 
@@ -112,17 +123,26 @@ def nothing_found(scene: Scene) -> None:
     scene.page.get_by_label("Filter by type").select_option("Deal closed")
 
 
+def nothing_in_period(scene: Scene) -> None:
+    scene.ledger.record("Work", created_at=datetime.now(UTC) - timedelta(days=99))
+    scene.open_feed(period=7)
+    expect(scene.page.locator(".way-out button")).to_have_text(re.compile(r"Show \w+ \d+ \(1 outcome\)"))
+
+
 STATES: list[tuple[Callable[[Scene], None], str]] = [
     (loading, "Loading what your agents delivered"),
     (empty, "Nothing delivered yet"),
     (signed_out, "You are signed out"),
     (offline, "You are offline"),
     (error, "The feed could not be loaded"),
+    (switched_off, "It is switched off here, or its address is wrong."),
+    (adding_up, "Adding up your history, once…"),
     (unset, "No endpoint"),
     (ready, "From first mail to signature without a call."),
     (out_of_date, "This may be out of date"),
     (all_at_once, "Linked outcome"),
     (nothing_found, "No outcome matches this filter."),
+    (nothing_in_period, "No outcome happened in this period."),
 ]
 
 
@@ -134,7 +154,7 @@ def test_each_state_has_a_message_and_axe_finds_no_violation(
     arrange(scene)
     expect(page.get_by_text(words)).to_be_visible()
     for _, others in STATES:
-        if others != words and arrange not in (out_of_date, nothing_found):
+        if others != words and arrange not in (out_of_date, nothing_found, switched_off):
             expect(page.get_by_text(others)).to_be_visible(visible=False)
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)
@@ -342,17 +362,17 @@ def test_the_feed_waits_for_totals_that_are_still_being_added_up(open_feed: Open
             page.wait_for_timeout(10)
         headers = {"Retry-After": "1"}
         asked[-1].fulfill(status=503, json={"error": "Still adding up"}, headers=headers)
-        expect(page.get_by_role("status").filter(has_text="Still adding up\u2026")).to_be_visible()
+        expect(page.get_by_role("status").filter(has_text="Adding up your history, once…")).to_be_visible()
         # The banner for errors is not shown while totals are slow.
         expect(page.locator(".card")).to_have_attribute("data-banner", "")
         assert waits(page, number) == [1000] * number
     while len(asked) < 3:
         page.wait_for_timeout(10)
     expect(page.locator(".rows strong")).to_have_text(["Work"])
-    expect(page.get_by_text("Still adding up\u2026")).to_be_visible()
+    expect(page.get_by_text("Adding up your history")).to_be_visible()
     asked[-1].continue_()
     expect(page.locator(".total")).to_have_text("$3.00")
-    expect(page.get_by_text("Still adding up\u2026")).to_have_count(0)
+    expect(page.get_by_text("Adding up your history")).to_have_count(0)
     assert waits(page, 3)[2] == 60_000
 
 

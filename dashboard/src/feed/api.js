@@ -88,13 +88,14 @@ export class Api {
   #endpoint;
   /** @type {string | null} header of the last list; servers without it have everything */
   #capabilities = null;
+  #lacks = ["statements"]; // and what a server without this header answered 404
 
   /**
    * Whether a capability is on. Servers that do not name theirs have all but statements.
    * @param {"totals" | "corrections" | "export" | "agentkeys" | "statements"} capability
    */
   has(capability) {
-    return this.#capabilities?.includes(capability) ?? capability !== "statements";
+    return this.#capabilities?.includes(capability) ?? !this.#lacks.includes(capability);
   }
 
   /**
@@ -134,13 +135,14 @@ export class Api {
 
   /**
    * @param {Record<string, string | null>} query
-   * @param {AbortSignal} signal
+   * @param {AbortSignal} [signal]
    * @returns {Promise<[Summary, number]>} the summary, and for how many seconds it is fresh; older servers do not tell
    */
   async summary(query, signal) {
     const url = (/** @type {string | null} */ timezone) =>
       this.url("/summary", { include: "recent", ...query, timezone });
     const { body, headers } = await answer(url(query.timezone), signal).catch((problem) => {
+      if (problem.status === 404) this.#lacks.push("totals");
       // A browser may know a time zone that the server does not.
       if (problem.reason !== "Invalid timezone") throw problem;
       return answer(url("UTC"), signal);

@@ -1,8 +1,7 @@
 import { button, html, moveFocus, svg } from "../shared/dom.js";
 import { decimal } from "../shared/numbers.js";
-import { inWords } from "../shared/words.js";
 import { axisTicks } from "./axis.js";
-import { amount, cents, compact, dayAndMonth, fullDay, isoDay, monthAndYear, outcomes, whole } from "./format.js";
+import { cents, compact, dayAndMonth, fullDay, isoDay, monthAndYear, outcomes } from "./format.js";
 import { barPeriod, midnight } from "./period.js";
 
 /** @import {Day, Summary} from "./api.js" */
@@ -148,16 +147,6 @@ export function chart(byDay, unit, choice) {
   const scale = html("div", { class: "scale", "aria-hidden": "true" }, ...prices);
   const dates = html("div", { class: "dates", "aria-hidden": "true" }, ...days);
   return html("figure", { class: "chart" }, scale, plot, dates);
-}
-
-/** @param {Day[]} byDay @param {Unit} unit */
-export function figures(byDay, unit) {
-  const titles = [inWords(unit.name), "Outcomes", "Value"].map((title) => html("th", { scope: "col" }, title));
-  const rows = byDay.toReversed().map((day) => {
-    const start = html("th", { scope: "row" }, unit.long.format(dayOf(day)));
-    return html("tr", {}, start, html("td", {}, whole.format(day.count)), html("td", {}, amount(day.value_usd)));
-  });
-  return html("table", {}, html("thead", {}, html("tr", {}, ...titles)), html("tbody", {}, ...rows));
 }
 
 /** Return the bars of a summary and their unit. @param {Summary} summary @returns {[Unit, Day[]]} */

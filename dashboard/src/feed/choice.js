@@ -1,10 +1,9 @@
 import { button, html } from "../shared/dom.js";
 import { inWords } from "../shared/words.js";
 import { ask, STATUSES } from "./api.js";
-import { loadMore } from "./load.js";
+import { Later } from "./later.js";
 import { PERIODS, span } from "./period.js";
 
-/** @import {Problem} from "../shared/request.js" */
 /** @import {Api, Type} from "./api.js" */
 /** @import {Filter} from "./merge.js" */
 
@@ -50,9 +49,17 @@ export class Choice {
   /** @type {string[]} the periods whose bars led to this one */
   #trail = [];
   #presets = [...PERIODS].map(([period, words]) => button(words, () => this.#choose(period), { value: period }));
-  #custom = button("Custom", () => void this.#askRange(), { "aria-expanded": "false" });
+  #custom = button("Custom", () => this.#askRange(), { "aria-expanded": "false" });
   #periods = html("div", { class: "periods", role: "group", "aria-label": "Period" }, ...this.#presets, this.#custom);
-  #range = html("div", { class: "range", hidden: true });
+  #range = new Later("range", (more, element) => {
+    const choose = (/** @type {string} */ period) => this.#choose(period);
+    return new more.RangeForm(
+      element,
+      () => this.span,
+      choose,
+      () => this.#closeRange(),
+    );
+  });
   /** Add options for the deployment's types, in the deployment's order, before types that only occur in outcomes. */
   #readTypes = async () => {
     if (this.#types) return;
@@ -93,7 +100,7 @@ export class Choice {
   #back = button("", () => this.#goBack());
   elements = [
     this.#periods,
-    this.#range,
+    this.#range.element,
     html("div", { class: "filters" }, ...Object.values(this.#filters), this.#clear, this.#back),
   ];
   /** @type {Promise<unknown> | null} */
@@ -144,6 +151,10 @@ export class Choice {
     return Object.values(this.#filters).flatMap(({ value, selectedOptions: [{ text }] }) => (value ? [text] : []));
   }
 
+  get isFiltered() {
+    return this.words.length > 0;
+  }
+
   /** The selection as parameters of the page's address. */
   get state() {
     const { period, ...filters } = this.#selected;
@@ -192,6 +203,12 @@ export class Choice {
     this.#changed();
   }
 
+  /** Select a period and move the focus to its button. @param {string} period */
+  show(period) {
+    this.#choose(period);
+    this.#focus();
+  }
+
   /** Whether the period is these days. @param {string} period */
   isPeriod(period) {
     return this.#period === period;
@@ -204,7 +221,13 @@ export class Choice {
   }
 
   #goBack() {
+    const hadFocus = this.#back.matches(":focus");
     this.#choose(this.#trail.at(-1) ?? this.#pagePeriod, this.#trail.slice(0, -1));
+    if (hadFocus && this.#back.hidden) this.#focus();
+  }
+
+  #focus() {
+    /** @type {HTMLElement | null} */ (this.#periods.querySelector("[aria-pressed=true]"))?.focus();
   }
 
   /** Add options for a type, an agent or both. @param {{outcome_type?: string, agent_id?: number | null}} part */
@@ -229,7 +252,7 @@ export class Choice {
     for (const one of this.#presets) one.ariaPressed = String(one.value === this.#period);
     this.#custom.ariaPressed = String(!PERIODS.has(this.#period));
     this.#status.hidden = !this.#api.has("corrections");
-    this.#clear.hidden = !this.words.length;
+    this.#clear.hidden = !this.isFiltered;
     const before = span(this.#trail.at(-1) ?? "");
     this.#back.hidden = !before;
     if (before) this.#back.textContent = `Back to ${before.name}`;
@@ -240,35 +263,22 @@ export class Choice {
     this.#period = period;
     this.#trail = trail;
     this.#closeRange();
-    if (this.#back.matches(":focus") && !trail.length) this.#custom.focus();
     this.#changed();
   }
 
   /** Open the form for a range of days, with the current period filled in. */
-  async #askRange() {
-    if (!this.#range.hidden) return this.#closeRange();
-    this.#range.replaceChildren();
-    this.#range.hidden = false;
+  #askRange() {
+    const { hidden } = this.#range.element;
+    if (!hidden) return this.#closeRange();
     this.#custom.ariaExpanded = "true";
-    try {
-      const { RangeForm } = await loadMore(this.#range);
-      const form = new RangeForm(
-        this.span,
-        (period) => this.#choose(period),
-        () => this.#closeRange(),
-      );
-      this.#range.replaceChildren(form.element);
-      form.focus();
-    } catch (problem) {
-      const { message } = /** @type {Problem} */ (problem);
-      this.#range.replaceChildren(html("p", { class: "fault", role: "alert" }, message));
-    }
+    void this.#range.render(true);
   }
 
   #closeRange() {
-    if (this.#range.hidden) return;
-    const hadFocus = this.#range.matches(":focus-within");
-    this.#range.hidden = true;
+    const { element } = this.#range;
+    if (element.hidden) return;
+    const hadFocus = element.matches(":focus-within");
+    element.hidden = true;
     this.#custom.ariaExpanded = "false";
     if (hadFocus) this.#custom.focus();
   }

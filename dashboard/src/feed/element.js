@@ -5,8 +5,7 @@
 
 import BASE from "../shared/styles.css";
 import STYLES from "./styles.css";
-// Styles come first, because gzip only looks back 32 kB, and scripts have more in common with each other than with
-// styles.
+// Styles come first: gzip only looks back 32 kB, and scripts have more in common with each other.
 
 import { AgentNames } from "../shared/agents.js";
 import { attachShadow, define, html, reapply, styleSheet, unseen } from "../shared/dom.js";
@@ -18,11 +17,12 @@ import { refreshTimes } from "./changes.js";
 import { Choice } from "./choice.js";
 import { Documents } from "./documents.js";
 import { whole } from "./format.js";
+import { Later } from "./later.js";
 import { LinkedOutcome } from "./linked.js";
 import { Rows } from "./rows.js";
 import { Totals } from "./totals.js";
 import { Watcher } from "./watcher.js";
-import { DELIVERED, WORDS } from "./words.js";
+import { DELIVERED, wordsOf } from "./words.js";
 
 /** @import {ViewState} from "../shared/request.js" */
 /** @import {Outcome} from "./api.js" */
@@ -42,6 +42,8 @@ class ValueDelivered extends HTMLElement {
     "url-state",
     "cost-endpoint",
     "owner",
+    "api-url",
+    "keys-url",
   ];
 
   /** @type {AbortController | null} aborted when the element leaves the page */
@@ -105,6 +107,7 @@ class ValueDelivered extends HTMLElement {
 
   #heading = html("h2", { id: "heading", tabindex: -1 }, "Value Delivered");
   #notice = new Notice(DELIVERED, this.#heading, () => void this.#watcher.poll());
+  #how = new Later("how", (more, element) => new more.HowToRecord(element, this.#api, this));
   #latest = html("h3", { id: "latest" });
   #live = unseen("", { role: "status" });
   #card = html(
@@ -114,6 +117,7 @@ class ValueDelivered extends HTMLElement {
     this.#documents.paper,
     html("div", { class: "skeleton", "aria-hidden": "true" }, ...Array.from({ length: 5 }, () => html("i", {}))),
     this.#notice.element,
+    this.#how.element,
     html(
       "div",
       { class: "body" },
@@ -276,8 +280,7 @@ class ValueDelivered extends HTMLElement {
     // Keep showing a feed that was loaded before; show the error as a banner.
     const banner = state === "ready" || state === "empty" ? problem?.kind : undefined;
     const noticed = banner ?? (state === "ready" ? null : state);
-    this.#card.dataset.state = state;
-    this.#card.dataset.banner = banner ?? "";
+    Object.assign(this.#card.dataset, { state, banner: banner ?? "" });
     this.#card.ariaBusy = String(state === "loading");
 
     const { isLast, name } = this.#choice.span;
@@ -287,10 +290,8 @@ class ValueDelivered extends HTMLElement {
     this.#totals.render(isPolling);
     this.#rows.render();
 
-    let [title, text] = WORDS[noticed ?? "loading"];
-    if (problem?.message) text = `${problem.message} ${text}`;
-    if (banner === "error") title = "This may be out of date";
-    this.#notice.show(noticed, [title, text], this.getAttribute("sign-in-url"));
+    void this.#how.render(state === "empty");
+    this.#notice.show(noticed, wordsOf(noticed ?? "loading", problem, banner), this.getAttribute("sign-in-url"));
   }
 }
 

@@ -1,14 +1,18 @@
-// The feed's second file: what a viewer needs only after a click, with its styles.
+// The feed's second file: what a viewer needs only after a click or in rare states, with its styles.
+import COPYABLE from "../shared/copyable.css";
 import { styleSheet } from "../shared/dom.js";
 import STYLES from "./more.css";
 import PAPER from "./paper.css";
 import STATEMENTS from "./statements.css";
 
+export { Figures } from "./figures.js";
 export { History } from "./history.js";
+export { HowToRecord } from "./how.js";
 export { RangeForm } from "./range.js";
 export { readLinked } from "./read-linked.js";
 export { Search } from "./search.js";
 export { Verdict } from "./verdict.js";
+export { WayOut } from "./way-out.js";
 export { works } from "./works.js";
 export const build = BUILD;
-export const sheet = styleSheet(STYLES + STATEMENTS + PAPER);
+export const sheet = styleSheet(COPYABLE + STYLES + STATEMENTS + PAPER);

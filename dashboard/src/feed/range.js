@@ -7,7 +7,7 @@ export class RangeForm {
   #first = html("input", { type: "date", required: true });
   #last = html("input", { type: "date", required: true });
   #fault = html("p", { class: "fault", role: "alert" });
-  element = html(
+  #form = html(
     "form",
     {
       novalidate: true,
@@ -21,20 +21,27 @@ export class RangeForm {
   );
 
   /**
-   * @param {{from: Date, to: Date}} days filled in
+   * @param {Element} element
+   * @param {() => {from: Date, to: Date}} days returns the current period
    * @param {(period: string) => void} choose
    * @param {() => void} close
    */
-  constructor({ from, to }, choose, close) {
+  constructor(element, days, choose, close) {
+    this.#days = days;
     this.#choose = choose;
     this.#close = close;
-    this.#first.value = isoDay.format(from);
-    this.#last.value = isoDay.format(midnight(-1, to));
+    element.append(this.#form);
   }
+  #days;
   #choose;
   #close;
 
-  focus() {
+  /** Fill in the current period. */
+  render() {
+    const { from, to } = this.#days();
+    this.#first.value = isoDay.format(from);
+    this.#last.value = isoDay.format(midnight(-1, to));
+    this.#fault.textContent = "";
     this.#first.focus();
   }
 

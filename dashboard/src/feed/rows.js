@@ -1,5 +1,6 @@
 import { button, html, moveFocus } from "../shared/dom.js";
 import { LARGEST_PAGE, PAGE } from "./api.js";
+import { Later } from "./later.js";
 import { loadMore } from "./load.js";
 import { orderOf, passes } from "./merge.js";
 import { OrderedRows } from "./ordered.js";
@@ -33,8 +34,9 @@ export class Rows {
   #found = html("p", { class: "help", role: "status" });
   #listed = html("p", { class: "paper help" });
   #none = html("p", { class: "caption none-found" });
+  #wayOut = new Later("way-out", (more, element) => new more.WayOut(element, this.#api, this.#choice));
   #more = button("", () => this.#loadMore(), { class: "more" });
-  elements = [this.#found, this.list, this.#listed, this.#none, this.#more];
+  elements = [this.#found, this.list, this.#listed, this.#none, this.#wayOut.element, this.#more];
 
   /**
    * @param {Api} api
@@ -257,18 +259,18 @@ export class Rows {
   }
 
   render() {
-    const { outcomeType, agentId, status, from } = this.#choice.query;
     const search = this.#rows.size && this.#search?.isOn ? this.#search : null;
     this.#found.ariaBusy = String(Boolean(this.#loading)); // screen readers announce only the result
     this.#found.textContent =
       search?.result(this.#shown, this.#rows.size, this.#cursor ? this.#totals.listed : this.#rows.size) ?? "";
     this.list.ariaBusy = String(this.isDue);
     this.#none.hidden = this.#shown > 0;
+    void this.#wayOut.render(!this.#shown && !search && !this.isDue && !this.#cursor);
     let none = "No outcome matches this filter.";
     if (search) none = this.#cursor ? "No match so far." : "No outcome matches this search.";
     else if (this.isDue) none = this.#watcher.isPolling ? "Loading…" : "Not loaded yet.";
     else if (this.#cursor) none = "No match among the latest outcomes.";
-    else if (from && !outcomeType && !agentId && !status) none = "No outcome happened in this period.";
+    else if (!this.#choice.isFiltered) none = "No outcome happened in this period.";
     this.#none.textContent = none;
     const all = this.#totals.listed?.toLocaleString() ?? "many";
     this.#listed.textContent = this.#cursor

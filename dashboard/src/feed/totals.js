@@ -1,13 +1,14 @@
-import { announce, html, replace, unseen } from "../shared/dom.js";
+import { announce, build, html, replace, unseen } from "../shared/dom.js";
 import { decimal, isNumber, minus } from "../shared/numbers.js";
 import { invalidResponse } from "../shared/request.js";
 import { inWords } from "../shared/words.js";
 import { byValue, mostAgents } from "./agents.js";
-import { buckets, chart, figures } from "./chart.js";
+import { buckets, chart } from "./chart.js";
 import { agentValue } from "./choice.js";
 import { CostSource } from "./cost.js";
 import { amount, cents, clock, headline, outcomes, times, whole } from "./format.js";
 import { AGENT_ICON, typeIcon } from "./icons.js";
+import { Later } from "./later.js";
 import { change, filterButton, split, statusSums } from "./shares.js";
 import { Sums } from "./sums.js";
 
@@ -43,9 +44,15 @@ export class Totals {
     html("div", {}, html("dt", {}, "Ratio"), this.#ratio),
   );
   #chart = html("div", {});
-  #table = html("div", { class: "scroll", role: "region", "aria-label": "Daily figures", tabindex: 0 });
+  #bars = () => buckets(/** @type {Summary} */ (this.sums.summary));
+  #figures = new Later("scroll", (more, element) => new more.Figures(element, this.#bars));
   #tableTitle = html("summary");
-  #daily = html("details", { class: "daily" }, this.#tableTitle, this.#table);
+  #daily = html(
+    "details",
+    { class: "daily", toggle: () => this.#showFigures() },
+    this.#tableTitle,
+    build(this.#figures.element, { role: "region", tabindex: 0 }, []),
+  );
   #types = html("ul", { class: "split", role: "list" });
   #agents = html("ul", { class: "split", role: "list" });
   #byAgent = html("div", {}, html("h3", {}, "By agent"), this.#agents);
@@ -93,7 +100,7 @@ export class Totals {
       this.#change,
       this.#standing,
       this.#chart,
-      this.#table,
+      this.#figures.element,
       this.#types,
       this.#agents,
     ])
@@ -144,6 +151,7 @@ export class Totals {
     const query = { ...this.#query, by, compare: "previous" };
     const answer = await this.#api.summary(query, signal).catch((problem) => {
       if (signal.aborted) throw problem;
+      if (!this.#isOn) return;
       this.retryAfter = problem.reason === "Still adding up" ? problem.retryAfter || 1 : 0;
       if (!this.retryAfter) throw problem;
     });
@@ -177,15 +185,15 @@ export class Totals {
     const { summary } = this.sums;
     if (!summary || this.isOther) return;
     const { name, before, isLast } = this.#choice.span;
-    const [unit, bars] = buckets(summary);
+    const [unit, bars] = this.#bars();
     this.#total.replaceChildren(headline(summary.value_usd));
     this.#words = [`${outcomes(summary.count)}${isLast ? " in " : ", "}${name}`, ...this.#choice.words];
     this.#change.replaceChildren(...change(summary, before));
     replace(this.#standing, ...statusSums(summary, this.#choice));
     const valued = bars.some((bar) => Number(decimal(bar.value_usd)) !== 0);
     replace(this.#chart, valued ? chart(bars, unit, this.#choice) : null);
-    this.#table.replaceChildren(figures(bars, unit));
-    this.#table.ariaLabel = unit.figures;
+    this.#figures.element.ariaLabel = unit.figures;
+    this.#showFigures();
     this.#tableTitle.textContent = unit.figures;
     this.#daily.hidden = summary.count === 0;
     this.#parts.hidden = summary.by_type.length === 0;
@@ -233,6 +241,10 @@ export class Totals {
     replace(this.#agents, ...shares);
   }
 
+  #showFigures() {
+    void this.#figures.render(this.#daily.open && this.sums.summary !== null);
+  }
+
   #toggleAgents() {
     this.#areAgentsOpen = !this.#areAgentsOpen;
     this.#showCost();
@@ -250,7 +262,8 @@ export class Totals {
       this.#showCost();
     }
     announce(this.#caption, words.join(" · "));
-    announce(this.#adding, this.retryAfter ? "Still adding up…" : "");
+    const adding = summary ? "Still adding up…" : "Adding up your history, once…";
+    announce(this.#adding, this.retryAfter ? adding : "");
     this.#chart.classList.toggle("awaited", !summary && (isPolling || this.retryAfter > 0));
   }
 }

@@ -3,6 +3,7 @@
  * key is made or rotated, and forgotten when the viewer is done.
  */
 
+import COPYABLE from "../shared/copyable.css";
 import BASE from "../shared/styles.css";
 import STYLES from "./styles.css";
 // Styles come first, because gzip only looks back 32 kB, and scripts have more in common with each other than with
@@ -24,7 +25,7 @@ import { KEY, WORDS } from "./words.js";
 /** @import {KeyRow} from "./row.js" */
 /** @typedef {typeof import("./more.js")} More */
 
-const SHEET = styleSheet(BASE + STYLES);
+const SHEET = styleSheet(BASE + COPYABLE + STYLES);
 
 class OutcomeKeys extends HTMLElement {
   static observedAttributes = ["endpoint", "sign-in-url", "agent-names", "api-url", "mcp-url"];

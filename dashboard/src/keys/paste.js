@@ -1,6 +1,7 @@
+import { baseOf } from "../shared/curl.js";
 import { request } from "../shared/request.js";
 import { call } from "./api.js";
-import { baseOf, snippets } from "./snippets.js";
+import { snippets } from "./snippets.js";
 
 /** @import {NewKey} from "./api.js" */
 

@@ -1,3 +1,5 @@
+import { curl, quoted } from "../shared/curl.js";
+
 /** @import {NewKey} from "./api.js" */
 
 /**
@@ -9,14 +11,8 @@
 const KEY = "INTERNAL_API_KEY";
 const FROM_ENVIRONMENT = `The key comes from the variable ${KEY}, which “Shell” sets.`;
 
-/** Quote a text for a shell. @param {string} text */
-const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
-
 /** @param {unknown} value */
 const json = (value) => JSON.stringify(value, null, 2);
-
-/** Return the API's base URL, given the URL of its keys or outcomes. @param {string} url */
-export const baseOf = (url) => url.replace(/(\/api\/(keys|outcomes))?\/*$/, "");
 
 /**
  * Return what to paste where to use a new key.
@@ -31,10 +27,8 @@ export function snippets(key, url, mcpUrl, type) {
     ["OUTCOMES_URL", url],
     [KEY, key.key],
   ];
-  const bearer = `-H ${quoted(`Authorization: Bearer ${key.key}`)}`;
-  const body = JSON.stringify({ outcomeType: type, title: `First outcome of ${key.name}` });
   const records = key.scopes.includes("record") && type;
-  const call = records ? ["/api/outcomes", bearer, `-d ${quoted(body)}`] : ["/api/keys/self", bearer];
+  const outcome = records ? { outcomeType: type, title: `First outcome of ${key.name}` } : null;
   const server = (/** @type {string} */ token, more = {}) => ({
     outcomes: { ...more, url: mcpUrl, headers: { Authorization: `Bearer ${token}` } },
   });
@@ -74,7 +68,7 @@ export function snippets(key, url, mcpUrl, type) {
     {
       place: "curl",
       about: records ? "Records a first outcome, without a value." : "Shows what the key may do.",
-      text: `curl ${quoted(url + call[0])} \\\n  ${call.slice(1).join(" \\\n  ")}`,
+      text: curl(url + (records ? "/api/outcomes" : "/api/keys/self"), key.key, outcome),
     },
     ...(mcpUrl ? tools : []),
   ];

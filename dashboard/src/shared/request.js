@@ -66,10 +66,10 @@ export async function request(
   }
   if (response.status === 401) throw new Problem("signed-out");
   const { status, headers } = response;
-  const problem = response.ok
-    ? null
-    : new Problem("error", `The server answered ${status}.`, Number(headers.get("retry-after")) || 0);
-  if (problem) Object.assign(problem, { status, isOff: headers.has("no-such-route") });
+  const isOff = headers.has("no-such-route");
+  const why = isOff ? "It is switched off here, or its address is wrong." : `The server answered ${status}.`;
+  const problem = response.ok ? null : new Problem("error", why, Number(headers.get("retry-after")) || 0);
+  if (problem) Object.assign(problem, { status, isOff });
   return { text, problem, headers };
 }
 

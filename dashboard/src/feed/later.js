@@ -1,0 +1,37 @@
+import { html } from "../shared/dom.js";
+import { loadMore } from "./load.js";
+
+/** @import {Problem} from "../shared/request.js" */
+/** @typedef {typeof import("./more.js")} More */
+
+/** A part of the feed that is in the second file, which is loaded when the part is shown for the first time. */
+export class Later {
+  element;
+  /** @type {{render: () => void} | null} */
+  #content = null;
+
+  /**
+   * @param {string} name class of its element
+   * @param {(more: More, element: Element) => {render: () => void}} create fills the element; render: updates it
+   */
+  constructor(name, create) {
+    this.element = html("div", { class: name, hidden: true });
+    this.#create = create;
+  }
+  #create;
+
+  /** @param {boolean} isShown */
+  async render(isShown) {
+    this.element.hidden = !isShown;
+    if (!isShown) return;
+    try {
+      const more = await loadMore(this.element);
+      if (!this.#content) this.element.replaceChildren();
+      this.#content ??= this.#create(more, this.element);
+      this.#content.render();
+    } catch (problem) {
+      const { message } = /** @type {Problem} */ (problem);
+      this.element.replaceChildren(html("p", { class: "fault", role: "alert" }, message));
+    }
+  }
+}

@@ -1,0 +1,71 @@
+import { button } from "../shared/dom.js";
+import { isoDay, monthAndYear, outcomes } from "./format.js";
+import { nearest } from "./nearest.js";
+import { barPeriod, midnight } from "./period.js";
+
+/** @import {Api, Day} from "./api.js" */
+/** @import {Choice} from "./choice.js" */
+
+const YEARS = 10; // the most that a summary may span
+
+/**
+ * Return the month of the last ten years with outcomes that is nearest to the chosen period, and the words of its button.
+ * @param {Api} api
+ * @param {Choice} choice
+ */
+async function nearestMonth(api, choice) {
+  const today = midnight(0);
+  const first = new Date(today.getFullYear() - YEARS, today.getMonth(), today.getDate() + 1);
+  const days = { from: first.toISOString(), to: midnight(1).toISOString() };
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  const query = { ...choice.query, ...days, timezone: timeZone, by: "month", include: null };
+  const [{ by_month }] = await api.summary(query);
+  const months = /** @type {Day[]} */ (by_month);
+  const index = nearest(months, choice.span);
+  if (index < 0) return null;
+  const { date, count } = months[index];
+  const words = `Show ${monthAndYear.format(Date.parse(date))} (${outcomes(count)})`;
+  return { period: barPeriod(months, index, isoDay.format(today)), words };
+}
+
+/** A button below a list without outcomes. It clears the filters, or selects the nearest month that has outcomes. */
+export class WayOut {
+  #scope = ""; // of the selection for which a month was looked for
+  /** @type {{period: string, words: string} | null} */
+  #month = null;
+  #button = button("", () => this.#press(), { hidden: true });
+
+  /** @param {Element} element @param {Api} api @param {Choice} choice */
+  constructor(element, api, choice) {
+    this.#api = api;
+    this.#choice = choice;
+    element.append(this.#button);
+  }
+  #api;
+  #choice;
+
+  render() {
+    const { isFiltered, scope } = this.#choice;
+    if (!isFiltered && scope !== this.#scope && this.#api.has("totals")) void this.#find();
+    const words = isFiltered ? "Clear filters" : this.#month?.words;
+    this.#button.hidden = !words;
+    if (words) this.#button.textContent = words;
+  }
+
+  async #find() {
+    const { scope } = this.#choice;
+    this.#scope = scope;
+    this.#month = null;
+    const month = await nearestMonth(this.#api, this.#choice).catch(() => undefined);
+    if (scope !== this.#scope) return;
+    if (month === undefined)
+      this.#scope = ""; // the next poll tries again
+    else this.#month = month;
+    if (month) this.render();
+  }
+
+  #press() {
+    if (this.#choice.isFiltered) this.#choice.clear();
+    else if (this.#month) this.#choice.show(this.#month.period);
+  }
+}
