@@ -12,7 +12,10 @@ SOURCE = CLIENT.parents[1]
 TARGET = CLIENT / "src/outcomes_client/testing/_copied"
 
 ROOMS = ("auth", "contract", "costs", "edge", "keys", "ledger")
-OF_THE_LAYER = ("errors.py", "aws/backoff.py", *(f"{room}/*.py" for room in ROOMS))
+OF_THE_LAYER = (
+    *("errors.py", "aws/backoff.py", "aws/paced_reads.py", "totals/codec.py"),
+    *(f"{room}/*.py" for room in ROOMS),
+)
 FUNCTIONS = (
     "authorizer",
     "correct_outcome",

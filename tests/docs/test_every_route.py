@@ -31,7 +31,7 @@ METHODS = {
     "putCosts": "put_costs",
     "getCosts": "get_costs",
     "deleteCosts": "delete_costs",
-    "addUpCosts": None,  # pages call it
+    "addUpCosts": "list_costs",
     "callTools": None,  # only MCP clients call this route
 }
 """The clients' method for each operation, or None if they have no method."""

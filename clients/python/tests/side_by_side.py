@@ -327,6 +327,10 @@ class Caller:
         return Call("POST", "/api/keys", headers, written(body))
 
     def costs(self) -> Call:
+        if self.maybe(0.2):
+            more = {"agentId": ["7", "none", "x"], "userId": ["~user1~", "x"]}
+            period = f"?from={DAYS[-2]}&to={self.random.choice([_DAY.date(), '2020-01-01'])}"
+            return Call("GET", f"/api/costs{period}{self.query(more).replace('?', '&')}", self.reader(), "")
         path = (
             f"/api/costs/{self.random.choice([*DAYS, 'today'])}/{self.random.choice(['openai'] * 5 + ['runs', 'No'])}"
         )

@@ -34,9 +34,11 @@ def told_types(schema: Any) -> set[str]:
     if "$ref" in schema:
         return told_types(SCHEMAS[schema["$ref"].rpartition("/")[2]])
     if "type" in schema:
-        return {schema["type"]}
+        return {schema["type"]} if isinstance(schema["type"], str) else {*schema["type"]}
     if "enum" in schema:
         return {"null" if each is None else "string" for each in schema["enum"]}
+    if "const" in schema:
+        return {"string"}
     return set().union(*map(told_types, schema["anyOf"]))
 
 
@@ -66,12 +68,15 @@ def own_types(hint: Any) -> set[str]:
         ("Summary", "Summary"),
         ("CostLine", "CostLine"),
         ("CostDay", "CostsOfDay"),
+        ("Costs", "Costs"),
+        ("CostSummary", "CostSummary"),
     ],
 )
 def test_a_model_has_the_contract_s_fields_and_types(model: str, schema: str) -> None:
     kind = getattr(outcomes_client, model)
     hints, contract = typing.get_type_hints(kind), SCHEMAS[schema]
-    told = {our_name(name): told_types(each) for name, each in contract["properties"].items()}
+    # Only the feed asks for `include=recent`.
+    told = {our_name(name): told_types(each) for name, each in contract["properties"].items() if name != "recent"}
     assert not told.keys() - hints.keys(), f"_models.{model} lacks what openapi.yaml has: {told.keys() - hints.keys()}"
     assert not hints.keys() - told.keys(), f"_models.{model} has what openapi.yaml lacks: {hints.keys() - told.keys()}"
     required = {our_name(name) for name in contract["required"]}

@@ -41,7 +41,8 @@ FILES: dict[str, tuple[Layout, str, dict[Key, list[CostLine]], list[str]]] = {
     "a line that is refused is named, and its day lacks it": (
         "focus",
         f"{FOCUS}1,EUR,2026-11-01,,,GPT,OpenAI,,\nmuch,USD,2026-11-01,,,GPT,OpenAI,,\n,USD,2026-11-02,,,,OpenAI,,\n"
-        "1,USD,soon,,,GPT,OpenAI,,\n1,USD,2026-11-01,,,GPT,?,,\n1,,2026-11-01,,,GPT,OpenAI,,\n1,USD\n",
+        "1,USD,soon,,,GPT,OpenAI,,\n1,USD,2026-11-01,,,GPT,?,,\n1,,2026-11-01,,,GPT,OpenAI,,\n1,USD\n"
+        "1,USD,2026-11-02,,,Z\udcfcrich,OpenAI,,\n",
         {Key(NOV_1, "openai", 42): [], Key(NOV_2, "openai", 42): []},
         [
             "2 GPT: BillingCurrency is EUR, not USD",
@@ -51,6 +52,7 @@ FILES: dict[str, tuple[Layout, str, dict[Key, list[CostLine]], list[str]]] = {
             "6 '?' is no source: it has no letter from a to z and no digit",
             "7 GPT: BillingCurrency is missing, not USD",
             "8 Invalid line: it has 2 cells, and the heading 9",
+            "9 not UTF-8",
         ],
     ),
     "plain CSV names agents itself, and its other columns are for the map": (
@@ -83,7 +85,7 @@ def test_charges_are_added_up_by_day_source_user_agent_and_label(
     layout: Layout, text: str, days: dict[Key, list[CostLine]], faults: list[str]
 ) -> None:
     charges = Charges(layout, Map(MAP.encode()), 42)
-    read = list(charges.read(text.encode().splitlines(keepends=True)))
+    read = list(charges.read(text.encode(errors="surrogateescape").splitlines(keepends=True)))
     assert [f"{line.number} {line.fault}" for line in read if line.fault] == faults
     assert {key: [*day.lines.values()] for key, day in charges.days.items()} == days
     lacking = [lack for day in charges.days.values() for lack in day.lacks]
@@ -104,7 +106,7 @@ def test_the_map_names_the_column_of_labels() -> None:
     [
         (b"\xff", "not TOML"),
         (b"rule", "not TOML"),
-        (b"rules = []", "the file has rules, and may have label (str), rule (list)"),
+        (b"rules = []", "the file has rules, and may have label (string), rule (array)"),
         (b"[[rule]]\nagent = 7", "rule 1 must have when, and user or agent"),
         (b'[[rule]]\nwhen = { a = "b" }', "rule 1 must have when, and user or agent"),
         (b'[[rule]]\nwhen = { a = "b" }\nagent = "7"', "rule 1 has agent, and may have"),

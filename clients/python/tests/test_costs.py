@@ -127,6 +127,37 @@ def test_wrong_usage_puts_nothing(
     assert says in " ".join(run.err.split())
 
 
+@pytest.mark.parametrize("api", ["stack"], indirect=True)
+def test_costs_are_listed_and_stand_beside_the_value(api: Api, outcomes: Outcomes, client: OutcomesClient) -> None:
+    [first, second] = days(api, 2)
+    lines = [CostLine(Decimal("2.50"), 7), CostLine(Decimal(1), 8), CostLine(Decimal("0.5"))]
+    client.put_costs(first, "openai", lines, user_id=api.user)
+    client.record("deal_closed", "Acme", value_usd=Decimal(10), agent_id=7, user_id=api.user, occurred_at=first)
+    period = ["--from", str(first), "--to", str(second + timedelta(1))]
+    assert [" ".join(line.split()) for line in outcomes("costs", "list", *period).out.splitlines()] == [
+        "$4.00, known for 1 of 2 days",
+        *("", "Day Cost Sources", f"{first} $4.00 openai", f"{second} unknown"),
+        *("", "Agent Cost", "7 $2.50", "8 $1.00", "unallocated $0.50"),
+        *("", "Source Cost Days Gaps", "openai $4.00 1"),
+    ]
+    shown = [" ".join(line.split()) for line in outcomes("summary", "--cost", *period).out.splitlines()]
+    assert shown[:2] == [
+        "$10.00 in 1 outcome",
+        "$4.00 cost · $6.00 net · 2.5 times the cost · known for 1 of 2 days",
+    ]
+    assert shown[-4:] == [
+        "Agent Count Value Cost Per outcome",
+        "7 1 $10.00 $2.50 $2.50",
+        "8 0 $0.00 $1.00",
+        "none 0 $0.00 $0.50",
+    ]
+    summary = json.loads(outcomes("summary", "--cost", "--json", *period).out)
+    assert {name: summary[name] for name in ("cost_usd", "net_usd", "ratio", "known_days", "of_days")} == {
+        **{"cost_usd": 4, "net_usd": 6, "ratio": 2.5, "known_days": 1, "of_days": 2},
+    }
+    assert outcomes("summary", "--cost", "--type", "deal_closed").code == 2
+
+
 def test_costs_that_many_add_at_once_all_count(api: Api, client: OutcomesClient) -> None:
     [day] = days(api, 1)
 

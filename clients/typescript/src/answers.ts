@@ -171,11 +171,11 @@ const correction: Read<models.Correction> = shape({
   assigned_id: ifSaid(text),
 });
 
-const total = { count: whole, value_usd: amount };
+export const total = { count: whole, value_usd: amount };
 const period = { ...total, from: text, to: text };
 const dated: Read<models.DayTotal[]> = (value = []) => list(shape({ ...total, date: text }))(value);
 
-const totals = shape({
+export const totals = {
   ...period,
   timezone: text,
   confirmed: shape(total),
@@ -188,7 +188,7 @@ const totals = shape({
   by_week: dated,
   by_month: dated,
   previous: ifSaid(shape(period)),
-});
+};
 
 const bounds = {
   id: text,
@@ -302,7 +302,7 @@ export function statements(reply: Reply): models.StatementPage {
   return shaped(shape({ statements: list(listed), next_cursor: ifSaid(text) }))(reply);
 }
 
-export const summary: (reply: Reply) => models.Summary = shaped(totals);
+export const summary: (reply: Reply) => models.Summary = shaped(shape(totals));
 
 export const types: (reply: Reply) => models.ListedType[] = shaped(({ types }) =>
   list(shape({ label: text, type: text }))(types),

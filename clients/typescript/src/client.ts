@@ -76,6 +76,7 @@ type Read<T> = (reply: answers.Reply) => T;
 type Asked = Omit<models.ListOptions & models.SummaryOptions, "cursor"> & {
   cursor?: string | null | undefined;
   format?: string;
+  include?: string | undefined;
 };
 
 const PATH = "/api/outcomes";
@@ -642,7 +643,7 @@ function queryOf({ signal, start, end, ledger, ...rest }: Asked): string {
     ...rest,
     from: start,
     to: end,
-    include: ledger ? "ledger" : undefined,
+    ...(ledger && { include: "ledger" }),
   })) {
     for (const one of [value ?? []].flat()) query.append(name, (one as Partial<Date>).toISOString?.() ?? `${one}`);
   }

@@ -1,7 +1,7 @@
 // The client with the calls about costs. Pages load page.ts without it, to stay below 6.6 kB.
 
 import * as answers from "./cost-answers.js";
-import { PreconditionFailedError, UnexpectedAnswerError } from "./errors.js";
+import { InvalidOutcomeError, PreconditionFailedError, UnexpectedAnswerError } from "./errors.js";
 import { Decimal, stringify } from "./json.js";
 import type * as models from "./models.js";
 import { StatementsClient } from "./statement-calls.js";
@@ -22,25 +22,26 @@ export class CostsClient extends StatementsClient {
     lines: Iterable<models.NewCostLine>,
     options: models.ChangeCostsOptions = {},
   ): Promise<number> {
-    const exact = (amount: models.Amount | null | undefined) => (amount == null ? amount : new Decimal(`${amount}`));
-    const sent = Array.from(lines, (line) => ({
-      ...line,
-      costUsd: exact(line.costUsd),
-      quantity: exact(line.quantity),
-    }));
-    const body = stringify({ userId: this.whose(options.userId), lines: sent });
-    return this.#change("PUT", day, source, options, { body, query: "" });
+    const userId = this.whose(options.userId);
+    return this.#change("PUT", day, source, options, { body: bodyOf(userId, lines), query: "" });
   }
 
   /** Reads the costs of a UTC day from a source. Rejects with a NotFoundError if the source has not put that day. */
   async getCosts(day: string, source: string, options: models.ReadCostsOptions = {}): Promise<models.CostDay> {
-    const query = queryOf({ userId: this.whose(options.userId), include: options.versions ? "versions" : undefined });
-    return this.read(pathOf(day, source), options, answers.day, { query, by: this.by, named: true });
+    const { signal, versions } = options;
+    const asked = { signal, userId: this.whose(options.userId), include: versions ? "versions" : undefined };
+    return this.read(pathOf(day, source), asked, answers.day, { by: this.by, named: true });
   }
 
   /** Makes the costs of a UTC day from a source unknown again. Returns the version of the deletion. */
   async deleteCosts(day: string, source: string, options: models.ChangeCostsOptions = {}): Promise<number> {
-    return this.#change("DELETE", day, source, options, { query: queryOf({ userId: this.whose(options.userId) }) });
+    const userId = this.whose(options.userId);
+    return this.#change("DELETE", day, source, options, { query: userId ? `?userId=${userId}` : "" });
+  }
+
+  /** Returns a summary of the user's outcomes, with what the agents cost in the period. See `summary`. */
+  async costSummary(options: models.CostSummaryOptions = {}): Promise<models.CostSummary> {
+    return this.read("/api/outcomes/summary", { ...options, include: "cost" }, answers.summary);
   }
 
   /** Returns the user's costs by agent, UTC day and source, by default of the last 30 days. */
@@ -70,8 +71,18 @@ export class CostsClient extends StatementsClient {
 
 const pathOf = (day: string, source: string) => `${PATH}/${encodeURIComponent(day)}/${encodeURIComponent(source)}`;
 
-function queryOf(values: Record<string, string | number | undefined>): string {
-  const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(values)) if (value !== undefined) query.append(name, `${value}`);
-  return `${query}` && `?${query}`;
+/** Writes the body of a PUT. Throws an InvalidOutcomeError if JSON cannot represent the lines. */
+function bodyOf(userId: number | undefined, lines: Iterable<models.NewCostLine>): string {
+  const exact = (amount: models.Amount | null | undefined) => (amount == null ? amount : new Decimal(`${amount}`));
+  try {
+    const sent = Array.from(lines, (line) => ({
+      ...line,
+      costUsd: exact(line.costUsd),
+      quantity: exact(line.quantity),
+    }));
+    return stringify({ userId, lines: sent });
+  } catch {
+    const error = "Invalid lines";
+    throw new InvalidOutcomeError(error, { error, details: [{ field: "lines", message: "must be JSON" }] });
+  }
 }

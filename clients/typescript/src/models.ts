@@ -412,6 +412,8 @@ export interface DayCost {
   date: string;
   costUsd: string | null;
   sources: string[];
+  /** When a source last replaced the costs of the day after it was over, if that is less than a day ago. */
+  restatedAt: string | null;
 }
 
 /** The cost from a source. `gaps` are days between its first and last in the period that it has not put. */
@@ -429,8 +431,33 @@ export interface Costs {
   days: string;
   costUsd: string | null;
   byAgent: AgentCost[];
+  /** The cost of all other agents, if there are any. */
+  otherAgents: { agents: number; costUsd: string } | null;
   byDay: DayCost[];
   bySource: SourceCost[];
   knownDays: number;
   ofDays: number;
+}
+
+export type CostSummaryOptions = Omit<SummaryOptions, "outcomeType" | "status">;
+
+export interface AgentValue extends AgentTotal {
+  costUsd: string | null;
+  /** null if the cost is not above 0, or if no outcome counts. */
+  costPerOutcome: string | null;
+}
+
+/**
+ * A summary with costs of the UTC days that begin in the period, as far as they are known. `byAgent` also has agents that
+ * only have costs. Never show `netUsd`, the value less the known cost, without `knownDays` and `ofDays`.
+ */
+export interface CostSummary extends Omit<Summary, "byAgent" | "otherAgents"> {
+  costUsd: string | null;
+  knownDays: number | null;
+  ofDays: number | null;
+  netUsd: string | null;
+  /** The value over the cost. */
+  ratio: string | null;
+  byAgent: AgentValue[];
+  otherAgents: (OtherAgents & { costUsd: string | null }) | null;
 }

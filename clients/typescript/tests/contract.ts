@@ -83,6 +83,9 @@ same<Omit<ours.CostDay, "versions">, Omit<Told<Contract["CostsOfDay"]>, "version
 // Without `include=versions`, the list is empty in this client.
 same<ours.CostVersion[], NonNullable<Told<Contract["CostsOfDay"]>["versions"]>>(true);
 same<keyof ours.NewCostLine, keyof Contract["NewCosts"]["lines"][number]>(true);
+same<Exclude<keyof ours.CostsOptions, "signal">, OurName<keyof Query<"addUpCosts">>>(true);
+same<keyof ours.Costs, keyof Told<Contract["Costs"]>>(true);
+same<keyof ours.CostSummary, Exclude<keyof Told<Contract["CostSummary"]>, "recent">>(true);
 same<ours.Result["status"], Contract["Result"]["status"]>(true);
 // This client adds `ok`, which follows from the status, and the item's idempotency key.
 same<Exclude<keyof ours.Result, "ok" | "idempotencyKey">, ResultName<AnyKey<Contract["Result"]>>>(true);
@@ -118,5 +121,6 @@ export const ROUTES: (keyof paths)[] = [
   "/api/statements/{id}/entries",
   "/api/statements/{id}/proof",
   "/.well-known/outcomes-keys.json",
+  "/api/costs",
   "/api/costs/{date}/{source}",
 ];

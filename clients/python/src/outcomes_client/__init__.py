@@ -2,7 +2,19 @@
 
 import typing
 
-from ._cost_models import AgentCost, CostDay, CostLine, Costs, CostVersion, DayCost, SourceCost
+from ._cost_models import (
+    AgentCost,
+    AgentValue,
+    CostDay,
+    CostLine,
+    Costs,
+    CostSummary,
+    CostVersion,
+    DayCost,
+    OtherCosts,
+    OtherValues,
+    SourceCost,
+)
 from ._errors import (
     ApiError,
     BrokenAnswerError,
@@ -58,6 +70,7 @@ __all__ = [
     "AgentCost",
     "AgentKey",
     "AgentTotal",
+    "AgentValue",
     "ApiError",
     "AsyncOutcomesClient",
     "BrokenAnswerError",
@@ -69,6 +82,7 @@ __all__ = [
     "Correction",
     "CostDay",
     "CostLine",
+    "CostSummary",
     "CostVersion",
     "Costs",
     "DayCost",
@@ -85,6 +99,8 @@ __all__ = [
     "NoAnswerError",
     "NotFoundError",
     "OtherAgents",
+    "OtherCosts",
+    "OtherValues",
     "Outcome",
     "OutcomeStatus",
     "OutcomeType",

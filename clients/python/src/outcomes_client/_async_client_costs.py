@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import _cost_calls
-from ._cost_models import CostDay, CostLine, Costs
-from ._models import IdOrNone
+from ._cost_models import CostDay, CostLine, Costs, CostSummary
+from ._models import Division, IdOrNone
 from ._moments import Moment
 from ._requests import filters
 
@@ -58,6 +58,21 @@ class AsyncCostsClient:
     ) -> int:
         """Make the costs of a UTC day from a source unknown again. Return the version of the deletion."""
         return await self._run(_cost_calls.delete(self._calls, day, source, if_version, user_id))
+
+    async def cost_summary(
+        self,
+        *,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        timezone: str | None = None,
+        agent_id: IdOrNone | None = None,
+        by: Division | None = None,
+        compare: Literal["previous"] | None = None,
+        user_id: IdOrNone | None = None,
+    ) -> CostSummary:
+        """Return a summary of the user's outcomes, with what the agents cost in the period. See `summary`."""
+        asked = filters(None, agent_id, start, end, None, user_id)
+        return await self._run(_cost_calls.summary(self._calls, asked, timezone, by, compare))
 
     async def list_costs(
         self,

@@ -11,7 +11,7 @@ import typer
 from ._cli_completion import files, time_zones
 from ._cost_models import CostDay, CostLine, CostVersion, told
 from ._display import money, printable
-from ._errors import ForbiddenError, InvalidOutcomeError, OutcomesError
+from ._errors import ConflictError, ForbiddenError, InvalidOutcomeError, OutcomesError
 from ._terminal import (
     Agent,
     Cookie,
@@ -58,7 +58,7 @@ def import_(
     user: User = None,
     mapping: Annotated[
         typer.FileBinaryRead | None,
-        typer.Option("--map", autocompletion=files, help="A TOML file: which charge is whose, see docs."),
+        typer.Option("--map", autocompletion=files, help="A TOML file that says which charge is whose."),
     ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Also replace days that lose lines of agents or labels.")
@@ -124,11 +124,8 @@ def _put(charges: Charges, rules: Map, replace: bool, url: str | None, cookie: s
                     lines = _cost_importing.fitting(day)
                     is_put = _cost_importing.store(client, key, lines, replace_lost=replace)
                     tally["put" if is_put else "unchanged"] += 1
-                except _cost_importing.DayError as exc:
-                    tally["refused"] += 1
-                    report.print(printable(f"{key} refused: {exc}"), soft_wrap=True)
-                except (ForbiddenError, InvalidOutcomeError) as exc:
-                    if not exc.details:
+                except (_cost_importing.DayError, ConflictError, ForbiddenError, InvalidOutcomeError) as exc:
+                    if isinstance(exc, ForbiddenError) and not exc.details:  # the credential may put no costs at all
                         raise
                     tally["refused"] += 1
                     report.print(printable(f"{key} refused: {exc}"), soft_wrap=True)

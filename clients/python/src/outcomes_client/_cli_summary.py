@@ -11,6 +11,7 @@ import typer
 
 from . import _terminal
 from ._cli_completion import time_zones
+from ._cost_models import CostSummary
 from ._display import money, printable
 from ._models import Division, PeriodTotal, Summary, Total
 from ._terminal import Agent, Cookie, End, Start, Statuses, Types, Url, connect, grid, numbers, print_json
@@ -39,6 +40,9 @@ def summary(
         typer.Option(help="Group by it; weeks and months up to ten years.", show_default="as fits --days, else day"),
     ] = None,
     compare: Annotated[bool, typer.Option("--compare", help="Compare with the same length of time before.")] = False,
+    cost: Annotated[
+        bool, typer.Option("--cost", help="Also show what the agents cost; not with --type or --status.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the totals as JSON, for pipes.")] = False,
     url: Url = None,
     cookie: Cookie = None,
@@ -51,16 +55,13 @@ def summary(
         if by is None and days > MOST:
             # with partial weeks at both ends, the period has one more group
             by = "week" if days < 7 * (MOST - 1) else "month"
+    if cost and (outcome_type or status):
+        raise typer.BadParameter("cannot be combined with --type and --status", param_hint="--cost")
+    asked: dict[str, Any] = {"start": start, "end": end, "timezone": timezone, "agent_id": agent, "by": by}
+    asked["compare"] = "previous" if compare else None
     with connect(url, cookie) as client:
-        totals = client.summary(
-            start=start,
-            end=end,
-            timezone=timezone,
-            outcome_type=outcome_type,
-            agent_id=agent,
-            status=status,
-            by=by,
-            compare="previous" if compare else None,
+        totals = (
+            client.cost_summary(**asked) if cost else client.summary(**asked, outcome_type=outcome_type, status=status)
         )
     if json:
         print_json(_summary_as_dict(totals))
@@ -72,6 +73,8 @@ def summary(
     console.print(Text.assemble((money(totals.value_usd), "bold"), f" in {totals.count:,} {noun}"))
     if totals.previous:
         console.print(_comparison(totals, totals.previous), soft_wrap=True)
+    if isinstance(totals, CostSummary):
+        console.print(_costs(totals), soft_wrap=True)
     owners = [(totals.confirmed, "confirmed"), (totals.disputed, "disputed")]
     if words := [f"{money(total.value_usd)} {name}" for total, name in owners if total.count]:
         console.print(" · ".join(words))
@@ -86,11 +89,26 @@ def summary(
         ("Type", by_type, []),
         ("Agent", by_agent, [(f"{others.agents:,} other agents", others)] if others else []),
     ):
-        table = grid(heading, *numbers("Count", "Value"))
+        costs = ["Cost", "Per outcome"] if cost and heading == "Agent" else []
+        table = grid(heading, *numbers("Count", "Value", *costs))
         for name, total in [*sorted(rows, key=lambda row: -row[1].value_usd), *last]:
-            table.add_row(printable(name), f"{total.count:,}", money(total.value_usd))
+            cells = [money(each) for each in _costs_of(total).values()]
+            table.add_row(printable(name), f"{total.count:,}", money(total.value_usd), *cells)
         console.print()
         console.print(table)
+
+
+def _costs(totals: CostSummary) -> str:
+    if totals.cost_usd is None:
+        return "cost unknown"
+    ratio = "" if totals.ratio is None else f" · {totals.ratio:,f} times the cost"
+    known = f"known for {totals.known_days:,} of {totals.of_days:,} days"
+    return f"{money(totals.cost_usd)} cost · {money(totals.net_usd)} net{ratio} · {known}"
+
+
+def _costs_of(total: Total) -> dict[str, Decimal | None]:
+    """Return the costs of an agent or of other agents. Totals without costs have none."""
+    return {name: vars(total)[name] for name in ("cost_usd", "cost_per_outcome") if name in vars(total)}
 
 
 def _today(timezone: str) -> date:
@@ -166,7 +184,7 @@ def _summary_as_dict(totals: Summary) -> dict[str, Any]:
     """Return totals with the API's names and structure."""
 
     def total(one: Any, **name: object) -> dict[str, Any]:
-        return {**name, "count": one.count, "value_usd": one.value_usd}
+        return {**name, "count": one.count, "value_usd": one.value_usd, **_costs_of(one)}
 
     divided = {"by_week": totals.by_week, "by_month": totals.by_month}
     by, buckets = next(((name, there) for name, there in divided.items() if there), ("by_day", totals.by_day))
@@ -176,6 +194,7 @@ def _summary_as_dict(totals: Summary) -> dict[str, Any]:
         "to": totals.end,
         "timezone": totals.timezone,
         **total(totals),
+        **{name: vars(totals)[name] for name in ("known_days", "of_days", "net_usd", "ratio") if name in vars(totals)},
         "confirmed": total(totals.confirmed),
         "disputed": total(totals.disputed),
         "voided": total(totals.voided),

@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from ._cost_models import AgentCost, CostDay, CostLine, Costs, CostVersion, DayCost, SourceCost
+from . import _answers
+from ._cost_models import (
+    AgentCost,
+    AgentValue,
+    CostDay,
+    CostLine,
+    Costs,
+    CostSummary,
+    CostVersion,
+    DayCost,
+    OtherCosts,
+    OtherValues,
+    SourceCost,
+)
 from ._errors import BrokenAnswerError
 from ._http import Reply
-from ._parsing import amount, amount_or_none, instant, json_object, shaped, text, text_or_none, whole, whole_or_none
+from ._parsing import (
+    amount,
+    amount_or_none,
+    instant,
+    instant_or_none,
+    json_object,
+    shaped,
+    text,
+    text_or_none,
+    whole,
+    whole_or_none,
+)
 
 
 def version(reply: Reply) -> int:
@@ -72,12 +97,46 @@ def costs(reply: Reply) -> Costs:
             by_source=[_source(one) for one in body["by_source"]],
             known_days=whole(body["known_days"]),
             of_days=whole(body["of_days"]),
+            other_agents=_others(body),
         )
     )
 
 
+def summary(reply: Reply, query: Sequence[tuple[str, str]]) -> CostSummary:
+    """Parse a summary with costs. See `_answers.summary`."""
+    totals, body = _answers.summary(reply, query), json_object(reply)
+
+    def read() -> CostSummary:
+        costs = {name: amount_or_none(body[name]) for name in ("cost_usd", "net_usd", "ratio")}
+        agents = [
+            AgentValue(
+                **vars(total),
+                cost_usd=amount_or_none(one["cost_usd"]),
+                cost_per_outcome=amount_or_none(one["cost_per_outcome"]),
+            )
+            for total, one in zip(totals.by_agent, body["by_agent"], strict=True)
+        ]
+        others = totals.other_agents
+        if others is not None:
+            others = OtherValues(**vars(others), cost_usd=amount_or_none(body["other_agents"]["cost_usd"]))
+        days = {name: whole_or_none(body[name]) for name in ("known_days", "of_days")}
+        return CostSummary(**{**vars(totals), **costs, **days, "by_agent": agents, "other_agents": others})
+
+    return shaped(read)
+
+
+def _others(body: dict[str, Any]) -> OtherCosts | None:
+    others = body.get("other_agents")
+    return None if others is None else OtherCosts(whole(others["agents"]), amount(others["cost_usd"]))
+
+
 def _day(item: dict[str, Any]) -> DayCost:
-    return DayCost(date.fromisoformat(item["date"]), amount_or_none(item["cost_usd"]), [*map(text, item["sources"])])
+    return DayCost(
+        date=date.fromisoformat(item["date"]),
+        cost_usd=amount_or_none(item["cost_usd"]),
+        sources=[*map(text, item["sources"])],
+        restated_at=instant_or_none(item.get("restated_at")),
+    )
 
 
 def _source(item: dict[str, Any]) -> SourceCost:

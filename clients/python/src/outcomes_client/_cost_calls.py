@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 from urllib.parse import quote
 
 from . import _cost_answers
-from ._calls import Calls
-from ._cost_models import CostDay, CostLine, Costs
+from ._calls import Calls, Query, _reader
+from ._cost_models import CostDay, CostLine, Costs, CostSummary
 from ._errors import NotFoundError, PreconditionFailedError
-from ._http import COSTS_PATH, Request
+from ._http import COSTS_PATH, PATH, SESSION, Request
+from ._models import Division
 from ._requests import encode, parameters
 from ._steps import Call
 
@@ -27,6 +29,8 @@ def put(
     repeatable: bool = True,
 ) -> Call[int]:
     """Replace a day of a source. if_version: the version that must be stored, 0 for none, or None for any."""
+    if calls.defaults.owner == "session" and user_id is not None:
+        yield from calls._say_once(f"The costs are of the user of {SESSION}: the given user_id is ignored")
     body: dict[str, object] = {"userId": calls._whose(user_id)}
     body["lines"] = [line.body() if isinstance(line, CostLine) else dict(line) for line in lines]
     request = Request(
@@ -95,9 +99,15 @@ def add(calls: Calls, day: date | str, source: str, line: CostLine, user_id: int
     return (yield from change(calls, day, source, user_id, changed, repeatable=False))
 
 
-def period(calls: Calls, filters: list[tuple[str, str]], timezone: str | None) -> Call[Costs]:
-    from ._calls import _reader
+def summary(
+    calls: Calls, filters: Query, timezone: str | None, by: Division | None, compare: Literal["previous"] | None
+) -> Call[CostSummary]:
+    query = [*filters, *parameters(timezone=timezone, by=by, compare=compare, include="cost")]
+    request = Request("GET", f"{PATH}/summary", query, by=_reader(query))
+    return (yield from calls.exchange(request, partial(_cost_answers.summary, query=query)))
 
+
+def period(calls: Calls, filters: Query, timezone: str | None) -> Call[Costs]:
     query = [*filters, *parameters(timezone=timezone)]
     return (yield from calls.exchange(Request("GET", COSTS_PATH, query, by=_reader(query)), _cost_answers.costs))
 

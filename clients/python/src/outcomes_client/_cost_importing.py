@@ -27,6 +27,7 @@ OTHER = "other"
 
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?", re.ASCII)
 _ID = re.compile(r"0*[1-9][0-9]{0,15}", re.ASCII)
+_TOML: dict[type, str] = {str: "string", int: "integer", list: "array", dict: "table"}
 
 
 class Columns(NamedTuple):
@@ -125,7 +126,7 @@ def _only(said: object, kinds: Mapping[str, type], where: str) -> None:
     """Raise MapError unless `said` is a table with only these members, of these types."""
     for name, value in (said if isinstance(said, dict) else {"a value": None}).items():
         if type(value) is not kinds.get(name):
-            known = ", ".join(f"{each} ({kind.__name__})" for each, kind in kinds.items())
+            known = ", ".join(f"{each} ({_TOML[kind]})" for each, kind in kinds.items())
             raise MapError(f"{where} has {name}, and may have {known}")
 
 
@@ -184,44 +185,50 @@ class Charges:
     def _add(self, line: Line) -> str:
         """Add a line to its day. Return the reason if it is refused."""
         said, columns = line.body or {}, self._columns
+        day, label = None, None
         try:
             source = slug(next((text for name in columns.source if (text := _cell(said, name))), ""))
-            day = _day(_cell(said, columns.date) or "")
+            date_ = _date(_cell(said, columns.date) or "")
+            user_id, agent_id = self._map.owner(said)
+            day = self.days.setdefault(Key(date_, source, self._user_id if user_id is None else user_id), Day())
+            label = _cell(said, columns.label)
+            day.add(self._charge(said, agent_id, label))
         except ValueError as exc:
-            return str(exc)
-        user_id, agent_id = self._map.owner(said)
-        own_agent = _cell(said, columns.agent) or ""
-        agent_id = int(own_agent) if _ID.fullmatch(own_agent) else agent_id
-        key = Key(day, source, self._user_id if user_id is None else user_id)
-        label, unit = _cell(said, columns.label), _cell(said, columns.unit)
-        sums = self.days.setdefault(key, Day())
-        try:
-            currency = _cell(said, columns.currency) or ("" if self._layout == "focus" else "USD")
-            if currency.upper() != "USD":
-                raise ValueError(f"{columns.currency} is {currency or 'missing'}, not USD")
-            cost = _number(said.get(columns.cost), columns.cost)
-            if cost is None:
-                raise ValueError(f"{columns.cost} is missing")
-            quantity = _number(said.get(columns.quantity), columns.quantity)
-        except ValueError as exc:
-            sums.lacks.append(f"line {line.number}{f' ({label})' if label else ''}: {exc}")
-            return f"{label}: {exc}" if label else str(exc)
-        sums.add(
-            CostLine(
-                cost,
-                agent_id,
-                quantity,
-                unit and unit[:LONGEST_UNIT].strip(),
-                label and label[:LONGEST_LABEL].strip(),
-            )
-        )
+            fault = "not UTF-8" if isinstance(exc, UnicodeError) else str(exc)
+            if day is not None:
+                day.lacks.append(f"line {line.number}{f' ({label})' if label else ''}: {fault}")
+            return f"{label}: {fault}" if label else fault
         return ""
+
+    def _charge(self, said: Mapping[str, Any], agent_id: int | None, label: str | None) -> CostLine:
+        """Read the cost of a charge. An agent in the charge itself takes precedence. Raises ValueError."""
+        columns = self._columns
+        currency = _cell(said, columns.currency) or ("" if self._layout == "focus" else "USD")
+        if currency.upper() != "USD":
+            raise ValueError(f"{columns.currency} is {currency or 'missing'}, not USD")
+        cost = _number(said.get(columns.cost), columns.cost)
+        if cost is None:
+            raise ValueError(f"{columns.cost} is missing")
+        own_agent, unit = _cell(said, columns.agent) or "", _cell(said, columns.unit)
+        return CostLine(
+            cost_usd=cost,
+            agent_id=int(own_agent) if _ID.fullmatch(own_agent) else agent_id,
+            quantity=_number(said.get(columns.quantity), columns.quantity),
+            unit=unit and unit[:LONGEST_UNIT].strip(),
+            label=label and label[:LONGEST_LABEL].strip(),
+        )
 
 
 def _cell(said: Mapping[str, Any], name: str) -> str | None:
-    """Return a cell as text without spaces around it. Return None if it is empty."""
+    """Return a cell as text without spaces around it. Return None if it is empty.
+
+    Raises UnicodeEncodeError if the file is not UTF-8.
+    """
     value = said.get(name)
-    return None if value is None else _text(value).strip() or None
+    text = None if value is None else _text(value).strip()
+    if text:
+        text.encode()
+    return text or None
 
 
 def slug(name: str) -> str:
@@ -233,7 +240,7 @@ def slug(name: str) -> str:
 
 
 @cache
-def _day(text: str) -> date:
+def _date(text: str) -> date:
     """Return the UTC day of an instant or date. Without an offset it is in UTC, as BigQuery writes ` UTC`."""
     try:
         moment = datetime.fromisoformat(text.removesuffix(" UTC"))

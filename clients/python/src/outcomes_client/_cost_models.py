@@ -8,6 +8,7 @@ from decimal import Context, Decimal
 from typing import Any
 
 from . import _moments
+from ._models import AgentTotal, OtherAgents, Summary
 
 _EXACT = Context(prec=1000)
 _SENT_AS = {"cost_usd": "costUsd", "agent_id": "agentId"}
@@ -75,12 +76,24 @@ class AgentCost:
 
 
 @dataclass(frozen=True)
+class OtherCosts:
+    """The cost of all agents that `by_agent` leaves out; `agents` is their number."""
+
+    agents: int
+    cost_usd: Decimal
+
+
+@dataclass(frozen=True)
 class DayCost:
-    """The cost of a UTC day, None if no source has put it. `sources` have put it."""
+    """The cost of a UTC day, None if no source has put it. `sources` have put it.
+
+    `restated_at`: when a source last replaced the costs of the day after it was over, if that is less than a day ago.
+    """
 
     date: date
     cost_usd: Decimal | None
     sources: list[str]
+    restated_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +122,42 @@ class Costs:
     by_source: list[SourceCost]
     known_days: int
     of_days: int
+    other_agents: OtherCosts | None = None
+
+
+@dataclass(frozen=True)
+class AgentValue(AgentTotal):
+    """The total of one agent, or of outcomes without an agent (None), and its cost, None if no cost is known.
+
+    `cost_per_outcome` is None if the cost is not above 0, or if no outcome counts.
+    """
+
+    cost_usd: Decimal | None
+    cost_per_outcome: Decimal | None
+
+
+@dataclass(frozen=True)
+class OtherValues(OtherAgents):
+    """The total and the cost of all agents that `by_agent` leaves out."""
+
+    cost_usd: Decimal | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostSummary(Summary):
+    """A summary with costs of the UTC days that begin in the period, as far as they are known.
+
+    `known_days` of the `of_days` days have a cost: never show `net_usd`, the value less the known cost, without them.
+    `ratio` is the value over the cost. `by_agent` also has agents that only have costs.
+    """
+
+    cost_usd: Decimal | None
+    known_days: int | None
+    of_days: int | None
+    net_usd: Decimal | None
+    ratio: Decimal | None
+    by_agent: list[AgentValue]  # type: ignore[assignment]  # a frozen list of a subclass
+    other_agents: OtherValues | None = None
 
 
 def told(value: Any) -> Any:

@@ -30,6 +30,7 @@ ROUTES = {
     "DELETE /api/keys/{id}": "manage_keys",
     "POST /api/keys/{id}/rotate": "manage_keys",
     **dict.fromkeys([f"{method} /api/costs/{{date}}/{{source}}" for method in ("PUT", "GET", "DELETE")], "costs"),
+    "GET /api/costs": "costs",
 }
 """The function that answers a route."""
 
@@ -47,7 +48,6 @@ UNANSWERED = {
         ],
         "statements",
     ),
-    "GET /api/costs": "sums of costs",
     "POST /mcp": "/mcp",
 }
 """Routes of the API that the fake does not have, and what it calls them."""

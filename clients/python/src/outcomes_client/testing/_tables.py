@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import operator
 import re
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -52,6 +51,9 @@ class ServiceError(CallFailed):
 class ConditionFailed(ServiceError): ...
 
 
+class Unavailable(CallFailed): ...
+
+
 class TransactionCanceled(ServiceError):
     @property
     def codes(self) -> list[str]:
@@ -60,6 +62,7 @@ class TransactionCanceled(ServiceError):
 
 class Answer(dict[str, Any]):
     maybe_applied = False
+    date = ""
 
 
 class Tables:
@@ -107,12 +110,10 @@ class Tables:
         """Return the items of a user in a range of sort keys. Limit counts items before the filter."""
         condition = request["KeyConditionExpression"]
         values = {name: value["S"] for name, value in request["ExpressionAttributeValues"].items() if "S" in value}
-        if in_range := _RANGE.fullmatch(condition):
-            sort_key, first, last = in_range[1], values[in_range[2]], values[in_range[3]]
-        elif begins := _BEGINS.fullmatch(condition):
-            sort_key, first, last = begins[1], values[begins[2]], values[begins[2]] + chr(sys.maxunicode)
-        else:
+        in_range = _RANGE.fullmatch(condition)
+        if not in_range:
             raise ValueError(condition)
+        sort_key, first, last = in_range[1], values[in_range[2]], values[in_range[3]]
         items = [
             item
             for item in self._partitions[request["TableName"]].get(values[":user"], {}).values()
@@ -186,7 +187,6 @@ class Tables:
 
 
 _RANGE = re.compile(r"user_id = :user AND (\w+) BETWEEN (:\w+) AND (:\w+)")
-_BEGINS = re.compile(r"user_id = :user AND begins_with\((\w+), (:\w+)\)")
 _in_use: ContextVar[Tables] = ContextVar("tables")
 
 
