@@ -27,8 +27,10 @@ def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any]
 
     Idempotency keys become unique, because a reused key is refused. `occurredAt` becomes now and `expiresAt` tomorrow,
     because their limits depend on the clock. Invisible characters that the title's pattern misses become "x". Outcome
-    types become one of this deployment, cursors one that belongs to `time`, and time zones UTC.
+    types become one of this deployment, cursors one that belongs to `time`, time zones UTC, and days of costs today.
     """
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", str(case.path_parameters.get("date"))):
+        case.path_parameters["date"] = f"{datetime.now(UTC):%Y-%m-%d}"
     time = str(case.query.get("time", "recorded"))
     if CURSOR.fullmatch(str(case.query.get("cursor"))) and time in CURSORS:
         case.query["cursor"] = CURSORS[time]
