@@ -88,6 +88,67 @@ def test_cost_is_requested_for_the_period_and_agent_of_the_totals(
     assert asked[1:] == [f"team=1&{week}", f"team=1&{week}&agentId=7"]
 
 
+def test_cost_is_hidden_if_the_capability_is_off(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    recorded.has("Work")
+    page.route(
+        COSTS, partial(Route.fulfill, status=404, json={"error": "Not found"}, headers={"No-Such-Route": "true"})
+    )
+    with page.expect_response(COSTS):
+        open_feed(cost_endpoint="/costs")
+    expect(page.locator(".total")).not_to_be_empty()
+    expect(page.locator(".balance")).to_be_hidden()
+
+
+SCALED = """
+(selector) => {
+  const value = document.querySelector("value-delivered").shadowRoot.querySelector(`${selector} data`).value;
+  const [whole, fraction = ""] = value.split(".");
+  return String(BigInt(whole + fraction.padEnd(30, "0")));
+}
+"""
+"""Read an amount of the card in units of 1e-30 dollars."""
+
+
+def test_costs_of_the_api_are_exact_and_say_what_they_lack(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    recorded.has("Work", agent_id=7)
+    recorded.sums["by_agent"] = [{"agent_id": 7, "count": 3, "value_usd": 41}]
+    text = json.dumps(recorded.summary() | {"value_usd": "VALUE"}).replace(
+        '"VALUE"', "41531.04000000000000000000000001"
+    )
+    page.route("**/summary**", partial(Route.fulfill, body=text))
+    costs: dict[str, Any] = {
+        "cost_usd": "COST",
+        "by_agent": [
+            {"agent_id": 9, "cost_usd": 212},
+            {"agent_id": None, "cost_usd": 37},
+            {"agent_id": 7, "cost_usd": 9.8},
+        ],
+        "by_day": [{"date": f"2026-04-{day:02}", "cost_usd": 1, "sources": ["openai"]} for day in range(1, 31)],
+        "by_source": [
+            {"source": "openai", "gaps": ["2026-04-03", "2026-04-04", "2026-04-08", "2026-04-09", "2026-04-10"]},
+            {"source": "tavily", "gaps": []},
+        ],
+        "known_days": 29,
+        "of_days": 31,
+    }
+    costs["by_day"][12]["restated_at"] = "2026-04-15T09:00:00.000Z"
+    body = json.dumps(costs).replace('"COST"', "412.070000000000000000000000000001")
+    page.route(COSTS, partial(Route.fulfill, body=body))
+    open_feed(cost_endpoint="/costs")
+    expect(page.locator(".known")).to_have_text(
+        "Cost known for 29 of 31 days · openai lacks Apr 3, Apr 4, Apr 8 and 2 more · Apr 13 restated"
+    )
+    total, cost, net = (int(page.evaluate(SCALED, selector)) for selector in (".total", ".cost", ".net"))
+    assert total - cost == net == 41118970000000000000000000000009999
+    expect(page.locator(".parts ul").last.locator("li")).to_have_text(
+        [
+            "Agent 7$41.003 outcomes · cost $9.80, $3.27 each",
+            "Agent 9$0.000 outcomes · cost $212.00",
+            "No agent$0.000 outcomes · cost $37.00",
+        ]
+    )
+
+
 @pytest.mark.viewer  # the test sets the clock, so it needs its own browser context
 def test_cost_is_requested_again_after_a_failure_or_a_minute(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.has("Work")

@@ -29,8 +29,10 @@ import { withQuery } from "./address.js";
  */
 
 /**
- * A response of the page's own cost-endpoint.
- * @typedef {{cost_usd: Exact | null, by_agent?: {agent_id: number | null, cost_usd: Exact}[]}} Cost
+ * A response of `cost-endpoint`. GET /api/costs has all members, a page's own server perhaps only the first.
+ * @typedef {{cost_usd: Exact | null, by_agent?: {agent_id: number | null, cost_usd: Exact}[],
+ *   by_day?: {date: string, restated_at?: string}[], by_source?: {source: string, gaps: string[]}[],
+ *   known_days?: number, of_days?: number}} Cost
  */
 
 /** @typedef {{body: Record<string, unknown>, key: string, keepalive?: boolean}} Post key: the idempotency key */

@@ -1,19 +1,28 @@
+<<<<<<< HEAD
 import { announce, build, html, replace, unseen } from "../shared/dom.js";
 import { decimal, isNumber, minus } from "../shared/numbers.js";
+=======
+import { announce, html, replace, unseen } from "../shared/dom.js";
+import { decimal } from "../shared/numbers.js";
+>>>>>>> d402b00 (Show in the feed for which days costs are known, which sources lack days, and restated days)
 import { invalidResponse } from "../shared/request.js";
 import { inWords } from "../shared/words.js";
 import { byValue, mostAgents } from "./agents.js";
 import { buckets, chart } from "./chart.js";
 import { agentValue } from "./choice.js";
-import { CostSource } from "./cost.js";
-import { amount, cents, clock, headline, outcomes, times, whole } from "./format.js";
+import { clock, headline, outcomes, whole } from "./format.js";
 import { AGENT_ICON, typeIcon } from "./icons.js";
+<<<<<<< HEAD
 import { Later } from "./later.js";
+=======
+import { loadMore } from "./load.js";
+>>>>>>> d402b00 (Show in the feed for which days costs are known, which sources lack days, and restated days)
 import { change, filterButton, split, statusSums } from "./shares.js";
 import { Sums } from "./sums.js";
 
 /** @import {Api, Outcome, Summary} from "./api.js" */
 /** @import {Choice} from "./choice.js" */
+/** @import {Costs} from "./costs.js" */
 
 const MOST_DAYS = 92; // for longer periods a bar is a week
 const MOST_WEEKS_DAYS = 732; // for longer ones a month
@@ -24,7 +33,8 @@ export class Totals {
   sums = new Sums();
   /** @type {string[]} of the caption */
   #words = [];
-  #costs = new CostSource();
+  /** @type {Costs | undefined} loaded if the page has a cost-endpoint */
+  #costs;
   #areAgentsOpen = false; // whether the agents follow that "3 other agents" adds up
 
   #total = html("p", { class: "total" });
@@ -33,16 +43,7 @@ export class Totals {
   #adding = html("p", { class: "help", role: "status" });
   #change = html("p", { class: "change" });
   #standing = html("p", { class: "standing" });
-  #cost = html("dd", { class: "cost" });
-  #net = html("dd", { class: "net" });
-  #ratio = html("dd", { class: "ratio" });
-  #balance = html(
-    "dl",
-    { class: "balance", hidden: true },
-    html("div", {}, html("dt", {}, "Cost"), this.#cost),
-    html("div", {}, html("dt", {}, "Net"), this.#net),
-    html("div", {}, html("dt", {}, "Ratio"), this.#ratio),
-  );
+  #balance = html("div", { class: "costs", hidden: true });
   #chart = html("div", {});
   #bars = () => buckets(/** @type {Summary} */ (this.sums.summary));
   #figures = new Later("scroll", (more, element) => new more.Figures(element, this.#bars));
@@ -92,7 +93,7 @@ export class Totals {
   forget() {
     this.sums.forget();
     this.retryAfter = 0;
-    this.#costs.forget();
+    this.#costs?.forget();
     for (const element of [
       this.#total,
       this.#caption,
@@ -169,11 +170,19 @@ export class Totals {
 
   /** @param {AbortSignal} signal */
   async readCost(signal) {
-    if (!this.#isOn) return;
+    const endpoint = this.#costEndpoint();
+    this.#balance.hidden = endpoint === null;
+    if (!this.#isOn || endpoint === null) return;
+    const more = await loadMore(this.element).catch(() => null); // it is tried again with the next poll
+    if (!more) return;
+    if (!this.#costs) {
+      this.#costs = new more.Costs();
+      this.#balance.append(this.#costs.element);
+    }
     // A cost has neither type nor status, so none is shown if one is selected.
     const { outcomeType, status, agentId, ...period } = this.#query;
     const query = outcomeType || status ? null : { ...period, agentId };
-    if (await this.#costs.read(this.#costEndpoint(), this.#choice.scope, query, signal)) this.#showCost();
+    if (await this.#costs.read(endpoint, this.#choice.scope, query, signal)) this.#showCost();
   }
 
   /** Render again after agents were renamed. */
@@ -207,21 +216,16 @@ export class Totals {
     this.#showCost();
   }
 
-  /** Render cost, net and ratio, and the shares of agents with their costs. */
+  /** Render costs and the shares of agents, with their costs. */
   #showCost() {
     const summary = this.isOther ? null : this.sums.summary;
-    const { cost } = this.#costs;
-    const spent = cost?.cost_usd ?? null;
     this.#balance.hidden = this.#costEndpoint() === null;
-    this.#cost.replaceChildren(amount(spent));
-    this.#net.replaceChildren(amount(summary && spent !== null ? minus(summary.value_usd, spent) : null));
-    const over = summary && spent !== null ? Number(decimal(summary.value_usd)) / Number(decimal(spent)) : Number.NaN;
-    this.#ratio.replaceChildren(Number.isFinite(over) ? `${times.format(over)}×` : amount(null));
+    const costs = this.#balance.hidden ? null : this.#costs;
+    costs?.show(summary);
     if (!summary) return;
-    const byAgents = summary.by_agent ?? [];
+    const byAgents = costs?.withSums(summary.by_agent ?? []) ?? summary.by_agent ?? [];
     const isByAgents = byAgents.some(({ agent_id }) => agent_id !== null) || this.#choice.query.agentId;
     this.#byAgent.hidden = !isByAgents;
-    const costs = new Map(cost?.by_agent?.map((one) => [one.agent_id, one.cost_usd]));
     const agents = mostAgents(isByAgents ? byAgents : [], summary.other_agents, this.#areAgentsOpen);
     const shares = split(agents, (part) => {
       if ("agents" in part)
@@ -230,11 +234,10 @@ export class Totals {
           icon: AGENT_ICON,
           button: { value: "others", "aria-expanded": String(this.#areAgentsOpen), click: () => this.#toggleAgents() },
         };
-      const its = costs.get(part.agent_id);
       return {
         name: this.#agentName(part.agent_id),
         icon: AGENT_ICON,
-        more: isNumber(its) ? ` · cost ${cents.format(decimal(its))}` : "",
+        more: costs?.words(part),
         button: filterButton(this.#choice, "agent", agentValue(part.agent_id)),
       };
     });

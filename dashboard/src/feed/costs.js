@@ -1,0 +1,114 @@
+import { html } from "../shared/dom.js";
+import { decimal, isNumber, minus } from "../shared/numbers.js";
+import { withQuery } from "./address.js";
+import { ask } from "./api.js";
+import { amount, cents, dayAndMonth, times } from "./format.js";
+
+/** @import {Exact} from "../shared/numbers.js" */
+/** @import {AgentSum, Cost, Summary} from "./api.js" */
+
+const MAX_AGE_MS = 60_000;
+const MOST_DAYS = 3;
+
+/** @param {string[]} dates */
+function inWords(dates) {
+  const named = dates.slice(0, MOST_DAYS).map((date) => dayAndMonth.format(new Date(date)));
+  return dates.length > MOST_DAYS ? `${named.join(", ")} and ${dates.length - MOST_DAYS} more` : named.join(", ");
+}
+
+/** @template T @param {T[] | undefined} list as the page's own server sent it */
+const listed = (list) => (Array.isArray(list) ? list : []);
+
+/**
+ * What the agents cost, from `cost-endpoint`: cost, net value and ratio, and for which days they are known. An unknown cost
+ * is null. A failed read is retried with the next poll.
+ */
+export class Costs {
+  /** @type {Cost | null} */
+  #cost = null;
+  #asked = "";
+  #askedAt = 0;
+
+  #spent = html("dd", { class: "cost" });
+  #net = html("dd", { class: "net" });
+  #ratio = html("dd", { class: "ratio" });
+  #known = html("p", { class: "help known" });
+  element = html(
+    "div",
+    {},
+    html(
+      "dl",
+      { class: "balance" },
+      html("div", {}, html("dt", {}, "Cost"), this.#spent),
+      html("div", {}, html("dt", {}, "Net"), this.#net),
+      html("div", {}, html("dt", {}, "Ratio"), this.#ratio),
+    ),
+    this.#known,
+  );
+
+  /**
+   * Read the cost, unless it was read within MAX_AGE_MS.
+   * @param {string} endpoint
+   * @param {string} scope identifies period and filters
+   * @param {Record<string, string> | null} query null: the scope has no cost
+   * @param {AbortSignal} signal
+   * @returns whether the cost has to be rendered again
+   */
+  async read(endpoint, scope, query, signal) {
+    const asked = `${endpoint} ${scope}`;
+    if (asked === this.#asked && Date.now() - this.#askedAt < MAX_AGE_MS) return false;
+    if (asked !== this.#asked) this.#cost = null;
+    this.#asked = asked;
+    this.#askedAt = Date.now();
+    if (!query) return true;
+    /** @type {Cost | null} */
+    const cost = await ask(withQuery(new URL(endpoint, document.baseURI), query), signal).catch((problem) => {
+      this.element.hidden = problem.isOff === true;
+      return null;
+    });
+    if (asked !== this.#asked) return false;
+    if (cost) this.element.hidden = false;
+    this.#cost = cost;
+    if (!cost) this.#askedAt = 0;
+    return true;
+  }
+
+  forget() {
+    this.#cost = null;
+    this.#asked = "";
+  }
+
+  /** @param {Summary | null} summary null: not known */
+  show(summary) {
+    const cost = this.#cost;
+    const spent = isNumber(cost?.cost_usd) ? cost.cost_usd : null;
+    this.#spent.replaceChildren(amount(spent));
+    this.#net.replaceChildren(amount(summary && spent !== null ? minus(summary.value_usd, spent) : null));
+    const over = summary && spent !== null ? Number(decimal(summary.value_usd)) / Number(decimal(spent)) : Number.NaN;
+    this.#ratio.replaceChildren(Number.isFinite(over) ? `${times.format(over)}×` : amount(null));
+    const restated = listed(cost?.by_day).filter((day) => day.restated_at);
+    const words = [
+      ...(isNumber(cost?.known_days) ? [`Cost known for ${cost.known_days} of ${cost.of_days} days`] : []),
+      ...listed(cost?.by_source)
+        .filter((each) => listed(each.gaps).length)
+        .map((each) => `${each.source} lacks ${inWords(each.gaps)}`),
+      ...(restated.length ? [`${inWords(restated.map(({ date }) => date))} restated`] : []),
+    ];
+    this.#known.textContent = words.join(" · ");
+  }
+
+  /** Return the agents' sums, with those of agents that only have costs. @param {AgentSum[]} sums @returns {AgentSum[]} */
+  withSums(sums) {
+    const known = new Set(sums.map((sum) => sum.agent_id));
+    const more = listed(this.#cost?.by_agent).filter((each) => !known.has(each.agent_id));
+    return [...sums, ...more.map(({ agent_id }) => ({ agent_id, count: 0, value_usd: 0 }))];
+  }
+
+  /** Return the words about an agent's cost. @param {AgentSum} sum */
+  words({ agent_id, count }) {
+    const cost = listed(this.#cost?.by_agent).find((each) => each.agent_id === agent_id)?.cost_usd;
+    if (!isNumber(cost)) return "";
+    const each = Number(decimal(cost)) / count;
+    return ` · cost ${cents.format(decimal(cost))}${count > 1 ? `, ${cents.format(each)} each` : ""}`;
+  }
+}
