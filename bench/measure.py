@@ -42,6 +42,7 @@ KNOWN_WHEN_DEPLOYED = {
     "KEYS_TABLE": "keys",
     "TOTALS_TABLE": "totals",
     "TOTALS_EDITION": "1",
+    "COSTS_TABLE": "costs",
     "SESSION_SECRET_OVERLAP_DAYS": "30",
     "SESSION_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:123456789012:secret:session",
     "KEY_FINGERPRINTS": fingerprint(API_KEY),
