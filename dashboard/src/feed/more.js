@@ -5,11 +5,8 @@ import STYLES from "./more.css";
 import PAPER from "./paper.css";
 import STATEMENTS from "./statements.css";
 
-<<<<<<< HEAD
-export { Figures } from "./figures.js";
-=======
 export { Costs } from "./costs.js";
->>>>>>> d402b00 (Show in the feed for which days costs are known, which sources lack days, and restated days)
+export { Figures } from "./figures.js";
 export { History } from "./history.js";
 export { HowToRecord } from "./how.js";
 export { RangeForm } from "./range.js";

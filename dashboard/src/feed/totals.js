@@ -1,10 +1,5 @@
-<<<<<<< HEAD
 import { announce, build, html, replace, unseen } from "../shared/dom.js";
-import { decimal, isNumber, minus } from "../shared/numbers.js";
-=======
-import { announce, html, replace, unseen } from "../shared/dom.js";
 import { decimal } from "../shared/numbers.js";
->>>>>>> d402b00 (Show in the feed for which days costs are known, which sources lack days, and restated days)
 import { invalidResponse } from "../shared/request.js";
 import { inWords } from "../shared/words.js";
 import { byValue, mostAgents } from "./agents.js";
@@ -12,11 +7,8 @@ import { buckets, chart } from "./chart.js";
 import { agentValue } from "./choice.js";
 import { clock, headline, outcomes, whole } from "./format.js";
 import { AGENT_ICON, typeIcon } from "./icons.js";
-<<<<<<< HEAD
 import { Later } from "./later.js";
-=======
 import { loadMore } from "./load.js";
->>>>>>> d402b00 (Show in the feed for which days costs are known, which sources lack days, and restated days)
 import { change, filterButton, split, statusSums } from "./shares.js";
 import { Sums } from "./sums.js";
 
