@@ -10,12 +10,16 @@ import importlib
 import importlib.machinery
 import io
 import json
+import marshal
 import os
 import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
+from importlib.util import MAGIC_NUMBER, cache_from_source, source_hash
+from types import CodeType
 from typing import Any, BinaryIO, cast
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -45,12 +49,20 @@ class Context:
         return max(0, int((self._deadline - time.monotonic()) * 1000))
 
 
-class UncachedLoader(importlib.machinery.SourceFileLoader):
-    """Always compiles source files, because Python's cache would miss a second edit within one second."""
+class HashedLoader(importlib.machinery.SourceFileLoader):
+    """Compiles a file again when its content has changed. Python compares times, and would miss quick edits."""
 
-    def path_stats(self, path: str) -> Any:
-        """Raise OSError, so that no compiled file is read or written."""
-        raise OSError(path)
+    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002 (importlib's signature)
+        source = self.get_data(self.path)
+        header = MAGIC_NUMBER + source_hash(self.path.encode() + source)
+        compiled = cache_from_source(self.path, optimization="hashed")
+        with suppress(OSError, EOFError, ValueError):
+            cached = self.get_data(compiled)
+            if cached.startswith(header):
+                return cast("CodeType", marshal.loads(cached[len(header) :]))  # noqa: S302 (our own file)
+        code = self.source_to_code(source, self.path)
+        self.set_data(compiled, header + marshal.dumps(code))  # does nothing if it cannot write
+        return code
 
 
 class Console(io.TextIOWrapper):
@@ -68,12 +80,12 @@ class Console(io.TextIOWrapper):
 
 
 def import_edited_files_anew(folders: list[str]) -> None:
-    """Make imports from these folders ignore compiled files."""
+    """Make imports from these folders go by the content of files."""
 
     def finder(path: str) -> importlib.machinery.FileFinder:
         if not any(path == folder or path.startswith(folder + os.sep) for folder in folders):
             raise ImportError(path)
-        return importlib.machinery.FileFinder(path, (UncachedLoader, importlib.machinery.SOURCE_SUFFIXES))
+        return importlib.machinery.FileFinder(path, (HashedLoader, importlib.machinery.SOURCE_SUFFIXES))
 
     sys.path_hooks.insert(0, finder)
     sys.path_importer_cache.clear()

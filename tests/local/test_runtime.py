@@ -85,3 +85,17 @@ def test_a_failed_import_is_the_only_answer(tmp_path: Path, code: str, error_typ
     assert answer["error"]["errorType"] == error_type
     assert logged in answer["log"]
     assert "runtime.py" not in answer["log"]
+
+
+def test_a_file_is_compiled_once_for_each_content_and_again_if_what_was_kept_is_damaged(tmp_path: Path) -> None:
+    file = tmp_path / "app.py"
+    for text in ("one", "two"):
+        file.write_text(f"def handler(event, context): return {text!r}")
+        os.utime(file, (1, 1))
+        assert run(tmp_path, {})[0][1] == {"result": text}
+        [compiled] = (tmp_path / "__pycache__").iterdir()
+        written = compiled.stat().st_mtime_ns
+        assert run(tmp_path, {})[0][1] == {"result": text}
+        assert compiled.stat().st_mtime_ns == written
+    compiled.write_bytes(compiled.read_bytes()[:20])
+    assert run(tmp_path, {})[0][1] == {"result": "two"}
