@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from outcomes_client import OutcomesClient
 
-from ops.template import parse_yaml
+from ops.template import declared_paths, parse_yaml
 
 ROOT = Path(__file__).parents[2]
 RESOURCES: Any = parse_yaml((ROOT / "template.yaml").read_text())["Resources"]
@@ -28,6 +28,12 @@ METHODS = {
     "showOwnKey": "own_key",
     "rotateKey": "rotate_key",
     "revokeKey": "revoke_key",
+    "makeStatement": "make_statement",
+    "listStatements": "list_statements",
+    "getStatement": "get_statement",
+    "listStatementEntries": "statement_entries",
+    "proveOutcome": "statement_proof",
+    "listPublicKeys": "statement_keys",
     "putCosts": "put_costs",
     "getCosts": "get_costs",
     "deleteCosts": "delete_costs",
@@ -39,7 +45,7 @@ METHODS = {
 
 def routes() -> Iterator[tuple[str, str, str]]:
     """Yield the method, path and operation of each public route in the template."""
-    for path, methods in RESOURCES["OutcomesApi"]["Properties"]["DefinitionBody"]["paths"].items():
+    for path, methods in declared_paths(RESOURCES["OutcomesApi"]["Properties"]).items():
         for method, route in methods.items():
             if "security" in route:
                 yield method.upper(), path, route["operationId"]
@@ -69,7 +75,8 @@ def missing_of(method: str, path: str, operation: str) -> Iterator[str]:
         if not hasattr(OutcomesClient, name):
             yield f"Add {name} to the Python client's _client.py (then make awaiting) and its request to _calls.py."
         camel = re.sub("_(.)", lambda letter: letter[1].upper(), name)
-        calls = "".join((ROOT / f"clients/typescript/src/{each}.ts").read_text() for each in ("client", "cost-calls"))
+        modules = "client", "statement-calls", "cost-calls"
+        calls = "".join((ROOT / f"clients/typescript/src/{each}.ts").read_text() for each in modules)
         if not re.search(rf"^  (async )?{camel}\(", calls, re.MULTILINE):
             yield f"Add {camel} to the TypeScript client's client.ts."
         if f'"{path}"' not in (ROOT / "clients/typescript/tests/contract.ts").read_text():

@@ -38,10 +38,7 @@ class CostLine(NamedTuple):
     def public(self) -> dict[str, Any]:
         """Return the line as in the contract. Numbers are `Decimal`."""
         agent_id = None if self.agent_id is None else Decimal(self.agent_id)
-        return {name: agent_id if name == "agent_id" else getattr(self, name) for name in _PUBLIC}
-
-
-_PUBLIC = ("agent_id", "cost_usd", "quantity", "unit", "label")
+        return {"agent_id": agent_id, **(self._asdict() | {"agent_id": agent_id})}
 
 
 class CostUser(NamedTuple):
@@ -115,10 +112,7 @@ def read_source(text: str) -> str:
 
 
 def payer(caller: Caller, body: dict[str, Any]) -> int:
-    """Return the user whose costs the caller puts. body: the request's body, or its parameters.
-
-    Raises Forbidden and BadRequest.
-    """
+    """Return the user whose costs the caller puts. Raises Forbidden and BadRequest."""
     if caller.session_user is not None:
         return caller.session_user
     if caller.agent_key:

@@ -113,7 +113,7 @@ def read_lines(text: str) -> tuple[CostLine, ...]:
 
 
 def put_version(table: str, day: CostDay, before: CostVersion | None, after: CostVersion) -> list[dict[str, Any]]:
-    """Return the actions that replace a day's version, which becomes an earlier version.
+    """Return the actions that replace a day's version, and store the replaced one as an earlier version.
 
     Their transaction fails if the day does not have the version `before`.
     """
@@ -135,8 +135,8 @@ def put_version(table: str, day: CostDay, before: CostVersion | None, after: Cos
 def has_version(version: CostVersion | None) -> dict[str, Any]:
     """Return the condition that a day's row has this version, or does not exist.
 
-    After an erasure, versions begin at 1 again. So the condition also compares the time, lest an attempt that was made
-    before the erasure takes effect after it.
+    After an erasure, versions begin at 1 again. So the condition also compares the time. Otherwise an attempt that was
+    made before the erasure could take effect after it.
     """
     if version is None:
         return {"ConditionExpression": "attribute_not_exists(user_id)"}
