@@ -8,6 +8,7 @@ import {
   ForbiddenError,
   NotFoundError,
   OutcomesClient,
+  PreconditionFailedError,
   UnauthorizedError,
 } from "../src/index.js";
 
@@ -49,6 +50,21 @@ test("a number is written by its shortest text", async () => {
   await both.record("task_complete", "Signed", { valueUsd: 12500.5, userId });
   const { outcomes } = await both.list({ limit: 1 });
   assert.equal(outcomes[0]?.valueUsd, "12500.5");
+});
+
+test("costs of a day come back exactly, and stand beside the value", async () => {
+  const day = new Date().toISOString().slice(0, 10);
+  const line = { costUsd: "9.80", agentId: 7, quantity: 1_200_000, unit: "tokens", label: "gpt-5" };
+  assert.equal(await both.putCosts(day, "openai", [line], { ifVersion: 0 }), 1);
+  assert.equal(await both.putCosts(day, "openai", [{ ...line, costUsd: 9.8 }]), 1);
+  await assert.rejects(both.putCosts(day, "openai", [], { ifVersion: 2 }), PreconditionFailedError);
+  const { lines, versions } = await both.getCosts(day, "openai", { versions: true });
+  assert.deepEqual([lines, versions], [[{ ...line, costUsd: "9.8", quantity: "1200000" }], []]);
+  const { costUsd, byDay } = await both.listCosts({ start: day });
+  assert.deepEqual([costUsd, byDay[0]?.sources], ["9.8", ["openai"]]);
+  assert.equal((await both.costSummary({ start: day })).costUsd, "9.8");
+  assert.equal(await both.deleteCosts(day, "openai"), 2);
+  await assert.rejects(both.getCosts(day, "openai"), NotFoundError);
 });
 
 test("many are recorded, iterated, summed up and exported", async () => {

@@ -40,7 +40,7 @@ class AsyncCostsClient:
         A line is a `CostLine` or a line of the API's request (`{"costUsd": ...}`). Needs the platform's key (`user_id`
         is the user), an agent key with the scope `cost`, or a session. `if_version` is the version that must be stored,
         0 for none. Raises PreconditionFailedError if it is another; after a lost answer, that may be because the lines
-        are already stored.
+        are already stored. Without `if_version`, the last call wins, which may be a retry.
         """
         return await self._run(_cost_calls.put(self._calls, day, source, lines, if_version, user_id))
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from datetime import date
+from decimal import Decimal, localcontext
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -138,19 +139,20 @@ def _put(charges: Charges, rules: Map, replace: bool, url: str | None, cookie: s
 
 def _print_sums(charges: Charges) -> None:
     """Print the cost of each agent by day, and of all."""
-    sums: dict[tuple[Any, ...], CostLine] = {}
-    for key, day in charges.days.items():
-        for line in day.lines.values():
-            for row in ((key.date, key.user_id, line.agent_id), ("Total", None, None)):
-                sums[row] = sums[row].plus(line) if row in sums else line
-    total = sums.pop(("Total", None, None), None)
+    sums: dict[tuple[date, int | None, int | None], Decimal] = {}
+    with localcontext(prec=1000):  # exact sums
+        for key, day in charges.days.items():
+            for line in day.lines.values():
+                row = key.date, key.user_id, line.agent_id
+                sums[row] = sums.get(row, Decimal(0)) + line.cost_usd
+        total = sum(sums.values(), Decimal(0))
     users = {user for _, user, _ in sums}
     table = grid(*whole("Day", *(["User"] if len(users) > 1 else []), "Agent"), *numbers("Cost"))
-    for (day, user, agent), line in sorted(sums.items(), key=lambda row: (row[0][0], row[0][1] or 0, row[0][2] or 0)):
-        agent_text = "unallocated" if agent is None else str(agent)
-        table.add_row(str(day), *([str(user)] if len(users) > 1 else []), agent_text, money(line.cost_usd))
+    for (date_, user, agent), cost in sorted(sums.items(), key=lambda row: (row[0][0], row[0][1] or 0, row[0][2] or 0)):
+        of_user = [str(user)] if len(users) > 1 else []
+        table.add_row(date_.isoformat(), *of_user, "unallocated" if agent is None else str(agent), money(cost))
     print_table(table)
-    print(f"Total: {money(total.cost_usd) if total else 'no charges'}. Nothing was sent.")
+    print(f"Total: {money(total)}. Nothing was sent.")
 
 
 @app.command()
