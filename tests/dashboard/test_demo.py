@@ -11,6 +11,7 @@ from playwright.sync_api import Page, ViewportSize, expect
 from local.stack import DEMO_USER
 from tests.dashboard.conftest import AXE_RULES, THEMES, FindFaults, Open, TakePicture
 from tests.dashboard.ledger import Ledger
+from tests.dashboard.test_ways import SCALED
 from tests.local.stacks import Stack
 
 SCREENS: dict[str, ViewportSize] = {
@@ -40,6 +41,7 @@ def test_the_page_shows_the_seeded_feed(
         page.goto(seeded.url)
         expect(page.locator("value-delivered .rows li")).to_have_count(20)
         expect(page.locator(".plot rect")).to_have_count(30)
+        expect(page.locator(".known")).to_have_text(re.compile(r"Cost known for \d\d of 30 days · .* restated"))
         expect(page.locator("outcome-keys")).to_contain_text("No keys yet")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), screen
         for theme in THEMES:
@@ -68,6 +70,15 @@ def test_the_totals_are_the_sum_of_the_list(page: Page, seeded: Stack) -> None:
     with localcontext(prec=60):
         total = sum(values)
     assert [total] == [Decimal(value) for value in page.locator(".total data").evaluate_all(of)]
+
+
+def test_net_is_value_less_cost(page: Page, seeded: Stack) -> None:
+    page.context.clear_cookies()
+    page.goto(seeded.url)
+    expect(page.locator(".net data")).to_be_visible()
+    value, cost, net = (int(page.evaluate(SCALED, selector)) for selector in (".total", ".cost", ".net"))
+    assert value - cost == net
+    assert cost > 0
 
 
 def test_a_new_outcome_appears_on_the_open_page(page: Page, stack: Stack) -> None:
