@@ -63,7 +63,7 @@ export class LinkedOutcome {
   /** Unfold the outcome and move the focus to it, or to the message. */
   open() {
     if (this.#row) this.#row.open();
-    /** @type {HTMLElement | null} */ else this.element.querySelector("p")?.focus();
+    else this.element.querySelector("p")?.focus();
   }
 
   /** @param {Outcome} outcome */
