@@ -13,6 +13,8 @@ type Feed = CustomElement & {
   "url-state"?: "";
   "cost-endpoint"?: string;
   owner?: string;
+  "api-url"?: string;
+  "keys-url"?: string;
 };
 
 type Keys = CustomElement & {
