@@ -164,6 +164,10 @@ def test_a_history_that_fails_has_a_message_and_a_retry(open_feed: Open, page: P
     faults: list[tuple[dict[str, Any], str]] = [
         ({"status": 500, "json": {"error": "Failed to get outcome"}}, "The server answered 500."),
         ({"status": 404, "json": {"error": "Not found"}}, "This outcome no longer exists or is not yours."),
+        (
+            {"status": 404, "headers": {"No-Such-Route": "true"}, "json": {"error": "Not found"}},
+            "It is switched off here, or its address is wrong.",
+        ),
         ({"status": 200, "json": {"outcome": {}}}, "The server\u2019s answer could not be understood."),
         ({"status": 200, "body": "Wi-Fi"}, "The server\u2019s answer could not be read."),
     ]

@@ -100,7 +100,8 @@ def test_statuses_below_the_headline_are_filters(open_feed: Open, page: Page, re
 
 def test_a_list_without_outcomes_offers_what_has_some(open_feed: Open, page: Page, ledger: Ledger) -> None:
     ledger.record("Work", created_at=ago(days=60), value_usd=5)
-    open_feed(period=7)
+    ledger.record("Of another", user_id=ledger.stranger, created_at=ago(days=90))
+    open_feed(period=7, refresh=1)
     way_out = page.locator(".way-out").get_by_role("button")
     way_out.click()
     assert_shows(page, "$5.00", ["Work"])
@@ -112,6 +113,10 @@ def test_a_list_without_outcomes_offers_what_has_some(open_feed: Open, page: Pag
     way_out.press("Enter")
     assert_shows(page, "$5.00", ["Work"])
     expect(page.get_by_label("Filter by type")).to_be_focused()
+    page.get_by_role("button", name="7 days").click()
+    expect(way_out).to_have_text("Show Feb 2026 (1 outcome)")
+    ledger.sign_in(page.context, ledger.stranger)
+    expect(way_out).to_have_text("Show Jan 2026 (1 outcome)")  # and not the month of the first user
 
 
 def test_a_viewer_without_outcomes_sees_how_to_record_one(open_feed: Open, page: Page, ledger: Ledger) -> None:

@@ -228,8 +228,8 @@ class ValueDelivered extends HTMLElement {
   /** Forget everything about the user who was signed in. */
   #forget() {
     this.#context.keyNames.clear();
-    for (const part of [this.#documents, this.#watcher, this.#rows, this.#totals, this.#linked, this.#choice])
-      part.forget();
+    const parts = [this.#documents, this.#watcher, this.#rows, this.#totals, this.#linked, this.#choice, this.#how];
+    for (const part of parts) part.forget();
   }
 
   // ---- the page's address, with url-state

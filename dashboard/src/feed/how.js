@@ -10,38 +10,26 @@ const ANY_KEY = "oc_...";
 /** How an agent records an outcome, for a viewer who has none. */
 export class HowToRecord {
   #call = new Copyable();
-  #isRead = false;
 
   /** @param {Element} element @param {Api} api @param {Element} feed with the page's attributes */
   constructor(element, api, feed) {
-    this.#api = api;
-    this.#feed = feed;
     const keysUrl = feed.getAttribute("keys-url");
     const key = keysUrl ? html("a", { href: keysUrl }, "a key") : "a key";
-    const words = html(
-      "p",
-      {},
-      "Your agents record with one call. Replace ",
-      html("code", {}, ANY_KEY),
-      " by ",
-      key,
-      " of the agent.",
+    const code = html("code", {}, ANY_KEY);
+    element.append(
+      html("p", {}, "Your agents record with one call. Replace ", code, " by ", key, " of the agent."),
+      this.#call.element,
     );
-    element.append(words, this.#call.element);
-  }
-  #api;
-  #feed;
-
-  render() {
-    if (this.#isRead) return;
-    this.#isRead = true;
-    void this.#read();
+    const url = new URL(feed.getAttribute("api-url") ?? api.url(""), document.baseURI).href;
+    void this.#show(`${baseOf(url)}/api/outcomes`, ask(api.url("/types")));
   }
 
-  async #read() {
-    const { types } = await ask(this.#api.url("/types")).catch(() => ({ types: [] }));
-    const url = new URL(this.#feed.getAttribute("api-url") ?? this.#api.url(""), document.baseURI).href;
+  /** @param {string} url @param {Promise<{types: {type: string}[]}>} asked */
+  async #show(url, asked) {
+    const { types } = await asked.catch(() => ({ types: [] }));
     const outcome = { outcomeType: types[0]?.type ?? "task_complete", title: "First outcome" };
-    this.#call.show("A call that records an outcome", curl(`${baseOf(url)}/api/outcomes`, ANY_KEY, outcome));
+    this.#call.show("A call that records an outcome", curl(url, ANY_KEY, outcome));
   }
+
+  render() {}
 }

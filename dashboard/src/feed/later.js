@@ -20,6 +20,13 @@ export class Later {
   }
   #create;
 
+  /** Forget what it shows about a user. */
+  forget() {
+    this.element.hidden = true;
+    this.element.replaceChildren();
+    this.#content = null;
+  }
+
   /** @param {boolean} isShown */
   async render(isShown) {
     this.element.hidden = !isShown;

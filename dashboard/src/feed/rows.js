@@ -119,6 +119,7 @@ export class Rows {
   forget() {
     this.invalidate();
     this.#clear();
+    this.#wayOut.forget();
     this.search.value = "";
   }
 
