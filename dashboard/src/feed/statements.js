@@ -191,8 +191,8 @@ export class Statements {
       ],
     ];
     let isBusy = false;
-    const all = actions.map(([label, name, failure, act]) => {
-      const made = button(
+    const all = actions.map(([label, name, failure, act]) =>
+      button(
         label,
         async () => {
           if (isBusy) return;
@@ -201,9 +201,8 @@ export class Statements {
           isBusy = false;
         },
         { "aria-label": name },
-      );
-      return made;
-    });
+      ),
+    );
     const size = `${whole.format(one.size)} ${one.size === 1 ? "entry" : "entries"}`;
     return html("li", {}, html("strong", {}, month), html("span", { class: "count" }, size), buttons(...all));
   }
