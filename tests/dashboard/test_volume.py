@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Route, expect
 from tests.browsers import hide_tab, show_tab
 from tests.dashboard.conftest import Open
 from tests.dashboard.ledger import Ledger
-from tests.dashboard.recorded import NOW, Recorded
+from tests.dashboard.recorded import NOW, Recorded, instant
 from tests.dashboard.test_corrections import rows, unfold
 from tests.dashboard.test_corrections_for_real import correct
 from tests.dashboard.test_download import Held, button, line, part, text
@@ -49,8 +49,12 @@ def test_a_search_reads_the_whole_period_and_asks_after_two_thousand_rows(
     open_feed: Open, page: Page, recorded: Recorded
 ) -> None:
     recorded.sums = {"count": 2300, "disputed": {"count": 6, "value_usd": 1}, "voided": {"count": 4, "value_usd": 1}}
+    recorded.has("One of many")
+    outcomes = []
     for number in range(2310):
-        recorded.has(f"{'Renewal' if number % 100 == 0 else 'Deal'} {number}", hours=number / 4)
+        title = f"{'Renewal' if number % 100 == 0 else 'Deal'} {number}"
+        happened = instant(NOW - timedelta(minutes=number))
+        outcomes.append(recorded.outcomes[0] | {"id": title, "title": title, "occurred_at": happened})
     asked: list[str] = []
 
     def answer(route: Route) -> None:
@@ -58,8 +62,8 @@ def test_a_search_reads_the_whole_period_and_asks_after_two_thousand_rows(
         start, limit = (int(query.get(name, ["0"])[0]) for name in ("cursor", "limit"))
         end = start + limit
         asked.append(query.get("cursor", [""])[0])
-        cursor = str(end) if end < len(recorded.outcomes) else None
-        route.fulfill(json={"outcomes": recorded.outcomes[start:end], "next_cursor": cursor})
+        cursor = str(end) if end < len(outcomes) else None
+        route.fulfill(json={"outcomes": outcomes[start:end], "next_cursor": cursor})
 
     page.route(re.compile(r"/api/outcomes\?.*time=occurred"), answer)
     open_feed(refresh=3600)
@@ -75,7 +79,7 @@ def test_a_search_reads_the_whole_period_and_asks_after_two_thousand_rows(
     assert len(asked) == len(set(asked)) == 1 + 40 + 6
     search.fill("")
     expect(found).to_have_count(0)
-    expect(rows(page).filter(visible=True)).to_have_count(2310)
+    expect(page.locator(".rows > li:not([hidden])")).to_have_count(2310)
 
 
 def test_an_open_row_shows_a_correction_that_came_with_many_outcomes(
