@@ -69,7 +69,7 @@ def change(
 
     changed: returns the new lines, or None to put nothing. Its argument is None if the day's costs are not known.
 
-    repeatable: whether `changed` puts nothing if the lines are already changed.
+    repeatable: whether a put whose answer was lost may be sent again, because `changed` changes the lines only once.
     """
     backoff = calls._backoff()
     while True:

@@ -31,7 +31,7 @@ _TOML: dict[type, str] = {str: "string", int: "integer", list: "array", dict: "t
 
 
 class Columns(NamedTuple):
-    """The columns of a file's charges. source: several names, of which the first that a line has counts."""
+    """The columns of a file's charges. `source` has several names: the first one that a charge has counts."""
 
     date: str
     source: tuple[str, ...]
@@ -44,7 +44,7 @@ class Columns(NamedTuple):
 
 
 _PLAIN = Columns("date", ("source",), "cost", "quantity", "unit", "label", "currency", "agent")
-# https://focus.finops.org/focus-columns/; FOCUS 1.3 replaces ProviderName.
+# https://focus.finops.org/focus-columns/; FOCUS 1.3 replaces ProviderName by ServiceProviderName.
 _FOCUS = Columns(
     date="ChargePeriodStart",
     source=("ProviderName", "ServiceProviderName"),
@@ -86,7 +86,7 @@ class MapError(Exception):
 
 
 class Map:
-    """A mapping file: whose a charge is. The first rule that matches a charge counts.
+    """The rules of a mapping file, which say to whom a charge belongs. The first rule that matches a charge counts.
 
     label: the column that labels the charges of the file.
     """
