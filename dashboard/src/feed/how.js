@@ -27,7 +27,7 @@ export class HowToRecord {
   /** @param {string} url @param {Promise<{types: {type: string}[]}>} asked */
   async #show(url, asked) {
     const { types } = await asked.catch(() => ({ types: [] }));
-    const outcome = { outcomeType: types[0]?.type ?? "task_complete", title: "First outcome" };
+    const outcome = { outcomeType: types?.[0]?.type ?? "task_complete", title: "First outcome" };
     this.#call.show("A call that records an outcome", curl(url, ANY_KEY, outcome));
   }
 
