@@ -183,25 +183,23 @@ def table() -> str:
     text = [
         "The prices are AWS's public prices for us-east-1 and arm64, without free tiers; `bench/prices.toml` lists",
         f"prices and assumptions. An outcome has {item} bytes. Recording an outcome takes {record.write_units:.0f}",
-        f"write units with an Idempotency-Key (two items in a transaction), and {unkeyed.write_units:.0f} without. A",
-        f"list of {LISTED} outcomes takes {listed.read_units:.0f} read units and sends",
+        f"write units with an Idempotency-Key (two items in a transaction), and {unkeyed.write_units:.0f} without",
+        f"this header. A list of {LISTED} outcomes takes {listed.read_units:.0f} read units and sends",
         f"{listed.answer_bytes / 1000:.1f} KB; the largest export takes {exported.read_units:,.0f} read units. The",
         f"first summary of a year with {SUMMED.number:,} outcomes by {SUMMED.agents} agents takes",
         f"{first.read_units:,.0f} read units and {first.write_units:.0f} write units; each later summary takes",
-        f"{next_.read_units:g} read units, plus those for newer outcomes. If each of a million calls that record",
-        f"starts both functions, these cold starts cost ${started(prices, assumed):.2f}. A million outcomes in",
+        f"{next_.read_units:g} read units, plus read units for newer outcomes. If a million calls that record",
+        f"were all cold starts, the starts would cost ${started(prices, assumed):.2f}. A million outcomes in",
         f"batches cost ${sum(parts(batch, prices, assumed).values()) / BATCHED:.2f}. The authorizer costs",
         f"${authorized(prices, assumed):.2f} per million calls, including calls that it refuses. With",
         f"`Tracing=Active`, X-Ray traces the first call of each second and {assumed['traced_of_the_others']:.0%} of",
         f"the others. Tracing costs ${quiet:.2f} per million calls at one call a second, and ${busy:.2f} at {BUSY}",
         "calls a second.",
     ]
-    puts = record.write_units / TRANSACTION * (TRANSACTION - 1) * prices["write_units_per_million"]
     http_api = prices["gateway_per_million"] - prices["http_api_per_million"]
     savings = [
-        f"Two conditional puts instead of the transaction would save ${puts:.2f}. But if one put fails, a retry",
-        f"records the outcome twice, or never. An HTTP API would save ${http_api:.2f}, but it has no firewall, and its",
-        "errors lack our format and CORS headers.",
+        f"An HTTP API would save ${http_api:.2f} per million calls, but an HTTP API has no firewall, and its errors",
+        "lack our format and CORS headers.",
     ]
     month = [
         f"Each GB of stored outcomes ({kept:.1f} million of them) costs ${prices['kept_gb_month']:.2f} a month, and",
