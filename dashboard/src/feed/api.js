@@ -90,7 +90,7 @@ export class Api {
   #endpoint;
   /** @type {string | null} header of the last list; servers without it have everything */
   #capabilities = null;
-  #lacks = ["statements"]; // and what a server without this header answered 404
+  #lacks = ["statements"]; // capabilities that a server without this header lacks; a 404 adds totals
 
   /**
    * Whether a capability is on. Servers that do not name theirs have all but statements.

@@ -7,7 +7,7 @@ import { ask } from "./api.js";
 
 const ANY_KEY = "oc_...";
 
-/** How an agent records an outcome, for a viewer who has none. */
+/** Explains how an agent records an outcome, to a viewer who has none. */
 export class HowToRecord {
   #call = new Copyable();
 
@@ -17,7 +17,7 @@ export class HowToRecord {
     const key = keysUrl ? html("a", { href: keysUrl }, "a key") : "a key";
     const code = html("code", {}, ANY_KEY);
     element.append(
-      html("p", {}, "Your agents record with one call. Replace ", code, " by ", key, " of the agent."),
+      html("p", {}, "Your agents record with one call. Replace ", code, " with ", key, " of the agent."),
       this.#call.element,
     );
     const url = new URL(feed.getAttribute("api-url") ?? api.url(""), document.baseURI).href;

@@ -49,8 +49,8 @@ export function change({ value_usd, previous }, before) {
 }
 
 /**
- * Return a button for each status, which filters by it and has its value. Statuses that no outcome has are left out, unless
- * they are selected, and so are all if the server does not know corrections.
+ * Return a button with the value of each status, which filters by it. A status without outcomes is left out, unless it is
+ * selected. A server that does not know corrections has no statuses.
  * @param {Summary} summary
  * @param {Choice} choice
  */
