@@ -84,8 +84,10 @@ export class Costs {
     const spent = isNumber(cost?.cost_usd) ? cost.cost_usd : null;
     this.#spent.replaceChildren(amount(spent));
     this.#net.replaceChildren(amount(summary && spent !== null ? minus(summary.value_usd, spent) : null));
-    const over = summary && spent !== null ? Number(decimal(summary.value_usd)) / Number(decimal(spent)) : Number.NaN;
-    this.#ratio.replaceChildren(Number.isFinite(over) ? `${times.format(over)}×` : amount(null));
+    const divisor = spent === null ? 0 : Number(decimal(spent));
+    const hasRatio = summary && divisor > 0;
+    const ratio = hasRatio ? `${times.format(Number(decimal(summary.value_usd)) / divisor)}×` : amount(null);
+    this.#ratio.replaceChildren(ratio);
     const restated = listed(cost?.by_day).filter((day) => day.restated_at);
     const words = [
       ...(isNumber(cost?.known_days) ? [`Cost known for ${cost.known_days} of ${cost.of_days} days`] : []),
@@ -97,8 +99,13 @@ export class Costs {
     this.#known.textContent = words.join(" · ");
   }
 
-  /** Return the agents' sums, with those of agents that only have costs. @param {AgentSum[]} sums @returns {AgentSum[]} */
-  withSums(sums) {
+  /**
+   * Return the agents' sums, with those of agents that only have costs, unless the API has added up the others.
+   * @param {Summary} summary
+   * @returns {AgentSum[]}
+   */
+  withSums({ by_agent: sums = [], other_agents }) {
+    if (other_agents) return sums;
     const known = new Set(sums.map((sum) => sum.agent_id));
     const more = listed(this.#cost?.by_agent).filter((each) => !known.has(each.agent_id));
     return [...sums, ...more.map(({ agent_id }) => ({ agent_id, count: 0, value_usd: 0 }))];

@@ -215,7 +215,7 @@ export class Totals {
     const costs = this.#balance.hidden ? null : this.#costs;
     costs?.show(summary);
     if (!summary) return;
-    const byAgents = costs?.withSums(summary.by_agent ?? []) ?? summary.by_agent ?? [];
+    const byAgents = costs?.withSums(summary) ?? summary.by_agent ?? [];
     const isByAgents = byAgents.some(({ agent_id }) => agent_id !== null) || this.#choice.query.agentId;
     this.#byAgent.hidden = !isByAgents;
     const agents = mostAgents(isByAgents ? byAgents : [], summary.other_agents, this.#areAgentsOpen);

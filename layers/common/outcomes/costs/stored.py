@@ -73,9 +73,9 @@ class _Look:
 
     def days(self) -> Iterator[SourceDay]:
         """Yield the days of each source, also further days of a month whose sums may be stored."""
-        over = self.over
-        for row in self._query(f"month#{over[0]}", f"month#{over[-1]}") if over else ():
-            self.rows[row["day_source"]["S"].removeprefix("month#")] = row
+        if self.over:
+            for row in self._query(f"month#{self.over[0]}", f"month#{self.over[-1]}"):
+                self.rows[row["day_source"]["S"].removeprefix("month#")] = row
         stored = {month: days for month, row in self.rows.items() if (days := _read_sums(row)) is not None}
         for is_stored, together in groupby(self.months, stored.__contains__):
             if is_stored:
