@@ -25,6 +25,7 @@ from tests.local.forked import Forked
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 30
+COMMAND_SECONDS = 600  # a busy machine may need this long
 STACK_SECRET = "local"
 """The session token of all SDKs in tests, so that they may call any stack's AWS services."""
 WITHOUT_EVENTS = ("--parameter", "EventBusName=")
@@ -119,16 +120,16 @@ def running(
 
 
 def local(
-    data: Path, *arguments: str, environment: Mapping[str, str] | None = None
+    data: Path, *arguments: str, environment: Mapping[str, str] | None = None, module: str = "local"
 ) -> "subprocess.CompletedProcess[str]":
-    """Run `python -m local` with these arguments on a data folder, until it exits."""
-    command = ["local", "--data", str(data), *arguments]
+    """Run `python -m local`, or another module, with these arguments on a data folder, until it exits."""
+    command = [module, "--data", str(data), *arguments]
     with TemporaryDirectory() as folder:
         files = Path(folder, "output"), Path(folder, "log")
         with files[0].open("w") as output, files[1].open("w") as log:
             variables = {**os.environ, **(environment or {})}
             process = Forked(*command, cwd=ROOT, env=variables, stdout=output, stderr=log)
-        code = process.wait(START_SECONDS)
+        code = process.wait(COMMAND_SECONDS)
         return subprocess.CompletedProcess(command, code, *(file.read_text() for file in files))
 
 

@@ -1,15 +1,12 @@
 """`make import-history` on a running local stack, and on the data of a stopped one."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
 
 from local.data import JOURNAL
-from tests.local.stacks import ROOT, Stack
+from tests.local.stacks import Stack, local
 
 ROW = {"id": 17, "outcome_type": "deal_closed", "title": "Closed", "created_at": "2026-04-01 12:00:00+00"}
 
@@ -18,15 +15,7 @@ def import_row(data: Path, folder: Path, **fields: object) -> str:
     """Import a table of one row. Return the last line of the output."""
     file = folder / "old.ndjson"
     file.write_text(json.dumps(ROW | fields))
-    done = subprocess.run(
-        [sys.executable, "-m", "local.import_history", "--data", str(data), "--file", str(file), "--yes"],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": "layers/common"},
-        capture_output=True,
-        text=True,
-        timeout=600,  # a busy machine may need this long
-        check=False,
-    )
+    done = local(data, "--file", str(file), "--yes", module="local.import_history")
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()[-1]
 
