@@ -270,6 +270,31 @@ def test_a_source_that_may_have_been_taken_over_is_not_put_over_what_came_since(
     assert costs(read()[1]) == [100]
 
 
+@pytest.mark.parametrize("taken_over", [False, True])
+@pytest.mark.parametrize("lines", [(CostLine(Decimal(1)),), None])
+def test_a_put_that_was_allowed_before_a_takeover_does_not_replace_the_same_lines_of_the_new_owner(
+    lines: Any, taken_over: bool
+) -> None:
+    assert put("key", {"costUsd": 1}) == (200, 1)
+    assert lines or delete("key") == (200, 2)
+    version = 1 if lines else 2
+
+    def after_the_same_lines(_request: Request, send: Send) -> Any:
+        owner, by = CostDays("CostsTable"), Caller(session_user=42)
+        if taken_over:
+            owner.put(OPENAI._replace(date="2026-11-25"), (), by, Preconditions())
+        assert owner.put(OPENAI, lines, by, Preconditions()) == version
+        return send()
+
+    with faulty(days.dynamodb, "TransactWriteItems", after_the_same_lines, fine):
+        assert put("key", DEAR)[0] == 403
+    assert read()[0] == (200 if lines else 404)
+    with faulty(days.dynamodb, "TransactWriteItems", fine) as sent:
+        assert call("PUT", "session", {"lines": [{"costUsd": 1}]})[1]["version"] == (1 if lines else 3)
+    assert len(sent) == (0 if lines else 1)
+    assert put("session", DEAR) == (200, version + (1 if lines else 2))
+
+
 def test_puts_of_different_days_never_wait_for_each_other() -> None:
     """Once a source has an owner, transactions for two days have no row in common."""
     assert put("session", LINE) == (200, 1)

@@ -115,7 +115,7 @@ MAY: dict[str, set[tuple[str, ...]]] = {
     # CostsFunction writes costs only in transactions, but not the sums of a month.
     "CostsFunction": {
         *((f"dynamodb:{action}", COSTS) for action in ("BatchGetItem", "GetItem", "Query", "UpdateItem")),
-        *((f"dynamodb:{action}", COSTS, "TransactWriteItems") for action in ("PutItem", "ConditionCheckItem")),
+        ("dynamodb:PutItem", COSTS, "TransactWriteItems"),
     },
     # Everybody may call StatementKeysFunction, so it reads only the partition of public keys.
     "StatementKeysFunction": {("dynamodb:Query", STATEMENTS, "keys")},

@@ -14,7 +14,7 @@ from outcomes.contract import instants
 from outcomes.contract.caller import Caller, kind_of
 from outcomes.contract.costs import TRUST, CostLine, Preconditions, is_more_trusted, require_may_put
 from outcomes.contract.limits import MAX_SOURCES, MAX_VERSIONS
-from outcomes.costs.table import SOURCES, CostDay, CostVersion, has_version, is_day, put_source, put_version, row_key
+from outcomes.costs.table import SOURCES, CostDay, CostVersion, is_day, put_source, put_version, repeat_version, row_key
 from outcomes.errors import BadRequest, Busy, Contended, Mistimed, NotFound, Refused, TooManySources
 
 LIMITS = Limits(attempts=3, connect=1, read=2, total=4)
@@ -100,17 +100,20 @@ class CostDays:
             raise NotFound
         made_at = instants.now()
         after = CostVersion((before.version if before else 0) + 1, lines, caller.recorded_by, instants.text(made_at))
-        is_taken_over, is_same = is_more_trusted(caller, owner), before is not None and before.lines == lines
-        if before and is_same and not is_taken_over:
-            return before.version
-        check = {"TableName": self.table, "Key": day.key, **has_version(before)}
-        actions = [{"ConditionCheck": check}] if is_same else put_version(self.table, day, before, after)
+        is_taken_over = is_more_trusted(caller, owner)
+        is_same = False
+        actions = put_version(self.table, day, before, after)
+        if before and before.lines == lines:
+            is_same = True
+            if not is_taken_over and not is_more_trusted(caller, before.repeated_by or before.put_by):
+                return before.version
+            actions = [repeat_version(self.table, day, before, caller.recorded_by)]
         if is_taken_over:
             if owner is None:
                 backoff.check()
                 self._require_room(day.user_id, caller.kind)
             actions.append(put_source(self.table, day, owner, after))
-        # Nothing would tell later whether only the source was taken over before another write came.
+        # If the lines are the same, nothing would tell later whether the attempt took effect before another write.
         if not self._is_written(actions, made_at, backoff, None if is_same else after, tried):
             return None
         return before.version if before and is_same else after.version
@@ -147,7 +150,7 @@ class CostDays:
     def _is_stored(self, day: CostDay, attempt: CostVersion, present: CostVersion, backoff: Backoff) -> bool:
         """Check whether an attempt took effect. present: the day's version, at least that of the attempt."""
         if present.version == attempt.version:
-            return present == attempt
+            return present.is_put_as(attempt)
         backoff.check()
         get = {
             "TableName": self.table,
@@ -155,7 +158,7 @@ class CostDays:
             "ConsistentRead": True,
         }
         row: Item = self.dynamodb.call("GetItem", get).get("Item", {})
-        return bool(row) and CostVersion.of(row) == attempt
+        return bool(row) and CostVersion.of(row).is_put_as(attempt)
 
     def _day_and_owner(self, day: CostDay, backoff: Backoff) -> tuple[CostVersion | None, str | None]:
         """Read a day's costs, and to whom the source belongs."""

@@ -9,6 +9,7 @@ version                 N, 1 for the first PUT, and 1 more for each change
 lines                   S, see `lines_text`; absent if the last change was a DELETE
 put_by                  S, who put this version, as `recorded_by` of an outcome
 put_at                  S, when
+repeated_by             S, the last more trusted caller that put the same lines again; absent if none
 
 An earlier version of such a row, with the same attributes, `version#2026-11-26#openai#owner#000000002`. It contains the
 kind of caller who put it (see `Caller.kind`), so that one query reads the latest versions of one kind.
@@ -63,23 +64,32 @@ class CostDay(NamedTuple):
 
 
 class CostVersion(NamedTuple):
-    """A version of a day's costs. lines: sorted by `CostLine.key`; None after a DELETE, so the costs are unknown."""
+    """A version of a day's costs. lines: sorted by `CostLine.key`; None after a DELETE, so the costs are unknown.
+
+    repeated_by: the last more trusted caller that put the same lines again.
+    """
 
     version: int
     lines: tuple[CostLine, ...] | None
     put_by: str
     put_at: str
+    repeated_by: str | None = None
 
     @staticmethod
     def of(row: Item) -> "CostVersion":
         """Read the row of a day or of an earlier version."""
         lines = read_lines(row["lines"]["S"]) if "lines" in row else None
-        return CostVersion(int(row["version"]["N"]), lines, row["put_by"]["S"], row["put_at"]["S"])
+        repeated_by = row["repeated_by"]["S"] if "repeated_by" in row else None
+        return CostVersion(int(row["version"]["N"]), lines, row["put_by"]["S"], row["put_at"]["S"], repeated_by)
+
+    def is_put_as(self, other: "CostVersion") -> bool:
+        """Check whether the same PUT made both versions."""
+        return self._replace(repeated_by=None) == other._replace(repeated_by=None)
 
     def public(self) -> dict[str, Any]:
         """Return the version as in the contract. Numbers are `Decimal`."""
         lines = None if self.lines is None else [line.public() for line in self.lines]
-        return self._asdict() | {"version": Decimal(self.version), "lines": lines}
+        return {"version": Decimal(self.version), "lines": lines, "put_by": self.put_by, "put_at": self.put_at}
 
     def attributes(self) -> Item:
         lines: Item = {} if self.lines is None else {"lines": {"S": lines_text(self.lines)}}
@@ -132,8 +142,18 @@ def put_version(table: str, day: CostDay, before: CostVersion | None, after: Cos
     return actions
 
 
+def repeat_version(table: str, day: CostDay, version: CostVersion, repeated_by: str) -> dict[str, Any]:
+    """Return the action that notes that a more trusted caller put the lines of a version again.
+
+    Without this change, a PUT that was allowed earlier could still replace the version later.
+    """
+    update = {"TableName": table, "Key": day.key, "UpdateExpression": "SET repeated_by = :by", **has_version(version)}
+    update["ExpressionAttributeValues"] |= {":by": {"S": repeated_by}}
+    return {"Update": update}
+
+
 def has_version(version: CostVersion | None) -> dict[str, Any]:
-    """Return the condition that a day's row has this version, or does not exist.
+    """Return the condition that a day's row has this version, with the same `repeated_by`, or does not exist.
 
     After an erasure, versions begin at 1 again. So the condition also compares the time. Otherwise an attempt that was
     made before the erasure could take effect after it.
@@ -141,7 +161,10 @@ def has_version(version: CostVersion | None) -> dict[str, Any]:
     if version is None:
         return {"ConditionExpression": "attribute_not_exists(user_id)"}
     values = {":version": {"N": str(version.version)}, ":put_at": {"S": version.put_at}}
-    condition = "#version = :version AND put_at = :put_at"
+    condition = "#version = :version AND put_at = :put_at AND attribute_not_exists(repeated_by)"
+    if version.repeated_by:
+        condition = "#version = :version AND put_at = :put_at AND repeated_by = :repeated_by"
+        values[":repeated_by"] = {"S": version.repeated_by}
     names = {"#version": "version"}
     return {"ConditionExpression": condition, "ExpressionAttributeNames": names, "ExpressionAttributeValues": values}
 

@@ -132,6 +132,8 @@ def _of_costs(record: Record) -> Event | None:
     if not new or not is_day(new):
         return None
     before, after = CostVersion.of(old) if old else None, CostVersion.of(new)
+    if before and before.is_put_as(after):
+        return None
     user_id, (date, source) = new["user_id"]["S"], new["day_source"]["S"].split("#")
     data, brief = (
         f'{{"user_id":{user_id},"date":"{date}","source":"{source}","version":{after.version}'
