@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from itertools import product
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from outcomes.contract import cost_report, instants, json_text
 from outcomes.costs import stored as stored_costs
 
 from functions.costs import app
+from tests.aws import scan
 from tests.costs.service import CALLERS, delete, put
 from tests.events import KEY, proxy_event
 from tests.faults import THROTTLED, Fault, error, faulty, vanished
@@ -109,6 +111,22 @@ def test_only_who_may_read_outcomes_may_read_it(caller: str, status: int) -> Non
     assert answer(caller)[0] == status
 
 
+def test_a_row_of_sums_has_few_restated_days(clock: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored_costs, "LINES_WORTH_SUMS", 1)
+    monkeypatch.setattr(stored_costs, "MAX_RESTATED", 2)
+
+    def restate(*days: int) -> list[list[str]]:
+        """Put days once more, and return the restated days of each row of sums after a report."""
+        for cost, day in product((1, 2), days):
+            put("session", line(7, cost), date=f"2026-09-{day:02d}")
+        september()
+        return [sorted(row["restated"]["M"]) for row in scan("CostsTable") if "sums" in row]
+
+    assert restate(1, 15, 30) == []  # too many: the row could exceed DynamoDB's limit
+    clock[0] += DAY
+    assert restate(16, 17) == [["2026-09-16#openai", "2026-09-17#openai"]]
+
+
 @pytest.mark.parametrize("name", ["from", "to", "timezone", "agentId"])
 def test_invalid_parameters_are_refused(name: str) -> None:
     assert answer(**{name: "x"}) == (400, f'{{"error":"Invalid {name}"}}')
@@ -136,7 +154,7 @@ def test_a_report_that_takes_too_long_is_continued_by_the_next() -> None:
 
 
 def test_sums_that_cannot_be_read_are_replaced(monkeypatch: pytest.MonkeyPatch, tables: dict[str, str]) -> None:
-    from tests.aws import aws_client, scan
+    from tests.aws import aws_client
 
     monkeypatch.setattr(stored_costs, "LINES_WORTH_SUMS", 1)
     put("session", line(7, 1), date="2026-09-15")

@@ -139,11 +139,12 @@ def test_filters_by_agent_apply_to_costs_and_those_by_type_or_status_make_them_n
 def test_other_agents_have_a_cost_and_no_agent_is_always_listed() -> None:
     record(1, "5")
     put("2026-05-28", *[(agent, str(agent)) for agent in range(1, 121)], (None, "0.5"))
+    put("2026-05-29", (119, "1"), (120, "1e-35"), source="anthropic")  # which differ only by this
     found = summary()
     listed = [each["agent_id"] for each in found["by_agent"]]
     assert listed == [1, *range(120, 22, -1), None]
     assert found["other_agents"] == {"agents": 21, "count": 0, "value_usd": 0, "cost_usd": sum(range(2, 23))}
-    assert found["cost_usd"] == Decimal("7260.5")
+    assert found["cost_usd"] == Decimal("7261.50000000000000000000000000000000001")
 
 
 def test_the_days_are_those_that_begin_in_utc_within_the_period() -> None:

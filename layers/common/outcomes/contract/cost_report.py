@@ -34,6 +34,11 @@ class SourceDay(NamedTuple):
     by_agent: Mapping[int | None, Decimal]
     restated_at: str | None = None
 
+    @property
+    def is_marked(self) -> bool:
+        """Check whether the costs were restated within the last day."""
+        return self.restated_at is not None and instants.read(self.restated_at) > instants.now() - _DAY
+
 
 class CostReport:
     """The costs of the UTC days that begin within a period.
@@ -60,7 +65,7 @@ class CostReport:
         for agent, cost in costs.items():
             self.by_agent[agent] = EXACT.add(self.by_agent.get(agent, _NOTHING), cost)
         self._by_day[day.date][day.source] = _total(costs.values())
-        if day.restated_at and instants.read(day.restated_at) > instants.now() - _DAY:
+        if day.restated_at and day.is_marked:
             self._restated_at[day.date] = max(day.restated_at, self._restated_at.get(day.date, ""))
 
     def _includes(self, agent: int | None) -> bool:

@@ -5,7 +5,7 @@ A month's row (see `table`) gets these attributes:
 sums        B, sums by day, source and agent, see `totals.codec`. In place of an outcome type they have `$openai`, as a
             source may begin with a digit. A day that is known to have no lines has a cell with the agent ALL_AGENTS.
 rules       S, the version of the codec; sums with another version are ignored
-restated    M, `2026-09-30#openai` to the instant at which this day was restated
+restated    M, `2026-09-30#openai` to the instant at which this day was restated, if that was within the last day
 """
 
 import time
@@ -32,6 +32,10 @@ STORE_SECONDS = 4.0  # maximum time for a call that stores a month's sums; it ha
 
 LINES_WORTH_SUMS = 100
 """A month's sums are stored if the month has at least this many lines, which take two read units or more."""
+
+MAX_RESTATED = 1000
+"""A month's sums are stored if at most this many days of sources were restated within the last day. So the row is less
+than 400 KB, see `codec.PART_CHARACTERS`."""
 
 _MONTH = len("2026-04")
 
@@ -119,10 +123,10 @@ class _Look:
     def _store(self, month: str, days: list[SourceDay]) -> None:
         """Store a month's sums, unless a day has changed since the month's row was read."""
         parts = codec.write(_sums(days))
-        if len(parts) > 1:  # the sums would not fit into a row
+        restated = {f"{day.date}#{day.source}": {"S": day.restated_at} for day in days if day.is_marked}
+        if len(parts) > 1 or len(restated) > MAX_RESTATED:  # they would not fit into a row
             return
         changes = self.rows.get(month, {}).get("changes")
-        restated = {f"{day.date}#{day.source}": {"S": day.restated_at} for day in days if day.restated_at}
         values = {":sums": {"B": b2a_base64(parts[0], newline=False).decode()}, ":restated": {"M": restated}}
         values |= {":rules": {"S": codec.rules()}} | ({":changes": changes} if changes else {})
         update = {

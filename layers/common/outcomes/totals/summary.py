@@ -125,7 +125,9 @@ class Summary:
             cell.agent_id: sums[0] for cell, sums in self.sums.by_cell.items() if cell.outcome_type == ALL_TYPES
         }
         sums = dict(_present(by_agent))
-        only_costs = {agent: -cost for agent, cost in costs.by_agent.items() if agent not in sums} if costs else {}
+        only_costs = (
+            {agent: cost.copy_negate() for agent, cost in costs.by_agent.items() if agent not in sums} if costs else {}
+        )
         agents = sorted(
             (sums | {agent: Sum() for agent in only_costs}).items(),
             key=lambda entry: (*entry[1].rank, only_costs.get(entry[0], 0), entry[0] is None, entry[0]),
