@@ -89,6 +89,12 @@ class TestADay:
         # A put between the two reads of one request adds no version that is not before the returned one.
         assert [each.version for each in days.versions_before(OPENAI, 4)] == [3, 2, 1]
 
+    def test_has_its_earlier_versions_even_if_they_exceed_a_page_of_a_megabyte(self) -> None:
+        for label in "abcdef":
+            lines = tuple(CostLine(Decimal(1), agent, label=label * 1500) for agent in range(1, MAX_LINES + 1))
+            days.put(OPENAI, lines, Caller(session_user=42), Preconditions())
+        assert [each.version for each in days.versions_before(OPENAI, 6)] == [5, 4, 3, 2, 1]
+
 
 @pytest.mark.parametrize(
     ("headers", "expected"),

@@ -4,6 +4,8 @@ One transaction stores the new version, the version that it replaces, and the so
 write came first, the day is read again.
 """
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from outcomes.aws.backoff import CONFLICTS, THROTTLED, Backoff, read_items
@@ -73,7 +75,7 @@ class CostDays:
         found: list[Item] = []
         for kind in TRUST:
             first, last = day.version_key(0, kind), day.version_key(version - 1, kind)
-            found += self._rows(first, last, Limit=MAX_VERSIONS, ScanIndexForward=False)
+            found += islice(self._rows(first, last, Limit=MAX_VERSIONS, ScanIndexForward=False), MAX_VERSIONS)
         return sorted(map(CostVersion.of, found), reverse=True)
 
     def _put_now(
@@ -173,9 +175,9 @@ class CostDays:
         if sum(kind_of(owner) == kind for owner in owners) >= MAX_SOURCES:
             raise TooManySources
 
-    def _rows(self, first: Item, last: Item, **more: Any) -> list[Item]:
-        """Read the first page of the rows whose keys are from `first` to `last`."""
-        query = {
+    def _rows(self, first: Item, last: Item, **more: Any) -> Iterator[Item]:
+        """Yield the rows whose keys are from `first` to `last`."""
+        query: dict[str, Any] = {
             "TableName": self.table,
             "ConsistentRead": True,
             "KeyConditionExpression": "user_id = :user AND day_source BETWEEN :first AND :last",
@@ -185,5 +187,10 @@ class CostDays:
                 ":last": last["day_source"],
             },
         }
-        rows: list[Item] = self.dynamodb.call("Query", query | more)["Items"]
-        return rows
+        query |= more
+        while True:
+            page = self.dynamodb.call("Query", query)
+            yield from page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return
+            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
