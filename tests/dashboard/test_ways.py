@@ -76,7 +76,7 @@ def test_cost_is_requested_for_the_period_and_agent_of_the_totals(
     open_feed(cost_endpoint="/costs?team=1", refresh=1)
     cost = page.locator(".balance dd").first
     expect(cost).to_have_text("$1.00")
-    expect(page.locator(".parts .count").last).to_have_text("1 outcome · cost $3.00")
+    expect(page.locator(".parts .count").last).to_have_text("1 outcome · cost $3.00, 1.67×")
     page.get_by_role("button", name="7 days").click()
     expect(cost).to_have_text("$2.00")
     page.get_by_label("Filter by agent").select_option("Agent 7")
@@ -137,13 +137,13 @@ def test_costs_of_the_api_are_exact_and_say_what_they_lack(open_feed: Open, page
     page.route(COSTS, partial(Route.fulfill, body=body))
     open_feed(cost_endpoint="/costs")
     expect(page.locator(".known")).to_have_text(
-        "Cost known for 29 of 31 days · openai lacks Apr 3, Apr 4, Apr 8 and 2 more · Apr 13 restated"
+        "Cost known for 29 of 31 days · openai lacks Apr 3, Apr 4, Apr 8 and 2 more · cost of Apr 13 restated"
     )
     total, cost, net = (int(page.evaluate(SCALED, selector)) for selector in (".total", ".cost", ".net"))
     assert total - cost == net == 41118970000000000000000000000009999
     expect(page.locator(".parts ul").last.locator("li")).to_have_text(
         [
-            "Agent 7$41.003 outcomes · cost $9.80, $3.27 each",
+            "Agent 7$41.003 outcomes · cost $9.80, $3.27 each, 4.18×",
             "Agent 9$0.000 outcomes · cost $212.00",
             "No agent$0.000 outcomes · cost $37.00",
         ]

@@ -30,6 +30,7 @@ export class Costs {
   #askedAt = 0;
 
   #spent = html("dd", { class: "cost" });
+  #netTerm = html("dt");
   #net = html("dd", { class: "net" });
   #ratio = html("dd", { class: "ratio" });
   #known = html("p", { class: "help known" });
@@ -40,7 +41,7 @@ export class Costs {
       "dl",
       { class: "balance" },
       html("div", {}, html("dt", {}, "Cost"), this.#spent),
-      html("div", {}, html("dt", {}, "Net"), this.#net),
+      html("div", {}, this.#netTerm, this.#net),
       html("div", {}, html("dt", {}, "Ratio"), this.#ratio),
     ),
     this.#known,
@@ -89,12 +90,14 @@ export class Costs {
     const ratio = hasRatio ? `${times.format(Number(decimal(summary.value_usd)) / divisor)}×` : amount(null);
     this.#ratio.replaceChildren(ratio);
     const restated = listed(cost?.by_day).filter((day) => day.restated_at);
+    const isPartial = isNumber(cost?.known_days) && cost.known_days !== cost.of_days;
+    this.#netTerm.textContent = isPartial ? "Net of known cost" : "Net";
     const words = [
       ...(isNumber(cost?.known_days) ? [`Cost known for ${cost.known_days} of ${cost.of_days} days`] : []),
       ...listed(cost?.by_source)
         .filter((each) => listed(each.gaps).length)
         .map((each) => `${each.source} lacks ${inWords(each.gaps)}`),
-      ...(restated.length ? [`${inWords(restated.map(({ date }) => date))} restated`] : []),
+      ...(restated.length ? [`cost of ${inWords(restated.map(({ date }) => date))} restated`] : []),
     ];
     this.#known.textContent = words.join(" · ");
   }
@@ -112,10 +115,11 @@ export class Costs {
   }
 
   /** Return the words about an agent's cost. @param {AgentSum} sum */
-  words({ agent_id, count }) {
+  words({ agent_id, count, value_usd }) {
     const cost = listed(this.#cost?.by_agent).find((each) => each.agent_id === agent_id)?.cost_usd;
     if (!isNumber(cost)) return "";
-    const each = Number(decimal(cost)) / count;
-    return ` · cost ${cents.format(decimal(cost))}${count > 1 ? `, ${cents.format(each)} each` : ""}`;
+    const [spent, value] = [cost, value_usd].map((money) => Number(decimal(money)));
+    const each = count > 1 ? `, ${cents.format(spent / count)} each` : "";
+    return ` · cost ${cents.format(decimal(cost))}${each}${spent > 0 && value > 0 ? `, ${times.format(value / spent)}×` : ""}`;
   }
 }

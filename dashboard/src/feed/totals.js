@@ -35,6 +35,7 @@ export class Totals {
   #adding = html("p", { class: "help", role: "status" });
   #change = html("p", { class: "change" });
   #standing = html("p", { class: "standing" });
+  #uncounted = html("p", { class: "help", hidden: "" }, "Disputed and void outcomes are listed, but not counted.");
   #balance = html("div", { class: "costs", hidden: true });
   #chart = html("div", {});
   #bars = () => buckets(/** @type {Summary} */ (this.sums.summary));
@@ -59,6 +60,7 @@ export class Totals {
     this.#adding,
     this.#change,
     this.#standing,
+    this.#uncounted,
     this.#balance,
     this.#chart,
     this.#daily,
@@ -98,6 +100,7 @@ export class Totals {
       this.#agents,
     ])
       element.replaceChildren();
+    this.#uncounted.hidden = true;
     this.#daily.hidden = true;
     this.#parts.hidden = true;
   }
@@ -191,6 +194,7 @@ export class Totals {
     this.#words = [`${outcomes(summary.count)}${isLast ? " in " : ", "}${name}`, ...this.#choice.words];
     this.#change.replaceChildren(...change(summary, before));
     replace(this.#standing, ...statusSums(summary, this.#choice));
+    this.#uncounted.hidden = this.listed === summary.count;
     const valued = bars.some((bar) => Number(decimal(bar.value_usd)) !== 0);
     replace(this.#chart, valued ? chart(bars, unit, this.#choice) : null);
     this.#figures.element.ariaLabel = unit.figures;
