@@ -196,6 +196,13 @@ def table() -> str:
         f"the others. Tracing costs ${quiet:.2f} per million calls at one call a second, and ${busy:.2f} at {BUSY}",
         "calls a second.",
     ]
+    puts = record.write_units / TRANSACTION * (TRANSACTION - 1) * prices["write_units_per_million"]
+    http_api = prices["gateway_per_million"] - prices["http_api_per_million"]
+    savings = [
+        f"Two conditional puts instead of the transaction would save ${puts:.2f}. But if one put fails, a retry",
+        f"records the outcome twice, or never. An HTTP API would save ${http_api:.2f}, but it has no firewall, and its",
+        "errors lack our format and CORS headers.",
+    ]
     month = [
         f"Each GB of stored outcomes ({kept:.1f} million of them) costs ${prices['kept_gb_month']:.2f} a month, and",
         f"point-in-time recovery ${prices['restorable_gb_month']:.2f} more.",
@@ -215,5 +222,5 @@ def table() -> str:
         f"({', '.join(f'{part} {cost:.2f}' for part, cost in posted.items())}). The secret costs",
         f"${prices['secret_month']:.2f} a month, and polling the empty queue ${polled:.2f}.",
     ]
-    paragraphs = [fill(" ".join(each), 120) for each in (text, month, events, webhooks)]
+    paragraphs = [fill(" ".join(each), 120) for each in (text, savings, month, events, webhooks)]
     return "\n\n".join([paragraphs[0], "\n".join(lines), *paragraphs[1:]])
