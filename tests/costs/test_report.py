@@ -1,6 +1,7 @@
 """`GET /api/costs`: what agents cost, by agent, day and source."""
 
 import json
+import time
 from decimal import Decimal
 from itertools import product
 from typing import Any
@@ -13,7 +14,7 @@ from functions.costs import app
 from tests.aws import scan
 from tests.costs.service import CALLERS, delete, put
 from tests.events import KEY, proxy_event
-from tests.faults import THROTTLED, Fault, error, faulty, vanished
+from tests.faults import THROTTLED, Fault, Request, Send, error, faulty, vanished
 
 pytestmark = pytest.mark.usefixtures("tables", "no_waiting")
 
@@ -146,6 +147,21 @@ def test_a_report_is_correct_even_if_sums_cannot_be_stored(fault: Fault, monkeyp
         assert september() == 1
     assert len(sent) == 1
     assert september() == 1
+
+
+def test_a_report_stores_no_more_sums_once_its_time_for_reads_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored_costs, "LINES_WORTH_SUMS", 1)
+    for day in ("2026-08-15", "2026-09-15"):
+        put("session", line(7, 1), date=day)
+
+    def slow(_request: Request, send: Send) -> Any:
+        later = time.monotonic() + stored_costs.READ_SECONDS + 1
+        monkeypatch.setattr("outcomes.costs.stored.time.monotonic", lambda: later)
+        return send()
+
+    with faulty(app.days.dynamodb, "UpdateItem", slow) as sent:
+        assert report(**{"from": "2026-08-01", "to": "2026-10-01"})["cost_usd"] == 2
+    assert len(sent) == 1
 
 
 def test_a_report_that_takes_too_long_is_continued_by_the_next() -> None:

@@ -27,7 +27,7 @@ from outcomes.costs.table import CostVersion, row_key
 from outcomes.errors import Busy, StillAddingUp
 from outcomes.totals import codec
 
-READ_SECONDS = 10.0  # seconds of a request after which no page is read
+READ_SECONDS = 10.0  # seconds of a request after which no page is read, and no sums are stored
 STORE_SECONDS = 4.0  # maximum time for a call that stores a month's sums; it has only one attempt
 
 LINES_WORTH_SUMS = 100
@@ -97,7 +97,8 @@ class _Look:
             days = [_source_day(key, version) for key, version in versions if version.lines is not None]
             yield from days
             lines = sum(len(version.lines or ()) for _, version in versions)
-            if lines >= LINES_WORTH_SUMS and self.may_store and month in self.over:
+            is_worth_it = lines >= LINES_WORTH_SUMS and month in self.over
+            if is_worth_it and self.may_store and time.monotonic() <= self.reads.until:
                 self._store(month, days)
 
     def _query(self, first: str, last: str) -> Iterator[Item]:
