@@ -225,6 +225,19 @@ def test_loading_ends_with_the_feed(open_feed: Open, page: Page, ledger: Ledger)
     expect(page.locator(".card")).to_have_attribute("aria-busy", "false")
 
 
+def test_an_outcome_recorded_between_the_first_two_requests_is_shown(
+    open_feed: Open, page: Page, ledger: Ledger
+) -> None:
+    ledger.record("Work")
+
+    def answer_before_it(route: Route) -> None:
+        route.fulfill(response=route.fetch(), json={"outcomes": [], "next_cursor": None})
+
+    page.route(re.compile(r"/api/outcomes\?(?!.*time=)"), answer_before_it)
+    open_feed()
+    expect(page.locator(".rows strong")).to_be_visible()
+
+
 def test_a_signed_out_viewer_sees_no_outcomes_and_can_sign_in(open_feed: Open, page: Page, ledger: Ledger) -> None:
     ledger.record("Private work", value_usd=1234)
     open_feed(refresh=1, sign_in_url="/login?next=/")

@@ -76,7 +76,7 @@ def test_cost_is_requested_for_the_period_and_agent_of_the_totals(
     open_feed(cost_endpoint="/costs?team=1", refresh=1)
     cost = page.locator(".balance dd").first
     expect(cost).to_have_text("$1.00")
-    expect(page.locator(".parts .count").last).to_have_text("1 outcome · cost $3.00, 1.67×")
+    expect(page.locator(".parts .count").last).to_have_text("1 outcome · cost $3.00, 1.67\u00d7")
     page.get_by_role("button", name="7 days").click()
     expect(cost).to_have_text("$2.00")
     page.get_by_label("Filter by agent").select_option("Agent 7")
@@ -143,7 +143,7 @@ def test_costs_of_the_api_are_exact_and_say_what_they_lack(open_feed: Open, page
     assert total - cost == net == 41118970000000000000000000000009999
     expect(page.locator(".parts ul").last.locator("li")).to_have_text(
         [
-            "Agent 7$41.003 outcomes · cost $9.80, $3.27 each, 4.18×",
+            "Agent 7$41.003 outcomes · cost $9.80, $3.27 each, 4.18\u00d7",
             "Agent 9$0.000 outcomes · cost $212.00",
             "No agent$0.000 outcomes · cost $37.00",
         ]

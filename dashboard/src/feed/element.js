@@ -271,7 +271,7 @@ class ValueDelivered extends HTMLElement {
     const { problem, isWatching, newest } = this.#watcher;
     if (problem && (problem.kind === "signed-out" || !isWatching)) return problem.kind;
     if (!isWatching) return "loading";
-    return newest || this.#linked.id ? "ready" : "empty";
+    return newest || this.#rows.list.hasChildNodes() || this.#linked.id ? "ready" : "empty";
   }
 
   #render() {
