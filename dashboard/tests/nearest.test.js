@@ -11,7 +11,7 @@ test("the nearest month has outcomes and the shortest distance to the period", (
     [months(1, 1, 0, 0), days("04-03", "04-04"), 1],
     [months(1, 0, 0, 1), days("02-03", "02-04"), 0],
     [months(1, 0, 0, 1), days("03-28", "03-30"), 3],
-    [months(0, 0, 0, 9), days("04-03", "04-04"), 3], // on another day of this month
+    [months(0, 0, 0, 9), days("04-03", "04-04"), 3], // the outcomes happened on other days of the period's month
     [months(9, 9, 1, 9), days("03-03", "03-04"), 2],
   ])
     assert.equal(nearest(counts, period), expected, JSON.stringify([counts, period]));

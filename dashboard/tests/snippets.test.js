@@ -9,7 +9,7 @@ const URL_ = "https://api.example.com";
 const MCP_URL = `${URL_}/mcp`;
 const KEY = { key: "oc_0123456789abcdef_secret", name: 'Bob’s "$HOME" o\'clock `id`', scopes: ["record"] };
 
-/** @param {object} [fields] of the key */
+/** Return the snippets by place. @param {object} [fields] the key's fields that differ from KEY */
 const texts = (fields, mcpUrl = MCP_URL, type = "deal_closed") =>
   Object.fromEntries(snippets({ ...KEY, ...fields }, URL_, mcpUrl, type).map(({ place, text }) => [place, text]));
 

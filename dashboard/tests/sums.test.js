@@ -42,7 +42,7 @@ const amount = (units) => Number(units) / 10_000;
 const localDay = (date) =>
   [date.getFullYear(), date.getMonth() + 1, date.getDate()].map((part) => String(part).padStart(2, "0")).join("-");
 
-/** Return the dates of the first days of the days, weeks or months of a period. */
+/** Return the date on which each day, week or month of a period begins. */
 function firstDays({ from, to, by }) {
   const dates = [];
   for (let day = from; day < to; day = midnight(1, day))
@@ -107,12 +107,12 @@ function sumsOf({ by_type, by_agent, by_day, by_week, by_month, previous, ...all
   };
 }
 
-/** A feed without DOM and its API, in which time passes only during requests and between polls. */
+/** Simulates a feed and its API without DOM. Time passes only during requests and between polls. */
 class Stream {
   asked = 0;
   checked = 0;
   counted = []; // copies of the outcomes that the shown summary counts
-  known = new Map(); // copies of the outcomes that the feed has found, as they were then
+  known = new Map(); // copies of outcomes from the time when the feed found them
   sums = new Sums();
 
   constructor(seed) {
@@ -128,7 +128,7 @@ class Stream {
     };
     this.freshFor = this.one([5, 30, 120]);
     this.mostRecent = this.one([20, 200, 200]);
-    now = Date.parse("2026-04-04T00:00:00Z") + Math.floor(this.random(3 * DAY)); // near a change of clocks
+    now = Date.parse("2026-04-04T00:00:00Z") + Math.floor(this.random(3 * DAY)); // clocks change in this period
     this.outcomes = [];
     this.record(this.one([0, 3, 30]), now - 2 * DAY, now);
     this.watcher = new Watcher(this, {
@@ -139,7 +139,7 @@ class Stream {
       },
       skipped: () => this.sums.invalidate(),
       forget: () => {
-        // It begins again if more than four pages follow an empty list.
+        // The watcher forgets everything if more than four pages of outcomes follow an empty list.
         assert.equal(this.watcher.newest, null);
         this.known.clear();
         this.watcher.forget();
@@ -186,7 +186,7 @@ class Stream {
   /** Answer as the API's list does. */
   async list({ from = null, to = null, cursor, limit = 20 }) {
     await this.wait(30);
-    // The cursor's own outcome is repeated, unlike by the API: the feed ignores duplicates.
+    // Unlike the API, repeat the outcome of the cursor, to test that the feed ignores duplicates.
     const rest = this.visible.filter(
       ({ created_at, id }) => !(from && created_at < from) && !(to && created_at >= to) && !(cursor && id > cursor),
     );
@@ -212,7 +212,7 @@ class Stream {
     for (const one of outcomes) if (!this.known.has(one.id)) this.known.set(one.id, { ...one });
   }
 
-  /** Poll as the element does, but read totals at the same time as rows more often. */
+  /** Poll like the element, but more often read the totals at the same time as the rows. */
   async poll() {
     const isParallel = this.watcher.isWatching && this.random(2) > 1;
     const rows = this.watcher.catchUp().then((latest) => latest && this.find(latest.outcomes));
@@ -235,7 +235,7 @@ class Stream {
     this.shown = asking;
   }
 
-  /** Check that the shown sums are those of all outcomes that the summary counts or that were found. */
+  /** Check that the shown sums equal those of all outcomes that the summary counts or the feed has found. */
   check() {
     const known = new Map(this.known);
     for (const one of this.counted) known.set(one.id, one);

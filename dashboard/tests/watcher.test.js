@@ -180,7 +180,7 @@ test("the first outcome ever is reported", async () => {
 
 test("outcomes older than the first page are not reported as new", async () => {
   for (let number = 0; number < 30; number += 1) server.record(`A${number}`, number);
-  await start(); // the first page has 20 of them
+  await start(); // the first page has 20 outcomes
   for (let polls = 0; polls < 4; polls += 1) await pass();
   assert.deepEqual(asked().at(-1), [at(10), null]);
   assert.deepEqual(feed.reports.at(-1), [[], false]);
@@ -198,7 +198,7 @@ test("if the newest outcome is missing, another user has signed in, so it forget
     asked()
       .slice(-3)
       .map(([from]) => from),
-    [at(-2), at(0), null], // new outcomes; whether the known outcome still exists; the latest page of the other user
+    [at(-2), at(0), null], // requests: new outcomes, the known outcome, the other user's latest page
   );
 });
 
@@ -215,7 +215,7 @@ test("it catches up with four pages of new outcomes; with more, it reads the lat
     asked()
       .slice(-5)
       .map(([, cursor]) => cursor),
-    [null, "50", "100", "150", null], // the last asks for the known outcome
+    [null, "50", "100", "150", null], // the last request checks that the known outcome still exists
   );
   assert.equal(feed.watcher.newest.id, "C200");
   server.record("D", 130);
@@ -231,7 +231,7 @@ test("for a minute after a gap it reads one page", async () => {
     for (let number = 0; number < 250; number += 1) server.record(`${poll} ${number}`, 15 * poll + number / 100);
     const before = server.asked.length;
     await pass();
-    pages.push(server.asked.length - before - 1); // one asks for the known outcome
+    pages.push(server.asked.length - before - 1); // one request checks that the known outcome still exists
   }
   assert.deepEqual(pages, [4, 1, 1, 1, 4, 1]);
   assert.deepEqual(feed.reports, Array(6).fill("skipped"));

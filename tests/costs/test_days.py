@@ -1,4 +1,4 @@
-"""Costs of a day from a source: versions, preconditions, who may put whose, faults of lines, races and failures."""
+"""Test the costs of a day from a source: versions, preconditions, permissions, invalid lines, races and failures."""
 
 import json
 from decimal import Decimal
@@ -29,7 +29,7 @@ NOT_FOUND = (404, {"error": "Not found"})
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Let it be noon of the day in this list, and a millisecond later at each look."""
+    """Set the clock to noon of the day in this list. Each read advances it by a millisecond."""
     today = ["2026-11-28"]
     ticks = count()
     monkeypatch.setattr(instants, "now", lambda: instants.read(f"{today[0]}T12:00:00Z") + next(ticks))
@@ -86,7 +86,7 @@ class TestADay:
             assert put("platform", LINE | {"costUsd": number}) == (200, number + 3)
         found = [each["version"] for each in read()[1]["versions"]]
         assert found == [*range(MAX_VERSIONS + 3, 3, -1), 2, 1]
-        # A put between the two reads of one request adds no version that is not before the returned one.
+        # If a put happens between the two reads of a request, the answer does not list the version of this put.
         assert [each.version for each in days.versions_before(OPENAI, 4)] == [3, 2, 1]
 
     def test_has_its_earlier_versions_even_if_they_exceed_a_page_of_a_megabyte(self) -> None:
@@ -111,7 +111,7 @@ class TestADay:
     ],
 )
 def test_a_precondition_is_checked_before_the_lines(headers: dict[str, str], expected: list[int]) -> None:
-    """The three days are one that nobody has put, one with version 2, and one that was deleted."""
+    """Test a day that nobody has put, a day with version 2, and a deleted day."""
     dates = "2026-11-20", "2026-11-21", "2026-11-22"
     for date in dates[1:]:
         assert [put("session", line, date=date) for line in (CHEAP, DEAR)] == [(200, 1), (200, 2)]
@@ -124,7 +124,7 @@ def test_a_precondition_is_checked_before_the_lines(headers: dict[str, str], exp
         assert (status, answer["error"]) == (400 if allowed == 200 else allowed, error)
 
 
-# Who may put a source that belongs to the caller of the column, delete such a day, and read it.
+# A column names the caller that owns a source. A row's caller may put and delete its days ("put") or read them ("get").
 MAY = """
 caller                | nobody  | platform | session | key     | other key
 platform              | put get | put get  | put get | put get | put get
@@ -227,7 +227,7 @@ def test_unknown_fields_are_ignored_and_named() -> None:
 
 
 def after_other_puts(times: int = 1) -> Fault:
-    """Return a fault by which other puts come first. They cost 100, 101 and so on."""
+    """Return a fault that stores other puts before the request. These puts have the costs 100, 101 and so on."""
 
     def fault(_request: Request, send: Send) -> Any:
         others = CostDays("CostsTable")

@@ -1,4 +1,4 @@
-"""`GET /api/costs`: what agents cost, by agent, day and source."""
+"""Test `GET /api/costs`, which returns costs by agent, day and source."""
 
 import json
 import time
@@ -25,7 +25,7 @@ DAY = 24 * 60 * 60 * 1000
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Let it be the time in this list."""
+    """Set the clock to the time in this list."""
     now = [instants.read("2026-11-28T12:00:00Z")]
     monkeypatch.setattr(instants, "now", lambda: now[0])
     return now
@@ -97,7 +97,7 @@ def test_a_restated_day_says_so_for_a_day(clock: list[int]) -> None:
     put("session", line(7, 1), date="2026-11-28")
     clock[0] += 1000
     put("session", line(7, 2), date="2026-11-26")
-    put("session", line(7, 2), date="2026-11-28")  # today's costs grow, which is no restatement
+    put("session", line(7, 2), date="2026-11-28")  # a new put of the current day is no restatement
     query = {"to": "2026-11-29"}
     assert [each.get("restated_at") for each in report(**query)["by_day"]][-3:] == [instants.text(clock[0]), None, None]
     clock[0] += DAY
@@ -117,13 +117,13 @@ def test_a_row_of_sums_has_few_restated_days(clock: list[int], monkeypatch: pyte
     monkeypatch.setattr(stored_costs, "MAX_RESTATED", 2)
 
     def restate(*days: int) -> list[list[str]]:
-        """Put days once more, and return the restated days of each row of sums after a report."""
+        """Put days twice, and request a report. Return the restated days that each row of sums lists."""
         for cost, day in product((1, 2), days):
             put("session", line(7, cost), date=f"2026-09-{day:02d}")
         september()
         return [sorted(row["restated"]["M"]) for row in scan("CostsTable") if "sums" in row]
 
-    assert restate(1, 15, 30) == []  # too many: the row could exceed DynamoDB's limit
+    assert restate(1, 15, 30) == []  # with too many restated days, a row of sums could be too large for DynamoDB
     clock[0] += DAY
     assert restate(16, 17) == [["2026-09-16#openai", "2026-09-17#openai"]]
 

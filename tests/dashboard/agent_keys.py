@@ -17,7 +17,7 @@ MCP_THERE, NO_MCP = reply(204), reply(404, json={"error": "Not found"})
 
 @dataclass
 class AgentKeys:
-    """The keys of one viewer, newest first.
+    """A fake API with the keys of one viewer, newest first.
 
     asked: the received requests. answers: the planned answers of each method. types: the answer to a request for the
     outcome types. mcp: the answer to the question whether there is an MCP server.

@@ -84,7 +84,7 @@ CRAMPED_BUTTONS = """({ shadowRoot: root }) => [...root.querySelectorAll("button
     return new Set([...range.getClientRects()].map(({ top }) => top)).size > 1
 }).map(({ textContent }) => textContent)"""
 
-viewers = itertools.count(70_000, 2)  # the user with the next id is the stranger
+viewers = itertools.count(70_000, 2)  # each viewer's stranger has the next higher id
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -125,7 +125,7 @@ def new_tab(browser: Browser, *, at_noon: bool, **settings: Any) -> Page:
 
 @pytest.fixture(scope="package")
 def tabs(browser: Browser) -> Callable[[bool], Page]:
-    """Return a function that returns a shared page with its clock at noon, or another with a running clock."""
+    """Return a function that returns one of two shared pages: the clock of one stands at noon, the other's runs."""
     return cache(lambda at_noon: new_tab(browser, at_noon=at_noon))
 
 

@@ -1,4 +1,4 @@
-"""The elements in a deployment without some capabilities: they hide these features, and send no requests for them."""
+"""If a deployment lacks a capability, the elements hide its features, and send no requests for them."""
 
 import re
 from collections.abc import Callable

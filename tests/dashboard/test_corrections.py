@@ -1,4 +1,4 @@
-"""Corrections in the feed, with a fake API: an outcome's history, and its owner's verdict (confirm or dispute)."""
+"""Test corrections in the feed with a fake API: an outcome's history, and its owner's verdict (confirm or dispute)."""
 
 import re
 from datetime import timedelta
@@ -339,7 +339,7 @@ def test_a_confirmation_is_sent_after_five_seconds_or_when_the_page_is_hidden(
     rows_ = [unfold(page, at) for at in (0, 1)]
     for row in rows_:
         expect(history(row)).to_have_count(1)
-    page.clock.pause_at(NOW + timedelta(minutes=5))  # an installed clock otherwise also goes on by itself
+    page.clock.pause_at(NOW + timedelta(minutes=5))  # the clock must not advance by itself
     right(rows_[0]).press("Enter")
     page.clock.run_for(4_900)
     assert recorded.sent(0) == []
@@ -350,7 +350,7 @@ def test_a_confirmation_is_sent_after_five_seconds_or_when_the_page_is_hidden(
     hide_tab(page)
     expect(rows_[1].get_by_role("status")).to_have_text("You confirmed this.")
     assert len(recorded.sent(2)) == 2
-    assert page.evaluate("sent.filter(Boolean).length") == 1  # only this request outlives the page
+    assert page.evaluate("sent.filter(Boolean).length") == 1  # one request may outlive the page
 
 
 def test_a_verdict_is_shown_at_once_and_kept_after_success(open_feed: Open, page: Page, recorded: Recorded) -> None:
@@ -560,7 +560,8 @@ def test_axe_finds_no_violation_in_any_status(
     for at in range(6):
         unfold(page, at)
     expect(page.locator(".past ol")).to_have_count(5)
-    renewed, disputed_row, latest = rows(page).nth(5), rows(page).nth(1), rows(page).nth(4)  # by when they happened
+    # Rows are sorted by the time when outcomes happened.
+    renewed, disputed_row, latest = rows(page).nth(5), rows(page).nth(1), rows(page).nth(4)
     wrong(renewed).click()
     renewed.get_by_role("button", name="Send").click()
     recorded.instead("POST", "/corrections")
@@ -574,4 +575,4 @@ def test_axe_finds_no_violation_in_any_status(
         page.emulate_media(color_scheme=theme)
         take_picture(f"standings-{width}-{theme}", full_page=True)
         assert find_faults("value-delivered", rules=AXE_RULES[theme]) == [], theme
-    latest.get_by_role("button", name="Undo").click()  # no timer ends this one
+    latest.get_by_role("button", name="Undo").click()  # this confirmation is never sent by a timer

@@ -1,4 +1,4 @@
-"""An owner's verdicts with the real API."""
+"""Test an owner's verdicts in the feed with the real API."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""Download of a period's outcomes: all outcomes, in several parts, canceled, and after errors."""
+"""Test the download of a period's outcomes: complete, in several parts, canceled, and after errors."""
 
 import csv
 import io

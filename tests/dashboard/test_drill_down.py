@@ -1,4 +1,4 @@
-"""Drilling down: bars, rows of the shares and sums of statuses select what the feed shows."""
+"""Test drilling down: a click on a bar, a share or the sum of a status selects the outcomes that the feed shows."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ from tests.dashboard.test_feed import ago
 
 pytestmark = pytest.mark.at_noon
 
-MOST_STOPS = 40  # of the Tab key, from one control to the next
+MOST_STOPS = 40  # a control must be reached by pressing Tab at most this many times
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_bars_and_shares_select_and_take_back(feed: Page, take_picture: TakePict
     share(feed, "Task complete").click()
     bar(feed, "Apr 12").click()
     assert_shows(feed, "$30.00", ["Task"], type="task_complete", period="2026-04-12..2026-04-12")
-    bar(feed, "Apr 12").click()  # a selected bar leads back
+    bar(feed, "Apr 12").click()  # a click on the selected bar ends the selection
     feed.get_by_role("button", name="Clear filters").click()
     assert_shows(feed, "$135.00", everything)
     expect(feed.get_by_label("Filter by type")).to_be_focused()
@@ -83,7 +83,7 @@ def test_statuses_below_the_headline_are_filters(open_feed: Open, page: Page, re
     sums = {"confirmed": 3, "disputed": 0, "voided": 2}
     recorded.sums = {name: {"count": count, "value_usd": count} for name, count in sums.items()}
     open_feed(url_state="")
-    page.evaluate("location.hash = '#status=disputed&agent=none'")  # a link may name a status that nothing has
+    page.evaluate("location.hash = '#status=disputed&agent=none'")  # a link may filter by a status that no outcome has
     line = page.locator(".standing")
     expect(line).to_have_text("$3.00 confirmed · $0.00 disputed · $2.00 void")
     expect(page.locator(".summary > .caption")).to_have_text("1 outcome in the last 30 days · No agent · Disputed")
@@ -116,7 +116,7 @@ def test_a_list_without_outcomes_offers_what_has_some(open_feed: Open, page: Pag
     page.get_by_role("button", name="7 days").click()
     expect(way_out).to_have_text("Show Feb 2026 (1 outcome)")
     ledger.sign_in(page.context, ledger.stranger)
-    expect(way_out).to_have_text("Show Jan 2026 (1 outcome)")  # and not the month of the first user
+    expect(way_out).to_have_text("Show Jan 2026 (1 outcome)")  # the month of the first user is forgotten
 
 
 def test_a_viewer_without_outcomes_sees_how_to_record_one(open_feed: Open, page: Page, ledger: Ledger) -> None:
@@ -141,7 +141,7 @@ def test_the_keyboard_is_enough_to_dispute_an_outcome_and_download_it(feed: Page
         expect(control).to_be_focused()
 
     press = feed.keyboard.press
-    focus(bar(feed, "Apr 15"))  # one stop of Tab for all bars
+    focus(bar(feed, "Apr 15"))  # Tab reaches only one of the bars
     press("Home")
     press("End")
     for _ in range(3):

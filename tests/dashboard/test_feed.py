@@ -1,4 +1,4 @@
-"""The feed of a signed-in viewer: totals, rows, filters and live updates."""
+"""Test the feed of a signed-in viewer: totals, rows, filters and live updates."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -98,7 +98,7 @@ def test_a_range_of_days_limits_totals_and_list(open_feed: Open, page: Page, led
     expect(page.locator("#latest")).to_have_text("Happened Mar 1 \u2013 31, 2026")
     expect(page.locator(".rows strong")).to_have_text(["Last evening", "First morning"])
     ledger.record("Today", created_at=ago(seconds=1))
-    for _ in range(2):  # the first poll may have been sent before
+    for _ in range(2):  # the first poll may have been sent before the change
         next_poll(page)
     assert titles(page) == ["Last evening", "First morning"]
     custom.click()
@@ -149,7 +149,7 @@ def test_the_total_is_compared_with_the_period_before(open_feed: Open, page: Pag
     recorded.sums = {}
     choose(page, "30")
     expect(page.locator(".total")).to_have_text("$1,200.50")
-    expect(page.locator(".change")).to_have_text("")  # earlier releases of the API return no comparison
+    expect(page.locator(".change")).to_have_text("")  # earlier releases of the API do not compare periods
     compared = [request.url for request in recorded.asked if "/summary" in request.url]
     assert all("compare=previous" in url for url in compared)
 
@@ -659,7 +659,7 @@ def test_totals_of_the_first_user_do_not_stay_above_rows_of_another(
     page.route(LIST, lambda route: route.continue_() if held else held.append(route))
     open_feed(refresh=1)
     wait_until(page, lambda: len(held) > 0)
-    page.wait_for_timeout(300)  # a wrong request would be answered within this time.
+    page.wait_for_timeout(300)  # a wrong request would be answered within this time
     ledger.sign_in(page.context, ledger.stranger)
     held[0].continue_()
     expect(page.locator(".rows strong")).to_have_text(["Of another"])

@@ -124,7 +124,7 @@ class Firefox:
 
 
 async def assert_same_outcomes(firefox: Firefox, recorded: list[Outcome]) -> None:
-    """Check that headline, list and file have the same outcomes, in periods of long ago."""
+    """Check that headline, list and file have the same outcomes, in two periods that ended long ago."""
     zone = ZoneInfo(await firefox.run("Intl.DateTimeFormat().resolvedOptions().timeZone"))
     today = LONG_AGO.astimezone(zone).date()
     for selection in (SELECTIONS[1], SELECTIONS[-1]):
@@ -169,7 +169,7 @@ def test_the_elements_work_in_firefox(stack: Stack, store: OutcomeStore, tmp_pat
             await firefox.until(f"{KEYS}.querySelector('.panel .danger') !== null")
             await firefox.run(f"{KEYS}.querySelector('.panel form').requestSubmit()")
             await firefox.until(f"{KEYS}.querySelectorAll('.rows li').length === 0")
-            await firefox.run("document.querySelector('style').remove()")  # the page's own margins
+            await firefox.run("document.querySelector('style').remove()")  # restore the page's own margins
             assert await firefox.run(GAP) == 24
             assert firefox.complaints == []
 

@@ -1,4 +1,4 @@
-"""The parts of the elements that need no browser, tested in Node: numbers, periods, merging, charts and the watcher."""
+"""Test the parts of the elements that need no browser in Node: numbers, periods, merging, charts and the watcher."""
 
 import os
 import re

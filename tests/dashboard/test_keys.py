@@ -1,4 +1,4 @@
-"""<outcome-keys> with a fake API: creating, rotating and revoking keys, and errors.
+"""Test <outcome-keys> with a fake API: creating, rotating and revoking keys, and errors.
 
 test_keys_for_real.py uses the real API.
 """

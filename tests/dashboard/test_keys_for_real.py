@@ -1,4 +1,4 @@
-"""<outcome-keys> with the real API, and API calls with the keys created in it."""
+"""Test <outcome-keys> with the real API, and call the API with the keys that it has created."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""The files that a page loads, and those that the elements load later: their manifest, theme and size."""
+"""Test the bundles of the elements: their sizes, imports and modules, the manifest, and custom themes."""
 
 import gzip
 import json
@@ -53,7 +53,7 @@ def test_a_module_has_at_most_300_lines() -> None:
 @pytest.mark.parametrize("name", [*NAMES, *LATER, *OF_A_PAGE])
 def test_a_bundle_loads_nothing_else_and_makes_no_markup_from_strings(name: str) -> None:
     foreign = r"(?:^|;)import\b|\bimport\(|innerHTML|insertAdjacentHTML|document\.write|https?://(?!www\.w3\.org)"
-    # The first file of an element has the only two imports: of the second, and of its URL after a failure.
+    # Only an element's first file imports: it loads the second file, or after a failure, the same file by another URL.
     text = re.sub(rf'import\("./{Path(name).stem}-more.js"\)|import\((?=\w\))', "", (SERVED / name).read_text())
     assert re.findall(foreign, text, re.MULTILINE) == []
 

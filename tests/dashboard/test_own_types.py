@@ -1,4 +1,4 @@
-"""The elements in a deployment with outcome types of its own."""
+"""Test the elements in a deployment with its own outcome types."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Headline, chart, shares, list and file of the feed have the same outcomes, those that happened in the period."""
+"""The feed's headline, chart, shares, list and file have the same outcomes: the ones that happened in the period."""
 
 import csv
 import io
@@ -109,7 +109,7 @@ class Selection:
         )
 
 
-MIDNIGHT = 6.5  # days from the anchor, noon in New York, back to the first instant of the last seven days there
+MIDNIGHT = 6.5  # The last seven days in New York begin 6.5 days before the anchor, which is noon there.
 SELECTIONS = [
     Selection(7),
     Selection(30),
@@ -168,7 +168,7 @@ def record(ledger: Ledger, anchor: datetime) -> list[Outcome]:
 
 
 def listed(recorded: list[Outcome], selection: Selection, anchor: datetime, zone: ZoneInfo) -> list[Row]:
-    """Return the rows of a selection as the feed has to show them."""
+    """Return the rows that the feed must show for a selection."""
     found = []
     for one in recorded:
         happened = anchor - timedelta(days=one.days)
@@ -179,13 +179,13 @@ def listed(recorded: list[Outcome], selection: Selection, anchor: datetime, zone
 
 
 def sums(rows: list[Row], status: str) -> tuple[int, Decimal]:
-    """Return count and value of the rows that count."""
+    """Return the number and the total value of the rows that the headline counts."""
     counted = [row for row in rows if status or row.status in COUNTED]
     return len(counted), sum((row.value or Decimal(0) for row in counted), Decimal(0))
 
 
 def seen(text: str) -> tuple[int, Decimal, list[Row]]:
-    """Return count, value and rows that LOOK found."""
+    """Return the headline's count and value, and the rows, from the result of LOOK."""
     found = json.loads(text)
     count = found["count"].partition(" outcome")[0]
     rows = [Row(status, title, Decimal(value) if value else None) for status, title, value in found["rows"]]
@@ -196,7 +196,7 @@ def assert_parts(text: str) -> None:
     """Check that bars, types and agents each add up to the headline."""
     found = json.loads(text)
     for part in found["parts"]:
-        if part:  # nothing is split if there is nothing, or no agent
+        if part:  # a chart or list of shares is empty without outcomes or agents
             assert sum(Decimal(value) for value in part) == Decimal(found["total"]), part
 
 

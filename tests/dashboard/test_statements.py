@@ -1,4 +1,4 @@
-"""The list of statements in the feed: its months, downloads, print, and errors."""
+"""Test the list of statements in the feed: months, downloads, print, and errors."""
 
 import json
 from datetime import UTC, datetime
@@ -109,7 +109,7 @@ def test_each_month_since_the_first_outcome_has_a_statement(
 
 
 def answers(page: Page, *planned: tuple[int, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Answer requests for a statement as planned, and all others with what is listed. Return what is listed."""
+    """Answer POST requests with the planned responses, and GET requests with a list of statements. Return this list."""
     listed: list[dict[str, Any]] = []
     plan = [*planned]
 

@@ -1,4 +1,4 @@
-"""States of the feed: their messages, how they end, and their accessibility.
+"""Test states of the feed: messages, ways out, and accessibility.
 
 Errors are simulated between the browser and the network; the service is always healthy.
 """
@@ -258,7 +258,7 @@ def test_a_signed_out_feed_polls_when_its_tab_is_shown_again(open_feed: Open, pa
     expect(page.get_by_text("You are signed out")).to_be_visible()
     assert page.evaluate("waits") == []
     ledger.record("Work")
-    ledger.sign_in(page.context)  # the viewer signs in in another tab
+    ledger.sign_in(page.context)  # the viewer signs in with another tab
     hide_tab(page)
     show_tab(page)
     expect(page.locator(".rows li")).to_have_count(1)
@@ -328,7 +328,7 @@ def test_a_failed_load_more_loses_nothing(open_feed: Open, page: Page, ledger: L
     for number in range(25):
         ledger.record(f"Outcome {number}")
     open_feed()
-    expect(page.locator(".total")).to_have_text("$0.00")  # the end of the poll, which would clear the error
+    expect(page.locator(".total")).to_have_text("$0.00")  # wait for the end of the poll, which would clear the error
     answer(page, 500, re.compile("cursor="))
     page.get_by_role("button", name="Load more").click()
     expect(page.get_by_text("The server answered 500.")).to_be_visible()

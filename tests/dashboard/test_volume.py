@@ -1,4 +1,4 @@
-"""The feed when many outcomes come at once, and with many rows."""
+"""Test the feed with many new outcomes at once, and with many rows."""
 
 import re
 from datetime import timedelta
@@ -98,7 +98,7 @@ def test_an_open_row_shows_a_correction_that_came_with_many_outcomes(
     expect(row.locator("summary .amount")).to_have_text("$2.00")
 
 
-@pytest.mark.viewer  # as it changes the clock
+@pytest.mark.viewer  # the test changes the clock, so it needs its own browser context
 def test_a_tab_that_is_shown_again_says_how_long_ago_outcomes_came(
     open_feed: Open, page: Page, recorded: Recorded
 ) -> None:

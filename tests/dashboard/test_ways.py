@@ -1,4 +1,4 @@
-"""Cost, links, search, arrow keys and print of the feed."""
+"""Test costs, links, search, arrow keys and print of the feed."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -404,7 +404,7 @@ def test_the_printed_feed_is_a_statement(open_feed: Open, page: Page, recorded: 
     expect(paper).to_be_hidden()
     page.emulate_media(media="print", color_scheme="dark")
     expect(paper).to_be_visible()
-    # The shares and the sums of statuses are buttons, too, and stay as text.
+    # The print hides buttons, except the shares and the sums of statuses, which it prints as text.
     for control in page.locator("button:not(.split *, .standing *), select, input").all():
         expect(control).to_be_hidden()
     expect(page.locator(".card")).to_have_css("background-color", "rgb(255, 255, 255)")

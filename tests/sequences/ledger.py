@@ -47,7 +47,7 @@ def day(ago: int) -> str:
 
 
 class Sent(NamedTuple):
-    """A correction request. by: the caller's name, which is a key of BY_NAME."""
+    """A request for a correction. by: the caller's name, which is a key of BY_NAME."""
 
     id_: str
     by: str
@@ -82,7 +82,7 @@ class End(NamedTuple):
 
 @dataclass
 class Ledger:
-    """The model of a ledger. remembered: a correction's id and body, by its outcome, caller and idempotency key."""
+    """The model of a ledger. remembered: each correction's id and body, by its outcome, caller and idempotency key."""
 
     outcomes: dict[str, dict[str, Any]] = field(default_factory=dict)
     history: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -124,7 +124,7 @@ class Ledger:
         return outcome
 
     def made(self, sent: Sent, id_: str) -> None:
-        """Apply a correction that got this id."""
+        """Apply a correction, which the API has stored with this id."""
         if sent.key:
             self.remembered[sent.id_, sent.recorder, sent.key] = (id_, sent.body)
         if self.is_unchanged(sent):

@@ -10,7 +10,7 @@ from tests.conftest import template_tables
 
 
 class OnTables(RuleBasedStateMachine):
-    """Starts each sequence with empty tables. patches: context managers that end together with the sequence."""
+    """A state machine that starts each sequence with empty tables. patches: contexts that end with the sequence."""
 
     template: Any
 

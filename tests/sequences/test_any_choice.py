@@ -75,7 +75,7 @@ def ledger(template: Any) -> Iterator[list[Outcome]]:
 
 
 class Asked(NamedTuple):
-    """All parameters with which lists, exports and summaries are requested."""
+    """The parameters of a request for a list, an export or a summary."""
 
     choice: Choice
     time: str

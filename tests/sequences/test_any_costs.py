@@ -31,7 +31,7 @@ USER = Caller(session_user=42)
 
 
 class Model(NamedTuple):
-    """What was put for each day and source. restated: when a day was put again after it was over."""
+    """The expected lines and versions of each day and source. restated: when a past day was put again."""
 
     days: dict[tuple[str, str], list[tuple[int | None, Fraction]]]
     versions: dict[tuple[str, str], int]

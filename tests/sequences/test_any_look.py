@@ -88,7 +88,7 @@ FACTS = st.builds(
 class Look(NamedTuple):
     """The parameters of a summary.
 
-    days: the number of local days, of which today is the last. cut: how many milliseconds are missing at each end.
+    days: the number of local days. The last one is today. cut: how many milliseconds the period lacks at each end.
     """
 
     zone: str
@@ -208,7 +208,7 @@ class AnyLook(OnTables):
 
     @initialize(filled=st.sampled_from([0, 0.05]))
     def days_share_intervals(self, filled: float) -> None:
-        """With 0, an interval is stored at each midnight after an outcome, so months have several intervals."""
+        """Choose how full intervals are. With 0, an interval ends at each midnight after an outcome."""
         self.patches.enter_context(patch.object(settled_intervals, "FILLED", filled))
 
     @rule(target=ids, fact=FACTS, lag=LAGS)
@@ -231,7 +231,7 @@ class AnyLook(OnTables):
 
     @rule(target=ids, id_=consumes(unassigned_ids), lag=LAGS)
     def assign(self, id_: str, lag: int) -> str:
-        """Assign an outcome, which may have been recorded long before the last look."""
+        """Assign an outcome, which may have been recorded long before the last summary."""
         self.clock = self.now - lag * SECOND
         status, answer = assign(id_)
         self.clock = self.now

@@ -1,7 +1,7 @@
 """Concurrent puts and deletes of a day's costs, in any order, with faults, kills and late writes.
 
-They end as one after the other: the versions have no gap, every answer is true, and nothing is stored twice or over
-what came since. SEEDS and SEED are those of test_any_order.
+The result is the same as if they came one after the other: the versions have no gap, every answer is true, and no
+request is stored twice or replaces a newer version. The variables SEEDS and SEED work as in test_any_order.
 """
 
 import logging
@@ -42,9 +42,11 @@ CALLERS = Caller(), Caller(session_user=42), Caller(session_user=42), key("a"), 
 
 
 class Sent(NamedTuple):
-    """A request and its answer. cost: of its only line, which no other request has; None deletes.
+    """A request and its answer.
 
-    replaces: the version in If-Match. version: in the answer, None if it was an error. is_refused: nothing was stored.
+    cost: the cost of the request's only line, which no other request has, or None for a DELETE.
+    replaces: the version in If-Match. version: the version in the answer, or None if the answer was an error.
+    is_refused: whether the answer says that nothing was stored.
     """
 
     caller: Caller
@@ -124,7 +126,7 @@ class Course:
         trust = [TRUST.index(kind_of(versions[number].put_by)) for number in sorted(versions)]
         assert trust == sorted(trust), "a less trusted caller changed the day"
         owners = [row["put_by"]["S"] for row in scan("CostsTable") if row["day_source"]["S"] == "source#openai"]
-        # The same lines from a more trusted caller make no version, but the source is the caller's from then on.
+        # If a more trusted caller puts the same lines, no version is added, but the source then belongs to this caller.
         answered = {TRUST.index(sent.caller.kind) for sent in self.sent if sent.version}
         assert max(answered, default=0) <= max([TRUST.index(kind_of(owner)) for owner in owners], default=0)
 

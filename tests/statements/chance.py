@@ -1,4 +1,4 @@
-"""Random statements of October 2026, for tests and the bench."""
+"""Generate random statements of October 2026, for tests and the bench."""
 
 from decimal import Decimal
 from random import Random
@@ -20,7 +20,7 @@ def statement(random: Random, size: int, agents: int = 5, previous: str | None =
 
 
 def entries(random: Random, size: int, agents: int) -> list[Entry]:
-    """Return outcomes and corrections, many of them of earlier periods."""
+    """Return outcomes and corrections. Many of them happened in earlier periods."""
     made: list[Entry] = []
     for n, milliseconds in enumerate(sorted(random.randrange(_BEGIN, _END) for _ in range(size))):
         at = instants.text(milliseconds)

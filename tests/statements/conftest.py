@@ -12,7 +12,7 @@ from tests.aws import aws_client
 
 
 class Clock:
-    """The clock of DynamoDB and of all hosts, in milliseconds since 1970."""
+    """A simulated clock, which DynamoDB and all hosts share. It counts milliseconds since 1970."""
 
     def __init__(self) -> None:
         self.now = 0

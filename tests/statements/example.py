@@ -36,7 +36,7 @@ type Entry = RecordedOutcome | RecordedCorrection
 
 
 class Statement(NamedTuple):
-    """A statement with everything that is needed to write its proofs."""
+    """A statement, and the values that its proofs need."""
 
     text: str
     head: str
@@ -360,7 +360,7 @@ def wrong(september: str) -> dict[str, str]:
     )
     made["doubles.json"], made["doubles.ndjson"] = exact.text, exact.entries()
     one, two = (json.loads(honest.proof(each.id)) for each in october[:2])
-    # The node above the first two leaves, given as the salt and text of an entry.
+    # A dishonest proof presents the node above the first two leaves as if it were a leaf, with a salt and a text.
     entry = one["entries"][0]
     leaf = statement_format.leaf(honest.salts[0], honest.texts[0])
     node = sha256(b"\1" + leaf + bytes.fromhex(entry["path"][0])).hexdigest()

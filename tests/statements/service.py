@@ -29,7 +29,7 @@ def ask(period: Any, timezone: Any = BERLIN, user_id: int = 42, caller: Any = No
 
 
 def made(period: str, timezone: str = BERLIN, user_id: int = 42) -> str:
-    """Request a statement until all that are missing before it are made. Return its text."""
+    """Repeat a request for a statement until the service has made it and all earlier statements. Return its text."""
     for _ in range(100):
         status, text = ask(period, timezone, user_id)
         if (status, text) != (503, {"error": "Still adding up"}):

@@ -12,7 +12,7 @@ from outcomes_client.__main__ import main
 from tests.local.stacks import Stack
 
 USER = 81_001
-LATER = datetime.now(UTC).replace(day=1) - timedelta(days=50)  # always ended over ten minutes ago
+LATER = datetime.now(UTC).replace(day=1) - timedelta(days=50)  # this month always ended more than ten minutes ago
 EARLIER = LATER.replace(day=1) - timedelta(days=20)
 
 
@@ -72,7 +72,7 @@ def test_an_auditor_verifies_a_statement_its_entries_and_a_proof(
     assert b"Total: 2 outcomes, $12,400.51\n" in verified
     assert b"Not verified" not in verified
     assert ids[1].encode() in verified
-    monkeypatch.delenv("OUTCOMES_URL")  # what follows needs no API
+    monkeypatch.delenv("OUTCOMES_URL")  # the following commands need no API
     assert b"Contains" in outcomes("verify", "--proof", file("proof"))
     changed = Path(file("last")).read_bytes().replace(b"12400.51", b"12500.51")
     Path(file("last")).write_bytes(changed)

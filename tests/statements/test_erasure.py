@@ -1,4 +1,4 @@
-"""After an erasure, no table has a byte from which somebody with a dictionary finds a text of the user."""
+"""After an erasure, nobody can find a text of the user in the tables, not even by guessing it from a dictionary."""
 
 import hmac
 import json
@@ -37,7 +37,7 @@ class Dictionary:
     def found(self) -> set[tuple[str, str]]:
         """Search all tables for each text and its digests, with and without keys. Return the tables and places."""
         tables = {name: [*values(rows)] for name, rows in rows_of(None).items()}
-        # A digest with a key helps somebody who finds this key in a table, too.
+        # A keyed digest does not hide a text if its key is in a table as well, so these digests are searched, too.
         keys = {value for of_table in tables.values() for value in of_table if 16 <= len(value) <= 64}
         joined = {name: b"\n".join(of_table) for name, of_table in tables.items()}
         found = set()
@@ -50,12 +50,12 @@ class Dictionary:
 
 
 def notations(digest: bytes) -> list[bytes]:
-    """Return the begin of a digest in each notation. Idempotency keys have the first 16 bytes of digests."""
+    """Return the beginning of a digest in each notation. Idempotency keys contain the first 16 bytes of digests."""
     return [digest[:16], digest[:16].hex().encode(), b64encode(digest[:15])]
 
 
 def values(attribute: Any) -> Iterator[bytes]:
-    """Yield all names and values in rows. Yield compressed values also decompressed."""
+    """Yield all names and values in rows. For each compressed value, also yield the decompressed value."""
     match attribute:
         case dict():
             for name, value in attribute.items():
@@ -101,7 +101,7 @@ def live(clock: Clock, dictionary: Dictionary, monkeypatch: pytest.MonkeyPatch) 
     for line in entries(f"2026-09@{BERLIN}").splitlines():
         dictionary.places[json.loads(line)["text"]] = "entry"
     monkeypatch.setattr(chain, "MAX_ENTRIES", 1)
-    assert ask("2026-10")[0] == 503  # stores its unfinished work
+    assert ask("2026-10")[0] == 503  # the call stores its unfinished work
 
 
 @two_shards()
@@ -110,7 +110,7 @@ def test_no_table_has_a_byte_from_which_a_dictionary_finds_a_text(
 ) -> None:
     dictionary = Dictionary()
     live(clock, dictionary, monkeypatch)
-    # Before it, the search finds every text, except for entries, because only salted digests of entries are stored.
+    # Before the erasure, the search finds every text except those of entries, whose stored digests are salted.
     before = dictionary.found()
     assert {place for _, place in before} == {*dictionary.places.values()} - {"entry"}
     keyed = {(table, place) for table, place in before if table == "IdempotencyTable"}
@@ -125,7 +125,7 @@ def test_no_table_has_a_byte_from_which_a_dictionary_finds_a_text(
         clock.now += answer["wait"] * 1000
         answer = erase_user.handler({"user_id": 42}, None)
 
-    # The only exception, of which docs/data-requests.md says that it stays for up to 35 days.
+    # Only these digests remain. They expire after at most 35 days, as docs/data-requests.md says.
     assert dictionary.found() == {(table, place) for table, place in keyed if place.startswith("original")}
     assert {"OutcomesTable", "IdempotencyTable", "StatementsTable", "ErasuresTable"} <= rows_of(None).keys()
     clock.now += 35 * 24 * 60 * 60 * 1000

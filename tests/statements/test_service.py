@@ -1,4 +1,4 @@
-"""Statements that the service makes: their chains, entries and sums, concurrent requests, failures and erasure."""
+"""Test the service that makes statements: chains, entries, sums, concurrent requests, failures and erasure."""
 
 import json
 import random
@@ -154,7 +154,7 @@ def test_an_outcome_that_a_slow_clock_dated_before_the_cut_is_in_time_for_its_pe
 
 
 def test_what_happens_later_changes_no_entry(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(correction_entries, "MAX_HISTORY", 2)  # so that the item does not list the first corrections
+    monkeypatch.setattr(correction_entries, "MAX_HISTORY", 2)  # the item then lists no old ones
     id_ = september(clock)
     clock.at("2026-09-20T12:00:00Z")
     correct(id_, KEY, AMEND | {"changes": {"title": "Second", "metadata": None}})
@@ -247,7 +247,7 @@ def test_a_call_makes_few_statements_and_reads_few_entries_and_the_next_one_goes
     monkeypatch.setattr(chain, "MAX_STATEMENTS", 2)
     monkeypatch.setattr(tree, "SUBTREE", 4)
     monkeypatch.setattr("outcomes.statements.stored.SUBTREE", 4)
-    monkeypatch.setattr(table, "PART_BYTES", 100)  # several rows for each statement
+    monkeypatch.setattr(table, "PART_BYTES", 100)  # each statement needs several rows
     clock.at("2026-09-15T12:00:00Z")
     ids = [record(agentId=number + 1, occurredAt="2026-08-15T12:00:00Z") for number in range(12)]
     clock.at("2026-10-15T12:00:00Z")
@@ -328,7 +328,7 @@ def test_an_import_that_begins_meanwhile_wins(clock: Clock) -> None:
 
 
 def imports(row: Imports | None = None) -> Imports:
-    """Write or read the user's row of imports."""
+    """Write the user's row of imports if `row` is given. Return the stored row."""
     key = {"user_id": {"S": "42"}, "stretch": {"S": "import"}}
     if row:
         aws_client("dynamodb").put_item(TableName="TotalsTable", Item=key | row.item())
@@ -337,7 +337,7 @@ def imports(row: Imports | None = None) -> Imports:
 
 @contextmanager
 def before_each(operation: str | None, function: Callable[[int], None]) -> Iterator[list[str]]:
-    """Call a function before each call of an operation (None: of any) to AWS. Yield the operations that were called."""
+    """Run `function` before each AWS call of an operation (None: of any operation). Yield the called operations."""
     called: list[str] = []
     post = Connection.post
 
@@ -410,7 +410,7 @@ def test_first_requests_at_once_get_the_same_bytes(clock: Clock, monkeypatch: py
     assert (answer[0], times) == (200, 1000)
     verified(answer[1], made("2026-09"))
     rows = rows_of(42)["StatementsTable"]
-    assert len(rows) == 2 + 2 + 1  # two statements, their entries in the list, and the key of the pseudonym
+    assert len(rows) == 2 + 2 + 1  # two statements, two entries in the list of statements, and the key of the pseudonym
 
 
 # ── Keys ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -429,7 +429,7 @@ def test_a_new_secret_within_a_chain_ends_the_previous_key_and_both_verify(clock
     old, new = json.loads(keys())["keys"]
     assert (old["valid_from"], new["valid_from"]) == (head(first)["issued_at"], head(second)["issued_at"])
     assert (old["valid_until"], new["valid_until"]) == ("2026-11-21T12:02:00.000Z", None)
-    # The old text again: its key has ended.
+    # The old secret returns, but the validity of its key has ended.
     secrets.put_secret_value(SecretId="StatementSecret", SecretString="the secret of the tests")
     clock.at("2026-12-20T12:00:00Z")
     assert ask("2026-11")[0] == 500
@@ -443,7 +443,7 @@ def test_a_call_with_the_text_of_before_a_rotation_does_not_end_the_new_key(cloc
 
     def rotate(call: int) -> None:
         """Let another user get a statement with a new secret, after this call has read the old one."""
-        if call == 3:  # the first two queries read the list of statements and the first entry, this one the keys
+        if call == 3:  # earlier queries read the list and the first entry, this query reads the keys
             secrets.put_secret_value(SecretId="StatementSecret", SecretString="another secret")
             clock.at("2026-09-15T12:00:00Z")
             record(43)
@@ -535,7 +535,7 @@ def test_an_erasure_between_any_two_calls_leaves_no_statement_that_is_served_lat
 def test_an_erasure_between_any_two_calls_of_a_read_leaves_the_whole_answer_or_none(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
-    monkeypatch.setattr(table, "PART_BYTES", 300)  # several rows for each statement
+    monkeypatch.setattr(table, "PART_BYTES", 300)  # each statement needs several rows
     for last in range(1, 1000):
         outcome = september(clock)
         clock.at("2026-09-16T12:00:00Z")

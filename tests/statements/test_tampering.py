@@ -25,7 +25,7 @@ HEXADECIMAL = "0123456789abcdef"
 
 @dataclass
 class Files:
-    """The files of a verification, as texts. lines: the lines of entries."""
+    """The texts of all files that a verification reads. lines: the lines of the file of entries."""
 
     statement: str
     lines: list[str]
@@ -57,7 +57,7 @@ def other(random: Random, text: str, alphabet: str) -> str:
 
 
 def member(files: Files, *path: str | int) -> str:
-    """Return the JSON of a member of the statement."""
+    """Return the value of a statement's member, as JSON."""
     value = json.loads(files.statement)
     for step in path:
         value = value[step]
@@ -65,7 +65,7 @@ def member(files: Files, *path: str | int) -> str:
 
 
 def change(files: Files, name: str, text: str) -> None:
-    """Replace the JSON of a member of the statement."""
+    """Replace the value of a statement's member. The new value is JSON."""
     assert text != member(files, name)
     files.statement = files.statement.replace(f'"{name}":{member(files, name)}', f'"{name}":{text}', 1)
 
