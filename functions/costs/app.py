@@ -1,4 +1,4 @@
-"""/api/costs: what agents cost. /api/costs/{date}/{source}: put, read and delete a day of a source."""
+"""/api/costs: report what agents cost. /api/costs/{date}/{source}: put, read and delete a source's costs of a day."""
 
 import os
 from datetime import UTC

@@ -1,4 +1,4 @@
-"""GET /.well-known/outcomes-keys.json: the public keys that verify statements. Anybody may read them."""
+"""GET /.well-known/outcomes-keys.json: return the public keys that verify statements. Anybody may call it."""
 
 import os
 import time

@@ -1,6 +1,6 @@
 """Add up what agents cost on the UTC days of a period, and compare it with the value of their outcomes.
 
-A day is known when at least one source has put it. The cost of unknown days is null, never 0.
+A day's costs are known if at least one source has put them. Otherwise the day's cost is null, not 0.
 """
 
 from collections import defaultdict
@@ -20,13 +20,13 @@ DIGITS = 6
 
 _DAY = 24 * 60 * 60 * 1000
 _NOTHING = Decimal(0)
-_WIDE = Context(prec=500)  # more digits than the quotient of two exact sums
+_WIDE = Context(prec=500)  # more digits than the quotient of two exact sums can need
 
 
 class SourceDay(NamedTuple):
-    """What a source has put for a UTC day, by agent. The agent is None for costs that belong to no agent.
+    """The costs of a UTC day by agent, as put by one source. The agent is None for costs that belong to no agent.
 
-    restated_at: when the costs were last replaced, if that was after the day.
+    restated_at: when the costs were last replaced, if they were replaced after the day; otherwise None.
     """
 
     date: str
@@ -43,8 +43,8 @@ class SourceDay(NamedTuple):
 class CostReport:
     """The costs of the UTC days that begin within a period.
 
-    agent_id: a filter; None means all. has_value: whether a summary can be compared with costs. It cannot if it has a
-    filter by type or status, because costs have neither.
+    agent_id: a filter; None means all agents. has_value: whether the summary's value can be compared with costs. A
+    summary with a filter by type or status cannot be compared, because costs have no type or status.
     """
 
     def __init__(self, period: Period, agent_id: queries.Agent | None = None, *, has_value: bool = True) -> None:
@@ -58,7 +58,7 @@ class CostReport:
         self._restated_at: dict[str, str] = {}
 
     def add(self, day: SourceDay) -> None:
-        """Add what a source has put for a day, if the day is in the period."""
+        """Add a source's costs of a day, if the day is in the period."""
         if day.date not in self._by_day:
             return
         costs = {agent: cost for agent, cost in day.by_agent.items() if self._includes(agent)}
@@ -119,7 +119,7 @@ class CostReport:
             yield f'{{"source":"{source}","cost_usd":{cost},"known_days":{len(days)},"gaps":{compact(gaps)}}}'
 
     def of_all(self, total: Sum) -> str:
-        """Return the JSON members that the totals of a summary get."""
+        """Return the JSON members to add to the totals of a summary."""
         cost = self.cost
         net = None if cost is None else EXACT.subtract(total.value, cost)
         ratio = _quotient(total.value, cost) if _is_positive(cost) and total.count else None
@@ -130,11 +130,11 @@ class CostReport:
         )
 
     def of_agents(self, agents: Iterable[int | None]) -> str:
-        """Return the JSON members that the sum of several agents gets."""
+        """Return the JSON members to add to the sum of several agents."""
         return f',"cost_usd":{_json(self._cost_of(agents))}'
 
     def of_agent(self, agent: int | None, total: Sum) -> str:
-        """Return the JSON members that an agent's sum gets."""
+        """Return the JSON members to add to an agent's sum."""
         cost = self._cost_of([agent])
         per_outcome = _quotient(cost, Decimal(total.count)) if _is_positive(cost) and total.count else None
         return f',"cost_usd":{_json(cost)},"cost_per_outcome":{_json(per_outcome)}'
@@ -157,6 +157,6 @@ def _is_positive(cost: Decimal | None) -> TypeGuard[Decimal]:
 
 
 def _quotient(dividend: Decimal, divisor: Decimal) -> Decimal:
-    """Divide, and round half even to DIGITS digits after the decimal point."""
+    """Divide two numbers. Round half to even, to DIGITS digits after the decimal point."""
     units = round(Fraction(dividend) / Fraction(divisor) * 10**DIGITS)
     return Decimal(f"{units}E-{DIGITS}")

@@ -1,4 +1,4 @@
-"""Costs of a UTC day from a source: path, body, preconditions, and who may replace whose costs."""
+"""Parse requests for a source's costs of a UTC day, and check who may replace these costs."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -22,7 +22,10 @@ TRUST = ("agent", "owner", "platform")
 
 
 class CostLine(NamedTuple):
-    """What an agent (None: no agent) cost on a day. quantity, unit: what was bought, such as 1,200,000 tokens."""
+    """An agent's cost on a day.
+
+    agent_id: None for no agent. quantity, unit: what was bought, such as 1,200,000 tokens.
+    """
 
     cost_usd: Annotated[Decimal, money()]
     agent_id: Annotated[int | None, or_null(whole_number())] = None
@@ -32,17 +35,17 @@ class CostLine(NamedTuple):
 
     @property
     def key(self) -> tuple[int, str]:
-        """Return what only one line of a day of a source may have. Lines are sorted by it."""
+        """Return the values that identify the line among a source's lines of a day. Lines are sorted by this key."""
         return self.agent_id or 0, self.label or ""
 
     def public(self) -> dict[str, Any]:
-        """Return the line as in the contract. Numbers are `Decimal`."""
+        """Return the line in the contract's format. Numbers are `Decimal`."""
         agent_id = None if self.agent_id is None else Decimal(self.agent_id)
         return {"agent_id": agent_id, **(self._asdict() | {"agent_id": agent_id})}
 
 
 class CostUser(NamedTuple):
-    """The user in the body of a PUT, which the platform must name."""
+    """The user in the body of a PUT. The platform must name a user."""
 
     user_id: Annotated[int, whole_number()]
 
@@ -67,7 +70,10 @@ class Preconditions(NamedTuple):
         return Preconditions(tags if if_match else None, bool(if_none_match))
 
     def check(self, version: int | None) -> None:
-        """Raise PreconditionFailed if they do not hold. version: the version of the day's costs, None if unknown."""
+        """Raise PreconditionFailed if a precondition fails.
+
+        version: the version of the day's costs; None if the costs are unknown.
+        """
         is_there = version is not None
         matches = self.if_match is None or (is_there and not self.if_match.isdisjoint({"*", etag(version)}))
         if not matches or (self.is_new and is_there):
@@ -149,7 +155,10 @@ def read_lines(body: dict[str, Any]) -> tuple[CostLine, ...]:
 
 
 def ignored_cost_fields(body: dict[str, Any]) -> list[str]:
-    """Return the names of a body's unknown fields, as `ignored_fields` does. Those of lines begin with the line."""
+    """Return the names of a body's unknown fields, as `ignored_fields` does.
+
+    The name of a line's unknown field includes the line's index, such as `lines.3.color`.
+    """
     unknown = [name for name in body if name not in ("userId", "lines")]
     lines = body.get("lines")
     for index, line in enumerate(lines if isinstance(lines, list) else ()):
@@ -159,9 +168,9 @@ def ignored_cost_fields(body: dict[str, Any]) -> list[str]:
 
 
 def require_may_put(caller: Caller, owner: str | None) -> None:
-    """Raise Forbidden if the caller may not put costs from a source.
+    """Raise Forbidden if the caller may not put costs for a source.
 
-    An agent key needs the scope `cost`, and must be bound to no agent, because no agent may say what it costs itself.
+    An agent key needs the scope `cost`, and must be bound to no agent, because an agent may not state its own costs.
     owner: the caller to whom the source belongs, as in `Caller.recorded_by`; None if nobody has put it.
     """
     caller.require("cost")
@@ -174,7 +183,7 @@ def require_may_put(caller: Caller, owner: str | None) -> None:
 
 
 def is_more_trusted(caller: Caller, owner: str | None) -> bool:
-    """Check whether a source that belongs to `owner` belongs to `caller` after a PUT."""
+    """Check whether a source of `owner` belongs to `caller` after the caller puts costs."""
     return owner is None or TRUST.index(caller.kind) > TRUST.index(kind_of(owner))
 
 

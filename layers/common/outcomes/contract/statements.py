@@ -1,4 +1,4 @@
-"""The body of a request for a statement, and ids and cursors of statements in URLs."""
+"""Parse the body of a request for a statement, and ids and cursors in URLs."""
 
 import re
 from typing import Annotated, NamedTuple
@@ -13,7 +13,7 @@ _FROM_PATH, _TO_PATH = str.maketrans("~.", "/+"), str.maketrans("/+", "~.")
 
 
 class StatementRequest(NamedTuple):
-    """A valid request for a statement. period: `2026-10`, `2026-Q4` or `2026`."""
+    """A valid request for a statement. period: a month, quarter or year, such as `2026-10`, `2026-Q4` or `2026`."""
 
     period: Annotated[str, calendar_period()]
     timezone: Annotated[str, or_default(time_zone(), "UTC")] = "UTC"
@@ -23,13 +23,16 @@ STATEMENT_REQUEST = Body(StatementRequest)
 
 
 def id_in_path(text: str) -> str | None:
-    """Read a statement's id, such as `2026-10@Europe~Berlin`, from a path. Return None if it is none."""
+    """Read a statement's id from a path, where it is written like `2026-10@Europe~Berlin`.
+
+    Return None if it is invalid.
+    """
     text = text.replace("%40", "@")
     return text.translate(_FROM_PATH) if re.fullmatch(_IN_PATH, text) else None
 
 
 def cursor_after(place: str) -> str:
-    """Return the cursor for the page of the list that begins after this place, `<13 digits>#<id>`."""
+    """Return the cursor for the page of the list that begins after this place. A place is `<13 digits>#<id>`."""
     return place.replace("#", "-").translate(_TO_PATH)
 
 

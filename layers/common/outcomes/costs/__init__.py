@@ -1,1 +1,1 @@
-"""Costs of agents by UTC day and source: versions of each day, who owns a source, and months."""
+"""Store and read the costs of agents by UTC day and source, with earlier versions and stored sums of months."""

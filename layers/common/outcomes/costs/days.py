@@ -1,7 +1,7 @@
-"""Put, delete and read the costs of a UTC day from a source, with optimistic locking.
+"""Put, delete and read a source's costs of a UTC day, with optimistic locking.
 
-One transaction stores the new version, the version that it replaces, and the source's owner if that changes. If another
-write came first, the day is read again.
+One transaction stores the new version, the version that it replaces, and the source's owner if the owner changes. If
+another write came first, the day is read again.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ LIMITS = Limits(attempts=3, connect=1, read=2, total=4)
 
 
 class CostDays:
-    """table: the name of the table of costs."""
+    """Reads and writes the costs of days. table: the name of the table of costs."""
 
     def __init__(self, table: str) -> None:
         self.table = table
@@ -37,7 +37,7 @@ class CostDays:
         caller: Caller,
         preconditions: Preconditions,
     ) -> int:
-        """Replace the costs of a day, and return their version. The same lines keep the version.
+        """Replace the costs of a day, and return their version. If the lines are unchanged, the version stays the same.
 
         lines: None deletes the costs. A BadRequest is raised only if the caller may put costs and the preconditions
         hold. Raises Forbidden, PreconditionFailed, TooManySources, NotFound for a DELETE of a day that was never put,
@@ -71,7 +71,7 @@ class CostDays:
         return version
 
     def versions_before(self, day: CostDay, version: int) -> list[CostVersion]:
-        """Return the last MAX_VERSIONS versions before this one of each kind of caller, newest first."""
+        """Return for each kind of caller the last MAX_VERSIONS versions before this version, newest first."""
         found: list[Item] = []
         for kind in TRUST:
             first, last = day.version_key(0, kind), day.version_key(version - 1, kind)
@@ -87,7 +87,10 @@ class CostDays:
         tried: list[CostVersion],
         backoff: Backoff,
     ) -> int | None:
-        """Attempt one transaction. Return None if another write came first. tried: attempts with an unknown result."""
+        """Attempt one transaction.
+
+        Return None if another write came first. tried: earlier attempts whose result is unknown.
+        """
         before, owner = self._day_and_owner(day, backoff)
         for attempt in tried:
             if before and before.version >= attempt.version and self._is_stored(day, attempt, before, backoff):
@@ -115,7 +118,7 @@ class CostDays:
                 backoff.check()
                 self._require_room(day.user_id, caller.kind)
             actions.append(put_source(self.table, day, owner, after))
-        # If the lines are the same, nothing would tell later whether the attempt took effect before another write.
+        # If the lines are the same, a later read cannot show whether the attempt took effect before another write.
         if not self._is_written(actions, made_at, backoff, None if is_same else after, tried):
             return None
         return before.version if before and is_same else after.version
@@ -150,7 +153,10 @@ class CostDays:
         return True
 
     def _is_stored(self, day: CostDay, attempt: CostVersion, present: CostVersion, backoff: Backoff) -> bool:
-        """Check whether an attempt took effect. present: the day's version, at least that of the attempt."""
+        """Check whether an attempt took effect.
+
+        present: the day's current version, which is not older than the attempt's version.
+        """
         if present.version == attempt.version:
             return present.is_put_as(attempt)
         backoff.check()
@@ -163,7 +169,7 @@ class CostDays:
         return bool(row) and CostVersion.of(row).is_put_as(attempt)
 
     def _day_and_owner(self, day: CostDay, backoff: Backoff) -> tuple[CostVersion | None, str | None]:
-        """Read a day's costs, and to whom the source belongs."""
+        """Read a day's costs, and the owner of the source."""
         rows = read_items(self.dynamodb, self.table, [day.key, day.source_key], backoff)
         version = next((CostVersion.of(row) for row in rows if is_day(row)), None)
         return version, next((row["put_by"]["S"] for row in rows if not is_day(row)), None)

@@ -1,11 +1,12 @@
-"""Read a user's costs of a period, and store the sums of months that can be read with less.
+"""Read a user's costs of a period, and store sums of past months so that later reads need fewer read units.
 
 A month's row (see `table`) gets these attributes:
 
-sums        B, sums by day, source and agent, see `totals.codec`. In place of an outcome type they have `$openai`, as a
-            source may begin with a digit. A day that is known to have no lines has a cell with the agent ALL_AGENTS.
+sums        B, sums by day, source and agent, see `totals.codec`. In place of the outcome type they have the source with
+            a prefix, such as `$openai`, because a source may begin with a digit. A day whose costs have no lines has a
+            cell with the agent ALL_AGENTS.
 rules       S, the version of the codec; sums with another version are ignored
-restated    M, `2026-09-30#openai` to the instant at which this day was restated, if that was within the last day
+restated    M, `2026-09-30#openai` to the instant when this day was restated, if it was restated within the last day
 """
 
 import time
@@ -28,7 +29,7 @@ from outcomes.errors import Busy, StillAddingUp
 from outcomes.totals import codec
 
 READ_SECONDS = 10.0  # seconds of a request after which no page is read, and no sums are stored
-STORE_SECONDS = 4.0  # maximum time for a call that stores a month's sums; it has only one attempt
+STORE_SECONDS = 4.0  # maximum time for a call that stores a month's sums; such a call has only one attempt
 
 LINES_WORTH_SUMS = 100
 """A month's sums are stored if the month has at least this many lines, which take two read units or more."""
@@ -41,18 +42,18 @@ _MONTH = len("2026-04")
 
 
 class StoredCosts:
-    """table: the name of the table of costs."""
+    """Reads stored costs. table: the name of the table of costs."""
 
     def __init__(self, table: str, dynamodb: DynamoDB) -> None:
         self.table = table
         self.dynamodb = dynamodb
 
     def add_to(self, report: CostReport, user_id: int | None, elapsed: float = 0) -> float:
-        """Add a user's costs to a report. Return the read units that this took.
+        """Add a user's costs to a report. Return the number of read units used.
 
         user_id: None for no user, who has no costs. elapsed: seconds since the request began.
-        Raises StillAddingUp if there is too much to read in time, also because the table is throttled. The next call
-        has less to read, because the sums of the first months are stored.
+        Raises StillAddingUp if the time ends before everything is read, for example because the table is throttled. The
+        next call has less to read, because this call has stored the sums of the first months.
         """
         reads = PacedReads(self.dynamodb, time.monotonic() + READ_SECONDS - elapsed, StillAddingUp)
         if report.days and user_id is not None:
@@ -70,13 +71,13 @@ class _Look:
         self.user_id = user_id
         self.first, self.last = dates[0], dates[-1]
         self.months = [*dict.fromkeys(date[:_MONTH] for date in dates)]
-        # The months whose sums may be stored. Each of them is read completely.
+        # The months whose sums may be stored. All days of these months are read.
         self.over = [month for month in self.months if days_ago(last_day(month)) >= FOLD_AFTER_DAYS]
         self.rows: dict[str, Item] = {}
         self.may_store = True
 
     def days(self) -> Iterator[SourceDay]:
-        """Yield the days of each source, also further days of a month whose sums may be stored."""
+        """Yield the days of each source. If a month's sums may be stored, also yield its days outside the period."""
         if self.over:
             for row in self._query(f"month#{self.over[0]}", f"month#{self.over[-1]}"):
                 self.rows[row["day_source"]["S"].removeprefix("month#")] = row
@@ -89,7 +90,7 @@ class _Look:
                 yield from self._read([*together])
 
     def _read(self, months: list[str]) -> Iterator[SourceDay]:
-        """Yield the days of months that follow each other, and store sums of those that are over."""
+        """Yield the days of consecutive months. Store the sums of past months."""
         first = f"{months[0]}-01" if months[0] in self.over else max(self.first, f"{months[0]}-01")
         last = last_day(months[-1]) if months[-1] in self.over else min(self.last, last_day(months[-1]))
         for month, together in groupby(self._query(first, f"{last}~"), lambda row: row["day_source"]["S"][:_MONTH]):
@@ -125,7 +126,7 @@ class _Look:
         """Store a month's sums, unless a day has changed since the month's row was read."""
         parts = codec.write(_sums(days))
         restated = {f"{day.date}#{day.source}": {"S": day.restated_at} for day in days if day.is_marked}
-        if len(parts) > 1 or len(restated) > MAX_RESTATED:  # they would not fit into a row
+        if len(parts) > 1 or len(restated) > MAX_RESTATED:  # the sums would not fit into a row
             return
         changes = self.rows.get(month, {}).get("changes")
         values = {":sums": {"B": b2a_base64(parts[0], newline=False).decode()}, ":restated": {"M": restated}}
@@ -165,7 +166,7 @@ def _sums(days: Iterable[SourceDay]) -> Sums:
 
 
 def _read_sums(row: Item) -> list[SourceDay] | None:
-    """Return the days of a month's stored sums. Return None if there are none, or they cannot be read."""
+    """Return the days of a month's stored sums. Return None if no sums are stored or if they cannot be read."""
     if "sums" not in row or row["rules"]["S"] != codec.rules():
         return None
     sums = Sums()

@@ -3,25 +3,25 @@
 user_id (HASH, S)       `42`
 day_source (RANGE, S)   the kind of the row, see below
 
-The costs of a UTC day from a source, `2026-11-26#openai`. Only rows of this kind begin with a digit:
+A source's costs of a UTC day, `2026-11-26#openai`. Only rows of this kind begin with a digit:
 
 version                 N, 1 for the first PUT, and 1 more for each change
 lines                   S, see `lines_text`; absent if the last change was a DELETE
-put_by                  S, who put this version, as `recorded_by` of an outcome
-put_at                  S, when
+put_by                  S, the caller that put this version, in the format of an outcome's `recorded_by`
+put_at                  S, when this version was put
 repeated_by             S, the last more trusted caller that put the same lines again; absent if none
 
 An earlier version of such a row, with the same attributes, `version#2026-11-26#openai#owner#000000002`. It contains the
-kind of caller who put it (see `Caller.kind`), so that one query reads the latest versions of one kind.
+kind of the caller that put it (see `Caller.kind`), so that one query reads the latest versions from one kind of caller.
 
 A source, `source#openai`:
 
-put_by                  S, the caller to whom it belongs: the most trusted one that ever put it for this user
-put_at                  S, since when
+put_by                  S, the caller to whom it belongs: the most trusted caller that ever put its costs for this user
+put_at                  S, when this caller became the owner
 
 A month, `month#2026-09`. If the month's last day is at least FOLD_AFTER_DAYS - 1 days ago, each transaction that
 changes a day of the month increments `changes` and removes the sums. Sums may be stored a day later, on condition that
-`changes` is unchanged since before the days were read, so they never lack a change:
+`changes` is the same as before the days were read, so they include every change:
 
 changes                 N, absent if none
 sums, rules             the month's costs as sums; absent if they must be read from the days
@@ -40,7 +40,7 @@ SOURCES = "source#"
 
 
 class CostDay(NamedTuple):
-    """A UTC day of a source: `2026-11-26`, `openai`."""
+    """A UTC day and a source, such as `2026-11-26` and `openai`."""
 
     user_id: int
     date: str
@@ -59,7 +59,7 @@ class CostDay(NamedTuple):
         return row_key(self.user_id, f"month#{self.date[:7]}")
 
     def version_key(self, version: int, kind: str) -> Item:
-        """Return the key of an earlier version. kind: who put it, see `Caller.kind`."""
+        """Return the key of an earlier version. kind: the kind of caller that put the version, see `Caller.kind`."""
         return row_key(self.user_id, f"version#{self.date}#{self.source}#{kind}#{version:09d}")
 
 
@@ -77,7 +77,7 @@ class CostVersion(NamedTuple):
 
     @staticmethod
     def of(row: Item) -> "CostVersion":
-        """Read the row of a day or of an earlier version."""
+        """Parse the row of a day or of an earlier version."""
         lines = read_lines(row["lines"]["S"]) if "lines" in row else None
         repeated_by = row["repeated_by"]["S"] if "repeated_by" in row else None
         return CostVersion(int(row["version"]["N"]), lines, row["put_by"]["S"], row["put_at"]["S"], repeated_by)
@@ -87,7 +87,7 @@ class CostVersion(NamedTuple):
         return self._replace(repeated_by=None) == other._replace(repeated_by=None)
 
     def public(self) -> dict[str, Any]:
-        """Return the version as in the contract. Numbers are `Decimal`."""
+        """Return the version in the contract's format. Numbers are `Decimal`."""
         lines = None if self.lines is None else [line.public() for line in self.lines]
         return {"version": Decimal(self.version), "lines": lines, "put_by": self.put_by, "put_at": self.put_at}
 
@@ -102,12 +102,12 @@ def row_key(user_id: int, day_source: str) -> Item:
 
 
 def is_day(row: Item) -> bool:
-    """Check whether a row has the costs of a day, as last put."""
+    """Check whether a row has the current costs of a day."""
     return bool(row["day_source"]["S"][:1].isdigit())
 
 
 def lines_text(lines: tuple[CostLine, ...]) -> str:
-    """Write lines as JSON, each as a list of the values of `CostLine`. Names would double a row's size."""
+    """Write lines as JSON, each as a list of the values of `CostLine`. Field names would double a row's size."""
     agents = [None if line.agent_id is None else Decimal(line.agent_id) for line in lines]
     values = [
         [line.cost_usd, agent, line.quantity, line.unit, line.label] for line, agent in zip(lines, agents, strict=True)
@@ -123,7 +123,7 @@ def read_lines(text: str) -> tuple[CostLine, ...]:
 
 
 def put_version(table: str, day: CostDay, before: CostVersion | None, after: CostVersion) -> list[dict[str, Any]]:
-    """Return the actions that replace a day's version, and store the replaced one as an earlier version.
+    """Return the actions that replace a day's version and store the replaced version as an earlier version.
 
     Their transaction fails if the day does not have the version `before`.
     """
@@ -143,7 +143,7 @@ def put_version(table: str, day: CostDay, before: CostVersion | None, after: Cos
 
 
 def repeat_version(table: str, day: CostDay, version: CostVersion, repeated_by: str) -> dict[str, Any]:
-    """Return the action that notes that a more trusted caller put the lines of a version again.
+    """Return the action that records that a more trusted caller put the same lines again.
 
     Without this change, a PUT that was allowed earlier could still replace the version later.
     """
@@ -170,7 +170,7 @@ def has_version(version: CostVersion | None) -> dict[str, Any]:
 
 
 def put_source(table: str, day: CostDay, before: str | None, after: CostVersion) -> dict[str, Any]:
-    """Return the action that makes a source belong to who put `after`, if it still belongs to `before`."""
+    """Return the action that makes the caller of `after` the source's owner, if `before` is still the owner."""
     by_and_at = {name: value for name, value in after.attributes().items() if name in ("put_by", "put_at")}
     condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(user_id)"}
     if before is not None:

@@ -1,1 +1,1 @@
-"""Statements: what a user's outcomes of a month, quarter or year came to, signed and checkable offline."""
+"""Statements: signed totals of a user's outcomes in a month, quarter or year, which anybody can verify offline."""

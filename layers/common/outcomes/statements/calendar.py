@@ -1,4 +1,4 @@
-"""The months, quarters or years of a time zone."""
+"""Find the months, quarters or years of a time zone."""
 
 from datetime import date
 
@@ -10,7 +10,7 @@ _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 
 
 def length_of(name: str) -> str:
-    """Return the length of a period: `month`, `quarter` or `year`."""
+    """Return whether a period is a `month`, a `quarter` or a `year`."""
     return "quarter" if "Q" in name else "month" if "-" in name else "year"
 
 
@@ -23,7 +23,7 @@ class Calendar:
         self._by_month: dict[str, Bounds] = {}
 
     def bounds(self, name: str) -> Bounds:
-        """Return the bounds of a period by its name."""
+        """Return the bounds of the period with this name."""
         return self._bounds(self._first_month(name))
 
     def of(self, instant: str) -> Bounds:
@@ -45,7 +45,8 @@ class Calendar:
         """Return the first month of the period that contains an instant, counted since the year 0."""
         local = instants.local(instants.read(instant), self.zone)
         first = (local.year * 12 + local.month - 1) // self.months * self.months
-        # Where clocks go back across midnight, some instants after a period's begin have the previous date again.
+        # Where clocks go back across midnight, the local date after the begin of a period can return to the previous
+        # day.
         return next(
             month
             for month in (first, first + self.months, first - self.months)

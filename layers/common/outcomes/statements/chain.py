@@ -32,15 +32,15 @@ READ_SECONDS = 10.0
 """No read begins later. Together with the last read and a write, each of at most 8 s, this is below the function's
 timeout."""
 
-MAX_STATEMENTS = 12  # made in one call
-MAX_ENTRIES = 100_000  # read in one call
+MAX_STATEMENTS = 12  # maximum statements made in one call
+MAX_ENTRIES = 100_000  # maximum entries read in one call
 USER_KEY_BYTES = 32
 
 
 class Statements:
     """Makes statements.
 
-    outcomes, statements, totals: the names of the tables. secret_arn: of the secret of the signing key.
+    outcomes, statements, totals: the names of the tables. secret_arn: the ARN of the signing key's secret.
     """
 
     def __init__(self, outcomes: str, statements: str, totals: str, secret_arn: str) -> None:
@@ -52,17 +52,17 @@ class Statements:
         self.secrets_manager = SecretsManager(LIMITS)
 
     def make(self, user_id: int, request: StatementRequest, issuer: str) -> str:
-        """Return the text of a user's statement. Make it, and those that are missing before it, if necessary.
+        """Return the text of a user's statement. If it is missing, make it and all missing statements before it.
 
         issuer: the address of the API. Raises NotPossible for a period that is not over or before the first entry, and
-        if the statement or one before it is too large for a response. Raises StillAddingUp while an import is not over,
-        or if there is too much to do for one call; the next one goes on.
+        if the statement or one before it is too large for a response. Raises StillAddingUp while an import is running,
+        or if the work takes more than one call; the next call continues.
         """
         return _Chain(self, user_id, request, issuer).make()
 
 
 class _Chain:
-    """One call for a statement of one user."""
+    """The work of one call, on the statements of one user."""
 
     def __init__(self, statements: Statements, user_id: int, request: StatementRequest, issuer: str) -> None:
         self.statements = statements
@@ -82,7 +82,7 @@ class _Chain:
         self._require_over(self.calendar.bounds(wanted).end)
         backoff = Backoff()
         for _ in range(MAX_STATEMENTS):
-            # Read before the list: an erasure deletes the key together with the statements of the list.
+            # Read the key before the list, because an erasure deletes the key together with the listed statements.
             user_key = self.table.read_user_key(self.reads, self.user_id)
             chain = self._listed()
             period = self.calendar.following(chain[-1].period) if chain else self._first_period()
@@ -186,7 +186,7 @@ class _Chain:
         return text if self._store(actions) else None
 
     def _add_entries(self, work: Work) -> None:
-        """Raises StillAddingUp if not all entries can be read now."""
+        """Add all entries to a statement. Raises StillAddingUp if not all entries can be read now."""
         try:
             for entry in self.entries.recorded(*work.period, work.last):
                 if not self.room:

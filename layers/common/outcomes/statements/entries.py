@@ -1,9 +1,9 @@
-"""Read the entries of a user's ledger as they were recorded, whatever happened to the outcomes later.
+"""Read the entries of a user's ledger as they were recorded, even if the outcomes were corrected later.
 
 An outcome's item has its current values. The values as recorded are in `as_recorded` if sums depend on them, and
 otherwise in the entry of the first amend that changed them. The entry of a correction has its effect on sums, from
-which the outcome before and after it follows. Only an amend of other fields has none: then the preceding corrections
-are read.
+which the outcome before and after it follows. An amend of other fields has no effect on sums; in this case the
+preceding corrections are read.
 """
 
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ class LedgerEntries:
 
         after: an entry's id; only later entries are yielded. Raises NotFound if the user is being erased.
         """
-        begin = max(begin, f"{sort_key(after)}!") if after else begin  # "!" sorts before all that an id contains
+        begin = max(begin, f"{sort_key(after)}!") if after else begin  # "!" sorts before every character of an id
         if begin >= end:
             return
         outcomes: Iterator[tuple[str, RecordedOutcome | Item]] = self._outcomes(begin, end)
@@ -133,7 +133,7 @@ class LedgerEntries:
         return histories
 
     def _unlisted(self, outcome: Item, first_listed: str) -> Iterator[Item]:
-        """Yield the corrections that an outcome's item does not list, as it has too many."""
+        """Yield the corrections that are not listed in the outcome's item, which lists only the newest ones."""
         query = self._query(_CORRECTION + outcome["created_at"]["S"], _CORRECTION + sort_key(first_listed)[:-1])
         query["FilterExpression"] = "outcome = :outcome"
         query["ExpressionAttributeValues"][":outcome"] = {"S": id_of(outcome)}
@@ -175,9 +175,9 @@ class LedgerEntries:
 
 
 def _groups(page: list[Item]) -> Iterator[list[Item]]:
-    """Divide outcomes into groups whose corrections one call can read, or of one outcome with more corrections.
+    """Divide outcomes into groups whose corrections one call can read.
 
-    So a request with little time gets past some outcomes.
+    An outcome with more corrections is its own group. So a request with little time finishes at least some groups.
     """
     group: list[Item] = []
     keys = 0
@@ -218,7 +218,10 @@ def counted(outcome: RecordedOutcome) -> CountedFields:
 
 
 def _fields_of(effect: Item, gone: list[Item]) -> CountedFields:
-    """Return what an outcome counted as before a correction. effect: one on its tallies. gone: those it left."""
+    """Return the counted fields of an outcome before a correction.
+
+    effect: one of its effects. gone: the tallies that the outcome left.
+    """
     value = _value("value_usd", effect.get("value_usd"))
     return CountedFields(
         effect["occurred_at"]["S"],

@@ -1,6 +1,6 @@
-"""Write the texts and hashes of statements, as docs/statement-format.md describes them.
+"""Write the texts and hashes of statements in the format of docs/statement-format.md.
 
-A published format never changes: a new one gets another name than FORMAT.
+A published format never changes: a new format gets a different name, see FORMAT.
 """
 
 import hmac
@@ -42,7 +42,7 @@ class RecordedOutcome(NamedTuple):
 class RecordedCorrection(NamedTuple):
     """A correction.
 
-    changes: of an amend: for each sent field, its values before and after, typed as in RecordedOutcome.
+    changes: for an amend, the values of each sent field before and after, typed as in RecordedOutcome.
     before, after: what the outcome counted as.
     """
 
@@ -87,7 +87,7 @@ def correction_text(correction: RecordedCorrection) -> str:
 
 
 def money(value: Decimal) -> str:
-    """Write money as an entry contains it: without exponent or trailing zeros."""
+    """Write an amount of money for an entry: without exponent or trailing zeros."""
     return f"{value.normalize(EXACT) if value else Decimal(0):f}"
 
 
@@ -154,7 +154,10 @@ def head_text(
     issued_at: str,
     sums: str,
 ) -> str:
-    """Return the head, which is signed. previous: the digest of the previous statement. sums: the text of the sums."""
+    """Return the text of the head, which gets signed.
+
+    previous: the previous statement's digest. sums: the sums' text.
+    """
     return compact(
         {
             "format": FORMAT,
@@ -175,7 +178,7 @@ def head_text(
 
 
 def statement_text(head: str, sums: str, signature: str) -> str:
-    """Join the members of the head and the sums, and the signature, to a statement."""
+    """Return the text of a statement: the members of the head, the sums, and the signature."""
     return f'{head[:-1]},{sums[1:-1]},"signature":"{signature}"}}'
 
 

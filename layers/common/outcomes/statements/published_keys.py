@@ -1,11 +1,11 @@
-"""The public keys of statements: their rows in the table of statements, and the list that is published.
+"""Store the public keys of statements in the table of statements, and publish their list.
 
 user_id (HASH, S)       `keys`
 id (RANGE, S)           the key's id, see `signing.key_id`
 created_at              S, when the key began to sign, by DynamoDB's clock
 public                  S, the public key, base64url
 secret_created_at       N, when its secret was created, in seconds since 1970
-valid_until             S, when its signatures stop to count; absent while the key is in use
+valid_until             S, when its signatures stop being valid; absent while the key is in use
 
 A row is never deleted, because the statements that the key signed stay valid.
 """
@@ -38,7 +38,7 @@ def signing_key(
     """
     version = secrets_manager.call("GetSecretValue", {"SecretId": secret_arn})
     if not version.get("SecretString"):
-        raise RuntimeError("the secret of statements is empty")  # anybody could compute its key
+        raise RuntimeError("the secret of statements is empty")  # anybody could compute the key of an empty secret
     key = SigningKey(version["SecretString"])
     get = {"TableName": table, "Key": _PARTITION | {"id": {"S": key.id}}, "ConsistentRead": True}
     for _ in range(ATTEMPTS):
@@ -61,7 +61,7 @@ def published(reads: PacedReads, table: str) -> str:
 def _publish(reads: PacedReads, table: str, key: SigningKey, secret_created_at: float) -> None:
     """Store a public key, if no other call writes first.
 
-    It ends the keys of earlier secrets; if there is one of a later secret, it ends itself.
+    The new key ends the keys of earlier secrets. If a key of a later secret is stored, the new key is stored as ended.
     """
     rows = _rows(reads, table)
     if any(row["id"]["S"] == key.id for row in rows):

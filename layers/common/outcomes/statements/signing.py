@@ -9,7 +9,7 @@ from outcomes.contract.json_text import compact
 
 
 class SigningKey:
-    """The key that is derived from a generated secret. public: the public key, base64url."""
+    """A signing key, derived from a generated secret. public: the public key, base64url."""
 
     def __init__(self, secret: str) -> None:
         self._private = Ed25519PrivateKey.from_private_bytes(sha256(secret.encode()).digest())

@@ -29,7 +29,7 @@ _LISTED = ("id", "period", "timezone", "cut", "size", "root")
 
 
 class StoredStatements:
-    """outcomes, statements: the tables' names."""
+    """Reads stored statements. outcomes, statements: the tables' names."""
 
     def __init__(self, outcomes: str, statements: str) -> None:
         self.outcomes = outcomes
@@ -37,7 +37,10 @@ class StoredStatements:
         self.dynamodb = DynamoDB(LIMITS)
 
     def page(self, user_id: int, limit: int, cursor: str | None) -> str:
-        """Return a page of the list as JSON text, latest cut first. Raises BadRequest for an invalid cursor."""
+        """Return a page of the list as JSON text, sorted by latest cut first.
+
+        Raises BadRequest for an invalid cursor.
+        """
         after = read_cursor(cursor) if cursor is not None else ""
         found = self.table.read_list(self._reads(), user_id, after, limit + 1)
         shown = [{name: getattr(each, name) for name in _LISTED} for each in found[:limit]]
@@ -97,7 +100,7 @@ class StoredStatements:
     def _proved(
         self, reads: PacedReads, user_id: int, statement: Statement, index: list[Subtree], number: int, ids: set[str]
     ) -> list[ProofEntry]:
-        """Read the entries of one subtree again. Return those with these ids."""
+        """Read the entries of one subtree again. Return the entries with these ids."""
         end = sort_key(index[number + 1].first) if number + 1 < len(index) else statement.cut
         recorded = self._ledger(reads, user_id).recorded(sort_key(index[number].first), end)
         texts = {entry.id: entry_text(entry) for entry in islice(recorded, SUBTREE)}

@@ -24,7 +24,8 @@ class Bounds(NamedTuple):
 class StatementSums:
     """The net changes that entries make, for each period in which an outcome happened.
 
-    period: the statement's. bounds_of: returns the period of the same length that contains an instant outside `period`.
+    period: the statement's period. bounds_of: returns the period of the same length that contains an instant outside
+    `period`.
     """
 
     def __init__(self, period: Bounds, bounds_of: Callable[[str], Bounds]) -> None:
@@ -42,14 +43,14 @@ class StatementSums:
                 self._totals[self._period if within else self._bounds_of(at)].add(fields, sign)
 
     def add_text(self, text: str) -> None:
-        """Add sums that `text` wrote, to go on with them."""
+        """Add sums that an earlier call wrote with `text`, to continue from them."""
         written = json.loads(text)
         self._totals[self._period].add_written(written["totals"])
         for each in written["adjustments"]:
             self._totals[Bounds(each["from"], each["to"])].add_written(each["totals"])
 
     def text(self, salt: bytes) -> str:
-        """Return the text whose digest is in the head."""
+        """Return the text of the sums. The head contains its digest."""
         totals = self._totals.get(self._period, _Totals()).text()
         adjustments = [
             f'{{"from":"{bounds.begin}","to":"{bounds.end}","totals":{each.text()}}}'
@@ -90,7 +91,7 @@ class _Totals:
 
 
 def _rows(name: str, sums: Mapping[str, Sum] | Mapping[int | None, Sum]) -> str:
-    """Write the sums that are not zero, sorted by key, "no agent" first."""
+    """Return the JSON of the sums that are not zero, sorted by key, "no agent" first."""
     rows = sorted(((key, sum_) for key, sum_ in sums.items() if sum_), key=lambda row: row[0] or 0)
     return "[" + ",".join([f'{{"{name}":{compact(key)},{_members(sum_)}}}' for key, sum_ in rows]) + "]"
 
@@ -100,6 +101,6 @@ def _members(sum_: Sum) -> str:
 
 
 def _dollars(sum_: Sum) -> str:
-    """Write a sum with at least two decimals."""
+    """Format a sum with at least two decimals."""
     whole, _, decimals = money(sum_.value).partition(".")
     return f"{whole}.{decimals:0<2}"

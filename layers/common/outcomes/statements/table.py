@@ -44,7 +44,7 @@ _LATEST = 10**13  # milliseconds since 1970; more digits would sort wrongly
 
 
 class Statement(NamedTuple):
-    """A stored statement. text: as it is served. tree_index: see `tree`."""
+    """A stored statement. text: the text that the API returns. tree_index: see `tree`."""
 
     text: str
     tree_index: bytes
@@ -89,7 +89,7 @@ def place(cut: str, id_: str) -> str:
 
 
 class StatementsTable:
-    """PacedReads the rows, and returns the actions of transactions that write them. name: the table's name."""
+    """Reads the rows, and returns the actions of transactions that write them. name: the table's name."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -119,7 +119,10 @@ class StatementsTable:
     def read_list(
         self, reads: PacedReads, user_id: int, after: str = "", limit: int | None = None
     ) -> list[ListedStatement]:
-        """Return a user's statements, latest cut first, then by id. after: the `place` of the last one before."""
+        """Return a user's statements, latest cut first, then by id.
+
+        after: the `place` of the statement before the first one.
+        """
         query: dict[str, Any] = {
             "TableName": self.name,
             "ConsistentRead": True,
@@ -162,7 +165,7 @@ class StatementsTable:
         return [self._put(first, ConditionExpression="attribute_not_exists(id)"), *map(self._put, [*more, entry])]
 
     def put_unfinished(self, user_id: int, id_: str, unfinished: Unfinished, now: str) -> list[dict[str, Any]]:
-        """Store the work on a statement, if no other call got further or has made the statement."""
+        """Store the work on a statement, unless another call has added more entries or has made the statement."""
         size, epoch = ({"N": str(number)} for number in (unfinished.size, unfinished.epoch))
         attributes: Item = {"size": size, "epoch": epoch, "salt_key": _binary(unfinished.salt_key)}
         first, *more = self._rows(user_id, _UNFINISHED + id_, now, attributes, unfinished.content)
@@ -193,7 +196,7 @@ class StatementsTable:
         return {"Put": {"TableName": self.name, "Item": row, **condition}}
 
     def _rows(self, user_id: int, id_: str, now: str, attributes: Item, content: str) -> list[Item]:
-        """Return the rows of a content. The first row has the attributes."""
+        """Return the rows that store a content. Only the first row has the other attributes."""
         packed = zlib.compress(content.encode(), 6)
         parts = [packed[at : at + PART_BYTES] for at in range(0, len(packed), PART_BYTES)]
         ids = _part_ids(id_, len(parts))
@@ -208,7 +211,7 @@ class StatementsTable:
         if not first:
             return first, b""
         more = [self._get(reads, user_id, each) for each in _part_ids(id_, int(first["parts"]["N"]))[1:]]
-        if not all(more):  # they are being deleted
+        if not all(more):  # the rows are being deleted
             return {}, b""
         packed = b"".join([_bytes(row["content"]) for row in (first, *more)])
         return first, zlib.decompress(packed)
@@ -221,7 +224,7 @@ class StatementsTable:
 
 
 def listed_statement(row: Item) -> ListedStatement | None:
-    """Read a statement's entry in the list. Return None for any other row, or for none."""
+    """Read a statement's entry in the list. Return None for any other row, and if there is no row."""
     if not row or not row["id"]["S"].startswith(_LISTED):
         return None
     period, timezone, begin, cut, root, sha256 = (

@@ -1,7 +1,7 @@
 """The tree of a statement's entries, with an index that lets a proof read few of the entries again.
 
-The index has two parts for each SUBTREE entries: the id of the first (16 bytes), and the root of their subtree (32
-bytes). The root of all entries is that of the tree of these roots, because SUBTREE is a power of two.
+The index has two parts for each SUBTREE entries: the first entry's id (16 bytes), and the root of their subtree (32
+bytes). The tree of these roots has the same root as the tree of all entries, because SUBTREE is a power of two.
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ class Subtree(NamedTuple):
 
 
 class IndexedTree:
-    """The tree while entries are added. leaves: those of the subtree that is not complete yet."""
+    """A tree to which entries are being added. leaves: the leaves of the last, incomplete subtree."""
 
     def __init__(self, index: bytes = b"", leaves: Iterable[bytes] = ()) -> None:
         self.index = index
@@ -50,7 +50,7 @@ class IndexedTree:
 
 
 def subtrees(index: bytes) -> list[Subtree]:
-    """Read a complete index."""
+    """Parse a complete index."""
     parts = [index[at : at + _BYTES] for at in range(0, len(index), _BYTES)]
     return [Subtree(ulid.from_number(int.from_bytes(part[:_ID_BYTES])), part[_ID_BYTES:]) for part in parts]
 

@@ -1,4 +1,4 @@
-"""A statement while its entries are added. The work can be stored, so that another call continues it."""
+"""Add entries to an unfinished statement. The work can be stored, so that another call continues it."""
 
 import json
 import os
@@ -19,8 +19,8 @@ SALT_KEY_BYTES = 32
 class Work:
     """The work on one statement.
 
-    period: its bounds. bounds_of: see `StatementSums`. unfinished: earlier work to continue. last: the id of the last
-    entry that was added, or None.
+    period: the bounds of the statement's period. bounds_of: see `StatementSums`. unfinished: earlier work to continue.
+    last: the id of the last entry that was added, or None.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Work:
         return self.sums.text(salt(self.salt_key, SUMS))
 
     def unfinished(self, epoch: int) -> Unfinished:
-        """Return the work to store. epoch: that of the row of imports before the first entry was read."""
+        """Return the work to store. epoch: the epoch in the row of imports before the first entry was read."""
         content = {
             "last": self.last,
             "sums": self.sums_text(),
@@ -66,8 +66,8 @@ def entry_text(entry: Entry) -> str:
 def other_periods(period: Bounds, chain: list[Bounds], calendar: Calendar) -> Callable[[str], Bounds]:
     """Return a function that finds the period that contains an instant outside `period`.
 
-    chain: the bounds of the preceding statements, oldest first. They stay as they are if the rules of the time zone
-    change. All other periods are those of the calendar, and do not overlap the chain.
+    chain: the bounds of the preceding statements, oldest first. These bounds stay the same if the time zone's rules
+    change. All other bounds come from the calendar, and do not overlap the chain.
     """
     first = chain[0].begin if chain else period.begin
     begins = [bounds.begin for bounds in chain]

@@ -1,4 +1,4 @@
-"""Add up a user's totals from the stored sums of settled intervals and the entries recorded between and after these."""
+"""Add up a user's totals from stored sums of settled intervals and from the entries recorded outside them."""
 
 import time
 from collections.abc import Container, Iterator
@@ -39,7 +39,7 @@ _ORDER = {name: index for index, name in enumerate(TALLIES)}
 
 
 class Totals:
-    """The table of outcomes and the table of stored sums.
+    """Adds up totals from the table of outcomes and the table of stored sums.
 
     edition: the deployment's edition; sums stored with a different edition are ignored.
     """
@@ -53,8 +53,8 @@ class Totals:
         """Add a user's sums to each summary, and return what was read. All summaries must have the same time zone.
 
         user_id: None for outcomes without a user.
-        Raises StillAddingUp if there are more entries than can be read in time, also because the table is throttled.
-        The sums so far are stored, and the next call continues from there; it needs new summaries.
+        Raises StillAddingUp if the time ends before all entries are read, for example because the table is throttled.
+        The sums so far are stored, and the next call continues from there. It must be called with new summaries.
         """
         began = time.monotonic()
         reading = Reading()
@@ -69,9 +69,9 @@ class Totals:
 
 
 class _PeriodSums:
-    """Adds sums to a summary, if they are of days within its period.
+    """Adds sums of days to a summary, if these days are within its period.
 
-    name: the name of its checkpoint. pending: sums of parts of days that are not yet in the summary.
+    name: the name of the summary's checkpoint. pending: sums of parts of days that are not yet in the summary.
     """
 
     def __init__(self, summary: Summary, days: LocalDays) -> None:
@@ -137,7 +137,7 @@ class _Aggregation:
         self.at = self.position = self.first
         self.held: list[SettledInterval] = []
         self.read_until: dict[str, str] = {}
-        self.cells = 0  # cells of the stored sums that were read
+        self.cells = 0  # the number of cells in the stored sums that were read
 
     def run(self) -> None:
         self.stored.open(self.first)
@@ -155,7 +155,7 @@ class _Aggregation:
         self.months.close()
 
     def _resume(self) -> None:
-        """Continue from the checkpoint of the same summaries, if there is one."""
+        """Continue from the checkpoint that an earlier call stored for these summaries, if any."""
         if not self.stored.is_large:
             return
         after = instants.text(instants.read(self.first) + 1)
@@ -167,7 +167,7 @@ class _Aggregation:
             self.read_until = dict(found[0].read)
 
     def _store_checkpoint(self) -> None:
-        """Store the summaries' sums so far, from which the same summaries continue next time."""
+        """Store the sums so far, so that the next call for these summaries continues from there."""
         read = {day: {"N": number(until)} for day, until in self.read_until.items()}
         expires_at = {"N": str(instants.now() // 1000 + CHECKPOINT_SECONDS)}
         more: Item = {"read": {"M": read}, "expires_at": expires_at}
@@ -192,7 +192,7 @@ class _Aggregation:
         self._aggregate_until(None)
 
     def _aggregate_until(self, end: str | None) -> None:
-        """Add what was recorded until an instant, or until now, from settled intervals and from entries."""
+        """Add everything recorded until an instant, or until now: the sums of settled intervals, and other entries."""
         if end and end <= self.position:
             return
         last = None
@@ -208,14 +208,14 @@ class _Aggregation:
             self._add_rest(last)
 
     def _count(self, interval: SettledInterval) -> None:
-        """Count the stored sums that were read. Raises StillAddingUp if it is time for a checkpoint."""
+        """Count the cells of stored sums that were read. Raises StillAddingUp if it is time for a checkpoint."""
         self.cells += len(interval.sums.by_cell)
         is_worthwhile = self.cells >= CHECKPOINT_CELLS and self.at == interval.end and self.stored.may_keep
         if is_worthwhile and self._is_late(AGGREGATION_SECONDS):
             raise StillAddingUp
 
     def _read_partial_days(self, interval: SettledInterval) -> None:
-        """Add the entries of a settled interval about days that are partly within a period."""
+        """Read a settled interval again, and add its entries about days that are only partly within a period."""
         days = sorted(self.partial_days & interval.sums.days.keys())
         if days:
             self._add_pending(dict.fromkeys(self.partial_days, interval.begin))
@@ -292,7 +292,7 @@ class _Aggregation:
         return current
 
     def _add_partial_days(self, entry: Entry, days: Container[str]) -> None:
-        """Add an entry's deltas on days that are partly within a period, unless they are in the summaries."""
+        """Add an entry's deltas on days that are partly within a period, unless the summaries already include them."""
         for delta in entry.deltas if self.partial_days else ():
             day = self.days.of(delta.occurred_at).date
             if day not in days or entry.recorded_at < self.read_until.get(day, ""):
@@ -315,7 +315,7 @@ class _Aggregation:
             self._commit(SettledInterval(begin, end, sums))
 
     def _commit(self, interval: SettledInterval) -> None:
-        """Add a settled interval, and those held before it, if it ends at a midnight.
+        """Add a settled interval and all held intervals before it, if it ends at a midnight.
 
         Monthly sums and checkpoints end only at midnights, because an interval that ends within a day may be extended.
         """

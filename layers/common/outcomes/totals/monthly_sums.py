@@ -24,9 +24,9 @@ _MONTH = len("2026-04")
 
 
 class MonthlySums:
-    """The monthly sums of one partition. The current month's are added up from its settled intervals.
+    """The monthly sums of one partition. The current month's sums are added up from its settled intervals.
 
-    first: the instant at which a summary begins. It may be within a month, whose sums then are not stored.
+    first: the instant at which a summary begins. If it is within a month, that month's sums are not stored.
     """
 
     def __init__(self, stored: StoredSums, days: LocalDays, first: str) -> None:
@@ -34,22 +34,22 @@ class MonthlySums:
         self.days = days
         self.name = f"{stored.zone} months"
         self.month = self._month(first)
-        self.begin = ""  # of the current month's sums, if they are added up
+        self.begin = ""  # the begin of the current month's sums, if they are added up
         self.end = ""
         self.sums = Sums()
-        self.cells = 0  # the cells that summaries read in place of `sums`, as far as is stored
+        self.cells = 0  # the number of stored cells that summaries read in place of `sums`
 
     def read(self, first: str) -> Iterator[SettledInterval]:
         """Yield the stored sums that begin at `first` or later."""
         return self.stored.read(self.name, first)
 
     def days_of(self, interval: SettledInterval) -> set[str]:
-        """Return the days of the month of which the stored sums contain marginal sums, and its first day."""
+        """Return the days of the month whose marginal sums are stored, and the month's first day."""
         month = self._month(interval.begin)
         return {_first_day(month), *(day for day in interval.sums.days if _is_in(day, month))}
 
     def add(self, intervals: Sequence[SettledInterval]) -> None:
-        """Add settled intervals that follow each other, up to a midnight."""
+        """Add consecutive settled intervals that end at a midnight."""
         if self._month(intervals[0].begin) > self.month:
             self.resume(SettledInterval(intervals[0].begin, intervals[0].begin, Sums()))
         for interval in intervals if self.begin else ():
@@ -63,18 +63,18 @@ class MonthlySums:
             self.end = interval.end
 
     def skip(self, interval: SettledInterval) -> None:
-        """Do not add up the settled intervals of stored sums again."""
+        """Continue after stored sums, whose settled intervals need not be added up again."""
         self.close()
         self.month, self.begin = self._month(interval.begin), ""
 
     def resume(self, interval: SettledInterval) -> None:
-        """Continue the month's sums from these."""
+        """Continue from these sums of the month."""
         self.close()
         self.month, self.begin, self.end = self._month(interval.begin), interval.begin, interval.end
         self.sums, self.cells = interval.sums, len(interval.sums.by_cell)
 
     def close(self) -> None:
-        """Store the current month's sums, if that saves enough."""
+        """Store the current month's sums, if storing them saves enough read units."""
         saved = self.cells - len(self.sums.by_cell)
         if "" < self.begin < self.end and saved >= CELLS_SAVED and self.stored.may_keep:
             items = self.stored.items(self.name, self.begin, self.end, self.sums)

@@ -1,4 +1,4 @@
-"""What pages need to keep a summary current: for how long it is fresh, and which of the latest outcomes it counts."""
+"""Tell pages for how long a summary is fresh, and which of the latest outcomes it includes."""
 
 from collections import deque
 from math import ceil
@@ -37,5 +37,5 @@ class Reading:
 
     @property
     def fresh_seconds(self) -> int:
-        """Return for how many seconds a page should not ask again: one for each read unit, within limits."""
+        """Return for how many seconds a page should not ask again: one second for each read unit, within limits."""
         return min(max(ceil(self.read_units), MIN_FRESH_SECONDS), MAX_FRESH_SECONDS)

@@ -1,4 +1,6 @@
-"""Store sums of settled intervals by day, type and agent. An interval is stored only if that saves more than it costs.
+"""Store sums of settled intervals by day, type and agent.
+
+An interval is stored only if storing it saves more than it costs.
 
 `stored_sums` describes the items of intervals. The item `zones#2026-04-01` has the time zones in which a user's sums
 were first stored on that day: `zones` SS, `expires_at` N.
@@ -71,8 +73,9 @@ class SettledIntervals:
                 yield interval
 
     def close(self, current: OpenInterval, end: str, *, is_last: bool = False, is_late: bool = False) -> Sums | None:
-        """Store an interval if that saves enough, and begin a new one. Return the sums since the last stored interval.
+        """Store an interval if storing it saves enough, and begin a new interval.
 
+        Return the sums since the last stored interval.
         is_last: whether no entries follow; then the savings of earlier intervals count as well. is_late: whether to
         store the interval in any case, so that the next aggregation can continue from here.
         """
@@ -119,7 +122,7 @@ class SettledIntervals:
         return self.stored.put(items)
 
     def _begin_zone(self) -> bool:
-        """Add the time zone to the day's item. Return False if that has too many zones."""
+        """Add the time zone to the day's item. Return False if the item already has too many zones."""
         now = instants.now()
         update = {
             "TableName": self.stored.table,
@@ -146,7 +149,10 @@ def _rounded_up(size: int, multiple: int) -> int:
 
 
 def _item_bytes(item: Item) -> int:
-    """Estimate the size of an item, a little too high: DynamoDB counts fewer bytes for numbers."""
+    """Estimate the size of an item.
+
+    The estimate is a little too high, because DynamoDB counts fewer bytes for numbers.
+    """
     return sum(
         len(name) + (len(value) * 3 // 4 if kind == "B" else len(value))
         for name, typed in item.items()
