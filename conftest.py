@@ -20,14 +20,14 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
 # Importing thousands of tests creates little garbage, and collecting it would take a sixth of the time.
 gc.disable()
 
-# Hypothesis must not limit the time of an example, which depends on the machine's load.
+# Hypothesis must not limit the time of an example, because this time depends on the machine's load.
 settings.register_profile("without deadline", deadline=None)
 settings.load_profile("without deadline")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def certificates_read_once() -> Iterator[None]:
-    """Read each file of certificates once, not for each httpx client and each connection of our AWS caller."""
+    """Read each file of certificates only once, instead of for each httpx client and each connection to AWS."""
     import httpx  # imported here, because the process that hands tests to the others does not need it
 
     with pytest.MonkeyPatch.context() as patched:
@@ -37,16 +37,16 @@ def certificates_read_once() -> Iterator[None]:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Run three processes on two processors: tests of browsers and other processes wait half of their time."""
+    """Run three processes on two processors, because tests with browsers or other processes wait half of their time."""
     return max(2, (os.process_cpu_count() or 1) * 3 // 2)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start with the slowest tests, so that no process is left with one at the end."""
+    """Start with the slowest tests, so that no process runs a slow test alone at the end."""
     items.sort(key=lambda item: "sequences" not in item.path.parts and "schemathesis" not in item.name)
 
 
 def pytest_collection_finish() -> None:
-    """Enable garbage collection again. It ignores what importing the tests has created."""
+    """Enable garbage collection again. It ignores the objects that importing the tests has created."""
     gc.freeze()
     gc.enable()

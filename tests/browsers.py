@@ -1,4 +1,4 @@
-"""The Chromium of this machine, driven by Playwright."""
+"""Run this machine's Chromium with Playwright."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Finds leaked credentials in logs, metrics and answers.
+"""Find leaked credentials in logs, metrics and answers.
 
 The project's conftest.py also loads it as a pytest plugin, which checks all output of tests.
 """

@@ -70,7 +70,7 @@ def template() -> Any:
 
 @pytest.fixture(autouse=True)
 def clock_that_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each read of the clock be at least a millisecond later than the last.
+    """Let each read of the clock return a time at least a millisecond after the last one.
 
     Only if a test sets the clock back by a minute or more, it goes back.
     """

@@ -79,7 +79,7 @@ def correct(id_: str, caller: dict[str, Any], body: Any, key: str | None = None)
 
 
 def assign(id_: str, user_id: Any = 42, caller: dict[str, Any] = KEY, body: Any = None) -> tuple[int, Any]:
-    """Assign an outcome without a user to one. body: a body to send instead of one with `userId`."""
+    """Assign an outcome without a user to a user. body: the request's body, if it is not one with `userId`."""
     event = proxy_event(
         "POST",
         "/api/outcomes/{id}/assign",
@@ -159,7 +159,7 @@ CALLERS = {
 KEYS = ["key", "key:0123456789abcdef", "key:fedcba9876543210"]
 RECORDERS = [*KEYS, "session", None]
 
-# By correction type and caller: the recorders whose outcomes this caller may correct. Anything else is forbidden.
+# For each correction type and caller: the recorders whose outcomes this caller may correct. The rest is forbidden.
 _TAKE_BACK: dict[str, list[Any]] = {
     "the platform": RECORDERS,
     "an agent": KEYS,

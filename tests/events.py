@@ -1,4 +1,4 @@
-"""REST API proxy events in API Gateway's format."""
+"""Make proxy events of a REST API in API Gateway's format."""
 
 import json
 from typing import Any

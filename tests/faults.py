@@ -1,4 +1,4 @@
-"""Faults of AWS services, injected between our AWS client and moto."""
+"""Inject faults of AWS services between our AWS client and moto."""
 
 import json
 from binascii import crc32

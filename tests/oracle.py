@@ -29,7 +29,7 @@ class Choice(NamedTuple):
     until: str | None = None
 
     def takes(self, outcome: Outcome, at: str) -> bool:
-        """Return whether an outcome matches. at: the name of the time field to compare, created_at or occurred_at."""
+        """Return whether an outcome matches. at: the name of the compared time field, created_at or occurred_at."""
         return (
             (not self.types or outcome["outcome_type"] in self.types)
             and (self.agent is None or outcome["agent_id"] == (None if self.agent == "none" else self.agent))

@@ -1,4 +1,4 @@
-"""The outcome types of a deployment that does not set the parameter OutcomeTypes."""
+"""List the outcome types of a deployment that does not set the parameter OutcomeTypes."""
 
 from pathlib import Path
 

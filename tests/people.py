@@ -1,4 +1,4 @@
-"""Writes a user's rows into every table, and finds the rows that are left."""
+"""Write a user's rows into every table, and find the rows that are left."""
 
 import json
 from collections.abc import Iterator
@@ -43,13 +43,13 @@ def snapshot(*names: str) -> dict[str, Any]:
 
 
 def restore(tables: dict[str, Any]) -> None:
-    """Replace the tables with copies of these tables."""
+    """Replace moto's tables with copies of these tables."""
     moto_tables().update(deepcopy(tables))
 
 
 @contextmanager
 def two_shards() -> Iterator[None]:
-    """Store outcomes without a user in two partitions: reading all sixteen would take most of the time of a test."""
+    """Store outcomes without a user in two partitions. Reading all sixteen would take most of a test's time."""
     with patch.multiple(items, UNASSIGNED_SHARDS=2, _UNASSIGNED=items._UNASSIGNED[:2]):
         yield
 
@@ -83,7 +83,7 @@ def sign_in(user_id: int, token: str) -> None:
 
 
 def keep_sums(user_id: int) -> None:
-    """Store the sums and time zones that a summary would store, and the row that an import leaves."""
+    """Store the sums and time zones that a summary would store, and the row that an import would leave."""
     sums = Sums()
     sums.of(Cell("2026-04-01", "deal_closed", 7))[0].add(2, Decimal("25.0"))
     marginals = Sums()
@@ -120,7 +120,7 @@ def keep_sums(user_id: int) -> None:
 
 
 def keep_statement(user_id: int) -> None:
-    """Write the rows of a statement, and those of the work on the next one."""
+    """Write the rows of a statement, and the rows of an unfinished next statement."""
     table, now = StatementsTable("StatementsTable"), instants.text(instants.now())
     bounds = "2026-03-31T22:00:00.000Z", "2026-04-30T22:00:00.000Z"
     statement = Statement('{"format":"outcomes-statement/1"}', b"index", b"salt", *bounds)
@@ -138,7 +138,7 @@ def cost_day(user_id: int, days_ago: int) -> CostDay:
 
 
 def put_costs(user_id: int) -> None:
-    """Put the costs of a day twice, so that the table has an earlier version, and those of a month that is over."""
+    """Put costs of yesterday twice, so that the table has an earlier version. Also put costs of a past month."""
     for days_ago, cost in (1, 9.8), (1, 12.9), (100, 1):
         day = cost_day(user_id, days_ago)
         body = {"userId": user_id, "lines": [{"agentId": 7, "costUsd": cost, "label": f"model of {user_id}"}]}

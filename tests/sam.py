@@ -1,4 +1,4 @@
-"""Runs code in SAM CLI's own environment, because SAM CLI's packages conflict with those of the tests.
+"""Run code in SAM CLI's own environment, because SAM CLI's packages conflict with those of the tests.
 
 `make test` installs this environment.
 """

@@ -1,4 +1,4 @@
-"""A clock for code that waits."""
+"""Provide a simulated clock for code that waits."""
 
 
 class Stopwatch:

@@ -1,4 +1,4 @@
-"""Streams of moto's tables, and their records in Lambda's format."""
+"""Turn on streams of moto's tables, and read their records in Lambda's format."""
 
 from typing import Any, override
 
@@ -10,7 +10,7 @@ from tests.aws import aws_client
 class _Shard(StreamShard):
     """A stream with the same records as a stream of DynamoDB.
 
-    Unlike moto's, it has none of canceled transactions, and none of writes that change nothing.
+    Unlike moto's stream, it has no record of a canceled transaction or of a write that changes nothing.
     """
 
     @override

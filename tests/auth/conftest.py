@@ -1,4 +1,4 @@
-"""Keys and sessions of a deployment, and a clock set by the test."""
+"""Fixtures: the keys and sessions of a deployment, and a clock set by the test."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The authorizer with agent keys: lookup, context, failures, and the time of last use."""
+"""Test the authorizer with agent keys: lookup, context, failures, and the time of last use."""
 
 import json
 import subprocess
@@ -51,7 +51,7 @@ def keys(tables: dict[str, str]) -> AgentKeys:
 
 
 def bearing(text: str, **headers: list[str]) -> dict[str, Any]:
-    """Return the event of a POST with this key as its bearer token."""
+    """Return the event of a POST request with this key as its bearer token."""
     return load_event("post_with_key", Authorization=[f"Bearer {text}"], **headers)
 
 
@@ -209,7 +209,7 @@ class TestReading:
     def test_of_outcomes_beside_a_cookie_has_the_fingerprint_of_the_key(
         self, authorizer: ModuleType, keys: AgentKeys
     ) -> None:
-        """In an earlier release, API Gateway caches the policy by cookie, and uses it for every route that reads."""
+        """In earlier releases, API Gateway caches the policy by the cookie, and uses it for every route that reads."""
         text, _ = keys.create(WANTED, "session")
         event = self.get("/api/outcomes/summary", Authorization=[f"Bearer {text}"], Cookie=["theme=dark"])
         answer = authorizer.handler(event, None)

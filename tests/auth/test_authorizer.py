@@ -1,4 +1,4 @@
-"""The authorizer: Lambda event in, IAM policy out."""
+"""Test the authorizer: Lambda event in, IAM policy out."""
 
 import hmac
 import json
@@ -181,7 +181,7 @@ def test_two_authorization_headers_in_different_case_are_refused(authorizer: Mod
 
 
 def test_with_several_cookie_headers_the_context_has_their_fingerprint(authorizer: ModuleType) -> None:
-    """In an earlier release, API Gateway may cache the policy of a read by only one of several Cookie headers."""
+    """In earlier releases, API Gateway may cache the policy of a read by only one of several Cookie headers."""
     assert authorizer.handler(load_event("post_with_session", Cookie=[COOKIE, "theme=dark"]), None) == SESSION
     both = load_event("get_with_session", Cookie=[COOKIE, "theme=dark"])
     fingerprint_of_both = {"cookies": headers.fingerprint(both, "cookie")}

@@ -1,4 +1,4 @@
-"""Our decryption of session cookies opens what joserfc opens, and refuses what it refuses."""
+"""Our decryption of session cookies accepts and refuses the same tokens as joserfc."""
 
 import json
 import random
@@ -61,7 +61,7 @@ def change_a_character(token: str, chance: random.Random) -> str:
 
 
 def change_the_end_of_a_part(token: str, chance: random.Random) -> str:
-    """The last character has bits that do not count."""
+    """Change only bits that decoding ignores, in the last character of a part."""
     parts = token.split(".")
     number = chance.choice((0, 2, 3, 4))
     parts[number] = parts[number][:-1] + chance.choice(ALPHABET)
@@ -83,7 +83,7 @@ def swap_two_parts(token: str, chance: random.Random) -> str:
 
 
 def move_bytes_to_the_next_part(token: str, chance: random.Random) -> str:
-    """The bytes of ciphertext and tag are the same, but divided elsewhere."""
+    """Divide the same bytes between ciphertext and tag at another position."""
     parts = token.split(".")
     number = chance.choice((2, 3))
     both = [base64url_decoded(part) for part in parts[number : number + 2]]

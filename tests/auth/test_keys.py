@@ -1,4 +1,4 @@
-"""Valid and invalid bearer keys."""
+"""Test valid and invalid bearer keys."""
 
 import pytest
 from outcomes.auth.keys import MAX_KEY_LENGTH, bearer, fingerprint, is_valid, parse_fingerprints

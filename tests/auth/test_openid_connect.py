@@ -1,4 +1,4 @@
-"""Tokens of an OpenID Connect issuer, in the Authorization header and in a cookie.
+"""Test tokens of an OpenID Connect issuer, in the Authorization header and in a cookie.
 
 Which tokens are valid, and which credential wins if a request has several.
 """

@@ -1,4 +1,4 @@
-"""Session cookies and their users: real, forged, stale and ambiguous ones."""
+"""Test real, forged, expired and ambiguous session cookies, and the users that they belong to."""
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -54,7 +54,7 @@ def header(**cookies: str) -> str:
 
 
 class TestRealCookies:
-    """Cookies from the real packages that dashboards use: see make_cookies.mjs."""
+    """These cookies come from the real packages that dashboards use: see make_cookies.mjs."""
 
     def made(self, **wanted: Any) -> list[dict[str, str]]:
         return [made["cookies"] for made in REAL_COOKIES["made"] if wanted.items() <= made.items()]
@@ -320,7 +320,7 @@ ODD_NEIGHBOURS = [
 
 
 class TestCookieHeaders:
-    """Cookie headers in the forms that browsers and proxies send."""
+    """Sessions are found in Cookie headers of every form that browsers and proxies send."""
 
     @pytest.fixture
     def cookie(self, family: EncryptedCookie) -> str:

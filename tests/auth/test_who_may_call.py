@@ -1,4 +1,4 @@
-"""Access of each caller to each route, through API Gateway, the authorizer and the function."""
+"""Test which routes each caller may use, through API Gateway, the authorizer and the function."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Comparison of the bench's results with its bars (limits)."""
+"""Test the comparison of the bench's results with its bars (limits)."""
 
 import pytest
 

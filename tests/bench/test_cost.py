@@ -137,7 +137,7 @@ def test_a_text_without_marks_is_an_error() -> None:
         month.rewritten("# Outcomes API")
 
 
-# ── By the month ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Costs by month ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_the_core_costs_at_most_half_a_dollar_when_idle() -> None:

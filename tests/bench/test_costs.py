@@ -1,4 +1,4 @@
-"""The bench of reports of costs, and its bars (limits)."""
+"""Test the bench of cost reports, and its bars (limits)."""
 
 from bench.costs import costs, looks
 from bench.report import Report

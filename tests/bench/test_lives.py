@@ -1,4 +1,4 @@
-"""Measurements of processes that are started as Lambda does: CPU and wall time until the first event and its answer."""
+"""Test how the bench measures a new process of a function: CPU and wall time until the first event and its answer."""
 
 import os
 import ssl

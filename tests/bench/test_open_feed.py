@@ -1,4 +1,4 @@
-"""The bench of an open feed: its requests in an hour, and their price."""
+"""Test the bench of an open feed: its requests in an hour, and their price."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The bench of recovery after throttling, and its bars (limits)."""
+"""Test the bench of recovery after throttling, and its bars (limits)."""
 
 from collections import Counter
 from collections.abc import Generator

@@ -1,4 +1,4 @@
-"""The bench of statements."""
+"""Test the bench of statements."""
 
 from bench.report import Report
 from bench.statements import statements

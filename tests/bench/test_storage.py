@@ -1,4 +1,4 @@
-"""DynamoDB's rules for the sizes of items:
+"""Test item sizes by DynamoDB's rules:
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
 """
 

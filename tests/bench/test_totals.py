@@ -1,4 +1,4 @@
-"""The bench of materialized totals, and its bars (limits)."""
+"""Test the bench of materialized totals, and its bars (limits)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Pages from several hosts in a browser, and the API on its own host.
+"""Fixtures: pages from several hosts in a browser, and the API on its own host.
 
 As in a real deployment, `app` and `api` share a domain. They are same-site, so the browser sends the session cookie.
 They are not same-origin, so a page from `app` needs CORS to read responses. A host that is not
@@ -181,7 +181,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture(scope="package")
 def tabs() -> dict[str, Page]:
-    """Return the tabs by host. Tests share them, because opening a tab takes longer than most tests."""
+    """Return the tabs by host. Tests share the tabs, because opening a tab takes longer than most tests."""
     return {}
 
 

@@ -1,4 +1,4 @@
-"""The API reference that `make run` serves at /docs, in a browser."""
+"""Test in a browser the API reference that `make run` serves at /docs."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The TypeScript client: its own tests, its size when bundled into a page, and the files in its package."""
+"""Run the TypeScript client's own tests, and check its size when bundled into a page and the files in its package."""
 
 import gzip
 import json
@@ -21,7 +21,7 @@ needs_npm = pytest.mark.skipif(
 
 
 def run(*command: str | Path, **environment: str) -> str:
-    """Run a command in the client's folder; return its output."""
+    """Run a command in the client's folder, and return the output."""
     # Do not pass on the environment variables of the person who runs the tests.
     known = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "NODE_EXTRA_CA_CERTS")}
     done = subprocess.run(command, cwd=CLIENT, env={**known, **environment}, capture_output=True, text=True)

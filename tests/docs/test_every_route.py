@@ -62,7 +62,7 @@ def handler(method: str, path: str) -> str:
 
 
 def missing_of(method: str, path: str, operation: str) -> Iterator[str]:
-    """Yield what to add, for each place that does not have the route yet."""
+    """For each place that lacks the route, yield a message that says what to add."""
     if not (ROOT / handler(method, path)).is_file():
         yield f"Add {handler(method, path)}, which answers it."
     if f"\n  {operation}:\n" not in (ROOT / "docs/openapi.base.yaml").read_text():

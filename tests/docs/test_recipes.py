@@ -1,4 +1,4 @@
-"""The recipes of docs/events.md, tried with the example events, as far as possible without AWS."""
+"""Try the recipes of docs/events.md with the example events, as far as possible without AWS."""
 
 import json
 import re

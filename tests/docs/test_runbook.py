@@ -1,4 +1,4 @@
-"""The commands of docs/runbook.md, tried as far as possible without AWS."""
+"""Try the commands of docs/runbook.md, as far as possible without AWS."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from outcomes.keys.agent_keys import AgentKeys
 from tests.aws import aws_client
 
 PAGE = (Path(__file__).parents[2] / "docs/runbook.md").read_text()
-LEAKED = 1_775_044_800_000  # 2026-04-01T12:00:00Z, as in the page's command
+LEAKED = 1_775_044_800_000  # 2026-04-01T12:00:00Z, the time in the page's command
 BEFORE, SINCE = LEAKED - 1, LEAKED
 
 

@@ -72,7 +72,7 @@ PERIODS = (
 
 @dataclass
 class Sent:
-    """An outcome or a correction that was sent, perhaps several times. It may be stored at most once.
+    """An outcome or a correction, which a caller has sent at least once. It may be stored at most once.
 
     name: the outcome's title or the correction's reason. stored: the id in each answer that says it is stored, and when
     the answer came. is_doubtful: whether the result of some attempt is unknown.
@@ -136,7 +136,7 @@ class Callers:
         ]
 
     def caller(self) -> None:
-        """Run random actions at three times. All callers have the same times, so that their requests overlap."""
+        """Run random actions at three times, which all callers share, so that their requests overlap."""
         for begin in TOGETHER:
             self.schedule.stop(max(0, begin - self.schedule.now) + self.random.random())
             for _ in range(self.random.randint(1, 3)):

@@ -1,4 +1,4 @@
-"""Invariants that must hold at the end of any schedule."""
+"""Check the invariants that must hold at the end of any schedule."""
 
 from collections import Counter, defaultdict
 from decimal import Decimal
@@ -90,7 +90,7 @@ class Checks:
                 assert there <= sent.is_doubtful, f"{sent.name} was refused and is there {there} times"
 
     def assigned_outcomes_are_void_and_name_the_new_one(self) -> None:
-        """Check both ways. After an erasure, no outcome says that it was assigned to the user."""
+        """Check each original and each new outcome. After an erasure, no original names the user any more."""
         originals = {id_: item for id_, item in self.items.items() if id_ not in self.owned}
         new = {item["assigned_id"]["S"]: item for item in originals.values() if "assigned_to" in item}
         assert new.keys() <= self.owned.keys(), "assigned, and the new outcome is not there"
@@ -118,7 +118,7 @@ class Checks:
 
     def summaries_agree(self) -> None:
         looks = [(OWNER, self.listed, period) for period in PERIODS]
-        if self.callers.unassigned:  # one look, as it reads several partitions
+        if self.callers.unassigned:  # request only one summary, because it reads several partitions
             looks.append((NOBODY, _listed(NOBODY), self.callers.random.choice(PERIODS)))
         for by, listed, (since, until) in looks:
             answer = self.callers.summary(since, until, by)
@@ -224,7 +224,7 @@ def fact_of(item: Any, recorded_at: str = "") -> tuple[Any, ...]:
 
 
 def net_of(item: Any, entries: list[Any]) -> set[Any]:
-    """Add the deltas of an outcome's corrections to what was recorded. Return the tallies and fields that remain."""
+    """Add the deltas of an outcome's corrections to those of its recording. Return the resulting tallies and fields."""
     recorded_at = item["created_at"]["S"].partition("#")[0]
     fact = item["as_recorded"]["M"] if "as_recorded" in item else item
     net = Counter({("standing", fact_of(fact, recorded_at)): 1})

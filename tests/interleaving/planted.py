@@ -1,4 +1,4 @@
-"""Planted faults, each of which removes a safeguard: conditions of writes are always true."""
+"""Plant faults that each remove a safeguard: the conditions of some writes are always true."""
 
 from collections.abc import Callable
 from re import Match

@@ -33,7 +33,7 @@ class Caller:
         self.ahead = ahead
         self.correction = 0  # milliseconds by which the host corrects its clock: see `instants`
         self.wake = BEGIN
-        self.ends_at = NEVER  # the time when Lambda kills the function that runs
+        self.ends_at = NEVER  # the time when Lambda kills the running function
         self.trouble = 0  # how many AWS calls had a fault
         self.is_done = False
         self.failure: BaseException | None = None
@@ -141,7 +141,7 @@ class Schedule:
 
     @contextmanager
     def clocks(self) -> Iterator[None]:
-        """Replace the clocks and random bytes of this process by those of the schedule."""
+        """Replace this process's clocks and random bytes by those of the schedule."""
         drawn = Random(self.seed)  # noqa: S311 - to be drawn again
         with (
             patch.object(time, "time", self.host_time),

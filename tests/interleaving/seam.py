@@ -1,4 +1,4 @@
-"""Faults, pauses and late arrivals of AWS calls, chosen by the seed of a schedule."""
+"""Inject faults, pauses and late arrivals into AWS calls. The seed of a schedule chooses them."""
 
 import json
 from calendar import timegm
@@ -69,8 +69,8 @@ class Seam:
         draw = schedule.random
         several = draw.sample([*ANY, *WRITTEN, *TRANSACTED, "in_part"], draw.randint(0, 4))
         self.kinds = draw.choice((RACING, ["late", *several], ["lost", *several]))
-        self.done: dict[str, tuple[float, Reply]] = {}  # by token: when a transaction was done, and its answer
-        self.arrived: dict[str, float] = {}  # by key of an item in OutcomesTable: when the item was first written
+        self.done: dict[str, tuple[float, Reply]] = {}  # when each transaction was done, and its answer
+        self.arrived: dict[str, float] = {}  # when each item of OutcomesTable was first written
         self.heard: list[Any] = []  # all events that the bus has accepted
 
     def post(self, connection: Connection, headers: Mapping[str, str], body: bytes, until: float) -> Reply:

@@ -1,4 +1,7 @@
-"""python -m tests.local.faulty_bus: the local stack with a bus that fails every second call and every third entry."""
+"""Run the local stack with a bus that fails every second call and every third entry.
+
+Usage: python -m tests.local.faulty_bus
+"""
 
 import sys
 from itertools import count

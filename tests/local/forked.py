@@ -1,4 +1,4 @@
-"""Forks processes from one that has already loaded `python -m local`, which makes starting them ten times as fast."""
+"""Fork processes from a process that has already loaded `python -m local`. They start ten times as fast."""
 
 import multiprocessing
 import os
@@ -10,7 +10,7 @@ from typing import IO
 
 
 class Forked:
-    """A forked process that runs `python -m module` with arguments. It is used like a `subprocess.Popen`."""
+    """A forked process that runs `python -m module` with arguments. Its methods are those of `subprocess.Popen`."""
 
     def __init__(
         self, module: str, *arguments: str, cwd: Path, env: Mapping[str, str], stdout: IO[str], stderr: IO[str]

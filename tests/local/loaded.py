@@ -1,4 +1,4 @@
-"""Loads all modules of `python -m local`. Processes forked after this import need not load them again.
+"""Load all modules of `python -m local`. Processes forked after this import need not load them again.
 
 Many modules are only loaded on first use, so this creates a stack's tables and secrets once.
 """

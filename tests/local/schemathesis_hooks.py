@@ -26,8 +26,9 @@ def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any]
     """Adjust a generated request, because the schema cannot express some rules.
 
     Idempotency keys become unique, because a reused key is refused. `occurredAt` becomes now and `expiresAt` tomorrow,
-    because their limits depend on the clock. Invisible characters that the title's pattern misses become "x". Outcome
-    types become one of this deployment, cursors one that belongs to `time`, time zones UTC, and days of costs today.
+    because their limits depend on the clock. Invisible characters that the title's pattern misses become "x". Each
+    outcome type becomes a type of this deployment. Each cursor becomes a valid cursor for the parameter `time`. Each
+    time zone becomes UTC. Each day of costs becomes today.
     """
     if re.fullmatch(r"\d{4}-\d\d-\d\d", str(case.path_parameters.get("date"))):
         case.path_parameters["date"] = f"{datetime.now(UTC):%Y-%m-%d}"
@@ -54,7 +55,7 @@ def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any]
 
 
 def is_unknown(char: str) -> bool:
-    """Return whether the title's pattern accepts an invisible character, because it does not cover all of Unicode."""
+    """Return whether a character is invisible but matches the title's pattern, which does not cover all of Unicode."""
     return not char.isprintable() and bool(re.match(VISIBLE, char))
 
 

@@ -1,4 +1,4 @@
-"""Lambda authorizers on the local API Gateway: access, and the context passed to functions."""
+"""Test Lambda authorizers on the local API Gateway: access, and the context passed to functions."""
 
 from typing import Any
 

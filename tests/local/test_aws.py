@@ -1,4 +1,4 @@
-"""The AWS services of a running stack."""
+"""Test the AWS services of a running stack."""
 
 import http.client
 import json

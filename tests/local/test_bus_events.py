@@ -109,7 +109,7 @@ def until(is_so: Callable[[], object]) -> None:
 
 
 def kill_function(stack: Stack) -> bool:
-    """Kill a worker process of PublishEventsFunction, if there is one. Return whether there was."""
+    """Kill a worker process of PublishEventsFunction, if one is running. Return whether one was killed."""
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if f"PPid:\t{stack.process.pid}\n" not in (folder / "status").read_text():
@@ -143,7 +143,7 @@ def kept(stack: Stack) -> list[str]:
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
 def test_each_event_arrives_in_order_despite_failures(tmp_path: Path) -> None:
-    """Failures: the bus refuses calls, function and stack are killed, the URL is down at first, a record is damaged."""
+    """The bus refuses calls, function and stack are killed, the URL is down at first, and a record is damaged."""
     consumer = Consumer()
     environment = {"EVENTS_URL": consumer.url}
     faulty = running(tmp_path, environment=environment, module="tests.local.faulty_bus")

@@ -1,4 +1,4 @@
-"""`make run`, `make session`, `make seed`, `make reset` and `make aws`."""
+"""Test `make run`, `make session`, `make seed`, `make reset` and `make aws`."""
 
 import json
 import logging

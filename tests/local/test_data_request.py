@@ -1,4 +1,4 @@
-"""`make erase` and `make export-user` on a running local stack, and on the data of a stopped one."""
+"""Test `make erase` and `make export-user` on a running local stack and on the data of a stopped stack."""
 
 import io
 import itertools

@@ -1,4 +1,4 @@
-"""The demo dashboard of `make run`."""
+"""Test the demo dashboard of `make run`."""
 
 import re
 from base64 import b64encode

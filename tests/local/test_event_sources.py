@@ -1,4 +1,4 @@
-"""Event source mappings: which stream records a function gets, and which are retried."""
+"""Test event source mappings: which stream records a function gets, and which records are retried."""
 
 import asyncio
 import errno

@@ -1,4 +1,4 @@
-"""Answers that API Gateway itself gives, and answers for functions that fail."""
+"""Test the answers of the local API Gateway itself, and its answers when a function fails."""
 
 import asyncio
 import re

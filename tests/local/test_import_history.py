@@ -1,4 +1,4 @@
-"""`make import-history` on a running local stack, and on the data of a stopped one."""
+"""Test `make import-history` on a running local stack and on the data of a stopped stack."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The journal, and the tables restored from it."""
+"""Test the journal, and the tables restored from it."""
 
 import errno
 import json

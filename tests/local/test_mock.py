@@ -1,4 +1,4 @@
-"""Mock integrations of the local API Gateway."""
+"""Test mock integrations of the local API Gateway."""
 
 import dataclasses
 from typing import Any

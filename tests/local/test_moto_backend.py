@@ -1,4 +1,4 @@
-"""moto with the local stack's patches. Only one module may import it."""
+"""Test moto with the local stack's patches. Only one module may import moto."""
 
 import json
 import re

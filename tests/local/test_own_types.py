@@ -1,6 +1,6 @@
-"""A platform with outcome types of its own, in the API, MCP, the command and both clients.
+"""Test a platform's own outcome types in the API, MCP, the command and both clients.
 
-The platform also removes a type of which outcomes are stored.
+The platform also removes a type although outcomes of this type are stored.
 """
 
 import os

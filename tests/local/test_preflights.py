@@ -1,4 +1,4 @@
-"""CORS preflights, which the template's mock integration answers."""
+"""Test CORS preflights, which the template's mock integration answers."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""The API reference that `make run` serves at /docs, tested without a browser."""
+"""Test without a browser the API reference that `make run` serves at /docs."""
 
 from dataclasses import replace
 from pathlib import Path

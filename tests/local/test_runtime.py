@@ -1,4 +1,4 @@
-"""The local Lambda runtime, which runs handlers in worker processes."""
+"""Test the local Lambda runtime, which runs handlers in worker processes."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Sessions on the running stack."""
+"""Test sessions on the running stack."""
 
 import httpx
 

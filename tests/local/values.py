@@ -1,4 +1,4 @@
-"""Values of every DynamoDB type, in boto3's format."""
+"""Generate values of every DynamoDB type, in boto3's format."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Runs imports in this process, and makes files for them."""
+"""Run imports in this process, and make files for them."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""`make erase` and `make export-user` on a deployed stack."""
+"""Test `make erase` and `make export-user` on a deployed stack."""
 
 import io
 import json

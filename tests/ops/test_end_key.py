@@ -1,4 +1,4 @@
-"""`make end-key` with moto's Lambda and CodeDeploy. Invoking the authorizer runs its real code."""
+"""Test `make end-key` with moto's Lambda and CodeDeploy. Invoking the authorizer runs its real code."""
 
 import io
 import json
@@ -350,7 +350,7 @@ def test_the_runbook_lists_the_required_rights(account: Account, end: EndKey, mo
     account.release()
     monkeypatch.setenv("INTERNAL_API_KEY", LEAKED)
     monkeypatch.setattr(BaseClient, "_make_api_call", noted)
-    account.functions = None  # prevents calls by Account itself, which the test would mistake for the command's
+    account.functions = None  # stop Account's own calls, which `called` would also contain
     account.answer = 200, {}, '{"context":{"caller":"session"}}'
     assert end(STACK, fingerprint(LEAKED)).returncode == 0
     page = (ROOT / "docs/runbook.md").read_text()

@@ -1,4 +1,4 @@
-"""The command that adds the outcomes of earlier versions to the index."""
+"""Test the command that adds the outcomes of earlier versions to the index."""
 
 import os
 from itertools import chain
@@ -31,7 +31,7 @@ def stack(tables: dict[str, str]) -> str:
 
 
 def add(hours: int | None) -> str:
-    """Record an outcome that happened so many hours before."""
+    """Record an outcome that happened `hours` hours before noon, or if None, at the time of recording."""
     body = {"outcomeType": "deal_closed", "title": "Closed"}
     body |= {} if hours is None else {"occurredAt": instants.text(NOON - hours * HOUR)}
     outcome = NewOutcome.parse(body, session_user=42)
@@ -39,7 +39,7 @@ def add(hours: int | None) -> str:
 
 
 def as_before(update: str = "REMOVE happened", **values: Any) -> None:
-    """Change all stored outcomes to what an earlier version stored."""
+    """Change all stored outcomes to the format of an earlier version."""
     for item in scan():
         key = {name: item[name] for name in ("user_id", "created_at")}
         more = {"ExpressionAttributeValues": values} if values else {}

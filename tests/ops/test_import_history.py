@@ -1,4 +1,4 @@
-"""`make import-history`: files, mappings, refused rows, and equality of the imported outcomes and their source."""
+"""Test `make import-history`: files, mappings, refused rows, and whether the imported outcomes equal their source."""
 
 import csv
 import itertools
@@ -61,7 +61,7 @@ def listed(user_id: int = 42) -> list[Any]:
 
 
 class TestRows:
-    """Import and refusal of single rows."""
+    """Single rows are imported or refused."""
 
     def test_a_row_as_psql_writes_it_is_imported(self, tmp_path: Path) -> None:
         row = '17,42,7,deal_closed,"Renewed ""Acme""",,12.50,"{""a"": 1.50}",2026-04-01 14:00:00.123999+02'
@@ -221,7 +221,7 @@ def summary(user_id: int, choice: Choice, zone: str) -> Any:
 
 
 def test_lists_exports_and_sums_equal_the_source(tmp_path: Path) -> None:
-    """ROWS=100000 compares more rows."""
+    """The environment variable ROWS=100000 makes this test compare more rows."""
     file = tmp_path / "old.csv"
     rows = source(file)
     choice = Choice(since=instants.text(APRIL - 300 * 86_400_000), until=instants.text(APRIL))
@@ -328,7 +328,7 @@ def test_writes_are_paced(small_file: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     monkeypatch.setattr(time, "sleep", lambda seconds: now.append(now.pop() + seconds))
     import_all(small_file, TARGET._replace(units_per_second=2))
-    assert now[0] == (18 - 6) / 2  # nothing waits after the last six
+    assert now[0] == (18 - 6) / 2  # the import does not wait after its last six writes
 
 
 def test_erased_users_are_refused(small_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -376,7 +376,7 @@ class TestTheCommand:
             *done.stdout.splitlines()[-2:],
         ]
         assert done.stdout.endswith("Nothing was written. Add YES=1 to import.\n")
-        # 18 outcomes, and two writes for each user and each of the partitions of nobody's outcomes
+        # Writes: 18 outcomes, and two for each user and for each partition of outcomes without a user.
         nobody = {f"unassigned#{ulid.shard(ulid_of(APRIL + number, str(number)), 16)}" for number in range(2, 18, 3)}
         units = 18 + 2 * (2 + len(nobody))
         assert f"\n{units} write units cost $0.00, and storage $0.00 a month. Writing takes" in done.stdout

@@ -292,7 +292,7 @@ def test_an_import_that_slept_longer_than_its_block_starts_a_new_epoch(world: Wo
 @pytest.mark.parametrize("paused_before", range(PLANNING, LAST + 1))
 def test_an_import_that_wakes_up_late_writes_only_after_a_check(world: World, paused_before: int) -> None:
     def twice() -> None:
-        with suppress(CallFailed):  # the signature may have become too old
+        with suppress(CallFailed):  # the signature may be too old after the pause
             import_all(world.file)
         import_all(world.file)
 
@@ -338,7 +338,7 @@ def test_rows_before_the_end_of_a_statement_are_refused(world: World) -> None:
 
 
 def statement(cut: str, before: Imports) -> Any:
-    """Return the table's row about imports as it is after a statement was stored."""
+    """Return the table's row about imports in the form that it has after a statement was stored."""
     return {"user_id": {"S": "42"}, "stretch": {"S": "import"}} | before._replace(cut=cut).item()
 
 

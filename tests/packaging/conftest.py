@@ -1,4 +1,4 @@
-"""Runs `make build` once for each test run and architecture."""
+"""Run `make build` once for each test run and architecture."""
 
 import fcntl
 import os

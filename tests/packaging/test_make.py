@@ -1,4 +1,4 @@
-"""The Makefile on machines without the programs it needs."""
+"""Test the Makefile on machines that lack the programs that it needs."""
 
 import json
 import re
@@ -27,7 +27,7 @@ def clone(tmp_path: Path) -> Path:
 
 
 def touch(clone: Path, *files: str, uv: bool = True) -> None:
-    """Create empty files. uv: whether to create the file that marks uv as installed, too."""
+    """Create empty files. uv: whether to also create the file that marks uv as installed."""
     [version] = re.findall(r"^uv==(\S+)", (clone / ".ci/uv.txt").read_text(), re.MULTILINE)
     for file in ([f".tools/uv-{version}.dist-info/METADATA"] if uv else []) + list(files):
         (clone / file).parent.mkdir(parents=True, exist_ok=True)

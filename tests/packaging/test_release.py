@@ -1,4 +1,4 @@
-"""Refusals and output of `make release-check`. Only GitHub's workflows run the complete command."""
+"""Test the refusals and the output of `make release-check`. Only GitHub's workflows run the complete command."""
 
 import hashlib
 import os

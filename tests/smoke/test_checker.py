@@ -253,7 +253,7 @@ def a_list_out_of_order(request: httpx.Request, send: Send) -> httpx.Response:
 def a_list_without_the_newest(request: httpx.Request, send: Send) -> httpx.Response:
     response = send(request)
     answer = json_text.read(response.text)
-    if "limit=20" not in str(request.url):  # the final lists of the checker are left unchanged
+    if "limit=20" not in str(request.url):  # leave the checker's final lists unchanged
         del answer["outcomes"][:1]
     return altered(response, answer)
 

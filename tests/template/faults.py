@@ -1,4 +1,4 @@
-"""Plants faults in a template, and runs tests on it."""
+"""Plant faults in a template, and run tests on it."""
 
 import inspect
 import itertools

@@ -1,4 +1,4 @@
-"""API Gateway's configuration: authorizers, preflights and gateway responses."""
+"""Test API Gateway's configuration: authorizers, preflights and gateway responses."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Switches: a capability that is off deploys nothing, in any combination."""
+"""Test the capabilities' switches in combinations: a capability that is off deploys nothing."""
 
 import json
 import re

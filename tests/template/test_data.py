@@ -1,4 +1,4 @@
-"""Tables and secrets: keys, retention and expiry."""
+"""Test the template's tables and secrets: keys, retention and expiry."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Parameters, outputs and samconfig.toml."""
+"""Test the template's parameters and outputs, and samconfig.toml."""
 
 import json
 import re

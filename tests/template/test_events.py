@@ -1,4 +1,4 @@
-"""The function that reads the streams, and the bucket for events that could not be published."""
+"""Test the function that reads the streams, and the bucket for events that could not be published."""
 
 import pytest
 

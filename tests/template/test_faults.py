@@ -1,4 +1,4 @@
-"""Plants faults in the template, one at a time.
+"""Plant faults in the template, one at a time.
 
 Each fault is listed under the test that must notice it. The faults are planted after SAM's transform, so the wording of
 the source does not matter.

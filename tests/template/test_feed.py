@@ -1,4 +1,4 @@
-"""The hosted dashboard: one host for page and API, and a bucket that only CloudFront can read."""
+"""Test the hosted dashboard: one host for page and API, and a bucket that only CloudFront can read."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Settings and IAM rights of the functions."""
+"""Test the settings and the IAM rights of the functions."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Alarms, metric filters and the dashboard for each value of the parameter Monitoring."""
+"""Test alarms, metric filters and the dashboard for each value of the parameter Monitoring."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from .conftest import EVERYTHING, FUNCTION, ROOT, STACK, Deployment
 
 ALARM, COUNTED, DASHBOARD = "AWS::CloudWatch::Alarm", "AWS::Logs::MetricFilter", "AWS::CloudWatch::Dashboard"
 
-# For each alarm: the threshold above which it starts, and its metrics.
+# Each alarm has a threshold, above which it starts, and metrics.
 ESSENTIAL: dict[str, tuple[Any, set[str]]] = {
     "ServerErrorsAlarm": (1, {"ServerErrors", "Count"}),
     "ThrottledAlarm": (0, {"TooManyRequests"}),
@@ -119,7 +119,7 @@ def test_three_server_errors_in_a_minute_count_by_their_share(
     ("latency", "busy", "requests", "milliseconds"),
     [
         (5000, 0, 100, 5000),
-        (5000, 1, 101, 5000),  # the busy request is not the slow one
+        (5000, 1, 101, 5000),  # the busy request is not counted as slow
         (10_000, 1, 100, 0),
         (10_000, 1, 1, 0),
     ],
@@ -136,7 +136,7 @@ def test_busy_answers_are_no_slow_requests(
     assert answer(alarm, latency=latency, busy=busy, requests=requests) == milliseconds
 
 
-# Each metric filter: its log group, its pattern of log lines, and its metric, whose name may differ.
+# Each metric filter has a log group, a pattern of log lines, and a metric, whose name may differ from the filter's.
 FILTERS = {
     "ServerErrors": ("AccessLogs", '{ $.status = "5*" && ($.status != "503" || $.refusal != "-") }', "ServerErrors"),
     "ToolsFailed": ("FunctionLogs", '{ $.message = "Tool failed" }', "ServerErrors"),

@@ -1,4 +1,4 @@
-"""Webhooks: URL, rule, queues and secret."""
+"""Test the template's webhooks: URL, rule, queues and secret."""
 
 from typing import Any
 

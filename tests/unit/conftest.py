@@ -26,7 +26,7 @@ def lives(template: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def person(tables: dict[str, str], lives: dict[str, Any]) -> Iterator[None]:
-    """Fill the tables with all rows of one user, see `lives`."""
+    """Fill the tables with a copy of the rows that `lives` has written."""
     from tests.people import restore, two_shards
 
     assert tables.keys() == lives.keys()

@@ -1,4 +1,4 @@
-"""The export of all data that is stored about a user: complete, and without secrets."""
+"""Test that the export of a user's data is complete and contains no secrets."""
 
 import json
 from decimal import Decimal
@@ -52,7 +52,8 @@ def of(record: str, user_id: int = 42) -> list[dict[str, Any]]:
 
 
 def test_every_row_of_a_user_is_a_line_except_rows_that_serve_others() -> None:
-    # The list of keys, a statement's entry in the list, the work on the next one, the key of a pseudonym, and a month.
+    # These rows have no line: the list of keys, a statement's entry in the list of statements, the unfinished next
+    # statement, the key of a pseudonym, and the sums of a month's costs.
     without_line = 5
     corrections_of_the_original = 2
     assert len(lines()) == sum(map(len, rows_of(42).values())) - without_line + corrections_of_the_original

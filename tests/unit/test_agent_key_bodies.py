@@ -1,4 +1,4 @@
-"""Request bodies that create or rotate an agent key: valid ones, and the error details of invalid ones."""
+"""Test request bodies that create or rotate an agent key, and the error details of invalid bodies."""
 
 import json
 from decimal import Decimal

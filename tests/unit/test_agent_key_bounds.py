@@ -1,4 +1,4 @@
-"""Recording with an agent key: the key's limits, and the stored provenance."""
+"""Test recording with an agent key: the key's limits, and the stored provenance."""
 
 import json
 from typing import Any

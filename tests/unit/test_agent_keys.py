@@ -1,4 +1,4 @@
-"""Storage of agent keys: creation, rotation, revocation, the limit, and failures."""
+"""Test the storage of agent keys: creation, rotation, revocation, the limit, and failures."""
 
 from decimal import Decimal
 from typing import Any
@@ -40,7 +40,7 @@ pytestmark = [pytest.mark.usefixtures("tables", "no_waiting")]
 
 
 class Clock:
-    """Milliseconds since 1970, set by the test."""
+    """A clock in milliseconds since 1970, set by the test."""
 
     now = NOON
 

@@ -1,4 +1,4 @@
-"""Assigning an outcome without a user: the user's new outcome, the void original, retries and races."""
+"""Test assigning an outcome without a user: the user's new outcome, the void original, retries and races."""
 
 from decimal import Decimal
 from functools import partial

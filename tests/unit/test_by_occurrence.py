@@ -1,4 +1,4 @@
-"""Lists and exports by the time when outcomes happened (time=occurred), and the attribute behind them."""
+"""Test lists and exports by the time when outcomes happened (time=occurred), and the attribute that they query."""
 
 import csv
 import json
@@ -65,7 +65,7 @@ def happened(id_: str) -> str | None:
 
 @pytest.fixture
 def ids(tables: dict[str, str]) -> list[str]:  # noqa: ARG001 (they must exist)
-    """Record outcomes on time, late, long ago and early. Return their ids, newest happened first."""
+    """Record outcomes on time, late, long ago and early. Return their ids, sorted by occurred_at, newest first."""
     on_time = [add(minute * MINUTE) for minute in (1, 3)]
     late = add(5 * MINUTE, 2 * MINUTE)
     at_once = [add(6 * MINUTE, MINUTE), add(7 * MINUTE, MINUTE)]  # equal to the time of an outcome on time
@@ -334,8 +334,8 @@ def test_outcomes_before_many_late_ones_are_found_page_by_page() -> None:
 
 def test_a_slow_query_of_the_table_leaves_time_to_that_of_the_index(monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [add(index, -DAY) for index in range(100)]
-    ticks = count(step=2)  # in seconds: each look at the clock is two later
+    ticks = count(step=2)  # each read of the clock advances it by two seconds
     monkeypatch.setattr("outcomes.ledger.store.time", SimpleNamespace(monotonic=lambda: next(ticks)))
     found = list(pages(time="occurred", limit="2"))
-    assert found[0] == []  # outcomes on time may follow, so those of the index have to wait
+    assert found[0] == []  # outcomes of the table may come first, so the outcomes of the index are not returned yet
     assert [each["id"] for each in chain.from_iterable(found)] == ids[::-1]

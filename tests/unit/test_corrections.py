@@ -1,4 +1,4 @@
-"""Corrections: permissions, status changes, validation, idempotency, races, and the history."""
+"""Test corrections: permissions, status changes, validation, idempotency, races, and the history."""
 
 import json
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Protection of sessions against cross-site requests (CSRF)."""
+"""Test that sessions are protected against cross-site requests (CSRF)."""
 
 from typing import Any
 

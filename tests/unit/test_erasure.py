@@ -162,7 +162,8 @@ class TestAnErasure:
             table: [row for row in rows if id_of(row) not in theirs] for table, rows in without_records().items()
         } == others
         assert answer["erased"] == ERASED
-        # The assigned outcome and its corrections stay, as sums may contain them, but name nobody and have no text.
+        # The assigned outcome and its corrections stay, because sums may contain them. They name nobody and have no
+        # text.
         personal = {"assigned_to", "assigned_id", "reason", "changes"}
         assert {id_of(row): row for row in rows_of(None)["OutcomesTable"] if id_of(row) in theirs} == {
             id_: {name: value for name, value in row.items() if name not in personal} for id_, row in theirs.items()
@@ -191,7 +192,7 @@ class TestAnErasure:
     def test_deletes_the_key_that_every_new_statement_needs_before_any_other_row_of_statements(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        # Without its chain, but with this key, a request would sign a second statement of the same user and period.
+        # If the chain was deleted before this key, a request could sign a second statement of the same user and period.
         table = StatementsTable("StatementsTable")
         for number in range(30):
             listed = ListedStatement(f"20{number + 10}", "UTC", NOON_TEXT, NOON_TEXT, 0, "", "")
@@ -488,7 +489,8 @@ class TestAfterARestore:
         record(42, key="since")
         key = make_key(42)
         put_costs(42)
-        # The sums of a month have no time. They go, because they are read again from the days.
+        # The row of a month's sums has no creation time, so an erasure always deletes it. It is computed again from
+        # the days.
         aws_client("dynamodb").delete_item(TableName="CostsTable", Key=cost_day(42, 100).month_key)
         since = rows_of(42)
 

@@ -1,4 +1,4 @@
-"""Events: which table changes are published as events, and their format."""
+"""Test which table changes are published as events, and the format of events."""
 
 import json
 from decimal import Decimal

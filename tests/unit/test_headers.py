@@ -1,7 +1,4 @@
-"""Fingerprints of headers.
-
-With them, a handler checks that its request is the one that was authorized.
-"""
+"""Test fingerprints of headers. With them, a handler checks that its request is the one that was authorized."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The Idempotency-Key header of POST /api/outcomes."""
+"""Test the Idempotency-Key header of POST /api/outcomes."""
 
 import json
 from typing import Any

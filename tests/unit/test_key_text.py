@@ -1,4 +1,4 @@
-"""The text format of agent keys, and its checksum."""
+"""Test the text format of agent keys, and its checksum."""
 
 import re
 import subprocess

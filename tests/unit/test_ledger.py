@@ -1,4 +1,4 @@
-"""Idempotent writes: an outcome is recorded once, whatever fails."""
+"""Test idempotent writes: an outcome is recorded once, whatever fails."""
 
 import itertools
 from decimal import Decimal
@@ -266,7 +266,7 @@ def test_a_lasting_conflict_does_not_delay_the_other_entries(
 
 
 def leaving(count: int, code: str = "ThrottlingError") -> Fault:
-    """Return a fault that does not store the last `count` outcomes of a batch, but all others."""
+    """Return a fault that stores all outcomes of a batch except the last `count`."""
 
     def fault(request: Request, _send: Send) -> Reply:
         statements = request.body["Statements"]

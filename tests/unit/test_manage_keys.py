@@ -1,4 +1,4 @@
-"""The routes of /api/keys, as called by a user, by the platform and by an agent."""
+"""Test the routes of /api/keys with the credentials of a user, the platform and an agent."""
 
 import json
 from importlib.util import module_from_spec, spec_from_file_location

@@ -1,4 +1,4 @@
-"""POST /mcp: the Model Context Protocol in each supported revision, and the tools."""
+"""Test POST /mcp: the Model Context Protocol in each supported revision, and the tools."""
 
 import json
 from base64 import b64encode

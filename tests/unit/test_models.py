@@ -1,4 +1,4 @@
-"""Valid and invalid outcomes."""
+"""Test the validation of outcomes."""
 
 import json
 from decimal import Decimal

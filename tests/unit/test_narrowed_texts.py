@@ -1,4 +1,4 @@
-"""Texts of invisible characters, which earlier releases accepted.
+"""Test texts of invisible characters, which earlier releases accepted.
 
 Calls with such texts may still be retried, and rows with such texts are still read.
 """

@@ -1,4 +1,4 @@
-"""occurred_at: its format, the accepted period, idempotency, sorting and totals."""
+"""Test occurred_at: its format, the accepted period, idempotency, sorting and totals."""
 
 import json
 from collections.abc import Callable

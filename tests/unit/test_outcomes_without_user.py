@@ -1,4 +1,4 @@
-"""Reading outcomes that belong to no user: list, export, summary, and a single outcome.
+"""Test reading outcomes that belong to no user: list, export, summary, and a single outcome.
 
 They are stored in sixteen partitions.
 """

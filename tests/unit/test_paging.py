@@ -1,4 +1,4 @@
-"""Pagination and filters of GET /api/outcomes: Lambda event in, response out."""
+"""Test pagination and filters of GET /api/outcomes: Lambda event in, response out."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Publishing stream records to EventBridge: order, batches, retries, dead letters, and resending dead letters."""
+"""Test publishing to EventBridge: order, batches, retries, dead letters, and resending dead letters."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -45,7 +45,7 @@ class Bus:
             sum(len(entry[name].encode()) for entry in entries for name in ("Source", "DetailType", "Detail")) < 2**18
         )
         assert {(entry["EventBusName"], entry["Source"]) for entry in entries} == {("default", "outcomes-prod")}
-        assert send().status == 200  # moto, too, accepts the entries
+        assert send().status == 200  # moto also accepts the entries
         results: list[dict[str, str]] = []
         self.calls.append([])
         for number, entry in enumerate(entries):

@@ -1,4 +1,4 @@
-"""Storing outcomes in the template's OutcomesTable."""
+"""Test storing outcomes in the template's OutcomesTable."""
 
 import re
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""GET /api/outcomes/summary: the response, the period, and the sums."""
+"""Test GET /api/outcomes/summary: the response, the period, and the sums."""
 
 import json
 from datetime import UTC, date, datetime, timedelta
@@ -128,7 +128,7 @@ class TestTheResponse:
 
 @pytest.mark.usefixtures("tables", "recorded")
 class TestFiltersAndGroups:
-    """Summaries with filters, by week or month, and compared with the previous period."""
+    """Summaries can be filtered, grouped by week or month, and compared with the previous period."""
 
     @pytest.fixture
     def recorded(self) -> None:

@@ -1,4 +1,4 @@
-"""The Python client's tool for agent frameworks equals that of POST /mcp."""
+"""The Python client's tool for agent frameworks equals the tool of POST /mcp."""
 
 from outcomes.contract.tools import TOOLS, _with_names
 from outcomes_client import ListedType

@@ -1,4 +1,4 @@
-"""Materialized totals: when they are stored, damaged rows, deadlines, and the exactness of summaries."""
+"""Test materialized totals: when they are stored, damaged rows, deadlines, and the exactness of summaries."""
 
 import json
 from binascii import a2b_base64, b2a_base64
@@ -73,7 +73,7 @@ def kept() -> list[Any]:
 
 @contextmanager
 def asked(table: str = "OutcomesTable") -> Iterator[list[str]]:
-    """Yield a list, to which each query of the table adds the sort key at which it begins."""
+    """Yield a list. Each query of the table adds to it the sort key at which the query begins."""
     begins: list[str] = []
 
     def note(request: Request, send: Send) -> Reply:
@@ -134,7 +134,7 @@ def between(since: int, until: int, zone: str = "UTC") -> Any:
 
 
 def in_april(since: float = 1, until: float = 31) -> int:
-    """Count the outcomes with since <= occurred_at < until. Both are days of April, perhaps with a fraction."""
+    """Count the outcomes with since <= occurred_at < until. since and until are days of April or fractions of days."""
     count: int = between(april(0, since * 24), april(0, until * 24))["count"]
     return count
 
@@ -437,7 +437,7 @@ class TestCoarse:
 
 
 class TestLarge:
-    """Monthly sums and checkpoints, which only users with many outcomes have."""
+    """Users with many outcomes have monthly sums and checkpoints."""
 
     def test_whole_months_are_read_instead_of_their_days(self, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(monthly_sums, "CELLS_SAVED", 0)
@@ -447,15 +447,15 @@ class TestLarge:
             for agent in (7, 8):
                 record(agentId=Decimal(agent), outcomeType=TYPES[day % 3])
             if day == 5:
-                record(agentId=Decimal(9), occurredAt=instants.text(april(-11)))  # recorded in April about March
+                record(agentId=Decimal(9), occurredAt=instants.text(april(-11)))  # this happened in March
         clock.at(20)
         expected = between(april(-40), april(31))
         assert {agent["count"] for agent in expected["by_agent"]} == {60, 1}
         with asked("TotalsTable") as begins:
             assert between(april(-40), april(31)) == expected
-        months = [f"UTC#{april(day)}" for day in (-29, 1)]  # sums of days are not read from the end of February on
+        months = [f"UTC#{april(day)}" for day in (-29, 1)]  # no sums of days are read for whole months
         assert not [begin for begin in begins if months[0] <= begin < months[1]]
-        for since, until in ((-39.5, 15), (-30, 20), (-10, 20), (-28, 1)):  # March whole, or February to April cut
+        for since, until in ((-39.5, 15), (-30, 20), (-10, 20), (-28, 1)):  # with and without the whole of March
             first, after = april(0, since * 24), april(0, until * 24)
             found = {agent["agent_id"]: agent["count"] for agent in between(first, after)["by_agent"]}
             days = sum(first <= april(day) < after for day in range(-40, 20))
@@ -477,7 +477,7 @@ class TestLarge:
         for minutes in range(1, 41):  # three pages
             add_at(midnight + minutes * 60_000, **LARGE)
         assert counted() == 40
-        monkeypatch.setattr(paced_reads, "UNITS_PER_SECOND", 40)  # a look then adds up two pages
+        monkeypatch.setattr(paced_reads, "UNITS_PER_SECOND", 40)  # each summary then adds up two pages
         query: dict[str, Any] = {"from": instants.text(midnight + 120_000), "status": ["recorded"]}
         assert look(**query)[0] == 503
         for _ in range(2):
@@ -486,7 +486,7 @@ class TestLarge:
             assert min(begin.lstrip("~") for begin in begins) > instants.text(midnight + HOUR // 2)
         [checkpoint] = [row for row in kept() if "read" in row]
         assert int(checkpoint["expires_at"]["N"]) > instants.now() // 1000 + DAY // 1000
-        assert checkpoint["statuses"] == {"SS": ["recorded"]}  # for the export of the user's data
+        assert checkpoint["statuses"] == {"SS": ["recorded"]}  # the export of the user's data needs them
 
     def test_a_checkpoint_has_only_the_sums_of_its_partition(
         self, clock: Clock, monkeypatch: pytest.MonkeyPatch
@@ -678,7 +678,7 @@ class TestThrottling:
 
 
 class TestReading:
-    """What a page needs to add outcomes to a summary by itself."""
+    """A summary contains what a page needs to add later outcomes to it."""
 
     def test_the_ids_of_the_last_minute_are_listed_whatever_the_filters(self, clock: Clock) -> None:
         clock.at(2)
@@ -714,7 +714,7 @@ class TestReading:
     def test_the_header_tells_how_long_it_is_fresh(self) -> None:
         assert look()[2]["Fresh-For"] == "5"
         add_five()
-        assert int(look()[2]["Fresh-For"]) > 75  # read units of 300 KB
+        assert int(look()[2]["Fresh-For"]) > 75  # reading 300 KB takes more than 75 read units
         assert int(look()[2]["Fresh-For"]) < 10
 
 

@@ -1,4 +1,4 @@
-"""ULIDs contain their creation time in milliseconds, and those of one process sort in creation order."""
+"""ULIDs contain their creation time in milliseconds. ULIDs of one process sort in creation order."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Planted changes of stored formats, each with the compatibility promise that it breaks."""
+"""Plant changes of stored formats. Each change names the compatibility promise that it breaks."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Compatibility promises: what a version of the code promises about data that another version wrote."""
+"""Check what a version of the code promises about data that another version wrote."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -39,7 +39,7 @@ class BrokenPromise(AssertionError):
 
 
 def keep(stack: Stack, code: Code, story: Story, promise: str, *, is_newer: bool = False) -> None:
-    """Raise BrokenPromise unless this code keeps a promise about a story that another version of the code told.
+    """Raise BrokenPromise unless this code keeps a promise about a story that another version of the code has run.
 
     is_newer: whether this code is at least as new as the other. If so, its answers must contain all fields of the
     story's answers.

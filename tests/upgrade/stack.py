@@ -1,4 +1,4 @@
-"""The template's tables in moto, with an AWS endpoint that several versions of the code call, each from its process."""
+"""Run several versions of the code, each in its own process, on the template's tables in moto."""
 
 import json
 import os

@@ -37,7 +37,7 @@ class Story(NamedTuple):
 
 
 class _Teller:
-    """Runs the story's calls, one per second. Each is run by the next of several versions of the code."""
+    """Runs the story's calls, one per second. Several versions of the code take turns."""
 
     def __init__(self, stack: Stack, codes: Iterable[Code]) -> None:
         self.stack = stack

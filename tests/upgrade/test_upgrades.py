@@ -1,4 +1,4 @@
-"""Upgrades, canaries and rollbacks: each version of the code reads, replays, corrects and erases the other's data."""
+"""Test upgrades, canaries and rollbacks: each version of the code reads and changes the other version's data."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Runs a version of the deployed code in its own process, with a fixed clock and fixed randomness.
+"""Run a version of the deployed code in its own process, with a fixed clock and fixed randomness.
 
 Reads each call as a line of JSON, and writes a line for its result: `returned` or `raised`, and `posted` (webhooks).
 Usage: PYTHONPATH=<folder of the package outcomes> python -P worker.py <folder of functions> <salt>

@@ -1,4 +1,4 @@
-"""A webhook receiver on this machine. It has a public host name, and a certificate for this name."""
+"""Fixtures: a webhook receiver on this machine with a public host name, and a certificate for this name."""
 
 import socket
 import ssl
@@ -17,7 +17,7 @@ HOST = "hooks.example.com"
 
 
 class Call(NamedTuple):
-    """A received request. headers: the values by the header's name in lower case."""
+    """A received request. headers: each header's value, by the name in lower case."""
 
     target: str
     headers: dict[str, str]

@@ -1,4 +1,4 @@
-"""Delivering webhooks from the queue: backoff for three days, then the dead-letter queue."""
+"""Test delivering webhooks from the queue: backoff for three days, then the dead-letter queue."""
 
 import json
 import time
@@ -242,7 +242,7 @@ class TestRotation:
         aws_client("secretsmanager").put_secret_value(SecretId="webhook-secret", SecretString=secret)
 
     def verified_by(self, queues: Queues, server: ReceivingServer) -> set[str]:
-        """Send a webhook. Return those secrets that verify one of its signatures."""
+        """Send a webhook. Return the secrets that verify at least one of its signatures."""
         queues.put()
         queues.poll()
         call = server.calls[-1]

@@ -1,4 +1,4 @@
-"""One attempt to deliver a webhook: the URL, TLS, deadlines and results."""
+"""Test one attempt to deliver a webhook: the URL, TLS, deadlines and results."""
 
 import itertools
 import socket
@@ -238,7 +238,7 @@ def test_a_cause_quotes_nothing_of_the_url_but_its_host() -> None:
 
 
 class TestRebinding:
-    """No DNS rebinding: a name is resolved only once, and the webhook is sent to the address that was checked."""
+    """DNS rebinding is impossible: a name is resolved once, and the webhook is sent to the address that was checked."""
 
     @pytest.fixture
     def connected(self, monkeypatch: pytest.MonkeyPatch) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Our AWS client and a botocore client, each on a fake network."""
+"""Fixtures: our AWS client and a botocore client, each on a fake network."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""A fake network with planned faults, a fake DynamoDB behind it, and its own clock.
+"""Simulate a network with planned faults, a DynamoDB behind it, and a clock.
 
 It replaces the module `socket`, so our client and botocore's can get the same faults, and timeouts take no real time.
 """
@@ -74,7 +74,7 @@ def drops(answer: bytes, count: int, seconds: float) -> tuple[Chunk, ...]:
 
 
 class Received(NamedTuple):
-    """A received request. headers: the values by the header's name in lower case."""
+    """A received request. headers: each header's value, by the name in lower case."""
 
     headers: dict[str, str]
     body: bytes

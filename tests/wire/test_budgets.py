@@ -43,14 +43,14 @@ def always(trouble: Trouble) -> Callable[[], Meets]:
 
 
 def going_on(seconds: float) -> Callable[[], Meets]:
-    """Take `seconds` for each answer. It contains a partial result, so the function must make another call."""
+    """Take `seconds` for each answer. Each answer is a partial result, so the function must make another call."""
     return lambda: lambda request: Trouble("going on", answer=(seconds, unfinished(request)))
 
 
 def going_on_at_the_last(attempt: int, seconds: float, failing: Trouble) -> Callable[[], Meets]:
     """Let all attempts of a call fail, except the last one.
 
-    The last one takes `seconds` and returns a partial result.
+    The last attempt takes `seconds` and returns a partial result.
     """
 
     def begin() -> Meets:

@@ -1,4 +1,4 @@
-"""Our AWS client: retries, throttling, deadlines, clocks, and errors."""
+"""Test our AWS client: retries, throttling, deadlines, clocks, and errors."""
 
 import json
 import os
@@ -189,7 +189,7 @@ def test_a_server_error_of_any_shape_is_retried(dynamodb: DynamoDB, network: Net
 def test_a_success_without_a_json_object_is_damaged(
     dynamodb: DynamoDB, network: Network, body: bytes, crc: bool
 ) -> None:
-    """Botocore differs: if the checksum is missing or correct, it takes this for an empty answer."""
+    """Botocore differs: if the checksum is missing or correct, it treats the answer as an empty one."""
     damaged = Trouble("damaged", answer=(http(200, body, crc=crc),))
     assert call(dynamodb, network, damaged, damaged, fine({"Item": {}})) == {"Item": {}}
     with pytest.raises(Unavailable, match="damaged answer of status 200"):

@@ -1,4 +1,4 @@
-"""HTTP connections to AWS, on real sockets."""
+"""Test HTTP connections to AWS on real sockets."""
 
 import socket
 import ssl
@@ -267,7 +267,7 @@ class TestTls:
     def test_asks_the_system_once_when_the_named_authorities_do_not_trust(
         self, start: Start, authority: Authority, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A company's proxy, or another Amazon, has a certificate of another authority."""
+        """For example, a company's proxy may have a certificate of an authority that only the system trusts."""
         context = ssl.create_default_context
         monkeypatch.setattr("ssl.create_default_context", lambda cafile=authority.file: context(cafile=cafile))
         how: Any = {"url": "https://localhost", "tls": authority.server, "authorities": AMAZON_ROOTS, "or_system": True}
@@ -313,7 +313,7 @@ class TestTls:
 
 @pytest.mark.filterwarnings("ignore:Parsed a serial number")  # Starfield's is 0
 def test_amazon_s_roots_are_those_that_it_publishes() -> None:
-    """https://www.amazontrust.com/repository/ has these SHA-256 hashes of the public keys."""
+    """https://www.amazontrust.com/repository/ publishes these SHA-256 hashes of the public keys."""
     roots = x509.load_pem_x509_certificates(Path(AMAZON_ROOTS).read_bytes())
     keys = [root.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) for root in roots]
     assert [sha256(key).hexdigest() for key in keys] == [

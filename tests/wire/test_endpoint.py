@@ -1,4 +1,4 @@
-"""Our endpoints equal botocore's."""
+"""Our AWS client uses the same endpoints as botocore."""
 
 import json
 import ssl

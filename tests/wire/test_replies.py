@@ -1,4 +1,4 @@
-"""Answers are read as `http.client` reads them, but an answer that is cut off or ambiguous is refused."""
+"""Our AWS client reads answers like `http.client`, but refuses an answer that is cut off or ambiguous."""
 
 import io
 from http.client import HTTPException, HTTPResponse
@@ -49,7 +49,7 @@ def theirs(data: bytes, at_most: int | None = None) -> Reply | None:
             answer.begin()
             headers: dict[str, str] = {}
             for name, value in answer.getheaders():
-                text = " ".join(line.strip(" \t\r") for line in value.split("\n"))  # it keeps obsolete line folding
+                text = " ".join(line.strip(" \t\r") for line in value.split("\n"))  # http.client does not unfold lines
                 headers[name.lower()] = f"{headers[name.lower()]}, {text}" if name.lower() in headers else text
             return Reply(answer.status, headers, b"" if at_most == 0 else answer.read(at_most))
     except (HTTPException, OSError, ValueError):
@@ -95,7 +95,7 @@ def test_a_valid_answer_is_read_as_http_client_reads_it(data: bytes) -> None:
 def test_an_answer_that_is_cut_off_anywhere_is_refused(data: bytes) -> None:
     for length in (*range(min(len(data), 200)), *range(max(0, len(data) - 200), len(data))):
         assert ours(data[:length]) is None
-        assert ours(data[:length], at_most=100) is None  # http.client would return what came
+        assert ours(data[:length], at_most=100) is None  # http.client would return the bytes so far
 
 
 REFUSED_BY_BOTH: dict[str, bytes] = {
@@ -165,7 +165,7 @@ def test_no_memory_is_reserved_for_an_absurd_size(data: bytes) -> None:
 
 @pytest.mark.parametrize("line", [b"no colon", b"X : a", b": a", b" X: a", b"Content-Length: x"])
 def test_without_a_body_invalid_headers_are_skipped(line: bytes) -> None:
-    """A webhook whose receiver sends them is delivered all the same."""
+    """A webhook counts as delivered even if its receiver answers with invalid headers."""
     data = OK + line + b"\r\n folded\r\nRetry-After: 7\r\n\r\n"
     read = ours(data, at_most=0)
     assert read is not None
@@ -175,7 +175,7 @@ def test_without_a_body_invalid_headers_are_skipped(line: bytes) -> None:
 
 
 def test_interim_answers_are_skipped() -> None:
-    """http.client takes all of them but 100 for the final answer."""
+    """http.client treats every interim answer except 100 as the final answer."""
     interim = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
     assert ours(interim * 3 + VALID["a length"]) == ours(VALID["a length"])
 

@@ -1,4 +1,4 @@
-"""Requests have the same signatures as botocore's."""
+"""Our AWS client signs requests as botocore does."""
 
 import time
 from datetime import datetime
@@ -95,7 +95,7 @@ def test_the_signed_headers_are_sent(
 
 
 class TestCredentials:
-    """The places that credentials come from, such as variables, files and containers."""
+    """Credentials come from several places, such as variables, files and containers."""
 
     @pytest.fixture(autouse=True)
     def _nothing_kept(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Golden events of a REQUEST authorizer, version 1.0, as API Gateway sends them."""
+"""Load golden events: the input of a REQUEST authorizer, version 1.0, as API Gateway sends it."""
 
 import json
 from pathlib import Path

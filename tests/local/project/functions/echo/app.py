@@ -1,4 +1,4 @@
-"""Returns its event, context and environment."""
+"""A function that returns its event, context and environment."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Fails in every way that a function can fail."""
+"""A function that fails in every way that a function can fail."""
 
 import os
 import time

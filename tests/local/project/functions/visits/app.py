@@ -1,4 +1,4 @@
-"""Counts its calls in DynamoDB."""
+"""A function that counts its calls in DynamoDB."""
 
 import os
 from typing import Any
