@@ -62,7 +62,7 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_every_make_command_has_a_target(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
-    # Find `make TARGET` at the start of a command or of inline code, perhaps after variables.
+    # Find `make TARGET` at the start of a command or of inline code. Variables may precede it.
     commands = re.findall(r"(?:^|[`(;] ?)(?:[A-Z_]+=\S+ )*make ([a-z-]+)", page.read_text(), flags=re.MULTILINE)
     assert set(commands) <= targets
 

@@ -17,7 +17,7 @@ users = itertools.count(60_000)
 
 
 def calls(page: Path) -> Iterator[tuple[str, str]]:
-    """Yield each curl command on the page, with the answer that is printed below it.
+    """Yield each curl command on the page, with the answer below the command.
 
     `...` in an answer matches anything.
     """

@@ -10,7 +10,7 @@ from outcomes.ledger import ulid
 
 
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Return the four waits, in seconds, between five attempts."""
+    """Return the four waits between five attempts, in seconds."""
     slept: list[float] = []
     monkeypatch.setattr("outcomes.aws.backoff.time.sleep", slept.append)
     backoff = Backoff()

@@ -1,4 +1,4 @@
-"""The call path from a handler to DynamoDB is short."""
+"""The call stack from a handler to DynamoDB is short."""
 
 import traceback
 from typing import Any

@@ -111,7 +111,7 @@ def give(batch: list[Any]) -> str | None:
 
     Return the sequence number of the first record that Lambda should retry, or None.
     """
-    # JSON in and out, as Lambda does.
+    # Convert to and from JSON, as Lambda does.
     answer = json.loads(json.dumps(app.handler(json.loads(json.dumps({"Records": batch})), None)))
     assert answer.keys() == {"batchItemFailures"}
     failures = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]

@@ -86,7 +86,7 @@ class Stack:
     """A deployment whose functions can run in several versions of the code.
 
     now: its clock, in milliseconds since 1970. published: the entries sent to EventBridge. interrupted: the name of a
-    table whose pages have five items, and which is throttled after the first page.
+    table that returns pages of five items, and is throttled after the first page.
     """
 
     def __init__(self) -> None:

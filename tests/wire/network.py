@@ -1,6 +1,7 @@
 """Simulate a network with planned faults, a DynamoDB behind it, and a clock.
 
-It replaces the module `socket`, so our client and botocore's can get the same faults, and timeouts take no real time.
+`Network` replaces the module `socket`. So our client and botocore's can get the same faults, and timeouts take no real
+time.
 """
 
 import errno

@@ -1,4 +1,4 @@
-"""A proxy in front of an API that simulates failures of networks and clouds."""
+"""Run a proxy in front of an API. The proxy simulates failures of networks and clouds."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ NO_HEADERS: Mapping[str, str] = {}
 
 
 class FaultyServer(ThreadingHTTPServer):
-    """Applies one of `faults` to each request. When none is left, requests pass through."""
+    """Applies the next of `faults` to each request. When no fault is left, requests pass through."""
 
     daemon_threads = True
     request_queue_size = 64

@@ -1,4 +1,4 @@
-"""Code shared by the tests of the agent frameworks."""
+"""Share code between the tests of the agent frameworks."""
 
 from __future__ import annotations
 

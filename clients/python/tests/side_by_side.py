@@ -1,4 +1,4 @@
-"""Makes random calls, and returns the answers of two APIs in a form that can be compared.
+"""Make random calls, and return the answers of two APIs in a form that can be compared.
 
 Ids, keys and cursors differ between the APIs. In calls and answers, a placeholder such as `~id3~` replaces each,
 numbered by its first appearance. Times are replaced in answers, too.
@@ -157,7 +157,7 @@ class Caller:
             yield self.random.choices([*kinds], [*kinds.values()])[0]()
 
     def seen(self, answer: tuple[int, Any, str]) -> None:
-        """Remember the placeholders in an answer. Of the ids, remember only ids of outcomes."""
+        """Remember the placeholders in an answer. Ignore ids that are not ids of outcomes."""
         _, headers, body = answer
         found = [value for name, value in headers if name == "outcome-id"]
         if ("unassigned", "true") in headers:

@@ -1,4 +1,4 @@
-"""The first summary of a long history, end to end: the API adds up in steps, and clients retry until it is done."""
+"""Test the first summary of a long history: the API adds up the outcomes in steps, and clients retry until the end."""
 
 from __future__ import annotations
 

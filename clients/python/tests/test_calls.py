@@ -32,7 +32,7 @@ class Clock:
 
 
 def run(call: Call[Any], clock: Clock, answers: Iterable[Reply | NoReply], each: float = 0) -> tuple[Any, list[Any]]:
-    """Run a call with scripted answers, each after `each` seconds. Return the call's result or error, and its steps."""
+    """Run a call. Each scripted answer takes `each` seconds. Return the call's result or error, and its steps."""
     steps: list[Any] = []
     left = iter(answers)
     answer: Reply | NoReply | None = None

@@ -63,7 +63,7 @@ class Claude(Transport):
 
     @override
     async def connect(self) -> None:
-        """Do nothing: there is nothing to connect to."""
+        """Do nothing, because the fake needs no connection."""
 
     @override
     async def write(self, data: str) -> None:
@@ -104,7 +104,7 @@ class Claude(Transport):
 
     @override
     async def end_input(self) -> None:
-        """Do nothing: there is no input to end."""
+        """Do nothing, because the fake reads no input."""
 
 
 @everywhere

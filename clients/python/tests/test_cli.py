@@ -1,4 +1,4 @@
-"""Output and exit codes of the command `outcomes`."""
+"""Test the output and the exit codes of the command `outcomes`."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ def test_a_wait_is_printed_with_its_reason(api: Api, outcomes: Outcomes, argumen
 
 def test_a_wait_is_printed_once_despite_handlers_of_the_root_logger(api: Api, outcomes: Outcomes) -> None:
     root = logging.getLogger()
-    also = logging.StreamHandler(sys.stderr)  # the MCP SDK adds such a handler too
+    also = logging.StreamHandler(sys.stderr)  # the MCP SDK adds a handler like this one
     root.addHandler(also)
     try:
         api.fail("drop")

@@ -41,7 +41,7 @@ RecordMany = Callable[..., Awaitable[list[Result]]]
 
 @pytest.fixture(params=["blocking", "awaiting"])
 def record(request: pytest.FixtureRequest, api: Api) -> Record:
-    """Yield `record` of each client."""
+    """Yield the function `record` of the blocking or the awaiting client."""
 
     async def blocking(*args: Any, **fields: Any) -> Recorded:
         with OutcomesClient(**api.settings) as client:
@@ -105,7 +105,7 @@ async def test_one_call_is_one_outcome_whatever_fails(api: Api, record: Record, 
     assert [one["id"] for one in api.recorded()] == [answer.id]
     assert answer.replayed is any(fault in AFTER_THE_WRITE for fault in faults)
     assert api.door.seen == {**dict.fromkeys(faults, 1), "": api.door.seen[""]}
-    if not set(SLOW) & set(faults):  # after a slow one, the client waits so briefly that good answers may be late, too
+    if not set(SLOW) & set(faults):  # after a slow fault, the timeout is so short that good answers may be late
         assert api.door.seen[""] == 1
     assert {headers["Idempotency-Key"] for headers, _ in api.door.requests} == {answer.idempotency_key}
 

@@ -1,4 +1,4 @@
-"""Shell completion of commands, options and values; the shell completes file names."""
+"""Test the shell completion of commands, options and values. The shell itself completes file names."""
 
 from __future__ import annotations
 

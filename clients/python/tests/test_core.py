@@ -1,4 +1,4 @@
-"""The client and its command against a deployment with every capability off."""
+"""Test the client and its command with a deployment in which every capability is off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read files of costs: columns, mapping, sums, refused lines, and days with too many lines."""
+"""Test reading files of costs: columns, mapping, sums, refused lines, and days with too many lines."""
 
 from __future__ import annotations
 

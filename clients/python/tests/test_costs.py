@@ -1,4 +1,4 @@
-"""Put and read costs by the command: imports that are repeated, interrupted or refused, and costs added by many."""
+"""Test importing costs with the command, even repeatedly or after an interruption, and adding costs concurrently."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from clients.python.tests.conftest import Api, Outcomes, everywhere
 
 
 def days(api: Api, count: int) -> list[date]:
-    """Return days that the API accepts, today last."""
+    """Return days that the API accepts. The last day is today."""
     now = api.clock.now / 1000 if api.user == 42 else datetime.now(UTC).timestamp()
     today = datetime.fromtimestamp(now, UTC).date()
     return [today - timedelta(n) for n in reversed(range(count))]

@@ -86,8 +86,8 @@ def answers_of(stack: Stack) -> Answered:
 def first_difference(answered: Answered) -> str | None:
     """Make the same calls to a new fake, a millisecond apart.
 
-    Return the first call that the fake answers differently. The pause is needed because keys created in the same
-    millisecond are listed in any order. The stack is slower in any case.
+    Return the first call that the fake answers differently. Keys that are created in the same millisecond are listed
+    in any order, so the fake needs the pause. The stack takes longer than a millisecond for each call.
     """
     with OutcomesFake() as fake, pytest.MonkeyPatch.context() as patched:
         known = USERS | {f"~session{n}~": fake.session(n) for n in (1, 2)} | {"~platform0~": fake.key}
@@ -162,7 +162,7 @@ def test_the_fake_answers_random_calls_as_the_local_stack_does_but_with_each_pla
 
 
 TABLE = json.loads((ROOT / "clients/cases.json").read_text())
-# the fake answers these with 501, does not have these values, or lets its platform's key read no user
+# The fake answers some of these requests with 501, and lacks other values. Its platform's key cannot read a user.
 NOT_THE_FAKES = (
     "/summary",
     "/export",
@@ -373,7 +373,7 @@ def test_pytest_finds_the_fixture_by_the_entry_point(tmp_path: Path) -> None:
         "    outcomes_fake.client.record('deal_closed', 'Acme renewed')\n"
         "    assert len(outcomes_fake.recorded) == 1\n"
     )
-    # Without plugins of others that take a second to load.
+    # Do not load other packages' plugins, which takes a second.
     options = [f"-pno:{plugin}" for plugin in ("cacheprovider", "schemathesis", "langsmith_plugin", "hypothesispytest")]
     run = subprocess.run([sys.executable, "-m", "pytest", "-q", *options], cwd=tmp_path, capture_output=True, text=True)
     assert "1 passed" in run.stdout, run.stdout

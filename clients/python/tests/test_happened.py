@@ -1,4 +1,4 @@
-"""`occurred_at` and the ledger's fields in the clients and the command."""
+"""Test `occurred_at` and the ledger's fields in the clients and the command."""
 
 from __future__ import annotations
 

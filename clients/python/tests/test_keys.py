@@ -318,7 +318,7 @@ def test_the_command_creates_lists_rotates_and_revokes_keys(
 
 
 def test_the_platform_s_command_names_the_user(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
-    # creating a key uses the session, which is also set
+    # This command uses the session, although the platform's key is set as well.
     assert "Its secret" in outcomes("keys", "create", "--name", "Nightly").err
     monkeypatch.delenv("OUTCOMES_COOKIE")
     unnamed = outcomes("keys", "create", "--name", "Nightly")
@@ -345,7 +345,7 @@ def test_a_command_whose_answer_was_lost_says_what_to_check(api: Api, outcomes: 
 
 
 class Person(io.StringIO):
-    """Standard input that claims to be a terminal with a person."""
+    """Standard input that pretends to be a terminal."""
 
     def isatty(self) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""`outcomes login` and `logout`."""
+"""Test `outcomes login` and `outcomes logout`."""
 
 from __future__ import annotations
 

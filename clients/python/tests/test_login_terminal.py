@@ -1,4 +1,4 @@
-"""`outcomes login` on a real terminal (pty)."""
+"""Test `outcomes login` on a real terminal (pty)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`outcomes mcp`, the bridge from stdio to the API's tools: with the official MCP client, and line by line."""
+"""Test `outcomes mcp`, the bridge from stdio to the API's tools, with the official MCP client and with single lines."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def test_a_call_whose_answer_was_lost_is_repeated_and_counts_once(
     assert len(api.recorded()) == 1
 
 
-# Tests of the bridge's own answers
+# Test the answers that the bridge itself gives
 
 
 @on_the_stack
@@ -274,7 +274,7 @@ def test_an_internal_failure_is_answered_too(
     assert "ZeroDivisionError" in caplog.text
 
 
-# Tests of the limits to one user and agent
+# Test bridges that are limited to one user or agent
 
 
 @on_the_stack

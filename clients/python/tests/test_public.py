@@ -1,4 +1,4 @@
-"""The public names of the package, their docstrings and extras."""
+"""Test the package's public names, their docstrings, and the extras."""
 
 from __future__ import annotations
 

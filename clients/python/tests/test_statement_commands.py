@@ -1,4 +1,4 @@
-"""The commands `outcomes statement` and `outcomes verify`."""
+"""Test the commands `outcomes statement` and `outcomes verify`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CAVEAT = "The signature proves what the platform said and when, not that it is t
 
 @pytest.fixture
 def served(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bytes]]:  # noqa: ARG001 - sets OUTCOMES_URL, too
-    """Serve an API with one statement. The test may change the bodies, by call."""
+    """Serve an API with one statement. Yield the bodies by method and path, which the test may change."""
     bodies = {
         "POST /api/statements": Path(OCTOBER).read_bytes(),
         f"GET {ID}": Path(OCTOBER).read_bytes(),
@@ -62,7 +62,7 @@ def test_a_statement_is_printed_byte_for_byte_and_verified_by_the_kept_keys(
     assert (run.code, run.out.encode()) == (0, Path(OCTOBER).read_bytes())
     assert run.err.startswith("The keys of https://api.example.com are kept in ")
     assert entries.read_bytes() == Path(ENTRIES).read_bytes()
-    served.clear()  # no network from here on
+    served.clear()  # from here on, the API answers nothing
     verified = outcomes("verify", OCTOBER, "--entries", str(entries), "--previous", SEPTEMBER, "--proof", PROOF)
     assert (verified.code, verified.err) == (0, "")
     assert verified.out.endswith(CAVEAT)

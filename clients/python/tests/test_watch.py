@@ -16,12 +16,12 @@ from clients.python.tests.test_cli import COMMAND
 
 type Watch = Callable[..., Run]
 
-INTERVAL = 77.0  # distinguishes the pause between two polls from other sleeps
+INTERVAL = 77.0  # by this value, tests distinguish the pause between two polls from other sleeps
 
 
 @pytest.fixture
 def watch(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> Watch:
-    """Return a function that runs `outcomes watch`, calls an action in each pause between polls, then ends it."""
+    """Return a function that runs `outcomes watch`. It calls an action in each pause, and then ends the command."""
     sleep = time.sleep
 
     def run(*actions: Callable[[], object], arguments: tuple[str, ...] = ()) -> Run:
@@ -61,7 +61,7 @@ def titles(run: Run) -> list[str]:
 
 
 def nothing() -> None:
-    """Do nothing. This is an action that records no outcomes."""
+    """Record nothing in a pause between polls."""
 
 
 def test_watch_shows_the_last_outcomes_and_then_new_ones(watch: Watch, record: Record) -> None:

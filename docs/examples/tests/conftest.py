@@ -37,7 +37,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def artefacts() -> Path:
-    """Create the folder for pictures of the last run, and return it. git ignores the folder."""
+    """Create the folder for pictures of the last run, and return its path. git ignores the folder."""
     folder = EXAMPLES.parents[1] / ".artefacts"
     folder.mkdir(exist_ok=True)
     (folder / ".gitignore").write_text("*\n")

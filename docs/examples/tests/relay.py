@@ -1,4 +1,4 @@
-"""A proxy in front of the local stack. It logs requests and can fail."""
+"""Run a proxy in front of the local stack. The proxy logs requests and can fail."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +14,8 @@ class Relay:
     """A server at `url` that forwards requests to the server at `target`.
 
     seen: the headers of each request, oldest first, with names in lower case. paths: the paths of these requests.
-    answer: status, headers and body to return once instead of the target's. down: whether to close connections without
-    an answer.
+    answer: if set, the status, headers and body to return once instead of asking the target. down: whether to close
+    connections without an answer.
     """
 
     def __init__(self, target: str, port: int) -> None:

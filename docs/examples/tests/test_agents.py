@@ -70,7 +70,7 @@ def user() -> int:
 
 @pytest.fixture
 def run(script: Path, stack: Stack, user: int) -> Run:
-    """Run an agent for the user. Each turn of the agent's model is a text or a tool call."""
+    """Run an agent for the user. The agent's model answers each turn with the given text or tool call."""
     return partial(run_agent, script, stack.url, stack.key, user)
 
 
