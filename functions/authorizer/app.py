@@ -48,9 +48,9 @@ def handler(event: "Event", _context: object) -> "Policy":
     """Return the IAM policy that allows a call, for a REST API's REQUEST authorizer event.
 
     The policy's context is `{"caller": "key"}`, the result of `_bounds`, or `{"caller": "session", "userId": "42"}`.
-    If the platform's key may read outcomes, it has `reads`, see `_platform_read`. If the session is an OpenID Connect
-    token in the Authorization header, it has `credential` with the value `bearer`. `_allow` may add fingerprints.
-    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
+    If the platform's key may read outcomes, the context has `reads`, see `_platform_read`. If the session is an OpenID
+    Connect token in the Authorization header, the context has `credential` with the value `bearer`. `_allow` may add
+    fingerprints. https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
 
     Raises Exception("Unauthorized") if there is no valid key or session: API Gateway answers 401. Any other exception
     means that the caller could not be identified: API Gateway answers 500.
@@ -85,7 +85,7 @@ def handler(event: "Event", _context: object) -> "Policy":
 
 
 def _is_read(event: "Event") -> bool:
-    """Check whether the answer may contain outcomes, also with the platform's key."""
+    """Check whether the answer to a call may contain outcomes."""
     return event["httpMethod"] == "GET" and not f"{event['resource']}/".startswith(NOT_READ_BY_PLATFORM)
 
 

@@ -60,7 +60,7 @@ def handler(event: Event, caller: Caller) -> Response:
 
 
 def _report(event: Event, caller: Caller) -> Response:
-    # imported here, because puts need none of these modules
+    # imported here, because putting costs does not need these modules
     from outcomes.contract.cost_report import CostReport
     from outcomes.contract.period import Period
     from outcomes.costs.stored import StoredCosts

@@ -101,14 +101,14 @@ def _by(caller: Caller) -> str:
 
 
 def _require_readable(caller: Caller, scopes: Sequence[str]) -> None:
-    """Raise Forbidden if a caller that may not read asks for a key that may read: it would receive the key's text."""
+    """Raise Forbidden if a caller that may not read asks for a key that may read. The answer has the key's text."""
     if "read" in scopes and not caller.may_read:
         message = "the scope read needs the user's session, as PlatformMayRead is false"
         raise Forbidden(details=[Fault(field="scopes", message=message)])
 
 
 def _require_payer(caller: Caller, wanted: NewAgentKey) -> None:
-    """Raise for a key with the scope `cost` that is not the user's, or that is an agent's, who cannot price itself."""
+    """Raise if a key with the scope `cost` is created without the user's session, or is for an agent."""
     if "cost" not in wanted.scopes:
         return
     if caller.session_user is None:

@@ -81,7 +81,7 @@ def _correct(caller: Caller, arguments: dict[str, Any], body: dict[str, Any]) ->
 
 
 def _list(caller: Caller, sent: dict[str, list[str]]) -> str:
-    from outcomes.contract import queries  # imported here, because recording does not need it
+    from outcomes.contract import queries  # imported here, because recording does not need this module
 
     one, several = _parameters(sent)
     limit, filters = queries.limit(one("limit")), Filters.from_query(one, several)

@@ -11,7 +11,7 @@ from outcomes.ledger.store import OutcomeStore
 from outcomes.totals.materialized import Totals
 from outcomes.totals.summary import Summary
 
-COSTS_TABLE = os.environ["COSTS_TABLE"]  # empty without the capability Costs
+COSTS_TABLE = os.environ["COSTS_TABLE"]  # empty if the capability Costs is off
 
 store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
 totals = Totals(store, os.environ["TOTALS_TABLE"], os.environ["TOTALS_EDITION"])
@@ -26,7 +26,7 @@ def handler(event: Event, caller: Caller) -> Response:
     reading = totals.aggregate(user_id, [summary, previous] if previous else [summary])
     costs = None
     if "cost" in included:
-        # imported here, because other summaries need neither module
+        # imported here, because summaries without costs do not need these modules
         from outcomes.contract.cost_report import CostReport
         from outcomes.costs.stored import StoredCosts
 

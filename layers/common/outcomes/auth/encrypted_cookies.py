@@ -1,7 +1,7 @@
 """Encrypted session cookies (JWE) of next-auth and Auth.js: key derivation, decryption and claims.
 
-cryptography loads slowly. It is imported on first use, so stored sessions do not wait for it. joserfc would take three
-times as long.
+cryptography loads slowly. It is imported on first use, so stored sessions do not wait for it. Loading joserfc would
+take three times as long.
 """
 
 import hmac
@@ -46,7 +46,7 @@ def encryption_key(family: EncryptedCookie, cookie_name: str, secret: str) -> by
 
 
 def is_token_of(family: EncryptedCookie, token: str) -> bool:
-    """Check a token's form before decrypting it: a compact JWE (RFC 7516, 7.1) encrypted as this family requires."""
+    """Check, before decrypting, that a token is a compact JWE (RFC 7516, 7.1) with this kind's encryption."""
     if not is_plausible(token) or token.find(".") > MAX_HEADER_LENGTH:
         return False
     header_part, *other_parts = token.split(".")

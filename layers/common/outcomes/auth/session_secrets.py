@@ -52,8 +52,9 @@ class SessionSecrets:
     def try_each(self, decrypted: Callable[[str], bytes | None], until: float = NEVER) -> bytes | None:
         """Call `decrypted` with each version of the secret. Return the first result that is not None, or else None.
 
-        If no cached version can decrypt the token, it may need the previous or a brand-new version. Both are read
-        again, at most every 30 seconds, so that many invalid tokens cause few reads.
+        If no cached version can decrypt the token, it may have been encrypted with the previous version or with a
+        brand-new version. Both versions are read again, at most every 30 seconds, so that many invalid tokens cause few
+        reads.
 
         Raises SessionsUnavailable if the versions cannot be read before `until`. For the next 30 seconds, it is also
         raised for every token that no cached version can decrypt.

@@ -22,7 +22,7 @@ def now() -> float:
 
 
 def is_within(seconds: float, since: float, time: float) -> bool:
-    """Check that less than `seconds` passed from `since` to `time`. Return False if the clock was set back."""
+    """Check that less than `seconds` have passed from `since` to `time`. Return False if the clock was set back."""
     return 0 <= time - since < seconds
 
 

@@ -1,4 +1,4 @@
-"""Exponential backoff with full jitter for retries within one request, and batch reads with backoff."""
+"""Retry within one request, with exponential backoff and full jitter. Read batches of items with this backoff."""
 
 import time
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ class Backoff:
 
 
 def read_items(dynamodb: DynamoDB, table: str, keys: list[Item], backoff: Backoff) -> list[Item]:
-    """Read items by their keys with consistent reads, in any order.
+    """Read items by their keys with consistent reads. The items are returned in any order.
 
     Missing items are left out. Raises like `read_pages`.
     """

@@ -6,7 +6,7 @@
     │   └── TransactionCanceled
     └── Unavailable               no answer, or errors that a retry may fix
 
-Calls also raise two errors of `outcomes.errors` if nothing was done: `Busy` if every attempt was throttled, and
+If a call changed nothing, it may also raise two errors of `outcomes.errors`: `Busy` if every attempt was throttled, and
 `Mistimed` if this host's clock was wrong.
 """
 

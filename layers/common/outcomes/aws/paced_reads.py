@@ -40,7 +40,7 @@ class PacedReads:
 
         Raises `late`.
         """
-        backoff = Backoff()  # only for its pauses: it has another deadline
+        backoff = Backoff()  # used only for its pauses; its own deadline is ignored
         ahead = self.read_units / UNITS_PER_SECOND - 1 - (time.monotonic() - self.began)
         if ahead > 0:
             time.sleep(ahead)

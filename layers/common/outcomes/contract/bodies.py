@@ -31,8 +31,8 @@ class Body[T]:
     def __init__(self, model: type[T], parts: Iterable[str] | None = None) -> None:
         """Read the rules from the annotations of `model`, a NamedTuple.
 
-        parts: the names of the only fields to use; these are all optional. Such a body is parsed with `given`, not with
-        `read`.
+        parts: the names of the only fields to use; these fields are all optional. Such a body is parsed with `given`,
+        not with `read`.
         """
         self._model = model
         named_tuple: Any = model
@@ -99,7 +99,9 @@ class Body[T]:
 
 
 def read_or_refuse[T](read: Callable[[bool], T], key: str | None) -> tuple[T, BadRequest | None]:
-    """Parse a body by the current rules or, if they refuse it and it has an idempotency key, by the older, wider rules.
+    """Parse a body by the current rules.
+
+    If these refuse a body with an idempotency key, parse it by the older, wider rules.
 
     So the retry of a request that was recorded under older rules can be recognized by its key. Return the parsed body
     and, if only the older rules accept it, the error of the current ones. read: called with `as_before` of

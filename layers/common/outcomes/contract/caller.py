@@ -1,4 +1,4 @@
-"""The caller of a request, and the bounds of an agent key."""
+"""Describe the caller of a request, and check the bounds of an agent key."""
 
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 class Bounds(NamedTuple):
     """The bounds of an agent key; None means no bound.
 
-    user_id, agent_id: the only user and agent that the key's outcomes may have, also used as defaults. max_value_usd:
-    the maximum absolute value of an outcome.
+    user_id, agent_id: the only user and agent that the key's outcomes may have, which are also the defaults.
+    max_value_usd: the maximum absolute value of an outcome.
     """
 
     key_id: str
@@ -29,7 +29,7 @@ class Bounds(NamedTuple):
         return body | {name: Decimal(id_) for name, id_ in own.items() if id_ is not None and body.get(name) is None}
 
     def check(self, fields: "Mapping[str, Any]", within: str = "") -> None:
-        """Raise Forbidden with each field that is out of bounds.
+        """Raise Forbidden, with all fields that are out of bounds, if there are any.
 
         fields: an outcome's fields, by the names in NewOutcome. within: the prefix of the fields' names in the request.
         """

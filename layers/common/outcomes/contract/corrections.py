@@ -1,4 +1,4 @@
-"""Corrections of an outcome: body, permissions, status transitions and changes of sums."""
+"""Parse corrections of an outcome, check whether they are allowed, and compute the new status and changes of sums."""
 
 from decimal import Decimal
 from enum import StrEnum
@@ -221,7 +221,7 @@ def _delta(tally: str, fields: CountedFields, sign: int) -> Delta:
 def _given(
     kind: Body[Any], body: dict[str, Any], as_before: bool, types: Types | None = None, within: str = ""
 ) -> tuple[dict[str, Any], list[Fault]]:
-    """Parse the fields that were sent. Return their values and their faults."""
+    """Parse the fields that were sent. Return their values, or the faults if a field is invalid."""
     try:
         return kind.given(body, types, as_before=as_before), []
     except BadRequest as refused:

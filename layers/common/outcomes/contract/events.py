@@ -1,4 +1,4 @@
-"""Domain events as CloudEvents 1.0 in JSON, and as entries for EventBridge.
+"""Write domain events as CloudEvents 1.0 in JSON, and as entries for EventBridge.
 
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
@@ -33,8 +33,7 @@ class Event(NamedTuple):
     """A domain event.
 
     id: a unique id, which stays the same if the event is published again. time: when it happened, in the format of
-    `instants.text`. data: JSON text. brief: `data` without metadata or lines of costs, or None if there are
-    none.
+    `instants.text`. data: JSON text. brief: `data` without metadata or lines of costs; None if `data` has neither.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""Instants in whole milliseconds since 1970: clock, format, parsing and time zones."""
+"""Get, format, parse and convert instants, which are whole milliseconds since 1970."""
 
 import re
 import time as clock

@@ -21,7 +21,7 @@ only have more if it is disputed and upheld again and again."""
 
 MAX_BODY_BYTES = 128 * 1024
 MAX_BATCH_BYTES = 1024 * 1024
-MAX_BATCH_OUTCOMES = 100  # also the maximum for all messages of one POST /mcp
+MAX_BATCH_OUTCOMES = 100  # also the maximum number of outcomes in all messages of one POST /mcp
 MAX_BULK_CALLS = 1  # maximum number of calls of the tool `record_outcomes` in one POST /mcp
 
 MAX_IGNORED_FIELDS = 20  # maximum number of ignored fields that an answer names
@@ -47,17 +47,17 @@ MAX_YEARS = 10  # maximum length of a summary's period, in local years
 MAX_BUCKETS = 366  # maximum number of days, weeks or months in a summary
 MAX_AGENTS = 100  # maximum number of agents that a summary lists; "no agent" counts as one
 MAX_AGENTS_WITH_COST = 10_000  # maximum number of agents that a report of costs lists
-MAX_RECENT = 200  # maximum number of ids of the latest outcomes with a summary; the feed reads as many at once
+MAX_RECENT = 200  # maximum number of ids of the latest outcomes in a summary; the feed reads this many outcomes at once
 MIN_FRESH_SECONDS, MAX_FRESH_SECONDS = 5, 120
 
 MAX_COST_DAYS = 400  # maximum age of a day whose costs can be put
-MAX_LINES = 200  # maximum number of lines of a day of a source
+MAX_LINES = 200  # maximum number of lines in a source's costs of a day
 MAX_UNIT = 40
 MAX_LABEL = 100
 MAX_SOURCES = 50  # maximum number of a user's sources that belong to the same kind of caller
-MAX_VERSIONS = 20  # maximum number of earlier versions that an answer has of each kind of caller
+MAX_VERSIONS = 20  # maximum number of earlier versions in an answer for each kind of caller
 FOLD_AFTER_DAYS = 35  # days from the end of a month until its costs may be stored as sums
 
-# Lambda's limit of 6 MB is for the whole response, which contains the body as a JSON string.
+# Lambda's limit of 6 MB applies to the whole response, which contains the body as a JSON string.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_RESPONSE_BYTES = 6_000_000

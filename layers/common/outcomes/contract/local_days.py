@@ -1,6 +1,7 @@
 """Local days of a time zone: find the day of an instant, and the day's begin and end.
 
-A day ends when the next day begins: at that day's first midnight. Instants are texts in the format of `instants.text`.
+A day ends when the next day begins, which is at the next day's first midnight. Instants are texts in the format of
+`instants.text`.
 """
 
 from datetime import date, datetime, timedelta, tzinfo

@@ -1,4 +1,4 @@
-"""The model of an outcome: each field with its rule, and its description for Model Context Protocol (MCP) tools.
+"""The model of an outcome: each field has its rule, and its description for Model Context Protocol (MCP) tools.
 
 docs/extending.md explains how to add a field.
 """

@@ -59,7 +59,10 @@ def statuses(texts: list[str]) -> tuple[str, ...]:
 
 
 def by_occurrence(text: str | None) -> bool:
-    """Parse `time`: whether a list is by when outcomes happened. By default, it is by when they were recorded."""
+    """Parse `time`.
+
+    Return whether a list is ordered by when outcomes happened, not by when they were recorded (default).
+    """
     if text not in {None, "occurred", "recorded"}:
         raise BadRequest("Invalid time")
     return text == "occurred"

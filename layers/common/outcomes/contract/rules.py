@@ -205,7 +205,7 @@ def time_zone() -> Rule:
 
 
 def or_null(rule: Rule) -> Rule:
-    """Accept what `rule` accepts, and null."""
+    """Accept null and the values that `rule` accepts."""
     return Rule(
         f"{rule.words}, or null",
         {"type": "nullable", "schema": rule.engine},
@@ -215,7 +215,7 @@ def or_null(rule: Rule) -> Rule:
 
 
 def or_default(rule: Rule, default: object) -> Rule:
-    """Accept what `rule` accepts, and null. Null becomes `default`."""
+    """Accept null and the values that `rule` accepts. Null becomes `default`."""
     nullable = or_null(rule)
     return nullable._replace(engine=_then(lambda value: default if value is None else value, nullable.engine))
 
@@ -291,7 +291,7 @@ def _whole(least: int, greatest: int, number: object) -> int:
 
 
 def _money(number: object) -> Decimal:
-    # Compare without abs(), which rounds and overflows.
+    # Compare without abs(), which rounds numbers and can overflow.
     if not isinstance(number, Decimal) or not -_MONEY_LIMIT < number < _MONEY_LIMIT:
         raise ValueError("not a number in range")
     if -_SMALLEST_MONEY < number < _SMALLEST_MONEY and number:

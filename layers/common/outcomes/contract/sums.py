@@ -1,4 +1,4 @@
-"""Sums of outcomes (count and exact value) by the local day on which they happened, by type and by agent.
+"""Add up outcomes (count and exact value) by the local day on which they happened, by type and by agent.
 
 There are four tallies: `standing` (status recorded or confirmed), `confirmed` (a subset of standing), `disputed` and
 `voided`.
@@ -70,7 +70,7 @@ class Delta(NamedTuple):
 
 type Tallies = tuple[Sum, Sum, Sum, Sum]
 
-# A cell with one of these is a marginal sum. No type and no agent has such a name or id.
+# A cell with ALL_TYPES or ALL_AGENTS is a marginal sum. No type has this name, and no agent has this id.
 ALL_TYPES = "*"
 ALL_AGENTS = 0
 
@@ -121,7 +121,7 @@ class Sums:
         """Add tallies to the sum of all agents by day and type, and to the sum of all types by agent.
 
         If the cell is already one of these sums, it is not added to the other one. agents_date: the date of the sums by
-        agent, which are the sums of many days, and only of the tally `standing`.
+        agent, which are the sums of many days, and contain only the tally `standing`.
         """
         if cell.outcome_type != ALL_TYPES:
             self.add_to(cell._replace(agent_id=ALL_AGENTS), tallies)

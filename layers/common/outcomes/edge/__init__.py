@@ -1,1 +1,1 @@
-"""The HTTP edge of functions: events, responses, logs and metrics."""
+"""The HTTP layer of functions: events, responses, logs and metrics."""

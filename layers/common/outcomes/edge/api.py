@@ -73,7 +73,9 @@ type Handler = Callable[[Event, object], Response]
 
 
 def endpoint(*, failure: str, origins: str, platform_may_read: bool = False) -> Callable[[Route], Handler]:
-    """Turn a route into a Lambda handler. A route is a function of event and caller that returns `ok(...)`.
+    """Turn a route into a Lambda handler.
+
+    A route is a function that takes an event and a caller, and returns `ok(...)`.
 
     failure: the `error` of a 500, the answer to every exception except Refused.
     origins: comma-separated origins whose pages may call with the user's session and read the responses.
@@ -340,7 +342,7 @@ def log_failure(event: Event, message: str, failure: Exception) -> None:
 def log_failures(event: Event, message: str, failures: Sequence[Exception]) -> None:
     """Count refusals.
 
-    Log every other failure once, because outcomes that were written by one call share one exception.
+    Log every other failure. Log an exception only once, because all outcomes written by one call share it.
     """
     from outcomes.edge.observability import count
 

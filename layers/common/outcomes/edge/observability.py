@@ -49,7 +49,10 @@ def count_recorded(outcomes: "Iterable[NewOutcome]") -> None:
 
 
 def count(metric: str, dimension: str, values: Iterable[str]) -> None:
-    """Write how often each value of a dimension occurs, one line per value. The set of values must be fixed."""
+    """Write one line for each value of a dimension, with the number of its occurrences.
+
+    The set of values must be fixed.
+    """
     for value, times in Counter(values).items():
         _write(dimension, value, {metric: ("Count", [float(times)])})
 

@@ -69,7 +69,10 @@ class Results(NamedTuple):
 
 
 def results(read: Sequence[WriteRequest | BadRequest | Forbidden], recorded: Sequence[Recorded | Exception]) -> Results:
-    """Combine the results of `read_item` with the results of writing. recorded: one for each outcome that was read."""
+    """Combine the results of `read_item` with the results of writing.
+
+    recorded: the result of writing, for each outcome that was read.
+    """
     made = iter(recorded)
     ended = [(each, next(made) if isinstance(each, WriteRequest) else each) for each in read]
     return Results(

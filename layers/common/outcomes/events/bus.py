@@ -96,7 +96,8 @@ class Bus:
     def _calls(self, pending: list[_Pending]) -> Iterator[list[_Pending]]:
         """Divide entries into calls within EventBridge's limits, with at most one event per subject in a call.
 
-        EventBridge may accept a later entry of a call but not an earlier one. That would reorder events of one subject.
+        EventBridge may accept a later entry of a call and refuse an earlier entry. That would reorder events of one
+        subject.
         """
         call: list[_Pending] = []
         room = MAX_ENTRY_BYTES
@@ -154,6 +155,6 @@ def _each[T](
         try:
             done.append((record, read(record)))
         except Exception as error:  # noqa: BLE001 - any failure would repeat with each retry
-            # Use only the type of any other error, because its text may quote the record.
+            # Report only the type of any other error, because the error's text may quote the record.
             failed.append((record, repr(error) if isinstance(error, KeyError) else type(error).__name__))
     return done, failed

@@ -226,7 +226,7 @@ class AgentKeys:
             until = min(until, time.monotonic() + MARK_SECONDS)
             self.dynamodb.call("UpdateItem", update, attempts=1, until=until)
         except ConditionFailed:
-            return  # another call already set it, or the key was revoked
+            return  # another call already set the attribute, or the key was revoked
 
     def _get(self, id_: str, until: float = NEVER) -> Item:
         request = {"TableName": self.table, "Key": {"id": {"S": id_}}, "ConsistentRead": True}

@@ -4,7 +4,7 @@ Version 1 is for lists by the time of recording: Base64 of the last outcome's id
 its number and a full stop, which version 1 refuses.
 
 Version 2 is for lists by the time when outcomes happened: `2.` and Base64 of this time (6 bytes, in milliseconds since
-1970), of the id (16 bytes), and of their CRC-32 (4 bytes), which detects altered cursors.
+1970), of the id (16 bytes), and of the CRC-32 of both (4 bytes), which detects altered cursors.
 """
 
 import base64

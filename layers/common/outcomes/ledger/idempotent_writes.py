@@ -59,7 +59,7 @@ class IdempotentWriter:
     def record(self, request: WriteRequest) -> Recorded:
         """Store an outcome unless its idempotency key has a row.
 
-        Raises IdempotencyKeyReused if the row is for a different outcome, the request's refusal if there is no row,
+        Raises IdempotencyKeyReused if the row is for a different outcome, the request's refusal if the key has no row,
         Contended if other requests kept writing the row, and Busy if a table is throttled. After any other exception it
         is unknown whether the outcome is stored.
         """
@@ -104,7 +104,7 @@ class IdempotentWriter:
         return results
 
     def _look_up(self, keys: set[str], backoff: Backoff) -> dict[str, KeyRow | Exception]:
-        """Read the rows of keys. Return, by key, the row, or the error if the row cannot be read."""
+        """Read the rows of keys. Return for each key its row, or the error if the row cannot be read."""
         found: dict[str, KeyRow | Exception] = {}
         left: list[Item] = [{"key_sha256": {"S": key}} for key in keys]
         try:
@@ -116,7 +116,7 @@ class IdempotentWriter:
         return found
 
     def _put_once(self, groups: "Iterable[Sequence[_Draft]]", backoff: Backoff) -> "dict[str, KeyRow | Exception]":
-        """Store outcomes with their rows. Return, by key, the row that is now stored, or the error."""
+        """Store outcomes with their rows. Return for each key the row that is now stored, or the error."""
         stored: dict[str, KeyRow | Exception] = {}
         throttled: set[str] = set()
         uncertain: set[str] = set()
@@ -146,7 +146,7 @@ class IdempotentWriter:
         return {"Put": put}, draft.row.put(self.table, draft.key)
 
     def _insert(self, drafts: "Sequence[_Draft]", backoff: Backoff) -> "dict[str, KeyRow | Exception]":
-        """Insert outcomes that have no idempotency key. Return, by the draft's key, its row or the error."""
+        """Insert outcomes that have no idempotency key. Return for each draft's key its row, or the error."""
         stored: dict[str, KeyRow | Exception] = {}
         uncertain: set[str] = set()
         waiting = list(drafts)
@@ -237,7 +237,10 @@ def _doubtful(stored: "dict[str, KeyRow | Exception]", uncertain: set[str]) -> d
 def _sort_failed(
     group: "Sequence[_Draft]", failure: Exception, stored: "dict[str, KeyRow | Exception]", throttled: set[str]
 ) -> "tuple[list[_Draft], list[_Draft]]":
-    """Add the results of a failed transaction to `stored`. Return drafts to retry at once, and after a pause."""
+    """Add the results of a failed transaction to `stored`.
+
+    Return the drafts to retry at once, and the drafts to retry after a pause.
+    """
     # A single outcome can cancel the whole transaction, so retry the unaffected outcomes without it.
     unaffected, conflicting = [], []
     reasons = _cancellation_reasons(failure, len(group))

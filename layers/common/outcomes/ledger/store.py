@@ -1,7 +1,8 @@
 """Read and write outcomes in DynamoDB: add one, or list many with pagination, newest first.
 
 A list by the time when outcomes happened merges two parts: outcomes that happened when they were recorded, from the
-table, and all others, from its index. The table is read consistently, but the index has a write a moment later.
+table, and all other outcomes, from its index. The table is read consistently. The index contains a write a moment
+later.
 """
 
 import time
@@ -50,7 +51,8 @@ class Filters(NamedTuple):
     """Filters and order of a list. By default, a list contains all outcomes that are not void.
 
     since (inclusive), until (exclusive): in milliseconds since 1970.
-    by_occurrence: whether range and order are by when outcomes happened, not by when they were recorded.
+    by_occurrence: whether the range and the order use the time when outcomes happened, not the time when they were
+    recorded.
     """
 
     outcome_types: tuple[str, ...] = ()
@@ -91,7 +93,10 @@ class Filters(NamedTuple):
         return cursors.after_happened(key) if self.by_occurrence else cursors.after(key.partition("#")[2])
 
     def key_in(self, cursor: str) -> str:
-        """Return the place in a cursor. Raises BadRequest for an invalid cursor, and for one of the other order."""
+        """Return the place in a cursor.
+
+        Raises BadRequest for an invalid cursor, and for a cursor of a list in the other order.
+        """
         return cursors.read_happened(cursor) if self.by_occurrence else sort_key(cursors.read(cursor))
 
 
@@ -157,7 +162,7 @@ class OutcomeStore:
         for number, query in enumerate(queries, start=1):
             if number > 1 and time.monotonic() > began + PAGE_SECONDS:
                 raise Busy
-            # Each query has its share of the time, so that a slow one leaves some to the next.
+            # Each query has its share of the time, so that a slow query leaves time for the next query.
             deadline = began + PAGE_SECONDS * number / len(queries)
             newest, examined = self._read(query, limit, filters, with_void, deadline)
             found += newest
@@ -170,7 +175,7 @@ class OutcomeStore:
     ) -> tuple[list[Item], str]:
         """Read outcomes of one query, newest first, until more than `limit` are found or too many reads are needed.
 
-        Return them and the key of the last examined outcome, which is an empty text if all were examined.
+        Return these outcomes and the key of the last examined outcome. The key is empty if all outcomes were examined.
         """
         bounds = query["ExpressionAttributeValues"]
         found: list[Item] = []
@@ -251,7 +256,7 @@ class OutcomeStore:
             yield filters.key_of(answer["LastEvaluatedKey"]), None
 
     def _newest_first(self, user_id: int | None, cursor: str | None, filters: Filters) -> list[dict[str, Any]]:
-        """Return the queries of a list: for each partition one, or two by occurrence.
+        """Return the queries of a list: one for each partition, or two if the list is ordered by occurrence.
 
         Raises BadRequest for an invalid cursor.
         """
@@ -283,7 +288,7 @@ class OutcomeStore:
 
 def _merged(examined: "list[Iterator[_Examined]]", deadline: float) -> "Iterator[_Examined]":
     """Merge what `_examined` yields for several queries. Raises Busy if there is no time to begin with each."""
-    from heapq import merge  # imported here, because an export of a user by the time of recording has one query
+    from heapq import merge  # imported here, because most exports have only one query and need no merging
 
     def begun(each: "Iterator[_Examined]") -> "Iterator[_Examined]":
         if time.monotonic() > deadline:

@@ -2,7 +2,7 @@
 
 Each line has its kind as `record`:
 
-outcome             as in a list with `include=ledger`; those assigned to the user also as they were before, void
+outcome             as in a list with `include=ledger`; an assigned outcome has a second line for its void original
 correction          as in `GET /api/outcomes/{id}`, with `outcome_id`
 kept_sum            timezone, from, to, and sums of some of these outcomes by day, type and agent, or for `all` types or
                     agents; sums are null if they are damaged, in an older format, or too long for a line;

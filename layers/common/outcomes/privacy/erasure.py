@@ -5,7 +5,7 @@ table does not change it:
 
 user (HASH, S)          HMAC-SHA256 of the user's id, keyed by a secret of the stack; a plain hash could be reversed by
 trying all ids
-erasure (RANGE, S)      `running`; after the end, the instant when it began
+erasure (RANGE, S)      `running`; after the end, the instant when the erasure began
 begun_at, done_at       S, by DynamoDB's clock
 agent_keys, sessions, outcomes, corrections, kept_sums, idempotency_keys, statements, costs    N, deleted rows, if any
 originals               N, outcomes without a user that no longer say that they were assigned to this user
@@ -19,9 +19,9 @@ changes                 N, incremented by each write, for optimistic locking
 
 Rows that are written during the erasure are deleted, too. Agent keys are deleted first, so no new call can use them.
 When nothing new has been found for `settle_seconds`, calls in flight have ended. Only then are the tables scanned that
-have no partition per user. An idempotency key is always written in one transaction with an outcome or a correction, and
-an original is assigned in one with an outcome. So if no outcome or correction appears before the scans end, these have
-not missed a row. If one appears, the wait starts again.
+have no partition per user. An idempotency key is always written in one transaction with an outcome or a correction. An
+original is assigned in one transaction with an outcome. So if no outcome or correction appears before the scans end,
+the scans have not missed a row. If one appears, the wait starts again.
 """
 
 import hmac
@@ -284,8 +284,8 @@ class _Erasure:
 
     def _delete_by_id(self) -> None:
         """Delete statements, stored sums, costs, outcomes and corrections."""
-        # Statements come first, so that none is served with some of its entries. Outcomes come last, because
-        # idempotency keys are written together with them.
+        # Statements come first, so that no statement is served with only some of its entries. Outcomes come last,
+        # because idempotency keys are written together with them.
         for kind in ("statements", "kept_sums", "costs", "outcomes"):
             source = self.erasures.user_data_sources[kind]
             query: dict[str, Any] = {"ProjectionExpression": ", ".join(source.key)}

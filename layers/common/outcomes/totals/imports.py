@@ -1,4 +1,4 @@
-"""The row of imports into a user's past (`make import-history`). It decides whether stored sums count.
+"""Read and change the row of imports into a user's past (`make import-history`). It decides whether stored sums count.
 
 Stored sums rest on the rule that nothing is recorded in a settled interval. An import breaks this rule, because its
 outcomes keep their `created_at`. So it changes this row before its first write:
@@ -16,8 +16,8 @@ their rules. Sums of an earlier epoch do not count, even if a slow summary store
 blocks, summaries store nothing.
 
 An import refuses outcomes before `cut`. Code that stores a statement has to set `cut` in the same transaction, if no
-import blocks, and on the condition that `changes` is still as read. The import writes on the same condition, so a
-statement and an import never both begin without seeing the other.
+import blocks, and on the condition that `changes` still has the value that was read. The import writes on the same
+condition, so a statement and an import never both begin without seeing the other.
 """
 
 from collections.abc import Mapping

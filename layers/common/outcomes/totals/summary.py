@@ -68,7 +68,7 @@ class Summary:
 
     @property
     def is_filtered(self) -> bool:
-        """Check whether stored marginal sums, which are of all outcomes that stand, cannot be used."""
+        """Check for filters, with which stored marginal sums cannot be used: these include all standing outcomes."""
         return bool(self.outcome_types or self.statuses or self.agent_id is not None)
 
     def add(self, cell: Cell, tallies: Tallies) -> None:

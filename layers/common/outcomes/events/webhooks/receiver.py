@@ -14,8 +14,8 @@ from outcomes.contract import instants
 SECONDS = 10  # limit for a whole attempt: DNS, connecting, sending, and the answer's headers
 CONNECT_SECONDS = 4  # limit for connecting to one address, so that time is left to try another
 
-# Same as the pattern of WebhookUrl in template.yaml: a lower-case name with a dot, not an address; port 443 or 8443; no
-# user, password or fragment.
+# Same as the pattern of WebhookUrl in template.yaml: a lower-case name with a dot, not an IP address; port 443 or 8443;
+# no user, password or fragment.
 _URL = re.compile(
     r"(?P<origin>https://([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?(:(443|8443))?)"
     r"(?P<target>/[!$-;=?-Z_a-z~]*)?",
@@ -80,7 +80,7 @@ class Receiver:
             reason = "not_public" if isinstance(failure.__cause__, NotPublic) else "no_connection"
             return Attempt(reason, cause=str(failure))
         except OSError as failure:
-            # Not the error's text, which may quote the receiver's answer.
+            # Leave out the error's text, because it may quote the receiver's answer.
             return Attempt("timeout" if isinstance(failure, TimeoutError) else "broken", cause=type(failure).__name__)
         if 200 <= reply.status < 300:
             return Attempt("", reply.status)
