@@ -1,4 +1,4 @@
-"""A certificate authority for test servers."""
+"""Make a certificate authority for test servers."""
 
 import ssl
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The simulated AWS account (moto): clients for it, and the one place that passes our AWS client's requests to moto."""
+"""Simulate an AWS account with moto. Only this module passes requests of our own AWS client to moto."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager

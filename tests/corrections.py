@@ -1,4 +1,4 @@
-"""Helpers for corrections, and tables of permissions and status changes."""
+"""Send corrections, and list in tables the expected permissions and status changes."""
 
 import json
 from collections.abc import Callable, Iterator

@@ -1,6 +1,6 @@
-"""A simple reference implementation (oracle) of lists, exports and summaries.
+"""Compute the expected lists, exports and summaries with a simple reference implementation (oracle).
 
-It computes the expected results from all outcomes as a list shows them.
+Its input is the list of all outcomes, in the format of the API.
 """
 
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""Sends requests through the template's API Gateway, the authorizer and a function, all in this process."""
+"""Send requests through the template's API Gateway, the authorizer and a function, all in this process."""
 
 import asyncio
 import re

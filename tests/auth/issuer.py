@@ -1,4 +1,4 @@
-"""A fake OpenID Connect issuer: a server of metadata and keys on the loopback, and the tokens that it signs."""
+"""Fake an OpenID Connect issuer: serve its metadata and keys on the loopback, and sign tokens."""
 
 import base64
 import json
@@ -86,7 +86,7 @@ class Issuer(ThreadingHTTPServer):
         algorithm: str = "RS256",
         header: dict[str, Any] | None = None,
     ) -> str:
-        """Sign a token of user 42, valid for an hour, with these claims and header parameters; None leaves one out."""
+        """Sign a token of user 42 that is valid for an hour. A claim or header parameter that is None is left out."""
         usual = {"iss": self.url, "aud": AUDIENCE, "sub": "42", "iat": int(now), "exp": int(now) + 3600}
         parameters = {"alg": algorithm, "typ": "JWT", "kid": key.get("kid")} | (header or {})
         return signed(_given(parameters), _given(usual | claims), key, algorithm)

@@ -1,8 +1,8 @@
 """Fixtures: pages from several hosts in a browser, and the API on its own host.
 
 As in a real deployment, `app` and `api` share a domain. They are same-site, so the browser sends the session cookie.
-They are not same-origin, so a page from `app` needs CORS to read responses. A host that is not
-allowed may be in the same domain, so that its requests carry the cookie too, or on another site.
+They are not same-origin, so a page from `app` needs CORS to read responses. A host that is not allowed may be in the
+same domain, so that its requests also carry the cookie, or on another site.
 """
 
 import re

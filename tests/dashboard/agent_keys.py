@@ -1,4 +1,4 @@
-"""A fake agent keys API, which answers the browser's requests before they reach the network."""
+"""Fake the API of agent keys: answer the browser's requests before they reach the network."""
 
 import json
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class AgentKeys:
     """A fake API with the keys of one viewer, newest first.
 
     asked: the received requests. answers: the planned answers of each method. types: the answer to a request for the
-    outcome types. mcp: the answer to the question whether there is an MCP server.
+    outcome types. mcp: the answer to the request that checks whether the deployment has an MCP server.
     """
 
     kept: list[dict[str, Any]] = field(default_factory=list)

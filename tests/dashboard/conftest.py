@@ -1,4 +1,4 @@
-"""Browser pages with a signed-in viewer, which use the running stack or prepared answers."""
+"""Fixtures: browser pages with a signed-in viewer. The pages use the running stack or prepared answers."""
 
 import itertools
 import os

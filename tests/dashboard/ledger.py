@@ -1,4 +1,4 @@
-"""The outcomes of one viewer in the running stack."""
+"""Record and correct a viewer's outcomes in the running stack."""
 
 from datetime import datetime
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""A fake outcomes API, which answers the browser's requests before they reach the network."""
+"""Fake the API of outcomes: answer the browser's requests before they reach the network."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The demo page of `make run`, with outcomes from `make seed`."""
+"""Test the demo page of `make run` with outcomes from `make seed`."""
 
 import re
 from decimal import Decimal, localcontext

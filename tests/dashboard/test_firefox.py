@@ -1,4 +1,4 @@
-"""The demo page in Firefox, which the test controls through WebDriver BiDi.
+"""Test the demo page in Firefox, which is controlled through WebDriver BiDi.
 
 Playwright cannot control a Firefox that Mozilla built. https://www.w3.org/TR/webdriver-bidi/
 """

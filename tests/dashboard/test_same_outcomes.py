@@ -91,7 +91,7 @@ class Selection:
         return self.last(today) - timedelta(days=self.days - 1)
 
     def fragment(self, today: date, *, as_range: bool = False) -> str:
-        """Return the fragment of the page's address. as_range: select the last days as a range of dates, too."""
+        """Return the fragment of the page's address. as_range: always write the period as a range of dates."""
         period = f"{self.first(today)}..{self.last(today)}" if as_range or self.ago else str(self.days)
         return urlencode({"period": period, "type": self.outcome_type, "agent": self.agent, "status": self.status})
 

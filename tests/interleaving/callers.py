@@ -74,8 +74,8 @@ PERIODS = (
 class Sent:
     """An outcome or a correction, which a caller has sent at least once. It may be stored at most once.
 
-    name: the outcome's title or the correction's reason. stored: the id in each answer that says it is stored, and when
-    the answer came. is_doubtful: whether the result of some attempt is unknown.
+    name: the outcome's title or the correction's reason. stored: the id in each answer that reports success, and the
+    time of the answer. is_doubtful: whether the result of some attempt is unknown.
     """
 
     name: str

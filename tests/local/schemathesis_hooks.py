@@ -1,4 +1,4 @@
-"""Hooks that schemathesis.toml makes schemathesis load."""
+"""Adjust the requests that schemathesis generates. schemathesis.toml names this module."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Events that the local API Gateway passes to functions: https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html"""
+"""Test the events that the local API Gateway passes to functions: https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html"""
 
 import base64
 import re

@@ -97,8 +97,8 @@ class World:
     ) -> dict[str, int]:
         """Run scripts in a given order, in which each entry lets a script continue until its next DynamoDB call.
 
-        Then request a summary and check its sum, unless `expected` is None. pauses: for a script and the number of one
-        of its calls, the seconds to wait before this call, or DIES.
+        Then request a summary and check its sum, unless `expected` is None. pauses: how many seconds to wait before a
+        call, by the script's name and the call's number. The value DIES kills the script instead.
         Return the number of each script's calls.
         """
         restore(self.tables)

@@ -43,7 +43,7 @@ def program(file: Path, script: str) -> None:
 def make(clone: Path, target: str, *settings: str, **programs: str) -> subprocess.CompletedProcess[str]:
     """Run make with `settings`, each as NAME=value.
 
-    Only the tools that make itself needs are installed, and the given programs: each has its name and the text of a
+    Only the tools that make itself needs and the given programs are installed. A program has a name and the text of a
     script.
     """
     tools = clone / "machine"

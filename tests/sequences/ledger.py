@@ -1,4 +1,4 @@
-"""A model of a user's ledger, which computes the expected result of each correction."""
+"""Model a user's ledger, and compute the expected result of each correction."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Base class of state machines that use the template's tables."""
+"""Provide the base class of state machines that use the template's tables."""
 
 from contextlib import ExitStack
 from typing import Any

@@ -1,6 +1,6 @@
 """Lists, exports and summaries with any combination of filters equal those of a simple oracle.
 
-The sums of a file by the time when outcomes happened equal the summary.
+If an exported file selects outcomes by the time when they happened, its sums equal the summary.
 """
 
 import csv

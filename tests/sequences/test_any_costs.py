@@ -1,4 +1,4 @@
-"""After any sequence of puts, deletes and reports, also concurrent ones, a report of costs equals a simple model."""
+"""After any sequence of puts, deletes and reports, even if some are concurrent, a cost report equals a simple model."""
 
 import os
 import random

@@ -36,9 +36,9 @@ type Provenance = tuple[str, str | None, str | None]
 
 @dataclass
 class Key:
-    """A key as it should be.
+    """The expected state of a key.
 
-    present: its current text. previous: its text before the rotation, which is valid until `until`.
+    present: the key's current text. previous: the text before the rotation, which is valid until `until`.
     """
 
     user_id: int

@@ -55,7 +55,7 @@ AHEAD = st.sampled_from([0, -20 * MINUTE, HOUR])
 class Fact(NamedTuple):
     """The fields of an outcome or an amend.
 
-    ago: how many milliseconds before created_at it occurred. If this is None, there is no occurred_at.
+    ago: how many milliseconds before created_at the outcome occurred. If `ago` is None, occurred_at is missing.
     """
 
     type: str

@@ -1,4 +1,4 @@
-"""The smoke test's checker: it accepts everything that a client may see, and finds each planted server fault."""
+"""The smoke test's checker accepts everything that a client may see, and finds each planted server fault."""
 
 import json
 import re

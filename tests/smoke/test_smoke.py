@@ -1,4 +1,4 @@
-"""The smoke test on the local stack: it passes, leaves no data behind, and names failed checks."""
+"""The smoke test passes on the local stack, leaves no data behind, and names failed checks."""
 
 import json
 import os

@@ -1,7 +1,7 @@
 """Write the example of docs/statement-format.md: three statements with their entries, keys and a proof.
 
-`python -m tests.statements.example` writes it to clients/statements, and what verifiers must refuse although it is
-signed to `wrong.json`. All input is fixed, so the bytes are too.
+`python -m tests.statements.example` writes the example to clients/statements. It also writes `wrong.json`, which has
+signed files that verifiers must refuse. All input is fixed, so each run writes the same bytes.
 """
 
 import json

@@ -1,6 +1,6 @@
 """The verifier of the Python client accepts what the layer writes, and refuses random tampering with the right word.
 
-`make soak` tries 10,000 (TAMPERINGS). A failure names its seed.
+`make soak` sets TAMPERINGS to try 10,000 changes. The message of a failed test names the seed.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Hardening: permissions, limits, logs and releases.
+"""Test hardening: permissions, limits, logs and releases.
 
 test_faults.py removes each of these properties, and checks that a test here notices it.
 """

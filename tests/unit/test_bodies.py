@@ -1,4 +1,4 @@
-"""Validation of request bodies: pydantic's engine, the error details and openapi.yaml follow the same rules."""
+"""Test the validation of bodies: pydantic's engine, the error details and openapi.yaml follow the same rules."""
 
 import subprocess
 import sys

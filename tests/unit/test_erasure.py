@@ -1,4 +1,4 @@
-"""Erasure of a user: complete despite concurrent writes and despite interruptions at any point."""
+"""Test that an erasure is complete despite concurrent writes and despite interruptions at any point."""
 
 import json
 import re

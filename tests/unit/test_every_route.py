@@ -1,4 +1,4 @@
-"""Rules for all routes: who may call them, and their answers when a table fails."""
+"""Test rules for all routes: who may call them, and their answers when a table fails."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""GET /api/outcomes/export: Lambda event in, file out."""
+"""Test GET /api/outcomes/export: Lambda event in, file out."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""GET /api/outcomes: Lambda event in, response out."""
+"""Test GET /api/outcomes: Lambda event in, response out."""
 
 import json
 from decimal import Decimal

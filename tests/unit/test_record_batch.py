@@ -1,4 +1,4 @@
-"""POST /api/outcomes/batch: Lambda event in, response out."""
+"""Test POST /api/outcomes/batch: Lambda event in, response out."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""POST /api/outcomes: Lambda event in, response out."""
+"""Test POST /api/outcomes: Lambda event in, response out."""
 
 import base64
 import itertools

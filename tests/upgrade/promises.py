@@ -32,7 +32,7 @@ _CURSORS = {"next_cursor", "Next-Cursor", "cursor"}
 
 
 class BrokenPromise(AssertionError):
-    """The message names the broken promise, and what showed that it is broken."""
+    """Raised if a promise is broken. The message names the promise, and the difference that shows this."""
 
     def __init__(self, promise: str, *shown: str) -> None:
         super().__init__(f"This promise is broken: {PROMISES[promise]}. {'; '.join(shown)[:1500]}")

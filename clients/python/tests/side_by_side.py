@@ -1,7 +1,7 @@
 """Make random calls, and return the answers of two APIs in a form that can be compared.
 
-Ids, keys and cursors differ between the APIs. In calls and answers, a placeholder such as `~id3~` replaces each,
-numbered by its first appearance. Times are replaced in answers, too.
+Ids, keys and cursors differ between the APIs. So placeholders such as `~id3~`, which are numbered by their first
+appearance, replace them in calls and answers. Times in answers are replaced as well.
 """
 
 from __future__ import annotations
