@@ -4,10 +4,10 @@ UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' .ci/uv.txt)
 uv := .tools/bin/uv
 uv_installed := .tools/uv-$(UV_VERSION).dist-info/METADATA
 bin := .venv/bin
-# Each tool has its own environment, .tools/NAME, because their dependencies conflict.
+# Each tool has its own environment, .tools/NAME, because the tools' dependencies conflict.
 tools := sam checkov pip-audit twine
 
-# Only the command line overrides these (`make build ARCH=x86_64`), never a variable of the environment.
+# Only the command line can override these variables (`make build ARCH=x86_64`). The environment cannot.
 ARCH := arm64
 ENV := dev
 USER_ID := 42
@@ -126,7 +126,7 @@ check: install check-dashboard check-typescript check-workflows .tools/sam/insta
 	.tools/checkov/bin/checkov --config-file .checkov.yaml
 	@$(MAKE) audit-where-possible
 
-# The bundles are committed, so that only changing their sources needs npm; a test compares both.
+# The bundles are committed, so npm is needed only to change their sources. A test compares bundles and sources.
 .PHONY: dashboard
 dashboard: $(npm) ## bundle and minify the elements into dashboard/public, which pages load
 	@npm run --prefix dashboard --silent minify
@@ -148,7 +148,7 @@ check-typescript: $(npm_client)
 
 audit: audit-python audit-npm ## look up known vulnerabilities of all packages in all lock files
 
-# Check whether this machine can read the advisories: of a package without known vulnerabilities, and of npm.
+# Check whether this machine can read advisories, both for a Python package without known vulnerabilities and from npm.
 reaches_python_audit = echo six==1.17.0 | $(pip_audit) --no-deps --requirement /dev/stdin >/dev/null 2>&1
 reaches_npm_audit = npm audit --prefix dashboard --package-lock-only --json 2>/dev/null | grep -q auditReportVersion
 
@@ -277,7 +277,7 @@ deploy: $(if $(BUILT),install .tools/sam/installed,build) ## build, then deploy 
 	    $$([ -t 0 ] || echo --no-confirm-changeset --no-fail-on-empty-changeset)
 	@$(bin)/python -m ops.publish '$(ENV)'
 
-# Checks the examples with the dashboard's Biome; `make examples` checks their types.
+# Check the examples with the dashboard's Biome. `make examples` checks the types of the examples.
 biome := ../../dashboard/node_modules/.bin/biome check
 
 # Packages that check the dashboard and its accessibility. Targets that need npm skip with a message; in CI they fail.
@@ -304,7 +304,7 @@ $(tools:%=.tools/%/installed): .tools/%/installed: $(uv_installed) .ci/tools/uv.
 	@UV_PROJECT_ENVIRONMENT='$(CURDIR)/.tools/$*' $(uv) sync --quiet --project .ci/tools --locked --only-group $*
 	@touch $@
 
-# KEY and COOKIE may also come from the environment (INTERNAL_API_KEY, COOKIE), where process lists do not show them.
+# KEY and COOKIE can also be set in the environment (INTERNAL_API_KEY, COOKIE), where process lists do not show them.
 smoke: install ## check a deployed API (URL=https://... KEY=... COOKIE=..., or STACK=outcomes-dev KEY=... [SEED=...])
 	@$(if $(KEY),INTERNAL_API_KEY='$(KEY)') $(if $(COOKIE),COOKIE='$(COOKIE)') \
 	    $(bin)/python -m smoke --url '$(URL)' --stack '$(STACK)' --origin '$(ORIGIN)' $(if $(SEED),--seed '$(SEED)')
@@ -314,7 +314,7 @@ resend: install ## publish a stack's dead letters again (STACK=outcomes-prod)
 
 end-key: export STACK := $(STACK)
 end-key: export FINGERPRINT := $(FINGERPRINT)
-# Afterwards, the command tries the key in INTERNAL_API_KEY, if that is set.
+# Afterwards, the command tries the key in INTERNAL_API_KEY, if this variable is set.
 end-key: install ## revoke a leaked key at once, even during an alarm (STACK=outcomes-prod FINGERPRINT=..., or SECRET=previous)
 	@PYTHONPATH=layers/common $(bin)/python -m ops.end_key "$$STACK" \
 	    $(if $(filter previous,$(SECRET)),--previous-secret,"$$FINGERPRINT") $(if $(filter command,$(origin YES)),--yes)

@@ -95,7 +95,7 @@ def serve(options: argparse.Namespace) -> None:
 
 
 def aws(options: argparse.Namespace) -> None:
-    """Serve only AWS, until Ctrl-C."""
+    """Serve only the simulated AWS services, until Ctrl-C."""
     from local.data import exclusive
     from local.sockets import docker_address
 

@@ -138,7 +138,7 @@ def _create_table(dynamodb: Any, template: Template, logical_id: str) -> None:
         }
     )
     for index in properties.get("GlobalSecondaryIndexes", []):
-        index.pop("OnDemandThroughput", None)  # its values are texts, and moto limits nothing
+        index.pop("OnDemandThroughput", None)  # its values are strings, and moto enforces no limits
     time_to_live = properties.pop("TimeToLiveSpecification", None)
     if "StreamSpecification" in properties:
         properties["StreamSpecification"]["StreamEnabled"] = True

@@ -1,6 +1,6 @@
-"""A durable FIFO queue of texts. Each text stays in the journal until its consumer has processed it.
+"""A durable FIFO queue of strings. Each string stays in the journal until its consumer has processed it.
 
-It stores the records of table streams and the events of the bus, so that they survive if the stack is killed.
+It stores the records of table streams and the events of the bus, so that none is lost if the stack is killed.
 """
 
 import asyncio
@@ -11,9 +11,9 @@ from local.journal import Change
 
 
 class Backlog:
-    """A queue of texts with numbers from 1.
+    """A queue of strings, numbered from 1.
 
-    name: the queue's name in the journal, which contains a slash, unlike all names of tables.
+    name: the queue's name in the journal. It contains a slash, so that it differs from all names of tables.
     """
 
     def __init__(self, name: str) -> None:
@@ -25,7 +25,7 @@ class Backlog:
         self._last = 0
 
     def first(self, limit: int) -> list[tuple[int, str]]:
-        """Return the oldest texts in the journal with their numbers."""
+        """Return the oldest strings in the journal with their numbers."""
         # Other threads add and remove items, but list() copies them in one step.
         return list(self._kept.items())[:limit]
 
@@ -34,7 +34,7 @@ class Backlog:
 
     @contextmanager
     def listening(self) -> Iterator[asyncio.Event]:
-        """Yield an event of the running loop that is set when texts are added, from any thread."""
+        """Yield an event of the running loop that is set when any thread adds strings."""
         event, loop = asyncio.Event(), asyncio.get_running_loop()
         self._wake = lambda: loop.call_soon_threadsafe(event.set)
         try:
@@ -52,19 +52,19 @@ class Backlog:
         self._last = max(self._last, number)
 
     def kept(self) -> list[Change]:
-        """Return the changes that the journal needs to contain all texts that it has now."""
+        """Return the changes that a new journal needs to contain all current strings."""
         return [self._change(number, text) for number, text in self._kept.items()]
 
     def additions(self) -> list[Change]:
-        """Return the changes to write to the journal for new texts."""
+        """Return the changes to write to the journal for new strings."""
         return [self._change(self._last + place, text) for place, text in enumerate(self.new, 1)]
 
     def removals(self, numbers: Sequence[int]) -> list[Change]:
-        """Return the changes to write to the journal for texts that the consumer has processed."""
+        """Return the changes to write to the journal for strings that the consumer has processed."""
         return [self._change(number, None) for number in numbers]
 
     def add_new(self) -> None:
-        """Mark the new texts as written to the journal."""
+        """Mark the new strings as written to the journal."""
         for text in self.new:
             self._last += 1
             self._kept[self._last] = text
@@ -73,7 +73,7 @@ class Backlog:
             self._wake()
 
     def remove(self, numbers: Sequence[int]) -> None:
-        """Remove texts that the consumer has processed."""
+        """Remove strings that the consumer has processed."""
         for number in numbers:
             del self._kept[number]
 

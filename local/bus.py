@@ -84,7 +84,7 @@ async def post(url: str, secret: str, backlog: Backlog, persistence: Persistence
 async def _post(receiver: aiohttp.ClientSession, url: str, body: bytes, key: bytes) -> str | None:
     """Post an event once. Return the error, or None on success."""
     id_ = json.loads(body).get("id")
-    # Events of other publishers may have no valid id.
+    # Events from other publishers may have no valid id.
     headers = signed(id_, int(time.time()), body, [key]) if is_id(id_) else {}
     try:
         async with receiver.post(url, data=body, headers=headers, allow_redirects=False) as answer:

@@ -32,7 +32,7 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 
-# The cookie has no Domain, so it is for this host only. It is not Secure, because the stack has no TLS.
+# The cookie has no Domain, so browsers send it only to this host. It is not Secure, because the stack has no TLS.
 COOKIE_ATTRIBUTES = "Path=/; HttpOnly; SameSite=Lax"
 
 

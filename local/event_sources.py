@@ -98,7 +98,7 @@ async def read(source: Source, functions: Mapping[str, Function], persistence: P
 
 
 def _batch(source: Source, backlog: Backlog, size: int) -> dict[int, Any]:
-    """Return the oldest records by their numbers. They are as many as fit into an event, but at least one."""
+    """Return the oldest records by their numbers. Return as many as fit into an event, but at least one."""
     batch: dict[int, Any] = {}
     room = MAX_EVENT_BYTES - 1_000
     for number, text in backlog.first(size):

@@ -16,7 +16,7 @@ COOKIE = "oidc-token"
 METADATA, KEYS = "/.well-known/openid-configuration", "/.well-known/jwks.json"
 KEY_ID = "local"
 LIFETIME_SECONDS = 24 * 60 * 60
-CURVE_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of P-256
+CURVE_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # the order of the curve P-256
 
 
 def routes(url: str, session_secret: str) -> list[web.RouteDef]:

@@ -49,7 +49,7 @@ class EventTooLarge(Exception):
 
 @dataclass(frozen=True)
 class Spec:
-    """A function as described in the template. folders: its code and layers. timeout: in seconds."""
+    """A function of the template. folders: the folders of its code and layers. timeout: in seconds."""
 
     name: str
     arn: str

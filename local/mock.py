@@ -1,4 +1,4 @@
-"""Mock integrations: API Gateway answers from mapping templates, without a backend.
+"""Answer mock integrations from mapping templates, without a backend, as API Gateway does.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/how-to-mock-integration.html
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-mapping-template-reference.html
@@ -25,7 +25,10 @@ class Parameters(dict[str, str]):
     """The parameters of one location: path, query string or headers."""
 
     def get(self, name: str, default: str = "") -> str:  # type: ignore[override]
-        """Return the value, or an empty text if it is missing. The preflight templates of AWS's CDK depend on that."""
+        """Return the value, or an empty string if it is missing.
+
+        The preflight templates of AWS's CDK expect an empty string.
+        """
         return super().get(name, default)
 
 

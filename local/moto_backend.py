@@ -94,7 +94,7 @@ class Table(MotoTable):
     """A table whose queries and transactions do not visit every item."""
 
     is_in_transaction = False
-    read_bytes: int | None = None  # how many bytes the last query read; None if moto ran the query
+    read_bytes: int | None = None  # the bytes that the last query read; None if moto ran the query
 
     @override
     def query(  # type: ignore[override]  # legacy conditions are passed on unchanged
@@ -111,7 +111,7 @@ class Table(MotoTable):
         filter_expression: Any = None,
         **conditions: Any,
     ) -> tuple[list[Item], int, dict[str, Any] | None]:
-        """Query like moto, but end a page after PAGE_ITEMS as if they were 1 MB.
+        """Query like moto, but end a page after PAGE_ITEMS items as if these were 1 MB.
 
         For each query, moto sorts all items of a table and copies every match. moto still runs queries with legacy
         conditions, and those that it refuses.

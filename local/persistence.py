@@ -51,7 +51,7 @@ class Persistence:
                 _apply(change, tables[change.table])
             elif change.table in backlogs:
                 backlogs[change.table].restore(change)
-            elif "/" not in change.table:  # records of streams that no longer exist are dropped
+            elif "/" not in change.table:  # drop records of streams that no longer exist
                 elsewhere.append(change)
         kept = [change for backlog in backlogs.values() for change in backlog.kept()]
         self._journal.rewrite([*elsewhere, *(change for table in tables.values() for change in _items(table)), *kept])
@@ -59,7 +59,7 @@ class Persistence:
             table.stream_shard = _Watch(table, self._changed)
 
     def stream(self, table: str) -> Backlog | None:
-        """Return the records of a table's stream as JSON texts, or None if the table has no stream."""
+        """Return the records of a table's stream as JSON strings, or None if the table has no stream."""
         return self._streams.get(table)
 
     def write(self) -> None:
@@ -81,7 +81,7 @@ class Persistence:
             backlog.add_new()
 
     def done(self, backlog: Backlog, numbers: Sequence[int]) -> None:
-        """Remove texts that their consumer has processed. May raise OSError; the texts then stay."""
+        """Remove strings that their consumer has processed. May raise OSError; the strings then stay."""
         with self.lock:
             self._journal.append(backlog.removals(numbers))
             backlog.remove(numbers)
@@ -94,7 +94,7 @@ class Persistence:
 class _Watch(StreamShard):
     """Replaces a table's stream shard, which moto calls on every change, even if the table has no stream.
 
-    records: stream records since the last `write`, as JSON texts, if the table has a stream.
+    records: stream records since the last `write`, as JSON strings, if the table has a stream.
     """
 
     def __init__(self, table: Table, changed: Changed) -> None:

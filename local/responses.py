@@ -1,4 +1,4 @@
-"""Gateway responses: answers that come from API Gateway itself and not from a function.
+"""Build gateway responses: answers that come from API Gateway itself and not from a function.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
 """

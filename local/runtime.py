@@ -61,7 +61,7 @@ class HashedLoader(importlib.machinery.SourceFileLoader):
             if cached.startswith(header):
                 return cast("CodeType", marshal.loads(cached[len(header) :]))  # noqa: S302 (our own file)
         code = self.source_to_code(source, self.path)
-        self.set_data(compiled, header + marshal.dumps(code))  # does nothing if it cannot write
+        self.set_data(compiled, header + marshal.dumps(code))  # if the file cannot be written, this does nothing
         return code
 
 
@@ -80,7 +80,7 @@ class Console(io.TextIOWrapper):
 
 
 def import_edited_files_anew(folders: list[str]) -> None:
-    """Make imports from these folders go by the content of files."""
+    """Make imports from these folders detect edits by the content of files."""
 
     def finder(path: str) -> importlib.machinery.FileFinder:
         if not any(path == folder or path.startswith(folder + os.sep) for folder in folders):
@@ -98,7 +98,7 @@ def load_handler(name: str) -> Callable[[Any, Context], Any]:
 
 
 def error_frame(error: Exception) -> Frame:
-    """Return an exception as Lambda reports it, and as text for the console."""
+    """Return an exception in the format of Lambda's error reports, and as text for the console."""
     text = traceback.format_exception_only(error) if isinstance(error, SyntaxError) else _own_traceback(error)
     return {"error": {"errorType": type(error).__name__, "errorMessage": str(error)}, "log": "".join(text).rstrip()}
 
@@ -116,7 +116,7 @@ def _own_traceback(error: Exception) -> list[str]:
 def answer(handler: Callable[[Any, Context], Any], request: Frame) -> bytes:
     """Call the handler with one event, and return its result or exception as a frame."""
     timeout = float(request["timeout"])
-    # The stack kills a handler that takes too long. This timer does the same if the stack has ended.
+    # The stack kills a handler that takes too long. This timer kills the process if the stack has ended.
     signal.setitimer(signal.ITIMER_REAL, timeout + 1)
     try:
         result = json.dumps(handler(request["event"], Context(request["id"], timeout)), ensure_ascii=False).encode()

@@ -1,4 +1,4 @@
-"""Demo data: outcomes as the agents of a small company would record them."""
+"""Generate and record demo data: outcomes as the agents of a small company would record them."""
 
 import fcntl
 import random
@@ -173,7 +173,9 @@ def _noted(notes: TextIO, user_id: int) -> tuple[int | None, bool]:
 
 
 def outcomes(now: int) -> Iterator[tuple[int, Fields]]:
-    """Yield times and bodies of POST requests, oldest first. There are fewer at weekends, and more in the last weeks.
+    """Yield times and bodies of POST requests, oldest first.
+
+    Weekends have fewer outcomes, and the last weeks have more.
 
     The last outcome happened minutes ago. The outcomes depend only on the day of the week.
     """

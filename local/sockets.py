@@ -1,4 +1,4 @@
-"""Ports of this machine."""
+"""Listen on ports of this machine, and find the address that containers use."""
 
 import errno
 import fcntl
@@ -13,7 +13,7 @@ _SIOCGIFADDR = 0x8915  # netdevice(7)
 def docker_address() -> str | None:
     """Return this machine's address on Docker's bridge, which containers use to reach it.
 
-    Return None if there is no bridge: Docker Desktop forwards containers to the loopback.
+    Return None if there is no bridge: Docker Desktop forwards requests of containers to the loopback.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         try:

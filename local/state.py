@@ -1,4 +1,4 @@
-"""The state file of the running stack, for other commands. Only its owner can read it."""
+"""Read and write the state file of the running stack, which other commands use. Only its owner can read it."""
 
 import json
 import socket
@@ -15,10 +15,10 @@ from ops.errors import StackError
 
 @dataclass(frozen=True)
 class State:
-    """A running stack.
+    """The state of a running stack.
 
     tables: the tables' names by logical id. off: the capabilities that are Off. parameters: the template parameters
-    that are text.
+    that have a string value.
     """
 
     pid: int

@@ -53,7 +53,7 @@ _NO_VALUE = object()
 class Template:
     """A transformed template with its parameters.
 
-    arns: ARNs, by logical id, that are only known after creation. The code that creates the resource adds them.
+    arns: the ARNs that are known only after creation, by logical id. The code that creates a resource adds its ARN.
     """
 
     def __init__(self, document: dict[str, Any], folder: Path, parameters: Mapping[str, str]) -> None:
@@ -100,7 +100,7 @@ class Template:
 
     @property
     def texts(self) -> dict[str, str]:
-        """Return the values of all parameters that are texts, by name."""
+        """Return all parameters that have a string value, by name."""
         return {name: value for name, value in self._parameters.items() if isinstance(value, str)}
 
     @property
@@ -213,7 +213,7 @@ def load(path: Path, local: Mapping[str, str], overrides: Mapping[str, str]) -> 
     """Read and transform a SAM template.
 
     overrides: parameter values; the template must declare all of these parameters. local: values of parameters that are
-    not overridden; the template does not need to declare these. Other parameters have their defaults.
+    not overridden; the template does not need to declare these parameters. All other parameters have their defaults.
 
     Raises StackError if the file does not exist, if SAM does not accept it, or if a parameter's value is missing or not
     allowed.
@@ -224,7 +224,7 @@ def load(path: Path, local: Mapping[str, str], overrides: Mapping[str, str]) -> 
     values = _parameter_values(declared, parameters)
     _point_at_local_code(document)
     for name in [name for name, value in values.items() if isinstance(value, list)]:
-        # Leave this to CloudFormation, which inserts the list itself: SAM would insert it as a string.
+        # Leave the list to CloudFormation, because SAM would insert it as a string.
         document["Parameters"][name].pop("Default", None)
     logging.getLogger("samtranslator").setLevel(logging.CRITICAL)
     translator = Translator(

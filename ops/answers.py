@@ -1,7 +1,7 @@
 """python -m ops.answers ENV [NAME=VALUE ...]: ask for required parameters, and write the answers to samconfig.toml.
 
-The required parameters are the first group in the template; all others have defaults, and can be set in samconfig.toml.
-The command does not ask for parameters given as NAME=VALUE. No parameter is a secret.
+The required parameters are the first group in the template. All other parameters have defaults, and can be set in
+samconfig.toml. The command does not ask for parameters given as NAME=VALUE. No parameter is a secret.
 """
 
 import shlex
@@ -47,7 +47,7 @@ def keep(samconfig: Path, environment: str, template: Any, given: dict[str, str]
         raise StackError(f"{samconfig.name} has no [{environment}.deploy.parameters]") from error
     answers = pairs(settings.get("parameter_overrides", [])) | given
     [first, *_] = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
-    # without Monitoring there are no alarms, so do not ask for the alarms' topic
+    # without Monitoring, no alarm exists, so do not ask for the alarms' topic
     silent = answers.get("Monitoring") == "Off"
     for name in [
         name for name in first["Parameters"] if name not in given and not (silent and name == "AlarmTopicArn")
@@ -62,7 +62,7 @@ def keep(samconfig: Path, environment: str, template: Any, given: dict[str, str]
 
 
 def pairs(overrides: Any) -> dict[str, str]:
-    """Parse overrides, which are a list or one text, as SAM CLI writes them."""
+    """Parse overrides, which are a list or one string, as in the files of SAM CLI."""
     texts = shlex.split(overrides) if isinstance(overrides, str) else [str(text) for text in overrides]
     return {name: value.strip('"') for name, _, value in (text.partition("=") for text in texts)}
 

@@ -1,4 +1,4 @@
-"""The names and types of the files of the dashboard's pages."""
+"""List the names and media types of the files of the dashboard's pages."""
 
 FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),

@@ -20,7 +20,10 @@ FUNCTIONS = {"erase": "EraseUserFunction", "export": "ExportUserFunction"}
 
 
 class Holder(NamedTuple):
-    """A stack that stores data. It has a name and a function to call, which raises StackError if the call fails."""
+    """A stack that stores data.
+
+    invoke: calls the stack's function with an event. Raises StackError if the call fails.
+    """
 
     name: str
     invoke: Callable[[dict[str, Any]], dict[str, Any]]
@@ -107,7 +110,7 @@ def confirm(user_id: int, holder: Holder) -> None:
 
 
 def export(options: argparse.Namespace, holder: Holder) -> None:
-    """Write all lines to a file that only its owner can read. If the export is incomplete, there is no file."""
+    """Write all lines to a file that only its owner can read. If the export is incomplete, no file is left."""
     file = Path(options.file or f"user-{options.user_id}.ndjson")
     count = 0
 
@@ -136,7 +139,7 @@ def _answer(answer: dict[str, Any]) -> dict[str, Any]:
 @contextmanager
 def deployed(options: argparse.Namespace) -> Iterator[Holder]:
     """Look up the function of a deployed stack. Raises StackError if it does not exist or AWS refuses."""
-    # Import this late: the SDK reads AWS settings at import, and the local stack must remove them before that.
+    # Import this late, because the SDK reads AWS settings at import, and the local stack must first remove them.
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError

@@ -1,8 +1,8 @@
 """python -m ops.end_key STACK FINGERPRINT: revoke a leaked platform key at once, even while an alarm is on.
 
-A deployment would shift traffic step by step, and not at all during an alarm. This command publishes the live code as a
-new version without the key, and points the alias at it. With `--previous-secret` instead of a fingerprint, it revokes
-the previous session secret.
+A deployment would shift traffic step by step, and would not start during an alarm. This command publishes the live code
+as a new version without the key, and points the alias at it. With `--previous-secret` instead of a fingerprint, it
+revokes the previous session secret.
 
 The caller needs the rights listed in docs/runbook.md. At the end, the command tries the key in INTERNAL_API_KEY, if
 set.
@@ -133,10 +133,10 @@ class Authorizer:
         }
 
     def end(self, change: Change, what: str) -> Any:
-        """Publish the live code with changed variables, point the alias at it, and wait until no deployment can move it
-        back.
+        """Publish the live code with changed variables, and point the alias at it.
 
-        Return the new version's configuration. Raises ClientError, and StackError if there is nothing to revoke.
+        Then wait until no deployment can move the alias back. Return the new version's configuration.
+        Raises ClientError, and StackError if there is nothing to revoke.
         """
         served = self._served()
         if all(change(_variables(each)) is None for each in served):

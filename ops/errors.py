@@ -1,4 +1,4 @@
-"""Errors of commands and of the local stack."""
+"""Errors that commands and the local stack raise."""
 
 
 class StackError(Exception):

@@ -1,4 +1,4 @@
-"""Atomically written files that only their owner can read."""
+"""Write files atomically, so that only their owner can read them."""
 
 import os
 from collections.abc import Iterable

@@ -28,7 +28,7 @@ def main() -> int:
 
 
 def fill(stack: str) -> None:
-    """Set or remove `happened` of each outcome that lacks it or has a wrong one. Raises StackError."""
+    """Set or remove the attribute `happened` of each outcome where it is missing or wrong. Raises StackError."""
     try:
         [found] = boto3.client("cloudformation").describe_stacks(StackName=named_stack(stack))["Stacks"]
     except (BotoCoreError, ClientError) as error:
@@ -49,7 +49,7 @@ def fill(stack: str) -> None:
 
 
 def _fill(table: str, read_units: float, write_units: float) -> tuple[int, int]:
-    """Return the number of rows that may belong into the index, and of those that were changed.
+    """Return the number of rows that may belong in the index, and the number of changed rows.
 
     read_units, write_units: the units to use per second.
     """
@@ -77,7 +77,7 @@ def _fill(table: str, read_units: float, write_units: float) -> tuple[int, int]:
             try:
                 answer = patiently(partial(dynamodb.call, "UpdateItem", _update(table, row)))
             except ConditionFailed:
-                continue  # it was erased, or amended by this version, which sets the attribute
+                continue  # the outcome was erased, or this version amended it and so set the attribute
             changed += 1
             time.sleep(answer.get("ConsumedCapacity", {}).get("CapacityUnits", 0) / write_units)
         if "LastEvaluatedKey" not in page:

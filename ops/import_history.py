@@ -82,7 +82,8 @@ def deployed(options: argparse.Namespace) -> "Iterator[Target]":
         [stack] = boto3.client("cloudformation").describe_stacks(StackName=options.stack)["Stacks"]
         outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
         parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
-        # Without DataRequests, nobody has been erased: `ops.configuration` does not let a stack lose it afterwards.
+        # Without DataRequests, nobody has been erased: `ops.configuration` does not let a stack switch DataRequests off
+        # after an erasure.
         secret = ""
         if parameters["DataRequests"] == "On":
             arn = outputs["ErasureSecretArn"]

@@ -113,7 +113,7 @@ def _not_erased(bus: "Bus", keys_table: str, records: "list[Record]") -> "list[R
 
 
 def _place(keys_table: str, outcomes_table: str, record: "Record") -> "tuple[str, dict[str, Any]] | None":
-    """Return the table and key of an item that exists until the outcome or user of the record is erased.
+    """Return the table and key of an item that exists until the record's outcome or user is erased.
 
     Return None if there is no such item.
 

@@ -1,4 +1,4 @@
-"""Part of make upgrade: pin the newest build backends by hash in the root's pyproject.toml."""
+"""Pin the newest build backends by hash in the root's pyproject.toml, as a part of `make upgrade`."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""The notes of a release."""
+"""Find the notes of a release in the changelog."""
 
 import re
 
@@ -8,7 +8,7 @@ from release.version import ROOT
 def notes(version: str, changelog: str | None = None) -> str:
     """Return the changelog's entry for a version, or the entry "Unreleased" for a development version.
 
-    Raises ValueError if there is none.
+    Raises ValueError if the entry is missing.
     """
     heading = "Unreleased" if ".dev" in version else version
     text = (ROOT / "CHANGELOG.md").read_text() if changelog is None else changelog

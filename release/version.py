@@ -50,7 +50,7 @@ def expected(file: str, version: str) -> str:
 
 
 def write(file: Path, pattern: str, version: str) -> None:
-    """Replace the part of a file that the pattern's group matches. The pattern must match exactly once."""
+    """Replace the part of a file that matches the pattern's group. The pattern must match exactly once."""
     text = file.read_text()
     [match] = re.finditer(pattern, text, re.MULTILINE)
     file.write_text(text[: match.start(1)] + version + text[match.end(1) :])

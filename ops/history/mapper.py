@@ -1,4 +1,4 @@
-"""Convert rows of another system's table to outcomes of this API, by a mapping of columns and types.
+"""Convert rows of another system's table to outcomes of this API. A mapping names the columns and types.
 
 For example, a mapping:
 
@@ -116,7 +116,7 @@ class Mapper:
         return Imported(id_, outcome.user_id, outcome.outcome_type, outcome.value_usd, item)
 
     def _created_at(self, value: Any) -> int:
-        """Parse an instant as psql or JSON writes it, cut to milliseconds. Raises NotImported."""
+        """Parse an instant in the format of psql or JSON, cut to milliseconds. Raises NotImported."""
         text = str(value)
         if parts := _PSQL_INSTANT.fullmatch(text):
             day, time, hours, minutes = parts.groups()
@@ -151,7 +151,7 @@ def _old_id(value: Any) -> str:
 
 
 def _parsed(value: Any) -> Any:
-    """Parse text that contains a number or JSON. Return other text unchanged, which the rules of the field refuse."""
+    """Parse text that contains a number or JSON. Return other text unchanged; the field's rules then refuse it."""
     if not isinstance(value, str):
         return value
     try:

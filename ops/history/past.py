@@ -35,7 +35,8 @@ class Erased(Exception):
 class Pasts:
     """The tables that decide what may be imported.
 
-    secret: of the HMAC in erasure records; empty if the stack cannot erase users. run: the id of this import.
+    secret: the secret for the HMAC in erasure records; empty if the stack cannot erase users. run: the id of this
+    import.
     """
 
     def __init__(self, totals: str, erasures: str, secret: bytes) -> None:
@@ -74,7 +75,9 @@ class Pasts:
 
 
 class Past:
-    """A partition whose past is open. The methods raise the errors of calls. After an error, they may be called again.
+    """A partition whose past is open.
+
+    Methods raise the errors of their calls. After an error, a method may be called again.
 
     cut: no outcome before this instant may be written. checked_at: the time of the last check, in milliseconds since
     1970.
@@ -105,7 +108,7 @@ class Past:
         self._change(self._closed)
 
     def delete_sums(self) -> None:
-        """Delete the stored sums. Summaries would ignore them, but still pay for reading them."""
+        """Delete the stored sums. Summaries would ignore these sums, but still use read units for them."""
         query = {
             "TableName": self.pasts.totals,
             "ConsistentRead": True,
@@ -119,14 +122,14 @@ class Past:
             page = self.pasts.dynamodb.call("Query", query)
             deletions = [{"DeleteRequest": {"Key": key}} for key in page["Items"]]
             for some in batched(deletions, 25, strict=False):  # BatchWriteItem's limit
-                # Sums that DynamoDB leaves unprocessed do no harm: they only cost something to read.
+                # Sums that DynamoDB leaves undeleted do no harm. Summaries only need more read units.
                 self.pasts.dynamodb.call("BatchWriteItem", {"RequestItems": {self.pasts.totals: some}})
             if "LastEvaluatedKey" not in page:
                 return
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def _require_not_erased(self) -> int:
-        """Return DynamoDB's time. Raises Erased."""
+        """Return DynamoDB's time. Raises Erased if the user was erased or is being erased."""
         query = {
             "TableName": self.pasts.erasures,
             "ConsistentRead": True,

@@ -1,6 +1,6 @@
 """The plan of an import: which rows of a file become outcomes. It is a temporary database, so files may be of any size.
 
-It contains the places of rows in the file, not the rows.
+It stores only the place of each row in the file, not its cells.
 """
 
 import sqlite3
@@ -36,7 +36,7 @@ class PlannedRow(NamedTuple):
 
 
 class Partition(NamedTuple):
-    """A partition of the table. user: the id of its user, or _NOBODY."""
+    """A partition of the table. user: its user's id, or _NOBODY."""
 
     user: int
     name: str

@@ -24,7 +24,7 @@ MAX_PAUSE_SECONDS = 30.0
 class Writer:
     """Writes outcomes to a table.
 
-    imported: the number of outcomes that it wrote. present: the number that were already stored.
+    imported: the number of outcomes that it wrote. present: the number of outcomes that were already stored.
 
     units_per_second: the write units to use. refuse: called with a line for each row that is not written.
     advance: called with the number of rows that are done.
@@ -53,7 +53,7 @@ class Writer:
         self.present = 0
         self._next_at = 0.0
         # Reading stored outcomes costs less than writes that fail. So read before writing, for as long as reads find
-        # some.
+        # stored outcomes.
         self._looks_first = True
 
     def write(self, partition: str, rows: Iterator[PlannedRow]) -> None:
