@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable
 
 import pytest
 
-# Prefixes of credentials in tests: those of keys and secrets begin with "made-up-", encrypted sessions with {"alg":"dir
+# Credentials in tests have these prefixes: keys and secrets begin with "made-up-", encrypted sessions with {"alg":"dir
 # in base64url.
 MARKS = ("made-up-", "eyJhbGciOiJkaXIi")
 

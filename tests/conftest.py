@@ -147,7 +147,7 @@ def template_tables(template: Any) -> Iterator[dict[str, str]]:
                 properties = {
                     key: table["Properties"][key] for key in ("KeySchema", "AttributeDefinitions", "BillingMode")
                 }
-                # Without OnDemandThroughput, whose values are parameters.
+                # Leave out OnDemandThroughput, because its values are parameters.
                 indexes = [
                     {key: index[key] for key in ("IndexName", "KeySchema", "Projection")}
                     for index in table["Properties"].get("GlobalSecondaryIndexes", [])

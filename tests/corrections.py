@@ -39,7 +39,7 @@ writes_meet = partial(faulty, correct_outcome.corrections.store.dynamodb, "Trans
 
 
 def meanwhile(*writes: Callable[[], Any]) -> Fault:
-    """Return a fault that makes another write before each attempt, until none is left."""
+    """Return a fault that makes another write before each attempt, as long as other writes are left."""
     left = list(writes)
 
     def fault(_request: Request, send: Send) -> Any:
@@ -141,7 +141,7 @@ def stored() -> list[Any]:
 
 
 def forget_counts(id_: str) -> None:
-    """Remove the count of corrections from a stored outcome, because outcomes of earlier releases have none."""
+    """Remove the count of corrections from a stored outcome. Outcomes of earlier releases have no such count."""
     [item] = [each for each in stored() if each["created_at"]["S"].endswith(f"Z#{id_}")]
     key = {name: item[name] for name in ("user_id", "created_at")}
     request = {"TableName": "OutcomesTable", "Key": key, "UpdateExpression": "REMOVE corrected_by"}

@@ -77,7 +77,7 @@ def make_key(user_id: int, name: str = "Nightly import") -> str:
 
 
 def sign_in(user_id: int, token: str) -> None:
-    """Write a row of the sessions table. The platform has added an attribute of its own to it."""
+    """Write a row of the sessions table. The row has an additional attribute of the platform."""
     row = {"token_sha256": {"S": token_sha256(token)}, "user_id": {"N": str(user_id)}, "expires_at": {"N": str(LATER)}}
     aws_client("dynamodb").put_item(TableName="SessionsTable", Item=row | {"browser": {"S": "Firefox"}})
 

@@ -25,7 +25,7 @@ from tests.faults import DENIED, THROTTLED, Fault, error, faulty, unreachable
 type Log = Callable[[], list[dict[str, Any]]]
 
 STAGE = "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/v1"
-FOREVER = 4_931_000_000  # seconds since the epoch, the year 2126
+FOREVER = 4_931_000_000  # a time in the year 2126, in seconds since 1970
 COOKIE = load_event("post_with_session")["headers"]["Cookie"]
 
 

@@ -631,7 +631,7 @@ def test_without_the_name_of_a_cookie_only_a_bearer_counts(deploy: Callable[...,
     assert authorizer.handler(bearer, None)["context"] == BY_TOKEN
 
 
-# ── What follows from it ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── What a valid token allows ─────────────────────────────────────────────────────────────────────────────────────────
 
 OUTCOME = {"outcomeType": "deal_closed", "title": "Closed a deal", "userId": 7}
 

@@ -624,7 +624,7 @@ class TestSecrets:
                 with pytest.raises(SessionsUnavailable):
                     fits(secrets, "strange")
                 assert fits(secrets, SECRET)
-            assert len(calls) == 2  # one call with two attempts
+            assert len(calls) == 2  # the authorizer makes one call with two attempts
         clock.now = NOON + 130
         assert not fits(secrets, "strange")
 

@@ -125,7 +125,7 @@ def new_tab(browser: Browser, *, at_noon: bool, **settings: Any) -> Page:
 
 @pytest.fixture(scope="package")
 def tabs(browser: Browser) -> Callable[[bool], Page]:
-    """Return a function that returns one of two shared pages: the clock of one stands at noon, the other's runs."""
+    """Return a function that returns one of two shared pages. Only on one page, the clock stands at noon."""
     return cache(lambda at_noon: new_tab(browser, at_noon=at_noon))
 
 

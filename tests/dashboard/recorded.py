@@ -32,11 +32,11 @@ def reply(status: int, **answer: Any) -> Answer:
 
 @dataclass
 class Recorded:
-    """The outcomes of one viewer, newest first.
+    """A fake API with the outcomes of one viewer, newest first.
 
     corrections: the corrections of each outcome by its id. asked: the received requests. sums: values that replace
-    those of the summary. has_ledger: whether the server supports corrections. capabilities: the header value of lists
-    that names the capabilities. types: the outcome types that may be recorded.
+    those of the summary. has_ledger: whether the server supports corrections. capabilities: the header of a list that
+    names the capabilities. types: the outcome types that may be recorded.
     """
 
     outcomes: list[dict[str, Any]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Every place that lists the outcome types has the same ones as the template's parameter OutcomeTypes.
+"""Every place that lists outcome types has the types of the template's parameter OutcomeTypes.
 
 If a test fails, it names the places where the new type must be added.
 """

@@ -69,7 +69,7 @@ OTHERWISE: dict[str, str | None] = {
     "a key without an end": "key",
     "an adjustment from an instant without milliseconds": None,
     "an adjustment with one member more": None,
-    # The sums of these statements are not those of their single entry, whose form the example does not check.
+    # The sums of these statements differ from their single entry. The example does not check the entry's form.
     **dict.fromkeys(
         (
             *("an entry with a blank", "an entry with two ids", "an entry with one member more"),

@@ -121,7 +121,7 @@ class Callers:
         self.sent: dict[str, Sent] = {}
         self.unassigned: dict[str, Sent] = {}  # outcomes recorded without a user, by id
         self.keys: list[AgentKey] = []
-        self.erasures: list[tuple[float, float]] = []  # the begin and end of each erasure
+        self.erasures: list[tuple[float, float]] = []  # when each erasure began and ended
         self.zone = self.random.choice(ZONES)
         self.told = 0  # how many stream records have been published
         self.may = [

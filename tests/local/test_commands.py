@@ -350,7 +350,7 @@ def test_aws_alone_serves_the_tables_for_functions_in_containers(tmp_path: Path,
         assert "AwsEndpointUrl=http://host.docker.internal:" in printed
         assert "sam local start-api --port" in printed
         assert re.search(r"^Served only on 127.0.0.1(?: and [0-9.]+)?, ", printed, re.MULTILINE)
-        with pytest.raises(ConnectionRefusedError):  # 127.0.0.2 is this machine too, but not served
+        with pytest.raises(ConnectionRefusedError):  # nothing listens at this machine's 127.0.0.2
             socket.create_connection(("127.0.0.2", int(stack.aws_url.rpartition(":")[2])))
         assert set(stack.tables) == logical_ids(template, "AWS::DynamoDB::Table")
         assert_one_line(stack.command("seed"), f"{stack.url} does not answer")

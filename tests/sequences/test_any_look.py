@@ -185,7 +185,7 @@ class AnyLook(OnTables):
     def __init__(self) -> None:
         super().__init__()
         self.now = BEGIN
-        self.clock = BEGIN  # the clock of the host that runs the function
+        self.clock = BEGIN  # the host that runs the function has its own clock
         self.outcomes: dict[str, Outcome] = {}
         self.unassigned: dict[str, Outcome] = {}
         self.amended = 0

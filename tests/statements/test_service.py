@@ -154,7 +154,7 @@ def test_an_outcome_that_a_slow_clock_dated_before_the_cut_is_in_time_for_its_pe
 
 
 def test_what_happens_later_changes_no_entry(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(correction_entries, "MAX_HISTORY", 2)  # the item then lists no old ones
+    monkeypatch.setattr(correction_entries, "MAX_HISTORY", 2)  # the item omits the oldest entries
     id_ = september(clock)
     clock.at("2026-09-20T12:00:00Z")
     correct(id_, KEY, AMEND | {"changes": {"title": "Second", "metadata": None}})

@@ -32,7 +32,7 @@ EXPIRES = {"AttributeName": "expires_at", "Enabled": True}
 KEYS_ONLY = {"StreamViewType": "KEYS_ONLY"}
 
 FAULTS: dict[Promise, dict[str, Plant]] = {
-    # 1. Routes, and who may call what
+    # 1. Routes, and who may call them
     test_api.test_a_route_has_a_path_in_the_api_and_an_event_of_its_function: {
         "a route without its event": the("ManageKeysFunction/Events/RotateKey"),
         "an event without its route": the("OutcomesApi/DefinitionBody/paths/~1api~1keys~1{id}/delete"),

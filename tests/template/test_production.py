@@ -254,7 +254,7 @@ def test_the_firewall_samples_no_requests(complete: Deployment) -> None:
         assert part["VisibilityConfig"]["SampledRequestsEnabled"] is False
 
 
-# ── Seeing ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Logs and traces ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html
 LOGGED = {

@@ -270,7 +270,7 @@ def test_corrections_stored_without_counts_are_counted_from_their_entries(monkey
     assert amend(id_, AGENT, retitle("x"))[:2] == IMPOSSIBLE
     with reads_of_corrections_meet(fine) as reads:
         assert correct(id_, OWNER, BODIES["dispute"])[0] == 200
-    assert len(reads) == 2  # one call reads the outcome, the other one the outcome's entries
+    assert len(reads) == 2  # one call reads the outcome, the other call reads its entries
     with reads_of_corrections_meet(fine) as reads:
         assert correct(id_, KEY, BODIES["uphold"])[0] == 200
     assert len(reads) == 1  # the counts were stored by the previous correction
@@ -746,7 +746,7 @@ class TestRaces:
         assert ledger()[0]["version"] == 1
 
     def test_the_same_key_between_two_reads_corrects_once(self) -> None:
-        """The other correction is stored between two reads: that of the outcome and that of the idempotency key."""
+        """The other correction is stored after the outcome is read and before the idempotency key is read."""
         id_ = given()
         reads: list[str] = []
 

@@ -28,7 +28,7 @@ OUTCOME = json.loads((EVENTS / "outcome.recorded.json").read_text())
 
 
 class Running:
-    """A running receiver. output: the lines that it prints, of which the first is its URL."""
+    """A running receiver. output: the lines that the receiver prints. The first line is its URL."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         assert process.stdout

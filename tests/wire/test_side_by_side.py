@@ -44,7 +44,7 @@ OPERATIONS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 
 MODEL = botocore_session.get_service_model("dynamodb")
 
-# The errors of botocore's service model, and those on these pages:
+# The errors of botocore's service model, and the errors on these pages:
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/CommonErrors.html
 DOCUMENTED = {
