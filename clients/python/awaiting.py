@@ -9,13 +9,12 @@ PACKAGE = Path(__file__).parent / "src/outcomes_client"
 MODULES = {
     PACKAGE / name: PACKAGE / f"_async{name}" for name in ("_client.py", "_client_costs.py", "_client_statements.py")
 }
-"""The blocking modules, and the async modules that are made from them."""
+"""The blocking modules, and the async modules that are generated from them."""
 
 RULES = {
     "blocking. The async (client is|ones are) generated from this:": "async. Generated from SOURCE:",
-    "blocking; safe to share between threads. Close it, or use `with`.": (
-        "async, on asyncio and trio.\n\n    Close it with `aclose`, or use `async with`."
-    ),
+    r"with blocking calls\. Threads may share a client\.": "with async calls, on asyncio and trio.",
+    r"Close the client, or use `with`": "Close the client with `aclose`, or use `async with`",
     r"\b(Costs|Outcomes|Statements)Client\b": r"Async\1Client",
     r"from \._client_(costs|statements)": r"from ._async_client_\1",
     r"\bIterator\b": "AsyncIterator",

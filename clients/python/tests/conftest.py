@@ -1,7 +1,7 @@
-"""Fixtures: `api` is an API behind a proxy that fails on demand, and gives tests the recorded outcomes.
+"""The fixture `api`: an API behind a proxy that fails on demand, and a way to read what was recorded.
 
-The API is the fake of `outcomes_client.testing`. Tests marked `everywhere` also run on the local stack, with the
-deployment's own routes, functions and tables. The fake's clock begins on 2026-04-01. Each call advances it by a minute.
+The API is `outcomes_client.testing`'s fake or, for tests marked `everywhere`, also the local stack with the
+deployment's own routes, functions and tables. The fake's clock begins on 2026-04-01 and advances by a minute a call.
 """
 
 from __future__ import annotations
@@ -48,8 +48,9 @@ everywhere = pytest.mark.parametrize("api", ["fake", "stack"], indirect=True)
 def failing(*faults: str) -> pytest.MarkDecorator:
     """Parametrize `faults`.
 
-    Tests on the fake run with each fault alone and with all faults in a row. Tests on the stack run with all faults in
-    a row, because for the stack, faults differ only in the number of requests that reach it.
+    Tests on the fake run once with each fault alone, and once with all faults one after the other. Tests on the stack
+    run once, with all faults one after the other: for the stack, faults differ only in the number of requests that
+    reach it.
     """
     alone = [pytest.param("fake", [fault], id=fault) for fault in faults]
     in_turn = [pytest.param(api, faults, id=f"all in turn-{api}") for api in ("fake", "stack")]
@@ -58,7 +59,7 @@ def failing(*faults: str) -> pytest.MarkDecorator:
 
 @dataclass
 class Clock:
-    """The fake's clock. now: the time in milliseconds since 1970."""
+    """The fake's clock. now: milliseconds since 1970."""
 
     now: int = 1_775_044_800_000  # 2026-04-01T12:00:00Z
     step: int = 60_000
@@ -75,7 +76,7 @@ class Api:
     user: int
     clock: Clock = field(default_factory=Clock)  # only the fake's
     quick: Retry = QUICK
-    unready_items: int = 0  # how many of the next batch items fail as retryable
+    unready_items: int = 0  # this many of the next batch items fail as retryable
 
     @property
     def url(self) -> str:
@@ -90,7 +91,7 @@ class Api:
         return {"OUTCOMES_URL": self.url, "INTERNAL_API_KEY": self.key, "OUTCOMES_COOKIE": self.cookie}
 
     def fail(self, *faults: str) -> None:
-        """Apply these faults to the next requests. If a fault is slow, clients created later have a short timeout."""
+        """Apply these faults to the next requests. If one is slow, clients created later have a short timeout."""
         self.door.faults.extend(faults)
         if set(SLOW) & set(faults):
             self.quick = replace(self.quick, timeout=0.3 if self.user == 42 else 1)
@@ -127,7 +128,7 @@ def export_function() -> str:
 
 
 def _of_fake() -> Iterator[Api]:
-    """Yield the fake API, extended by summaries and exports, which the fake does not support."""
+    """Yield the fake API, extended by summaries and exports, which it does not answer by itself."""
     clock = Clock()
     with OutcomesFake() as fake, pytest.MonkeyPatch.context() as patched:
         patched.setattr(instants, "now", lambda: clock.now)

@@ -130,7 +130,7 @@ SCOPES = ["record", "read", "correct", "backfill", "cost"]
 
 
 class Caller:
-    """Makes random calls, which refer to earlier answers. made: placeholders in these answers, by kind.
+    """Makes random calls, which refer to earlier answers. `made` has the placeholders in these answers, by kind.
 
     nobodys: placeholders of outcomes that were recorded without a user.
     """

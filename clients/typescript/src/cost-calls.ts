@@ -13,8 +13,8 @@ export class CostsClient extends StatementsClient {
    * Replaces the costs of a UTC day from a source, and returns their version. Equal lines change nothing.
    *
    * Needs the platform's key (`userId` is the user), an agent key with the scope `cost`, or a session. Rejects with a
-   * PreconditionFailedError if not `ifVersion` is stored; after a lost answer, that may be because the lines are already
-   * stored.
+   * PreconditionFailedError if another version than `ifVersion` is stored. After a lost answer, the reason may be that
+   * the lines are already stored.
    */
   async putCosts(
     day: string,
@@ -26,7 +26,7 @@ export class CostsClient extends StatementsClient {
     return this.#change("PUT", day, source, options, { body: bodyOf(userId, lines), query: "" });
   }
 
-  /** Reads the costs of a UTC day from a source. Rejects with a NotFoundError if the source has not put that day. */
+  /** Reads the costs of a UTC day from a source. Rejects with a NotFoundError if the source has no such day. */
   async getCosts(day: string, source: string, options: models.ReadCostsOptions = {}): Promise<models.CostDay> {
     const { signal, versions } = options;
     const asked = { signal, userId: this.whose(options.userId), include: versions ? "versions" : undefined };
@@ -39,7 +39,7 @@ export class CostsClient extends StatementsClient {
     return this.#change("DELETE", day, source, options, { query: userId ? `?userId=${userId}` : "" });
   }
 
-  /** Returns a summary of the user's outcomes, with what the agents cost in the period. See `summary`. */
+  /** Returns a summary of the user's outcomes, with the costs of the agents in the period. See `summary`. */
   async costSummary(options: models.CostSummaryOptions = {}): Promise<models.CostSummary> {
     return this.read("/api/outcomes/summary", { ...options, include: "cost" }, answers.summary);
   }

@@ -249,7 +249,7 @@ export interface Correction {
   createdAt: string;
   /** For an amendment: `before` and `after` for each changed field. Amounts are decimal text. */
   changes: Record<string, Record<string, unknown>> | null;
-  /** For a void by `assign`: the user. */
+  /** For a void by `assign`: the user who got the outcome. */
   assignedTo: number | null;
   /** For a void by `assign`: the id of the user's outcome. */
   assignedId: string | null;
@@ -344,7 +344,7 @@ export interface NewAgentKey extends AgentKey {
   key: string;
 }
 
-/** What an agent cost on a day, by label. Without an `agentId`, the cost is unallocated. */
+/** The cost of an agent on a day, for one label. Without an `agentId`, the cost is unallocated. */
 export interface NewCostLine {
   /** Sent with all digits; negative for a credit. */
   costUsd: Amount;
@@ -363,7 +363,7 @@ export interface CostLine {
 }
 
 export interface CostsOfUserOptions extends CallOptions {
-  /** With the platform's key, the user whose costs; default `userId` of the client. */
+  /** With the platform's key, the user of the costs; default: the client's `userId`. */
   userId?: number | undefined;
 }
 
@@ -373,7 +373,7 @@ export interface ReadCostsOptions extends CostsOfUserOptions {
 }
 
 export interface ChangeCostsOptions extends CostsOfUserOptions {
-  /** The version that must be stored; 0 for none. */
+  /** The version that must be stored before the call; 0 means that there must be none. */
   ifVersion?: number | undefined;
 }
 
@@ -412,11 +412,11 @@ export interface DayCost {
   date: string;
   costUsd: string | null;
   sources: string[];
-  /** When a source last replaced the costs of the day after it was over, if that is less than a day ago. */
+  /** If a source replaced the costs after the day was over, and less than a day ago, the last such time. */
   restatedAt: string | null;
 }
 
-/** The cost from a source. `gaps` are days between its first and last in the period that it has not put. */
+/** The cost from a source. `gaps`: the days without costs between its first and last day in the period. */
 export interface SourceCost {
   source: string;
   costUsd: string;
@@ -424,7 +424,7 @@ export interface SourceCost {
   gaps: string[];
 }
 
-/** The costs of the UTC days that begin from `start` (inclusive) to `end` (exclusive), as far as they are known. */
+/** The known costs of the UTC days that begin from `start` (inclusive) to `end` (exclusive). */
 export interface Costs {
   start: string;
   end: string;
@@ -448,7 +448,7 @@ export interface AgentValue extends AgentTotal {
 }
 
 /**
- * A summary with costs of the UTC days that begin in the period, as far as they are known. `byAgent` also has agents that
+ * A summary with the known costs of the UTC days that begin in the period. `byAgent` also has agents that
  * only have costs. Never show `netUsd`, the value less the known cost, without `knownDays` and `ofDays`.
  */
 export interface CostSummary extends Omit<Summary, "byAgent" | "otherAgents"> {
@@ -456,7 +456,7 @@ export interface CostSummary extends Omit<Summary, "byAgent" | "otherAgents"> {
   knownDays: number | null;
   ofDays: number | null;
   netUsd: string | null;
-  /** The value over the cost. */
+  /** The value divided by the cost. */
   ratio: string | null;
   byAgent: AgentValue[];
   otherAgents: (OtherAgents & { costUsd: string | null }) | null;

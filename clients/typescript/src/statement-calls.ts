@@ -29,7 +29,7 @@ export class StatementsClient extends PageClient {
     return this.read(pathOf(statementId), options, answers.document("signature"), { named: true });
   }
 
-  /** Yields the entries of a statement, in parts. The parts' texts, joined, are the file. */
+  /** Yields the entries of a statement, in parts. The joined texts of the parts are the file. */
   statementEntries(
     statementId: string,
     options: models.StatementEntriesOptions = {},

@@ -1,9 +1,9 @@
-// Verifies statements offline by WebCrypto, as docs/statement-format.md says. Written from that page, without the API's
-// code, which would repeat its mistakes.
+// Verifies statements offline by WebCrypto, as docs/statement-format.md says. This module is written from that page
+// alone: sharing the API's code would repeat the API's mistakes.
 
 export const CAVEAT = "The signature proves what the platform said and when, not that it is true.";
 
-/** The checks, in their order. */
+/** The checks, in the order in which they run. */
 export type Word = "format" | "key" | "signature" | "size" | "root" | "totals" | "adjustments" | "previous" | "proof";
 
 /** A statement or a proof does not verify. `word`: the first check that failed. The message begins with it. */
@@ -24,17 +24,17 @@ export type File = Uint8Array | string;
 /** The files to verify. Without a statement, only a proof is verified. */
 export interface Files {
   statement?: File | null | undefined;
-  /** The issuer's keys, from a source other than the statement's. */
+  /** The issuer's keys, obtained from another source than the statement. */
   keys: File;
-  /** The statement's entries, from which its sums must follow. */
+  /** The statement's entries, which must add up to its sums. */
   entries?: File | null | undefined;
-  /** A proof of one outcome, which must be of this statement. */
+  /** A proof of one outcome, which must belong to this statement. */
   proof?: File | null | undefined;
-  /** The statement that this one must continue. */
+  /** The previous statement, which this statement must continue. */
   previous?: File | null | undefined;
 }
 
-/** What was verified, with members as in docs/statement-format.md. `entries` are those of the proof. */
+/** The verified content. docs/statement-format.md describes its members. `entries` are from the proof. */
 export interface Verified {
   head: Head;
   /** Undefined if only a proof was verified. */
@@ -114,7 +114,7 @@ const OUTCOME =
 const CORRECTION = "id,outcome_id,type,reason,by,created_at,changes,before,after";
 const COUNTED = "status,value_usd,outcome_type,agent_id,occurred_at";
 const CHANGES = "outcome_type,title,description,value_usd,agent_id,metadata_sha256,occurred_at";
-/** The tallies of each status. `standing` are `count` and `value_usd` of the totals themselves. */
+/** The tallies that count each status. `standing` means the totals' own `count` and `value_usd`. */
 const TALLIES = new Map([
   ["recorded", ["standing"]],
   ["confirmed", ["standing", "confirmed"]],
@@ -133,7 +133,7 @@ const TOTALS: Kinds = {
 };
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const MONEY_OF_SUMS = /^(?!-0\.00$)-?(0|[1-9]\d*)\.\d\d(\d*[1-9])?$/;
-/** The strings that are allowed in a member. All other members have any strings, and `agent_id` is a number. */
+/** The strings that a member may have. Any string is allowed in other members; `agent_id` is a number. */
 const PATTERNS: Record<string, RegExp> = {
   value_usd: /^(?!-0$)-?(0|[1-9]\d*)(\.\d*[1-9])?$/,
   metadata_sha256: /^sha256:[0-9a-f]{64}$/,
@@ -177,16 +177,16 @@ function refuse(word: Word, why: string): never {
   throw new StatementError(word, why);
 }
 
-/** Passes a value of JSON on. Refuses numbers that verifiers in other languages read differently. */
+/** Returns a JSON value unchanged. Refuses numbers that verifiers in other languages read differently. */
 function whole(_name: string, value: unknown): unknown {
   if (typeof value === "number" && !Number.isSafeInteger(value)) throw new Error(`${value} is not a whole number`);
   return value;
 }
 
-/** Parses an exact text. Throws an Error if its value is written differently. */
+/** Parses JSON. Throws an Error unless the text is the exact form of its value. */
 function exact(text: string): unknown {
   const value = JSON.parse(text, whole);
-  // JSON.stringify escapes an unpaired surrogate, so that it would pass.
+  // Unpaired surrogates need a check of their own, because JSON.stringify writes their escapes, too.
   if (JSON.stringify(value) !== text || text.match(/\\(u.|.)/g)?.includes("\\ud")) {
     throw new Error("it has blanks, other escapes or duplicate members");
   }
@@ -271,7 +271,7 @@ async function provenOf(what: string, value: unknown): Promise<Proven> {
 async function leafOf(what: string, value: unknown, kinds: Kinds): Promise<Leaf> {
   const { salt, text } = members("format", what, value, kinds) as { salt: string; text: string };
   if (/\p{Cs}/u.test(text)) refuse("format", `${what}: expected a text without unpaired surrogates`);
-  // A salt of another length would let its bytes pass for bytes of the text.
+  // If salts could have any length, the first bytes of a text could be presented as a part of its salt.
   return { hash: await sha256(Uint8Array.of(0), bytesOf(`the salt of ${what}`, salt, SALT), encoded(text)), text };
 }
 
@@ -326,7 +326,7 @@ async function checkSignature(signed: Signed, keys: Fields[]): Promise<void> {
   try {
     right = await crypto.subtle.verify("Ed25519", publicKey, unbase64url(third), encoded(`${header}.${payload}`));
   } catch {
-    // not base64url, so not right
+    // the signature is not base64url, so it is wrong
   }
   if (!right || more.length) refuse("signature", `expected a signature of the head by ${kid}`);
 }
@@ -353,7 +353,7 @@ async function checkEntries(head: Head, leaves: Leaf[]): Promise<Entry[]> {
 
 const order = ({ fields }: Entry): string => `${fields.created_at} ${fields.id}`;
 
-/** Reads an entry whose hash is right. The platform signed what is wrong in it, so it is refused as `word`. */
+/** Reads an entry whose hash is right. The platform signed any fault in it, so a fault is reported as `word`. */
 function readEntry(word: Word, what: string, text: string, head: Head): Entry {
   try {
     const fields = exact(text) as Fields;
@@ -416,7 +416,7 @@ function countedOf(fields: Fields): Counted {
   return { status, value: value_usd ?? "0", type, agent, at } as Counted;
 }
 
-/** Refuses totals and adjustments that are malformed or, if there are entries, do not follow from them. */
+/** Refuses totals and adjustments that are malformed or, if there are entries, differ from their sums. */
 function checkSums(head: Head, { totals, adjustments }: Sums, entries: Entry[] | undefined): void {
   const own = new Sum();
   const others: [Counted, bigint][] = [];
@@ -477,7 +477,7 @@ function checkChanges(listed: Adjustment[], changes: [Counted, bigint][]): void 
   }
 }
 
-/** The exact totals of a period, or one of their parts. */
+/** The exact totals of a period, or a part of these totals. */
 class Sum {
   count = 0n;
   /** The value in units of 10 to the power of -scale. */
@@ -539,7 +539,7 @@ class Sum {
   }
 }
 
-/** Refuses a value that is not the expected one, and names the first difference. */
+/** Refuses a value that differs from the expected one, and names the first difference. */
 function compare(word: Word, where: string, expected: unknown, found: unknown): void {
   const [right, wrong] = [JSON.stringify(expected), JSON.stringify(found)];
   if (right === wrong) return;
@@ -574,7 +574,7 @@ async function checkPrevious(head: Head, previous: File): Promise<void> {
   }
 }
 
-/** Refuses entries that are not in the tree. Returns them. */
+/** Returns the entries of a proof. Refuses them if they are not in the tree. */
 async function checkProof(head: Head, proven: Proven[]): Promise<Fields[]> {
   const entries: Fields[] = [];
   let before = -1;
@@ -661,7 +661,7 @@ const base64url = (data: Uint8Array): string =>
     .replaceAll("/", "_")
     .replace(/=+$/, "");
 
-/** Decodes base64url without padding. Throws an Error if the bytes are written differently. */
+/** Decodes base64url without padding. Throws an Error if the text is not the only encoding of its bytes. */
 function unbase64url(text: unknown): Bytes {
   const data = Uint8Array.from(atob(`${text}`.replaceAll("-", "+").replaceAll("_", "/")), (char) => char.charCodeAt(0));
   if (base64url(data) !== text) throw new Error("not base64url");

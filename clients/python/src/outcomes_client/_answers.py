@@ -228,7 +228,7 @@ def summary(reply: Reply, query: Sequence[tuple[str, str]]) -> Summary:
         "outcomeType": types and {one.outcome_type for one in totals.by_type} - types,
         "agentId": "agentId" in asked and {str(one.agent_id or "none") for one in totals.by_agent} - {asked["agentId"]},
     }
-    if statuses and statuses <= apart.keys():  # an old API counts what is recorded, whatever the status
+    if statuses and statuses <= apart.keys():  # an older API ignores the parameter
         strange["status"] = totals.count != sum(apart[each] for each in statuses)
     if unread := [name for name, is_strange in strange.items() if is_strange]:
         message = f"200, but this API is too old to know {', '.join(unread)}: these are other totals"

@@ -41,9 +41,9 @@ _LONGEST_ANSWER = 16 * 1024 * 1024  # maximum bytes of an answer; Lambda limits 
 
 
 class AsyncOutcomesClient(AsyncCostsClient, AsyncStatementsClient):
-    """Records outcomes and reads them back, async, on asyncio and trio.
+    """Records outcomes and reads them back, with async calls, on asyncio and trio.
 
-    Close it with `aclose`, or use `async with`.
+    Close the client with `aclose`, or use `async with`.
 
     Nothing is buffered: when `record` returns, the outcome is recorded. All methods raise `OutcomesError`. The logger
     `outcomes_client` warns when a call is retried, when a field was ignored, and when an outcome has no user.
@@ -51,8 +51,8 @@ class AsyncOutcomesClient(AsyncCostsClient, AsyncStatementsClient):
     Args:
         url: the API's base URL, stage included; default `OUTCOMES_URL`.
         api_key: an agent's or the platform's key, for recording; default `INTERNAL_API_KEY`.
-        cookie: the session's cookie as `name=value`; it reads, and without a key it records;
-            default `OUTCOMES_COOKIE`.
+        cookie: the session's cookie as `name=value`, for reading, and also for recording if there is no key; default
+            `OUTCOMES_COOKIE`.
         agent_id, user_id: defaults for outcomes that name none; default `OUTCOMES_AGENT_ID`, `OUTCOMES_USER_ID`.
         retry: how long and how often to try; default 60 s, or `OUTCOMES_DEADLINE`.
         allow_http: allow sending key and cookie unencrypted to another machine; default `OUTCOMES_ALLOW_HTTP=1`.
@@ -147,8 +147,8 @@ class AsyncOutcomesClient(AsyncCostsClient, AsyncStatementsClient):
     ) -> Page:
         """List one page of the user's outcomes, newest first, from `start` (inclusive) to `end` (exclusive).
 
-        A page can have fewer than `limit` outcomes (default 20, at most 50) although `next_cursor` says there are more.
-        `status` filters by status, and `agent_id="none"` lists outcomes without an agent. With `time="occurred"`,
+        A page can have fewer than `limit` outcomes (default 20, at most 50) even if `next_cursor` shows that there are
+        more. `status` filters by status, and `agent_id="none"` lists outcomes without an agent. With `time="occurred"`,
         `start`, `end` and the order are about when outcomes happened, not about when they were recorded. `ledger` adds
         `status`, `occurred_at`, `recorded_by` and `version` to each outcome, and includes void outcomes. With the
         platform's key, `user_id` is the user whose outcomes are listed; "none" lists outcomes without a user.
@@ -194,7 +194,7 @@ class AsyncOutcomesClient(AsyncCostsClient, AsyncStatementsClient):
     ) -> AsyncIterator[ExportPart]:
         """Yield an export of the user's outcomes, newest first, in parts.
 
-        The parts' texts, joined, are the file: CSV (RFC 4180, with a heading, safe for spreadsheets), or NDJSON
+        The joined texts of the parts are the file: CSV (RFC 4180, with a heading, safe for spreadsheets), or NDJSON
         (`ndjson`), which `outcomes import` can read. It omits void outcomes unless `status` includes them; see `list`
         for the filters. To resume an export, pass the `next_cursor` of its last part.
         """
@@ -230,7 +230,7 @@ class AsyncOutcomesClient(AsyncCostsClient, AsyncStatementsClient):
         return await self._run(self._calls.summary(asked, timezone, by, compare))
 
     async def types(self) -> ListedTypes:
-        """List the outcome types that the API records, in the platform's order. Any key or session may ask."""
+        """List the outcome types that the API records, in the platform's order. Any key or session may call this."""
         return await self._run(self._calls.types())
 
     async def get(self, outcome_id: str, *, user_id: IdOrNone | None = None) -> History:

@@ -40,7 +40,7 @@ class AsyncStatementsClient:
         return await self._run(_statement_calls.get(self._calls, statement_id))
 
     async def statement_entries(self, statement_id: str, *, cursor: str | None = None) -> AsyncIterator[ExportPart]:
-        """Yield the entries of a statement, in parts. The parts' texts, joined, are the file."""
+        """Yield the entries of a statement, in parts. The joined texts of the parts are the file."""
         while True:
             part = await self._run(_statement_calls.entries(self._calls, statement_id, cursor))
             yield part

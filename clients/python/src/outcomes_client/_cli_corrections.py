@@ -186,7 +186,7 @@ def uphold(
 ) -> None:
     """Dismiss the dispute of an outcome. It counts again.
 
-    Needs the platform's key. Use it if the owner was wrong: the outcome gets the status recorded.
+    Needs the platform's key. Use it if the owner was wrong. The outcome's status becomes recorded.
     """
     with connect(url, cookie) as client:
         _do(lambda key: client.uphold(outcome_id, reason, user_id=user, idempotency_key=key), idempotency_key)
@@ -200,7 +200,8 @@ def assign(
 ) -> None:
     """Give an outcome without a user to a user.
 
-    Needs the platform's key. Prints the id of the user's outcome; the original is void. Repeating the command is safe.
+    Needs the platform's key. Prints the id of the user's new outcome; the original outcome becomes void. Repeating the
+    command is safe.
     """
     with connect(url, None) as client:
         print(printable(client.assign(outcome_id, user)))

@@ -1,4 +1,4 @@
-"""Put and read what agents cost: `outcomes costs`."""
+"""Put and read the costs of agents: `outcomes costs`."""
 
 from __future__ import annotations
 
@@ -68,11 +68,12 @@ def import_(
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Add up the charges of a file, and put each day of each source.
+    """Add up the charges of a file, and put the costs of each day and source.
 
-    A day has one line for each agent and label; if it has more than 200, the smallest become the line `other` of their
-    agent. A charge that no rule of the map matches is unallocated. The day of a charge is its first one, in UTC. If you
-    import the same file again, nothing changes. The exit code is 1 if a line or a day was refused.
+    A day has one line for each agent and label. If a day has more than 200 lines, the smallest lines are added up in
+    the line `other` of their agent. A charge that no rule of the map matches is unallocated. A charge counts on the UTC
+    day on which it begins. If you import the same file again, nothing changes. The exit code is 1 if a line or a day
+    was refused.
     """
     from . import _cost_importing, _importing
 
@@ -108,7 +109,7 @@ def import_(
 
 
 def _put(charges: Charges, rules: Map, replace: bool, url: str | None, cookie: str | None) -> Counter[str]:
-    """Put each day. Name each that is refused. Return how many days were put, unchanged and refused."""
+    """Put each day, and print each refused day. Return how many days were put, unchanged and refused."""
     from . import _cost_importing
 
     tally: Counter[str] = Counter()
@@ -126,7 +127,7 @@ def _put(charges: Charges, rules: Map, replace: bool, url: str | None, cookie: s
                     is_put = _cost_importing.store(client, key, lines, replace_lost=replace)
                     tally["put" if is_put else "unchanged"] += 1
                 except (_cost_importing.DayError, ConflictError, ForbiddenError, InvalidOutcomeError) as exc:
-                    if isinstance(exc, ForbiddenError) and not exc.details:  # the credential may put no costs at all
+                    if isinstance(exc, ForbiddenError) and not exc.details:  # the credential may not put costs
                         raise
                     tally["refused"] += 1
                     report.print(printable(f"{key} refused: {exc}"), soft_wrap=True)
@@ -138,7 +139,7 @@ def _put(charges: Charges, rules: Map, replace: bool, url: str | None, cookie: s
 
 
 def _print_sums(charges: Charges) -> None:
-    """Print the cost of each agent by day, and of all."""
+    """Print the cost of each agent by day, and the cost of all agents."""
     sums: dict[tuple[date, int | None, int | None], Decimal] = {}
     with localcontext(prec=1000):  # exact sums
         for key, day in charges.days.items():
@@ -170,10 +171,11 @@ def add(
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Add a cost, such as that of one run, to a UTC day of a source.
+    """Add a cost, such as the cost of one run, to a UTC day of a source.
 
-    Adds to the line with the same agent and label, also while others add to the day. Run it once for each cost: if it
-    fails without an answer, the cost may be added, so check `outcomes costs get` before you run it again.
+    The cost is added to the line with the same agent and label. Others may add to the same day at the same time. Run
+    the command once for each cost. If it fails without an answer, the cost may have been added: check with `outcomes
+    costs get` before you run it again.
     """
     from . import _cost_calls
 

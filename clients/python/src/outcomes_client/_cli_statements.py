@@ -137,7 +137,7 @@ def _total(total: Mapping[str, Any]) -> str:
 
 
 def _compare_with_api(verified: Verified, keys: bytes, url: str | None, cookie: str | None) -> None:
-    """Refuse a statement if the API signed another one for the same period, has none, or has other entries."""
+    """Refuse a statement if the API has no statement for this period, a different one, or different entries."""
     from . import statements
 
     id_ = verified.head["id"]
@@ -169,10 +169,10 @@ def _kept_keys(issuer: str) -> bytes:
 
 
 def _keep_keys(issuer: str, url: str, published: bytes) -> Path:
-    """Add published keys to those that are kept for an issuer.
+    """Add published keys to the keys that are kept for an issuer.
 
-    Refuse a kept key that changed or is valid for longer. Refuse new keys from another address than the first ones,
-    because any API could name this issuer.
+    Refuse the keys if a kept key has changed or is now valid for longer. Also refuse new keys from another address than
+    the first keys, because any API could claim to be this issuer.
     """
     from ._exporting import replaced
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class CostsClient:
-    """The part of `OutcomesClient` that puts and reads what agents cost."""
+    """The part of `OutcomesClient` that puts and reads the costs of agents."""
 
     _calls: Calls
 
@@ -38,16 +38,17 @@ class CostsClient:
         """Replace the costs of a UTC day from a source, and return their version. Equal lines change nothing.
 
         A line is a `CostLine` or a line of the API's request (`{"costUsd": ...}`). Needs the platform's key (`user_id`
-        is the user), an agent key with the scope `cost`, or a session. `if_version` is the version that must be stored,
-        0 for none. Raises PreconditionFailedError if it is another; after a lost answer, that may be because the lines
-        are already stored. Without `if_version`, the last call wins, which may be a retry.
+        is the user), an agent key with the scope `cost`, or a session. `if_version` is the version that must be stored
+        before the call; 0 means that there must be none. Raises PreconditionFailedError if another version is stored.
+        After a lost answer, the reason may be that the lines are already stored. Without `if_version`, the last call
+        wins, even if it is a retry.
         """
         return self._run(_cost_calls.put(self._calls, day, source, lines, if_version, user_id))
 
     def get_costs(self, day: date | str, source: str, *, versions: bool = False, user_id: int | None = None) -> CostDay:
-        """Read the costs of a UTC day from a source, with `versions` also earlier ones.
+        """Read the costs of a UTC day from a source; with `versions`, also read earlier versions.
 
-        Raises NotFoundError if the source has not put that day.
+        Raises NotFoundError if the source has put no costs for that day.
         """
         return self._run(_cost_calls.get(self._calls, day, source, user_id, versions=versions))
 
@@ -68,7 +69,7 @@ class CostsClient:
         compare: Literal["previous"] | None = None,
         user_id: IdOrNone | None = None,
     ) -> CostSummary:
-        """Return a summary of the user's outcomes, with what the agents cost in the period. See `summary`."""
+        """Return a summary of the user's outcomes, with the costs of the agents in the period. See `summary`."""
         asked = filters(None, agent_id, start, end, None, user_id)
         return self._run(_cost_calls.summary(self._calls, asked, timezone, by, compare))
 

@@ -40,7 +40,7 @@ class StatementsClient:
         return self._run(_statement_calls.get(self._calls, statement_id))
 
     def statement_entries(self, statement_id: str, *, cursor: str | None = None) -> Iterator[ExportPart]:
-        """Yield the entries of a statement, in parts. The parts' texts, joined, are the file."""
+        """Yield the entries of a statement, in parts. The joined texts of the parts are the file."""
         while True:
             part = self._run(_statement_calls.entries(self._calls, statement_id, cursor))
             yield part

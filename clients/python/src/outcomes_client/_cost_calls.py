@@ -28,7 +28,7 @@ def put(
     *,
     repeatable: bool = True,
 ) -> Call[int]:
-    """Replace a day of a source. if_version: the version that must be stored, 0 for none, or None for any."""
+    """Replace the costs of a day. `if_version` is the version that must be stored: 0 for none, None for any."""
     if calls.defaults.owner == "session" and user_id is not None:
         yield from calls._say_once(f"The costs are of the user of {SESSION}: the given user_id is ignored")
     body: dict[str, object] = {"userId": calls._whose(user_id)}
@@ -65,9 +65,9 @@ def change(
     *,
     repeatable: bool,
 ) -> Call[int]:
-    """Read a day of a source, and put it with other lines. Begin again if another version was put in between.
+    """Read the costs of a day, and put changed lines. Start again if another version was put in the meantime.
 
-    changed: returns the new lines, or None to put nothing. Its argument is None if the day's costs are not known.
+    changed: gets the day's costs, or None if they are not known; returns the new lines, or None to put nothing.
 
     repeatable: whether a put whose answer was lost may be sent again, because `changed` changes the lines only once.
     """

@@ -1,4 +1,4 @@
-"""Read files of costs for import. Their charges are added up by user, day, source, agent and label."""
+"""Read files of costs for import, and add up their charges by user, day, source, agent and label."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _TOML: dict[type, str] = {str: "string", int: "integer", list: "array", dict: "t
 
 
 class Columns(NamedTuple):
-    """The columns of a file's charges. `source` has several names: the first one that a charge has counts."""
+    """The names of a file's columns. `source` has several names; the first one that a charge has is used."""
 
     date: str
     source: tuple[str, ...]
@@ -57,7 +57,7 @@ _FOCUS = Columns(
 
 
 class Key(NamedTuple):
-    """A day of a source of a user. user_id: None means the caller's own user."""
+    """Identifies a user's costs of a day from a source. `user_id` is None for the caller's own user."""
 
     date: date
     source: str
@@ -69,7 +69,7 @@ class Key(NamedTuple):
 
 @dataclass
 class Day:
-    """The costs of a day by agent and label, and descriptions of the charges that it lacks."""
+    """The costs of a day by agent and label. `lacks` describes the charges that were refused."""
 
     lines: dict[tuple[int | None, str | None], CostLine] = field(default_factory=dict)
     lacks: list[str] = field(default_factory=list)
@@ -86,9 +86,9 @@ class MapError(Exception):
 
 
 class Map:
-    """The rules of a mapping file, which say to whom a charge belongs. The first rule that matches a charge counts.
+    """The rules of a mapping file, which say to whom a charge belongs. The first matching rule is used.
 
-    label: the column that labels the charges of the file.
+    label: the column that contains the labels of the charges.
     """
 
     def __init__(self, text: bytes = b"") -> None:
@@ -114,7 +114,7 @@ class Map:
         return any("user" in rule for rule in self._rules)
 
     def owner(self, charge: Mapping[str, Any]) -> tuple[int | None, int | None]:
-        """Return the user and the agent of a charge. None: no rule says it."""
+        """Return the user and the agent of a charge. Each is None if no rule determines it."""
         cells = tuple(_text(charge.get(name)) for name in self._columns)
         if cells not in self._known:
             found = next((rule for rule in self._rules if _matches(rule["when"], charge)), {})
@@ -123,7 +123,7 @@ class Map:
 
 
 def _only(said: object, kinds: Mapping[str, type], where: str) -> None:
-    """Raise MapError unless `said` is a table with only these members, of these types."""
+    """Raise MapError unless `said` is a table whose members all have these names and types."""
     for name, value in (said if isinstance(said, dict) else {"a value": None}).items():
         if type(value) is not kinds.get(name):
             known = ", ".join(f"{each} ({_TOML[kind]})" for each, kind in kinds.items())
@@ -140,7 +140,7 @@ def _matches(wanted: Any, cell: Any) -> bool:
 
 
 def _members(text: str) -> Any:
-    """Parse a cell with a JSON object, such as `Tags` in FOCUS. Return None if it is none."""
+    """Parse a cell with a JSON object, such as `Tags` in FOCUS. Return None if the cell has none."""
     try:
         return _json.decode(text.encode())
     except ValueError:
@@ -164,7 +164,7 @@ class Charges:
         return sorted(self.days.items(), key=lambda item: (*item[0][:2], item[0].user_id or 0))
 
     def read(self, file: Iterable[bytes]) -> Iterator[Line]:
-        """Read the lines of the file, and add each to its day. Yield each, with the reason if it was refused.
+        """Add each line of the file to its day. Yield the lines; a refused line has the reason.
 
         Raises:
             HeadingError: the first line of a CSV file does not name the columns that a charge needs.
@@ -201,7 +201,7 @@ class Charges:
         return ""
 
     def _charge(self, said: Mapping[str, Any], agent_id: int | None, label: str | None) -> CostLine:
-        """Read the cost of a charge. An agent in the charge itself takes precedence. Raises ValueError."""
+        """Read a charge. An agent that the charge names takes precedence over `agent_id`. Raises ValueError."""
         columns = self._columns
         currency = _cell(said, columns.currency) or ("" if self._layout == "focus" else "USD")
         if currency.upper() != "USD":
@@ -241,7 +241,7 @@ def slug(name: str) -> str:
 
 @cache
 def _date(text: str) -> date:
-    """Return the UTC day of an instant or date. Without an offset it is in UTC, as BigQuery writes ` UTC`."""
+    """Return the UTC day of an instant or date. A time without an offset, or with BigQuery's ` UTC`, is in UTC."""
     try:
         moment = datetime.fromisoformat(text.removesuffix(" UTC"))
     except ValueError as exc:
@@ -263,7 +263,7 @@ def _number(value: object, name: str) -> Decimal | None:
 
 
 def fitting(day: Day) -> list[CostLine]:
-    """Return the lines of a day. If there are too many, the smallest are added up as OTHER of their agent.
+    """Return the lines of a day. If there are too many, add up the smallest in the line OTHER of their agent.
 
     Raises DayError if even one line for each agent is too many.
     """

@@ -1,4 +1,4 @@
-"""The models of costs. Amounts are Decimal; what is not known is None, never 0."""
+"""The models of costs. Amounts are Decimal. An unknown amount is None, never 0."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SENT_AS = {"cost_usd": "costUsd", "agent_id": "agentId"}
 
 @dataclass(frozen=True)
 class CostLine:
-    """What an agent cost on a day, by label (such as a model). `agent_id` None: the cost is unallocated.
+    """The cost of an agent on a day, for one label (such as a model). Without `agent_id`, it is unallocated.
 
     A negative `cost_usd` is a credit. `quantity` and `unit` say what was bought, such as 1200000 tokens.
     """
@@ -85,9 +85,10 @@ class OtherCosts:
 
 @dataclass(frozen=True)
 class DayCost:
-    """The cost of a UTC day, None if no source has put it. `sources` have put it.
+    """The cost of a UTC day, or None if no source has put it. `sources` are the sources that have put it.
 
-    `restated_at`: when a source last replaced the costs of the day after it was over, if that is less than a day ago.
+    `restated_at`: if a source replaced the costs after the day was over, and less than a day ago, the time of the last
+    replacement.
     """
 
     date: date
@@ -98,7 +99,7 @@ class DayCost:
 
 @dataclass(frozen=True)
 class SourceCost:
-    """The cost from a source. `gaps` are days between its first and last in the period that it has not put."""
+    """The cost from a source. `gaps`: the days without costs between its first and last day in the period."""
 
     source: str
     cost_usd: Decimal
@@ -108,7 +109,7 @@ class SourceCost:
 
 @dataclass(frozen=True)
 class Costs:
-    """The costs of the UTC days that begin from `start` (inclusive) to `end` (exclusive), as far as they are known.
+    """The known costs of the UTC days that begin from `start` (inclusive) to `end` (exclusive).
 
     `known_days` of the `of_days` days have a cost.
     """
@@ -127,7 +128,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class AgentValue(AgentTotal):
-    """The total of one agent, or of outcomes without an agent (None), and its cost, None if no cost is known.
+    """The total and the cost of one agent, or of outcomes without an agent. An unknown cost is None.
 
     `cost_per_outcome` is None if the cost is not above 0, or if no outcome counts.
     """
@@ -145,10 +146,10 @@ class OtherValues(OtherAgents):
 
 @dataclass(frozen=True, kw_only=True)
 class CostSummary(Summary):
-    """A summary with costs of the UTC days that begin in the period, as far as they are known.
+    """A summary with the known costs of the UTC days that begin in the period.
 
     `known_days` of the `of_days` days have a cost: never show `net_usd`, the value less the known cost, without them.
-    `ratio` is the value over the cost. `by_agent` also has agents that only have costs.
+    `ratio` is the value divided by the cost. `by_agent` also has agents that only have costs.
     """
 
     cost_usd: Decimal | None

@@ -27,7 +27,7 @@ LONGEST_WAIT = 999_999_999  # maximum seconds to wait, about 30 years; time.slee
 
 @dataclass(frozen=True)
 class Request:
-    """A request without credentials."""
+    """A request before the client adds the credentials."""
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str

@@ -31,7 +31,7 @@ class _OutOfBounds(Exception):
 
 
 class Bridge:
-    """Forwards messages to the API. Stores the protocol version, and the only user and agent to record for."""
+    """Forwards messages to the API. Stores the protocol version, and the user and agent for which it may record."""
 
     def __init__(self, client: OutcomesClient) -> None:
         self._client = client
@@ -135,7 +135,7 @@ def _refused(message: Json, why: str) -> bytes | None:
 
 
 def serve(client: OutcomesClient) -> None:
-    """Forward messages until standard input ends and all are answered.
+    """Forward messages until standard input ends and all messages are answered.
 
     Raises:
         ConfigurationError: the client has no key. A session is not enough to call the tools.

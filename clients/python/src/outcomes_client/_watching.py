@@ -51,6 +51,6 @@ def follow(client: OutcomesClient, lines: int, filters: dict[str, Any]) -> Itera
         for one in found:
             seen[one.id] = one.created_at
             newest = max(newest or one.created_at, one.created_at)
-        if newest:  # forget older outcomes, because these are not read again
+        if newest:  # forget older outcomes, because no later poll reads them
             seen = {id_: at for id_, at in seen.items() if at >= newest - OVERLAP}
         yield found, None

@@ -57,8 +57,8 @@ def stop_hook(
         client: the client to record with; the caller closes it.
         outcome_of: called with the hook's input; returns the outcome, or None if there is none; may be async. A stop of
             Claude is not an outcome in itself.
-        on_error: called with the error if recording fails. An exception that it raises does not end the run, which is
-            another process.
+        on_error: called with the error if recording fails. An exception that it raises does not end the run, because
+            the run is another process.
     """
 
     async def record(stopped: HookInput, _tool_use_id: str | None, _context: HookContext) -> HookJSONOutput:

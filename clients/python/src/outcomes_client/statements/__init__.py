@@ -1,6 +1,6 @@
 """Verify statements offline, as docs/statement-format.md says. Needs the package's extra `statements`.
 
-Written from that page, without the API's code, which would repeat its mistakes.
+This module is written from that page alone: sharing the API's code would repeat the API's mistakes.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ CAVEAT = "The signature proves what the platform said and when, not that it is t
 
 @dataclass(frozen=True)
 class Verified:
-    """What was verified, with members as in docs/statement-format.md.
+    """The verified content. docs/statement-format.md describes its members.
 
-    totals, adjustments: of the statement; None if only a proof was verified. entries: the entries of the proof.
+    `totals` and `adjustments` are from the statement, or None if only a proof was verified. `entries` are from the
+    proof.
     """
 
     head: Mapping[str, Any]
@@ -54,10 +55,10 @@ def verify(
 
     Args:
         statement: None to verify only a proof.
-        keys: the issuer's keys, from a source other than the statement's.
-        entries: the statement's entries, from which its sums must follow.
-        proof: a proof of one outcome, which must be of this statement.
-        previous: the statement that this one must continue.
+        keys: the issuer's keys, obtained from another source than the statement.
+        entries: the statement's entries, which must add up to its sums.
+        proof: a proof of one outcome, which must belong to this statement.
+        previous: the previous statement, which this statement must continue.
 
     Raises:
         StatementError: a check failed.
@@ -83,7 +84,7 @@ def verify(
 
 
 def issuer_of(statement: bytes | None = None, proof: bytes | None = None) -> str:
-    """Return the issuer that a statement, or else a proof, names. It is not verified. Raises StatementError."""
+    """Return the unverified issuer of a statement or, without a statement, of a proof. Raises StatementError."""
     signed = read_proof(proof or b"")[0] if statement is None else read_statement(statement)[0]
     return str(signed.head["issuer"])
 
@@ -143,7 +144,7 @@ def _check_previous(head: Mapping[str, Any], previous: bytes) -> None:
 
 
 def _check_proof(head: Mapping[str, Any], proven: list[Proven]) -> list[dict[str, Any]]:
-    """Refuse entries that are not in the tree. Return them."""
+    """Return the entries of a proof. Refuse them if they are not in the tree."""
     entries = []
     for n, one in enumerate(proven):
         what = f"entry {n} of the proof"
@@ -199,7 +200,7 @@ def _base64url(data: bytes) -> str:
 
 
 def _unbase64url(text: str) -> bytes:
-    """Decode base64url without padding. Raises ValueError if the bytes are written differently."""
+    """Decode base64url without padding. Raises ValueError if the text is not the only encoding of its bytes."""
     data = urlsafe_b64decode(f"{text}{'=' * (-len(text) % 4)}")
     if _base64url(data) != text:
         raise ValueError("not base64url")

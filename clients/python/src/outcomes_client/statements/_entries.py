@@ -1,4 +1,4 @@
-"""Read the entries of statements, whose texts the platform signed."""
+"""Read the entries of statements. The platform has signed the texts of these entries."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _OR_NULL = {"agent_id", "description", "value_usd", "metadata_sha256", "recorded
 
 
 class Counted(NamedTuple):
-    """What an outcome counts as."""
+    """The state of an outcome, which decides where totals count it."""
 
     status: str
     value: Decimal
@@ -51,7 +51,7 @@ class Counted(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """An entry of a statement. before: None for a recorded outcome."""
+    """An entry of a statement. `before` is None unless the entry is a correction."""
 
     fields: dict[str, Any]
     before: Counted | None
@@ -63,7 +63,7 @@ class Entry(NamedTuple):
 
 
 def read_entry(word: str, what: str, text: str, head: Mapping[str, Any]) -> Entry:
-    """Read an entry whose hash is right. The platform signed what is wrong in it, so refuse that as `word`."""
+    """Read an entry whose hash is right. The platform signed any fault in it, so report a fault as `word`."""
     try:
         fields = exact(text)
         entry = _correction(fields) if "outcome_id" in fields else _outcome(fields)

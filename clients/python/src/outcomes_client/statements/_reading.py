@@ -33,7 +33,7 @@ compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def _whole(number: str) -> int:
-    """Read a number. Refuse those that verifiers in other languages read differently, and NaN and Infinity."""
+    """Read a number. Refuse NaN, Infinity, and numbers that verifiers in other languages read differently."""
     value = float(number)
     if not value.is_integer() or abs(value) >= _NUMBERS_END:
         raise ValueError(f"a number is not whole, or has a magnitude of {_NUMBERS_END} or more")
@@ -44,7 +44,7 @@ _loads = partial(json.loads, parse_int=_whole, parse_float=_whole, parse_constan
 
 
 class Signed(NamedTuple):
-    """A head with its signature, of a statement or of a proof. text: the exact text of the head."""
+    """The head of a statement or a proof, with its signature. `text` is the exact text of the head."""
 
     head: dict[str, Any]
     text: str
@@ -57,7 +57,7 @@ class Leaf(NamedTuple):
 
 
 class Proven(NamedTuple):
-    """An entry of a proof. place: its index among the leaves."""
+    """An entry of a proof. `place` is the entry's index among the leaves."""
 
     place: int
     leaf: Leaf
@@ -69,7 +69,7 @@ def refuse(word: str, why: str) -> NoReturn:
 
 
 def exact(text: str) -> Any:
-    """Parse an exact text. Raises ValueError if its value is written differently."""
+    """Parse JSON. Raises ValueError unless the text is the exact form of its value."""
     try:
         value = _loads(text)
         written = compact(value)
@@ -144,7 +144,7 @@ def _leaf(what: str, value: Any, kinds: Kinds) -> Leaf:
         text = value["text"].encode()
     except UnicodeEncodeError:
         refuse("format", f"{what}: expected a text without unpaired surrogates")
-    # A salt of another length would let its bytes pass for bytes of the text.
+    # If salts could have any length, the first bytes of a text could be presented as a part of its salt.
     return Leaf(sha256(b"\0" + _bytes(f"the salt of {what}", value["salt"], _SALT) + text).digest(), value["text"])
 
 

@@ -18,12 +18,12 @@ _APART = ("confirmed", "disputed", "voided")
 _TOTALS: Kinds = {**_SUM, **dict.fromkeys(_APART, (dict,)), "by_type": (list,), "by_agent": (list,)}
 _ADJUSTMENT: Kinds = {"from": (str,), "to": (str,), "totals": (dict,)}
 _MONEY_OF_SUMS = re.compile(r"(?!-0\.00$)-?(0|[1-9][0-9]*)\.[0-9]{2}([0-9]*[1-9])?")
-_DIGITS = Context(prec=10_000, traps=[Inexact])  # more than any sum needs; it would raise instead of rounding
+_DIGITS = Context(prec=10_000, traps=[Inexact])  # more digits than any sum needs; rounding raises an error
 _LONGEST = 300  # characters of a value in an error
 
 
 def check_sums(head: Mapping[str, Any], sums: Mapping[str, Any], entries: list[Entry] | None) -> None:
-    """Refuse totals and adjustments that are malformed or, if there are entries, do not follow from them."""
+    """Refuse totals and adjustments that are malformed or, if there are entries, differ from their sums."""
     totals, adjustments = sums["totals"], sums["adjustments"]
     own, others = _Totals(), []
     for entry in entries or []:
@@ -93,7 +93,7 @@ class _Sum:
 
 
 class _Totals:
-    """The totals of a period. touched: whether entries change them, even if the changes cancel out."""
+    """The totals of a period. `touched`: whether entries change them, even if the changes add up to zero."""
 
     def __init__(self) -> None:
         self.touched = False
@@ -125,7 +125,7 @@ def _rows(name: str, sums: Mapping[str, _Sum] | Mapping[int | None, _Sum]) -> li
 
 
 def _compare(word: str, where: str, expected: Any, found: Any) -> None:
-    """Refuse a value that is not the expected one, and name the first difference."""
+    """Refuse a value that differs from the expected one, and name the first difference."""
     if compact(expected) == compact(found):
         return
     if isinstance(expected, dict) and isinstance(found, dict) and list(expected) == list(found):

@@ -108,7 +108,7 @@ class OutcomesFake:
         self._failures.extend([status] * times)
 
     def delay(self, seconds: float) -> None:
-        """Delay the answers to all further calls by this time. `delay(0)` ends this.
+        """Delay the answers to all further calls by this time. `delay(0)` ends the delay.
 
         Raises ValueError unless the seconds are from 0 to 3,600.
         """
@@ -126,7 +126,7 @@ class OutcomesFake:
         return f"session={token}"
 
     def agent_key(self, user_id: int, name: str = "test", **bounds: Any) -> str:
-        """Create an agent key. Return its text. bounds: the same as for `OutcomesClient.create_key`."""
+        """Create an agent key, and return it as text. `bounds` are the same as for `OutcomesClient.create_key`."""
 
         def answer(request: httpx.Request) -> httpx.Response:
             status, headers, body = self._answer(
@@ -139,7 +139,7 @@ class OutcomesFake:
             return owner.create_key(name, **bounds).key
 
     def answer(self, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes) -> _gateway.Answer:
-        """Answer a call without using the network. target: the path and the query."""
+        """Answer a call without using the network. `target` is the path with the query."""
         if target.startswith("/fake/"):
             return self._controlled(target.removeprefix("/fake/"), body)
         self._closing.wait(self._delay)

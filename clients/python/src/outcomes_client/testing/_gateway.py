@@ -89,7 +89,7 @@ def refusal(status: int, error: str, **headers: str) -> Answer:
 
 
 def answer(tables: Tables, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes) -> Answer:
-    """Answer a call. target: the path and the query."""
+    """Answer a call. `target` is the path with the query."""
     url = urlsplit(target)
     route, parameters = _match(method, url.path)
     if route in UNANSWERED:

@@ -152,7 +152,7 @@ class Tables:
         return {}
 
     def _cancellation(self, request: Request) -> dict[str, Any]:
-        """Return the reason why a write cancels its transaction. The reason's code is `None` if it does not."""
+        """Return the reason why a write cancels its transaction. The code is `None` if it does not cancel."""
         before = self._find(request["TableName"], request.get("Key") or request["Item"])
         if holds(request.get("ConditionExpression"), before or {}, request):
             return {"Code": "None"}
