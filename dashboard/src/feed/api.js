@@ -29,7 +29,7 @@ import { withQuery } from "./address.js";
  */
 
 /**
- * A response of `cost-endpoint`. GET /api/costs has all members, a page's own server perhaps only the first.
+ * A response of `cost-endpoint`. GET /api/costs returns all members; a page's own server may return only the first.
  * @typedef {{cost_usd: Exact | null, by_agent?: {agent_id: number | null, cost_usd: Exact}[],
  *   by_day?: {date: string, restated_at?: string}[], by_source?: {source: string, gaps: string[]}[],
  *   known_days?: number, of_days?: number}} Cost
@@ -78,7 +78,7 @@ export const isRetryable = ({ status, reason }) => status < 400 || status >= 429
 export const STATUSES = ["recorded", "confirmed", "disputed", "void"];
 
 export const PAGE = 20;
-export const LARGEST_PAGE = 50; // the API returns no more at once
+export const LARGEST_PAGE = 50; // the API's maximum
 const SPARSE_PAGES = 5; // a filtered page may be short or empty and still have a cursor
 
 /** A client of the API at an endpoint. */

@@ -9,7 +9,7 @@ import { PERIODS, span } from "./period.js";
 
 const DEFAULT_PERIOD = "30";
 const TYPE = /^[a-z][a-z\d_]{1,39}$/;
-const NO_AGENT = "none"; // in the API's queries and in the page's address
+const NO_AGENT = "none"; // the word in the API's queries and in the page's address
 
 /** @param {string} value @param {string} text */
 const option = (value, text) => html("option", { value }, text);

@@ -20,8 +20,8 @@ function inWords(dates) {
 const listed = (list) => (Array.isArray(list) ? list : []);
 
 /**
- * What the agents cost, from `cost-endpoint`: cost, net value and ratio, and for which days they are known. An unknown cost
- * is null. A failed read is retried with the next poll.
+ * The costs of the agents from `cost-endpoint`, with net value and ratio, and the days on which costs are known. An
+ * unknown cost is null. A failed read is retried with the next poll.
  */
 export class Costs {
   /** @type {Cost | null} */
@@ -103,7 +103,7 @@ export class Costs {
   }
 
   /**
-   * Return the agents' sums, with those of agents that only have costs, unless the API has added up the others.
+   * Return the sums of all agents. Include agents that only have costs, unless the API has added up the other agents.
    * @param {Summary} summary
    * @returns {AgentSum[]}
    */
@@ -114,7 +114,7 @@ export class Costs {
     return [...sums, ...more.map(({ agent_id }) => ({ agent_id, count: 0, value_usd: 0 }))];
   }
 
-  /** Return the words about an agent's cost. @param {AgentSum} sum */
+  /** Return an agent's cost in words. @param {AgentSum} sum */
   words({ agent_id, count, value_usd }) {
     const cost = listed(this.#cost?.by_agent).find((each) => each.agent_id === agent_id)?.cost_usd;
     if (!isNumber(cost)) return "";

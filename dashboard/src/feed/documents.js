@@ -12,10 +12,10 @@ import { midnight } from "./period.js";
 /** @typedef {{api: Api, choice: Choice, totals: Totals} & Pick<RowContext, "agent" | "signedOut">} DocumentContext */
 /** @typedef {{toggle: () => unknown, close: () => void}} Work starts or stops with each click on its button. toggle may throw a Problem */
 
-/** @type {Record<"Download" | "Print" | "Statements", string>} What is said if a button's work fails */
+/** @type {Record<"Download" | "Print" | "Statements", string>} the message if a button's work fails */
 const FAILED = { Download: "Not downloaded.", Print: "Not printed.", Statements: "Not listed." };
 
-/** The buttons that save or print the selected outcomes, and list statements. What they do is in the second file. */
+/** The buttons that save or print the selected outcomes, and list statements. The second file does their work. */
 export class Documents {
   /** @type {Partial<Record<keyof typeof FAILED, Work>>} */
   #started = {};
@@ -24,7 +24,7 @@ export class Documents {
     button(name, (event) => void this.#press(/** @type {keyof typeof FAILED} */ (name), event)),
   );
   element = html("div", { class: "download" }, this.#fault, ...this.#buttons);
-  /** What only paper says. */
+  /** Text that is only visible in print. */
   paper = html("p", { class: "paper help" });
 
   /** @param {HTMLElement} feed @param {DocumentContext} context */
@@ -37,7 +37,7 @@ export class Documents {
 
   /** @param {keyof typeof FAILED} name @param {MouseEvent} event */
   async #press(name, { detail, currentTarget }) {
-    if (detail > 1) return; // the second click of a double click
+    if (detail > 1) return; // ignore the second click of a double click
     this.#fault.textContent = "";
     try {
       const more = await loadMore(this.element);

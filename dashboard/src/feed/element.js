@@ -186,9 +186,9 @@ class ValueDelivered extends HTMLElement {
     /** @param {unknown} failure */
     const failed = (failure) => void failures.push(failure);
     const feed = this.#readRows(signal).then(() => this.#render(), failed);
-    // Totals of another selection are read at the same time as the rows; otherwise after them, so that the summary counts
-    // every row that was found. Totals do not name their user: if another one signs in meanwhile, the next poll notices
-    // this from the rows and reads both again.
+    // If the selection changed, totals are read at the same time as the rows. Otherwise they are read after the rows,
+    // so that the summary counts every row that was found. Totals do not name their user. If another user signs in
+    // meanwhile, the next poll notices this from the rows, and reads rows and totals again.
     const isParallel = this.#watcher.isWatching && this.#totals.isOther;
     if (isParallel) await this.#totals.read(signal).catch(failed);
     await feed;
@@ -240,7 +240,7 @@ class ValueDelivered extends HTMLElement {
     if (address !== location.href) history.replaceState(history.state, "", address);
   }
 
-  /** @returns whether the address selects something else than is shown */
+  /** @returns whether the address selects other outcomes than those shown */
   #readAddress() {
     if (!this.hasAttribute("url-state")) return false;
     const kept = new URLSearchParams(location.hash.slice(1));

@@ -20,7 +20,7 @@ export class Later {
   }
   #create;
 
-  /** Forget what it shows about a user. */
+  /** Forget what the part shows about a user. */
   forget() {
     this.element.hidden = true;
     this.element.replaceChildren();

@@ -9,7 +9,7 @@ import { Row } from "./row.js";
 export class LinkedOutcome {
   /** @type {string | null} */
   id = null;
-  isDue = false; // it has to be read
+  isDue = false; // the outcome has to be read
   /** @type {Row | null} */
   #row = null;
   element = html("div", { class: "link", hidden: true });

@@ -12,7 +12,7 @@ function add(sum, value) {
 }
 
 /**
- * Return the sum of a type or an agent, which is added if it is new.
+ * Return the sum of a type or an agent. Add it if it is missing.
  * @template {object} T
  * @param {(Sum & T)[]} parts
  * @param {T} named
@@ -29,7 +29,7 @@ function part(parts, named) {
 /** @param {Period} period @param {number} at */
 const isWithin = ({ from = "", to = "" }, at) => Date.parse(from) <= at && at < Date.parse(to);
 
-/** A summary to which outcomes are added that were recorded after it was read. */
+/** Adds outcomes to a summary that was read before they were recorded. */
 export class LiveSummary {
   /** @param {Summary} summary changed by `add` @param {Selected} selected @param {string} timeZone of this browser */
   constructor(summary, selected, timeZone) {
@@ -39,7 +39,7 @@ export class LiveSummary {
     this.#after = recent && timezone === timeZone ? recent.after : null;
     this.#counted = new Set(recent?.ids);
     this.#buckets = by_month ?? by_week ?? by_day ?? [];
-    this.#starts = this.#buckets.map(({ date }) => Date.parse(`${date}T00:00`)); // without an offset it is local
+    this.#starts = this.#buckets.map(({ date }) => Date.parse(`${date}T00:00`)); // a time without an offset is local
   }
   #selected;
   #after; // null: unknown which outcomes it counts

@@ -4,7 +4,7 @@
  * @param {{from: Date, to: Date}} period
  */
 export function nearest(months, { from, to }) {
-  const starts = months.map(({ date }) => Date.parse(`${date}T00:00`)); // without an offset it is local
+  const starts = months.map(({ date }) => Date.parse(`${date}T00:00`)); // a time without an offset is local
   let [best, shortest] = [-1, Number.POSITIVE_INFINITY];
   for (const [index, { count }] of months.entries()) {
     const end = starts[index + 1] ?? Number.POSITIVE_INFINITY;

@@ -7,7 +7,7 @@ import { midnight } from "./period.js";
 /** @import {Api} from "./api.js" */
 /** @import {Filter} from "./merge.js" */
 
-const PART_TIMEOUT_MS = 120_000; // a part has some megabytes
+const PART_TIMEOUT_MS = 120_000; // long, because a part has several megabytes
 const PART_TRIES = 4;
 
 /** @param {number} seconds @param {AbortSignal} signal */

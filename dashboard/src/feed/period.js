@@ -7,7 +7,7 @@ export const PERIODS = new Map([
   ["90", "90 days"],
   ["365", "Year"],
 ]);
-const LONGEST_PERIOD_YEARS = 10; // as in the API
+const LONGEST_PERIOD_YEARS = 10; // the API's maximum
 const DAY_MS = 86_400_000;
 
 /** Return local midnight, `offset` days after `day`, also across clock changes. @param {number} offset */

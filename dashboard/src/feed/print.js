@@ -16,7 +16,7 @@ import { retry } from "./parts.js";
 const day = (instant) => localDay.format(new Date(instant));
 
 /**
- * Render all outcomes of a selection, and the sum of those that count. If a status is selected, all of them do.
+ * Render all outcomes of a selection, and the sum of those that count. If a status is selected, all outcomes count.
  * @param {Outcome[]} found
  * @param {DocumentContext} context
  */

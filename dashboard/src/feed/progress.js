@@ -1,6 +1,6 @@
 import { html } from "../shared/dom.js";
 
-/** Work that a button starts, with a progress bar. Meanwhile the button cancels it. */
+/** Work that a button starts, with a progress bar. While the work runs, the button cancels it. */
 export class Progress {
   /** @type {AbortController | null} */
   #running = null;

@@ -13,8 +13,9 @@ import { Row } from "./row.js";
 /** @import {Watcher} from "./watcher.js" */
 
 /**
- * The list of outcomes, with pagination, search and arrow keys. Its order and its period go by when outcomes happened,
- * but new outcomes are found by when they were recorded: a late one is inserted in its place.
+ * The list of outcomes, with pagination, search and arrow keys. It is ordered and filtered by the time when outcomes
+ * happened, but new outcomes are found by the time when they were recorded. An outcome that is recorded late is
+ * inserted in its place.
  */
 export class Rows {
   #rows = new OrderedRows();

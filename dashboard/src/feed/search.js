@@ -3,7 +3,7 @@ import { whole } from "./format.js";
 
 /** @import {Row} from "./row.js" */
 
-const STEP = 2000; // a search loads so many rows, and as many again each time when the viewer asks
+const STEP = 2000; // a search loads this many rows, and this many more whenever the viewer asks
 
 /** The search of the list: which rows match, how many rows to load, and the number of matches in words. */
 export class Search {

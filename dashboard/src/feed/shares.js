@@ -36,7 +36,8 @@ export function split(parts, about) {
 }
 
 /**
- * Compare a sum with the previous period's sum, in percent if that is positive. Empty if that is unknown or both are 0.
+ * Compare a sum with the previous period's sum, in percent if the previous sum is positive. The result is empty if the
+ * previous sum is unknown or both sums are 0.
  * @param {Summary} summary
  * @param {string} before
  * @returns {(string | Element)[]}
@@ -50,7 +51,7 @@ export function change({ value_usd, previous }, before) {
 
 /**
  * Return a button with the value of each status, which filters by it. A status without outcomes is left out, unless it is
- * selected. A server that does not know corrections has no statuses.
+ * selected. A server without corrections returns no statuses.
  * @param {Summary} summary
  * @param {Choice} choice
  */

@@ -16,8 +16,8 @@ import { Sums } from "./sums.js";
 /** @import {Choice} from "./choice.js" */
 /** @import {Costs} from "./costs.js" */
 
-const MOST_DAYS = 92; // for longer periods a bar is a week
-const MOST_WEEKS_DAYS = 732; // for longer ones a month
+const MOST_DAYS = 92; // in longer periods, each bar is a week
+const MOST_WEEKS_DAYS = 732; // in longer periods, each bar is a month
 
 /** The totals of the selection: headline, comparison, chart, shares of types and agents, and cost. */
 export class Totals {

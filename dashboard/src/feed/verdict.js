@@ -135,7 +135,7 @@ export class Verdict {
   #dispute(event) {
     event.preventDefault();
     const reason = this.#reason.value.trim();
-    const length = [...reason].length; // as the API counts
+    const length = [...reason].length; // in code points, as the API counts
     let fault = "";
     if (!length) fault = "Say what is not right.";
     else if (length > LONGEST_REASON)

@@ -6,7 +6,7 @@ import { compare } from "./merge.js";
 /** @import {Api, Outcome, OutcomePage} from "./api.js" */
 /** @import {Seen} from "./merge.js" */
 
-const MOST_PAGES = 4; // if more is new, reading the list again is cheaper than catching up
+const MOST_PAGES = 4; // beyond this, reading the list again is cheaper than catching up
 // An outcome's time is fixed before it is written, so an older outcome may become visible after a newer one. Each poll
 // therefore starts this long before the newest known outcome.
 const LATE_MS = 2000;

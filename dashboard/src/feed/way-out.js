@@ -6,7 +6,7 @@ import { barPeriod, midnight } from "./period.js";
 /** @import {Api, Day} from "./api.js" */
 /** @import {Choice} from "./choice.js" */
 
-const YEARS = 10; // the most that a summary may span
+const YEARS = 10; // the longest period of a summary
 
 /**
  * Return the month of the last ten years with outcomes that is nearest to the chosen period, and the words of its button.

@@ -8,8 +8,8 @@ import { snippets } from "./snippets.js";
 const TIMEOUT_MS = 5_000;
 
 /**
- * Return what to paste where to use a new key, after asking the API for a type of outcome, and this page's host whether
- * it has an MCP server.
+ * Return the texts to paste for the use of a new key. First ask the API for a type of outcome, and this page's host
+ * whether it has an MCP server.
  * @param {NewKey} key
  * @param {URL} keysUrl the URL of the element's endpoint
  * @param {string | null} apiUrl the page's attribute
@@ -34,7 +34,7 @@ export const typesOf = (keysUrl) => call("GET", new URL("outcomes/types", keysUr
 /** @param {URL} keysUrl @returns {Promise<string | null>} null: none there, or unknown */
 async function mcpBeside(keysUrl) {
   const url = `${baseOf(keysUrl.href)}/mcp`;
-  // Another host may not allow this question, and the page's Content Security Policy may not either.
+  // Ask only the page's own host: CORS or the page's Content Security Policy may forbid a request to another host.
   if (keysUrl.origin !== location.origin) return null;
   const { problem } = await request(new URL(url), undefined, { method: "OPTIONS", timeout: TIMEOUT_MS }).catch(
     (problem) => ({ problem }),

@@ -15,7 +15,7 @@ const FROM_ENVIRONMENT = `The key comes from the variable ${KEY}, which “Shell
 const json = (value) => JSON.stringify(value, null, 2);
 
 /**
- * Return what to paste where to use a new key.
+ * Return the texts to paste for the use of a new key.
  * @param {NewKey} key
  * @param {string} url the API's base URL
  * @param {string | null} mcpUrl null: no MCP server

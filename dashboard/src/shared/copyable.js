@@ -1,6 +1,6 @@
 import { button, html } from "./dom.js";
 
-/** A text that the viewer can copy, which no attribute contains. */
+/** A text that the viewer can copy. No attribute contains the text. */
 export class Copyable {
   #text = html("textarea", { readonly: true, spellcheck: "false" });
   #status = html("p", { class: "help", role: "status" });

@@ -11,7 +11,8 @@ export function loader(name, load) {
   return async () => {
     let reason = "A file of this page could not be loaded.";
     try {
-      // Browsers remember that a URL could not be loaded, and for some minutes what it had, so a retry needs another URL.
+      // Browsers remember that a URL failed to load, and cache its content for some minutes, so a retry needs another
+      // URL.
       const again = new URL(`${name}?${failures}`, import.meta.url).href;
       /** @type {More} */
       const more = await (failures ? import(again) : load());
