@@ -301,7 +301,7 @@ def feed_delay(report: Report, short: bool) -> None:
 def printed(module: str, *arguments: str) -> str:
     """Run a module in a separate process, and return its output.
 
-    Raises CalledProcessError if it fails, and TimeoutExpired after ten minutes, as a page may never change.
+    Raises CalledProcessError if it fails, and TimeoutExpired after ten minutes, because a page may hang.
     """
     command = [sys.executable, "-m", module, *arguments]
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=600).stdout.strip()

@@ -19,7 +19,7 @@ class Certificates(NamedTuple):
 def make(folder: Path, trusted: Path) -> Certificates:
     """Write both files into `folder`.
 
-    `trusted` is a file of certificate authorities, to which the bench's own is added.
+    `trusted` is a file of certificate authorities. The second file contains these and the bench's own authority.
     """
     authority = trustme.CA(key_type=trustme.KeyType.RSA)
     server = authority.issue_cert("127.0.0.1", key_type=trustme.KeyType.RSA)

@@ -1,4 +1,4 @@
-"""Measure the read units of reports of costs: a year of three sources that each have ten lines a day.
+"""Measure the read units of cost reports, for a year with three sources that each have ten lines a day.
 
 DynamoDB is a fake in the same process, which counts units like the service.
 """

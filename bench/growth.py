@@ -49,7 +49,7 @@ class Cost(NamedTuple):
 
 
 class Table:
-    """A fake DynamoDB with one user's outcomes, and the index of those that are late."""
+    """A fake DynamoDB with one user's outcomes, and the index of late outcomes."""
 
     def __init__(self, outcomes: Iterable[Outcome]) -> None:
         every = sorted(outcomes)

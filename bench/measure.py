@@ -251,7 +251,7 @@ def _endpoints(url: str) -> dict[str, str]:
 
 @contextmanager
 def stub(trusted: Path = LAYER / "outcomes/aws/amazon_roots.pem") -> Iterator[Stub]:
-    """Run a stub in another process. trusted: a file of certificate authorities, to which the stub's is added."""
+    """Run a stub in another process. Its clients trust the authorities in `trusted` and the stub's own authority."""
     with TemporaryDirectory() as folder:
         made = certificates.make(Path(folder), trusted)
         with subprocess.Popen(

@@ -42,7 +42,7 @@ def alarm_metrics(template: Template) -> int:
 
 
 def idle(template: Template, prices: dict[str, Any]) -> dict[str, tuple[int, float]]:
-    """Return what costs money without traffic.
+    """Return the resources that cost money without traffic.
 
     For each kind of resource: their number, and their US dollars per month.
     """
@@ -79,7 +79,7 @@ def custom_metrics(assumed: dict[str, Any]) -> int:
 
 
 def used(environment: str, outcomes: int, prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]:
-    """Return the US dollars of a month with this many outcomes and one open feed, by service.
+    """Return, for each AWS service, the US dollars of a month with this many outcomes and one open feed.
 
     Outcomes are recorded evenly over the day. If an outcome is recorded while the feed is open, the feed reads the
     summary again, at most once per poll.

@@ -1,7 +1,7 @@
-"""Compute what an open feed costs an hour, by the rate of new outcomes, and how often a quiet feed asks.
+"""Compute what an open feed costs an hour, by the rate of new outcomes, and how many requests a quiet feed sends.
 
 The feed's own modules run in Node by a simulated clock, without a DOM. Summaries are read by our own code from a fake
-DynamoDB. Their prices and those of lists are the ones of docs/costs.md.
+DynamoDB. The prices of summaries and lists are the same as in docs/costs.md.
 """
 
 import json
@@ -92,7 +92,7 @@ def hourly(asked: Any, summary_units: float, summary_bytes: int) -> float:
             assumed["list_ms"],
             assumed["memory_gb"],
             0,
-            -(-(int(outcomes) + 1) * stored // READ_UNIT_BYTES),  # a list reads one more than it returns
+            -(-(int(outcomes) + 1) * stored // READ_UNIT_BYTES),  # a list reads one outcome more than it returns
             0,
             round(int(outcomes) * sent),
         ): number
@@ -116,7 +116,7 @@ def summarized(rate: float) -> tuple[float, int, int]:
         totals = Totals(store, "totals", "1")
         since, until = (instants.text(at)[:10] for at in (END - 29 * DAY, END + DAY))
         period = Period.from_query(since, until, "UTC", "day", now=datetime.fromtimestamp(END / 1000, UTC))
-        totals.aggregate(USER, [Summary(period)])  # stores what is settled
+        totals.aggregate(USER, [Summary(period)])  # stores the totals of settled outcomes
         before, summary, previous = history.read_units, Summary(period), Summary(period.previous())
         reading = totals.aggregate(USER, [summary, previous])
     if summary.totals[0].count != history.count:

@@ -89,7 +89,7 @@ class Ledger:
 
 
 def statements(report: Report, runs: int, entries: int) -> None:
-    """Add a table to the report: statements that have that many entries, all outcomes."""
+    """Add a table to the report: statements with this number of entries, each of which is an outcome."""
     rows = []
     for agents in (3, entries):
         ledger = Ledger(entries, agents)

@@ -417,8 +417,8 @@ def totals_growth(report: Report, short: bool) -> None:
     ]
     if short:
         cases = [case for case in cases if case.number <= 1_000]
-    # Measure each history in a process of its own, which shows its peak memory. The process is forked, because
-    # importing takes longer than most reads.
+    # Measure each history in a separate process, to measure its peak memory. The process is forked, because importing
+    # takes longer than most reads.
     with get_context("fork").Pool(maxtasksperchild=1) as pool:
         found = dict(zip(cases, pool.map(looks, cases, chunksize=1), strict=True))
     report.text(

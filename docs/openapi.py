@@ -1,7 +1,7 @@
 """make openapi: merge openapi.base.yaml, template.yaml and the models into openapi.yaml, the contract for machines.
 
-Routes, who may call them and API Gateway's own answers come from the template; the fields of an outcome and all limits
-from the contract; everything else from the base.
+Routes, who may call them and API Gateway's own answers come from the template. The fields of an outcome and all limits
+come from the contract. Everything else comes from the base.
 """
 
 import json
@@ -68,7 +68,7 @@ def text() -> str:
 
 
 def _filled(base: str) -> str:
-    """Replace each <NAME> of the base by YAML. Raises KeyError for a name that stands for nothing."""
+    """Replace each <NAME> of the base by YAML. Raises KeyError for an unknown name."""
     cookies = {"NEXT_AUTH_COOKIE": NEXT_AUTH.name, "AUTHJS_COOKIE": AUTHJS.name, "STORED_COOKIE": STORED_COOKIE}
     formats = {"EXPORT_FORMATS": ", ".join(EXPORT_FORMATS), "EXPORT_FORMAT": EXPORT_FORMATS[0]}
     formats["VERSION"] = project_version()
@@ -85,7 +85,7 @@ def _from_models() -> dict[str, str]:
     """Describe the fields of an outcome; for a list, the type of its items."""
     schema = NEW_OUTCOME.json_schema()
     fields: Json = schema["properties"]
-    # Rules are for requests; in a response, a field says of itself what it is. Texts may be older than their patterns.
+    # Descriptions of rules are for requests, and stored texts may be older than the patterns.
     stored: Json = {
         attribute: _without_pattern(NEW_OUTCOME.rules[in_request].json_schema)
         | ({"description": "Only with `include=ledger`"} if attribute in LATER else {})
@@ -124,7 +124,7 @@ def _without_pattern(schema: Json) -> Json:
 
 
 def _from_corrections() -> dict[str, str]:
-    """Describe what is sent to correct an outcome; for a list, the type of its items."""
+    """Describe the fields of a request to correct an outcome; for a list, the type of its items."""
     fields: Json = HEAD.json_schema()["properties"]
     fields["userId"]["description"] += ". The owner, in a call with the platform's key"
     fields["reason"]["description"] += ". Optional for a confirm only"
@@ -144,7 +144,7 @@ def _from_corrections() -> dict[str, str]:
 
 
 def _from_agent_keys() -> dict[str, str]:
-    """Describe what is sent to make an agent key or to rotate one; for a list, the type of its items."""
+    """Describe the fields of requests to create or rotate an agent key; for a list, the type of its items."""
     key: Json = NEW_AGENT_KEY.json_schema()["properties"]
     rotation: Json = ROTATION.json_schema()["properties"]
     faults = {
@@ -163,7 +163,7 @@ def _from_agent_keys() -> dict[str, str]:
 
 
 def _from_costs() -> dict[str, str]:
-    """Describe what is sent to put the costs of a day, and its stored lines; for a list, the type of its items."""
+    """Describe the fields of a request to put a day's costs, and of its stored lines; for a list, its items' type."""
     user: Json = COST_USER.json_schema()["properties"]
     user["userId"]["description"] += ". Required with the platform's key; a session has its own user"
     line: Json = COST_LINE.json_schema()["properties"]
@@ -179,12 +179,12 @@ def _from_costs() -> dict[str, str]:
 
 
 def _flow(value: Json | list[Json]) -> str:
-    """Write YAML on one line, which may stand within other YAML."""
+    """Write YAML on one line, so that it fits into other YAML."""
     return yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=float("inf")).strip()
 
 
 def _gateway_errors(responses: Json) -> dict[int, list[str]]:
-    """List what API Gateway says by itself to a request for one of the routes, by status."""
+    """Return API Gateway's own responses to requests for these routes, by status."""
     elsewhere = {"MISSING_AUTHENTICATION_TOKEN", "RESOURCE_NOT_FOUND", "UNSUPPORTED_MEDIA_TYPE"}
     usual = {"DEFAULT_4XX": 400, "DEFAULT_5XX": 500}
     errors: dict[int, list[str]] = {}
@@ -199,7 +199,7 @@ def _gateway_errors(responses: Json) -> dict[int, list[str]]:
 def _error_response(entry: Json, errors: list[str], details: Json) -> Json:
     """Describe an error response.
 
-    entry: the entry of its status in x-refusals. errors: what its `error` may be, of which the first is an example.
+    entry: the entry of its status in x-refusals. errors: the possible values of `error`; the first is the example.
     """
     properties: Json = {"error": {"enum": errors}}
     if "with-details" in entry:
@@ -223,7 +223,7 @@ def _error_response(entry: Json, errors: list[str], details: Json) -> Json:
 
 
 class _WithoutAliases(yaml.SafeDumper):
-    """Writes in full, each time, what occurs several times."""
+    """Writes repeated values in full each time."""
 
     def ignore_aliases(self, _data: object) -> bool:
         """Write no aliases: not all tools that read OpenAPI know them."""

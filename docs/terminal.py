@@ -1,7 +1,8 @@
 """make terminal: draw clients/python/terminal.svg, which shows `outcomes summary` and `outcomes watch`.
 
-It is what they print of the running stack, by their own colours, for user 42, whom `make seed` gives outcomes; while
-`watch` runs, two more are recorded. It has a dark ground of its own, and reads alike on light pages and dark ones.
+The picture shows the commands' output for user 42 of the running stack, in the commands' own colours. `make seed`
+records outcomes for this user; two more are recorded while `watch` runs. The picture has its own dark background, so it
+looks the same on light and dark pages.
 """
 
 import argparse
@@ -35,7 +36,7 @@ LONGEST = 30.0
 
 
 def main() -> None:
-    """Run `summary` and `watch`, and write what they print as a picture."""
+    """Run `summary` and `watch`, and write their output as a picture."""
     options = argparse.ArgumentParser(prog="python -m docs.terminal")
     options.add_argument("--data", type=Path, required=True, help="the folder of the running stack")
     state = State.read(options.parse_args().data / STACK)
@@ -55,12 +56,12 @@ def main() -> None:
         screen.print(Text.from_ansi(printed.rstrip()))
         screen.print()
     svg = screen.export_svg(title="outcomes")
-    # Pictures in a page load nothing, so the typeface of rich's choice would never come.
+    # A picture in a page cannot load other files, so the font that rich chooses would be missing.
     TARGET.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL))
 
 
 def _watched(variables: dict[str, str]) -> str:
-    """Return what `watch` prints: what was there, and what comes meanwhile."""
+    """Return the output of `watch`: the existing outcomes, and those that are recorded while it runs."""
     with subprocess.Popen([OUTCOMES, *WATCH], stdout=subprocess.PIPE, text=True, env=os.environ | variables) as watch:
         assert watch.stdout
         lines = [watch.stdout.readline() for _ in range(4)]

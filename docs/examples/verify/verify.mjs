@@ -1,4 +1,4 @@
-// Verifies statements of recorded value, by docs/statement-format.md alone. README.md says which checks it leaves out.
+// Verifies statements, written from docs/statement-format.md alone. README.md says which checks are left out.
 
 import { createHash, createPublicKey, verify as isSigned } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -18,10 +18,10 @@ const leaf = ({ salt, text }) => sha256(Buffer.of(0), Buffer.from(salt, "hex"), 
 const node = (left, right) => sha256(Buffer.of(1), left, right);
 const base64url = (data) => Buffer.from(data).toString("base64url");
 
-/** Parses JSON in which each object has each member once. */
+/** Parses JSON. Refuses an object that has a member twice. */
 function parse(bytes) {
   const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  let members = -1; // because JSON.parse passes the whole value like a member, too
+  let members = -1; // JSON.parse also passes the whole value, which is not a member
   const value = JSON.parse(text, function (_, member) {
     if (!Array.isArray(this)) members += 1;
     if (typeof member === "number") check("format", Number.isSafeInteger(member), `whole numbers, not ${member}`);
