@@ -19,7 +19,7 @@ class Backlog:
     def __init__(self, name: str) -> None:
         self.name = name
         self.new: list[str] = []
-        """Texts that are not yet in the journal."""
+        """Strings that are not yet in the journal."""
         self._wake: Callable[[], object] = lambda: None
         self._kept: dict[int, str] = {}
         self._last = 0

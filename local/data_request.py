@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from local.template import Template
 
 SETTLE_SECONDS = 30
-"""No call on a laptop takes longer: functions time out sooner, and there is no slow network."""
+"""No call on a laptop takes longer, because functions time out sooner and the network is not slow."""
 
 
 class OpenData(NamedTuple):

@@ -56,7 +56,7 @@ __all__ = [  # the list includes names of moto that other modules use
 ]
 
 PAGE_ITEMS = 2_000
-"""Items per page of a query: writing 1 MB of small ones takes moto longer than the functions' timeout."""
+"""Items per page of a query. Writing 1 MB of small items takes moto longer than the functions' timeout."""
 
 TARGET = "DynamoDB_20120810."
 """Prefix of the operation's name in the header X-Amz-Target."""

@@ -16,7 +16,7 @@ from ops.errors import StackError
 from ops.files import owner_only
 
 DAYS = 75
-"""So that a month can be compared with the month before, on any day of a month."""
+"""The days are enough to compare a month with the month before, on any day of a month."""
 
 RESUMABLE_DAYS = 30
 """The API stores idempotency keys only slightly longer, so an interrupted seeding does not continue after that."""
@@ -24,7 +24,7 @@ RESUMABLE_DAYS = 30
 DAYS_OF_COSTS = 30
 SOURCE = "openai"
 DAILY_COSTS = {3: 2.10, 7: 1.40, 11: 6.90, 19: 0.60, 23: 1.20, 31: 3.80, None: 0.50}
-"""What each agent costs on a working day, on average. None: what belongs to no agent."""
+"""The average cost of each agent on a working day. None stands for costs that belong to no agent."""
 
 MINUTE = 60_000  # milliseconds
 DAY = 24 * 60 * MINUTE

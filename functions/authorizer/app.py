@@ -38,7 +38,7 @@ PLATFORM_MAY_READ = os.environ["PLATFORM_MAY_READ"] == "true"
 OIDC_ISSUER = os.environ["OIDC_ISSUER"]  # this variable is empty if OpenID Connect is off
 
 NOT_READ_BY_PLATFORM = ("/api/keys/", "/api/outcomes/types/", "/api/statements/")
-"""Paths of GET requests whose answers contain no outcomes, or not with the platform's key."""
+"""Paths of GET requests whose answers contain no outcomes, or none if the platform's key calls."""
 
 LOOK_UP_SECONDS = 4.5
 """Seconds for all calls to AWS services together: less than the timeout, so that a failure is still logged."""

@@ -24,11 +24,11 @@ MAX_KEYS = 50
 
 FRESH_SECONDS = 60 * 60
 STALE_SECONDS = 24 * 60 * 60
-"""For how long keys stay in use while the issuer cannot be reached."""
+"""Seconds for which keys stay in use while the issuer cannot be reached."""
 RETRY_SECONDS = 60
-"""Minimum between fetches for an unknown key id, and after a failure while keys are cached."""
+"""Minimum seconds between fetches for an unknown key id, and after a failure while keys are cached."""
 RETRY_WITHOUT_KEYS_SECONDS = 5
-"""Minimum after a failure while no keys are cached. Otherwise each token would wait for an issuer that is down."""
+"""Minimum seconds after a failure while no keys are cached. Otherwise each token waits for an issuer that is down."""
 
 MIN_RSA_BYTES = 256  # RFC 7518, 3.3
 

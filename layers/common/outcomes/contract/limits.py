@@ -16,8 +16,8 @@ MAX_METADATA_LEVELS = 32
 MAX_CORRECTIONS = {"agent": 20, "owner": 50, "platform": 50}
 """Maximum corrections of one outcome by each kind of caller; all agent keys count together."""
 MAX_HISTORY = 900
-"""Maximum corrections in an outcome's history: the newest ones, as many as always fit into a response. An outcome can
-only have more if it is disputed and upheld again and again."""
+"""Maximum corrections in an outcome's history. The newest corrections are listed, as many as always fit into a
+response. An outcome can have more corrections only if it is disputed and upheld again and again."""
 
 MAX_BODY_BYTES = 128 * 1024
 MAX_BATCH_BYTES = 1024 * 1024

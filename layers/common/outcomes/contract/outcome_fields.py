@@ -35,4 +35,5 @@ LISTED = ("agent_id", "outcome_type", "title", "description", "value_usd", "meta
 """The fields in every list. Never add a field."""
 
 LATER = tuple(name for name in KINDS if name not in LISTED)
-"""The fields that are only in lists with `include=ledger`. Null if not set, except for the first, `occurred_at`."""
+"""The fields that are only in lists with `include=ledger`. A field that is not set is null, except for the first field,
+`occurred_at`."""

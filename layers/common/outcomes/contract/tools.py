@@ -328,8 +328,8 @@ NEEDED = {
     "list_outcomes": ["AgentKeys"],
     "value_summary": ["Totals", "AgentKeys"],
 }
-"""The capabilities that a tool needs, as template parameters. AgentKeys, because only callers with an agent key can
-read."""
+"""The capabilities that a tool needs, as template parameters. Reading tools need AgentKeys, because only callers with
+an agent key can read."""
 
 
 def missing(name: str, capabilities: Collection[str]) -> list[str]:

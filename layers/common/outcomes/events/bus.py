@@ -13,7 +13,7 @@ from outcomes.events.stream import Record, entry_key_of, event_of
 from outcomes.ledger.correction_entries import id_of
 
 LIMITS = Limits(attempts=3, connect=1, read=3, total=6)
-"""Limits of a call. No call begins later than `backoff.RETRY_SECONDS` after the first."""
+"""Limits of a call. No call begins later than `backoff.RETRY_SECONDS` after the first call."""
 
 MAX_ENTRIES = 10  # PutEvents' limit
 

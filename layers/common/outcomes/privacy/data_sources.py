@@ -23,8 +23,8 @@ LIMITS = Limits(attempts=3, connect=1, read=5, total=12)
 """Limits of a call to DynamoDB. `read` is longer than elsewhere, as pages are large."""
 
 PORTION_SECONDS = 30.0
-"""Time limit of a portion. Together with the 12 s of a call, this is below the functions' timeout. That must not exceed
-60 s, as the AWS CLI waits no longer for an answer."""
+"""Time limit of a portion. Together with the 12 s of a call, this is below the functions' timeout. This timeout must
+not exceed 60 s, because the AWS CLI waits no longer for an answer."""
 
 _ASSIGNED = ("assigned_to", "assigned_id")
 _PERSONAL = (*_ASSIGNED, "reason", "changes")

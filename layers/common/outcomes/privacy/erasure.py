@@ -51,8 +51,8 @@ from outcomes.privacy.data_sources import (
 RUNNING = "running"
 
 STEPS = ("sessions", "wait", "agent_keys", "sessions", "idempotency_keys", "originals", "end")
-"""The steps of an erasure. If new rows are found, it returns to `wait`. Sessions are deleted twice: first to log the
-user out at once, and later those that were created in the meantime."""
+"""The steps of an erasure. If new rows are found, the erasure returns to `wait`. Sessions are deleted twice: first to
+log the user out at once, and later to delete sessions that were created in the meantime."""
 WAIT = STEPS.index("wait")
 
 COUNTED = (

@@ -37,7 +37,7 @@ class LedgerEntries:
         self.table = table
         self.user_id = user_id
         self._counted: dict[str, tuple[int, CountedFields]] = {}
-        """By outcome, the last version that was yielded, and its fields."""
+        """The last version of each outcome that was yielded, with its fields."""
 
     def first(self) -> str | None:
         """Return the instant when the user's first outcome was recorded, or None."""

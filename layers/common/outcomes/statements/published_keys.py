@@ -24,7 +24,7 @@ from outcomes.statements.signing import SigningKey, jwk
 _PARTITION = {"user_id": {"S": "keys"}}
 
 OVERLAP_SECONDS = 120
-"""Seconds for which a key still counts after the next one began: calls in flight, of at most 28 s, still sign with it.
+"""Seconds for which a key stays valid after the next key began: calls in flight, of at most 28 s, still sign with it.
 The rest is a margin."""
 ATTEMPTS = 4
 

@@ -11,7 +11,8 @@ from outcomes.ledger import ulid
 from outcomes.statements.format import MerkleTree
 
 SUBTREE = 128
-"""Entries that are read again to prove one of them. They have at most 17 MB, if all of them amend metadata."""
+"""Number of entries that are read again to prove one of them. Their size is at most 17 MB, if all of them amend
+metadata."""
 
 _ID_BYTES = 16
 _BYTES = _ID_BYTES + 32

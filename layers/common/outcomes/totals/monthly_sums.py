@@ -18,7 +18,7 @@ from outcomes.contract.sums import Sums
 from outcomes.totals.stored_sums import SettledInterval, StoredSums
 
 CELLS_SAVED = 5_000
-"""Monthly sums are stored if later summaries then have to read at least this many sums less."""
+"""Monthly sums are stored if they save later summaries from reading at least this many sums."""
 
 _MONTH = len("2026-04")
 
