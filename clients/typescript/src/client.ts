@@ -238,7 +238,7 @@ export class OutcomesClient {
   /**
    * Lists one page of the user's outcomes, newest first.
    *
-   * A page can have fewer than `limit` outcomes although `nextCursor` says there are more.
+   * A page can have fewer than `limit` outcomes even if `nextCursor` shows that there are more.
    */
   async list(options: models.ListOptions = {}): Promise<models.Page> {
     return this.read(PATH, options, answers.page);
@@ -252,8 +252,8 @@ export class OutcomesClient {
   /**
    * Yields an export of the user's outcomes, newest first, in parts.
    *
-   * The parts' texts, joined, are the file: CSV (RFC 4180, with a heading, safe for spreadsheets), or NDJSON. It omits void
-   * outcomes unless `status` includes them.
+   * The joined texts of the parts are the file: CSV (RFC 4180, with a heading, safe for spreadsheets), or NDJSON. It
+   * omits void outcomes unless `status` includes them.
    */
   export(
     format: "csv" | "ndjson" = "csv",
@@ -289,7 +289,7 @@ export class OutcomesClient {
     return this.read(`${PATH}/summary`, options, answers.summary);
   }
 
-  /** Lists the outcome types that the API records, in the platform's order. Any key or session may ask. */
+  /** Lists the outcome types that the API records, in the platform's order. Any key or session may call this. */
   async types(options: models.CallOptions = {}): Promise<models.ListedType[]> {
     return this.read(`${PATH}/types`, options, answers.types, { by: this.by });
   }

@@ -39,7 +39,7 @@ function offer(list, value, text) {
 /** Select an option, or the first if no option has this value. @param {HTMLSelectElement} list @param {string} value */
 function select(list, value) {
   list.value = value;
-  list.value ||= ""; // the value of the first, "All"
+  list.value ||= ""; // the value of the first option, "All"
 }
 
 /** The selection of period, type, agent and status, with its controls. */
@@ -67,7 +67,7 @@ export class Choice {
     this.#types = asked;
     try {
       const types = (await asked).types.map((/** @type {Type} */ { type, label }) => option(type, label));
-      if (this.#types !== asked) return; // the deployment or the user has changed meanwhile
+      if (this.#types !== asked) return; // the deployment or the user changed in the meantime
       const { value } = this.#type;
       const known = choices(this.#type);
       this.#type.length = 1;
@@ -75,7 +75,7 @@ export class Choice {
       for (const one of known) offer(this.#type, one.value, one.text);
       this.#type.value = value;
     } catch {
-      this.#types = null; // those that occur stay; ask again the next time
+      this.#types = null; // the types of shown outcomes stay; ask again the next time
     }
   };
   #type = html(
@@ -84,7 +84,7 @@ export class Choice {
       "aria-label": "Filter by type",
       change: () => this.#changed(),
       focus: this.#readTypes,
-      pointerenter: this.#readTypes, // earlier than the focus, and not every browser focuses on a click
+      pointerenter: this.#readTypes, // this comes before the focus, and some browsers do not focus on a click
     },
     option("", "All types"),
   );
@@ -141,7 +141,7 @@ export class Choice {
     return { from: start, to: end, outcomeType: type, agentId: agent, status };
   }
 
-  /** A text that identifies what is to be shown. It contains the period, the filters and the viewer's current day. */
+  /** A text that identifies the outcomes to show. It contains the period, the filters and the viewer's current day. */
   get scope() {
     return [this.#period, ...Object.values(this.query)].join(" ");
   }
@@ -190,7 +190,10 @@ export class Choice {
     return this.#filters[name].value === value;
   }
 
-  /** Filter by a value, or no longer if it is selected. @param {"type" | "agent" | "status"} name @param {string} value */
+  /**
+   * Filter by a value, or remove the filter if the value is selected. @param {"type" | "agent" | "status"} name @param
+   * {string} value
+   */
   toggle(name, value) {
     select(this.#filters[name], this.has(name, value) ? "" : value);
     this.#changed();
@@ -214,7 +217,7 @@ export class Choice {
     return this.#period === period;
   }
 
-  /** Select the days of a bar, or go back to the period before if they are selected. @param {string} period */
+  /** Select the days of a bar. If they are already selected, return to the previous period. @param {string} period */
   drillDown(period) {
     if (this.isPeriod(period)) return this.#goBack();
     this.#choose(period, [...this.#trail, this.#period]);

@@ -42,7 +42,7 @@ export class LiveSummary {
     this.#starts = this.#buckets.map(({ date }) => Date.parse(`${date}T00:00`)); // a time without an offset is local
   }
   #selected;
-  #after; // null: unknown which outcomes it counts
+  #after; // null: it is unknown which outcomes the summary counts
   #counted;
   #buckets;
   #starts;
@@ -55,7 +55,7 @@ export class LiveSummary {
    */
   add(outcome) {
     const { id, created_at, outcome_type, agent_id, value_usd, version } = outcome;
-    if (this.#after === null || version) return false; // what was corrected may count as before or as after
+    if (this.#after === null || version) return false; // a corrected outcome may be counted in its old or new version
     const { previous, by_type, by_agent = [], other_agents } = this.summary;
     if (!matches(outcome, this.#selected) || this.#counted.has(id)) return true;
     const at = Date.parse(happenedAt(outcome));

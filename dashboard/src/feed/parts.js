@@ -31,7 +31,7 @@ export const pause = (seconds, signal) =>
 export async function download(api, query, { from, to }, bar, signal) {
   const { outcomeType, agentId, status } = query;
   const url = api.url("/export", { format: "csv", time: "occurred", ...query });
-  // A file has void outcomes, as the list has, only if they are requested.
+  // Files and lists contain void outcomes only if these are requested.
   if (!status) for (const one of STATUSES) url.searchParams.append("status", one);
   const until = Math.min(Date.now(), to.getTime());
   const file = await readParts(url, signal, (time) => {
@@ -68,7 +68,7 @@ async function readParts(url, signal, reached) {
 export function save(file, name) {
   const address = URL.createObjectURL(file);
   html("a", { href: address, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(address), 60_000); // no event tells when it has been read
+  setTimeout(() => URL.revokeObjectURL(address), 60_000); // no event tells when the browser has read the file
 }
 
 /** Read all parts of a file, one after the other. @param {URL} url @param {string} accept @param {AbortSignal} signal */

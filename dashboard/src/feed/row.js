@@ -93,7 +93,7 @@ export class Row {
       const again = button("Try again", () => void this.#showLedger());
       return loading.replaceWith(buttons(fault, again));
     }
-    if (!loading.isConnected) return; // another call has replaced it
+    if (!loading.isConnected) return; // another call has replaced this element
     loading.replaceWith(this.#verdict.element, this.#history.element);
     this.render();
     void this.#history.read();

@@ -80,8 +80,8 @@ export class Rows {
     this.#scope = scope;
     this.#isOpenKept = true;
     this.#addPage(first.page);
-    if (latest) this.add(latest.outcomes); // late ones are in the page only a moment after they were recorded
-    void this.#loadPages(); // go on with a search
+    if (latest) this.add(latest.outcomes); // outcomes recorded late appear in the page only after a moment
+    void this.#loadPages(); // continue a search
   }
 
   /**
@@ -211,9 +211,12 @@ export class Rows {
     void this.#loadPages(this.#rows.size + 1);
   }
 
-  /** Load pages until the list has so many rows and as many as a search needs, or all. @param {number} wanted */
+  /**
+   * Load pages until the list has this many rows, and as many as a search needs, or has all rows. @param {number}
+   * wanted
+   */
   async #loadPages(wanted = 0) {
-    if (this.#loading) return; // it loads what the search needs, too
+    if (this.#loading) return; // it also loads the rows that the search needs
     const loading = new AbortController();
     const { signal } = loading;
     this.#loading = loading;

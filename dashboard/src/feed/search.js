@@ -26,7 +26,7 @@ export class Search {
     return this.isOn ? this.#most : 0;
   }
 
-  /** Go on with more rows than were loaded. @param {number} loaded */
+  /** Continue the search with more rows than were loaded. @param {number} loaded */
   extend(loaded) {
     this.#most = loaded + STEP;
   }

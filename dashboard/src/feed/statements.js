@@ -47,7 +47,7 @@ export class Statements {
     buttons(this.#status, this.#again),
     this.#fault,
   );
-  #timezone = Intl.DateTimeFormat().resolvedOptions().timeZone; // UTC if the server does not know it
+  #timezone = Intl.DateTimeFormat().resolvedOptions().timeZone; // UTC if the server does not know the time zone
   /** @type {AbortController | null} aborted when the list is closed */
   #open = null;
   /** @type {HTMLElement | null} the printed page, until it is printed */
@@ -136,8 +136,8 @@ export class Statements {
   }
 
   /**
-   * Have the statement of the last month made, and with it all before it: the list then begins with the first outcome,
-   * which only the API knows.
+   * Request the statement of the last month, for which the API makes all earlier statements, too: the list then begins
+   * with the first outcome, which only the API knows.
    * @param {AbortSignal} signal
    * @returns {Promise<string>} why there is none yet, or an empty text
    */

@@ -12,10 +12,10 @@ export class Sums {
   summary = null;
   scope = ""; // identifies the selection of `summary`
   readAt = new Date(0);
-  isUnknown = false; // `summary` lacks something that cannot be added to it
-  #unknowns = 0; // how often that happened
-  #isUrgent = false; // a summary is due, although the last one is fresh
-  #wasUrgent = false; // so was the last one
+  isUnknown = false; // whether `summary` lacks a change that cannot be added to it
+  #unknowns = 0; // how often this happened
+  #isUrgent = false; // whether a summary is due although the last one is fresh
+  #wasUrgent = false; // whether the last summary was read although the one before was fresh
   #freshUntil = 0; // by performance.now()
   /** @type {LiveSummary | null} */
   #live = null;
@@ -46,7 +46,7 @@ export class Sums {
     const unknowns = this.#unknowns;
     const isUrgent = scope === this.scope && this.#isFresh;
     const answer = await ask();
-    if (!answer || this.#meanwhile !== meanwhile) return false; // the user has changed, or it was asked again
+    if (!answer || this.#meanwhile !== meanwhile) return false; // the user has changed, or a later request was sent
     const [summary, seconds] = answer;
     this.#meanwhile = null;
     this.summary = summary;
@@ -69,7 +69,7 @@ export class Sums {
     return this.#live?.added !== before;
   }
 
-  /** Mark the sums as unknown, until a summary that is read later. */
+  /** Mark the sums as unknown, until the next summary is read. */
   invalidate() {
     this.#unknowns += 1;
     this.isUnknown = true;

@@ -27,7 +27,7 @@ export class Totals {
   #words = [];
   /** @type {Costs | undefined} loaded if the page has a cost-endpoint */
   #costs;
-  #areAgentsOpen = false; // whether the agents follow that "3 other agents" adds up
+  #areAgentsOpen = false; // whether the agents in "3 other agents" are listed
 
   #total = html("p", { class: "total" });
   #caption = html("p", { class: "caption" });
@@ -109,7 +109,7 @@ export class Totals {
     return this.#api.has("totals");
   }
 
-  /** Whether another selection is shown than is chosen. */
+  /** Whether the shown selection differs from the chosen one. */
   get isOther() {
     return this.sums.scope !== this.#choice.scope;
   }
@@ -130,7 +130,7 @@ export class Totals {
   async read(signal) {
     const { scope, query } = this.#choice;
     if (!this.#isOn || !this.sums.isDue(scope)) {
-      this.retryAfter = 0; // it belongs to a selection that was left, or Totals was switched off
+      this.retryAfter = 0; // the wait was for a previous selection, or Totals was switched off
       return;
     }
     const isSelected = this.sums.summary && this.isOther;
@@ -168,7 +168,7 @@ export class Totals {
     const endpoint = this.#costEndpoint();
     this.#balance.hidden = endpoint === null;
     if (!this.#isOn || endpoint === null) return;
-    const more = await loadMore(this.element).catch(() => null); // it is tried again with the next poll
+    const more = await loadMore(this.element).catch(() => null); // the next poll tries again
     if (!more) return;
     if (!this.#costs) {
       this.#costs = new more.Costs();

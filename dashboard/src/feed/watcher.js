@@ -10,7 +10,7 @@ const MOST_PAGES = 4; // beyond this, reading the list again is cheaper than cat
 // An outcome's time is fixed before it is written, so an older outcome may become visible after a newer one. Each poll
 // therefore starts this long before the newest known outcome.
 const LATE_MS = 2000;
-// Once in this time, a poll also reads this much of what was recorded before the last such poll, up to MOST_PAGES.
+// At this interval, a poll also reads outcomes recorded up to this long before the last such poll, up to MOST_PAGES.
 const OVERLAP_MS = 60_000;
 const GAP_MS = 60_000; // after a gap, polls read one page for this long, because more would miss outcomes again
 const QUIET_MS = 600_000; // without news or a sign of the viewer for this long, polls are QUIET_S apart
@@ -34,10 +34,10 @@ export function backoff(every, failures, retryAfter) {
 const before = (instant, milliseconds) => new Date(Date.parse(instant) - milliseconds).toISOString();
 
 /**
- * The element that a watcher works for. interval: seconds between polls. retryAfter: the same as the server asks for, or 0.
- * read: does the work of a poll and calls catchUp. render: called when a poll starts or ends. found: gets outcomes and, as
- * fresh, those never seen before; isCorrected: one of the others has a new version. skipped: more is new than was read.
- * forget: the outcomes of another user follow.
+ * The element that a watcher works for. interval: seconds between polls. retryAfter: the seconds that the server asks
+ * to wait, or 0. read: does the work of a poll and calls catchUp. render: called when a poll starts or ends. found:
+ * gets outcomes and, as fresh, those never seen before; isCorrected: one of the others has a new version. skipped:
+ * called if more outcomes are new than were read. forget: the outcomes of another user follow.
  * @typedef {{isHidden: () => boolean, interval: () => number, retryAfter: () => number, read: (signal: AbortSignal) => Promise<void>,
  *   render: () => void, found: (outcomes: Outcome[], fresh: Outcome[], isCorrected: boolean) => void, skipped: () => void, forget: () => void}} Host
  */
@@ -63,10 +63,10 @@ export class Watcher {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   // By performance.now():
-  #startedAt = 0; // of the last poll
-  #overlapAt = 0; // of the last poll with an overlap
-  #gapAt = Number.NEGATIVE_INFINITY; // of the last gap
-  #activeAt = 0; // of the last news or sign of the viewer
+  #startedAt = 0; // time of the last poll
+  #overlapAt = 0; // time of the last poll with an overlap
+  #gapAt = Number.NEGATIVE_INFINITY; // time of the last gap
+  #activeAt = 0; // time of the last news or sign of the viewer
   #overlapFrom = ""; // created_at of the newest outcome at #overlapAt
 
   /** @param {Api} api @param {Host} host */
@@ -150,7 +150,7 @@ export class Watcher {
   }
 
   #schedule() {
-    // A hidden tab polls when it is shown again. So does a signed-out one: the viewer may have signed in elsewhere.
+    // A hidden or signed-out tab polls when it is shown again: the viewer may have signed in elsewhere.
     if (this.#host.isHidden() || this.problem?.kind === "signed-out" || this.problem?.kind === "unset") return;
     const retryAfter = this.#host.retryAfter();
     const interval = Math.max(this.#host.interval(), this.#isQuiet ? QUIET_S : 0);

@@ -31,7 +31,7 @@ class OutcomeKeys extends HTMLElement {
   static observedAttributes = ["endpoint", "sign-in-url", "agent-names", "api-url", "mcp-url"];
 
   #agents = new AgentNames();
-  #known = false; // the list is loaded
+  #known = false; // whether the list is loaded
   #changes = 0; // counts keys made, rotated or revoked here
   #made = ""; // id of the new key whose secret is still shown
   /** @type {Problem | null} */
