@@ -98,7 +98,7 @@ def _with_bytes(row: Any) -> Any:
 
 
 def looks() -> dict[str, float]:
-    """Return the read units of a year's reports."""
+    """Return the read units of each report on costs, by the report's name."""
     table, drawn = CostsInMemory(), random.Random(4711)  # noqa: S311 - only amounts
     now = instants.read(NOW)
     with (

@@ -139,7 +139,7 @@ class Stream {
       },
       skipped: () => this.sums.invalidate(),
       forget: () => {
-        // The watcher forgets everything if more than four pages of outcomes follow an empty list.
+        // If the list was empty and more than four pages of outcomes are new, the watcher forgets everything.
         assert.equal(this.watcher.newest, null);
         this.known.clear();
         this.watcher.forget();

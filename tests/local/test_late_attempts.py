@@ -1,4 +1,4 @@
-"""A recording attempt undoes no later correction, even if its answer is lost or it arrives late."""
+"""A recording attempt never undoes a later correction, even if its answer is lost or it arrives late."""
 
 import json
 import os

@@ -28,7 +28,7 @@ TYPES = st.sampled_from(["deal_closed", "task_complete"])
 VALUES = st.sampled_from([None, 0, 1, 2.5, -4, 0.1, 1e-130, 999_999_999_999_999])
 AGENTS = st.sampled_from([None, 7, 8])
 DAYS = st.integers(1, 30)
-# Draw mostly amends by the platform, because these are always allowed.
+# Most draws are amendments by the platform, because these are always allowed.
 MADE = st.sampled_from(["amend", "amend", *BODIES])
 BY = st.sampled_from(["the platform", "the platform", "the owner", *BY_NAME])
 IDEMPOTENCY_KEYS = st.sampled_from([None, "a", "b"])

@@ -287,7 +287,7 @@ class TestTls:
         assert server.received == []
 
     def test_refuses_a_body_that_may_have_been_cut_off(self, start: Start, authority: Authority) -> None:
-        """A body without a length ends with the connection, which TLS must announce (RFC 9112, 9.8)."""
+        """A body without a length ends when the connection closes. TLS must announce that end (RFC 9112, 9.8)."""
         connection, _ = start(
             [b"HTTP/1.1 200 OK\r\n\r\n{}"], url="https://localhost", tls=authority.server, authorities=authority.file
         )

@@ -261,7 +261,7 @@ def tagged(value: Any) -> Any:
 
 
 def tell(value: Any) -> Any:
-    """Convert a result to the form in the table, which is the form of the TypeScript client."""
+    """Convert a result to the notation of `cases.json`, which has the TypeScript client's names."""
     if dataclasses.is_dataclass(value):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         if "created_at" in fields and fields.get("status", "") is None:

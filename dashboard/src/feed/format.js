@@ -20,7 +20,7 @@ export const times = new Intl.NumberFormat(undefined, { maximumSignificantDigits
 export const percent = new Intl.NumberFormat(undefined, { style: "percent", signDisplay: "exceptZero" });
 
 const localDayAndMonth = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
-/** Return the viewer's day of an instant, with its year unless that is the current one. @param {string} instant */
+/** Format an instant as a date in the viewer's time zone, without the year if it is the current one. @param {string} instant */
 export function shortDay(instant) {
   const day = new Date(instant);
   return (day.getFullYear() === new Date().getFullYear() ? localDayAndMonth : localDay).format(day);

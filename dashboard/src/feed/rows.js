@@ -155,7 +155,8 @@ export class Rows {
   }
 
   /**
-   * Update outcomes that are listed. Insert the others that pass the filter, unless they follow with the next pages.
+   * Update outcomes that are listed. Insert the others that pass the filter, except
+   * those of pages that are not loaded yet.
    * @param {Outcome[]} found
    * @returns the new rows
    */

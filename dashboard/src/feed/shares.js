@@ -7,10 +7,10 @@ import { amount, outcomes, percent } from "./format.js";
 /** @import {Choice} from "./choice.js" */
 
 /**
- * Render the share of each type or agent: of the value, or of the count if nothing has a value.
+ * Render each type or agent with its share of the value, or of the count if nothing has a value.
  * @template {Sum} Part
  * @param {Part[]} parts
- * @param {(part: Part) => {name: string, icon: string, more?: string, button: Attributes}} about button: of the name
+ * @param {(part: Part) => {name: string, icon: string, more?: string, button: Attributes}} about what to show for a part; its button shows the name
  */
 export function split(parts, about) {
   /** @param {Sum} part */

@@ -37,7 +37,7 @@ export const html = (tag, attributes = {}, ...children) => build(document.create
 export const svg = (tag, attributes, ...children) =>
   build(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 
-/** Return the children that are not null, with a middle dot between each two. @param {Child[]} children */
+/** Return the non-null children, separated by middle dots. @param {Child[]} children */
 export const dotted = (...children) => children.flatMap((child) => (child ? [" · ", child] : [])).slice(1);
 
 /** @param {string} path */

@@ -97,7 +97,7 @@ def _corrected(record: Record) -> Item | None:
 
 
 def _outcome_data(outcome: Item, entry: Item | None, *, with_metadata: bool = True) -> str:
-    """Return an outcome's JSON, with the fields of a list with `include=ledger`.
+    """Return an outcome's JSON, with the same fields as in a list with `include=ledger`.
 
     entry: the item of a correction, which is added in the JSON of an outcome's history.
     """

@@ -101,7 +101,7 @@ class LedgerEntries:
         return RecordedCorrection(id_of(entry), id_, type_, reason, by, instant, changes or None, before, after)
 
     def _before(self, id_: str, version: int) -> CountedFields:
-        """Return what an outcome counted as before its correction with this version."""
+        """Return the fields with which an outcome was counted just before its correction of this version."""
         if self._counted.get(id_, (None,))[0] != version - 1:
             item = self._item(id_)
             history = self._history(item)
