@@ -84,7 +84,7 @@ def test_the_file_of_a_range_ends_with_its_last_day(open_feed: Open, page: Page,
         ledger.record(f"No. {day}", created_at=datetime(2026, 3, day, 5, tzinfo=UTC))
     open_feed(period="2026-03-02..2026-03-02")
     with page.expect_download() as got:
-        button(page).click()
+        button(page).press("Enter")  # the totals may still move the button, and a click would miss it
     assert got.value.suggested_filename == "outcomes_2026-03-02_2026-03-02.csv"
     assert [row["title"] for row in csv.DictReader(io.StringIO(text(got.value), newline=""))] == ["No. 2"]
 

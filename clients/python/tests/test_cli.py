@@ -151,7 +151,7 @@ WRONG_KEY = {"INTERNAL_API_KEY": "wrong-key"}
         (("record", "-h"), {}, "Record one outcome and print its id", "No such option"),
         (("keys", "create", "-h"), {}, "Create a key for one agent", "No such option"),
         (("--help",), {}, "Dismiss the dispute of an outcome.", "Uphold"),
-        (("uphold", "--help"), {}, "the outcome gets the status recorded", "Uphold"),
+        (("uphold", "--help"), {}, "status becomes recorded", "Uphold"),
         (("get", "--help"), {}, "The outcome's id, as `outcomes list` shows it", "list --json"),
     ],
 )
