@@ -430,10 +430,16 @@ export class OutcomesClient {
     return this.#exchange(request, options.signal, read, !wanted);
   }
 
-  /** Sends a request with a credential that may read. */
-  protected read<T>(path: string, options: Asked, read: Read<T>, how?: Partial<Request>): Promise<T> {
+  /** Sends a request with a credential that may read. See `#exchange` for `repeatable`. */
+  protected read<T>(
+    path: string,
+    options: Asked,
+    read: Read<T>,
+    how?: Partial<Request>,
+    repeatable?: boolean,
+  ): Promise<T> {
     const by = options.userId || (this.#owner === "agent" && !this.#cookie) ? "key" : "session";
-    return this.#exchange({ path, query: queryOf(options), by, ...how }, options.signal, read);
+    return this.#exchange({ path, query: queryOf(options), by, ...how }, options.signal, read, repeatable);
   }
 
   /** Posts a body with an idempotency key, which is also set on errors. */

@@ -15,6 +15,9 @@ export class CostsClient extends StatementsClient {
    * Needs the platform's key (`userId` is the user), an agent key with the scope `cost`, or a session. Rejects with a
    * PreconditionFailedError if another version than `ifVersion` is stored. After a lost answer, the reason may be that
    * the lines are already stored.
+   *
+   * Without `ifVersion`, the last call wins. After a lost answer, the call is then not retried (`retryable` is false),
+   * because others may have put costs since. Check `getCosts` before you call again.
    */
   async putCosts(
     day: string,
@@ -33,7 +36,11 @@ export class CostsClient extends StatementsClient {
     return this.read(pathOf(day, source), asked, answers.day, { by: this.by, named: true });
   }
 
-  /** Makes the costs of a UTC day from a source unknown again. Returns the version of the deletion. */
+  /**
+   * Makes the costs of a UTC day from a source unknown again. Returns the version of the deletion.
+   *
+   * See `putCosts` for `ifVersion` and retries.
+   */
   async deleteCosts(day: string, source: string, options: models.ChangeCostsOptions = {}): Promise<number> {
     const userId = this.whose(options.userId);
     return this.#change("DELETE", day, source, options, { query: userId ? `?userId=${userId}` : "" });
@@ -60,7 +67,7 @@ export class CostsClient extends StatementsClient {
       ifVersion === undefined ? {} : ifVersion ? { "If-Match": `"${ifVersion}"` } : { "If-None-Match": "*" };
     const how = { method, headers, by: this.by, named: method === "DELETE", ...what };
     try {
-      return await this.read(pathOf(day, source), { signal }, answers.version, how);
+      return await this.read(pathOf(day, source), { signal }, answers.version, how, ifVersion !== undefined);
     } catch (failure) {
       if (!(failure instanceof UnexpectedAnswerError) || failure.status !== 412) throw failure;
       const { status, error, details, ignoredFields } = failure;

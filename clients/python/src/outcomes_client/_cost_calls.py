@@ -28,7 +28,10 @@ def put(
     *,
     repeatable: bool = True,
 ) -> Call[int]:
-    """Replace the costs of a day. `if_version` is the version that must be stored: 0 for none, None for any."""
+    """Replace the costs of a day. `if_version` is the version that must be stored: 0 for none, None for any.
+
+    With None, a retry after a lost answer could replace what others have put since. So it is not sent.
+    """
     if calls.defaults.owner == "session" and user_id is not None:
         yield from calls._say_once(f"The costs are of the user of {SESSION}: the given user_id is ignored")
     body: dict[str, object] = {"userId": calls._whose(user_id)}
@@ -41,6 +44,7 @@ def put(
         by="any",
         does="Putting costs",
     )
+    repeatable = repeatable and if_version is not None
     return (yield from calls.exchange(request, _cost_answers.version, repeatable=repeatable))
 
 
@@ -51,9 +55,10 @@ def get(calls: Calls, day: date | str, source: str, user_id: int | None, *, vers
 
 
 def delete(calls: Calls, day: date | str, source: str, if_version: int | None, user_id: int | None) -> Call[int]:
+    """Delete the costs of a day. See `put`."""
     query, headers = parameters(userId=calls._whose(user_id)), _condition(if_version)
     request = Request("DELETE", _path(day, source), query, headers, by="any", does="Deleting costs", names="costs")
-    return (yield from calls.exchange(request, _cost_answers.version))
+    return (yield from calls.exchange(request, _cost_answers.version, repeatable=if_version is not None))
 
 
 def change(
