@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+from outcomes.aws.backoff import Backoff
 from outcomes.contract import instants
 from outcomes.contract.caller import Caller
 from outcomes.contract.costs import CostLine, Preconditions
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.usefixtures("tables", "no_waiting")
 CHEAP, DEAR = LINE | {"costUsd": 1}, LINE | {"costUsd": 100}
 OPENAI = CostDay(42, DAY, "openai")
 FAILED = (500, {"error": "Failed to put or read costs"})
+CONFLICT = (409, {"error": "Conflict"})
 FAILED_PRECONDITION = (412, {"error": "Precondition failed"})
 NOT_FOUND = (404, {"error": "Not found"})
 
@@ -266,6 +268,20 @@ def test_a_put_takes_effect_once_whatever_comes_between(faults: list[Fault], exp
     answer = read()[1]
     assert costs(answer) == stored
     assert [each["version"] for each in answer["versions"]] == [*range(answer["version"] - 1, 0, -1)]
+
+
+@pytest.mark.parametrize(("faults", "answer"), [([after_other_puts()], CONFLICT), ([lost, fine], FAILED)])
+def test_a_put_without_time_to_retry_is_a_conflict_unless_it_may_be_stored(
+    faults: list[Fault], answer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait_too_long(backoff: Backoff) -> bool:
+        backoff.at = -1.0
+        return True
+
+    assert put("session", LINE) == (200, 1)
+    monkeypatch.setattr(Backoff, "wait", wait_too_long)
+    with faulty(days.dynamodb, "TransactWriteItems", *faults):
+        assert put("session", CHEAP) == answer
 
 
 @pytest.mark.parametrize("fault", [lost, vanished])

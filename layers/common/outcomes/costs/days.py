@@ -46,16 +46,20 @@ class CostDays:
         """
         backoff = Backoff()
         tried: list[CostVersion] = []
+        is_contended = False
         try:
             while True:
                 version = self._put_now(day, lines, caller, preconditions, tried, backoff)
                 if version is not None:
                     return version
+                is_contended = True
                 if not backoff.wait():
                     raise Contended
         except (Refused, Mistimed, TimeoutError) as exc:
             if tried:
                 raise CallFailed(f"{exc}, after an attempt that may have taken effect") from exc
+            if is_contended and isinstance(exc, TimeoutError):
+                raise Contended from exc
             raise
 
     def read(self, day: CostDay, caller: Caller) -> CostVersion:
