@@ -74,11 +74,9 @@ class CostsInMemory(memory.Tables):
         raise ValueError(f"{operation} is not answered")
 
     def query(self, request: Any) -> dict[str, Any]:
-        """Return a page of rows with a prefix, or of rows from the first to the last."""
+        """Return a page of rows whose keys are from `:first` to `:last`."""
         values = request["ExpressionAttributeValues"]
         rows = self._partitions["costs"].get(values[":user"]["S"], {})
-        if ":prefix" in values:
-            return {"Items": [row for key, row in rows.items() if key.startswith(values[":prefix"]["S"])]}
         after = request.get("ExclusiveStartKey", {"day_source": {"S": ""}})["day_source"]["S"]
         keys = sorted(key for key in rows if values[":first"]["S"] <= key <= values[":last"]["S"] and key > after)
         items: list[Any] = []

@@ -5,6 +5,7 @@ another write came first, the day is read again.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -16,7 +17,17 @@ from outcomes.contract import instants
 from outcomes.contract.caller import Caller, kind_of
 from outcomes.contract.costs import TRUST, CostLine, Preconditions, is_more_trusted, require_may_put
 from outcomes.contract.limits import MAX_SOURCES, MAX_VERSIONS
-from outcomes.costs.table import SOURCES, CostDay, CostVersion, is_day, put_source, put_version, repeat_version, row_key
+from outcomes.costs.table import (
+    SOURCES,
+    CostDay,
+    CostVersion,
+    is_day,
+    put_source,
+    put_version,
+    repeat_version,
+    row_key,
+    rows_between,
+)
 from outcomes.errors import BadRequest, Busy, Contended, Mistimed, NotFound, Refused, TooManySources
 
 LIMITS = Limits(attempts=3, connect=1, read=2, total=4)
@@ -186,21 +197,4 @@ class CostDays:
             raise TooManySources
 
     def _rows(self, first: Item, last: Item, **more: Any) -> Iterator[Item]:
-        """Yield the rows whose keys are from `first` to `last`."""
-        query: dict[str, Any] = {
-            "TableName": self.table,
-            "ConsistentRead": True,
-            "KeyConditionExpression": "user_id = :user AND day_source BETWEEN :first AND :last",
-            "ExpressionAttributeValues": {
-                ":user": first["user_id"],
-                ":first": first["day_source"],
-                ":last": last["day_source"],
-            },
-        }
-        query |= more
-        while True:
-            page = self.dynamodb.call("Query", query)
-            yield from page["Items"]
-            if "LastEvaluatedKey" not in page:
-                return
-            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        return rows_between(partial(self.dynamodb.call, "Query"), self.table, first, last, **more)

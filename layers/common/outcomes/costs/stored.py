@@ -15,7 +15,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from itertools import groupby
-from typing import Any
 
 from outcomes.aws.errors import ConditionFailed, Unavailable
 from outcomes.aws.paced_reads import PacedReads
@@ -24,7 +23,7 @@ from outcomes.contract.cost_report import CostReport, SourceDay
 from outcomes.contract.costs import days_ago, last_day
 from outcomes.contract.limits import FOLD_AFTER_DAYS
 from outcomes.contract.sums import ALL_AGENTS, EXACT, Cell, Sums
-from outcomes.costs.table import CostVersion, row_key
+from outcomes.costs.table import CostVersion, row_key, rows_between
 from outcomes.errors import Busy, StillAddingUp
 from outcomes.totals import codec
 
@@ -104,23 +103,8 @@ class _Look:
 
     def _query(self, first: str, last: str) -> Iterator[Item]:
         """Yield the user's rows from `first` to `last`."""
-        query: dict[str, Any] = {
-            "TableName": self.table,
-            "ConsistentRead": True,
-            "KeyConditionExpression": "user_id = :user AND day_source BETWEEN :first AND :last",
-            "ExpressionAttributeValues": {
-                ":user": {"S": str(self.user_id)},
-                ":first": {"S": first},
-                ":last": {"S": last},
-            },
-            "ReturnConsumedCapacity": "TOTAL",
-        }
-        while True:
-            page = self.reads.call(query)
-            yield from page["Items"]
-            if "LastEvaluatedKey" not in page:
-                return
-            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        keys = row_key(self.user_id, first), row_key(self.user_id, last)
+        return rows_between(self.reads.call, self.table, *keys, ReturnConsumedCapacity="TOTAL")
 
     def _store(self, month: str, days: list[SourceDay]) -> None:
         """Store a month's sums, unless a day has changed since the month's row was read."""

@@ -27,9 +27,11 @@ changes                 N, absent if none
 sums, rules             the month's costs as sums; absent if they must be read from the days
 """
 
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from outcomes.aws.caller import Answer
 from outcomes.aws.services import Item
 from outcomes.contract import json_text
 from outcomes.contract.caller import kind_of
@@ -99,6 +101,28 @@ class CostVersion(NamedTuple):
 
 def row_key(user_id: int, day_source: str) -> Item:
     return {"user_id": {"S": str(user_id)}, "day_source": {"S": day_source}}
+
+
+def rows_between(
+    query: Callable[[dict[str, Any]], Answer], table: str, first: Item, last: Item, **more: Any
+) -> Iterator[Item]:
+    """Yield a user's rows whose keys are from `first` to `last`. query: makes a call of the operation Query."""
+    request = {
+        "TableName": table,
+        "ConsistentRead": True,
+        "KeyConditionExpression": "user_id = :user AND day_source BETWEEN :first AND :last",
+        "ExpressionAttributeValues": {
+            ":user": first["user_id"],
+            ":first": first["day_source"],
+            ":last": last["day_source"],
+        },
+    } | more
+    while True:
+        page = query(request)
+        yield from page["Items"]
+        if "LastEvaluatedKey" not in page:
+            return
+        request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
 
 def is_day(row: Item) -> bool:
