@@ -112,7 +112,8 @@ SCALED = """
 
 def test_costs_of_the_api_are_exact_and_say_what_they_lack(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.has("Work", agent_id=7)
-    recorded.sums["by_agent"] = [{"agent_id": 7, "count": 3, "value_usd": 41}]
+    by_nobody = {"agent_id": None, "count": 2, "value_usd": 5}
+    recorded.sums["by_agent"] = [{"agent_id": 7, "count": 3, "value_usd": 41}, by_nobody]
     text = json.dumps(recorded.summary() | {"value_usd": "VALUE"}).replace(
         '"VALUE"', "41531.04000000000000000000000001"
     )
@@ -144,8 +145,8 @@ def test_costs_of_the_api_are_exact_and_say_what_they_lack(open_feed: Open, page
     expect(page.locator(".parts ul").last.locator("li")).to_have_text(
         [
             "Agent 7$41.003 outcomes · cost $9.80, $3.27 each, 4.18\u00d7",
+            "No agent$5.002 outcomes · cost $37.00",
             "Agent 9$0.000 outcomes · cost $212.00",
-            "No agent$0.000 outcomes · cost $37.00",
         ]
     )
 

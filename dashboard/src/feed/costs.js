@@ -114,12 +114,18 @@ export class Costs {
     return [...sums, ...more.map(({ agent_id }) => ({ agent_id, count: 0, value_usd: 0 }))];
   }
 
-  /** Return an agent's cost in words. @param {AgentSum} sum */
+  /**
+   * Return an agent's cost in words. Cost that belongs to no agent was not spent on the outcomes of no agent, so it has no
+   * cost per outcome and no ratio.
+   * @param {AgentSum} sum
+   */
   words({ agent_id, count, value_usd }) {
     const cost = listed(this.#cost?.by_agent).find((each) => each.agent_id === agent_id)?.cost_usd;
     if (!isNumber(cost)) return "";
+    const words = [`cost ${cents.format(decimal(cost))}`];
     const [spent, value] = [cost, value_usd].map((money) => Number(decimal(money)));
-    const each = count > 1 ? `, ${cents.format(spent / count)} each` : "";
-    return ` · cost ${cents.format(decimal(cost))}${each}${spent > 0 && value > 0 ? `, ${times.format(value / spent)}×` : ""}`;
+    if (agent_id !== null && count > 1) words.push(`${cents.format(spent / count)} each`);
+    if (agent_id !== null && spent > 0 && value > 0) words.push(`${times.format(value / spent)}×`);
+    return ` · ${words.join(", ")}`;
   }
 }
