@@ -101,6 +101,11 @@ def test_the_map_names_the_column_of_labels() -> None:
     assert [line.label for line in day.lines.values()] == ["gpt-5-input"]
 
 
+def test_a_rule_for_the_text_null_leaves_out_charges_without_that_cell() -> None:
+    rules = Map(b'[[rule]]\nwhen = { team = "null" }\nagent = 7')
+    assert [rules.owner({"team": team})[1] for team in (None, "null", None)] == [None, 7, None]
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

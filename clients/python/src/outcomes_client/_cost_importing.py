@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from . import _cost_calls, _json
@@ -24,6 +24,8 @@ MOST_LINES = 200  # the API's maximum for a day of a source
 LONGEST_LABEL, LONGEST_UNIT = 100, 40
 OTHER = "other"
 """The label of the smallest lines of an agent, if a day has too many."""
+
+_REMEMBERED = 10_000  # dates and owners; a log can have another date in each line
 
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?", re.ASCII)
 _ID = re.compile(r"0*[1-9][0-9]{0,15}", re.ASCII)
@@ -107,7 +109,7 @@ class Map:
             if any(rule.get(name, 1) < 1 for name in ("user", "agent")):
                 raise MapError(f"rule {number} must have ids of at least 1")
         self._columns = sorted({name for rule in self._rules for name in rule["when"]})
-        self._known: dict[tuple[str, ...], tuple[int | None, int | None]] = {}
+        self._owner = lru_cache(_REMEMBERED)(self._find_owner)
 
     @property
     def names_users(self) -> bool:
@@ -115,11 +117,13 @@ class Map:
 
     def owner(self, charge: Mapping[str, Any]) -> tuple[int | None, int | None]:
         """Return the user and the agent of a charge. Each is None if no rule determines it."""
-        cells = tuple(_text(charge.get(name)) for name in self._columns)
-        if cells not in self._known:
-            found = next((rule for rule in self._rules if _matches(rule["when"], charge)), {})
-            self._known[cells] = found.get("user"), found.get("agent")
-        return self._known[cells]
+        cells = (charge.get(name) for name in self._columns)
+        return self._owner(*(None if cell is None else _text(cell) for cell in cells))
+
+    def _find_owner(self, *cells: str | None) -> tuple[int | None, int | None]:
+        charge = dict(zip(self._columns, cells, strict=True))
+        found = next((rule for rule in self._rules if _matches(rule["when"], charge)), {})
+        return found.get("user"), found.get("agent")
 
 
 def _only(said: object, kinds: Mapping[str, type], where: str) -> None:
@@ -239,7 +243,7 @@ def slug(name: str) -> str:
     return source
 
 
-@cache
+@lru_cache(_REMEMBERED)
 def _date(text: str) -> date:
     """Return the UTC day of an instant or date. A time without an offset, or with BigQuery's ` UTC`, is in UTC."""
     try:
