@@ -36,6 +36,7 @@ from ._parsing import (
     amount,
     amount_or_none,
     details_of,
+    done,
     flag,
     ignored_of,
     instant,
@@ -64,10 +65,7 @@ def recorded(reply: Reply, key: str) -> Recorded:
 
 def corrected(reply: Reply, key: str) -> Corrected:
     """Parse the answer to a correction."""
-    body = json_object(reply)
-    if body.get("ok") is not True:
-        raise BrokenAnswerError("200, but not ok", status=200)
-    return shaped(lambda: _corrected(body, reply, key))
+    return shaped(_corrected, done(reply), reply, key)
 
 
 def _corrected(body: dict[str, Any], reply: Reply, key: str) -> Corrected:
@@ -81,10 +79,7 @@ def _corrected(body: dict[str, Any], reply: Reply, key: str) -> Corrected:
 
 def assigned(reply: Reply) -> str:
     """Parse the answer to an assignment. Return the id of the user's outcome."""
-    body = json_object(reply)
-    if body.get("ok") is not True:
-        raise BrokenAnswerError("200, but not ok", status=200)
-    return shaped(text, body.get("id"))
+    return shaped(text, done(reply).get("id"))
 
 
 def history(reply: Reply) -> History:
@@ -298,8 +293,7 @@ def keys(reply: Reply) -> list[AgentKey]:
 
 def revoked(reply: Reply) -> None:
     """Check that a key was revoked."""
-    if json_object(reply).get("ok") is not True:
-        raise BrokenAnswerError("200, but not ok", status=200)
+    done(reply)
 
 
 def _bounds(item: dict[str, Any]) -> dict[str, Any]:

@@ -20,11 +20,11 @@ from ._cost_models import (
     OtherValues,
     SourceCost,
 )
-from ._errors import BrokenAnswerError
 from ._http import Reply
 from ._parsing import (
     amount,
     amount_or_none,
+    done,
     instant,
     instant_or_none,
     json_object,
@@ -38,10 +38,7 @@ from ._parsing import (
 
 def version(reply: Reply) -> int:
     """Parse the answer to a PUT or DELETE. Return the day's version."""
-    body = json_object(reply)
-    if body.get("ok") is not True:
-        raise BrokenAnswerError("200, but not ok", status=200)
-    return shaped(whole, body.get("version"))
+    return shaped(whole, done(reply).get("version"))
 
 
 def day(reply: Reply) -> CostDay:

@@ -27,6 +27,14 @@ def json_object(reply: Reply) -> dict[str, Any]:
     return body
 
 
+def done(reply: Reply) -> dict[str, Any]:
+    """Parse the answer to a change. Return its body."""
+    body = json_object(reply)
+    if body.get("ok") is not True:
+        raise BrokenAnswerError("200, but not ok", status=200)
+    return body
+
+
 def shaped[T](read: Callable[..., T], *arguments: object) -> T:
     """Apply `read` to a part of an answer. Raises BrokenAnswerError if the part violates the contract."""
     try:
