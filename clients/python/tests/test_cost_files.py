@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from outcomes_client import CostLine
 from outcomes_client._cost_importing import Charges, Day, DayError, Key, Layout, Map, MapError, fitting, slug
+from outcomes_client._cost_models import add_line
 
 NOV_1, NOV_2 = date(2026, 11, 1), date(2026, 11, 2)
 FOCUS = (
@@ -137,7 +138,8 @@ def test_the_smallest_lines_of_a_day_with_too_many_become_other_of_their_agent()
         day = Day()
         for n in range(agents * labels):
             cost = Decimal(n) / 1000 * (-1) ** n
-            day.add(CostLine(cost, n % agents or None, Decimal(n), "tokens", f"model {n // agents}" if n else "other"))
+            label = f"model {n // agents}" if n else "other"
+            add_line(day.lines, CostLine(cost, n % agents or None, Decimal(n), "tokens", label))
         return day
 
     def sums(lines: Any) -> dict[int | None, Decimal]:

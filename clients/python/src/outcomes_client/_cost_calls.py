@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from . import _cost_answers
 from ._calls import Calls, Query, _reader
-from ._cost_models import CostDay, CostLine, Costs, CostSummary
+from ._cost_models import CostDay, CostLine, Costs, CostSummary, add_line, by_agent_and_label
 from ._errors import NotFoundError, PreconditionFailedError
 from ._http import COSTS_PATH, PATH, SESSION, Request
 from ._models import Division
@@ -96,9 +96,8 @@ def change(
 
 def add(calls: Calls, day: date | str, source: str, line: CostLine, user_id: int | None) -> Call[int]:
     def changed(lines: list[CostLine] | None) -> list[CostLine]:
-        sums = {(each.agent_id, each.label): each for each in lines or ()}
-        key = line.agent_id, line.label
-        sums[key] = sums[key].plus(line) if key in sums else line
+        sums = by_agent_and_label(lines or ())
+        add_line(sums, line)
         return [*sums.values()]
 
     return (yield from change(calls, day, source, user_id, changed, repeatable=False))

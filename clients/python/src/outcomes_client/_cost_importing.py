@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from . import _cost_calls, _json
-from ._cost_models import CostLine
+from ._cost_models import CostLine, Lines, add_line, by_agent_and_label
 from ._importing import Line, csv_rows, json_lines
 
 if TYPE_CHECKING:
@@ -73,14 +73,8 @@ class Key(NamedTuple):
 class Day:
     """The costs of a day by agent and label. `lacks` describes the charges that were refused."""
 
-    lines: dict[tuple[int | None, str | None], CostLine] = field(default_factory=dict)
+    lines: Lines = field(default_factory=dict)
     lacks: list[str] = field(default_factory=list)
-
-    def add(self, charge: CostLine) -> None:
-        """Add a charge to the line of its agent and label."""
-        key = charge.agent_id, charge.label
-        before = self.lines.get(key)
-        self.lines[key] = charge if before is None else before.plus(charge)
 
 
 class MapError(Exception):
@@ -196,7 +190,7 @@ class Charges:
             user_id, agent_id = self._map.owner(said)
             day = self.days.setdefault(Key(date_, source, self._user_id if user_id is None else user_id), Day())
             label = _cell(said, columns.label)
-            day.add(self._charge(said, agent_id, label))
+            add_line(day.lines, self._charge(said, agent_id, label))
         except ValueError as exc:
             fault = "not UTF-8" if isinstance(exc, UnicodeError) else str(exc)
             if day is not None:
@@ -279,8 +273,7 @@ def fitting(day: Day) -> list[CostLine]:
         raise DayError(f"it has costs of more than {MOST_LINES} agents")
     kept = {key: day.lines[key] for key in ranked[:count]}
     for key in ranked[count:]:
-        line, other = replace(day.lines[key], label=OTHER), (key[0], OTHER)
-        kept[other] = kept[other].plus(line) if other in kept else line
+        add_line(kept, replace(day.lines[key], label=OTHER))
     return list(kept.values())
 
 
@@ -295,11 +288,11 @@ def store(client: OutcomesClient, key: Key, lines: list[CostLine], *, replace_lo
         DayError: stored lines of other agents or labels would be lost, and `replace_lost` is false.
         OutcomesError: the API refused the lines, or did not answer.
     """
-    new, is_put = {(line.agent_id, line.label): line for line in lines}, True
+    new, is_put = by_agent_and_label(lines), True
 
     def changed(stored: list[CostLine] | None) -> list[CostLine] | None:
         nonlocal is_put
-        before = {(line.agent_id, line.label): line for line in stored or ()}
+        before = by_agent_and_label(stored or ())
         is_put = stored is None or before != new
         lost = sorted(before.keys() - new.keys(), key=lambda each: (each[0] or 0, each[1] or ""))
         if lost and not replace_lost:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from decimal import Context, Decimal
@@ -39,6 +40,20 @@ class CostLine:
             quantity = _EXACT.add(self.quantity, more.quantity)
         unit = None if quantity is None else self.unit
         return replace(self, cost_usd=_EXACT.add(self.cost_usd, more.cost_usd), quantity=quantity, unit=unit)
+
+
+type Lines = dict[tuple[int | None, str | None], CostLine]
+"""The lines of a day by their agent and label, which identify a line."""
+
+
+def by_agent_and_label(lines: Iterable[CostLine]) -> Lines:
+    return {(line.agent_id, line.label): line for line in lines}
+
+
+def add_line(lines: Lines, line: CostLine) -> None:
+    """Add a line to the line with the same agent and label."""
+    key = line.agent_id, line.label
+    lines[key] = lines[key].plus(line) if key in lines else line
 
 
 @dataclass(frozen=True)
