@@ -46,6 +46,9 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
         "a function may do all": may("RecordOutcome", "dynamodb:*"),
         "a function may write all": may("RecordBatch", "dynamodb:PutItem", "*"),
         "the reader may write": may("SummarizeOutcomes", "dynamodb:PutItem"),
+        "the reader may change a day's costs": the(
+            "SummarizeOutcomesFunctionRole/Policies/1/PolicyDocument/Statement/1/Condition"
+        ),
         "a key may be put without its outcome": always("RecordOutcome", 1),
         "a user's keys may be more than their row says": always("ManageKeys", 3),
         "a key may go without its place in a row": always("ManageKeys", 4),

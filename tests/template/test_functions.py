@@ -65,7 +65,7 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("dynamodb:PutItem", TOTALS),
         ("dynamodb:UpdateItem", TOTALS),
         ("dynamodb:Query", COSTS),
-        ("dynamodb:UpdateItem", COSTS),
+        ("dynamodb:UpdateItem", COSTS, "user_id", "day_source", "changes", "sums", "rules", "restated"),
     },
     "CorrectOutcomeFunction": {
         ("dynamodb:BatchGetItem", OUTCOMES),
