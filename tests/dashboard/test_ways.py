@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browsers import confirm, wait_until
-from tests.dashboard.conftest import Open, waits
+from tests.dashboard.conftest import Open, next_poll, waits
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.recorded import NOW, Recorded
 
@@ -163,6 +163,25 @@ def test_cost_is_requested_again_after_a_failure_or_a_minute(open_feed: Open, pa
     expect(cost).to_have_text("$1.00")
     page.clock.set_fixed_time(datetime(2026, 4, 15, 16, 1, tzinfo=UTC))
     expect(cost).to_have_text("$2.00")
+
+
+def test_a_cost_that_arrives_after_another_user_signed_in_is_not_shown(
+    open_feed: Open, page: Page, ledger: Ledger
+) -> None:
+    ledger.record("Of the first", created_at=NOW - timedelta(minutes=5))
+    ledger.record("Of another", user_id=ledger.stranger, created_at=NOW - timedelta(minutes=9))
+    held: list[Route] = []
+    page.route(COSTS, lambda route: held.append(route))
+    open_feed(cost_endpoint="/costs", refresh=1)
+    wait_until(page, lambda: len(held) == 1)
+    ledger.sign_in(page.context, ledger.stranger)
+    wait_until(page, lambda: len(held) == 2)
+    cost = page.locator(".balance dd").first
+    held[1].fulfill(json={"cost_usd": 2})
+    expect(cost).to_have_text("$2.00")
+    held[0].fulfill(json={"cost_usd": 1})
+    next_poll(page)
+    assert cost.text_content() == "$2.00"
 
 
 def test_agents_that_the_api_adds_up_are_the_last_row(open_feed: Open, recorded: Recorded) -> None:

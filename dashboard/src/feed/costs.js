@@ -28,6 +28,8 @@ export class Costs {
   #cost = null;
   #asked = "";
   #askedAt = 0;
+  /** @type {AbortController | null} aborted when another read begins, or for another user */
+  #reading = null;
 
   #spent = html("dd", { class: "cost" });
   #netTerm = html("dt");
@@ -61,20 +63,26 @@ export class Costs {
     if (asked !== this.#asked) this.#cost = null;
     this.#asked = asked;
     this.#askedAt = Date.now();
+    this.#reading?.abort();
     if (!query) return true;
+    const reading = new AbortController();
+    this.#reading = reading;
+    const url = withQuery(new URL(endpoint, document.baseURI), query);
+    let isOff = false;
     /** @type {Cost | null} */
-    const cost = await ask(withQuery(new URL(endpoint, document.baseURI), query), signal).catch((problem) => {
-      this.element.hidden = problem.isOff === true;
+    const cost = await ask(url, AbortSignal.any([signal, reading.signal])).catch((problem) => {
+      isOff = problem.isOff === true;
       return null;
     });
-    if (asked !== this.#asked) return false;
-    if (cost) this.element.hidden = false;
+    if (reading.signal.aborted) return false;
+    this.element.hidden = isOff;
     this.#cost = cost;
     if (!cost) this.#askedAt = 0;
     return true;
   }
 
   forget() {
+    this.#reading?.abort();
     this.#cost = null;
     this.#asked = "";
   }
