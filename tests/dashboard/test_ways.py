@@ -360,7 +360,7 @@ def test_another_user_does_not_see_the_linked_outcome_of_the_first(open_feed: Op
 
 
 def test_outcomes_can_be_searched(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    recorded.has("Renewed Acme", hours=1, agent_id=7, metadata={"crm": "Deal-4711"})
+    renewed = recorded.has("Renewed Acme", hours=1, agent_id=7, metadata={"crm": "Deal-4711"})
     recorded.has("Answered tickets", hours=2, outcome_type="task_complete", description="All of Acme\u2019s")
     recorded.has("Renewed Borealis", hours=3, agent_id=9)
     open_feed(refresh=1)
@@ -385,6 +385,10 @@ def test_outcomes_can_be_searched(open_feed: Open, page: Page, recorded: Recorde
     recorded.has("Late of Acme", hours=1.5)
     recorded.has("New of Borealis", hours=0.2)
     expect(shown).to_have_text(["New of Acme", "Renewed Acme", "Late of Acme", "Answered tickets"])
+    recorded.correct(renewed, type="amend")
+    next(one for one in recorded.outcomes if one["id"] == renewed)["title"] = "Renewed Ajax"
+    expect(shown).to_have_text(["New of Acme", "Late of Acme", "Answered tickets"])
+    expect(page.get_by_role("status").filter(has_text="3 matches in 6 of 6")).to_have_count(1)
 
 
 def test_arrow_keys_move_between_rows(open_feed: Open, page: Page, recorded: Recorded) -> None:

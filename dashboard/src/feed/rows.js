@@ -142,7 +142,7 @@ export class Rows {
   update(outcome) {
     const row = this.#rows.get(outcome.id);
     if (!row?.update(outcome) || row.isOpen || this.isDue) return; // an unfolded row stays where the viewer reads it
-    if (orderOf(row.outcome) === row.order && passes(row.outcome, this.#choice.query)) return;
+    if (orderOf(row.outcome) === row.order && passes(row.outcome, this.#choice.query)) return this.filter([row]);
     this.#rows.remove(row);
     this.add([row.outcome]);
   }
