@@ -201,3 +201,17 @@ def test_without_the_capability_there_are_no_statements(
     open_feed()
     expect(page.get_by_role("button", name="Download")).to_be_visible()
     expect(opener(page)).to_be_hidden()
+
+
+def test_the_list_is_closed_when_the_capability_is_switched_off(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    recorded.capabilities = CAPABILITIES
+    recorded.has("Work")
+    answers(page)
+    open_feed(refresh=1)
+    opener(page).click()
+    expect(panel(page).get_by_role("listitem")).to_have_count(1)
+    recorded.capabilities = "totals, corrections, export"
+    expect(panel(page)).to_have_count(0)
+    expect(opener(page)).to_be_hidden()

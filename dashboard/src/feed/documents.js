@@ -61,6 +61,7 @@ export class Documents {
     download.hidden = print.hidden = !api.has("export");
     download.title = `Outcomes${isLast ? " in" : ","} ${name}, as CSV`;
     statements.hidden = !api.has("statements");
+    if (statements.hidden) this.#started.Statements?.close();
     this.element.hidden = download.hidden && statements.hidden;
     this.paper.textContent = [
       this.#feed.getAttribute("owner"),
