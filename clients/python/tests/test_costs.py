@@ -84,6 +84,17 @@ def test_an_import_that_stops_continues_when_it_is_run_again(
     assert [client.get_costs(day, "openai", user_id=42).version for day in days(api, 4)] == [1] * 4
 
 
+def test_a_day_whose_answer_is_lost_is_put_once_and_counted_as_put(
+    api: Api, outcomes: Outcomes, client: OutcomesClient, tmp_path: Path
+) -> None:
+    [day] = days(api, 1)
+    file = plain(tmp_path / "costs.csv", [(day, "openai", 7, 1, "gpt-5")])
+    api.fail("", "drop after the write")
+    run = outcomes("costs", "import", file, "--format", "csv", "--user", "42")
+    assert (run.code, run.out) == (0, "1 days put, 0 unchanged, 0 refused\n")
+    assert client.get_costs(day, "openai", user_id=42).version == 1
+
+
 def test_days_that_cannot_be_put_are_named_and_the_others_are_put(
     api: Api, outcomes: Outcomes, client: OutcomesClient, tmp_path: Path
 ) -> None:

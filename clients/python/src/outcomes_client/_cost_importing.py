@@ -288,12 +288,13 @@ def store(client: OutcomesClient, key: Key, lines: list[CostLine], *, replace_lo
         DayError: stored lines of other agents or labels would be lost, and `replace_lost` is false.
         OutcomesError: the API refused the lines, or did not answer.
     """
-    new, is_put = by_agent_and_label(lines), True
+    new, is_put = by_agent_and_label(lines), False
 
     def changed(stored: list[CostLine] | None) -> list[CostLine] | None:
         nonlocal is_put
         before = by_agent_and_label(stored or ())
-        is_put = stored is None or before != new
+        if stored is not None and before == new:
+            return None
         lost = sorted(before.keys() - new.keys(), key=lambda each: (each[0] or 0, each[1] or ""))
         if lost and not replace_lost:
             named = [
@@ -302,7 +303,8 @@ def store(client: OutcomesClient, key: Key, lines: list[CostLine], *, replace_lo
             raise DayError(
                 f"it would lose lines that are stored ({', '.join(map(str.strip, named))}); --replace replaces it"
             )
-        return lines if is_put else None
+        is_put = True  # also if the answer is lost, and the day's lines are equal when they are read again
+        return lines
 
     client._run(_cost_calls.change(client._calls, key.date, key.source, key.user_id, changed, repeatable=True))
     return is_put
