@@ -43,7 +43,7 @@ FILES: dict[str, tuple[Layout, str, dict[Key, list[CostLine]], list[str]]] = {
         "focus",
         f"{FOCUS}1,EUR,2026-11-01,,,GPT,OpenAI,,\nmuch,USD,2026-11-01,,,GPT,OpenAI,,\n,USD,2026-11-02,,,,OpenAI,,\n"
         "1,USD,soon,,,GPT,OpenAI,,\n1,USD,2026-11-01,,,GPT,?,,\n1,,2026-11-01,,,GPT,OpenAI,,\n1,USD\n"
-        "1,USD,2026-11-02,,,Z\udcfcrich,OpenAI,,\n",
+        "1,USD,2026-11-02,,,Z\udcfcrich,OpenAI,,\n1,USD,9999-12-31T23:00:00-02:00,,,GPT,OpenAI,,\n",
         {Key(NOV_1, "openai", 42): [], Key(NOV_2, "openai", 42): []},
         [
             "2 GPT: BillingCurrency is EUR, not USD",
@@ -54,6 +54,7 @@ FILES: dict[str, tuple[Layout, str, dict[Key, list[CostLine]], list[str]]] = {
             "7 GPT: BillingCurrency is missing, not USD",
             "8 Invalid line: it has 2 cells, and the heading 9",
             "9 not UTF-8",
+            "10 '9999-12-31T23:00:00-02:00' is no date",
         ],
     ),
     "plain CSV names agents itself, and its other columns are for the map": (

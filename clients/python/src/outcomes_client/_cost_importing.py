@@ -242,9 +242,9 @@ def _date(text: str) -> date:
     """Return the UTC day of an instant or date. A time without an offset, or with BigQuery's ` UTC`, is in UTC."""
     try:
         moment = datetime.fromisoformat(text.removesuffix(" UTC"))
-    except ValueError as exc:
+        return (moment if moment.tzinfo is None else moment.astimezone(UTC)).date()
+    except (ValueError, OverflowError) as exc:  # in UTC, the instant can be after the year 9999
         raise ValueError(f"{text!r} is no date") from exc
-    return (moment if moment.tzinfo is None else moment.astimezone(UTC)).date()
 
 
 def _number(value: object, name: str) -> Decimal | None:
