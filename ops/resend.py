@@ -1,6 +1,6 @@
 """python -m ops.resend STACK: republish a deployed stack's dead letters (events that its bus did not accept).
 
-The caller needs rights to read and delete objects in the bucket, read outcomes and keys, and put events on the bus.
+The caller needs rights to read and delete objects in the bucket, read tables with streams, and put events on the bus.
 """
 
 import os
@@ -31,7 +31,7 @@ def main() -> int:
 def resend(stack: str) -> int:
     """Publish the dead letters, oldest first, and delete the published ones. Return how many objects are left.
 
-    An event is dropped if its outcome, or its user's row of keys, was erased.
+    An event is dropped if its row was erased or, for an agent key, its user's row of keys.
 
     Raises StackError if the stack is unknown or has no bus, if AWS refuses, or if the bus accepts no events.
     """
@@ -100,35 +100,30 @@ def _publish(bus: "Bus", keys_table: str, records: "list[Record]") -> tuple[list
 
 
 def _not_erased(bus: "Bus", keys_table: str, records: "list[Record]") -> "list[Record]":
-    """Filter out the records of erased outcomes and of erased users' agent keys."""
+    """Filter out the records of erased rows, and of erased users' agent keys."""
     from outcomes.aws.backoff import Backoff, read_items
 
-    places = [_place(keys_table, bus.table, record) for record in records]
+    places = [_place(keys_table, record) for record in records]
     existing: set[str] = set()
-    for table in (bus.table, keys_table):
-        wanted = {repr(key): key for at, key in filter(None, places) if at == table}
+    for table in sorted({table for table, _ in places}):
+        wanted = {repr(key): key for at, key in places if at == table}
         found: list[Any] = read_items(bus.dynamodb, table, list(wanted.values()), Backoff())
         existing |= {text for text, key in wanted.items() if any(key.items() <= item.items() for item in found)}
-    return [each for each, place in zip(records, places, strict=True) if place is None or repr(place[1]) in existing]
+    return [each for each, (_, key) in zip(records, places, strict=True) if repr(key) in existing]
 
 
-def _place(keys_table: str, outcomes_table: str, record: "Record") -> "tuple[str, dict[str, Any]] | None":
-    """Return the table and key of an item that exists until the record's outcome or user is erased.
-
-    Return None if there is no such item.
+def _place(keys_table: str, record: "Record") -> tuple[str, dict[str, Any]]:
+    """Return the table and key of an item that exists until the record's row or user is erased.
 
     For an agent key, this is the user's row, because the item of a revoked key is deleted.
     """
     from outcomes.keys.agent_keys import user_row_id
 
     match record["dynamodb"]:
-        case {"Keys": {"user_id": _, "created_at": _} as key}:
-            return outcomes_table, key
         case {"NewImage": {"user_id": {"N": user_id}}} | {"OldImage": {"user_id": {"N": user_id}}}:
             return keys_table, {"id": {"S": user_row_id(user_id)}}
-        case {"Keys": {"id": _} as key}:
-            return keys_table, key
-    return None
+    # arn:aws:dynamodb:eu-central-1:123456789012:table/outcomes-prod-CostsTable-1A2B3C/stream/2026-04-01T12:00:00.000
+    return record["eventSourceARN"].split("/")[1], record["dynamodb"]["Keys"]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Test publishing to EventBridge: order, batches, retries, dead letters, and resending dead letters."""
 
 import json
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from typing import Any
@@ -23,7 +24,7 @@ from tests.aws import STACKS, aws_client
 from tests.corrections import OWNER, PLAIN, correct
 from tests.events import KEY, proxy_event
 from tests.faults import DENIED, THROTTLED, Fault, Request, Send, answered, error, faulty, lost, unreachable
-from tests.people import make_key
+from tests.people import keep_statement, make_key, moto_tables, put_costs, rows_of
 
 pytestmark = pytest.mark.usefixtures("tables", "no_waiting")
 
@@ -428,7 +429,7 @@ def keep_as_lambda_does(
         "requestContext": {"requestId": "R1", "condition": "RecordExpired", "approximateInvokeCount": 500},
         "version": "1.0",
         "DDBStreamBatchInfo": {"shardId": "shardId-1", "batchSize": len(batch)},
-        "payload": json.dumps({"Records": batch}),
+        "payload": json.dumps({"Records": batch}, default=lambda binary: b64encode(binary).decode()),
     }
     aws_client("s3").put_object(Bucket="kept-events", Key=name, Body=json.dumps(body).encode())
 
@@ -511,6 +512,31 @@ def test_resending_skips_outcomes_of_erased_users(bus: Bus, bucket: Callable[[],
 
     assert resend("outcomes-prod") == 0
     assert bus.heard == []
+    assert bucket() == {}
+
+
+@pytest.mark.usefixtures("stack")
+@pytest.mark.parametrize(
+    ("table", "write", "types"),
+    [
+        ("CostsTable", put_costs, ["costs.updated"] * 3),
+        ("StatementsTable", keep_statement, ["outcome.statement"]),
+    ],
+)
+def test_resending_skips_costs_and_statements_of_erased_users(
+    table: str, write: Callable[[int], None], types: list[str], bus: Bus, bucket: Callable[[], dict[str, bytes]]
+) -> None:
+    streams.turn_on(table)
+    for user_id in 42, 43:
+        write(user_id)
+    keep_as_lambda_does(streams.records(table))
+    keys = [each["AttributeName"] for each in moto_tables()[table].schema]
+    for row in rows_of(42)[table]:
+        aws_client("dynamodb").delete_item(TableName=table, Key={name: row[name] for name in keys})
+
+    assert resend("outcomes-prod") == 0
+    assert [event["type"] for event in bus.heard] == types
+    assert {event["data"]["user_id"] for event in bus.heard} == {43}
     assert bucket() == {}
 
 
