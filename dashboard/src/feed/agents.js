@@ -1,4 +1,4 @@
-import { decimal, minus } from "../shared/numbers.js";
+import { decimal, minus, plus } from "../shared/numbers.js";
 
 /** @import {Exact} from "../shared/numbers.js" */
 /** @import {AgentSum, OtherAgents, Sum} from "./api.js" */
@@ -24,7 +24,7 @@ export function mostAgents(agents, others, isOpen) {
   for (const { count, value_usd } of rest) {
     together.agents += 1;
     together.count += count;
-    together.value_usd = minus(together.value_usd, minus(0, value_usd));
+    together.value_usd = plus(together.value_usd, value_usd);
   }
   return [...sorted, together, ...(isOpen ? rest : [])];
 }

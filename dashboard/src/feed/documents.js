@@ -1,6 +1,6 @@
 import { button, html } from "../shared/dom.js";
 import { asProblem } from "../shared/request.js";
-import { localDay } from "../shared/time.js";
+import { localDay, timeZone } from "../shared/time.js";
 import { asOf } from "./format.js";
 import { loadMore } from "./load.js";
 import { midnight } from "./period.js";
@@ -66,7 +66,7 @@ export class Documents {
     this.paper.textContent = [
       this.#feed.getAttribute("owner"),
       localDay.formatRange(from, midnight(-1, to)),
-      Intl.DateTimeFormat().resolvedOptions().timeZone,
+      timeZone(),
       ...choice.words,
       `printed ${asOf.format(new Date())}`,
     ]

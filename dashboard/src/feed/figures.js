@@ -1,6 +1,6 @@
-import { html } from "../shared/dom.js";
 import { inWords } from "../shared/words.js";
 import { amount, whole } from "./format.js";
+import { table } from "./paper.js";
 
 /** @import {Day} from "./api.js" */
 /** @import {Unit} from "./chart.js" */
@@ -17,13 +17,13 @@ export class Figures {
 
   render() {
     const [unit, bars] = this.#bars();
-    const titles = [inWords(unit.name), "Outcomes", "Value"].map((title) => html("th", { scope: "col" }, title));
-    const rows = bars.toReversed().map(({ date, count, value_usd }) => {
-      const start = html("th", { scope: "row" }, unit.long.format(Date.parse(date)));
-      return html("tr", {}, start, html("td", {}, whole.format(count)), html("td", {}, amount(value_usd)));
-    });
-    this.#element.replaceChildren(
-      html("table", {}, html("thead", {}, html("tr", {}, ...titles)), html("tbody", {}, ...rows)),
-    );
+    const rows = bars
+      .toReversed()
+      .map(({ date, count, value_usd }) => [
+        unit.long.format(Date.parse(date)),
+        whole.format(count),
+        amount(value_usd),
+      ]);
+    this.#element.replaceChildren(table([inWords(unit.name), "Outcomes", "Value"], rows));
   }
 }

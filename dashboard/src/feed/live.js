@@ -1,5 +1,6 @@
-import { minus } from "../shared/numbers.js";
+import { plus } from "../shared/numbers.js";
 import { happenedAt, matches } from "./merge.js";
+import { startOfDay } from "./period.js";
 
 /** @import {Exact} from "../shared/numbers.js" */
 /** @import {Outcome, Period, Sum, Summary} from "./api.js" */
@@ -8,7 +9,7 @@ import { happenedAt, matches } from "./merge.js";
 /** @param {Sum} sum @param {Exact | null} value */
 function add(sum, value) {
   sum.count += 1;
-  if (value !== null) sum.value_usd = minus(sum.value_usd, minus(0, value));
+  if (value !== null) sum.value_usd = plus(sum.value_usd, value);
 }
 
 /**
@@ -39,7 +40,7 @@ export class LiveSummary {
     this.#after = recent && timezone === timeZone ? recent.after : null;
     this.#counted = new Set(recent?.ids);
     this.#buckets = by_month ?? by_week ?? by_day ?? [];
-    this.#starts = this.#buckets.map(({ date }) => Date.parse(`${date}T00:00`)); // a time without an offset is local
+    this.#starts = this.#buckets.map(({ date }) => startOfDay(date).getTime());
   }
   #selected;
   #after; // null: it is unknown which outcomes the summary counts

@@ -7,12 +7,15 @@ export const PERIODS = new Map([
   ["90", "90 days"],
   ["365", "Year"],
 ]);
-const LONGEST_PERIOD_YEARS = 10; // the API's maximum
+export const LONGEST_PERIOD_YEARS = 10; // the API's maximum
 const DAY_MS = 86_400_000;
 
 /** Return local midnight, `offset` days after `day`, also across clock changes. @param {number} offset */
 export const midnight = (offset, day = new Date()) =>
   new Date(day.getFullYear(), day.getMonth(), day.getDate() + offset);
+
+/** Return the local midnight at which a date begins. @param {string} date like 2026-04-01 */
+export const startOfDay = (date) => new Date(`${date}T00:00`); // a time without an offset is local
 
 /**
  * Return the period of a bar, whose days end before those of the next bar.
@@ -45,7 +48,7 @@ export function span(period) {
       before: `the ${name} before`,
     };
   }
-  const [from, end] = [first, last].map((day) => new Date(`${day}T00:00`)); // without an offset it is local
+  const [from, end] = [first, last].map(startOfDay);
   if (!/^\d{4}-\d\d-\d\d\.\.\d{4}-\d\d-\d\d$/.test(period) || !(from <= end)) return null;
   const to = midnight(1, end);
   const days = Math.round((to.getTime() - from.getTime()) / DAY_MS);

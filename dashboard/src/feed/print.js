@@ -1,11 +1,12 @@
 import { html } from "../shared/dom.js";
-import { decimal, minus } from "../shared/numbers.js";
+import { decimal, plus } from "../shared/numbers.js";
 import { Problem } from "../shared/request.js";
 import { localDay } from "../shared/time.js";
 import { inWords } from "../shared/words.js";
 import { LARGEST_PAGE } from "./api.js";
 import { amount, cents, outcomes, whole } from "./format.js";
-import { table } from "./paper.js";
+import { happenedAt } from "./merge.js";
+import { printAlone, table } from "./paper.js";
 import { retry } from "./parts.js";
 
 /** @import {Exact} from "../shared/numbers.js" */
@@ -25,12 +26,12 @@ function ledger(found, { choice, agent }) {
   /** @type {Exact} */
   let sum = 0;
   let count = 0;
-  const rows = found.map(({ title, outcome_type, agent_id, status, value_usd, created_at, occurred_at }) => {
-    const happened = day(occurred_at ?? created_at);
-    const recorded = day(created_at);
+  const rows = found.map((outcome) => {
+    const { title, outcome_type, agent_id, status, value_usd } = outcome;
+    const [happened, recorded] = [happenedAt(outcome), outcome.created_at].map(day);
     const isCounted = isOfStatus || (status !== "disputed" && status !== "void");
     if (isCounted) count += 1;
-    if (isCounted && value_usd !== null) sum = minus(sum, minus(0, value_usd));
+    if (isCounted && value_usd !== null) sum = plus(sum, value_usd);
     return [
       happened,
       html("span", { dir: "auto" }, title),
@@ -90,8 +91,5 @@ async function load({ api, choice, totals }, bar, signal) {
  * @param {AbortSignal} signal
  */
 export async function printAll(opener, context, bar, signal) {
-  const all = ledger(await load(context, bar, signal), context);
-  opener.closest(".feed")?.append(all);
-  addEventListener("afterprint", () => all.remove(), { once: true });
-  print();
+  printAlone(ledger(await load(context, bar, signal), context), opener.closest(".feed"));
 }

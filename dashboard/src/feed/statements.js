@@ -1,8 +1,9 @@
 import { announce, button, buttons, html } from "../shared/dom.js";
 import { asProblem, Problem, request } from "../shared/request.js";
+import { timeZone } from "../shared/time.js";
 import { ask } from "./api.js";
 import { whole } from "./format.js";
-import { monthName, paper } from "./paper.js";
+import { monthName, paper, printAlone } from "./paper.js";
 import { pause, readEach, save } from "./parts.js";
 
 /** @import {DocumentContext} from "./documents.js" */
@@ -47,7 +48,7 @@ export class Statements {
     buttons(this.#status, this.#again),
     this.#fault,
   );
-  #timezone = Intl.DateTimeFormat().resolvedOptions().timeZone; // UTC if the server does not know the time zone
+  #timezone = timeZone(); // UTC if the server does not know the time zone
   /** @type {AbortController | null} aborted when the list is closed */
   #open = null;
   /** @type {HTMLElement | null} the printed page, until it is printed */
@@ -231,8 +232,6 @@ export class Statements {
   #print(text) {
     this.#paper?.remove();
     this.#paper = paper(JSON.parse(text), this.#context.agent);
-    this.#opener.closest(".card")?.append(this.#paper);
-    addEventListener("afterprint", () => this.#paper?.remove(), { once: true });
-    print();
+    printAlone(this.#paper, this.#opener.closest(".card"));
   }
 }

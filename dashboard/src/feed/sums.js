@@ -1,3 +1,4 @@
+import { timeZone } from "../shared/time.js";
 import { LiveSummary } from "./live.js";
 
 /** @import {Outcome, Summary} from "./api.js" */
@@ -53,7 +54,7 @@ export class Sums {
     this.scope = scope;
     this.readAt = new Date();
     this.#freshUntil = performance.now() + seconds * 1000;
-    this.#live = new LiveSummary(summary, selected, Intl.DateTimeFormat().resolvedOptions().timeZone);
+    this.#live = new LiveSummary(summary, selected, timeZone());
     this.#wasUrgent = isUrgent;
     this.isUnknown = unknowns !== this.#unknowns;
     this.#isUrgent &&= this.isUnknown && !isUrgent;

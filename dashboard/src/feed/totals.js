@@ -1,6 +1,7 @@
 import { announce, build, html, replace, unseen } from "../shared/dom.js";
 import { decimal } from "../shared/numbers.js";
 import { invalidResponse } from "../shared/request.js";
+import { timeZone } from "../shared/time.js";
 import { inWords } from "../shared/words.js";
 import { byValue, mostAgents } from "./agents.js";
 import { buckets, chart } from "./chart.js";
@@ -123,7 +124,7 @@ export class Totals {
   }
 
   get #query() {
-    return { ...this.#choice.query, timezone: Intl.DateTimeFormat().resolvedOptions().timeZone };
+    return { ...this.#choice.query, timezone: timeZone() };
   }
 
   /** Read the totals, unless the shown ones are current. @param {AbortSignal} signal */

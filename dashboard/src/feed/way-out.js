@@ -1,12 +1,11 @@
 import { button } from "../shared/dom.js";
+import { timeZone } from "../shared/time.js";
 import { isoDay, monthAndYear, outcomes } from "./format.js";
 import { nearest } from "./nearest.js";
-import { barPeriod, midnight } from "./period.js";
+import { barPeriod, LONGEST_PERIOD_YEARS, midnight } from "./period.js";
 
 /** @import {Api, Day} from "./api.js" */
 /** @import {Choice} from "./choice.js" */
-
-const YEARS = 10; // the longest period of a summary
 
 /**
  * Return the month of the last ten years with outcomes that is nearest to the chosen period, and the words of its button.
@@ -15,10 +14,9 @@ const YEARS = 10; // the longest period of a summary
  */
 async function nearestMonth(api, choice) {
   const today = midnight(0);
-  const first = new Date(today.getFullYear() - YEARS, today.getMonth(), today.getDate() + 1);
+  const first = new Date(today.getFullYear() - LONGEST_PERIOD_YEARS, today.getMonth(), today.getDate() + 1);
   const days = { from: first.toISOString(), to: midnight(1).toISOString() };
-  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
-  const query = { ...choice.query, ...days, timezone: timeZone, by: "month", include: null };
+  const query = { ...choice.query, ...days, timezone: timeZone(), by: "month", include: null };
   const [{ by_month }] = await api.summary(query);
   const months = /** @type {Day[]} */ (by_month);
   const index = nearest(months, choice.span);

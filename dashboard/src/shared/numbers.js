@@ -31,6 +31,9 @@ export const decimal = (number) =>
 export const isNumber = (value) =>
   typeof value === "number" || (typeof value === "object" && value !== null && Object.hasOwn(value, "rawJSON"));
 
+/** Return the exact sum of two numbers. @param {Exact} one @param {Exact} other */
+export const plus = (one, other) => minus(one, minus(0, other));
+
 /** Return the exact difference of two numbers. @param {Exact} from @param {Exact} less @returns {Exact} */
 export function minus(from, less) {
   const [a, b] = [from, less].map((number) => {

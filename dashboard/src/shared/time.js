@@ -1,5 +1,7 @@
 export const exactTime = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 export const localDay = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+/** Return the viewer's time zone, which may change. */
+export const timeZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
 const elapsed = new Intl.RelativeTimeFormat(undefined, { numeric: "always" });
 const now = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" }).format(0, "second");
 
