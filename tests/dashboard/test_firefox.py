@@ -8,7 +8,7 @@ import itertools
 import json
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ from aiohttp import ClientSession, ClientWebSocketResponse
 from outcomes.ledger.store import OutcomeStore
 
 from local.stack import DEMO_USER
+from tests.browsers import SECONDS
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.test_same_outcomes import LOOK, SAVE, SELECTIONS, Outcome, assert_file, listed, record, seen, sums
 from tests.local.stacks import Stack
@@ -103,13 +104,14 @@ class Firefox:
         assert answer["type"] == "success", answer["exceptionDetails"]["text"]
         return answer["result"].get("value")
 
-    async def until(self, script: str) -> None:
-        """Evaluate a script until it is true. Raise AssertionError after ten seconds."""
-        for _ in range(200):
-            if await self.run(script):
+    async def until(self, script: str, is_so: Callable[[Any], bool] = bool) -> None:
+        """Evaluate a script until its result is as wanted. Raise AssertionError after SECONDS."""
+        result = None
+        for _ in range(SECONDS * 20):
+            if is_so(result := await self.run(script)):
                 return
             await asyncio.sleep(0.05)
-        raise AssertionError(f"never true: {script}")
+        raise AssertionError(f"{script} is {result}")
 
     async def _send(self, method: str, **parameters: Any) -> dict[str, Any]:
         number = next(self._ids)
@@ -130,11 +132,8 @@ async def assert_same_outcomes(firefox: Firefox, recorded: list[Outcome]) -> Non
     for selection in (SELECTIONS[1], SELECTIONS[-1]):
         rows = listed(recorded, selection, LONG_AGO, zone)
         await firefox.run(f"location.hash = {json.dumps(selection.fragment(today, as_range=True))}")
-        for _ in range(200):
-            if seen(await firefox.run(LOOK)) == (*sums(rows, selection.status), rows):
-                break
-            await asyncio.sleep(0.05)
-        assert seen(await firefox.run(LOOK)) == (*sums(rows, selection.status), rows)
+        expected = (*sums(rows, selection.status), rows)
+        await firefox.until(LOOK, lambda text: seen(text) == expected)  # noqa: B023
         assert_file(await firefox.run(SAVE), selection, today, rows)
 
 
