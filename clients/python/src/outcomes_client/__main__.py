@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         app(arguments, prog_name="outcomes")
     except StatementError as refused:
-        print(refused, file=sys.stderr)  # the text begins with the check that failed
+        print(refused, file=sys.stderr)  # no prefix: the text begins with the name of the failed check
         sys.exit(1)
     except OutcomesError as failure:
         print(f"outcomes: {by_options(str(failure))}", file=sys.stderr)

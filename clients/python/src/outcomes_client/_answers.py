@@ -147,7 +147,7 @@ def export_part(reply: Reply, media_type: str) -> ExportPart:
 
 
 def document(reply: Reply, member: str) -> bytes:
-    """Check that an answer is a JSON object with this member. Return its bytes unchanged."""
+    """Return the bytes of an answer unchanged, after checking that it is a JSON object with this member."""
     if member not in json_object(reply):
         raise BrokenAnswerError(f"200, but without {member}", status=200)
     return reply.body
@@ -223,7 +223,7 @@ def summary(reply: Reply, query: Sequence[tuple[str, str]]) -> Summary:
         "outcomeType": types and {one.outcome_type for one in totals.by_type} - types,
         "agentId": "agentId" in asked and {str(one.agent_id or "none") for one in totals.by_agent} - {asked["agentId"]},
     }
-    if statuses and statuses <= apart.keys():  # an older API ignores the parameter
+    if statuses and statuses <= apart.keys():  # an older API ignores the parameter `status`
         strange["status"] = totals.count != sum(apart[each] for each in statuses)
     if unread := [name for name, is_strange in strange.items() if is_strange]:
         message = f"200, but this API is too old to know {', '.join(unread)}: these are other totals"
@@ -308,7 +308,7 @@ def _bounds(item: dict[str, Any]) -> dict[str, Any]:
         "scopes": tuple(map(text, item["scopes"])),
         **{name: instant_or_none(item[name]) for name in ("expires_at", "last_used_at")},
         "created_at": instant(item["created_at"]),
-        # An older API does not return these fields.
+        # An older API does not return `made_by`, `rotated_by` and `rotated_at`.
         **{name: text_or_none(item.get(name)) for name in ("made_by", "rotated_by")},
         "rotated_at": instant_or_none(item.get("rotated_at")),
     }

@@ -56,14 +56,14 @@ _DOES: dict[Kind, str] = {
 
 @dataclass(frozen=True)
 class Defaults:
-    """The default agent and user, for calls without them."""
+    """The agent and the user of calls that name none."""
 
     agent_id: int | None = None
     user_id: int | None = None
     owner: Owner = "body"
 
     def complete(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Add the defaults for fields that a body lacks."""
+        """Add the default agent and user to a body that names none."""
         if "agentId" not in body and self.agent_id is not None:
             body["agentId"] = self.agent_id
         if "userId" not in body and self.user_id is not None and self.owner != "session":
@@ -90,7 +90,7 @@ class Calls:
             yield Say(notice)
 
     def _say_whose(self, sent: Iterable[Mapping[str, Any]], recorded: Iterable[Recorded | Result]) -> Call[None]:
-        """Warn if outcomes were recorded for no user, or for a user that could surprise the caller."""
+        """Warn if outcomes were recorded for no user, or for the session's user although the caller named a user."""
         if self.defaults.owner == "session" and any(body.get("userId") is not None for body in sent):
             yield from self._say_once(f"Recorded for the user of {SESSION}: the given user_id was ignored")
         if any(each.unassigned for each in recorded):
@@ -141,7 +141,7 @@ class Calls:
         return [results[n] for n in range(len(bodies))]
 
     def _record_batch(self, batch: dict[int, bytes], keys: list[str], results: dict[int, Result]) -> Call[None]:
-        """Send items until all are done, or no time is left. batch: the items by their index in the call."""
+        """Send items until all are done or no time is left. batch: the items' JSON, by their index in the call."""
         backoff = self._backoff()
         while True:
             sent = list(batch)
@@ -151,7 +151,7 @@ class Calls:
                 answered = yield from self.exchange(request, read, backoff)
             except OutcomesError as failure:
                 if failure.retryable and sent[0] in results:
-                    return  # keep the previous try's results: these items are not recorded yet and may be sent again
+                    return  # keep the results of the previous try, which say that the caller may send these items again
                 raise
             results.update(zip(sent, answered, strict=True))
             batch = {n: batch[n] for n in sent if results[n].retryable}
@@ -335,5 +335,5 @@ class Calls:
 
 
 def _reader(query: Query) -> By:
-    """Return the credential for reading. Only the platform's key reads the outcomes of a user that the query names."""
+    """Return the credential for a query. A query that names a user needs the platform's key."""
     return "key" if any(name == "userId" for name, _ in query) else ""

@@ -12,7 +12,8 @@ from typer.completion import (  # type: ignore[attr-defined]  # public, but not 
 
 app = typer.Typer()
 
-# By default, typer calls this only if it adds two options to the command, and one of them edits the shell's settings.
+# typer calls this itself only with `add_completion=True`. But that also adds the option --install-completion, which
+# edits the shell's settings.
 completion_init()
 
 
@@ -38,7 +39,7 @@ def completion(
 
 
 def files() -> list[str]:
-    """Return nothing, so that the shell completes file names. By default, typer would complete the typed text."""
+    """Return no completions, so that the shell offers file names. By default, typer would offer the typed text."""
     return []
 
 

@@ -127,7 +127,7 @@ def _put(charges: Charges, rules: Map, replace: bool, url: str | None, cookie: s
                     is_put = _cost_importing.store(client, key, lines, replace_lost=replace)
                     tally["put" if is_put else "unchanged"] += 1
                 except (_cost_importing.DayError, ConflictError, ForbiddenError, InvalidOutcomeError) as exc:
-                    if isinstance(exc, ForbiddenError) and not exc.details:  # the credential may not put costs
+                    if isinstance(exc, ForbiddenError) and not exc.details:  # the credential may not put any costs
                         raise
                     tally["refused"] += 1
                     report.print(printable(f"{key} refused: {exc}"), soft_wrap=True)

@@ -107,7 +107,7 @@ def _costs(totals: CostSummary) -> str:
 
 
 def _costs_of(total: Total) -> dict[str, Decimal | None]:
-    """Return the costs in a total of one agent or of all other agents, or an empty dict if it has no costs."""
+    """Return `cost_usd` and `cost_per_outcome` of a total, or an empty dict if the total has no such fields."""
     return {name: vars(total)[name] for name in ("cost_usd", "cost_per_outcome") if name in vars(total)}
 
 

@@ -30,7 +30,7 @@ def put(
 ) -> Call[int]:
     """Replace the costs of a day. `if_version` is the version that must be stored: 0 for none, None for any.
 
-    With None, a retry after a lost answer could replace what others have put since. So it is not sent.
+    With None, a lost answer is not followed by a retry, because it could replace costs that others have put since.
     """
     if calls.defaults.owner == "session" and user_id is not None:
         yield from calls._say_once(f"The costs are of the user of {SESSION}: the given user_id is ignored")

@@ -25,7 +25,7 @@ LONGEST_LABEL, LONGEST_UNIT = 100, 40
 OTHER = "other"
 """The label of the smallest lines of an agent, if a day has too many."""
 
-_REMEMBERED = 10_000  # dates and owners; a log can have another date in each line
+_REMEMBERED = 10_000  # maximum number of cached dates and owners, because each line of a log can have a different date
 
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?", re.ASCII)
 _ID = re.compile(r"0*[1-9][0-9]{0,15}", re.ASCII)
@@ -243,7 +243,7 @@ def _date(text: str) -> date:
     try:
         moment = datetime.fromisoformat(text.removesuffix(" UTC"))
         return (moment if moment.tzinfo is None else moment.astimezone(UTC)).date()
-    except (ValueError, OverflowError) as exc:  # in UTC, the instant can be after the year 9999
+    except (ValueError, OverflowError) as exc:  # converted to UTC, the instant may be after the year 9999
         raise ValueError(f"{text!r} is no date") from exc
 
 
@@ -255,7 +255,7 @@ def _number(value: object, name: str) -> Decimal | None:
     if not _NUMBER.fullmatch(text):
         raise ValueError(f"{name} is no number: {value}")
     number = Decimal(text)
-    if number and not -130 <= number.adjusted() < 15:  # the API's limits, so that sums are exact
+    if number and not -130 <= number.adjusted() < 15:  # the API's limits: it adds up such amounts exactly
         raise ValueError(f"{name} is out of range: {value}")
     return number or Decimal(0)
 
@@ -303,7 +303,8 @@ def store(client: OutcomesClient, key: Key, lines: list[CostLine], *, replace_lo
             raise DayError(
                 f"it would lose lines that are stored ({', '.join(map(str.strip, named))}); --replace replaces it"
             )
-        is_put = True  # also if the answer is lost, and the day's lines are equal when they are read again
+        # This stays true if the answer to the PUT is lost: then the next read finds these lines already stored.
+        is_put = True
         return lines
 
     client._run(_cost_calls.change(client._calls, key.date, key.source, key.user_id, changed, repeatable=True))

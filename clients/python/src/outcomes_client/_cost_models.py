@@ -84,7 +84,7 @@ class CostDay:
 
 @dataclass(frozen=True)
 class AgentCost:
-    """The known cost of an agent, or unallocated cost (None)."""
+    """The known cost of an agent. If `agent_id` is None: the known cost that belongs to no agent."""
 
     agent_id: int | None
     cost_usd: Decimal
@@ -102,8 +102,8 @@ class OtherCosts:
 class DayCost:
     """The cost of a UTC day, or None if no source has put it. `sources` are the sources that have put it.
 
-    `restated_at`: if a source replaced the costs after the day was over, and less than a day ago, the time of the last
-    replacement.
+    `restated_at`: the time when a source last replaced the costs after the end of the day. None if that never
+    happened, or more than a day ago.
     """
 
     date: date
@@ -126,7 +126,7 @@ class SourceCost:
 class Costs:
     """The known costs of the UTC days that begin from `start` (inclusive) to `end` (exclusive).
 
-    `known_days` of the `of_days` days have a cost.
+    `known_days` is the number of these days that have a cost, and `of_days` the number of all.
     """
 
     start: str
@@ -163,8 +163,9 @@ class OtherValues(OtherAgents):
 class CostSummary(Summary):
     """A summary with the known costs of the UTC days that begin in the period.
 
-    `known_days` of the `of_days` days have a cost: never show `net_usd`, the value less the known cost, without them.
-    `ratio` is the value divided by the cost. `by_agent` also has agents that only have costs.
+    `known_days` is the number of these days that have a cost, and `of_days` the number of all. `net_usd` is the value
+    less the known cost: never show it without these two numbers. `ratio` is the value divided by the cost. `by_agent`
+    also has agents that only have costs.
     """
 
     cost_usd: Decimal | None

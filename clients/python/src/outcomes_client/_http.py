@@ -109,7 +109,7 @@ class Address:
         # httpx would quote an invalid header value, which is a secret, in its error.
         if self.api_key is not None and not re.fullmatch(r"[\x21-\x7e]+", self.api_key):
             raise ConfigurationError("The API key (INTERNAL_API_KEY) must be visible ASCII characters without spaces")
-        if self.cookie is not None:  # also accept the whole header, as in the option -H of curl
+        if self.cookie is not None:  # users may paste a whole header, "Cookie: name=value"
             object.__setattr__(self, "cookie", re.sub(r"(?i)^\s*cookie:\s*", "", self.cookie).strip())
         if self.cookie is not None and not re.fullmatch(r"[\x20-\x7e]+=[\x20-\x7e]+", self.cookie):
             raise ConfigurationError("The cookie (OUTCOMES_COOKIE) must be name=value, as a browser sends it")

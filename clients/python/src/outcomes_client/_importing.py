@@ -170,7 +170,7 @@ def keyed(lines: Iterable[Line], scope: str) -> Iterator[Line]:
             digest = hashlib.sha256(scope.encode() + b"\0" + canonical).digest()
             seen[digest] += 1
             body["idempotencyKey"] = f"import-{digest.hex()}-{seen[digest]}"
-        # the line is a listed outcome; its id and time are part of the key, but the new outcome gets a new id and time
+        # A listed outcome has an id and a time. The key depends on them, but the new outcome gets its own id and time.
         if "created_at" in body:
             created_at = body.pop("created_at")
             body.pop("id", None)

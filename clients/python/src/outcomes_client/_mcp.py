@@ -47,7 +47,7 @@ class Bridge:
         try:
             said = _json.decode(line)
         except ValueError:
-            said = None  # the line is forwarded, and the API reports the error
+            said = None  # forward the invalid line, too: the API answers it with an error
         # process each call of a batch, to check the user and agent of each
         if self._own and isinstance(said, list) and said:
             answers = [text for each in said if (text := self._answer(each)) is not None]
@@ -119,9 +119,9 @@ def _header(text: str) -> str:
 
 
 def _refused(message: Json, why: str) -> bytes | None:
-    """Refuse a message instead of the API.
+    """Return the bridge's own answer to a message that it refused or could not forward.
 
-    Answer a tool call with a result, which models see, and other requests with an error.
+    A tool call gets a result, because models see results. Another request gets an error, a notification nothing.
     """
     if message.get("id") is None:
         return None

@@ -1,4 +1,4 @@
-"""Format moments for the API."""
+"""Format dates and times for the API."""
 
 from __future__ import annotations
 

@@ -56,11 +56,10 @@ def capability_off(reply: Reply, request: Request) -> str | None:
 
 
 def switched_off(reply: Reply) -> list[str]:
-    """Return the template parameters of the capabilities that are off.
+    """Return the template parameters of the capabilities that are off, given the answer to a list.
 
-    They follow from the headers of the answer to a list.
-
-    An older API reports none.
+    The answer's header `Capabilities` names the capabilities that are on. An older API does not send the header. Then
+    return an empty list.
     """
     on = reply.headers.get("Capabilities")
     return [] if on is None else [name for name in _CAPABILITIES.values() if name.lower() not in on.split(", ")]
@@ -111,7 +110,7 @@ def _kind(reply: Reply, request: Request, error: str | None) -> type[ApiError] |
             return NotFoundError
         case 409, _ if "Retry-After" in reply.headers:
             return BusyError
-        case 503, "Busy":  # after any other 503, something may have been stored
+        case 503, "Busy":  # the API stored nothing; after other errors with 503, it may have stored something
             return BusyError
         case 503, "Still adding up":
             return StillAddingUpError

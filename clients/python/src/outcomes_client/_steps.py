@@ -73,7 +73,7 @@ class Backoff:
         return max(0.001, min(self._retry.timeout, self._ends - self._clock()))
 
     def wait(self, reason: str, at_least: float | None = None, *, progress: bool = False) -> Call[bool]:
-        """Wait before the next try. Return False, without waiting, if too little time would be left for it.
+        """Wait before the next try. Return False at once if the time left would be too short for the next try.
 
         A last-moment try would time out and hide the error of the previous try. `progress`: whether the previous try
         made progress.

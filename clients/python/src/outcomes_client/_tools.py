@@ -27,7 +27,8 @@ SAME_KEY = (
     "it then counts once."
 )
 
-# The schemas equal those of the API's own tool (a test compares them), which have no `format` keywords of pydantic.
+# A test checks that these schemas equal those of the API's own tool. So WithJsonSchema replaces some schemas that
+# pydantic would generate.
 Type = Annotated[
     str,
     Field(description=f"The kind of work: {', '.join(OutcomeType)}, unless the platform has others."),

@@ -144,7 +144,7 @@ def _check_previous(head: Mapping[str, Any], previous: bytes) -> None:
 
 
 def _check_proof(head: Mapping[str, Any], proven: list[Proven]) -> list[dict[str, Any]]:
-    """Return the entries of a proof. Refuse them if they are not in the tree."""
+    """Return the entries of a proof. Refuse the proof if one of its entries is not in the tree."""
     entries = []
     for n, one in enumerate(proven):
         what = f"entry {n} of the proof"

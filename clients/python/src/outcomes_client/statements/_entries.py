@@ -63,7 +63,7 @@ class Entry(NamedTuple):
 
 
 def read_entry(word: str, what: str, text: str, head: Mapping[str, Any]) -> Entry:
-    """Read an entry whose hash is right. The platform signed any fault in it, so report a fault as `word`."""
+    """Read an entry whose hash was verified. If the entry is malformed, the check named `word` fails."""
     try:
         fields = exact(text)
         entry = _correction(fields) if "outcome_id" in fields else _outcome(fields)

@@ -1,4 +1,4 @@
-"""Read the files that a verifier gets: statements, entries, proofs and keys. Refuse each fault as `format`."""
+"""Read the files that a verifier gets: statements, entries, proofs, keys. A malformed file fails the check `format`."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def refuse(word: str, why: str) -> NoReturn:
 
 
 def exact(text: str) -> Any:
-    """Parse JSON. Raises ValueError unless the text is the exact form of its value."""
+    """Parse JSON. Raises ValueError if the text has blanks, unnecessary escapes or duplicate members."""
     try:
         value = _loads(text)
         written = compact(value)
@@ -81,7 +81,7 @@ def exact(text: str) -> Any:
 
 
 def read_statement(data: bytes) -> tuple[Signed, dict[str, Any]]:
-    """Return a statement's head with its signature, and the members of its sums."""
+    """Return a statement's head with its signature, and its sums: totals, adjustments and salt."""
     try:
         value = exact(data.decode())
     except ValueError as exc:
@@ -107,7 +107,7 @@ def read_proof(data: bytes) -> tuple[Signed, list[Proven]]:
 
 
 def read_keys(data: bytes) -> list[dict[str, Any]]:
-    """Return the members of all Ed25519 keys that a verification needs."""
+    """Return all Ed25519 keys of a file, each with only the members that verification needs."""
     value = _parsed("the keys", data)
     keys = value.get("keys") if isinstance(value, dict) else None
     if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
@@ -144,7 +144,7 @@ def _leaf(what: str, value: Any, kinds: Kinds) -> Leaf:
         text = value["text"].encode()
     except UnicodeEncodeError:
         refuse("format", f"{what}: expected a text without unpaired surrogates")
-    # If salts could have any length, the first bytes of a text could be presented as a part of its salt.
+    # All salts have the same length. Otherwise, the first bytes of a text could be presented as a part of its salt.
     return Leaf(sha256(b"\0" + _bytes(f"the salt of {what}", value["salt"], _SALT) + text).digest(), value["text"])
 
 
@@ -155,7 +155,7 @@ def _bytes(what: str, text: object, pattern: re.Pattern[str]) -> bytes:
 
 
 def _parsed(what: str, data: bytes) -> Any:
-    """Parse JSON in any layout."""
+    """Parse JSON that has no duplicate members. Its layout does not matter."""
     try:
         return _loads(data.decode(), object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError) as exc:

@@ -19,7 +19,7 @@ _TOTALS: Kinds = {**_SUM, **dict.fromkeys(_APART, (dict,)), "by_type": (list,), 
 _ADJUSTMENT: Kinds = {"from": (str,), "to": (str,), "totals": (dict,)}
 _MONEY_OF_SUMS = re.compile(r"(?!-0\.00$)-?(0|[1-9][0-9]*)\.[0-9]{2}([0-9]*[1-9])?")
 _DIGITS = Context(prec=10_000, traps=[Inexact])  # more digits than any sum needs; rounding raises an error
-_LONGEST = 300  # characters of a value in an error
+_LONGEST = 300  # maximum characters of a value that an error quotes
 
 
 def check_sums(head: Mapping[str, Any], sums: Mapping[str, Any], entries: list[Entry] | None) -> None:

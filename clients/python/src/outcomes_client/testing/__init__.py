@@ -117,7 +117,7 @@ class OutcomesFake:
         self._delay = float(seconds)
 
     def session(self, user_id: int) -> str:
-        """Sign a user in. Return the value of the Cookie header. Raises ValueError unless the id is one of the API."""
+        """Sign a user in. Return the value of the Cookie header. Raises ValueError if the API allows no such id."""
         if not isinstance(user_id, int) or not 1 <= user_id <= 2**53 - 1:
             raise ValueError("user_id must be a whole number from 1 to 9007199254740991")
         token = f"session-of-user-{user_id}"
@@ -187,7 +187,8 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # headers and body in one packet: the second would wait 40 ms for the client to acknowledge the first
+    # Send headers and body in one packet. Otherwise, the body waits 40 ms until the client acknowledges the headers.
+    wbufsize = -1
     server: _Server
 
     def _serve(self) -> None:

@@ -78,7 +78,7 @@ class Answer(NamedTuple):
 
 
 def respond(status: int, body: dict[str, Any], **headers: str) -> Answer:
-    """Return an answer that no function wrote. headers: the headers' names, with `_` instead of `-`, and values."""
+    """Return an answer that no function wrote. headers: more headers, with `_` instead of `-` in their names."""
     usual = {"Content-Type": "application/json", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Answer(status, {**usual, "Vary": "Origin", **named}, encode(body))

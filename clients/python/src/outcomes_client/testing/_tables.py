@@ -1,6 +1,7 @@
-"""DynamoDB in memory. The copied functions import it instead of the layer's room `aws`.
+"""DynamoDB in memory. The copied functions import it instead of the layer's package `aws`.
 
-It has the operations and expressions that they use. Anything else raises an error, which the API answers with 500.
+It supports the operations and expressions that these functions use. Anything else raises an error, which the API
+answers with 500.
 """
 
 from __future__ import annotations
@@ -196,7 +197,7 @@ def _place(table: str, key: Item) -> tuple[str, str]:
 
 
 class DynamoDB:
-    """A client of the tables in use."""
+    """A fake of the layer's client of DynamoDB. It works on the tables of `Tables.in_use`."""
 
     def __init__(self, limits: Limits) -> None: ...
 
@@ -265,7 +266,7 @@ class _Condition:
     def _any(self) -> bool:
         holds = self._all()
         while self._next_is("OR"):
-            holds = self._all() or holds  # the right side must be parsed even if the left side holds
+            holds = self._all() or holds  # call `_all` even if `holds` is true, because it also parses the right side
         return holds
 
     def _all(self) -> bool:
