@@ -13,7 +13,7 @@ from clients.python import copied_functions
 
 pytest_plugins = ["tests.canaries", "tests.local.stacks"]
 
-# Renew the copy of the functions in the client's fake before any module of it is imported, and once for all processes.
+# Copy the functions into the client's fake before any of its modules is imported. Only pytest's main process does this.
 if "PYTEST_XDIST_WORKER" not in os.environ:
     copied_functions.write()
 
@@ -28,7 +28,7 @@ settings.load_profile("without deadline")
 @pytest.fixture(scope="session", autouse=True)
 def certificates_read_once() -> Iterator[None]:
     """Read each file of certificates only once, instead of for each httpx client and each connection to AWS."""
-    import httpx  # imported here, because the process that hands tests to the others does not need it
+    import httpx  # imported late, because the process that distributes the tests does not need httpx
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))

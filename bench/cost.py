@@ -43,13 +43,16 @@ def inputs() -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def calls(assumed: dict[str, Any]) -> list[Call]:
-    """Return the rows of the table of calls. Our client sends idempotency keys, so only one row has none."""
+    """Return the kinds of calls in the table of costs.
+
+    Our client sends idempotency keys, so only one kind of write has none.
+    """
     once = TRANSACTION * write_units(stored(0), remembered())
     unkeyed = write_units(stored(0))
     batch_answer = len('{"status":"created","id":"01M881HMN5BK0R53WV7N3P1R3Q"},') * BATCHED
     # A list reads one outcome more than its limit, to know whether there is a next page.
     listed = _read_units(LISTED + 1)
-    looked_up = read_units(AGENT_KEY_ROW)  # last_used_at is written once an hour, which costs nothing here
+    looked_up = read_units(AGENT_KEY_ROW)  # `last_used_at` is written at most once an hour, so its cost is left out
     line = csv_line(stored(0))
     exported = MAX_RESPONSE_BYTES // response_bytes(line)
     read = _read_units(exported)
@@ -95,7 +98,7 @@ def _read_units(outcomes: int) -> int:
 
 def parts(call: Call, prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]:
     """Return, for each AWS service, the US dollars for a million calls."""
-    invocations = 2  # one request for the authorizer, one for the function
+    invocations = 2  # a call invokes the authorizer, then the function
     authorizer_gb_ms = assumed["authorizer_ms"] * assumed["authorizer_memory_gb"]
     lambda_time = _lambda_time(authorizer_gb_ms + call.milliseconds * call.memory_gb, prices)
     log_bytes = (

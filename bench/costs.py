@@ -135,7 +135,7 @@ def looks() -> dict[str, float]:
 
 
 def costs(report: Report, found: dict[str, float]) -> None:
-    """Add a table to the report. found: the read units of `looks`."""
+    """Add a table of read units to the report. found: the result of `looks`."""
     most = {"the next": MOST_UNITS, "after that": MOST_UNITS}
     rows = [
         [name, f"{units:g}", *report.bar(f"read units of {name} report of costs", most.get(name), units)]

@@ -107,7 +107,7 @@ def measured(page: Page, url: str, count: int) -> list[float]:
 def many_rows(page: Page, url: str, rows: int, pages: int) -> str:
     """Load rows, 20 at a time. Return the number of elements and the growth of processor time, as text.
 
-    pages: how many first and last loads are measured.
+    pages: how many loads are measured at the beginning, and how many at the end.
     """
     page.route("**/api/outcomes?*", answer_list)
     devtools = page.context.new_cdp_session(page)
@@ -141,7 +141,10 @@ def many_rows(page: Page, url: str, rows: int, pages: int) -> str:
 
 
 def answer_list(route: Route) -> None:
-    """Answer with a page of an endless list, or of its outcomes since `from`."""
+    """Answer a request for a page of an endless list.
+
+    With `from`, the list contains only outcomes recorded since then.
+    """
     asked = parse_qs(urlsplit(route.request.url).query)
     start = int(asked.get("cursor", ["0"])[0])
     outcomes = [stored_json(index) for index in range(start, start + PAGE_ROWS)]
@@ -152,7 +155,7 @@ def answer_list(route: Route) -> None:
 
 
 def stored_json(index: int) -> dict[str, Any]:
-    """Return an outcome as in a list with include=ledger, recorded `index` minutes before BEGAN."""
+    """Return an outcome in the format of a list with include=ledger. It was recorded `index` minutes before BEGAN."""
     at = (BEGAN - timedelta(minutes=index)).isoformat(timespec="milliseconds")
     return {
         "id": f"01KN4EMBG0QK3YB9X6N1{index:06}",

@@ -96,7 +96,7 @@ _BOUNDS = (":oldest", ":newest")
 
 
 def list_growth(report: Report, sizes: list[int]) -> None:
-    """Report the queries and read units of a list of 20, in both orders, by the stored outcomes."""
+    """Report the queries and read units of a list of 20 in both orders, for each number of stored outcomes."""
 
     def on_time(number: int) -> list[Outcome]:
         return [Outcome(NOW - index * 60_000, NOW - index * 60_000) for index in range(number)]

@@ -1,4 +1,4 @@
-"""python -m bench.laptop: measure a local stack by the number of recorded outcomes.
+"""python -m bench.laptop: measure a local stack with few and with many recorded outcomes.
 
 Times are wall time over HTTP, including gateway, authorizer, functions and moto. RESULTS.md contains the output.
 """
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def laptop_growth(report: Report, short: bool) -> None:
-    """Report a list of 20 by the number of stored outcomes, an import, and a summary.
+    """Report a list of 20 for each number of stored outcomes. Also report an import and a summary.
 
     The summary is measured before and after its totals are materialized.
     """
@@ -74,7 +74,7 @@ def laptop_growth(report: Report, short: bool) -> None:
     report.table(columns, [[f"{count:,}", *cells] for count, *cells in lists([100] if short else [100, 1_000, 10_000])])
     count = BATCH if short else IMPORTED
     taken = imported(count)
-    summed = 1_000 if short else SUMMED_UP  # with so few outcomes, totals are not materialized
+    summed = 1_000 if short else SUMMED_UP  # the totals of 1,000 outcomes are not materialized
     first, next_ = looks(summed)
     report.bars_table(
         [

@@ -58,7 +58,7 @@ KNOWN_WHEN_DEPLOYED = {
 OF_LAMBDA = {
     "AWS_ACCESS_KEY_ID": "bench",
     "AWS_SECRET_ACCESS_KEY": "bench",
-    "AWS_SESSION_TOKEN": "bench" * 100,  # session tokens on Lambda are about this long
+    "AWS_SESSION_TOKEN": "bench" * 100,  # a session token on Lambda has about this length
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_REGION": "us-east-1",
     "AWS_LAMBDA_FUNCTION_NAME": "bench",
@@ -156,7 +156,7 @@ def run_once(command: list[str], environment: Mapping[str, str]) -> tuple[float,
 def in_turns(commands: Mapping[str, tuple[list[str], Mapping[str, str]]], runs: int) -> dict[str, Times]:
     """Run each command with its environment, `runs` times and in turns."""
     samples = Samples()
-    for run in range(-1, runs):  # the first round only warms the file cache
+    for run in range(-1, runs):  # the first round only fills the file cache
         for name, (command, environment) in commands.items():
             cpu, wall = run_once(command, environment)
             if run >= 0:
@@ -179,9 +179,9 @@ BOOTSTRAP = "import sys; from awslambdaric.__main__ import main; main(sys.argv)"
 
 
 class Lives(NamedTuple):
-    """Medians for processes started by Lambda's bootstrap.
+    """Medians of processes that Lambda's bootstrap starts.
 
-    event: what they used until the first event. answered: what they used until its answer.
+    event: the resources used until the first event. answered: the resources used until its answer.
     """
 
     event: Moment
@@ -197,12 +197,12 @@ def lives(
 ) -> dict[str, Lives]:
     """Run each program `runs` times, in turns, from Lambda's bootstrap to the answer to its event.
 
-    together: names of programs that are called one after another, by the name of the group. check: a function that
-    raises an error for a wrong answer.
+    together: groups of programs that are called one after another, by the group's name. check: a function that raises
+    an error for a wrong answer.
     """
     python = str(PLACE / "python/bin/python")
     events, answers = defaultdict[str, list[Moment]](list), defaultdict[str, list[Moment]](list)
-    for run in range(-1, runs):  # the first round only warms the file cache
+    for run in range(-1, runs):  # the first round only fills the file cache
         taken = {}
         for name, (program, handler, event) in programs.items():
             taken[name] = life([python, "-c", BOOTSTRAP, handler], program.environment, event)

@@ -1,5 +1,5 @@
-// node open_feed.mjs JSON: count the requests of an open feed, by a simulated clock. The JSON has `rate` (outcomes a
-// second), `refresh` and `freshFor` (seconds), and `from` and `to`, the seconds in which requests count. Writes as JSON
+// node open_feed.mjs JSON: count the requests of an open feed, with a simulated clock. The JSON has `rate` (outcomes a
+// second), `refresh` and `freshFor` (seconds), and `from` and `to`: requests count between these seconds. Prints JSON:
 // how many lists had how many outcomes, and the number of summaries.
 import { midnight } from "../dashboard/src/feed/period.js";
 import { Sums } from "../dashboard/src/feed/sums.js";
@@ -20,7 +20,7 @@ globalThis.clearTimeout = () => {
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 const iso = (milliseconds) => new Date(NOON + milliseconds).toISOString();
 
-/** An API with an endless stream of outcomes, one each 1 / rate seconds. */
+/** Simulates an API where a new outcome is recorded every 1 / rate seconds. */
 class Stream {
   lists = {};
   summaries = 0;
@@ -79,7 +79,7 @@ const watcher = new Watcher(stream, {
   retryAfter: () => 0,
   render: () => {},
   read: async (signal) => {
-    // The same order as in element.js
+    // Like element.js, read new outcomes before the sums.
     await watcher.catchUp(signal);
     await readSums();
   },

@@ -1,6 +1,6 @@
-"""Compute what an open feed costs an hour, by the rate of new outcomes, and how many requests a quiet feed sends.
+"""Compute what an open feed costs an hour at each rate of new outcomes, and how many requests a quiet feed sends.
 
-The feed's own modules run in Node by a simulated clock, without a DOM. Summaries are read by our own code from a fake
+The feed's own modules run in Node with a simulated clock, without a DOM. Our own code reads the summaries from a fake
 DynamoDB. The prices of summaries and lists are the same as in docs/costs.md.
 """
 
@@ -74,7 +74,7 @@ def open_feed(report: Report, rates: Iterable[float] = DOLLARS) -> None:
 
 
 def requests(*, start: int = 0, **feed: float) -> Any:
-    """Return the number of lists by their number of outcomes, and the number of summaries, in an hour from `start`."""
+    """Return how many lists had how many outcomes, and the number of summaries, in an hour from `start`."""
     given = json.dumps(feed | {"from": start, "to": start + HOUR})
     done = subprocess.run([NODE or "node", str(SCRIPT), given], stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout)
@@ -106,7 +106,7 @@ def hourly(asked: Any, summary_units: float, summary_bytes: int) -> float:
 
 
 def summarized(rate: float) -> tuple[float, int, int]:
-    """Return the read units, the bytes and the Fresh-For of a summary, while outcomes are recorded at a rate."""
+    """Return a summary's read units, bytes and Fresh-For, while outcomes are recorded at this rate per second."""
     history = History(Case(1, 1, 3))
     history.step = round(1000 / rate)
     history.start, history.now = END - HISTORY_SECONDS * 1000, END
@@ -116,7 +116,7 @@ def summarized(rate: float) -> tuple[float, int, int]:
         totals = Totals(store, "totals", "1")
         since, until = (instants.text(at)[:10] for at in (END - 29 * DAY, END + DAY))
         period = Period.from_query(since, until, "UTC", "day", now=datetime.fromtimestamp(END / 1000, UTC))
-        totals.aggregate(USER, [Summary(period)])  # stores the totals of settled outcomes
+        totals.aggregate(USER, [Summary(period)])  # this first call stores the totals of settled outcomes
         before, summary, previous = history.read_units, Summary(period), Summary(period.previous())
         reading = totals.aggregate(USER, [summary, previous])
     if summary.totals[0].count != history.count:

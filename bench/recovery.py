@@ -73,7 +73,7 @@ class Course(NamedTuple):
     lost: int
 
     def seconds_until_back(self, clients: int) -> int:
-        """Return the seconds from the end of throttling until recording stays at BACK of the wanted rate."""
+        """Return the seconds from the end of throttling until the recorded rate stays at BACK times the wanted rate."""
         begins = range(BUSY_UNTIL, END - TOGETHER + 1)
         short = [begin for begin in begins if self._recorded_from(begin) < BACK * clients * TOGETHER]
         return short[-1] + 1 - BUSY_UNTIL if short else 0
@@ -90,7 +90,7 @@ class Simulation:
         self.busy = busy
         self.now = 0.0
         self.random = Random(20)  # noqa: S311 - the same numbers each time
-        self.room, self.filled_at = 0.0, 0.0  # the table's token bucket
+        self.room, self.filled_at = 0.0, 0.0  # the tokens in the table's bucket, and the time of its last refill
         self.requests = self.writes = self.lost = 0
         self.recorded: Counter[int] = Counter()
 

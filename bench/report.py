@@ -62,7 +62,7 @@ class Report:
     def lives(self, lives: Mapping[str, Lives], base: str, bars: Mapping[str, float]) -> None:
         """Add a table of processor times until the first event and its answer, also relative to `base`.
 
-        bars: limits of the first answer's relative time.
+        bars: the upper limits of the first answer's time relative to `base`.
         """
         unit = lives[base]
         rows = []

@@ -26,7 +26,7 @@ class Moment(NamedTuple):
 
 
 class Life(NamedTuple):
-    """Measurements of a process: when it asked for its first event, and when it had answered it."""
+    """Resources used by a process: until it asked for its first event, and until it had answered this event."""
 
     event: Moment
     answered: Moment
@@ -68,7 +68,7 @@ class _Server(HTTPServer):
 
     @cached_property
     def moments(self) -> list[Moment]:
-        """Contains the resources used until the event, then those used until the answer."""
+        """Collects two moments: what the process had used at the event, and what it had used at its answer."""
         return []
 
     def note(self) -> None:

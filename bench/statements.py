@@ -1,6 +1,6 @@
 """Measure how long the first request for a large statement computes, and how much it reads.
 
-DynamoDB is a fake in the same process, whose answers are JSON texts. All outcomes were recorded within the period.
+DynamoDB is a fake in the same process. It answers with JSON texts. All outcomes were recorded within the period.
 """
 
 import json
@@ -89,7 +89,7 @@ class Ledger:
 
 
 def statements(report: Report, runs: int, entries: int) -> None:
-    """Add a table to the report: statements with this number of entries, each of which is an outcome."""
+    """Measure statements with this number of entries, and add a table to the report. Each entry is an outcome."""
     rows = []
     for agents in (3, entries):
         ledger = Ledger(entries, agents)

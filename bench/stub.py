@@ -1,7 +1,7 @@
 """python -m bench.stub [CERTIFICATE]: answer like DynamoDB and Secrets Manager, at once, over persistent connections.
 
-So all of a call is real except the service: endpoint, serialization, signature, HTTP, parsing. The stub stores nothing.
-`GET /counts` returns how often each operation was called since the previous `GET /counts`.
+Everything in a call is real except the service: endpoint, serialization, signature, HTTP, parsing. The stub stores
+nothing. `GET /counts` returns how often each operation was called since the previous `GET /counts`.
 
 It prints its port and, if there is a certificate, its TLS port. It ends when its standard input ends.
 """
@@ -84,8 +84,8 @@ class Service(asyncio.Protocol):
             self.counts.clear()
         else:
             self.counts[operation] += 1
-            # The answer to a read depends on the request. That to a batch of statements depends on the number of
-            # statements.
+            # The answer to a read depends on the whole request. The answer to a batch of statements depends only on
+            # their number.
             match operation.partition(".")[2]:
                 case "Query" | "GetItem" | "BatchGetItem":
                     key = operation, request

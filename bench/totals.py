@@ -55,7 +55,7 @@ QUERY_SECONDS = 0.1
 
 PARTITION_UNITS = 3000
 """Read units per second of a partition. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html"""
-THROTTLED_QUERY_SECONDS = 0.02  # how long a query takes for a reader that is fast enough to be throttled
+THROTTLED_QUERY_SECONDS = 0.02  # a query takes this long for a reader that is fast enough to be throttled
 LIST_UNITS = 3
 LISTS_PER_SECOND = 10
 RETRY_SECONDS = 1.0
@@ -81,7 +81,7 @@ type Item = dict[str, Any]
 class Case(NamedTuple):
     """A history: the numbers of outcomes, days and agents.
 
-    hours: the hours of the last day so far, if it is not over.
+    hours: how many hours of the last day have passed, or 0 if the day is over.
     """
 
     number: int
@@ -91,7 +91,7 @@ class Case(NamedTuple):
 
 
 class Look(NamedTuple):
-    """The costs of reading totals, over all calls until the totals are complete.
+    """The costs of reading totals, added up over all calls until the totals are complete.
 
     rows, bytes, largest: the number, total size and largest size of the totals that are stored afterwards.
     """
@@ -172,7 +172,7 @@ class History:
         return 1 + (chance >> 8) % self.agents
 
     def _at(self, index: int) -> str:
-        """Return the time when an outcome was recorded."""
+        """Return the time when the outcome with this index was recorded."""
         at = self.start + index * self.step if index < self.count else self.one_more
         return instants.text(at or 0)
 
@@ -206,7 +206,7 @@ class History:
 class Throttled(History):
     """A history in a partition that throttles, while its user's outcomes are listed ten times a second.
 
-    clock: seconds since the beginning. Each query advances it, and so does each pause of the reader.
+    clock: seconds since the beginning. Queries and the reader's pauses advance it.
     """
 
     def __init__(self, case: Case) -> None:
@@ -264,7 +264,7 @@ def kept_bytes(item: Item) -> int:
 def look(name: str, totals: Totals, history: History, period: Period, **more: Any) -> Look:
     """Read totals, with as many calls as necessary. Raises SystemExit if the count is wrong.
 
-    more: the expected count, `is_compared`, and arguments of the summary.
+    more: may contain the expected count (`expected`) and `is_compared`. The rest are arguments of the summary.
     """
     queries, read, written = history.queries, history.read_units, history.write_units
     expected = more.pop("expected", history.count + (history.one_more is not None))
@@ -296,7 +296,10 @@ def look(name: str, totals: Totals, history: History, period: Period, **more: An
 
 
 def looks(case: Case) -> list[Look]:
-    """Read a history's totals a day after its end, or within its last day; then again; then after one more record."""
+    """Read a history's totals a day after its end, or within its last day.
+
+    Read them again, and after one more record.
+    """
     history, before = History(case), peak_bytes()
     store = OutcomeStore("outcomes")
 
@@ -319,7 +322,7 @@ def looks(case: Case) -> list[Look]:
 
 
 def first_look_at_limits(report: Report) -> None:
-    """Report the first look at a large history in a partition that throttles, and the lists that fail meanwhile."""
+    """Report the first read of a large history's totals in a throttled partition, and the lists that fail meanwhile."""
     case = Case(1_000_000, MONTH, 3)
     history = Throttled(case)
     store = OutcomeStore("outcomes")
@@ -347,7 +350,7 @@ def first_look_at_limits(report: Report) -> None:
 
 
 def many_agents(report: Report) -> None:
-    """Report looks at a year in which each of 10,000 agents records once a day."""
+    """Report reads of the totals of a year in which each of 10,000 agents records once a day."""
     case = Case(365 * 10_000, 365, 10_000)
     history = Daily(case)
     store = OutcomeStore("outcomes")
@@ -453,7 +456,7 @@ def totals_growth(report: Report, short: bool) -> None:
 
 
 def totals_bars(report: Report, found: dict[Case, list[Look]]) -> None:
-    """Report the bars of reading totals."""
+    """Compare the costs of reading totals with their bars (upper limits)."""
     rows: list[tuple[str, float | None, float]] = []
     for days in (MONTH, YEAR):
         few, many = found.get(Case(10_000, days, 3)), found.get(Case(1_000_000, days, 3))

@@ -1,4 +1,4 @@
-"""A client for a deployed API: calls, basic checks of answers, and what the deployment has."""
+"""A client for a deployed API: calls, basic checks of answers, and the deployment's capabilities and outcome types."""
 
 import json
 from collections.abc import Collection, Sequence

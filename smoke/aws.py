@@ -141,7 +141,7 @@ class Visit:
     def note_key(self, key: str, user: User, *, by: str = "key", of: str | None = None) -> None:
         """Store an idempotency key, so that it is deleted at the end.
 
-        by: `key` or `session`. of: for a correction, the id of the corrected outcome.
+        by: the kind of caller, `key` or `session`. of: for a correction, the id of the corrected outcome.
         """
         caller = Caller(user.id) if by == "session" else Caller()
         outcome = NewOutcome("task_complete", "Smoke test", user_id=user.id)

@@ -26,7 +26,7 @@ ATTEMPTS = 5
 MOST_PER_SECOND = 25
 MOST_SECONDS = 45
 MOST_AT_ONCE = 100
-IMPATIENT_SECONDS = 0.01  # most answers take longer
+IMPATIENT_SECONDS = 0.01  # the client gives up before most answers arrive
 RETRY_SECONDS = 0.2
 MOST_WAIT_SECONDS = 5
 LOST_SECONDS = 30  # API Gateway's timeout is 29 s: after that, a call whose answer was lost cannot take effect
@@ -83,7 +83,7 @@ class Checker:
 
     def _work(self, until: float, thread: int) -> None:
         rng = random.Random(f"{self.seed} {thread}")  # noqa: S311 (a plan to repeat, not a secret)
-        actions = [  # the weight of each action in the random choice, and the capability that the action needs
+        actions = [  # each action has a weight for the random choice, and the capability that it needs
             (30, self._record, None),
             (10, self._replay, None),
             (5, self._batch, "Batch"),

@@ -27,7 +27,7 @@ MOVES = {
 COUNTED = {"": ("recorded", "confirmed"), "confirmed": ("confirmed",), "disputed": ("disputed",), "voided": ("void",)}
 SUMS = ("count", "value_usd")
 NOTHING: Sums = (Decimal(0),) * len(SUMS) * len(COUNTED)
-MOST_OPEN = 12  # limits the writes made during a summary, because each one doubles the number of correct sums
+MOST_OPEN = 12  # limits the writes during a summary, because each one doubles the number of correct sums
 
 
 @dataclass

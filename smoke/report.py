@@ -10,7 +10,7 @@ from statistics import median
 from smoke.checker import Checker
 from smoke.model import Call
 
-LOG_SECONDS = 120  # the longest wait for log lines, most of which arrive within seconds
+LOG_SECONDS = 120  # wait at most this long for log lines, most of which arrive within seconds
 LOG_PAUSE_SECONDS = 5
 MISSING = "is not in the access log"
 RESOURCES = {

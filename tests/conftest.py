@@ -70,9 +70,9 @@ def template() -> Any:
 
 @pytest.fixture(autouse=True)
 def clock_that_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each read of the clock return a time at least a millisecond after the last one.
+    """Make each read of the clock return a time at least a millisecond later than the previous read.
 
-    Only if a test sets the clock back by a minute or more, it goes back.
+    The time only goes back if a test sets the clock back by a minute or more.
     """
     clock, last = time.time_ns, 0
 
@@ -135,7 +135,7 @@ def template_tables(template: Any) -> Iterator[dict[str, str]]:
 
     moto creates them only once, because that takes longer than most tests; later calls copy the empty tables.
     """
-    # Imported here, because the process that hands tests to the others needs no moto, which takes 0.3 s to load.
+    # Imported late, because the process that distributes the tests does not need moto, which takes 0.3 s to load.
     from local.moto_backend import backend
     from tests.aws import aws_client, mock_aws
 

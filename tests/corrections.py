@@ -1,4 +1,4 @@
-"""Send corrections, and list in tables the expected permissions and status changes."""
+"""Send corrections. Tables list which corrections are allowed, and how they change the status."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -39,7 +39,7 @@ writes_meet = partial(faulty, correct_outcome.corrections.store.dynamodb, "Trans
 
 
 def meanwhile(*writes: Callable[[], Any]) -> Fault:
-    """Return a fault that makes another write before each attempt, as long as other writes are left."""
+    """Return a fault that first makes one of these writes. When no write is left, it does nothing more."""
     left = list(writes)
 
     def fault(_request: Request, send: Send) -> Any:
@@ -79,7 +79,7 @@ def correct(id_: str, caller: dict[str, Any], body: Any, key: str | None = None)
 
 
 def assign(id_: str, user_id: Any = 42, caller: dict[str, Any] = KEY, body: Any = None) -> tuple[int, Any]:
-    """Assign an outcome without a user to a user. body: the request's body, if it is not one with `userId`."""
+    """Assign an outcome without a user to a user. body: replaces the usual body, which has only `userId`."""
     event = proxy_event(
         "POST",
         "/api/outcomes/{id}/assign",
@@ -159,7 +159,7 @@ CALLERS = {
 KEYS = ["key", "key:0123456789abcdef", "key:fedcba9876543210"]
 RECORDERS = [*KEYS, "session", None]
 
-# For each correction type and caller: the recorders whose outcomes this caller may correct. The rest is forbidden.
+# For each correction type and caller: the recorders whose outcomes this caller may correct. Others are forbidden.
 _TAKE_BACK: dict[str, list[Any]] = {
     "the platform": RECORDERS,
     "an agent": KEYS,

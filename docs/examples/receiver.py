@@ -8,7 +8,7 @@ from typing import Any
 
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-MAX_BYTES = 300_000  # more than the 256 KB that an event has at most
+MAX_BYTES = 300_000  # an event has at most 256 KB
 
 webhook = Webhook(os.environ["WEBHOOK_SECRET"])
 seen: set[str] = set()  # in production, keep these in a database: they must survive a restart

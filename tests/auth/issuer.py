@@ -1,4 +1,4 @@
-"""Fake an OpenID Connect issuer: serve its metadata and keys on the loopback, and sign tokens."""
+"""Fake an OpenID Connect issuer: serve its metadata and keys on the loopback address, and sign tokens."""
 
 import base64
 import json

@@ -1,6 +1,6 @@
 """Test tokens of an OpenID Connect issuer, in the Authorization header and in a cookie.
 
-Which tokens are valid, and which credential wins if a request has several.
+The tests show which tokens are valid, and which credential wins if a request has several.
 """
 
 import json

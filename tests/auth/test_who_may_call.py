@@ -129,7 +129,7 @@ def rows(table: str) -> list[tuple[str, dict[str, str]]]:
 class People:
     """The callers, and the outcomes of each user.
 
-    outcomes: each user's outcome ids. The platform's key recorded the first one.
+    outcomes: each user's outcome ids. The platform's key recorded the first id of each user.
     """
 
     def __init__(self, deploy: Callable[..., ModuleType], tables: dict[str, str], issuer_url: str, token: str) -> None:
@@ -182,7 +182,7 @@ class People:
         return send(self.authorizers[caller], method, path, query, headers, text)
 
     def read(self, caller: str, path: str, query: Pairs) -> str:
-        """Return the user whose outcomes are in the answer. If it is an error, return the error's name in WHOSE."""
+        """Return the user whose outcomes are in the answer. For an error, return the error's name in WHOSE."""
         if path.endswith("{id}"):
             each = {user: path.format(id=ids[0]) for user, ids in self.outcomes.items()}
             found = {user: self.send(caller, "GET", one, query)[0] for user, one in each.items()}

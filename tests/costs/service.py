@@ -49,6 +49,6 @@ def delete(caller: str, date: str = DAY, **headers: str) -> tuple[int, Any]:
 
 
 def read(caller: str = "session", date: str = DAY, source: str = "openai") -> tuple[int, Any]:
-    """Return the day with its earlier versions."""
+    """Return a day's costs with their earlier versions."""
     status, answer, _ = call("GET", caller, date=date, source=source, query={"include": "versions"})
     return status, answer

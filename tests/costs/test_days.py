@@ -31,7 +31,10 @@ NOT_FOUND = (404, {"error": "Not found"})
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Set the clock to noon of the day in this list. Each read advances it by a millisecond."""
+    """Set the clock to noon of a day, and return a list with this day. Changing the list changes the day.
+
+    Each read of the clock advances it by a millisecond.
+    """
     today = ["2026-11-28"]
     ticks = count()
     monkeypatch.setattr(instants, "now", lambda: instants.read(f"{today[0]}T12:00:00Z") + next(ticks))
@@ -126,7 +129,8 @@ def test_a_precondition_is_checked_before_the_lines(headers: dict[str, str], exp
         assert (status, answer["error"]) == (400 if allowed == 200 else allowed, error)
 
 
-# A column names the caller that owns a source. A row's caller may put and delete its days ("put") or read them ("get").
+# Each column names the caller that owns a source. Each row names a caller, which may put and delete the source's days
+# ("put") or read them ("get").
 MAY = """
 caller                | nobody  | platform | session | key     | other key
 platform              | put get | put get  | put get | put get | put get

@@ -25,7 +25,7 @@ DAY = 24 * 60 * 60 * 1000
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Set the clock to the time in this list."""
+    """Set the clock, and return a list with its time. Changing the list changes the time."""
     now = [instants.read("2026-11-28T12:00:00Z")]
     monkeypatch.setattr(instants, "now", lambda: now[0])
     return now

@@ -28,7 +28,7 @@ COSTS = ("cost_usd", "known_days", "of_days", "net_usd", "ratio")
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set the clock to two days later."""
+    """Set the clock to two days after NOON."""
     monkeypatch.setattr("outcomes.contract.instants.now", lambda: NOON + 2 * DAY)
 
 
@@ -84,7 +84,7 @@ def test_what_is_not_known_is_null() -> None:
     assert found["by_agent"] == [
         {"agent_id": 7, "count": 1, "value_usd": Decimal("41.5"), "cost_usd": None, "cost_per_outcome": None}
     ]
-    put("2026-05-27")  # a day without lines has the known cost 0
+    put("2026-05-27")  # a day that was put without lines has the known cost 0
     found = summary()
     assert [found[name] for name in COSTS] == [0, 1, 3, Decimal("41.5"), None]
     assert (found["by_agent"][0]["cost_usd"], found["by_agent"][0]["cost_per_outcome"]) == (0, None)
@@ -129,7 +129,7 @@ def test_filters_by_agent_apply_to_costs_and_those_by_type_or_status_make_them_n
     with faulty(app.store.dynamodb, "Query", fine) as sent:
         without = len(sent), answer(outcomeType="deal_closed")[0], len(sent)
         found = summary(outcomeType="deal_closed")
-        assert len(sent) - without[2] == without[2] - without[0]  # costs are not read
+        assert len(sent) - without[2] == without[2] - without[0]  # the summary reads no costs
     assert [found[name] for name in COSTS] == [None] * 5
     assert [list(each.values())[3:] for each in found["by_agent"]] == [[None, None]]
     assert summary(status=["disputed", "recorded"])["net_usd"] is None
@@ -139,7 +139,7 @@ def test_filters_by_agent_apply_to_costs_and_those_by_type_or_status_make_them_n
 def test_other_agents_have_a_cost_and_no_agent_is_always_listed() -> None:
     record(1, "5")
     put("2026-05-28", *[(agent, str(agent)) for agent in range(1, 121)], (None, "0.5"))
-    put("2026-05-29", (119, "1"), (120, "1e-35"), source="anthropic")  # two costs differ by 1e-35
+    put("2026-05-29", (119, "1"), (120, "1e-35"), source="anthropic")  # the costs of agents 119 and 120 differ by 1e-35
     found = summary()
     listed = [each["agent_id"] for each in found["by_agent"]]
     assert listed == [1, *range(120, 22, -1), None]

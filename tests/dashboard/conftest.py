@@ -84,7 +84,7 @@ CRAMPED_BUTTONS = """({ shadowRoot: root }) => [...root.querySelectorAll("button
     return new Set([...range.getClientRects()].map(({ top }) => top)).size > 1
 }).map(({ textContent }) => textContent)"""
 
-viewers = itertools.count(70_000, 2)  # each viewer's stranger has the next higher id
+viewers = itertools.count(70_000, 2)  # the id of a viewer's stranger is the viewer's id plus 1
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -125,7 +125,7 @@ def new_tab(browser: Browser, *, at_noon: bool, **settings: Any) -> Page:
 
 @pytest.fixture(scope="package")
 def tabs(browser: Browser) -> Callable[[bool], Page]:
-    """Return a function that returns one of two shared pages. Only on one page, the clock stands at noon."""
+    """Return a function that returns one of two shared pages. The clock of one page stands at noon."""
     return cache(lambda at_noon: new_tab(browser, at_noon=at_noon))
 
 

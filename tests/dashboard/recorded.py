@@ -35,8 +35,8 @@ class Recorded:
     """A fake API with the outcomes of one viewer, newest first.
 
     corrections: the corrections of each outcome by its id. asked: the received requests. sums: values that replace
-    those of the summary. has_ledger: whether the server supports corrections. capabilities: the header of a list that
-    names the capabilities. types: the outcome types that may be recorded.
+    those of the summary. has_ledger: whether the server supports corrections. capabilities: the value of the response
+    header that names the capabilities. types: the outcome types that may be recorded.
     """
 
     outcomes: list[dict[str, Any]] = field(default_factory=list)

@@ -14,7 +14,7 @@ class Relay:
     """A server at `url` that forwards requests to the server at `target`.
 
     seen: the headers of each request, oldest first, with names in lower case. paths: the paths of these requests.
-    answer: if set, the status, headers and body to return once instead of asking the target. down: whether to close
+    answer: the status, headers and body of one answer that replaces the target's, or None. down: whether to close
     connections without an answer.
     """
 

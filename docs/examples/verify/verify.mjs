@@ -1,4 +1,4 @@
-// Verifies statements, written from docs/statement-format.md alone. README.md says which checks are left out.
+// Verifies statements. It was written from docs/statement-format.md alone. README.md says which checks are left out.
 
 import { createHash, createPublicKey, verify as isSigned } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -63,7 +63,7 @@ function checkSignature(statement, keys) {
   check("signature", isSigned(null, Buffer.from(signed), publicKey, bytes), `a signature by ${kid}`);
 }
 
-/** Computes the root of leaves (RFC 9162, section 2.1.1). */
+/** Computes the Merkle root of leaves (RFC 9162, section 2.1.1). */
 function rootOf(leaves) {
   if (leaves.length < 2) return leaves[0] ?? sha256();
   const left = 2 ** (31 - Math.clz32(leaves.length - 1)); // the largest power of two below
@@ -81,7 +81,7 @@ function checkOrder(entries, { from, cut }) {
   check("root", new Set(entries.map(({ id }) => id)).size === entries.length, "entries with different ids");
 }
 
-/** Checks that totals are the sums of changes: counted values, each with the sign 1 or -1. */
+/** Checks that the totals are the sums of `changes`, in which each outcome counts with the sign 1 or -1. */
 function checkTotals(word, totals, changes) {
   const left = new Map(); // count and amount of each sum without its changes, which must be 0
   const add = (name, values, sign) => {
