@@ -17,9 +17,9 @@ class Certificates(NamedTuple):
 
 
 def make(folder: Path, trusted: Path) -> Certificates:
-    """Write both files into `folder`.
+    """Write the server's certificate and the list of authorities into `folder`.
 
-    `trusted` is a file of certificate authorities. The second file contains these and the bench's own authority.
+    trusted: a file of certificate authorities, which the list contains in addition to the bench's own.
     """
     authority = trustme.CA(key_type=trustme.KeyType.RSA)
     server = authority.issue_cert("127.0.0.1", key_type=trustme.KeyType.RSA)

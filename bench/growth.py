@@ -29,7 +29,7 @@ type Item = dict[str, Any]
 
 
 class Outcome(NamedTuple):
-    """When an outcome was recorded and when it happened, in milliseconds since 1970."""
+    """The times at which an outcome was recorded and at which it happened, in milliseconds since 1970."""
 
     recorded: int
     happened: int

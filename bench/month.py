@@ -72,7 +72,7 @@ def idle_line(environment: str, prices: dict[str, Any]) -> str:
 def custom_metrics(assumed: dict[str, Any]) -> int:
     """Return the number of custom metrics, which CloudWatch bills per month.
 
-    All outcome types are recorded, with values, and calls are refused for the usual reasons.
+    This assumes that all outcome types are recorded with values, and that calls are refused for the usual reasons.
     """
     template = parse_yaml((ROOT / "template.yaml").read_text())
     return 2 * len(default_outcome_types(template)) + int(assumed["refusal_reasons"])

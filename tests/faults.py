@@ -28,7 +28,7 @@ type Fault = Callable[[Request, Send], Reply]
 
 
 def answered(status: int, body: dict[str, Any] | bytes) -> Reply:
-    """Return an answer from the AWS service."""
+    """Return an AWS service's reply with this status and body."""
     return Reply(status, {"x-amzn-requestid": "R1"}, body if isinstance(body, bytes) else json.dumps(body).encode())
 
 

@@ -42,7 +42,8 @@ class Choice(NamedTuple):
 def shown(outcomes: Iterable[Outcome], choice: Choice, *, with_void: bool, by: str = "created_at") -> list[Outcome]:
     """Return the matching outcomes, newest first.
 
-    with_void: whether void outcomes are included. by: the time of the range and the order, created_at or occurred_at.
+    with_void: whether void outcomes are included. by: the field to which the range applies and by which outcomes are
+    sorted, created_at or occurred_at.
     """
     chosen = [each for each in outcomes if choice.takes(each, by)]
     newest_first = sorted(chosen, key=lambda each: (each[by], each["id"]), reverse=True)
@@ -52,7 +53,7 @@ def shown(outcomes: Iterable[Outcome], choice: Choice, *, with_void: bool, by: s
 def added_up(outcomes: Iterable[Outcome], choice: Choice, zone: str, by: str = "day") -> dict[str, Any]:
     """Add up the matching outcomes as a summary does. Groups without outcomes are left out.
 
-    The statuses do not change `confirmed`, `disputed` and `voided`.
+    The filter by status does not apply to `confirmed`, `disputed` and `voided`.
     """
     chosen = [each for each in outcomes if choice._replace(statuses=()).takes(each, "occurred_at")]
     counted = choice.statuses or ("recorded", "confirmed")

@@ -95,7 +95,7 @@ def test_a_verdict_that_became_impossible_is_refused_and_the_row_updated(feed: P
         correct(ledger, feed, type="void", reason="Recorded twice")
         route.continue_()
 
-    # After this poll, the feed only updates the row because of the refusal.
+    # After this poll, only the refusal makes the feed update the row.
     with feed.expect_response("**/api/outcomes?*"):
         feed.locator("value-delivered").evaluate("feed => feed.setAttribute('refresh', '60')")
     feed.route("**/corrections", too_late)

@@ -104,7 +104,7 @@ def test_a_new_outcome_is_added_and_announced(open_feed: Open, ledger: Ledger) -
     ledger.record("New", value_usd=2)
     expect(page.locator(".rows strong")).to_have_text(["New", "Old"])
     expect(page.locator(".total")).to_have_text("$3.00")
-    # The new outcome does not fold the row of the old one.
+    # The row of the old outcome stays unfolded.
     expect(page.locator(".rows details").nth(1)).to_have_attribute("open", "")
     expect(page.get_by_role("status").filter(has_text="1 new outcome")).to_have_count(1)
 

@@ -116,7 +116,7 @@ def test_a_list_without_outcomes_offers_what_has_some(open_feed: Open, page: Pag
     page.get_by_role("button", name="7 days").click()
     expect(way_out).to_have_text("Show Feb 2026 (1 outcome)")
     ledger.sign_in(page.context, ledger.stranger)
-    expect(way_out).to_have_text("Show Jan 2026 (1 outcome)")  # the month of the first user is forgotten
+    expect(way_out).to_have_text("Show Jan 2026 (1 outcome)")  # the feed has forgotten the month of the first user
 
 
 def test_a_viewer_without_outcomes_sees_how_to_record_one(open_feed: Open, page: Page, ledger: Ledger) -> None:

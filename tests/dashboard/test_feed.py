@@ -659,7 +659,7 @@ def test_totals_of_the_first_user_do_not_stay_above_rows_of_another(
     page.route(LIST, lambda route: route.continue_() if held else held.append(route))
     open_feed(refresh=1)
     wait_until(page, lambda: len(held) > 0)
-    page.wait_for_timeout(300)  # a wrong request would be answered within this time
+    page.wait_for_timeout(300)  # if the feed sent a wrong request, it would be answered within this time
     ledger.sign_in(page.context, ledger.stranger)
     held[0].continue_()
     expect(page.locator(".rows strong")).to_have_text(["Of another"])

@@ -153,7 +153,7 @@ def test_the_elements_work_in_firefox(stack: Stack, store: OutcomeStore, tmp_pat
             await firefox.until(f"{FEED}.querySelectorAll('.plot rect').length > 50")  # in a year, each bar is a week
             await firefox.until(
                 f"{FEED}.querySelector('.feed > .rows').ariaBusy === 'false'"
-            )  # the year's list is there
+            )  # the list of the year has loaded
             await firefox.run(f"{FEED}.querySelector('.feed > .rows summary').click()")
             await firefox.until(f"{FEED}.querySelector('.past li') !== null")
             assert "#period=365" in await firefox.run("location.href")

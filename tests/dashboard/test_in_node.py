@@ -1,4 +1,4 @@
-"""Test the parts of the elements that need no browser in Node: numbers, periods, merging, charts and the watcher."""
+"""Test in Node the parts of the elements that need no browser: numbers, periods, merging, charts and the watcher."""
 
 import os
 import re

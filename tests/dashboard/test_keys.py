@@ -55,7 +55,7 @@ def new_key(page: Page, name: str = "Nightly import") -> None:
     page.get_by_label("Name").fill(name)
 
 
-# Returns all that the element and the page keep of a text, apart from text nodes and the contents of text areas.
+# Returns everything that element and page store, except text nodes and the contents of text areas.
 KEPT = """() => {
     const shadow = document.querySelector('outcome-keys').shadowRoot
     const attributes = [...shadow.querySelectorAll('*')].flatMap((one) => [...one.attributes].map(({ value }) => value))
@@ -483,7 +483,7 @@ def test_agents_are_called_by_the_names_that_the_feed_uses(open_keys: Open, page
     new_key(page)
     agent.select_option("Another agent, by its number")
     button(page, "Make key").click()
-    expect(page.get_by_label("Agent number")).to_be_focused()  # an empty field does not mean any agent
+    expect(page.get_by_label("Agent number")).to_be_focused()  # without an agent number, no key is made
     page.get_by_label("Agent number").fill("19")
     button(page, "Make key").click()
     expect(bound.first).to_have_text("for Agent 19 only")

@@ -23,7 +23,7 @@ NEW_YORK = ZoneInfo("America/New_York")
 DEAL, TASK = "deal_closed", "task_complete"
 COUNTED = {"recorded", "confirmed"}
 
-# Both scripts run in Playwright and in Firefox. LOOK also loads the next page of the list.
+# LOOK and SAVE run in Playwright and in Firefox. LOOK also loads the next page of the list.
 LOOK = """(() => {
     const root = document.querySelector("value-delivered").shadowRoot
     const values = (selector) => [...root.querySelectorAll(selector)].map((amount) => amount.value ?? null)

@@ -44,7 +44,7 @@ def test_each_month_since_the_first_outcome_has_a_statement(
         ledger.record(
             f"Renewed in {month}", created_at=datetime(2026, month, 31, 17, tzinfo=UTC), agent_id=7, value_usd=5
         )
-    # It was recorded in March, in New York.
+    # In New York, this outcome was recorded in March.
     ledger.record("Late", created_at=datetime(2026, 4, 1, 3, 59, tzinfo=UTC), value_usd=2)
     asked: list[Request] = []
     page.on("request", lambda request: asked.append(request) if "/api/statements" in request.url else None)

@@ -92,7 +92,7 @@ def unset(scene: Scene) -> None:
 def ready(scene: Scene) -> None:
     scene.ledger.seed(datetime.now(UTC))
     scene.open_feed()
-    # Click this first, because the figures move the rows down when they arrive, and could move them during a click.
+    # Click "Daily figures" first, because the figures move the rows down when they arrive, even during a click.
     scene.page.get_by_text("Daily figures").click()
     scene.page.locator(".rows summary").first.click()
 

@@ -54,7 +54,7 @@ def test_the_page_verifies_files_and_sends_nothing(verifier: Page, find_faults: 
 
 
 def test_the_page_cannot_send_anything(page: Page, stack: Stack) -> None:
-    other = page.context.new_page()  # errors in the fixture's page would fail the test
+    other = page.context.new_page()  # errors in the fixture `page` would fail the test, so open another page
     other.goto(f"{stack.url}/verify.html")
     assert other.evaluate("fetch('/api/outcomes').then(() => 'sent', (error) => error.name)") == "TypeError"
     other.close()

@@ -69,7 +69,7 @@ OTHERWISE: dict[str, str | None] = {
     "a key without an end": "key",
     "an adjustment from an instant without milliseconds": None,
     "an adjustment with one member more": None,
-    # The sums of these statements differ from their single entry. The example does not check the entry's form.
+    # In these cases, the example finds wrong sums, because it does not check the form of the entry.
     **dict.fromkeys(
         (
             *("an entry with a blank", "an entry with two ids", "an entry with one member more"),
@@ -122,7 +122,7 @@ def words_of(given: Iterable[list[str | None]]) -> list[str | None]:
 
 
 def is_of_a_statement(case: Any) -> bool:
-    """Check that a case has a statement and entries, and that the word does not depend on a proof."""
+    """Return whether a case has a statement and entries, and does not test a proof."""
     names = CASES["files"] | case.get("files", {})
     depends = case["word"] == "proof" or "proof" in case["name"]
     return bool(names["statement"] and names["entries"]) and not depends

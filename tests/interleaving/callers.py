@@ -29,7 +29,7 @@ from tests.people import moto_tables
 
 USER = 42
 OWNER = session(USER)
-NOBODY = KEY | {"reads": "none"}  # the platform, which reads outcomes without a user
+NOBODY = KEY | {"reads": "none"}  # the platform reads outcomes without a user
 AGENT = 7
 SCOPES = "record correct"
 VALUES = (None, 0, 1, 2.5, -4, 0.1, 999_999_999_999_999)
@@ -66,7 +66,7 @@ def instant(seconds: float) -> str:
 
 PERIODS = (
     (instant(BEGIN - 7 * DAY), instant(BEGIN + DAY)),
-    (instant(BEGIN - 2 * DAY + 1), instant(BEGIN + 1200)),  # both ends are in the middle of a day
+    (instant(BEGIN - 2 * DAY + 1), instant(BEGIN + 1200)),  # this period begins and ends in the middle of a day
 )
 
 

@@ -118,7 +118,7 @@ class Checks:
 
     def summaries_agree(self) -> None:
         looks = [(OWNER, self.listed, period) for period in PERIODS]
-        if self.callers.unassigned:  # request only one summary, because it reads several partitions
+        if self.callers.unassigned:  # request only one of these summaries, because it reads several partitions
             looks.append((NOBODY, _listed(NOBODY), self.callers.random.choice(PERIODS)))
         for by, listed, (since, until) in looks:
             answer = self.callers.summary(since, until, by)

@@ -38,7 +38,7 @@ class Proxy(ThreadingHTTPServer):
 class Passing(BaseHTTPRequestHandler):
     """A request that the proxy handles.
 
-    answer: what DynamoDB answered, if the request was forwarded. If it is empty, the connection is closed.
+    answer: what DynamoDB answered, if the request was forwarded. If `answer` is empty, the proxy closes the connection.
     """
 
     protocol_version = "HTTP/1.1"

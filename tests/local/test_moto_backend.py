@@ -85,7 +85,7 @@ def test_a_query_of_an_index_is_paginated_in_its_order(
     for number in range(1, 8):
         item = {"user_id": {"S": "1"}, "created_at": {"S": f"{number}"}, "happened": {"S": f"{9 - number}"}}
         client.put_item(TableName=OUTCOMES, Item=item)
-    monkeypatch.delattr(MotoTable, "all_items")  # moto would visit every item of the table
+    monkeypatch.delattr(MotoTable, "all_items")  # without this method, moto cannot visit every item of the table
     pages = [page["Items"] for page in _query(client, IndexName=INDEX, Limit=3, ScanIndexForward=forward)]
     assert [len(items) for items in pages] == [3, 3, 1]
     found = [item["happened"]["S"] for items in pages for item in items]

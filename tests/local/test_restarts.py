@@ -142,7 +142,7 @@ def test_a_write_is_not_acknowledged_when_the_journal_cannot_be_written(tmp_path
         def put(token: str) -> None:
             client.put_item(TableName=table, Item={"token_sha256": {"S": token}, "user_id": {"N": "7"}})
 
-        put("x" * 1_000)  # the item makes the journal longer than the stack's next log line
+        put("x" * 1_000)  # the limit below applies to the journal and the stack's log, so the journal must be longer
         limits = resource.prlimit(stack.process.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(stack.process.pid, resource.RLIMIT_FSIZE, (journal.stat().st_size + 10, limits[1]))
         with pytest.raises(client.exceptions.InternalServerError):

@@ -350,7 +350,7 @@ def test_the_runbook_lists_the_required_rights(account: Account, end: EndKey, mo
     account.release()
     monkeypatch.setenv("INTERNAL_API_KEY", LEAKED)
     monkeypatch.setattr(BaseClient, "_make_api_call", noted)
-    account.functions = None  # stop Account's own calls, which `called` would also contain
+    account.functions = None  # without `functions`, Account makes no calls of its own, which `called` would contain
     account.answer = 200, {}, '{"context":{"caller":"session"}}'
     assert end(STACK, fingerprint(LEAKED)).returncode == 0
     page = (ROOT / "docs/runbook.md").read_text()

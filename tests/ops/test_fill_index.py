@@ -31,7 +31,7 @@ def stack(tables: dict[str, str]) -> str:
 
 
 def add(hours: int | None) -> str:
-    """Record an outcome that happened `hours` hours before noon, or if None, at the time of recording."""
+    """Record an outcome that happened `hours` hours before noon, or for None, at the time of recording."""
     body = {"outcomeType": "deal_closed", "title": "Closed"}
     body |= {} if hours is None else {"occurredAt": instants.text(NOON - hours * HOUR)}
     outcome = NewOutcome.parse(body, session_user=42)

@@ -56,7 +56,7 @@ def csv_file(folder: Path, *lines: str, heading: str = HEADING) -> Path:
 
 
 def listed(user_id: int = 42) -> list[Any]:
-    """Return all outcomes of a user as listed with the ledger."""
+    """Return all outcomes of a user in the format of a list with include=ledger."""
     return list(itertools.chain.from_iterable(pages(session(user_id), limit="50", include="ledger")))
 
 
@@ -212,7 +212,7 @@ def exported(user_id: int) -> list[Any]:
 
 
 def summary(user_id: int, choice: Choice, zone: str) -> Any:
-    """Return a summary by month, after as many calls as it takes."""
+    """Return a summary by month. Repeat the request until the totals are complete."""
     query: Any = {"from": choice.since, "to": choice.until, "timezone": zone, "by": "month"}
     event = proxy_event("GET", "/api/outcomes/summary", authorizer=session(user_id), query=query)
     while (response := summarize_outcomes.handler(event, None))["statusCode"] == 503:

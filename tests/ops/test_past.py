@@ -73,7 +73,7 @@ class Turns(Random):
 class World:
     """A user with recorded outcomes and stored sums of them, and a file with older outcomes.
 
-    `run` begins with these tables each time.
+    Each call of `run` begins with a copy of these tables.
     """
 
     def __init__(self, file: Path) -> None:
@@ -84,7 +84,7 @@ class World:
         earlier.now -= 7200
         with earlier.clocks():
             look()
-        record(NOW - HOUR)  # a summary that is stopped midway needs an outcome that is not in the stored sums yet
+        record(NOW - HOUR)  # not in the stored sums yet, so that a summary has something to read and can be stopped
         self.tables = snapshot()
 
     def run(
@@ -95,10 +95,13 @@ class World:
         expected: tuple[int, Decimal] | None = EXPECTED,
         pauses: Mapping[tuple[str, int], float] | None = None,
     ) -> dict[str, int]:
-        """Run scripts in a given order, in which each entry lets a script continue until its next DynamoDB call.
+        """Run scripts in turns, then request a summary and check its sum, unless `expected` is None.
 
-        Then request a summary and check its sum, unless `expected` is None. pauses: how many seconds to wait before a
-        call, by the script's name and the call's number. The value DIES kills the script instead.
+        order: names of scripts. Each name lets that script continue until its next DynamoDB call.
+
+        pauses: for a script's name and the number of its call, how many seconds to wait before this call. The value
+        DIES kills the script instead.
+
         Return the number of each script's calls.
         """
         restore(self.tables)
@@ -338,7 +341,7 @@ def test_rows_before_the_end_of_a_statement_are_refused(world: World) -> None:
 
 
 def statement(cut: str, before: Imports) -> Any:
-    """Return the table's row about imports in the form that it has after a statement was stored."""
+    """Return the row about imports as it is after a statement was stored."""
     return {"user_id": {"S": "42"}, "stretch": {"S": "import"}} | before._replace(cut=cut).item()
 
 

@@ -64,7 +64,7 @@ def ledger(template: Any) -> Iterator[list[Outcome]]:
                 body = dict(BODIES[correction])
                 if correction == "amend":
                     body["changes"] = {"outcomeType": draw.choice(TYPES), "valueUsd": 17.25, "title": "Amended"}
-                    # Null sets the time of recording again.
+                    # With null, `occurred_at` becomes the time of recording.
                     body["changes"] |= {"occurredAt": draw.choice((None, instants.text(at - 5 * HOUR)))}
                 by = OWNER if correction in {"confirm", "dispute"} else KEY
                 status, answer, _ = correct(id_, by, body)

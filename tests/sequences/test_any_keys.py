@@ -117,7 +117,7 @@ class AnyKeys(OnTables):
         id_ = self.at(place)
         is_live = id_ in self.model.live(user_id, self.now)
         try:
-            # Rotation uses no transaction, so no hot partition can cancel one.
+            # Only transactions can be canceled by a hot partition, and rotation uses none.
             with faulty(self.keys.dynamodb, WRITES, *([fine] if HOT in trouble else trouble)):
                 text, _ = self.keys.rotate(user_id, id_, hours, by)
         except NotFound:

@@ -88,7 +88,8 @@ FACTS = st.builds(
 class Look(NamedTuple):
     """The parameters of a summary.
 
-    days: the number of local days. The last one is today. cut: how many milliseconds the period lacks at each end.
+    days: the number of local days, of which the last is today. cut: how many milliseconds shorter the period is at each
+    end.
     """
 
     zone: str
@@ -208,7 +209,7 @@ class AnyLook(OnTables):
 
     @initialize(filled=st.sampled_from([0, 0.05]))
     def days_share_intervals(self, filled: float) -> None:
-        """Choose how full intervals are. With 0, an interval ends at each midnight after an outcome."""
+        """Choose how full an interval must be. With 0, it ends at the first midnight after an outcome."""
         self.patches.enter_context(patch.object(settled_intervals, "FILLED", filled))
 
     @rule(target=ids, fact=FACTS, lag=LAGS)

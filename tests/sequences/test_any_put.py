@@ -1,4 +1,4 @@
-"""Concurrent puts and deletes of a day's costs, in any order, with faults, kills and late writes.
+"""Test concurrent puts and deletes of a day's costs in any order, with faults, kills and late writes.
 
 The result is the same as if they came one after the other: the versions have no gap, every answer is true, and no
 request is stored twice or replaces a newer version. The variables SEEDS and SEED work as in test_any_order.

@@ -338,7 +338,7 @@ def wrong(september: str) -> dict[str, str]:
     made["reordered.ndjson"] = "".join(
         compact(dict(reversed(json.loads(line).items()))) + "\n" for line in honest.entries().splitlines()
     )
-    # The digest of the previous statement is signed, so its own signature and issuer do not count.
+    # A statement's signature covers the digest of the previous one, whose own signature and issuer are not checked.
     for name, previous in {
         "unsigned-september": september.replace(ISSUER, "https://old.example.com"),
         "september-of-another": september.replace(USER, "somebody"),

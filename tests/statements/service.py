@@ -43,7 +43,7 @@ def in_path(id_: str) -> dict[str, str]:
 
 
 def entries(id_: str, user_id: int = 42) -> str:
-    """Read the parts of a statement's entries."""
+    """Read all parts of a statement's entries, and return them as one text."""
     parts: list[str] = []
     query: dict[str, str | list[str]] | None = None
     while True:

@@ -12,13 +12,13 @@ from outcomes_client.__main__ import main
 from tests.local.stacks import Stack
 
 USER = 81_001
-LATER = datetime.now(UTC).replace(day=1) - timedelta(days=50)  # this month always ended more than ten minutes ago
+LATER = datetime.now(UTC).replace(day=1) - timedelta(days=50)  # LATER's month ended more than ten minutes ago
 EARLIER = LATER.replace(day=1) - timedelta(days=20)
 
 
 @pytest.fixture
 def ids(stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
-    """Record outcomes of two months for a user, who uses the command. Return their ids."""
+    """Record outcomes in two months for the user of the command. Return their ids."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", stack.aws_url)
     store = OutcomeStore(stack.tables["OutcomesTable"])
     recorded = []

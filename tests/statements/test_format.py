@@ -71,7 +71,7 @@ def test_another_library_verifies_a_signature() -> None:
 
 
 def rfc_9162_root(leaves: list[bytes]) -> bytes:
-    """Return the root by the recursion of section 2.1.1."""
+    """Return the Merkle root by the recursion of RFC 9162, section 2.1.1."""
     if len(leaves) < 2:
         return leaves[0] if leaves else sha256().digest()
     k = 1 << (len(leaves) - 1).bit_length() - 1
@@ -79,7 +79,7 @@ def rfc_9162_root(leaves: list[bytes]) -> bytes:
 
 
 def rfc_9162_path(place: int, leaves: list[bytes]) -> list[bytes]:
-    """Return the inclusion path by the recursion of section 2.1.3.1."""
+    """Return the inclusion path by the recursion of RFC 9162, section 2.1.3.1."""
     if len(leaves) == 1:
         return []
     k = 1 << (len(leaves) - 1).bit_length() - 1

@@ -154,7 +154,7 @@ def test_an_outcome_that_a_slow_clock_dated_before_the_cut_is_in_time_for_its_pe
 
 
 def test_what_happens_later_changes_no_entry(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(correction_entries, "MAX_HISTORY", 2)  # the item omits the oldest entries
+    monkeypatch.setattr(correction_entries, "MAX_HISTORY", 2)  # with this limit, the item omits the oldest entries
     id_ = september(clock)
     clock.at("2026-09-20T12:00:00Z")
     correct(id_, KEY, AMEND | {"changes": {"title": "Second", "metadata": None}})
@@ -410,7 +410,8 @@ def test_first_requests_at_once_get_the_same_bytes(clock: Clock, monkeypatch: py
     assert (answer[0], times) == (200, 1000)
     verified(answer[1], made("2026-09"))
     rows = rows_of(42)["StatementsTable"]
-    assert len(rows) == 2 + 2 + 1  # two statements, two entries in the list of statements, and the key of the pseudonym
+    # The rows are two statements, their two entries in the list of statements, and the key of the pseudonym.
+    assert len(rows) == 2 + 2 + 1
 
 
 # ── Keys ──────────────────────────────────────────────────────────────────────────────────────────────────────────────

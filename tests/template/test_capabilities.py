@@ -52,10 +52,10 @@ OFF = dict.fromkeys(CAPABILITIES, "Off") | {"Monitoring": "Off", "HostDashboard"
 
 
 def positions() -> list[set[str]]:
-    """Return eight sets of switches that are on. Any two switches have all four combinations of on and off in them.
+    """Return eight sets of switches to turn on. Among them, any two switches have all four combinations of on and off.
 
-    Each switch is on in three of eight sets: the first, and two that no other switch has both. So any two switches are
-    both on in the first set, each is on in a set where the other is off, and both are off in at least two sets.
+    Each switch is on in three of the eight sets: the first, and two that no other switch has both. So any two switches
+    are both on in the first set, each is on in a set where the other is off, and both are off in at least two sets.
     """
     rows: list[set[str]] = [set() for _ in range(8)]
     for switch, (one, other) in zip(SWITCHES, combinations(range(1, 8), 2), strict=False):
@@ -246,7 +246,7 @@ def test_every_role_has_the_path_and_boundary_of_the_parameters(complete: Deploy
     bounded = complete.with_parameters(PermissionsBoundary=boundary, RolePath="/applications/")
     roles = bounded.of("AWS::IAM::Role")
 
-    # SAM would add this role, and could set neither its path nor its boundary.
+    # The template has a role for CodeDeploy. SAM would add another one, without this path and boundary.
     assert "CodeDeployServiceRole" not in roles
     assert {(role["Path"], role["PermissionsBoundary"]) for role in roles.values()} == {("/applications/", boundary)}
     assert {(role["Path"], role.get("PermissionsBoundary")) for role in complete.of("AWS::IAM::Role").values()} == {

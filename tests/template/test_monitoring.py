@@ -242,7 +242,7 @@ def test_the_dashboard_shows_all_alarms_and_what_is_on(complete: Deployment) -> 
     searches = " ".join(row[-1].get("expression", "") for row in throttled["properties"]["metrics"])
     assert set(re.findall(r"\{AWS/DynamoDB,([\w,]+)\} MetricName=\"(\w+)ThrottleEvents\"", searches)) == {
         (dimensions, kind)
-        for dimensions in ("TableName", "GlobalSecondaryIndexName,TableName")  # DynamoDB counts an index apart
+        for dimensions in ("TableName", "GlobalSecondaryIndexName,TableName")  # each index has its own metrics
         for kind in ("Read", "Write")
     }
     for value in re.findall(r"SOURCE '(\w+)'", dashboard["DashboardBody"]):

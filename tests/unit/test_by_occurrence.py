@@ -68,7 +68,8 @@ def ids(tables: dict[str, str]) -> list[str]:  # noqa: ARG001 (they must exist)
     """Record outcomes on time, late, long ago and early. Return their ids, sorted by occurred_at, newest first."""
     on_time = [add(minute * MINUTE) for minute in (1, 3)]
     late = add(5 * MINUTE, 2 * MINUTE)
-    at_once = [add(6 * MINUTE, MINUTE), add(7 * MINUTE, MINUTE)]  # equal to the time of an outcome on time
+    # These two happened at the same time as the first outcome.
+    at_once = [add(6 * MINUTE, MINUTE), add(7 * MINUTE, MINUTE)]
     early = add(8 * MINUTE, 12 * MINUTE)
     backfilled = add(9 * MINUTE, -3000 * DAY)
     return [early, on_time[1], late, *sorted([on_time[0], *at_once], reverse=True), backfilled]
@@ -337,5 +338,5 @@ def test_a_slow_query_of_the_table_leaves_time_to_that_of_the_index(monkeypatch:
     ticks = count(step=2)  # each read of the clock advances it by two seconds
     monkeypatch.setattr("outcomes.ledger.store.time", SimpleNamespace(monotonic=lambda: next(ticks)))
     found = list(pages(time="occurred", limit="2"))
-    assert found[0] == []  # outcomes of the table may come first, so the outcomes of the index are not returned yet
+    assert found[0] == []  # the slow query may still find newer outcomes, so no outcome of the index is returned yet
     assert [each["id"] for each in chain.from_iterable(found)] == ids[::-1]

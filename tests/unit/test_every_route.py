@@ -124,7 +124,7 @@ def test_a_failing_table_is_a_500_whose_cause_is_logged_and_a_throttled_one_a_50
     app, made, failure = ROUTES[route]
     monkeypatch.setattr(Connection, "post", lambda *_, **__: trouble(Request("", {}), pytest.fail))
     event = made()
-    event["requestContext"]["requestId"] = f"{route} {status}"  # no earlier call has this id
+    event["requestContext"]["requestId"] = f"{route} {status}"  # no earlier call has had this request id
     response = app.handler(event, None)
     busy = "Still adding up" if route in {"summary", "make a statement", "sum of costs"} else "Busy"
     said = failure if status == 500 else busy

@@ -1,4 +1,4 @@
-"""The byte format of materialized totals.
+"""Test the byte format of materialized totals.
 
 A later release either reads this format correctly or ignores the bytes.
 """

@@ -98,7 +98,7 @@ def test_an_export_has_time_for_every_partition_though_whole_pages_take_a_quarte
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = 0.0
-    whole_page = 3000  # each outcome has 350 bytes
+    whole_page = 3000  # 1 MB contains this many outcomes of 350 bytes
 
     def query(_operation: str, query: dict[str, Any]) -> dict[str, Any]:
         nonlocal now

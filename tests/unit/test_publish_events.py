@@ -46,7 +46,7 @@ class Bus:
             sum(len(entry[name].encode()) for entry in entries for name in ("Source", "DetailType", "Detail")) < 2**18
         )
         assert {(entry["EventBusName"], entry["Source"]) for entry in entries} == {("default", "outcomes-prod")}
-        assert send().status == 200  # moto also accepts the entries
+        assert send().status == 200  # moto checks and accepts the entries, too
         results: list[dict[str, str]] = []
         self.calls.append([])
         for number, entry in enumerate(entries):

@@ -78,7 +78,7 @@ def asked(table: str = "OutcomesTable") -> Iterator[list[str]]:
 
     def note(request: Request, send: Send) -> Reply:
         between = request.body["ExpressionAttributeValues"]
-        assert between[":first"]["S"] <= between[":last"]["S"]  # unlike moto, DynamoDB refuses other bounds
+        assert between[":first"]["S"] <= between[":last"]["S"]  # DynamoDB refuses a reversed range; moto does not
         if request.body["TableName"] == table:
             begins.append(request.body["ExpressionAttributeValues"][":first"]["S"])
         return send()
@@ -335,7 +335,7 @@ class TestExact:
         assert between(april(2, 10), april(5))["count"] == 1
         correct(id_, KEY, {"type": "amend", "reason": "Earlier", "changes": {"occurredAt": instants.text(april(2, 9))}})
         clock.at(7)
-        for _ in range(2):  # the correction's own total is zero on that day
+        for _ in range(2):  # on 2 April, the deltas -1 and +1 of the correction add up to zero
             assert between(april(2, 10), april(5))["count"] == 0
             assert between(april(2, 9), april(5))["count"] == 1
 
@@ -384,7 +384,7 @@ class TestExact:
         clock.at(2, 2)
         assert in_april() == 1
         record_two()
-        if is_longer:  # the second part then belongs to a shorter interval
+        if is_longer:  # the stored second part then belongs to an interval that ended earlier
             clock.at(2, 6)
             assert in_april() == 3
             record_two()
@@ -447,7 +447,7 @@ class TestLarge:
             for agent in (7, 8):
                 record(agentId=Decimal(agent), outcomeType=TYPES[day % 3])
             if day == 5:
-                record(agentId=Decimal(9), occurredAt=instants.text(april(-11)))  # this happened in March
+                record(agentId=Decimal(9), occurredAt=instants.text(april(-11)))  # this outcome happened in March
         clock.at(20)
         expected = between(april(-40), april(31))
         assert {agent["count"] for agent in expected["by_agent"]} == {60, 1}
@@ -455,7 +455,8 @@ class TestLarge:
             assert between(april(-40), april(31)) == expected
         months = [f"UTC#{april(day)}" for day in (-29, 1)]  # no sums of days are read for whole months
         assert not [begin for begin in begins if months[0] <= begin < months[1]]
-        for since, until in ((-39.5, 15), (-30, 20), (-10, 20), (-28, 1)):  # with and without the whole of March
+        # These periods contain March completely or in part.
+        for since, until in ((-39.5, 15), (-30, 20), (-10, 20), (-28, 1)):
             first, after = april(0, since * 24), april(0, until * 24)
             found = {agent["agent_id"]: agent["count"] for agent in between(first, after)["by_agent"]}
             days = sum(first <= april(day) < after for day in range(-40, 20))
@@ -486,7 +487,7 @@ class TestLarge:
             assert min(begin.lstrip("~") for begin in begins) > instants.text(midnight + HOUR // 2)
         [checkpoint] = [row for row in kept() if "read" in row]
         assert int(checkpoint["expires_at"]["N"]) > instants.now() // 1000 + DAY // 1000
-        assert checkpoint["statuses"] == {"SS": ["recorded"]}  # the export of the user's data needs them
+        assert checkpoint["statuses"] == {"SS": ["recorded"]}  # the export of the user's data reads `statuses`
 
     def test_a_checkpoint_has_only_the_sums_of_its_partition(
         self, clock: Clock, monkeypatch: pytest.MonkeyPatch

@@ -171,7 +171,10 @@ def _differences(before: Any, after: Any, is_newer: bool, path: str = "") -> Ite
 
 
 def _is_longer(before: Any, after: Any, is_newer: bool) -> bool:
-    """Return whether one CSV line is the other with more columns. If is_newer, only `after` may have more columns."""
+    """Return whether one CSV line equals the other but has more columns at its end.
+
+    If is_newer, only `after` may be the longer one.
+    """
     shorter, longer = sorted([str(before), str(after)], key=len)
     return longer.startswith(f"{shorter},") and (shorter == str(before) or not is_newer)
 

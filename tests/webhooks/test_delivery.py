@@ -42,7 +42,7 @@ type Log = Callable[[], list[dict[str, Any]]]
 class Queues:
     """The stack's queues, which are polled as Lambda does.
 
-    waits: for each message that was hidden, in order, for how many seconds.
+    waits: the number of seconds for which each hidden message was hidden, in order.
     """
 
     def __init__(self) -> None:
