@@ -201,11 +201,11 @@ def _openid_connect() -> "OpenIdConnect":
 def _allow(event: "Event", principal: str, caller: dict[str, str], credential: str) -> "Policy":
     """Return the policy that allows this call. credential: the header that was verified.
 
-    During an update from a release that cached reads, the old stage also calls this code. It caches by the Cookie
-    header, so the policy of a read must cover the other reads. A cached policy must not be applied to a request with
-    other credentials. So if the verified header is not the whole cache key, the context has its fingerprint, and
-    handlers compare it with that of their own request. AWS does not document which of several Cookie headers is the
-    key.
+    Earlier releases cached the policies of reads. While such a release is updated, its stage also calls this code, and
+    caches policies by the Cookie header. So the policy of a read must also cover the other reads. The stage must not
+    apply a cached policy to a request with other credentials. AWS does not document which of several Cookie headers is
+    the cache key. So if the verified header may not be the whole cache key, the context has the header's fingerprint,
+    and handlers compare this fingerprint with that of their own request.
     """
     resource = event["methodArn"]
     if _is_read(event):
@@ -224,10 +224,7 @@ def _allow(event: "Event", principal: str, caller: dict[str, str], credential: s
 
 
 def _refusal(event: "Event", refused: "NoSession") -> Exception:
-    """Return the exception that makes API Gateway answer 401.
-
-    Log the details that NoSession contains besides its reason.
-    """
+    """Return the exception that makes API Gateway answer 401. Log the details of `refused`, if it has any."""
     if refused.why:
         _log(event).info("Token refused", why=refused.why)
     return _unauthorized(refused.reason)

@@ -11,7 +11,7 @@ from outcomes.ledger.store import OutcomeStore
 from outcomes.totals.materialized import Totals
 from outcomes.totals.summary import Summary
 
-COSTS_TABLE = os.environ["COSTS_TABLE"]  # empty if the capability Costs is off
+COSTS_TABLE = os.environ["COSTS_TABLE"]  # this variable is empty if Costs is off
 
 store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
 totals = Totals(store, os.environ["TOTALS_TABLE"], os.environ["TOTALS_EDITION"])

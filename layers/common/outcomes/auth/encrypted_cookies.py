@@ -30,7 +30,7 @@ class EncryptedCookie(NamedTuple):
     salted_by_name: bool
 
 
-# Values from next-auth 4 (jwt/index) and @auth/core (jwt); https://authjs.dev/reference/core/jwt
+# These values are the same as in next-auth 4 (jwt/index) and @auth/core (jwt): https://authjs.dev/reference/core/jwt
 NEXT_AUTH = EncryptedCookie("next-auth.session-token", "A256GCM", 32, "NextAuth.js Generated Encryption Key", False)
 AUTHJS = EncryptedCookie("authjs.session-token", "A256CBC-HS512", 64, "Auth.js Generated Encryption Key", True)
 
@@ -55,8 +55,8 @@ def is_token_of(family: EncryptedCookie, token: str) -> bool:
     header = json_object(base64url_decoded(header_part))
     if header.get("alg") != "dir" or header.get("enc") != family.encryption:
         return False
-    # Other members are refused: a compressed token (zip) could be a decompression bomb, and we implement no extension
-    # (crit).
+    # Refuse all other header members: a compressed token (zip) could be a decompression bomb, and this code supports no
+    # extension (crit).
     return header.keys() <= HEADER_MEMBERS and all(isinstance(value, str) for value in header.values())
 
 

@@ -104,7 +104,7 @@ class IssuerKeys:
         return _matching(self._fetch(until), key_id)
 
     def _check_failure(self, seconds: float) -> None:
-        """Raise SessionsUnavailable if the last fetch failed within `seconds`."""
+        """Raise SessionsUnavailable if fetching the keys failed less than `seconds` ago."""
         if self._has_failed(seconds):
             raise SessionsUnavailable("Issuer: its keys could not be fetched a moment ago")
 

@@ -17,7 +17,7 @@ DECIMAL = re.compile(r"[1-9][0-9]{0,15}")  # int() would also accept " 20 ", "2_
 
 
 def now() -> float:
-    """Return the corrected clock's time in seconds since the epoch."""
+    """Return the current time in seconds since the epoch, see `instants.now`."""
     return instants.now() / 1000
 
 

@@ -57,7 +57,7 @@ QUOTA = 500
 COST, COST_OF_TIMEOUT, REFILL = 5, 10, 1
 """Retry quota: retries use it up, successes refill it. If a service fails for long, calls are attempted only once."""
 
-MAX_SKEW = 240  # AWS accepts a clock skew of 300 s, so a smaller skew in seconds cannot be why it refused a signature
+MAX_SKEW = 240  # seconds; AWS accepts signatures of clocks that are wrong by up to 300 s
 
 MAX_AGE = 60
 """Maximum seconds between the timestamp that a call writes and its signature. As the service checks the signature

@@ -16,9 +16,9 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-ke
 
 
 class PacedReads:
-    """The reads of one request.
+    """Makes the reads of one request.
 
-    until: the time after which no read begins, on `time.monotonic`. late: the error that is raised then.
+    until: the time after which no read begins, on `time.monotonic`. late: the error to raise after this time.
     read_units: the units of all answers that contain their consumed capacity. date: the Date header of the last answer.
     """
 
@@ -36,11 +36,11 @@ class PacedReads:
         return instants.text(instants.read_http_date(self.date))
 
     def call(self, request: dict[str, Any], operation: str = "Query") -> Answer:
-        """Make a call. Wait before it to stay within UNITS_PER_SECOND, and while the table is throttled.
+        """Make a call. First wait as long as UNITS_PER_SECOND requires. Retry while the table is throttled.
 
         Raises `late`.
         """
-        backoff = Backoff()  # used only for its pauses; its own deadline is ignored
+        backoff = Backoff()  # only its pauses are used; its deadline is ignored
         ahead = self.read_units / UNITS_PER_SECOND - 1 - (time.monotonic() - self.began)
         if ahead > 0:
             time.sleep(ahead)

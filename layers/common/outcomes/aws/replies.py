@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 MAX_LINE = 65_536  # bytes
 MAX_LINES = 100  # maximum number of header lines, with the empty line at their end
-MAX_BODY = 100_000_000  # maximum bytes, because this much memory is reserved before a body or a chunk is read
+MAX_BODY = 100_000_000  # bytes; the memory for a body or a chunk is reserved before it is read
 
 # https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2. These are sets, because regular expressions take longer to
 # compile.

@@ -45,7 +45,7 @@ class CostLine(NamedTuple):
 
 
 class CostUser(NamedTuple):
-    """The user in the body of a PUT. The platform must name a user."""
+    """The user whom the body of a PUT names. Only the platform must name a user."""
 
     user_id: Annotated[int, whole_number()]
 
@@ -171,7 +171,7 @@ def require_may_put(caller: Caller, owner: str | None) -> None:
     """Raise Forbidden if the caller may not put costs for a source.
 
     An agent key needs the scope `cost`, and must be bound to no agent, because an agent may not state its own costs.
-    owner: the caller to whom the source belongs, as in `Caller.recorded_by`; None if nobody has put it.
+    owner: the caller to whom the source belongs, as in `Caller.recorded_by`; None if nobody has put costs for it.
     """
     caller.require("cost")
     if caller.agent_key and caller.agent_key.agent_id is not None:
@@ -183,7 +183,7 @@ def require_may_put(caller: Caller, owner: str | None) -> None:
 
 
 def is_more_trusted(caller: Caller, owner: str | None) -> bool:
-    """Check whether a source of `owner` belongs to `caller` after the caller puts costs."""
+    """Check whether `caller` becomes the owner of this owner's source by putting costs for it."""
     return owner is None or TRUST.index(caller.kind) > TRUST.index(kind_of(owner))
 
 

@@ -8,7 +8,7 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 _DAY = 24 * 60 * 60 * 1000
 LAST_MILLISECOND = 253_402_300_799_999
 """The end of the year 9999: later instants would be longer as text, and sort wrongly."""
-# Both patterns are compiled on first use, because few requests need them.
+# The patterns of instants and HTTP dates are compiled on first use, because few requests need them.
 # https://www.rfc-editor.org/rfc/rfc3339#section-5.6
 _RFC_3339 = r"(\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:)([0-5]\d|60)(\.\d+)?(Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)"
 # https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7

@@ -1,11 +1,12 @@
 """The text of an agent key: `oc_<id>_<secret>`, 16 and 38 characters 0-9, A-Z, a-z.
 
 The last six characters are the CRC-32 of the rest, in base62. A mistyped or made-up key is refused without a look-up,
-and scanners for leaked keys have few false positives. Their regular expression:
+and scanners for leaked keys have few false positives. A scanner can search for this regular expression:
 
     \\boc_[0-9A-Za-z]{16}_[0-9A-Za-z]{38}\\b
 
-This is version 1. A later one begins with its number, `oc2_`. Stored digests are named by their algorithm.
+This is version 1. A key of a later version begins with the version's number, such as `oc2_`. The attributes of stored
+digests are named after the digest's algorithm.
 
 The authorizer imports this module for every call with such a key, so it imports nothing that loads slowly.
 """

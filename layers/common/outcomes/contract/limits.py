@@ -8,7 +8,7 @@ MAX_TITLE = 200
 MAX_DESCRIPTION = 1000
 MAX_REASON = 500
 MAX_KEY_NAME = 80
-MAX_IDEMPOTENCY_KEY = 255  # visible ASCII characters
+MAX_IDEMPOTENCY_KEY = 255  # maximum length in visible ASCII characters
 
 MAX_METADATA_BYTES = 64 * 1024
 MAX_METADATA_LEVELS = 32
@@ -36,7 +36,7 @@ DEFAULT_OVERLAP_HOURS = 24
 MAX_DAYS_LATE = 34
 """Maximum days from when an outcome happened until it is recorded. Idempotency keys are stored for one day longer, so a
 retry is either a replay or refused."""
-MAX_MINUTES_EARLY = 5  # how far an agent's clock may be ahead of ours
+MAX_MINUTES_EARLY = 5  # minutes by which an agent's clock may be ahead of ours
 
 DEFAULT_PAGE = 20
 MAX_PAGE = 50
@@ -50,13 +50,13 @@ MAX_AGENTS_WITH_COST = 10_000  # maximum number of agents that a report of costs
 MAX_RECENT = 200  # maximum number of ids of the latest outcomes in a summary; the feed reads this many outcomes at once
 MIN_FRESH_SECONDS, MAX_FRESH_SECONDS = 5, 120
 
-MAX_COST_DAYS = 400  # maximum age of a day whose costs can be put
+MAX_COST_DAYS = 400  # the costs of a UTC day can be put for this many days
 MAX_LINES = 200  # maximum number of lines in a source's costs of a day
 MAX_UNIT = 40
 MAX_LABEL = 100
-MAX_SOURCES = 50  # maximum number of a user's sources that belong to the same kind of caller
-MAX_VERSIONS = 20  # maximum number of earlier versions in an answer for each kind of caller
-FOLD_AFTER_DAYS = 35  # days from the end of a month until its costs may be stored as sums
+MAX_SOURCES = 50  # maximum number of a user's sources of costs that callers of one kind can own
+MAX_VERSIONS = 20  # maximum number of earlier versions of a day's costs in an answer, for each kind of caller
+FOLD_AFTER_DAYS = 35  # the costs of a month may be stored as sums this many days after its end
 
 # Lambda's limit of 6 MB applies to the whole response, which contains the body as a JSON string.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html

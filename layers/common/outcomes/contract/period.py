@@ -50,7 +50,7 @@ class Period(NamedTuple):
         begin = queries.instant(since, "from", zone)
         length = queries.bucket(by)
         try:
-            if end is None:  # use the end of the day, so that outcomes recorded a moment later are included
+            if end is None:  # use the end of today, so that outcomes recorded a moment later are included
                 tomorrow = now.astimezone(zone).date() + timedelta(days=1)
                 end = instants.milliseconds(instants.first_instant(tomorrow, zone))
             if begin is None:
@@ -128,6 +128,6 @@ def _days(first: date, after: date, zone: tzinfo) -> int:
 
 
 def _years_later(milliseconds: int, years: int, zone: tzinfo) -> tuple[int, datetime]:
-    """Return the local time `years` years later as a comparable pair: the year, and the rest of the local time."""
+    """Return the local time `years` years later, as a pair of the year and the local time without its year."""
     moment = instants.local(milliseconds, zone)
     return moment.year + years, moment.replace(year=2000, tzinfo=None)

@@ -118,10 +118,10 @@ class Sums:
                 mine.add(theirs.count, theirs.value)
 
     def add_marginals(self, cell: Cell, tallies: Tallies, agents_date: str) -> None:
-        """Add tallies to the sum of all agents by day and type, and to the sum of all types by agent.
+        """Add a cell's tallies to two marginal sums: of all agents by day and type, and of all types by agent.
 
-        If the cell is already one of these sums, it is not added to the other one. agents_date: the date of the sums by
-        agent, which are the sums of many days, and contain only the tally `standing`.
+        A cell that is itself a marginal sum is only added to the sum of its own kind. A sum by agent includes many
+        days, has the date `agents_date`, and contains only the tally `standing`.
         """
         if cell.outcome_type != ALL_TYPES:
             self.add_to(cell._replace(agent_id=ALL_AGENTS), tallies)

@@ -110,7 +110,7 @@ class CostDays:
         for attempt in tried:
             if before and before.version >= attempt.version and self._is_stored(day, attempt, before, backoff):
                 return attempt.version
-        # An attempt takes effect only if it is the next version.
+        # Forget attempts that can no longer take effect, because their version is not newer than the day's version.
         tried[:] = [attempt for attempt in tried if not before or before.version < attempt.version]
         require_may_put(caller, owner)
         preconditions.check(before.version if before and before.lines is not None else None)
@@ -133,7 +133,7 @@ class CostDays:
                 backoff.check()
                 self._require_room(day.user_id, caller.kind)
             actions.append(put_source(self.table, day, owner, after))
-        # If the lines are the same, a later read cannot show whether the attempt took effect before another write.
+        # Pass no attempt if the lines are the same, because a later read could not show whether it took effect.
         if not self._is_written(actions, made_at, backoff, None if is_same else after, tried):
             return None
         return before.version if before and is_same else after.version

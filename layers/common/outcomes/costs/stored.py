@@ -62,7 +62,7 @@ class StoredCosts:
 
 
 class _Look:
-    """The reads of one report."""
+    """Makes the reads of one report."""
 
     def __init__(self, table: str, reads: PacedReads, user_id: int, dates: list[str]) -> None:
         self.table = table
@@ -70,7 +70,7 @@ class _Look:
         self.user_id = user_id
         self.first, self.last = dates[0], dates[-1]
         self.months = [*dict.fromkeys(date[:_MONTH] for date in dates)]
-        # The months whose sums may be stored. All days of these months are read.
+        # The sums of these months may be stored, so all their days are read.
         self.over = [month for month in self.months if days_ago(last_day(month)) >= FOLD_AFTER_DAYS]
         self.rows: dict[str, Item] = {}
         self.may_store = True

@@ -169,7 +169,7 @@ def put_version(table: str, day: CostDay, before: CostVersion | None, after: Cos
 def repeat_version(table: str, day: CostDay, version: CostVersion, repeated_by: str) -> dict[str, Any]:
     """Return the action that records that a more trusted caller put the same lines again.
 
-    Without this change, a PUT that was allowed earlier could still replace the version later.
+    If a less trusted caller's PUT has already been allowed, its condition now fails, because `repeated_by` has changed.
     """
     update = {"TableName": table, "Key": day.key, "UpdateExpression": "SET repeated_by = :by", **has_version(version)}
     update["ExpressionAttributeValues"] |= {":by": {"S": repeated_by}}

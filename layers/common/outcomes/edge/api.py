@@ -203,7 +203,7 @@ def reader(event: Event, caller: Caller) -> int | None:
     if caller.reads is None:
         message = "reading a user's outcomes with INTERNAL_API_KEY needs PlatformMayRead=true"
         raise Forbidden(details=[Fault(field="userId", message=message)])
-    # They differ if the old stage cached the policy of a read of another user, see the authorizer's `_allow`.
+    # The users differ if the old stage cached the policy of a read of another user, see the authorizer's `_allow`.
     if queries.reader(caller.reads) != user_id:
         raise Unauthorized
     return user_id
@@ -307,7 +307,7 @@ def _refuse_cross_site(event: Event, origins: frozenset[str]) -> None:
 
 def note_refused(event: Event, refused: Refused) -> None:
     """Log and count a refusal."""
-    # Imported on first use: a successful list needs neither log nor metrics.
+    # This module is imported on first use, because a successful list needs neither log nor metrics.
     from outcomes.edge.observability import count, logger
 
     logger().set_correlation_id(_request_id(event))

@@ -69,7 +69,7 @@ def _write(dimension: str, value: str, metrics: dict[str, tuple[str, list[float]
     again.
     """
     try:
-        # Powertools' Logger also reads both variables.
+        # Namespace and service come from the variables of Powertools, so that its Logger logs the same service.
         namespace = os.environ["POWERTOOLS_METRICS_NAMESPACE"]  # noqa: TID251
         if not namespace:
             return

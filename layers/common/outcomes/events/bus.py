@@ -26,7 +26,7 @@ class PublishResult(NamedTuple):
 
     types: the types of the published events. unknown: records that cannot be parsed or that EventBridge will never
     accept, each with the reason.
-    first_left: the first record that is not published yet, or None. why: the reason.
+    first_left: the first record that is not published yet, or None. why: the reason why it is not published.
     """
 
     types: list[str]

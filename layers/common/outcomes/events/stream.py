@@ -99,7 +99,7 @@ def _corrected(record: Record) -> Item | None:
 def _outcome_data(outcome: Item, entry: Item | None, *, with_metadata: bool = True) -> str:
     """Return an outcome's JSON, with the same fields as in a list with `include=ledger`.
 
-    entry: the item of a correction, which is added in the JSON of an outcome's history.
+    entry: a correction's item. The JSON then has the correction as `correction`, in the format of an outcome's history.
     """
     shown = outcome if with_metadata else {name: value for name, value in outcome.items() if name != "metadata"}
     also = f',"correction":{entry_json(entry, outcome, with_metadata=with_metadata)}' if entry else ""
@@ -142,7 +142,7 @@ def _of_costs(record: Record) -> Event | None:
         f"{'' if has_lines else ',"lines_omitted":true'}}}"
         for has_lines in (True, False)
     )
-    # After an erasure, versions begin at 1 again.
+    # The event's id contains the time, because versions begin at 1 again after an erasure.
     event_id = f"{user_id}-{date}-{source}-{after.version}-{instants.read(after.put_at)}"
     return Event(event_id, COSTS_UPDATED, after.put_at, f"users/{user_id}/costs/{date}/{source}", data, brief)
 
@@ -176,9 +176,9 @@ def _key_data(key: AgentKey) -> str:
 
 
 def _of_users_keys(record: Record) -> Event | None:
-    """Return the event of a key that was removed from a user's row because it was revoked.
+    """Return the event of the key that a change of a user's row revokes, or None for another change.
 
-    If the same write added a key, the removed keys had expired. If it increased `erasures`, they were erased.
+    A change that adds a key only removes expired keys. A change that increases `erasures` removes erased keys.
     """
     before, after = (record["dynamodb"].get(image, {}) for image in ("OldImage", "NewImage"))
     old, new = (set(filter(key_text.is_id, row)) for row in (before, after))

@@ -92,7 +92,10 @@ class CorrectionDraft(NamedTuple):
         return cls(id_, made_at, entry, before, after)
 
     def assigned(self, user_id: int, id_: str) -> "CorrectionDraft":
-        """Return this void without the outcome's texts, because the outcome `id_` of this user now contains them."""
+        """Return this void as the assignment to a user. It removes the outcome's texts.
+
+        The outcome `id_` of the user now contains the texts.
+        """
         after = {name: value for name, value in self.after.items() if name not in {"description", "metadata"}}
         after |= {"title": {"S": ""}, "assigned_to": {"N": str(user_id)}, "assigned_id": {"S": id_}}
         return self._replace(after=after)
@@ -182,7 +185,7 @@ def entry_json(entry: Item, outcome: Item, *, with_metadata: bool) -> str:
         f'"{name}":{_change_json(name, each["M"], outcome) if with_metadata or name != "metadata" else _OMITTED}'
         for name, each in entry.get("changes", {"M": {}})["M"].items()
     ]
-    # A void is final, so an outcome has only one. This void assigned the outcome.
+    # An outcome has at most one void, because a void is final. So if the outcome was assigned, this void assigned it.
     is_assignment = "assigned_to" in outcome and entry["type"]["S"] == VOID
     return (
         f'{{"id":"{id_}","type":"{entry["type"]["S"]}","reason":{reason}'

@@ -124,14 +124,14 @@ class Corrections:
         correction.require_allowed(caller, recorded)
         hash_ = None if key is None else correction_hash(caller, id_, key)
         fingerprint = base64(correction.fingerprint())
-        # Read after the outcome, so that the row is never older than the outcome.
+        # Read the row of the idempotency key after the outcome, so that the row is never older than the outcome.
         row = self._row(hash_, backoff) if hash_ else None
         if row and row.fingerprint != fingerprint:
             wrong_type = correction.refusal if correction.refusal and correction.refusal.types else None
             raise wrong_type or row.reused(fingerprint)
         if row:
             made = row.correction or ""
-            # If the outcome was read before that correction, read it again.
+            # If the outcome was read before the stored correction took effect, it must be read again.
             is_current = row.version <= recorded.version
             return Corrected(made, before, replayed=made not in tried.ids) if is_current else None
         corrected_by = self._corrected_by(before, backoff)

@@ -55,7 +55,7 @@ class Entries:
         """
         pages = self._corrections_since(begin)
         newest = next(pages)
-        # if they fill several pages, keep only the unsettled corrections in memory
+        # if the corrections fill several pages, keep only the unsettled corrections in memory
         if begin < settled and next(pages, None) is not None:
             yield from self.recorded(begin, settled)
             begin = settled

@@ -40,7 +40,7 @@ def idempotency_hash(caller: "Caller", outcome: "NewOutcome", key: str) -> str:
 
 
 class KeyRow(NamedTuple):
-    """The row of an idempotency key, as described above. Digests are in Base64."""
+    """The row of an idempotency key, as the module's docstring describes it. Digests are in Base64."""
 
     user_id: str
     created_at: str

@@ -78,7 +78,7 @@ class IdempotentWriter:
         # If several requests have the same key, only the first is sent. The others are answered as if they had come
         # later.
         firsts: dict[str, _Draft] = {}
-        # Keyed by outcome id, because a later request with the same idempotency key may still be sent.
+        # The dictionary's keys are outcome ids, because a later request with the same idempotency key may be valid.
         refused: dict[str, BadRequest] = {}
         for draft in drafts:
             if draft.refusal and draft.key not in firsts:
@@ -226,7 +226,7 @@ def _oldest(drafts: "Iterable[_Draft]") -> int:
 
 
 def _doubtful(stored: "dict[str, KeyRow | Exception]", uncertain: set[str]) -> dict[str, Exception]:
-    """Replace errors that mean "nothing was stored" if an attempt may have stored something."""
+    """Return CallFailed for each key whose error means "nothing was stored" although an attempt may have stored it."""
     return {
         key: CallFailed(f"{result}, after an attempt that may have taken effect")
         for key, result in stored.items()
@@ -279,7 +279,7 @@ def _reason(outcome: dict[str, Any], row: dict[str, Any]) -> tuple[set[str], Key
     codes = {str(reason.get("Code", "None")) for reason in (outcome, row)} - {"None"}
     try:
         return codes, KeyRow.of(row["Item"]) if row.get("Item") else None
-    except (KeyError, TypeError, ValueError):  # this code cannot have written the row
+    except (KeyError, TypeError, ValueError):  # the row has a different format
         return codes | {_UNREADABLE}, None
 
 
@@ -290,6 +290,6 @@ def _answer(draft: _Draft, stored: KeyRow | Exception) -> Recorded | Exception:
     is_own = stored.created_at == draft.row.created_at
     if is_own or stored.fingerprint == draft.row.fingerprint:
         return Recorded(stored.id, replayed=not is_own)
-    if draft.refusal and draft.refusal.types:  # an error of the wrong type is reported before other faults
+    if draft.refusal and draft.refusal.types:  # an invalid outcome type is reported before other faults
         return draft.refusal
     return stored.reused(draft.row.fingerprint)

@@ -81,7 +81,7 @@ class Filters(NamedTuple):
 
     @property
     def are_selective(self) -> bool:
-        """Check whether few of a user's outcomes may match."""
+        """Check whether there are filters, which may match few of a user's outcomes."""
         return bool(self.outcome_types or self.statuses or self.agent_id is not None)
 
     def key_of(self, item: Item) -> str:
@@ -93,7 +93,7 @@ class Filters(NamedTuple):
         return cursors.after_happened(key) if self.by_occurrence else cursors.after(key.partition("#")[2])
 
     def key_in(self, cursor: str) -> str:
-        """Return the place in a cursor.
+        """Return the place in the list that a cursor contains, see `key_of`.
 
         Raises BadRequest for an invalid cursor, and for a cursor of a list in the other order.
         """
@@ -287,7 +287,7 @@ class OutcomeStore:
 
 
 def _merged(examined: "list[Iterator[_Examined]]", deadline: float) -> "Iterator[_Examined]":
-    """Merge what `_examined` yields for several queries. Raises Busy if there is no time to begin with each."""
+    """Merge what `_examined` yields for several queries. Raises Busy if the time ends before each query has begun."""
     from heapq import merge  # imported here, because most exports have only one query and need no merging
 
     def begun(each: "Iterator[_Examined]") -> "Iterator[_Examined]":

@@ -127,7 +127,10 @@ def _statement(row: Item) -> str:
 
 
 def _cost(row: Item) -> str | None:
-    """Return the line of a version of a day, or of a source. Sums of months have none, as they repeat the days."""
+    """Return the line of a version of a day's costs, or of a source.
+
+    Return None for a month, because its sums repeat the days.
+    """
     kind, *names = row["day_source"]["S"].split("#")
     if kind == "source":
         return _json(

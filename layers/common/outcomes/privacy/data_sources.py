@@ -156,7 +156,7 @@ class Portion:
             keys = [item_key(None, id_) for id_ in ids]
             items = read_items(self.dynamodb, source.table, keys, Backoff())
             outcomes |= {id_of(item): item for item in items}
-            self.rest({"CapacityUnits": len(items)}, self.bounds.read_units)  # most items need one unit
+            self.rest({"CapacityUnits": len(items)}, self.bounds.read_units)  # an estimate: most items need one unit
         found = []
         for row in rows:
             outcome = outcomes.get(row["outcome"]["S"], {}) if is_correction(row) else row

@@ -176,7 +176,7 @@ class _Erasure:
                 if not has_looked or STEPS[self.step] in {"wait", "end"}:
                     has_looked = True
                     self._revoke()
-                    if self.step:  # sessions are deleted before the other tables
+                    if self.step:  # the first step deletes sessions, before the other tables
                         self._delete_by_id()
                 match STEPS[self.step]:
                     case "wait":
@@ -284,8 +284,7 @@ class _Erasure:
 
     def _delete_by_id(self) -> None:
         """Delete statements, stored sums, costs, outcomes and corrections."""
-        # Statements come first, so that no statement is served with only some of its entries. Outcomes come last,
-        # because idempotency keys are written together with them.
+        # Statements come first, so that no statement is served with only some of its entries.
         for kind in ("statements", "kept_sums", "costs", "outcomes"):
             source = self.erasures.user_data_sources[kind]
             query: dict[str, Any] = {"ProjectionExpression": ", ".join(source.key)}
@@ -293,8 +292,8 @@ class _Erasure:
             for rows, _ in self.portion.pages(source, self.user_id, **query):
                 if rows:
                     self._note_found(self.portion.date)
-                    # The last row of statements is the key that every new statement needs. With it, but without the
-                    # chain, a request would sign a second statement of the same user and period.
+                    # The first row of the statements is the user's key, which every new statement needs. It is deleted
+                    # before the others: otherwise, a request could sign a second statement of the same user and period.
                     for some in rows[:1], rows[1:]:
                         for keys in self.portion.erase(source, some):
                             count_rows(self.deleted, kind, keys)

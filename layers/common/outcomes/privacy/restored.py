@@ -88,8 +88,8 @@ class _RepeatedErasure:
             return assigned_at <= self._end_of(row["assigned_to"]["N"])
         end = self._end_of(str(*row["user_id"].values())) if "user_id" in row else ""
         written = row.get("created_at", row.get("put_at"))
-        # The creation time of these rows is unknown. The third kind is sums of a month's costs, which are added up
-        # again.
+        # Delete all sessions, stored sums and sums of a month's costs, because their creation time is unknown. The sums
+        # are added up again.
         if not end or kind in {"sessions", "kept_sums"} or written is None:
             return bool(end)
         return bool(written["S"].removeprefix("~")[:INSTANT] <= end)

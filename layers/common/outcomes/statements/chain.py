@@ -112,7 +112,7 @@ class _Chain:
             raise _not_possible(f"can be requested from {settled_at} on")
 
     def _listed(self) -> list[ListedStatement]:
-        """Return the statements of this chain, oldest first."""
+        """Return the user's statements of the requested length and time zone, oldest first."""
         every = self.table.read_list(self.reads, self.user_id)
         length, timezone = length_of(self.request.period), self.request.timezone
         chain = [each for each in every if (length_of(each.period), each.timezone) == (length, timezone)]
@@ -151,7 +151,7 @@ class _Chain:
                 self._store(self._unfinished(id_, work, before.epoch, user_key, is_new=is_new))
             raise
         sums = work.sums_text()
-        issued_at = max(self.reads.now, valid_from)  # the clocks of DynamoDB's hosts differ
+        issued_at = max(self.reads.now, valid_from)  # the clocks of DynamoDB's hosts differ, so `now` may be earlier
         root = work.tree.finish()
         head = head_text(
             issuer=self.issuer,

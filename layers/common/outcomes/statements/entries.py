@@ -101,7 +101,7 @@ class LedgerEntries:
         return RecordedCorrection(id_of(entry), id_, type_, reason, by, instant, changes or None, before, after)
 
     def _before(self, id_: str, version: int) -> CountedFields:
-        """Return the fields with which an outcome was counted just before its correction of this version."""
+        """Return the counted fields of an outcome just before its correction with this version."""
         if self._counted.get(id_, (None,))[0] != version - 1:
             item = self._item(id_)
             history = self._history(item)
@@ -220,7 +220,7 @@ def counted(outcome: RecordedOutcome) -> CountedFields:
 def _fields_of(effect: Item, gone: list[Item]) -> CountedFields:
     """Return the counted fields of an outcome before a correction.
 
-    effect: one of its effects. gone: the tallies that the outcome left.
+    effect: one of the correction's effects. gone: the effects by which the outcome left tallies.
     """
     value = _value("value_usd", effect.get("value_usd"))
     return CountedFields(
@@ -233,7 +233,7 @@ def _fields_of(effect: Item, gone: list[Item]) -> CountedFields:
 
 
 def _status(effects: list[Item]) -> str:
-    """Return the status of an outcome by the tallies that it entered, or left."""
+    """Return the status whose tallies an outcome enters, or leaves, by these effects."""
     tallies = {effect["tally"]["S"] for effect in effects}
     return next(
         (status for status in (CONFIRMED, DISPUTED, VOID) if TALLIES_BY_STATUS[status][-1] in tallies), RECORDED

@@ -43,7 +43,7 @@ class RecordedCorrection(NamedTuple):
     """A correction.
 
     changes: for an amend, the values of each sent field before and after, typed as in RecordedOutcome.
-    before, after: what the outcome counted as.
+    before, after: the outcome's counted fields before and after the correction.
     """
 
     id: str
@@ -114,7 +114,7 @@ class MerkleTree:
     def append(self, leaf: bytes) -> None:
         self.size += 1
         self._subtrees.append(leaf)
-        merges = (self.size & -self.size).bit_length() - 1  # the trailing zero bits of the size
+        merges = (self.size & -self.size).bit_length() - 1  # the number of trailing zero bits in the size
         for _ in range(merges):
             right = self._subtrees.pop()
             self._subtrees.append(_node(self._subtrees.pop(), right))

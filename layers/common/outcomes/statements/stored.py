@@ -124,7 +124,7 @@ class StoredStatements:
         return statement
 
     def _require_user(self, reads: PacedReads, user_id: int) -> None:
-        """Raise NotFound if entries may be missing because the user is being erased, which deletes this key first."""
+        """Raise NotFound if the user's key is missing: then the user is being erased, and entries may be missing."""
         if self.table.read_user_key(reads, user_id) is None:
             raise NotFound
 

@@ -22,7 +22,7 @@ class Bounds(NamedTuple):
 
 
 class StatementSums:
-    """The net changes that entries make, for each period in which an outcome happened.
+    """Adds up the changes that entries make, for each period in which an outcome happened.
 
     period: the statement's period. bounds_of: returns the period of the same length that contains an instant outside
     `period`.
@@ -33,7 +33,7 @@ class StatementSums:
         self._totals: defaultdict[Bounds, _Totals] = defaultdict(_Totals)
 
     def add(self, before: CountedFields | None, after: CountedFields) -> None:
-        """Add an entry. before: what the outcome counted as before a correction; None for a recorded outcome."""
+        """Add an entry. before: the outcome's fields before a correction; None for a recorded outcome."""
         if before == after:
             return
         for fields, sign in ((before, -1), (after, 1)):

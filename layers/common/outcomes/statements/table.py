@@ -84,7 +84,7 @@ class Unfinished(NamedTuple):
 
 
 def place(cut: str, id_: str) -> str:
-    """Return the sort key of a statement in the list: latest cut first, then by id."""
+    """Return a statement's place in the list, which is sorted by latest cut, then by id."""
     return f"{_LATEST - instants.read(cut):013d}#{id_}"
 
 
@@ -112,7 +112,7 @@ class StatementsTable:
         return Unfinished(content.decode(), _bytes(row["salt_key"]), size, epoch, parts)
 
     def read_user_key(self, reads: PacedReads, user_id: int) -> bytes | None:
-        """Return the key of the HMAC by which statements name the user. Return None before the first statement."""
+        """Return the key of the HMAC that identifies the user in statements. Return None before the first statement."""
         row = self._get(reads, user_id, _USER)
         return _bytes(row["key"]) if row else None
 
@@ -196,7 +196,7 @@ class StatementsTable:
         return {"Put": {"TableName": self.name, "Item": row, **condition}}
 
     def _rows(self, user_id: int, id_: str, now: str, attributes: Item, content: str) -> list[Item]:
-        """Return the rows that store a content. Only the first row has the other attributes."""
+        """Return the rows that store `content`. Only the first row has `attributes`."""
         packed = zlib.compress(content.encode(), 6)
         parts = [packed[at : at + PART_BYTES] for at in range(0, len(packed), PART_BYTES)]
         ids = _part_ids(id_, len(parts))
@@ -206,7 +206,10 @@ class StatementsTable:
         return [first | attributes | {"parts": {"N": str(len(parts))}}, *more]
 
     def _read(self, reads: PacedReads, user_id: int, id_: str) -> tuple[Item, bytes]:
-        """Return the first row of a content, which is empty if there is none, and the content. Raises zlib.error."""
+        """Return the first of the rows that store a content, and the content. Both are empty if a row is missing.
+
+        Raises zlib.error.
+        """
         first = self._get(reads, user_id, id_)
         if not first:
             return first, b""

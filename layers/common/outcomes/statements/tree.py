@@ -19,7 +19,7 @@ _BYTES = _ID_BYTES + 32
 
 
 class Subtree(NamedTuple):
-    """An entry of the index. first: the id of its first entry."""
+    """A subtree in the index. first: the id of the subtree's first entry."""
 
     first: str
     root: bytes

@@ -107,7 +107,7 @@ def read(part: bytes, sums: Sums) -> None:
 
 
 def _blocks(sums: Sums) -> Iterator[tuple[Sequence[str], list[tuple[_Row, list[Tallies]]]]]:
-    """Yield blocks: days, and rows with their tallies on each of the days."""
+    """Yield blocks. A block contains days, and rows with their tallies on each of these days."""
     by_day: defaultdict[str, dict[_Row, Tallies]] = defaultdict(dict)
     cells = sums.sorted()
     for cell, tallies in cells:
@@ -166,7 +166,7 @@ def _apart(text: str, many: int) -> list[Decimal]:
 
 
 def _exponent(number: Decimal) -> int:
-    return int(number.as_tuple().exponent)  # int() is for mypy: of NaN and infinity, the exponent is a letter
+    return int(number.as_tuple().exponent)  # mypy requires int(), because the exponent of NaN is a letter
 
 
 def _compress(text: str) -> bytes:

@@ -59,7 +59,7 @@ class Totals:
         began = time.monotonic()
         reading = Reading()
         for partition in partitions(user_id):
-            own = [summary.without_sums() for summary in summaries]  # a checkpoint contains only one partition
+            own = [summary.without_sums() for summary in summaries]  # a checkpoint has the sums of only one partition
             aggregation = _Aggregation(self, partition, own, began, reading)
             aggregation.run()
             reading.read_units += aggregation.reads.read_units
@@ -112,10 +112,10 @@ class _PeriodSums:
 class _Aggregation:
     """Adds up a partition in the order of recording time.
 
-    at: all entries recorded before this midnight are in the summaries. held: the settled intervals since then.
-    position: the end of the last settled interval.
-    read_until: for days that are partly within a period, the instant before which all entries about this day are in the
-    summaries. It may be later than `at`.
+    at: a midnight. The summaries include all entries recorded before it.
+    held: the settled intervals since `at`. position: the end of the last settled interval.
+    read_until: maps a day that is partly within a period to an instant, which may be later than `at`. The summaries
+    include all entries about this day that were recorded before this instant.
     """
 
     def __init__(
@@ -233,7 +233,7 @@ class _Aggregation:
             self._add_pending({day: end})
 
     def _recorded(self, interval: SettledInterval, day: str) -> tuple[str, str]:
-        """Return the part of an interval, [begin, end), in which outcomes of a local day were recorded."""
+        """Return the part [begin, end) of an interval in which outcomes of a local day can have been recorded."""
         early = instants.read(self.days.named(date.fromisoformat(day)).begin) - occurrence.MOST_EARLY
         end = self.days.named(date.fromisoformat(interval.sums.days[day])).end
         return max(interval.begin, instants.text(max(0, early))), min(interval.end, end)
@@ -260,7 +260,7 @@ class _Aggregation:
         Return the interval whose sums are not yet added. last: the preceding stored interval.
         """
         begin, settled = self.position, self.stored.settled
-        over = min(settled, end) if end else settled  # sums of later entries are not stored
+        over = min(settled, end) if end else settled  # sums of entries after this instant are not stored
         current = OpenInterval(begin, last)
         at = begin
         entries = self.entries.recorded(begin, end) if end else self.entries.recorded_since(begin, settled)

@@ -37,7 +37,7 @@ class MonthlySums:
         self.begin = ""  # the begin of the current month's sums, if they are added up
         self.end = ""
         self.sums = Sums()
-        self.cells = 0  # the number of stored cells that summaries read in place of `sums`
+        self.cells = 0  # the number of stored cells from which `sums` can be added up
 
     def read(self, first: str) -> Iterator[SettledInterval]:
         """Yield the stored sums that begin at `first` or later."""

@@ -52,8 +52,7 @@ _LARGE = "large#"
 class SettledInterval(NamedTuple):
     """A half-open interval [begin, end) of recording time, and the sums of the entries recorded in it.
 
-    read: only of a checkpoint: for days that are partly within its period, the later instant before which all entries
-    about the day are included.
+    read: the `read_until` of the aggregation that stored a checkpoint, see `materialized`. Other intervals have none.
     """
 
     begin: str

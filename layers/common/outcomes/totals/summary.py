@@ -40,7 +40,7 @@ class Summary:
         self.agent_id = agent_id
         self.statuses = statuses
         self.lists_agents = lists_agents
-        # These are only marginal sums, because sums by day and agent would exhaust the memory if there are many agents.
+        # A summary has only marginal sums, because sums by day and agent would exhaust the memory with many agents.
         self.sums = Sums()
 
     @classmethod
@@ -68,7 +68,7 @@ class Summary:
 
     @property
     def is_filtered(self) -> bool:
-        """Check for filters, with which stored marginal sums cannot be used: these include all standing outcomes."""
+        """Check for filters. With a filter, the stored marginal sums cannot be used, because they have no filters."""
         return bool(self.outcome_types or self.statuses or self.agent_id is not None)
 
     def add(self, cell: Cell, tallies: Tallies) -> None:

@@ -65,7 +65,7 @@ class SigningKeys:
         for version in previous:
             try:
                 key = signing_key(str(version.get("SecretString", "")))
-            except ValueError:  # an invalid previous key was stored by mistake, and the current key has replaced it
+            except ValueError:  # ignore an invalid key that was stored by mistake and then replaced
                 continue
             keys.append((key, float(current["CreatedDate"]) + OVERLAP_SECONDS))
         return keys
