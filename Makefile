@@ -44,7 +44,7 @@ lock_rest = $(uv) lock $$($(versions) $(deployed) | sed 's/^/--upgrade-package /
 lock_tools := $(uv) lock --project .ci/tools
 uv_export := $(uv) export --quiet --locked --format requirements.txt --no-header --no-annotate
 
-# The command for the local stack, with its data folder.
+# This variable starts the local stack with its data folder.
 local := $(bin)/python -m local --data '$(DATA)'
 
 .DEFAULT_GOAL := help
@@ -88,7 +88,7 @@ soak: install ## try thousands of schedules of concurrent callers, with faults a
 	@TAMPERINGS=10000 $(bin)/python -m pytest --numprocesses 2 tests/statements/test_tampering.py
 	@SEQUENCES=20000 $(bin)/python -m pytest --numprocesses 0 tests/sequences/test_any_costs.py
 
-# These tests are not in make test, because installing and building Next.js takes longer than hundreds of tests. Each
+# `make test` leaves the examples out, because installing and building Next.js takes longer than hundreds of tests. Each
 # test file has its own process.
 examples := $(patsubst %/package.json,%,$(wildcard docs/examples/*/package.json))
 examples_installed := $(addsuffix /node_modules/.package-lock.json,$(examples))
@@ -101,7 +101,7 @@ $(examples_installed): %/node_modules/.package-lock.json: %/package-lock.json cl
 	@if $(has_npm_client); then echo 'Installing the packages of $*.' >&2; npm ci --prefix $* --silent --no-audit --no-fund && touch $@ \
 	    || { rm -f $@; echo 'npm could not install the packages of $*: can this machine reach its registry?' >&2; }; fi
 
-# The TypeScript client, which the examples import.
+# Build the TypeScript client, because the examples import it.
 clients/typescript/dist/index.js: $(wildcard clients/typescript/src/*.ts) $(npm_client)
 	@if $(has_npm_client); then npm run --prefix clients/typescript --silent build && touch $@; \
 	    else echo 'NOT BUILT: the TypeScript client, because npm is missing.' >&2; fi
@@ -159,7 +159,7 @@ audit-where-possible: .tools/pip-audit/installed
 	@if $(reaches_npm_audit); then $(MAKE) audit-npm; \
 	    else echo 'NOT AUDITED: npm packages, because this machine cannot look them up. Run make audit where it can.' >&2; fi
 
-# With --strict, a package that PyPI does not know is a failure.
+# With --strict, pip-audit fails if PyPI does not know a package.
 pip_audit := .tools/pip-audit/bin/pip-audit --strict --progress-spinner off --disable-pip
 audit-python: .tools/pip-audit/installed
 	@cp $(deployed) .tools/audited-deployed.txt
@@ -230,7 +230,7 @@ terminal: install ## draw the picture of the command in the client's README (fir
 key: install ## print a new bearer key and its fingerprint
 	@PYTHONPATH=layers/common $(bin)/python -m ops.key
 
-# These values are passed in environment variables, so that the shell does not interpret them.
+# USER_ID, KIND and CLAIMS are passed in environment variables, so that the shell does not interpret them.
 session seed: export USER_ID := $(USER_ID)
 session: export KIND := $(KIND)
 session: export CLAIMS := $(CLAIMS)
@@ -241,7 +241,7 @@ session: install ## print a Cookie or Authorization header for the running stack
 seed: install ## record about sixty outcomes of the last thirty days in the running stack, once for a user (USER_ID=42)
 	@$(local) seed --user-id="$$USER_ID"
 
-# USER_ID must be given: its default is only for harmless commands.
+# `make erase` and `make export-user` ignore the default of USER_ID, so that nobody's data is erased by mistake.
 erase export-user: export WHOSE := $(if $(filter command,$(origin USER_ID)),$(USER_ID))
 erase export-user: export STACK := $(STACK)
 export-user: export FILE := $(FILE)
@@ -277,7 +277,7 @@ deploy: $(if $(BUILT),install .tools/sam/installed,build) ## build, then deploy 
 	    $$([ -t 0 ] || echo --no-confirm-changeset --no-fail-on-empty-changeset)
 	@$(bin)/python -m ops.publish '$(ENV)'
 
-# Check the examples with the dashboard's Biome. `make examples` checks the types of the examples.
+# Lint the examples with Biome, which the dashboard's packages include. `make examples` checks their types.
 biome := ../../dashboard/node_modules/.bin/biome check
 
 # Packages that check the dashboard and its accessibility. Targets that need npm skip with a message; in CI they fail.
@@ -314,7 +314,7 @@ resend: install ## publish a stack's dead letters again (STACK=outcomes-prod)
 
 end-key: export STACK := $(STACK)
 end-key: export FINGERPRINT := $(FINGERPRINT)
-# Afterwards, the command tries the key in INTERNAL_API_KEY, if this variable is set.
+# If INTERNAL_API_KEY is set, `make end-key` tries this key at the end.
 end-key: install ## revoke a leaked key at once, even during an alarm (STACK=outcomes-prod FINGERPRINT=..., or SECRET=previous)
 	@PYTHONPATH=layers/common $(bin)/python -m ops.end_key "$$STACK" \
 	    $(if $(filter previous,$(SECRET)),--previous-secret,"$$FINGERPRINT") $(if $(filter command,$(origin YES)),--yes)
@@ -338,7 +338,7 @@ $(uv_installed):
 	    --no-input --upgrade --target .tools --require-hashes --requirement .ci/uv.txt \
 	    || { echo 'pip could not install uv: see above. Can this machine reach PyPI?' >&2; exit 1; }
 
-# The bench measures a build for this machine. Besides the build, it only has the packages that Lambda itself provides.
+# The bench measures a build for this machine, in an environment with only the packages that Lambda itself provides.
 this_architecture = $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 bench: install .bench/installed ## measure starts, calls and storage against their limits (BENCH=short: fewer measurements, which never fail)
 	@$(MAKE) build ARCH=$(this_architecture) BUILD_DIR=.bench/build >/dev/null

@@ -1,4 +1,4 @@
-"""Lambda authorizers whose results are not cached.
+"""Call Lambda authorizers whose results are not cached.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html
 """

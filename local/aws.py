@@ -138,7 +138,7 @@ def _create_table(dynamodb: Any, template: Template, logical_id: str) -> None:
         }
     )
     for index in properties.get("GlobalSecondaryIndexes", []):
-        index.pop("OnDemandThroughput", None)  # its values are strings, and moto enforces no limits
+        index.pop("OnDemandThroughput", None)  # boto3 refuses the template's strings, and moto enforces no limits
     time_to_live = properties.pop("TimeToLiveSpecification", None)
     if "StreamSpecification" in properties:
         properties["StreamSpecification"]["StreamEnabled"] = True
@@ -149,7 +149,7 @@ def _create_table(dynamodb: Any, template: Template, logical_id: str) -> None:
 
 
 def _answered_by_moto(request: web.Request, body: bytes) -> tuple[int, Mapping[str, Any], str | bytes]:
-    """Return status, headers and body of moto's answer, from the service in the request's signature."""
+    """Return status, headers and body of moto's answer. The request's signature names the service to call."""
     if request.headers.get("X-Amz-Target", "").startswith(moto_backend.TARGET):
         return moto_backend.answer(request.headers, body)
     signed = re.search(r"Credential=[^/]+/\d+/([\w-]+)/([\w-]+)/aws4_request", request.headers.get("Authorization", ""))

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from ops.dashboard import FILES
 
-# The template's FeedHeaders without Strict-Transport-Security; a test compares the two.
+# These headers are the template's FeedHeaders without Strict-Transport-Security. A test compares them.
 HEADERS = {
     "Content-Security-Policy": "; ".join(
         [

@@ -112,7 +112,7 @@ def _batch(source: Source, backlog: Backlog, size: int) -> dict[int, Any]:
 
 
 def _done(batch: dict[int, Any], answer: Any) -> list[int]:
-    """Return the numbers of the records before the first failed record. None means success."""
+    """Return the numbers of the records before the first failed record, or of all records if none failed."""
     failed = ({} if answer is None else answer).get("batchItemFailures") or []
     failures = [int(failure["itemIdentifier"]) for failure in failed]
     first = min(failures, default=None)

@@ -41,7 +41,7 @@ from moto.events.models import EventPattern
 
 from local.environment import ACCOUNT, REGION
 
-__all__ = [  # the list includes names of moto that other modules use
+__all__ = [  # other modules import moto's names from this module
     "BotocoreStubber",
     "DynamoDBBackend",
     "DynamoType",
@@ -158,7 +158,10 @@ class Table(MotoTable):
         return found, scanned, last
 
     def _sort_key(self, index_name: str | None) -> str | None:
-        """Return the range key of the table, or of an index with the table's hash key and with unique range keys."""
+        """Return the range key of the table or of an index.
+
+        The index must have the table's hash key and unique range keys.
+        """
         if not index_name:
             return self.range_key_attr
         schemas = [each.schema_key_attrs for each in self.global_indexes if each.name == index_name]
@@ -234,9 +237,9 @@ def _from_first(
     *,
     descending: bool,
 ) -> Iterator[DynamoType]:
-    """Sort range keys. Drop keys up to `start` and keys before the first one that matches the comparison.
+    """Sort range keys. Drop keys up to `start`, and then keys before the first key that matches the comparison.
 
-    Keys that match a key condition are consecutive.
+    In this order, the keys that match a key condition are consecutive.
     """
     in_order = iter(sorted(keys, key=_value, reverse=descending))
     if start:

@@ -61,7 +61,7 @@ class HashedLoader(importlib.machinery.SourceFileLoader):
             if cached.startswith(header):
                 return cast("CodeType", marshal.loads(cached[len(header) :]))  # noqa: S302 (our own file)
         code = self.source_to_code(source, self.path)
-        self.set_data(compiled, header + marshal.dumps(code))  # if the file cannot be written, this does nothing
+        self.set_data(compiled, header + marshal.dumps(code))  # set_data does nothing if the file cannot be written
         return code
 
 

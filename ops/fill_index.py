@@ -77,7 +77,7 @@ def _fill(table: str, read_units: float, write_units: float) -> tuple[int, int]:
             try:
                 answer = patiently(partial(dynamodb.call, "UpdateItem", _update(table, row)))
             except ConditionFailed:
-                continue  # the outcome was erased, or this version amended it and so set the attribute
+                continue  # the outcome was erased, or was just amended, which sets the attribute
             changed += 1
             time.sleep(answer.get("ConsumedCapacity", {}).get("CapacityUnits", 0) / write_units)
         if "LastEvaluatedKey" not in page:

@@ -1,8 +1,8 @@
-"""Open the past of a partition for an import, and close it when every outcome is stored.
+"""Block the stored sums of a partition while an import writes outcomes with their old times into it.
 
-A partition contains the outcomes of a user, or a part of the outcomes without a user. While its past is open, no sums
-of it are stored, and earlier sums do not count (`outcomes.totals.imports`). If the import is killed, its block expires
-after BLOCK_SECONDS.
+A partition contains the outcomes of a user, or a part of the outcomes without a user. Summaries ignore sums that were
+stored before the block, and store no sums during the block (see `outcomes.totals.imports`). The import ends the block
+when every outcome is stored. If the import is killed, its block expires after BLOCK_SECONDS.
 """
 
 from collections.abc import Callable, Iterable
@@ -33,10 +33,10 @@ class Erased(Exception):
 
 
 class Pasts:
-    """The tables that decide what may be imported.
+    """Blocks partitions for one import, and finds out what the import may not write.
 
-    secret: the secret for the HMAC in erasure records; empty if the stack cannot erase users. run: the id of this
-    import.
+    totals, erasures: the names of the tables. secret: the secret for the HMAC in erasure records; empty if the stack
+    cannot erase users. run: the id of this import.
     """
 
     def __init__(self, totals: str, erasures: str, secret: bytes) -> None:
@@ -47,7 +47,7 @@ class Pasts:
         self.dynamodb = DynamoDB(LIMITS)
 
     def open(self, partition: str) -> "Past":
-        """Block the sums of a partition, and delete the stored ones. Raises Erased."""
+        """Block the stored sums of a partition, and delete them. Raises Erased."""
         past = Past(self, partition)
         past.check()
         past.delete_sums()
@@ -69,13 +69,13 @@ class Pasts:
             scan["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def cuts(self, partitions: Iterable[str]) -> dict[str, str]:
-        """Return the `cut` of each partition that has a row of imports."""
+        """Return the `cut` of each partition that has a row of imports, see `Imports`."""
         items = read_items(self.dynamodb, self.totals, [_key(partition) for partition in partitions], Backoff())
         return {item["user_id"]["S"]: Imports.of(item).cut for item in items}
 
 
 class Past:
-    """A partition whose past is open.
+    """A partition whose stored sums are blocked.
 
     Methods raise the errors of their calls. After an error, a method may be called again.
 
@@ -91,9 +91,9 @@ class Past:
         self._until = 0
 
     def check(self) -> None:
-        """Check whether the partition may still be written, and renew the block after half of its time. Raises Erased.
+        """Raise Erased if the user was erased or is being erased. Renew the block after half of its time.
 
-        Do this before each write. A check is valid for CHECK_SECONDS.
+        Call this before each write. A check allows writes for CHECK_SECONDS.
         """
         now = instants.now()
         if abs(now - self.checked_at) < CHECK_SECONDS * 1000:
@@ -104,7 +104,7 @@ class Past:
         self.checked_at = now
 
     def close(self) -> None:
-        """End the block. Call this only when all outcomes are certainly stored. Raises Erased."""
+        """End the block. Call this only when it is certain that all outcomes are stored. Raises Erased."""
         self._change(self._closed)
 
     def delete_sums(self) -> None:
@@ -122,7 +122,7 @@ class Past:
             page = self.pasts.dynamodb.call("Query", query)
             deletions = [{"DeleteRequest": {"Key": key}} for key in page["Items"]]
             for some in batched(deletions, 25, strict=False):  # BatchWriteItem's limit
-                # Sums that DynamoDB leaves undeleted do no harm. Summaries only need more read units.
+                # DynamoDB may leave sums undeleted. This does no harm, because summaries ignore them.
                 self.pasts.dynamodb.call("BatchWriteItem", {"RequestItems": {self.pasts.totals: some}})
             if "LastEvaluatedKey" not in page:
                 return

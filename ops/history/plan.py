@@ -13,7 +13,7 @@ from outcomes.contract.sums import Sum
 
 from ops.history.mapper import Imported
 
-_NOBODY = 0  # stands for "no user" in the database
+_NOBODY = 0  # this number in the column `user` means "no user"
 
 _TABLE = """
     CREATE TABLE planned (
@@ -36,7 +36,7 @@ class PlannedRow(NamedTuple):
 
 
 class Partition(NamedTuple):
-    """A partition of the table. user: its user's id, or _NOBODY."""
+    """A partition of the table of outcomes. user: the user's id, or 0 for outcomes without a user."""
 
     user: int
     name: str
@@ -90,7 +90,7 @@ class Plan:
                 COUNT(DISTINCT partition) FROM planned
         """
         outcomes, users, size, units, partitions = map(int, self._database.execute(query).fetchone())
-        # opening and closing the past of a partition takes two write units
+        # blocking a partition's sums, and ending the block, takes two write units
         return Cost(outcomes, users, size, units + 2 * partitions)
 
     def sums(self) -> Iterator[tuple[int | None, str, Sum]]:

@@ -23,7 +23,7 @@ from ops.history.plan import Plan
 from ops.history.writer import Writer, before_cut, patiently
 
 PRICES = Path(__file__).parents[2] / "bench/prices.toml"
-LAST_ID = "~"  # a text that sorts after all ids
+LAST_ID = "~"  # this text sorts after all ids
 
 
 class Target(NamedTuple):
@@ -137,7 +137,7 @@ class Import:
 def _progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show a progress bar on a terminal. Yield a function that advances it."""
     console, on_terminal = Console(stderr=True), sys.stdout.isatty()
-    # With its default, `redirect_stdout` would also print on the terminal what the user sends to a file or a pipe.
+    # Redirect standard output only if it is the terminal: text for a file or a pipe must not appear on the terminal.
     with Progress(console=console, redirect_stdout=on_terminal, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task(what, total=total)
         yield partial(progress.advance, task)

@@ -59,8 +59,8 @@ class Writer:
     def write(self, partition: str, rows: Iterator[PlannedRow]) -> None:
         """Write the rows of a partition.
 
-        Its past is open from before the first write until every outcome is stored. Raises StackError if DynamoDB does
-        not answer or the file has changed. The past then stays open until its block expires.
+        The partition's stored sums are blocked from before the first write until every outcome is stored. Raises
+        StackError if DynamoDB does not answer or the file has changed. The block then lasts until it expires.
         """
         past: Past | None = None
         waiting: dict[PlannedRow, Imported] = {}
@@ -89,7 +89,7 @@ class Writer:
         return outcome
 
     def _missing(self, outcomes: dict[PlannedRow, Imported]) -> dict[PlannedRow, Imported]:
-        """Return the outcomes that are not stored yet. Skip the check if the previous one found none stored."""
+        """Return the outcomes that are not stored yet. Skip the check if the previous check found none."""
         if not self._looks_first:
             return outcomes
         keys = [item_key(each.user_id, each.id) for each in outcomes.values()]
@@ -113,7 +113,7 @@ class Writer:
                 return
             self._pace(sum(-(-outcome.bytes // 1024) for outcome in waiting.values()))
             request = {"Statements": [insertion(self.table, outcome.item) for outcome in waiting.values()]}
-            # If this call is sent too long after the check, it fails, because `recorded_at` is too old.
+            # This call fails if it is sent too long after the check, because `recorded_at` is the time of the check.
             answer = self.dynamodb.call("BatchExecuteStatement", request, recorded_at=past.checked_at)
             for row, response in zip([*waiting], answer["Responses"], strict=True):
                 code = response["Error"]["Code"] if "Error" in response else ""
