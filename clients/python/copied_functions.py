@@ -54,7 +54,7 @@ def rewritten(text: str) -> str:
         text = re.sub(
             "^import os$", "from outcomes_client.testing import _surroundings as os", text, flags=re.MULTILINE
         )
-    # The client also supports Python 3.12, where this function has no parameter `strict`.
+    # The client also supports Python 3.12, where `itertools.batched` has no parameter `strict`.
     return re.sub(r"(batched\([^()]*), strict=(?:True|False)\)", r"\1)", text)
 
 

@@ -40,7 +40,7 @@ QUICK = Retry(deadline=20, timeout=10, first=0.01, longest=0.05)
 # on a busy machine.
 ONE_TRY = Retry(deadline=20, timeout=300)
 
-users = itertools.count(90_000)  # users of the stack; the fake's user is 42
+users = itertools.count(90_000)  # ids of the stack's users: each test has a new user. The fake's user is always 42.
 
 everywhere = pytest.mark.parametrize("api", ["fake", "stack"], indirect=True)
 
@@ -91,7 +91,7 @@ class Api:
         return {"OUTCOMES_URL": self.url, "INTERNAL_API_KEY": self.key, "OUTCOMES_COOKIE": self.cookie}
 
     def fail(self, *faults: str) -> None:
-        """Apply these faults to the next requests. If one is slow, clients created later have a short timeout."""
+        """Apply these faults to the next requests. If a fault is slow, clients created later have a short timeout."""
         self.door.faults.extend(faults)
         if set(SLOW) & set(faults):
             self.quick = replace(self.quick, timeout=0.3 if self.user == 42 else 1)
@@ -128,7 +128,7 @@ def export_function() -> str:
 
 
 def _of_fake() -> Iterator[Api]:
-    """Yield the fake API, extended by summaries and exports, which it does not answer by itself."""
+    """Yield the fake API. Add summaries and exports, which `OutcomesFake` does not support."""
     clock = Clock()
     with OutcomesFake() as fake, pytest.MonkeyPatch.context() as patched:
         patched.setattr(instants, "now", lambda: clock.now)

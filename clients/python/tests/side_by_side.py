@@ -157,7 +157,7 @@ class Caller:
             yield self.random.choices([*kinds], [*kinds.values()])[0]()
 
     def seen(self, answer: tuple[int, Any, str]) -> None:
-        """Remember the placeholders in an answer. Ignore ids that are not ids of outcomes."""
+        """Remember the placeholders of outcomes, keys and cursors in an answer."""
         _, headers, body = answer
         found = [value for name, value in headers if name == "outcome-id"]
         if ("unassigned", "true") in headers:
@@ -221,7 +221,7 @@ class Caller:
         return body
 
     def record(self) -> Call:
-        if self.sent and self.maybe(0.4):  # a retry of an earlier call, with the same or with other values
+        if self.sent and self.maybe(0.4):  # repeat an earlier call, sometimes with one field changed
             headers, body = self.random.choice(self.sent[-30:])
             if self.maybe(0.4):
                 name = self.random.choice([*GOOD])

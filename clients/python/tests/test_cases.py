@@ -204,7 +204,7 @@ def answers_of(said: list[Any]) -> Iterator[dict[str, Any]]:
 
 
 def requested(one: Case, case: Case) -> dict[str, Any]:
-    """Return the complete request that a shortened request in the table stands for."""
+    """Return a request of the table, completed with the headers that the table leaves out."""
     client, env = case.get("client", A_CLIENT), case.get("env", {})
     by = {}
     if one["by"] == "key":

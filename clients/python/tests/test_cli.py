@@ -212,7 +212,7 @@ def test_a_wait_is_printed_with_its_reason(api: Api, outcomes: Outcomes, argumen
 
 def test_a_wait_is_printed_once_despite_handlers_of_the_root_logger(api: Api, outcomes: Outcomes) -> None:
     root = logging.getLogger()
-    also = logging.StreamHandler(sys.stderr)  # the MCP SDK adds a handler like this one
+    also = logging.StreamHandler(sys.stderr)  # the MCP SDK also adds a handler to the root logger
     root.addHandler(also)
     try:
         api.fail("drop")
@@ -505,7 +505,7 @@ def test_the_last_days_of_a_summary_include_today(
         (("--days", "2555"), "month"),
         (("--days", "3652"), "month"),
         (("--days", "30", "--by", "week"), "week"),
-        (("--days", "400", "--by", "day"), "day"),  # the client sends this value unchanged, and the API refuses it
+        (("--days", "400", "--by", "day"), "day"),  # sent unchanged, although the API refuses more than 366 days
         ((), None),
     ],
 )
@@ -559,7 +559,7 @@ def test_summary_filters_and_groups_by_month(outcomes: Outcomes) -> None:
 def test_summary_compares_with_the_period_before(
     api: Api, outcomes: Outcomes, now: tuple[int, str], before: tuple[int, str], says: str
 ) -> None:
-    # clocks change to summer time in this period
+    # In this period, the clocks in Berlin change to summer time.
     period = {"from": "2026-03-01T23:00:00.000Z", "to": "2026-03-31T22:00:00.000Z"}
     previous = {**period, "count": before[0], "value_usd": Decimal(before[1])}
     body = {**EVIL_SUMMARY, "timezone": "Europe/Berlin", "count": now[0], "value_usd": Decimal(now[1])}
@@ -719,7 +719,7 @@ def test_an_import_whose_api_dies_can_be_run_again(
     run = outcomes("import", file)
     assert run.code == 1
     assert "Run it again: nothing is recorded twice." in run.err
-    there = whole * 100  # these outcomes are recorded, although the answer to the last batch was lost
+    there = whole * 100  # the last of these batches was recorded, too, although its answer was lost
     assert len(api.recorded()) == there
     again = outcomes("import", file)
     assert (again.code, again.out) == (0, f"{count - there:,} recorded, {there:,} already there, 0 refused\n")
@@ -878,7 +878,7 @@ def test_the_doctor_hides_a_key_that_a_server_echoes(
 
 
 def test_the_doctor_warns_of_an_unencrypted_key(api: Api, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
-    # An address of this machine that is not a loopback address.
+    # 0.0.0.0 reaches this machine, but is not a loopback address.
     url = api.url.replace("127.0.0.1", "0.0.0.0")  # noqa: S104 - connected to, not listened on
     refused = outcomes("doctor", "--url", url)
     assert (refused.code, "OUTCOMES_ALLOW_HTTP=1" in refused.err) == (2, True)

@@ -162,7 +162,8 @@ def test_the_fake_answers_random_calls_as_the_local_stack_does_but_with_each_pla
 
 
 TABLE = json.loads((ROOT / "clients/cases.json").read_text())
-# The fake answers some of these requests with 501, and lacks other values. Its platform's key cannot read a user.
+# Skip requests that contain one of these texts. The fake answers some of them with 501, does not have the values that
+# others name, and does not let the platform's key read a user's outcomes.
 NOT_THE_FAKES = (
     "/summary",
     "/export",
@@ -184,7 +185,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
 def test_the_fake_answers_the_requests_of_the_clients_cases(outcomes_fake: OutcomesFake, case: dict[str, Any]) -> None:
-    """Compare status and fields with the case's answer, for an outcome and a key that exist."""
+    """Compare status and fields with the case's answer. The outcome and the key of the request exist in the fake."""
     [asked], [told] = case["requests"], case["answers"]
     told = TABLE["answers"][told] if isinstance(told, str) else told
     cookie = outcomes_fake.session(42)
@@ -206,7 +207,7 @@ def test_the_fake_answers_the_requests_of_the_clients_cases(outcomes_fake: Outco
     assert decode(told["body"].encode()).keys() - {"outcome", "key"} <= decode(body).keys()
 
 
-# Tests of the functions that tests of agents use
+# Test the functions of the fake that users call in tests of their agents
 
 
 def test_the_client_of_the_fake_records(outcomes_fake: OutcomesFake) -> None:

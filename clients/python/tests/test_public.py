@@ -42,7 +42,7 @@ def test_every_export_has_a_docstring(offered: type) -> None:
     for one in (offered, *methods):
         words = vars(one).get("__doc__") if isinstance(one, type) else one.__doc__
         assert words, one
-        assert not words.startswith(f"{offered.__name__}("), one  # the docstring that a dataclass gets by default
+        assert not words.startswith(f"{offered.__name__}("), one  # a dataclass gets this docstring by default
 
 
 def test_the_clients_are_listed_before_they_are_imported() -> None:

@@ -62,7 +62,7 @@ def test_a_statement_is_printed_byte_for_byte_and_verified_by_the_kept_keys(
     assert (run.code, run.out.encode()) == (0, Path(OCTOBER).read_bytes())
     assert run.err.startswith("The keys of https://api.example.com are kept in ")
     assert entries.read_bytes() == Path(ENTRIES).read_bytes()
-    served.clear()  # from here on, the API answers nothing
+    served.clear()  # `outcomes verify` must not need the API, which now has no answer
     verified = outcomes("verify", OCTOBER, "--entries", str(entries), "--previous", SEPTEMBER, "--proof", PROOF)
     assert (verified.code, verified.err) == (0, "")
     assert verified.out.endswith(CAVEAT)

@@ -23,7 +23,7 @@ def file(name: str | None) -> bytes | None:
 
 
 def edited(text: str, what: Any, replacement: str = "") -> str:
-    """Replace the first match of a pattern, or keep the lines with these numbers."""
+    """Edit a text. If `what` is a pattern, replace its first match. If it is a list, keep these lines."""
     if isinstance(what, list):
         lines = text.splitlines(keepends=True)
         return "".join(lines[n] for n in what)

@@ -1,4 +1,4 @@
-"""`outcomes watch` shows each outcome once, and misses none."""
+"""Test that `outcomes watch` shows each outcome once, and misses none."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from clients.python.tests.test_cli import COMMAND
 
 type Watch = Callable[..., Run]
 
-INTERVAL = 77.0  # by this value, tests distinguish the pause between two polls from other sleeps
+INTERVAL = 77.0  # an unusual number, so that tests can tell the pause between two polls from other sleeps
 
 
 @pytest.fixture

@@ -296,7 +296,7 @@ export const document =
     return reply.text;
   };
 
-/** Reads a page of statements. A function, so that bundlers leave it out of pages. */
+/** Reads a page of statements. This is a function, not a constant, so that bundlers leave it out of pages. */
 export function statements(reply: Reply): models.StatementPage {
   const listed = shape({ id: text, period: text, timezone: text, cut: instant, size: whole, root: text });
   return shaped(shape({ statements: list(listed), next_cursor: ifSaid(text) }))(reply);

@@ -4,7 +4,7 @@ import type { ClientOptions } from "./client.js";
 import { CostsClient } from "./cost-calls.js";
 import { CapabilityOffError } from "./errors.js";
 
-/** Patterns of paths, by the template parameter that switches the paths' routes on or off. */
+/** Maps the template parameter of a capability to a pattern, which matches the paths of the capability's routes. */
 const CAPABILITIES = {
   Batch: /\/outcomes\/batch$/,
   Totals: /\/outcomes\/summary$/,

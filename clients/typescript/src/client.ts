@@ -47,7 +47,10 @@ export interface ClientOptions {
   agentId?: number | undefined;
   /** The user of outcomes that have no `userId`; default `OUTCOMES_USER_ID`. */
   userId?: number | undefined;
-  /** Missing values default to 60, 30, 0.2, 10 and 600 s; without `retry`, `OUTCOMES_DEADLINE` sets the deadline. */
+  /**
+   * Defaults: `deadline` 60, `timeout` 30, `first` 0.2, `longest` 10, `addingUp` 600 s. Without `retry`,
+   * `OUTCOMES_DEADLINE` sets the deadline.
+   */
   retry?: Partial<Retry> | undefined;
   /** Allows sending key and cookie unencrypted to another machine; default `OUTCOMES_ALLOW_HTTP=1`. */
   allowHttp?: boolean | undefined;
@@ -219,7 +222,7 @@ export class OutcomesClient {
             throw new OutcomesError(why, { retryable: true });
           });
         } catch (failure) {
-          // Keep the previous try's results: these items are not recorded yet and may be sent again.
+          // Keep the results of the previous try, which say that the caller may send these items again.
           if (!batch[0]?.result || !(failure as OutcomesError).retryable) throw failure;
         }
       }
@@ -477,7 +480,7 @@ export class OutcomesClient {
     return this.#key || !this.#cookie ? "key" : "session";
   }
 
-  /** Adds the defaults for fields that a body lacks. */
+  /** Adds the default agent and user to a body that names none. */
   #completed(body: Body): Body {
     if (body.agentId === undefined) body.agentId = this.#agentId;
     if (body.userId === undefined && this.#owner !== "session") body.userId = this.#userId;
@@ -503,8 +506,8 @@ export class OutcomesClient {
   /**
    * Sends until an answer can be parsed, a retry cannot help, or the deadline is near.
    *
-   * `repeatable`: whether sending twice has the same effect as sending once. If not, retries only if nothing was done
-   * for certain.
+   * `repeatable`: whether sending twice has the same effect as sending once. If not, retries only if it is certain that
+   * nothing was done.
    */
   async #exchange<T>(request: Request, signal: AbortSignal | undefined, read: Read<T>, repeatable = true): Promise<T> {
     const { deadline, timeout, first, longest, addingUp } = this.#retry;
@@ -529,7 +532,7 @@ export class OutcomesClient {
               ...(rest.body && { "Content-Type": "application/json" }),
               ...headers,
             },
-            // Set this option only in browsers, because some other runtimes reject it.
+            // Set `credentials` only in browsers, because some other runtimes reject it.
             ...(this.#cookie === true && { credentials: bySession ? "include" : "omit" }),
             signal,
             redirect: "manual",
@@ -556,7 +559,7 @@ export class OutcomesClient {
       const at = now();
       let last = ends;
       if (failure instanceof StillAddingUpError) {
-        // The error means that this try made progress, so extend the deadline.
+        // A StillAddingUpError means that this try made progress, so extend the deadline.
         last = began + Math.max(deadline, addingUp);
         ends = Math.min(last, Math.max(ends, at + deadline));
         ceiling = first;

@@ -29,7 +29,7 @@ export class CostsClient extends StatementsClient {
     return this.#change("PUT", day, source, options, { body: bodyOf(userId, lines), query: "" });
   }
 
-  /** Reads the costs of a UTC day from a source. Rejects with a NotFoundError if the source has no such day. */
+  /** Reads the costs of a UTC day from a source. Rejects with a NotFoundError if there are none. */
   async getCosts(day: string, source: string, options: models.ReadCostsOptions = {}): Promise<models.CostDay> {
     const { signal, versions } = options;
     const asked = { signal, userId: this.whose(options.userId), include: versions ? "versions" : undefined };

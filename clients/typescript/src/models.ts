@@ -262,7 +262,7 @@ export interface History {
 }
 
 export interface Corrected extends Omit<Recorded, "unassigned"> {
-  /** The outcome's status and number of corrections after this one. */
+  /** The outcome's status, and its number of corrections, after this correction. */
   status: OutcomeStatus;
   version: number;
   /** The corrected outcome; null if the caller may not read it. */
@@ -310,7 +310,7 @@ export interface Summary extends PeriodTotal {
   disputed: Total;
   voided: Total;
   byType: TypeTotal[];
-  /** Up to 100 agents; the entry with null is for outcomes without an agent. */
+  /** Up to 100 agents. `agentId` is null in the entry for outcomes without an agent. */
   byAgent: AgentTotal[];
   /** The total of all other agents, if there are any. */
   otherAgents: OtherAgents | null;
@@ -346,7 +346,7 @@ export interface NewAgentKey extends AgentKey {
 
 /** The cost of an agent on a day, for one label. Without an `agentId`, the cost is unallocated. */
 export interface NewCostLine {
-  /** Sent with all digits; negative for a credit. */
+  /** The amount is sent with all its digits. It is negative for a credit. */
   costUsd: Amount;
   agentId?: number | null | undefined;
   quantity?: Amount | null | undefined;
@@ -412,7 +412,7 @@ export interface DayCost {
   date: string;
   costUsd: string | null;
   sources: string[];
-  /** If a source replaced the costs after the day was over, and less than a day ago, the last such time. */
+  /** When a source last replaced the costs after the end of the day; null if never, or more than a day ago. */
   restatedAt: string | null;
 }
 

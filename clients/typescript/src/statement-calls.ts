@@ -41,7 +41,7 @@ export class StatementsClient extends PageClient {
     });
   }
 
-  /** Returns the proof that a statement contains an outcome's entries. It has no sum. */
+  /** Returns the proof that a statement contains an outcome's entries. The proof has no sums. */
   async statementProof(statementId: string, outcomeId: string, options: models.CallOptions = {}): Promise<string> {
     const asked = { ...options, outcome: outcomeId };
     return this.read(`${pathOf(statementId)}/proof`, asked, answers.document("signature"), { named: true });

@@ -114,7 +114,7 @@ const OUTCOME =
 const CORRECTION = "id,outcome_id,type,reason,by,created_at,changes,before,after";
 const COUNTED = "status,value_usd,outcome_type,agent_id,occurred_at";
 const CHANGES = "outcome_type,title,description,value_usd,agent_id,metadata_sha256,occurred_at";
-/** The tallies that count each status. `standing` means the totals' own `count` and `value_usd`. */
+/** Maps a status to the tallies that count it. `standing` is the tally of `count` and `value_usd` in the totals. */
 const TALLIES = new Map([
   ["recorded", ["standing"]],
   ["confirmed", ["standing", "confirmed"]],
@@ -133,7 +133,7 @@ const TOTALS: Kinds = {
 };
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const MONEY_OF_SUMS = /^(?!-0\.00$)-?(0|[1-9]\d*)\.\d\d(\d*[1-9])?$/;
-/** The strings that a member may have. Any string is allowed in other members; `agent_id` is a number. */
+/** Patterns for the strings of these members. Other members may have any string, except `agent_id`, a number. */
 const PATTERNS: Record<string, RegExp> = {
   value_usd: /^(?!-0$)-?(0|[1-9]\d*)(\.\d*[1-9])?$/,
   metadata_sha256: /^sha256:[0-9a-f]{64}$/,
@@ -183,7 +183,7 @@ function whole(_name: string, value: unknown): unknown {
   return value;
 }
 
-/** Parses JSON. Throws an Error unless the text is the exact form of its value. */
+/** Parses JSON. Throws an Error if the text has blanks, unnecessary escapes or duplicate members. */
 function exact(text: string): unknown {
   const value = JSON.parse(text, whole);
   // Unpaired surrogates need a check of their own, because JSON.stringify writes their escapes, too.
@@ -223,7 +223,7 @@ async function readProof(data: File): Promise<{ signed: Signed; entries: Proven[
   return { signed, entries: await Promise.all(listed.map((each, n) => provenOf(`entry ${n} of the proof`, each))) };
 }
 
-/** Returns the members of all Ed25519 keys that a verification needs. */
+/** Returns all Ed25519 keys of a file, each with only the members that verification needs. */
 function readKeys(data: File): Fields[] {
   const value = parsed("the keys", decoded(data, "the keys"));
   const keys = isObject(value) ? value.keys : undefined;
@@ -271,7 +271,7 @@ async function provenOf(what: string, value: unknown): Promise<Proven> {
 async function leafOf(what: string, value: unknown, kinds: Kinds): Promise<Leaf> {
   const { salt, text } = members("format", what, value, kinds) as { salt: string; text: string };
   if (/\p{Cs}/u.test(text)) refuse("format", `${what}: expected a text without unpaired surrogates`);
-  // If salts could have any length, the first bytes of a text could be presented as a part of its salt.
+  // All salts have the same length. Otherwise, the first bytes of a text could be presented as a part of its salt.
   return { hash: await sha256(Uint8Array.of(0), bytesOf(`the salt of ${what}`, salt, SALT), encoded(text)), text };
 }
 
@@ -282,14 +282,14 @@ function bytesOf(what: string, text: unknown, pattern: RegExp): Bytes {
   return Uint8Array.from(text.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16));
 }
 
-/** Parses JSON in any layout. */
+/** Parses JSON that has no duplicate members. Its layout does not matter. */
 function parsed(what: string, text: string): unknown {
   try {
     const value = JSON.parse(text, whole);
     const names = text.match(/"(?:[^"\\]|\\.)*"\s*:?/g)?.filter((token) => token.endsWith(":")) ?? [];
     if (names.length === count(value)) return value;
   } catch {
-    // not JSON, or nested too deeply
+    // The text is not JSON, or is nested too deeply.
   }
   refuse("format", `${what}: expected JSON without duplicate members`);
 }
@@ -353,7 +353,7 @@ async function checkEntries(head: Head, leaves: Leaf[]): Promise<Entry[]> {
 
 const order = ({ fields }: Entry): string => `${fields.created_at} ${fields.id}`;
 
-/** Reads an entry whose hash is right. The platform signed any fault in it, so a fault is reported as `word`. */
+/** Reads an entry whose hash was verified. If the entry is malformed, the check named `word` fails. */
 function readEntry(word: Word, what: string, text: string, head: Head): Entry {
   try {
     const fields = exact(text) as Fields;
@@ -574,7 +574,7 @@ async function checkPrevious(head: Head, previous: File): Promise<void> {
   }
 }
 
-/** Returns the entries of a proof. Refuses them if they are not in the tree. */
+/** Returns the entries of a proof. Refuses the proof if one of its entries is not in the tree. */
 async function checkProof(head: Head, proven: Proven[]): Promise<Fields[]> {
   const entries: Fields[] = [];
   let before = -1;

@@ -1,4 +1,4 @@
-// Runs the client against the local stack that the environment names.
+// Runs the client against the local stack. Environment variables give its URL, a key, a cookie and a user.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

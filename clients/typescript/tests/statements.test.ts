@@ -20,7 +20,7 @@ function file(name: string): string {
   return WRONG[name] ?? readFileSync(`../statements/${name}`, "utf8");
 }
 
-/** Replaces the first match of a pattern, or keeps the lines with these numbers. */
+/** Edits a text. If `what` is a pattern, replaces its first match. If it is a list, keeps these lines. */
 function edited(text: string, what: string | number[], replacement = ""): string {
   if (Array.isArray(what)) {
     const lines = text.split(/(?<=\n)/);
@@ -67,7 +67,7 @@ for (const { name, files: given, edits = [], word } of table.cases as unknown as
         assert.equal(refused.word, word, refused.message);
         return refused.message.startsWith(`${word}: `);
       });
-      // A rejection that nobody handles fails a test only while it runs.
+      // Wait a turn of the event loop: an unhandled rejection fails this test only while it runs.
       await new Promise(setImmediate);
     }
   });
