@@ -42,10 +42,7 @@ def alarm_metrics(template: Template) -> int:
 
 
 def idle(template: Template, prices: dict[str, Any]) -> dict[str, tuple[int, float]]:
-    """Return the resources that cost money without traffic.
-
-    For each kind of resource: their number, and their US dollars per month.
-    """
+    """Return each kind of resource that costs money without traffic, with its number and its US dollars per month."""
     rules = [len(acl["Rules"]) for acl in template.resources("AWS::WAFv2::WebACL").values()]
     counted = {
         "secret": (len(template.resources("AWS::SecretsManager::Secret")), prices["secret_month"]),

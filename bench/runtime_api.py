@@ -35,7 +35,7 @@ class Life(NamedTuple):
 
 def life(argv: list[str], environment: dict[str, str], event: dict[str, Any]) -> Life:
     """Run a process with this Runtime API until it has answered `event`. Raises RuntimeError if there is no answer."""
-    # One server for each process, so that a late request of a process that has ended does not reach the next process.
+    # Each process has its own server, so that a late request of an ended process does not reach the next process.
     with _Server(("127.0.0.1", 0), _Exchange) as server:
         server.event = json.dumps(event).encode()
         variables = {
@@ -73,7 +73,7 @@ class _Server(HTTPServer):
 
     def note(self) -> None:
         """Store the resources that the process has used so far."""
-        # Linux's clock for the processor time of another process:
+        # This is Linux's clock for the processor time of another process:
         # https://man7.org/linux/man-pages/man3/clock_getcpuclockid.3.html
         cpu = time.clock_gettime((~self.pid << 3) | 2)
         wall = time.perf_counter() - self.begun

@@ -55,7 +55,7 @@ def compact(value: object) -> bytes:
 
 
 class Service(asyncio.Protocol):
-    """One connection. Clients wait for an answer before they send the next request."""
+    """A connection of a client, which waits for each answer before it sends the next request."""
 
     def __init__(self, counts: Counter[str], answers: dict[tuple[str, bytes], bytes]) -> None:
         self.counts = counts

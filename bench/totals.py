@@ -168,7 +168,7 @@ class History:
         return answer
 
     def agent(self, _index: int, chance: int) -> int:
-        """Return the agent of an outcome. chance: a random number."""
+        """Return the agent of an outcome. chance: a random number that determines the agent."""
         return 1 + (chance >> 8) % self.agents
 
     def _at(self, index: int) -> str:

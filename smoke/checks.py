@@ -111,7 +111,7 @@ def a_key_does_not_read_without_naming_a_user(api: Api) -> None:
 
 def invalid_fields_are_named(api: Api) -> None:
     answers(api.call("POST", key=True, body={"title": ""}), 400, {"error": "Invalid outcome_type"})
-    # If API Gateway treated bodies as text, it would replace the invalid UTF-8, and this would be valid JSON.
+    # If API Gateway treated bodies as text, it would replace the invalid UTF-8, and this body would be valid JSON.
     answers(api.call("POST", key=True, content=b'{"outcomeType":"caf\xe9"}'), 400, {"error": "Invalid JSON"})
     answers(api.call("POST", key=True, content=b"NaN"), 400, {"error": "Invalid JSON"})
     refused = answers(api.call("POST", key=True, body=api.outcome(None, title=" ", agentId=0.5)), 400)

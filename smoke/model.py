@@ -51,7 +51,7 @@ class Call:
 
 
 class Attempt(NamedTuple):
-    """An attempt to write. The answer contains its id, status and version."""
+    """An attempt to write. id, status and version are those in the answer, if it has them."""
 
     call: Call
     result: Result

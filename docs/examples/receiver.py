@@ -11,7 +11,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 MAX_BYTES = 300_000  # an event has at most 256 KB
 
 webhook = Webhook(os.environ["WEBHOOK_SECRET"])
-seen: set[str] = set()  # in production, keep these in a database: they must survive a restart
+seen: set[str] = set()  # keep these ids in a database in production, because they must survive a restart
 
 
 def handle(event: dict[str, Any]) -> None:

@@ -48,7 +48,7 @@ READING_SESSION = policy(f"{STAGE}/GET/*", "user:42", {"caller": "session", "use
 def refused(authorizer: ModuleType, event: dict[str, Any]) -> bool:
     with pytest.raises(Exception, match=r"^Unauthorized$") as raised:
         authorizer.handler(event, None)
-    return raised.type is Exception  # for any other exception, API Gateway answers 500
+    return raised.type is Exception  # API Gateway answers 500 for other exceptions
 
 
 @pytest.mark.parametrize(

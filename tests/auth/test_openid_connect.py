@@ -242,7 +242,7 @@ def test_a_hostile_token_is_a_401_both_ways_with_a_log_line(
     authorizer: ModuleType, issuer: Issuer, log: Log, name: str
 ) -> None:
     token = HOSTILE[name][0](issuer)
-    if token.isascii() and token.count(".") == 2:  # any other text is refused as an unknown key
+    if token.isascii() and token.count(".") == 2:  # a text that is no token is refused as an unknown key
         assert is_unauthorized(authorizer, load_event("post_with_key", Authorization=[f"Bearer {token}"]))
         [line] = log()
         assert (line["message"], bool(line["why"])) == ("Token refused", True)

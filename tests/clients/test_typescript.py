@@ -38,7 +38,7 @@ def test_its_own_tests_pass_on_the_running_stack(stack: Stack, tmp_path: Path) -
     tests = sorted((CLIENT / "tests").glob("*.test.ts"))
     bundle(tmp_path, *tests, "--platform=node", "--out-extension:.js=.mjs")
     session = {"OUTCOMES_COOKIE": stack.cookie(USER), "OUTCOMES_USER_ID": str(USER)}
-    # Run each file in its own process, because the tests in it replace Node's clock.
+    # Run each file in its own process, because its tests replace Node's clock.
     for test in sorted(tmp_path.iterdir()):
         said = run("node", "--test-reporter=tap", test, OUTCOMES_URL=stack.url, INTERNAL_API_KEY=stack.key, **session)
         assert "\n# fail 0" in said

@@ -130,7 +130,7 @@ def test_a_row_follows_when_corrections_are_switched(open_feed: Open, page: Page
     reads = 0
     for capabilities, buttons in ((ALL, 2), ("totals", 0), (ALL, 2)):
         recorded.capabilities = capabilities
-        for _ in range(2):  # the first poll may have been answered before the change
+        for _ in range(2):  # the first poll may have been answered before the capabilities changed
             next_poll(page)
         row = unfold(page)
         expect(row.locator("dl")).to_be_visible()

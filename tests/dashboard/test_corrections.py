@@ -350,7 +350,7 @@ def test_a_confirmation_is_sent_after_five_seconds_or_when_the_page_is_hidden(
     hide_tab(page)
     expect(rows_[1].get_by_role("status")).to_have_text("You confirmed this.")
     assert len(recorded.sent(2)) == 2
-    assert page.evaluate("sent.filter(Boolean).length") == 1  # only one of the two requests has keepalive
+    assert page.evaluate("sent.filter(Boolean).length") == 1  # only the last request is sent with `keepalive`
 
 
 def test_a_verdict_is_shown_at_once_and_kept_after_success(open_feed: Open, page: Page, recorded: Recorded) -> None:

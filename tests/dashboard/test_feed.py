@@ -98,7 +98,7 @@ def test_a_range_of_days_limits_totals_and_list(open_feed: Open, page: Page, led
     expect(page.locator("#latest")).to_have_text("Happened Mar 1 \u2013 31, 2026")
     expect(page.locator(".rows strong")).to_have_text(["Last evening", "First morning"])
     ledger.record("Today", created_at=ago(seconds=1))
-    for _ in range(2):  # the first poll may have been sent before the change
+    for _ in range(2):  # the first poll may have been sent before the outcome was recorded
         next_poll(page)
     assert titles(page) == ["Last evening", "First morning"]
     custom.click()

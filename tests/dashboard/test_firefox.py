@@ -26,7 +26,7 @@ from tests.dashboard.ledger import Ledger
 from tests.dashboard.test_same_outcomes import LOOK, SAVE, SELECTIONS, Outcome, assert_file, listed, record, seen, sums
 from tests.local.stacks import Stack
 
-LONG_AGO = datetime(2019, 4, 15, 16, tzinfo=UTC)  # no other test sees outcomes of this time
+LONG_AGO = datetime(2019, 4, 15, 16, tzinfo=UTC)  # no other test reads outcomes of this time
 DIGITS = "123456789012345.12345678901234567890123"
 FEED, KEYS = (f"document.querySelector('{name}').shadowRoot" for name in ("value-delivered", "outcome-keys"))
 GAP = """(([feed, keys]) => Math.round(keys.top - feed.bottom))(['value-delivered', 'outcome-keys'].map((name) =>

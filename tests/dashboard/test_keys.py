@@ -225,7 +225,8 @@ MAY: list[tuple[dict[str, Any], str]] = [
         },
         "May record and correct · for Agent 7 only · only Deal closed and Task complete · up to $500 each",
     ),
-    # A newer server may have other types and scopes. These names are also properties of every JavaScript object.
+    # A newer server may have other types and scopes. The names in this test are also properties of every JavaScript
+    # object.
     (
         {"outcome_types": ["constructor"], "scopes": ["record", "read", "toString"], "max_value_usd": 0.001},
         "May record, read, and toString · for any agent · only Constructor · up to $0.001 each",

@@ -53,7 +53,8 @@ def test_a_module_has_at_most_300_lines() -> None:
 @pytest.mark.parametrize("name", [*NAMES, *LATER, *OF_A_PAGE])
 def test_a_bundle_loads_nothing_else_and_makes_no_markup_from_strings(name: str) -> None:
     foreign = r"(?:^|;)import\b|\bimport\(|innerHTML|insertAdjacentHTML|document\.write|https?://(?!www\.w3\.org)"
-    # Only an element's first file imports: it loads the second file, or after a failure, the same file by another URL.
+    # Only two imports are allowed: an element's first file loads the second one, and after a failure loads it again by
+    # another URL.
     text = re.sub(rf'import\("./{Path(name).stem}-more.js"\)|import\((?=\w\))', "", (SERVED / name).read_text())
     assert re.findall(foreign, text, re.MULTILINE) == []
 

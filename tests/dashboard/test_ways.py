@@ -250,7 +250,7 @@ def test_each_outcome_has_a_link_that_opens_it(open_feed: Open, page: Page, ledg
     confirm(linked)
     expect(linked.locator(".tag")).to_have_text("Confirmed")
     page.get_by_role("button", name="Load more").click()
-    expect(page.locator(".feed > .rows .tag")).to_have_text("Confirmed")  # the row in the list is updated too
+    expect(page.locator(".feed > .rows .tag")).to_have_text("Confirmed")  # the tag in the list is updated, too
 
     linked.get_by_role("button", name="Close").click()
     expect(linked).to_be_hidden()

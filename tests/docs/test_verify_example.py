@@ -113,7 +113,7 @@ def files_of(files: test_tampering.Files) -> list[str | None]:
 
 
 def words_of(given: Iterable[list[str | None]]) -> list[str | None]:
-    """Verify statements. Return the word of each refusal, or None if a statement is verified."""
+    """Verify statements. Return the word that names each refusal, or None if a statement is verified."""
     command = ["node", "--input-type=module", "--eval", MANY % json.dumps(VERIFIER.as_uri())]
     done = subprocess.run(command, input=json.dumps([*given]), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

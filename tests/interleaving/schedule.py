@@ -31,7 +31,7 @@ class Caller:
     def __init__(self, name: str, ahead: float) -> None:
         self.name = name
         self.ahead = ahead
-        self.correction = 0  # by how many milliseconds the host corrects its clock: see `instants`
+        self.correction = 0  # the host corrects its clock by this many milliseconds: see `instants`
         self.wake = BEGIN
         self.ends_at = NEVER  # the time when Lambda kills the running function
         self.trouble = 0  # how many AWS calls had a fault
@@ -119,7 +119,7 @@ class Schedule:
         self._stopped.release()
 
     def stop(self, seconds: float = 0) -> None:
-        """Pause the running caller for at least so many seconds. Raises Killed after its timeout."""
+        """Pause the running caller for at least this many seconds. Raises Killed after its timeout."""
         caller = self.running
         if caller is None:  # outside a schedule, nothing has to wait
             self.now += seconds
@@ -136,7 +136,7 @@ class Schedule:
         self.course.append(f"{self.now - BEGIN:10.3f} s  {name:8}  {what}")
 
     def host_time(self) -> float:
-        """Return the time by the clock of the running host."""
+        """Return the time by the clock of the host that is running."""
         return self.now + (self.running.ahead if self.running else 0)
 
     @contextmanager

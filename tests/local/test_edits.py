@@ -26,7 +26,8 @@ def test_an_edit_that_fixes_changes_or_breaks_code_applies_from_the_next_request
         layer.write_text('WORD = "one"')
         assert client.post("/visits").text == "1 one 1"
 
-        # The new text is as long as the old one, and the file is probably edited within the same second.
+        # The new text is as long as the old one and may be written in the same second, so size and time may not show
+        # the edit.
         _edit(function, 'VERSION = "1"', 'VERSION = "2"')
         assert client.post("/visits").text == "2 one 2"
         _edit(layer, "one", "two")

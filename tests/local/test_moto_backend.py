@@ -81,7 +81,7 @@ def test_a_query_does_not_sort_the_whole_table(client: Any, monkeypatch: pytest.
 def test_a_query_of_an_index_is_paginated_in_its_order(
     client: Any, monkeypatch: pytest.MonkeyPatch, forward: bool
 ) -> None:
-    _put(client, "1", 0)  # an item without the index's range key
+    _put(client, "1", 0)  # the index does not contain an item without its range key
     for number in range(1, 8):
         item = {"user_id": {"S": "1"}, "created_at": {"S": f"{number}"}, "happened": {"S": f"{9 - number}"}}
         client.put_item(TableName=OUTCOMES, Item=item)

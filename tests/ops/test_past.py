@@ -84,7 +84,7 @@ class World:
         earlier.now -= 7200
         with earlier.clocks():
             look()
-        record(NOW - HOUR)  # not in the stored sums yet, so that a summary has something to read and can be stopped
+        record(NOW - HOUR)  # a summary must read this outcome, because it is not in the stored sums yet
         self.tables = snapshot()
 
     def run(

@@ -247,7 +247,7 @@ def test_npm_packages_are_pinned_and_name_no_registry(folder: str) -> None:
     # This package is a link to the client's folder, and does not come from the registry.
     if "outcomes-client" in wanted:
         assert wanted.pop("outcomes-client") == locked.pop("node_modules/outcomes-client")["resolved"]
-    # This also finds the version in an alias such as npm:ai@6.0.325.
+    # The pattern also finds the version in an alias such as npm:ai@6.0.325.
     versions = {name: version.rpartition("@")[2] for name, version in wanted.items()}
     assert {name: locked[f"node_modules/{name}"]["version"] for name in wanted} == versions
     assert all("integrity" in package and "resolved" not in package for package in locked.values())

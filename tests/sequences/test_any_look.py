@@ -64,13 +64,13 @@ class Fact(NamedTuple):
     ago: int | None
 
     def fields(self, recorded_at: int) -> dict[str, Any]:
-        """Return the fields as in a request."""
+        """Return the fields in the format of a request."""
         fields = {"outcomeType": self.type, "agentId": self.agent and Decimal(self.agent)}
         fields["valueUsd"] = self.value and Decimal(self.value)
         return fields | ({} if self.ago is None else {"occurredAt": instants.text(recorded_at - self.ago)})
 
     def shown(self, recorded_at: int) -> Outcome:
-        """Return the fields as in a list. They contain occurred_at only if `ago` is set."""
+        """Return the fields in the format of a list. They contain occurred_at only if `ago` is set."""
         fields = self.fields(recorded_at)
         names = {"outcomeType": "outcome_type", "agentId": "agent_id", "valueUsd": "value_usd"}
         return {names.get(name, "occurred_at"): value for name, value in fields.items()}

@@ -50,7 +50,10 @@ class Dictionary:
 
 
 def notations(digest: bytes) -> list[bytes]:
-    """Return the beginning of a digest in each notation. Idempotency keys contain the first 16 bytes of digests."""
+    """Return the beginning of a digest in bytes, hex and Base64.
+
+    Idempotency keys contain only the first 16 bytes of digests.
+    """
     return [digest[:16], digest[:16].hex().encode(), b64encode(digest[:15])]
 
 
@@ -125,7 +128,7 @@ def test_no_table_has_a_byte_from_which_a_dictionary_finds_a_text(
         clock.now += answer["wait"] * 1000
         answer = erase_user.handler({"user_id": 42}, None)
 
-    # Only these digests remain. They expire after at most 35 days, as docs/data-requests.md says.
+    # After the erasure, only these digests remain. They expire after at most 35 days, as docs/data-requests.md says.
     assert dictionary.found() == {(table, place) for table, place in keyed if place.startswith("original")}
     assert {"OutcomesTable", "IdempotencyTable", "StatementsTable", "ErasuresTable"} <= rows_of(None).keys()
     clock.now += 35 * 24 * 60 * 60 * 1000

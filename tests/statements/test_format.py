@@ -61,7 +61,7 @@ def test_money_has_neither_exponent_nor_trailing_zeros(value: str, text: str) ->
 
 @pytest.mark.filterwarnings(
     "ignore:EdDSA is deprecated"
-)  # RFC 9864 deprecates this name, but verifiers would need a newer library for the new names
+)  # RFC 9864 deprecates the name EdDSA, but verifiers would need a newer library for the new names
 def test_another_library_verifies_a_signature() -> None:
     key = OKPKey.import_key(next(key for key in json.loads(FILES["keys.json"])["keys"] if not key["valid_until"]))
     statement = json.loads(FILES["2026-10.json"])

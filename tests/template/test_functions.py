@@ -119,7 +119,7 @@ MAY: dict[str, set[tuple[str, ...]]] = {
     },
     # Everybody may call StatementKeysFunction, so it reads only the partition of public keys.
     "StatementKeysFunction": {("dynamodb:Query", STATEMENTS, "keys")},
-    # PublishEventsFunction changes no table, and reads no other streams.
+    # PublishEventsFunction changes no table, and reads only the streams of these four tables.
     "PublishEventsFunction": {
         *(
             (f"dynamodb:{action}", f"{table}/stream/local")

@@ -14,7 +14,7 @@ def lives(template: Any) -> dict[str, Any]:
 
     This happens only once, because it takes longer than most tests.
     """
-    # Imported here, because the process that hands tests to the others needs neither functions nor moto.
+    # Imported late, because the process that distributes the tests needs neither functions nor moto.
     from tests.people import live, record, snapshot, two_shards
 
     with template_tables(template), two_shards():

@@ -125,10 +125,7 @@ class Killed(BaseException):
 
 
 def watching(monkeypatch: pytest.MonkeyPatch, before: Callable[[int, str, Any], None]) -> None:
-    """Call `before` ahead of each DynamoDB call of the erasure.
-
-    Its arguments are the call's number, operation and body.
-    """
+    """Call `before` with number, operation and body of each DynamoDB call of an erasure, before the call is made."""
     connection = app.erasures.dynamodb.connection
     post = type(connection).post
     number = 0

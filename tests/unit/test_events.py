@@ -153,7 +153,7 @@ def test_each_type_of_event_is_published_as_its_example() -> None:
     happened = [*told(), *told("KeysTable"), *told("StatementsTable"), *told("CostsTable")]
 
     examples = {file.stem: read(file.read_text()) for file in GOLDEN.glob("*.json")}
-    # If a type has two events, the first one is the example.
+    # If a type has two events, the first of them is the golden example.
     assert {event.type: read(events.cloud_event(event, "outcomes-prod")) for event in reversed(happened)} == examples
     corrected = ("recorded", "amended", "disputed", "upheld", "confirmed", "voided")
     outcome_types = [f"outcome.{what}" for what in (*corrected, "recorded", "assigned", "recorded")]
@@ -251,7 +251,7 @@ def test_erasures_are_no_events() -> None:
     for item in scan("KeysTable"):
         erase("KeysTable", {"id": item["id"]})
 
-    # A correction is not published either if its entry was deleted.
+    # A correction whose entry was deleted is not published.
     assert types() == ["outcome.recorded"]
     assert types("KeysTable") == ["key.created"]
     assert key["id"] in told("KeysTable")[0].subject

@@ -133,7 +133,7 @@ class TestFiltersAndGroups:
     @pytest.fixture
     def recorded(self) -> None:
         for at, type_, agent, value in (
-            ("2026-03-01T12:00:00Z", "deal_closed", 7, "3"),  # this is before the previous period begins
+            ("2026-03-01T12:00:00Z", "deal_closed", 7, "3"),  # this outcome happened before the previous period
             ("2026-03-02T00:00:00Z", "deal_closed", 7, "10"),
             ("2026-03-31T23:59:59.999Z", "task_complete", 8, "20"),
             ("2026-04-01T00:00:00Z", "deal_closed", 7, "100"),
@@ -319,7 +319,7 @@ class TestThePeriod:
             ("week", "UTC", "2026-04-01", "2026-04-15", ["2026-04-01", "2026-04-06", "2026-04-13"]),
             ("week", "UTC", "2026-03-30", "2026-04-13", ["2026-03-30", "2026-04-06"]),
             ("week", "UTC", "2026-04-05T22:00:00Z", "2026-04-06T02:00:00Z", ["2026-04-05", "2026-04-06"]),
-            # These are the same four hours. In Berlin, all of them are on Monday.
+            # In Berlin, all four hours of this period are on Monday.
             ("week", "Europe/Berlin", "2026-04-05T22:00:00Z", "2026-04-06T02:00:00Z", ["2026-04-06"]),
             ("week", "America/New_York", "2026-03-02", "2026-03-16", ["2026-03-02", "2026-03-09"]),
             # In Apia, clocks skipped Friday, 30 December 2011. If a period begins on this day, its first week begins on

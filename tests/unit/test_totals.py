@@ -290,7 +290,7 @@ class TestExact:
             assert in_april() == (hour + 1) / 2
         assert in_april() == 3
         ends = [int(row["end"]["N"]) + stored_sums.SETTLED_SECONDS * 1000 for row in kept()]
-        assert ends == [april(1, 2), april(1, 6)]  # the first interval has begun a day earlier
+        assert ends == [april(1, 2), april(1, 6)]  # the first interval began on 31 March
 
     def test_entries_before_an_interval_are_read(self, clock: Clock) -> None:
         for day in (1, 10):
@@ -478,7 +478,7 @@ class TestLarge:
         for minutes in range(1, 41):  # three pages
             add_at(midnight + minutes * 60_000, **LARGE)
         assert counted() == 40
-        monkeypatch.setattr(paced_reads, "UNITS_PER_SECOND", 40)  # each summary then adds up two pages
+        monkeypatch.setattr(paced_reads, "UNITS_PER_SECOND", 40)  # with this limit, each summary adds up two pages
         query: dict[str, Any] = {"from": instants.text(midnight + 120_000), "status": ["recorded"]}
         assert look(**query)[0] == 503
         for _ in range(2):

@@ -95,7 +95,7 @@ def test_a_valid_answer_is_read_as_http_client_reads_it(data: bytes) -> None:
 def test_an_answer_that_is_cut_off_anywhere_is_refused(data: bytes) -> None:
     for length in (*range(min(len(data), 200)), *range(max(0, len(data) - 200), len(data))):
         assert ours(data[:length]) is None
-        assert ours(data[:length], at_most=100) is None  # http.client would return the bytes so far
+        assert ours(data[:length], at_most=100) is None  # http.client would return the bytes that it has read
 
 
 REFUSED_BY_BOTH: dict[str, bytes] = {

@@ -4,7 +4,7 @@ import { tool } from "ai";
 import type { OutcomesClient } from "outcomes-client";
 import { description, type OutcomeOf, parameters, recordRun, recordWork } from "./work.js";
 
-/** The fields of a finished run that this example uses. They are the same in both versions. */
+/** The fields of a finished run that this example uses. Versions 6 and 7 of the SDK have these fields. */
 interface Finished {
   text: string;
   steps: readonly { response: { id: string }; toolResults: readonly { toolName: string; output: unknown }[] }[];

@@ -23,7 +23,7 @@ app.use(
   }),
 );
 
-// Replace this by your own pages. These are the pages in dashboard/public, which contain both elements.
+// Serve your own pages here. The pages in dashboard/public contain both elements.
 app.use(express.static(fileURLToPath(new URL("../../../dashboard/public", import.meta.url))));
 
 app.listen(Number(process.env.PORT ?? 3001), "127.0.0.1");

@@ -13,7 +13,7 @@ ROOT = EXAMPLES.parents[1]
 
 
 def block(page: str, language: str, begin: str) -> str:
-    """Return the block of code in a page that begins with this text."""
+    """Return a page's code block that begins with this text."""
     blocks: list[str] = re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
     [found] = [each for each in blocks if each.startswith(begin)]
     return found

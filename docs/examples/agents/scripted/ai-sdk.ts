@@ -26,7 +26,7 @@ const said = (JSON.parse(script) as (string | object)[]).map((turn, index) => ({
   warnings: [],
   ...(responseId && { response: { id: responseId } }),
 }));
-// Both versions of the SDK support this specification.
+// Versions 6 and 7 of the SDK support models of this specification.
 const model: LanguageModel = {
   specificationVersion: "v3",
   provider: "scripted",
