@@ -35,7 +35,7 @@ const secondFile = {
   },
 };
 
-// Both files of an element contain this hash, so that the first notices a second one of another version.
+// Both files of an element contain this hash. So the first file notices if the second one has another version.
 const hash = createHash("sha256");
 for (const folder of [...ELEMENTS.keys(), "shared"].map((name) => `src/${name}`))
   for (const name of (await readdir(folder)).sort()) hash.update(await readFile(`${folder}/${name}`));

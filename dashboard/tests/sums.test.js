@@ -21,7 +21,7 @@ afterEach(() => {
   process.env.TZ = TZ ?? "UTC";
 });
 
-/** Return a function that returns random numbers below a limit, always the same ones for a seed (mulberry32). */
+/** Return a function that returns random numbers below a limit. They depend only on the seed (mulberry32). */
 function randomly(seed) {
   let state = seed;
   return (limit) => {
@@ -139,7 +139,7 @@ class Stream {
       },
       skipped: () => this.sums.invalidate(),
       forget: () => {
-        // If the list was empty and more than four pages of outcomes are new, the watcher forgets everything.
+        // No other user signs in here. So the watcher knew no outcome yet, and more than four pages are new.
         assert.equal(this.watcher.newest, null);
         this.known.clear();
         this.watcher.forget();
@@ -177,7 +177,7 @@ class Stream {
     return this.outcomes.filter(({ visible }) => visible <= now);
   }
 
-  /** Let time pass, and let other requests go on. */
+  /** Advance the clock, and let other requests continue. */
   async wait(milliseconds) {
     now += this.random(milliseconds);
     for (let turns = this.random(12); turns > 1; turns -= 1) await null;
@@ -212,7 +212,7 @@ class Stream {
     for (const one of outcomes) if (!this.known.has(one.id)) this.known.set(one.id, { ...one });
   }
 
-  /** Poll like the element, but more often read the totals at the same time as the rows. */
+  /** Poll like the element. But read the totals more often at the same time as the rows. */
   async poll() {
     const isParallel = this.watcher.isWatching && this.random(2) > 1;
     const rows = this.watcher.catchUp().then((latest) => latest && this.find(latest.outcomes));

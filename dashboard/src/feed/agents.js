@@ -5,14 +5,14 @@ import { decimal, minus, plus } from "../shared/numbers.js";
 
 const MOST_AGENTS = 6;
 
-/** Sort most value first. @param {Sum} a @param {Sum} b */
+/** Compare two sums: the one with more value comes first. @param {Sum} a @param {Sum} b */
 export const byValue = (a, b) => Number(decimal(minus(b.value_usd, a.value_usd))) || b.count - a.count;
 
 /**
- * Return the agents with the most value, and then the sum of all others as one.
+ * Return the sums of the agents with the most value, and then one sum of all other agents.
  * @param {AgentSum[]} agents
  * @param {OtherAgents} [others] agents whose sums the API has already added up
- * @param {boolean} [isOpen] whether the other agents follow their sum, as far as the API names them
+ * @param {boolean} [isOpen] whether to append the other agents that the API names
  * @returns {(AgentSum | OtherAgents)[]}
  */
 export function mostAgents(agents, others, isOpen) {

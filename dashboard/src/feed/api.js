@@ -9,12 +9,12 @@ import { withQuery } from "./address.js";
  * @typedef {{id: string, user_id: number | null, agent_id: number | null, outcome_type: string, title: string, description: string | null,
  *   value_usd: Exact | null, metadata: Record<string, unknown> | null, created_at: string,
  *   status?: string, occurred_at?: string, recorded_by?: string | null, version?: number}} Outcome
- *   older servers lack the last four
+ *   the last four fields are missing in answers of older servers
  * @typedef {{before: unknown, after: unknown} | {omitted: true}} Change
  * @typedef {{id: string, type: string, reason: string | null, by: string | null, created_at: string,
  *   changes?: Record<string, Change>}} Correction
  * @typedef {{outcome: Outcome, corrections: Correction[]}} History
- * @typedef {{type: string, label: string}} Type that may be recorded
+ * @typedef {{type: string, label: string}} Type an outcome type that may be recorded
  * @typedef {{outcomes: Outcome[], next_cursor?: string | null}} OutcomePage
  * @typedef {{count: number, value_usd: Exact}} Sum
  * @typedef {{from?: string, to?: string}} Period
@@ -24,8 +24,9 @@ import { withQuery } from "./address.js";
  * @typedef {Sum & {agents: number}} OtherAgents
  * @typedef {Sum & {by_day?: Day[], by_week?: Day[], by_month?: Day[], by_type: TypeSum[], by_agent?: AgentSum[],
  *   other_agents?: OtherAgents, confirmed?: Sum, disputed?: Sum, voided?: Sum, previous?: Sum & Period,
- *   recent?: {after: string, ids: string[]}} & Period & {timezone?: string}} Summary previous: the equally long period
- *   before. recent: all outcomes recorded after an instant that are counted if they match
+ *   recent?: {after: string, ids: string[]}} & Period & {timezone?: string}} Summary previous: the sum of the
+ *   previous period of the same length. recent: the ids of all outcomes that the API has taken into account and that were
+ *   recorded after the instant `after`
  */
 
 /**
@@ -38,7 +39,8 @@ import { withQuery } from "./address.js";
 /** @typedef {{body: Record<string, unknown>, key: string, keepalive?: boolean}} Post key: the idempotency key */
 
 /**
- * Get or post JSON. Throws a Problem unless the response is successful JSON, and what fetch throws when `signal` is aborted.
+ * Get or post JSON. Throws a Problem unless the response is successful JSON. If `signal` is aborted, throws fetch's own
+ * error.
  * @param {URL} url
  * @param {AbortSignal} [signal]
  * @param {Post} [post]
@@ -93,7 +95,7 @@ export class Api {
   #lacks = ["statements"]; // capabilities that a server without this header lacks; a 404 adds totals
 
   /**
-   * Whether a capability is on. Servers that do not name theirs have all but statements.
+   * Whether a capability is on. A server that names no capabilities has all except statements.
    * @param {"totals" | "corrections" | "export" | "agentkeys" | "statements"} capability
    */
   has(capability) {
@@ -121,7 +123,8 @@ export class Api {
   }
 
   /**
-   * Read pages after a cursor. Return the first page that has outcomes, is the last, or is the SPARSE_PAGES-th.
+   * Read up to SPARSE_PAGES pages after a cursor. Return the first page that has outcomes. If none has any, return the last
+   * page that was read.
    * @param {Record<string, string | number | null>} filter
    * @param {string | null} start
    * @param {AbortSignal} signal
@@ -145,7 +148,7 @@ export class Api {
       this.url("/summary", { include: "recent", ...query, timezone });
     const { body, headers } = await answer(url(query.timezone), signal).catch((problem) => {
       if (problem.status === 404) this.#lacks.push("totals");
-      // A browser may know a time zone that the server does not.
+      // The server may not know the browser's time zone. Then use UTC.
       if (problem.reason !== "Invalid timezone") throw problem;
       return answer(url("UTC"), signal);
     });

@@ -26,7 +26,7 @@ export const time = (instant, words, attributes = {}) =>
 export const timeAgo = (instant) =>
   time(instant, ago(instant), { class: "ago", "data-day": localDay.format(new Date(instant)) });
 
-/** Update every "3 minutes ago". @param {Element} within */
+/** Update relative times such as "3 minutes ago". @param {Element} within */
 export function refreshTimes(within) {
   for (const time of /** @type {NodeListOf<HTMLTimeElement>} */ (within.querySelectorAll("time.ago")))
     time.textContent = ago(time.dateTime);

@@ -13,8 +13,8 @@ const WIDEST_BAR = 10; // percent of the chart
 const dayOf = (day) => Date.parse(day.date);
 
 /**
- * The time span of a bar. of: prefix of its first day. short: formats that day on the axis. years: on an axis from one
- * year to another. long: in the table.
+ * The time span of a bar. of: the text before its first day. short: formats this day on the axis. years: formats it on
+ * an axis with days of several years. long: formats it in the table.
  * @typedef {{name: string, figures: string, of: string, short: Intl.DateTimeFormat, years: Intl.DateTimeFormat,
  *   long: Intl.DateTimeFormat}} Unit
  */

@@ -125,13 +125,13 @@ export class Choice {
     return { period: this.#period, type: this.#type.value, agent: this.#agent.value, status: this.#status.value };
   }
 
-  /** Whether the viewer can choose a period. Without totals and files, the list has the outcomes of all times. */
+  /** Whether the period limits the outcomes. If totals and exports are off, only a range of dates does. */
   get #hasPeriod() {
     return this.#api.has("totals") || this.#api.has("export") || !this.span.isLast;
   }
 
   /**
-   * The selection as parameters of a list, an export or a summary, by when outcomes happened.
+   * The selection as parameters of a list, an export or a summary. The period is the time when outcomes happened.
    * @returns {Filter}
    */
   get query() {

@@ -20,7 +20,7 @@ function inWords(dates) {
 const listed = (list) => (Array.isArray(list) ? list : []);
 
 /**
- * The costs of the agents from `cost-endpoint`, with net value and ratio, and the days on which costs are known. An
+ * The costs of the agents from `cost-endpoint`, with net value, ratio and the number of days whose costs are known. An
  * unknown cost is null. A failed read is retried with the next poll.
  */
 export class Costs {
@@ -53,7 +53,7 @@ export class Costs {
    * Read the cost, unless it was read within MAX_AGE_MS.
    * @param {string} endpoint
    * @param {string} scope identifies period and filters
-   * @param {Record<string, string> | null} query null: the scope has no cost
+   * @param {Record<string, string> | null} query null if the scope has no cost
    * @param {AbortSignal} signal
    * @returns whether the cost has to be rendered again
    */
@@ -111,7 +111,8 @@ export class Costs {
   }
 
   /**
-   * Return the sums of all agents. Include agents that only have costs, unless the API has added up the other agents.
+   * Return the sums of all agents, also of agents that only have costs. If the API has already added up the agents that it
+   * does not list, return the sums unchanged.
    * @param {Summary} summary
    * @returns {AgentSum[]}
    */
@@ -123,8 +124,8 @@ export class Costs {
   }
 
   /**
-   * Return an agent's cost in words. Cost that belongs to no agent was not spent on the outcomes of no agent, so it has no
-   * cost per outcome and no ratio.
+   * Return an agent's cost in words. Unallocated cost, whose `agent_id` is null, gets no cost per outcome and no ratio:
+   * it was not spent on the outcomes without an agent.
    * @param {AgentSum} sum
    */
   words({ agent_id, count, value_usd }) {

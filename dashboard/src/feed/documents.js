@@ -15,7 +15,7 @@ import { midnight } from "./period.js";
 /** @type {Record<"Download" | "Print" | "Statements", string>} the message if a button's work fails */
 const FAILED = { Download: "Not downloaded.", Print: "Not printed.", Statements: "Not listed." };
 
-/** The buttons that save or print the selected outcomes, and list statements. The second file does their work. */
+/** The buttons that save or print the selected outcomes, and list statements. A click loads their code. */
 export class Documents {
   /** @type {Partial<Record<keyof typeof FAILED, Work>>} */
   #started = {};

@@ -60,7 +60,7 @@ class ValueDelivered extends HTMLElement {
     link: (id) =>
       this.hasAttribute("url-state") && this.#context.canCorrect() ? withState(location.href, { outcome: id }) : null,
     changed: (outcome) => {
-      // The same outcome may be in the list and linked by the page's address.
+      // Update both, because an outcome of the list may also be the one that the page's address links to.
       this.#rows.update(outcome);
       this.#linked.update(outcome);
       this.#watcher.markSeen(outcome);

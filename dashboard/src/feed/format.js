@@ -49,7 +49,7 @@ export function amount(value) {
   return html("data", { class: "amount", ...attributes }, cents.format(text));
 }
 
-/** Render an amount with smaller cents. @param {Exact} value */
+/** Render an amount with its cents in smaller type. @param {Exact} value */
 export function headline(value) {
   const { text, attributes } = figure(value);
   const parts = cents

@@ -4,12 +4,12 @@ import { ask } from "./api.js";
 /** @import {Child} from "../shared/dom.js" */
 /** @import {RowContext} from "./row.js" */
 
-/** Return the id of an agent's key, or undefined for another maker. @param {string | null} by */
+/** Return the id of an agent key. Return undefined if `by` is not an agent key. @param {string | null} by */
 const keyOf = (by) => /^key:(.+)/.exec(by ?? "")?.[1];
 
 /**
- * Read the names of the viewer's agent keys, if one of the makers is a key that was not looked for yet. Returns whether
- * names were read. Without names, for example because a key is revoked, the viewer sees ids.
+ * Read the names of the viewer's agent keys, unless all keys among the makers were looked up before. Return whether names
+ * were read. The viewer sees the id of a key without a name, such as a revoked key.
  * @param {(string | null)[]} makers who recorded or corrected an outcome
  * @param {RowContext} context
  */

@@ -35,7 +35,7 @@ export class LinkedOutcome {
   /**
    * Read and show the outcome, or show that it does not exist.
    * @param {AbortSignal} signal
-   * @returns false if another one is linked meanwhile
+   * @returns false if the address links to another outcome meanwhile
    */
   async read(signal) {
     this.#clear();

@@ -50,9 +50,9 @@ export class LiveSummary {
   added = 0;
 
   /**
-   * Add an outcome, unless it is counted already or belongs to another selection.
+   * Add an outcome, unless it is already counted or does not match the selection.
    * @param {Outcome} outcome
-   * @returns {boolean} false if its part of the sums cannot be known
+   * @returns {boolean} false if it cannot be known how the outcome changes the sums
    */
   add(outcome) {
     const { id, created_at, outcome_type, agent_id, value_usd, version } = outcome;

@@ -8,7 +8,7 @@
 /** @param {Outcome} outcome */
 export const happenedAt = ({ created_at, occurred_at = created_at }) => occurred_at;
 
-/** Return the sort key of an outcome in lists by when outcomes happened. @param {Outcome} outcome */
+/** Return an outcome's sort key: the time when it happened, then its id. @param {Outcome} outcome */
 export const orderOf = (outcome) => `${happenedAt(outcome)}#${outcome.id}`;
 
 /**
@@ -19,7 +19,7 @@ export const orderOf = (outcome) => `${happenedAt(outcome)}#${outcome.id}`;
 export const placeOf = (order, others) => others.findLastIndex((other) => other > order) + 1;
 
 /**
- * Return the outcomes that were never seen before, and whether one that was seen has another version.
+ * Return the outcomes that were never seen before, and whether an outcome that was seen has a new version.
  * @param {Outcome[]} found
  * @param {Map<string, Seen>} seen by id
  */
@@ -35,6 +35,6 @@ export const matches = ({ outcome_type, agent_id, status }, selected) =>
   (!selected.agentId || String(agent_id ?? "none") === selected.agentId) &&
   (!selected.status || status === selected.status);
 
-/** Whether a filtered list has an outcome. @param {Outcome} outcome @param {Filter} filter */
+/** Whether an outcome belongs in a list with this filter. @param {Outcome} outcome @param {Filter} filter */
 export const passes = (outcome, filter) =>
   matches(outcome, filter) && (!filter.from || (filter.from <= happenedAt(outcome) && happenedAt(outcome) < filter.to));

@@ -30,7 +30,7 @@ export function table(titles, rows) {
   return html("table", {}, html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...body));
 }
 
-/** Print an element instead of the rest of its parent, and then remove it. @param {Element} element @param {Element | null} parent */
+/** Print only this child of a parent, and then remove it. @param {Element} element @param {Element | null} parent */
 export function printAlone(element, parent) {
   parent?.append(element);
   addEventListener("afterprint", () => element.remove(), { once: true });

@@ -29,7 +29,7 @@ function refusal({ kind, status, message }) {
   return status === 403 ? "This session may not read statements." : message;
 }
 
-/** The signed statements of all months that are over, each to download and to print. */
+/** A list of the signed statements of all months that are over, with buttons to download and to print each. */
 export class Statements {
   #status = html("p", { class: "help", role: "status" });
   #again = button("Try again", () => void this.#show());
@@ -84,7 +84,7 @@ export class Statements {
   }
 
   /**
-   * Do something until the list is closed, and show why if it fails.
+   * Do some work, which closing the list aborts. If the work fails, show why.
    * @param {string} failure
    * @param {(signal: AbortSignal) => Promise<void>} work
    */
@@ -137,10 +137,10 @@ export class Statements {
   }
 
   /**
-   * Request the statement of the last month, for which the API makes all earlier statements, too: the list then begins
-   * with the first outcome, which only the API knows.
+   * Request the statement of the last month. The API then also makes the statements of all earlier months, from the
+   * month of the first outcome on.
    * @param {AbortSignal} signal
-   * @returns {Promise<string>} why there is none yet, or an empty text
+   * @returns {Promise<string>} the reason why the statement does not exist yet, or an empty text
    */
   async #make(signal) {
     for (let tries = 1; ; tries += 1) {

@@ -5,8 +5,8 @@ import { LiveSummary } from "./live.js";
 /** @import {Selected} from "./merge.js" */
 
 /**
- * The sums of a selection: a summary of the API, to which new outcomes are added until the next one. While a summary is
- * fresh, the API is asked again only for another selection or because of a correction.
+ * The sums of a selection: a summary of the API, to which new outcomes are added until the next summary is read. While a
+ * summary is fresh, only another selection or a correction causes another request.
  */
 export class Sums {
   /** @type {Summary | null} */

@@ -10,7 +10,8 @@ const MOST_PAGES = 4; // beyond this, reading the list again is cheaper than cat
 // An outcome's time is fixed before it is written, so an older outcome may become visible after a newer one. Each poll
 // therefore starts this long before the newest known outcome.
 const LATE_MS = 2000;
-// At this interval, a poll also reads outcomes recorded up to this long before the last such poll, up to MOST_PAGES.
+// Once in this time, a poll starts earlier, to find outcomes that became visible late. It starts this long before the
+// outcome that was the newest at the previous such poll.
 const OVERLAP_MS = 60_000;
 const GAP_MS = 60_000; // after a gap, polls read one page for this long, because more would miss outcomes again
 const QUIET_MS = 600_000; // without news or a sign of the viewer for this long, polls are QUIET_S apart
@@ -21,9 +22,9 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Return the seconds until the next poll: exponential backoff with 25 % jitter, at most five minutes, at least Retry-After.
- * @param {number} every seconds without a failure
- * @param {number} failures in a row
- * @param {number} retryAfter seconds
+ * @param {number} every the seconds between polls that succeed
+ * @param {number} failures the number of polls that failed since the last success
+ * @param {number} retryAfter the seconds that the server asks to wait
  */
 export function backoff(every, failures, retryAfter) {
   const backedOff = failures ? every * 2 ** failures * (0.75 + Math.random() / 2) : every;
@@ -36,8 +37,9 @@ const before = (instant, milliseconds) => new Date(Date.parse(instant) - millise
 /**
  * The element that a watcher works for. interval: seconds between polls. retryAfter: the seconds that the server asks
  * to wait, or 0. read: does the work of a poll and calls catchUp. render: called when a poll starts or ends. found:
- * gets outcomes and, as fresh, those never seen before; isCorrected: one of the others has a new version. skipped:
- * called if more outcomes are new than were read. forget: the outcomes of another user follow.
+ * receives all outcomes that were read, as `fresh` those that were never seen before, and whether another one has a new
+ * version. skipped: called if more outcomes are new than were read. forget: called if the user has signed out or
+ * changed.
  * @typedef {{isHidden: () => boolean, interval: () => number, retryAfter: () => number, read: (signal: AbortSignal) => Promise<void>,
  *   render: () => void, found: (outcomes: Outcome[], fresh: Outcome[], isCorrected: boolean) => void, skipped: () => void, forget: () => void}} Host
  */
@@ -77,7 +79,7 @@ export class Watcher {
   #api;
   #host;
 
-  /** Start polling. @param {AbortSignal} life ends it */
+  /** Start polling. @param {AbortSignal} life ends the polling when it is aborted */
   start(life) {
     this.#life = life;
     this.#activeAt = performance.now();
@@ -155,7 +157,7 @@ export class Watcher {
     const retryAfter = this.#host.retryAfter();
     const interval = Math.max(this.#host.interval(), this.#isQuiet ? QUIET_S : 0);
     const seconds = backoff(retryAfter || interval, this.#failures, this.problem?.retryAfter ?? 0);
-    // The interval is the time between the starts of two polls, but a slow server always gets a pause of half of it.
+    // The interval is the time between the starts of two polls. But after a slow poll, wait at least half an interval.
     const took = this.problem || retryAfter ? 0 : Math.min(performance.now() - this.#startedAt, seconds * 500);
     this.#timer = setTimeout(() => void this.poll(), Math.min(seconds * 1000 - took, LONGEST_TIMER_MS));
   }
@@ -193,7 +195,7 @@ export class Watcher {
     for (const [id, { created_at }] of this.#seen) if (created_at < oldest) this.#seen.delete(id);
   }
 
-  /** Whether the newest known outcome still exists: outcomes never disappear for their user. @param {AbortSignal} signal */
+  /** Whether the newest known outcome is still listed. If not, another user has signed in. @param {AbortSignal} signal */
   async #isSameUser(signal) {
     const { id, created_at } = this.newest ?? {};
     if (!created_at) return false;
@@ -203,10 +205,10 @@ export class Watcher {
   }
 
   /**
-   * Read outcomes recorded since the newest known outcome, with an overlap.
-   * @returns {Promise<OutcomePage | null>} null, or after a gap the latest page: too much is new, or the newest known
-   *   outcome is missing because another user signed in
+   * Read outcomes recorded since the newest known outcome, with an overlap. Return null if this finds all of them. Return
+   * the latest page if too many are new, or if the newest known outcome is missing because another user has signed in.
    * @param {AbortSignal} signal
+   * @returns {Promise<OutcomePage | null>}
    */
   async #readNew(signal) {
     const { newest } = this;

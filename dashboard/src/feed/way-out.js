@@ -8,7 +8,7 @@ import { barPeriod, LONGEST_PERIOD_YEARS, midnight } from "./period.js";
 /** @import {Choice} from "./choice.js" */
 
 /**
- * Return the month of the last ten years with outcomes that is nearest to the chosen period, and the words of its button.
+ * Among the months of the last ten years with outcomes, return the nearest to the chosen period, and its button's text.
  * @param {Api} api
  * @param {Choice} choice
  */

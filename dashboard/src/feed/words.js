@@ -14,7 +14,7 @@ const WORDS = {
  * Return the words of a state.
  * @param {ViewState} state
  * @param {Problem | null} problem
- * @param {ViewState} [banner] the same state, if the feed is still shown below the words
+ * @param {ViewState} [banner] equal to `state` if the feed stays visible below the words
  * @returns {[title: string, text: string]}
  */
 export function wordsOf(state, problem, banner) {

@@ -6,7 +6,7 @@ import { Statements } from "./statements.js";
 /** @import {DocumentContext, Work} from "./documents.js" */
 
 /**
- * What each button of Documents starts.
+ * Maps the name of each button of Documents to a function that creates its work.
  * @type {Record<"Download" | "Print" | "Statements", (opener: HTMLButtonElement, context: DocumentContext) => Work>}
  */
 export const works = {

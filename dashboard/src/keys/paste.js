@@ -8,8 +8,8 @@ import { snippets } from "./snippets.js";
 const TIMEOUT_MS = 5_000;
 
 /**
- * Return the texts to paste for the use of a new key. First ask the API for a type of outcome, and this page's host
- * whether it has an MCP server.
+ * Return the texts that a viewer can paste to use a new key. First ask the API for an outcome type, and ask this page's
+ * host whether it has an MCP server.
  * @param {NewKey} key
  * @param {URL} keysUrl the URL of the element's endpoint
  * @param {string | null} apiUrl the page's attribute
@@ -28,7 +28,7 @@ async function exampleType(key, keysUrl) {
   return types[0]?.type;
 }
 
-/** Read the types of outcome. @param {URL} keysUrl @returns {Promise<{types: {type: string, label: string}[]}>} */
+/** Read the outcome types. @param {URL} keysUrl @returns {Promise<{types: {type: string, label: string}[]}>} */
 export const typesOf = (keysUrl) => call("GET", new URL("outcomes/types", keysUrl));
 
 /** @param {URL} keysUrl @returns {Promise<string | null>} null: none there, or unknown */

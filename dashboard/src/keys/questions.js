@@ -23,7 +23,7 @@ const OVERLAPS = new Map([
 const input = (/** @type {Attributes} */ attributes) => html("input", { autocomplete: "off", ...attributes });
 
 /**
- * Create a field for the number of the key's agent, and before it a choice of the known agents by name, if there are any.
+ * Create the fields for a key's agent: a list of the known agents, if there are any, and a field for an agent's number.
  * @param {AgentNames} agents
  * @param {Key[]} keys
  */

@@ -28,7 +28,7 @@ function choices(snippets) {
 }
 
 /**
- * A new secret to copy, and texts with it for the places where an agent reads it.
+ * Show a new secret to copy, and texts that contain it, to paste where the agent reads it.
  * @param {NewKey} key
  * @param {Promise<Snippet[]>} snippets
  * @param {() => void} done

@@ -3,7 +3,7 @@ import { curl, quoted } from "../shared/curl.js";
 /** @import {NewKey} from "./api.js" */
 
 /**
- * A text to paste. place: where it goes, in a word or two. about: what it does or where it goes, in a sentence.
+ * A text to paste. place: a short name for where to paste it. about: a sentence that says where to paste it, or what it does.
  * @typedef {{place: string, about: string, text: string}} Snippet
  */
 
@@ -15,7 +15,7 @@ const FROM_ENVIRONMENT = `The key comes from the variable ${KEY}, which “Shell
 const json = (value) => JSON.stringify(value, null, 2);
 
 /**
- * Return the texts to paste for the use of a new key.
+ * Return the texts that a viewer can paste to use a new key.
  * @param {NewKey} key
  * @param {string} url the API's base URL
  * @param {string | null} mcpUrl null: no MCP server

@@ -66,8 +66,8 @@ export function announce(status, words) {
 }
 
 /**
- * Replace the children of an element. If a button had the focus, the new button with the same value gets it, else the first
- * one, else the heading of the whole element.
+ * Replace the children of an element. If one of its buttons had the focus, move the focus to the new button with the same
+ * value. If there is none, move it to the first new button, or to the heading if there are no buttons.
  * @param {Element} parent
  * @param {Child[]} children
  */
@@ -85,7 +85,7 @@ export function replace(parent, ...children) {
 
 /**
  * Move the focus between elements by arrow keys, Home and End.
- * @param {KeyboardEvent} event of one of them
+ * @param {KeyboardEvent} event a key that was pressed on one of the elements
  * @param {HTMLElement[]} elements
  */
 export function moveFocus(event, elements) {

@@ -7,8 +7,8 @@
 const { rawJSON } = /** @type {{rawJSON?: (text: string) => {rawJSON: string}}} */ (JSON);
 
 /**
- * Parse JSON. A number that a double cannot hold (`value_usd` has up to 38 digits) keeps its source text if the engine
- * passes that to a reviver (ECMAScript "JSON.parse source text access"); else it is the nearest double.
+ * Parse JSON. A number that a double cannot represent exactly (`value_usd` has up to 38 digits) keeps its text. Engines
+ * without the ECMAScript feature "JSON.parse source text access" round it to the nearest double.
  * @param {string} text
  */
 export function parseExactly(text) {

@@ -25,15 +25,16 @@ export class Problem extends Error {
 export const invalidResponse = () => new Problem("error", "The server’s answer could not be understood.");
 
 /**
- * Return a Problem as it is. Any other error means that a response had other fields than expected.
- * @param {any} error its class may be that of another bundle
+ * Return a Problem unchanged, also one from another bundle, which has its own class Problem. Replace any other error, which
+ * means that a response had other fields than expected.
+ * @param {any} error
  * @returns {Problem}
  */
 export const asProblem = (error) => (error?.name === "Problem" ? error : invalidResponse());
 
 /**
- * Send a request and read the text of its response. An unsuccessful response comes with a `problem`. Throws a Problem
- * if there is no response or no session, and what fetch throws when `signal` is aborted.
+ * Send a request and read the text of its response. For an unsuccessful response, also return a `problem`. Throws a
+ * Problem if there is no response or no session. If `signal` is aborted, throws fetch's own error.
  * @param {URL} url
  * @param {AbortSignal} [signal]
  * @param {{method?: string, body?: unknown, headers?: Record<string, string>, timeout?: number,

@@ -81,5 +81,5 @@ function sums(totals) {
 
 /** @param {Total} total */
 const sum = ({ count, value_usd }) =>
-  // Numbers as text keep all their digits.
+  // Format amounts from their text, because a number could not hold all digits.
   `${count} ${count === 1 ? "outcome" : "outcomes"}, ${DOLLARS.format(/** @type {`${number}`} */ (value_usd))}`;
