@@ -48,17 +48,24 @@ def test_it_is_at_most_150_lines() -> None:
     assert max(map(len, lines)) <= 120
 
 
-def test_the_command_verifies_three_months_and_refuses_a_month_that_does_not_follow() -> None:
-    def run(month: str, *previous: str) -> tuple[int, str]:
-        files = [f"{month}.json", f"{month}.ndjson", "keys.json", *previous]
-        done = subprocess.run(["node", VERIFIER, *files], cwd=VECTORS, capture_output=True, text=True)
-        return done.returncode, done.stdout + done.stderr
+def run(month: str, *previous: str) -> tuple[int, str]:
+    files = [f"{month}.json", f"{month}.ndjson", "keys.json", *previous]
+    done = subprocess.run(["node", VERIFIER, *files], cwd=VECTORS, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
 
+
+def test_the_command_verifies_three_months_and_refuses_a_month_that_does_not_follow() -> None:
     for month, *previous in (["2026-08"], ["2026-09", "2026-08.json"], ["2026-10", "2026-09.json"]):
         said = "The signature proves what the platform said and when, not that it is true."
         assert run(month, *previous) == (0, f"verified: {month}@Europe/Berlin. {said}\n")
     status, line = run("2026-10", "2026-08.json")
     assert (status, line.partition(": expected ")[0]) == (1, "previous")
+
+
+@pytest.mark.parametrize(("previous", "why"), [("no-such.json", "ENOENT"), (".", "EISDIR")])
+def test_a_file_that_cannot_be_read_is_no_verdict(previous: str, why: str) -> None:
+    status, line = run("2026-10", previous)
+    assert (status, line.partition(", ")[0].split(": ")[:2]) == (2, ["cannot read a file", why])
 
 
 OTHERWISE: dict[str, str | None] = {

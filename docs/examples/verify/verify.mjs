@@ -143,8 +143,8 @@ export function verify(statementFile, entriesFile, keysFile, previousFile) {
 if (process.argv.length > 2) {
   try {
     console.log(`verified: ${verify(...process.argv.slice(2).map((path) => readFileSync(path)))}`);
-  } catch ({ word = "format", message }) {
-    console.log(`${word}: ${message}`);
-    process.exitCode = 1;
+  } catch ({ word = "format", message, syscall }) {
+    console.log(`${syscall ? "cannot read a file" : word}: ${message}`);
+    process.exitCode = syscall ? 2 : 1;
   }
 }
