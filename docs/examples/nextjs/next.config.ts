@@ -6,9 +6,7 @@ if (!api) throw new Error("Set OUTCOMES_URL to the API's URL, with its stage: Ap
 
 const config: NextConfig = {
   rewrites: async () => [
-    { source: "/api/outcomes/:path*", destination: `${api}/api/outcomes/:path*` },
-    { source: "/api/keys/:path*", destination: `${api}/api/keys/:path*` }, // for <outcome-keys>
-    { source: "/api/statements/:path*", destination: `${api}/api/statements/:path*` },
+    { source: "/api/:name(outcomes|keys|statements|costs)/:path*", destination: `${api}/api/:name/:path*` },
   ],
 };
 

@@ -59,7 +59,7 @@ def relay(target: str) -> Iterator[Relay]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_DELETE = do_OPTIONS = handle_any  # noqa: N815 - as http.server calls them
+        do_GET = do_POST = do_PUT = do_DELETE = do_OPTIONS = handle_any  # noqa: N815 - as http.server calls them
 
         def log_message(self, *_: object) -> None:
             pass

@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -126,9 +127,12 @@ def rows(page: Page) -> Locator:
     return page.locator("value-delivered .rows li")
 
 
-def test_a_deal_recorded_by_a_server_action_is_in_the_feed_and_can_be_confirmed(
+def test_a_deal_recorded_by_a_server_action_is_in_the_feed_beside_costs_and_can_be_confirmed(
     page: Page, site: Site, user: int, artefacts: Path
 ) -> None:
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    costs = {"lines": [{"agentId": 7, "costUsd": 412.07}]}
+    site.call("PUT", f"/api/costs/{yesterday}/openai", json=costs, headers=site.signed_in(user)).raise_for_status()
     page.goto(site.url)
     for title, value in [("Renewed Acme", "12500.50"), ("Renewed Initech", "800")]:
         record(page, title, value)
@@ -136,6 +140,7 @@ def test_a_deal_recorded_by_a_server_action_is_in_the_feed_and_can_be_confirmed(
         expect(page.get_by_label("Deal")).to_have_value("")
     expect(page.locator("output")).to_have_text("Recorded.")
     expect(page.locator("value-delivered .total")).to_have_text("$13,300.50")
+    expect(page.locator("value-delivered .balance")).to_contain_text("$412.07")
 
     row = rows(page).filter(has_text="Renewed Acme")
     row.locator("summary").click()
@@ -229,6 +234,9 @@ def test_the_site_never_serves_the_key(site: Site) -> None:
         ("GET", "/api/outcomes", {"Cookie": "next-auth.session-token=nonsense"}, None),
         ("GET", "/api/keys", {}, None),
         ("DELETE", "/api/keys/no-such", {}, None),
+        ("GET", "/api/statements", {}, None),
+        ("GET", "/api/costs?from=2026-04-01&to=2026-04-02", {}, None),
+        ("PUT", "/api/costs/no-day/openai", {}, '{"lines": []}'),
         ("POST", "/api/outcomes", {}, "{"),
         ("POST", "/api/outcomes", {"Content-Type": "text/plain"}, "{}"),
         ("POST", "/api/outcomes", {}, '{"outcomeType": "deal_closed", "title": ""}'),

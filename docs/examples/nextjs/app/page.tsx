@@ -10,7 +10,7 @@ export default function Page() {
       <RecordForm idempotencyKey={crypto.randomUUID()} />
       {/* async, so that it also runs after client-side navigation. */}
       <script type="module" src="/value-delivered.js" async />
-      <value-delivered endpoint="/api/outcomes" refresh="5" sign-in-url="/api/auth/signin" />
+      <value-delivered endpoint="/api/outcomes" cost-endpoint="/api/costs" refresh="5" sign-in-url="/api/auth/signin" />
     </main>
   );
 }
