@@ -191,8 +191,8 @@ def table() -> str:
         f"{listed.answer_bytes / 1000:.1f} KB; the largest export takes {exported.read_units:,.0f} read units. The",
         f"first summary of a year with {SUMMED.number:,} outcomes by {SUMMED.agents} agents takes",
         f"{first.read_units:,.0f} read units and {first.write_units:.0f} write units; each later summary takes",
-        f"{next_.read_units:g} read units, plus read units for newer outcomes. If a million calls that record",
-        f"were all cold starts, the starts would cost ${started(prices, assumed):.2f}. A million outcomes in",
+        f"{next_.read_units:g} read units, plus read units for newer outcomes. If all calls that record were cold",
+        f"starts, the starts would cost ${started(prices, assumed):.2f} per million calls. A million outcomes in",
         f"batches cost ${sum(parts(batch, prices, assumed).values()) / BATCHED:.2f}. The authorizer costs",
         f"${authorized(prices, assumed):.2f} per million calls, including calls that it refuses. With",
         f"`Tracing=Active`, X-Ray traces the first call of each second and {assumed['traced_of_the_others']:.0%} of",
@@ -202,9 +202,9 @@ def table() -> str:
     puts = record.write_units / TRANSACTION * (TRANSACTION - 1) * prices["write_units_per_million"]
     http_api = prices["gateway_per_million"] - prices["http_api_per_million"]
     savings = [
-        f"Two conditional puts instead of the transaction would save ${puts:.2f}. But if one put fails, a retry",
-        f"records the outcome twice, or never. An HTTP API would save ${http_api:.2f}, but it has no firewall, and its",
-        "errors lack our format and CORS headers.",
+        f"Storing an outcome with two conditional puts instead of a transaction would save ${puts:.2f} per million.",
+        "But if one put fails, a retry records the outcome twice, or never. An HTTP API would save",
+        f"${http_api:.2f} per million, but it has no firewall, and its errors lack our format and CORS headers.",
     ]
     month = [
         f"Each GB of stored outcomes ({kept:.1f} million of them) costs ${prices['kept_gb_month']:.2f} a month, and",
@@ -222,8 +222,8 @@ def table() -> str:
     polled = assumed["empty_receives_a_month"] / 1_000_000 * prices["queue_per_million"]
     webhooks = [
         f"With a `WebhookUrl`, a million events cost ${sum(posted.values()):.2f} more if no attempt fails",
-        f"({', '.join(f'{part} {cost:.2f}' for part, cost in posted.items())}). The secret costs",
-        f"${prices['secret_month']:.2f} a month, and polling the empty queue ${polled:.2f}.",
+        f"({', '.join(f'{part} {cost:.2f}' for part, cost in posted.items())}). The webhook secret",
+        f"costs ${prices['secret_month']:.2f} a month, and polling the empty queue ${polled:.2f}.",
     ]
     paragraphs = [fill(" ".join(each), 120) for each in (text, savings, month, events, webhooks)]
     return "\n\n".join([paragraphs[0], "\n".join(lines), *paragraphs[1:]])

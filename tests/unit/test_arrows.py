@@ -14,12 +14,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LAYER = "layers/common/outcomes"
 
-ROOMS = "A room of the layer imports only rooms below it"
+SUBPACKAGES = "A subpackage of the layer imports only subpackages below it"
 EDGE = "Of the edge, only recording knows the ledger"
 CONTRACT = "The contract knows pydantic's engine and the standard library only"
 FUNCTIONS = "Functions never import each other"
 AT_HOME = "Nothing that is deployed imports local, tests or what else stays at home"
-AWS = "Only the room aws reaches AWS, and only webhooks and issuers' keys reach farther"
+AWS = "Only outcomes.aws connects to AWS, and only webhooks and issuers' keys connect to other hosts"
 OPERATED = "What operates a deployed stack knows no laptop"
 ENVIRONMENT = "Environment variables are read in a function's app.py: hand the value on from there."
 
@@ -33,17 +33,17 @@ BREACHES = [
     (f"{LAYER}/contract/models.py", "import os; os.environ['OUTCOMES_TABLE']", ENVIRONMENT),
     (f"{LAYER}/contract/period.py", "from os import getenv", ENVIRONMENT),
     (f"{LAYER}/contract/limits.py", "from aws_lambda_powertools import Logger", CONTRACT),
-    (f"{LAYER}/contract/queries.py", "from outcomes.ledger import ulid", ROOMS),
+    (f"{LAYER}/contract/queries.py", "from outcomes.ledger import ulid", SUBPACKAGES),
     (f"{LAYER}/contract/rules.py", "from pydantic import BaseModel", CONTRACT),
     (f"{LAYER}/contract/json_text.py", "def lazily(): import urllib.request", AWS),
-    (f"{LAYER}/errors.py", "from outcomes.contract import limits", ROOMS),
-    (f"{LAYER}/edge/headers.py", "from outcomes.auth import keys", ROOMS),
+    (f"{LAYER}/errors.py", "from outcomes.contract import limits", SUBPACKAGES),
+    (f"{LAYER}/edge/headers.py", "from outcomes.auth import keys", SUBPACKAGES),
     (f"{LAYER}/edge/api.py", "from outcomes.ledger.store import OutcomeStore", EDGE),
     (f"{LAYER}/auth/keys.py", "import botocore.session", AWS),
-    (f"{LAYER}/edge/observability.py", "from outcomes.events.webhooks import signing", ROOMS),
+    (f"{LAYER}/edge/observability.py", "from outcomes.events.webhooks import signing", SUBPACKAGES),
     (f"{LAYER}/events/webhooks/delivery.py", "import urllib.request", AWS),
     (f"{LAYER}/ledger/store.py", "import local.template", AT_HOME),
-    (f"{LAYER}/ledger/ulid.py", "from outcomes.edge import api", ROOMS),
+    (f"{LAYER}/ledger/ulid.py", "from outcomes.edge import api", SUBPACKAGES),
     ("ops/publish.py", "from local import stack", OPERATED),
 ]
 
