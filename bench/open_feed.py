@@ -36,7 +36,7 @@ QUIET_REQUESTS = 80
 HOUR = 3600
 QUIET_AFTER = 600
 HISTORY_SECONDS = 1200
-"""Twice the time that a summary reads again."""
+"""Seconds of outcomes before the feed opens: twice the time that a summary reads again at every call."""
 
 
 def open_feed(report: Report, rates: Iterable[float] = DOLLARS) -> None:

@@ -42,9 +42,9 @@ USER = 42
 MOST_UNITS = 60
 """Maximum read units of the next read of a year's totals, with 1,000,000 outcomes of 3 agents."""
 MOST_MORE_UNITS = 1.5
-"""Maximum read units by which such a read exceeds a read with 10,000 outcomes."""
+"""Maximum read units by which the next read with 1,000,000 outcomes exceeds the next read with 10,000."""
 MOST_AFTER_ONE = 2
-"""Maximum additional read units of a read after one more record."""
+"""Maximum additional read units of a read after one more outcome was recorded."""
 MOST_COST = {10_000: 1 / 4, 100_000: 1 / 40}
 """Maximum cost of materializing, as a fraction of the saved reads, by the number of outcomes of 3 agents in a year."""
 TOO_FEW = 100
@@ -63,8 +63,8 @@ RETRY_SECONDS = 1.0
 MOST_CALLS = 7
 MOST_FIRST_UNITS = 75_000
 MOST_REFUSED = 0.01
-"""Bars of a first read of 1,000,000 outcomes of 30 days: calls, read units, and the part of lists that are throttled
-meanwhile."""
+"""Bars of a first read of 1,000,000 outcomes of 30 days: calls, read units, and the fraction of lists that are
+throttled meanwhile."""
 
 MANY_FIRST_CALLS = 16
 MANY_SECONDS = 3.0

@@ -1,4 +1,4 @@
-"""Test states of the feed: messages, ways out, and accessibility.
+"""Test states of the feed: messages, offered actions, and accessibility.
 
 Errors are simulated between the browser and the network; the service is always healthy.
 """

@@ -39,7 +39,7 @@ CORRECTIONS = ("amend", "amend", "amend", "amend", "confirm", "dispute", "disput
 TOGETHER = (BEGIN, BEGIN + 400, BEGIN + 1100)
 """Times at which callers act. By the last one, the first actions have settled."""
 THINKING = (0, 0.3, 1, 2, 400, 700)
-"""Pauses of the other callers, in seconds."""
+"""Pauses, in seconds, of the callers that end the agent key, erase the user or publish events."""
 
 ZONES = ("UTC", "America/New_York")
 DAY = 24 * 60 * 60
@@ -57,7 +57,7 @@ PLACES: list[Any] = [
     erase_user.erasures,
     publish_events.bus,
 ]
-"""Objects of the functions that hold connections."""
+"""Objects of the functions, each of which has a connection to AWS."""
 
 
 def instant(seconds: float) -> str:
@@ -136,7 +136,7 @@ class Callers:
         ]
 
     def caller(self) -> None:
-        """Run random actions at three times, which all callers share, so that their requests overlap."""
+        """Run random actions at three times. These are the same for all callers, so that their requests overlap."""
         for begin in TOGETHER:
             self.schedule.stop(max(0, begin - self.schedule.now) + self.random.random())
             for _ in range(self.random.randint(1, 3)):

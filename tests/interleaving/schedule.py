@@ -50,7 +50,10 @@ class Late(NamedTuple):
 
 
 class Schedule:
-    """The run of one seed. random: the only source of randomness, which callers and seam share."""
+    """The run of one seed.
+
+    random: the only source of randomness, for the callers and for the faults of AWS calls.
+    """
 
     def __init__(self, seed: int) -> None:
         self.seed = seed

@@ -116,7 +116,7 @@ class Seam:
         return reply._replace(headers={**reply.headers, "date": formatdate(now, usegmt=True)})
 
     def _once(self, connection: Connection, headers: Mapping[str, str], request: Request) -> Reply:
-        """Run a transaction only once for each ClientRequestToken, as moto ignores these tokens."""
+        """Run a transaction only once for each ClientRequestToken, because moto ignores these tokens."""
         token = request.body.get("ClientRequestToken", "") if request.operation == "TransactWriteItems" else ""
         at, reply = self.done.get(token, (0.0, None))
         if reply and self.schedule.now - at < TOKEN_SECONDS:

@@ -14,7 +14,7 @@ from tests.interleaving.planted import insert_over, without_condition
 from tests.interleaving.run import run
 
 SEEDS = int(os.environ.get("SEEDS") or 125)
-"""They take ten seconds of processor time, with the planted faults."""
+"""All seeds take ten seconds of processor time, including the planted faults."""
 ONE = os.environ.get("SEED")
 TOGETHER = 25
 

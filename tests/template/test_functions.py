@@ -179,7 +179,7 @@ MAY: dict[str, set[tuple[str, ...]]] = {
     },
 }
 BY_RIGHTS_ONLY = {"EraseUserFunction", "ExportUserFunction"}
-"""Functions without a route, invoked by callers with the right to in the AWS account."""
+"""Functions without a route. Only callers in the AWS account with the IAM right invoke them."""
 API_GATEWAY_GIVES_UP_SECONDS = 29
 
 

@@ -40,9 +40,9 @@ LOOKS_AT = {
     "WebhooksStalledAlarm": {"QueueName": "WebhooksQueue.QueueName"},
     "WebhooksSetAsideAlarm": {"QueueName": "DeadWebhooksQueue.QueueName"},
 }
-"""The function or queue of each alarm that looks at one."""
+"""The function or queue whose metrics an alarm reads."""
 OF_LEVELS = {"EventsLateAlarm", "WebhooksStalledAlarm", "WebhooksSetAsideAlarm"}
-"""Alarms on an age or a number of messages. The others look at sums."""
+"""Alarms on an age or a number of messages. The other alarms compare sums."""
 AT_ONCE = {"EventsKeptAlarm", "EventsLostAlarm", "WebhooksSetAsideAlarm"}
 ROLLS_BACK = {"ServerErrorsAlarm", "ThrottledAlarm", "AuthorizerFailuresAlarm"}
 

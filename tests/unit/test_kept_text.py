@@ -14,7 +14,7 @@ GOLDEN = (
     "708245556d903b0ec0300843f7de2592f944d4e46e397b698656a9ea81e9d906d68037c8f42d312d0d4059234f"
     "4d1384e81892e4f19874da672ba23852bb8783acf297ee5b41e40adbf4ffb722ab58b3dd0796e402",
 )
-"""The rules and the bytes of `golden`. Where either changes, so does FORMAT, or the digest of the dictionary."""
+"""The rules and the bytes of `golden`. They may only change with FORMAT or with the digest of the dictionary."""
 
 
 def golden() -> Sums:

@@ -17,7 +17,7 @@ VALID = {"outcomeType": "deal_closed", "title": "Closed a deal"}
 SCHEMA = OAS31Validator(NEW_OUTCOME.json_schema() | {"components": {"schemas": {"OutcomeType": {"enum": TYPES}}}})
 
 BLANKS = "\u00a0\u00ad\u200b\ufeff\u2029\ue000\u2800\u3164\u115f\u1160\uffa0"
-"""Spaces, formats, a separator, one for private use, and printable characters that show nothing."""
+"""Spaces, format characters, a separator, a private-use character, and printable characters that show nothing."""
 CONTROLS = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n\r"]
 
 

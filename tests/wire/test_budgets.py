@@ -23,7 +23,7 @@ from tests.wire.conftest import ENDPOINT
 from tests.wire.network import NEVER, Chunk, Network, Received, Trouble, drops, error, http
 
 SECONDS_LEFT = 0.25
-"""Reserved for computing."""
+"""Seconds of each timeout that are reserved for computing."""
 
 USER = session(42)
 NOW = 1_775_044_800_000  # 2026-04-01T12:00:00Z
