@@ -53,6 +53,6 @@ export class StatementsClient extends PageClient {
   }
 }
 
-// A time zone's name has `/` and `+`, which gateways decode in paths.
+// Replaces `/` and `+` in the time zone's name, because gateways decode escapes in paths.
 const pathOf = (id: string) =>
   `${PATH}/${encodeURIComponent(id.replaceAll("/", "~").replaceAll("+", ".")).replace("%40", "@")}`;

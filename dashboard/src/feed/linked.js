@@ -60,7 +60,7 @@ export class LinkedOutcome {
     this.#closed();
   }
 
-  /** Unfold the outcome and move the focus to it, or to the message. */
+  /** Unfold the outcome and move the focus to it. If it does not exist, move the focus to the message that says so. */
   open() {
     if (this.#row) this.#row.open();
     else this.element.querySelector("p")?.focus();

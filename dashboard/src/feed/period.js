@@ -18,7 +18,7 @@ export const midnight = (offset, day = new Date()) =>
 export const startOfDay = (date) => new Date(`${date}T00:00`); // a time without an offset is local
 
 /**
- * Return the period of a bar, whose days end before those of the next bar.
+ * Return the period of a bar: from its first day to the day before the next bar begins.
  * @param {{date: string}[]} bars the first day of each
  * @param {number} index
  * @param {string} last the last day of the last bar

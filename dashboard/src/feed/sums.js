@@ -76,7 +76,7 @@ export class Sums {
     this.isUnknown = true;
   }
 
-  /** Invalidate the sums because of a correction. A fresh summary is read again, but not twice in a row. */
+  /** Invalidate the sums because of a correction. Read a new summary even if the last one is fresh, but not twice in a row. */
   correct() {
     this.invalidate();
     this.#isUrgent ||= !this.#wasUrgent;

@@ -175,7 +175,7 @@ export class Totals {
       this.#costs = new more.Costs();
       this.#balance.append(this.#costs.element);
     }
-    // A cost has neither type nor status, so none is shown if one is selected.
+    // Show no cost if a type or a status is selected, because costs have neither.
     const { outcomeType, status, agentId, ...period } = this.#query;
     const query = outcomeType || status ? null : { ...period, agentId };
     if (await this.#costs.read(endpoint, this.#choice.scope, query, signal)) this.#showCost();

@@ -67,7 +67,7 @@ class OutcomeKeys extends HTMLElement {
     this.#life = new AbortController();
     const { signal } = this.#life;
     const load = () => void this.#load();
-    // While the tab was hidden, a key may have been used, or another user may have signed in.
+    // Read the keys when the tab is shown again: a key may have been used, or another user may have signed in.
     document.addEventListener("visibilitychange", () => document.hidden || load(), { signal });
     addEventListener("online", load, { signal });
     reapply(this, "agentName");
@@ -187,7 +187,7 @@ class OutcomeKeys extends HTMLElement {
       this.#live.textContent = asProblem(error).message;
       return;
     }
-    // The viewer may have been signed out, or the element removed, in the meantime.
+    // Open no form if the viewer was signed out, or the element was removed, in the meantime.
     if (!this.#known || !this.#life) return;
     const send = async (/** @type {Record<string, unknown>} */ body) => {
       const signal = this.#life?.signal;

@@ -48,7 +48,7 @@ export class KeyList {
     for (const key of keys) {
       const row = this.#rows.get(key.id);
       row?.show(key);
-      // A row that is already in its place is not moved, so that it keeps the focus.
+      // Do not move a row that is already in its place: moving it would remove the focus.
       if (row && row.element === before) before = before.nextElementSibling;
       else this.element.insertBefore((row ?? this.#add(key)).element, before);
     }

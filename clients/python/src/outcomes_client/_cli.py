@@ -261,7 +261,7 @@ def watch(
                 sys.stdout.flush()  # flush, because output to a pipe is buffered
                 time.sleep(interval)
         except KeyboardInterrupt:
-            raise typer.Exit(130) from None  # shells use 128 plus the number of the signal SIGINT
+            raise typer.Exit(130) from None  # the usual exit code after Ctrl-C: 128 plus the number of SIGINT
 
 
 app.command()(_cli_summary.summary)
@@ -307,7 +307,7 @@ def fake(
         try:
             served.wait()
         except KeyboardInterrupt:
-            raise typer.Exit(130) from None  # shells use 128 plus the number of the signal SIGINT
+            raise typer.Exit(130) from None  # the usual exit code after Ctrl-C: 128 plus the number of SIGINT
 
 
 app.command()(_cli_login.doctor)

@@ -53,7 +53,7 @@ def summary(
             raise typer.BadParameter("cannot be combined with --from and --to", param_hint="--days")
         start = (_today(timezone or "UTC") - timedelta(days=days - 1)).isoformat()
         if by is None and days > MOST:
-            # with partial weeks at both ends, the period has one more group
+            # Subtract one week from the maximum, because the period may begin and end with a partial week.
             by = "week" if days < 7 * (MOST - 1) else "month"
     if cost and (outcome_type or status):
         raise typer.BadParameter("cannot be combined with --type and --status", param_hint="--cost")
@@ -138,7 +138,7 @@ def _comparison(totals: Summary, before: PeriodTotal) -> str:
 
 
 def _length(period: PeriodTotal, timezone: str) -> str:
-    """Return the length of a period in local days, if it is whole days."""
+    """Describe the length of a period, in local days if it consists of whole days."""
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
     try:

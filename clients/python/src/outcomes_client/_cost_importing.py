@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Layout = Literal["focus", "csv", "ndjson"]
 
-MOST_LINES = 200  # the API's maximum for a day of a source
+MOST_LINES = 200  # the API's maximum number of lines for a day of a source
 LONGEST_LABEL, LONGEST_UNIT = 100, 40
 OTHER = "other"
 """The label of the smallest lines of an agent, if a day has too many."""

@@ -93,7 +93,7 @@ def write_parquet(file: IO[bytes], parts: Iterable[str]) -> None:
         "Decimal": pa.decimal128(DECIMAL_DIGITS, DECIMAL_PLACES),
     }
     columns = {each.name: kinds[str(each.type).removesuffix(" | None")] for each in fields(Outcome)}
-    # Same order as in CSV: `occurred_at` comes before the other fields of the ledger.
+    # Order the columns as in CSV: `occurred_at` comes before the other fields of the ledger.
     listed = {each.name: columns[each.name] for each in fields(Outcome) if each.default is MISSING}
     types = {**listed, "occurred_at": instant, **columns}
     del types["version"]

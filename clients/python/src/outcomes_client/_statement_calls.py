@@ -45,7 +45,7 @@ def keys(calls: Calls) -> Call[bytes]:
 
 
 def _of(statement_id: str, below: str = "", query: list[tuple[str, str]] | tuple[()] = ()) -> Request:
-    # A time zone's name has `/` and `+`, which gateways decode in paths.
+    # Replace `/` and `+` in the time zone's name, because gateways decode escapes in paths.
     name = quote(statement_id.replace("/", "~").replace("+", "."), safe="@~")
     accept = {"Accept": "application/x-ndjson, application/json"} if below == "/entries" else {}
     return Request("GET", f"{STATEMENTS_PATH}/{name}{below}", query, accept, names="statement")
