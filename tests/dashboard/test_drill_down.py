@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.dashboard.conftest import Open, TakePicture
 from tests.dashboard.ledger import Ledger
@@ -120,7 +120,12 @@ def test_a_list_without_outcomes_offers_what_has_some(open_feed: Open, page: Pag
 
 
 def test_a_viewer_without_outcomes_sees_how_to_record_one(open_feed: Open, page: Page, ledger: Ledger) -> None:
-    open_feed(refresh=1, keys_url="#keys")
+    held: list[Route] = []
+    page.route("**/types", lambda route: held.append(route))
+    with page.expect_request("**/types"):
+        open_feed(refresh=1, keys_url="#keys")
+    expect(page.get_by_role("button", name="Copy")).to_be_hidden()  # nothing can be copied yet
+    held[0].continue_()
     expect(page.get_by_role("link", name="a key")).to_have_attribute("href", "#keys")
     call = page.get_by_label("A call that records an outcome")
     expect(call).to_have_value(

@@ -56,6 +56,7 @@ def loading(scene: Scene) -> None:
 
 def empty(scene: Scene) -> None:
     scene.open_feed()
+    expect(scene.page.get_by_label("A call that records an outcome")).to_be_visible()
 
 
 def signed_out(scene: Scene) -> None:

@@ -16,6 +16,7 @@ export class HowToRecord {
     const keysUrl = feed.getAttribute("keys-url");
     const key = keysUrl ? html("a", { href: keysUrl }, "a key") : "a key";
     const code = html("code", {}, ANY_KEY);
+    this.#call.element.hidden = true; // until the call is known
     element.append(
       html("p", {}, "Your agents record with one call. Replace ", code, " with ", key, " of the agent."),
       this.#call.element,
@@ -28,6 +29,7 @@ export class HowToRecord {
   async #show(url, asked) {
     const { types } = await asked.catch(() => ({ types: [] }));
     const outcome = { outcomeType: types?.[0]?.type ?? "task_complete", title: "First outcome" };
+    this.#call.element.hidden = false;
     this.#call.show("A call that records an outcome", curl(url, ANY_KEY, outcome));
   }
 
