@@ -1,4 +1,4 @@
-"""The AWS services that functions call: moto over HTTP, with the template's tables, buckets and secrets."""
+"""Serve the AWS services that functions call: moto over HTTP, with the template's tables, buckets and secrets."""
 
 import asyncio
 import hmac

@@ -1,4 +1,4 @@
-"""Logs each event put on moto's event buses, and posts it to EVENTS_URL.
+"""Log each event put on moto's event buses, and post it to EVENTS_URL.
 
 Posts are signed like webhooks, so that a webhook receiver can be developed with the local stack. In a deployed stack, a
 function posts webhooks, and only to public addresses.

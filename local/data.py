@@ -1,4 +1,4 @@
-"""The data folder of the local stack: by default `.local/` in the checkout. Only its owner can read it.
+"""Read and write the local stack's data folder, by default `.local/` in the checkout. Only its owner can read it.
 
 journal.jsonl   the items of the template's tables, and undelivered stream records and events
 secrets.json    the bearer key, and secrets for sessions, erasure records and access to moto

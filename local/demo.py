@@ -1,4 +1,4 @@
-"""The demo dashboard at `/`: the page and components that CloudFront serves when deployed, with a signed-in visitor.
+"""Serve the demo dashboard at `/`: the page that CloudFront serves in a deployed stack, with a signed-in visitor.
 
 It is not part of the template's API. Only FILES are served, never other files of the folder.
 """

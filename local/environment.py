@@ -1,4 +1,4 @@
-"""The AWS settings of the stack's processes.
+"""Set the AWS settings of the stack's processes.
 
 Import this module before any SDK, because SDKs read the environment only once.
 """

@@ -1,4 +1,4 @@
-"""Event source mappings: pass the records of a table's stream to a function.
+"""Run event source mappings: pass the records of a table's stream to a function.
 
 https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-batchfailurereporting.html
 

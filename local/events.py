@@ -1,4 +1,4 @@
-"""The events that a REST API passes to functions.
+"""Create the events that a REST API passes to functions.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 """

@@ -1,4 +1,4 @@
-"""API Gateway's REST API on a port of this machine."""
+"""Serve the template's REST API on a port of this machine, as API Gateway does."""
 
 import asyncio
 import base64

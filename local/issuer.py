@@ -1,4 +1,4 @@
-"""The running stack as an OpenID Connect issuer: its metadata, its signing key, and sample tokens. Not deployed."""
+"""Make the running stack an OpenID Connect issuer, with metadata, a signing key, and sample tokens. Not deployed."""
 
 import hmac
 from typing import Any

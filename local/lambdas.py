@@ -1,4 +1,4 @@
-"""The template's functions. Each runs in up to MAX_WORKERS processes, which are replaced when the code is edited."""
+"""Run the template's functions, each in up to MAX_WORKERS processes, which are replaced when the code is edited."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Writes all changes of moto's tables, and the records of their streams, to a journal."""
+"""Write all changes of moto's tables, and the records of their streams, to a journal."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""The rendered API reference at `/docs`: Swagger UI (from node_modules) with this folder's openapi.yaml.
+"""Serve the rendered API reference at `/docs`: Swagger UI (from node_modules) with this folder's openapi.yaml.
 
 Like the demo page, it is not part of the template's API. It shows the routes of the running stack, and can call them.
 """

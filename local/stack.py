@@ -1,4 +1,4 @@
-"""The running stack: moto, the functions and the API of template.yaml."""
+"""Run the stack: moto, the functions and the API of template.yaml."""
 
 import asyncio
 import gc

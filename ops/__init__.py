@@ -1,1 +1,1 @@
-"""Commands for operators of a deployed stack."""
+"""Commands that operators run on a deployed stack."""

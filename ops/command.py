@@ -1,4 +1,4 @@
-"""Argument parsing and exit codes for commands."""
+"""Parse the arguments of commands, and return their exit codes."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""Errors that commands and the local stack raise."""
+"""Define the errors that commands and the local stack raise."""
 
 
 class StackError(Exception):

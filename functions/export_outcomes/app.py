@@ -1,4 +1,4 @@
-"""GET /api/outcomes/export: the caller's outcomes as a file, newest first."""
+"""GET /api/outcomes/export: return the caller's outcomes as a file, newest first."""
 
 import os
 from functools import partial

@@ -1,4 +1,4 @@
-"""GET /api/outcomes/{id}: one of the caller's outcomes, with its corrections."""
+"""GET /api/outcomes/{id}: return one of the caller's outcomes, with its corrections."""
 
 import os
 

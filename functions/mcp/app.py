@@ -1,4 +1,4 @@
-"""POST /mcp: the outcome routes as Model Context Protocol tools."""
+"""POST /mcp: offer the outcome routes as Model Context Protocol tools."""
 
 import os
 from functools import partial

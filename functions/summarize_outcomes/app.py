@@ -1,4 +1,4 @@
-"""GET /api/outcomes/summary: count and value of the caller's outcomes."""
+"""GET /api/outcomes/summary: return the count and value of the caller's outcomes."""
 
 import os
 import time

@@ -1,1 +1,1 @@
-"""The import of an existing table of outcomes: its files, its plan, and its writes."""
+"""Import an existing table of outcomes: read its file, plan the import, and write the outcomes."""

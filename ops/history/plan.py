@@ -1,6 +1,7 @@
-"""The plan of an import: which rows of a file become outcomes. It is a temporary database, so files may be of any size.
+"""Plan an import: decide which rows of a file become outcomes.
 
-It stores only the place of each row in the file, not its cells.
+The plan is a temporary database, so that files may be of any size. It stores only the place of each row in the file,
+not its cells.
 """
 
 import sqlite3

@@ -1,4 +1,4 @@
-"""Errors that a request can cause.
+"""Define the errors that a request can cause.
 
     Refused
     ├── Unauthorized

@@ -1,4 +1,4 @@
-"""Encrypted session cookies (JWE) of next-auth and Auth.js: key derivation, decryption and claims.
+"""Decrypt the session cookies (JWE) of next-auth and Auth.js, and read their claims.
 
 cryptography loads slowly. It is imported on first use, so stored sessions do not wait for it. Loading joserfc would
 take three times as long.

@@ -1,4 +1,4 @@
-"""Stored sessions: opaque tokens, looked up by their SHA-256 in the sessions table."""
+"""Look up stored sessions in the sessions table by the SHA-256 of their opaque tokens."""
 
 from collections.abc import Callable
 from functools import cached_property

@@ -1,4 +1,4 @@
-"""Limits and errors shared by all kinds of sessions."""
+"""Define limits and errors that all kinds of sessions share."""
 
 import base64
 import json

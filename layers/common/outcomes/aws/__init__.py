@@ -1,1 +1,1 @@
-"""A client for AWS services: sign, send, check the answer, retry with backoff. It does not depend on any table."""
+"""Call AWS services: sign, send, check the answer, retry with backoff. This code does not depend on any table."""

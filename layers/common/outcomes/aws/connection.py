@@ -1,4 +1,4 @@
-"""A kept-alive HTTP/1.1 connection whose requests have a deadline.
+"""Keep an HTTP/1.1 connection alive, and limit each request by a deadline.
 
 A socket's own timeout restarts with each received byte, so an answer that arrives byte by byte never times out. Here,
 the deadline of the whole call also limits each wait.

@@ -1,4 +1,4 @@
-"""Errors of calls to AWS.
+"""Define the errors that calls to AWS raise.
 
     CallFailed
     ├── ServiceError              an error that a retry would not fix

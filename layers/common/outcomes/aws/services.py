@@ -1,4 +1,4 @@
-"""Clients of DynamoDB, Secrets Manager, SQS and EventBridge."""
+"""Define the clients for DynamoDB, Secrets Manager, SQS and EventBridge."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Models of the request bodies that create or rotate an agent key."""
+"""Parse the request bodies that create or rotate an agent key."""
 
 from decimal import Decimal
 from enum import StrEnum

@@ -94,7 +94,8 @@ class Correction(NamedTuple):
     """A valid request for a correction.
 
     user_id: the outcome's user, or None. changes: an amend's new values, by the names in NewOutcome.
-    ignored: unknown fields of the body. refusal: see `read_or_refuse`; raised only if the idempotency key has no row.
+    ignored: unknown fields of the body. refusal: the error of the current rules if only older rules accept the body
+    (see `read_or_refuse`); it is raised unless the idempotency key has a row.
     """
 
     type: CorrectionType
@@ -179,7 +180,7 @@ class Correction(NamedTuple):
         return transition.to
 
     def refuse_unchanged(self, caller: Caller) -> None:
-        """Raise BadRequest if an amend changes nothing, unless that reveals values to a key that may not read."""
+        """Raise BadRequest if an amend changes nothing, unless this would reveal values to a key without `read`."""
         if caller.may_read or not caller.agent_key:
             raise BadRequest("Invalid changes", [Fault(field="changes", message=NO_CHANGE)], self.ignored)
 

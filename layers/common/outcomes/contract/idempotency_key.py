@@ -1,4 +1,4 @@
-"""The rule for idempotency keys in headers, items and tool arguments."""
+"""Check idempotency keys in headers, items of a batch, and tool arguments."""
 
 from outcomes.contract.limits import MAX_IDEMPOTENCY_KEY
 

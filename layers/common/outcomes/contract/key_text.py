@@ -1,4 +1,4 @@
-"""The text of an agent key: `oc_<id>_<secret>`, 16 and 38 characters 0-9, A-Z, a-z.
+"""Create and read the text of an agent key: `oc_<id>_<secret>`, with 16 and 38 characters 0-9, A-Z, a-z.
 
 The last six characters are the CRC-32 of the rest, in base62. A mistyped or made-up key is refused without a look-up,
 and scanners for leaked keys have few false positives. A scanner can search for this regular expression:

@@ -1,4 +1,7 @@
-"""Limits of the contract, and the AWS limits that they depend on. Imports nothing, so that any module may import it."""
+"""Define the contract's limits, and the AWS limits that they depend on.
+
+This module imports nothing, so that any module may import it.
+"""
 
 # The largest whole number that every JSON reader keeps exact (RFC 8259, section 6).
 MAX_ID = 2**53 - 1

@@ -1,4 +1,4 @@
-"""Local days of a time zone: find the day of an instant, and the day's begin and end.
+"""Find the local days of a time zone: the day that contains an instant, and the begin and end of a day.
 
 A day ends when the next day begins, which is at the next day's first midnight. Instants are texts in the format of
 `instants.text`.
@@ -13,7 +13,7 @@ _HOUR = len("2026-04-01T12")
 
 
 class LocalDay(NamedTuple):
-    """A half-open interval [begin, end). date: `2026-04-01`."""
+    """A local day, the half-open interval [begin, end). date: such as `2026-04-01`."""
 
     date: str
     begin: str

@@ -1,4 +1,4 @@
-"""The model of an outcome: each field has its rule, and its description for Model Context Protocol (MCP) tools.
+"""Define the model of an outcome. Each field has a rule, and a description for Model Context Protocol (MCP) tools.
 
 docs/extending.md explains how to add a field.
 """

@@ -1,4 +1,4 @@
-"""The rule for `occurredAt`: how early or late an outcome may be recorded."""
+"""Check that an outcome is not recorded too long before or after it happened (`occurredAt`)."""
 
 from typing import TYPE_CHECKING
 

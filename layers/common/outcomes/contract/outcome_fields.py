@@ -1,4 +1,4 @@
-"""The fields of an outcome, for code that stores, lists, exports or corrects outcomes.
+"""Define the fields of an outcome, for code that stores, lists, exports or corrects outcomes.
 
 The rules of the fields are in `models`, so that code that only reads does not load them.
 """

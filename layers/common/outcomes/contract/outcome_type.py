@@ -1,4 +1,4 @@
-"""The outcome types: names that a deployment sets with its parameter OutcomeTypes."""
+"""Check outcome types. A deployment sets the valid types with its parameter OutcomeTypes."""
 
 import re
 from collections.abc import Sequence

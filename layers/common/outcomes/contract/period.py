@@ -1,4 +1,4 @@
-"""The period of a summary, and its buckets: local days, weeks or months."""
+"""Compute the period of a summary, and divide it into buckets: local days, weeks or months."""
 
 import os
 from datetime import UTC, date, datetime, timedelta, tzinfo

@@ -1,4 +1,4 @@
-"""Rules for the fields of a request body.
+"""Define the rules for the fields of a request body.
 
 Numbers are passed to rules as `Decimal` (see `json_text.read`): booleans and numeric strings are never numbers, `1.0`
 is the whole number 1, and money is never converted to a float.
@@ -32,7 +32,7 @@ _CONTROL = re.compile(f"[{_CONTROLS}]")
 _BLANKS = " \u2800\u3164\u115f\u1160\uffa0"
 # The most frequent invisible characters, for patterns that also contain `\s`. JSON Schema cannot express all of them.
 _UNSEEN = r"\xad\u115f\u1160\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ue000-\uf8ff\ufeff\uffa0"
-# From 1970 to 9998: the instants of other years have no text.
+# Only the years 1970 to 9998 are valid, because the instants of other periods cannot be formatted.
 _PERIOD = "(19[7-9][0-9]|[2-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-8])(-(0[1-9]|1[0-2])|-Q[1-4])?"
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 

@@ -1,4 +1,4 @@
-"""The status of an outcome, and the tallies in which an outcome of this status counts."""
+"""Define the statuses of outcomes, and the tallies in which an outcome with each status counts."""
 
 from typing import TYPE_CHECKING, NamedTuple
 

@@ -1,4 +1,4 @@
-"""Definitions of the Model Context Protocol tools. `tool_calls` maps calls of these tools to routes.
+"""Define the Model Context Protocol tools. `tool_calls` maps calls of these tools to routes.
 
 The arguments derive from the fields and parameters of routes: `value_usd` is `valueUsd`.
 """

@@ -1,4 +1,4 @@
-"""The rows of the table of costs.
+"""Read and write the rows of the table of costs.
 
 user_id (HASH, S)       `42`
 day_source (RANGE, S)   the kind of the row, see below

@@ -1,1 +1,1 @@
-"""The HTTP layer of functions: events, responses, logs and metrics."""
+"""Implement the HTTP layer of functions: events, responses, logs and metrics."""

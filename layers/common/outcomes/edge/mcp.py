@@ -1,4 +1,4 @@
-"""The Model Context Protocol over HTTP: answer JSON-RPC messages in a POST, without sessions or streams.
+"""Serve the Model Context Protocol over HTTP: answer JSON-RPC messages in a POST, without sessions or streams.
 
 It supports the stateless revision (2026-07-28) and the earlier revisions that begin with `initialize`:
 https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http

@@ -1,4 +1,4 @@
-"""The logger and the metrics of all functions.
+"""Write the logs and metrics of all functions.
 
 Metrics are lines in CloudWatch's embedded metric format on standard output, like those of Powertools' Metrics:
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html

@@ -1,1 +1,1 @@
-"""Domain events: from the tables' streams to EventBridge and signed webhooks."""
+"""Publish domain events from the tables' streams to EventBridge, and deliver them as signed webhooks."""

@@ -1,4 +1,4 @@
-"""Dead letters: stream records that were not published, stored in a bucket until an operator resends them.
+"""Store dead letters: stream records that were not published, in a bucket, until an operator resends them.
 
 Lambda stores batches that failed for too long under `aws/lambda/...`:
 https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html

@@ -1,1 +1,1 @@
-"""Agent keys: create, rotate, revoke and authenticate them."""
+"""Create, rotate, revoke and authenticate agent keys."""

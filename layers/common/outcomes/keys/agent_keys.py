@@ -8,7 +8,7 @@ agent_id N, outcome_types S (as scopes), max_value_usd N, expires_at S, last_use
 made_by, rotated_by S, rotated_at S     who created and who last rotated it, `session` or `platform`; absent if null
 secret_sha256 S                         `key_text.digest` of the whole key
 previous_sha256 S, previous_until S     digest of the previous key, and when that key stops working
-forget_at N                             TTL, seconds since 1970, some time after the key has expired
+forget_at N                             TTL, seconds since 1970, after the key has expired; absent if it never expires
 
 A user's row lists the user's live keys and limits their number. Unlike an index, it can be read consistently:
 <id of a key> S     when the key expires; empty if never

@@ -1,1 +1,1 @@
-"""The append-only ledger: outcomes and their corrections in DynamoDB. Entries are written once and read in pages."""
+"""Store outcomes and their corrections in DynamoDB, as an append-only ledger. Entries never change."""

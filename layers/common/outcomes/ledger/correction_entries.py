@@ -1,4 +1,4 @@
-"""Append-only entries of corrections: their items in the table of outcomes, and their JSON.
+"""Create the append-only entries of corrections: their items in the table of outcomes, and their JSON.
 
 user_id (HASH, S)       the outcome's
 created_at (RANGE, S)   `~2026-04-01T12:00:00.000Z#<id>`: sorts after all outcomes of the user, by time

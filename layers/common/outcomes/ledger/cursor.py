@@ -1,4 +1,4 @@
-"""Pagination cursors. A cursor does not contain the user.
+"""Write and read pagination cursors. A cursor does not contain the user.
 
 Version 1 is for lists by the time of recording: Base64 of the last outcome's id (16 bytes). A later version begins with
 its number and a full stop, which version 1 refuses.

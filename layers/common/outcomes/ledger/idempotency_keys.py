@@ -1,4 +1,6 @@
-"""The rows of idempotency keys, stored for 35 days. A row refers to the outcome or correction recorded with its key.
+"""Read and write the rows of idempotency keys, which are stored for 35 days.
+
+A row refers to the outcome or correction recorded with its key.
 
 key_sha256 (HASH, S)    SHA-256 of the key and its scope, see `idempotency_hash`
 user_id, created_at     S, the key of the outcome's item

@@ -1,4 +1,4 @@
-"""Idempotent writes: an outcome is recorded once, however often it is sent.
+"""Write outcomes idempotently: an outcome is recorded once, however often it is sent.
 
 One transaction puts the outcome and the row of its idempotency key, so neither is ever stored without the other.
 """

@@ -1,4 +1,4 @@
-"""Items of outcomes in DynamoDB: their keys, attributes and JSON.
+"""Convert outcomes to DynamoDB items, and items to JSON.
 
 user_id (HASH, S)       `42`; without a user `unassigned#<0-15>`, sharded to avoid a hot partition
 created_at (RANGE, S)   `2026-04-01T12:00:00.000Z#<id>`; the id keeps outcomes of one millisecond apart

@@ -1,4 +1,7 @@
-"""ULIDs (https://github.com/ulid/spec): ids of 26 characters for 128 bits, of which 48 are milliseconds since 1970."""
+"""Create and read ULIDs: ids of 26 characters for 128 bits, of which 48 are milliseconds since 1970.
+
+https://github.com/ulid/spec
+"""
 
 import os
 

@@ -1,1 +1,1 @@
-"""Data requests: erase or export all stored data of a user."""
+"""Process data requests: erase or export all stored data of a user."""

@@ -1,4 +1,4 @@
-"""The tables that contain user data. Find, read and delete a user's rows in them, at a limited rate.
+"""Find, read and delete a user's rows in all tables that contain user data, at a limited rate.
 
 Outcomes, stored sums, statements and costs have the user's id as partition key. The tables of agent keys, stored
 sessions and idempotency keys are scanned, and all outcomes without a user are read: data requests are rare, and an

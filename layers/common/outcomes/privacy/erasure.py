@@ -176,7 +176,7 @@ class _Erasure:
                 if not has_looked or STEPS[self.step] in {"wait", "end"}:
                     has_looked = True
                     self._revoke()
-                    if self.step:  # the first step deletes sessions, before the other tables
+                    if self.step:  # the first step only deletes keys and sessions
                         self._delete_by_id()
                 match STEPS[self.step]:
                     case "wait":

@@ -54,15 +54,15 @@ class Statements:
     def make(self, user_id: int, request: StatementRequest, issuer: str) -> str:
         """Return the text of a user's statement. If it is missing, make it and all missing statements before it.
 
-        issuer: the address of the API. Raises NotPossible for a period that is not over or before the first entry, and
-        if the statement or one before it is too large for a response. Raises StillAddingUp while an import is running,
-        or if the work takes more than one call; the next call continues.
+        issuer: the address of the API. Raises NotPossible if the period is not over, if it ends before the first entry,
+        or if one of these statements is too large for a response. Raises StillAddingUp while an import is running, or
+        if the work takes more than one call; the next call continues.
         """
         return _Chain(self, user_id, request, issuer).make()
 
 
 class _Chain:
-    """The work of one call, on the statements of one user."""
+    """Makes statements of one user during one call."""
 
     def __init__(self, statements: Statements, user_id: int, request: StatementRequest, issuer: str) -> None:
         self.statements = statements

@@ -1,4 +1,4 @@
-"""The rows of the table of statements.
+"""Read and write the rows of the table of statements.
 
 user_id (HASH, S)       `42`; for public keys `keys`, see `published_keys`
 id (RANGE, S)           the kind of the row, see below

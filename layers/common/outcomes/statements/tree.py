@@ -1,4 +1,4 @@
-"""The tree of a statement's entries, with an index that lets a proof read few of the entries again.
+"""Build the tree of a statement's entries, with an index, so that a proof needs to read only few entries again.
 
 The index has two parts for each SUBTREE entries: the first entry's id (16 bytes), and the root of their subtree (32
 bytes). The tree of these roots has the same root as the tree of all entries, because SUBTREE is a power of two.

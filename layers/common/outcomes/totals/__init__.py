@@ -1,1 +1,1 @@
-"""Materialized totals: stored sums of settled intervals, and summaries made from them."""
+"""Store materialized totals, which are sums of settled intervals, and make summaries from them."""

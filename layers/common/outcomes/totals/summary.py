@@ -1,4 +1,4 @@
-"""The summary of a user's outcomes: count and exact value, in total and by type, agent, local day, week or month."""
+"""Summarize a user's outcomes: count and exact value, in total and by type, agent, local day, week or month."""
 
 from bisect import bisect
 from collections import defaultdict

@@ -1,1 +1,1 @@
-"""Webhooks that follow the Standard Webhooks specification: signed POSTs, with backoff and a dead-letter queue."""
+"""Deliver webhooks as the Standard Webhooks specification says: signed POSTs, with backoff and a dead-letter queue."""
