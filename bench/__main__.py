@@ -274,7 +274,7 @@ def dynamodb_calls(report: Report, service: Stub) -> None:
 
 
 def batch_growth(report: Report, service: Stub, rounds: int) -> None:
-    """Measure an outcome recorded alone and in batches."""
+    """Measure how long it takes to record an outcome alone and in batches."""
     sizes = [1, 10, BATCH]
     calls: dict[str, Call] = {"one by one": (ours("Record", service), handled(RECORD))}
     calls |= {f"batch of {size}": (ours("Batch", service), handled(batch(size))) for size in sizes}

@@ -49,7 +49,7 @@ def command_start(report: Report, runs: int) -> None:
 
 @contextmanager
 def _api() -> Iterator[str]:
-    """Answer calls to record and list, at the yielded URL, until the block ends."""
+    """Context manager: serve calls that record and list outcomes, and yield the URL."""
     server = HTTPServer(("127.0.0.1", 0), _Api)
     Thread(target=server.serve_forever, daemon=True).start()
     try:

@@ -92,7 +92,7 @@ def calls(assumed: dict[str, Any]) -> list[Call]:
 
 @cache
 def _read_units(outcomes: int) -> int:
-    """Return the read units for a number of outcomes."""
+    """Return the read units of a list of this many outcomes."""
     return read_units(*map(stored, range(outcomes)))
 
 

@@ -60,7 +60,7 @@ def new_outcome() -> NewOutcome:
 
 
 def stored(index: int) -> dict[str, Any]:
-    """Return the stored item of OUTCOME. index: 0 for the newest outcome, counting up."""
+    """Return the stored item of OUTCOME. index: 0 for the newest outcome, 1 for the one before it, and so on."""
     _, item = new_item(new_outcome(), "key", NOW - index * 60_000)
     return dict(item)
 
@@ -78,7 +78,7 @@ def remembered() -> dict[str, Any]:
 
 
 def answered() -> str:
-    """Return OUTCOME as in the answer to a list."""
+    """Return OUTCOME in the format of a list's answer."""
     created_at, _, id_ = stored(0)["created_at"]["S"].partition("#")
     names = {"userId": "user_id", "agentId": "agent_id", "outcomeType": "outcome_type", "valueUsd": "value_usd"}
     outcome = {names.get(name, name): value for name, value in OUTCOME.items()}

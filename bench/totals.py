@@ -350,7 +350,7 @@ def first_look_at_limits(report: Report) -> None:
 
 
 def many_agents(report: Report) -> None:
-    """Report reads of the totals of a year in which each of 10,000 agents records once a day."""
+    """Report reads of a year's totals. In this year, each of 10,000 agents records once a day."""
     case = Case(365 * 10_000, 365, 10_000)
     history = Daily(case)
     store = OutcomeStore("outcomes")

@@ -19,7 +19,7 @@ BAR = 1.0
 
 
 def verify(report: Report, runs: int) -> None:
-    """Measure the verification of a statement with its entries, in turns with one that has none."""
+    """Measure the verification of a statement with entries, in turns with a statement without entries."""
     command = str(Path(sys.executable).with_name("outcomes"))
     programs = {}
     with TemporaryDirectory() as folder:

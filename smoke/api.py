@@ -90,7 +90,7 @@ def switched_off(api: Api, cookie: str | None) -> frozenset[str]:
 
 
 def outcome_types(api: Api, cookie: str | None) -> list[str]:
-    """Return the outcome types of the deployment, or the first of the default ones if it does not list them."""
+    """Return the deployment's outcome types. If it does not list them, return the first default type."""
     try:
         response = api.call("GET", "/types", key=api.key is not None, cookie=cookie)
     except httpx.HTTPError:  # every check of this API will report the same error

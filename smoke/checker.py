@@ -293,7 +293,7 @@ def _body(write: Write, *, with_key: bool) -> State:
 
 
 def _attempt(call: Call, answer: State, headers: Mapping[str, str]) -> Attempt:
-    """Describe the result of a write, according to its answer, as an Attempt."""
+    """Convert the answer to a write into an Attempt."""
     if call.status == 200 and call.name == "batch" and answer["status"] in {"created", "replayed"}:
         return Attempt(call, answer["status"], answer["id"])
     if call.status == 200 and call.name != "batch":

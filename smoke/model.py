@@ -64,9 +64,10 @@ class Attempt(NamedTuple):
 class Write:
     """An outcome to record, or a correction of one.
 
-    text: a title or reason that no other write has. user: the id of the outcome's owner. fields: the outcome as in a
-    list, or the changes of an amend. of: the outcome to correct, for a correction. Without an idempotency key, there
-    are no more attempts once one of them may have taken effect.
+    text: a title or reason that no other write has. user: the id of the outcome's owner. fields: the outcome in the
+    format of a list, or the changes of an amend. of: the outcome to correct, for a correction.
+
+    Without an idempotency key, there are no more attempts once one of them may have taken effect.
     """
 
     text: str

@@ -36,7 +36,7 @@ NO_STACK = """<ErrorResponse><Error>
 type Answer = tuple[int, dict[str, str], str]
 """Status, headers and body."""
 
-_session = cache(get_session)  # each new session would read the list of regions again
+_session = cache(get_session)  # each new session would read the list of AWS regions again
 
 
 @cache

@@ -18,7 +18,7 @@ from tests.auth.conftest import ROOT
 
 @cache
 def rest_api() -> Api:
-    """Read the template's routes, without a deployment."""
+    """Read the routes from the template, without deploying it."""
     template = load(ROOT / "template.yaml", {"DashboardOrigins": "https://app.example.com"}, {})
     template.arns["SessionSecret"] = "arn:aws:secretsmanager:us-east-1:123456789012:secret:SessionSecret"
     return api(template)

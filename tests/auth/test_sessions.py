@@ -597,7 +597,7 @@ class TestSecrets:
         with reading(secrets) as stages:
             for clock.now in range(NOON + 100, NOON + 130):
                 assert not fits(secrets, "strange")
-            assert stages == ["AWSCURRENT", "AWSPREVIOUS"]  # the second read finds no previous version
+            assert stages == ["AWSCURRENT", "AWSPREVIOUS"]  # the second read finds no previous version of the secret
             clock.now = NOON + 130
             assert not fits(secrets, "strange")
             assert len(stages) == 4
@@ -649,7 +649,7 @@ class TestSecrets:
                 assert fits(secrets, SECRET)
                 with pytest.raises(SessionsUnavailable, match="Session secret: "):
                     fits(secrets, "strange")
-            assert len(stages) <= 3  # one attempt reads the current version, and two try to read the previous one
+            assert len(stages) <= 3  # one attempt reads the secret's current version, two the previous one
 
     @pytest.mark.usefixtures("no_waiting")
     def test_survive_one_failed_attempt(self, secrets: SessionSecrets) -> None:

@@ -17,7 +17,7 @@ TARGET = Target("OutcomesTable", "TotalsTable", "ErasuresTable", SECRET, TYPES, 
 
 
 def old_row(number: int, milliseconds: int, user_id: int | None = 42, **fields: Any) -> dict[str, Any]:
-    """Return a row as in a platform's existing table."""
+    """Return a row in the format of a platform's existing table."""
     row = {"id": number, "user_id": user_id, "agent_id": 7, "outcome_type": "deal_closed", "title": f"Deal {number}"}
     return row | {"value_usd": 0.1, "created_at": instants.text(milliseconds)} | fields
 

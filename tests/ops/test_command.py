@@ -13,7 +13,7 @@ sys.exit(exit_code(lambda: print(sys.argv[1] * int(sys.argv[2])), if_interrupted
 """
 
 
-@pytest.mark.parametrize("size", [1, 100_000])  # the first byte stays in a buffer until the last flush
+@pytest.mark.parametrize("size", [1, 100_000])  # one byte is only written when the output is flushed at the end
 def test_a_closed_output_ends_the_command_with_one_line(size: int) -> None:
     reader, writer = os.pipe()
     os.close(reader)

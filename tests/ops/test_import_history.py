@@ -376,7 +376,8 @@ class TestTheCommand:
             *done.stdout.splitlines()[-2:],
         ]
         assert done.stdout.endswith("Nothing was written. Add YES=1 to import.\n")
-        # Writes: 18 outcomes, and two for each user and for each partition of outcomes without a user.
+        # These are 18 writes of outcomes, and two writes for each user and for each partition of outcomes without a
+        # user.
         nobody = {f"unassigned#{ulid.shard(ulid_of(APRIL + number, str(number)), 16)}" for number in range(2, 18, 3)}
         units = 18 + 2 * (2 + len(nobody))
         assert f"\n{units} write units cost $0.00, and storage $0.00 a month. Writing takes" in done.stdout

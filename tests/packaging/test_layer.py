@@ -17,7 +17,7 @@ from .conftest import ROOT, Build, build
 
 REQUIREMENTS = ROOT / "layers/common/requirements.txt"
 UNCHECKED_HASH = 0b01
-# An ELF header has the machine in two bytes at offset 18:
+# An ELF header contains the machine type in two bytes at offset 18:
 # https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
 ELF_MACHINES = {"x86_64": 62, "arm64": 183}
 

@@ -217,7 +217,7 @@ class AnyCorrection(OnTables):
 
     @invariant()
     def the_sum_over_entries_is_the_sum_over_outcomes(self) -> None:
-        """Compare all entries' sums by tally, instant, type and agent with those of the model's outcomes."""
+        """Check that entries and the model's outcomes have the same sums for each tally, instant, type and agent."""
         assert added_up(entries()) == added_up(self.model.facts())
 
 

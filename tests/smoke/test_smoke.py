@@ -55,7 +55,10 @@ type Smoke = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def smoke(monkeypatch: pytest.MonkeyPatch, run_main: RunMain, tmp_path: Path) -> Smoke:
-    """Return a function that runs `python -m smoke` in this process. With AWS, it also writes the access log."""
+    """Return a function that runs `python -m smoke` in this process.
+
+    With variables, it uses AWS and writes the access log.
+    """
     run_checker = Checker.run
 
     def run_and_log(checker: Checker) -> None:

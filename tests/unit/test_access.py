@@ -195,7 +195,7 @@ def test_a_full_response_ends_a_page_and_the_cursor_goes_on(monkeypatch: pytest.
 
 def test_a_portion_out_of_time_ends_a_page_and_the_cursor_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = lines()
-    ticks = iter(range(0, 10**9, 12))  # each portion has time for only a few calls
+    ticks = iter(range(0, 10**9, 12))  # each call of the export has time for only a few reads
     monkeypatch.setattr("outcomes.privacy.data_sources.time.monotonic", lambda: next(ticks))
     assert len(pages()) > 3
     assert lines() == whole

@@ -44,7 +44,7 @@ def listed(**query: Any) -> list[str]:
 
 
 def export(caller: dict[str, Any] = OWNER, **query: Any) -> list[str]:
-    """Return the lines of an export, without the heading of CSV."""
+    """Return the lines of an export, without the CSV header."""
     lines: list[str] = []
     while query.get("cursor", "") is not None:
         response = export_outcomes.handler(proxy_event("GET", authorizer=caller, query=query), None)

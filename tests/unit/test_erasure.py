@@ -367,7 +367,7 @@ def test_a_throttled_table_asks_to_wait(clock: Clock) -> None:
 
 
 def test_a_portion_out_of_time_is_continued_by_the_next(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    ticks = iter(range(0, 10**9, 2))  # each portion has time for about a dozen calls
+    ticks = iter(range(0, 10**9, 2))  # each portion of the erasure has time for about a dozen calls
     monkeypatch.setattr("outcomes.privacy.data_sources.time.monotonic", lambda: next(ticks))
     assert invoke(user_id=42)["wait"] == 0
     erase(clock, portions=200)
@@ -462,7 +462,7 @@ class TestAfterARestore:
         raise AssertionError(answer)
 
     def test_restored_rows_are_erased_again(self, clock: Clock, lives: dict[str, Any]) -> None:
-        clock.now = instants.now()  # the clock must not be earlier than the rows
+        clock.now = instants.now()  # the clock must not be before the creation of the rows
         erase(clock)
         gone = rows_of(None)
         restore({name: table for name, table in lives.items() if name != "ErasuresTable"})

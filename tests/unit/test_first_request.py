@@ -120,7 +120,7 @@ def first_request(
         env={name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
         | {
             "PYTHONPATH": f"{functions}/{function}:{ROOT}/layers/common",
-            "PYTHONDONTWRITEBYTECODE": "",  # Python ignores an empty variable
+            "PYTHONDONTWRITEBYTECODE": "",  # Python ignores an environment variable without a value
             "KEY_FINGERPRINTS": fingerprint("a-key"),
             "SESSION_SECRET_ARN": "arn",
             "SESSION_SECRET_OVERLAP_DAYS": "30",

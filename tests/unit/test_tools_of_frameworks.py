@@ -18,7 +18,7 @@ def test_the_tool_for_frameworks_describes_outcomes_as_the_api_does() -> None:
         said = {key: value for key, value in schema.items() if key != "title"}
         if name == "metadata":
             del said["anyOf"][0]["additionalProperties"]
-        if name == "idempotency_key":  # the tool adds a run's id to the key, so the text must be shorter
+        if name == "idempotency_key":  # the tool adds the id of a run to the key, so the given key must be shorter
             said["maxLength"] = 255
         if name == "outcome_type":  # a deployment may have other outcome types
             assert said["examples"] == [*TYPES]

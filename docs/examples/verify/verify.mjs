@@ -70,7 +70,7 @@ function rootOf(leaves) {
   return node(rootOf(leaves.slice(0, left)), rootOf(leaves.slice(left)));
 }
 
-/** Checks that entries were recorded in the period, one after the other. */
+/** Checks that entries were recorded in the period, and are listed in the order of recording. */
 function checkOrder(entries, { from, cut }) {
   let last = "";
   for (const { id, created_at } of entries) {
