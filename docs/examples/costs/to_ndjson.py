@@ -44,7 +44,7 @@ def litellm(logs: Any) -> Iterator[dict[str, Any]]:
             "unit": "tokens",
             "label": log["model_group"],
             "key": log["api_key"],
-            "tags": dict(tag.split(":", 1) for tag in log["request_tags"] if ":" in tag),
+            "tags": dict(tag.split(":", 1) for tag in log["request_tags"] or () if ":" in tag),
         }
 
 

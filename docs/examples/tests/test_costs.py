@@ -1,5 +1,6 @@
 """Run the conversions of cost reports on samples from the providers' documentation."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -20,15 +21,20 @@ FOLDER = EXAMPLES / "costs"
     ],
 )
 def test_a_report_becomes_costs_of_agents(report: str, row: str) -> None:
-    converted = subprocess.run(
-        [sys.executable, "to_ndjson.py", report],
-        cwd=FOLDER,
-        input=(FOLDER / f"{report}.json").read_bytes(),
-        capture_output=True,
-        check=True,
-    )
+    converted = convert(report, (FOLDER / f"{report}.json").read_bytes())
     options = ["--format", "ndjson", "--user", "42", "--map", "map.toml", "--dry-run"]
     command = [str(Path(sys.executable).with_name("outcomes")), "costs", "import", "-", *options]
-    run = subprocess.run(command, cwd=FOLDER, input=converted.stdout, capture_output=True, check=False)
+    run = subprocess.run(command, cwd=FOLDER, input=converted, capture_output=True, check=False)
     assert (run.returncode, run.stderr) == (0, b"")
     assert row in run.stdout.decode().splitlines()
+
+
+def test_a_log_of_litellm_without_tags_is_converted() -> None:
+    [log] = json.loads((FOLDER / "litellm.json").read_text())
+    converted = convert("litellm", json.dumps([log | {"request_tags": None}]).encode())
+    assert json.loads(converted)["tags"] == {}
+
+
+def convert(report: str, text: bytes) -> bytes:
+    command = [sys.executable, "to_ndjson.py", report]
+    return subprocess.run(command, cwd=FOLDER, input=text, stdout=subprocess.PIPE, check=True).stdout
