@@ -167,6 +167,8 @@ def test_costs_are_listed_and_stand_beside_the_value(api: Api, outcomes: Outcome
         **{"cost_usd": 4, "net_usd": 6, "ratio": 2.5, "known_days": 1, "of_days": 2},
     }
     assert outcomes("summary", "--cost", "--type", "deal_closed").code == 2
+    by_platform = outcomes("costs", "list", "--user", str(api.user), *period)
+    assert (by_platform.code, "needs PlatformMayRead=true" in by_platform.err) == (1, True)
 
 
 def test_costs_that_many_add_at_once_all_count(api: Api, client: OutcomesClient) -> None:

@@ -227,13 +227,17 @@ def list_(
     timezone: Annotated[
         str | None, typer.Option(autocompletion=time_zones, help="IANA time zone of --from and --to; default UTC.")
     ] = None,
+    user: Annotated[
+        int | None,
+        typer.Option(min=1, help="The user whose costs; only with the platform's key, if PlatformMayRead is true."),
+    ] = None,
     json: Json = False,
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
     """Show costs by UTC day, agent and source, by default of the last 30 days."""
     with connect(url, cookie) as client:
-        costs = client.list_costs(start=start, end=end, agent_id=agent, timezone=timezone)
+        costs = client.list_costs(start=start, end=end, agent_id=agent, timezone=timezone, user_id=user)
     if json:
         print_json(told(costs))
         return
