@@ -108,6 +108,14 @@ def test_a_rule_for_the_text_null_leaves_out_charges_without_that_cell() -> None
     assert [rules.owner({"team": team})[1] for team in (None, "null", None)] == [None, 7, None]
 
 
+def test_rules_that_assigned_no_charge_are_known() -> None:
+    rule = '[[rule]]\nwhen = {{ team = "{}" }}\nagent = 7\n'
+    rules = Map("".join(map(rule.format, ["sales", "typo", "sales", "legal"])).encode())
+    for team in ("legal", "sales", "sales", "other"):
+        rules.owner({"team": team})
+    assert rules.unused == [2, 3]
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

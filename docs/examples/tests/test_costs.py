@@ -13,19 +13,19 @@ FOLDER = EXAMPLES / "costs"
 
 
 @pytest.mark.parametrize(
-    ("report", "row"),
+    ("report", "row", "unused"),
     [
-        ("anthropic", "2025-08-01  7      $1.2378912"),
-        ("openai", "2024-11-01  unallocated  $0.06"),
-        ("litellm", "2024-06-12  9      $0.000002"),
+        ("anthropic", "2025-08-01  7      $1.2378912", "2, 3"),
+        ("openai", "2024-11-01  unallocated  $0.06", "1, 2, 3"),
+        ("litellm", "2024-06-12  9      $0.000002", "1, 2"),
     ],
 )
-def test_a_report_becomes_costs_of_agents(report: str, row: str) -> None:
+def test_a_report_becomes_costs_of_agents(report: str, row: str, unused: str) -> None:
     converted = convert(report, (FOLDER / f"{report}.json").read_bytes())
     options = ["--format", "ndjson", "--user", "42", "--map", "map.toml", "--dry-run"]
     command = [str(Path(sys.executable).with_name("outcomes")), "costs", "import", "-", *options]
     run = subprocess.run(command, cwd=FOLDER, input=converted, capture_output=True, check=False)
-    assert (run.returncode, run.stderr) == (0, b"")
+    assert (run.returncode, run.stderr.decode()) == (0, f"These rules of the map assigned no charge: {unused}\n")
     assert row in run.stdout.decode().splitlines()
 
 

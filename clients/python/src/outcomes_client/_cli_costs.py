@@ -104,6 +104,8 @@ def import_(
         if day.lacks:
             more = f" and {len(day.lacks) - 5:,} more" if len(day.lacks) > 5 else ""
             report.print(printable(f"{key} lacks {'; '.join(day.lacks[:5])}{more}"), soft_wrap=True)
+    if rules.unused:
+        report.print(f"These rules of the map assigned no charge: {', '.join(map(str, rules.unused))}", soft_wrap=True)
     if tally["lines"] or tally["refused"] or tally["stopped"]:
         raise typer.Exit(1)
 

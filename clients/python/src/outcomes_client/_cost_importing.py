@@ -104,10 +104,16 @@ class Map:
                 raise MapError(f"rule {number} must have ids of at least 1")
         self._columns = sorted({name for rule in self._rules for name in rule["when"]})
         self._owner = lru_cache(_REMEMBERED)(self._find_owner)
+        self._used: set[int] = set()
 
     @property
     def names_users(self) -> bool:
         return any("user" in rule for rule in self._rules)
+
+    @property
+    def unused(self) -> list[int]:
+        """Return the numbers of the rules that have assigned no charge so far."""
+        return [number for number in range(1, len(self._rules) + 1) if number not in self._used]
 
     def owner(self, charge: Mapping[str, Any]) -> tuple[int | None, int | None]:
         """Return the user and the agent of a charge. Each is None if no rule determines it."""
@@ -116,8 +122,11 @@ class Map:
 
     def _find_owner(self, *cells: str | None) -> tuple[int | None, int | None]:
         charge = dict(zip(self._columns, cells, strict=True))
-        found = next((rule for rule in self._rules if _matches(rule["when"], charge)), {})
-        return found.get("user"), found.get("agent")
+        for number, rule in enumerate(self._rules, start=1):
+            if _matches(rule["when"], charge):
+                self._used.add(number)
+                return rule.get("user"), rule.get("agent")
+        return None, None
 
 
 def _only(said: object, kinds: Mapping[str, type], where: str) -> None:
