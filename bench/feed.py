@@ -133,7 +133,7 @@ def many_rows(page: Page, url: str, rows: int, pages: int) -> str:
         last.append(load_more())
     elements: int = feed.evaluate("feed => feed.shadowRoot.querySelectorAll('*').length")
     growth = median(last[-pages:]) / median(first)
-    verdict = "met" if elements <= MOST_ELEMENTS and growth <= MOST_GROWTH else "**missed**"
+    verdict = "met" if elements <= MOST_ELEMENTS and growth <= MOST_GROWTH else "**MISSED**"
     return (
         f'\n{rows:,} rows have {elements:,} elements (bar {MOST_ELEMENTS:,}). There, "Load more" takes {growth:.2f} of '
         f"the first on a new page (bar {MOST_GROWTH}; medians of {pages}): {verdict}."
