@@ -97,7 +97,7 @@ def _read_units(outcomes: int) -> int:
 
 
 def parts(call: Call, prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]:
-    """Return, for each AWS service, the US dollars for a million calls."""
+    """Return the US dollars for a million calls, by AWS service."""
     invocations = 2  # a call invokes the authorizer, then the function
     authorizer_gb_ms = assumed["authorizer_ms"] * assumed["authorizer_memory_gb"]
     lambda_time = _lambda_time(authorizer_gb_ms + call.milliseconds * call.memory_gb, prices)
@@ -119,7 +119,7 @@ def parts(call: Call, prices: dict[str, Any], assumed: dict[str, Any]) -> dict[s
 
 
 def event(prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]:
-    """Return, for each AWS service, the US dollars for a million events on a bus, each from its own invocation."""
+    """Return the US dollars for a million events on a bus, by AWS service. Each event comes from its own invocation."""
     log_bytes = assumed["log_bytes_per_invocation"] + assumed["log_bytes_of_metrics"]
     # Lambda's reads of the stream are free: https://aws.amazon.com/dynamodb/pricing/on-demand/
     return {
@@ -131,7 +131,7 @@ def event(prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]:
 
 
 def webhook(prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]:
-    """Return, for each AWS service, the US dollars for a million webhooks, each accepted at the first attempt."""
+    """Return the US dollars for a million webhooks, by AWS service. Each is accepted at the first attempt."""
     a_million = 1_000_000
     log_bytes = assumed["log_bytes_per_invocation"] + assumed["log_bytes_of_metrics"]
     sent_bytes = len(answered()) + assumed["event_bytes"] + assumed["header_bytes"] + assumed["handshake_bytes"]

@@ -76,7 +76,7 @@ def custom_metrics(assumed: dict[str, Any]) -> int:
 
 
 def used(environment: str, outcomes: int, prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]:
-    """Return, for each AWS service, the US dollars of a month with this many outcomes and one open feed.
+    """Return the US dollars of a month with this many outcomes and one open feed, by AWS service.
 
     Outcomes are recorded evenly over the day. If an outcome is recorded while the feed is open, the feed reads the
     summary again, at most once per poll.

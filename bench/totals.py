@@ -298,7 +298,7 @@ def look(name: str, totals: Totals, history: History, period: Period, **more: An
 def looks(case: Case) -> list[Look]:
     """Read a history's totals a day after its end, or within its last day.
 
-    Read them again, and after one more record.
+    Read them again, then after one more outcome.
     """
     history, before = History(case), peak_bytes()
     store = OutcomeStore("outcomes")

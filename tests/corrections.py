@@ -101,7 +101,7 @@ def get(id_: str, user_id: int = 42) -> tuple[int, Any]:
 
 
 def get_without_user(id_: str) -> Any:
-    """Read an outcome without a user, with its corrections, as the platform."""
+    """Read an outcome without a user, with its corrections, with the platform's key."""
     event = get_event(id_, KEY | {"reads": "none"}) | {"queryStringParameters": {"userId": "none"}}
     response = get_outcome.handler(event, None)
     assert response["statusCode"] == 200, response["body"]

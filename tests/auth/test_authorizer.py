@@ -1,4 +1,4 @@
-"""Test the authorizer: Lambda event in, IAM policy out."""
+"""Test the authorizer, from its Lambda event to its IAM policy."""
 
 import hmac
 import json

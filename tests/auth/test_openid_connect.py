@@ -62,7 +62,7 @@ def issuer() -> Iterator[Issuer]:
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Allow a minute for calls to the issuer, as this machine may be busy."""
+    """Allow a minute for calls to the issuer, because this machine may be busy."""
     for limit in ("FETCH_SECONDS", "CONNECT_SECONDS"):
         monkeypatch.setattr(issuer_keys, limit, 60)
 

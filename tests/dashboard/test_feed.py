@@ -504,7 +504,7 @@ def test_url_state_keeps_period_and_filters_in_the_address(open_feed: Open, page
     expect(page.locator(".summary > .caption")).to_have_text("2 outcomes, Feb 1 \u2013 28, 2026")
     expect(page.locator(".rows strong")).to_have_text(["Deal", "Task"])
     page.get_by_role("button", name="30 days").click()
-    assert page.url == f"{ledger.url}/feed#tab=value"  # the feed removed its own parameters, and kept the page's
+    assert page.url == f"{ledger.url}/feed#tab=value"  # the feed removed its own parameters, and left those of the page
 
 
 def test_the_address_is_ignored_without_url_state(open_feed: Open, page: Page, ledger: Ledger) -> None:

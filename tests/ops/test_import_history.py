@@ -252,7 +252,7 @@ def test_stored_sums_of_outcomes_without_a_user_follow(tmp_path: Path, monkeypat
 
 @pytest.fixture
 def small_file(tmp_path: Path) -> Path:
-    """Return a file whose rows are written in six groups, for two users and nobody."""
+    """Return a file with outcomes of two users and without a user. Its rows are written in six groups."""
     rows = [old_row(number, APRIL + number, user_id=(42, 43, None)[number % 3]) for number in range(18)]
     return write_ndjson(tmp_path / "old.ndjson", [{**row, "id": row["id"] or "0"} for row in rows])
 

@@ -359,7 +359,7 @@ ANOTHER = {
     "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/another",
     "DashboardCertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/another",
     "DashboardHost": "value.example.com",
-    # The value is long because a version's description may have at most 256 characters, whatever the parameters are.
+    # The value is long, because a version's description may not exceed 256 characters even with long parameters.
     "DashboardOrigins": ",".join(f"https://the-dashboard-of-brand-{brand}.example.com" for brand in range(8)),
     "DomainName": "another.example.com",
     "EventBusName": "b" * 256,

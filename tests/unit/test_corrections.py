@@ -254,7 +254,7 @@ def test_disputes_and_upholds_are_unlimited_but_count_for_other_corrections() ->
     with reads_meet(fine) as calls:
         corrections = get(id_)[1]["corrections"]
     assert [each["type"] for each in corrections] == ["dispute", "uphold"] * 55
-    # One call reads the outcome, and two read its 110 entries, of which each call reads up to 100.
+    # One call reads the outcome. Two calls read its 110 entries, because a call reads at most 100.
     assert len(calls) == 3
     assert amend(id_, KEY, retitle("x"))[:2] == correct(id_, OWNER, BODIES["confirm"])[:2] == IMPOSSIBLE
 

@@ -1,4 +1,4 @@
-"""Test GET /api/outcomes/export: Lambda event in, file out."""
+"""Test GET /api/outcomes/export, from the Lambda event to the file."""
 
 import csv
 import io

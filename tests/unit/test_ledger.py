@@ -106,7 +106,7 @@ def test_idempotency_keys_of_different_owners_do_not_collide(ledger: IdempotentW
             for key in ("k", "2\nk", "\nk")
         ),
         *(idempotency_hash(Caller(session), user, key) for session in (4, 42) for key in ("k", "2\nk")),
-        # An agent key's id may consist of digits only, and so look like a user id.
+        # An agent key's id may consist of digits only. It then looks like a user id.
         *(
             idempotency_hash(by_key(id_), of, key)
             for id_ in ("4000000000000000", "4200000000000000")

@@ -1,4 +1,4 @@
-"""Test GET /api/outcomes: Lambda event in, response out."""
+"""Test GET /api/outcomes, from the Lambda event to the response."""
 
 import json
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Test pagination and filters of GET /api/outcomes: Lambda event in, response out."""
+"""Test pagination and filters of GET /api/outcomes, from the Lambda event to the response."""
 
 import base64
 import json

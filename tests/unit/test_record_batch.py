@@ -1,4 +1,4 @@
-"""Test POST /api/outcomes/batch: Lambda event in, response out."""
+"""Test POST /api/outcomes/batch, from the Lambda event to the response."""
 
 import json
 from collections.abc import Callable

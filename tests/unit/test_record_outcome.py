@@ -1,4 +1,4 @@
-"""Test POST /api/outcomes: Lambda event in, response out."""
+"""Test POST /api/outcomes, from the Lambda event to the response."""
 
 import base64
 import itertools

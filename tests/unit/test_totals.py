@@ -270,7 +270,7 @@ class TestKeeping:
 
 
 class TestExact:
-    """A summary equals the sum of all entries, whatever is materialized."""
+    """A summary equals the sum of all entries, no matter which totals are materialized."""
 
     def test_an_outcome_at_the_end_of_an_interval_counts_once(self, clock: Clock) -> None:
         clock.at(1, 1)
