@@ -12,7 +12,9 @@ MODULES = {
 """The blocking modules, and the async modules that are generated from them."""
 
 RULES = {
-    "blocking. The async (client is|ones are) generated from this:": "async. Generated from SOURCE:",
+    r"The blocking (.*) `make awaiting` generates .* from this module\.": (
+        r"The async \1 `make awaiting` generates this module from SOURCE."
+    ),
     r"with blocking calls\. Threads may share a client\.": "with async calls, on asyncio and trio.",
     r"Close the client, or use `with`": "Close the client with `aclose`, or use `async with`",
     r"\b(Costs|Outcomes|Statements)Client\b": r"Async\1Client",

@@ -181,7 +181,7 @@ class World:
 
 
 class Half(httpx.SyncByteStream):
-    """A response that breaks off within the body."""
+    """A response that ends before its body is complete."""
 
     def __iter__(self) -> Iterator[bytes]:
         yield b'{"ok":'

@@ -41,7 +41,7 @@ RecordMany = Callable[..., Awaitable[list[Result]]]
 
 @pytest.fixture(params=["blocking", "awaiting"])
 def record(request: pytest.FixtureRequest, api: Api) -> Record:
-    """Yield the function `record` of the blocking or the awaiting client."""
+    """Yield the function `record` of the blocking or the async client."""
 
     async def blocking(*args: Any, **fields: Any) -> Recorded:
         with OutcomesClient(**api.settings) as client:

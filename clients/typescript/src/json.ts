@@ -55,7 +55,7 @@ const significant = (text: string): string => text.replace(/e.*|\D/gi, "").repla
 export const isStructure = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && !!value && !(value instanceof Decimal);
 
-/** Maps each primitive part of a value, and each name in its objects. */
+/** Returns a copy of a value. `part` converts each primitive value in it, `named` each name in its objects. */
 export function mapped(value: unknown, part: (item: unknown) => unknown, named = (name: string) => name): unknown {
   if (Array.isArray(value)) return value.map((item) => mapped(item, part, named));
   if (!isStructure(value)) return part(value);

@@ -50,7 +50,7 @@ export function change({ value_usd, previous }, before) {
 }
 
 /**
- * Return a button with the value of each status, which filters by it. A status without outcomes is left out, unless it is
+ * Return a button for each status. It shows the status's value, and filters by the status. A status without outcomes is left out, unless it is
  * selected. A server without corrections returns no statuses.
  * @param {Summary} summary
  * @param {Choice} choice

@@ -45,7 +45,7 @@ const before = (instant, milliseconds) => new Date(Date.parse(instant) - millise
  */
 
 /**
- * Polls for outcomes, with backoff after failures, and reports which are new. It does not depend on filters or the DOM.
+ * Polls for outcomes, with backoff after failures, and reports new outcomes. It does not depend on filters or the DOM.
  */
 export class Watcher {
   /** @type {Problem | null} of the last poll */
@@ -111,7 +111,7 @@ export class Watcher {
     this.#schedule();
   }
 
-  /** Note that a viewer is there. After a quiet time, poll now. */
+  /** Note that the viewer is active. If the feed was quiet, poll now. */
   wake() {
     const wasQuiet = this.#isQuiet;
     this.#activeAt = performance.now();

@@ -9,7 +9,8 @@ import { inWords } from "../shared/words.js";
 /** @import {Key} from "./api.js" */
 
 /**
- * This is a Map, because the name of a newer server's scope may also be the name of a property that every object has.
+ * This is a Map, because every object has properties such as `constructor`, and a newer server's scope may have such a
+ * name.
  * @type {Map<string, [verb: string, meaning: string]>}
  */
 export const SCOPES = new Map([

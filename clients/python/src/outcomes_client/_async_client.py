@@ -1,4 +1,4 @@
-"""Execute the steps of calls (`_calls`), async. Generated from _client.py: `make awaiting`."""
+"""The async client, which runs calls (`_calls`). `make awaiting` generates this module from _client.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client's calls about costs, async. Generated from _client_costs.py: `make awaiting`."""
+"""The async client's calls about costs. `make awaiting` generates this module from _client_costs.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client's calls about statements, async. Generated from _client_statements.py: `make awaiting`."""
+"""The async client's calls about statements. `make awaiting` generates this module from _client_statements.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Execute the steps of calls (`_calls`), blocking. The async client is generated from this: `make awaiting`."""
+"""The blocking client, which runs calls (`_calls`). `make awaiting` generates the async client from this module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client's calls about costs, blocking. The async ones are generated from this: `make awaiting`."""
+"""The blocking client's calls about costs. `make awaiting` generates the async client's calls from this module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The steps of calls about costs, see `_calls`."""
+"""Define the API's calls about costs as sequences of steps. `_calls` explains these steps."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def put(
 ) -> Call[int]:
     """Replace the costs of a day. `if_version` is the version that must be stored: 0 for none, None for any.
 
-    With None, a lost answer is not followed by a retry, because it could replace costs that others have put since.
+    With None, do not retry after a lost answer: the retry could replace costs that others have put since.
     """
     if calls.defaults.owner == "session" and user_id is not None:
         yield from calls._say_once(f"The costs are of the user of {SESSION}: the given user_id is ignored")

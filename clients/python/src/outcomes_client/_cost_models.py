@@ -51,7 +51,7 @@ def by_agent_and_label(lines: Iterable[CostLine]) -> Lines:
 
 
 def add_line(lines: Lines, line: CostLine) -> None:
-    """Add a line to the line with the same agent and label."""
+    """Add a line to a day's lines. If the day has a line with the same agent and label, add both up."""
     key = line.agent_id, line.label
     lines[key] = lines[key].plus(line) if key in lines else line
 

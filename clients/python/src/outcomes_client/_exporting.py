@@ -32,8 +32,8 @@ _UNSEEN = re.compile(r"[^ -~\n]")
 def replaced(path: str) -> Iterator[IO[bytes]]:
     """Open a file for an atomic write. The file replaces `path` once it is complete, but not after an error.
 
-    Only its owner can read the new file. It replaces a link, not the link's target. Pipes and devices are written
-    directly. The path `-` is standard output.
+    Only its owner can read the new file. If `path` is a symbolic link, the file replaces the link, not the link's
+    target. Pipes and devices are written directly. The path `-` is standard output.
     """
     if path == "-":
         yield sys.stdout.buffer

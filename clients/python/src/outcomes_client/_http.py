@@ -34,7 +34,7 @@ class Request:
     query: Sequence[tuple[str, str]] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
-    by: By = ""  # the only credential that the request works with; `any`: the key or else the session; `nobody`: none
+    by: By = ""  # the credential to send; "any": the key or else the session; "nobody": none; "": see credential_for
     does: str = ""  # what the request does, for error texts; empty if it reads or records
     names: str = ""  # what the id in the path identifies, for the text of a 404
     user_id: int | None = None  # the user whose keys to manage; None means the session's user

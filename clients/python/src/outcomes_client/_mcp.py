@@ -121,7 +121,8 @@ def _header(text: str) -> str:
 def _refused(message: Json, why: str) -> bytes | None:
     """Return the bridge's own answer to a message that it refused or could not forward.
 
-    A tool call gets a result, because models see results. Another request gets an error, a notification nothing.
+    A tool call gets a result, because models see results. Another request gets an error. A notification gets no
+    answer.
     """
     if message.get("id") is None:
         return None

@@ -1,4 +1,4 @@
-"""The steps of calls about statements, see `_calls`."""
+"""Define the API's calls about statements as sequences of steps. `_calls` explains these steps."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def outcome_types() -> list[str]:
 
 
 def agent_or_none(text: str) -> int | Literal["none"]:
-    """Parse the agent by which outcomes are filtered."""
+    """Parse the agent of a filter: an agent's number, or "none" for outcomes without an agent."""
     if text == "none":
         return "none"
     if not (text.isascii() and text.isdigit() and int(text)):
@@ -145,7 +145,7 @@ def moment(text: str) -> date | str:
 
 
 def connect(url: str | None, cookie: str | None) -> OutcomesClient:
-    """Return the client of a command."""
+    """Create a command's client from its options, the environment and the saved login."""
     from . import _login
     from ._client import OutcomesClient
 

@@ -61,7 +61,7 @@ Key = Annotated[
 
 
 class Work(BaseModel):
-    """A finished piece of work, as a language model describes it. It has no user, which the model must not choose."""
+    """A finished piece of work, as a language model describes it. It has no user: the model must not choose one."""
 
     model_config = ConfigDict(extra="forbid")
 

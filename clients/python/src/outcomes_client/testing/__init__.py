@@ -39,7 +39,7 @@ _NEVER = 253_402_300_799  # the end of the year 9999, in seconds since 1970
 
 
 class OutcomesFake:
-    """An API with empty tables, which listens at `url` until it is closed. `key` is the platform's key."""
+    """A fake API with empty tables, which listens at `url` until it is closed. `key` is the platform's key."""
 
     key = KEY
 

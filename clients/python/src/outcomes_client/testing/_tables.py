@@ -140,7 +140,7 @@ class Tables:
         return self._write("Update", request)
 
     def batch_execute_statement(self, request: Request) -> dict[str, Any]:
-        """Insert items. Each is inserted by a PartiQL statement."""
+        """Insert items, each of which is given as a PartiQL statement."""
         return {"Responses": [self._insert(each["Statement"], each["Parameters"]) for each in request["Statements"]]}
 
     def transact_write_items(self, request: Request) -> dict[str, Any]:
