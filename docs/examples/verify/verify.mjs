@@ -66,7 +66,7 @@ function checkSignature(statement, keys) {
 /** Computes the Merkle root of leaves (RFC 9162, section 2.1.1). */
 function rootOf(leaves) {
   if (leaves.length < 2) return leaves[0] ?? sha256();
-  const left = 2 ** (31 - Math.clz32(leaves.length - 1)); // the largest power of two below
+  const left = 2 ** (31 - Math.clz32(leaves.length - 1)); // the largest power of two below the number of leaves
   return node(rootOf(leaves.slice(0, left)), rootOf(leaves.slice(left)));
 }
 
@@ -83,7 +83,7 @@ function checkOrder(entries, { from, cut }) {
 
 /** Checks that the totals are the sums of `changes`, in which each outcome counts with the sign 1 or -1. */
 function checkTotals(word, totals, changes) {
-  const left = new Map(); // count and amount of each sum without its changes, which must be 0
+  const left = new Map(); // each sum's count and amount after subtracting its changes: both must be 0
   const add = (name, values, sign) => {
     const [whole, decimals = ""] = (values.value_usd ?? "0").split(".");
     check(word, decimals.length <= 200, "at most 200 decimals, which are more than any amount has");
