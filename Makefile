@@ -7,7 +7,7 @@ bin := .venv/bin
 # Each tool has its own environment, .tools/NAME, because the tools' dependencies conflict.
 tools := sam checkov pip-audit twine
 
-# Only the command line can override these variables (`make build ARCH=x86_64`). The environment cannot.
+# The command line can override variables such as ARCH (`make build ARCH=x86_64`). The environment cannot.
 ARCH := arm64
 ENV := dev
 USER_ID := 42
@@ -106,7 +106,7 @@ clients/typescript/dist/index.js: $(wildcard clients/typescript/src/*.ts) $(npm_
 	@if $(has_npm_client); then npm run --prefix clients/typescript --silent build && touch $@; \
 	    else echo 'NOT BUILT: the TypeScript client, because npm is missing.' >&2; fi
 
-# The parts of the code, each with its minimum coverage in percent.
+# Each part of the code has a minimum coverage in percent.
 coverage: install .tools/sam/installed $(npm) $(npm_client) $(npm_viewer) ## run every test, and fail if a part has too little coverage, branches included
 	@$(bin)/python -m pytest $(parallel) --cov --cov-report=term-missing:skip-covered
 	@for part in 'functions/*,layers/*=95' 'clients/*=95' 'local/*,ops/*=95'; do \
@@ -268,8 +268,8 @@ aws: install ## serve DynamoDB and Secrets Manager for `sam local start-api`, wi
 
 parameters := $(BUILD_DIR)/parameters.yaml
 
-# On a terminal, the command asks, with the last answers as defaults. In a pipeline, it uses the answers in
-# samconfig.toml. A pipeline can build before it has any rights, and then deploy that build with BUILT=1.
+# On a terminal, `make deploy` asks for the parameters, with the last answers as defaults. In a pipeline, it uses the
+# answers in samconfig.toml. A pipeline can build before it has any rights, and then deploy that build with BUILT=1.
 deploy: $(if $(BUILT),install .tools/sam/installed,build) ## build, then deploy to your AWS account (ENV=core, dev or prod)
 	@if [ -t 0 ]; then $(bin)/python -m ops.answers '$(ENV)' Architecture=$(ARCH); fi
 	@$(bin)/python -m ops.configuration '$(ENV)' '$(BUILD_DIR)/template.yaml' > '$(parameters)'
@@ -280,7 +280,8 @@ deploy: $(if $(BUILT),install .tools/sam/installed,build) ## build, then deploy 
 # Lint the examples with Biome, which the dashboard's packages include. `make examples` checks their types.
 biome := ../../dashboard/node_modules/.bin/biome check
 
-# Packages that check the dashboard and its accessibility. Targets that need npm skip with a message; in CI they fail.
+# Install the packages that check the dashboard and its accessibility. Without npm, targets that need it skip with a
+# message; in CI they fail.
 has_npm := command -v npm >/dev/null && test -f $(npm)
 $(npm): dashboard/package-lock.json
 	@if ! command -v npm >/dev/null; then echo 'npm is not installed: tests of accessibility are skipped.' >&2; \

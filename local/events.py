@@ -17,7 +17,7 @@ from local.openapi import Api, Route
 
 type Pairs = list[tuple[str, str]]
 
-# Headers that only concern the connection between client and API Gateway. They are not passed on.
+# These headers only concern the connection between client and API Gateway, so they are not passed on.
 HOP_HEADERS = {
     "connection",
     "content-length",

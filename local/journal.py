@@ -1,4 +1,4 @@
-"""Write changes to items ahead into a log, so that a killed process loses no acknowledged write.
+"""Write each change of an item to a write-ahead log, so that a killed process loses no acknowledged write.
 
 A line contains the changes of one request, as a JSON array of `[table, key, item]`: keys and items in DynamoDB JSON,
 and null for a deleted item. The line is passed to the operating system before the request is answered, but without

@@ -113,8 +113,8 @@ class Table(MotoTable):
     ) -> tuple[list[Item], int, dict[str, Any] | None]:
         """Query like moto, but end a page after PAGE_ITEMS items as if these were 1 MB.
 
-        For each query, moto sorts all items of a table and copies every match. moto still runs queries with legacy
-        conditions, and those that it refuses.
+        For each query, moto would sort all items of a table and copy every match. Only queries with legacy conditions,
+        and those that moto refuses, are still passed to moto.
         """
         limit = min(limit or PAGE_ITEMS, PAGE_ITEMS)
         self.read_bytes = None
@@ -219,7 +219,7 @@ def _size(item: Item) -> int:
 
 
 def _projected(item: Item, expressions: list[list[str]]) -> Item:
-    """Return an item's projected attributes. moto rebuilds the item for each attribute."""
+    """Return an item's projected attributes. moto itself would rebuild the item for each attribute."""
     names = {path[0] for path in expressions}
     if any(len(path) > 1 or "[" in path[0] for path in expressions):
         return item.project(expressions)
@@ -257,7 +257,7 @@ def _value(key: DynamoType) -> Any:
 
 
 class Handler(DynamoHandler):
-    """Parses and writes item operations as plain JSON, which takes a third of the time.
+    """Parses and writes item operations as plain JSON, which takes a third of the time that moto takes.
 
     moto uses the service's model to convert each request and result, attribute by attribute.
     """
@@ -440,7 +440,8 @@ moto.dynamodb.urls.url_paths["{0}/"] = Handler.dispatch
 # Without a cache, moto lists a service's methods on each call, which takes a tenth of the processor time of
 # tests/sequences.
 moto.core.responses.method_names_from_class = cache(method_names_from_class)  # type: ignore[attr-defined]
-# moto parses each update expression twice, which takes a tenth of the processor time of tests/sequences.
+# Without a cache, moto parses each update expression twice, which takes a tenth of the processor time of
+# tests/sequences.
 UpdateExpressionParser.make = lru_cache(UpdateExpressionParser.make)
 # An import of 20,000 outcomes takes 450 MB instead of 16 GB, because no old items are kept or copied.
 BaseModel.__new__ = _new  # type: ignore[method-assign, assignment]

@@ -71,7 +71,7 @@ class Console(io.TextIOWrapper):
     _line = ""
 
     def write(self, text: str) -> int:
-        """Write the complete lines."""
+        """Write complete lines, except metric lines. Keep an incomplete line until it is complete."""
         *lines, self._line = (self._line + text).split("\n")
         for line in lines:
             if not line.startswith('{"_aws":'):

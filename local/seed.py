@@ -177,7 +177,7 @@ def outcomes(now: int) -> Iterator[tuple[int, Fields]]:
 
     Weekends have fewer outcomes, and the last weeks have more.
 
-    The last outcome happened minutes ago. The outcomes depend only on the day of the week.
+    The last outcome happened minutes ago. Except for their times, outcomes depend only on the day of the week.
     """
     chance = random.Random(7)  # noqa: S311 (nothing secret: the same outcomes each time)
     work = _Work(chance)

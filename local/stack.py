@@ -229,7 +229,7 @@ def _log_failure(task: "asyncio.Task[None]") -> None:
 
 @contextmanager
 def _reading(template: Path) -> Iterator[None]:
-    """Raise StackError, whose message is one line, if the template is malformed."""
+    """Replace the errors that a malformed template causes with StackError, whose message is one line."""
     try:
         yield
     except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:

@@ -44,7 +44,7 @@ NAMES = {
     "AWS::SecretsManager::Secret": "Name",
 }
 
-# Ref returns the ARN of these resources, and the name of all others.
+# For resources of these types, Ref returns the ARN, and for all others the name.
 REFERENCED_BY_ARN = {"AWS::Lambda::Alias", "AWS::Lambda::LayerVersion", "AWS::SecretsManager::Secret"}
 
 _NO_VALUE = object()

@@ -113,7 +113,7 @@ def _records(file: BinaryIO, offset: int) -> Iterator[tuple[int, int, int, list[
         for line in file:
             text = line.removeprefix(_BOM) if end == 0 else line
             end += len(line)
-            yield text.decode(errors="surrogateescape")  # fields refuse the surrogates of invalid UTF-8
+            yield text.decode(errors="surrogateescape")  # invalid UTF-8 becomes surrogates, which fields refuse
 
     records = csv.reader(lines(), strict=True)
     while True:

@@ -119,7 +119,7 @@ class Import:
         return f"id and created_at are those of line {earlier}" if earlier else ""
 
     def _refuse_users(self) -> None:
-        """Refuse the rows of erased users, and rows that are older than the cut of their partition."""
+        """Refuse the rows of erased users, and rows from before the end of the user's latest statement."""
         erased = patiently(self.pasts.erased)
         for partitions in batched(self.plan.partitions(), KEYS_PER_CALL, strict=False):
             cuts = patiently(partial(self.pasts.cuts, [each.name for each in partitions]))

@@ -32,7 +32,8 @@ RETRY_WITHOUT_KEYS_SECONDS = 5
 
 MIN_RSA_BYTES = 256  # RFC 7518, 3.3
 
-# The algorithms allowed for each kind of key. A key's own `alg` restricts them; a token's header never extends them.
+# Each kind of key may be used with these algorithms. A key's own `alg` may allow fewer; a token's header never allows
+# others.
 ALGORITHMS: dict[tuple[object, object], frozenset[str]] = {
     ("RSA", None): frozenset({"RS256", "PS256"}),
     ("EC", "P-256"): frozenset({"ES256"}),
@@ -40,8 +41,8 @@ ALGORITHMS: dict[tuple[object, object], frozenset[str]] = {
 }
 PUBLIC_MEMBERS = ("kty", "crv", "n", "e", "x", "y")
 
-# Allows https. Allows http only on the loopback interface, for the local stack. The parameter OidcIssuer in
-# template.yaml has the same pattern.
+# OidcIssuer in template.yaml has the same pattern. It allows https, and http only on the loopback interface, for the
+# local stack.
 _URL = re.compile(
     r"(?P<origin>(https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?|(?P<loopback>http://(localhost|127\.0\.0\.1)))(:[0-9]{1,5})?)"
     r"(?P<target>/[!$-~]*)?",

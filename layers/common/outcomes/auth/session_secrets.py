@@ -35,7 +35,7 @@ class Version(NamedTuple):
 
 
 class SessionSecrets:
-    """The current version of a secret and, for `overlap_days` after its creation, the previous version.
+    """The current version of a secret and, until `overlap_days` after the current one's creation, the previous version.
 
     Versions are cached for four minutes.
     """

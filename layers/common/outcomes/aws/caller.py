@@ -111,7 +111,7 @@ AMAZON_ROOTS = f"{__file__.rpartition('/')[0]}/amazon_roots.pem"
 """The five root certificates of Amazon Trust Services. They load 20 times faster than the system's hundred.
 https://www.amazontrust.com/repository/"""
 
-# The characters of Lambda's trace ids.
+# Lambda's trace ids consist of these characters.
 _TRACE = frozenset("-=;:._0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
 _json = json.JSONEncoder(separators=(",", ":")).encode

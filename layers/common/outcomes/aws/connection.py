@@ -23,8 +23,8 @@ type Resolve = Callable[[bytes, int, float], list[Found]]
 
 NO_LIMIT = float("inf")  # seconds
 
-# A regular expression, because urllib.parse loads slowly. Its groups are the scheme, the host with port, the host (IPv6
-# in brackets) and the port.
+# URLs are parsed with a regular expression, because urllib.parse loads slowly. Its groups are the scheme, the host with
+# port, the host (IPv6 in brackets) and the port.
 _ENDPOINT = re.compile(r"(https?)://(?:[^/?#@]*@)?((\[[0-9a-f:.]+\]|[^\s/?#@:\[\]]+)(?::([0-9]{0,5}))?)/?")
 
 
@@ -67,7 +67,7 @@ class Connection:
         self._address = url[3].strip("[]").encode("ascii"), int(url[4] or (443 if is_https else 80))
         self._connect_seconds, self._read_seconds, self._clock, self._resolve = connect, read, clock, resolve
         self._tls, self._or_system = None, or_system
-        if is_https:  # created at start-up, because reading the certificates takes some milliseconds
+        if is_https:  # read the certificates at start-up, because this takes some milliseconds
             self._tls = ssl.create_default_context(cafile=authorities)
         self._socket: socket.socket | None = None
 

@@ -13,8 +13,8 @@ MAX_LINE = 65_536  # bytes
 MAX_LINES = 100  # maximum number of header lines, with the empty line at their end
 MAX_BODY = 100_000_000  # bytes; the memory for a body or a chunk is reserved before it is read
 
-# https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2. These are sets, because regular expressions take longer to
-# compile.
+# The characters of tokens (https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2) and digits. These are sets, because
+# regular expressions take longer to compile.
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _DIGITS = {10: frozenset("0123456789"), 16: frozenset("0123456789ABCDEFabcdef")}
 

@@ -1,1 +1,1 @@
-"""Define the contract: the fields and rules of requests, and the JSON of answers. Import neither AWS nor HTTP code."""
+"""Define the contract: fields and rules of requests, and the JSON of answers. It imports neither AWS nor HTTP code."""

@@ -25,14 +25,14 @@ class Body[T]:
     """A parser for one kind of body.
 
     names: maps the model's field names to the request's field names. rules: maps the request's field names to rules.
-    required: the request's names of fields without a default.
+    required: the names, in the request, of the fields that have no default.
     """
 
     def __init__(self, model: type[T], parts: Iterable[str] | None = None) -> None:
         """Read the rules from the annotations of `model`, a NamedTuple.
 
-        parts: the names of the only fields to use; these fields are all optional. Such a body is parsed with `given`,
-        not with `read`.
+        parts: the fields to use, if not all of the model's fields. They are all optional, so the body must be parsed
+        with `given`, not with `read`.
         """
         self._model = model
         named_tuple: Any = model
@@ -120,7 +120,7 @@ def read_or_refuse[T](read: Callable[[bool], T], key: str | None) -> tuple[T, Ba
 
 
 def ignored_fields(body: Iterable[str], read: Container[str]) -> list[str]:
-    """Return the names of a body's fields that are not in `read`, for a header.
+    """Return the names of a body's fields that are not in `read`, in the form in which a header contains them.
 
     Commas and all but visible ASCII are percent-encoded (RFC 3986, 2.1). Long names and long lists end with `...`.
     """

@@ -62,7 +62,7 @@ class Preconditions(NamedTuple):
 
     @staticmethod
     def parse(if_match: list[str], if_none_match: list[str]) -> "Preconditions":
-        """Parse all values of both headers. Raises BadRequest."""
+        """Parse all values of the headers If-Match and If-None-Match. Raises BadRequest."""
         if set(if_none_match) - {"*"}:
             fault = Fault(field="If-None-Match", message="must be *")
             raise BadRequest("Invalid If-None-Match", [fault])
@@ -106,7 +106,7 @@ def days_ago(day: str) -> int:
 
 
 def last_day(month: str) -> str:
-    """Return the last day of a month: `2026-11-30` of `2026-11`."""
+    """Return the last day of a month: `2026-11-30` for `2026-11`."""
     return ((date.fromisoformat(f"{month}-28") + timedelta(days=4)).replace(day=1) - timedelta(days=1)).isoformat()
 
 

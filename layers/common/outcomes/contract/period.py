@@ -111,7 +111,7 @@ def _buckets(begin: int, end: int, by: str, zone: tzinfo) -> list[Bucket]:
 
 
 def _first_day_after(day: str, by: str) -> date:
-    """Return the first day after the week (Monday to Sunday) or month of a day."""
+    """Return the first day after the week (Monday to Sunday) or month that contains `day`."""
     this = date.fromisoformat(day)
     try:
         if by == "week":

@@ -61,7 +61,7 @@ def statuses(texts: list[str]) -> tuple[str, ...]:
 def by_occurrence(text: str | None) -> bool:
     """Parse `time`.
 
-    Return whether a list is ordered by when outcomes happened, not by when they were recorded (default).
+    Return True for a list by the time when outcomes happened, and False (default) for a list by the time of recording.
     """
     if text not in {None, "occurred", "recorded"}:
         raise BadRequest("Invalid time")

@@ -89,7 +89,7 @@ def text_or_null(max_length: int) -> Rule:
 
 
 def one_of(names: type[StrEnum]) -> Rule:
-    """Accept one of `names`. openapi.yaml contains them as a schema named like the class."""
+    """Accept a member of the enum `names`, which openapi.yaml contains as a schema with the same name."""
     return Rule(
         f"must be one of {', '.join(names)}",
         {"type": "enum", "cls": names, "members": list(names), "sub_type": "str"},

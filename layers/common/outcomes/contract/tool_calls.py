@@ -184,7 +184,7 @@ def advice(refused: Refused, name: str) -> str:
 
 
 def _details(error: str | None, details: list[Fault], types: Types) -> list[Fault]:
-    """Add the valid outcome types, which HTTP answers list in a header."""
+    """Return an error's details. List the valid outcome types here, because only HTTP answers list them in a header."""
     if error == "Invalid outcome_type":
         return [Fault(field="outcomeType", message=f"must be one of {', '.join(types)}")]
     return details

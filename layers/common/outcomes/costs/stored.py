@@ -27,7 +27,7 @@ from outcomes.costs.table import CostVersion, row_key, rows_between
 from outcomes.errors import Busy, StillAddingUp
 from outcomes.totals import codec
 
-READ_SECONDS = 10.0  # seconds of a request after which no page is read, and no sums are stored
+READ_SECONDS = 10.0  # after this time, a request reads no page and stores no sums
 STORE_SECONDS = 4.0  # maximum time for a call that stores a month's sums; such a call has only one attempt
 
 LINES_WORTH_SUMS = 100

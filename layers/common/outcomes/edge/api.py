@@ -307,7 +307,7 @@ def _refuse_cross_site(event: Event, origins: frozenset[str]) -> None:
 
 def note_refused(event: Event, refused: Refused) -> None:
     """Log and count a refusal."""
-    # This module is imported on first use, because a successful list needs neither log nor metrics.
+    # Logging is imported on first use, because a successful list needs neither log nor metrics.
     from outcomes.edge.observability import count, logger
 
     logger().set_correlation_id(_request_id(event))

@@ -33,7 +33,7 @@ INVALID_PARAMS = -32602
 HEADER_MISMATCH = -32020
 UNSUPPORTED_VERSION = -32022
 
-_STATUS = {METHOD_NOT_FOUND: 404}  # HTTP status by error code, in the stateless revision; all other errors have 400
+_STATUS = {METHOD_NOT_FOUND: 404}  # in the stateless revision, errors with other codes have the HTTP status 400
 
 MAX_BATCH = 50
 MAX_ID = 255  # characters

@@ -237,7 +237,7 @@ class AgentKeys:
         self.dynamodb.call("TransactWriteItems", {"TransactItems": actions}, recorded_at=made_at)
 
     def _added(self, item: Item, row: Item, live: list[str]) -> dict[str, Any]:
-        """Return the update that adds a key to a user's row and removes expired keys, if the row is unchanged."""
+        """Return the update that adds a key to a user's row and removes expired keys. It fails if the row changed."""
         expired = [name for name in row if key_text.is_id(name) and name not in live]
         names = {f"#expired{index}": name for index, name in enumerate(expired)}
         remove = f" REMOVE {', '.join(names)}" if names else ""

@@ -92,9 +92,9 @@ class CorrectionDraft(NamedTuple):
         return cls(id_, made_at, entry, before, after)
 
     def assigned(self, user_id: int, id_: str) -> "CorrectionDraft":
-        """Return this void as the assignment to a user. It removes the outcome's texts.
+        """Return this void, changed to the assignment to a user.
 
-        The outcome `id_` of the user now contains the texts.
+        The original outcome loses its texts, because the user's outcome `id_` contains them from now on.
         """
         after = {name: value for name, value in self.after.items() if name not in {"description", "metadata"}}
         after |= {"title": {"S": ""}, "assigned_to": {"N": str(user_id)}, "assigned_id": {"S": id_}}

@@ -226,7 +226,10 @@ def _oldest(drafts: "Iterable[_Draft]") -> int:
 
 
 def _doubtful(stored: "dict[str, KeyRow | Exception]", uncertain: set[str]) -> dict[str, Exception]:
-    """Return CallFailed for each key whose error means "nothing was stored" although an attempt may have stored it."""
+    """Return CallFailed for each key in `uncertain` whose error means "nothing was stored".
+
+    An attempt for these keys may have stored something.
+    """
     return {
         key: CallFailed(f"{result}, after an attempt that may have taken effect")
         for key, result in stored.items()

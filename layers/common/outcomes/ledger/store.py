@@ -123,7 +123,7 @@ class OutcomeStore:
 
         recorded_by: `Caller.recorded_by`.
         """
-        # Created before the call, so that all attempts put the same item.
+        # Create the item before the call, so that all attempts put the same item.
         id_, item = new_item(outcome, recorded_by, milliseconds)
         recorded_at = ulid.milliseconds(id_) if milliseconds is None else None
         put = {"TableName": self.table, "Item": item, "ConditionExpression": NOT_THERE}

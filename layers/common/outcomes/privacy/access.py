@@ -54,7 +54,7 @@ from outcomes.totals.imports import Imports
 
 
 class Lines(NamedTuple):
-    """A portion of the lines.
+    """A portion of a user's lines.
 
     cursor: the cursor for the next call, or None at the end. wait: seconds to wait before that call.
     """

@@ -28,7 +28,7 @@ class Calendar:
 
     def of(self, instant: str) -> Bounds:
         """Return the bounds of the period that contains an instant."""
-        # Most instants of a month in UTC belong to the same period.
+        # Bounds are cached by the month in UTC, because most instants of such a month belong to the same period.
         bounds = self._by_month.get(instant[: len("2026-10")])
         if bounds is None or not bounds.begin <= instant < bounds.end:
             bounds = self._by_month[instant[: len("2026-10")]] = self._bounds(self._month_of(instant))

@@ -145,7 +145,7 @@ class StatementsTable:
     def put_statement(
         self, user_id: int, statement: Statement, listed: ListedStatement, now: str
     ) -> list[dict[str, Any]]:
-        """Store a statement, if it is not stored yet."""
+        """Return the actions that store a statement, if it is not stored yet."""
         attributes: Item = {
             "from": {"S": statement.begin},
             "cut": {"S": statement.cut},
@@ -165,7 +165,10 @@ class StatementsTable:
         return [self._put(first, ConditionExpression="attribute_not_exists(id)"), *map(self._put, [*more, entry])]
 
     def put_unfinished(self, user_id: int, id_: str, unfinished: Unfinished, now: str) -> list[dict[str, Any]]:
-        """Store the work on a statement, unless another call has added more entries or has made the statement."""
+        """Return the actions that store the work on a statement.
+
+        They fail if another call has added more entries or has made the statement.
+        """
         size, epoch = ({"N": str(number)} for number in (unfinished.size, unfinished.epoch))
         attributes: Item = {"size": size, "epoch": epoch, "salt_key": _binary(unfinished.salt_key)}
         first, *more = self._rows(user_id, _UNFINISHED + id_, now, attributes, unfinished.content)
@@ -187,7 +190,10 @@ class StatementsTable:
         return self._put(row, ConditionExpression="attribute_not_exists(id)")
 
     def check_user_key(self, user_id: int, key: bytes) -> dict[str, Any]:
-        """Check that a user's key is still stored. An erasure deletes it, so nothing is stored after that."""
+        """Return the action that checks that a user's key is still stored.
+
+        An erasure deletes the key, so that no statement is stored after it.
+        """
         check = {"ConditionExpression": "#key = :key", "ExpressionAttributeNames": {"#key": "key"}}
         check |= {"ExpressionAttributeValues": {":key": _binary(key)}}
         return {"ConditionCheck": {"TableName": self.name, "Key": _key(user_id, _USER), **check}}

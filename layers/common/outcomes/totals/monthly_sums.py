@@ -34,7 +34,7 @@ class MonthlySums:
         self.days = days
         self.name = f"{stored.zone} months"
         self.month = self._month(first)
-        self.begin = ""  # the begin of the current month's sums, if they are added up
+        self.begin = ""  # the begin of the current month's sums; empty if they need not be added up
         self.end = ""
         self.sums = Sums()
         self.cells = 0  # the number of stored cells from which `sums` can be added up

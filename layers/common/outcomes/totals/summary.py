@@ -176,7 +176,7 @@ def _no_more(_key: object, _sum: Sum) -> str:
 
 
 def _list[Key](name: str, sums: Iterable[tuple[Key, Sum]], also: Callable[[Key, Sum], str] = _no_more) -> str:
-    """Return a JSON array. also: returns further JSON members of each object."""
+    """Return a JSON array with an object for each key and its sum. also: returns further JSON members of an object."""
     return (
         "[" + ",".join([f'{{"{name}":{compact(key)},{_members(sum_)}{also(key, sum_)}}}' for key, sum_ in sums]) + "]"
     )
