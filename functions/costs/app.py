@@ -16,8 +16,9 @@ from outcomes.contract.costs import (
     read_source,
     require_recent,
 )
+from outcomes.contract.limits import MAX_RESPONSE_BYTES
 from outcomes.costs.days import CostDays
-from outcomes.costs.table import CostDay
+from outcomes.costs.table import CostDay, CostVersion
 from outcomes.edge import headers
 from outcomes.edge.api import (
     Event,
@@ -90,10 +91,24 @@ def _read(event: Event, caller: Caller, date: str, source: str) -> Response:
     has_versions = queries.include(query_list(event, "include"), "versions")
     day = CostDay(_user(event, caller), date, source)
     version = days.read(day, caller)
-    answer = {"date": date, "source": source} | version.public()
+    answer = json_text.exact({"date": date, "source": source} | version.public(), levels=3)
     if has_versions:
-        answer["versions"] = [each.public() for each in days.versions_before(day, version.version)]
-    return ok(json_text.exact(answer, levels=5), {"ETag": etag(version.version)})
+        versions = days.versions_before(day, version.version)
+        earlier = _newest(versions, MAX_RESPONSE_BYTES - json_text.response_bytes(answer))
+        answer = f'{answer[:-1]},"versions":[{earlier}]}}'
+    return ok(answer, {"ETag": etag(version.version)})
+
+
+def _newest(versions: list[CostVersion], room: int) -> str:
+    """Return the JSON of versions. Leave out the last ones if all are larger than `room` in a response."""
+    texts = []
+    for version in versions:
+        text = json_text.exact(version.public(), levels=3)
+        room -= json_text.response_bytes(text) + 1
+        if room < 0:
+            break
+        texts.append(text)
+    return ",".join(texts)
 
 
 def _user(event: Event, caller: Caller) -> int:

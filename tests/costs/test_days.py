@@ -100,6 +100,17 @@ class TestADay:
             days.put(OPENAI, lines, Caller(session_user=42), Preconditions())
         assert [each.version for each in days.versions_before(OPENAI, 6)] == [5, 4, 3, 2, 1]
 
+    def test_has_only_the_newest_earlier_versions_if_not_all_fit_into_a_response(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Without this limit, three kinds of callers could make a response of 8 MB, which Lambda refuses.
+        for number in range(5):
+            put("session", LINE | {"costUsd": number})
+        whole = read()[1]
+        assert [each["version"] for each in whole["versions"]] == [4, 3, 2, 1]
+        monkeypatch.setattr("functions.costs.app.MAX_RESPONSE_BYTES", 700)
+        assert read()[1] == whole | {"versions": whole["versions"][:2]}
+
 
 @pytest.mark.parametrize(
     ("headers", "expected"),
