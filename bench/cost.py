@@ -202,8 +202,8 @@ def table() -> str:
     puts = record.write_units / TRANSACTION * (TRANSACTION - 1) * prices["write_units_per_million"]
     http_api = prices["gateway_per_million"] - prices["http_api_per_million"]
     savings = [
-        f"Storing an outcome with two conditional puts instead of a transaction would save ${puts:.2f} per million.",
-        "But if one put fails, a retry records the outcome twice, or never. An HTTP API would save",
+        f"Storing an outcome with two conditional puts instead of a transaction would save ${puts:.2f} per million,",
+        "but if one put failed, a retry would record the outcome twice, or never. An HTTP API would save",
         f"${http_api:.2f} per million, but it has no firewall, and its errors lack our format and CORS headers.",
     ]
     month = [
