@@ -189,6 +189,17 @@ def test_costs_that_many_add_at_once_all_count(api: Api, client: OutcomesClient)
     ]
 
 
+def test_costs_with_an_empty_label_and_unit_are_added_to_one_line(
+    api: Api, outcomes: Outcomes, client: OutcomesClient
+) -> None:
+    [day] = days(api, 1)
+    cost = ["--cost", "0.42", "--quantity", "5", "--unit", "", "--label", ""]
+    for version in (1, 2):
+        run = outcomes("costs", "add", "--date", str(day), "--source", "runs", *cost, "--user", "42")
+        assert (run.code, run.out) == (0, f"Version {version}\n"), run.err
+    assert client.get_costs(day, "runs", user_id=42).lines == [CostLine(Decimal("0.84"), quantity=Decimal(10))]
+
+
 def test_a_cost_whose_answer_is_lost_is_not_added_twice(api: Api, outcomes: Outcomes, client: OutcomesClient) -> None:
     [day] = days(api, 1)
     command = ["costs", "add", "--date", str(day), "--source", "runs", "--cost", "0.42", "--agent", "7", "--user", "42"]

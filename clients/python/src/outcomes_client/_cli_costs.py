@@ -181,7 +181,7 @@ def add(
     """
     from . import _cost_calls
 
-    line = CostLine(cost, agent, quantity, unit, label)
+    line = CostLine(cost, agent, quantity, unit or None, label or None)  # the API stores empty texts as null
     with connect(url, cookie) as client:
         print(f"Version {client._run(_cost_calls.add(client._calls, day, source, line, user))}")
 
