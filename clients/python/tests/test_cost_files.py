@@ -127,6 +127,8 @@ def test_rules_that_assigned_no_charge_are_known() -> None:
         (b'[[rule]]\nwhen = { a = "b" }\nagent = "7"', "rule 1 has agent, and may have"),
         (b'[[rule]]\nwhen = { a = "b" }\nagent = 0', "rule 1 must have ids of at least 1"),
         (b"rule = [1]", "rule 1 has a value"),
+        (b"[[rule]]\nwhen = { date = 2026-11-01 }\nagent = 7", "rule 1 must compare with text, such as '2026-11-01'"),
+        (b"[[rule]]\nwhen = { cost = [1, nan] }\nagent = 7", "rule 1 must compare with text"),
     ],
 )
 def test_a_map_that_is_wrong_is_refused(text: bytes, says: str) -> None:

@@ -102,6 +102,10 @@ class Map:
                 raise MapError(f"rule {number} must have when, and user or agent")
             if any(rule.get(name, 1) < 1 for name in ("user", "agent")):
                 raise MapError(f"rule {number} must have ids of at least 1")
+            try:
+                _json.encode(rule["when"])
+            except (TypeError, ValueError) as exc:  # a date, NaN or infinity
+                raise MapError(f"rule {number} must compare with text, such as '2026-11-01', or with numbers") from exc
         self._columns = sorted({name for rule in self._rules for name in rule["when"]})
         self._owner = lru_cache(_REMEMBERED)(self._find_owner)
         self._used: set[int] = set()
