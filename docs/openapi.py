@@ -94,13 +94,14 @@ def _from_models() -> dict[str, str]:
     }
     stored["title"]["minLength"] = 0  # an outcome without a user loses its title when it is assigned to one
     fields["occurredAt"]["description"] += (
-        f". When it happened, if not now: up to {limits.MAX_DAYS_LATE} days ago, or {limits.MAX_MINUTES_EARLY}"
-        " minutes ahead; INTERNAL_API_KEY and agent keys with the scope backfill from 2000-01-01 on"
+        f". The time when it happened, by default now: at most {limits.MAX_DAYS_LATE} days ago, or"
+        f" {limits.MAX_MINUTES_EARLY} minutes ahead. With INTERNAL_API_KEY or an agent key with the scope backfill,"
+        " any time from 2000-01-01 on"
     )
-    fields["userId"]["description"] += ". The owner, in a call with a key; a session has its own user"
+    fields["userId"]["description"] += ". The owner of the outcome, if the caller has a key; a session has its own user"
     fields["title"]["description"] += (
-        ". Visible: assigned by Unicode, and no separator, control, format or private-use character, and none of"
-        " U+2800, U+3164, U+115F, U+1160 and U+FFA0"
+        ". Visible characters are assigned by Unicode, are no separator, control, format or private-use characters, and"
+        " are not U+2800, U+3164, U+115F, U+1160 or U+FFA0"
     )
     return {
         "FIELDS": _flow(fields),
@@ -126,8 +127,8 @@ def _without_pattern(schema: Json) -> Json:
 def _from_corrections() -> dict[str, str]:
     """Describe the fields of a request to correct an outcome; for a list, the type of its items."""
     fields: Json = HEAD.json_schema()["properties"]
-    fields["userId"]["description"] += ". The owner, in a call with the platform's key"
-    fields["reason"]["description"] += ". Optional for a confirm only"
+    fields["userId"]["description"] += ". The owner of the outcome, if the caller has the platform's key"
+    fields["reason"]["description"] += ". Only a confirm does not need it"
     changes: Json = CHANGES.json_schema()["properties"]
     return {
         "STATEMENT_CURSOR_PATTERN": CURSOR,
@@ -167,7 +168,7 @@ def _from_costs() -> dict[str, str]:
     user: Json = COST_USER.json_schema()["properties"]
     user["userId"]["description"] += ". Required with the platform's key; a session has its own user"
     line: Json = COST_LINE.json_schema()["properties"]
-    line["agentId"]["description"] += ". The agent that cost this; null if it belongs to none"
+    line["agentId"]["description"] += ". The agent that caused the cost; null if it belongs to no agent"
     stored = {name: _without_pattern(COST_LINE.rules[sent].json_schema) for name, sent in COST_LINE.names.items()}
     return {
         "COST_SOURCE_PATTERN": SOURCE,
