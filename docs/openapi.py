@@ -37,7 +37,7 @@ type Json = dict[str, Any]
 
 def document() -> Json:
     """Merge the whole document, OpenAPI 3.1."""
-    base: Json = yaml.load(_filled(BASE.read_text()), yaml.CSafeLoader)  # as safe as safe_load, and ten times as fast
+    base: Json = yaml.load(_filled(BASE.read_text()), yaml.CSafeLoader)  # this is as safe as safe_load, and faster
     operations, refusals, details, security = (
         base.pop(f"x-{part}") for part in ("operations", "refusals", "details", "security")
     )
@@ -68,7 +68,7 @@ def text() -> str:
 
 
 def _filled(base: str) -> str:
-    """Replace each <NAME> of the base by YAML. Raises KeyError for an unknown name."""
+    """Replace each <NAME> of the base with its YAML. Raises KeyError for an unknown name."""
     cookies = {"NEXT_AUTH_COOKIE": NEXT_AUTH.name, "AUTHJS_COOKIE": AUTHJS.name, "STORED_COOKIE": STORED_COOKIE}
     formats = {"EXPORT_FORMATS": ", ".join(EXPORT_FORMATS), "EXPORT_FORMAT": EXPORT_FORMATS[0]}
     formats["VERSION"] = project_version()
@@ -82,7 +82,7 @@ def _numbers() -> dict[str, str]:
 
 
 def _from_models() -> dict[str, str]:
-    """Describe the fields of an outcome; for a list, the type of its items."""
+    """Return, by <NAME>, the YAML that describes the fields of an outcome."""
     schema = NEW_OUTCOME.json_schema()
     fields: Json = schema["properties"]
     # Descriptions of rules are for requests, and stored texts may be older than the patterns.
@@ -125,7 +125,7 @@ def _without_pattern(schema: Json) -> Json:
 
 
 def _from_corrections() -> dict[str, str]:
-    """Describe the fields of a request to correct an outcome; for a list, the type of its items."""
+    """Return, by <NAME>, the YAML that describes requests to correct an outcome."""
     fields: Json = HEAD.json_schema()["properties"]
     fields["userId"]["description"] += ". The owner of the outcome, if the caller has the platform's key"
     fields["reason"]["description"] += ". Only a confirm does not need it"
@@ -145,7 +145,7 @@ def _from_corrections() -> dict[str, str]:
 
 
 def _from_agent_keys() -> dict[str, str]:
-    """Describe the fields of requests to create or rotate an agent key; for a list, the type of its items."""
+    """Return, by <NAME>, the YAML that describes requests about agent keys."""
     key: Json = NEW_AGENT_KEY.json_schema()["properties"]
     rotation: Json = ROTATION.json_schema()["properties"]
     faults = {
@@ -164,7 +164,7 @@ def _from_agent_keys() -> dict[str, str]:
 
 
 def _from_costs() -> dict[str, str]:
-    """Describe the fields of a request to put a day's costs, and of its stored lines; for a list, its items' type."""
+    """Return, by <NAME>, the YAML that describes a day's costs, as sent and as stored."""
     user: Json = COST_USER.json_schema()["properties"]
     user["userId"]["description"] += ". Required with the platform's key; a session has its own user"
     line: Json = COST_LINE.json_schema()["properties"]
