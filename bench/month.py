@@ -108,7 +108,7 @@ def idle_lines() -> str:
     return "\n".join(
         [
             *(idle_line(environment, prices) for environment in ENVIRONMENTS),
-            f"- A firewall (`FirewallRequests`) costs ${firewall:.2f} more, and"
+            f"- A firewall (`FirewallRequests`) costs ${firewall:.2f} a month more, and"
             f" ${prices['firewall_per_million']:.2f} per million requests.",
             f"- In use, {metrics} custom metrics cost up to ${metrics * prices['metric_month']:.2f} a month more;"
             " with `Monitoring=Off`, there are no custom metrics.",
