@@ -115,8 +115,8 @@ def keep_sums(user_id: int) -> None:
         {"stretch": {"S": "zones#2026-04-02"}, "zones": {"SS": ["Europe/Berlin"]}, "expires_at": {"N": str(LATER)}},
         {"stretch": {"S": imports.STRETCH}} | Imports(epoch=2, runs={"r1": 1_775_080_800_000}).item(),
     ]
-    for row in rows:
-        aws_client("dynamodb").put_item(TableName="TotalsTable", Item={"user_id": {"S": str(user_id)}} | row)
+    puts = [{"PutRequest": {"Item": {"user_id": {"S": str(user_id)}} | row}} for row in rows]
+    aws_client("dynamodb").batch_write_item(RequestItems={"TotalsTable": puts})
 
 
 def keep_statement(user_id: int) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from hashlib import sha256
 from typing import Any
@@ -18,6 +18,7 @@ from outcomes.statements.table import ListedStatement, Statement, StatementsTabl
 
 from functions.erase_user import app
 from functions.summarize_outcomes import app as summarize_outcomes
+from local.moto_backend import ABOUT_ITEMS
 from tests.aws import aws_client
 from tests.corrections import assign
 from tests.events import proxy_event, session
@@ -33,6 +34,7 @@ from tests.people import (
     restore,
     rows_of,
     sign_in,
+    snapshot,
 )
 from tests.streams import records as records_of_stream
 from tests.streams import turn_on
@@ -77,7 +79,9 @@ def invoke(**event: Any) -> dict[str, Any]:
     return answer
 
 
-def erase(clock: Clock, user_id: int = 42, portions: int = 50) -> dict[str, Any]:
+def erase(
+    clock: Clock, user_id: int = 42, portions: int = 50, after_portion: Callable[[], None] = lambda: None
+) -> dict[str, Any]:
     """Invoke the function until the erasure is done.
 
     In between, advance the clock by the time that the function asks for.
@@ -87,6 +91,7 @@ def erase(clock: Clock, user_id: int = 42, portions: int = 50) -> dict[str, Any]
         if answer["done"]:
             return answer
         clock.now += answer["wait"] * 1000
+        after_portion()
     raise AssertionError(answer)
 
 
@@ -254,58 +259,71 @@ class TestTheRecord:
         assert app.erasures.hashed("42") != records()[0]["user"]["S"]
 
 
+def erasures_disturbed(
+    disturb: Callable[[], None], clock: Clock, lives: dict[str, Any], monkeypatch: pytest.MonkeyPatch, among: set[str]
+) -> Iterator[tuple[int, int]]:
+    """Erase user 42 repeatedly. Each time, call `disturb` ahead of another call of DynamoDB: the first, the second, ...
+
+    Yield the number of the disturbed call, and the number of all calls. Calls of operations that are not in `among` are
+    not counted. A portion that ends before the disturbed call does not run again, because nothing would differ in it.
+    """
+    calls, disturbed, start = 0, 0, (0, clock.now, lives)
+
+    def count(_number: int, operation: str, _body: Any) -> None:
+        nonlocal calls
+        if operation in among:
+            calls += 1
+            if calls == disturbed:
+                disturb()
+
+    def keep_start() -> None:
+        nonlocal start
+        if calls < disturbed:
+            start = calls, clock.now, snapshot()
+
+    watching(monkeypatch, count)
+    while calls >= disturbed:
+        disturbed += 1
+        calls, clock.now, tables = start
+        restore(tables)
+        with suppress(Killed):
+            erase(clock, after_portion=keep_start)
+        yield disturbed, calls
+
+
 def test_an_erasure_that_is_killed_before_any_write_is_finished_by_the_next(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, lives: dict[str, Any]
 ) -> None:
     """The erasure is killed before any one of its writes. Killing it after a write would leave the same rows."""
-    writes, fatal = 0, 0
 
-    def kill(_number: int, operation: str, _body: Any) -> None:
-        nonlocal writes
-        writes += operation in WRITES
-        if writes == fatal and operation in WRITES:
-            raise Killed
+    def kill() -> None:
+        raise Killed
 
-    watching(monkeypatch, kill)
-    while writes >= fatal:
-        fatal += 1
-        writes = 0
-        restore(lives)
-        with suppress(Killed):
-            erase(clock)
+    for write, _ in erasures_disturbed(kill, clock, lives, monkeypatch, among=WRITES):
         if not any("done_at" in row for row in records()):
             erase(clock)
-        assert_erased(fatal)
-    assert fatal > 15
+        assert_erased(write)
+    assert write > 15
 
 
 def test_rows_written_between_any_two_calls_are_erased_too(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, lives: dict[str, Any]
 ) -> None:
     """Rows may only remain if they were written during the last three calls, which look for new rows once more."""
-    moment, calls = 0, 0
 
-    def write(_number: int, _operation: str, _body: Any) -> None:
-        nonlocal calls
-        calls += 1
-        if calls == moment:
-            record(42)
-            record(42, key="late")
-            record_many(42, "late-1", "late-2")
-            assert assign(record(None, title="Called 42"))[0] == 200
-            make_key(42)
-            keep_sums(42)
+    def write() -> None:
+        record(42)
+        record(42, key="late")
+        record_many(42, "late-1", "late-2")
+        assert assign(record(None, title="Called 42"))[0] == 200
+        make_key(42)
+        keep_sums(42)
 
-    watching(monkeypatch, write)
-    while True:
-        moment += 1
-        calls = 0
-        restore(lives)
-        erase(clock)
-        if calls - moment < 3:
+    for call, calls in erasures_disturbed(write, clock, lives, monkeypatch, among=ABOUT_ITEMS):
+        if calls - call < 3:
             break
-        assert_erased((moment, calls))
-    assert moment > 20
+        assert_erased((call, calls))
+    assert call > 20
 
 
 def test_an_erasure_is_not_done_while_the_user_still_records(clock: Clock) -> None:
@@ -338,23 +356,14 @@ def test_two_erasures_at_once_leave_nothing(
         SETTLE,
         data_sources.Bounds(4000, 4000),
     )
-    moment, calls = 0, 0
 
-    def interfere(_number: int, _operation: str, _body: Any) -> None:
-        nonlocal calls
-        calls += 1
-        if calls == moment:
-            record(42, key="late")
-            other.erase(42)
+    def interfere() -> None:
+        record(42, key="late")
+        other.erase(42)
 
-    watching(monkeypatch, interfere)
-    while calls >= moment:
-        moment += 1
-        calls = 0
-        restore(lives)
-        erase(clock)
-        assert_erased(moment)
-    assert moment > 20
+    for call, _ in erasures_disturbed(interfere, clock, lives, monkeypatch, among=ABOUT_ITEMS):
+        assert_erased(call)
+    assert call > 20
 
 
 def test_a_throttled_table_asks_to_wait(clock: Clock) -> None:
