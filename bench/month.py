@@ -7,6 +7,7 @@ A section of a page begins with a mark such as `<!-- make cost: idle -->`, and e
 import re
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ OPEN_HOURS = 2
 DAYS = 30
 
 
+@cache
 def deployed(environment: str, **parameters: str) -> Template:
     """Read template.yaml with an environment's parameters.
 

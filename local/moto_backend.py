@@ -449,8 +449,8 @@ moto.core.responses.method_names_from_class = cache(method_names_from_class)  # 
 # Without a cache, moto parses each update expression twice, which takes a tenth of the processor time of
 # tests/sequences.
 UpdateExpressionParser.make = lru_cache(UpdateExpressionParser.make)
-# moto copies the parsed expression for each update, and asks each node in each of ten passes for the same list of types.
-# It also splits a condition into words for each call. Without these caches, an update takes 1.4 times as long.
+# moto copies the parsed expression for each update, and asks each node in ten passes for the same list of types. It
+# also splits a condition into words for each call. Without these caches, an update takes 1.4 times as long.
 _nodes.Node.__deepcopy__ = lambda node, _memo: pickle.loads(_pickled(node))  # noqa: S301  # our own bytes
 _nodes.DepthFirstTraverser.nodes_to_be_processed = lru_cache(maxsize=1)(
     _nodes.DepthFirstTraverser.nodes_to_be_processed

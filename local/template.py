@@ -11,10 +11,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import boto3
-from samtranslator.model.exceptions import ExceptionWithMessage
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
 from yaml import YAMLError
 
 from local.environment import ACCOUNT, REGION
@@ -218,6 +214,12 @@ def load(path: Path, local: Mapping[str, str], overrides: Mapping[str, str]) -> 
     Raises StackError if the file does not exist, if SAM does not accept it, or if a parameter's value is missing or not
     allowed.
     """
+    # Imported here, because most tests that import this module need no transform, and these take 0.3 s to load.
+    import boto3
+    from samtranslator.model.exceptions import ExceptionWithMessage
+    from samtranslator.parser.parser import Parser
+    from samtranslator.translator.translator import Translator
+
     document = _read(path)
     declared = json.loads(json.dumps(document.get("Parameters", {})))
     parameters = {name: value for name, value in local.items() if name in declared} | dict(overrides)

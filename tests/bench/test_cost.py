@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from outcomes.contract.caller import Caller
 from outcomes.ledger.idempotency_keys import idempotency_hash
@@ -14,6 +13,7 @@ from outcomes.ledger.store import OutcomeStore
 from bench import cost, month
 from bench.outcome import new_outcome, remembered
 from bench.storage import item_bytes
+from tests.aws import scan
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,7 +38,7 @@ def test_the_row_of_an_idempotency_key_has_the_size_of_a_stored_one(tables: dict
     store = OutcomeStore(tables["OutcomesTable"])
     hash_ = idempotency_hash(Caller(), new_outcome(), "renewal-4711")
     IdempotentWriter(store, tables["IdempotencyTable"]).record(WriteRequest(new_outcome(), hash_, "key"))
-    [row] = boto3.client("dynamodb").scan(TableName=tables["IdempotencyTable"])["Items"]
+    [row] = scan(tables["IdempotencyTable"])
 
     assert row.keys() == remembered().keys()
     # Use the same time in both rows, because a number's stored size depends on its digits.
