@@ -272,6 +272,24 @@ def test_pages_have_fewer_items_after_an_update_made_items_larger(client: Any) -
     assert [page["Count"] for page in _query(client)] == [3, 3]
 
 
+@pytest.mark.parametrize(
+    ("update", "complaint"),
+    [
+        ("SET title = :new, title = :new", "Two document paths overlap"),
+        ("REMOVE title SET title = :new", "Two document paths overlap"),
+        ("SET title = :new SET description = :new", 'The "SET" section can only be used once'),
+        ("SET created_at = :new", "This attribute is part of the key"),
+    ],
+)
+def test_an_invalid_update_is_refused(client: Any, update: str, complaint: str) -> None:
+    key = {"user_id": {"S": "1"}, "created_at": {"S": "000"}}
+    with pytest.raises(ClientError, match=complaint):
+        client.update_item(
+            TableName=OUTCOMES, Key=key, UpdateExpression=update, ExpressionAttributeValues={":new": {"S": "new"}}
+        )
+    assert [page["Count"] for page in _query(client)] == [0]
+
+
 def test_an_insert_neither_overwrites_an_item_nor_fails_others(client: Any) -> None:
     _put(client, "1", 1)
     statement = f"INSERT INTO \"{OUTCOMES}\" VALUE {{'user_id':?,'created_at':?,'title':?}}"
