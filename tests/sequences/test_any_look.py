@@ -1,22 +1,25 @@
 """After any sequence of recordings, corrections and failing or concurrent readers, a summary equals the sum of all
-outcomes."""
+outcomes.
+
+The variable LOOKS is the number of seeds (`make soak`).
+"""
 
 import itertools
 import json
+import os
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
+from random import Random
 from types import SimpleNamespace
 from typing import Any, Literal, NamedTuple
 from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, MultipleResults, consumes, initialize, multiple, rule
 from outcomes.aws import backoff, paced_reads
 from outcomes.aws.services import DynamoDB
 from outcomes.contract import instants
@@ -28,28 +31,35 @@ from outcomes.totals import codec, materialized, monthly_sums, settled_intervals
 from functions.correct_outcome import app as correct_outcome
 from functions.summarize_outcomes import app
 from smoke.model import MOVES
+from tests.conftest import template_tables
 from tests.corrections import BODIES, OWNER, assign, correct, read
 from tests.events import KEY, proxy_event
 from tests.faults import THROTTLED, Request, Send, error
 from tests.oracle import Choice, Outcome, added_up, said
 from tests.people import two_shards
-from tests.sequences.machine import OnTables, run
+
+SEEDS = int(os.environ.get("LOOKS") or 9)
 
 SECOND = 1000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 BEGIN = 1_773_144_000_000  # 2026-03-10T12:00:00Z, between the clock changes of New York and Berlin
-# Draw mostly two zones, so that totals stored for one summary are used by a later one.
-ZONES = [*["UTC", "Asia/Kathmandu"] * 2, "Europe/Berlin", "America/New_York"]
+ZONES = ["UTC", "Asia/Kathmandu", "Europe/Berlin", "America/New_York"]
 LATEST = 300 + 60 + 12
 """Seconds by which a write may be later than the entry's timestamp, because of a slow clock and a slow call."""
 
-LAGS = st.sampled_from([0, 0, 1, 200, LATEST])
-AGO = st.none() | st.integers(-5 * MINUTE, 34 * DAY)
-LATER = st.sampled_from([0, MINUTE, 10 * MINUTE, 11 * MINUTE, 3 * HOUR, 12 * HOUR, DAY, 3 * DAY])
-AHEAD = st.sampled_from([0, -20 * MINUTE, HOUR])
+LAGS = [0, 0, 1, 200, LATEST]
+VALUES = [None, "0", "1", "2.5", "-4", "0.1", "1E-130", "999999999999999"]
+LATER = [0, MINUTE, 10 * MINUTE, 11 * MINUTE, 3 * HOUR, 12 * HOUR, DAY, 3 * DAY]
+AHEAD = [0, -20 * MINUTE, HOUR]
 """Milliseconds by which the reader's clock is ahead."""
+
+PERIODS = [1, 2, 7, 30, 45, 70, 100]
+"""Numbers of days. Sums of whole months are only read by summaries of several months."""
+TYPES = [(), ("deal_closed",), ("task_complete", "deal_closed"), ("content_published",)]
+AGENTS: list[Any] = [None, 7, 9, "none"]
+STATUSES = [(), ("recorded",), ("confirmed", "recorded"), ("disputed", "void", "confirmed")]
 
 
 class Fact(NamedTuple):
@@ -76,20 +86,11 @@ class Fact(NamedTuple):
         return {names.get(name, "occurred_at"): value for name, value in fields.items()}
 
 
-FACTS = st.builds(
-    Fact,
-    st.sampled_from(["deal_closed", "task_complete"]),
-    st.sampled_from([None, 7, 8]),
-    st.sampled_from([None, "0", "1", "2.5", "-4", "0.1", "1E-130", "999999999999999"]),
-    AGO,
-)
-
-
 class Look(NamedTuple):
     """The parameters of a summary.
 
-    days: the number of local days, of which the last is today. cut: how many milliseconds shorter the period is at each
-    end.
+    days: the number of local days, of which the last is `end` days before today. cut: how many milliseconds shorter the
+    period is at each end.
     """
 
     zone: str
@@ -100,6 +101,7 @@ class Look(NamedTuple):
     by: str = "day"
     is_compared: bool = False
     statuses: tuple[str, ...] = ()
+    end: int = 0
 
     def period(self, now: int) -> tuple[int, int]:
         return self._midnight(now, self.days) + self.cut, self._midnight(now, 0) - self.cut
@@ -109,9 +111,9 @@ class Look(NamedTuple):
         return (since - (until - since) if self.cut else self._midnight(now, 2 * self.days)), since
 
     def _midnight(self, now: int, days: int) -> int:
-        """Return the midnight that is `days` days before the end of today."""
-        tomorrow = datetime.fromtimestamp(now / SECOND, ZoneInfo(self.zone)).date().toordinal() + 1
-        return int(datetime.fromordinal(tomorrow - days).replace(tzinfo=ZoneInfo(self.zone)).timestamp()) * SECOND
+        """Return the midnight that is `days` days before the end of the last day."""
+        after = datetime.fromtimestamp(now / SECOND, ZoneInfo(self.zone)).date().toordinal() + 1 - self.end
+        return int(datetime.fromordinal(after - days).replace(tzinfo=ZoneInfo(self.zone)).timestamp()) * SECOND
 
     def query(self, now: int) -> dict[str, str | list[str]]:
         since, until = map(instants.text, self.period(now))
@@ -124,20 +126,6 @@ class Look(NamedTuple):
     def choice(self, period: tuple[int, int]) -> Choice:
         since, until = map(instants.text, period)
         return Choice(self.types, self.agent, self.statuses, since, until)
-
-
-PLAIN = st.tuples(st.sampled_from(ZONES), st.integers(1, 40)).map(lambda drawn: Look(*drawn))
-LOOKS = st.builds(
-    Look,
-    st.sampled_from(ZONES),
-    st.integers(1, 40),
-    st.sampled_from([0, 0, 0, 1, HOUR]),
-    st.sampled_from([(), (), (), ("deal_closed",), ("task_complete", "deal_closed"), ("content_published",)]),
-    st.sampled_from([None, None, None, 7, 9, "none"]),
-    st.sampled_from(["day", "week", "month"]),
-    st.booleans(),
-    st.sampled_from([(), (), ("recorded",), ("confirmed", "recorded"), ("disputed", "void", "confirmed")]),
-)
 
 
 class Killed(BaseException):
@@ -177,27 +165,34 @@ class Service:
         self.meet = count
 
 
-class AnyLook(OnTables):
-    """Changes a user's ledger with a simulated clock, and compares summaries with the sum of its outcomes."""
+class Course:
+    """The run of one seed: changes a user's ledger with a simulated clock, and compares summaries with its outcomes.
 
-    ids = Bundle("ids")
-    unassigned_ids = Bundle("unassigned_ids")
+    steps: what was done. outcomes, unassigned: the outcomes of the user, and those without a user, by id. busy_days:
+    when days with several outcomes began.
+    """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, seed: int, patches: ExitStack) -> None:
+        self.random = Random(seed)  # noqa: S311 - to be drawn again
+        self.steps: list[Any] = []
         self.now = BEGIN
         self.clock = BEGIN  # the host that runs the function has its own clock
         self.outcomes: dict[str, Outcome] = {}
         self.unassigned: dict[str, Outcome] = {}
         self.amended = 0
-        self.patches.enter_context(two_shards())
+        self.busy_days: list[int] = []
+        # Few zones, so that totals stored for one summary are used by a later one.
+        self.zones = self.random.sample(ZONES, 2)
         for store in (app.store, correct_outcome.corrections.store):
-            self.patches.enter_context(patch.object(store, "dynamodb", DynamoDB(LIMITS)))
+            patches.enter_context(patch.object(store, "dynamodb", DynamoDB(LIMITS)))
         self.service = Service(lambda: self.now)
         for thing, name, value in (
+            (os, "urandom", Random(seed).randbytes),  # noqa: S311 - to be drawn again
             (instants, "now", lambda: self.clock),
             (settled_intervals, "SAVED_PER_COST", 0),
             (settled_intervals, "ZONES_A_DAY", 3),
+            # How full an interval must be. With 0, it ends at the first midnight after an outcome.
+            (settled_intervals, "FILLED", self.random.choice([0, 0.05, 0.2])),
             (monthly_sums, "CELLS_SAVED", -(10**9)),
             (materialized, "CHECKPOINT_CELLS", 0),
             (codec, "PART_CHARACTERS", 40),
@@ -205,52 +200,86 @@ class AnyLook(OnTables):
             (codec, "_WORDS", codec._WORDS + b"1"),
             (app.store.dynamodb.connection, "post", self.service.answer),
         ):
-            self.patches.enter_context(patch.object(thing, name, value))
+            patches.enter_context(patch.object(thing, name, value))
 
-    @initialize(filled=st.sampled_from([0, 0.05]))
-    def days_share_intervals(self, filled: float) -> None:
-        """Choose how full an interval must be. With 0, it ends at the first midnight after an outcome."""
-        self.patches.enter_context(patch.object(settled_intervals, "FILLED", filled))
+    def run(self) -> None:
+        """Read summaries in each way, in any order. Between them, change the ledger and what is stored."""
+        draw = self.random
+        news = [self.record, self.correct, self.correct, self.assign, self.time_passes]
+        looks = [self.look, self.readers_race, self.a_reader_dies, self.a_reader_is_throttled]
+        looks += [self.look, self.look_at_outcomes_without_a_user, *[self.look_without_time] * 3]
+        for _ in range(2):
+            self.days_pass()
+            for look in draw.sample(looks, len(looks)):
+                if draw.random() < 0.15:
+                    draw.choice([self.rules_change, self.a_row_is_damaged])()
+                for step in draw.choices(news, k=draw.randint(0, 3)):
+                    step()
+                look()
+            self.look()
 
-    @rule(target=ids, fact=FACTS, lag=LAGS)
-    def record(self, fact: Fact, lag: int) -> str:
-        return self.recorded(fact, lag, self.outcomes, userId=Decimal(42))
+    def draw_fact(self) -> Fact:
+        draw = self.random
+        ago = draw.choice([None, 0, draw.randint(-5 * MINUTE, 2 * DAY), draw.randint(0, 34 * DAY)])
+        return Fact(draw.choice(["deal_closed", "task_complete"]), draw.choice([None, 7, 8]), draw.choice(VALUES), ago)
 
-    @rule(target=unassigned_ids, fact=FACTS, lag=LAGS)
-    def record_without_a_user(self, fact: Fact, lag: int) -> str:
-        return self.recorded(fact, lag, self.unassigned)
+    def draw_look(self) -> Look:
+        """Draw a summary, often without filters, so that it can use sums of months."""
+        draw = self.random
+        look = Look(draw.choice(self.zones), draw.choice(PERIODS), end=draw.choice([0, 0, 0, 1, 20]))
+        look = look._replace(by=draw.choice(["day", "week", "month"]), is_compared=draw.random() < 0.3)
+        if draw.random() < 0.4:
+            # A part of a busy day takes several reads.
+            days = (self.now - draw.choice(self.busy_days)) // DAY + 1
+            look = look._replace(days=days, end=0, cut=draw.choice([1, HOUR, 5 * HOUR]))
+        for _ in range(draw.choice([0, 0, 1, 2])):
+            look = self.filtered(look)
+        return look
 
-    def recorded(self, fact: Fact, lag: int, outcomes: dict[str, Outcome], **user: Decimal) -> str:
-        at = self.now - lag * SECOND
-        body = fact.fields(at) | {"title": "Done"} | user
-        meet, self.service.meet = self.service.meet, None
+    def filtered(self, look: Look) -> Look:
+        """Change one of the filters."""
+        name, values = self.random.choice([("types", TYPES), ("agent", AGENTS), ("statuses", STATUSES)])
+        others: list[Any] = [value for value in values if value != getattr(look, name)]
+        return look._replace(**{name: self.random.choice(others)})
+
+    def record(self) -> None:
+        is_user = self.random.random() < 0.7
+        self.recorded(self.random.choice(LAGS), is_user=is_user)
+
+    def recorded(self, lag: int, *, is_user: bool) -> None:
+        fact, at = self.draw_fact(), self.now - lag * SECOND
+        self.steps.append((instants.text(at), "record", is_user, fact))
+        body = fact.fields(at) | {"title": "Done"} | ({"userId": Decimal(42)} if is_user else {})
         id_ = app.store.add(NewOutcome.parse(body, session_user=None), "key", milliseconds=at)
-        self.service.meet = meet
         created_at = instants.text(at)
+        outcomes = self.outcomes if is_user else self.unassigned
         outcomes[id_] = {"created_at": created_at, "occurred_at": created_at, "status": "recorded"} | fact.shown(at)
-        return id_
 
-    @rule(target=ids, id_=consumes(unassigned_ids), lag=LAGS)
-    def assign(self, id_: str, lag: int) -> str:
+    def assign(self) -> None:
         """Assign an outcome, which may have been recorded long before the last summary."""
-        self.clock = self.now - lag * SECOND
+        open_ = [id_ for id_, outcome in self.unassigned.items() if outcome["status"] != "void"]
+        if not open_:
+            return
+        id_ = self.random.choice(open_)
+        self.steps.append(("assign", id_))
+        self.clock = self.now - self.random.choice(LAGS) * SECOND
         status, answer = assign(id_)
         self.clock = self.now
         assert status == 200, answer
         new = str(answer["id"])
         self.outcomes[new] = self.unassigned[id_] | {"created_at": instants.text(ulid.milliseconds(new))}
         self.unassigned[id_]["status"] = "void"
-        return new
 
-    @rule(id_=ids, type_=st.sampled_from([*BODIES]), to=FACTS, lag=LAGS)
-    def correct(self, id_: str, type_: str, to: Fact, lag: int) -> None:
+    def correct(self) -> None:
+        id_, type_, to = self.random.choice([*self.outcomes]), self.random.choice([*BODIES]), self.draw_fact()
+        self.steps.append((instants.text(self.now), "correct", id_, type_, to))
         outcome, body = self.outcomes[id_], BODIES[type_]
         recorded_at = instants.read(outcome["created_at"])
         if type_ == "amend":
             self.amended += 1  # each amend needs a new title, because an amend that changes nothing is refused
             changes = {"title": f"Amended {self.amended}"} | to.fields(recorded_at)
             body = body | {"changes": changes | {"valueUsd": to.value and float(to.value), "agentId": to.agent}}
-        self.clock = self.now - lag * SECOND
+        self.clock = self.now - self.random.choice(LAGS) * SECOND
         status, answer, _ = correct(id_, KEY if type_ in {"amend", "void", "uphold"} else OWNER, body)
         self.clock = self.now
         moved = MOVES[type_].get(outcome["status"])
@@ -259,116 +288,146 @@ class AnyLook(OnTables):
             outcome["status"] = moved
             outcome |= to.shown(recorded_at) if type_ == "amend" else {}
 
-    @rule(by=LATER)
-    def time_passes(self, by: int) -> None:
-        self.now += by
+    def time_passes(self) -> None:
+        self.now += self.random.choice(LATER)
         self.clock = self.now
 
-    @rule(target=ids, facts=st.lists(FACTS, min_size=5, max_size=20))
-    def days_pass(self, facts: list[Fact]) -> MultipleResults[str]:
-        """Record an outcome on each day, and one without a user."""
-        ids = []
-        for fact in facts:
-            ids.append(self.recorded(fact, 0, self.outcomes, userId=Decimal(42)))
-            self.recorded(fact, 0, self.unassigned)
+    def days_pass(self) -> None:
+        """Record six outcomes on the first day, one on each other day, and on some days one without a user."""
+        self.busy_days.append(self.now)
+        for _ in range(6):
+            self.recorded(0, is_user=True)
+            self.now += HOUR
+        for _ in range(self.random.choice([20, 35])):
+            self.recorded(0, is_user=True)
+            if self.random.random() < 0.3:
+                self.recorded(0, is_user=False)
             self.now += DAY
+        self.recorded(0, is_user=False)
         self.clock = self.now
-        return multiple(*ids)
 
-    @rule(rules=st.sampled_from(["1", "22"]))
-    def rules_change(self, rules: str) -> None:
+    def rules_change(self) -> None:
         """Deploy a release with a different format of stored totals, which would misread bytes of the old format."""
+        rules = self.random.choice(["1", "22"])
+        self.steps.append(("rules", rules))
         codec._WORDS = codec._WORDS.removesuffix(app.totals.rules.encode()) + rules.encode()
         app.totals.rules = rules
 
-    @rule(which=st.integers(0, 50), length=st.integers(4, 24), garbage=st.sampled_from([b"", b"\0"]))
-    def a_row_is_damaged(self, which: int, length: int, garbage: bytes) -> None:
+    def a_row_is_damaged(self) -> None:
         """Truncate the bytes of a stored row, and append garbage."""
         rows = app.store.dynamodb.call("Scan", {"TableName": "TotalsTable"})["Items"]
         if kept := [row for row in rows if "sums" in row]:
-            row = kept[which % len(kept)]
+            row = self.random.choice(kept)
+            length, garbage = self.random.randint(4, 24), self.random.choice([b"", b"\0"])
+            self.steps.append(("damage", row["stretch"], length, garbage))
             row["sums"]["B"] = b2a_base64(a2b_base64(row["sums"]["B"])[:length] + garbage, newline=False).decode()
             app.store.dynamodb.call("PutItem", {"TableName": "TotalsTable", "Item": row})
 
-    @rule(look=LOOKS, ahead=AHEAD)
-    def look(self, look: Look, ahead: int = 0) -> None:
-        self.clock = self.now + ahead
-        status, summary = self.read(look)
+    def look(self, look: Look | None = None) -> None:
+        look = look or self.draw_look()
+        self.clock = self.now + self.random.choice(AHEAD)
+        assert self.has_read(look)
         self.clock = self.now
-        assert status == 200, summary
-        self.check(look, summary)
 
-    @rule(look=PLAIN)
-    def look_at_outcomes_without_a_user(self, look: Look) -> None:
-        status, summary = self.read(look, KEY | {"reads": "none"}, userId="none")
-        assert status == 200, summary
-        self.check(look, summary, self.unassigned)
+    def look_at_outcomes_without_a_user(self) -> None:
+        assert self.has_read(self.draw_look(), is_user=False)
 
-    @rule(look=LOOKS, calls=st.integers(0, 20), done=st.booleans())
-    def a_reader_dies(self, look: Look, calls: int, done: bool) -> None:
+    def a_reader_dies(self) -> None:
+        look = self.draw_look()
+        self.die(look)
+        self.look(look)
+
+    def die(self, look: Look, *, is_user: bool = True) -> None:
+        """Begin to read a summary, and die after some calls, before or after the last one has an effect."""
+        done = self.random.random() < 0.5
+
         def die(_request: Request, send: Send) -> Any:
             if done:
                 send()
             raise Killed
 
-        self.service.after(calls, die)
+        self.service.after(self.random.randint(0, 30), die)
         with suppress(Killed):
-            self.read(look)
+            self.read(look, is_user=is_user)
         self.service.meet = None
 
-    @rule(look=PLAIN, days=st.integers(1, 40), calls=st.integers(0, 12), before=st.booleans())
-    def readers_race(self, look: Look, days: int, calls: int, before: bool) -> None:
+    def readers_race(self) -> None:
+        look, before = self.draw_look(), self.random.random() < 0.5
+        other = look._replace(days=self.random.choice(PERIODS))
+
         def meanwhile(_request: Request, send: Send) -> Any:
             reply = None if before else send()
-            self.look(look._replace(days=days))
+            self.look(other)
             return reply or send()
 
-        self.service.after(calls, meanwhile)
+        self.service.after(self.random.randint(0, 30), meanwhile)
         self.look(look)
         self.service.meet = None
 
-    @rule(look=LOOKS, calls=st.integers(0, 12), tick=st.sampled_from([0.1, 2]))
-    def a_reader_is_throttled_or_slow(self, look: Look, calls: int, tick: float) -> None:
-        """Let queries fail after `calls` calls, and let each read of the clock take `tick` seconds."""
+    def a_reader_is_throttled(self) -> None:
+        """Let queries fail after some calls."""
 
         def throttle(request: Request, send: Send) -> Any:
             self.service.meet = throttle
             return error(THROTTLED)(request, send) if request.operation == "Query" else send()
 
-        clock = SimpleNamespace(monotonic=partial(next, itertools.count(0, tick)), sleep=lambda _seconds: None)
-        self.service.after(calls, throttle)
+        look = self.draw_look()
+        self.service.after(self.random.randint(0, 30), throttle)
+        with self.clock_that_ticks(1, grace=4):
+            self.has_read(look)
+        self.service.meet = None
+        self.look(look)
+
+    def look_without_time(self) -> None:
+        """Read a summary in parts, between which the ledger or what is stored changes. Others may continue from it."""
+        look, is_user = self.draw_look(), self.random.random() < 0.7
+        seconds = self.random.choice([-1, -1, 1, 5])
+
+        def die() -> None:
+            with self.clock_that_ticks(seconds):
+                self.die(look, is_user=is_user)
+
+        for _ in range(self.random.choice([1, 2, 9])):
+            with self.clock_that_ticks(seconds):
+                if self.has_read(look, is_user=is_user):
+                    break
+            if self.random.random() < 0.4:
+                self.random.choice([self.record, self.a_row_is_damaged, die])()
+        before = look._replace(end=look.end + look.days, is_compared=False)
+        for other in self.filtered(look), before, look:
+            assert self.has_read(other, is_user=is_user)
+
+    @contextmanager
+    def clock_that_ticks(self, seconds: float, grace: float = 100) -> Iterator[None]:
+        """Let each read of the clock take 0.1 s, and change the seconds after which an aggregation ends."""
+        clock = SimpleNamespace(monotonic=partial(next, itertools.count(0, 0.1)), sleep=lambda _seconds: None)
         with (
-            patch.multiple(materialized, time=clock),
+            patch.multiple(materialized, time=clock, AGGREGATION_SECONDS=seconds, GRACE_SECONDS=grace),
             patch.multiple(paced_reads, time=clock),
             patch.multiple(backoff, time=clock),
             patch.multiple(app.store.dynamodb, _sleep=clock.sleep),
         ):
-            status, summary = self.read(look)
-        self.service.meet = None
-        if status == 200:
-            self.check(look, summary)
-        else:
-            assert (status, summary) == (503, {"error": "Still adding up"})
+            yield
 
-    @rule(look=LOOKS, tries=st.integers(1, 6), with_user=st.booleans())
-    def readers_have_no_time(self, look: Look, tries: int, with_user: bool) -> None:
-        asked: Any = (OWNER, {}) if with_user else (KEY | {"reads": "none"}, {"userId": "none"})
-        with patch.multiple(materialized, AGGREGATION_SECONDS=-1, GRACE_SECONDS=100):
-            for _ in range(tries):
-                status, summary = self.read(look, asked[0], **asked[1])
-                if status == 200:
-                    self.check(look, summary, self.outcomes if with_user else self.unassigned)
-                    break
-                assert (status, summary) == (503, {"error": "Still adding up"})
-
-    def read(self, look: Look, caller: Any = OWNER, **more: str | list[str]) -> tuple[int, Any]:
-        event = proxy_event("GET", "/api/outcomes/summary", authorizer=caller, query=look.query(self.now) | more)
-        response = app.handler(event, None)
+    def read(self, look: Look, *, is_user: bool = True) -> tuple[int, Any]:
+        self.steps.append((instants.text(self.now), look, is_user))
+        caller = OWNER if is_user else KEY | {"reads": "none"}
+        query = look.query(self.now) | ({} if is_user else {"userId": "none"})
+        response = app.handler(proxy_event("GET", "/api/outcomes/summary", authorizer=caller, query=query), None)
         return response["statusCode"], read(response["body"])
 
-    def check(self, look: Look, summary: Any, of: dict[str, Outcome] | None = None) -> None:
+    def has_read(self, look: Look, *, is_user: bool = True) -> bool:
+        """Read a summary and check it. Return whether there was enough time to read it."""
+        status, summary = self.read(look, is_user=is_user)
+        if status == 200:
+            self.check(look, summary, is_user=is_user)
+        else:
+            assert (status, summary) == (503, {"error": "Still adding up"})
+        return status == 200
+
+    def check(self, look: Look, summary: Any, *, is_user: bool = True) -> None:
         """Check a summary against the sum of all outcomes."""
-        outcomes = (self.outcomes if of is None else of).values()
+        outcomes = (self.outcomes if is_user else self.unassigned).values()
         chosen = look.choice(look.period(self.now))
         assert said(summary, look.by) == added_up(outcomes, chosen, look.zone, look.by)
         assert ("previous" in summary) == look.is_compared
@@ -379,5 +438,14 @@ class AnyLook(OnTables):
 
 
 @pytest.mark.usefixtures("no_waiting")
-def test_any_summary_equals_adding_up_every_outcome(template: Any) -> None:
-    run(AnyLook, template, examples=100, steps=40)
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_any_summary_equals_adding_up_every_outcome(template: Any, seed: int) -> None:
+    with ExitStack() as patches:
+        patches.enter_context(template_tables(template))
+        patches.enter_context(two_shards())
+        course = Course(seed, patches)
+        try:
+            course.run()
+        except Exception as failure:
+            failure.add_note("\n".join([f"The course of seed {seed}:", *map(str, course.steps)]))
+            raise
