@@ -6,7 +6,7 @@ import { compare, orderOf, passes, placeOf } from "../src/feed/merge.js";
 const outcome = (id, created_at, more = {}) => ({ id, created_at, ...more });
 
 test("outcomes are merged by when they happened, then id, latest first", () => {
-  const shown = ["C", "B", "A"].map((id, at) => orderOf(outcome(id, `2026-04-0${3 - at}`)));
+  const shown = ["C", "B", "A"].map((id, at) => ({ order: orderOf(outcome(id, `2026-04-0${3 - at}`)) }));
   const place = (id, time) => placeOf(orderOf(outcome(id, "2026-05", { occurred_at: time })), shown);
   assert.equal(place("D", "2026-04-04"), 0);
   assert.equal(place("D", "2026-04-03"), 0);

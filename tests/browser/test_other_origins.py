@@ -91,7 +91,7 @@ def test_users_of_a_dashboard_confirm_and_dispute_outcomes(platform: Platform, v
     _embed(page, FEED, platform.api_url)
     page.locator(".rows summary").click()
     expect(page.locator(".past li")).to_have_count(1)
-    confirm(page.locator(".rows > li"))
+    confirm(page.locator(".rows [role=listitem]"))
     expect(page.locator(".standing")).to_have_text("$12.50 confirmed")
     page.get_by_role("button", name="This is not right").click()
     page.get_by_label("What is not right?").fill("It was $12")

@@ -19,7 +19,7 @@ UNREACHED = "It may not have been saved. The server could not be reached. Trying
 
 
 def rows(page: Page) -> Locator:
-    return page.locator(".rows > li")
+    return page.locator(".rows [role=listitem]")
 
 
 def unfold(page: Page, at: int = 0) -> Locator:

@@ -159,7 +159,7 @@ def test_the_keyboard_is_enough_to_dispute_an_outcome_and_download_it(feed: Page
     press("Enter")
     expect(feed.locator(".total")).to_have_text("$30.00")
     expect(share(feed, "Task complete")).to_be_focused()
-    row = feed.locator(".feed > .rows > li")
+    row = feed.locator(".feed > .rows [role=listitem]")
     expect(row).to_have_count(1)
     focus(row.locator("summary"))
     press("Enter")

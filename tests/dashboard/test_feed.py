@@ -410,8 +410,8 @@ def test_text_is_never_markup(open_feed: Open, ledger: Ledger) -> None:
         moment = ago(days=1, minutes=minute)
         ledger.record(text, created_at=moment, agent_id=7, value_usd=1, description=text, metadata={text: text})
     page = open_feed()
-    expect(page.locator(".rows > li")).to_have_count(len(texts))
-    for row in page.locator(".rows > li").all():
+    expect(page.locator(".rows [role=listitem]")).to_have_count(len(texts))
+    for row in page.locator(".rows [role=listitem]").all():
         row.locator("summary").press("Enter")
     expect(page.locator(".rows .description")).to_have_count(len(texts))
     looks = "elements => elements.map(it => [it.textContent, it.dir, getComputedStyle(it).unicodeBidi])"

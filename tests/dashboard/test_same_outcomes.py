@@ -32,7 +32,7 @@ LOOK = """(() => {
     return JSON.stringify({
         count: root.querySelector(".summary > .caption").textContent,
         total: values(".total data")[0] ?? null,
-        rows: [...root.querySelectorAll(".feed > .rows > li")].map(row),
+        rows: [...root.querySelectorAll(".feed > .rows [role=listitem]")].map(row),
         parts: [".daily td .amount", ".parts > :nth-child(1) .amount", ".parts > :nth-child(2) .amount"].map(values),
     })
 })()"""

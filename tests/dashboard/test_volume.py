@@ -79,7 +79,7 @@ def test_a_search_reads_the_whole_period_and_asks_after_two_thousand_rows(
     assert len(asked) == len(set(asked)) == 1 + 40 + 6
     search.fill("")
     expect(found).to_have_count(0)
-    expect(page.locator(".rows > li:not([hidden])")).to_have_count(2310)
+    expect(page.locator(".rows [role=listitem]:not([hidden])")).to_have_count(2310)
 
 
 def test_an_open_row_shows_a_correction_that_came_with_many_outcomes(
@@ -117,3 +117,32 @@ def test_a_row_has_twelve_elements_until_it_is_unfolded(open_feed: Open, page: P
     expect(rows(page)).to_have_count(1)
     assert rows(page).locator("*").count() == 11
     expect(unfold(page).locator("dl")).to_be_visible()
+
+
+def test_chunks_of_rows_stay_in_order_while_rows_come_move_and_are_hidden(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    for number in range(20):
+        recorded.has(f"Work {number}", hours=number + 1)
+    open_feed(refresh=1)
+    expect(rows(page)).to_have_count(20)
+    chunks, shown = page.locator(".feed > .rows > ol"), page.locator(".rows [role=listitem]:not([hidden])")
+
+    def expect_chunks(*sizes: int, titles: list[str]) -> None:
+        expect(shown.locator("strong")).to_have_text(titles)
+        assert chunks.evaluate_all("all => all.map(chunk => chunk.childElementCount)") == list(sizes)
+        # The first row that is shown has no line above it.
+        lines = shown.evaluate_all("all => all.map(row => parseInt(getComputedStyle(row).borderTopWidth))")
+        assert lines == [0, *[1] * (len(titles) - 1)]
+
+    old = [f"Work {number}" for number in range(20)]
+    newest = recorded.has("Newest", hours=0.5)
+    expect_chunks(1, 20, titles=["Newest", *old])
+    recorded.has("Late", hours=1.5)
+    expect_chunks(1, 21, titles=["Newest", "Work 0", "Late", *old[1:]])
+    page.get_by_label("Search").fill("work 1")
+    expect_chunks(1, 21, titles=[title for title in old if title.startswith("Work 1")])
+    page.get_by_label("Search").fill("")
+    recorded.correct(newest, type="amend")
+    next(one for one in recorded.outcomes if one["id"] == newest)["occurred_at"] = instant(NOW - timedelta(days=2))
+    expect_chunks(21, 1, titles=["Work 0", "Late", *old[1:], "Newest"])

@@ -218,7 +218,7 @@ def test_only_urls_of_pages_are_links(open_feed: Open, page: Page, recorded: Rec
         recorded.has(f"Work {number}", hours=number + 1, metadata={"where": text, "deep": {"a": [text, 1]}})
     open_feed()
     for number, (text, href) in enumerate(TEXTS):
-        row = page.locator(".rows > li").nth(number)
+        row = page.locator(".rows [role=listitem]").nth(number)
         row.locator("summary").click()
         expect(row.locator(".details dd").first).to_have_text(text, use_inner_text=True)
         links = row.locator(".details a")

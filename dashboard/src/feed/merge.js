@@ -12,11 +12,11 @@ export const happenedAt = ({ created_at, occurred_at = created_at }) => occurred
 export const orderOf = (outcome) => `${happenedAt(outcome)}#${outcome.id}`;
 
 /**
- * Return the index at which to insert a sort key into a list of others, latest first.
+ * Return the index at which to insert a sort key into a list of rows, latest first.
  * @param {string} order
- * @param {string[]} others
+ * @param {{order: string}[]} rows
  */
-export const placeOf = (order, others) => others.findLastIndex((other) => other > order) + 1;
+export const placeOf = (order, rows) => rows.findLastIndex((row) => row.order > order) + 1;
 
 /**
  * Return the outcomes that were never seen before, and whether an outcome that was seen has a new version.

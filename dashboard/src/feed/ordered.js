@@ -3,13 +3,18 @@ import { placeOf } from "./merge.js";
 
 /** @import {Row} from "./row.js" */
 
-/** Rows in a list, latest first. */
+const CHUNK = 20; // rows; styles.css contains their height
+
+/**
+ * Rows in a list, latest first. They are laid out in chunks: in each frame, the browser decides for each chunk, not for
+ * each row, whether it is near enough to be laid out.
+ */
 export class OrderedRows {
-  list = html("ol", { class: "rows", role: "list" });
+  list = html("div", { class: "rows", role: "list" });
   /** @type {Map<string, Row>} by id */
   #rows = new Map();
-  /** @type {string[]} sort keys of the rows, in their order */
-  #orders = [];
+  /** @type {Row[]} */
+  #ordered = [];
 
   get size() {
     return this.#rows.size;
@@ -26,17 +31,27 @@ export class OrderedRows {
 
   /** @param {Row} row */
   insert(row) {
-    const place = placeOf(row.order, this.#orders);
-    // Looking up a child by its index is slow if there are many rows. Most new rows are appended, which avoids it.
-    this.list.insertBefore(row.element, place < this.size ? this.list.children[place] : null);
-    this.#orders.splice(place, 0, row.order);
+    const place = placeOf(row.order, this.#ordered);
+    const previous = this.#ordered[place - 1]?.element;
+    const chunk = previous?.parentElement ?? this.list.firstElementChild;
+    // Chunks are not divided: a row between two rows of a full chunk belongs to it.
+    if (chunk && (chunk.childElementCount < CHUNK || previous?.nextSibling))
+      chunk.insertBefore(row.element, previous ? previous.nextSibling : chunk.firstChild);
+    else
+      this.list.insertBefore(
+        html("ol", { role: "none" }, row.element),
+        previous ? /** @type {Element} */ (chunk).nextSibling : chunk,
+      );
+    this.#ordered.splice(place, 0, row);
     this.#rows.set(row.outcome.id, row);
   }
 
   /** @param {Row} row */
   remove(row) {
+    const chunk = row.element.parentElement;
     row.element.remove();
-    this.#orders.splice(this.#orders.indexOf(row.order), 1);
+    if (!chunk?.hasChildNodes()) chunk?.remove();
+    this.#ordered.splice(this.#ordered.indexOf(row), 1);
     this.#rows.delete(row.outcome.id);
   }
 }

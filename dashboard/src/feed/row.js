@@ -23,7 +23,7 @@ import { happenedAt } from "./merge.js";
 
 /** An outcome in the list, which unfolds to its details, the owner's verdict and its history. */
 export class Row {
-  element = html("li");
+  element = html("li", { role: "listitem" });
   summary = html("summary");
   #facts = html("div");
   #ledger = html("div");

@@ -247,7 +247,7 @@ export class Rows {
     const search = this.#search;
     if (search) search.text = this.search.value;
     for (const row of rows) row.element.hidden = search?.matches(row) === false;
-    this.#shown = search?.isOn ? this.list.querySelectorAll(":scope > :not([hidden])").length : this.#rows.size;
+    this.#shown = search?.isOn ? this.list.querySelectorAll(":scope > * > :not([hidden])").length : this.#rows.size;
   }
 
   /** Render all rows again after agents were renamed. */
