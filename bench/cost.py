@@ -136,7 +136,7 @@ def webhook(prices: dict[str, Any], assumed: dict[str, Any]) -> dict[str, float]
     log_bytes = assumed["log_bytes_per_invocation"] + assumed["log_bytes_of_metrics"]
     sent_bytes = len(answered()) + assumed["event_bytes"] + assumed["header_bytes"] + assumed["handshake_bytes"]
     return {
-        "SQS": 3 * prices["queue_per_million"],  # send, receive, delete
+        "SQS": 3 * prices["queue_per_million"],  # one request each to send, receive and delete
         "Lambda calls": prices["lambda_per_million"],
         "Lambda time": _lambda_time(assumed["webhook_ms"] * assumed["memory_gb"], prices),
         "CloudWatch Logs": a_million * log_bytes / GB * prices["logs_per_gb"],

@@ -59,7 +59,7 @@ LOAD_MORE = """button => new Promise((done, fail) => {
     .observe(button.parentElement.querySelector(".rows"), { childList: true, subtree: true });
   button.click();
 })"""
-# The promise resolves when what came into view is drawn.
+# The promise resolves when the rows that came into view are drawn.
 AT_REST = "() => new Promise(done => setTimeout(() => requestAnimationFrame(() => setTimeout(done)), 150))"
 
 
@@ -113,15 +113,15 @@ class Loading:
         page.goto(url, wait_until="networkidle")  # signs in
         self.feed = page.locator("value-delivered")
         self.feed.evaluate("feed => feed.setAttribute('refresh', '3600')")
-        # A handle, because each search for the button passes all rows, whose time the feed would be charged.
+        # Find the button only once: each search goes through all rows, and its time would count as the feed's.
         self._button = self.feed.locator("button.more").element_handle()
         self._devtools = page.context.new_cdp_session(page)
         self._devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
 
     def load_more(self, *, in_view: bool = False) -> float:
-        """Press the button, and return the processor time of that in seconds.
+        """Press the button. Return the processor time in seconds until the new rows are drawn.
 
-        in_view: whether to scroll to the button first, as a viewer does, who then sees the new rows.
+        in_view: whether to scroll to the button first, so that the new rows are in view.
         """
         if in_view:
             self._button.scroll_into_view_if_needed()
@@ -148,9 +148,10 @@ def many_rows(browser: Browser, url: str, rows: int, pages: int) -> str:
 
 
 def more_growth(browser: Browser, url: str, rows: int, pages: int, *, in_view: bool) -> tuple[int, float]:
-    """Return the number of elements at `rows`, and the processor time of "Load more" there over that on new pages.
+    """Return the number of elements of a feed with `rows` rows, and its time for "Load more" relative to a new feed's.
 
-    Both are measured in turn, so that both see the same busy machine. pages: how many loads of each are measured.
+    Times are processor times. Both feeds are measured in turn, so that other load on the machine affects both equally.
+    pages: how often each feed is measured.
     """
     many = Loading(browser.new_page(), url)
     for _ in range(rows // PAGE_ROWS - 1):

@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def laptop_growth(report: Report, short: bool) -> None:
-    """Report a list of 20 for each number of stored outcomes. Also report an import and a summary.
+    """Measure lists of 20 for each number of stored outcomes. Also measure an import and a summary.
 
     The summary is measured before and after its totals are materialized.
     """

@@ -117,7 +117,7 @@ def handled(event: dict[str, Any], module: str = "app") -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Times:
-    """Medians, in seconds."""
+    """Median times, in seconds."""
 
     cpu: float
     wall: float

@@ -1,4 +1,4 @@
-"""Compute what an open feed costs an hour at each rate of new outcomes, and how many requests a quiet feed sends.
+"""Compute the cost per hour of an open feed at each rate of new outcomes, and how many requests a quiet feed sends.
 
 The feed's own modules run in Node with a simulated clock, without a DOM. Our own code reads the summaries from a fake
 DynamoDB. The prices of summaries and lists are the same as in docs/costs.md.
@@ -74,7 +74,7 @@ def open_feed(report: Report, rates: Iterable[float] = DOLLARS) -> None:
 
 
 def requests(*, start: int = 0, **feed: float) -> Any:
-    """Return how many lists had how many outcomes, and the number of summaries, in an hour from `start`."""
+    """Return the requests in an hour from `start`: the number of lists for each length, and the number of summaries."""
     given = json.dumps(feed | {"from": start, "to": start + HOUR})
     done = subprocess.run([NODE or "node", str(SCRIPT), given], stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout)
@@ -101,7 +101,7 @@ def hourly(asked: Any, summary_units: float, summary_bytes: int) -> float:
     milliseconds = max(assumed["next_summary_ms"], summary_units / UNITS_PER_SECOND * 1000)
     summary = Call("summary", milliseconds, assumed["summary_memory_gb"], 0, summary_units, 0, summary_bytes)
     calls[summary] = asked["summaries"]
-    dollars = {call: sum(parts(call, prices, assumed).values()) for call in calls}  # a million times
+    dollars = {call: sum(parts(call, prices, assumed).values()) for call in calls}  # per million
     return sum(dollars[call] * int(number) for call, number in calls.items()) / 1_000_000
 
 

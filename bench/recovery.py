@@ -73,7 +73,7 @@ class Course(NamedTuple):
     lost: int
 
     def seconds_until_back(self, clients: int) -> int:
-        """Return the seconds from the end of throttling until the recorded rate stays at BACK times the wanted rate."""
+        """Return the seconds after throttling until recording no longer falls below BACK times the wanted rate."""
         begins = range(BUSY_UNTIL, END - TOGETHER + 1)
         short = [begin for begin in begins if self._recorded_from(begin) < BACK * clients * TOGETHER]
         return short[-1] + 1 - BUSY_UNTIL if short else 0
@@ -95,7 +95,7 @@ class Simulation:
         self.recorded: Counter[int] = Counter()
 
     def run(self) -> Course:
-        """Let all clients record until the end."""
+        """Let all clients record until the time END."""
         app: Any = import_module("functions.record_outcome.app")
         waiting = [(self.random.random(), number, self.client(app)) for number in range(self.clients)]
         heapq.heapify(waiting)

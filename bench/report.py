@@ -19,7 +19,7 @@ class Bar(NamedTuple):
 
 
 class Report:
-    """Collects the results as Markdown, and the bars."""
+    """Collects the text of the report as Markdown, and the list of all bars (upper limits)."""
 
     def __init__(self) -> None:
         self.bars: list[Bar] = []

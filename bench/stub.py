@@ -3,7 +3,7 @@
 Everything in a call is real except the service: endpoint, serialization, signature, HTTP, parsing. The stub stores
 nothing. `GET /counts` returns how often each operation was called since the previous `GET /counts`.
 
-It prints its port and, if there is a certificate, its TLS port. It ends when its standard input ends.
+The stub prints its port and, if there is a certificate, its TLS port. The stub ends when its standard input ends.
 """
 
 import asyncio

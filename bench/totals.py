@@ -55,7 +55,7 @@ QUERY_SECONDS = 0.1
 
 PARTITION_UNITS = 3000
 """Read units per second of a partition. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html"""
-THROTTLED_QUERY_SECONDS = 0.02  # a query takes this long for a reader that is fast enough to be throttled
+THROTTLED_QUERY_SECONDS = 0.02  # the time of a query, if the reader is so fast that it is throttled
 LIST_UNITS = 3
 LISTS_PER_SECOND = 10
 RETRY_SECONDS = 1.0
@@ -250,21 +250,21 @@ class Throttled(History):
 
 
 class Daily(Throttled):
-    """A history in which each agent records once a day, in turn."""
+    """A history in which each agent records one outcome a day. The agents always record in the same order."""
 
     def agent(self, index: int, _chance: int) -> int:
         return 1 + index % self.agents
 
 
 def kept_bytes(item: Item) -> int:
-    """Return the bytes of an item of the table of totals. Its binary value is Base64."""
+    """Return the size in bytes of an item of the table of totals. The item's binary value is in Base64."""
     return item_bytes(item | ({"sums": {"B": a2b_base64(item["sums"]["B"])}} if "sums" in item else {}))
 
 
 def look(name: str, totals: Totals, history: History, period: Period, **more: Any) -> Look:
     """Read totals, with as many calls as necessary. Raises SystemExit if the count is wrong.
 
-    more: may contain the expected count (`expected`) and `is_compared`. The rest are arguments of the summary.
+    more: may contain the expected count (`expected`) and `is_compared`. Its other members are arguments of the summary.
     """
     queries, read, written = history.queries, history.read_units, history.write_units
     expected = more.pop("expected", history.count + (history.one_more is not None))
@@ -298,7 +298,7 @@ def look(name: str, totals: Totals, history: History, period: Period, **more: An
 def looks(case: Case) -> list[Look]:
     """Read a history's totals a day after its end, or within its last day.
 
-    Read them again, then after one more outcome.
+    Then read them again, record one more outcome, and read them once more.
     """
     history, before = History(case), peak_bytes()
     store = OutcomeStore("outcomes")
@@ -350,7 +350,7 @@ def first_look_at_limits(report: Report) -> None:
 
 
 def many_agents(report: Report) -> None:
-    """Report reads of a year's totals. In this year, each of 10,000 agents records once a day."""
+    """Report reads of a year's totals. In this year, each of 10,000 agents records one outcome a day."""
     case = Case(365 * 10_000, 365, 10_000)
     history = Daily(case)
     store = OutcomeStore("outcomes")

@@ -26,7 +26,7 @@ CORRECTIONS = "/api/outcomes/{id}/corrections"
 
 
 class Api:
-    """The API in this process. It stops working after `answers` writes."""
+    """The API in this process. It answers only as many writes as `answers` says, and fails afterwards."""
 
     def __init__(self) -> None:
         self.answers = 1_000

@@ -350,13 +350,13 @@ def test_the_runbook_lists_the_required_rights(account: Account, end: EndKey, mo
     account.release()
     monkeypatch.setenv("INTERNAL_API_KEY", LEAKED)
     monkeypatch.setattr(BaseClient, "_make_api_call", noted)
-    account.functions = None  # without `functions`, Account makes no calls of its own, which `called` would contain
+    account.functions = None  # without `functions`, Account itself makes no calls that `called` would list
     account.answer = 200, {}, '{"context":{"caller":"session"}}'
     assert end(STACK, fingerprint(LEAKED)).returncode == 0
     page = (ROOT / "docs/runbook.md").read_text()
     [said] = re.findall(r"It needs these permissions: (.*?)\n\n", page, re.DOTALL)
     named = {name.rpartition(":")[2] for name in re.findall(r"`([A-Za-z:]+)`", said)}
-    # Lambda checks the right to GetLayerVersion, but the command does not call this operation.
+    # Lambda requires the permission for GetLayerVersion, but the command does not call this operation.
     assert called == named - {"GetLayerVersion"}
 
 

@@ -226,7 +226,7 @@ def test_lists_exports_and_sums_equal_the_source(tmp_path: Path) -> None:
     rows = source(file)
     choice = Choice(since=instants.text(APRIL - 300 * 86_400_000), until=instants.text(APRIL))
     for user_id in (42, 43):
-        summary(user_id, choice, "UTC")  # before the import
+        summary(user_id, choice, "UTC")  # stores sums before the import
     for _ in range(2):
         assert import_all(file) == 0
         for user_id in (42, 43):

@@ -189,7 +189,7 @@ def test_vulnerabilities_are_looked_up_where_the_registries_answer(clone: Path, 
 
 
 def test_a_pipeline_deploys_what_it_has_built_without_building_again(clone: Path) -> None:
-    """Building runs code from many packages. This code must not run with the rights to deploy."""
+    """Building runs code from many packages. This code must not run with the permissions to deploy."""
     touch(clone, ".venv/installed")
 
     built, unbuilt = (make_dry(clone, "deploy", *settings) for settings in (["BUILT=1"], []))

@@ -1,6 +1,6 @@
 """Lists, exports and summaries with any combination of filters equal those of a simple oracle.
 
-If an exported file selects outcomes by the time when they happened, its sums equal the summary.
+If an export selects outcomes by the time when they happened, the sums of its rows equal the summary's sums.
 """
 
 import csv

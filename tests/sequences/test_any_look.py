@@ -166,7 +166,7 @@ class Service:
 
 
 class Course:
-    """The run of one seed: changes a user's ledger with a simulated clock, and compares summaries with its outcomes.
+    """The run of one seed. It changes a user's ledger with a simulated clock, and compares summaries with the outcomes.
 
     steps: what was done. outcomes, unassigned: the outcomes of the user, and those without a user, by id. busy_days:
     when days with several outcomes began.
@@ -191,7 +191,7 @@ class Course:
             (instants, "now", lambda: self.clock),
             (settled_intervals, "SAVED_PER_COST", 0),
             (settled_intervals, "ZONES_A_DAY", 3),
-            # How full an interval must be. With 0, it ends at the first midnight after an outcome.
+            # FILLED is how full an interval must be. With 0, an interval ends at the first midnight after an outcome.
             (settled_intervals, "FILLED", self.random.choice([0, 0.05, 0.2])),
             (monthly_sums, "CELLS_SAVED", -(10**9)),
             (materialized, "CHECKPOINT_CELLS", 0),
@@ -203,7 +203,7 @@ class Course:
             patches.enter_context(patch.object(thing, name, value))
 
     def run(self) -> None:
-        """Read summaries in each way, in any order. Between them, change the ledger and what is stored."""
+        """Read summaries in each way, in any order. Between them, change the ledger and the stored rows."""
         draw = self.random
         news = [self.record, self.correct, self.correct, self.assign, self.time_passes]
         looks = [self.look, self.readers_race, self.a_reader_dies, self.a_reader_is_throttled]
@@ -307,7 +307,7 @@ class Course:
         self.clock = self.now
 
     def rules_change(self) -> None:
-        """Deploy a release with a different format of stored totals, which would misread bytes of the old format."""
+        """Deploy a release with another format of stored totals. It would misread bytes of the old format."""
         rules = self.random.choice(["1", "22"])
         self.steps.append(("rules", rules))
         codec._WORDS = codec._WORDS.removesuffix(app.totals.rules.encode()) + rules.encode()
@@ -379,7 +379,7 @@ class Course:
         self.look(look)
 
     def look_without_time(self) -> None:
-        """Read a summary in parts, between which the ledger or what is stored changes. Others may continue from it."""
+        """Read a summary in short calls, and change the tables between them. Then read others that may continue it."""
         look, is_user = self.draw_look(), self.random.random() < 0.7
         seconds = self.random.choice([-1, -1, 1, 5])
 

@@ -1,4 +1,4 @@
-"""With concurrent callers in any order, faults and late writes, every answer is true, and nothing is doubled.
+"""With concurrent callers in any order, faults and late writes, every answer is true, and nothing is stored twice.
 
 SEEDS=5000 tries 5000 orders (`make soak`). SEED=4711 tries only that order; a failure prints its seed.
 """

@@ -30,7 +30,7 @@ from tests.interleaving.seam import Seam
 SEEDS = int(os.environ.get("SEEDS") or 40)
 ONE = os.environ.get("SEED")
 DAY = CostDay(42, "2026-03-10", "openai")
-TIMEOUT = 20  # of the function
+TIMEOUT = 20  # the function's timeout, in seconds
 
 
 def key(id_: str) -> Caller:

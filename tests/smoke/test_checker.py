@@ -253,7 +253,7 @@ def a_list_out_of_order(request: httpx.Request, send: Send) -> httpx.Response:
 def a_list_without_the_newest(request: httpx.Request, send: Send) -> httpx.Response:
     response = send(request)
     answer = json_text.read(response.text)
-    if "limit=20" not in str(request.url):  # leave the checker's final lists unchanged
+    if "limit=20" not in str(request.url):  # these are the checker's final lists, which stay unchanged
         del answer["outcomes"][:1]
     return altered(response, answer)
 
@@ -321,7 +321,7 @@ def test_a_planted_fault_is_found(fault: Any, found: str, tmp_path: Path, monkey
 
 
 def answers_lost_in_turn() -> Fault:
-    """Lose the answer to every fifth call if it is a write. Half of these calls are executed, half are not."""
+    """Lose the answer to every fifth call if this call is a write. Half of these calls are executed, half are not."""
     calls = count(1)
 
     def meet(request: httpx.Request, send: Send) -> httpx.Response:

@@ -57,7 +57,7 @@ type Smoke = Callable[..., subprocess.CompletedProcess[str]]
 def smoke(monkeypatch: pytest.MonkeyPatch, run_main: RunMain, tmp_path: Path) -> Smoke:
     """Return a function that runs `python -m smoke` in this process.
 
-    With variables, it uses AWS and writes the access log.
+    If environment variables are passed to this function, it uses AWS and writes the access log.
     """
     run_checker = Checker.run
 

@@ -21,7 +21,7 @@ class Clock:
         self.now = instants.read(instant) - 1
 
     def tick(self) -> int:
-        """Return the time. Each call adds a millisecond; the first call after `at` returns exactly that instant."""
+        """Return the time. Each call adds a millisecond, but the first call after `at` returns its `instant`."""
         self.now += 1
         return self.now
 

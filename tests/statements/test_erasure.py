@@ -29,7 +29,7 @@ class Dictionary:
         self.places: dict[str, str] = {}
 
     def word(self, place: str) -> str:
-        """Return a new text."""
+        """Return a text that no other call returns."""
         word = f"Text {len(self.places)} of the user"
         self.places[word] = place
         return word
@@ -113,7 +113,8 @@ def test_no_table_has_a_byte_from_which_a_dictionary_finds_a_text(
 ) -> None:
     dictionary = Dictionary()
     live(clock, dictionary, monkeypatch)
-    # Before the erasure, the search finds every text except those of entries, whose stored digests are salted.
+    # Before the erasure, the search finds every text except the texts of entries, because their stored digests are
+    # salted.
     before = dictionary.found()
     assert {place for _, place in before} == {*dictionary.places.values()} - {"entry"}
     keyed = {(table, place) for table, place in before if table == "IdempotencyTable"}

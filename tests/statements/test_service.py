@@ -305,7 +305,7 @@ def test_an_import_and_a_statement_exclude_each_other(clock: Clock) -> None:
     september(clock)
     imports(Imports(epoch=1, runs={"r1": clock.now + 60_000}, changes=1))
     assert ask("2026-09") == (503, {"error": "Still adding up"})
-    clock.now += 120_000  # the import's block has expired
+    clock.now += 120_000  # by now, the import no longer blocks statements
     text = made("2026-09")
     assert imports() == Imports(1, {"r1": clock.now - clock.now % 1 and imports().runs["r1"]}, 3, MONTHS["2026-09"])
     made("2026-10")
@@ -353,7 +353,7 @@ def before_each(operation: str | None, function: Callable[[int], None]) -> Itera
 
 
 class Killed(BaseException):
-    """The function was killed."""
+    """Raised to simulate that the function's process is killed."""
 
 
 def test_a_request_that_is_killed_before_any_of_its_calls_leaves_a_whole_chain(clock: Clock) -> None:

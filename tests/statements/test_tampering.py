@@ -1,6 +1,6 @@
-"""The verifier of the Python client accepts what the layer writes, and refuses random tampering with the right word.
+"""Test that the Python client's verifier accepts our statements, and refuses changed ones for the expected reason.
 
-`make soak` sets TAMPERINGS to try 10,000 changes. The message of a failed test names the seed.
+The changes are random. `make soak` sets TAMPERINGS to try 10,000 of them. The message of a failed test names the seed.
 """
 
 import json

@@ -53,7 +53,7 @@ def operations(api: Any) -> Iterator[tuple[str, str, Any]]:
 
 
 def is_mock(operation: Any) -> bool:
-    """Return whether API Gateway answers itself, without a function."""
+    """Return whether API Gateway itself sends the answer, without a function."""
     return bool(operation[EXTENSION("integration")]["type"] == "mock")
 
 
@@ -71,7 +71,7 @@ def authorizer(api: Any, name: str) -> Any:
 
 
 def test_a_route_has_a_path_in_the_api_and_an_event_of_its_function(template: Any) -> None:
-    """The path makes API Gateway serve the route. The event gives API Gateway the right to call the function."""
+    """The path makes API Gateway serve the route. The event gives API Gateway the permission to call the function."""
     if missing := half_routes(template):
         pytest.fail(" ".join(missing), pytrace=False)
 

@@ -26,7 +26,7 @@ CAPABILITIES = {
 }
 """Functions of each capability, in the order of the parameters."""
 
-# Each switch, and a pattern that matches the names of its resources, routes, rights and outputs.
+# Each switch, and a pattern that matches the names of its resources, routes, permissions and outputs.
 SWITCHES = {
     "Batch": "RecordBatch|outcomes(/|~1)batch",
     "Totals": "Summarize|outcomes/summary",

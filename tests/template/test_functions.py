@@ -1,4 +1,4 @@
-"""Test the settings and the IAM rights of the functions."""
+"""Test the settings and the IAM permissions of the functions."""
 
 import re
 from collections.abc import Iterator
@@ -34,9 +34,9 @@ OUTCOMES, IDEMPOTENCY, SESSIONS, KEYS, TOTALS, STATEMENTS, COSTS, ERASURES = (
 )
 KEPT_EVENTS = "arn:aws:s3:::outcomes-local-keptevents"
 
-# All rights of each function, except those to write logs and traces.
-# An entry has an action, a resource, and perhaps limits: the transaction that the action must be part of, the only
-# attributes that it may write, or the only partitions that it may read. Do not add lines carelessly.
+# All permissions of each function, except those to write logs and traces. An entry has an action, a resource, and
+# perhaps limits: the transaction that the action must be part of, the only attributes that it may write, or the only
+# partitions that it may read. Do not add lines carelessly.
 MAY: dict[str, set[tuple[str, ...]]] = {
     "AuthorizerFunction": {
         ("secretsmanager:GetSecretValue", SECRET_ARN),
@@ -44,7 +44,7 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("dynamodb:GetItem", KEYS),
         ("dynamodb:UpdateItem", KEYS, "id", "last_used_at"),
     },
-    # A transaction needs the rights of its actions.
+    # A transaction needs the permissions of its actions.
     "RecordOutcomeFunction": {
         ("dynamodb:PutItem", OUTCOMES),
         ("dynamodb:PutItem", IDEMPOTENCY, "TransactWriteItems"),
@@ -83,8 +83,8 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("dynamodb:PutItem", KEYS, "TransactWriteItems"),
         ("dynamodb:DeleteItem", KEYS, "TransactWriteItems"),
     },
-    # McpFunction has the rights that its tools need. It writes outcomes only in a transaction with their idempotency
-    # key.
+    # McpFunction has the permissions that its tools need. It writes outcomes only in a transaction with their
+    # idempotency key.
     "McpFunction": {
         ("dynamodb:PutItem", OUTCOMES, "TransactWriteItems"),
         ("dynamodb:UpdateItem", OUTCOMES, "TransactWriteItems"),
@@ -112,7 +112,7 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("dynamodb:GetItem", TOTALS),
         ("dynamodb:PutItem", TOTALS, "TransactWriteItems"),
     },
-    # CostsFunction writes costs only in transactions, but not the sums of a month.
+    # CostsFunction writes a day's costs only in transactions. It writes the sums of a month without a transaction.
     "CostsFunction": {
         *((f"dynamodb:{action}", COSTS) for action in ("BatchGetItem", "GetItem", "Query", "UpdateItem")),
         ("dynamodb:PutItem", COSTS, "TransactWriteItems"),
@@ -159,7 +159,7 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("dynamodb:Query", STATEMENTS),
         ("dynamodb:Query", COSTS),
         *(("dynamodb:Scan", table) for table in (KEYS, SESSIONS, OUTCOMES, TOTALS, IDEMPOTENCY, STATEMENTS, COSTS)),
-        # The right to BatchWriteItem includes puts. So an item may contain only the attributes of its key.
+        # The permission for BatchWriteItem includes puts. So an item may contain only the attributes of its key.
         ("dynamodb:BatchWriteItem", KEYS, "id"),
         ("dynamodb:BatchWriteItem", SESSIONS, "token_sha256"),
         ("dynamodb:BatchWriteItem", OUTCOMES, "user_id", "created_at"),
@@ -168,7 +168,7 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("dynamodb:BatchWriteItem", STATEMENTS, "user_id", "id"),
         ("dynamodb:BatchWriteItem", COSTS, "user_id", "day_source"),
     },
-    # It only reads.
+    # ExportUserFunction only reads.
     "ExportUserFunction": {
         ("dynamodb:Query", OUTCOMES),
         ("dynamodb:BatchGetItem", OUTCOMES),
@@ -179,7 +179,7 @@ MAY: dict[str, set[tuple[str, ...]]] = {
     },
 }
 BY_RIGHTS_ONLY = {"EraseUserFunction", "ExportUserFunction"}
-"""Functions without a route. Only callers in the AWS account with the IAM right invoke them."""
+"""Functions without a route. Only callers in the AWS account that have the IAM permission can invoke them."""
 API_GATEWAY_GIVES_UP_SECONDS = 29
 
 
@@ -197,7 +197,7 @@ def statements(template: Template, function: str) -> Iterator[Any]:
 
 
 def enclosing_operations(statement: Any) -> list[str]:
-    """Return the operations, such as a transaction, that a statement's action must be part of.
+    """Return the operations that an IAM policy statement requires around its action, such as a transaction.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
     """
@@ -209,7 +209,7 @@ def enclosing_operations(statement: Any) -> list[str]:
 
 
 def named_attributes(statement: Any) -> list[str]:
-    """Return the only attributes that a write may contain according to a statement.
+    """Return the attributes to which an IAM policy statement limits a write.
 
     A write with such a limit may not return any values.
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
@@ -225,7 +225,7 @@ def named_attributes(statement: Any) -> list[str]:
 
 
 def leading_keys(statement: Any) -> list[str]:
-    """Return the only partitions that a statement allows.
+    """Return the partitions to which an IAM policy statement limits its action.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
     """

@@ -14,7 +14,7 @@ from .conftest import EVERYTHING, FUNCTION, ROOT, STACK, Deployment
 
 ALARM, COUNTED, DASHBOARD = "AWS::CloudWatch::Alarm", "AWS::Logs::MetricFilter", "AWS::CloudWatch::Dashboard"
 
-# Each alarm has a threshold, above which it starts, and metrics.
+# Each alarm has metrics, and a threshold above which it starts.
 ESSENTIAL: dict[str, tuple[Any, set[str]]] = {
     "ServerErrorsAlarm": (1, {"ServerErrors", "Count"}),
     "ThrottledAlarm": (0, {"TooManyRequests"}),

@@ -131,7 +131,7 @@ def test_a_throttled_method_exists(deployed: Deployment, api: Any) -> None:
 def test_only_the_authorizer_has_no_reserved_concurrency(complete: Deployment, deployed: Deployment) -> None:
     """Every call goes through the authorizer.
 
-    The other functions that have no reserved concurrency are limited by streams, queues and IAM rights.
+    The other functions that have no reserved concurrency are limited by streams, queues and IAM permissions.
     """
     reads, writes = EVERYTHING["ReadConcurrency"], EVERYTHING["WriteConcurrency"]
 
@@ -319,7 +319,7 @@ def test_the_accounts_log_role_can_be_kept(deployed: Deployment) -> None:
 
 
 def test_tracing_is_off_by_default(deployed: Deployment) -> None:
-    """A trace costs more than any other part of a call, and does not show DynamoDB's part."""
+    """A trace costs more than any other part of a call, and does not show the calls of DynamoDB."""
     assert deployed.one(STAGE)["TracingEnabled"] is False
     for name, function in deployed.of(FUNCTION).items():
         assert function["TracingConfig"] == {"Mode": "PassThrough"}, name
@@ -359,7 +359,7 @@ ANOTHER = {
     "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/another",
     "DashboardCertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/another",
     "DashboardHost": "value.example.com",
-    # The value is long, because a version's description may not exceed 256 characters even with long parameters.
+    # This value is long, so that `descriptions` checks the limit of 256 characters with long parameters.
     "DashboardOrigins": ",".join(f"https://the-dashboard-of-brand-{brand}.example.com" for brand in range(8)),
     "DomainName": "another.example.com",
     "EventBusName": "b" * 256,

@@ -224,7 +224,7 @@ def test_each_kind_of_caller_has_a_limit_of_its_own() -> None:
         assert (status, answer, "Retry-After" in headers) == (*IMPOSSIBLE, False)
     assert correct(id_, AGENT, BODIES["void"])[:2] == IMPOSSIBLE
     assert correct(id_, OWNER, BODIES["confirm"])[:2] == IMPOSSIBLE
-    # A retry of an earlier correction still gets its answer again.
+    # A retry of an earlier correction still gets the answer of that correction.
     assert amend(id_, KEY, retitle("4"), key="4")[1]["version"] == 11
     outcome, corrections = get(id_)[1].values()
     assert (outcome["version"], outcome["title"], len(corrections)) == (11, "6", 11)

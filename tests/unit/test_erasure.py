@@ -546,7 +546,7 @@ class TestAfterARestore:
 
 
 def told() -> list[Any]:
-    """Convert all records of both streams to events. A record that is no event becomes None."""
+    """Convert all records of both streams to events. A record for which no event is published becomes None."""
     return [event_of(each, {}) for table in ("OutcomesTable", "KeysTable") for each in records_of_stream(table)]
 
 

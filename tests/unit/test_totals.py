@@ -631,7 +631,7 @@ def stopwatch(monkeypatch: pytest.MonkeyPatch) -> Stopwatch:
     stopwatch = Stopwatch()
     for module in materialized, backoff, paced_reads:
         monkeypatch.setattr(module, "time", stopwatch)
-    # Skips the waits between the retries of a call.
+    # Skip the waits between the retries of a call.
     monkeypatch.setattr(app.store.dynamodb, "_sleep", lambda _seconds: None)
     return stopwatch
 
@@ -777,7 +777,7 @@ def test_sums_are_decoded_as_they_were_encoded(most: int, entries: Any) -> None:
 
 
 def test_no_agent_comes_before_all_agents_in_every_process() -> None:
-    """Concurrent summaries store equal sums, so parts of one may replace those of another."""
+    """Concurrent summaries store equal sums, so the stored parts of one may replace those of another."""
     sums = Sums()
     for number in range(10, 40):
         for agent in (ALL_AGENTS, None):

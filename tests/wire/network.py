@@ -85,7 +85,7 @@ class Received(NamedTuple):
 class Network:
     """Replaces the module `socket`.
 
-    Each request gets the next of `troubles`. When there is none left, requests succeed.
+    Each request gets the next fault in `troubles`. After the last fault, requests succeed.
     """
 
     def __init__(self) -> None:

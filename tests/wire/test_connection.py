@@ -46,7 +46,7 @@ class Server:
         for answers in self.connections:
             try:
                 plain, _ = self.listener.accept()
-            except OSError:  # the end of the test has closed the listener
+            except OSError:  # the listener was closed at the end of the test
                 return
             self.accepted += 1
             with plain, suppress(OSError):  # the client may close the connection early
@@ -67,7 +67,7 @@ class Server:
 
     def close(self) -> None:
         with suppress(OSError):  # the listener may already be closed
-            self.listener.shutdown(socket.SHUT_RDWR)  # makes accept() return
+            self.listener.shutdown(socket.SHUT_RDWR)  # this makes accept() return
         self.listener.close()
         self.thread.join()
 
@@ -311,7 +311,7 @@ class TestTls:
         assert server.received == []
 
 
-@pytest.mark.filterwarnings("ignore:Parsed a serial number")  # Starfield's is 0
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")  # the serial number of Starfield's root is 0
 def test_amazon_s_roots_are_those_that_it_publishes() -> None:
     """https://www.amazontrust.com/repository/ publishes these SHA-256 hashes of the public keys."""
     roots = x509.load_pem_x509_certificates(Path(AMAZON_ROOTS).read_bytes())

@@ -50,7 +50,7 @@ export async function recordWork(outcomes: OutcomesClient, runId: string, work: 
   }
 }
 
-/** Records the outcome of a finished run, if there is one. Logs failures and does not throw, because the run itself succeeded. */
+/** Records the outcome of a finished run, if it has one. Logs failures and does not throw, because the run succeeded. */
 export async function recordRun<Run>(
   outcomes: OutcomesClient,
   idOf: () => string | undefined,

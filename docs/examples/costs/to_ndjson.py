@@ -52,6 +52,6 @@ SOURCES = {"anthropic": anthropic, "openai": openai, "litellm": litellm}
 
 if __name__ == "__main__":
     [source] = sys.argv[1:]
-    # a Decimal, because a float would change amounts, and a text, because json cannot write a Decimal
+    # Read amounts as Decimal, because a float would change them. Write text, because json cannot write a Decimal.
     for charge in SOURCES[source](json.load(sys.stdin, parse_float=Decimal)):
         print(json.dumps({"source": source, **charge}, default=str))
