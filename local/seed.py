@@ -212,7 +212,7 @@ def corrections(recorded: list[Fields]) -> Iterator[tuple[int, bool, Fields]]:
 
 
 def costs(now: int) -> Iterator[tuple[str, list[Fields]]]:
-    """Yield the costs of each of the last DAYS_OF_COSTS days before today, and then restated costs of one of them."""
+    """Yield the costs of each of the last DAYS_OF_COSTS days before today. Then yield corrected costs of one day."""
     chance = random.Random(7)  # noqa: S311 (nothing secret: the same costs each time)
     for days_ago in [*range(DAYS_OF_COSTS, 0, -1), 2]:
         day = now - days_ago * DAY

@@ -22,7 +22,8 @@ FUNCTIONS = {"erase": "EraseUserFunction", "export": "ExportUserFunction"}
 class Holder(NamedTuple):
     """A stack that stores data.
 
-    invoke: calls the stack's function with an event. Raises StackError if the call fails.
+    invoke: calls the Lambda function of the requested command with an event, and returns the function's answer. Raises
+    StackError if the call fails.
     """
 
     name: str
@@ -138,7 +139,10 @@ def _answer(answer: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def deployed(options: argparse.Namespace) -> Iterator[Holder]:
-    """Look up the function of a deployed stack. Raises StackError if it does not exist or AWS refuses."""
+    """Look up the Lambda function that runs the requested command in a deployed stack.
+
+    Raises StackError if the stack or the function does not exist, or if AWS refuses.
+    """
     # Import this late, because the SDK reads AWS settings at import, and the local stack must first remove them.
     import boto3
     from botocore.config import Config

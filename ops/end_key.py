@@ -4,8 +4,8 @@ A deployment would shift traffic step by step, and would not start during an ala
 as a new version without the key, and points the alias at it. With `--previous-secret` instead of a fingerprint, it
 revokes the previous session secret.
 
-The caller needs the rights listed in docs/runbook.md. At the end, the command tries the key in INTERNAL_API_KEY, if
-set.
+The caller needs the IAM permissions listed in docs/runbook.md. If INTERNAL_API_KEY is set, the command finally checks
+that the API refuses this key.
 """
 
 import argparse

@@ -1,8 +1,9 @@
 """python -m ops.fill_index STACK: add the outcomes of earlier versions to the index of a deployed stack.
 
-Lists by the time when outcomes happened read the index. Versions without the index stored no `happened`, and do not
-update it when they correct an outcome. The command may run at any time, and again. The caller needs rights to describe
-the stack, and to scan and update the table of outcomes.
+The API reads this index to list outcomes by the time when they happened. The index contains the outcomes that have the
+attribute `happened`. Earlier versions of the API neither store this attribute nor update it after a correction. This
+command corrects the attribute of every outcome. It is safe to run it at any time, and more than once. The caller needs
+IAM permissions to describe the stack, and to scan and update the table of outcomes.
 """
 
 import os

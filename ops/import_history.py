@@ -1,8 +1,8 @@
 """python -m ops.import_history --stack STACK --file FILE [--mapping MAPPING] [--yes]: import an existing table.
 
 Without --yes, it only shows what it would import. docs/migrating.md describes the files and the other steps of a
-migration. The caller needs rights to describe the stack, to read the secret of erasure records, and to read and write
-the tables of outcomes, totals and erasures.
+migration. The caller needs IAM permissions to describe the stack, to read the secret of erasure records, and to read
+and write the tables of outcomes, totals and erasures.
 """
 
 import argparse

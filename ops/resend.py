@@ -1,6 +1,7 @@
 """python -m ops.resend STACK: republish a deployed stack's dead letters (events that its bus did not accept).
 
-The caller needs rights to read and delete objects in the bucket, read tables with streams, and put events on the bus.
+The caller needs IAM permissions to read and delete objects in the bucket, to read the tables that have streams, and to
+put events on the bus.
 """
 
 import os
@@ -113,9 +114,10 @@ def _not_erased(bus: "Bus", keys_table: str, records: "list[Record]") -> "list[R
 
 
 def _place(keys_table: str, record: "Record") -> tuple[str, dict[str, Any]]:
-    """Return the table and key of an item that exists until the record's row or user is erased.
+    """Return the table and key of an item that is missing if the record's data was erased.
 
-    For an agent key, this is the user's row, because the item of a revoked key is deleted.
+    For an agent key, this is the row that lists the user's keys, because the item of a key is also deleted when the key
+    is revoked. Otherwise, it is the record's own item.
     """
     from outcomes.keys.agent_keys import user_row_id
 

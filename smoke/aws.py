@@ -1,4 +1,4 @@
-"""Create temporary users, delete their data, and read the access log. This needs AWS rights."""
+"""Create temporary users, delete their data, and read the access log. This needs IAM permissions."""
 
 import json
 import secrets

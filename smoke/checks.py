@@ -286,7 +286,7 @@ def an_agent_key_is_limited_and_revoked_at_once(api: Api, visit: Visit) -> None:
     answers(api.call("POST", KEYS, body=bounds, headers=first), 403, {"error": "Forbidden"})
     scopes = [{"field": "scopes", "message": "reading needs the scope read"}]
     answers(api.call("GET", headers=first), 403, {"error": "Forbidden", "details": scopes})
-    # The other user's call has no effect.
+    # Another user cannot revoke this key: the call succeeds, but has no effect.
     answers(api.call("DELETE", f"{KEYS}/{made['id']}", cookie=other.cookie), 200, {"ok": True})
 
     rotated = answers(
@@ -303,7 +303,10 @@ def an_agent_key_is_limited_and_revoked_at_once(api: Api, visit: Visit) -> None:
 
 
 def concurrent_corrections_apply_once_and_void_outcomes_do_not_count(api: Api, visit: Visit) -> None:
-    """The real DynamoDB commits only one of several concurrent transactions on an item. AWS enforces roles."""
+    """Only AWS can show this: of concurrent transactions on an item, the real DynamoDB commits one.
+
+    Only AWS also enforces the permissions of the functions' roles.
+    """
     user, other = visit.users
     id_ = api.call("POST", key=True, body=api.outcome(user)).headers["outcome-id"]
     corrections = f"/{id_}/corrections"

@@ -139,7 +139,7 @@ class Stream {
       },
       skipped: () => this.sums.invalidate(),
       forget: () => {
-        // No other user signs in here. So the watcher knew no outcome yet, and more than four pages are new.
+        // In this test, no other user signs in. The watcher forgets only if it knew no outcome, and now finds too many.
         assert.equal(this.watcher.newest, null);
         this.known.clear();
         this.watcher.forget();

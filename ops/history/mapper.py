@@ -161,7 +161,7 @@ def _parsed(value: Any) -> Any:
 
 
 def _with_old_id(metadata: Any, old_id: str) -> Any:
-    """Add `imported_id` to metadata. Raises NotImported if there is no room for it."""
+    """Add `imported_id` to metadata. Raises NotImported if it contains another `imported_id`."""
     if metadata is not None and not isinstance(metadata, dict):
         return metadata  # the rule for metadata refuses this value later
     if (metadata or {}).get("imported_id", old_id) != old_id:

@@ -33,7 +33,7 @@ class Erased(Exception):
 
 
 class Pasts:
-    """Blocks partitions for one import, and finds out what the import may not write.
+    """Blocks the stored sums of partitions during one import, and finds users and times that it must not write.
 
     totals, erasures: the names of the tables. secret: the secret for the HMAC in erasure records; empty if the stack
     cannot erase users. run: the id of this import.
@@ -69,7 +69,7 @@ class Pasts:
             scan["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def cuts(self, partitions: Iterable[str]) -> dict[str, str]:
-        """Return the `cut` of each partition that has a row of imports, see `Imports`."""
+        """Return the end of the latest statement (`Imports.cut`) by partition, for partitions with an `Imports` row."""
         items = read_items(self.dynamodb, self.totals, [_key(partition) for partition in partitions], Backoff())
         return {item["user_id"]["S"]: Imports.of(item).cut for item in items}
 
@@ -91,9 +91,9 @@ class Past:
         self._until = 0
 
     def check(self) -> None:
-        """Raise Erased if the user was erased or is being erased. Renew the block after half of its time.
+        """Raise Erased if the user was erased or is being erased. Renew the block when half of its time is over.
 
-        Call this before each write. A check allows writes for CHECK_SECONDS.
+        Call this before each write. The result is cached for CHECK_SECONDS.
         """
         now = instants.now()
         if abs(now - self.checked_at) < CHECK_SECONDS * 1000:

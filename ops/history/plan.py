@@ -91,7 +91,7 @@ class Plan:
                 COUNT(DISTINCT partition) FROM planned
         """
         outcomes, users, size, units, partitions = map(int, self._database.execute(query).fetchone())
-        # blocking a partition's sums, and ending the block, takes two write units
+        # An import writes two more items for each partition: one to block its stored sums, and one to end the block.
         return Cost(outcomes, users, size, units + 2 * partitions)
 
     def sums(self) -> Iterator[tuple[int | None, str, Sum]]:

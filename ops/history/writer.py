@@ -59,7 +59,7 @@ class Writer:
     def write(self, partition: str, rows: Iterator[PlannedRow]) -> None:
         """Write the rows of a partition.
 
-        The partition's stored sums are blocked from before the first write until every outcome is stored. Raises
+        Block the partition's stored sums before the first write. End the block when every outcome is stored. Raises
         StackError if DynamoDB does not answer or the file has changed. The block then lasts until it expires.
         """
         past: Past | None = None
@@ -89,7 +89,7 @@ class Writer:
         return outcome
 
     def _missing(self, outcomes: dict[PlannedRow, Imported]) -> dict[PlannedRow, Imported]:
-        """Return the outcomes that are not stored yet. Skip the check if the previous check found none."""
+        """Return the outcomes that are not stored yet. Do not read again once a read has found no stored outcome."""
         if not self._looks_first:
             return outcomes
         keys = [item_key(each.user_id, each.id) for each in outcomes.values()]

@@ -76,7 +76,7 @@ class Api:
     user: int
     clock: Clock = field(default_factory=Clock)  # only the fake's
     quick: Retry = QUICK
-    unready_items: int = 0  # this many of the next batch items fail as retryable
+    unready_items: int = 0  # the number of batch items that fail next, with a retryable error
 
     @property
     def url(self) -> str:

@@ -162,8 +162,8 @@ def test_the_fake_answers_random_calls_as_the_local_stack_does_but_with_each_pla
 
 
 TABLE = json.loads((ROOT / "clients/cases.json").read_text())
-# Skip requests that contain one of these texts. The fake answers some of them with 501, does not have the values that
-# others name, and does not let the platform's key read a user's outcomes.
+# Skip requests that contain one of these texts. Some need a route that the fake answers with 501. Some contain a value
+# that does not exist in the fake. In one, the platform's key reads a user's outcomes, which the fake refuses.
 NOT_THE_FAKES = (
     "/summary",
     "/export",

@@ -100,7 +100,7 @@ export type NotFoundError = InstanceType<typeof NotFoundError>;
 export const CapabilityOffError = /* @__PURE__ */ kind("CapabilityOffError", ApiError);
 export type CapabilityOffError = InstanceType<typeof CapabilityOffError>;
 
-/** 409 that a retry cannot fix: the user has too many keys, or the outcome's status does not allow this. */
+/** 409, and a retry does not help: the user has too many keys, or the outcome's status does not allow the call. */
 export const ConflictError = kind("ConflictError", ApiError);
 export type ConflictError = InstanceType<typeof ConflictError>;
 

@@ -153,9 +153,9 @@ export interface Recorded {
 /**
  * The result of one item of `recordMany`.
  *
- * The status `invalid` means that the item must be changed; `conflict`, that its key belongs to another outcome;
- * `forbidden`, that it exceeds the agent key's limits; `failed`, that it may not be recorded: send it again with the
- * same `idempotencyKey` if it is `retryable`.
+ * An item that is not `ok` has one of these statuses. `invalid`: change the item. `conflict`: its key belongs to
+ * another outcome. `forbidden`: it exceeds the agent key's limits. `failed`: it is perhaps not recorded. If it is
+ * `retryable`, send it again with the same `idempotencyKey`.
  */
 export interface Result {
   status: "created" | "replayed" | "invalid" | "forbidden" | "conflict" | "failed";
@@ -249,9 +249,9 @@ export interface Correction {
   createdAt: string;
   /** For an amendment: `before` and `after` for each changed field. Amounts are decimal text. */
   changes: Record<string, Record<string, unknown>> | null;
-  /** For a void by `assign`: the user who got the outcome. */
+  /** The user who got the outcome, if `assign` voided it. */
   assignedTo: number | null;
-  /** For a void by `assign`: the id of the user's outcome. */
+  /** The id of this user's new outcome, if `assign` voided the outcome. */
   assignedId: string | null;
 }
 
@@ -412,7 +412,10 @@ export interface DayCost {
   date: string;
   costUsd: string | null;
   sources: string[];
-  /** When a source last replaced the costs after the end of the day; null if never, or more than a day ago. */
+  /**
+   * The time when a source last replaced the costs after the end of the day. Null if that never happened, or more than
+   * a day ago.
+   */
   restatedAt: string | null;
 }
 

@@ -19,12 +19,12 @@ export class StatementsClient extends PageClient {
     return this.read(PATH, { signal }, answers.document("signature"), how);
   }
 
-  /** Lists one page of the statements that were made, latest period first. */
+  /** Lists one page of the existing statements, latest period first. */
   async listStatements(options: models.ListStatementsOptions = {}): Promise<models.StatementPage> {
     return this.read(PATH, options, answers.statements);
   }
 
-  /** Returns the text of a statement that was made, by its id, such as `2026-10@Europe/Berlin`. */
+  /** Returns the text of the existing statement with this id, such as `2026-10@Europe/Berlin`. */
   async getStatement(statementId: string, options: models.CallOptions = {}): Promise<string> {
     return this.read(pathOf(statementId), options, answers.document("signature"), { named: true });
   }

@@ -1,4 +1,4 @@
-// Verifies statements offline by WebCrypto, as docs/statement-format.md says. This module is written from that page
+// Verifies statements offline with WebCrypto, as docs/statement-format.md says. This module is written from that page
 // alone: sharing the API's code would repeat the API's mistakes.
 
 export const CAVEAT = "The signature proves what the platform said and when, not that it is true.";
@@ -416,7 +416,7 @@ function countedOf(fields: Fields): Counted {
   return { status, value: value_usd ?? "0", type, agent, at } as Counted;
 }
 
-/** Refuses totals and adjustments that are malformed or, if there are entries, differ from their sums. */
+/** Refuses malformed totals and adjustments. If entries are given, also refuses values that differ from their sums. */
 function checkSums(head: Head, { totals, adjustments }: Sums, entries: Entry[] | undefined): void {
   const own = new Sum();
   const others: [Counted, bigint][] = [];

@@ -125,7 +125,7 @@ export class Choice {
     return { period: this.#period, type: this.#type.value, agent: this.#agent.value, status: this.#status.value };
   }
 
-  /** Whether the period limits the outcomes. If totals and exports are off, only a range of dates does. */
+  /** Whether the period limits the outcomes. If totals and exports are off, only a range of dates limits them. */
   get #hasPeriod() {
     return this.#api.has("totals") || this.#api.has("export") || !this.span.isLast;
   }

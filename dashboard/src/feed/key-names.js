@@ -8,8 +8,8 @@ import { ask } from "./api.js";
 const keyOf = (by) => /^key:(.+)/.exec(by ?? "")?.[1];
 
 /**
- * Read the names of the viewer's agent keys, unless all keys among the makers were looked up before. Return whether names
- * were read. The viewer sees the id of a key without a name, such as a revoked key.
+ * Read the names of the viewer's agent keys, unless every agent key in `makers` was looked up before. Return whether
+ * names were read. The viewer sees the id of a key without a name, such as a revoked key.
  * @param {(string | null)[]} makers who recorded or corrected an outcome
  * @param {RowContext} context
  */

@@ -6,8 +6,8 @@ import { placeOf } from "./merge.js";
 const CHUNK = 20; // rows; styles.css contains their height
 
 /**
- * Rows in a list, latest first. They are laid out in chunks: in each frame, the browser decides for each chunk, not for
- * each row, whether it is near enough to be laid out.
+ * A list of rows, latest first. The rows are grouped in chunks, so that the browser does less work in each frame: it
+ * decides only for each chunk, not for each row, whether the chunk is near enough to the viewport to be laid out.
  */
 export class OrderedRows {
   list = html("div", { class: "rows", role: "list" });
@@ -34,7 +34,7 @@ export class OrderedRows {
     const place = placeOf(row.order, this.#ordered);
     const previous = this.#ordered[place - 1]?.element;
     const chunk = previous?.parentElement ?? this.list.firstElementChild;
-    // Chunks are not divided: a row between two rows of a full chunk belongs to it.
+    // A full chunk is not divided: a new row between two of its rows is also added to it.
     if (chunk && (chunk.childElementCount < CHUNK || previous?.nextSibling))
       chunk.insertBefore(row.element, previous ? previous.nextSibling : chunk.firstChild);
     else

@@ -13,9 +13,9 @@ import { happenedAt } from "./merge.js";
 /** @import {Verdict} from "./verdict.js" */
 /**
  * Functions of the feed that a row needs. url: returns the URL of a path below the endpoint. agent: returns an agent's
- * name. keyNames: the names of agents' keys by id, as far as they were read. keysUrl: returns the URL of their list, or
- * null if AgentKeys is off. link: returns the address of an outcome, with url-state. canCorrect: whether Corrections is
- * on. changed: called with a newer version of an outcome.
+ * name. keyNames: the names of agent keys by id, as far as they were read. keysUrl: returns the URL that lists the
+ * agent keys, or null if AgentKeys is off. link: returns the page's address that links to an outcome, or null without
+ * url-state. canCorrect: whether Corrections is on. changed: called with a newer version of an outcome.
  * @typedef {{url: (path: string) => URL, agent: (id: number | null) => string, keyNames: Map<string, string>,
  *   keysUrl: () => URL | null, link: (id: string) => string | null, canCorrect: () => boolean,
  *   changed: (outcome: Outcome) => void, signedOut: (problem: Problem) => void}} RowContext
@@ -30,7 +30,7 @@ export class Row {
   #details;
   #shownSummary = ""; // version and status that the summary shows
   #shownVersion = -1; // version that the details show
-  // Loaded and created when the row is unfolded: a page may list thousands of rows, and few of them are.
+  // The verdict and the history are created when the row is unfolded: of thousands of rows, few are ever unfolded.
   /** @type {Verdict | null} */
   #verdict = null;
   /** @type {History | null} */
@@ -56,7 +56,7 @@ export class Row {
     return this.#details.open;
   }
 
-  /** The outcome's status; while a verdict is being sent, the status that it leads to. */
+  /** The outcome's status. While a verdict waits or is being sent, this is the status after it. */
   get status() {
     const pending = this.#verdict?.pending;
     if (pending) return pending.type === "confirm" ? "confirmed" : "disputed";
@@ -113,11 +113,11 @@ export class Row {
 
   render() {
     this.element.dataset.standing = this.status ?? "";
-    // An unchanged summary is not rebuilt: the viewer may be selecting its text.
+    // Do not rebuild an unchanged summary, because the viewer may be selecting its text.
     const shown = `${this.outcome.version} ${this.status}`;
     if (this.#shownSummary !== shown) this.#drawSummary();
     this.#shownSummary = shown;
-    // Details are built when the row is unfolded: metadata may be 64 KiB a row.
+    // Build the details only when the row is unfolded, because each row may have 64 KiB of metadata.
     if (!this.isOpen) return;
     this.#verdict?.render();
     this.#history?.render();
@@ -136,7 +136,7 @@ export class Row {
       inWords(outcome_type),
       html("span", { dir: "auto", title: agent_id && `Agent ${agent_id}` }, this.context.agent(agent_id)),
       timeAgo(happened),
-      // If both times are on the same day, only the details show the difference.
+      // If an outcome was recorded on the day when it happened, only the details show both times.
       happenedOn === recordedOn ? null : html("span", {}, "recorded ", time(created_at, shortDay(created_at))),
     );
     this.summary.replaceChildren(

@@ -64,16 +64,17 @@ export class Rows {
   #changed;
 
   /**
-   * Read the list again if necessary: the day may have changed, too.
+   * Read the list if it is due, for example because the selection or the day has changed.
    * @param {OutcomePage | null} latest outcomes that were recorded last, if they were just read
    * @param {AbortSignal} signal
-   * @param early what readFirst returned, if it was called before `latest` was read
+   * @param early the result of readFirst, if it was called before `latest` was read
    */
   async read(latest, signal, early = /** @type {ReturnType<Rows["readFirst"]> | null} */ (null)) {
     if (!this.isDue) return;
     let first = await early;
     const { scope } = this.#choice;
-    // Both answers may be of two users, and the first may have changed the selection.
+    // Read the first page again if another user has signed in meanwhile, or if the capabilities in the first answer
+    // have changed the selection.
     const isSame = first?.scope === scope && first.page.outcomes[0]?.user_id === this.#watcher.newest?.user_id;
     if (!first || !isSame) first = { scope, page: await this.#readPage(signal) };
     this.#clear(this.#isOpenKept);
@@ -85,8 +86,8 @@ export class Rows {
   }
 
   /**
-   * Read the first page while the watcher reads what was recorded last. Return it with the scope of its selection, or
-   * null if that failed.
+   * Read the first page, at the same time as the watcher reads the outcomes that were recorded last. Return the page
+   * with the scope of its selection, or null if it could not be read.
    * @param {AbortSignal} signal
    */
   async readFirst(signal) {
@@ -155,8 +156,8 @@ export class Rows {
   }
 
   /**
-   * Update outcomes that are listed. Insert the others that pass the filter, except
-   * those of pages that are not loaded yet.
+   * Update outcomes that are listed. Insert the others that pass the filter, except outcomes that belong to pages that
+   * are not loaded yet.
    * @param {Outcome[]} found
    * @returns the new rows
    */
@@ -213,8 +214,8 @@ export class Rows {
   }
 
   /**
-   * Load pages until the list has this many rows, and as many as a search needs, or has all rows. @param {number}
-   * wanted
+   * Load pages until the list has this many rows and all rows that a search needs, or until no page is left.
+   * @param {number} wanted
    */
   async #loadPages(wanted = 0) {
     if (this.#loading) return; // it also loads the rows that the search needs

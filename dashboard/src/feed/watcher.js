@@ -10,8 +10,8 @@ const MOST_PAGES = 4; // beyond this, reading the list again is cheaper than cat
 // An outcome's time is fixed before it is written, so an older outcome may become visible after a newer one. Each poll
 // therefore starts this long before the newest known outcome.
 const LATE_MS = 2000;
-// Once in this time, a poll starts earlier, to find outcomes that became visible late. It starts this long before the
-// outcome that was the newest at the previous such poll.
+// Once per OVERLAP_MS, a poll reads a longer overlap, to find outcomes that became visible late. The overlap begins
+// OVERLAP_MS before the outcome that was the newest when the previous long overlap was read.
 const OVERLAP_MS = 60_000;
 const GAP_MS = 60_000; // after a gap, polls read one page for this long, because more would miss outcomes again
 const QUIET_MS = 600_000; // without news or a sign of the viewer for this long, polls are QUIET_S apart
@@ -205,8 +205,9 @@ export class Watcher {
   }
 
   /**
-   * Read outcomes recorded since the newest known outcome, with an overlap. Return null if this finds all of them. Return
-   * the latest page if too many are new, or if the newest known outcome is missing because another user has signed in.
+   * Read the outcomes that were recorded since the newest known outcome, with an overlap. Return null if all of them
+   * were read. Return the latest page if too many are new, or if the newest known outcome is missing because another
+   * user has signed in.
    * @param {AbortSignal} signal
    * @returns {Promise<OutcomePage | null>}
    */

@@ -105,8 +105,8 @@ class OutcomeKeys extends HTMLElement {
   // ---- loading
 
   /**
-   * Read the keys. This is called at first, on return to the tab, on retry, and when it is unknown whether a change
-   * took effect.
+   * Read the keys. This is called when the element is added to the page, when the tab is shown or online again, on
+   * retry, and when it is unknown whether a change took effect.
    */
   async #load() {
     this.#loading?.abort();

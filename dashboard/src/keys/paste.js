@@ -12,8 +12,8 @@ const TIMEOUT_MS = 5_000;
  * host whether it has an MCP server.
  * @param {NewKey} key
  * @param {URL} keysUrl the URL of the element's endpoint
- * @param {string | null} apiUrl the page's attribute
- * @param {string | null} mcpUrl the page's attribute
+ * @param {string | null} apiUrl the element's attribute `api-url`: the API's base URL for agents; null: not set
+ * @param {string | null} mcpUrl the element's attribute `mcp-url`: the MCP server's URL; null: not set
  */
 export async function whatToPaste(key, keysUrl, apiUrl, mcpUrl) {
   const absolute = (/** @type {string} */ url) => new URL(url, document.baseURI).href;

@@ -32,11 +32,11 @@ class StatementsClient:
         return self._run(_statement_calls.make(self._calls, period, timezone))
 
     def list_statements(self, *, limit: int | None = None, cursor: str | None = None) -> StatementPage:
-        """List one page of the statements that were made, latest period first."""
+        """List one page of the existing statements, latest period first."""
         return self._run(_statement_calls.page(self._calls, limit, cursor))
 
     def get_statement(self, statement_id: str) -> bytes:
-        """Return the bytes of a statement that was made, by its id, such as `2026-10@Europe/Berlin`."""
+        """Return the bytes of the existing statement with this id, such as `2026-10@Europe/Berlin`."""
         return self._run(_statement_calls.get(self._calls, statement_id))
 
     def statement_entries(self, statement_id: str, *, cursor: str | None = None) -> Iterator[ExportPart]:

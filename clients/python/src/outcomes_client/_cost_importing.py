@@ -291,7 +291,7 @@ def fitting(day: Day) -> list[CostLine]:
 
 
 class DayError(Exception):
-    """A day cannot be put. The text says why."""
+    """The costs of a day cannot be put. The text says why."""
 
 
 def store(client: OutcomesClient, key: Key, lines: list[CostLine], *, replace_lost: bool) -> bool:
@@ -316,7 +316,7 @@ def store(client: OutcomesClient, key: Key, lines: list[CostLine], *, replace_lo
             raise DayError(
                 f"it would lose lines that are stored ({', '.join(map(str.strip, named))}); --replace replaces it"
             )
-        # This stays true if the answer to the PUT is lost: then the next read finds these lines already stored.
+        # If the answer to the PUT is lost, the next read finds these lines stored, and `is_put` must stay true.
         is_put = True
         return lines
 

@@ -128,7 +128,7 @@ class CapabilityOffError(ApiError):
 
 
 class ConflictError(ApiError):
-    """409 that a retry cannot fix: the user has too many keys, or the outcome's status does not allow this."""
+    """409, and a retry does not help: the user has too many keys, or the outcome's status does not allow the call."""
 
 
 class PreconditionFailedError(ApiError):

@@ -40,7 +40,7 @@ class Bridge:
         self._agreed = ""
 
     def answer(self, line: bytes) -> bytes | None:
-        """Forward a message and return its answer, or None if it has none.
+        """Forward a message and return its answer, or None if the message gets no answer.
 
         The message and the answer each have one line.
         """

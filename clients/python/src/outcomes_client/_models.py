@@ -107,9 +107,11 @@ class Recorded:
 class Result:
     """The result of one item of `record_many`.
 
-    The status `invalid` means that the item must be changed; `conflict`, that its key belongs to another outcome;
-    `forbidden`, that it exceeds the agent key's limits; `failed`, that it may not be recorded: send it again
-    with the same `idempotency_key` if it is `retryable`. `ignored_fields` and `unassigned` are as in `Recorded`.
+    An item that is not `ok` has one of these statuses. `invalid`: change the item. `conflict`: its key belongs to
+    another outcome. `forbidden`: it exceeds the agent key's limits. `failed`: it is perhaps not recorded. If it is
+    `retryable`, send it again with the same `idempotency_key`.
+
+    `ignored_fields` and `unassigned` are as in `Recorded`.
     """
 
     status: Literal["created", "replayed", "invalid", "forbidden", "conflict", "failed"]
@@ -160,7 +162,7 @@ class Correction:
     """A correction of an outcome. `by` has the values of `Outcome.recorded_by`.
 
     For an amendment, `changes` has `before` and `after` for each changed field. Amounts are Decimal, instants are text.
-    For a void by `assign`, `assigned_to` is the user, and `assigned_id` the id of the user's outcome.
+    If `assign` voided the outcome, `assigned_to` is the user who got it, and `assigned_id` the id of the new outcome.
     """
 
     id: str
@@ -214,7 +216,7 @@ class Page:
 
 @dataclass(frozen=True)
 class ListedStatement:
-    """A statement that was made. `size`: the number of its entries. `root`: the root hash of their tree."""
+    """An existing statement. `size`: the number of its entries. `root`: the root hash of their tree."""
 
     id: str
     period: str

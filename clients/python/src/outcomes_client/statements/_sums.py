@@ -23,7 +23,7 @@ _LONGEST = 300  # maximum characters of a value that an error quotes
 
 
 def check_sums(head: Mapping[str, Any], sums: Mapping[str, Any], entries: list[Entry] | None) -> None:
-    """Refuse totals and adjustments that are malformed or, if there are entries, differ from their sums."""
+    """Refuse malformed totals and adjustments. If entries are given, also refuse values that differ from their sums."""
     totals, adjustments = sums["totals"], sums["adjustments"]
     own, others = _Totals(), []
     for entry in entries or []:
