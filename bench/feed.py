@@ -50,7 +50,7 @@ BEGAN = datetime.now(UTC)
 PAGE_ROWS = 20
 MOST_ELEMENTS = 26_000
 MOST_GROWTH = 1.3
-"""Bars at the most rows: elements in the feed, and the processor time of "Load more" over that of the first."""
+"""Upper limits for a long feed: its elements, and its time for "Load more" relative to that of a new feed."""
 # Presses the button. The promise resolves when the second frame after the new rows is drawn.
 LOAD_MORE = """button => new Promise((done, fail) => {
   setTimeout(() => fail(new Error("Load more shows no new rows")), 30_000);

@@ -60,7 +60,7 @@ class Table:
         self.queries, self.read_units = 0, 0.0
 
     def call(self, _operation: str, request: Item) -> Answer:
-        """Answer a query."""
+        """Answer a query like DynamoDB."""
         key = "happened" if "IndexName" in request else "created_at"
         oldest, newest = (request["ExpressionAttributeValues"][name]["S"].partition("#")[0] for name in _BOUNDS)
         first = bisect_left(self.times[key], instants.read(oldest))

@@ -1,8 +1,8 @@
 """Measure how client and function recover with their backoff after a table has throttled all writes for a while.
 
 The client's steps and the function's handler are real; time and the table are simulated. Each client gets one outcome
-per second to record, and records delayed outcomes as fast as it can. The table accepts a quarter more writes than that,
-so if all clients retry at once, they are throttled again.
+per second to record, and records delayed outcomes as fast as it can. The table accepts a quarter more writes than one
+per client and second. So if all clients retry at once, they are throttled again.
 """
 
 import heapq
@@ -37,7 +37,7 @@ TOGETHER = 5
 SPARE = 1.25
 """Writes per second that the table accepts, as a multiple of what clients want to write."""
 LATENCY = 0.03
-"""Seconds of a round trip."""
+"""The seconds that a round trip takes."""
 
 MOST_SECONDS = 30
 MOST_REQUESTS = 3

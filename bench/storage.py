@@ -17,7 +17,7 @@ KEPT_OVERHEAD_BYTES = 100
 
 
 def item_bytes(item: Mapping[str, Any]) -> int:
-    """Return the bytes of an item in DynamoDB JSON: names and values."""
+    """Return the size in bytes of an item in DynamoDB JSON, including names and values."""
     return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
 
 

@@ -43,8 +43,8 @@ NOW = int(BEGIN * 1000)
 HOUR, DAY = 3_600_000, 86_400_000
 DIES = -1
 PLANNING, OPENED, LAST = 3, 6, 12
-"""Numbers of calls in an import: the last one before it opens the past, the one that writes the row of imports, and the
-last one."""
+"""Numbers of calls of an import: the last call of its planning, the call that writes the row of imports, and the last
+call."""
 ROWS = [old_row(1, NOW - 2 * DAY), old_row(2, NOW - HOUR * 3 // 2)]
 """The first row is in the interval that is stored, the second row in the interval that the next summary stores."""
 EXPECTED = 6, Decimal("4.2")

@@ -31,7 +31,7 @@ class Build:
 
 
 def build(architecture: str, folder: Path) -> Build:
-    # If make runs these tests, the `make build` that they run must not inherit its options.
+    # If make runs these tests, their own `make build` must not inherit the options of that make.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     done = subprocess.run(
         ["make", "build", f"ARCH={architecture}", f"BUILD_DIR={folder}"],

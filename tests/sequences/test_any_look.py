@@ -365,7 +365,7 @@ class Course:
         self.service.meet = None
 
     def a_reader_is_throttled(self) -> None:
-        """Let queries fail after some calls."""
+        """Read a summary whose queries are throttled after some calls."""
 
         def throttle(request: Request, send: Send) -> Any:
             self.service.meet = throttle

@@ -32,7 +32,7 @@ PLANTED = {
     "an outcome is put over one that is": (without_condition("OutcomesTable", "user_id", "Put", "PutItem"), 33),
     "an outcome is inserted over one that is": (None, 26),
 }
-"""Planted faults, each with a seed that has found it: tried first."""
+"""Planted faults, each with the seed that is tried first, because it has found the fault before."""
 
 
 @pytest.mark.parametrize("fault", PLANTED)

@@ -44,7 +44,7 @@ CALLERS = Caller(), Caller(session_user=42), Caller(session_user=42), key("a"), 
 class Sent(NamedTuple):
     """A request and its answer.
 
-    cost: the cost of the request's only line, which no other request has, or None for a DELETE.
+    cost: the cost of the request's only line, or None for a DELETE. Each PUT has a different cost.
     replaces: the version in If-Match. version: the version in the answer, or None if the answer was an error.
     is_refused: whether the answer says that nothing was stored.
     """

@@ -338,7 +338,8 @@ def wrong(september: str) -> dict[str, str]:
     made["reordered.ndjson"] = "".join(
         compact(dict(reversed(json.loads(line).items()))) + "\n" for line in honest.entries().splitlines()
     )
-    # A statement's signature covers the digest of the previous one, whose own signature and issuer are not checked.
+    # A statement's signature covers the digest of the previous statement. Verifiers do not check the signature and the
+    # issuer of that previous statement.
     for name, previous in {
         "unsigned-september": september.replace(ISSUER, "https://old.example.com"),
         "september-of-another": september.replace(USER, "somebody"),
@@ -348,7 +349,7 @@ def wrong(september: str) -> dict[str, str]:
         made[f"{name}.json"] = previous
         head = honest.head.replace(statement_format.digest(september), statement_format.digest(previous))
         made[f"after-{name}.json"] = signed(sums, head)
-    # Doubles would round the sum. The outcomes were recorded in the first and in the last millisecond.
+    # Doubles would round the sum. The outcomes were recorded in the first and in the last millisecond of the month.
     exact = statement(
         "2026-10",
         bounds,

@@ -67,7 +67,7 @@ def keys() -> str:
 
 
 def verified(text: str, previous: str | None = None, outcome: str | None = None, user_id: int = 42) -> Verified:
-    """Verify a statement with its entries, the statement before it, and perhaps the proof of an outcome."""
+    """Verify a statement with its entries, and with the previous statement and the proof if they are given."""
     id_ = json.loads(text)["id"]
     assert call("GET", ID, user_id, parameters=in_path(id_))[:2] == (200, text)
     proven = None

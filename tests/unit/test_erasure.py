@@ -108,7 +108,7 @@ def assert_erased(course: Any) -> None:
 
 
 def record_done(user_id: int) -> str:
-    """Store a finished erasure of a user. Return its end, once the clock is at least a millisecond later."""
+    """Store a finished erasure of a user. Wait until the next millisecond, and return the time when it ended."""
     done_at = instants.text(instants.now())
     row = {"user": {"S": app.erasures.hashed(str(user_id))}, "erasure": {"S": "2026"}, "begun_at": {"S": "2026"}}
     aws_client("dynamodb").put_item(TableName="ErasuresTable", Item=row | {"done_at": {"S": done_at}})
@@ -263,7 +263,7 @@ class TestTheRecord:
 def erasures_disturbed(
     disturb: Callable[[], None], clock: Clock, lives: dict[str, Any], monkeypatch: pytest.MonkeyPatch, among: set[str]
 ) -> Iterator[tuple[int, int]]:
-    """Erase user 42 repeatedly. Each time, call `disturb` ahead of another call of DynamoDB: the first, the second, ...
+    """Erase user 42 repeatedly. Call `disturb` before the first DynamoDB call, the next time before the second, etc.
 
     Yield the number of the disturbed call, and the number of all calls. Calls of operations that are not in `among` are
     not counted. A portion that ends before the disturbed call does not run again, because nothing would differ in it.

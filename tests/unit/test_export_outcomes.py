@@ -154,7 +154,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=2
 def test_any_text_is_one_cell_and_one_line(title: str, description: str) -> None:
     id_ = add(title=title, description=description)
     row = next(row for row in cells() if row["id"] == id_)
-    # Escaping formulas may have added apostrophes.
+    # The export may have added apostrophes, to escape formulas.
     assert len(row["title"]) >= len(title)
     assert row["title"].replace("'", "") == title.replace("'", "")
     assert row["description"].replace("'", "") == description.replace("'", "")

@@ -348,7 +348,7 @@ def test_a_batch_stores_each_outcome_as_it_is_stored_alone(ledger: IdempotentWri
         ("ThrottlingError", Busy),
         ("ProvisionedThroughputExceeded", Busy),
         ("RequestLimitExceeded", Busy),
-        # The outcome may be stored, because other transactions can only conflict with a stored outcome.
+        # The outcome may already be stored, because another transaction can only conflict about a stored outcome.
         ("TransactionConflict", CallFailed),
         ("InternalServerError", CallFailed),
         ("ValidationError", CallFailed),

@@ -285,7 +285,7 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 RAISE = {"authorizer", "erase_user", "export_user", "publish_events"}
-"""Functions that raise on failure: the authorizer for a 401 or 500, the others to be retried."""
+"""Functions that raise an error on failure: the authorizer to return a 401 or 500, the others to be retried."""
 
 
 @contextmanager
