@@ -97,4 +97,4 @@ while (now < feed.to * 1000) {
   timer.callback();
 }
 console.log(JSON.stringify({ lists: stream.lists, summaries: stream.summaries }));
-process.exit(); // a poll may be running
+process.exit(); // do not wait for a poll that may be running

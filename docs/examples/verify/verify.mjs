@@ -21,7 +21,7 @@ const base64url = (data) => Buffer.from(data).toString("base64url");
 /** Parses JSON. Refuses an object that has a member twice. */
 function parse(bytes) {
   const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  let members = -1; // JSON.parse also passes the whole value, which is not a member
+  let members = -1; // -1, because the function below also gets the whole value, which is not a member
   const value = JSON.parse(text, function (_, member) {
     if (!Array.isArray(this)) members += 1;
     if (typeof member === "number") check("format", Number.isSafeInteger(member), `whole numbers, not ${member}`);
