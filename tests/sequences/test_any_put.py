@@ -59,7 +59,7 @@ class Sent(NamedTuple):
 
 
 class Course:
-    """The run of one seed."""
+    """A sequence of concurrent requests, drawn from a seed."""
 
     def __init__(self, seed: int, planted: Planted | None) -> None:
         self.schedule = Schedule(seed)

@@ -359,7 +359,7 @@ ANOTHER = {
     "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/another",
     "DashboardCertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/another",
     "DashboardHost": "value.example.com",
-    # This value is long, so that `descriptions` checks the limit of 256 characters with long parameters.
+    # The value is long, so that `descriptions` checks the limit of 256 characters with long parameters.
     "DashboardOrigins": ",".join(f"https://the-dashboard-of-brand-{brand}.example.com" for brand in range(8)),
     "DomainName": "another.example.com",
     "EventBusName": "b" * 256,
