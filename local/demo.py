@@ -16,7 +16,7 @@ HEADERS = {
         [
             "default-src 'none'",
             "script-src 'self'",
-            # the hashes of the styles in index.html and verify.html
+            # These are the hashes of the styles in index.html and verify.html.
             "style-src 'sha256-ciAQ31ktUdwfTLS15W+tQiebXWnMo3Wj3ChD1HfwckM=' "
             "'sha256-W82NntNwbYHzfWUT7tm/lR8xxr8H8NB/qMViY4Xz6S0='",
             "img-src data:",  # the pages' icon

@@ -52,7 +52,7 @@ def sources(template: Template) -> list[Source]:
             Source(
                 arn=arn,
                 table=arn.split("/")[1],
-                # the alias is ignored: every alias runs the code on disk
+                # Leave out the alias, because every alias runs the code on disk.
                 function_arn=":".join(mapping["FunctionName"].split(":")[:7]),
                 batch_size=int(mapping.get("BatchSize", 100)),
                 bisects=bool(mapping.get("BisectBatchOnFunctionError")),

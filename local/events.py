@@ -164,7 +164,7 @@ def extended_request_id(call: Call) -> str:
 
 
 def _by_name(headers: Pairs) -> dict[str, list[str]]:
-    """Group header values by name. Names that differ only in case are one name, spelled like the first."""
+    """Group header values by name, ignoring case. Each name keeps the spelling of its first header."""
     spelled: dict[str, str] = {}
     return _multi([(spelled.setdefault(name.lower(), name), value) for name, value in headers])
 

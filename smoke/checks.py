@@ -35,7 +35,7 @@ def is_unauthorized_or_off(response: httpx.Response) -> None:
 
 
 def at_once(call: Callable[[], httpx.Response]) -> list[httpx.Response]:
-    """Make a call several times at once, and assert that each call succeeds or conflicts."""
+    """Make a call several times at once, and assert that each call is answered with 200 or 409."""
     with ThreadPoolExecutor(CONCURRENT) as pool:
         responses = list(pool.map(lambda _: call(), range(CONCURRENT)))
     assert {response.status_code for response in responses} <= {200, 409}, responses

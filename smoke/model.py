@@ -15,7 +15,7 @@ type State = dict[str, Any]
 type Sums = tuple[Decimal, ...]
 type Result = Literal["created", "replayed", "refused", "impossible", "unknown", "wrong"]
 
-# For each correction type: the outcome's status after the correction, by its status before.
+# Maps each type of correction to the status after it, by the outcome's status before it.
 MOVES = {
     "amend": dict.fromkeys(("recorded", "confirmed", "disputed"), "recorded"),
     "void": dict.fromkeys(("recorded", "confirmed", "disputed"), "void"),
@@ -23,11 +23,11 @@ MOVES = {
     "dispute": dict.fromkeys(("recorded", "confirmed"), "disputed"),
     "uphold": {"disputed": "recorded"},
 }
-# For each part of a summary: the statuses of the outcomes that it counts.
+# Maps each part of a summary to the statuses of the outcomes that this part counts.
 COUNTED = {"": ("recorded", "confirmed"), "confirmed": ("confirmed",), "disputed": ("disputed",), "voided": ("void",)}
 SUMS = ("count", "value_usd")
 NOTHING: Sums = (Decimal(0),) * len(SUMS) * len(COUNTED)
-MOST_OPEN = 12  # limits the writes during a summary, because each one doubles the number of correct sums
+MOST_OPEN = 12  # maximum writes during a summary; each one doubles the number of sums that would be correct
 
 
 @dataclass
@@ -287,7 +287,7 @@ class Judge:
             self._fault(read.call, "is not the sum of what was recorded and corrected")
 
     def _changes(self, user: int) -> Iterator[tuple[float, float, Sums]]:
-        """Yield each write of a user: when it began, when it was done, and what it adds to the sums."""
+        """Yield for each write of a user: the times when it began and ended, and its change of the sums."""
         for id_, steps in self._steps.items():
             before = NOTHING
             for step, state in zip(steps, self._states[id_], strict=True):

@@ -212,7 +212,7 @@ class Stream {
     for (const one of outcomes) if (!this.known.has(one.id)) this.known.set(one.id, { ...one });
   }
 
-  /** Poll like the element. But read the totals more often at the same time as the rows. */
+  /** Poll like the element, but read totals and rows at the same time more often than the element does. */
   async poll() {
     const isParallel = this.watcher.isWatching && this.random(2) > 1;
     const rows = this.watcher.catchUp().then((latest) => latest && this.find(latest.outcomes));

@@ -103,8 +103,8 @@ class RowFile:
 def _records(file: BinaryIO, offset: int) -> Iterator[tuple[int, int, int, list[str] | str]]:
     """Yield the records of a CSV file.
 
-    Each is the number of the first line, offset, size, and the cells or the reason why they are unreadable.
-    offset: the file's current position in bytes.
+    Each is the number of its first line, its offset, its size, and its cells. Unreadable cells are replaced with the
+    reason. offset: the file's current position in bytes.
     """
     end = offset
 

@@ -148,7 +148,7 @@ class Past:
         return before._replace(epoch=before.epoch + 1, runs={**before.blocking(now), self.pasts.run: until})
 
     def _closed(self, before: Imports, now: int) -> Imports:
-        if not before.epoch:  # an erasure deleted the row
+        if not before.epoch:  # the row is missing, because an erasure deleted it
             raise Erased
         others = {run: until for run, until in before.blocking(now).items() if run != self.pasts.run}
         return before._replace(runs=others)
@@ -175,7 +175,7 @@ class Past:
             try:
                 self.pasts.dynamodb.call("PutItem", put)
                 return after
-            except ConditionFailed:  # another import or a statement came first, or an earlier attempt took effect
+            except ConditionFailed:  # another import or a statement has changed the row, or an earlier attempt has
                 if not backoff.wait():
                     raise Contended from None
 

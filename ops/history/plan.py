@@ -59,7 +59,7 @@ class Plan:
         # an empty name means a temporary file, which SQLite deletes
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.execute(_TABLE)
-        self._database.execute("BEGIN")  # this transaction is never committed, which saves time
+        self._database.execute("BEGIN")  # never committed, which saves time: the database is temporary
 
     def close(self) -> None:
         self._database.close()

@@ -117,7 +117,7 @@ def test_a_number_matches_the_table(case: Case) -> None:
         client.record("task_complete", "x", user_id=42, metadata=metadata)
     assert tagged(metadata) == {"n": [case["value"]]}
     written = json.loads(world.requests[1]["body"], parse_float=str, parse_int=str)["metadata"]
-    # Python writes a whole float with ".0".
+    # Python writes a float without a fraction as, for example, "5.0".
     assert written["n"][0].removesuffix(".0") == case.get("written", case["text"])
 
 
@@ -204,7 +204,7 @@ def answers_of(said: list[Any]) -> Iterator[dict[str, Any]]:
 
 
 def requested(one: Case, case: Case) -> dict[str, Any]:
-    """Return a request of the table, completed with the headers that the table leaves out."""
+    """Return an expected request from cases.json, with the headers that the file leaves out."""
     client, env = case.get("client", A_CLIENT), case.get("env", {})
     by = {}
     if one["by"] == "key":

@@ -719,7 +719,7 @@ def test_an_import_whose_api_dies_can_be_run_again(
     run = outcomes("import", file)
     assert run.code == 1
     assert "Run it again: nothing is recorded twice." in run.err
-    there = whole * 100  # the last of these batches was recorded, too, although its answer was lost
+    there = whole * 100  # the last batch was recorded as well, although its answer was lost
     assert len(api.recorded()) == there
     again = outcomes("import", file)
     assert (again.code, again.out) == (0, f"{count - there:,} recorded, {there:,} already there, 0 refused\n")

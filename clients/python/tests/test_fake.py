@@ -185,7 +185,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
 def test_the_fake_answers_the_requests_of_the_clients_cases(outcomes_fake: OutcomesFake, case: dict[str, Any]) -> None:
-    """Compare status and fields with the case's answer. The outcome and the key of the request exist in the fake."""
+    """Compare status and fields with the case's answer. First create the outcome and the key that the request names."""
     [asked], [told] = case["requests"], case["answers"]
     told = TABLE["answers"][told] if isinstance(told, str) else told
     cookie = outcomes_fake.session(42)
@@ -268,7 +268,7 @@ def test_every_call_is_late_until_there_is_no_delay(outcomes_fake: OutcomesFake)
 
 
 def test_an_agent_key_has_its_bounds(outcomes_fake: OutcomesFake) -> None:
-    outcomes_fake.fail(503)  # the failure applies to the agent's call, not to the call that creates its key
+    outcomes_fake.fail(503)  # agent_key() is not affected, so the agent's first call fails
     key = outcomes_fake.agent_key(42, agent_id=7, max_value_usd=500)
     with OutcomesClient(outcomes_fake.url, key) as agent:
         agent.record("deal_closed", "Acme renewed", value_usd=500)

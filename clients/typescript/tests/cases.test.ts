@@ -148,7 +148,7 @@ function answersOf(said: string | (Answer & { times?: number })): Answer[] {
   return Array.from({ length: answer.times ?? 1 }, () => ({ ...known, ...answer }));
 }
 
-/** Returns a request of the table, completed with the headers that the table leaves out. */
+/** Returns an expected request from cases.json, with the headers that the file leaves out. */
 function requested(
   { method, path, by, query = [], headers, body = "" }: Asked,
   { client = A_CLIENT as Record<string, unknown>, env = {} }: Case,

@@ -35,7 +35,7 @@ export class LinkedOutcome {
   /**
    * Read and show the outcome, or show that it does not exist.
    * @param {AbortSignal} signal
-   * @returns false if the address links to another outcome meanwhile
+   * @returns false if the address has changed meanwhile, and links to another outcome
    */
   async read(signal) {
     this.#clear();

@@ -30,7 +30,11 @@ export function table(titles, rows) {
   return html("table", {}, html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...body));
 }
 
-/** Print only this child of a parent, and then remove it. @param {Element} element @param {Element | null} parent */
+/**
+ * Append an element to a parent, print the element alone, and then remove it.
+ * @param {Element} element
+ * @param {Element | null} parent
+ */
 export function printAlone(element, parent) {
   parent?.append(element);
   addEventListener("afterprint", () => element.remove(), { once: true });

@@ -134,7 +134,7 @@ def export(
             with _exporting.replaced(output) as file:
                 write(file, (part.text for part in parts))
         except BrokenPipeError:
-            raise  # not an error: the reader, such as `| head`, has read enough and closed the pipe
+            raise  # this is no error: a reader such as `| head` closed the pipe after it had read enough
         except OSError as exc:
             print(f"outcomes: {output}: {exc.strerror}", file=sys.stderr)
             raise typer.Exit(1) from exc

@@ -104,7 +104,7 @@ class Map:
                 raise MapError(f"rule {number} must have ids of at least 1")
             try:
                 _json.encode(rule["when"])
-            except (TypeError, ValueError) as exc:  # a date, NaN or infinity
+            except (TypeError, ValueError) as exc:  # JSON cannot represent a date, NaN or infinity
                 raise MapError(f"rule {number} must compare with text, such as '2026-11-01', or with numbers") from exc
         self._columns = sorted({name for rule in self._rules for name in rule["when"]})
         self._owner = lru_cache(_REMEMBERED)(self._find_owner)
@@ -268,7 +268,7 @@ def _number(value: object, name: str) -> Decimal | None:
     if not _NUMBER.fullmatch(text):
         raise ValueError(f"{name} is no number: {value}")
     number = Decimal(text)
-    if number and not -130 <= number.adjusted() < 15:  # the API's limits: it adds up such amounts exactly
+    if number and not -130 <= number.adjusted() < 15:  # within these limits, the API adds up amounts exactly
         raise ValueError(f"{name} is out of range: {value}")
     return number or Decimal(0)
 

@@ -35,7 +35,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
     by: By = ""  # the credential to send; "any": the key or else the session; "nobody": none; "": see credential_for
-    does: str = ""  # what the request does, for error texts; empty if it reads or records
+    does: str = ""  # describes the request in error texts; empty if it reads or records
     names: str = ""  # what the id in the path identifies, for the text of a 404
     user_id: int | None = None  # the user whose keys to manage; None means the session's user
     any_status: bool = False  # whether to parse answers of any status, not only 200

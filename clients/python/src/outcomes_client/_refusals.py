@@ -110,7 +110,7 @@ def _kind(reply: Reply, request: Request, error: str | None) -> type[ApiError] |
             return NotFoundError
         case 409, _ if "Retry-After" in reply.headers:
             return BusyError
-        case 503, "Busy":  # the API stored nothing; after other errors with 503, it may have stored something
+        case 503, "Busy":  # unlike after other errors with 503, the API certainly stored nothing
             return BusyError
         case 503, "Still adding up":
             return StillAddingUpError

@@ -153,7 +153,7 @@ class Tables:
         return {}
 
     def _cancellation(self, request: Request) -> dict[str, Any]:
-        """Return the reason why a write cancels its transaction. The code is `None` if it does not cancel."""
+        """Return a write's cancellation reason. Its code is the text `None` if the write cancels nothing."""
         before = self._find(request["TableName"], request.get("Key") or request["Item"])
         if holds(request.get("ConditionExpression"), before or {}, request):
             return {"Code": "None"}
