@@ -22,8 +22,9 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # Chromium would load two pages of its address bar in each window, in processes that take as long as the tests'
-    # pages. As only the last list of features counts, this one repeats those of Playwright's list that affect pages.
+    # Without this list, Chromium loads two pages of its address bar in each window. They take as much processor time
+    # as the tests' pages. Chromium reads only the last such list, and so ignores Playwright's. This list therefore
+    # repeats the features of Playwright's list that affect pages.
     "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,AimEnabled,AvoidCorsURLLoaderRestartOnRedirect,"
     "AvoidUnnecessaryBeforeUnloadCheckSync,DestroyProfileOnBrowserClose,HttpsFirstBalancedModeAutoEnable,HttpsUpgrades,"
     "MediaRouter,NetworkTimeServiceQuerying,OptimizationHints,PaintHolding,PreconnectToSearch,ThirdPartyStoragePartitioning",

@@ -39,7 +39,10 @@ writes_meet = partial(faulty, correct_outcome.corrections.store.dynamodb, "Trans
 
 
 def meanwhile(*writes: Callable[[], Any]) -> Fault:
-    """Return a fault that first makes one of these writes. When no write is left, it does nothing more."""
+    """Return a fault that makes the next of these writes before it forwards a request.
+
+    After the last write, it only forwards requests.
+    """
     left = list(writes)
 
     def fault(_request: Request, send: Send) -> Any:

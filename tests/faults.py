@@ -96,7 +96,7 @@ def fine(_request: Request, send: Send) -> Reply:
 def faulty(
     service: DynamoDB | EventBridge | SecretsManager | SQS, operations: str | set[str], *faults: Fault
 ) -> Iterator[list[str]]:
-    """Inject the faults in turn into the attempts of `operations`, and repeat the last one.
+    """Inject one fault into each attempt of `operations`, in this order, and repeat the last fault.
 
     Yields a list of the operations that were attempted.
     """

@@ -49,7 +49,7 @@ def restore(tables: dict[str, Any]) -> None:
 
 @contextmanager
 def two_shards() -> Iterator[None]:
-    """Store outcomes without a user in two partitions. Reading all sixteen would take most of a test's time."""
+    """Spread outcomes without a user over two partitions. Reading all sixteen would slow down the tests."""
     with patch.multiple(items, UNASSIGNED_SHARDS=2, _UNASSIGNED=items._UNASSIGNED[:2]):
         yield
 

@@ -36,7 +36,7 @@ def part(value: Any) -> str:
 
 
 def signed(header: Any, claims: Any, key: Key, algorithm: str) -> str:
-    """Sign a token with this algorithm, even if its header names another."""
+    """Sign a token with this algorithm, even if its header names another algorithm."""
     text = f"{part(header)}.{part(claims)}"
     return f"{text}.{part(JWSRegistry.algorithms[algorithm].sign(text.encode(), key))}"
 

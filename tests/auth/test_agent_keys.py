@@ -209,7 +209,7 @@ class TestReading:
     def test_of_outcomes_beside_a_cookie_has_the_fingerprint_of_the_key(
         self, authorizer: ModuleType, keys: AgentKeys
     ) -> None:
-        """In earlier releases, API Gateway caches the policy by the cookie, and uses it for every route that reads."""
+        """Earlier releases let API Gateway cache the policy by the cookie, and use it for every route that reads."""
         text, _ = keys.create(WANTED, "session")
         event = self.get("/api/outcomes/summary", Authorization=[f"Bearer {text}"], Cookie=["theme=dark"])
         answer = authorizer.handler(event, None)

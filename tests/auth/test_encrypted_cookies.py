@@ -16,7 +16,7 @@ from outcomes.auth.tokens import base64url_decoded
 
 SECRET = "made-up-secret"
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-MUTANTS = 6_000  # of each family
+MUTANTS = 6_000  # for each cookie family
 
 HEADERS: list[dict[str, object]] = [
     {"typ": "JWT"},

@@ -47,7 +47,7 @@ from tests.events import proxy_event
 type Log = Callable[[], list[dict[str, Any]]]
 type PutSession = Callable[[dict[str, Any]], None]
 
-COOKIE = load_event("post_with_session")["headers"]["Cookie"]  # of user 42
+COOKIE = load_event("post_with_session")["headers"]["Cookie"]  # a session of user 42
 ARN = "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/v1/"
 BY_TOKEN = {"caller": "session", "userId": "42", "credential": "bearer"}
 BY_COOKIE = {"caller": "session", "userId": "42"}
@@ -242,7 +242,7 @@ def test_a_hostile_token_is_a_401_both_ways_with_a_log_line(
     authorizer: ModuleType, issuer: Issuer, log: Log, name: str
 ) -> None:
     token = HOSTILE[name][0](issuer)
-    if token.isascii() and token.count(".") == 2:  # a text that is no token is refused as an unknown key
+    if token.isascii() and token.count(".") == 2:  # any other text is refused as an unknown key
         assert is_unauthorized(authorizer, load_event("post_with_key", Authorization=[f"Bearer {token}"]))
         [line] = log()
         assert (line["message"], bool(line["why"])) == ("Token refused", True)
@@ -652,7 +652,7 @@ def test_only_a_token_in_a_cookie_is_guarded_against_csrf(
     for context, status in ((BY_COOKIE, by_cookie), (BY_TOKEN, by_bearer)):
         response = record_outcome.handler(proxy_event("POST", authorizer=context, body=OUTCOME, headers=headers), None)
         assert response["statusCode"] == status
-        assert (status != 200) or "id" in json.loads(response["body"])  # only answers to sessions contain an id
+        assert (status != 200) or "id" in json.loads(response["body"])  # a session's answer has an id
 
 
 @pytest.mark.parametrize("context", [BY_TOKEN, BY_COOKIE])

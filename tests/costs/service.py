@@ -25,7 +25,10 @@ LINE = {"agentId": 7, "costUsd": 9.8, "quantity": 1_200_000, "unit": "tokens", "
 def call(
     method: str, caller: str, body: Any = None, date: str = DAY, source: str = "openai", **event: Any
 ) -> tuple[int, Any, dict[str, str]]:
-    """Call a route for user 42. The platform's key sends `userId`. Return status, answer and headers."""
+    """Call a route for user 42, whom requests with the platform's key name in `userId`.
+
+    Return status, answer and headers.
+    """
     if CALLERS[caller] == KEY:
         if method == "PUT" and isinstance(body, dict):
             body = {"userId": 42} | body

@@ -103,7 +103,7 @@ class TestADay:
     def test_has_only_the_newest_earlier_versions_if_not_all_fit_into_a_response(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        # Without this limit, three kinds of callers could make a response of 8 MB, which Lambda refuses.
+        # Without this limit, the versions by three kinds of callers could make a response of 8 MB. Lambda refuses it.
         for number in range(5):
             put("session", LINE | {"costUsd": number})
         whole = read()[1]
@@ -244,7 +244,7 @@ def test_unknown_fields_are_ignored_and_named() -> None:
 
 
 def after_other_puts(times: int = 1) -> Fault:
-    """Return a fault that stores other puts before the request. These puts have the costs 100, 101 and so on."""
+    """Return a fault that makes other puts before it forwards the request. They have the costs 100, 101 and so on."""
 
     def fault(_request: Request, send: Send) -> Any:
         others = CostDays("CostsTable")

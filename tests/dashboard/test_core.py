@@ -139,7 +139,7 @@ def test_a_row_follows_when_corrections_are_switched(open_feed: Open, page: Page
         reads += buttons // 2
         wait_until(page, lambda: recorded.reads(id_) >= reads)  # noqa: B023 - called at once
         assert recorded.reads(id_) == reads
-        unfold(page)  # folds the row
+        unfold(page)  # this click folds the row
 
 
 @pytest.mark.at_noon

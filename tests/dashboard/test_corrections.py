@@ -133,7 +133,7 @@ def test_a_history_names_agents_keys(open_feed: Open, page: Page, recorded: Reco
         expect(history(unfold(page, at))).to_have_text([re.compile(re.escape(words)) for words in by])
         assert len(reads) == (by is NAMED)
 
-    recorded.capabilities = "corrections, totals"  # AgentKeys is off
+    recorded.capabilities = "corrections, totals"  # without the capability AgentKeys
     open_feed()
     expect(history(unfold(page))).to_have_text([re.compile("by an agent\u2019s key"), re.compile("revoked")])
     assert len(reads) == 1
@@ -148,7 +148,7 @@ def test_a_history_is_read_each_time_its_row_is_unfolded(open_feed: Open, page: 
     row = unfold(page)
     expect(history(row)).to_have_text(["Recorded by the platform · 1 hour ago"])
     recorded.correct(id_, type="void", reason="Twice")
-    unfold(page)  # folds the row
+    unfold(page)  # this click folds the row
     unfold(page)
     expect(history(row)).to_have_count(2)
     expect(row.locator("summary")).to_contain_text("Void · ")
@@ -296,7 +296,7 @@ def test_an_amendment_after_a_dispute_asks_for_a_new_verdict(open_feed: Open, pa
     expect(history(row)).to_have_count(3)
     expect(row.locator(".word .help")).to_have_text(OFFERS[5][2])
     recorded.correct(id_, **amended)
-    unfold(page)  # folds the row
+    unfold(page)  # this click folds the row
     unfold(page)
     expect(row.locator(".word .help")).to_have_text(
         "It was amended after you disputed it. It does not count until you confirm it."
@@ -575,4 +575,4 @@ def test_axe_finds_no_violation_in_any_status(
         page.emulate_media(color_scheme=theme)
         take_picture(f"standings-{width}-{theme}", full_page=True)
         assert find_faults("value-delivered", rules=AXE_RULES[theme]) == [], theme
-    latest.get_by_role("button", name="Undo").click()  # this confirmation is never sent by a timer
+    latest.get_by_role("button", name="Undo").click()  # the test stopped the timer of this confirmation

@@ -66,7 +66,7 @@ def test_the_totals_are_the_sum_of_the_list(page: Page, seeded: Stack) -> None:
     counted = page.locator(".rows li:not([data-standing=disputed], [data-standing=void]) summary .amount")
     values = [Decimal(value) for value in counted.evaluate_all(of)]
     assert count.text_content() == f"{len(values)} outcomes in the last 90 days"
-    # The test in Firefox may have recorded a value with more digits than Decimal adds by default.
+    # The test in Firefox may have recorded a value that Decimal would round at its default precision.
     with localcontext(prec=60):
         total = sum(values)
     assert [total] == [Decimal(value) for value in page.locator(".total data").evaluate_all(of)]

@@ -16,7 +16,7 @@ from tests.dashboard.test_feed import ago
 
 pytestmark = pytest.mark.at_noon
 
-MOST_STOPS = 40  # a control must be reached by pressing Tab at most this many times
+MOST_STOPS = 40  # the most presses of Tab until a control is reached
 
 
 @pytest.fixture

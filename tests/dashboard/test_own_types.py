@@ -182,7 +182,7 @@ def test_types_are_read_beside_the_endpoint(open_keys: Open, page: Page) -> None
         button(page, "New key").click()
 
 
-# ---- everything together
+# ---- all clients and elements together
 
 
 RECORD_BY_TYPESCRIPT = f"""

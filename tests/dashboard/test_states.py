@@ -208,7 +208,7 @@ def test_the_feed_fits_on_a_phone(open_feed: Open, page: Page, ledger: Ledger) -
         assert_fits(page, "value-delivered")
 
 
-# ---- how each state ends
+# ---- the end of each state
 
 
 def test_loading_ends_with_the_feed(open_feed: Open, page: Page, ledger: Ledger) -> None:
@@ -259,7 +259,7 @@ def test_a_signed_out_feed_polls_when_its_tab_is_shown_again(open_feed: Open, pa
     expect(page.get_by_text("You are signed out")).to_be_visible()
     assert page.evaluate("waits") == []
     ledger.record("Work")
-    ledger.sign_in(page.context)  # the viewer signs in with another tab
+    ledger.sign_in(page.context)  # in another tab, the viewer signs in
     hide_tab(page)
     show_tab(page)
     expect(page.locator(".rows li")).to_have_count(1)
@@ -363,7 +363,7 @@ def test_a_hidden_tab_sends_nothing_and_catches_up_when_shown(open_feed: Open, p
     expect(page.locator(".rows li")).to_have_count(2)
 
 
-# ---- totals that take long
+# ---- slow totals
 
 
 def test_the_feed_waits_for_totals_that_are_still_being_added_up(open_feed: Open, page: Page, ledger: Ledger) -> None:

@@ -445,7 +445,7 @@ def test_print_loads_every_outcome_of_the_period(open_feed: Open, page: Page, le
         )
     open_feed(refresh=60)
     expect(page.locator(".total")).to_have_text("$5.20")
-    page.emulate_media(media="print")  # without the button
+    page.emulate_media(media="print")  # the viewer prints without clicking the button Print
     expect(page.get_by_text("20 of 52 outcomes are listed here.")).to_be_visible()
     page.emulate_media(media="screen")
     page.evaluate("window.printed = 0, print = () => { window.printed += 1 }, 0")

@@ -76,7 +76,7 @@ OTHERWISE: dict[str, str | None] = {
     "a key without an end": "key",
     "an adjustment from an instant without milliseconds": None,
     "an adjustment with one member more": None,
-    # In these cases, the example finds wrong sums, because it does not check the form of the entry.
+    # The example does not check the form of an entry. In these cases, it reports wrong sums instead.
     **dict.fromkeys(
         (
             *("an entry with a blank", "an entry with two ids", "an entry with one member more"),
@@ -120,7 +120,7 @@ def files_of(files: test_tampering.Files) -> list[str | None]:
 
 
 def words_of(given: Iterable[list[str | None]]) -> list[str | None]:
-    """Verify statements. Return the word that names each refusal, or None if a statement is verified."""
+    """Verify statements. For each, return the reason why it is refused, such as "key", or None if it is valid."""
     command = ["node", "--input-type=module", "--eval", MANY % json.dumps(VERIFIER.as_uri())]
     done = subprocess.run(command, input=json.dumps([*given]), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -136,7 +136,7 @@ class Callers:
         ]
 
     def caller(self) -> None:
-        """Run random actions at three times. These are the same for all callers, so that their requests overlap."""
+        """Run random actions at three times. All callers use the same times, so that their requests overlap."""
         for begin in TOGETHER:
             self.schedule.stop(max(0, begin - self.schedule.now) + self.random.random())
             for _ in range(self.random.randint(1, 3)):
@@ -277,7 +277,7 @@ class Callers:
     # Sending
 
     def send(self, sent: Sent, post: Callable[[], Answer], *, is_once: bool) -> None:
-        """Send a request, and store its answer. is_once: whether the idempotency key makes sending it again safe."""
+        """Send a request, and store its answer. is_once: whether an idempotency key lets it be repeated safely."""
         if is_once:
             sent.again = post
         self.note(f"sends {sent.name}{', with a key' if is_once else ''}")
@@ -304,7 +304,8 @@ class Callers:
     def look(self) -> None:
         """List the outcomes.
 
-        Check that each outcome whose recording was answered before is listed, unless it was erased.
+        If an outcome's recording was answered before the list was requested, the outcome must be listed.
+        After an erasure, this is not checked.
         """
         known = self.stored_so_far()
         event = proxy_event("GET", authorizer=OWNER, query={"limit": "50", "include": "ledger"})
@@ -328,7 +329,7 @@ class Callers:
             assert answer.body["outcome"]["version"] == len(answer.body["corrections"])
 
     def summarize(self) -> None:
-        """Request a summary. Check that it counts each outcome whose recording was answered before."""
+        """Request a summary. It must count every outcome whose recording was answered before this request."""
         least = len(self.stored_so_far())
         answer = self.summary(*self.random.choice(PERIODS))
         self.note(f"adds up = {answer.status or 'none'}")

@@ -31,7 +31,7 @@ class Caller:
     def __init__(self, name: str, ahead: float) -> None:
         self.name = name
         self.ahead = ahead
-        self.correction = 0  # the host corrects its clock by this many milliseconds: see `instants`
+        self.correction = 0  # the milliseconds by which the host corrects its clock (see `instants`)
         self.wake = BEGIN
         self.ends_at = NEVER  # the time when Lambda kills the running function
         self.trouble = 0  # how many AWS calls had a fault

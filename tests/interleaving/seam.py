@@ -69,7 +69,7 @@ class Seam:
         draw = schedule.random
         several = draw.sample([*ANY, *WRITTEN, *TRANSACTED, "in_part"], draw.randint(0, 4))
         self.kinds = draw.choice((RACING, ["late", *several], ["lost", *several]))
-        self.done: dict[str, tuple[float, Reply]] = {}  # when each transaction was done, and its answer
+        self.done: dict[str, tuple[float, Reply]] = {}  # the time and answer of each finished transaction
         self.arrived: dict[str, float] = {}  # when each item of OutcomesTable was first written
         self.heard: list[Any] = []  # all events that the bus has accepted
 

@@ -1,6 +1,6 @@
 """Load all modules of `python -m local`. Processes forked after this import need not load them again.
 
-Many modules are only loaded on first use, so this creates a stack's tables and secrets once.
+Many modules are loaded only when they are first used. So this module creates the tables and secrets of a stack once.
 """
 
 import gc

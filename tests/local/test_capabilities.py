@@ -204,7 +204,7 @@ def test_seed_works_without_corrections(core: httpx.Client, core_stack: Stack) -
 def test_the_name_of_a_route_that_is_off_is_not_an_outcome_id(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Totals is off, and Corrections is on. So the path of a summary looks like the path of an outcome."""
+    """Turn Totals off and Corrections on. The path of a summary then looks like the path of an outcome."""
     with running(tmp_path, "--off", "Totals, DataRequests", "--parameters", "EventBusName= AgentKeys=Off") as stack:
         session = {"Cookie": stack.cookie(42)}
         listed = httpx.get(f"{stack.url}/api/outcomes", headers=session, timeout=30)

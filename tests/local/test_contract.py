@@ -72,7 +72,7 @@ def schemathesis(document: Path, stack: Stack, folder: Path, auth: str, *options
         env=os.environ
         | {"PYTHONPATH": f"{ROOT}:{ROOT / 'layers/common'}", "KEY": stack.key, "AGENT_KEY": agent_key}
         | {"SESSION": stack.cookie(USER).partition("=")[2]}
-        # Hypothesis has cached its Unicode tables in this folder.
+        # Let Hypothesis use the Unicode tables that it has cached in this folder.
         | {"HYPOTHESIS_STORAGE_DIRECTORY": str(ROOT / ".hypothesis")},
         capture_output=True,
         text=True,
@@ -84,7 +84,7 @@ def schemathesis(document: Path, stack: Stack, folder: Path, auth: str, *options
 
 
 def not_each_kind(*operations: str) -> str:
-    """Return the TOML settings with which schemathesis skips the phase `coverage` of these operations."""
+    """Return TOML settings that let schemathesis skip its phase `coverage` for these operations."""
     return f"[[operations]]\ninclude-operation-id = {json.dumps(operations)}\nphases.coverage.enabled = false\n"
 
 

@@ -142,7 +142,7 @@ async def test_an_event_is_no_larger_than_lambdas_limit(
 ) -> None:
     monkeypatch.setattr(event_sources, "MAX_EVENT_BYTES", 1_600)
     assert await batches_of(persistence, Reader(), records=4) == [[1, 2], [3, 4]]
-    monkeypatch.setattr(event_sources, "MAX_EVENT_BYTES", 0)  # a batch has at least one record of any size
+    monkeypatch.setattr(event_sources, "MAX_EVENT_BYTES", 0)  # a batch has at least one record, however large
     assert await batches_of(persistence, Reader(), records=2) == [[5], [6]]
 
 

@@ -1,4 +1,4 @@
-"""Test the answers of the local API Gateway itself, and its answers when a function fails."""
+"""Test the responses that the local API Gateway makes itself, such as those for functions that fail."""
 
 import asyncio
 import re

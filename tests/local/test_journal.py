@@ -175,7 +175,7 @@ def test_any_sequence_of_writes_is_restored(requests: list[tuple[str, str, str, 
                 try:
                     getattr(Writes(), name)(*arguments)
                 except aws_client("dynamodb").exceptions.ClientError:
-                    pass  # a condition failed
+                    pass  # the condition of a write may fail
                 persistence.write()
             before = items(PAGES, STEPS)
         with persistent_tables(journal, PAGES, STEPS):
@@ -423,7 +423,7 @@ def stream(persistence: Persistence) -> Backlog:
 
 
 def streamed(persistence: Persistence) -> list[str]:
-    """Return the key `page` of each stream record."""
+    """Return the value of the key attribute `page` in each stream record."""
     return [json.loads(text)["dynamodb"]["Keys"]["page"]["S"] for _, text in stream(persistence).first(9)]
 
 

@@ -144,7 +144,7 @@ def send(app: Any, body: dict[str, Any], headers: dict[str, str], user: int) -> 
 
 
 def expect_void(of: User, ids: list[str]) -> None:
-    """Check, twice, that the list, the histories and the summary show these outcomes as void."""
+    """Check that list, histories and summary show these outcomes as void, also when they are read again."""
     for _ in range(2):
         assert of.ids() == []
         listed = of.get("?limit=50&status=void&include=ledger")["outcomes"]

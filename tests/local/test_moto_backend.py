@@ -97,7 +97,7 @@ def test_a_query_of_an_index_is_paginated_in_its_order(
     [
         (0, {}, 0.5),
         (0, {"ConsistentRead": True}, 1),
-        (3, {"ConsistentRead": True}, 3),  # the items have 10,000 bytes, which are three units of 4,096
+        (3, {"ConsistentRead": True}, 3),  # 10,000 bytes cost three units of 4,096 bytes
         (3, {}, 1.5),
         (3, {"ConsistentRead": True, "ProjectionExpression": "user_id"}, 3),
         (3, {"ConsistentRead": True, "FilterExpression": "attribute_not_exists(user_id)"}, 3),

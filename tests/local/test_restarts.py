@@ -142,7 +142,8 @@ def test_a_write_is_not_acknowledged_when_the_journal_cannot_be_written(tmp_path
         def put(token: str) -> None:
             client.put_item(TableName=table, Item={"token_sha256": {"S": token}, "user_id": {"N": "7"}})
 
-        put("x" * 1_000)  # the limit below applies to the journal and the stack's log, so the journal must be longer
+        # The limit below applies to each file, so also to the stack's log. Make the journal longer than the log.
+        put("x" * 1_000)
         limits = resource.prlimit(stack.process.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(stack.process.pid, resource.RLIMIT_FSIZE, (journal.stat().st_size + 10, limits[1]))
         with pytest.raises(client.exceptions.InternalServerError):

@@ -26,7 +26,7 @@ CORRECTIONS = "/api/outcomes/{id}/corrections"
 
 
 class Api:
-    """The API in this process. It answers only as many writes as `answers` says, and fails afterwards."""
+    """The API in this process. It answers only as many writes as `answers` says, and then refuses connections."""
 
     def __init__(self) -> None:
         self.answers = 1_000
@@ -73,7 +73,7 @@ def happened(user_id: int) -> list[str]:
     store = OutcomeStore("OutcomesTable")
     entries = Entries(partial(store.dynamodb.call, "Query"), store.table, str(user_id))
     recorded = entries.recorded(instants.text(0), instants.text(instants.LAST_MILLISECOND))
-    # Only a recorded outcome has the tally "standing" as its single delta; corrections have other deltas.
+    # If an entry's only delta has the tally "standing", the entry records an outcome. Corrections have other deltas.
     return [entry.deltas[0].occurred_at for entry in recorded if [one.tally for one in entry.deltas] == ["standing"]]
 
 
