@@ -162,7 +162,8 @@ CALLERS = {
 KEYS = ["key", "key:0123456789abcdef", "key:fedcba9876543210"]
 RECORDERS = [*KEYS, "session", None]
 
-# For each correction type and caller: the recorders whose outcomes this caller may correct. Others are forbidden.
+# For each correction type and caller: the recorders whose outcomes this caller may correct.
+# Corrections of other outcomes are forbidden.
 _TAKE_BACK: dict[str, list[Any]] = {
     "the platform": RECORDERS,
     "an agent": KEYS,

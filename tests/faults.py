@@ -44,7 +44,7 @@ def html(status: int) -> Fault:
 
 
 def cancelled(*codes: str | None) -> Fault:
-    """Return a fault that cancels a transaction with one reason per action; `cancelled(None)` has no reasons."""
+    """Return a fault that cancels a transaction with one reason per action. `cancelled(None)` gives no reasons."""
     reasons: Any = {} if codes == (None,) else {"CancellationReasons": [{"Code": code} for code in codes]}
     return error("TransactionCanceledException", **reasons)
 

@@ -83,7 +83,7 @@ def sign_in(user_id: int, token: str) -> None:
 
 
 def keep_sums(user_id: int) -> None:
-    """Store the sums and time zones that a summary would store, and the row that an import would leave."""
+    """Store the sums and time zones that a summary would store, and the row that an import would write."""
     sums = Sums()
     sums.of(Cell("2026-04-01", "deal_closed", 7))[0].add(2, Decimal("25.0"))
     marginals = Sums()

@@ -3,7 +3,7 @@ Makes session cookies for the tests, with the packages that dashboards use: next
 
   npm ci && npm run make-cookies
 
-The secret is invented, and the cookies expire in a hundred years. They are random, so each run makes other cookies.
+The secret is invented, and the cookies expire in a hundred years. They are random, so each run makes different cookies.
 */
 import * as authjs from "@auth/core/jwt";
 import nextAuth from "next-auth/jwt";

@@ -50,7 +50,7 @@ class Ledger:
         description: str | None = None,
         metadata: dict[str, object] | None = None,
     ) -> str:
-        """Record an outcome through the API, or, with created_at, directly into the table. Return its id."""
+        """Record an outcome through the API, and return its id. If created_at is given, write it into the table."""
         fields = {
             "outcomeType": outcome_type,
             "title": title,

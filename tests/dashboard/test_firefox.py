@@ -105,7 +105,7 @@ class Firefox:
         return answer["result"].get("value")
 
     async def until(self, script: str, is_so: Callable[[Any], bool] = bool) -> None:
-        """Evaluate a script until its result is as wanted. Raise AssertionError after SECONDS."""
+        """Evaluate a script until it returns the wanted result. Raise AssertionError after SECONDS."""
         result = None
         for _ in range(SECONDS * 20):
             if is_so(result := await self.run(script)):

@@ -499,5 +499,5 @@ def header(key: str | None) -> dict[str, str]:
 
 
 def keep(_bucket: str, record: dict[str, Any]) -> None:
-    """Stand in for the function that stores dead letters. Raise AssertionError, because there should be none."""
+    """Stand in for the function that stores dead letters. Raise AssertionError, because no dead letter may occur."""
     raise AssertionError(f"a record that cannot be told: {record['eventName']} of {record['dynamodb']['Keys']}")

@@ -73,7 +73,10 @@ class Checks:
             )
 
     def every_answer_was_true(self) -> None:
-        """Check that a request is stored once if an answer said so, never if it was refused, else at most once."""
+        """Check that each request is stored once if an answer reported success, and not at all if it was refused.
+
+        If neither is known, the request may be stored at most once.
+        """
         titles = Counter(item["title"]["S"] for item in self.owned.values())
         reasons = Counter(entry["reason"]["S"] for entry in self.entries.values() if "reason" in entry)
         for sent in self.callers.sent.values():
@@ -90,7 +93,7 @@ class Checks:
                 assert there <= sent.is_doubtful, f"{sent.name} was refused and is there {there} times"
 
     def assigned_outcomes_are_void_and_name_the_new_one(self) -> None:
-        """Check each original and each new outcome. After an erasure, no original names the user any more."""
+        """Check the original and the new outcome of each assignment. After an erasure, no original names the user."""
         originals = {id_: item for id_, item in self.items.items() if id_ not in self.owned}
         new = {item["assigned_id"]["S"]: item for item in originals.values() if "assigned_to" in item}
         assert new.keys() <= self.owned.keys(), "assigned, and the new outcome is not there"

@@ -33,7 +33,7 @@ def run(seed: int, template: Any, planted: Planted | None = None) -> None:
         stack.enter_context(template_tables(template))
         stack.enter_context(two_shards())
         stack.enter_context(schedule.clocks())
-        stack.enter_context(redirect_stdout(StringIO()))  # hides metrics
+        stack.enter_context(redirect_stdout(StringIO()))  # hides printed metrics
         logging.disable()
         stack.callback(logging.disable, logging.NOTSET)
         # With these values, each summary stores totals.

@@ -1,4 +1,4 @@
-"""The data folder."""
+"""Test the data folder of the local stack."""
 
 import errno
 import fcntl
