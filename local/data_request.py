@@ -87,7 +87,7 @@ def open_data(options: argparse.Namespace, *, compact: bool = False) -> Iterator
 
 @contextmanager
 def on_this_machine(options: argparse.Namespace) -> Iterator[Holder]:
-    """Start the command's function for the running stack or, if no stack is running, for the data folder.
+    """Start the command's Lambda function on the tables of the running stack or, without one, of the data folder.
 
     Raises StackError.
     """

@@ -97,7 +97,7 @@ class Table(MotoTable):
     """A table whose queries and transactions do not visit every item."""
 
     is_in_transaction = False
-    read_bytes: int | None = None  # the bytes that the last query read; None if moto ran the query
+    read_bytes: int | None = None  # number of bytes that the last query read; None if moto itself ran that query
 
     @override
     def query(  # type: ignore[override]  # legacy conditions are passed on unchanged
@@ -242,7 +242,7 @@ def _from_first(
 ) -> Iterator[DynamoType]:
     """Sort range keys. Drop keys up to `start`, and then keys before the first key that matches the comparison.
 
-    In this order, the keys that match a key condition are consecutive.
+    In sort order, all keys that match a key condition are consecutive.
     """
     in_order = iter(sorted(keys, key=_value, reverse=descending))
     if start:

@@ -302,7 +302,7 @@ class _Work:
         }
 
     def _in_turn[Thing](self, things: list[Thing]) -> Iterator[Thing]:
-        """Yield all things in a random order, then in another random order, and so on."""
+        """Yield all things in a random order, then all of them in another random order, and so on without end."""
         while True:
             yield from self._chance.sample(things, len(things))
 

@@ -102,7 +102,7 @@ def check_many_calls(api: Api, stack: Stack, options: argparse.Namespace, report
     """Run the checker with new users, compare its calls with the access log, and write the report."""
     since = time.time() - 60  # clocks may differ
     seed = secrets.randbelow(10**6) if options.seed is None else options.seed
-    # The firewall allows each IP address this many requests in five minutes.
+    # FirewallRequests is the number of requests that the firewall allows each IP address in five minutes.
     [allowed] = stack.limits.get("FirewallRequests", [0])
     calls = min(options.calls, allowed // 4) if allowed else options.calls
     first = len(report.lines)

@@ -142,7 +142,8 @@ class Checker:
     def _is_impatient(self, rng: random.Random) -> bool:
         """Choose whether to use the impatient client.
 
-        It is never used in the second half, so that calls without an answer have ended before the outcomes are checked.
+        Use it only in the first half of the run, so that calls without an answer have ended before the outcomes are
+        checked.
         """
         return len(self.calls) < self.budget / 2 and rng.random() < 0.2
 
@@ -265,7 +266,7 @@ class Checker:
 
 
 class Pace:
-    """Lets callers continue at an even rate per second."""
+    """Limits the calls of all threads to an even rate. per_second: calls per second."""
 
     def __init__(self, per_second: float) -> None:
         self._gap = 1 / per_second

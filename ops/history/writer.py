@@ -113,7 +113,7 @@ class Writer:
                 return
             self._pace(sum(-(-outcome.bytes // 1024) for outcome in waiting.values()))
             request = {"Statements": [insertion(self.table, outcome.item) for outcome in waiting.values()]}
-            # This call fails if it is sent too long after the check, because `recorded_at` is the time of the check.
+            # `recorded_at` is the time of the last check. The call fails if this time is too long ago.
             answer = self.dynamodb.call("BatchExecuteStatement", request, recorded_at=past.checked_at)
             for row, response in zip([*waiting], answer["Responses"], strict=True):
                 code = response["Error"]["Code"] if "Error" in response else ""

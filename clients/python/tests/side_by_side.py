@@ -167,7 +167,7 @@ class Caller:
             self.made[placeholder.strip("~0123456789")].append(placeholder)
 
     def any(self, kind: str) -> str:
-        """Choose one of the latest placeholders of a kind."""
+        """Return a random placeholder of a kind, most often one of the latest."""
         made = self.made[kind]
         return made[-1 - min(len(made) - 1, int(self.random.expovariate(0.2)))]
 

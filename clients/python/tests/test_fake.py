@@ -151,7 +151,7 @@ PLANTED: dict[str, tuple[Any, str, Any]] = {
 
 
 def test_the_fake_answers_random_calls_as_the_local_stack_does_but_with_each_planted_fault(own_stack: Stack) -> None:
-    """One test checks both, because the calls to the local stack take seconds."""
+    """One test checks the fake with and without faults, because the calls to the local stack take seconds."""
     answered = answers_of(own_stack)
     difference = first_difference(answered)
     assert difference is None, difference

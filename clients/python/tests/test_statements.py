@@ -1,4 +1,4 @@
-"""Verify statements offline: the cases shared with the TypeScript client, and random tampering."""
+"""Verify statements offline: the cases shared with the TypeScript client, and randomly changed statements."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ export function mapped(value: unknown, part: (item: unknown) => unknown, named =
 }
 
 /**
- * Writes compact JSON: a number with its shortest text, a bigint or Decimal with all its digits.
+ * Writes compact JSON. A number is written as its shortest text, and a bigint or Decimal with all its digits.
  *
  * Throws an Error for NaN, infinity, an invalid Date and a circular reference; omits functions, like JSON.stringify.
  */

@@ -22,7 +22,7 @@ export type OutcomeStatus = "recorded" | "confirmed" | "disputed" | "void";
 
 export type Scope = "record" | "read" | "correct" | "backfill" | "cost";
 
-/** US dollars to send: a text such as "12500.50" with all its digits, or a number with its shortest text. */
+/** US dollars to send. A text such as "12500.50" is sent with all its digits, and a number as its shortest text. */
 export type Amount = string | number | bigint | Decimal;
 
 /** A Date, or ISO 8601 text, which is sent unchanged. */

@@ -661,7 +661,7 @@ const base64url = (data: Uint8Array): string =>
     .replaceAll("/", "_")
     .replace(/=+$/, "");
 
-/** Decodes base64url without padding. Throws an Error if the text is not the only encoding of its bytes. */
+/** Decodes base64url without padding. Throws an Error if the text is not the canonical encoding of its bytes. */
 function unbase64url(text: unknown): Bytes {
   const data = Uint8Array.from(atob(`${text}`.replaceAll("-", "+").replaceAll("_", "/")), (char) => char.charCodeAt(0));
   if (base64url(data) !== text) throw new Error("not base64url");

@@ -8,7 +8,7 @@ export function axisTicks(lowest, highest) {
   const power = 10 ** Math.floor(Math.log10((highest - lowest) / 5));
   for (const factor of [1, 2, 2.5, 5, 10, 20]) {
     const step = factor * power;
-    // Subtract a little because of rounding errors: 0.3 / 0.1 is slightly more than 3.
+    // Subtract a little because of rounding errors: a quotient of 5 may be computed as 5.000000000000001.
     const [above, below] = [highest, -lowest].map((value) => Math.ceil(value / step - 1e-9));
     if (above + below <= 5) return Array.from({ length: above + below + 1 }, (_, index) => (above - index) * step);
   }

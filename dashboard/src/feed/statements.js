@@ -84,7 +84,7 @@ export class Statements {
   }
 
   /**
-   * Do some work, which closing the list aborts. If the work fails, show why.
+   * Do some work, and show why if it fails. The work is aborted when the viewer closes the list.
    * @param {string} failure
    * @param {(signal: AbortSignal) => Promise<void>} work
    */

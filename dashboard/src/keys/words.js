@@ -20,7 +20,7 @@ export const SCOPES = new Map([
   ["backfill", ["backfill", "Record outcomes of earlier days."]],
   ["cost", ["put costs", "Say what agents cost. Not with an agent."]],
 ]);
-/** Describe who made or rotated a key. */
+/** Maps who made or rotated a key to the words for it. */
 export const BY = new Map([
   ["session", " by you"],
   ["platform", " by the platform"],

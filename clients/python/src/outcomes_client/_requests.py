@@ -57,7 +57,7 @@ def encode(body: Mapping[str, Any]) -> bytes:
 
 
 def batches(bodies: list[dict[str, Any]], results: dict[int, Result]) -> Iterator[dict[int, bytes]]:
-    """Group items into batches, by index. Add items that are too large or not valid JSON to `results` as invalid."""
+    """Yield batches of items by index. Add items that are too large or not valid JSON to `results` as invalid."""
     batch: dict[int, bytes] = {}
     room = BATCH_BYTES - len(b'{"outcomes":[]}')
     size = 0

@@ -54,7 +54,7 @@ class OutcomesCallback(BaseCallbackHandler):
             `on_error`, the run ends normally.
     """
 
-    raise_error = True  # otherwise LangChain would only log an exception that `on_error` raises
+    raise_error = True  # Without this, LangChain would only log an exception that `on_error` raises.
 
     def __init__(
         self, client: OutcomesClient, outcome_of: Callable[[Any], MaybeOutcome], *, on_error: OnError | None = None

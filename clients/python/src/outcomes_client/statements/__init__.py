@@ -200,7 +200,7 @@ def _base64url(data: bytes) -> str:
 
 
 def _unbase64url(text: str) -> bytes:
-    """Decode base64url without padding. Raises ValueError if the text is not the only encoding of its bytes."""
+    """Decode base64url without padding. Raises ValueError if it is not the canonical encoding of its bytes."""
     data = urlsafe_b64decode(f"{text}{'=' * (-len(text) % 4)}")
     if _base64url(data) != text:
         raise ValueError("not base64url")
