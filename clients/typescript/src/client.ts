@@ -322,7 +322,7 @@ export class OutcomesClient {
     return this.#correct("void", outcomeId, reason, options);
   }
 
-  /** Confirms an outcome that a key recorded, as its owner. Needs the session. */
+  /** As its owner, confirms an outcome that a key recorded. Needs the session. */
   async confirm(outcomeId: string, reason?: string | null, options?: models.CorrectOptions): Promise<models.Corrected> {
     return this.#correct("confirm", outcomeId, reason, options);
   }

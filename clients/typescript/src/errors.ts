@@ -96,7 +96,7 @@ export type ForbiddenError = InstanceType<typeof ForbiddenError>;
 export const NotFoundError = kind("NotFoundError", ApiError);
 export type NotFoundError = InstanceType<typeof NotFoundError>;
 
-/** 404 with `No-Such-Route`: a capability is off in this deployment. The text names its template parameter. */
+/** 404 with the header `No-Such-Route`: a capability is off in this deployment. The text names its template parameter. */
 export const CapabilityOffError = /* @__PURE__ */ kind("CapabilityOffError", ApiError);
 export type CapabilityOffError = InstanceType<typeof CapabilityOffError>;
 
@@ -104,7 +104,7 @@ export type CapabilityOffError = InstanceType<typeof CapabilityOffError>;
 export const ConflictError = kind("ConflictError", ApiError);
 export type ConflictError = InstanceType<typeof ConflictError>;
 
-/** 412: another version of a day's costs is stored than `ifVersion` says. Nothing was stored. */
+/** 412: the stored version of a day's costs is not `ifVersion`. Nothing was stored. */
 export const PreconditionFailedError = /* @__PURE__ */ kind("PreconditionFailedError", ApiError);
 export type PreconditionFailedError = InstanceType<typeof PreconditionFailedError>;
 

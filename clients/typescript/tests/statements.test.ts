@@ -67,7 +67,7 @@ for (const { name, files: given, edits = [], word } of table.cases as unknown as
         assert.equal(refused.word, word, refused.message);
         return refused.message.startsWith(`${word}: `);
       });
-      // Wait a turn of the event loop: an unhandled rejection fails this test only while it runs.
+      // Wait a turn of the event loop: an unhandled rejection fails this test only while the test runs.
       await new Promise(setImmediate);
     }
   });

@@ -264,7 +264,7 @@ class OutcomesClient(CostsClient, StatementsClient):
         )
 
     def confirm(self, outcome_id: str, reason: str | None = None, *, idempotency_key: str | None = None) -> Corrected:
-        """Confirm an outcome that a key recorded, as its owner. Needs the session."""
+        """As its owner, confirm an outcome that a key recorded. Needs the session."""
         return self._run(self._calls.correct("confirm", outcome_id, reason, idempotency_key=idempotency_key))
 
     def dispute(self, outcome_id: str, reason: str, *, idempotency_key: str | None = None) -> Corrected:

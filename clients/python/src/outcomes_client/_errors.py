@@ -124,7 +124,7 @@ class NotFoundError(ApiError):
 
 
 class CapabilityOffError(ApiError):
-    """404 with `No-Such-Route`: a capability is off in this deployment. The text names its template parameter."""
+    """404 with the header `No-Such-Route`: a capability is off in this deployment. The text names its template parameter."""
 
 
 class ConflictError(ApiError):
@@ -132,7 +132,7 @@ class ConflictError(ApiError):
 
 
 class PreconditionFailedError(ApiError):
-    """412: another version of a day's costs is stored than `if_version` says. Nothing was stored."""
+    """412: the stored version of a day's costs is not `if_version`. Nothing was stored."""
 
 
 class KeyReusedError(ApiError):
