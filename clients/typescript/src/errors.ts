@@ -96,7 +96,7 @@ export type ForbiddenError = InstanceType<typeof ForbiddenError>;
 export const NotFoundError = kind("NotFoundError", ApiError);
 export type NotFoundError = InstanceType<typeof NotFoundError>;
 
-/** 404 with the header `No-Such-Route`: a capability is off in this deployment. The text names its template parameter. */
+/** 404 with the header `No-Such-Route`: a capability is off. The text names its template parameter. */
 export const CapabilityOffError = /* @__PURE__ */ kind("CapabilityOffError", ApiError);
 export type CapabilityOffError = InstanceType<typeof CapabilityOffError>;
 

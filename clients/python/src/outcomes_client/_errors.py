@@ -124,7 +124,7 @@ class NotFoundError(ApiError):
 
 
 class CapabilityOffError(ApiError):
-    """404 with the header `No-Such-Route`: a capability is off in this deployment. The text names its template parameter."""
+    """404 with the header `No-Such-Route`: a capability is off. The text names its template parameter."""
 
 
 class ConflictError(ApiError):
