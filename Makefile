@@ -239,7 +239,7 @@ session: export CLAIMS := $(CLAIMS)
 session: install ## print a Cookie or Authorization header for the running stack (USER_ID=42 KIND=next-auth, KIND=oidc CLAIMS='{"exp":1}')
 	@$(local) session --user-id="$$USER_ID" --kind="$$KIND" --claims="$$CLAIMS"
 
-seed: install ## record about sixty outcomes of the last thirty days in the running stack, once for a user (USER_ID=42)
+seed: install ## record about a hundred outcomes of the last 75 days in the running stack, and what the agents cost, once for a user (USER_ID=42)
 	@$(local) seed --user-id="$$USER_ID"
 
 # `make erase` and `make export-user` ignore the default of USER_ID, so that nobody's data is erased by mistake.

@@ -58,7 +58,7 @@ class State:
         try:
             state = cls(**json.loads(file.read_text()))
         except FileNotFoundError as error:
-            raise StackError("no local stack is running; start one with: make run") from error
+            raise StackError(f"no local stack is running on {file.parent}; start one with: make run") from error
         except (OSError, TypeError, ValueError) as error:
             raise StackError(f"{file} cannot be read; remove it and start the stack with: make run") from error
         address = urlsplit(state.aws_url)

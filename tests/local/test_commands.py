@@ -287,7 +287,6 @@ NO_EVENTS_URL = "EVENTS_URL must be a URL such as http://127.0.0.1:8000/events"
         (["--parameter", "Speed=9"], {}, "the template has no parameter Speed"),
         (["--parameter", "AcceptPlainCookies=maybe"], {}, "parameter AcceptPlainCookies must be one of true, false"),
         (["session", "--kind", "paper"], {}, "argument --kind: invalid choice: 'paper'"),
-        (["seed"], {}, "no local stack is running; start one with: make run"),
         ([], {"INTERNAL_API_KEY": "a\nb"}, "INTERNAL_API_KEY must be printable ASCII"),
         ([], {"OIDC_ISSUER": "http://127.0.0.1:8080"}, "OIDC_ISSUER needs OIDC_AUDIENCE"),
         (
@@ -324,6 +323,10 @@ def test_ctrl_c_ends_a_command_without_a_traceback(command: Command, monkeypatch
     monkeypatch.setattr("local.data.empty", Mock(side_effect=KeyboardInterrupt))
     ended = command("reset")
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
+def test_a_command_without_a_stack_names_its_folder_in_one_line(command: Command, tmp_path: Path) -> None:
+    assert_one_line(command("seed"), f"no local stack is running on {tmp_path / 'data'}; start one with: make run")
 
 
 def test_a_damaged_state_file_is_one_line(command: Command, tmp_path: Path) -> None:
