@@ -354,7 +354,7 @@ def test_the_runbook_lists_the_required_rights(account: Account, end: EndKey, mo
     account.answer = 200, {}, '{"context":{"caller":"session"}}'
     assert end(STACK, fingerprint(LEAKED)).returncode == 0
     page = (ROOT / "docs/runbook.md").read_text()
-    [said] = re.findall(r"It needs these permissions: (.*?)\n\n", page, re.DOTALL)
+    [said] = re.findall(r"`make end-key` needs the permissions (.*?)\n\n", page, re.DOTALL)
     named = {name.rpartition(":")[2] for name in re.findall(r"`([A-Za-z:]+)`", said)}
     # Lambda requires the permission for GetLayerVersion, but the command does not call this operation.
     assert called == named - {"GetLayerVersion"}
