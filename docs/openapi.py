@@ -85,14 +85,15 @@ def _from_models() -> dict[str, str]:
     """Return, by <NAME>, the YAML that describes the fields of an outcome."""
     schema = NEW_OUTCOME.json_schema()
     fields: Json = schema["properties"]
-    # Descriptions of rules are for requests, and stored texts may be older than the patterns.
+    # Answers use other descriptions than requests, and no patterns, because stored texts may be older than the
+    # patterns.
     stored: Json = {
         attribute: _without_pattern(NEW_OUTCOME.rules[in_request].json_schema)
         | ({"description": "Only with `include=ledger`"} if attribute in LATER else {})
         for attribute, in_request in NEW_OUTCOME.names.items()
         if attribute != "occurred_at"
     }
-    stored["title"]["minLength"] = 0  # an outcome without a user loses its title when it is assigned to one
+    stored["title"]["minLength"] = 0  # An outcome without a user loses its title when it is assigned to a user.
     fields["occurredAt"]["description"] += (
         f". The time when it happened, by default now: at most {limits.MAX_DAYS_LATE} days ago, or"
         f" {limits.MAX_MINUTES_EARLY} minutes ahead. With INTERNAL_API_KEY or an agent key with the scope backfill,"

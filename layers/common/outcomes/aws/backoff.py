@@ -41,7 +41,7 @@ class Backoff:
 def read_items(dynamodb: DynamoDB, table: str, keys: list[Item], backoff: Backoff) -> list[Item]:
     """Read items by their keys with consistent reads. The items are returned in any order.
 
-    Missing items are left out. Raises like `read_pages`.
+    Missing items are left out. Raises the errors of `read_pages`.
     """
     return [item for items, _ in read_pages(dynamodb, table, keys, backoff) for item in items]
 

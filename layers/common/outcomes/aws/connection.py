@@ -76,7 +76,7 @@ class Connection:
     ) -> Reply:
         """Send a POST to `target` and receive the answer, before `until` on the clock.
 
-        whole: whether to read the answer's body; if not, the connection is closed. Raises like `_exchange`.
+        whole: whether to read the answer's body; if not, the connection is closed. Raises the errors of `_exchange`.
         """
         length = {"Content-Length": str(len(body))}
         return self._exchange("POST", target, {**headers, **length}, body, until, None if whole else 0)
@@ -84,7 +84,7 @@ class Connection:
     def get(self, headers: Mapping[str, str], until: float, *, target: str, at_most: int) -> Reply:
         """Send a GET to `target` and receive the answer, before `until` on the clock.
 
-        at_most: the maximum bytes of the answer's body to read. Raises like `_exchange`.
+        at_most: the maximum bytes of the answer's body to read. Raises the errors of `_exchange`.
         """
         return self._exchange("GET", target, headers, b"", until, at_most)
 
@@ -164,7 +164,8 @@ class Connection:
 
 
 class _Incoming(io.RawIOBase):
-    """Reads a socket for a BufferedReader, and sets the timeout again before each read. is_done: stops reading."""
+    """Reads a socket for a BufferedReader, and sets the timeout again before each read. is_done: whether to stop
+    reading."""
 
     def __init__(self, sock: socket.socket, wait: Callable[[], float]) -> None:
         self._sock, self._wait, self.is_done = sock, wait, False

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 MAX_LINE = 65_536  # bytes
-MAX_LINES = 100  # maximum number of header lines, with the empty line at their end
+MAX_LINES = 100  # maximum number of header lines, including the empty line at their end
 MAX_BODY = 100_000_000  # bytes; the memory for a body or a chunk is reserved before it is read
 
 # The characters of tokens (https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2) and digits. These are sets, because

@@ -27,14 +27,15 @@ class SecretsManager(Service):
     endpoint_variable = "AWS_ENDPOINT_URL_SECRETS_MANAGER"
 
     def versions(self, secret: str, until: float = NEVER) -> list[Answer]:
-        """Read the current version of a secret and, if it was ever rotated, the previous one. Raises like `call`."""
+        """Read the current version of a secret and, if it was ever rotated, the previous one. Raises the errors of
+        `call`."""
         found = [self.version(secret, stage, until) for stage in ("AWSCURRENT", "AWSPREVIOUS")]
         return [version for version in found if version is not None]
 
     def version(self, secret: str, stage: str, until: float = NEVER) -> Answer | None:
         """Read the version AWSCURRENT or AWSPREVIOUS of a secret.
 
-        Return None for AWSPREVIOUS if the secret was never rotated. Raises like `call`.
+        Return None for AWSPREVIOUS if the secret was never rotated. Raises the errors of `call`.
         """
         try:
             return self.call("GetSecretValue", {"SecretId": secret, "VersionStage": stage}, until=until)

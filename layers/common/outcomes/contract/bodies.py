@@ -31,8 +31,8 @@ class Body[T]:
     def __init__(self, model: type[T], parts: Iterable[str] | None = None) -> None:
         """Read the rules from the annotations of `model`, a NamedTuple.
 
-        parts: the fields to use, if not all of the model's fields. They are all optional, so the body must be parsed
-        with `given`, not with `read`.
+        parts: the fields to use, if not all of the model's fields. With `parts`, all fields are optional, so the body
+        must be parsed with `given`, not with `read`.
         """
         self._model = model
         named_tuple: Any = model
@@ -120,7 +120,7 @@ def read_or_refuse[T](read: Callable[[bool], T], key: str | None) -> tuple[T, Ba
 
 
 def ignored_fields(body: Iterable[str], read: Container[str]) -> list[str]:
-    """Return the names of a body's fields that are not in `read`, in the form in which a header contains them.
+    """Return the names of a body's fields that are not in `read`, encoded for a header.
 
     Commas and all but visible ASCII are percent-encoded (RFC 3986, 2.1). Long names and long lists end with `...`.
     """

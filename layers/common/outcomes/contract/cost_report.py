@@ -77,11 +77,11 @@ class CostReport:
 
     @property
     def cost(self) -> Decimal | None:
-        """Return the cost of the known days. Return None if no day is known."""
+        """Return the cost of the days with known costs. Return None if there is no such day."""
         return self._cost_of(self.by_agent)
 
     def _cost_of(self, agents: Iterable[int | None]) -> Decimal | None:
-        """Return the cost of some agents on the known days. Return None if no day is known."""
+        """Return the cost of some agents on the days with known costs. Return None if there is no such day."""
         return _total(self.by_agent.get(agent, _NOTHING) for agent in agents) if self.known_days else None
 
     def response(self) -> str:

@@ -183,7 +183,7 @@ def require_may_put(caller: Caller, owner: str | None) -> None:
 
 
 def is_more_trusted(caller: Caller, owner: str | None) -> bool:
-    """Check whether `caller` becomes the owner of this owner's source by putting costs for it."""
+    """Check whether putting costs for a source of `owner` makes `caller` its new owner."""
     return owner is None or TRUST.index(caller.kind) > TRUST.index(kind_of(owner))
 
 

@@ -1,4 +1,4 @@
-"""Find the local days of a time zone: the day that contains an instant, and the begin and end of a day.
+"""Find the local days of a time zone: the day that contains an instant, and the start and end of a day.
 
 A day ends when the next day begins, which is at the next day's first midnight. Instants are texts in the format of
 `instants.text`.

@@ -74,7 +74,7 @@ class NewOutcome(NamedTuple):
     def of_caller(body: dict[str, Any], caller: "Caller", types: Types, *, as_before: bool = False) -> "NewOutcome":
         """Parse a body that `caller` sent.
 
-        Raises like `parse`, and Forbidden if the body exceeds the bounds of the caller's key.
+        Raises the errors of `parse`, and Forbidden if the body exceeds the bounds of the caller's key.
         """
         if caller.agent_key:
             body = caller.agent_key.complete(body)

@@ -52,9 +52,9 @@ class Bus:
         self.eventbridge = EventBridge(LIMITS)
 
     def publish(self, records: list[Record]) -> PublishResult:
-        """Publish the events of at most 100 records. Stop at the first event that the bus does not accept now.
+        """Publish the events of at most 100 records. Stop at the first event that cannot be published at the moment.
 
-        Raises like `read_items`, before anything is published.
+        Raises the errors of `read_items`. In this case nothing was published.
         """
         backoff = Backoff()
         pending, unknown = self._read(records, backoff)

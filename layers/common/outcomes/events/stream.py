@@ -45,7 +45,7 @@ def entry_key_of(record: Record) -> Item | None:
 def event_of(record: Record, entries: dict[str, Item]) -> Event | None:
     """Return the event of a record, or None. entries: entries of corrections, by id.
 
-    None is also returned if the entry is missing, which means that the user was erased.
+    Also return None if the correction's entry is missing, which means that the user was erased.
     """
     change = record["dynamodb"]
     if "created_at" in change["Keys"]:

@@ -92,9 +92,9 @@ class CorrectionDraft(NamedTuple):
         return cls(id_, made_at, entry, before, after)
 
     def assigned(self, user_id: int, id_: str) -> "CorrectionDraft":
-        """Return this void, changed to the assignment to a user.
+        """Return a copy of this void that assigns the outcome to a user.
 
-        The original outcome loses its texts, because the user's outcome `id_` contains them from now on.
+        The original outcome loses its texts, because the new outcome `id_` of this user has them.
         """
         after = {name: value for name, value in self.after.items() if name not in {"description", "metadata"}}
         after |= {"title": {"S": ""}, "assigned_to": {"N": str(user_id)}, "assigned_id": {"S": id_}}

@@ -197,7 +197,7 @@ class Corrections:
     def _corrected_by(self, outcome: Item, backoff: Backoff) -> "Mapping[str, int]":
         """Return how often each kind of caller corrected an outcome.
 
-        Old items do not store these numbers, so the entries are counted.
+        Items of early releases do not contain these numbers: then the entries are counted.
         """
         if "corrected_by" in outcome:
             return {kind: int(count["N"]) for kind, count in outcome["corrected_by"]["M"].items()}

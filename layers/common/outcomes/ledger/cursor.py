@@ -39,7 +39,8 @@ def after_happened(happened: str) -> str:
 
 
 def read_happened(cursor: str) -> str:
-    """Return the time and id in a cursor. Raises BadRequest if `after_happened` has not written it."""
+    """Return the time and id in a cursor. Raises BadRequest if the cursor is not in the format that `after_happened`
+    writes."""
     try:
         decoded = _bytes(cursor.removeprefix(_VERSION_2))
         time, id_ = int.from_bytes(decoded[:6]), ulid.from_number(int.from_bytes(decoded[6:22]))

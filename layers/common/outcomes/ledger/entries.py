@@ -48,7 +48,8 @@ class Entries:
         return merge(self._outcomes(begin, end), self._corrections(begin, end), key=itemgetter(0))
 
     def recorded_since(self, begin: str, settled: str) -> Iterator[Entry]:
-        """Yield the entries recorded since `begin`, oldest first, while other requests write entries after `settled`.
+        """Yield the entries recorded since `begin`, oldest first. Meanwhile, other requests may write entries after
+        `settled`.
 
         A correction is never yielded without the outcome and the corrections before it, even if they are written
         meanwhile: corrections are read before outcomes, and newer corrections before older ones.

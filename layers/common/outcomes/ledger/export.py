@@ -48,7 +48,7 @@ def export(store: OutcomeStore, user_id: int | None, format_: str, cursor: str |
         page = store.page_by_size(user_id, ndjson_line, cursor, filters)
         return Part("".join(page.outcomes), "application/x-ndjson", page.next_cursor)
     page = store.page_by_size(user_id, csv_line, cursor, filters)
-    # Only the first part has the heading; the media type's parameter `header` says whether it is there (RFC 4180,
+    # Only the first part has the heading; the media type's parameter `header` says whether a part has it (RFC 4180,
     # section 3).
     heading, presence = (CSV_HEADING, "present") if cursor is None else ("", "absent")
     text = heading + "".join(page.outcomes)

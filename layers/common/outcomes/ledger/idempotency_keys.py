@@ -53,7 +53,7 @@ class KeyRow(NamedTuple):
     @classmethod
     def of(cls, item: Item) -> "KeyRow":
         """Parse an item. Raises KeyError, TypeError or ValueError if its format is different."""
-        # a later version of this code wrote the row; comparing its digests could count a retry twice
+        # A later release wrote the row. A retry could be taken for a new request if its digests were compared.
         if "format" in item:
             raise ValueError(f"format {item['format']}")
         return cls(

@@ -78,7 +78,7 @@ class IdempotentWriter:
         # If several requests have the same key, only the first is sent. The others are answered as if they had come
         # later.
         firsts: dict[str, _Draft] = {}
-        # The dictionary's keys are outcome ids, because a later request with the same idempotency key may be valid.
+        # The dictionary is keyed by outcome id, not by idempotency key: a later request with the same key may be valid.
         refused: dict[str, BadRequest] = {}
         for draft in drafts:
             if draft.refusal and draft.key not in firsts:
@@ -129,7 +129,7 @@ class IdempotentWriter:
                 self.store.dynamodb.call("TransactWriteItems", {"TransactItems": puts}, recorded_at=_oldest(group))
                 stored |= {draft.key: draft.row for draft in group}
             except TimeoutError as failure:
-                # The error of an earlier attempt is more useful than a timeout before the next attempt.
+                # Keep the error of an earlier attempt, because it says more than a timeout.
                 stored = dict.fromkeys((draft.key for draft in group), failure) | stored
             except Exception as failure:  # noqa: BLE001 - any failure is the result of these outcomes only
                 if isinstance(failure, CallFailed) and failure.maybe_applied:
@@ -226,9 +226,9 @@ def _oldest(drafts: "Iterable[_Draft]") -> int:
 
 
 def _doubtful(stored: "dict[str, KeyRow | Exception]", uncertain: set[str]) -> dict[str, Exception]:
-    """Return CallFailed for each key in `uncertain` whose error means "nothing was stored".
+    """Return CallFailed for each key in `uncertain` whose last error means "nothing was stored".
 
-    An attempt for these keys may have stored something.
+    An earlier attempt for these keys may have stored something.
     """
     return {
         key: CallFailed(f"{result}, after an attempt that may have taken effect")

@@ -287,7 +287,8 @@ class OutcomeStore:
 
 
 def _merged(examined: "list[Iterator[_Examined]]", deadline: float) -> "Iterator[_Examined]":
-    """Merge what `_examined` yields for several queries. Raises Busy if the time ends before each query has begun."""
+    """Merge the items that `_examined` yields for several queries. Raises Busy if the time ends before each query has
+    begun."""
     from heapq import merge  # imported here, because most exports have only one query and need no merging
 
     def begun(each: "Iterator[_Examined]") -> "Iterator[_Examined]":
@@ -304,7 +305,7 @@ def _is_empty(bounds: Item) -> bool:
 
 
 def _just_before(key: str) -> str:
-    """Return the upper bound that makes BETWEEN exclude `key`, because BETWEEN is inclusive."""
+    """Return a key just before `key`. As an upper bound of BETWEEN, which is inclusive, it excludes `key`."""
     return key[:-1] + chr(ord(key[-1]) - 1)
 
 

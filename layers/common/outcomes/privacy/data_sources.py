@@ -165,7 +165,7 @@ class Portion:
         return found
 
     def erase(self, source: UserDataSource, rows: list[Item]) -> Iterator[list[Item]]:
-        """Delete rows. Yield their keys after each call. May raise like `delete`.
+        """Delete rows. Yield their keys after each call. Raises the errors of `delete`.
 
         Outcomes without a user are not deleted, because stored sums may include them. Instead, the user is removed from
         them, and the content from their corrections. Only the outcomes' keys are yielded.
@@ -244,7 +244,8 @@ def cursor_at(place: int, start: Item | None) -> str:
 
 
 def read_cursor(cursor: str | None, keys: list[tuple[str, ...]]) -> tuple[int, Item | None]:
-    """Parse a cursor of `cursor_at`. keys: the key attributes of each table. Raises BadRequest if it is invalid."""
+    """Parse a cursor that `cursor_at` wrote. keys: the key attributes of each table. Raises BadRequest if it is
+    invalid."""
     try:
         match json.loads(cursor) if cursor else [0, None]:
             case [int(place), None] if type(place) is int and 0 <= place < len(keys):

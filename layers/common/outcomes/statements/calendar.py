@@ -45,8 +45,8 @@ class Calendar:
         """Return the first month of the period that contains an instant, counted since the year 0."""
         local = instants.local(instants.read(instant), self.zone)
         first = (local.year * 12 + local.month - 1) // self.months * self.months
-        # Where clocks go back across midnight, the local date after the begin of a period can return to the previous
-        # day.
+        # Where clocks go back across midnight, the local date can return to the previous day after a period has
+        # started.
         return next(
             month
             for month in (first, first + self.months, first - self.months)

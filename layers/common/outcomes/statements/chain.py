@@ -1,4 +1,4 @@
-"""Make a user's statements one after the other, from the period of the first entry to the requested one."""
+"""Make a user's statements one after the other, from the period of the first entry to the requested period."""
 
 import hmac
 import os

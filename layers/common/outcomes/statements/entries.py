@@ -177,7 +177,8 @@ class LedgerEntries:
 def _groups(page: list[Item]) -> Iterator[list[Item]]:
     """Divide outcomes into groups whose corrections one call can read.
 
-    An outcome with more corrections is its own group. So a request with little time finishes at least some groups.
+    An outcome with more corrections than that is its own group. So a request with little time finishes at least some
+    groups.
     """
     group: list[Item] = []
     keys = 0
@@ -220,7 +221,7 @@ def counted(outcome: RecordedOutcome) -> CountedFields:
 def _fields_of(effect: Item, gone: list[Item]) -> CountedFields:
     """Return the counted fields of an outcome before a correction.
 
-    effect: one of the correction's effects. gone: the effects by which the outcome left tallies.
+    effect: one of the correction's effects. gone: the effects that subtract the outcome from tallies.
     """
     value = _value("value_usd", effect.get("value_usd"))
     return CountedFields(
@@ -233,7 +234,7 @@ def _fields_of(effect: Item, gone: list[Item]) -> CountedFields:
 
 
 def _status(effects: list[Item]) -> str:
-    """Return the status whose tallies an outcome enters, or leaves, by these effects."""
+    """Return the status to whose tallies these effects add an outcome, or from whose tallies they subtract it."""
     tallies = {effect["tally"]["S"] for effect in effects}
     return next(
         (status for status in (CONFIRMED, DISPUTED, VOID) if TALLIES_BY_STATUS[status][-1] in tallies), RECORDED

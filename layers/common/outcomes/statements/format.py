@@ -105,7 +105,7 @@ def leaf(salt: bytes, text: str) -> bytes:
 
 
 class MerkleTree:
-    """The tree of RFC 9162, section 2.1. It keeps only its complete subtrees, largest first, to need little memory."""
+    """The tree of RFC 9162, section 2.1. To save memory, it keeps only its complete subtrees, largest first."""
 
     def __init__(self) -> None:
         self.size = 0

@@ -40,7 +40,7 @@ PART_BYTES = 300_000  # a row has at most 400 KB
 _LISTED = "listed#"
 _UNFINISHED = "unfinished#"
 _USER = "user"
-_LATEST = 10**13  # milliseconds since 1970; more digits would sort wrongly
+_LATEST = 10**13  # milliseconds since 1970, later than every cut; a greater value would need more digits
 
 
 class Statement(NamedTuple):
@@ -212,7 +212,8 @@ class StatementsTable:
         return [first | attributes | {"parts": {"N": str(len(parts))}}, *more]
 
     def _read(self, reads: PacedReads, user_id: int, id_: str) -> tuple[Item, bytes]:
-        """Return the first of the rows that store a content, and the content. Both are empty if a row is missing.
+        """Return the first row with this id, and the content that it and its further rows store. Both are empty if a
+        row is missing.
 
         Raises zlib.error.
         """
@@ -220,7 +221,7 @@ class StatementsTable:
         if not first:
             return first, b""
         more = [self._get(reads, user_id, each) for each in _part_ids(id_, int(first["parts"]["N"]))[1:]]
-        if not all(more):  # the rows are being deleted
+        if not all(more):  # another call is deleting the rows
             return {}, b""
         packed = b"".join([_bytes(row["content"]) for row in (first, *more)])
         return first, zlib.decompress(packed)

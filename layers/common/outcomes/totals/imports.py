@@ -1,4 +1,5 @@
-"""Read and change the row of imports into a user's past (`make import-history`). It decides whether stored sums count.
+"""Read and change the row of imports into a user's past (`make import-history`). It decides whether stored sums may be
+used.
 
 Stored sums rest on the rule that nothing is recorded in a settled interval. An import breaks this rule, because its
 outcomes keep their `created_at`. So it changes this row before its first write:
@@ -12,12 +13,12 @@ changes                 N, incremented by each write, for optimistic locking
 cut                     S, the instant at which the user's latest statement ends; absent without statements
 
 A summary reads this row before it reads sums and entries, and never writes it. It stores sums with the epoch as part of
-their rules. Sums of an earlier epoch do not count, even if a slow summary stores them after the import. While an import
-blocks, summaries store nothing.
+their rules. Sums of an earlier epoch are ignored, even if a slow summary stores them after the import. While an import
+blocks stored sums, summaries store nothing.
 
 An import refuses outcomes before `cut`. Code that stores a statement has to set `cut` in the same transaction, if no
-import blocks, and on the condition that `changes` still has the value that was read. The import writes on the same
-condition, so a statement and an import never both begin without seeing the other.
+import blocks stored sums, and on the condition that `changes` still has the value that was read. The import writes on
+the same condition, so a statement and an import never both begin without seeing the other.
 """
 
 from collections.abc import Mapping
@@ -58,7 +59,7 @@ class Imports(NamedTuple):
     def blocking(self, now: int | None) -> dict[str, int]:
         """Return the imports that block stored sums.
 
-        now: the time of DynamoDB's clock; if it is None, all imports block.
+        now: the time of DynamoDB's clock; if it is None, all imports block them.
         """
         return {run: until for run, until in self.runs.items() if now is None or until > now}
 

@@ -52,9 +52,9 @@ class Totals:
     def aggregate(self, user_id: int | None, summaries: list[Summary]) -> Reading:
         """Add a user's sums to each summary, and return what was read. All summaries must have the same time zone.
 
-        user_id: None for outcomes without a user.
-        Raises StillAddingUp if the time ends before all entries are read, for example because the table is throttled.
-        The sums so far are stored, and the next call continues from there. It must be called with new summaries.
+        user_id: None for outcomes without a user. Raises StillAddingUp if the time ends before all entries are read,
+        for example because the table is throttled. The sums so far are stored, and the next call continues from there.
+        The next call must get new summaries, without any sums.
         """
         began = time.monotonic()
         reading = Reading()
@@ -71,7 +71,7 @@ class Totals:
 class _PeriodSums:
     """Adds sums of days to a summary, if these days are within its period.
 
-    name: the name of the summary's checkpoint. pending: sums of parts of days that are not yet in the summary.
+    name: the name of the summary's checkpoint. pending: sums of partial days, to be added to the summary later.
     """
 
     def __init__(self, summary: Summary, days: LocalDays) -> None:
@@ -239,7 +239,7 @@ class _Aggregation:
         return max(interval.begin, instants.text(max(0, early))), min(interval.end, end)
 
     def _add_gap(self, end: str, last: SettledInterval | None) -> None:
-        """Add the entries recorded until the begin of a stored interval. last: the preceding stored interval."""
+        """Add the entries recorded before a stored interval starts. last: the preceding stored interval."""
         if self.position < end:
             current = self._aggregate_entries(end, last)
             if self.position < end:
@@ -315,7 +315,7 @@ class _Aggregation:
             self._commit(SettledInterval(begin, end, sums))
 
     def _commit(self, interval: SettledInterval) -> None:
-        """Add a settled interval and all held intervals before it, if it ends at a midnight.
+        """Add a settled interval and all held intervals before it, but only if it ends at a midnight.
 
         Monthly sums and checkpoints end only at midnights, because an interval that ends within a day may be extended.
         """

@@ -34,10 +34,10 @@ class MonthlySums:
         self.days = days
         self.name = f"{stored.zone} months"
         self.month = self._month(first)
-        self.begin = ""  # the begin of the current month's sums; empty if they need not be added up
+        self.begin = ""  # the start of the current month's sums; empty if they need not be added up
         self.end = ""
         self.sums = Sums()
-        self.cells = 0  # the number of stored cells from which `sums` can be added up
+        self.cells = 0  # the number of stored cells that add up to `sums`
 
     def read(self, first: str) -> Iterator[SettledInterval]:
         """Yield the stored sums that begin at `first` or later."""

@@ -21,7 +21,8 @@ class Reading:
         self._recent: deque[tuple[str, str]] = deque(maxlen=MAX_RECENT)
 
     def add(self, recorded_at: str, outcome_id: str) -> None:
-        """Add an outcome, unless it was recorded before `after`. If there are too many, drop the first added one."""
+        """Add an outcome, unless it was recorded before `after`. If there are too many, drop the one that was added
+        first."""
         if recorded_at <= self.after:
             return
         if len(self._recent) == MAX_RECENT:
@@ -37,5 +38,5 @@ class Reading:
 
     @property
     def fresh_seconds(self) -> int:
-        """Return for how many seconds a page should not ask again: one second for each read unit, within limits."""
+        """Return how many seconds a page should wait before it asks again: one for each read unit, within limits."""
         return min(max(ceil(self.read_units), MIN_FRESH_SECONDS), MAX_FRESH_SECONDS)

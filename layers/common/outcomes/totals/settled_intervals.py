@@ -60,7 +60,7 @@ class SettledIntervals:
     def read(self, begin: str, end: str | None, *, overlaps: bool) -> Iterator[SettledInterval]:
         """Yield the stored intervals that are within [begin, end), in order and without overlaps.
 
-        overlaps: whether to include the interval that begins before `begin` and ends later.
+        overlaps: whether to include the interval that begins before `begin` and ends after it.
         """
         zone, first = self.stored.zone, begin
         if overlaps:

@@ -84,7 +84,7 @@ class StoredSums:
     def open(self, first: str) -> None:
         """Read the row of imports. It must be read before the sums and entries that it affects.
 
-        first: the value of `settled` if DynamoDB's time is unknown. Then nothing is stored.
+        If DynamoDB's time is unknown, `settled` is set to `first`, and nothing is stored.
         """
         pages = list(self.pages(imports.STRETCH, f"{_LARGE}~", ConsistentRead=True))
         rows = {item["stretch"]["S"]: item for page in pages for item in page["Items"]}
@@ -188,7 +188,7 @@ class StoredSums:
                     }
                 self._put(put)
         except ConditionFailed:
-            pass  # another reader stored a longer interval with this begin
+            pass  # another reader stored a longer interval with the same start
         except (Busy, Unavailable):
             self.may_keep = False  # the answer is correct even if storing fails
         return self.may_keep

@@ -22,7 +22,7 @@ _ANY_DAY = "1970-01-01"
 class Summary:
     """Sums of outcomes that happened within a period. outcome_types, agent_id: filters; empty or None means all.
 
-    statuses: the statuses of the outcomes that are counted, in sorted order; empty means those that stand.
+    statuses: the statuses of the outcomes that are counted, in sorted order; empty means recorded and confirmed.
     lists_agents: whether sums by agent are needed.
     """
 
@@ -68,7 +68,8 @@ class Summary:
 
     @property
     def is_filtered(self) -> bool:
-        """Check for filters. With a filter, the stored marginal sums cannot be used, because they have no filters."""
+        """Check whether there are filters. If so, the stored marginal sums cannot be used, because they are
+        unfiltered."""
         return bool(self.outcome_types or self.statuses or self.agent_id is not None)
 
     def add(self, cell: Cell, tallies: Tallies) -> None:
