@@ -164,8 +164,7 @@ class Connection:
 
 
 class _Incoming(io.RawIOBase):
-    """Reads a socket for a BufferedReader, and sets the timeout again before each read. is_done: whether to stop
-    reading."""
+    """Reads a socket for a BufferedReader, and sets the timeout again before each read. is_done: if true, it stops."""
 
     def __init__(self, sock: socket.socket, wait: Callable[[], float]) -> None:
         self._sock, self._wait, self.is_done = sock, wait, False

@@ -27,8 +27,10 @@ class SecretsManager(Service):
     endpoint_variable = "AWS_ENDPOINT_URL_SECRETS_MANAGER"
 
     def versions(self, secret: str, until: float = NEVER) -> list[Answer]:
-        """Read the current version of a secret and, if it was ever rotated, the previous one. Raises the errors of
-        `call`."""
+        """Read the current version of a secret and, if it was ever rotated, the previous one.
+
+        Raises the errors of `call`.
+        """
         found = [self.version(secret, stage, until) for stage in ("AWSCURRENT", "AWSPREVIOUS")]
         return [version for version in found if version is not None]
 

@@ -39,8 +39,7 @@ def after_happened(happened: str) -> str:
 
 
 def read_happened(cursor: str) -> str:
-    """Return the time and id in a cursor. Raises BadRequest if the cursor is not in the format that `after_happened`
-    writes."""
+    """Return the time and id in a cursor. Raises BadRequest unless it has the format of `after_happened`."""
     try:
         decoded = _bytes(cursor.removeprefix(_VERSION_2))
         time, id_ = int.from_bytes(decoded[:6]), ulid.from_number(int.from_bytes(decoded[6:22]))

@@ -287,8 +287,7 @@ class OutcomeStore:
 
 
 def _merged(examined: "list[Iterator[_Examined]]", deadline: float) -> "Iterator[_Examined]":
-    """Merge the items that `_examined` yields for several queries. Raises Busy if the time ends before each query has
-    begun."""
+    """Merge the items that `_examined` yields for queries. Raises Busy if the time ends before each query has begun."""
     from heapq import merge  # imported here, because most exports have only one query and need no merging
 
     def begun(each: "Iterator[_Examined]") -> "Iterator[_Examined]":

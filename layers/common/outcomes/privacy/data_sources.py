@@ -244,8 +244,7 @@ def cursor_at(place: int, start: Item | None) -> str:
 
 
 def read_cursor(cursor: str | None, keys: list[tuple[str, ...]]) -> tuple[int, Item | None]:
-    """Parse a cursor that `cursor_at` wrote. keys: the key attributes of each table. Raises BadRequest if it is
-    invalid."""
+    """Parse a cursor that `cursor_at` wrote. keys: key attributes of each table. Raises BadRequest for any other."""
     try:
         match json.loads(cursor) if cursor else [0, None]:
             case [int(place), None] if type(place) is int and 0 <= place < len(keys):

@@ -1,5 +1,6 @@
-"""Read and change the row of imports into a user's past (`make import-history`). It decides whether stored sums may be
-used.
+"""Read and change the row of imports into a user's past (`make import-history`).
+
+The row decides whether stored sums may be used.
 
 Stored sums rest on the rule that nothing is recorded in a settled interval. An import breaks this rule, because its
 outcomes keep their `created_at`. So it changes this row before its first write:

@@ -21,8 +21,7 @@ class Reading:
         self._recent: deque[tuple[str, str]] = deque(maxlen=MAX_RECENT)
 
     def add(self, recorded_at: str, outcome_id: str) -> None:
-        """Add an outcome, unless it was recorded before `after`. If there are too many, drop the one that was added
-        first."""
+        """Add an outcome, unless it was recorded before `after`. If there are too many, drop the one added first."""
         if recorded_at <= self.after:
             return
         if len(self._recent) == MAX_RECENT:

@@ -1,7 +1,7 @@
 """Store and read sums of settled intervals of recording time, as items of the table of totals.
 
 user_id (HASH, S)       `42`, or a partition of outcomes without a user, `unassigned#0`
-stretch (RANGE, S)      `Europe/Berlin#1775080800000`: the name, and the interval's begin in milliseconds since 1970; if
+stretch (RANGE, S)      `Europe/Berlin#1775080800000`: the name, and the interval's start in milliseconds since 1970; if
                         the sums need several items, the second has `#1` appended, and so on
 end                     N, the interval's end, exclusive
 rules                   S, versions of the codec, of tzdata and of the deployment's edition; the epoch of an import
@@ -10,7 +10,7 @@ sums                    B, see `codec`
 read, expires_at        only of a checkpoint: M, see `SettledInterval`; N
 statuses                only of a checkpoint with this filter: SS, what the tally `standing` counts in its sums
 
-The name begins with the time zone of the days. Its kinds are:
+The name begins with the time zone of the days. These names exist:
 
 Europe/Berlin           sums by day, type and agent (see `settled_intervals`)
 Europe/Berlin months    monthly sums (see `monthly_sums`)

@@ -68,8 +68,7 @@ class Summary:
 
     @property
     def is_filtered(self) -> bool:
-        """Check whether there are filters. If so, the stored marginal sums cannot be used, because they are
-        unfiltered."""
+        """Check whether there are filters. If so, stored marginal sums cannot be used, because they are unfiltered."""
         return bool(self.outcome_types or self.statuses or self.agent_id is not None)
 
     def add(self, cell: Cell, tallies: Tallies) -> None:
