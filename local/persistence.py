@@ -92,7 +92,7 @@ class Persistence:
 
 
 class _Watch(StreamShard):
-    """Replaces a table's stream shard, which moto calls on every change, even if the table has no stream.
+    """Replaces moto's StreamShard of a table. Moto calls it on every change, even if the table has no stream.
 
     records: stream records since the last `write`, as JSON strings, if the table has a stream.
     """

@@ -118,8 +118,9 @@ class Read:
 class Judge:
     """Compares answers with the model.
 
-    faults: one sentence for each fault; it quotes only content that this run has recorded. lists: the complete list of
-    each user, read after all writes. histories: the corrections of each outcome by its id, also read after all writes.
+    faults: one sentence for each fault; it quotes only content that this run has recorded. lists: for each user,
+    all outcomes that the API listed after the last write. histories: the corrections of each outcome by its id, read
+    after the last write, too.
     """
 
     def __init__(self, writes: Sequence[Write], lists: Sequence[Read], histories: Mapping[str, list[State]]) -> None:

@@ -1,4 +1,4 @@
-"""RESULTS.md states the commit that it measured, and meets every bar (limit)."""
+"""RESULTS.md names the commit that was measured, and every result is within its limit."""
 
 import re
 

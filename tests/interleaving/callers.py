@@ -29,7 +29,7 @@ from tests.people import moto_tables
 
 USER = 42
 OWNER = session(USER)
-NOBODY = KEY | {"reads": "none"}  # the platform reads outcomes without a user
+NOBODY = KEY | {"reads": "none"}  # the platform, which reads the outcomes that belong to no user
 AGENT = 7
 SCOPES = "record correct"
 VALUES = (None, 0, 1, 2.5, -4, 0.1, 999_999_999_999_999)

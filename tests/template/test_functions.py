@@ -159,7 +159,7 @@ MAY: dict[str, set[tuple[str, ...]]] = {
         ("dynamodb:Query", STATEMENTS),
         ("dynamodb:Query", COSTS),
         *(("dynamodb:Scan", table) for table in (KEYS, SESSIONS, OUTCOMES, TOTALS, IDEMPOTENCY, STATEMENTS, COSTS)),
-        # The permission for BatchWriteItem includes puts. So an item may contain only the attributes of its key.
+        # BatchWriteItem also allows puts. So the policy allows only the key's attributes: a put can write nothing else.
         ("dynamodb:BatchWriteItem", KEYS, "id"),
         ("dynamodb:BatchWriteItem", SESSIONS, "token_sha256"),
         ("dynamodb:BatchWriteItem", OUTCOMES, "user_id", "created_at"),

@@ -14,7 +14,7 @@ from .conftest import EVERYTHING, FUNCTION, ROOT, STACK, Deployment
 
 ALARM, COUNTED, DASHBOARD = "AWS::CloudWatch::Alarm", "AWS::Logs::MetricFilter", "AWS::CloudWatch::Dashboard"
 
-# Each alarm has metrics, and a threshold above which it starts.
+# The metrics of each alarm, and the threshold above which it fires.
 ESSENTIAL: dict[str, tuple[Any, set[str]]] = {
     "ServerErrorsAlarm": (1, {"ServerErrors", "Count"}),
     "ThrottledAlarm": (0, {"TooManyRequests"}),

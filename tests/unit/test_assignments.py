@@ -1,4 +1,4 @@
-"""Test assigning an outcome without a user: the user's new outcome, the void original, retries and races."""
+"""Test assigning an outcome that belongs to no user: the user's new outcome, the void original, retries and races."""
 
 from decimal import Decimal
 from functools import partial

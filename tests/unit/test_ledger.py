@@ -348,7 +348,7 @@ def test_a_batch_stores_each_outcome_as_it_is_stored_alone(ledger: IdempotentWri
         ("ThrottlingError", Busy),
         ("ProvisionedThroughputExceeded", Busy),
         ("RequestLimitExceeded", Busy),
-        # The outcome may already be stored, because another transaction can only conflict about a stored outcome.
+        # The outcome may already be stored: a conflict means that another transaction is writing the same outcome.
         ("TransactionConflict", CallFailed),
         ("InternalServerError", CallFailed),
         ("ValidationError", CallFailed),

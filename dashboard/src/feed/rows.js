@@ -86,8 +86,8 @@ export class Rows {
   }
 
   /**
-   * Read the first page, at the same time as the watcher reads the outcomes that were recorded last. Return the page
-   * with the scope of its selection, or null if it could not be read.
+   * Read the first page while the watcher reads the newest outcomes. Return the page and the scope (period and
+   * filters) for which it was read, or null if that failed.
    * @param {AbortSignal} signal
    */
   async readFirst(signal) {

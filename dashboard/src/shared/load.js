@@ -1,8 +1,8 @@
 import { Problem } from "./request.js";
 
 /**
- * Return a function that loads the second file of an element. If that fails, the function throws a Problem, and its next
- * call tries again.
+ * Return a function that loads the second file of an element, whose code is not needed at first. If loading fails, the
+ * function throws a Problem, and its next call tries again.
  * @template {{build: string}} More
  * @param {string} name of the file
  * @param {() => Promise<More>} load

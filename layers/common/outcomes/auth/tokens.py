@@ -55,7 +55,7 @@ def whole_number(text: str | None) -> int | None:
 
 
 def user_id_of(claim: object) -> int | None:
-    """Return the user id in a claim that is a whole number or its digits. Return None for anything else."""
+    """Return the user id from a claim that is an integer or a string of digits. Return None for any other claim."""
     user_id = whole_number(claim) if isinstance(claim, str) else claim
     # isinstance would also accept a bool
     return user_id if type(user_id) is int and 1 <= user_id <= MAX_ID else None

@@ -20,7 +20,7 @@ DIGITS = 6
 
 _DAY = 24 * 60 * 60 * 1000
 _NOTHING = Decimal(0)
-_WIDE = Context(prec=500)  # the quotient of two exact sums needs fewer digits
+_WIDE = Context(prec=500)  # more digits than any cost has, so that normalize() rounds nothing
 
 
 class SourceDay(NamedTuple):

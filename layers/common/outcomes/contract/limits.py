@@ -57,7 +57,7 @@ MAX_COST_DAYS = 400  # the costs of a UTC day can be put for this many days
 MAX_LINES = 200  # maximum number of lines in a source's costs of a day
 MAX_UNIT = 40
 MAX_LABEL = 100
-MAX_SOURCES = 50  # maximum number of a user's sources of costs that callers of one kind can own
+MAX_SOURCES = 50  # maximum number of cost sources of a user for each kind of caller
 MAX_VERSIONS = 20  # maximum number of earlier versions of a day's costs in an answer, for each kind of caller
 FOLD_AFTER_DAYS = 35  # the costs of a month may be stored as sums this many days after its end
 

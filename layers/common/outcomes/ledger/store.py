@@ -81,7 +81,7 @@ class Filters(NamedTuple):
 
     @property
     def are_selective(self) -> bool:
-        """Check whether there are filters, which may match few of a user's outcomes."""
+        """Check whether any filter is set. A filtered query may match only a few of the user's outcomes."""
         return bool(self.outcome_types or self.statuses or self.agent_id is not None)
 
     def key_of(self, item: Item) -> str:
