@@ -414,7 +414,10 @@ def test_the_doctor_reports_a_key_without_the_scope_record(
     ("change", "says"),
     [
         (lambda key: key[:-5], "begins like an agent key but is not a complete one: copy it again"),
-        (lambda key: key[:-1] + "x", "the agent key (INTERNAL_API_KEY) is not valid: wrong, expired or revoked"),
+        (
+            lambda key: key[:-1] + ("y" if key.endswith("x") else "x"),
+            "the agent key (INTERNAL_API_KEY) is not valid: wrong, expired or revoked",
+        ),
     ],
 )
 def test_the_doctor_reports_an_invalid_agent_key(
