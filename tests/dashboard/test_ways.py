@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 
 from tests.browsers import confirm, wait_until
 from tests.dashboard.conftest import Open, next_poll, waits
@@ -258,6 +258,28 @@ def test_each_outcome_has_a_link_that_opens_it(open_feed: Open, page: Page, ledg
     assert page.url == href.partition("#")[0]
     page.evaluate(f"location.hash = '#outcome={id_}'")
     expect(linked.locator("strong")).to_have_text(["Long ago"])
+
+
+def test_a_page_read_before_a_confirmation_shows_it_if_it_arrives_later(
+    open_feed: Open, page: Page, ledger: Ledger
+) -> None:
+    old = ledger.record("Long ago", created_at=datetime(2026, 4, 1, tzinfo=UTC))
+    for number in range(20):
+        ledger.record(f"Recent {number}", created_at=datetime(2026, 4, 14, number, tzinfo=UTC))
+    open_linked(open_feed, page, old)
+    linked = page.locator(".link")
+    expect(linked.locator(".past li")).to_have_count(1)
+
+    held: list[tuple[Route, APIResponse]] = []
+    page.route("**/api/outcomes?*cursor=*", lambda route: held.append((route, route.fetch())))
+    page.get_by_role("button", name="Load more").click()
+    wait_until(page, lambda: bool(held))
+    confirm(linked)
+    expect(linked.locator(".past li")).to_have_count(2)
+    [(route, before)] = held
+    route.fulfill(response=before)
+    expect(page.locator(".feed > .rows li")).to_have_count(21)
+    expect(page.locator(".feed > .rows .tag")).to_have_text("Confirmed")
 
 
 def open_linked(open_feed: Open, page: Page, id_: str) -> None:

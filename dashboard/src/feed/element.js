@@ -61,7 +61,7 @@ class ValueDelivered extends HTMLElement {
       this.hasAttribute("url-state") && this.#context.canCorrect() ? withState(location.href, { outcome: id }) : null,
     changed: (outcome) => {
       // Update both, because an outcome of the list may also be the one that the page's address links to.
-      this.#rows.update(outcome);
+      this.#rows.correct(outcome);
       this.#linked.update(outcome);
       this.#watcher.markSeen(outcome);
       this.#totals.sums.expire();

@@ -27,6 +27,8 @@ export class Rows {
   #cursor = null;
   /** @type {AbortController | null} */
   #loading = null;
+  /** @type {Map<string, Outcome>} outcomes that this viewer corrected, by id */
+  #corrected = new Map();
 
   list = this.#rows.list;
   /** @type {Search | null} loaded when the viewer searches */
@@ -122,6 +124,7 @@ export class Rows {
     this.invalidate();
     this.#clear();
     this.#wayOut.forget();
+    this.#corrected.clear();
     this.search.value = "";
   }
 
@@ -137,6 +140,12 @@ export class Rows {
   cancel() {
     this.#loading?.abort();
     this.#loading = null;
+  }
+
+  /** Show a correction of this viewer, also in a page that was read before it and arrives later. @param {Outcome} outcome */
+  correct(outcome) {
+    this.#corrected.set(outcome.id, outcome);
+    this.update(outcome);
   }
 
   /** @param {Outcome} outcome */
@@ -172,7 +181,12 @@ export class Rows {
   #addPage({ outcomes, next_cursor }) {
     this.#cursor = next_cursor ?? null;
     if (outcomes.length) this.#end = orderOf(outcomes[outcomes.length - 1]);
-    return this.#add(outcomes);
+    const added = this.#add(outcomes);
+    for (const { id } of outcomes) {
+      const corrected = this.#corrected.get(id);
+      if (corrected) this.update(corrected);
+    }
+    return added;
   }
 
   /**
