@@ -27,8 +27,7 @@ export class Rows {
   #cursor = null;
   /** @type {AbortController | null} */
   #loading = null;
-  /** @type {Map<string, Outcome>} outcomes that this viewer corrected, by id */
-  #corrected = new Map();
+  #corrected = /** @type {Map<string, Outcome>} */ (new Map()); // by id: outcomes that this viewer corrected
 
   list = this.#rows.list;
   /** @type {Search | null} loaded when the viewer searches */
@@ -182,10 +181,7 @@ export class Rows {
     this.#cursor = next_cursor ?? null;
     if (outcomes.length) this.#end = orderOf(outcomes[outcomes.length - 1]);
     const added = this.#add(outcomes);
-    for (const { id } of outcomes) {
-      const corrected = this.#corrected.get(id);
-      if (corrected) this.update(corrected);
-    }
+    for (const corrected of this.#corrected.values()) this.update(corrected);
     return added;
   }
 
@@ -273,10 +269,8 @@ export class Rows {
 
   /** Move the focus between rows by arrow keys, Home and End. @param {KeyboardEvent} event */
   moveFocus(event) {
-    moveFocus(
-      event,
-      [...this.list.querySelectorAll("summary")].filter((row) => row.checkVisibility()),
-    );
+    const visible = [...this.list.querySelectorAll("summary")].filter((row) => row.checkVisibility());
+    moveFocus(event, visible);
   }
 
   render() {
