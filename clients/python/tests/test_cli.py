@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from importlib.metadata import version
@@ -733,10 +732,11 @@ def test_an_import_that_is_interrupted_can_be_run_again(
 ) -> None:
     file = write(tmp_path / "work.jsonl", *(task(f"No. {n}") for n in range(1000)))
     environment = {**os.environ, **api.environment}
-    upstream, ended = api.door.upstream, threading.Event()
+    upstream, waiting, ended = api.door.upstream, threading.Event(), threading.Event()
 
     def answers_three(*asked: Any) -> Any:
         if len(api.recorded()) == 300:
+            waiting.set()
             ended.wait(30)
         return upstream(*asked)
 
@@ -749,9 +749,8 @@ def test_an_import_that_is_interrupted_can_be_run_again(
         # If a shell runs the tests in the background, they ignore SIGINT. Undo that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    while api.door.seen.total() < 4:
-        assert process.poll() is None
-        time.sleep(0.01)
+    assert waiting.wait(30)  # the client waits for the answer to its fourth request
+    assert process.poll() is None
     process.send_signal(end)
     _, said = process.communicate(timeout=20)
     assert process.returncode == (1 if end is signal.SIGINT else -signal.SIGKILL)
