@@ -110,6 +110,23 @@ def test_a_range_of_days_limits_totals_and_list(open_feed: Open, page: Page, led
     expect(page.locator(".rows strong").first).to_have_text("Today")
 
 
+def test_days_entered_as_soon_as_the_form_opens_again_stay(open_feed: Open, page: Page, ledger: Ledger) -> None:
+    ledger.record("Work")
+    open_feed()
+    custom, first = page.get_by_role("button", name="Custom"), page.get_by_label("From")
+    custom.click()
+    expect(first).to_be_focused()
+    custom.click()
+    expect(first).to_be_hidden()
+    custom.evaluate("""async (custom) => {
+        custom.click()
+        const first = custom.getRootNode().querySelector(".range input")
+        first.value = "2026-02-01"
+        await new Promise((done) => setTimeout(done, 100))
+    }""")
+    expect(first).to_have_value("2026-02-01")
+
+
 def test_a_bar_of_a_long_period_is_a_week_or_a_month(open_feed: Open, ledger: Ledger) -> None:
     ledger.record("Work", created_at=ago(days=3), value_usd=5)
     page = open_feed()

@@ -32,9 +32,12 @@ export class Later {
     this.element.hidden = !isShown;
     if (!isShown) return;
     try {
-      const more = await loadMore(this.element);
-      if (!this.#content) this.element.replaceChildren();
-      this.#content ??= this.#create(more, this.element);
+      // Once it is loaded, render at once: a viewer may type as soon as the element is shown.
+      if (!this.#content) {
+        const more = await loadMore(this.element);
+        if (!this.#content) this.element.replaceChildren();
+        this.#content ??= this.#create(more, this.element);
+      }
       this.#content.render();
     } catch (problem) {
       const { message } = /** @type {Problem} */ (problem);
