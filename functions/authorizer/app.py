@@ -3,8 +3,8 @@
 API Gateway calls it for every request and does not cache its answers. The platform's key reads outcomes only with the
 parameter `userId`, and each such read is logged.
 
-The platform's key is the most frequent credential: only its imports are at the top. Agent keys, sessions, tokens, logs
-and metrics load slowly and are imported on first use.
+The platform's key is the most frequent credential, so the imports at the top are only those that this key needs. The
+code for agent keys, sessions, tokens, logs and metrics loads slowly and is imported on first use.
 """
 
 import os
@@ -90,9 +90,10 @@ def _is_read(event: "Event") -> bool:
 
 
 def _platform_read(event: "Event", until: float) -> dict[str, str]:
-    """Log that the platform reads outcomes. Return the user as context: `{"reads": "42"}`, or `none` for no user.
+    """Log that the platform reads outcomes. Return authorizer context that names their user, such as `{"reads": "42"}`.
 
-    Return an empty dict if the platform may not read them: the function answers with an error.
+    The context is `{"reads": "none"}` for outcomes without a user. It is empty if `userId` is invalid or the platform
+    may not read this user's outcomes: the function of the route then answers with an error.
     """
     from outcomes.contract import queries
     from outcomes.errors import BadRequest
@@ -201,11 +202,13 @@ def _openid_connect() -> "OpenIdConnect":
 def _allow(event: "Event", principal: str, caller: dict[str, str], credential: str) -> "Policy":
     """Return the policy that allows this call. credential: the header that was verified.
 
-    Earlier releases cached the policies of reads. While such a release is updated, its stage also calls this code, and
-    caches policies by the Cookie header. So the policy of a read must also cover the other reads. The stage must not
-    apply a cached policy to a request with other credentials. AWS does not document which of several Cookie headers is
-    the cache key. So if the verified header may not be the whole cache key, the context has the header's fingerprint,
-    and handlers compare this fingerprint with that of their own request.
+    In earlier releases, API Gateway cached the policies of reads, with the Cookie header as the cache key. While such a
+    release is updated, its stage also calls this code and caches the policies. So the policy of a read must allow all
+    reads.
+
+    A cached policy must not allow a request with other credentials, but AWS does not document which of several Cookie
+    headers is the cache key. So if the verified header may not be the whole cache key, the context contains a
+    fingerprint of this header. Handlers compare it with the fingerprint of the same header in their own request.
     """
     resource = event["methodArn"]
     if _is_read(event):

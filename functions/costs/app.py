@@ -100,7 +100,7 @@ def _read(event: Event, caller: Caller, date: str, source: str) -> Response:
 
 
 def _newest(versions: list[CostVersion], room: int) -> str:
-    """Return the JSON of versions. Leave out the last ones if all are larger than `room` in a response."""
+    """Return the JSON of versions, newest first. Stop before the first one that does not fit into `room` bytes."""
     texts = []
     for version in versions:
         text = json_text.exact(version.public(), levels=3)

@@ -16,6 +16,6 @@ store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
 def handler(event: Event, caller: Caller) -> Response:
     user_id = reader(event, caller)
     id_ = path_parameter(event, "id")
-    if not ulid.is_valid(id_):  # for example `summary`: its route leads here if Totals is off
+    if not ulid.is_valid(id_):  # such as `summary`: if Totals is off, API Gateway routes it here
         raise NoSuchRoute
     return ok(read_history(store, user_id, id_))

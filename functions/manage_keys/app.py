@@ -101,7 +101,7 @@ def _by(caller: Caller) -> str:
 
 
 def _require_readable(caller: Caller, scopes: Sequence[str]) -> None:
-    """Raise Forbidden if a caller that may not read asks for a key that may. The answer contains the new key."""
+    """Raise Forbidden if a caller that may not read requests a key with the scope `read`, with which it could read."""
     if "read" in scopes and not caller.may_read:
         message = "the scope read needs the user's session, as PlatformMayRead is false"
         raise Forbidden(details=[Fault(field="scopes", message=message)])

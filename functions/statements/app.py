@@ -65,7 +65,7 @@ def handler(event: Event, caller: Caller) -> Response:
 def _make(event: Event, user_id: int) -> Response:
     body = json_body(event)
     wanted = STATEMENT_REQUEST.read(body)
-    # Without a domain, the API's address contains its id. The template cannot insert this id into the variable, because
-    # the API depends on the function.
+    # Without a custom domain, the issuer's URL contains the API's id. The template cannot insert the id into the
+    # variable ISSUER, because the API depends on the function.
     issuer = ISSUER.replace("{api}", event["requestContext"]["apiId"])
     return ok(statements.make(user_id, wanted, issuer), ignored_header(ignored_fields(body, STATEMENT_REQUEST.rules)))

@@ -1,7 +1,7 @@
 """Decrypt the session cookies (JWE) of next-auth and Auth.js, and read their claims.
 
-cryptography loads slowly. It is imported on first use, so stored sessions do not wait for it. Loading joserfc would
-take three times as long.
+cryptography loads slowly. It is imported on first use, because sessions that are stored in a table do not need it.
+Loading joserfc would take three times as long.
 """
 
 import hmac
@@ -70,8 +70,8 @@ def decrypt(token: str, key: bytes, encryption: str) -> bytes | None:
     parts = token.split(".")
     _, _, nonce, ciphertext, tag = decoded = [base64url_decoded(part) for part in parts]
     if any(_base64url(data) != part for data, part in zip(decoded, parts, strict=True)):
-        return None  # otherwise several texts would decode to the same bytes
-    header = parts[0].encode()  # the encoded header is authenticated in the form in which it was sent
+        return None  # not canonical base64url: several texts would decode to the same bytes
+    header = parts[0].encode()  # the encoded header, as it was sent, is the additional authenticated data
     try:
         decrypt_parts = _decrypt_gcm if encryption == "A256GCM" else _decrypt_cbc_hs512
         return decrypt_parts(key, header, nonce, ciphertext, tag)

@@ -41,8 +41,8 @@ ALGORITHMS: dict[tuple[object, object], frozenset[str]] = {
 }
 PUBLIC_MEMBERS = ("kty", "crv", "n", "e", "x", "y")
 
-# OidcIssuer in template.yaml has the same pattern. It allows https, and http only on the loopback interface, for the
-# local stack.
+# The URLs of the issuer, its metadata and its keys use https. Only the loopback interface may use http, for the local
+# stack. OidcIssuer in template.yaml has the same pattern, but without queries.
 _URL = re.compile(
     r"(?P<origin>(https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?|(?P<loopback>http://(localhost|127\.0\.0\.1)))(:[0-9]{1,5})?)"
     r"(?P<target>/[!$-~]*)?",
@@ -113,7 +113,7 @@ class IssuerKeys:
         return is_within(seconds, self._failed_at, self._clock())
 
     def _fetch(self, until: float) -> list[PublicKey]:
-        """Fetch the issuer's metadata and its keys. Raises SessionsUnavailable, also if no key is usable."""
+        """Fetch the issuer's metadata and keys. Raises SessionsUnavailable if fetching fails or no key is usable."""
         until = min(until, time.monotonic() + FETCH_SECONDS)
         self._failed_at = self._clock()
         metadata = self._get(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration", until)
@@ -170,7 +170,7 @@ class IssuerKeys:
 
 def _matching(keys: list[PublicKey], key_id: str | None) -> list[PublicKey]:
     if key_id is None:
-        # An issuer with several keys must send key ids (OpenID Connect Core, 10.1).
+        # If an issuer has several keys, its tokens must contain a key id (OpenID Connect Core, 10.1).
         return keys if len(keys) == 1 else []
     return [key for key in keys if key.id == key_id]
 

@@ -1,4 +1,4 @@
-"""Read the session secret from Secrets Manager, also during rotation, and derive keys from it."""
+"""Read the session secret (during a rotation, two versions) from Secrets Manager, and derive keys from it."""
 
 import hmac
 from collections.abc import Callable
@@ -35,9 +35,9 @@ class Version(NamedTuple):
 
 
 class SessionSecrets:
-    """The current version of a secret and, until `overlap_days` after the current one's creation, the previous version.
+    """The valid versions of a secret, cached for four minutes.
 
-    Versions are cached for four minutes.
+    The current version is valid. For `overlap_days` after its creation, the previous version is valid, too.
     """
 
     def __init__(self, arn: str, overlap_days: int, clock: Callable[[], float] = now) -> None:
@@ -52,12 +52,12 @@ class SessionSecrets:
     def try_each(self, decrypted: Callable[[str], bytes | None], until: float = NEVER) -> bytes | None:
         """Call `decrypted` with each version of the secret. Return the first result that is not None, or else None.
 
-        If no cached version can decrypt the token, it may have been encrypted with the previous version or with a
-        brand-new version. Both versions are read again, at most every 30 seconds, so that many invalid tokens cause few
+        If no cached version can decrypt a token, the token may have been encrypted with the previous version or with a
+        new version. So both versions are read again, but at most every 30 seconds. Many invalid tokens thus cause few
         reads.
 
-        Raises SessionsUnavailable if the versions cannot be read before `until`. For the next 30 seconds, it is also
-        raised for every token that no cached version can decrypt.
+        Raises SessionsUnavailable if the versions cannot be read before `until`. If reading them again failed, every
+        token that no cached version can decrypt raises this error for the next 30 seconds.
         """
         known = self._current
         if known is None or not is_within(SECRET_CACHE_SECONDS, known.read_at, self._clock()):

@@ -9,9 +9,9 @@ These kinds are supported:
 
 For the first three kinds, names without the `__Secure-` prefix are accepted only if `accept_plain` is set.
 
-Any host of the domain can set cookies for this host, and so add an attacker's valid session to a victim's request.
-Therefore no session takes precedence: all valid sessions must belong to the same user. Two different values of one
-cookie name, or a whole cookie together with its chunks, are refused.
+Any host of the domain can set cookies for this host. An attacker who controls such a host could add their own valid
+session to a victim's request. Therefore a request is refused if its valid sessions belong to different users, if one of
+these cookies has two different values, or if a cookie is sent both whole and in chunks.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Retry within one request, with exponential backoff and full jitter. Read batches of items with this backoff."""
+"""Retry calls with exponential backoff, full jitter and a common deadline. Read batches of items in this way."""
 
 import time
 from collections.abc import Iterator

@@ -57,7 +57,7 @@ QUOTA = 500
 COST, COST_OF_TIMEOUT, REFILL = 5, 10, 1
 """Retry quota: retries use it up, successes refill it. If a service fails for long, calls are attempted only once."""
 
-MAX_SKEW = 240  # seconds; AWS accepts signatures of clocks that are wrong by up to 300 s
+MAX_SKEW = 240  # maximum seconds by which our clock may be off; AWS accepts signatures that are off by up to 300 s
 
 MAX_AGE = 60
 """Maximum seconds between the timestamp that a call writes and its signature. As the service checks the signature
@@ -120,7 +120,7 @@ _json = json.JSONEncoder(separators=(",", ":")).encode
 def jitter(seconds: float) -> float:
     """Return a random pause from 0 to `seconds`, so that competing callers do not retry at the same time.
 
-    It uses os.urandom because `random` loads slowly, and copies of a process would draw the same numbers from it.
+    It uses os.urandom, because `random` loads slowly, and copies of a process would get the same numbers from `random`.
     """
     return seconds * int.from_bytes(os.urandom(4)) / 2**32
 
@@ -176,8 +176,8 @@ class Service:
         """Make a call, with retries, and return the JSON of its answer.
 
         attempts: overrides the number in `limits`. until: a deadline before that of `limits`, on `time.monotonic`.
-        recorded_at: the timestamp that the call writes, in milliseconds since 1970. If it is more than MAX_AGE away
-        from now because the clock has been corrected, nothing is sent.
+        recorded_at: the timestamp that the call writes, in milliseconds since 1970. An attempt is not sent if this
+        timestamp is more than MAX_AGE away from now. Such a timestamp was made before the clock was corrected.
 
         Raises Busy, Mistimed, ServiceError and Unavailable.
         """

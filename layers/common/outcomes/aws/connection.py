@@ -42,9 +42,9 @@ class Connection:
 
     connect: maximum seconds to connect. read: maximum seconds for each send or receive.
     authorities: a file of trusted certificate authorities; None for the system's authorities.
-    or_system: whether to use the system's authorities after the first failed verification.
-    clock: returns seconds; `post`'s deadline is on this clock.
-    resolve: returns the only addresses that the connection may use.
+    or_system: whether to try the system's authorities if `authorities` cannot verify the server's certificate.
+    clock: returns seconds; all deadlines (`until`) are on this clock.
+    resolve: resolves the host; the connection uses only the addresses that this function returns.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Connection:
     def post(
         self, headers: Mapping[str, str], body: bytes, until: float, *, target: str = "/", whole: bool = True
     ) -> Reply:
-        """Send a POST to `target` and receive the answer, before `until` on the clock.
+        """Send a POST to `target` and receive the answer, before the deadline `until`.
 
         whole: whether to read the answer's body; if not, the connection is closed. Raises the errors of `_exchange`.
         """
@@ -82,7 +82,7 @@ class Connection:
         return self._exchange("POST", target, {**headers, **length}, body, until, None if whole else 0)
 
     def get(self, headers: Mapping[str, str], until: float, *, target: str, at_most: int) -> Reply:
-        """Send a GET to `target` and receive the answer, before `until` on the clock.
+        """Send a GET to `target` and receive the answer, before the deadline `until`.
 
         at_most: the maximum bytes of the answer's body to read. Raises the errors of `_exchange`.
         """
@@ -164,7 +164,10 @@ class Connection:
 
 
 class _Incoming(io.RawIOBase):
-    """Reads a socket for a BufferedReader, and sets the timeout again before each read. is_done: if true, it stops."""
+    """Reads from a socket for a BufferedReader, and sets the socket's timeout again before each read.
+
+    is_done: if true, nothing more is read from the socket.
+    """
 
     def __init__(self, sock: socket.socket, wait: Callable[[], float]) -> None:
         self._sock, self._wait, self.is_done = sock, wait, False

@@ -19,7 +19,7 @@ class PacedReads:
     """Makes the reads of one request.
 
     until: the time after which no read begins, on `time.monotonic`. late: the error to raise after this time.
-    read_units: the units of all answers that contain their consumed capacity. date: the Date header of the last answer.
+    read_units: the sum of the consumed capacity in DynamoDB's answers. date: the Date header of the last answer.
     """
 
     def __init__(self, dynamodb: DynamoDB, until: float, late: type[Refused]) -> None:
@@ -38,7 +38,7 @@ class PacedReads:
     def call(self, request: dict[str, Any], operation: str = "Query") -> Answer:
         """Make a call. First wait as long as UNITS_PER_SECOND requires. Retry while the table is throttled.
 
-        Raises `late`.
+        Raises the error `late` if the time is up.
         """
         backoff = Backoff()  # only its pauses are used; its deadline is ignored
         ahead = self.read_units / UNITS_PER_SECOND - 1 - (time.monotonic() - self.began)

@@ -1,8 +1,8 @@
 """Read HTTP/1.1 answers: https://www.rfc-editor.org/rfc/rfc9112
 
-This replaces `http.client`, because loading `http.client` takes a sixth of a cold start. It reads the same answers with
-two exceptions: it refuses an answer that is cut off anywhere, and an answer whose end is ambiguous. `http.client` only
-guesses in these cases.
+This module replaces `http.client`, because loading `http.client` takes a sixth of a cold start. There are two
+differences: this module refuses incomplete answers, and answers whose end is ambiguous. In these cases, `http.client`
+only guesses where the answer ends.
 """
 
 import io
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 MAX_LINE = 65_536  # bytes
 MAX_LINES = 100  # maximum number of header lines, including the empty line at their end
-MAX_BODY = 100_000_000  # bytes; the memory for a body or a chunk is reserved before it is read
+MAX_BODY = 100_000_000  # bytes; limits the memory that is allocated for a body or a chunk before it is read
 
 # The characters of tokens (https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2) and digits. These are sets, because
 # regular expressions take longer to compile.

@@ -24,8 +24,9 @@ class Credentials(NamedTuple):
 def credentials() -> Credentials:
     """Return the current credentials.
 
-    Lambda passes the role's credentials in environment variables; they stay valid longer than the process runs. If they
-    are missing or expire (on a laptop), botocore's chain finds and refreshes them:
+    On Lambda, environment variables contain the role's credentials, which stay valid longer than the process runs.
+    Elsewhere, such as on a laptop, the variables may be missing, or their credentials may expire. Then botocore's
+    credential chain finds and refreshes credentials.
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
 
     Raises LookupError if there are no credentials, and botocore's errors if they cannot be fetched.

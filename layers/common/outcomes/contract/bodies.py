@@ -55,8 +55,8 @@ class Body[T]:
         """Parse only the fields that `body` has, like `read`. Return their values by the model's field names.
 
         types: the valid outcome types; None accepts any well-formed name.
-        as_before: whether to use the older, wider rule of each field that has one, and to accept any type; see
-        `read_or_refuse`.
+        as_before: whether to use older rules, which accept more values, for the fields that have them, and to accept
+        any well-formed outcome type; see `read_or_refuse`.
         """
         try:
             fields: dict[str, Any] = (
@@ -68,7 +68,8 @@ class Body[T]:
         except ValidationError as invalid:
             errors = invalid.errors(include_url=False, include_context=False, include_input=False)
             faulty = {error["loc"][0] for error in errors}
-        # Raise outside the `except` block: the original error quotes the input, which must not be logged.
+        # Raise outside the `except` block, so that no log contains the original error as the context of this one: the
+        # original error quotes the input.
         words = {name: rule.words for name, rule in self.rules.items() if name in faulty}
         names = ", ".join(types or ())
         details = [Fault(field=name, message=said.replace(OUTCOME_TYPES, names)) for name, said in words.items()]
@@ -99,13 +100,13 @@ class Body[T]:
 
 
 def read_or_refuse[T](read: Callable[[bool], T], key: str | None) -> tuple[T, BadRequest | None]:
-    """Parse a body by the current rules.
+    """Parse a body by the current rules. Return the parsed body and None.
 
-    If these refuse a body with an idempotency key, parse it by the older, wider rules.
+    If the current rules refuse a body with an idempotency key, parse it by the older rules, which accept more values.
+    Then return the parsed body and the error of the current rules. So the retry of a request that was recorded under
+    older rules can be recognized by its key.
 
-    So the retry of a request that was recorded under older rules can be recognized by its key. Return the parsed body
-    and, if only the older rules accept it, the error of the current ones. read: called with `as_before` of
-    `Body.given`. Raises BadRequest.
+    read: parses the body; its argument is the `as_before` of `Body.given`. Raises BadRequest.
     """
     try:
         return read(False), None

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 class Bounds(NamedTuple):
     """The bounds of an agent key; None means no bound.
 
-    user_id, agent_id: the only user and agent that the key's outcomes may have, which are also the defaults.
+    user_id, agent_id: the only user and agent of the outcomes that the key may record; the defaults for a request.
     max_value_usd: the maximum absolute value of an outcome.
     """
 
@@ -57,7 +57,8 @@ class Caller(NamedTuple):
     """The caller: the owner with a session, an agent with an agent key, or the platform with its own key.
 
     platform_may_read: whether the deployment allows the platform to read outcomes.
-    reads: whose outcomes the platform reads with this call, a user's id or `none`; None if it may not read any.
+    reads: whose outcomes the platform may read with this call: a user's id as text, or the text `none` for outcomes
+    without a user. None if it may not read any.
     """
 
     session_user: int | None = None

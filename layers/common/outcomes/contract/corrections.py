@@ -77,7 +77,7 @@ class _Head(NamedTuple):
 
 
 class Assignment(NamedTuple):
-    """The body of a request to assign an outcome without a user to a user."""
+    """The body of a request that assigns an outcome to a user. Only outcomes without a user can be assigned."""
 
     user_id: Annotated[int, rules.whole_number()]
 
@@ -95,7 +95,7 @@ class Correction(NamedTuple):
 
     user_id: the outcome's user, or None. changes: an amend's new values, by the names in NewOutcome.
     ignored: unknown fields of the body. refusal: the error of the current rules if only older rules accept the body
-    (see `read_or_refuse`); it is raised unless the idempotency key has a row.
+    (see `read_or_refuse`). It is raised unless a correction is stored under the idempotency key.
     """
 
     type: CorrectionType
@@ -180,7 +180,10 @@ class Correction(NamedTuple):
         return transition.to
 
     def refuse_unchanged(self, caller: Caller) -> None:
-        """Raise BadRequest if an amend changes nothing, unless this would reveal values to a key without `read`."""
+        """Raise BadRequest for an amend that changes nothing.
+
+        Do not raise it for an agent key without the scope `read`, because the error would reveal the current values.
+        """
         if caller.may_read or not caller.agent_key:
             raise BadRequest("Invalid changes", [Fault(field="changes", message=NO_CHANGE)], self.ignored)
 
@@ -202,7 +205,9 @@ class Correction(NamedTuple):
 
 
 def deltas(before: CountedFields, after: CountedFields) -> list[Delta]:
-    """Return how a correction changes sums. A total is the sum of the outcomes as recorded plus all deltas.
+    """Return a correction's deltas: what it subtracts from and adds to the sums of outcomes.
+
+    A total is the sum of the outcomes as recorded plus the deltas of all corrections.
 
     The old and the new value are separate deltas, because their difference may have more digits than DynamoDB stores.
     """

@@ -1,6 +1,7 @@
 """Add up what agents cost on the UTC days of a period, and compare it with the value of their outcomes.
 
-A day's costs are known if at least one source has put them. Otherwise the day's cost is null, not 0.
+A day's costs are known if the costs of at least one source, such as `openai`, are stored for this day. Otherwise the
+day's cost is null, not 0.
 """
 
 from collections import defaultdict

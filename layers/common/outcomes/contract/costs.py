@@ -45,7 +45,7 @@ class CostLine(NamedTuple):
 
 
 class CostUser(NamedTuple):
-    """The user whom the body of a PUT names. Only the platform must name a user."""
+    """The user in the body of a PUT. Required only from the platform: sessions and agent keys belong to a user."""
 
     user_id: Annotated[int, whole_number()]
 
@@ -95,7 +95,7 @@ def read_date(text: str) -> str:
 
 
 def require_recent(day: str) -> None:
-    """Raise BadRequest unless costs of this day may be put now."""
+    """Raise BadRequest if a UTC day is more than MAX_COST_DAYS ago or later than tomorrow."""
     if not -1 <= days_ago(day) <= MAX_COST_DAYS:
         raise _invalid("date", DAY_WORDS)
 
@@ -118,7 +118,7 @@ def read_source(text: str) -> str:
 
 
 def payer(caller: Caller, body: dict[str, Any]) -> int:
-    """Return the user whose costs the caller puts. Raises Forbidden and BadRequest."""
+    """Return the user to whom the costs in a PUT belong. Raises Forbidden and BadRequest."""
     if caller.session_user is not None:
         return caller.session_user
     if caller.agent_key:
@@ -183,7 +183,10 @@ def require_may_put(caller: Caller, owner: str | None) -> None:
 
 
 def is_more_trusted(caller: Caller, owner: str | None) -> bool:
-    """Check whether putting costs for a source of `owner` makes `caller` its new owner."""
+    """Check whether `caller` becomes a source's owner by writing its costs.
+
+    It does if it is more trusted than the present `owner`, or if the source has no owner yet.
+    """
     return owner is None or TRUST.index(caller.kind) > TRUST.index(kind_of(owner))
 
 

@@ -1,8 +1,8 @@
-"""Load pydantic's engine without the Python packages around it.
+"""Load pydantic's validation engine, an extension module, without the Python packages around it.
 
 Importing pydantic takes longer than the rest of a function's start, so `rules` writes the engine's schemas directly.
-Importing pydantic_core takes ten times as long as its extension module, so only that is loaded. It is registered under
-its own name: a later import of the package, as in tests, uses the same module.
+Importing the package pydantic_core takes ten times as long as its extension module alone, so only the extension module
+is loaded. It is registered in `sys.modules`, so that a later import of the package, as in tests, uses the same module.
 """
 
 import sys

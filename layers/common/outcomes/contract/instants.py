@@ -19,7 +19,7 @@ _correction = 0
 
 
 def now() -> int:
-    """Return the current time, by this host's clock with its correction."""
+    """Return the current time: that of this host's clock, as corrected by `correct_by`."""
     return clock.time_ns() // 1_000_000 + _correction
 
 

@@ -5,8 +5,8 @@ and scanners for leaked keys have few false positives. A scanner can search for 
 
     \\boc_[0-9A-Za-z]{16}_[0-9A-Za-z]{38}\\b
 
-This is version 1. A key of a later version begins with the version's number, such as `oc2_`. The attributes of stored
-digests are named after the digest's algorithm.
+This is version 1 of the format. A key of a later version begins with the version's number, such as `oc2_`. Attributes
+of the keys table that contain a key's digest are named after the hash algorithm, such as `secret_sha256`.
 
 The authorizer imports this module for every call with such a key, so it imports nothing that loads slowly.
 """

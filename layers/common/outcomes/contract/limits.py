@@ -53,7 +53,7 @@ MAX_AGENTS_WITH_COST = 10_000  # maximum number of agents that a report of costs
 MAX_RECENT = 200  # maximum number of ids of the latest outcomes in a summary; the feed reads this many outcomes at once
 MIN_FRESH_SECONDS, MAX_FRESH_SECONDS = 5, 120
 
-MAX_COST_DAYS = 400  # the costs of a UTC day can be put for this many days
+MAX_COST_DAYS = 400  # the costs of a UTC day can be written until this many days later
 MAX_LINES = 200  # maximum number of lines in a source's costs of a day
 MAX_UNIT = 40
 MAX_LABEL = 100

@@ -128,6 +128,9 @@ def _days(first: date, after: date, zone: tzinfo) -> int:
 
 
 def _years_later(milliseconds: int, years: int, zone: tzinfo) -> tuple[int, datetime]:
-    """Return the local time `years` years later, as a pair of the year and the local time without its year."""
+    """Return the local time `years` years later, as a pair for comparisons: the year, and the rest as a time in 2000.
+
+    A single datetime cannot represent February 29 in a year that is not a leap year, or any year after 9999.
+    """
     moment = instants.local(milliseconds, zone)
     return moment.year + years, moment.replace(year=2000, tzinfo=None)

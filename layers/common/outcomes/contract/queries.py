@@ -69,12 +69,12 @@ def by_occurrence(text: str | None) -> bool:
 
 
 def include(texts: list[str], name: str = "ledger") -> bool:
-    """Parse `include`, whose only valid value is `name`."""
+    """Return whether `include` has the value `name`, which is the only valid one."""
     return bool(includes(texts, {name}))
 
 
 def includes(texts: list[str], names: set[str]) -> set[str]:
-    """Parse `include`, whose valid values are `names`."""
+    """Return the values of `include`, each of which must be one of `names`."""
     if set(texts) - names:
         raise BadRequest("Invalid include")
     return set(texts)

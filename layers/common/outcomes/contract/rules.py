@@ -44,7 +44,8 @@ class Rule(NamedTuple):
     engine: the schema for pydantic's engine: https://docs.pydantic.dev/latest/api/pydantic_core_schema/
     json_schema: the schema for openapi.yaml, as far as JSON Schema can express the rule:
     https://json-schema.org/draft/2020-12/schema
-    before: the engine's schema for an older, wider rule, used to recognize retries, see `bodies.read_or_refuse`
+    before: the engine's schema for an older rule that accepts more values. It is used to recognize retries of requests
+    that were recorded under the older rule, see `bodies.read_or_refuse`.
     """
 
     words: str
@@ -54,7 +55,7 @@ class Rule(NamedTuple):
 
 
 def title(max_length: int) -> Rule:
-    """Accept a string like `text`, with at least one visible character."""
+    """Accept a string that the rule `text` accepts and that has at least one visible character."""
     plain = text(max_length)
     return Rule(
         f"must be a string of 1 to {max_length} characters, at least one of them visible, {_WITHOUT_CONTROLS}",
@@ -151,7 +152,7 @@ def money() -> Rule:
 
 
 def magnitude() -> Rule:
-    """Accept a number like `money`, but not below 0."""
+    """Accept a number that the rule `money` accepts and that is not below 0."""
     return Rule(
         "must be a number from 0, below 1e15 (and at least 1e-130, or 0) with at most 38 significant digits",
         _made_by(_magnitude),

@@ -32,12 +32,15 @@ def id_in_path(text: str) -> str | None:
 
 
 def cursor_after(place: str) -> str:
-    """Return the cursor for the page of the list that begins after the statement at `place`, `<13 digits>#<id>`."""
+    """Return the cursor for the page of the list that begins after a statement.
+
+    place: the statement's sort key in the list, `<13 digits>#<id>`; see `statements.table.place`.
+    """
     return place.replace("#", "-").translate(_TO_PATH)
 
 
 def read_cursor(cursor: str) -> str:
-    """Return the place that a cursor contains, `<13 digits>#<id>`. Raises BadRequest for an invalid cursor."""
+    """Return the `place` from which `cursor_after` made a cursor. Raises BadRequest for an invalid cursor."""
     found = re.fullmatch(CURSOR, cursor)
     if not found:
         raise BadRequest("Invalid cursor")

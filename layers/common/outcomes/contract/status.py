@@ -1,4 +1,4 @@
-"""Define the statuses of outcomes, and the tallies in which an outcome with each status counts."""
+"""Define the statuses of outcomes, and for each status the tallies (sums) that include outcomes with this status."""
 
 from typing import TYPE_CHECKING, NamedTuple
 

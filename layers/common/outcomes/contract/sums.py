@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from outcomes.contract.status import CONFIRMED, DISPUTED, RECORDED, VOID
 
-# Values are below 1e15 and have no digits below 1e-168 (38 digits, from 1e-130 down), so sums of up to 1e17 values are
+# A value has at most 15 digits before the decimal point, because it is below 1e15. It has at most 168 digits after the
+# point: 38 significant digits, and a magnitude of at least 1e-130. So with 200 digits, sums of up to 1e17 values are
 # exact. Larger sums raise Inexact instead of being rounded.
 EXACT = Context(prec=200, traps=[Inexact])
 
@@ -92,7 +93,8 @@ def of_statuses(tallies: Tallies, statuses: Iterable[str]) -> Sum:
 class Sums:
     """Tallies by local day, type and agent. They may include marginal sums.
 
-    days: for each local day on which outcomes happened, the last day on which one of them was recorded.
+    days: for each local day on which outcomes happened, the last local day on which an entry of the ledger that changes
+    this day's sums was recorded.
     """
 
     def __init__(self) -> None:
@@ -118,10 +120,11 @@ class Sums:
                 mine.add(theirs.count, theirs.value)
 
     def add_marginals(self, cell: Cell, tallies: Tallies, agents_date: str) -> None:
-        """Add a cell's tallies to two marginal sums: of all agents by day and type, and of all types by agent.
+        """Add a cell's tallies to two marginal sums.
 
-        A cell that is itself a marginal sum is only added to the sum of its own kind. A sum by agent includes many
-        days, has the date `agents_date`, and contains only the tally `standing`.
+        The first is the sum over all agents for the cell's day and type. The second is the sum over all types and days
+        for the cell's agent. It contains only the first tally and has the date `agents_date`. If the cell is already a
+        marginal sum, its tallies are added only to the same kind of marginal sum.
         """
         if cell.outcome_type != ALL_TYPES:
             self.add_to(cell._replace(agent_id=ALL_AGENTS), tallies)
@@ -133,7 +136,10 @@ class Sums:
             self.touch(day, recorded)
 
     def touch(self, day: str, recorded: str) -> None:
-        """Add a local day to `days`, even if its sums are zero. recorded: the day on which the outcome was recorded."""
+        """Add a local day to `days`, even if its sums are zero.
+
+        recorded: the local day on which an entry that changes this day's sums was recorded.
+        """
         self.days[day] = max(recorded, self.days.get(day, day))
 
     def sorted(self) -> list[tuple[Cell, Tallies]]:

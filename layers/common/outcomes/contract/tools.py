@@ -1,6 +1,6 @@
 """Define the Model Context Protocol tools. `tool_calls` maps calls of these tools to routes.
 
-The arguments derive from the fields and parameters of routes: `value_usd` is `valueUsd`.
+Arguments have the names of the routes' fields and parameters in snake case: `value_usd` is the field `valueUsd`.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -343,7 +343,7 @@ def missing(name: str, capabilities: Collection[str]) -> list[str]:
 def described(caller: "Caller", capabilities: Collection[str], types: Types) -> list[Json]:
     """Return every available tool in the protocol's format. Descriptions contain the bounds of `caller`'s key.
 
-    types: the outcome types that arguments list.
+    types: the valid outcome types, for the enum in the arguments' schemas.
     """
     return [
         {

@@ -50,9 +50,11 @@ class CostDays:
     ) -> int:
         """Replace the costs of a day, and return their version. If the lines are unchanged, the version stays the same.
 
-        lines: None deletes the costs. A BadRequest is raised only if the caller may put costs and the preconditions
-        hold. Raises Forbidden, PreconditionFailed, TooManySources, NotFound for a DELETE of a day that was never put,
-        and Contended if other requests kept writing the day.
+        lines: the new costs. None deletes the costs. The error of an invalid body is passed as a BadRequest: it is
+        raised only after Forbidden and PreconditionFailed, which take precedence.
+
+        Raises Forbidden, PreconditionFailed, BadRequest, TooManySources, NotFound for a DELETE of a day that was never
+        put, and Contended if other requests kept writing the day.
         After any other exception it is unknown whether the costs are stored.
         """
         backoff = Backoff()
@@ -133,7 +135,8 @@ class CostDays:
                 backoff.check()
                 self._require_room(day.user_id, caller.kind)
             actions.append(put_source(self.table, day, owner, after))
-        # Pass no attempt if the lines are the same, because a later read could not show whether it took effect.
+        # If the lines are the same, pass no attempt: the version stays the same, so a later read could not show whether
+        # the transaction took effect.
         if not self._is_written(actions, made_at, backoff, None if is_same else after, tried):
             return None
         return before.version if before and is_same else after.version
@@ -148,8 +151,9 @@ class CostDays:
     ) -> bool:
         """Write a transaction. Return False if another write came first.
 
-        If it is unknown whether an earlier try of the transaction took effect, append `attempt` to `tried`. Without an
-        attempt, raise CallFailed.
+        If DynamoDB cancels the transaction when the call is retried, it may be unknown whether an earlier try took
+        effect. In this case, append `attempt`, the version that the transaction stores, to `tried`. If `attempt` is
+        None, raise the error of the call instead.
         """
         backoff.check()
         try:

@@ -2,11 +2,13 @@
 
 A month's row (see `table`) gets these attributes:
 
-sums        B, sums by day, source and agent, see `totals.codec`. In place of the outcome type they have the source with
-            a prefix, such as `$openai`, because a source may begin with a digit. A day whose costs have no lines has a
-            cell with the agent ALL_AGENTS.
+sums        B, sums by day, source and agent, encoded by `totals.codec`. A cell has the source with a prefix, such as
+            `$openai`, instead of an outcome type. The prefix is needed because a source may begin with a digit, but
+            the codec reads a name that begins with a digit as a day. A day whose costs have no lines has a cell with
+            the agent ALL_AGENTS.
 rules       S, the version of the codec; sums with another version are ignored
-restated    M, `2026-09-30#openai` to the instant when this day was restated, if it was restated within the last day
+restated    M, from a day and its source, such as `2026-09-30#openai`, to the instant when its costs were restated; only
+            for costs that were restated less than a day before the sums were stored
 """
 
 import time
@@ -50,7 +52,9 @@ class StoredCosts:
     def add_to(self, report: CostReport, user_id: int | None, elapsed: float = 0) -> float:
         """Add a user's costs to a report. Return the number of read units used.
 
-        user_id: None for no user, who has no costs. elapsed: seconds since the request began.
+        user_id: if None, nothing is added, because all costs belong to a user. elapsed: seconds since the request
+        began.
+
         Raises StillAddingUp if the time ends before everything is read, for example because the table is throttled. The
         next call has less to read, because this call has stored the sums of the first months.
         """

@@ -9,7 +9,7 @@ version                 N, 1 for the first PUT, and 1 more for each change
 lines                   S, see `lines_text`; absent if the last change was a DELETE
 put_by                  S, the caller that put this version, in the format of an outcome's `recorded_by`
 put_at                  S, when this version was put
-repeated_by             S, the last more trusted caller that put the same lines again; absent if none
+repeated_by             S, the caller that put the same lines again, if it is more trusted than `put_by`; else absent
 
 An earlier version of such a row, with the same attributes, `version#2026-11-26#openai#owner#000000002`. It contains the
 kind of the caller that put it (see `Caller.kind`), so that one query reads the latest versions from one kind of caller.
@@ -19,9 +19,9 @@ A source, `source#openai`:
 put_by                  S, the caller to whom it belongs: the most trusted caller that ever put its costs for this user
 put_at                  S, when this caller became the owner
 
-A month, `month#2026-09`. If the month's last day is at least FOLD_AFTER_DAYS - 1 days ago, each transaction that
-changes a day of the month increments `changes` and removes the sums. Sums may be stored a day later, on condition that
-`changes` is the same as before the days were read, so they include every change:
+A month, `month#2026-09`. Its sums may be stored when its last day is at least FOLD_AFTER_DAYS days ago, and only if
+`changes` is still the same as before the days were read. From one day earlier, each transaction that changes a day of
+the month increments `changes` and removes the sums. So the sums include every change:
 
 changes                 N, absent if none
 sums, rules             the month's costs as sums; absent if they must be read from the days
@@ -68,7 +68,7 @@ class CostDay(NamedTuple):
 class CostVersion(NamedTuple):
     """A version of a day's costs. lines: sorted by `CostLine.key`; None after a DELETE, so the costs are unknown.
 
-    repeated_by: the last more trusted caller that put the same lines again.
+    repeated_by: the most trusted caller that put the same lines again, if it is more trusted than `put_by`; else None.
     """
 
     version: int
@@ -169,7 +169,8 @@ def put_version(table: str, day: CostDay, before: CostVersion | None, after: Cos
 def repeat_version(table: str, day: CostDay, version: CostVersion, repeated_by: str) -> dict[str, Any]:
     """Return the action that records that a more trusted caller put the same lines again.
 
-    If a less trusted caller's PUT has already been allowed, its condition now fails, because `repeated_by` has changed.
+    A concurrent PUT of a less trusted caller may already have passed the check of the owner. Its transaction then
+    fails, because it requires the earlier `repeated_by`.
     """
     update = {"TableName": table, "Key": day.key, "UpdateExpression": "SET repeated_by = :by", **has_version(version)}
     update["ExpressionAttributeValues"] |= {":by": {"S": repeated_by}}
@@ -177,9 +178,9 @@ def repeat_version(table: str, day: CostDay, version: CostVersion, repeated_by: 
 
 
 def has_version(version: CostVersion | None) -> dict[str, Any]:
-    """Return the condition that a day's row has this version, with the same `repeated_by`, or does not exist.
+    """Return the condition that a day's row has this version and `repeated_by`. None: that the row does not exist.
 
-    After an erasure, versions begin at 1 again. So the condition also compares the time. Otherwise an attempt that was
+    After an erasure, versions begin at 1 again. So the condition also compares `put_at`. Otherwise an attempt that was
     made before the erasure could take effect after it.
     """
     if version is None:

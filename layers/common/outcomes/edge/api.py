@@ -77,7 +77,7 @@ def endpoint(*, failure: str, origins: str, platform_may_read: bool = False) -> 
 
     A route is a function that takes an event and a caller, and returns `ok(...)`.
 
-    failure: the `error` of a 500, the answer to every exception except Refused.
+    failure: the `error` in the response with status 500, which is sent for every exception except Refused.
     origins: comma-separated origins whose pages may call with the user's session and read the responses.
     platform_may_read: see `Caller`.
     """
@@ -184,9 +184,9 @@ def query_list(event: Event, name: str) -> list[str]:
 def reader(event: Event, caller: Caller) -> int | None:
     """Return the user whose outcomes the caller reads with this call. None means the outcomes of no user.
 
-    Raises Forbidden for an agent key without the scope `read`, and for the platform's key if it may not read. Raises
-    Unauthorized if the platform's key names no user, or another user than the authorizer logged. Raises BadRequest if
-    the user is malformed.
+    Raises Forbidden for an agent key without the scope `read`, and for the platform's key if it may not read. A request
+    with the platform's key must name the user as `userId`. Raises Unauthorized if `userId` is missing or is not the
+    user whom the authorizer logged, and BadRequest if it is malformed.
     """
     if caller.session_user is not None:
         return caller.session_user
@@ -203,7 +203,8 @@ def reader(event: Event, caller: Caller) -> int | None:
     if caller.reads is None:
         message = "reading a user's outcomes with INTERNAL_API_KEY needs PlatformMayRead=true"
         raise Forbidden(details=[Fault(field="userId", message=message)])
-    # The users differ if the old stage cached the policy of a read of another user, see the authorizer's `_allow`.
+    # The users differ if API Gateway did not call the authorizer, but used the policy that it had cached when the
+    # platform read another user. The stages of earlier releases cache policies, see the authorizer's `_allow`.
     if queries.reader(caller.reads) != user_id:
         raise Unauthorized
     return user_id
@@ -245,15 +246,16 @@ def json_value(event: Event, max_bytes: int = MAX_BODY_BYTES) -> Any:
     # ValueError: not Base64, not UTF-8 or not JSON. RecursionError: nested too deeply.
     except (ValueError, RecursionError):
         pass
-    # Raise outside the `except` block: the original error quotes the body, which must not be logged.
+    # Raise outside the `except` block, so that no log contains the original error as the context of this one: the
+    # original error quotes the body.
     raise BadRequest("Invalid JSON")
 
 
 def _caller(event: Event, origins: frozenset[str]) -> Caller:
     """Return the caller that the authorizer identified.
 
-    Raises Unauthorized if there is no caller, or if the authorizer saw other credentials. Also raises the errors of
-    `_refuse_cross_site`.
+    Raises Unauthorized if there is no caller, or if the authorizer verified another Cookie or Authorization header than
+    that of this request. Also raises the errors of `_refuse_cross_site`.
     """
     context: dict[str, Any] = (event.get("requestContext") or {}).get("authorizer") or {}
     for name, sent in ("cookies", "cookie"), ("authorization", "authorization"):

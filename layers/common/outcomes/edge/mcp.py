@@ -69,7 +69,7 @@ def answer(
     origins: comma-separated origins whose pages may call. capabilities: the lower-case names of the capabilities that
     are on. types: the valid outcome types. call: runs a tool; the exceptions that it raises become error results.
 
-    Raises PayloadTooLarge, and Forbidden for a page of another origin or a session.
+    Raises PayloadTooLarge. Raises Forbidden if the caller is a page of another origin, or a user with a session.
     """
     origin = header(event, "origin")
     if (origin is not None and origin not in origins.split(",")) or caller.session_user is not None:

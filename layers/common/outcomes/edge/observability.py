@@ -51,7 +51,7 @@ def count_recorded(outcomes: "Iterable[NewOutcome]") -> None:
 def count(metric: str, dimension: str, values: Iterable[str]) -> None:
     """Write one line for each value of a dimension, with the number of its occurrences.
 
-    The set of values must be fixed.
+    The dimension must have a fixed set of values, because each value becomes a metric of its own in CloudWatch.
     """
     for value, times in Counter(values).items():
         _write(dimension, value, {metric: ("Count", [float(times)])})
@@ -63,7 +63,9 @@ def count_busy() -> None:
 
 
 def _write(dimension: str, value: str, metrics: dict[str, tuple[str, list[float]]]) -> None:
-    """Write one line of metrics, unless there is no namespace (Monitoring=Off). metrics: unit and values by name.
+    """Write one line of metrics. Write nothing if the namespace is empty (Monitoring=Off).
+
+    metrics: unit and values by the metric's name.
 
     Errors are not raised: the counted work is already done, and a caller that got an error would send the request
     again.

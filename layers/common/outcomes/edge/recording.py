@@ -1,4 +1,4 @@
-"""Map request bodies to outcomes to write, and results to responses, for one outcome or many."""
+"""Parse the outcomes in request bodies, and build responses from the results of writing them."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

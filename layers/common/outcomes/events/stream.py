@@ -1,11 +1,15 @@
 """Convert stream records of OutcomesTable, KeysTable, StatementsTable and CostsTable to domain events.
 
-The INSERT of an outcome's item yields `outcome.recorded`, unless an import of earlier outcomes wrote it. A MODIFY that
-appends a correction yields that correction's event, with the correction's entry read from the table; the void of an
-outcome that was assigned to a user yields `outcome.assigned`. A key's item yields `key.created` and `key.rotated`. When
-a key is revoked, it is removed from the user's row, which yields `key.revoked`. The deletion of the key's item yields
-nothing, because expiry and erasure also delete such items. A statement's entry in the list yields `outcome.statement`,
-and a new version of a day's costs yields `costs.updated`. Other records yield no event.
+These changes yield an event:
+
+- A new outcome yields `outcome.recorded`, unless an import of earlier outcomes wrote it.
+- A correction of an outcome yields the correction's event. The record contains only the outcome, so the correction's
+  entry is read from the table. The void of an outcome that was assigned to a user yields `outcome.assigned`.
+- The item of an agent key yields `key.created` when it is inserted, and `key.rotated` when its secret changes.
+- The removal of a key from the user's row yields `key.revoked`. The deletion of the key's own item yields nothing,
+  because expiry and erasure also delete such items.
+- A new statement in the list of statements yields `outcome.statement`.
+- A new version of a day's costs yields `costs.updated`.
 
 The format of records: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
 """
@@ -37,7 +41,7 @@ type Record = dict[str, Any]
 
 
 def entry_key_of(record: Record) -> Item | None:
-    """Return the item key of the correction that a record's event needs, or None if it needs no correction."""
+    """Return the item key of the correction entry that the event of a record contains, or None if there is none."""
     outcome = _corrected(record)
     return entry_key(outcome, corrections_of(outcome)[-1]) if outcome else None
 
@@ -176,9 +180,10 @@ def _key_data(key: AgentKey) -> str:
 
 
 def _of_users_keys(record: Record) -> Event | None:
-    """Return the event of the key that a change of a user's row revokes, or None for another change.
+    """Return the event `key.revoked` if a change of a user's row revokes a key, or None.
 
-    A change that adds a key only removes expired keys. A change that increases `erasures` removes erased keys.
+    A revocation removes exactly one key from the row. There are two other kinds of removals: a change that adds a key
+    also removes expired keys, and a change that increases `erasures` removes erased keys.
     """
     before, after = (record["dynamodb"].get(image, {}) for image in ("OldImage", "NewImage"))
     old, new = (set(filter(key_text.is_id, row)) for row in (before, after))

@@ -35,8 +35,8 @@ _NULL = {"NULL": True}
 class CorrectionDraft(NamedTuple):
     """A correction to store.
 
-    before, after: the outcome's item before and after the correction. made_at: the current time; the instant in the id
-    may be later.
+    before, after: the outcome's item before and after the correction. made_at: the current time. The id may contain a
+    later time, because it must sort after earlier ids.
     """
 
     id: str
@@ -94,7 +94,8 @@ class CorrectionDraft(NamedTuple):
     def assigned(self, user_id: int, id_: str) -> "CorrectionDraft":
         """Return a copy of this void that assigns the outcome to a user.
 
-        The original outcome loses its texts, because the new outcome `id_` of this user has them.
+        id_: the id of the user's new outcome. The title, description and metadata of the voided outcome are removed,
+        because the new outcome has them.
         """
         after = {name: value for name, value in self.after.items() if name not in {"description", "metadata"}}
         after |= {"title": {"S": ""}, "assigned_to": {"N": str(user_id)}, "assigned_id": {"S": id_}}

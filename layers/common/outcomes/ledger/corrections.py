@@ -1,8 +1,10 @@
 """Write corrections and assignments of outcomes, with optimistic locking and idempotency keys.
 
 One transaction appends the correction's entry, updates the outcome if it still has the version that was read, and
-stores the idempotency key. If another write came first, the outcome is read again. An assignment works the same way but
-stores a new outcome instead of an idempotency key: the original outcome contains the user to whom it was assigned.
+stores the idempotency key. If another write came first, the outcome is read again.
+
+An assignment works the same way, but stores a new outcome instead of an idempotency key. A repeated assignment is
+recognized by the user to whom the outcome was assigned, because the original outcome contains this user's id.
 """
 
 from collections import Counter
@@ -50,8 +52,9 @@ class Corrected(NamedTuple):
 class _Attempts:
     """The attempted transactions of one request.
 
-    ids: the ids of their corrections. doubtful: the versions expected by transactions whose result is unknown. Such a
-    transaction can only take effect while the outcome has the expected version, and versions only increase.
+    ids: the ids of their corrections. doubtful: for each transaction whose result is unknown, the version that the
+    outcome must have for the transaction to take effect. Versions only increase, so when the outcome has a newer
+    version, the transaction can no longer take effect.
     """
 
     def __init__(self) -> None:
@@ -84,11 +87,11 @@ class Corrections:
         return self._repeat(partial(self._correct_now, id_, correction, caller, key), backoff)
 
     def assign(self, id_: str, user_id: int, caller: "Caller") -> str:
-        """Record an outcome without a user for this user, and void the original. Return the new outcome's id.
+        """Assign an outcome that has no user: copy it for `user_id`, and void the original. Return the copy's id.
 
-        If an earlier call did this, return the id of the outcome that it recorded. Raises NotFound, NotPossible if the
-        outcome is void or was assigned to another user, and Contended. After any other exception it is unknown whether
-        it was assigned.
+        If the outcome was already assigned to this user, return the id of the earlier copy. Raises NotFound,
+        NotPossible if the outcome is void or was assigned to another user, and Contended. After any other exception it
+        is unknown whether it was assigned.
         """
         return self._repeat(partial(self._assign_now, id_, user_id, caller), Backoff())
 

@@ -1,6 +1,7 @@
-"""Read the entries of a user's append-only ledger (recorded outcomes and corrections) as changes of sums.
+"""Read the entries of a user's append-only ledger, each with its deltas: the changes that it makes to sums.
 
-Both are items of the table of outcomes. Recorded values never change: an amended outcome keeps them in `as_recorded`.
+Entries are recorded outcomes and corrections. Both are items of the table of outcomes. Recorded values never change: an
+amended outcome keeps them in `as_recorded`.
 """
 
 from collections.abc import Callable, Iterator
@@ -44,19 +45,23 @@ class Entries:
         self.partition = partition
 
     def recorded(self, begin: str, end: str) -> Iterator[Entry]:
-        """Yield the entries recorded in [begin, end), oldest first. The interval must be settled."""
+        """Yield the entries recorded in [begin, end), oldest first.
+
+        The interval must be settled: no more entries can be added to it.
+        """
         return merge(self._outcomes(begin, end), self._corrections(begin, end), key=itemgetter(0))
 
     def recorded_since(self, begin: str, settled: str) -> Iterator[Entry]:
-        """Yield the entries recorded since `begin`, oldest first. Meanwhile, other requests may write entries after
-        `settled`.
+        """Yield the entries recorded since `begin`, oldest first.
 
-        A correction is never yielded without the outcome and the corrections before it, even if they are written
-        meanwhile: corrections are read before outcomes, and newer corrections before older ones.
+        No more entries can be added before `settled`, but other requests may add later entries during the read.
+        Corrections are read before outcomes, and newer corrections before older ones. So a correction is never yielded
+        without its outcome and the outcome's earlier corrections, even if these were written during the read.
         """
         pages = self._corrections_since(begin)
         newest = next(pages)
-        # if the corrections fill several pages, keep only the unsettled corrections in memory
+        # If the corrections fill several pages, read the settled interval separately. Then only corrections recorded
+        # since `settled` are kept in memory.
         if begin < settled and next(pages, None) is not None:
             yield from self.recorded(begin, settled)
             begin = settled

@@ -53,7 +53,8 @@ class KeyRow(NamedTuple):
     @classmethod
     def of(cls, item: Item) -> "KeyRow":
         """Parse an item. Raises KeyError, TypeError or ValueError if its format is different."""
-        # A later release wrote the row. A retry could be taken for a new request if its digests were compared.
+        # A later release wrote this row, and may compute digests differently. If digests were compared, a retry could
+        # be taken for a different request.
         if "format" in item:
             raise ValueError(f"format {item['format']}")
         return cls(

@@ -32,8 +32,8 @@ class WriteRequest(NamedTuple):
     """An outcome to record.
 
     hash: its `idempotency_hash`; None if it has no idempotency key. recorded_by: `Caller.recorded_by`.
-    refusal: why it must not be recorded now. If its hash is stored, it was recorded earlier, and that result is
-    returned instead.
+    refusal: the error if the outcome must not be recorded now. If an earlier request with this hash recorded the same
+    outcome, the result of the earlier request is returned instead.
     """
 
     outcome: "NewOutcome"
@@ -71,14 +71,14 @@ class IdempotentWriter:
     def record_all(self, requests: Sequence[WriteRequest]) -> list[Recorded | Exception]:
         """Record each outcome independently, in few calls. Return the results in the order of the requests.
 
-        Raises Mistimed if every write failed with this error. Any other error of a call is returned as the result of
-        each outcome in that call, because outcomes of other calls may already be stored.
+        Raises Mistimed (this host's clock was wrong) if every write failed with this error. Any other error of a call
+        is returned as the result of each outcome in that call, because outcomes of other calls may already be stored.
         """
         drafts = [_Draft.of(request) for request in requests]
         # If several requests have the same key, only the first is sent. The others are answered as if they had come
         # later.
         firsts: dict[str, _Draft] = {}
-        # The dictionary is keyed by outcome id, not by idempotency key: a later request with the same key may be valid.
+        # Refusals by outcome id, not by idempotency key: another request may have the same key and not be refused.
         refused: dict[str, BadRequest] = {}
         for draft in drafts:
             if draft.refusal and draft.key not in firsts:
@@ -146,7 +146,7 @@ class IdempotentWriter:
         return {"Put": put}, draft.row.put(self.table, draft.key)
 
     def _insert(self, drafts: "Sequence[_Draft]", backoff: Backoff) -> "dict[str, KeyRow | Exception]":
-        """Insert outcomes that have no idempotency key. Return for each draft's key its row, or the error."""
+        """Insert outcomes that have no idempotency key. Return each row, or the error, by outcome id."""
         stored: dict[str, KeyRow | Exception] = {}
         uncertain: set[str] = set()
         waiting = list(drafts)

@@ -1,7 +1,7 @@
 """Convert outcomes to DynamoDB items, and items to JSON.
 
 user_id (HASH, S)       `42`; without a user `unassigned#<0-15>`, sharded to avoid a hot partition
-created_at (RANGE, S)   `2026-04-01T12:00:00.000Z#<id>`; the id keeps outcomes of one millisecond apart
+created_at (RANGE, S)   `2026-04-01T12:00:00.000Z#<id>`; the id makes it unique within a millisecond
 fields                  agent_id N, outcome_type S, title S, description S, value_usd N, metadata S (JSON text);
                         absent if null
 recorded_by             S, `session`, `key`, or `key:<id>` of an agent key; absent in the oldest outcomes
@@ -111,7 +111,7 @@ def status_of(item: Item) -> str:
 
 
 def partitions(user_id: int | None) -> list[str]:
-    """Return the values of `user_id` that a user's outcomes have. user_id: None for outcomes without a user."""
+    """Return the partition keys of a user's outcomes. user_id: None for outcomes without a user."""
     return _UNASSIGNED if user_id is None else [str(user_id)]
 
 
@@ -138,7 +138,7 @@ def _recorded_at(item: Item) -> str:
 
 
 def outcome_json(item: Item, include_ledger: bool) -> str:
-    """Return the contract's JSON of an outcome. Numbers and metadata are stored as JSON text, which is copied."""
+    """Return an outcome as the API's JSON. Numbers and metadata are stored as JSON text and copied unchanged."""
     instant, _, id_ = item["created_at"]["S"].partition("#")
     user_id = item["user_id"]["S"]
     return (

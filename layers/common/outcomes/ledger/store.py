@@ -1,8 +1,8 @@
 """Read and write outcomes in DynamoDB: add one, or list many with pagination, newest first.
 
-A list by the time when outcomes happened merges two parts: outcomes that happened when they were recorded, from the
-table, and all other outcomes, from its index. The table is read consistently. The index contains a write a moment
-later.
+A list by the time when outcomes happened merges two queries: outcomes that happened when they were recorded, from the
+table, and all other outcomes, from its index. Reads of the table are strongly consistent. The index is eventually
+consistent.
 """
 
 import time
@@ -151,14 +151,14 @@ class OutcomeStore:
         The page can have fewer outcomes and a `next_cursor` if matches are so rare that too many reads would be needed,
         if reads take too long, or if the response would be too large.
 
-        Raises BadRequest for an invalid cursor, and Busy if there was no time for each query.
+        Raises BadRequest for an invalid cursor, and Busy if the time ends before all queries have begun.
         """
         filters = filters or Filters()
         with_void = include_ledger or bool(filters.statuses)
         queries = self._newest_first(user_id, cursor, filters)
         began = time.monotonic()
         found: list[Item] = []
-        last = ""  # some outcomes before this key were not examined yet
+        last = ""  # outcomes with smaller keys may be missing in `found`, because not every query reached them
         for number, query in enumerate(queries, start=1):
             if number > 1 and time.monotonic() > began + PAGE_SECONDS:
                 raise Busy
@@ -194,8 +194,8 @@ class OutcomeStore:
             if len(found) > limit or time.monotonic() > deadline:
                 break
             bounds[":newest"] = {"S": _just_before(last)}
-            # If few of the items matched, read a larger page next. Otherwise the read stopped at DynamoDB's 1 MB, or
-            # only a few outcomes are missing: read only as many as are missing.
+            # If few items match, examine four times as many in the next query. Otherwise, examine only as many as are
+            # missing.
             rare = filters.are_selective or len(shown) * 2 < answer["ScannedCount"]
             examined = examined * 4 if rare else limit + 1 - len(found)
         return found, last
@@ -256,7 +256,7 @@ class OutcomeStore:
             yield filters.key_of(answer["LastEvaluatedKey"]), None
 
     def _newest_first(self, user_id: int | None, cursor: str | None, filters: Filters) -> list[dict[str, Any]]:
-        """Return the queries of a list: one for each partition, or two if the list is ordered by occurrence.
+        """Return the queries of a list: one per partition, or two per partition if the list is ordered by occurrence.
 
         Raises BadRequest for an invalid cursor.
         """
@@ -266,7 +266,7 @@ class OutcomeStore:
             newest = min(newest, _just_before(filters.key_in(cursor)))
         conditions, values = _filtered(filters)
         bounds = values | {":oldest": {"S": instants.text(filters.since or 0)}, ":newest": {"S": newest}}
-        # The table is read consistently, as an outcome must be listed as soon as it is recorded.
+        # An outcome must be listed as soon as it is recorded, so reads of the table are strongly consistent.
         if filters.by_occurrence:
             queries = [
                 _query("created_at", [*conditions, _ON_TIME], ConsistentRead=True),
@@ -287,7 +287,7 @@ class OutcomeStore:
 
 
 def _merged(examined: "list[Iterator[_Examined]]", deadline: float) -> "Iterator[_Examined]":
-    """Merge the items that `_examined` yields for queries. Raises Busy if the time ends before each query has begun."""
+    """Merge the items that `_examined` yields for queries. Raises Busy if the time ends before all have begun."""
     from heapq import merge  # imported here, because most exports have only one query and need no merging
 
     def begun(each: "Iterator[_Examined]") -> "Iterator[_Examined]":

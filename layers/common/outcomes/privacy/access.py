@@ -2,13 +2,15 @@
 
 Each line has its kind as `record`:
 
-outcome             as in a list with `include=ledger`; an assigned outcome has a second line for its void original
+outcome             as in a list with `include=ledger`; an outcome that was recorded without a user and later assigned
+                    to the user has a second line: its void original
 correction          as in `GET /api/outcomes/{id}`, with `outcome_id`
 kept_sum            timezone, from, to, and sums of some of these outcomes by day, type and agent, or for `all` types or
                     agents; sums are null if they are damaged, in an older format, or too long for a line;
-                    statuses: only if a summary of these was requested: `standing` then counts outcomes with these
+                    statuses: only in sums for a summary that filters by status: `standing` then counts the outcomes
+                    with these statuses
 kept_zones          day, and the time zones in which sums were first stored on that day; or without a day, the zones in
-                    which there may be sums for `all`
+                    which there may be sums for `all` types or agents
 imports             epoch: how often sums were discarded for an import of earlier outcomes; blocked_until: the times
                     until which imports that have not ended prevent storing sums
 statement           id, and the statement as it is served; null if it is too long for a line
@@ -127,9 +129,9 @@ def _statement(row: Item) -> str:
 
 
 def _cost(row: Item) -> str | None:
-    """Return the line of a version of a day's costs, or of a source.
+    """Return the line for a row of the table of costs: one version of a day's costs, or the owner of a source.
 
-    Return None for a month, because its sums repeat the days.
+    Return None for the row of a month, because it only adds up the costs of its days.
     """
     kind, *names = row["day_source"]["S"].split("#")
     if kind == "source":

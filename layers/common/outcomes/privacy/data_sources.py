@@ -56,7 +56,8 @@ class UserDataSource(NamedTuple):
     """A table.
 
     key: the key attributes. user: the DynamoDB type of `user_id`. by_user: whether `user_id` is the partition key.
-    originals: whether the rows are outcomes without a user that were assigned to the user, and corrections of these.
+    originals: whether the rows are outcomes that were recorded without a user and later assigned to this user, and the
+    corrections of these outcomes.
     """
 
     table: str
@@ -130,8 +131,8 @@ class Portion:
     ) -> Iterator[tuple[list[Item], Item | None]]:
         """Yield pages of outcomes that were assigned to this user (None: to any user), and their corrections.
 
-        Corrections come first. They get the outcome's attributes in _ASSIGNED, because only the outcome contains the
-        user.
+        Corrections come first. The outcome's attributes in _ASSIGNED are added to each correction, because only the
+        outcome is stored with the user's id.
         """
         every = partitions(None)
         left = every[every.index(start["user_id"]["S"]) :] if start else every
@@ -167,8 +168,9 @@ class Portion:
     def erase(self, source: UserDataSource, rows: list[Item]) -> Iterator[list[Item]]:
         """Delete rows. Yield their keys after each call. Raises the errors of `delete`.
 
-        Outcomes without a user are not deleted, because stored sums may include them. Instead, the user is removed from
-        them, and the content from their corrections. Only the outcomes' keys are yielded.
+        Outcomes without a user are not deleted, because stored sums may include them. Instead, references to
+        the user are removed from these outcomes, and reasons and changes are removed from their corrections. Only the
+        outcomes' keys are yielded.
         """
         if not source.originals:
             yield from self.delete(source.table, [source.key_of(row) for row in rows])
@@ -231,14 +233,15 @@ def is_agent_key(item: Item) -> bool:
 
 
 def is_statement(item: Item) -> bool:
-    """Check that a row of the table of statements is a statement, not one of its further rows."""
+    """Check whether a row of the table of statements is the first row of a statement, see `statements.table`."""
     return "@" in item["id"]["S"] and "#" not in item["id"]["S"]
 
 
 def cursor_at(place: int, start: Item | None) -> str:
     """Return the cursor for a position: the table's index, and the key after which to continue.
 
-    This is version 1, a list. A later version is an object with its number as `version`, which version 1 refuses.
+    A cursor of this version is a JSON list. A later version must be a JSON object with a member `version`, because
+    `read_cursor` of this version refuses objects.
     """
     return json.dumps([place, start])
 

@@ -4,11 +4,12 @@ The record of an erasure is written before anything is deleted. It is in a separ
 table does not change it:
 
 user (HASH, S)          HMAC-SHA256 of the user's id, keyed by a secret of the stack; a plain hash could be reversed by
-trying all ids
-erasure (RANGE, S)      `running`; after the end, the instant when the erasure began
+                        trying all ids
+erasure (RANGE, S)      `running`; in the final record, the instant when the erasure began
 begun_at, done_at       S, by DynamoDB's clock
 agent_keys, sessions, outcomes, corrections, kept_sums, idempotency_keys, statements, costs    N, deleted rows, if any
-originals               N, outcomes without a user that no longer say that they were assigned to this user
+originals               N, originals from which this user's id was removed: outcomes that were recorded without a user
+                        and later assigned to this user
 
 While it is running:
 
@@ -18,10 +19,12 @@ position                S, the key (JSON) after which to continue this step's sc
 changes                 N, incremented by each write, for optimistic locking
 
 Rows that are written during the erasure are deleted, too. Agent keys are deleted first, so no new call can use them.
-When nothing new has been found for `settle_seconds`, calls in flight have ended. Only then are the tables scanned that
-have no partition per user. An idempotency key is always written in one transaction with an outcome or a correction. An
-original is assigned in one transaction with an outcome. So if no outcome or correction appears before the scans end,
-the scans have not missed a row. If one appears, the wait starts again.
+When no new rows have been found for `settle_seconds`, calls in flight have ended. Only then are the tables scanned
+that have no partition per user. Sessions are also deleted at the start, see STEPS.
+
+A scan can miss an idempotency key or an original that is written meanwhile. But an idempotency key is always written in
+one transaction with an outcome or a correction, and an original is assigned in one transaction with an outcome. So if a
+new outcome or correction is found before the scans end, the wait and the scans start again.
 """
 
 import hmac
@@ -129,7 +132,8 @@ class Erasures:
             portion.check()
             found = read_items(self.dynamodb, keys.table, [{"id": {"S": name}} for name in names], Backoff())
             old = [keys.key_of(key) for key in found if key["created_at"]["S"] <= until]
-            # Delete keys before the row that lists them: a key that is not listed would still be valid.
+            # Delete keys before the row that lists them. In the opposite order, an interruption would leave valid keys
+            # that are not listed.
             for deleted in portion.delete(keys.table, old):
                 yield from (key["id"]["S"] for key in deleted)
             stay = {key["id"]["S"] for key in found if key["created_at"]["S"] > until}
@@ -292,8 +296,8 @@ class _Erasure:
             for rows, _ in self.portion.pages(source, self.user_id, **query):
                 if rows:
                     self._note_found(self.portion.date)
-                    # The first row of the statements is the user's key, which every new statement needs. It is deleted
-                    # before the others: otherwise, a request could sign a second statement of the same user and period.
+                    # Statements are read in descending order, so the first row is `user`, whose key every new statement
+                    # needs. Delete it first: otherwise, a request could sign another statement of a deleted period.
                     for some in rows[:1], rows[1:]:
                         for keys in self.portion.erase(source, some):
                             count_rows(self.deleted, kind, keys)
@@ -339,7 +343,7 @@ class _Erasure:
 
 
 def count_rows(deleted: dict[str, int], kind: str, keys: list[Item]) -> None:
-    """Add deleted rows, given by their keys, to the counts. A statement's further rows do not count."""
+    """Add deleted rows, given by their keys, to the counts. Of statements, only the first rows count."""
     corrections = sum(map(is_correction, keys)) if kind == "outcomes" else 0
     deleted["corrections"] += corrections
     deleted[kind] += sum(map(is_statement, keys)) if kind == "statements" else len(keys) - corrections

@@ -82,7 +82,8 @@ class _Chain:
         self._require_over(self.calendar.bounds(wanted).end)
         backoff = Backoff()
         for _ in range(MAX_STATEMENTS):
-            # Read the key before the list, because an erasure deletes the key together with the listed statements.
+            # Read the key before the list. If an erasure runs in between, storing fails, because the transaction checks
+            # this key. In the opposite order, the erased list could be continued with a new key.
             user_key = self.table.read_user_key(self.reads, self.user_id)
             chain = self._listed()
             period = self.calendar.following(chain[-1].period) if chain else self._first_period()

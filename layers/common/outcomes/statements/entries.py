@@ -1,9 +1,10 @@
 """Read the entries of a user's ledger as they were recorded, even if the outcomes were corrected later.
 
-An outcome's item has its current values. The values as recorded are in `as_recorded` if sums depend on them, and
-otherwise in the entry of the first amend that changed them. The entry of a correction has its effect on sums, from
-which the outcome before and after it follows. An amend of other fields has no effect on sums; in this case the
-preceding corrections are read.
+An outcome's item has its current values. After an amend, the recorded values of fields that sums depend on are in
+`as_recorded`. The recorded value of any other field is in the entry of the first amend that changed it.
+
+A correction's entry contains its effects on sums. The counted fields of the outcome before and after the correction are
+computed from these effects. An amend of other fields has no effects; then the preceding corrections are read.
 """
 
 from collections.abc import Iterator
@@ -45,11 +46,12 @@ class LedgerEntries:
         return next((item["created_at"]["S"].partition("#")[0] for item in page["Items"]), None)
 
     def recorded(self, begin: str, end: str, after: str | None = None) -> Iterator[Entry]:
-        """Yield the entries recorded in [begin, end), by time and id. The interval must be settled.
+        """Yield the entries recorded in [begin, end), sorted by time and id.
 
+        The interval must be settled, so that no entry is added to it later.
         after: an entry's id; only later entries are yielded. Raises NotFound if the user is being erased.
         """
-        begin = max(begin, f"{sort_key(after)}!") if after else begin  # "!" sorts before every character of an id
+        begin = max(begin, f"{sort_key(after)}!") if after else begin  # "!" excludes `after` itself
         if begin >= end:
             return
         outcomes: Iterator[tuple[str, RecordedOutcome | Item]] = self._outcomes(begin, end)
@@ -157,7 +159,7 @@ class LedgerEntries:
             "ConsistentRead": True,
             "KeyConditionExpression": "user_id = :user AND created_at BETWEEN :first AND :last",
             "ReturnConsumedCapacity": "TOTAL",
-            # BETWEEN is inclusive, but no key equals `after`, because keys have an id after the instant.
+            # BETWEEN includes `after`. If `after` is an instant, no key equals it, because a key also contains an id.
             "ExpressionAttributeValues": {
                 ":user": {"S": str(self.user_id)},
                 ":first": {"S": first},
@@ -175,10 +177,10 @@ class LedgerEntries:
 
 
 def _groups(page: list[Item]) -> Iterator[list[Item]]:
-    """Divide outcomes into groups whose corrections one call can read.
+    """Divide outcomes into groups, so that one call can read the corrections of a group.
 
-    An outcome with more corrections than that is its own group. So a request with little time finishes at least some
-    groups.
+    An outcome that needs more than one call is a group of its own. Groups are small, so that a request that runs out of
+    time has finished some of them.
     """
     group: list[Item] = []
     keys = 0
@@ -221,7 +223,8 @@ def counted(outcome: RecordedOutcome) -> CountedFields:
 def _fields_of(effect: Item, gone: list[Item]) -> CountedFields:
     """Return the counted fields of an outcome before a correction.
 
-    effect: one of the correction's effects. gone: the effects that subtract the outcome from tallies.
+    effect: one of the correction's effects. gone: the effects that subtract the outcome (before the correction) from
+    tallies.
     """
     value = _value("value_usd", effect.get("value_usd"))
     return CountedFields(
@@ -234,7 +237,10 @@ def _fields_of(effect: Item, gone: list[Item]) -> CountedFields:
 
 
 def _status(effects: list[Item]) -> str:
-    """Return the status to whose tallies these effects add an outcome, or from whose tallies they subtract it."""
+    """Return the status of an outcome before or after a correction, according to the tallies that the effects change.
+
+    effects: for the status before, the effects that subtract the outcome; for the status after, those that add it.
+    """
     tallies = {effect["tally"]["S"] for effect in effects}
     return next(
         (status for status in (CONFIRMED, DISPUTED, VOID) if TALLIES_BY_STATUS[status][-1] in tallies), RECORDED

@@ -34,7 +34,8 @@ def signing_key(
 ) -> tuple[SigningKey, str]:
     """Return the key of the current secret, after its public key was published, and the instant when it became valid.
 
-    Raises StillAddingUp if other calls keep publishing keys at the same time, and RuntimeError if the key has ended.
+    Raises StillAddingUp if other calls keep publishing keys at the same time. Raises RuntimeError if the key is not
+    valid any more, or if the secret is empty.
     """
     version = secrets_manager.call("GetSecretValue", {"SecretId": secret_arn})
     if not version.get("SecretString"):
@@ -61,7 +62,8 @@ def published(reads: PacedReads, table: str) -> str:
 def _publish(reads: PacedReads, table: str, key: SigningKey, secret_created_at: float) -> None:
     """Store a public key, if no other call writes first.
 
-    The new key ends the keys of earlier secrets. If a key of a later secret is stored, the new key is stored as ended.
+    The keys of earlier secrets get a `valid_until`, so that the new key replaces them. If a key of a later secret is in
+    use, the new key itself gets a `valid_until`.
     """
     rows = _rows(reads, table)
     if any(row["id"]["S"] == key.id for row in rows):

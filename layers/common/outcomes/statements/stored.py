@@ -37,7 +37,7 @@ class StoredStatements:
         self.dynamodb = DynamoDB(LIMITS)
 
     def page(self, user_id: int, limit: int, cursor: str | None) -> str:
-        """Return a page of the list as JSON text, sorted by latest cut first.
+        """Return a page of the list as JSON text. Statements whose interval ends latest come first.
 
         Raises BadRequest for an invalid cursor.
         """

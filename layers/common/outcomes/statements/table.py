@@ -6,12 +6,12 @@ created_at              S, when the row was written, by DynamoDB's clock
 
 A statement, with the id `2026-10@Europe/Berlin`:
 
-from, cut               S
+from, cut               S, the start and the end (exclusive) of its interval of recording time
 salt_key                B
 content                 B, compressed: the statement's text, and the index of its tree (see `tree`)
 parts                   N, the number of rows that contain it; the id of the second has `#1` appended, and so on
 
-Its entry in the list, `listed#<instant>#2026-10@Europe/Berlin`, in which later cuts have smaller instants:
+Its entry in the list, `listed#<number>#2026-10@Europe/Berlin` (a later cut has a smaller number, to come first):
 
 period, timezone, from, cut, root, sha256    S
 size                    N
@@ -20,7 +20,7 @@ The work on a statement that one call cannot finish, `unfinished#2026-10@Europe/
 
 salt_key, content, parts    as above; the content is that of `work`
 size                    N, the entries so far
-epoch                   N, the epoch of imports when the work began
+epoch                   N, the epoch of the row of imports (see `totals.imports`) when the work began
 
 The row `user`:
 
@@ -84,7 +84,7 @@ class Unfinished(NamedTuple):
 
 
 def place(cut: str, id_: str) -> str:
-    """Return a statement's place in the list, which is sorted by latest cut, then by id."""
+    """Return a statement's sort key in the list: latest cut first, then by id."""
     return f"{_LATEST - instants.read(cut):013d}#{id_}"
 
 
@@ -212,10 +212,9 @@ class StatementsTable:
         return [first | attributes | {"parts": {"N": str(len(parts))}}, *more]
 
     def _read(self, reads: PacedReads, user_id: int, id_: str) -> tuple[Item, bytes]:
-        """Return the first row with this id, and the content that it and its further rows store. Both are empty if a
-        row is missing.
+        """Return the row with this id, and the content of all its rows: `id_`, `id_#1`, `id_#2` and so on.
 
-        Raises zlib.error.
+        Both are empty if a row is missing. Raises zlib.error.
         """
         first = self._get(reads, user_id, id_)
         if not first:
@@ -244,7 +243,7 @@ def listed_statement(row: Item) -> ListedStatement | None:
 
 
 def text_of(row: Item) -> str | None:
-    """Return the text of a statement from its row, or None if further rows contain a part of it."""
+    """Return the text of a statement from its row, or None if the statement is stored in several rows."""
     if row["parts"]["N"] != "1":
         return None
     return zlib.decompress(_bytes(row["content"])).decode().partition("\n")[0]

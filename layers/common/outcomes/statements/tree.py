@@ -1,7 +1,8 @@
 """Build the tree of a statement's entries, with an index, so that a proof needs to read only few entries again.
 
-The index has two parts for each SUBTREE entries: the first entry's id (16 bytes), and the root of their subtree (32
-bytes). The tree of these roots has the same root as the tree of all entries, because SUBTREE is a power of two.
+The index has two parts for each group of SUBTREE entries: the first entry's id (16 bytes), and the root of the group's
+subtree (32 bytes). The tree of these roots has the same root as the tree of all entries, because SUBTREE is a power of
+two.
 """
 
 from collections.abc import Iterable

@@ -49,7 +49,7 @@ class Work:
         return self.sums.text(salt(self.salt_key, SUMS))
 
     def unfinished(self, epoch: int) -> Unfinished:
-        """Return the work to store. epoch: the epoch that the row of imports had before the first entry was read."""
+        """Return the work to store. epoch: the `Imports.epoch` that was read before the first entry."""
         content = {
             "last": self.last,
             "sums": self.sums_text(),

@@ -12,9 +12,9 @@ previous id; "no agent" is empty and comes first. The type `*` means all types, 
 tallies follow, separated by `;`, without trailing empty tallies. A tally is `counts:values`, or only `counts` if all
 values are 0.
 
-Counts or values of all days are the minimum, then `/`, then each day's excess over the minimum, as integers of equal
-width in units of the minimum's last digit. Fixed width needs no separators, which halves the size. If most agents have
-nothing on most days, each day is a separate block.
+The counts of all days (and likewise the values) are written as their minimum, `/`, and each day's excess over the
+minimum. An excess is an integer in units of the minimum's last digit. All have the same width, so they need no
+separators, which halves the size. If most agents have nothing on most days, each day is a separate block.
 
 Equal sums have equal bytes. A part is the CRC-32 of its text (4 bytes), then the text in raw DEFLATE (RFC 1951) with
 _WORDS as preset dictionary. Increment FORMAT whenever this format changes.

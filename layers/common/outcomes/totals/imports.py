@@ -1,25 +1,25 @@
-"""Read and change the row of imports into a user's past (`make import-history`).
+"""Read and change the row that records imports of a user's earlier outcomes (`make import-history`).
 
 The row decides whether stored sums may be used.
 
-Stored sums rest on the rule that nothing is recorded in a settled interval. An import breaks this rule, because its
-outcomes keep their `created_at`. So it changes this row before its first write:
+Stored sums of a settled interval are correct only if nothing more is recorded in the interval. An import breaks this
+rule, because imported outcomes keep their `created_at`. So an import changes this row before its first write:
 
 user_id (HASH, S)       `42`, or a partition of outcomes without a user, `unassigned#0`
 stretch (RANGE, S)      `import`
-epoch                   N, incremented whenever an import begins or renews its block
-runs                    M, the imports that have not ended: by id, N, the instant when the block of the import expires,
-                        in milliseconds since 1970 by DynamoDB's clock
+epoch                   N, incremented whenever an import begins to block stored sums, or blocks them for longer
+runs                    M, the imports that have not ended: by id, N, the instant until which the import blocks stored
+                        sums, in milliseconds since 1970 by DynamoDB's clock
 changes                 N, incremented by each write, for optimistic locking
 cut                     S, the instant at which the user's latest statement ends; absent without statements
 
-A summary reads this row before it reads sums and entries, and never writes it. It stores sums with the epoch as part of
-their rules. Sums of an earlier epoch are ignored, even if a slow summary stores them after the import. While an import
-blocks stored sums, summaries store nothing.
+A summary reads this row before it reads sums and entries, and never writes it. It stores sums with the epoch in their
+attribute `rules`. Sums of an earlier epoch are ignored, even if a slow summary stores them after the import. While an
+import blocks stored sums, summaries store nothing.
 
 An import refuses outcomes before `cut`. Code that stores a statement has to set `cut` in the same transaction, if no
-import blocks stored sums, and on the condition that `changes` still has the value that was read. The import writes on
-the same condition, so a statement and an import never both begin without seeing the other.
+import blocks stored sums, and on the condition that `changes` still has the value that was read. An import changes the
+row on the same condition, so if both read the same `changes`, one of the two writes fails.
 """
 
 from collections.abc import Mapping

@@ -28,7 +28,7 @@ from outcomes.totals.summary import Summary
 AGGREGATION_SECONDS = 10.0
 """Seconds after which an aggregation stores its sums and ends. Together with the 12 s of a call, this is below the
 function's timeout."""
-GRACE_SECONDS = 4.0  # no page is read after this time
+GRACE_SECONDS = 4.0  # seconds after AGGREGATION_SECONDS in which pages may still be read
 
 CHECKPOINT_CELLS = 100_000
 """An aggregation without time stores a checkpoint if it has read at least this many stored sums by day, type and agent,
@@ -41,7 +41,7 @@ _ORDER = {name: index for index, name in enumerate(TALLIES)}
 class Totals:
     """Adds up totals from the table of outcomes and the table of stored sums.
 
-    edition: the deployment's edition; sums stored with a different edition are ignored.
+    edition: the template parameter `TotalsEdition`; sums stored with a different value are ignored.
     """
 
     def __init__(self, store: OutcomeStore, table: str, edition: str) -> None:
@@ -92,7 +92,10 @@ class _PeriodSums:
         return self.first <= day <= self.last and day not in self.partial_days
 
     def can_use(self, marginals: set[str], days: Container[str]) -> bool:
-        """Return whether monthly sums can be used. marginals: the days of their marginal sums. days: all their days."""
+        """Return whether the summary can be computed from monthly sums.
+
+        marginals: the month's days, which have no sums by day, type and agent. days: all days that have any sums.
+        """
         if any(day in days for day in self.partial_days):
             return False
         return not self.summary.lists_agents or len({self.has(day) for day in marginals}) == 1
@@ -110,10 +113,11 @@ class _PeriodSums:
 
 
 class _Aggregation:
-    """Adds up a partition in the order of recording time.
+    """Adds up the entries of a partition in the order in which they were recorded.
 
     at: a midnight. The summaries include all entries recorded before it.
-    held: the settled intervals since `at`. position: the end of the last settled interval.
+    held: the settled intervals since `at`, whose sums are added to the summaries later.
+    position: the end of the last settled interval.
     read_until: maps a day that is partly within a period to an instant, which may be later than `at`. The summaries
     include all entries about this day that were recorded before this instant.
     """
@@ -131,13 +135,13 @@ class _Aggregation:
         self.parts = [_PeriodSums(each, self.days) for each in summaries if each.period.since < each.period.until]
         self.partial_days = {day for part in self.parts for day in part.partial_days}
         self.is_filtered = any(each.is_filtered for each in summaries)
-        # Outcomes of the period may have been recorded at any later time, but at most MOST_EARLY before they happened.
+        # Begin MOST_EARLY before the period, because an outcome may have been recorded that long before it happened.
         self.first = instants.text(max(0, min(period.since for period in periods) - occurrence.MOST_EARLY))
         self.stored = StoredSums(self.reads, totals.table, totals.rules, partition, zone)
         self.at = self.position = self.first
         self.held: list[SettledInterval] = []
         self.read_until: dict[str, str] = {}
-        self.cells = 0  # the number of cells in the stored sums that were read
+        self.cells = 0  # the number of stored sums by day, type and agent that were read
 
     def run(self) -> None:
         self.stored.open(self.first)
@@ -208,7 +212,7 @@ class _Aggregation:
             self._add_rest(last)
 
     def _count(self, interval: SettledInterval) -> None:
-        """Count the cells of stored sums that were read. Raises StillAddingUp if it is time for a checkpoint."""
+        """Count the sums of an interval that was read. Raises StillAddingUp if it is time for a checkpoint."""
         self.cells += len(interval.sums.by_cell)
         is_worthwhile = self.cells >= CHECKPOINT_CELLS and self.at == interval.end and self.stored.may_keep
         if is_worthwhile and self._is_late(AGGREGATION_SECONDS):
@@ -257,7 +261,8 @@ class _Aggregation:
     def _aggregate_entries(self, end: str | None, last: SettledInterval | None) -> OpenInterval:
         """Read the entries recorded until `end`, or until now. Store and add their sums if that saves read units.
 
-        Return the interval whose sums are not yet added. last: the preceding stored interval.
+        Return the interval of the last entries, whose sums are not stored or added. last: the preceding stored
+        interval.
         """
         begin, settled = self.position, self.stored.settled
         over = min(settled, end) if end else settled  # sums of entries after this instant are not stored

@@ -37,14 +37,14 @@ class MonthlySums:
         self.begin = ""  # the start of the current month's sums; empty if they need not be added up
         self.end = ""
         self.sums = Sums()
-        self.cells = 0  # the number of stored cells that add up to `sums`
+        self.cells = 0  # the number of stored sums that were added up to `sums`
 
     def read(self, first: str) -> Iterator[SettledInterval]:
         """Yield the stored sums that begin at `first` or later."""
         return self.stored.read(self.name, first)
 
     def days_of(self, interval: SettledInterval) -> set[str]:
-        """Return the days of the month whose marginal sums are stored, and the month's first day."""
+        """Return the days of the interval's month that have sums, and the first day, which has the sums by agent."""
         month = self._month(interval.begin)
         return {_first_day(month), *(day for day in interval.sums.days if _is_in(day, month))}
 

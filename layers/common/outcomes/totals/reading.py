@@ -1,4 +1,4 @@
-"""Tell pages for how long a summary is fresh, and which of the latest outcomes it includes."""
+"""Compute when a page should request a summary again, and which of the latest outcomes the summary includes."""
 
 from collections import deque
 from math import ceil

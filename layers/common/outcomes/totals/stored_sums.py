@@ -4,11 +4,13 @@ user_id (HASH, S)       `42`, or a partition of outcomes without a user, `unassi
 stretch (RANGE, S)      `Europe/Berlin#1775080800000`: the name, and the interval's start in milliseconds since 1970; if
                         the sums need several items, the second has `#1` appended, and so on
 end                     N, the interval's end, exclusive
-rules                   S, versions of the codec, of tzdata and of the deployment's edition; the epoch of an import
+rules                   S, the versions of the codec and of tzdata, the template parameter `TotalsEdition` and, if there
+                        was an import, the epoch of the row of imports
 parts                   N, the number of items; absent if there is only one
 sums                    B, see `codec`
 read, expires_at        only of a checkpoint: M, see `SettledInterval`; N
-statuses                only of a checkpoint with this filter: SS, what the tally `standing` counts in its sums
+statuses                only of a checkpoint of a summary with a filter by status: SS, the statuses of the outcomes that
+                        the tally `standing` counts
 
 The name begins with the time zone of the days. These names exist:
 
@@ -66,7 +68,8 @@ class StoredSums:
 
     rules: the version of the rules; sums with different rules are ignored.
     settled: the instant before which nothing can be recorded any more. may_keep: whether sums may be stored now.
-    is_large: whether there may be monthly sums and checkpoints. is_zone_kept: whether any sums were found.
+    is_large: whether there may be monthly sums and checkpoints. is_zone_kept: whether sums
+    of this time zone were found, or may now be stored (see `settled_intervals`).
     """
 
     def __init__(self, reads: PacedReads, table: str, rules: str, partition: str, zone: str) -> None:
@@ -169,8 +172,9 @@ class StoredSums:
         ]
 
     def put(self, items: list[Item], *, is_large: bool = False) -> bool:
-        """Store an interval. Return whether it is now stored. Concurrent readers store equal sums.
+        """Store an interval. Return whether it is now stored.
 
+        Concurrent calls may overwrite each other's items, because they store equal sums of equal intervals.
         is_large: whether these are monthly sums or a checkpoint.
         """
         try:

@@ -93,7 +93,7 @@ class Summary:
         return [(cell, tallies) for cell, tallies in self.sums.by_cell.items() if cell.agent_id == ALL_AGENTS]
 
     def response(self, previous: "Summary | None" = None, recent: str = "", costs: "CostReport | None" = None) -> str:
-        """Return the contract's JSON.
+        """Return the summary as the API's JSON.
 
         previous: the summary to compare with. recent: JSON of the latest outcomes. costs: what the agents cost.
         """
@@ -117,8 +117,9 @@ class Summary:
         return response + (f',"recent":{recent}' if recent else "") + "}"
 
     def _agents(self, costs: "CostReport | None") -> tuple[list[tuple[int | None, Sum]], list[tuple[int | None, Sum]]]:
-        """Return the agents to list, always including "no agent", and all other agents.
+        """Return the agents to list (at most MAX_AGENTS), and the remaining agents.
 
+        If there are outcomes or costs without an agent, the list includes "no agent".
         costs: adds the agents that have costs but no outcomes, those with the highest costs first.
         """
         by_agent = {

@@ -120,9 +120,10 @@ def _attempt(webhook_id: str, body: bytes, receiver: Receiver, keys: SigningKeys
 
 
 def wait_after(number: int, asked: float = 0, spread: Callable[[float], float] = jitter) -> int:
-    """Return the seconds to wait after attempt `number`, or the seconds that the receiver asked for if these are more.
+    """Return the seconds to wait after attempt `number`.
 
-    Return 0 after the last attempt: instead of returning the message again, SQS then moves it to the dead-letter queue.
+    asked: the seconds that the receiver asked for; used if they are more. Return 0 after the last attempt. SQS then
+    moves the message to the dead-letter queue at once, instead of returning it again.
     """
     if number > len(WAITS):
         return 0

@@ -14,8 +14,8 @@ from outcomes.contract import instants
 SECONDS = 10  # limit for a whole attempt: DNS, connecting, sending, and the answer's headers
 CONNECT_SECONDS = 4  # limit for connecting to one address, so that time is left to try another
 
-# WebhookUrl in template.yaml has the same pattern. It allows a lower-case host name with a dot, but no IP address, only
-# the ports 443 and 8443, and no user, password or fragment.
+# WebhookUrl in template.yaml has the same pattern. The host must be a lower-case name with a dot, not an IP address.
+# Only the ports 443 and 8443 are allowed. A user, password or fragment is not allowed.
 _URL = re.compile(
     r"(?P<origin>https://([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?(:(443|8443))?)"
     r"(?P<target>/[!$-;=?-Z_a-z~]*)?",
