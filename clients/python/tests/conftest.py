@@ -36,8 +36,8 @@ from tests.local.stacks import Stack
 
 ROOT = Path(__file__).parents[3]
 QUICK = Retry(deadline=20, timeout=10, first=0.01, longest=0.05)
-# This deadline leaves no time for a second attempt, which needs a tenth of `timeout`, but enough time for one attempt
-# on a busy machine.
+# The client retries only if at least a tenth of `timeout` (30 s) is left before the deadline (20 s). So there is only
+# one attempt, which may take 20 s on a busy machine.
 ONE_TRY = Retry(deadline=20, timeout=300)
 
 users = itertools.count(90_000)  # ids of the stack's users: each test has a new user. The fake's user is always 42.
@@ -49,8 +49,8 @@ def failing(*faults: str) -> pytest.MarkDecorator:
     """Parametrize `faults`.
 
     Tests on the fake run once with each fault alone, and once with all faults one after the other. Tests on the stack
-    run once, with all faults one after the other: for the stack, faults differ only in the number of requests that
-    reach it.
+    run once, with all faults one after the other: the proxy simulates the faults, and the stack sees only whether a
+    request arrives.
     """
     alone = [pytest.param("fake", [fault], id=fault) for fault in faults]
     in_turn = [pytest.param(api, faults, id=f"all in turn-{api}") for api in ("fake", "stack")]
@@ -74,7 +74,7 @@ class Api:
     key: str
     cookie: str
     user: int
-    clock: Clock = field(default_factory=Clock)  # only the fake's
+    clock: Clock = field(default_factory=Clock)  # the fake's clock; not used with the stack
     quick: Retry = QUICK
     unready_items: int = 0  # the number of batch items that fail next, with a retryable error
 
@@ -119,7 +119,7 @@ EXPORT = "GET /api/outcomes/export"
 
 @cache
 def export_function() -> str:
-    """Import the function `export_outcomes` in the same way as the fake's other functions. Return its name."""
+    """Import the function `export_outcomes` as the fake imports its copied functions. Return its name for `ROUTES`."""
     name = "export_outcomes"
     module = ModuleType(name)
     exec(rewritten((ROOT / f"functions/{name}/app.py").read_text()), vars(module))  # noqa: S102 - code of our own
@@ -223,11 +223,11 @@ type Outcomes = Callable[..., Run]
 
 @pytest.fixture
 def one_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let commands make a single attempt of each call, which has enough time on a busy machine."""
+    """Let commands make a single attempt of each call, with enough time for a busy machine."""
     monkeypatch.setattr("outcomes_client._settings.Retry", lambda **_: ONE_TRY)
 
 
-# Build the command only once per process, because that takes longer than most commands.
+# Build the command only once per process, because building it takes longer than running most commands.
 _command = cache(typer.main.get_command)
 
 

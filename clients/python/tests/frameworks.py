@@ -36,7 +36,10 @@ def keys(api: Api) -> list[str]:
 
 @asynccontextmanager
 async def client_of_this_loop() -> AsyncIterator[tuple[AsyncOutcomesClient, OutcomesFake]]:
-    """Yield a client and its API, a fake that runs on this event loop, so calls that block the loop time out."""
+    """Yield a client and a fake API that share this event loop.
+
+    If a call blocks the loop, the fake cannot answer, and the call times out.
+    """
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()

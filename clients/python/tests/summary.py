@@ -1,4 +1,4 @@
-"""Compute a summary, which the fake of the API does not answer, from the outcomes in a list with include=ledger."""
+"""Compute summaries for the fake API, which has none, from outcomes as a list with `include=ledger` returns them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COUNTED = ("recorded", "confirmed")
 
 
 def summary(outcomes: Outcomes, query: Mapping[str, Sequence[str]]) -> dict[str, Any] | None:
-    """Return the body of a summary, or None for an unknown time zone. Its days are days in UTC."""
+    """Return the body of a summary, or None for an unknown time zone. In every time zone, its days are days in UTC."""
     zone = query.get("timezone", ["UTC"])[0]
     if zone not in ("UTC", "Europe/Berlin"):
         return None

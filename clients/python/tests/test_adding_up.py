@@ -1,4 +1,4 @@
-"""Test the first summary of a long history: the API adds up the outcomes in steps, and clients retry until the end."""
+"""Test the first summary of a long history: the API adds up outcomes in steps, and clients retry until it is done."""
 
 from __future__ import annotations
 

@@ -228,7 +228,7 @@ def camel(name: str) -> str:
 
 
 def value_of(value: Any, name: str = "") -> Any:
-    """Convert an argument in the table to a Python value."""
+    """Convert an argument in `cases.json` to a Python value."""
     match value:
         case {"$decimal": text}:
             return Decimal(text)
@@ -250,7 +250,7 @@ def value_of(value: Any, name: str = "") -> Any:
 
 
 def tagged(value: Any) -> Any:
-    """Convert metadata to the notation of the table, such as {"$decimal": "1.5"}."""
+    """Convert metadata to the notation of `cases.json`, such as {"$decimal": "1.5"}."""
     if isinstance(value, dict):
         return {name: tagged(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -296,7 +296,7 @@ def named(value: Any) -> Any:
 
 
 def alike(seen: Any, expected: Any) -> bool:
-    """Return whether a value matches the value in the table of cases. "any" matches every value."""
+    """Return whether a value matches the expected value in `cases.json`. "any" matches every value."""
     if expected == "any":
         return True
     if isinstance(seen, str) and isinstance(expected, dict):

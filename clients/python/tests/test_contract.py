@@ -75,7 +75,7 @@ def own_types(hint: Any) -> set[str]:
 def test_a_model_has_the_contract_s_fields_and_types(model: str, schema: str) -> None:
     kind = getattr(outcomes_client, model)
     hints, contract = typing.get_type_hints(kind), SCHEMAS[schema]
-    # Only the feed asks for `include=recent`.
+    # The models have no `recent`, because only the dashboard's feed requests `include=recent`.
     told = {our_name(name): told_types(each) for name, each in contract["properties"].items() if name != "recent"}
     assert not told.keys() - hints.keys(), f"_models.{model} lacks what openapi.yaml has: {told.keys() - hints.keys()}"
     assert not hints.keys() - told.keys(), f"_models.{model} has what openapi.yaml lacks: {hints.keys() - told.keys()}"
@@ -104,6 +104,6 @@ def test_enums_have_the_contract_s_values(names: str, values: list[str]) -> None
 
 def test_a_result_has_all_fields_of_the_contract_s_results() -> None:
     said = {name for one in SCHEMAS["Result"]["oneOf"] for name in one["properties"]}
-    # `ignored` is called `ignored_fields`, as in `Recorded`. The idempotency key comes from the item, not the API.
+    # The API's field `ignored` is `ignored_fields` in the client. The idempotency key comes from the item, not the API.
     named = {"ignored_fields" if name == "ignored" else name for name in said} | {"idempotency_key"}
     assert {each.name for each in dataclasses.fields(_models.Result)} == named

@@ -1,6 +1,6 @@
 """Compare the fake of `outcomes_client.testing` with the local stack.
 
-Faults that are planted in the fake must be found.
+Mutation testing: the comparison must detect each fault that a test plants in the fake.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ PLANTED: dict[str, tuple[Any, str, Any]] = {
 
 
 def test_the_fake_answers_random_calls_as_the_local_stack_does_but_with_each_planted_fault(own_stack: Stack) -> None:
-    """One test checks the fake with and without faults, because the calls to the local stack take seconds."""
+    """Make the calls to the local stack only once, because they take seconds. So one test checks all faults."""
     answered = answers_of(own_stack)
     difference = first_difference(answered)
     assert difference is None, difference
@@ -163,7 +163,7 @@ def test_the_fake_answers_random_calls_as_the_local_stack_does_but_with_each_pla
 
 TABLE = json.loads((ROOT / "clients/cases.json").read_text())
 # Skip requests that contain one of these texts. Some need a route that the fake answers with 501. Some contain a value
-# that does not exist in the fake. In one, the platform's key reads a user's outcomes, which the fake refuses.
+# that does not exist in the fake. In the last, the platform's key reads a user's outcome, which the fake forbids.
 NOT_THE_FAKES = (
     "/summary",
     "/export",

@@ -1,4 +1,4 @@
-"""Test `outcomes mcp`, the bridge from stdio to the API's tools, with the official MCP client and with single lines."""
+"""Test `outcomes mcp`, the bridge from stdio to the API's tools, with the official MCP client and raw JSON lines."""
 
 from __future__ import annotations
 

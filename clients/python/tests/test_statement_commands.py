@@ -25,7 +25,7 @@ CAVEAT = "The signature proves what the platform said and when, not that it is t
 
 @pytest.fixture
 def served(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bytes]]:  # noqa: ARG001 - sets OUTCOMES_URL, too
-    """Serve an API with one statement. Yield the bodies by method and path, which the test may change."""
+    """Serve an API with one statement. Yield a dict of its answers by method and path, which a test may change."""
     bodies = {
         "POST /api/statements": Path(OCTOBER).read_bytes(),
         f"GET {ID}": Path(OCTOBER).read_bytes(),

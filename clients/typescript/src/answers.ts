@@ -288,7 +288,10 @@ export function exportPart({ text, header }: Reply, mediaType: string): models.E
   return { text, nextCursor: header("Next-Cursor") || null };
 }
 
-/** Returns a reader that checks that the answer is a JSON object with this member, and returns its text. */
+/**
+ * Returns a reader of documents. The reader checks that the answer is a JSON object with this member, and returns the
+ * answer's text.
+ */
 export const document =
   (member: string) =>
   (reply: Reply): string => {
@@ -296,7 +299,7 @@ export const document =
     return reply.text;
   };
 
-/** Reads a page of statements. This is a function, not a constant, so that bundlers leave it out of pages. */
+/** Reads a page of statements. It is a function, not a constant, so that bundlers can remove it (tree shaking). */
 export function statements(reply: Reply): models.StatementPage {
   const listed = shape({ id: text, period: text, timezone: text, cut: instant, size: whole, root: text });
   return shaped(shape({ statements: list(listed), next_cursor: ifSaid(text) }))(reply);

@@ -1,4 +1,5 @@
-// The client with errors that name a capability that is off. Pages load page.ts without it, to stay below 6.6 kB.
+// Adds errors that name a capability that is off. Web pages load page.ts, which leaves this module out to stay below
+// 6.6 kB.
 
 import type { ClientOptions } from "./client.js";
 import { CostsClient } from "./cost-calls.js";

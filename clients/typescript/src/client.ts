@@ -13,15 +13,16 @@ import { isNumber, stringify } from "./json.js";
 import type * as models from "./models.js";
 
 /**
- * Time limits of a call and waits between its tries, in seconds.
+ * Time limits of a call, and exponential backoff between its tries, in seconds.
  *
- * `deadline` limits one call with all its retries (for `recordMany`, each batch), `timeout` limits one try. Between
- * tries the client waits a random time: first from 0 to `first`, then up to 2, 4, 8 ... times as long, at most
- * `longest`, in addition to `Retry-After` ("full jitter":
- * https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+ * `deadline` limits one call with all its retries (for `recordMany`, each batch). `timeout` limits one try.
  *
- * The first summary of a long history may take longer. Each 503 `Still adding up` is progress and restarts `deadline`, until
- * the call has taken `addingUp` or `deadline`, whichever is longer.
+ * Before the first retry, the client waits a random time from 0 to `first`. This maximum doubles with each retry, up to
+ * `longest` ("full jitter": https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). If the answer
+ * has the header `Retry-After`, the client waits that much longer.
+ *
+ * The first summary of a long history may take longer. Each 503 `Still adding up` means progress, and restarts the time
+ * of `deadline`. In total, the call takes at most `addingUp` or `deadline`, whichever is longer.
  */
 export interface Retry {
   deadline: number;
@@ -52,7 +53,7 @@ export interface ClientOptions {
    * `OUTCOMES_DEADLINE` sets the deadline.
    */
   retry?: Partial<Retry> | undefined;
-  /** Allows sending key and cookie unencrypted to another machine; default `OUTCOMES_ALLOW_HTTP=1`. */
+  /** Allows sending key and cookie unencrypted to another machine; default: whether `OUTCOMES_ALLOW_HTTP` is 1. */
   allowHttp?: boolean | undefined;
   /** A function that replaces the global `fetch`. */
   fetch?: typeof fetch | undefined;
@@ -85,7 +86,7 @@ type Asked = Omit<models.ListOptions & models.SummaryOptions, "cursor"> & {
 const PATH = "/api/outcomes";
 const KEYS_PATH = "/api/keys";
 const BATCH_ITEMS = 100;
-const BATCH_BYTES = 2 ** 20 - 14; // less {"outcomes":[]}; counts a comma for each item, of which the last is not sent
+const BATCH_BYTES = 2 ** 20 - 14; // less 15 bytes of {"outcomes":[]}; plus 1, because the last item has no comma
 const LONGEST_TIMER = 2e9; // milliseconds; timers of 2 ** 31 or more fire at once
 const LONGEST_ANSWER = 2 ** 24; // bytes; Lambda limits the API's answers to 6 MB
 /** Matches URLs that use TLS or point to this machine. */
@@ -222,7 +223,7 @@ export class OutcomesClient {
             throw new OutcomesError(why, { retryable: true });
           });
         } catch (failure) {
-          // Keep the results of the previous try, which say that the caller may send these items again.
+          // Keep the results of the previous try. They are retryable, so the caller may send these items again.
           if (!batch[0]?.result || !(failure as OutcomesError).retryable) throw failure;
         }
       }
@@ -322,7 +323,7 @@ export class OutcomesClient {
     return this.#correct("void", outcomeId, reason, options);
   }
 
-  /** As its owner, confirms an outcome that a key recorded. Needs the session. */
+  /** Confirms an outcome that a key recorded, as its owner. Needs the session. */
   async confirm(outcomeId: string, reason?: string | null, options?: models.CorrectOptions): Promise<models.Corrected> {
     return this.#correct("confirm", outcomeId, reason, options);
   }
@@ -338,7 +339,8 @@ export class OutcomesClient {
   }
 
   /**
-   * Records an outcome without a user for this user, voids the original, and returns the new outcome's id.
+   * Assigns an outcome that has no user to this user: records a copy for the user, voids the original, and returns the
+   * copy's id.
    *
    * Needs the platform's key. Retries get the same id. Rejects with a NotFoundError if the outcome has a user, and with a
    * ConflictError if it is void or was assigned to another user.

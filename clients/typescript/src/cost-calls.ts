@@ -1,4 +1,4 @@
-// The client with the calls about costs. Pages load page.ts without it, to stay below 6.6 kB.
+// Adds the calls about costs to the client. Web pages load page.ts, which leaves this module out to stay below 6.6 kB.
 
 import * as answers from "./cost-answers.js";
 import { InvalidOutcomeError, PreconditionFailedError, UnexpectedAnswerError } from "./errors.js";
@@ -10,14 +10,15 @@ const PATH = "/api/costs";
 
 export class CostsClient extends StatementsClient {
   /**
-   * Replaces the costs of a UTC day from a source, and returns their version. Equal lines change nothing.
+   * Replaces the costs of a UTC day from a source, and returns their version. If the stored lines are the same, the
+   * version does not change.
    *
    * Needs the platform's key (`userId` is the user), an agent key with the scope `cost`, or a session. Rejects with a
-   * PreconditionFailedError if another version than `ifVersion` is stored. After a lost answer, the reason may be that
-   * the lines are already stored.
+   * PreconditionFailedError if another version than `ifVersion` is stored. If an answer was lost, this error may also
+   * mean that an earlier try has stored the lines.
    *
-   * Without `ifVersion`, the last call wins. After a lost answer, the call is then not retried (`retryable` is false),
-   * because others may have put costs since. Check `getCosts` before you call again.
+   * Without `ifVersion`, the last call wins. Such a call is not retried after a lost answer (`retryable` is false),
+   * because the retry could replace costs that others have put since. Check `getCosts` before you call again.
    */
   async putCosts(
     day: string,
@@ -37,7 +38,7 @@ export class CostsClient extends StatementsClient {
   }
 
   /**
-   * Makes the costs of a UTC day from a source unknown again. Returns the version of the deletion.
+   * Deletes the costs of a UTC day from a source. They are then unknown, not zero. Returns the new version.
    *
    * See `putCosts` for `ifVersion` and retries.
    */

@@ -20,12 +20,12 @@
 
 import type { Fault, Result } from "./models.js";
 
-const LONGEST_MESSAGE = 4000; // characters; `details` for a page of outcomes can be too long for a log
+const LONGEST_MESSAGE = 4000; // characters; a text with many `details` can be too long for a log
 const UNSEEN = /[\p{Cc}\p{Bidi_C}\p{Zl}\p{Zp}]/gu; // control characters, line ends, changes of text direction
 
 /** The base of all errors of this package. Its text and properties never contain a key or a cookie. */
 export class OutcomesError extends Error {
-  /** Whether the same call may succeed later. It counts only once if it repeats the idempotency key. */
+  /** Whether the same call may succeed later. Use the same idempotency key again, so that both calls count once. */
   declare retryable: boolean;
   declare name: string;
   declare status?: number | undefined;

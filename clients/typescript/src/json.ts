@@ -1,7 +1,7 @@
 // Reads and writes JSON with exact numbers: no number is rounded to a double.
 //
-// It uses the built-in JSON object. For it, each string gets the prefix "s", and each number becomes a string with the
-// prefix "n".
+// The built-in JSON object would round numbers. So each number is given to it as a string with the prefix "n", and each
+// string gets the prefix "s".
 
 const A_NUMBER = String.raw`-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?`;
 const A_STRING = String.raw`"[^"\\]*(?:\\.[^"\\]*)*"`;

@@ -43,7 +43,7 @@ export interface NewOutcome {
   metadata?: Metadata | null;
   /** The time when the outcome happened; default now. */
   occurredAt?: Moment | null;
-  /** 1 to 255 visible ASCII characters. Pass a key if the work has a permanent name; the default is a random key. */
+  /** 1 to 255 visible ASCII characters, such as an id of the work that never changes; the default is a random key. */
   idempotencyKey?: string | null;
 }
 
@@ -154,8 +154,8 @@ export interface Recorded {
  * The result of one item of `recordMany`.
  *
  * An item that is not `ok` has one of these statuses. `invalid`: change the item. `conflict`: its key belongs to
- * another outcome. `forbidden`: it exceeds the agent key's limits. `failed`: it is perhaps not recorded. If it is
- * `retryable`, send it again with the same `idempotencyKey`.
+ * another outcome. `forbidden`: it exceeds the agent key's limits. `failed`: it may or may not be recorded. If the
+ * result is `retryable`, send the item again with the same `idempotencyKey`.
  */
 export interface Result {
   status: "created" | "replayed" | "invalid" | "forbidden" | "conflict" | "failed";
@@ -373,7 +373,7 @@ export interface ReadCostsOptions extends CostsOfUserOptions {
 }
 
 export interface ChangeCostsOptions extends CostsOfUserOptions {
-  /** The version that must be stored before the call; 0 means that there must be none. */
+  /** The version that the call may replace (optimistic locking); 0 means that the day must have no costs. */
   ifVersion?: number | undefined;
 }
 
@@ -413,8 +413,8 @@ export interface DayCost {
   costUsd: string | null;
   sources: string[];
   /**
-   * The time when a source last replaced the costs after the end of the day. Null if that never happened, or more than
-   * a day ago.
+   * The time at which a source last replaced costs of this day after the day was over. Null if no source did so within
+   * the last 24 hours.
    */
   restatedAt: string | null;
 }

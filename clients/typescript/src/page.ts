@@ -1,4 +1,5 @@
-// The client for pages: the same as index.ts, but its errors do not name a capability that is off.
+// The client for web pages. Unlike index.ts, it has no calls about costs and statements, and no errors that name a
+// capability that is off.
 
 export { type ClientOptions, OutcomesClient, type Retry } from "./client.js";
 export * from "./errors.js";

@@ -1,4 +1,5 @@
-// The client with the calls about statements. Pages load page.ts without it, to stay below 6.6 kB.
+// Adds the calls about statements to the client. Web pages load page.ts, which leaves this module out to stay below
+// 6.6 kB.
 
 import * as answers from "./answers.js";
 import { OutcomesClient as PageClient } from "./client.js";
@@ -47,7 +48,7 @@ export class StatementsClient extends PageClient {
     return this.read(`${pathOf(statementId)}/proof`, asked, answers.document("signature"), { named: true });
   }
 
-  /** Returns the API's public keys, which verify its statements. It sends no credentials. */
+  /** Returns the API's public keys, which verify its statements. Sends no credentials. */
   async statementKeys(options: models.CallOptions = {}): Promise<string> {
     return this.read("/.well-known/outcomes-keys.json", options, answers.document("keys"), { by: "" });
   }

@@ -114,7 +114,10 @@ const OUTCOME =
 const CORRECTION = "id,outcome_id,type,reason,by,created_at,changes,before,after";
 const COUNTED = "status,value_usd,outcome_type,agent_id,occurred_at";
 const CHANGES = "outcome_type,title,description,value_usd,agent_id,metadata_sha256,occurred_at";
-/** Maps a status to the tallies that count it. `standing` is the tally of `count` and `value_usd` in the totals. */
+/**
+ * Maps each status to the tallies that count it. The totals have the tally `standing` as their own `count` and
+ * `value_usd`.
+ */
 const TALLIES = new Map([
   ["recorded", ["standing"]],
   ["confirmed", ["standing", "confirmed"]],
@@ -183,10 +186,10 @@ function whole(_name: string, value: unknown): unknown {
   return value;
 }
 
-/** Parses JSON. Throws an Error if the text has blanks, unnecessary escapes or duplicate members. */
+/** Parses JSON. Throws an Error if the text has extra whitespace, unnecessary escapes or duplicate members. */
 function exact(text: string): unknown {
   const value = JSON.parse(text, whole);
-  // Unpaired surrogates need a check of their own, because JSON.stringify writes their escapes, too.
+  // Refuse escapes of unpaired surrogates separately: JSON.stringify writes them, too, so the comparison accepts them.
   if (JSON.stringify(value) !== text || text.match(/\\(u.|.)/g)?.includes("\\ud")) {
     throw new Error("it has blanks, other escapes or duplicate members");
   }
@@ -353,7 +356,7 @@ async function checkEntries(head: Head, leaves: Leaf[]): Promise<Entry[]> {
 
 const order = ({ fields }: Entry): string => `${fields.created_at} ${fields.id}`;
 
-/** Reads an entry whose hash was verified. If the entry is malformed, the check named `word` fails. */
+/** Reads an entry whose hash was verified. If the entry is malformed, throws a StatementError of the check `word`. */
 function readEntry(word: Word, what: string, text: string, head: Head): Entry {
   try {
     const fields = exact(text) as Fields;
@@ -485,7 +488,10 @@ class Sum {
   scale = 0;
   readonly parts = new Map<string, Map<unknown, Sum>>();
 
-  /** Adds an outcome to all tallies and rows in which it counts. */
+  /**
+   * Adds an outcome to the tallies of its status. If one of these is `standing`, also adds it to the rows of its type
+   * and its agent.
+   */
   addTo({ status, value, type, agent }: Counted, sign: bigint): this {
     const tallies = TALLIES.get(status) ?? [];
     for (const tally of tallies) this.part(tally, null).add(value, sign);

@@ -159,7 +159,7 @@ function requested(
   return { method, path, query, headers: { Accept: "application/json", ...type, ...sent, ...headers }, body };
 }
 
-/** Converts arguments in the table to JavaScript values. */
+/** Converts arguments from cases.json to JavaScript values. */
 function given(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(given);
   if (typeof value !== "object" || !value) return value;
@@ -173,7 +173,7 @@ function given(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, given(item)]));
 }
 
-/** Converts a result to the notation of the table, such as {"$decimal": "1.5"}. */
+/** Converts a result to the notation of cases.json, such as {"$decimal": "1.5"}. */
 function tell(value: unknown): unknown {
   if (value instanceof Decimal) return { $decimal: value.text };
   if (typeof value === "bigint") return { $integer: `${value}` };
@@ -212,7 +212,7 @@ function near(seen: number[], expected: number[]): void {
   assert.deepEqual(rounded(seen), rounded(expected));
 }
 
-/** Asserts that a value matches the value in the table of cases. "any" matches every value. */
+/** Asserts that a value matches the expected value from cases.json. "any" matches every value. */
 function like(seen: unknown, expected: unknown): void {
   assert.deepEqual(seen, filled(seen, expected));
 }

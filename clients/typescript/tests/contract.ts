@@ -35,7 +35,7 @@ type Told<T> = T extends readonly (infer U)[]
                 : Told<T[N]>;
       }
     : T;
-/** Names of outcome types. */
+/** Converts a string or a list of strings in the contract to this client's outcome types. */
 type Named<T> = T extends string ? ours.OutcomeType : T extends string[] ? ours.OutcomeType[] : T;
 type Text<T> = unknown extends T ? string | null : string | Exclude<T, number>;
 type Metadata = ours.Metadata | null;
@@ -69,7 +69,7 @@ same<Exclude<keyof ours.CreateKeyOptions, "signal">, Exclude<keyof Contract["New
 same<Exclude<keyof ours.RotateKeyOptions, "signal">, keyof Contract["Rotation"]>(true);
 same<Exclude<keyof ours.ListOptions, "signal">, OurName<keyof Query<"listOutcomes">>>(true);
 same<Exclude<keyof ours.ListStatementsOptions, "signal">, OurName<keyof Query<"listStatements">>>(true);
-// Only the feed asks for `include=recent`.
+// This client has no option for `include=recent`, which only the dashboard's feed sends.
 same<Exclude<keyof ours.SummaryOptions, "signal">, OurName<Exclude<keyof Query<"summarizeOutcomes">, "include">>>(true);
 same<"format" | Exclude<keyof ours.ExportOptions, "signal">, OurName<keyof Query<"exportOutcomes">>>(true);
 
@@ -87,9 +87,9 @@ same<Exclude<keyof ours.CostsOptions, "signal">, OurName<keyof Query<"addUpCosts
 same<keyof ours.Costs, keyof Told<Contract["Costs"]>>(true);
 same<keyof ours.CostSummary, Exclude<keyof Told<Contract["CostSummary"]>, "recent">>(true);
 same<ours.Result["status"], Contract["Result"]["status"]>(true);
-// This client adds `ok`, which follows from the status, and the item's idempotency key.
+// This client adds `ok`, which it computes from `status`, and the item's idempotency key.
 same<Exclude<keyof ours.Result, "ok" | "idempotencyKey">, ResultName<AnyKey<Contract["Result"]>>>(true);
-// In this client, an unknown `by` is null, and so are fields that a correction lacks.
+// In this client, `by` is null if it is unknown, and so are the optional fields that a correction does not have.
 same<keyof ours.Correction, Camel<keyof Contract["Correction"]>>(true);
 type Lacking = "by" | "changes" | "assignedTo" | "assignedId";
 same<Omit<ours.Correction, Lacking>, Omit<Told<Contract["Correction"]>, Lacking>>(true);

@@ -20,7 +20,7 @@ function file(name: string): string {
   return WRONG[name] ?? readFileSync(`../statements/${name}`, "utf8");
 }
 
-/** Edits a text. If `what` is a pattern, replaces its first match. If it is a list, keeps these lines. */
+/** Edits a text. If `what` is a pattern, replaces its first match. If it is a list of line numbers, keeps them. */
 function edited(text: string, what: string | number[], replacement = ""): string {
   if (Array.isArray(what)) {
     const lines = text.split(/(?<=\n)/);

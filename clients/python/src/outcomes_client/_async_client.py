@@ -1,4 +1,4 @@
-"""The async client, which runs calls (`_calls`). `make awaiting` generates this module from _client.py."""
+"""The async client. It runs the steps of `_calls`. `make awaiting` generates this module from _client.py."""
 
 from __future__ import annotations
 
@@ -148,8 +148,8 @@ class AsyncOutcomesClient(AsyncCostsClient, AsyncStatementsClient):
         """List one page of the user's outcomes, newest first, from `start` (inclusive) to `end` (exclusive).
 
         A page can have fewer than `limit` outcomes (default 20, at most 50) even if `next_cursor` shows that there are
-        more. `status` filters by status, and `agent_id="none"` lists outcomes without an agent. With `time="occurred"`,
-        `start`, `end` and the order are about when outcomes happened, not about when they were recorded. `ledger` adds
+        more. `status` filters by status, and `agent_id="none"` lists outcomes without an agent. `start`, `end` and the
+        order use the time of recording; with `time="occurred"`, they use the time when outcomes happened. `ledger` adds
         `status`, `occurred_at`, `recorded_by` and `version` to each outcome, and includes void outcomes. With the
         platform's key, `user_id` is the user whose outcomes are listed; "none" lists outcomes without a user.
         """
@@ -286,7 +286,7 @@ class AsyncOutcomesClient(AsyncCostsClient, AsyncStatementsClient):
         )
 
     async def assign(self, outcome_id: str, user_id: int) -> str:
-        """Record an outcome without a user for this user, void the original, and return the new outcome's id.
+        """Assign an outcome that has no user. Return the id of the user's new outcome; the original becomes void.
 
         Needs the platform's key. Retries get the same id. Raises NotFoundError if the outcome has a user, and
         ConflictError if it is void or was assigned to another user.
@@ -334,8 +334,8 @@ class AsyncOutcomesClient(AsyncCostsClient, AsyncStatementsClient):
     ) -> NewAgentKey:
         """Replace a key's secret; the old one stays valid for `overlap_hours` (0 to 168, default 24).
 
-        If an answer is lost, the key may be rotated, and rotating it again would invalidate the secret in use, so the
-        call is not retried. Create a new key, or wait until the overlap is over.
+        This call is not retried after a lost answer. The key may already be rotated, and a second rotation would
+        invalidate the secret that is still in use. Create a new key, or wait until the overlap is over.
         """
         return await self._run(self._calls.rotate_key(key_id, user_id, overlap_hours))
 

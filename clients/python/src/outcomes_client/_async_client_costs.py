@@ -35,15 +35,15 @@ class AsyncCostsClient:
         if_version: int | None = None,
         user_id: int | None = None,
     ) -> int:
-        """Replace the costs of a UTC day from a source, and return their version. Equal lines change nothing.
+        """Replace the costs of a UTC day from a source. Return their version; unchanged lines keep the version.
 
         A line is a `CostLine` or a line of the API's request (`{"costUsd": ...}`). Needs the platform's key (`user_id`
         is the user), an agent key with the scope `cost`, or a session. `if_version` is the version that must be stored
         before the call; 0 means that there must be none. Raises PreconditionFailedError if another version is stored.
-        After a lost answer, the reason may be that the lines are already stored.
+        A retry also raises this error if the first try stored the lines but its answer was lost.
 
-        Without `if_version`, the last call wins. After a lost answer, the call is then not retried (`retryable` is
-        false), because others may have put costs since. Check `get_costs` before you call again.
+        Without `if_version`, the last call wins. Such a call is not retried after a lost answer (`retryable` is false),
+        because others may have put costs since. Check `get_costs` before you call again.
         """
         return await self._run(_cost_calls.put(self._calls, day, source, lines, if_version, user_id))
 
@@ -59,7 +59,7 @@ class AsyncCostsClient:
     async def delete_costs(
         self, day: date | str, source: str, *, if_version: int | None = None, user_id: int | None = None
     ) -> int:
-        """Make the costs of a UTC day from a source unknown again. Return the version of the deletion.
+        """Delete the costs of a UTC day from a source: they become unknown. Return the version of the deletion.
 
         See `put_costs` for `if_version` and retries.
         """

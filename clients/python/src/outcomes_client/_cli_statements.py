@@ -171,8 +171,8 @@ def _kept_keys(issuer: str) -> bytes:
 def _keep_keys(issuer: str, url: str, published: bytes) -> Path:
     """Add published keys to the keys that are kept for an issuer.
 
-    Refuse the keys if a kept key has changed or is now valid for longer. Also refuse new keys from another address than
-    the first keys, because any API could claim to be this issuer.
+    Refuse the keys if a kept key has changed or is now valid for longer. Also refuse new keys from another URL than the
+    URL of the first keys, because any API could claim to be this issuer.
     """
     from ._exporting import replaced
 

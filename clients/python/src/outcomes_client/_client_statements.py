@@ -49,7 +49,7 @@ class StatementsClient:
                 return
 
     def statement_proof(self, statement_id: str, outcome_id: str) -> bytes:
-        """Return the proof that a statement contains an outcome's entries. The proof has no sums."""
+        """Return the proof that a statement contains an outcome's entries. A proof discloses no sums."""
         return self._run(_statement_calls.proof(self._calls, statement_id, outcome_id))
 
     def statement_keys(self) -> bytes:

@@ -30,7 +30,9 @@ def put(
 ) -> Call[int]:
     """Replace the costs of a day. `if_version` is the version that must be stored: 0 for none, None for any.
 
-    With None, do not retry after a lost answer: the retry could replace costs that others have put since.
+    With None, a put whose answer was lost is not sent again: it could replace costs that others have put since.
+
+    repeatable: whether to retry after a lost answer if `if_version` is not None.
     """
     if calls.defaults.owner == "session" and user_id is not None:
         yield from calls._say_once(f"The costs are of the user of {SESSION}: the given user_id is ignored")
@@ -74,7 +76,8 @@ def change(
 
     changed: gets the day's costs, or None if they are not known; returns the new lines, or None to put nothing.
 
-    repeatable: whether a put whose answer was lost may be sent again, because `changed` changes the lines only once.
+    repeatable: whether to send a put again if its answer was lost. If the put was stored, `changed` then gets its own
+    result, so it must be idempotent.
     """
     backoff = calls._backoff()
     while True:

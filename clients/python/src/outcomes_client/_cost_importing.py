@@ -151,7 +151,7 @@ def _matches(wanted: Any, cell: Any) -> bool:
 
 
 def _members(text: str) -> Any:
-    """Parse a cell with a JSON object, such as `Tags` in FOCUS. Return None if the cell has none."""
+    """Parse a cell with a JSON object, such as `Tags` in FOCUS. Return None if the cell is not valid JSON."""
     try:
         return _json.decode(text.encode())
     except ValueError:

@@ -76,7 +76,7 @@ class ConfigurationError(OutcomesError):
 
 
 class NoAnswerError(OutcomesError):
-    """No complete answer came before the deadline. The outcome may have been recorded: call again with the same key."""
+    """No complete answer before the deadline. The outcome may be recorded: call again with the same idempotency key."""
 
     retryable = True
 
@@ -86,7 +86,7 @@ class UnexpectedAnswerError(OutcomesError):
 
 
 class BrokenAnswerError(UnexpectedAnswerError):
-    """A success whose body cannot be parsed. The outcome may have been recorded: call again with the same key."""
+    """A success whose body cannot be parsed. The outcome may be recorded: call again with the same idempotency key."""
 
     retryable = True
 
@@ -152,6 +152,6 @@ class StillAddingUpError(ApiError):
 
 
 class ServerError(ApiError):
-    """The API answered 5xx until the deadline. The outcome may have been recorded: call again with the same key."""
+    """5xx until the deadline. The outcome may be recorded: call again with the same idempotency key."""
 
     retryable = True

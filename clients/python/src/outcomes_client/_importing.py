@@ -1,4 +1,4 @@
-"""Read files of outcomes for import. The same line always gets the same idempotency key."""
+"""Read files of outcomes for import. If a file is imported again, each line gets the same idempotency key again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from ._requests import BATCH_ITEMS
 if TYPE_CHECKING:
     from ._client import OutcomesClient
 
-# Maps the names of fields in lists, exports and Python to the names in requests.
+# Maps other spellings of field names to those that `_body` returns: `agent_id`, as in exports and Python, to `agentId`,
+# as in requests; and `createdAt` to `created_at`.
 _SENT_AS = {**SENT_AS, "createdAt": "created_at"}
 _LEDGER_FIELDS = ("status", "recorded_by", "version")
 # CSV cells are text: parse them according to their field's type.
@@ -71,7 +72,7 @@ def outcome_rows(file: Iterable[bytes]) -> Iterator[Line]:
 
 
 def csv_rows(file: Iterable[bytes], needed: Collection[str], cell: Callable[[str, str], Any]) -> Iterator[Line]:
-    """Read CSV with columns in any order. A row's number is the number of its last line.
+    """Read CSV with columns in any order. If a row spans several lines, its number is that of its last line.
 
     `cell` parses a column's cell.
 
@@ -83,7 +84,7 @@ def csv_rows(file: Iterable[bytes], needed: Collection[str], cell: Callable[[str
     def text() -> Iterator[str]:
         for number, line in enumerate(file, start=1):
             read[0] += len(line)
-            # Invalid UTF-8 is refused later, when its row is parsed.
+            # Decode invalid UTF-8 to surrogates. Encoding them fails later, so that only their row is refused.
             yield (line.removeprefix(_BOM) if number == 1 else line).decode(errors="surrogateescape")
 
     rows = csv.reader(text(), strict=True)
@@ -149,11 +150,14 @@ def _begins_formula(text: str) -> bool:
 def keyed(lines: Iterable[Line], scope: str) -> Iterator[Line]:
     """Turn each line into a request body with an idempotency key.
 
-    A line is a request body or a listed outcome. If it has no `idempotencyKey`, the key is made from its content and
-    from the number of equal lines before it; layout, key order and spelling do not matter. So an interrupted import can
-    be repeated; an added or edited line is a new outcome; lines may be moved, removed or split over files. With a
-    different `scope`, equal lines are new outcomes. A listed outcome without `occurred_at` happened when it was
-    recorded.
+    A line is a request body, or an outcome from a list or an export. If it has no `idempotencyKey`, its key consists of
+    a digest of `scope` and the line's content, and the count of equal lines so far. The digest ignores layout, the
+    order of fields, and whether a name is written `agent_id` or `agentId`.
+
+    So an interrupted import can be repeated, even if lines were moved, removed or split over several files. An added or
+    edited line is a new outcome. With a different `scope`, equal lines are new outcomes.
+
+    If an outcome from a list or an export has no `occurred_at`, its `created_at` is sent as `occurredAt`.
     """
     seen: Counter[bytes] = Counter()
     for line in lines:
@@ -170,7 +174,8 @@ def keyed(lines: Iterable[Line], scope: str) -> Iterator[Line]:
             digest = hashlib.sha256(scope.encode() + b"\0" + canonical).digest()
             seen[digest] += 1
             body["idempotencyKey"] = f"import-{digest.hex()}-{seen[digest]}"
-        # A listed outcome has an id and a time. The key depends on them, but the new outcome gets its own id and time.
+        # An outcome from a list or an export has `id` and `created_at`. The digest includes both, but neither is sent,
+        # because the new outcome gets its own.
         if "created_at" in body:
             created_at = body.pop("created_at")
             body.pop("id", None)
@@ -181,11 +186,12 @@ def keyed(lines: Iterable[Line], scope: str) -> Iterator[Line]:
 def _body(said: dict[str, Any]) -> dict[str, Any]:
     """Rename the fields to those of a request.
 
-    Remove an idempotency key that is null. Also remove a listed outcome's ledger fields: the idempotency key made from
-    the line must not depend on them, and must stay the same after the outcome is confirmed.
+    Remove an idempotency key that is null. From an outcome of a list or an export, also remove `status`, `recorded_by`,
+    `version`, and an `occurredAt` that equals `created_at`. The digest in the idempotency key must not depend on these
+    fields, because older exports lack them and a confirmation changes some.
 
     Raises:
-        ValueError: a field is given in both spellings.
+        ValueError: a field is given in two spellings, such as `agent_id` and `agentId`.
     """
     body = {_SENT_AS.get(name, name): value for name, value in said.items()}
     if len(body) < len(said):

@@ -25,8 +25,8 @@ def login_file() -> Path:
 def settings(url: str | None, cookie: str | None) -> dict[str, Any]:
     """Return a client's `url`, `api_key` and `cookie`. Options and variables take precedence over the saved login.
 
-    The saved key and session are used only together, only for the URL with which they were saved, and only if options
-    and variables have neither. So credentials of two callers are never mixed.
+    The saved key and session are used only if options and variables give neither a key nor a session, and only for the
+    URL with which they were saved. So credentials of two callers are never mixed.
 
     Raises:
         ConfigurationError: there is no URL, or the saved login is needed and cannot be read.

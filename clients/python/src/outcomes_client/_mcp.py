@@ -42,7 +42,7 @@ class Bridge:
     def answer(self, line: bytes) -> bytes | None:
         """Forward a message and return its answer, or None if the message gets no answer.
 
-        The message and the answer each have one line.
+        The message and the answer are one line each.
         """
         try:
             said = _json.decode(line)
@@ -74,7 +74,7 @@ class Bridge:
         return answer
 
     def _headers(self, message: Json) -> dict[str, str]:
-        """Return the HTTP headers: the protocol version and, since version 2026-07-28, method and name."""
+        """Return the HTTP headers: the protocol version and, since version 2026-07-28, the method and the tool."""
         params = message.get("params")
         params = params if isinstance(params, dict) else {}
         version = (params.get("_meta") or {}).get(_VERSION) if isinstance(params.get("_meta"), dict) else None
@@ -86,7 +86,10 @@ class Bridge:
         return {name: _header(str(value)) for name, value in about.items()}
 
     def _bound(self, message: Json) -> bytes | None:
-        """Add this server's user and agent (`OUTCOMES_USER_ID`, `OUTCOMES_AGENT_ID`) to a call. Numbers stay exact.
+        """Add the bridge's user (`OUTCOMES_USER_ID`) to a call that records or corrects.
+
+        If the call records, also add the bridge's agent (`OUTCOMES_AGENT_ID`). Return the new message, with exact
+        numbers, or None if the message needs no change.
 
         Raises:
             _OutOfBounds: the model named a different user or agent, or UTF-8 cannot encode a text.

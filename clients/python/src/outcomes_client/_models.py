@@ -33,11 +33,11 @@ class ListedType:
 
 
 Division = Literal["day", "week", "month"]
+"""The periods by which a summary groups its totals."""
 Time = Literal["recorded", "occurred"]
 """The time that orders a list: when outcomes were recorded, or when they happened."""
 IdOrNone = int | Literal["none"]
 """An id, or "none" for outcomes without an agent or a user."""
-"""The periods by which a summary groups its totals."""
 
 
 class OutcomeStatus(StrEnum):
@@ -54,9 +54,10 @@ class NewOutcome:
     """An outcome to record. The API validates the fields; see its contract for their limits.
 
     `value_usd` is sent with all digits; use Decimal for money. `user_id` needs a key: a session records for its own
-    user. `occurred_at` is when the outcome happened, default now; a date means its midnight in UTC. Pass an
-    `idempotency_key` (1 to 255 visible ASCII characters) if the work has a permanent name, so that retries by another
-    process count once. The default is a random key.
+    user. `occurred_at` is when the outcome happened, default now; a date means its midnight in UTC.
+
+    `idempotency_key` is 1 to 255 visible ASCII characters; the default is a random key. If the work has an id that
+    never changes, pass this id as the key: even if several processes record the work, it then counts once.
     """
 
     outcome_type: OutcomeType | str
@@ -108,8 +109,8 @@ class Result:
     """The result of one item of `record_many`.
 
     An item that is not `ok` has one of these statuses. `invalid`: change the item. `conflict`: its key belongs to
-    another outcome. `forbidden`: it exceeds the agent key's limits. `failed`: it is perhaps not recorded. If it is
-    `retryable`, send it again with the same `idempotency_key`.
+    another outcome. `forbidden`: it exceeds the agent key's limits. `failed`: it may or may not be recorded. If the
+    result is `retryable`, send the item again with the same `idempotency_key`.
 
     `ignored_fields` and `unassigned` are as in `Recorded`.
     """
@@ -291,8 +292,9 @@ class Summary(Total):
     """Totals of outcomes that happened from `start` (inclusive) to `end` (exclusive), both ISO 8601.
 
     Days are local days in `timezone`. `confirmed` is part of the totals; `disputed` and `voided` are not. All three are
-    zero if the API is older. Only one of `by_day`, `by_week` and `by_month` is filled, as requested. `previous` is None
-    unless requested. `by_agent` has up to 100 entries; `other_agents` is the total of all other agents, if any.
+    zero if the API is too old to return them. Only one of `by_day`, `by_week` and `by_month` is filled, as requested.
+    `previous` is None unless requested. `by_agent` has up to 100 entries; `other_agents` is the total of all other
+    agents, if any.
     """
 
     start: str

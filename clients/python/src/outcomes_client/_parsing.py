@@ -28,7 +28,7 @@ def json_object(reply: Reply) -> dict[str, Any]:
 
 
 def done(reply: Reply) -> dict[str, Any]:
-    """Parse the answer to a change. Return its body."""
+    """Return the body of the answer to a write. Raises BrokenAnswerError unless its member `ok` is true."""
     body = json_object(reply)
     if body.get("ok") is not True:
         raise BrokenAnswerError("200, but not ok", status=200)
@@ -81,7 +81,10 @@ def whole_or_none(value: object) -> int | None:
 
 
 def amount(value: object) -> Decimal:
-    """Parse US dollars. Values are below 1e15 and multiples of 1e-130; sums are not much larger."""
+    """Parse US dollars. Refuse amounts far beyond those of the API.
+
+    The API's values are below 1e15 and multiples of 1e-130, and their sums are not much larger.
+    """
     if not isinstance(value, int | Decimal) or isinstance(value, bool):
         raise TypeError(f"{type(value).__name__} where a number was expected")
     amount = Decimal(value)

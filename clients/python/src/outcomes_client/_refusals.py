@@ -49,16 +49,16 @@ _CAPABILITIES = {
 
 
 def capability_off(reply: Reply, request: Request) -> str | None:
-    """Return the template parameter of the switched-off capability that a request needs, or None if all are on."""
+    """If an answer says that a capability is off, return the capability's template parameter, or else None."""
     if reply.status != 404 or "No-Such-Route" not in reply.headers:
         return None
     return next((name for path, name in _CAPABILITIES.items() if re.fullmatch(path, request.path)), None)
 
 
 def switched_off(reply: Reply) -> list[str]:
-    """Return the template parameters of the capabilities that are off, given the answer to a list.
+    """Return the template parameters of the capabilities that are off, from the answer to `GET /api/outcomes`.
 
-    The answer's header `Capabilities` names the capabilities that are on. An older API does not send the header. Then
+    The answer's header `Capabilities` names the capabilities that are on. If the API is too old to send this header,
     return an empty list.
     """
     on = reply.headers.get("Capabilities")

@@ -31,7 +31,11 @@ def check_key(key: str) -> str:
 
 
 def in_request(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert field names to the names in requests. Raises ValueError if a field is given in two spellings."""
+    """Convert field names to the names in requests.
+
+    Raises:
+        ValueError: a field is given in two spellings, such as `agent_id` and `agentId`.
+    """
     said = {
         _CHANGED_AS.get(name, name): _moments.of_body(value) if isinstance(value, date) else value
         for name, value in changes.items()
@@ -57,7 +61,10 @@ def encode(body: Mapping[str, Any]) -> bytes:
 
 
 def batches(bodies: list[dict[str, Any]], results: dict[int, Result]) -> Iterator[dict[int, bytes]]:
-    """Yield batches of items by index. Add items that are too large or not valid JSON to `results` as invalid."""
+    """Yield batches, which map an item's index in `bodies` to its JSON.
+
+    Add items that are too large or not valid JSON to `results` as invalid.
+    """
     batch: dict[int, bytes] = {}
     room = BATCH_BYTES - len(b'{"outcomes":[]}')
     size = 0

@@ -35,7 +35,7 @@ async def in_time(seconds: float, sent: Awaitable[Reply | NoReply]) -> Reply | N
 
 
 def no_cookies() -> CookieJar:
-    """Return a cookie jar that stores nothing: no cookie of a server must be sent together with the next call's key."""
+    """Return a cookie jar that stores nothing, so that no cookie set by a server is sent with the next call's key."""
     return CookieJar(DefaultCookiePolicy(allowed_domains=()))
 
 

@@ -11,22 +11,23 @@ from ._http import NoReply, Reply, Request
 
 @dataclass(frozen=True)
 class Retry:
-    """Time limits of a call and waits between its tries, in seconds.
+    """Time limits of a call, and exponential backoff between its tries, in seconds.
 
-    `deadline` limits one call with all its retries (for `record_many`, each batch), `timeout` limits one try. Between
-    tries the client waits a random time: first from 0 to `first`, then up to 2, 4, 8 ... times as long, at most
-    `longest`, in addition to `Retry-After` ("full jitter":
-    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+    `deadline` limits one call with all its retries (for `record_many`, each batch). `timeout` limits one try.
 
-    The first summary of a long history may take longer. Each 503 `Still adding up` is progress and restarts `deadline`,
-    until the call has taken `adding_up` or `deadline`, whichever is longer.
+    Before the first retry, the client waits a random time from 0 to `first`. This maximum doubles with each retry, up
+    to `longest` ("full jitter": https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). If the
+    answer has the header `Retry-After`, the client waits that much longer.
+
+    The first summary of a long history may take longer. Each 503 `Still adding up` means progress, and restarts the
+    time of `deadline`. In total, the call takes at most `adding_up` or `deadline`, whichever is longer.
     """
 
     deadline: float = 60
     timeout: float = 30  # longer than API Gateway's timeout of 29 s; with a shorter timeout, answers could be missed
     first: float = 0.2
     longest: float = 10
-    adding_up: float = 600  # the API adds up about 120 MB of outcomes in each try of 10 s
+    adding_up: float = 600  # enough for several GB of outcomes: the API adds up about 120 MB in 10 s
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Texts, fields and advice for models, shared by the tools for all frameworks."""
+"""Texts, fields and advice for language models, shared by the tools for all agent frameworks."""
 
 from __future__ import annotations
 

@@ -44,7 +44,8 @@ class OutcomesCallback(BaseCallbackHandler):
     """Records the outcome of a finished run: `agent.invoke(..., {"callbacks": [OutcomesCallback(...)]})`.
 
     The run is the outermost chain, graph or agent. The idempotency key is its `run_id`, a new one for each call unless
-    the config sets `{"run_id": UUID(...)}`. For `ainvoke`, `AsyncOutcomesCallback` needs no thread.
+    the config sets `{"run_id": UUID(...)}`. With `ainvoke`, LangChain runs this callback in a
+    thread; `AsyncOutcomesCallback` runs in the event loop.
 
     Args:
         client: the client to record with; the caller closes it.

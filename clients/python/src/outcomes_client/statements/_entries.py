@@ -1,4 +1,4 @@
-"""Read the entries of statements. The platform has signed the texts of these entries."""
+"""Parse the entries of statements strictly, because the platform's signature covers their exact texts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TALLIES = {
     "disputed": ("disputed",),
     "void": ("voided",),
 }
-"""The tallies of each status. `standing` are `count` and `value_usd` of the totals themselves."""
+"""The tallies that count each status. The totals have the tally `standing` as their own `count` and `value_usd`."""
 INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 
 _OUTCOME = (
@@ -41,7 +41,7 @@ _OR_NULL = {"agent_id", "description", "value_usd", "metadata_sha256", "recorded
 
 
 class Counted(NamedTuple):
-    """The state of an outcome, which decides where totals count it."""
+    """The fields of an outcome on which totals depend."""
 
     status: str
     value: Decimal
@@ -51,7 +51,10 @@ class Counted(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """An entry of a statement. `before` is None unless the entry is a correction."""
+    """An entry of a statement.
+
+    `before` and `after` are the outcome before and after the entry. Only a correction has `before`.
+    """
 
     fields: dict[str, Any]
     before: Counted | None
@@ -63,7 +66,7 @@ class Entry(NamedTuple):
 
 
 def read_entry(word: str, what: str, text: str, head: Mapping[str, Any]) -> Entry:
-    """Read an entry whose hash was verified. If the entry is malformed, the check named `word` fails."""
+    """Read an entry whose hash was verified. If the entry is malformed, raise a StatementError of the check `word`."""
     try:
         fields = exact(text)
         entry = _correction(fields) if "outcome_id" in fields else _outcome(fields)

@@ -69,7 +69,7 @@ def refuse(word: str, why: str) -> NoReturn:
 
 
 def exact(text: str) -> Any:
-    """Parse JSON. Raises ValueError if the text has blanks, unnecessary escapes or duplicate members."""
+    """Parse JSON. Raises ValueError if the text has extra whitespace, unnecessary escapes or duplicate members."""
     try:
         value = _loads(text)
         written = compact(value)

@@ -6,8 +6,8 @@ pytest gets the fixture `outcomes_fake`. Without pytest:
         run_my_agent(url=fake.url, key=fake.key)
         assert fake.recorded[0]["title"] == "Closed the Acme renewal"
 
-The fake records, lists, corrects, manages keys, and puts and reads costs with the functions that the API deploys, on
-tables in memory. It answers summary, export, statements and `/mcp` with 501.
+The fake runs the functions that the API deploys, on tables in memory. It supports recording, lists, corrections, agent
+keys and costs. It answers summary, export, statements and `/mcp` with 501.
 """
 
 from __future__ import annotations

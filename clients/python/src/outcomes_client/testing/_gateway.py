@@ -1,6 +1,6 @@
-"""A fake of API Gateway in front of the copied functions.
+"""A fake of API Gateway in front of the API's own functions, which the build copies to `_copied`.
 
-It selects the route, calls the authorizer, and sends the gateway's own answers.
+It selects the route, calls the authorizer, and sends the answers that API Gateway itself gives, such as 401.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Answer(NamedTuple):
 
 
 def respond(status: int, body: dict[str, Any], **headers: str) -> Answer:
-    """Return an answer that no function wrote. headers: more headers, with `_` instead of `-` in their names."""
+    """Return a JSON answer with the usual headers. headers: more headers, with `_` instead of `-` in their names."""
     usual = {"Content-Type": "application/json", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Answer(status, {**usual, "Vary": "Origin", **named}, encode(body))

@@ -1,4 +1,7 @@
-"""Settings, logs and metrics of the copied functions, which import this module as `os` and as `observability`."""
+"""Replace environment variables, logs and metrics for the API's own functions, which the build copies to `_copied`.
+
+The copies import this module as `os` and as `observability`.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""DynamoDB in memory. The copied functions import it instead of the layer's package `aws`.
+"""A fake of DynamoDB in memory, for the API's own functions, which the build copies to `_copied`.
 
-It supports the operations and expressions that these functions use. Anything else raises an error, which the API
-answers with 500.
+The copies import this module instead of `outcomes.aws`. It supports the operations and expressions that these
+functions use. Anything else raises an error, which the API answers with 500.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Answer(dict[str, Any]):
 
 
 class Tables:
-    """The tables of one API: items by table, partition key and sort key, which is empty if the table has none.
+    """The tables of one API: items by table, partition key and sort key ("" if the table has none).
 
     The methods named after operations of DynamoDB take its requests and return its answers.
     """
