@@ -112,7 +112,7 @@ class Stream {
   asked = 0;
   checked = 0;
   counted = []; // copies of the outcomes that the shown summary counts
-  known = new Map(); // copies of outcomes from the time when the feed found them
+  known = new Map(); // copies of outcomes, made when the feed found or corrected them
   sums = new Sums();
 
   constructor(seed) {
@@ -139,7 +139,8 @@ class Stream {
       },
       skipped: () => this.sums.invalidate(),
       forget: () => {
-        // In this test, no other user signs in. The watcher forgets only if it knew no outcome, and now finds too many.
+        // In this test, no other user signs in. The watcher calls `forget` only if it knew no outcome and now finds too
+        // many to read all.
         assert.equal(this.watcher.newest, null);
         this.known.clear();
         this.watcher.forget();

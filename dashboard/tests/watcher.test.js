@@ -9,7 +9,7 @@ const NOON = Date.parse("2026-04-01T12:00:00Z");
 const SECOND = 1000;
 const INTERVAL_S = 15;
 
-/** A fake server with outcomes, newest first. `answer` replaces its responses. `answered` is called before each other response. */
+/** A fake server with outcomes, newest first. `answer` replaces its responses. Otherwise, each calls `answered`. */
 class Server {
   outcomes = [];
   asked = [];

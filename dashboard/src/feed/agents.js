@@ -12,7 +12,7 @@ export const byValue = (a, b) => Number(decimal(minus(b.value_usd, a.value_usd))
  * Return the sums of the agents with the most value, and then one sum of all other agents.
  * @param {AgentSum[]} agents
  * @param {OtherAgents} [others] agents whose sums the API has already added up
- * @param {boolean} [isOpen] whether to append the other agents that the API names
+ * @param {boolean} [isOpen] whether to append the sum of each other agent that the summary lists
  * @returns {(AgentSum | OtherAgents)[]}
  */
 export function mostAgents(agents, others, isOpen) {

@@ -30,7 +30,7 @@ import { withQuery } from "./address.js";
  */
 
 /**
- * A response of `cost-endpoint`. GET /api/costs returns all members; a page's own server may return only the first.
+ * A response of `cost-endpoint`. GET /api/costs returns all members; a page's own server may return `cost_usd` alone.
  * @typedef {{cost_usd: Exact | null, by_agent?: {agent_id: number | null, cost_usd: Exact}[],
  *   by_day?: {date: string, restated_at?: string}[], by_source?: {source: string, gaps: string[]}[],
  *   known_days?: number, of_days?: number}} Cost
@@ -90,9 +90,9 @@ export class Api {
     this.#endpoint = endpoint;
   }
   #endpoint;
-  /** @type {string | null} header of the last list; servers without it have everything */
+  /** @type {string | null} header of the last list; null: only what `#lacks` names is off */
   #capabilities = null;
-  #lacks = ["statements"]; // capabilities that a server without this header lacks; a 404 adds totals
+  #lacks = ["statements"]; // what is off if the server sends no capabilities; a 404 for a summary adds totals
 
   /**
    * Whether a capability is on. A server that names no capabilities has all except statements.

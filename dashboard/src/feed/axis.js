@@ -1,8 +1,8 @@
 /**
- * Return the ticks of an axis from just below `lowest` (at most 0) to just above `highest` (at least 0): at most six, highest
- * first, 0 included, spaced by 1, 2, 2.5 or 5 times a power of ten.
- * @param {number} lowest
- * @param {number} highest
+ * Return the ticks of an axis that contains all values: at most six ticks, highest first. One of them is 0. The
+ * distance between ticks is 1, 2, 2.5 or 5 times a power of ten.
+ * @param {number} lowest the lowest value, at most 0
+ * @param {number} highest the highest value, at least 0
  */
 export function axisTicks(lowest, highest) {
   const power = 10 ** Math.floor(Math.log10((highest - lowest) / 5));

@@ -13,8 +13,8 @@ const WIDEST_BAR = 10; // percent of the chart
 const dayOf = (day) => Date.parse(day.date);
 
 /**
- * The time span of a bar. of: the text before its first day. short: formats this day on the axis. years: formats it on
- * an axis with days of several years. long: formats it in the table.
+ * The time span of a bar. of: the text before the date of its first day. short: the date's format on an axis within
+ * one year. years: its format on an axis across years. long: its format in the table, and in labels across years.
  * @typedef {{name: string, figures: string, of: string, short: Intl.DateTimeFormat, years: Intl.DateTimeFormat,
  *   long: Intl.DateTimeFormat}} Unit
  */
@@ -41,7 +41,7 @@ const UNITS = {
 
 /**
  * Draw a bar for each day, week or month, and a button over it that selects its days. Arrow keys move between these buttons.
- * Only pixels are doubles; every printed figure is exact.
+ * The heights of bars are computed with doubles. Amounts in text are exact.
  * @param {Day[]} byDay
  * @param {Unit} unit
  * @param {Choice} choice

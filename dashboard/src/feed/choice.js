@@ -45,7 +45,7 @@ function select(list, value) {
 /** The selection of period, type, agent and status, with its controls. */
 export class Choice {
   #period = DEFAULT_PERIOD;
-  #pagePeriod = DEFAULT_PERIOD; // the element's attribute
+  #pagePeriod = DEFAULT_PERIOD; // from the element's attribute `period`
   /** @type {string[]} the periods whose bars led to this one */
   #trail = [];
   #presets = [...PERIODS].map(([period, words]) => button(words, () => this.#choose(period), { value: period }));
@@ -75,7 +75,7 @@ export class Choice {
       for (const one of known) offer(this.#type, one.value, one.text);
       this.#type.value = value;
     } catch {
-      this.#types = null; // the types of shown outcomes stay; ask again the next time
+      this.#types = null; // keep the options for types of shown outcomes; the next focus tries again
     }
   };
   #type = html(
@@ -212,7 +212,7 @@ export class Choice {
     this.#focus();
   }
 
-  /** Whether the period is these days. @param {string} period */
+  /** Whether this period is selected. @param {string} period */
   isPeriod(period) {
     return this.#period === period;
   }

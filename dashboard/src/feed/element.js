@@ -187,8 +187,8 @@ class ValueDelivered extends HTMLElement {
     const failed = (failure) => void failures.push(failure);
     const feed = this.#readRows(signal).then(() => this.#render(), failed);
     // If the selection changed, totals are read at the same time as the rows. Otherwise they are read after the rows,
-    // so that the summary counts every row that was found. Totals do not name their user. If another user signs in
-    // meanwhile, the next poll notices this from the rows, and reads rows and totals again.
+    // so that the summary counts every row that was found. A summary does not name its user. If another user signs in
+    // between the two reads, the next poll notices the change from the rows, and reads rows and totals again.
     const isParallel = this.#watcher.isWatching && this.#totals.isOther;
     if (isParallel) await this.#totals.read(signal).catch(failed);
     await feed;

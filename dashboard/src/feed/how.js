@@ -16,7 +16,7 @@ export class HowToRecord {
     const keysUrl = feed.getAttribute("keys-url");
     const key = keysUrl ? html("a", { href: keysUrl }, "a key") : "a key";
     const code = html("code", {}, ANY_KEY);
-    this.#call.element.hidden = true; // until the call is known
+    this.#call.element.hidden = true; // until the outcome types are read, because the call contains one
     element.append(
       html("p", {}, "Your agents record with one call. Replace ", code, " with ", key, " of the agent."),
       this.#call.element,

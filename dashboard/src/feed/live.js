@@ -66,7 +66,8 @@ export class LiveSummary {
     const sums = [];
     if (isBefore && previous) sums.push(previous);
     if (isCurrent) {
-      if (other_agents && !by_agent.some((one) => one.agent_id === agent_id)) return false; // it may be one of them
+      // An agent without a sum of its own may be one of `other_agents`.
+      if (other_agents && !by_agent.some((one) => one.agent_id === agent_id)) return false;
       const start = this.#starts.findLastIndex((instant) => instant <= at);
       const type = part(by_type, { outcome_type });
       sums.push(this.summary, type, part(by_agent, { agent_id }), this.#buckets[Math.max(0, start)]);

@@ -34,7 +34,7 @@ export class OrderedRows {
     const place = placeOf(row.order, this.#ordered);
     const previous = this.#ordered[place - 1]?.element;
     const chunk = previous?.parentElement ?? this.list.firstElementChild;
-    // A full chunk is not divided: a new row between two of its rows is also added to it.
+    // A row that belongs between two rows of a full chunk is added to this chunk: chunks are not split.
     if (chunk && (chunk.childElementCount < CHUNK || previous?.nextSibling))
       chunk.insertBefore(row.element, previous ? previous.nextSibling : chunk.firstChild);
     else

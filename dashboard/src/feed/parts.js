@@ -31,7 +31,7 @@ export const pause = (seconds, signal) =>
 export async function download(api, query, { from, to }, bar, signal) {
   const { outcomeType, agentId, status } = query;
   const url = api.url("/export", { format: "csv", time: "occurred", ...query });
-  // Files and lists contain void outcomes only if these are requested.
+  // Without a status, the API leaves out void outcomes, so request every status.
   if (!status) for (const one of STATUSES) url.searchParams.append("status", one);
   const until = Math.min(Date.now(), to.getTime());
   const file = await readParts(url, signal, (time) => {

@@ -54,7 +54,7 @@ export function span(period) {
   const days = Math.round((to.getTime() - from.getTime()) / DAY_MS);
   const latest = new Date(from);
   latest.setFullYear(from.getFullYear() + LONGEST_PERIOD_YEARS);
-  if (latest.getDate() !== from.getDate()) latest.setDate(0); // from 29 February to 28
+  if (latest.getDate() !== from.getDate()) latest.setDate(0); // 29 February becomes 28 February
   if (to > latest) return null;
   const before = days === 1 ? "the day before" : `the ${days.toLocaleString()} days before`;
   return { from, to, days, isLast: false, name: localDay.formatRange(from, end), before };

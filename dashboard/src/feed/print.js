@@ -17,7 +17,8 @@ import { retry } from "./parts.js";
 const day = (instant) => localDay.format(new Date(instant));
 
 /**
- * Render all outcomes of a selection, and the sum of those that count. If a status is selected, all outcomes count.
+ * Render all outcomes of a selection and their total. The total leaves out disputed and void outcomes, unless a status
+ * is selected.
  * @param {Outcome[]} found
  * @param {DocumentContext} context
  */

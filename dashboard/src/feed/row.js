@@ -56,7 +56,7 @@ export class Row {
     return this.#details.open;
   }
 
-  /** The outcome's status. While a verdict waits or is being sent, this is the status after it. */
+  /** The outcome's status. While a confirmation or dispute waits or is being sent, the status that it leads to. */
   get status() {
     const pending = this.#verdict?.pending;
     if (pending) return pending.type === "confirm" ? "confirmed" : "disputed";

@@ -27,7 +27,7 @@ export class Rows {
   #cursor = null;
   /** @type {AbortController | null} */
   #loading = null;
-  #corrected = /** @type {Map<string, Outcome>} */ (new Map()); // by id: outcomes that this viewer corrected
+  #corrected = /** @type {Map<string, Outcome>} */ (new Map()); // by id: new versions of outcomes, see `correct`
 
   list = this.#rows.list;
   /** @type {Search | null} loaded when the viewer searches */
@@ -74,15 +74,15 @@ export class Rows {
     if (!this.isDue) return;
     let first = await early;
     const { scope } = this.#choice;
-    // Read the first page again if another user has signed in meanwhile, or if the capabilities in the first answer
-    // have changed the selection.
+    // Read the first page again if another user has signed in meanwhile, or if the scope has changed: the first answer
+    // says which capabilities are on, and without some of them the period does not limit the list.
     const isSame = first?.scope === scope && first.page.outcomes[0]?.user_id === this.#watcher.newest?.user_id;
     if (!first || !isSame) first = { scope, page: await this.#readPage(signal) };
     this.#clear(this.#isOpenKept);
     this.#scope = scope;
     this.#isOpenKept = true;
     this.#addPage(first.page);
-    if (latest) this.add(latest.outcomes); // outcomes recorded late appear in the page only after a moment
+    if (latest) this.add(latest.outcomes); // the page may lack these: its index is eventually consistent
     void this.#loadPages(); // continue a search
   }
 
@@ -113,7 +113,7 @@ export class Rows {
     this.#isOpenKept = false;
   }
 
-  /** Make the next poll read the list again, because more outcomes are new than were read. Unfolded rows stay. */
+  /** Make the next poll read the list again, because a poll could not read all new outcomes. Unfolded rows stay. */
   skip() {
     this.cancel();
     this.#scope = "";
@@ -141,7 +141,7 @@ export class Rows {
     this.#loading = null;
   }
 
-  /** Show a correction of this viewer, also in a page that was read before it and arrives later. @param {Outcome} outcome */
+  /** Show a new version of an outcome, even if a page with the old version arrives later. @param {Outcome} outcome */
   correct(outcome) {
     this.#corrected.set(outcome.id, outcome);
     this.update(outcome);
@@ -150,7 +150,7 @@ export class Rows {
   /** @param {Outcome} outcome */
   update(outcome) {
     const row = this.#rows.get(outcome.id);
-    if (!row?.update(outcome) || row.isOpen || this.isDue) return; // an unfolded row stays where the viewer reads it
+    if (!row?.update(outcome) || row.isOpen || this.isDue) return; // do not move a row while it is unfolded
     if (orderOf(row.outcome) === row.order && passes(row.outcome, this.#choice.query)) return this.filter([row]);
     this.#rows.remove(row);
     this.add([row.outcome]);
@@ -228,7 +228,7 @@ export class Rows {
    * @param {number} wanted
    */
   async #loadPages(wanted = 0) {
-    if (this.#loading) return; // it also loads the rows that the search needs
+    if (this.#loading) return; // the running call also loads the rows that the search needs
     const loading = new AbortController();
     const { signal } = loading;
     this.#loading = loading;
@@ -243,12 +243,12 @@ export class Rows {
         // The button disappears with the last page: move the focus to the first new row.
         if (!this.#cursor && this.#more.matches(":focus"))
           (added.find(({ element }) => !element.hidden)?.summary ?? this.search).focus();
-        if (!page.outcomes.length) break; // after many empty pages the viewer decides
+        if (!page.outcomes.length) break; // after SPARSE_PAGES empty pages, only the button continues
       }
     } catch (error) {
       if (!signal.aborted) this.#watcher.fail(error);
     }
-    if (this.#loading !== loading) return; // it was canceled
+    if (this.#loading !== loading) return; // this call was canceled
     this.#loading = null;
     this.#changed();
   }

@@ -10,7 +10,7 @@ import { pause, readEach, save } from "./parts.js";
 /** @typedef {{id: string, period: string, timezone: string, size: number, root: string}} Listed statement */
 
 const SETTLED_MS = 600_000; // as in the API: a month can be requested from ten minutes after its end
-const LONGEST_PAUSE = 15; // seconds between requests while a history is added up
+const LONGEST_PAUSE = 15; // seconds between retries after the error "Still adding up", unless Retry-After is longer
 const MONTH = /^\d{4}-\d\d$/;
 
 /** Return the last month that is over in a time zone, like 2026-10. @param {string} timeZone */

@@ -13,10 +13,10 @@ export class Sums {
   summary = null;
   scope = ""; // identifies the selection of `summary`
   readAt = new Date(0);
-  isUnknown = false; // whether `summary` lacks a change that cannot be added to it
-  #unknowns = 0; // how often this happened
+  isUnknown = false; // whether a change happened that cannot be added to `summary`
+  #unknowns = 0; // the number of such changes
   #isUrgent = false; // whether a summary is due although the last one is fresh
-  #wasUrgent = false; // whether the last summary was read although the one before was fresh
+  #wasUrgent = false; // whether `summary` was read although the previous summary was fresh
   #freshUntil = 0; // by performance.now()
   /** @type {LiveSummary | null} */
   #live = null;
@@ -82,7 +82,7 @@ export class Sums {
     this.#isUrgent ||= !this.#wasUrgent;
   }
 
-  /** Invalidate the sums because of the viewer's own correction. */
+  /** Invalidate the sums because of a correction on this page. Always read a new summary with the next poll. */
   expire() {
     this.invalidate();
     this.#freshUntil = 0;

@@ -32,7 +32,7 @@ export class Totals {
 
   #total = html("p", { class: "total" });
   #caption = html("p", { class: "caption" });
-  #selected = unseen("", { role: "status" }); // the headline of another selection, for screen readers
+  #selected = unseen("", { role: "status" }); // announces the new headline when the selection changes
   #adding = html("p", { class: "help", role: "status" });
   #change = html("p", { class: "change" });
   #standing = html("p", { class: "standing" });

@@ -13,8 +13,10 @@ const LATE_MS = 2000;
 // Once per OVERLAP_MS, a poll reads a longer overlap, to find outcomes that became visible late. The overlap begins
 // OVERLAP_MS before the outcome that was the newest when the previous long overlap was read.
 const OVERLAP_MS = 60_000;
-const GAP_MS = 60_000; // after a gap, polls read one page for this long, because more would miss outcomes again
-const QUIET_MS = 600_000; // without news or a sign of the viewer for this long, polls are QUIET_S apart
+// A gap begins when a poll cannot read all new outcomes. Polls then read only one page for this long, because more
+// pages would probably miss outcomes again.
+const GAP_MS = 60_000;
+const QUIET_MS = 600_000; // after this long without changes or activity of the viewer, polls are QUIET_S apart
 const QUIET_S = 60;
 const LONGEST_BACKOFF_S = 300;
 // A timer's delay is a signed 32-bit number; browsers treat a longer one as 0 (HTML, "Timers").
@@ -37,9 +39,9 @@ const before = (instant, milliseconds) => new Date(Date.parse(instant) - millise
 /**
  * The element that a watcher works for. interval: seconds between polls. retryAfter: the seconds that the server asks
  * to wait, or 0. read: does the work of a poll and calls catchUp. render: called when a poll starts or ends. found:
- * receives all outcomes that were read, as `fresh` those that were never seen before, and whether another one has a new
- * version. skipped: called if more outcomes are new than were read. forget: called if the user has signed out or
- * changed.
+ * called with all outcomes that a poll has read. `fresh` are those that were never seen before. `isCorrected` says
+ * whether a known outcome has a new version. skipped: called if a poll could not read all new outcomes. forget: called
+ * if the user has signed out or changed.
  * @typedef {{isHidden: () => boolean, interval: () => number, retryAfter: () => number, read: (signal: AbortSignal) => Promise<void>,
  *   render: () => void, found: (outcomes: Outcome[], fresh: Outcome[], isCorrected: boolean) => void, skipped: () => void, forget: () => void}} Host
  */
@@ -67,8 +69,8 @@ export class Watcher {
   // By performance.now():
   #startedAt = 0; // time of the last poll
   #overlapAt = 0; // time of the last poll with an overlap
-  #gapAt = Number.NEGATIVE_INFINITY; // time of the last gap
-  #activeAt = 0; // time of the last news or sign of the viewer
+  #gapAt = Number.NEGATIVE_INFINITY; // time when the last gap began
+  #activeAt = 0; // time of the last change or activity of the viewer
   #overlapFrom = ""; // created_at of the newest outcome at #overlapAt
 
   /** @param {Api} api @param {Host} host */
@@ -163,7 +165,7 @@ export class Watcher {
   }
 
   /**
-   * Read new outcomes. On the first poll, or if outcomes were missed, return the latest page instead.
+   * Read new outcomes. On the first poll, or if not all new outcomes can be read, return the latest page instead.
    * @param {AbortSignal} signal
    * @returns {Promise<OutcomePage | null>} the latest page, or null
    */
@@ -173,7 +175,7 @@ export class Watcher {
     if (this.isWatching) {
       if (!(await this.#isSameUser(signal))) {
         this.#host.forget();
-        return this.catchUp(signal); // the page may still be of the first user
+        return this.catchUp(signal); // the latest page may belong to the previous user
       }
       this.#activeAt = performance.now();
       if (!this.#isBehind) this.#gapAt = this.#activeAt;

@@ -28,7 +28,7 @@ async function nearestMonth(api, choice) {
 
 /** A button below a list without outcomes. It clears the filters, or selects the nearest month that has outcomes. */
 export class WayOut {
-  #scope = ""; // identifies the selection for which a month was looked for
+  #scope = ""; // identifies the selection for which the nearest month was requested
   /** @type {{period: string, words: string} | null} */
   #month = null;
   #button = button("", () => this.#press(), { hidden: true });

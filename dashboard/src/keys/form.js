@@ -51,8 +51,8 @@ export function form({ title, text, fields, body, danger, unsure, ...words }, se
     event.preventDefault();
     if (isSending) return;
     alert.textContent = "";
-    // The browser's validation has messages in the viewer's language, and refuses "5e", which would otherwise mean "no
-    // limit".
+    // The browser's validation has messages in the viewer's language. It also refuses "5e" as a number: the value of
+    // such an input is empty, which would mean "no limit".
     const invalid = fields.flatMap((one) => {
       const control = one.controls.find(({ validity }) => !validity.valid);
       return control ? [/** @type {[Field, string]} */ ([one, control.validationMessage])] : [];

@@ -40,7 +40,7 @@ function agentFields(agents, keys) {
   const showNumber = () => {
     typed.required = select.value === OTHER; // without a number, the key would be for any agent
     number.element.hidden = !typed.required;
-    if (!typed.required) typed.value = ""; // an invalid number would stop the form
+    if (!typed.required) typed.value = ""; // an invalid number in a hidden field would prevent sending
   };
   select.addEventListener("change", showNumber);
   showNumber();

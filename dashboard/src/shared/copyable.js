@@ -1,6 +1,6 @@
 import { button, html } from "./dom.js";
 
-/** A text that the viewer can copy. No attribute contains the text. */
+/** A text that the viewer can copy. It is only the value of the textarea: no markup or attribute contains it. */
 export class Copyable {
   #text = html("textarea", { readonly: true, spellcheck: "false" });
   #status = html("p", { class: "help", role: "status" });

@@ -118,7 +118,7 @@ export function define(name, element) {
 }
 
 /**
- * Set a property again that was set before the element was defined, because its value hides the setter.
+ * Set a property again if it was set before the element was defined: such an own property hides the class's setter.
  * @template {HTMLElement} E
  * @param {E} element
  * @param {keyof E} property
