@@ -22,9 +22,9 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # Without this list, Chromium loads two pages of its address bar in each window. They take as much processor time
-    # as the tests' pages. Chromium reads only the last such list, and so ignores Playwright's. This list therefore
-    # repeats the features of Playwright's list that affect pages.
+    # Disable features of the address bar. For them, Chromium would load two internal pages in each window, which take
+    # as much processor time as the tests' pages. Playwright also passes --disable-features, but Chromium reads only the
+    # last of these options. So this list repeats the features of Playwright's list that affect pages.
     "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,AimEnabled,AvoidCorsURLLoaderRestartOnRedirect,"
     "AvoidUnnecessaryBeforeUnloadCheckSync,DestroyProfileOnBrowserClose,HttpsFirstBalancedModeAutoEnable,HttpsUpgrades,"
     "MediaRouter,NetworkTimeServiceQuerying,OptimizationHints,PaintHolding,PreconnectToSearch,ThirdPartyStoragePartitioning",

@@ -39,9 +39,9 @@ writes_meet = partial(faulty, correct_outcome.corrections.store.dynamodb, "Trans
 
 
 def meanwhile(*writes: Callable[[], Any]) -> Fault:
-    """Return a fault that makes the next of these writes before it forwards a request.
+    """Return a fault (see `tests.faults`) that makes these writes while requests are under way.
 
-    After the last write, it only forwards requests.
+    Before it forwards a request, it makes the next write. After the last write, it only forwards requests.
     """
     left = list(writes)
 

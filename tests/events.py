@@ -1,4 +1,4 @@
-"""Make proxy events of a REST API in API Gateway's format."""
+"""Make the events that Lambda functions get from a REST API of API Gateway (Lambda proxy integration)."""
 
 import json
 from typing import Any

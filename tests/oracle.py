@@ -17,9 +17,10 @@ _add = Context(prec=400).add
 
 
 class Choice(NamedTuple):
-    """The filters of a request. None and an empty tuple match everything. The agent "none" matches no agent.
+    """The filters of a request. None and an empty tuple match everything.
 
-    since and until are instants as text; they match since <= instant < until.
+    The agent "none" matches outcomes without an agent. since and until are instants as text; they match
+    since <= instant < until.
     """
 
     types: tuple[str, ...] = ()

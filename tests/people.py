@@ -1,4 +1,4 @@
-"""Write a user's rows into every table, and find the rows that are left."""
+"""Write a user's rows into every table, and find them, for example after an erasure."""
 
 import json
 from collections.abc import Iterator
@@ -77,7 +77,7 @@ def make_key(user_id: int, name: str = "Nightly import") -> str:
 
 
 def sign_in(user_id: int, token: str) -> None:
-    """Write a row of the sessions table. The row has an additional attribute of the platform."""
+    """Write a session. Its row has an attribute that only the platform uses, `browser`."""
     row = {"token_sha256": {"S": token_sha256(token)}, "user_id": {"N": str(user_id)}, "expires_at": {"N": str(LATER)}}
     aws_client("dynamodb").put_item(TableName="SessionsTable", Item=row | {"browser": {"S": "Firefox"}})
 
@@ -163,7 +163,7 @@ def live(user_id: int) -> None:
     assert correct(original, KEY, amend)[0] == assign(original, user_id)[0] == 200
     make_key(user_id)
     make_key(user_id, "Another")
-    # Expired keys are not listed in their user's row.
+    # This expired key is not in the list of live keys in its user's row.
     expired = {"id": {"S": f"expired{user_id:09}"}, "user_id": {"N": str(user_id)}, "name": {"S": "Old"}}
     expired |= {"scopes": {"S": "record"}, "created_at": {"S": "2026-01-01T12:00:00.000Z"}}
     expired |= {"secret_sha256": {"S": "0" * 64}, "expires_at": {"S": "2026-02-01T12:00:00.000Z"}}

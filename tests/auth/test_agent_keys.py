@@ -209,7 +209,10 @@ class TestReading:
     def test_of_outcomes_beside_a_cookie_has_the_fingerprint_of_the_key(
         self, authorizer: ModuleType, keys: AgentKeys
     ) -> None:
-        """Earlier releases let API Gateway cache the policy by the cookie, and use it for every route that reads."""
+        """The stage of an earlier release may cache this policy by the cookie, and apply it to other keys.
+
+        Then the fingerprint differs from that of the request's key, and handlers refuse the request.
+        """
         text, _ = keys.create(WANTED, "session")
         event = self.get("/api/outcomes/summary", Authorization=[f"Bearer {text}"], Cookie=["theme=dark"])
         answer = authorizer.handler(event, None)

@@ -181,7 +181,10 @@ def test_two_authorization_headers_in_different_case_are_refused(authorizer: Mod
 
 
 def test_with_several_cookie_headers_the_context_has_their_fingerprint(authorizer: ModuleType) -> None:
-    """Earlier releases let API Gateway cache the policy of a read by only one of several Cookie headers."""
+    """The stage of an earlier release may cache the policy of a read by only one of several Cookie headers.
+
+    If the stage applies the policy to other cookies, the fingerprint differs, and handlers refuse the request.
+    """
     assert authorizer.handler(load_event("post_with_session", Cookie=[COOKIE, "theme=dark"]), None) == SESSION
     both = load_event("get_with_session", Cookie=[COOKIE, "theme=dark"])
     fingerprint_of_both = {"cookies": headers.fingerprint(both, "cookie")}

@@ -20,7 +20,7 @@ lines = st.sampled_from(
         *(f"Bearer {CURRENT_KEY}", f"bearer  {CURRENT_KEY} ", f"Bearer {CURRENT_KEY}, Bearer {CURRENT_KEY}", "Bearer "),
     ]
 )
-# Programs get the bytes of a header's value decoded as Latin-1.
+# The local API Gateway decodes headers as Latin-1, so their values contain only characters of Latin-1.
 values = lines | st.text(st.characters(codec="latin-1", exclude_characters="\r\n\0"), max_size=30)
 names = st.sampled_from(["Cookie", "cookie", "COOKIE", "Authorization", "authorization", "Accept"])
 

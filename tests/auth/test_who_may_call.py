@@ -182,7 +182,7 @@ class People:
         return send(self.authorizers[caller], method, path, query, headers, text)
 
     def read(self, caller: str, path: str, query: Pairs) -> str:
-        """Return the user whose outcomes the caller reads, or the error, in the form of the table WHOSE."""
+        """Return the user whose outcomes the caller reads, or the error, in the format of the cells of WHOSE."""
         if path.endswith("{id}"):
             each = {user: path.format(id=ids[0]) for user, ids in self.outcomes.items()}
             found = {user: self.send(caller, "GET", one, query)[0] for user, one in each.items()}

@@ -1,4 +1,4 @@
-"""Run the TypeScript client's own tests, and check its size when bundled into a page and the files in its package."""
+"""Run the TypeScript client's own tests. Check the client's size in a page's bundle, and the files of its package."""
 
 import gzip
 import json

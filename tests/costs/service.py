@@ -25,9 +25,9 @@ LINE = {"agentId": 7, "costUsd": 9.8, "quantity": 1_200_000, "unit": "tokens", "
 def call(
     method: str, caller: str, body: Any = None, date: str = DAY, source: str = "openai", **event: Any
 ) -> tuple[int, Any, dict[str, str]]:
-    """Call a route for user 42, whom requests with the platform's key name in `userId`.
+    """Call a route for user 42, and return status, answer and headers.
 
-    Return status, answer and headers.
+    If the caller is the platform, the request names the user in `userId`, in the body or the query.
     """
     if CALLERS[caller] == KEY:
         if method == "PUT" and isinstance(body, dict):

@@ -103,7 +103,8 @@ class TestADay:
     def test_has_only_the_newest_earlier_versions_if_not_all_fit_into_a_response(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        # Without this limit, the versions by three kinds of callers could make a response of 8 MB. Lambda refuses it.
+        # Without this limit, a response with the versions of three kinds of callers could have 8 MB, more than Lambda
+        # allows.
         for number in range(5):
             put("session", LINE | {"costUsd": number})
         whole = read()[1]
@@ -244,7 +245,10 @@ def test_unknown_fields_are_ignored_and_named() -> None:
 
 
 def after_other_puts(times: int = 1) -> Fault:
-    """Return a fault that makes other puts before it forwards the request. They have the costs 100, 101 and so on."""
+    """Return a fault (see `tests.faults`) that puts the same day `times` times before it forwards a request.
+
+    These puts have the costs 100, 101 and so on.
+    """
 
     def fault(_request: Request, send: Send) -> Any:
         others = CostDays("CostsTable")

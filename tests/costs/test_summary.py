@@ -129,7 +129,7 @@ def test_filters_by_agent_apply_to_costs_and_those_by_type_or_status_make_them_n
     with faulty(app.store.dynamodb, "Query", fine) as sent:
         without = len(sent), answer(outcomeType="deal_closed")[0], len(sent)
         found = summary(outcomeType="deal_closed")
-        assert len(sent) - without[2] == without[2] - without[0]  # the summary reads no costs
+        assert len(sent) - without[2] == without[2] - without[0]  # include=cost adds no queries
     assert [found[name] for name in COSTS] == [None] * 5
     assert [list(each.values())[3:] for each in found["by_agent"]] == [[None, None]]
     assert summary(status=["disputed", "recorded"])["net_usd"] is None

@@ -84,7 +84,7 @@ CRAMPED_BUTTONS = """({ shadowRoot: root }) => [...root.querySelectorAll("button
     return new Set([...range.getClientRects()].map(({ top }) => top)).size > 1
 }).map(({ textContent }) => textContent)"""
 
-viewers = itertools.count(70_000, 2)  # the id of a viewer's stranger is the viewer's id plus 1
+viewers = itertools.count(70_000, 2)  # every second id, because `Ledger.stranger` is the viewer's id plus 1
 
 
 def pytest_configure(config: pytest.Config) -> None:

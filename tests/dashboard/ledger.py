@@ -16,8 +16,8 @@ from tests.local.stacks import Stack
 class Ledger:
     """Records outcomes for two users, `viewer` and `stranger`.
 
-    Each test has its own two users, so tests can share the stack. url: the URL of the API and of the elements' scripts.
-    key: the platform's key.
+    Each test has its own two users, so tests can share the stack. url: the URL of the API, which also serves the
+    scripts of the custom elements. key: the platform's key.
     """
 
     def __init__(self, stack: Stack, store: OutcomeStore, viewer: int) -> None:
@@ -33,7 +33,7 @@ class Ledger:
         context.add_cookies([{"name": name, "value": value, "url": self.url, "sameSite": "Lax", "httpOnly": True}])
 
     def seed(self, now: datetime) -> None:
-        """Record the last 60 outcomes that `make seed` would record before `now`."""
+        """Record the 60 latest outcomes of those that `make seed` would record at `now`."""
         for milliseconds, fields in list(outcomes(round(now.timestamp() * 1000)))[-60:]:
             self._put(fields | {"userId": self.viewer}, milliseconds)
 

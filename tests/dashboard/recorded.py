@@ -1,4 +1,4 @@
-"""Fake the API of outcomes: answer the browser's requests before they reach the network."""
+"""Fake the outcomes API: answer the browser's requests before they reach the network."""
 
 import json
 import re
@@ -34,9 +34,10 @@ def reply(status: int, **answer: Any) -> Answer:
 class Recorded:
     """A fake API with the outcomes of one viewer, newest first.
 
-    corrections: the corrections of each outcome by its id. asked: the received requests. sums: values that replace
-    those of the summary. has_ledger: whether the server supports corrections. capabilities: the value of the response
-    header that names the capabilities. types: the outcome types that may be recorded.
+    corrections: the corrections of each outcome by its id. asked: the received requests. sums: fields that replace
+    those of the computed summary. has_ledger: False for an older server, which does not support corrections.
+    capabilities: the value of the response header that names the capabilities. types: the outcome types that may be
+    recorded.
     """
 
     outcomes: list[dict[str, Any]] = field(default_factory=list)

@@ -147,7 +147,7 @@ def test_the_feed_does_not_wait_for_totals_that_are_switched_off(
     open_feed: Open, page: Page, recorded: Recorded
 ) -> None:
     recorded.has("Closed Acme")
-    # The summary still answers "Still adding up" after Totals is switched off.
+    # The fake summary answers 503 during the whole test, even after Totals is switched off.
     page.route("**/summary**", reply(503, json={"error": "Still adding up"}))
     open_feed(fast_timers=True, refresh=60)
     expect(page.get_by_text("Adding up your history, once…")).to_be_visible()

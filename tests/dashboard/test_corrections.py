@@ -575,4 +575,4 @@ def test_axe_finds_no_violation_in_any_status(
         page.emulate_media(color_scheme=theme)
         take_picture(f"standings-{width}-{theme}", full_page=True)
         assert find_faults("value-delivered", rules=AXE_RULES[theme]) == [], theme
-    latest.get_by_role("button", name="Undo").click()  # the test stopped the timer of this confirmation
+    latest.get_by_role("button", name="Undo").click()  # the stopped timer would never send this confirmation

@@ -95,7 +95,7 @@ def test_a_verdict_that_became_impossible_is_refused_and_the_row_updated(feed: P
         correct(ledger, feed, type="void", reason="Recorded twice")
         route.continue_()
 
-    # After this poll, only the refusal makes the feed update the row.
+    # The next poll is a minute later, so only the refused confirmation makes the feed update the row.
     with feed.expect_response("**/api/outcomes?*"):
         feed.locator("value-delivered").evaluate("feed => feed.setAttribute('refresh', '60')")
     feed.route("**/corrections", too_late)

@@ -16,7 +16,7 @@ from tests.dashboard.test_feed import ago
 
 pytestmark = pytest.mark.at_noon
 
-MOST_STOPS = 40  # the most presses of Tab until a control is reached
+MOST_STOPS = 40  # maximum number of Tab presses to reach a control
 
 
 @pytest.fixture

@@ -669,14 +669,14 @@ def test_another_user_never_sees_the_feed_of_the_first(open_feed: Open, ledger: 
 def test_totals_of_the_first_user_do_not_stay_above_rows_of_another(
     open_feed: Open, page: Page, ledger: Ledger
 ) -> None:
-    """The list answers for the first user, then another user signs in, and then the summary answers."""
+    """One of the first two lists is read for the first user. Another user signs in before the other list is read."""
     ledger.record("Of the first", created_at=ago(minutes=5), value_usd=1)
     ledger.record("Of another", user_id=ledger.stranger, created_at=ago(minutes=9), value_usd=5)
     held: list[Route] = []
     page.route(LIST, lambda route: route.continue_() if held else held.append(route))
     open_feed(refresh=1)
     wait_until(page, lambda: len(held) > 0)
-    page.wait_for_timeout(300)  # if the feed sent a wrong request, it would be answered within this time
+    page.wait_for_timeout(300)  # if totals were requested too early, they would arrive now, for the first user
     ledger.sign_in(page.context, ledger.stranger)
     held[0].continue_()
     expect(page.locator(".rows strong")).to_have_text(["Of another"])

@@ -37,7 +37,7 @@ RECORD = f"""fetch('/api/outcomes', {{
     body: '{{"outcomeType": "deal_closed", "title": "Seen in Firefox", "valueUsd": {DIGITS}}}',
 }}).then(({{ ok }}) => ok)"""
 
-# Make no requests to Mozilla's servers, and start only one process, because more would take longer than the test.
+# Make no requests to Mozilla's servers. Use one content process, because starting several takes longer than the test.
 QUIET = {
     "app.normandy.enabled": "false",
     "browser.aboutwelcome.enabled": "false",
@@ -126,7 +126,7 @@ class Firefox:
 
 
 async def assert_same_outcomes(firefox: Firefox, recorded: list[Outcome]) -> None:
-    """Check that headline, list and file have the same outcomes, in two periods that ended long ago."""
+    """Check that the headline, the list and the download have the same outcomes, in two periods that ended long ago."""
     zone = ZoneInfo(await firefox.run("Intl.DateTimeFormat().resolvedOptions().timeZone"))
     today = LONG_AGO.astimezone(zone).date()
     for selection in (SELECTIONS[1], SELECTIONS[-1]):

@@ -10,7 +10,7 @@ from tests.dashboard.conftest import Open
 from tests.dashboard.ledger import Ledger
 
 TIMES = 10
-# Notes all listeners, timers and requests in `left`, and forgets them when they end.
+# Collects in `left` all listeners, timers and requests that are not yet removed or completed.
 WATCH = """() => {
     const left = window.left = { listeners: new Set(), timers: new Map(), requests: new Set() }
     for (const target of [window, document]) {

@@ -41,7 +41,7 @@ def offered(page: Page) -> Locator:
 
 
 def offered_on_return(page: Page) -> int:
-    """Return how many types the filter offers after the viewer has left it and come back."""
+    """Move the focus away from the filter and back. Return how many types the filter then offers."""
     by_type(page).blur()
     by_type(page).focus()
     return offered(page).count()

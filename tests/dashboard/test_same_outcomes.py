@@ -1,4 +1,4 @@
-"""The feed's headline, chart, shares, list and file have the same outcomes: the ones that happened in the period."""
+"""The feed's headline, chart, shares, list and download have the same outcomes: those that happened in the period."""
 
 import csv
 import io
@@ -23,7 +23,8 @@ NEW_YORK = ZoneInfo("America/New_York")
 DEAL, TASK = "deal_closed", "task_complete"
 COUNTED = {"recorded", "confirmed"}
 
-# LOOK and SAVE run in Playwright and in Firefox. LOOK also loads the next page of the list.
+# Scripts for Playwright and Firefox. LOOK clicks "Load more", and returns the headline, the rows and the amounts of the
+# chart and shares. SAVE clicks "Download", and returns the file.
 LOOK = """(() => {
     const root = document.querySelector("value-delivered").shadowRoot
     const values = (selector) => [...root.querySelectorAll(selector)].map((amount) => amount.value ?? null)
@@ -62,7 +63,7 @@ class Row(NamedTuple):
 
 @dataclass
 class Outcome:
-    """An outcome that happened `days` before the anchor, and was recorded `late` days after it happened."""
+    """An outcome that happened `days` before the reference time, `anchor`, and was recorded `late` days later."""
 
     title: str
     value: str | None
@@ -76,7 +77,7 @@ class Outcome:
 
 @dataclass
 class Selection:
-    """A period, which ends `ago` days before the anchor, and filters."""
+    """Filters, and a period of `days` days. Its last day is `ago` days before the day of the reference time."""
 
     days: int
     ago: int = 0
@@ -109,7 +110,7 @@ class Selection:
         )
 
 
-MIDNIGHT = 6.5  # The last seven days in New York begin 6.5 days before the anchor, which is noon there.
+MIDNIGHT = 6.5  # The reference time is noon in New York, 6.5 days after the last seven days begin.
 SELECTIONS = [
     Selection(7),
     Selection(30),

@@ -93,7 +93,7 @@ def unset(scene: Scene) -> None:
 def ready(scene: Scene) -> None:
     scene.ledger.seed(datetime.now(UTC))
     scene.open_feed()
-    # Click "Daily figures" first, because the figures move the rows down when they arrive, even during a click.
+    # Wait for the totals by clicking "Daily figures": when totals arrive, they move the rows down, even during a click.
     scene.page.get_by_text("Daily figures").click()
     scene.page.locator(".rows summary").first.click()
 

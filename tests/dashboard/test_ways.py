@@ -451,7 +451,7 @@ def test_the_printed_feed_is_a_statement(open_feed: Open, page: Page, recorded: 
     expect(paper).to_be_hidden()
     page.emulate_media(media="print", color_scheme="dark")
     expect(paper).to_be_visible()
-    # The print hides buttons, except the shares and the sums of statuses, which it prints as text.
+    # Controls are not printed, except the buttons of shares and of the sums by status, which are printed as text.
     for control in page.locator("button:not(.split *, .standing *), select, input").all():
         expect(control).to_be_hidden()
     expect(page.locator(".card")).to_have_css("background-color", "rgb(255, 255, 255)")

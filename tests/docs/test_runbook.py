@@ -33,7 +33,7 @@ def options(command: str) -> dict[str, str]:
         ("platform", SINCE, [], True),
         ("platform", BEFORE, [(BEFORE, "platform")], False),
         ("platform", BEFORE, [(SINCE, "platform")], True),
-        # During the overlap, the secret that the platform created is still valid.
+        # The secret that the platform created stays valid for 24 hours after the owner's rotation.
         ("platform", BEFORE, [(SINCE, "platform"), (SINCE, "session")], True),
         ("session", SINCE, [(SINCE, "session")], False),
     ],

@@ -76,7 +76,7 @@ OTHERWISE: dict[str, str | None] = {
     "a key without an end": "key",
     "an adjustment from an instant without milliseconds": None,
     "an adjustment with one member more": None,
-    # The example does not check the form of an entry. In these cases, it reports wrong sums instead.
+    # The example does not check the format of entries. It reports wrong totals for the following entries.
     **dict.fromkeys(
         (
             *("an entry with a blank", "an entry with two ids", "an entry with one member more"),
@@ -129,7 +129,7 @@ def words_of(given: Iterable[list[str | None]]) -> list[str | None]:
 
 
 def is_of_a_statement(case: Any) -> bool:
-    """Return whether a case has a statement and entries, and does not test a proof."""
+    """Return whether a case has a statement and entries, and does not test an inclusion proof of an outcome."""
     names = CASES["files"] | case.get("files", {})
     depends = case["word"] == "proof" or "proof" in case["name"]
     return bool(names["statement"] and names["entries"]) and not depends

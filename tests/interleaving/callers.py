@@ -86,7 +86,7 @@ class Sent:
     again: Callable[[], "Answer"] | None = None
 
     def was_stored_after(self, at: float) -> bool:
-        """Return whether an answer that came after this time says that the outcome or correction is stored."""
+        """Return whether a success response arrived after this time."""
         return any(told_at > at for _, told_at in self.stored)
 
 
@@ -304,8 +304,7 @@ class Callers:
     def look(self) -> None:
         """List the outcomes.
 
-        If an outcome's recording was answered before the list was requested, the outcome must be listed.
-        After an erasure, this is not checked.
+        Unless data was erased, the list must contain each outcome whose POST had succeeded before this request.
         """
         known = self.stored_so_far()
         event = proxy_event("GET", authorizer=OWNER, query={"limit": "50", "include": "ledger"})
@@ -329,14 +328,14 @@ class Callers:
             assert answer.body["outcome"]["version"] == len(answer.body["corrections"])
 
     def summarize(self) -> None:
-        """Request a summary. It must count every outcome whose recording was answered before this request."""
+        """Request a summary. It must count every outcome whose POST had succeeded before this request."""
         least = len(self.stored_so_far())
         answer = self.summary(*self.random.choice(PERIODS))
         self.note(f"adds up = {answer.status or 'none'}")
         if answer.status == 200:
             counts = [answer.body["count"], *(answer.body[name]["count"] for name in ("disputed", "voided"))]
             is_whole = answer.body["from"] == PERIODS[0][0]
-            if not self.erasures:  # an erasure deletes outcomes before their corrections
+            if not self.erasures:  # counts can be negative, because outcomes are erased before their corrections
                 assert min(counts) >= 0, counts
                 assert not is_whole or sum(counts) >= least, f"{counts} of {least}"
 

@@ -93,7 +93,7 @@ class Checks:
                 assert there <= sent.is_doubtful, f"{sent.name} was refused and is there {there} times"
 
     def assigned_outcomes_are_void_and_name_the_new_one(self) -> None:
-        """Check the original and the new outcome of each assignment. After an erasure, no original names the user."""
+        """Check that each assigned outcome is void and refers to its new outcome. An erasure removes the reference."""
         originals = {id_: item for id_, item in self.items.items() if id_ not in self.owned}
         new = {item["assigned_id"]["S"]: item for item in originals.values() if "assigned_to" in item}
         assert new.keys() <= self.owned.keys(), "assigned, and the new outcome is not there"
@@ -121,7 +121,7 @@ class Checks:
 
     def summaries_agree(self) -> None:
         looks = [(OWNER, self.listed, period) for period in PERIODS]
-        if self.callers.unassigned:  # request only one of these summaries, because it reads several partitions
+        if self.callers.unassigned:  # such a summary reads several partitions, so request only one
             looks.append((NOBODY, _listed(NOBODY), self.callers.random.choice(PERIODS)))
         for by, listed, (since, until) in looks:
             answer = self.callers.summary(since, until, by)
@@ -151,7 +151,7 @@ class Checks:
             )
 
     def timestamps_are_close_to_the_time_of_writing(self) -> None:
-        """Check that each write arrived as close to its timestamp as materialized totals require."""
+        """Check that each write arrived near its timestamp, within the limits that materialized totals depend on."""
         for key, at in self.seam.arrived.items():
             late = at - instants.read(key.removeprefix("~").partition("#")[0]) / 1000
             assert -MOST_SKEW <= late <= MOST_SKEW + MAX_AGE + 1, f"{key} was written {late:.0f} s later"
@@ -227,7 +227,10 @@ def fact_of(item: Any, recorded_at: str = "") -> tuple[Any, ...]:
 
 
 def net_of(item: Any, entries: list[Any]) -> set[Any]:
-    """Add the deltas of an outcome's corrections to those of its recording. Return the resulting tallies and fields."""
+    """Add up the deltas of an outcome's recording and corrections.
+
+    Return the tallies (such as "standing") in which the outcome counts, each with its type, agent, value and time.
+    """
     recorded_at = item["created_at"]["S"].partition("#")[0]
     fact = item["as_recorded"]["M"] if "as_recorded" in item else item
     net = Counter({("standing", fact_of(fact, recorded_at)): 1})

@@ -1,4 +1,4 @@
-"""Plant faults that each remove a safeguard: the conditions of some writes are always true."""
+"""Disable safeguards, such as the conditions of some writes. The checks must detect the resulting errors."""
 
 from collections.abc import Callable
 from re import Match

@@ -122,7 +122,7 @@ class Schedule:
         self._stopped.release()
 
     def stop(self, seconds: float = 0) -> None:
-        """Pause the running caller for at least this many seconds. Raises Killed after its timeout."""
+        """Pause the running caller for at least this many seconds. Raises Killed after the caller's timeout."""
         caller = self.running
         if caller is None:  # outside a schedule, nothing has to wait
             self.now += seconds

@@ -135,20 +135,20 @@ def local(
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Run our own template, without events or issuer. Tests share the stack, so each test must use its own users."""
+    """Run template.yaml without events or issuer. Tests share the stack, so each test must use its own users."""
     with running(tmp_path_factory.mktemp("stack"), *WITHOUT_EVENTS, *WITHOUT_ISSUER) as stack:
         yield stack
 
 
 @pytest.fixture(scope="session")
 def platform_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Run our own template with its own outcome types. Tests share the stack, so each test must use its own users."""
+    """Run template.yaml with custom outcome types. Tests share the stack, so each test must use its own users."""
     with running(tmp_path_factory.mktemp("platform"), *WITHOUT_EVENTS, *WITH_OWN_TYPES) as stack:
         yield stack
 
 
 @pytest.fixture(scope="session")
 def core_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Run our own template with every capability off. Tests share the stack, so each test must use its own users."""
+    """Run template.yaml with every capability off. Tests share the stack, so each test must use its own users."""
     with running(tmp_path_factory.mktemp("core"), "--core") as stack:
         yield stack

@@ -21,8 +21,8 @@ HERE = Path(__file__).parent
 # No other file uses these users, because their idempotency keys would collide.
 USER, KEYS_USER = 4_004, 4_005
 
-# All callers share the code that parses bodies and queries. So for operations that the platform may call, schemathesis
-# tries systematic cases only with the platform's key. With a session, it tries random cases.
+# All callers share the code that parses bodies and queries. So for the operations of BY_KEY, calls with a session
+# skip schemathesis' phase `coverage`, which tries each kind of value: calls with the platform's key use this phase.
 EACH_KIND = "--phases=examples,coverage"
 BY_KEY = ["recordOutcome", "recordOutcomes", "createKey", "listKeys", "rotateKey", "revokeKey"]
 

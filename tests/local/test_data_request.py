@@ -54,7 +54,7 @@ def test_a_user_of_the_running_stack_is_exported_and_erased(
 def test_outcomes_recorded_during_an_erasure_are_erased_too(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Keep recording until the erasure waits for calls in progress."""
+    """Another thread records outcomes until the erasure pauses for calls in progress."""
     monkeypatch.setattr(data_request, "SETTLE_SECONDS", 1)
     begun, ended = threading.Event(), threading.Event()
 

@@ -1,4 +1,4 @@
-"""Test a platform's own outcome types in the API, MCP, the command and both clients.
+"""Test a platform's own outcome types in the API, MCP, both clients and the Python client's command.
 
 The platform also removes a type although outcomes of this type are stored.
 """

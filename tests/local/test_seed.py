@@ -73,7 +73,7 @@ def happened(user_id: int) -> list[str]:
     store = OutcomeStore("OutcomesTable")
     entries = Entries(partial(store.dynamodb.call, "Query"), store.table, str(user_id))
     recorded = entries.recorded(instants.text(0), instants.text(instants.LAST_MILLISECOND))
-    # If an entry's only delta has the tally "standing", the entry records an outcome. Corrections have other deltas.
+    # An entry that records an outcome has one delta, for the tally "standing". Entries of corrections differ.
     return [entry.deltas[0].occurred_at for entry in recorded if [one.tally for one in entry.deltas] == ["standing"]]
 
 

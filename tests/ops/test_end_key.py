@@ -237,7 +237,7 @@ def test_the_rest_of_the_configuration_does_not_change(account: Account, end: En
     for name in ("CodeSha256", "Handler", "Layers", "MemorySize", "Role", "Runtime", "Timeout"):
         assert after[name] == before[name], name
     changed = after["Environment"]["Variables"].items() - before["Environment"]["Variables"].items()
-    # MARK is not in the template, so the next deployment changes the function.
+    # Only this command sets the variable MARK, so the next deployment differs and publishes a version.
     assert {name for name, _ in changed} == {"KEY_FINGERPRINTS", end_key.MARK}
     assert end_key.MARK not in (ROOT / "template.yaml").read_text()
 
@@ -350,7 +350,7 @@ def test_the_runbook_lists_the_required_rights(account: Account, end: EndKey, mo
     account.release()
     monkeypatch.setenv("INTERNAL_API_KEY", LEAKED)
     monkeypatch.setattr(BaseClient, "_make_api_call", noted)
-    account.functions = None  # without `functions`, Account itself makes no calls that `called` would list
+    account.functions = None  # without a client, the fake account cannot add its own calls to `called`
     account.answer = 200, {}, '{"context":{"caller":"session"}}'
     assert end(STACK, fingerprint(LEAKED)).returncode == 0
     page = (ROOT / "docs/runbook.md").read_text()

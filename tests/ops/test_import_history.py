@@ -258,7 +258,7 @@ def small_file(tmp_path: Path) -> Path:
 
 
 def dying_at(call: int, when: str) -> Callable[..., Any]:
-    """Return a `Connection.post` that kills its process before or after this call."""
+    """Return a replacement for `Connection.post` that raises Killed before or after the call with this number."""
     post, calls = Connection.post, itertools.count(1)
 
     def die(*args: Any, **more: Any) -> Any:
@@ -293,7 +293,7 @@ def test_an_import_that_was_killed_goes_on(small_file: Path, when: str, monkeypa
 @pytest.mark.parametrize("fault", [lost, vanished, error(THROTTLED), error("InternalServerError", status=500)])
 @pytest.mark.usefixtures("no_waiting")
 def test_faults_are_waited_for(small_file: Path, fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let two of three attempts fail, so that all attempts of some calls fail."""
+    """Fail two thirds of all attempts at random, so that some calls exhaust their attempts."""
     post, draw = Connection.post, random.Random(7)  # noqa: S311 - repeatable
 
     def faulty_post(connection: Connection, headers: Any, body: bytes, until: float, **more: Any) -> Any:

@@ -1,6 +1,6 @@
 """Summaries stay correct while old outcomes are imported.
 
-A summary runs between any two calls of an import. Imports overlap, are killed, or wait.
+The tests run a summary between any two calls of an import. They also let imports overlap, wait, or be killed.
 """
 
 import itertools
@@ -145,7 +145,7 @@ def look() -> tuple[int, Decimal]:
 
 
 def kept() -> list[Any]:
-    """Return the stored sums that summaries still use."""
+    """Return the stored sums of the current epoch of imports. Summaries ignore sums of earlier epochs."""
     rows = rows_of(42)["TotalsTable"]
     epochs = [row["epoch"]["N"] for row in rows if "epoch" in row]
     return [row for row in rows if "rules" in row and row["rules"]["S"].split(" ")[4:] == epochs]
@@ -342,16 +342,16 @@ def test_rows_before_the_end_of_a_statement_are_refused(world: World) -> None:
 
 
 def statement(cut: str, before: Imports) -> Any:
-    """Return the row about imports as it is after a statement was stored."""
+    """Return the row of imports (`outcomes.totals.imports`) with the end of a new statement, `cut`."""
     return {"user_id": {"S": "42"}, "stretch": {"S": "import"}} | before._replace(cut=cut).item()
 
 
 @pytest.mark.parametrize("meanwhile", [0, 1, 20])
 @pytest.mark.parametrize("read_before", range(PLANNING, LAST + 2))
 def test_after_a_statement_nothing_is_written_before_its_end(world: World, read_before: int, meanwhile: int) -> None:
-    """Store a statement as `outcomes.totals.imports` requires.
+    """Store a statement during an import, with the optimistic locking that `outcomes.totals.imports` requires.
 
-    Read the row about imports before one call of an import, and write it some calls later.
+    The statement's code reads the row of imports before one call of the import, and writes the row some calls later.
     """
     numbers: list[int] = []
 

@@ -62,7 +62,7 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-# These parameters are empty by default. If a function that reads them is deployed, they are never empty.
+# Parameters that are empty by default. Functions that read them are deployed only if the parameters are set.
 WHERE_DEPLOYED = {"WebhookUrl": "https://hooks.example.com/outcomes"}
 
 

@@ -103,7 +103,7 @@ def test_our_package_is_shipped_as_it_is(built: Build) -> None:
 
 
 def test_exactly_the_pinned_packages_are_shipped(built: Build) -> None:
-    """Vulnerability scanners read the file METADATA. Licences require that the package contains their text."""
+    """Vulnerability scanners read the file METADATA. Licenses require that the package contains their text."""
     shipped = {}
     for folder in built.layer.glob("python/*.dist-info"):
         name, version = folder.name.removesuffix(".dist-info").split("-")
@@ -152,7 +152,7 @@ def test_a_build_can_only_be_deployed_for_its_architecture(built: Build) -> None
 
 
 def test_the_built_template_has_neither_anchors_nor_merge_keys(built: Build) -> None:
-    """CloudFormation accepts neither.
+    """CloudFormation does not accept YAML with anchors or merge keys.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html
     """
@@ -181,7 +181,7 @@ def test_an_unknown_architecture_is_refused(tmp_path: Path) -> None:
 
 
 def test_building_the_layer_without_uv_prints_what_to_do(tmp_path: Path) -> None:
-    """This happens when somebody runs `sam build` in a fresh clone."""
+    """`sam build` runs this target without uv in a fresh clone."""
     layer = shutil.copytree(ROOT / "layers/common", tmp_path / "layers/common")
     tools = tmp_path / "bin"
     tools.mkdir()

@@ -43,8 +43,8 @@ def program(file: Path, script: str) -> None:
 def make(clone: Path, target: str, *settings: str, **programs: str) -> subprocess.CompletedProcess[str]:
     """Run make with `settings`, each as NAME=value.
 
-    Only the tools that make itself needs and the given programs are installed. A program has a name and the text of a
-    script.
+    Only the given programs are installed, and the tools that make itself needs. programs: for the name of each program,
+    the text of a shell script.
     """
     tools = clone / "machine"
     tools.mkdir()
@@ -69,7 +69,7 @@ def make_dry(clone: Path, target: str, *settings: str) -> str:
 
 
 def own_lines(stderr: str) -> list[str]:
-    """Return the lines of the output that are ours. Lines of make and progress messages are left out."""
+    """Return the messages that the Makefile prints. Lines of make itself and "Installing ..." are left out."""
     return [line for line in stderr.splitlines() if not line.startswith("make:") and not line.startswith("Installing")]
 
 

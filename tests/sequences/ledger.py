@@ -157,9 +157,9 @@ class Ledger:
         return {group: self.counted("standing", is_of(group)) for group in found}
 
     def facts(self) -> list[tuple[Any, int, Decimal]]:
-        """Return an entry for each outcome and each tally in which it counts.
+        """Return a tuple for each outcome and each tally (such as "standing") in which the outcome counts.
 
-        An entry has the tally, instant, type and agent, then the count 1 and the value.
+        A tuple consists of a key (tally, instant, type and agent), the count 1, and the value.
         """
         return [
             ((tally, each["occurred_at"], each["outcome_type"], each["agent_id"]), 1, each["value_usd"] or Decimal(0))

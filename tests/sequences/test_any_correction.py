@@ -172,7 +172,8 @@ class AnyCorrection(OnTables):
     def find_out(self, sent: Sent) -> None:
         """Find out whether a correction with an uncertain result was stored, and apply it to the model if it was."""
         if sent.key and self.model.expected(sent) == (200, None) and self.model.is_unchanged(sent):
-            # This amend changes nothing. So the attempt that succeeds stores only its idempotency key.
+            # An amend that changes nothing stores only its idempotency key. The history does not show whether it was
+            # stored, so send it again.
             status, answer, _ = send(sent)
             assert status == 200
             self.model.made(sent, answer["id"])

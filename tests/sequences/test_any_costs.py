@@ -31,7 +31,7 @@ USER = Caller(session_user=42)
 
 
 class Model(NamedTuple):
-    """The expected lines and versions of each day and source. restated: the time when a past day was put again."""
+    """The expected cost lines and version of each day and source. restated: when a past day was last replaced."""
 
     days: dict[tuple[str, str], list[tuple[int | None, Fraction]]]
     versions: dict[tuple[str, str], int]

@@ -89,8 +89,8 @@ class Fact(NamedTuple):
 class Look(NamedTuple):
     """The parameters of a summary.
 
-    days: the number of local days, of which the last is `end` days before today. cut: how many milliseconds shorter the
-    period is at each end.
+    days: the number of local days. end: how many days before today the last of them is. cut: the milliseconds by which
+    the period begins later and ends earlier.
     """
 
     zone: str
@@ -191,7 +191,7 @@ class Course:
             (instants, "now", lambda: self.clock),
             (settled_intervals, "SAVED_PER_COST", 0),
             (settled_intervals, "ZONES_A_DAY", 3),
-            # FILLED is how full an interval must be. With 0, an interval ends at the first midnight after an outcome.
+            # FILLED: how full rows must be to end an interval. With 0, it ends at the first midnight after an outcome.
             (settled_intervals, "FILLED", self.random.choice([0, 0.05, 0.2])),
             (monthly_sums, "CELLS_SAVED", -(10**9)),
             (materialized, "CHECKPOINT_CELLS", 0),
@@ -203,7 +203,7 @@ class Course:
             patches.enter_context(patch.object(thing, name, value))
 
     def run(self) -> None:
-        """Read summaries in each way, in any order. Between them, change the ledger and the stored rows."""
+        """Call each method of `looks` in random order. Between these calls, change the ledger and the stored rows."""
         draw = self.random
         news = [self.record, self.correct, self.correct, self.assign, self.time_passes]
         looks = [self.look, self.readers_race, self.a_reader_dies, self.a_reader_is_throttled]
@@ -229,7 +229,7 @@ class Course:
         look = Look(draw.choice(self.zones), draw.choice(PERIODS), end=draw.choice([0, 0, 0, 1, 20]))
         look = look._replace(by=draw.choice(["day", "week", "month"]), is_compared=draw.random() < 0.3)
         if draw.random() < 0.4:
-            # A part of a busy day takes several reads.
+            # Begin within a day of several outcomes, so that reading the rest of this day takes several queries.
             days = (self.now - draw.choice(self.busy_days)) // DAY + 1
             look = look._replace(days=days, end=0, cut=draw.choice([1, HOUR, 5 * HOUR]))
         for _ in range(draw.choice([0, 0, 1, 2])):
@@ -307,7 +307,7 @@ class Course:
         self.clock = self.now
 
     def rules_change(self) -> None:
-        """Deploy a release with another format of stored totals. It would misread bytes of the old format."""
+        """Deploy a release with another format of stored totals, which must not decode totals of the old format."""
         rules = self.random.choice(["1", "22"])
         self.steps.append(("rules", rules))
         codec._WORDS = codec._WORDS.removesuffix(app.totals.rules.encode()) + rules.encode()
@@ -379,7 +379,10 @@ class Course:
         self.look(look)
 
     def look_without_time(self) -> None:
-        """Read a summary in short calls, and change the tables between them. Then read others that may continue it."""
+        """Read a summary in calls that may time out, and change the tables between them.
+
+        Then read two similar summaries and this one, which may continue from stored checkpoints.
+        """
         look, is_user = self.draw_look(), self.random.random() < 0.7
         seconds = self.random.choice([-1, -1, 1, 5])
 

@@ -1,6 +1,7 @@
-"""With concurrent callers in any order, faults and late writes, every answer is true, and nothing is stored twice.
+"""Test concurrent callers in random orders, with faults and late writes.
 
-SEEDS=5000 tries 5000 orders (`make soak`). SEED=4711 tries only that order; a failure prints its seed.
+Every answer must agree with the stored rows, and no request may be stored twice. SEEDS=5000 tries 5000 orders (`make
+soak`). SEED=4711 tries only the order of this seed. A failed test prints its seed.
 """
 
 import os

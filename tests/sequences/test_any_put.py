@@ -1,7 +1,8 @@
-"""Test concurrent puts and deletes of a day's costs in any order, with faults, kills and late writes.
+"""Test concurrent puts and deletes of a day's costs in random orders, with faults, kills and late writes.
 
-The result is the same as if they came one after the other: the versions have no gap, every answer is true, and no
-request is stored twice or replaces a newer version. The variables SEEDS and SEED work as in test_any_order.
+The result must be the same as if the requests came one after the other. The version numbers have no gap. Every answer
+agrees with the stored rows. No request is stored twice, and none replaces a newer version. The environment variables
+SEEDS and SEED have the same meaning as in test_any_order.
 """
 
 import logging
@@ -59,7 +60,7 @@ class Sent(NamedTuple):
 
 
 class Course:
-    """A sequence of concurrent requests, drawn from a seed."""
+    """Concurrent requests in a random order. The same seed gives the same requests and the same order."""
 
     def __init__(self, seed: int, planted: Planted | None) -> None:
         self.schedule = Schedule(seed)
@@ -126,7 +127,7 @@ class Course:
         trust = [TRUST.index(kind_of(versions[number].put_by)) for number in sorted(versions)]
         assert trust == sorted(trust), "a less trusted caller changed the day"
         owners = [row["put_by"]["S"] for row in scan("CostsTable") if row["day_source"]["S"] == "source#openai"]
-        # If a more trusted caller puts the same lines, no version is added, but the source then belongs to this caller.
+        # A more trusted caller that puts unchanged costs adds no version, but becomes the owner of the source `openai`.
         answered = {TRUST.index(sent.caller.kind) for sent in self.sent if sent.version}
         assert max(answered, default=0) <= max([TRUST.index(kind_of(owner)) for owner in owners], default=0)
 

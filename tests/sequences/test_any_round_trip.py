@@ -40,7 +40,7 @@ OUTCOMES = st.fixed_dictionaries(
     },
 )
 CORRECTIONS = st.sampled_from([None, "amend", "void", "dispute"])
-# Record the first outcomes twice, because equal outcomes must stay distinct.
+# Record the first two outcomes twice: if two outcomes are equal, an import must record both.
 LEDGERS = st.lists(st.tuples(OUTCOMES, CORRECTIONS), max_size=4).map(lambda some: some + some[:2])
 
 

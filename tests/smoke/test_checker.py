@@ -1,4 +1,4 @@
-"""The smoke test's checker accepts everything that a client may see, and finds each planted server fault."""
+"""The smoke test's checker reports each planted server fault, but neither lost answers nor throttled calls."""
 
 import json
 import re
@@ -52,7 +52,7 @@ def monotonic_clock_that_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Functions(httpx.BaseTransport):
-    """Answers requests with our functions, unless the fault answers instead.
+    """A transport that passes requests to our functions. The planted `fault` may change or replace an answer.
 
     log: the lines of the access log, one for each request.
     """
@@ -109,7 +109,7 @@ def route(request: httpx.Request) -> tuple[Any, str, str]:
 
 
 class Guests(Visit):
-    """Two users whose outcomes need not be deleted, because the tables are temporary."""
+    """Two users in temporary tables. Nothing has to be deleted afterwards, so idempotency keys are not stored."""
 
     def __init__(self) -> None:
         self.users = USERS
@@ -253,7 +253,7 @@ def a_list_out_of_order(request: httpx.Request, send: Send) -> httpx.Response:
 def a_list_without_the_newest(request: httpx.Request, send: Send) -> httpx.Response:
     response = send(request)
     answer = json_text.read(response.text)
-    if "limit=20" not in str(request.url):  # these are the checker's final lists, which stay unchanged
+    if "limit=20" not in str(request.url):  # leave the final lists complete: other answers are checked against them
         del answer["outcomes"][:1]
     return altered(response, answer)
 
@@ -311,7 +311,7 @@ FAULTS: list[tuple[Callable[[], Fault], str]] = [
 @pytest.mark.usefixtures("tables", "no_waiting")
 @pytest.mark.parametrize(("fault", "found"), FAULTS, ids=lambda value: getattr(value, "__name__", ""))
 def test_a_planted_fault_is_found(fault: Any, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("smoke.checker.THREADS", 1)  # with one thread, the fault always meets the same call
+    monkeypatch.setattr("smoke.checker.THREADS", 1)  # with one thread, the order of calls is fixed
     checker, _ = checked(fault())
 
     assert any(found in each for each in checker.faults), checker.faults
@@ -336,9 +336,9 @@ def answers_lost_in_turn() -> Fault:
 
 
 def refusals_in_turn() -> Fault:
-    """Refuse every fourth call without executing it, as a throttled stage or a busy table does.
+    """Refuse every fourth call without executing it, as API Gateway's throttling (429) or a busy table (503) does.
 
-    A thread's call after a refused one is not refused: otherwise all attempts of a call may be fourth calls by chance.
+    Never refuse two calls of a thread in a row. Otherwise, all attempts of one call could be refused by chance.
     """
     calls = count(1)
     thread = threading.local()

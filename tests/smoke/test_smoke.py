@@ -57,7 +57,8 @@ type Smoke = Callable[..., subprocess.CompletedProcess[str]]
 def smoke(monkeypatch: pytest.MonkeyPatch, run_main: RunMain, tmp_path: Path) -> Smoke:
     """Return a function that runs `python -m smoke` in this process.
 
-    If environment variables are passed to this function, it uses AWS and writes the access log.
+    Keyword arguments of the function are environment variables, such as the address of the fake AWS. If there are any,
+    the function also writes the access log that API Gateway would write.
     """
     run_checker = Checker.run
 

@@ -1,4 +1,4 @@
-"""Fixtures: the template's tables, the secret of statements, and a clock that only a test advances."""
+"""Fixtures: the template's tables, the secret of the signing key, and a clock that only a test advances."""
 
 from email.utils import formatdate
 from typing import Any
@@ -21,14 +21,14 @@ class Clock:
         self.now = instants.read(instant) - 1
 
     def tick(self) -> int:
-        """Return the time. Each call adds a millisecond, but the first call after `at` returns its `instant`."""
+        """Advance the clock by a millisecond, and return it. The first call after `at(instant)` returns `instant`."""
         self.now += 1
         return self.now
 
 
 @pytest.fixture
 def clock(tables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Set the clock, and create the secret of statements."""
+    """Return a clock that is set to 1 September 2026. Also create the secret of the signing key."""
     assert tables
     clock = Clock()
     clock.at("2026-09-01T00:00:00Z")

@@ -1,7 +1,7 @@
 """Write the example of docs/statement-format.md: three statements with their entries, keys and a proof.
 
 `python -m tests.statements.example` writes the example to clients/statements. It also writes `wrong.json`, which has
-signed files that verifiers must refuse. All input is fixed, so each run writes the same bytes.
+signed files of which verifiers must refuse most. All input is fixed, so each run writes the same bytes.
 """
 
 import json
@@ -338,8 +338,8 @@ def wrong(september: str) -> dict[str, str]:
     made["reordered.ndjson"] = "".join(
         compact(dict(reversed(json.loads(line).items()))) + "\n" for line in honest.entries().splitlines()
     )
-    # A statement's signature covers the digest of the previous statement. Verifiers do not check the signature and the
-    # issuer of that previous statement.
+    # Statements that continue false previous statements. The first one must be accepted: a statement's signature covers
+    # the digest of the previous statement, so verifiers do not check the previous statement's signature and issuer.
     for name, previous in {
         "unsigned-september": september.replace(ISSUER, "https://old.example.com"),
         "september-of-another": september.replace(USER, "somebody"),

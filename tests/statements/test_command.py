@@ -12,7 +12,8 @@ from outcomes_client.__main__ import main
 from tests.local.stacks import Stack
 
 USER = 81_001
-LATER = datetime.now(UTC).replace(day=1) - timedelta(days=50)  # LATER's month ended more than ten minutes ago
+# LATER's month ended weeks ago: its statement can be requested from ten minutes after the end of the month.
+LATER = datetime.now(UTC).replace(day=1) - timedelta(days=50)
 EARLIER = LATER.replace(day=1) - timedelta(days=20)
 
 

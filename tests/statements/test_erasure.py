@@ -35,9 +35,9 @@ class Dictionary:
         return word
 
     def found(self) -> set[tuple[str, str]]:
-        """Search all tables for each text and its digests, with and without keys. Return the tables and places."""
+        """Search all tables for each text, its SHA-256 and its HMACs. Return each hit's table and place."""
         tables = {name: [*values(rows)] for name, rows in rows_of(None).items()}
-        # A keyed digest does not hide a text if its key is in a table as well, so these digests are searched, too.
+        # An HMAC hides a text only if no table contains the HMAC's key. So try every value that may be a key.
         keys = {value for of_table in tables.values() for value in of_table if 16 <= len(value) <= 64}
         joined = {name: b"\n".join(of_table) for name, of_table in tables.items()}
         found = set()
@@ -104,7 +104,7 @@ def live(clock: Clock, dictionary: Dictionary, monkeypatch: pytest.MonkeyPatch) 
     for line in entries(f"2026-09@{BERLIN}").splitlines():
         dictionary.places[json.loads(line)["text"]] = "entry"
     monkeypatch.setattr(chain, "MAX_ENTRIES", 1)
-    assert ask("2026-10")[0] == 503  # the call stores its unfinished work
+    assert ask("2026-10")[0] == 503  # over MAX_ENTRIES: the call stores its unfinished work
 
 
 @two_shards()
@@ -129,7 +129,8 @@ def test_no_table_has_a_byte_from_which_a_dictionary_finds_a_text(
         clock.now += answer["wait"] * 1000
         answer = erase_user.handler({"user_id": 42}, None)
 
-    # After the erasure, only these digests remain. They expire after at most 35 days, as docs/data-requests.md says.
+    # After the erasure, only digests in idempotency keys of the outcome without a user remain. They expire after at
+    # most 35 days, as docs/data-requests.md says.
     assert dictionary.found() == {(table, place) for table, place in keyed if place.startswith("original")}
     assert {"OutcomesTable", "IdempotencyTable", "StatementsTable", "ErasuresTable"} <= rows_of(None).keys()
     clock.now += 35 * 24 * 60 * 60 * 1000

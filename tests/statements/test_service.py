@@ -154,7 +154,7 @@ def test_an_outcome_that_a_slow_clock_dated_before_the_cut_is_in_time_for_its_pe
 
 
 def test_what_happens_later_changes_no_entry(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(correction_entries, "MAX_HISTORY", 2)  # with this limit, the item omits the oldest entries
+    monkeypatch.setattr(correction_entries, "MAX_HISTORY", 2)  # an outcome's item lists only its two newest corrections
     id_ = september(clock)
     clock.at("2026-09-20T12:00:00Z")
     correct(id_, KEY, AMEND | {"changes": {"title": "Second", "metadata": None}})
@@ -311,7 +311,7 @@ def test_an_import_and_a_statement_exclude_each_other(clock: Clock) -> None:
     made("2026-10")
     assert imports().cut == MONTHS["2026-10"]
     made("2026-09", "UTC")
-    assert imports().cut == MONTHS["2026-10"]  # never earlier
+    assert imports().cut == MONTHS["2026-10"]  # the cut never moves back
     verified(text)
 
 
@@ -319,7 +319,7 @@ def test_an_import_that_begins_meanwhile_wins(clock: Clock) -> None:
     september(clock)
 
     def begin(call: int) -> None:
-        if call == 2:  # the first transaction publishes the key
+        if call == 2:  # this transaction stores the statement, the first one publishes the signing key
             imports(Imports(epoch=1, runs={"r1": clock.now + 10**9}, changes=1))
 
     with before_each("TransactWriteItems", begin):
@@ -328,7 +328,7 @@ def test_an_import_that_begins_meanwhile_wins(clock: Clock) -> None:
 
 
 def imports(row: Imports | None = None) -> Imports:
-    """Write the user's row of imports if `row` is given. Return the stored row."""
+    """Store `row`, if given, as the row with the state of the user's imports. Return the stored row."""
     key = {"user_id": {"S": "42"}, "stretch": {"S": "import"}}
     if row:
         aws_client("dynamodb").put_item(TableName="TotalsTable", Item=key | row.item())
@@ -430,7 +430,7 @@ def test_a_new_secret_within_a_chain_ends_the_previous_key_and_both_verify(clock
     old, new = json.loads(keys())["keys"]
     assert (old["valid_from"], new["valid_from"]) == (head(first)["issued_at"], head(second)["issued_at"])
     assert (old["valid_until"], new["valid_until"]) == ("2026-11-21T12:02:00.000Z", None)
-    # The old secret returns, but the validity of its key has ended.
+    # Restore the old secret. Its key is no longer valid, so it cannot sign.
     secrets.put_secret_value(SecretId="StatementSecret", SecretString="the secret of the tests")
     clock.at("2026-12-20T12:00:00Z")
     assert ask("2026-11")[0] == 500
@@ -443,8 +443,8 @@ def test_a_call_with_the_text_of_before_a_rotation_does_not_end_the_new_key(cloc
     secrets = aws_client("secretsmanager")
 
     def rotate(call: int) -> None:
-        """Let another user get a statement with a new secret, after this call has read the old one."""
-        if call == 3:  # earlier queries read the list and the first entry, this query reads the keys
+        """Rotate the secret, and make a statement of user 43. User 42's request has already read the old secret."""
+        if call == 3:  # the first queries read the statements and the first entry, this query reads the public keys
             secrets.put_secret_value(SecretId="StatementSecret", SecretString="another secret")
             clock.at("2026-09-15T12:00:00Z")
             record(43)
@@ -462,7 +462,7 @@ def test_a_key_that_another_call_publishes_meanwhile_signs(clock: Clock) -> None
     september(clock)
 
     def publish(call: int) -> None:
-        if call == 3:  # see above
+        if call == 3:  # this query reads the public keys, as in the previous test
             clock.at("2026-09-15T12:00:00Z")
             record(43)
             clock.at("2026-11-20T12:00:01Z")
@@ -477,7 +477,7 @@ def test_no_statement_is_signed_before_its_key_is_valid_though_clocks_of_the_ser
     september(clock)
 
     def another_clock(call: int) -> None:
-        if call == 1:  # the first transaction publishes the key
+        if call == 1:  # this transaction publishes the signing key
             clock.now -= 1000
 
     with before_each("TransactWriteItems", another_clock):
@@ -496,7 +496,7 @@ def test_the_secret_of_an_empty_text_signs_nothing(clock: Clock, monkeypatch: py
 
 
 def erase() -> None:
-    """Delete all rows of the user, as a portion of an erasure does."""
+    """Delete all rows of the user from the tables in KEYS, as an erasure does."""
     for name, attributes in KEYS.items():
         for row in rows_of(42).get(name, []):
             aws_client("dynamodb").delete_item(TableName=name, Key={each: row[each] for each in attributes})

@@ -45,7 +45,7 @@ EVERYTHING = {
 class Deployment(Template):
     """A template with parameters.
 
-    If the local stack does not run a resource, the resource's name is its logical id.
+    A reference to a resource that the local stack does not run is resolved to the resource's logical id.
     """
 
     def __init__(self, document: dict[str, Any], folder: Path, parameters: dict[str, str]) -> None:
@@ -114,7 +114,7 @@ def api(deployed: Deployment) -> Any:
 
 
 def half_routes(template: Any) -> list[str]:
-    """For each route that lacks a path or an event, return a message that says what to add."""
+    """Return a message for each route that only the paths of OutcomesApi or only the Events of a function contain."""
     resources = template["Resources"]
     events = {
         (event["Properties"]["Method"], event["Properties"]["Path"], name)
@@ -142,6 +142,6 @@ def half_routes(template: Any) -> list[str]:
 
 @pytest.fixture
 def whole_routes(template: Any) -> None:
-    """Skip the test if a route lacks a path or an event. Another test reports this."""
+    """Skip the test if a route is missing in the paths or in the Events. Another test reports such routes."""
     if missing := half_routes(template):
         pytest.skip(" ".join(missing))

@@ -13,7 +13,7 @@ type Resources = dict[str, Any]
 type Plant = Callable[[Resources], Resources]
 type Promise = Callable[..., None]
 
-# Attributes of a resource that a path can contain. Other names in a path are properties.
+# In a path of `the`, these names after the resource are its attributes. All other names are properties.
 ATTRIBUTES = {"Condition", "DeletionPolicy", "DependsOn", "UpdatePolicy", "UpdateReplacePolicy"}
 
 
@@ -82,9 +82,9 @@ def always(function: str, statement: int, condition: str = "Condition") -> Plant
 
 
 def planted_in(promise: Promise, templates: Mapping[str, Any], plant: Plant) -> dict[str, Any]:
-    """Plant a fault in the first template among a test's parameters.
+    """Return `templates`, but with a fault in the first template that is a parameter of the test `promise`.
 
-    Fails if the template does not contain the place of the fault.
+    Fails if the fault's path does not exist in this template.
     """
     name = _first_wanted(promise, templates)
     template = templates[name]

@@ -157,7 +157,7 @@ def test_a_preflight_template_never_tests_a_value_for_truth(api: Any) -> None:
 
 
 def test_functions_get_bodies_unchanged(api: Any) -> None:
-    """Functions get Base64. For media types that are not binary, API Gateway would replace invalid UTF-8."""
+    """API Gateway passes bodies of binary media types as Base64. In other bodies, it would replace invalid UTF-8."""
     assert api[EXTENSION("binary-media-types")] == ["*/*"]
     integration = api["paths"]["/api/outcomes"]["options"][EXTENSION("integration")]
     assert integration["contentHandling"] == "CONVERT_TO_TEXT"

@@ -52,10 +52,11 @@ OFF = dict.fromkeys(CAPABILITIES, "Off") | {"Monitoring": "Off", "HostDashboard"
 
 
 def positions() -> list[set[str]]:
-    """Return eight sets of switches to turn on. Among them, any two switches have all four combinations of on and off.
+    """Return eight sets of switches to turn on, for pairwise testing: two switches have all four combinations.
 
-    Each switch is on in three of the eight sets: the first, and two that no other switch has both. So any two switches
-    are both on in the first set, each is on in a set where the other is off, and both are off in at least two sets.
+    Each switch is in three sets: the first set, and a pair of sets that differs from the pair of every other switch. So
+    two switches are both on in the first set. Each of them is on in a set where the other is off. Both are off in at
+    least three sets.
     """
     rows: list[set[str]] = [set() for _ in range(8)]
     for switch, (one, other) in zip(SWITCHES, combinations(range(1, 8), 2), strict=False):
@@ -129,7 +130,7 @@ def variable(template: Deployment, function: str, name: str) -> Any:
 
 @pytest.fixture(scope="module")
 def core() -> Deployment:
-    """Deploy `core` of samconfig.toml, transformed with its parameters."""
+    """Return the template, transformed with the parameters of the environment `core` in samconfig.toml."""
     settings = tomllib.loads((ROOT / "samconfig.toml").read_text())["core"]["deploy"]["parameters"]
     return deploy(**{name: value for name, value in pairs(settings["parameter_overrides"]).items() if value})
 
@@ -146,9 +147,9 @@ def test_the_core_has_three_functions_two_paths_and_every_table(
 
 
 def test_sams_transform_does_not_depend_on_switches(core: Deployment, complete: Deployment) -> None:
-    """One transformed template is therefore enough to test every combination.
+    """SAM leaves the evaluation of conditions to CloudFormation.
 
-    Only CloudFormation evaluates conditions.
+    So one transformed template is enough to test every combination of switches.
     """
 
     def conditions(template: Deployment) -> set[tuple[str, str | None]]:

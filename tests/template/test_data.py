@@ -87,7 +87,8 @@ def test_outcomes_and_records_of_erasures_never_expire(deployed: Template) -> No
 
 
 KEPT = {
-    # Tables are protected from deletion, so CloudFormation could not roll back a failed creation.
+    # With RetainExceptOnCreate, a rollback of a table's creation would delete the table, which deletion protection
+    # forbids.
     "AWS::DynamoDB::Table": "Retain",
     "AWS::SecretsManager::Secret": "RetainExceptOnCreate",
     "AWS::S3::Bucket": "RetainExceptOnCreate",

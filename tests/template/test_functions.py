@@ -34,9 +34,9 @@ OUTCOMES, IDEMPOTENCY, SESSIONS, KEYS, TOTALS, STATEMENTS, COSTS, ERASURES = (
 )
 KEPT_EVENTS = "arn:aws:s3:::outcomes-local-keptevents"
 
-# All permissions of each function, except those to write logs and traces. An entry has an action, a resource, and
-# perhaps limits: the transaction that the action must be part of, the only attributes that it may write, or the only
-# partitions that it may read. Do not add lines carelessly.
+# All permissions of each function, except those to write logs and traces: an action, a resource, and perhaps limits.
+# Limits are either the operation that must contain the action (TransactWriteItems), or the only attributes that the
+# action may write, or the only partitions that it may read. Add only permissions that the function's code needs.
 MAY: dict[str, set[tuple[str, ...]]] = {
     "AuthorizerFunction": {
         ("secretsmanager:GetSecretValue", SECRET_ARN),
@@ -197,7 +197,7 @@ def statements(template: Template, function: str) -> Iterator[Any]:
 
 
 def enclosing_operations(statement: Any) -> list[str]:
-    """Return the operations that an IAM policy statement requires around its action, such as a transaction.
+    """Return the operations, such as TransactWriteItems, of which a policy statement's action must be a part.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
     """

@@ -119,7 +119,7 @@ def test_three_server_errors_in_a_minute_count_by_their_share(
     ("latency", "busy", "requests", "milliseconds"),
     [
         (5000, 0, 100, 5000),
-        (5000, 1, 101, 5000),  # the busy request is not counted as slow
+        (5000, 1, 101, 5000),  # with fewer than 1 % busy answers, the p99 latency still counts
         (10_000, 1, 100, 0),
         (10_000, 1, 1, 0),
     ],
@@ -127,9 +127,9 @@ def test_three_server_errors_in_a_minute_count_by_their_share(
 def test_busy_answers_are_no_slow_requests(
     complete: Deployment, latency: int, busy: int, requests: int, milliseconds: float
 ) -> None:
-    """A summary that answers 503 (busy) takes ten seconds or more.
+    """A summary answers 503 only after ten seconds or more. Such answers must not raise the alarm for slow requests.
 
-    After a change to the format of stored totals, many summaries do.
+    After a change to the format of stored totals, many summaries answer 503.
     """
     alarm = complete.of(ALARM)["SlowRequestsAlarm"]
 
@@ -167,7 +167,7 @@ def test_log_lines_are_counted_for_this_stack_alone(complete: Deployment) -> Non
                 "MetricValue": "1",
             }.items()
         )
-        # An alarm subtracts BusyAnswers, so a minute without busy answers must have the value 0.
+        # SlowRequestsAlarm computes with BusyAnswers, so a minute without busy answers must have the value 0.
         assert transformation.get("DefaultValue") == (0 if name == "BusyAnswers" else None), name
 
 
@@ -190,7 +190,7 @@ def test_functions_count_for_this_stack_alone(complete: Deployment, monitoring: 
 
 
 def test_an_alarm_looks_at_a_metric_of_this_stack(complete: Deployment) -> None:
-    """An alarm never starts if its metric does not exist."""
+    """An alarm never fires if its metric does not exist."""
     resources = complete.resources(FUNCTION).keys() | complete.resources("AWS::SQS::Queue").keys()
     counted = {(f"Outcomes/{STACK}", metric) for _, _, metric in FILTERS.values()}
     title = complete.one("AWS::ApiGateway::RestApi")["Body"]["info"]["title"]

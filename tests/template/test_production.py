@@ -129,9 +129,9 @@ def test_a_throttled_method_exists(deployed: Deployment, api: Any) -> None:
 
 
 def test_only_the_authorizer_has_no_reserved_concurrency(complete: Deployment, deployed: Deployment) -> None:
-    """Every call goes through the authorizer.
+    """Of the functions that API Gateway calls, only the authorizer has no limit: every call goes through it.
 
-    The other functions that have no reserved concurrency are limited by streams, queues and IAM permissions.
+    The other functions without reserved concurrency are called by streams or queues, or need an IAM permission.
     """
     reads, writes = EVERYTHING["ReadConcurrency"], EVERYTHING["WriteConcurrency"]
 
@@ -178,9 +178,10 @@ def test_calls_end_before_the_function_and_functions_before_api_gateway(deployed
 
 
 def test_an_erasure_waits_for_the_writes_of_earlier_calls(deployed: Deployment) -> None:
-    """Worst case: a call was authorized, its function runs until its timeout, and signs with a clock that is ahead.
+    """In the worst case, an authorized call runs until its function's timeout, and then signs a write.
 
-    DynamoDB refuses signatures that are more than 300 s older or newer than its own time.
+    DynamoDB refuses signatures that are more than 300 s older or newer than its own time. So if the host's clock is
+    ahead, the write may arrive 600 s after it was signed.
     """
     functions = deployed.of(FUNCTION)
     longest = max(int(functions[name]["Timeout"]) for name in functions.keys() - BY_RIGHTS_ONLY)
@@ -397,10 +398,10 @@ def versions(template: Deployment) -> dict[str, tuple[str, Any]]:
 
 
 def test_a_change_of_any_parameter_is_a_new_version_of_every_function(complete: Deployment) -> None:
-    """SAM does not notice that a parameter's value changed. Without a new version, a rotated key would be refused.
+    """A new parameter value takes effect only in a new version. For example, an old version refuses a rotated key.
 
-    The version's description must change, so that CloudFormation requests a new version. The function must change too,
-    because Lambda publishes no version of an unchanged function.
+    SAM does not notice that a parameter's value changed. So the version's description must change: then CloudFormation
+    requests a new version. The function must change too, because Lambda publishes no version of an unchanged function.
     """
     declared, given = complete.document["Parameters"], complete.parameters
     before = versions(complete.with_parameters(**configured(declared, given, {})))
@@ -430,10 +431,11 @@ def test_the_same_parameters_make_no_new_version(template: Any) -> None:
 
 
 def test_an_unchanged_function_gets_no_version(deployed: Deployment) -> None:
-    """If only tags or concurrency change, SAM must not request a version: Lambda publishes none and the release fails.
+    """If only tags or concurrency change, SAM must not request a version.
 
-    https://github.com/aws/serverless-application-model/issues/3281. So functions have no tags except SAM's own (they
-    get the stack's tags from samconfig.toml), and concurrency is a parameter.
+    Lambda would publish none, and the release would fail: https://github.com/aws/serverless-application-model/issues/3281
+    So functions declare no tags. They get SAM's own tag, and the stack's tags from samconfig.toml. Their concurrency is
+    a parameter, because SAM does not notice a changed parameter.
     """
     versions = deployed.resources("AWS::Lambda::Version").keys()
     for parameter in ("WriteConcurrency", "ReadConcurrency"):

@@ -96,7 +96,7 @@ def test_a_message_outlives_its_attempts_then_goes_to_the_dead_letter_queue(comp
         "maxReceiveCount": len(delivery.WAITS) + 1,
     }
     assert longest + delivery.HOUR < retention
-    # The retention of a message begins in the first queue, and goes on in the dead-letter queue:
+    # A message keeps its age when it is moved to the dead-letter queue, so this queue needs a longer retention:
     # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
     assert queues["DeadWebhooksQueue"]["MessageRetentionPeriod"] == 14 * 24 * delivery.HOUR >= 2 * retention
 

@@ -116,7 +116,7 @@ OTHERS: dict[str, Any] = {
 
 @pytest.mark.parametrize("other", list(OTHERS))
 def test_idempotency_keys_are_per_agent_key(other: str) -> None:
-    """Otherwise a manipulated agent could use the idempotency key `deal-4711` first.
+    """If callers shared idempotency keys, a manipulated agent could use the key `deal-4711` before the platform.
 
     The platform's call would then get a 422.
     """

@@ -105,5 +105,5 @@ def test_the_contract_may_import_no_deployed_package_but_pydantic_s_engine() -> 
         for package, distributions in packages_distributions().items()
         if {re.sub(r"[-_.]+", "-", name).lower() for name in distributions} & deployed
     }
-    # The contract does not import tzdata: it only reads the files of this package.
+    # The contract may import tzdata, too: it reads the time zone files in the folder of this package.
     assert packages - set(forbidden) == ENGINE | {"tzdata"}

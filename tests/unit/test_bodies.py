@@ -100,7 +100,10 @@ def run(code: str, *options: str) -> str:
 
 
 def test_our_engine_is_pydantic_s_own() -> None:
-    """Our engine is the one that pydantic uses. It can be loaded without pydantic, before it or after it."""
+    """`contract.engine` and pydantic_core have the same classes, whichever is loaded first.
+
+    `contract.engine` alone does not load the package pydantic_core.
+    """
     ours = "from outcomes.contract.engine import SchemaValidator as ours, ValidationError; import sys;"
     theirs = "import pydantic, pydantic_core;"
     same = "assert pydantic_core.SchemaValidator is ours; assert pydantic_core.ValidationError is ValidationError;"

@@ -338,5 +338,6 @@ def test_a_slow_query_of_the_table_leaves_time_to_that_of_the_index(monkeypatch:
     ticks = count(step=2)  # each read of the clock advances it by two seconds
     monkeypatch.setattr("outcomes.ledger.store.time", SimpleNamespace(monotonic=lambda: next(ticks)))
     found = list(pages(time="occurred", limit="2"))
-    assert found[0] == []  # the slow query may still find newer outcomes, so no outcome of the index is returned yet
+    # The query of the table ran out of time. It may still find newer outcomes than the query of the index has found.
+    assert found[0] == []
     assert [each["id"] for each in chain.from_iterable(found)] == ids[::-1]

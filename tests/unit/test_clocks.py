@@ -118,9 +118,9 @@ def test_an_idempotency_key_is_remembered_by_the_right_clock(set_clock: SetClock
 
 
 def test_an_idempotency_key_is_looked_up_by_the_right_clock(set_clock: SetClock) -> None:
-    """By the wrong clock, `occurredAt` would be too old.
+    """The host's clock is 36 days ahead, so `occurredAt` seems too old.
 
-    So the idempotency key is looked up before `occurredAt` is checked.
+    A retry must still be a replay, so the idempotency key is looked up before `occurredAt` is checked.
     """
     late = OUTCOME | {"occurredAt": (datetime.now(UTC) - timedelta(days=33)).isoformat()}
     assert record(late, key="k")[0] == 200

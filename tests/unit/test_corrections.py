@@ -576,7 +576,7 @@ def test_an_amend_that_changed_nothing_is_remembered_under_its_key(unchanged: st
     again = amend(unchanged, AGENT, same, key="k")
     assert (again[1], again[2]["Idempotent-Replayed"]) == (first, "true")
     assert amend(unchanged, AGENT, other, key="k")[0] == 422
-    # A retry still gets the first answer, although a new amend with these values would change something by now.
+    # After another amend, a retry gets the first answer with the new version, and does not change the title back.
     assert amend(unchanged, KEY, other)[0] == 200
     assert amend(unchanged, AGENT, same, key="k")[1] == first | {"version": 1}
     assert ledger()[0]["title"] == "Another"
@@ -692,7 +692,7 @@ def test_idempotency_keys_of_corrections_are_per_outcome() -> None:
 
 
 def test_idempotency_keys_are_per_kind_of_caller_and_per_agent_key() -> None:
-    """Otherwise a manipulated agent could use an idempotency key first, and the platform's void would get a 422."""
+    """If callers shared idempotency keys, an agent could use a key first. Then the platform's void would get a 422."""
     another = AGENT | {"keyId": "another0another0"}
     id_ = given()
     for number, caller in enumerate((AGENT, another, KEY)):
@@ -957,7 +957,7 @@ class TestRaces:
 
 
 def test_an_entry_is_newer_than_its_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
-    """This is true even if the host's clock is slow."""
+    """A correction is newer than the outcome and its earlier corrections, even if the host's clock is behind."""
     id_ = given()
     correct(id_, KEY, BODIES["amend"])
     now = instants.now()

@@ -165,8 +165,8 @@ class TestAnErasure:
             table: [row for row in rows if id_of(row) not in theirs] for table, rows in without_records().items()
         } == others
         assert answer["erased"] == ERASED
-        # The assigned outcome and its corrections stay, because sums may contain them. They name nobody and have no
-        # text.
+        # The void original and its corrections stay, because stored sums of outcomes without a user may contain them.
+        # They lose the user's id and all text.
         personal = {"assigned_to", "assigned_id", "reason", "changes"}
         assert {id_of(row): row for row in rows_of(None)["OutcomesTable"] if id_of(row) in theirs} == {
             id_: {name: value for name, value in row.items() if name not in personal} for id_, row in theirs.items()
@@ -195,7 +195,7 @@ class TestAnErasure:
     def test_deletes_the_key_that_every_new_statement_needs_before_any_other_row_of_statements(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        # If the chain was deleted before this key, a request could sign a second statement of the same user and period.
+        # If the statements were deleted before the user's key, a request could sign a second statement of a period.
         table = StatementsTable("StatementsTable")
         for number in range(30):
             listed = ListedStatement(f"20{number + 10}", "UTC", NOON_TEXT, NOON_TEXT, 0, "", "")
@@ -263,10 +263,11 @@ class TestTheRecord:
 def erasures_disturbed(
     disturb: Callable[[], None], clock: Clock, lives: dict[str, Any], monkeypatch: pytest.MonkeyPatch, among: set[str]
 ) -> Iterator[tuple[int, int]]:
-    """Erase user 42 repeatedly. Call `disturb` before the first DynamoDB call, the next time before the second, etc.
+    """Erase user 42 repeatedly. Call `disturb` before call 1 of the first erasure, call 2 of the second, and so on.
 
-    Yield the number of the disturbed call, and the number of all calls. Calls of operations that are not in `among` are
-    not counted. A portion that ends before the disturbed call does not run again, because nothing would differ in it.
+    Only DynamoDB calls of the operations in `among` are counted. Yield the number of the disturbed call, and the number
+    of all calls. To save time, an erasure starts with the tables as the last portion before the disturbed call left
+    them: until then, all erasures are equal.
     """
     calls, disturbed, start = 0, 0, (0, clock.now, lives)
 
@@ -396,7 +397,7 @@ def sixty_more() -> dict[str, int]:
 def test_a_portion_out_of_time_counts_all_that_it_deleted(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, calls: int, sixty_more: dict[str, int]
 ) -> None:
-    """The time runs out after different numbers of calls. Some of these calls delete a page of rows."""
+    """A portion runs out of time after `calls` reads of the clock. Some portions have deleted rows by then."""
     monkeypatch.setattr(data_sources, "PORTION_SECONDS", calls)
     ticks = iter(range(10**9))
     monkeypatch.setattr("outcomes.privacy.data_sources.time.monotonic", lambda: next(ticks))
@@ -496,8 +497,8 @@ class TestAfterARestore:
         record(42, key="since")
         key = make_key(42)
         put_costs(42)
-        # The row of a month's sums has no creation time, so an erasure always deletes it. It is computed again from
-        # the days.
+        # A repeated erasure also deletes the new row of a month's sums, because this row has no creation time. So it is
+        # not among the rows that must stay.
         aws_client("dynamodb").delete_item(TableName="CostsTable", Key=cost_day(42, 100).month_key)
         since = rows_of(42)
 

@@ -284,7 +284,10 @@ def test_the_use_of_a_key_is_no_event() -> None:
 
 
 def test_the_expiry_of_a_key_is_no_event(monkeypatch: pytest.MonkeyPatch) -> None:
-    """DynamoDB deletes the row of an expired key later. The user's row loses the key when the next key is created."""
+    """Two changes of rows follow the expiry of a key, and neither is published.
+
+    DynamoDB deletes the key's row. The next creation of a key removes the expired key from the row of the user's keys.
+    """
     old = ask_keys("POST", "/api/keys", {"name": "For an hour", "expiresAt": "2026-04-01T13:00:00Z"})
     erase("KeysTable", {"id": {"S": old["id"]}})
     later = count(NOON + 3_600_000, 1000)

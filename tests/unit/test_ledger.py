@@ -384,7 +384,7 @@ def test_a_transaction_throttled_twice_is_busy(ledger: IdempotentWriter, codes: 
 
 
 def test_a_hot_partition_does_not_delay_others_and_is_tried_twice(ledger: IdempotentWriter) -> None:
-    """If a partition is throttled, DynamoDB's answer says so only for the partition's first outcome."""
+    """If a partition is throttled, DynamoDB reports ThrottlingError only for its first item in the transaction."""
     batch = [
         WriteRequest(outcome(userId=Decimal(user)), idempotency_hash(Caller(), outcome(), f"{user} {number}"), "key")
         for number in range(10)

@@ -79,7 +79,7 @@ def test_without_a_remembered_key_old_texts_are_refused() -> None:
         assert (status, answer["error"]) == (400, "Invalid title")
         assert [fault["field"] for fault in answer["details"]] == ["title", "description"]
         assert answer["details"][0]["message"] == TITLE
-    # If the key's limits also forbid the outcome, the answer is the same. Other errors are listed as usual.
+    # The answer is the same if the agent key's limits forbid the outcome, too. Other invalid fields are listed as well.
     assert post(OLD | {"agentId": 8}, agent(agentId="7"))[:2] == (400, answer)
     status, answer, _ = post(OLD | {"valueUsd": "1"})
     assert [fault["field"] for fault in answer["details"]] == ["title", "description", "valueUsd"]

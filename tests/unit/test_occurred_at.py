@@ -191,7 +191,7 @@ class TestIdempotency:
         assert len(listed()) == 2
 
     def test_a_retry_is_never_counted_twice_within_the_window(self, clock: Callable[[str], None]) -> None:
-        """An idempotency key expires only after its `occurredAt` has become too old to be accepted."""
+        """When an idempotency key expires, the `occurredAt` of its outcome is already too old to be accepted again."""
         post(NOW, session(42), key="k")
         clock(later(NOW, days=34))
         assert post(NOW, session(42), key="k")["headers"]["Idempotent-Replayed"] == "true"

@@ -215,10 +215,7 @@ def test_a_malformed_event_is_a_401(event: dict[str, Any]) -> None:
 
 @pytest.mark.usefixtures("no_waiting")
 def test_a_throttled_table_is_a_503_that_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
-    """An alarm subtracts these 503s from the 5xx errors.
-
-    They are counted, because the access log may be minutes late.
-    """
+    """The CloudWatch dashboard shows the metric Busy, the number of these answers."""
     event = proxy_event("POST", authorizer=KEY, body=VALID)
     with faulty(app.store.dynamodb, "PutItem", error(THROTTLED)) as attempts:
         response = app.handler(event, None)

@@ -1,4 +1,4 @@
-"""Each module of the product and of its checks and releases is short enough to be read in one go."""
+"""Each Python module in the folders of PRODUCT is short enough to be read in one go."""
 
 from itertools import chain
 from pathlib import Path

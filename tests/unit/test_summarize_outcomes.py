@@ -379,8 +379,8 @@ class TestThePeriod:
             ("Europe/Berlin", "2026-03-29", "2026-04-28", "2026-02-26T23:00:00.000Z"),
             ("Europe/Berlin", "2026-03-30", "2026-04-29", "2026-02-27T23:00:00.000Z"),
             ("America/Sao_Paulo", "2018-11-04", "2018-11-06", "2018-11-02T03:00:00.000Z"),
-            # In Apia, clocks skipped 30 December 2011. The first of these periods lacks this day, and so does the
-            # period before the second one.
+            # In Apia, clocks skipped 30 December 2011. The period of the first row lacks this day. In the second row,
+            # the previous period lacks this day.
             ("Pacific/Apia", "2011-12-28", "2012-01-02", "2011-12-24T10:00:00.000Z"),
             ("Pacific/Apia", "2011-12-31", "2012-01-07", "2011-12-23T10:00:00.000Z"),
             # These are whole days in UTC, but not in Berlin.

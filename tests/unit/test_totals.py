@@ -107,7 +107,7 @@ def april(day: int, hour: float = 0) -> int:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Return clocks that only the test advances. Totals are stored even if this saves little."""
+    """Return clocks that only the test advances. Totals are stored even for a few outcomes."""
     clock = Clock()
     post = app.store.dynamodb.connection.post
 
@@ -277,7 +277,7 @@ class TestExact:
         record()
         clock.at(1, 2)
         record()
-        # After this time, everything before the second summary is settled.
+        # The settled interval ends exactly when the second outcome was recorded, and does not contain this outcome.
         clock.service += stored_sums.SETTLED_SECONDS * 1000
         assert [in_april(), in_april()] == [2, 2]
         assert [int(row["end"]["N"]) for row in kept()] == [april(1, 2)]
@@ -384,7 +384,9 @@ class TestExact:
         clock.at(2, 2)
         assert in_april() == 1
         record_two()
-        if is_longer:  # the stored second part then belongs to an interval that ended earlier
+        # The longer interval has two rows. The reader below dies after replacing the first row, so the second row has
+        # an older `end`.
+        if is_longer:
             clock.at(2, 6)
             assert in_april() == 3
             record_two()
@@ -640,7 +642,10 @@ BUSY = error(THROTTLED)
 
 
 class TestThrottling:
-    """While the table is throttled, a summary waits, keeps what it has read, and leaves capacity for lists."""
+    """While the table is throttled, a summary waits and retries. If it fails, it stores the sums of the entries read.
+
+    A summary reads at a limited rate, which leaves capacity for lists.
+    """
 
     @pytest.fixture(autouse=True)
     def three_pages(self, tables: dict[str, str]) -> None:  # noqa: ARG002 (they must exist)
@@ -679,7 +684,7 @@ class TestThrottling:
 
 
 class TestReading:
-    """A summary contains what a page needs to add later outcomes to it."""
+    """A summary tells a web page which of the latest outcomes it has read, and when to request a new summary."""
 
     def test_the_ids_of_the_last_minute_are_listed_whatever_the_filters(self, clock: Clock) -> None:
         clock.at(2)
@@ -777,7 +782,7 @@ def test_sums_are_decoded_as_they_were_encoded(most: int, entries: Any) -> None:
 
 
 def test_no_agent_comes_before_all_agents_in_every_process() -> None:
-    """Concurrent summaries store equal sums, so the stored parts of one may replace those of another."""
+    """Processes must encode equal sums to equal bytes: rows of one interval may be stored by concurrent summaries."""
     sums = Sums()
     for number in range(10, 40):
         for agent in (ALL_AGENTS, None):

@@ -67,7 +67,7 @@ def unpack(to: Path) -> None:
 
 
 def files(story: Story, rows: Rows) -> dict[str, str]:
-    """Return the texts of a story's files by name. Each line of a text is a row or a call."""
+    """Return the contents of the files that save a story, by name. Each line is a row or a call as JSON."""
     tables = [{"table": table, "row": row} for table, rows in rows.items() for row in rows]
     return {"rows.ndjson": _ndjson(tables), "calls.ndjson": _ndjson([call._asdict() for call in story.calls])}
 

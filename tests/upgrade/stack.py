@@ -46,7 +46,8 @@ type Rows = dict[str, list[Any]]
 class Call(NamedTuple):
     """A call of a function.
 
-    promise: the name of the promise that repeating the call tests. request: the arguments for `proxy_event`.
+    promise: the name of the compatibility promise that is checked by making this call again, or an empty text.
+    request: the arguments for `proxy_event`.
     """
 
     promise: str

@@ -93,7 +93,7 @@ def tell(stack: Stack, *codes: Code) -> Story:
     stream.append(_change("MODIFY", _outcome(stack, deal), before))
     stream.append(_assign(teller))
     _call_tools(teller, deal, other_key)
-    teller.now = NOON + HOUR  # after an hour, the sums of all rows may be stored
+    teller.now = NOON + HOUR  # an hour later, all entries are settled, so their sums may be stored
     teller.http("", "sums begin to be kept", "summarize_outcomes", "GET", "/api/outcomes/summary",
                 authorizer=OWNER, query=PERIOD)  # fmt: skip
     late = teller.record("a late outcome", DEAL | {"title": "Won Globex", "occurredAt": "2026-03-31T09:30:00Z"}, "late")

@@ -40,9 +40,9 @@ type Log = Callable[[], list[dict[str, Any]]]
 
 
 class Queues:
-    """The stack's queues, which are polled as Lambda does.
+    """The stack's queues. They are polled as Lambda polls them.
 
-    waits: the number of seconds for which each hidden message was hidden, in order.
+    waits: the visibility timeout, in seconds, of each message that stayed in the queue after an attempt, in order.
     """
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class Queues:
     def poll(self) -> list[dict[str, Any]]:
         """Invoke the function with each visible message.
 
-        Messages that it has handled are deleted. Those that it has hidden become visible at once.
+        Delete the messages that it has handled. Make all others visible at once, whatever their visibility timeout.
         """
         received = self.sqs.receive_message(
             QueueUrl=self.url, MessageSystemAttributeNames=["All"], MaxNumberOfMessages=10, VisibilityTimeout=1800

@@ -38,7 +38,7 @@ def http(
     sent: bytes | None = None,
     crc: bool = True,
 ) -> bytes:
-    """Return an answer from DynamoDB. sent: bytes that replace the body. The checksum remains that of the body."""
+    """Return an answer from DynamoDB. sent: bytes to send instead of `body`. The checksum is that of `body`."""
     whole = body if isinstance(body, bytes) else json.dumps(body).encode()
     sent = whole if sent is None else sent
     also = {

@@ -67,7 +67,7 @@ def going_on_by_another_clock() -> Meets:
     date = {"Date": formatdate(instants.now() / 1000 + 3600, usegmt=True)}
     refused = Trouble("clock", answer=(0.9, http(400, {"__type": "a#InvalidSignatureException"}, date)))
     late = going_on(1.9)()
-    # `Service` calls this function once before the first request
+    # The first request is the second call of this lambda, because `Service.__init__` calls the lambda once.
     return lambda request: refused if next(attempts) < 2 else late(request)
 
 

@@ -79,7 +79,7 @@ type Start = Callable[..., tuple[Connection, Server]]
 def start() -> Iterator[Start]:
     """Yield a function that starts a server.
 
-    It returns a connection to the server, which is not open yet, and the server.
+    This function returns a connection that is not open yet, and the server to which it will connect.
     """
     with ExitStack() as stack:
 
