@@ -44,7 +44,7 @@ lock_rest = $(uv) lock $$($(versions) $(deployed) | sed 's/^/--upgrade-package /
 lock_tools := $(uv) lock --project .ci/tools
 uv_export := $(uv) export --quiet --locked --format requirements.txt --no-header --no-annotate
 
-# This variable starts the local stack with its data folder.
+# The local stack's command, with its data folder.
 local := $(bin)/python -m local --data '$(DATA)'
 
 .DEFAULT_GOAL := help
@@ -316,7 +316,7 @@ resend: install ## publish a stack's dead letters again (STACK=outcomes-prod)
 
 end-key: export STACK := $(STACK)
 end-key: export FINGERPRINT := $(FINGERPRINT)
-# If INTERNAL_API_KEY is set, `make end-key` tries this key at the end.
+# If INTERNAL_API_KEY is set, `make end-key` finally checks that the API refuses this key.
 end-key: install ## revoke a leaked key at once, even during an alarm (STACK=outcomes-prod FINGERPRINT=..., or SECRET=previous)
 	@PYTHONPATH=layers/common $(bin)/python -m ops.end_key "$$STACK" \
 	    $(if $(filter previous,$(SECRET)),--previous-secret,"$$FINGERPRINT") $(if $(filter command,$(origin YES)),--yes)

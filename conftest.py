@@ -13,11 +13,12 @@ from clients.python import copied_functions
 
 pytest_plugins = ["tests.canaries", "tests.local.stacks"]
 
-# Copy the functions into the client's fake before any of its modules is imported. Only pytest's main process does this.
+# Copy the API's functions into the Python client's fake API, before any module of this fake is imported. Only pytest's
+# main process does so.
 if "PYTEST_XDIST_WORKER" not in os.environ:
     copied_functions.write()
 
-# Importing thousands of tests creates little garbage, and collecting it would take a sixth of the time.
+# Importing thousands of tests creates little garbage, but garbage collection would take a sixth of the import time.
 gc.disable()
 
 # Hypothesis must not limit the time of an example, because this time depends on the machine's load.

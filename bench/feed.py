@@ -1,9 +1,9 @@
-"""python -m bench.feed [--short]: measure the delay from record to screen, and the work of a feed with many rows.
+"""python -m bench.feed [--short]: measure the delay from record to screen, and the speed of a feed with many rows.
 
 The delay is wall time from the API's answer to the frame that shows the outcome, with a local stack, this machine's
 Chromium and refresh="1". Outcomes are recorded at times spread evenly between two refreshes.
 
-"Load more" is measured in processor time of the page's main thread, over a list that the bench answers itself.
+"Load more" is measured in processor time of the page's main thread. The bench itself answers the requests for the list.
 RESULTS.md contains the output. --short makes few measurements.
 """
 
@@ -64,7 +64,7 @@ AT_REST = "() => new Promise(done => setTimeout(() => requestAnimationFrame(() =
 
 
 def main() -> None:
-    """Print the median and the slowest tenth of the delays, then the work of a feed with many rows."""
+    """Print the median and the slowest tenth of the delays, then the speed of a feed with many rows."""
     options = argparse.ArgumentParser(prog="python -m bench.feed")
     options.add_argument("--short", action="store_true", help="few measurements")
     count, rows, pages = (5, 200, 3) if options.parse_args().short else (60, 2_000, 15)
@@ -136,7 +136,7 @@ class Loading:
 
 
 def many_rows(browser: Browser, url: str, rows: int, pages: int) -> str:
-    """Return the number of elements of a feed with many rows and the growth of processor time, as text."""
+    """Return the results of `more_growth` for a feed with many rows, as text."""
     elements, growth = more_growth(browser, url, rows, pages, in_view=False)
     _, growth_in_view = more_growth(browser, url, rows, pages, in_view=True)
     verdict = "met" if elements <= MOST_ELEMENTS and growth <= MOST_GROWTH else "**MISSED**"

@@ -49,7 +49,7 @@ class Cost(NamedTuple):
 
 
 class Table:
-    """A fake DynamoDB with one user's outcomes, and the index of late outcomes."""
+    """A fake DynamoDB with one user's outcomes. Its index has those recorded at another time than they happened."""
 
     def __init__(self, outcomes: Iterable[Outcome]) -> None:
         every = sorted(outcomes)

@@ -74,7 +74,7 @@ def laptop_growth(report: Report, short: bool) -> None:
     report.table(columns, [[f"{count:,}", *cells] for count, *cells in lists([100] if short else [100, 1_000, 10_000])])
     count = BATCH if short else IMPORTED
     taken = imported(count)
-    summed = 1_000 if short else SUMMED_UP  # the totals of 1,000 outcomes are not materialized
+    summed = 1_000 if short else SUMMED_UP  # for only 1,000 outcomes, no totals are stored
     first, next_ = looks(summed)
     report.bars_table(
         [

@@ -38,7 +38,7 @@ def deployed(environment: str, **parameters: str) -> Template:
 
 
 def alarm_metrics(template: Template) -> int:
-    """Return the number of metrics that all alarms read together. Each of them is billed."""
+    """Return the number of metrics of all alarms. CloudWatch bills each metric of each alarm."""
     alarms = template.resources("AWS::CloudWatch::Alarm").values()
     return sum(len([each for each in alarm.get("Metrics", []) if "MetricStat" in each]) or 1 for alarm in alarms)
 

@@ -1,6 +1,6 @@
 // node open_feed.mjs JSON: count the requests of an open feed, with a simulated clock. The JSON has `rate` (outcomes a
 // second), `refresh` and `freshFor` (seconds), and `from` and `to`: requests count between these seconds. Prints JSON:
-// the number of lists for each length, and the number of summaries.
+// `lists` (how many lists were requested, by the number of outcomes in the answer) and `summaries` (how many).
 import { midnight } from "../dashboard/src/feed/period.js";
 import { Sums } from "../dashboard/src/feed/sums.js";
 import { Watcher } from "../dashboard/src/feed/watcher.js";

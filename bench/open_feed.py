@@ -74,7 +74,7 @@ def open_feed(report: Report, rates: Iterable[float] = DOLLARS) -> None:
 
 
 def requests(*, start: int = 0, **feed: float) -> Any:
-    """Return the requests in an hour from `start`: the number of lists for each length, and the number of summaries."""
+    """Return the requests in an hour from `start`, as open_feed.mjs prints them."""
     given = json.dumps(feed | {"from": start, "to": start + HOUR})
     done = subprocess.run([NODE or "node", str(SCRIPT), given], stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout)
@@ -116,7 +116,7 @@ def summarized(rate: float) -> tuple[float, int, int]:
         totals = Totals(store, "totals", "1")
         since, until = (instants.text(at)[:10] for at in (END - 29 * DAY, END + DAY))
         period = Period.from_query(since, until, "UTC", "day", now=datetime.fromtimestamp(END / 1000, UTC))
-        totals.aggregate(USER, [Summary(period)])  # this first call stores the totals of settled outcomes
+        totals.aggregate(USER, [Summary(period)])  # the first call stores totals, so measure the next
         before, summary, previous = history.read_units, Summary(period), Summary(period.previous())
         reading = totals.aggregate(USER, [summary, previous])
     if summary.totals[0].count != history.count:

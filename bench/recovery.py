@@ -73,7 +73,7 @@ class Course(NamedTuple):
     lost: int
 
     def seconds_until_back(self, clients: int) -> int:
-        """Return the seconds after throttling until recording no longer falls below BACK times the wanted rate."""
+        """Return the seconds from the end of throttling until the rate stays at BACK times the wanted rate or more."""
         begins = range(BUSY_UNTIL, END - TOGETHER + 1)
         short = [begin for begin in begins if self._recorded_from(begin) < BACK * clients * TOGETHER]
         return short[-1] + 1 - BUSY_UNTIL if short else 0

@@ -68,7 +68,7 @@ class _Server(HTTPServer):
 
     @cached_property
     def moments(self) -> list[Moment]:
-        """Collects two moments: what the process had used at the event, and what it had used at its answer."""
+        """Collects the resources used until the process asked for its event, and until it had answered this event."""
         return []
 
     def note(self) -> None:

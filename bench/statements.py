@@ -1,4 +1,4 @@
-"""Measure how long the first request for a large statement computes, and how much it reads.
+"""Measure the processor time and the read units of the first request for a large statement.
 
 DynamoDB is a fake in the same process. It answers with JSON texts. All outcomes were recorded within the period.
 """

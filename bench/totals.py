@@ -55,7 +55,7 @@ QUERY_SECONDS = 0.1
 
 PARTITION_UNITS = 3000
 """Read units per second of a partition. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html"""
-THROTTLED_QUERY_SECONDS = 0.02  # the time of a query, if the reader is so fast that it is throttled
+THROTTLED_QUERY_SECONDS = 0.02  # without pauses, queries this fast exceed PARTITION_UNITS
 LIST_UNITS = 3
 LISTS_PER_SECOND = 10
 RETRY_SECONDS = 1.0
@@ -264,7 +264,7 @@ def kept_bytes(item: Item) -> int:
 def look(name: str, totals: Totals, history: History, period: Period, **more: Any) -> Look:
     """Read totals, with as many calls as necessary. Raises SystemExit if the count is wrong.
 
-    more: may contain the expected count (`expected`) and `is_compared`. Its other members are arguments of the summary.
+    more: arguments of `Summary`, and optionally `expected` (the count) and `is_compared` (also read the period before).
     """
     queries, read, written = history.queries, history.read_units, history.write_units
     expected = more.pop("expected", history.count + (history.one_more is not None))

@@ -1,7 +1,7 @@
-"""make openapi: merge openapi.base.yaml, template.yaml and the models into openapi.yaml, the contract for machines.
+"""make openapi: merge openapi.base.yaml, template.yaml and the models into openapi.yaml, the machine-readable contract.
 
-Routes, who may call them and API Gateway's own answers come from the template. The fields of an outcome and all limits
-come from the contract. Everything else comes from the base.
+Routes and API Gateway's own responses come from template.yaml. The fields of request bodies and all limits come from
+the package outcomes.contract. Everything else comes from openapi.base.yaml.
 """
 
 import json
@@ -85,8 +85,8 @@ def _from_models() -> dict[str, str]:
     """Return, by <NAME>, the YAML that describes the fields of an outcome."""
     schema = NEW_OUTCOME.json_schema()
     fields: Json = schema["properties"]
-    # Answers use other descriptions than requests, and no patterns, because stored texts may be older than the
-    # patterns.
+    # The fields of answers lack the descriptions and the patterns of request fields. Stored texts may be older than a
+    # pattern.
     stored: Json = {
         attribute: _without_pattern(NEW_OUTCOME.rules[in_request].json_schema)
         | ({"description": "Only with `include=ledger`"} if attribute in LATER else {})

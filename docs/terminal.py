@@ -1,6 +1,6 @@
 """make terminal: draw clients/python/terminal.svg, which shows `outcomes summary` and `outcomes watch`.
 
-The picture shows the commands' output for user 42 of the running stack, in the commands' own colours. `make seed`
+The picture shows the commands' output for user 42 of the running stack, in the commands' own colors. `make seed`
 records outcomes for this user; two more are recorded while `watch` runs. The picture has its own dark background, so it
 looks the same on light and dark pages.
 """

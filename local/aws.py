@@ -41,8 +41,8 @@ log = logging.getLogger("local")
 class Aws:
     """Serves moto over HTTP from a thread of this process. Every acknowledged write has been written to a journal.
 
-    moto's own server would be slower: it closes the connection after each answer. Reconnecting, a thread per request
-    and two frameworks take three times as long as moto itself.
+    moto's own server would be slower. It closes the connection after each answer, starts a thread for each request and
+    uses two web frameworks, which together takes three times as long as moto itself.
     """
 
     def __init__(self, journal: Path, secret: str, port: int = 0, also: Sequence[str] = ()) -> None:
@@ -61,7 +61,7 @@ class Aws:
         self._thread.start()
 
     async def _serve(self) -> None:
-        # 0 means no limit, because a batch of items exceeds aiohttp's default limit
+        # 0 turns off aiohttp's size limit of requests, which a batch of items can exceed
         app = web.Application(client_max_size=0)
         app.router.add_route("*", "/{path:.*}", self._answer)
         runner = web.AppRunner(
@@ -138,7 +138,7 @@ def _create_table(dynamodb: Any, template: Template, logical_id: str) -> None:
         }
     )
     for index in properties.get("GlobalSecondaryIndexes", []):
-        index.pop("OnDemandThroughput", None)  # boto3 refuses the template's strings, and moto enforces no limits
+        index.pop("OnDemandThroughput", None)  # moto enforces no limits, and boto3 refuses numbers in strings
     time_to_live = properties.pop("TimeToLiveSpecification", None)
     if "StreamSpecification" in properties:
         properties["StreamSpecification"]["StreamEnabled"] = True

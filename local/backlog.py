@@ -52,7 +52,7 @@ class Backlog:
         self._last = max(self._last, number)
 
     def kept(self) -> list[Change]:
-        """Return the changes that a new journal needs to contain all current strings."""
+        """Return changes from which a new journal can restore all current strings."""
         return [self._change(number, text) for number, text in self._kept.items()]
 
     def additions(self) -> list[Change]:

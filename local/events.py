@@ -159,7 +159,7 @@ def _request(api: Api, route: Route, parameters: dict[str, str], call: Call) -> 
 
 
 def extended_request_id(call: Call) -> str:
-    """Return the id that API Gateway also sends as `x-amz-apigw-id`."""
+    """Return the value of `extendedRequestId`, which is also sent as the response header `x-amz-apigw-id`."""
     return base64.b64encode(uuid.UUID(call.request_id).bytes[:11]).decode()
 
 

@@ -147,7 +147,7 @@ def _only_for(hosts: Collection[str]) -> Middleware:
 
 
 def _call(request: web.Request) -> Call:
-    """Convert a request without its body, which has not been read yet."""
+    """Convert a request of aiohttp to a Call, without the body, which has not been read yet."""
     path, _, query = request.raw_path.partition("?")
     port = request.url.port or 80
     source_ip = request.remote or "127.0.0.1"
@@ -173,7 +173,7 @@ async def _body(request: web.Request) -> bytes:
 
 
 def _answer_of(api: Api, call: Call, result: Any) -> Answer:
-    """Convert a function's result. Raises TypeError or ValueError if API Gateway would call it malformed.
+    """Convert a function's result to an HTTP response. Raises TypeError or ValueError if it is malformed.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
     """

@@ -51,7 +51,7 @@ class Persistence:
                 _apply(change, tables[change.table])
             elif change.table in backlogs:
                 backlogs[change.table].restore(change)
-            elif "/" not in change.table:  # this drops the records of streams that no longer exist
+            elif "/" not in change.table:  # a name with a slash is a stream that no longer exists: drop its records
                 elsewhere.append(change)
         kept = [change for backlog in backlogs.values() for change in backlog.kept()]
         self._journal.rewrite([*elsewhere, *(change for table in tables.values() for change in _items(table)), *kept])

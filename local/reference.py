@@ -86,7 +86,7 @@ def _file(
 
 
 def _missing(contract: Path) -> str:
-    """Return the page that is shown if npm is not installed."""
+    """Return the page that is shown if Swagger UI is not in node_modules."""
     return (
         '<!doctype html><html lang="en"><title>Outcomes API</title><h1>Outcomes API</h1>'
         f"<p>The contract is in {escape(str(contract))}."

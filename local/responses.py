@@ -91,7 +91,7 @@ def gateway_response(api: Api, call: Call, refusal: Refusal) -> Answer:
 
 
 def _parameter(source: str, api: Api, call: Call, context: dict[str, Any]) -> str | None:
-    """Return a mapped value, or None if there is none.
+    """Evaluate the mapping expression `source` of a response header. Return None if it has no value.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/request-response-data-mappings.html
     """

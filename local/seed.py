@@ -68,12 +68,12 @@ type Fields = dict[str, Any]
 def seed(
     api: httpx.Client, owner: httpx.Client, user_id: int, seeded: Path, now: int, off: Collection[str] = ()
 ) -> None:
-    """Record `outcomes` of the last DAYS for a user, `corrections` of them, and `costs`, at most once for each user.
+    """Record demo data for a user, at most once: `outcomes` of the last DAYS, `corrections` of them, and `costs`.
 
     If seeding was interrupted, it continues with the same idempotency keys and times.
 
     api: calls the API with its key. owner: calls the API with the user's session. seeded: the file of seeded users.
-    now: milliseconds since 1970. off: the capabilities that are off.
+    now: milliseconds since 1970. off: the capabilities that are off; corrections or costs are then left out.
 
     Raises StackError if the API does not record an outcome, or if the file cannot be used.
     """
@@ -177,7 +177,8 @@ def outcomes(now: int) -> Iterator[tuple[int, Fields]]:
 
     Weekends have fewer outcomes, and the last weeks have more.
 
-    The last outcome happened minutes ago. Except for their times, outcomes depend only on the day of the week.
+    The last outcome happened minutes ago. The random seed is fixed, so apart from their times, the outcomes depend only
+    on the day of the week of `now`.
     """
     chance = random.Random(7)  # noqa: S311 (nothing secret: the same outcomes each time)
     work = _Work(chance)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 KINDS = ("next-auth", "authjs", "stored")
-LIFETIME_SECONDS = 30 * 24 * 60 * 60  # sessions of next-auth and Auth.js last as long
+LIFETIME_SECONDS = 30 * 24 * 60 * 60  # the default of next-auth and Auth.js
 
 
 class Session(NamedTuple):

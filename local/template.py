@@ -214,7 +214,8 @@ def load(path: Path, local: Mapping[str, str], overrides: Mapping[str, str]) -> 
     Raises StackError if the file does not exist, if SAM does not accept it, or if a parameter's value is missing or not
     allowed.
     """
-    # Imported here, because most tests that import this module need no transform, and these take 0.3 s to load.
+    # Imported here, because these packages take 0.3 s to load, and most tests that import this module do not need
+    # them.
     import boto3
     from samtranslator.model.exceptions import ExceptionWithMessage
     from samtranslator.parser.parser import Parser
@@ -226,7 +227,7 @@ def load(path: Path, local: Mapping[str, str], overrides: Mapping[str, str]) -> 
     values = _parameter_values(declared, parameters)
     _point_at_local_code(document)
     for name in [name for name, value in values.items() if isinstance(value, list)]:
-        # Leave the list to CloudFormation, because SAM would insert it as a string.
+        # Without a default, SAM keeps references to a list parameter. Otherwise, it would insert the list as a string.
         document["Parameters"][name].pop("Default", None)
     logging.getLogger("samtranslator").setLevel(logging.CRITICAL)
     translator = Translator(

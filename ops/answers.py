@@ -35,7 +35,8 @@ def main() -> int:
 def keep(samconfig: Path, environment: str, template: Any, given: dict[str, str], ask: Ask) -> None:
     """Ask with the current values as defaults, and write the answers. The rest of the file does not change.
 
-    Raises StackError if the file cannot be used, and the errors of `ask`. After an error, the file is unchanged.
+    Raises StackError if the file cannot be read or has no settings for the environment. Exceptions of `ask` pass
+    through. After an error, the file is unchanged.
     """
     try:
         document = tomlkit.parse(samconfig.read_text())
@@ -62,7 +63,7 @@ def keep(samconfig: Path, environment: str, template: Any, given: dict[str, str]
 
 
 def pairs(overrides: Any) -> dict[str, str]:
-    """Parse overrides, which are a list or one string, as in the files of SAM CLI."""
+    """Parse parameter overrides. Like SAM CLI, accept a list or one string."""
     texts = shlex.split(overrides) if isinstance(overrides, str) else [str(text) for text in overrides]
     return {name: value.strip('"') for name, _, value in (text.partition("=") for text in texts)}
 

@@ -21,8 +21,9 @@ class Parser(argparse.ArgumentParser):
 def exit_code(command: Callable[[], object], *, if_interrupted: str = "") -> int:
     """Run a command and return the process's exit code.
 
-    The exit code is 1 if the command returns true, and after a StackError, which is printed. if_interrupted: the text
-    to print if Ctrl-C, the end of the input or a closed output ends the command.
+    A command that returns a true value has failed: the exit code is 1. After a StackError, print its message; the exit
+    code is 1, too. if_interrupted: the text to print if Ctrl-C, the end of the input or a closed output ends the
+    command.
     """
     try:
         code = 1 if command() else 0
@@ -35,21 +36,22 @@ def exit_code(command: Callable[[], object], *, if_interrupted: str = "") -> int
         print(f"\n{if_interrupted}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of the output, such as `| head`, closed the pipe
-        # https://docs.python.org/3/library/signal.html#note-on-sigpipe: without this, Python's last flush fails, too
+        # Redirect standard output. Otherwise Python's flush at exit would raise BrokenPipeError again:
+        # https://docs.python.org/3/library/signal.html#note-on-sigpipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         print(f"error: the output was closed before the end. {if_interrupted}".rstrip(), file=sys.stderr)
         return 141  # shells use 128 plus the number of the signal SIGPIPE
 
 
 def named_stack(text: str) -> str:
-    """Return `text`, the name of a stack. Raises StackError if it is empty."""
+    """Check that the name of a stack is not empty, and return the name. Raises StackError."""
     if not text:
         raise StackError("STACK is missing, such as STACK=outcomes-prod")
     return text
 
 
 def user_id(text: str) -> int:
-    """Parse a user's id. Raises StackError, which names the variable USER_ID of `make`."""
+    """Parse a user's id. Raises StackError, whose message calls the id USER_ID, as `make` does."""
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:17]) <= MAX_USER_ID and len(text) <= 16):
         raise StackError(f"USER_ID must be a whole number from 1 to {MAX_USER_ID}, not {text!r}")
     return int(text)

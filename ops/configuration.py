@@ -1,7 +1,8 @@
-"""python -m ops.configuration ENV TEMPLATE: print a deployment's parameters as a file for `sam deploy`.
+"""python -m ops.configuration ENV TEMPLATE: print a deployment's parameters as JSON for `sam deploy`.
 
-These parameters are the overrides in samconfig.toml, and Configuration: a digest of all parameters' new values. SAM
-publishes a new version of a function only if its template text changes, and parameter values are not part of that text.
+These parameters are the overrides in samconfig.toml, and Configuration, which is a digest of the new values of all
+other parameters. SAM publishes a new version of a function if the function's template text changes, but not if only a
+parameter's value changes. A changed digest also makes new versions (see AutoPublishAlias in template.yaml).
 """
 
 import json
@@ -30,7 +31,11 @@ def main() -> int:
 
 
 def print_configured(environment: str, template: Path) -> None:
-    """Print the parameters as JSON. Raises StackError, also if DataRequests=Off would delete the erasure secret."""
+    """Print the parameters as JSON.
+
+    Raises StackError if samconfig.toml or the stack cannot be read, or if DataRequests=Off would remove the erasure
+    secret from a stack that has erasure records.
+    """
     settings = deploy_settings(ROOT / "samconfig.toml", environment)
     overrides = pairs(settings.get("parameter_overrides", []))
     declared = parse_yaml(template.read_text())["Parameters"]

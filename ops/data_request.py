@@ -20,10 +20,10 @@ FUNCTIONS = {"erase": "EraseUserFunction", "export": "ExportUserFunction"}
 
 
 class Holder(NamedTuple):
-    """A stack that stores data.
+    """The stack that stores the user's data.
 
-    invoke: calls the Lambda function of the requested command with an event, and returns the function's answer. Raises
-    StackError if the call fails.
+    invoke: calls the stack's Lambda function for the command `erase` or `export` with an event, and returns the
+    function's answer. Raises StackError if the call fails.
     """
 
     name: str

@@ -1,9 +1,9 @@
-"""python -m ops.fill_index STACK: add the outcomes of earlier versions to the index of a deployed stack.
+"""python -m ops.fill_index STACK: backfill the index `by-occurrence` of a deployed stack.
 
 The API reads this index to list outcomes by the time when they happened. The index contains the outcomes that have the
-attribute `happened`. Earlier versions of the API neither store this attribute nor update it after a correction. This
-command corrects the attribute of every outcome. It is safe to run it at any time, and more than once. The caller needs
-IAM permissions to describe the stack, and to scan and update the table of outcomes.
+attribute `happened`. Earlier versions of the API neither store this attribute nor update it after a correction. So this
+command corrects the attribute of every outcome. It may be run at any time, and more than once. The caller needs IAM
+permissions to describe the stack, and to scan and update the table of outcomes.
 """
 
 import os
@@ -50,9 +50,9 @@ def fill(stack: str) -> None:
 
 
 def _fill(table: str, read_units: float, write_units: float) -> tuple[int, int]:
-    """Return the number of rows that may belong in the index, and the number of changed rows.
+    """Scan the table. Return the number of rows that have `occurred_at` or `happened`, and the number of changed rows.
 
-    read_units, write_units: the units to use per second.
+    read_units, write_units: the capacity units of DynamoDB to use per second.
     """
     from outcomes.aws.errors import ConditionFailed
     from outcomes.aws.services import DynamoDB

@@ -32,7 +32,7 @@ def main() -> int:
 def resend(stack: str) -> int:
     """Publish the dead letters, oldest first, and delete the published ones. Return how many objects are left.
 
-    An event is dropped if its row was erased or, for an agent key, its user's row of keys.
+    Drop the events of erased rows. Drop the event of an agent key if the row that lists its user's keys was erased.
 
     Raises StackError if the stack is unknown or has no bus, if AWS refuses, or if the bus accepts no events.
     """
@@ -82,7 +82,10 @@ def _resend(bus: "Bus", keys_table: str, bucket: str) -> int:
 
 
 def _publish(bus: "Bus", keys_table: str, records: "list[Record]") -> tuple[list[str], list[str]]:
-    """Publish the events of records. Return their types, and the reasons why other records could not be published."""
+    """Publish the events of records.
+
+    Return the types of the published events, and the reasons why events of other records cannot be published.
+    """
     from outcomes.aws.errors import CallFailed
     from outcomes.errors import Busy
 
@@ -114,10 +117,10 @@ def _not_erased(bus: "Bus", keys_table: str, records: "list[Record]") -> "list[R
 
 
 def _place(keys_table: str, record: "Record") -> tuple[str, dict[str, Any]]:
-    """Return the table and key of an item that is missing if the record's data was erased.
+    """Return the table and key of an item. If this item is missing, the record's data was erased.
 
-    For an agent key, this is the row that lists the user's keys, because the item of a key is also deleted when the key
-    is revoked. Otherwise, it is the record's own item.
+    For an agent key, return the row that lists the user's keys, because the item of a key is also deleted when the key
+    is revoked. For other records, return the record's own item.
     """
     from outcomes.keys.agent_keys import user_row_id
 

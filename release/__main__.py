@@ -216,7 +216,7 @@ def run(*command: object, cwd: Path = ROOT, environment: Mapping[str, str] = Map
 
 
 def clean_environment() -> dict[str, str]:
-    """Return the environment variables without the options of the make that runs this command."""
+    """Return the environment variables except those with which `make` passes its options to nested calls of make."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
 
 

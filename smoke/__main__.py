@@ -1,12 +1,12 @@
 """python -m smoke: check a deployed API against the contract. Print one line for each check.
 
 With only --url, it makes the calls that need no credentials. --key (or INTERNAL_API_KEY) and --cookie add calls that
-store nothing. --stack, or the URL of the local stack, adds calls that record outcomes for new users. At the end, these
-users and all their data are deleted, but log lines and counts in metrics stay. --stack needs IAM permissions for the
-stack's tables.
+store nothing. --stack, or the URL of the local stack, adds calls that record outcomes for new users. The last of these
+calls come from a checker: it makes many calls from several threads, compares the answers with a model and with the
+access log, and writes a report.
 
-At the end, a checker makes many calls from several threads, compares the answers with a model and with the access log,
-and writes a report.
+The new users and all their data are deleted afterwards, but log lines and counts in metrics stay. --stack needs IAM
+permissions for the stack's tables.
 """
 
 import argparse

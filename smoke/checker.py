@@ -160,7 +160,10 @@ class Checker:
             time.sleep(wait)
 
     def _send(self, writes: list[Write], name: str, *, is_impatient: bool = False) -> tuple[Result, float]:
-        """Make one attempt. Return the first write's result, and the seconds to wait before another attempt."""
+        """Send the writes in one call. Return the first write's result, and the seconds to wait before a retry.
+
+        name: the kind of call. Only a `batch` can have more than one write.
+        """
         first, of = writes[0], writes[0].of
         for each in writes:
             if each not in self._writes:

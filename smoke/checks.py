@@ -1,6 +1,7 @@
 """Checks of a deployed API, one function each. A failed check raises AssertionError.
 
-Most checks are also tests with the local stack. If only AWS can show something, a docstring says so.
+Tests also run most checks on the local stack. If a check shows more on AWS than on the local stack, its docstring says
+so.
 """
 
 import json
@@ -193,7 +194,7 @@ def a_session_records_only_for_its_user(api: Api, visit: Visit) -> None:
 
 
 def a_retry_gets_the_first_answer_again(api: Api, visit: Visit) -> None:
-    """The real DynamoDB checks conditions within its transaction; an emulator may differ."""
+    """Only AWS shows how DynamoDB checks the conditions of a transaction; an emulator may differ."""
     user, _ = visit.users
     before = visit.recorded(user)
     headers = {"Idempotency-Key": visit.new_key(user)}

@@ -15,7 +15,7 @@ type State = dict[str, Any]
 type Sums = tuple[Decimal, ...]
 type Result = Literal["created", "replayed", "refused", "impossible", "unknown", "wrong"]
 
-# Maps each type of correction to the status after it, by the outcome's status before it.
+# The new status of an outcome, by the type of correction and the status before the correction.
 MOVES = {
     "amend": dict.fromkeys(("recorded", "confirmed", "disputed"), "recorded"),
     "void": dict.fromkeys(("recorded", "confirmed", "disputed"), "void"),
@@ -27,7 +27,8 @@ MOVES = {
 COUNTED = {"": ("recorded", "confirmed"), "confirmed": ("confirmed",), "disputed": ("disputed",), "voided": ("void",)}
 SUMS = ("count", "value_usd")
 NOTHING: Sums = (Decimal(0),) * len(SUMS) * len(COUNTED)
-MOST_OPEN = 12  # maximum writes during a summary; each one doubles the number of sums that would be correct
+# A summary is not checked if more writes than this may or may not be part of it: each doubles the number of valid sums.
+MOST_OPEN = 12
 
 
 @dataclass
@@ -67,7 +68,7 @@ class Write:
     text: a title or reason that no other write has. user: the id of the outcome's owner. fields: the outcome in the
     format of a list, or the changes of an amend. of: the outcome to correct, for a correction.
 
-    Without an idempotency key, there are no more attempts once one of them may have taken effect.
+    A write without an idempotency key is not retried after an attempt that may have taken effect.
     """
 
     text: str
@@ -107,7 +108,7 @@ class Write:
 class Read:
     """The answer to a user's list or summary.
 
-    A list begins with the newest outcome and includes the ledger's fields.
+    A list begins with the newest outcome. It was requested with `include=ledger`, so it has fields such as version.
     """
 
     call: Call

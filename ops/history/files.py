@@ -103,8 +103,9 @@ class RowFile:
 def _records(file: BinaryIO, offset: int) -> Iterator[tuple[int, int, int, list[str] | str]]:
     """Yield the records of a CSV file.
 
-    Each is the number of its first line, its offset, its size, and its cells. Unreadable cells are replaced with the
-    reason. offset: the file's current position in bytes.
+    A record is a tuple: the number of its first line, its offset and its size in bytes, and the list of its cells. If
+    the record cannot be parsed, the tuple contains an error message instead of the list. offset: the file's current
+    position in bytes.
     """
     end = offset
 
@@ -113,7 +114,7 @@ def _records(file: BinaryIO, offset: int) -> Iterator[tuple[int, int, int, list[
         for line in file:
             text = line.removeprefix(_BOM) if end == 0 else line
             end += len(line)
-            yield text.decode(errors="surrogateescape")  # invalid UTF-8 becomes surrogates, which fields refuse
+            yield text.decode(errors="surrogateescape")  # lone surrogates for invalid UTF-8 are refused later
 
     records = csv.reader(lines(), strict=True)
     while True:

@@ -65,7 +65,7 @@ class Imported(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        """Return the size of the item, at most 20 bytes too high: DynamoDB packs the digits of numbers."""
+        """Estimate the item's size. The result is up to 20 bytes too high, because DynamoDB packs digits of numbers."""
         return sum(len(name) + len(str(*value.values()).encode()) for name, value in self.item.items())
 
 

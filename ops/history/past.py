@@ -1,8 +1,9 @@
-"""Block the stored sums of a partition while an import writes outcomes with their old times into it.
+"""Keep summaries from using stored sums of a partition while an import writes outcomes with their old times into it.
 
-A partition contains the outcomes of a user, or a part of the outcomes without a user. Summaries ignore sums that were
-stored before the block, and store no sums during the block (see `outcomes.totals.imports`). The import ends the block
-when every outcome is stored. If the import is killed, its block expires after BLOCK_SECONDS.
+A partition contains the outcomes of a user, or a part of the outcomes without a user. The import blocks the stored sums
+of a partition: summaries ignore sums that were stored before the block, and store no sums during the block (see
+`outcomes.totals.imports`). The import ends the block when every outcome is stored. If the import is killed, its block
+expires after BLOCK_SECONDS.
 """
 
 from collections.abc import Callable, Iterable
@@ -33,7 +34,10 @@ class Erased(Exception):
 
 
 class Pasts:
-    """Blocks the stored sums of partitions during one import, and finds users and times that it must not write.
+    """Blocks the stored sums of partitions during one import.
+
+    It also finds the erased users, and the ends of statements. An import writes no outcomes of erased users, and none
+    from before the end of a user's latest statement.
 
     totals, erasures: the names of the tables. secret: the secret for the HMAC in erasure records; empty if the stack
     cannot erase users. run: the id of this import.
@@ -47,7 +51,7 @@ class Pasts:
         self.dynamodb = DynamoDB(LIMITS)
 
     def open(self, partition: str) -> "Past":
-        """Block the stored sums of a partition, and delete them. Raises Erased."""
+        """Begin the block of a partition, and delete the partition's stored sums. Raises Erased."""
         past = Past(self, partition)
         past.check()
         past.delete_sums()
@@ -77,7 +81,7 @@ class Pasts:
 class Past:
     """A partition whose stored sums are blocked.
 
-    Methods raise the errors of their calls. After an error, a method may be called again.
+    Methods also raise the errors of DynamoDB calls. After such an error, the method may be called again.
 
     cut: no outcome before this instant may be written. checked_at: the time of the last check, in milliseconds since
     1970.
@@ -108,7 +112,7 @@ class Past:
         self._change(self._closed)
 
     def delete_sums(self) -> None:
-        """Delete the stored sums. Summaries would ignore these sums, but still use read units for them."""
+        """Delete the stored sums. Summaries ignore these sums, but would still use read units to read them."""
         query = {
             "TableName": self.pasts.totals,
             "ConsistentRead": True,
@@ -175,7 +179,7 @@ class Past:
             try:
                 self.pasts.dynamodb.call("PutItem", put)
                 return after
-            except ConditionFailed:  # another import or a statement has changed the row, or an earlier attempt has
+            except ConditionFailed:  # another import, a statement or an earlier attempt of this call changed the row
                 if not backoff.wait():
                     raise Contended from None
 

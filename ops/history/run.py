@@ -137,7 +137,8 @@ class Import:
 def _progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show a progress bar on a terminal. Yield a function that advances it."""
     console, on_terminal = Console(stderr=True), sys.stdout.isatty()
-    # Redirect standard output only if it is the terminal: text for a file or a pipe must not appear on the terminal.
+    # With redirect_stdout, Rich prints the text of standard output on the terminal, above the progress bar. Text for a
+    # file or a pipe must not appear there.
     with Progress(console=console, redirect_stdout=on_terminal, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task(what, total=total)
         yield partial(progress.advance, task)

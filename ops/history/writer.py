@@ -52,8 +52,8 @@ class Writer:
         self.imported = 0
         self.present = 0
         self._next_at = 0.0
-        # Reading stored outcomes costs less than writes that fail. So read before writing, for as long as reads find
-        # stored outcomes.
+        # Reading an outcome costs less than a write that fails because the outcome exists. So look for stored outcomes
+        # before writing, until a read finds none.
         self._looks_first = True
 
     def write(self, partition: str, rows: Iterator[PlannedRow]) -> None:
@@ -113,7 +113,7 @@ class Writer:
                 return
             self._pace(sum(-(-outcome.bytes // 1024) for outcome in waiting.values()))
             request = {"Statements": [insertion(self.table, outcome.item) for outcome in waiting.values()]}
-            # `recorded_at` is the time of the last check. The call fails if this time is too long ago.
+            # The call fails if `recorded_at`, the time of the last `past.check()`, is more than `caller.MAX_AGE` ago.
             answer = self.dynamodb.call("BatchExecuteStatement", request, recorded_at=past.checked_at)
             for row, response in zip([*waiting], answer["Responses"], strict=True):
                 code = response["Error"]["Code"] if "Error" in response else ""

@@ -81,7 +81,7 @@ function checkOrder(entries, { from, cut }) {
   check("root", new Set(entries.map(({ id }) => id)).size === entries.length, "entries with different ids");
 }
 
-/** Checks that the totals are the sums of `changes`, in which each outcome counts with the sign 1 or -1. */
+/** Checks that the totals are the sums of `changes`. A change with sign 1 adds its outcome; sign -1 subtracts it. */
 function checkTotals(word, totals, changes) {
   const left = new Map(); // each sum's count and amount after subtracting its changes: both must be 0
   const add = (name, values, sign) => {
