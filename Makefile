@@ -73,7 +73,8 @@ parallel := --numprocesses auto --maxprocesses 4 --dist worksteal
 unit test soak coverage: export PYTHONDONTWRITEBYTECODE :=
 
 # tests/sequences is left out, because it compares long sequences of calls with a model and takes as long as all other
-# tests. Two processes are enough: these tests never wait, and a third process would only load its modules once more.
+# tests. Two processes are enough for two processors, because these tests never wait. A third process would load all
+# modules once more.
 unit: install ## run the tests of functions and layer, within seconds
 	@$(bin)/python -m pytest $(parallel) --maxprocesses 2 tests/unit tests/bench tests/docs
 

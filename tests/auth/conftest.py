@@ -47,7 +47,7 @@ def secrets_manager(tables: dict[str, str]) -> Any:
 
 @pytest.fixture
 def session_secret(secrets_manager: Any) -> str:
-    """Store the secret that encrypted the real cookies, and return its ARN. It was never rotated."""
+    """Store the session secret, not rotated yet, and return its ARN. REAL_COOKIES were encrypted with this secret."""
     return str(secrets_manager.create_secret(Name="session-secret", SecretString=SECRET)["ARN"])
 
 

@@ -13,7 +13,7 @@ type Resources = dict[str, Any]
 type Plant = Callable[[Resources], Resources]
 type Promise = Callable[..., None]
 
-# In a path of `the`, these names after the resource are its attributes. All other names are properties.
+# In a fault's path, the second name is an attribute of the resource if it is listed here, and a property if it is not.
 ATTRIBUTES = {"Condition", "DeletionPolicy", "DependsOn", "UpdatePolicy", "UpdateReplacePolicy"}
 
 

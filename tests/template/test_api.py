@@ -254,7 +254,10 @@ def test_pages_may_read_the_same_headers_of_functions_and_api_gateway(api: Any) 
 
 
 def test_a_changed_parameter_redeploys_the_stage(template: Any) -> None:
-    """SAM creates a new deployment only if the API's text changes, and the text does not contain the origins."""
+    """Otherwise, SAM deploys the API only if its definition changes.
+
+    The definition refers to parameters, such as the allowed origins, by name. So a new value does not change it.
+    """
     assert template["Resources"]["OutcomesApi"]["Properties"]["AlwaysDeploy"]
 
 

@@ -211,7 +211,7 @@ def enclosing_operations(statement: Any) -> list[str]:
 def named_attributes(statement: Any) -> list[str]:
     """Return the attributes to which an IAM policy statement limits a write.
 
-    A write with such a limit may not return any values.
+    The statement must also forbid that such a write returns the item's values, because these include other attributes.
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
     """
     condition = statement.get("Condition", {})

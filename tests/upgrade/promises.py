@@ -39,10 +39,10 @@ class BrokenPromise(AssertionError):
 
 
 def keep(stack: Stack, code: Code, story: Story, promise: str, *, is_newer: bool = False) -> None:
-    """Raise BrokenPromise unless this code keeps a promise about a story that another version of the code has run.
+    """Raise BrokenPromise if this code breaks a promise of compatibility with another version of the code.
 
-    is_newer: whether this code is at least as new as the other. If so, its answers must contain all fields of the
-    story's answers.
+    story: calls that the other version has answered, with its answers and its tables. is_newer: whether this code is at
+    least as new as the other version. If so, its answers must contain all fields of the other version's answers.
     """
     restore(story.tables)
     _CHECKS.get(promise, _answer_alike)(stack, code, story, promise, is_newer)

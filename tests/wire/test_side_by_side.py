@@ -78,7 +78,10 @@ def broken_connections(answer: bytes) -> list[Trouble]:
 
 
 def damages(answer: bytes, body: bytes) -> list[Trouble]:
-    """List answers that do not match their checksum. If the last attempt gets such an answer, botocore returns it."""
+    """Return troubles: damaged answers, which do not match their checksum.
+
+    botocore retries them, but returns the answer of its last attempt even if it is damaged.
+    """
     head = answer.index(b"\r\n\r\n") + 4
     flipped = body.replace(b"{", b"[", 1) if len(body) == 2 else body.replace(b"2026", b"2O26").replace(b"U", b"V", 1)
     return [

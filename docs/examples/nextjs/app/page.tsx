@@ -8,7 +8,7 @@ export default function Page() {
     <main>
       <h1>Dashboard</h1>
       <RecordForm idempotencyKey={crypto.randomUUID()} />
-      {/* The script is async, so that it also runs after client-side navigation. */}
+      {/* React runs a script that it adds during client-side navigation only if the script is async. */}
       <script type="module" src="/value-delivered.js" async />
       <value-delivered endpoint="/api/outcomes" cost-endpoint="/api/costs" refresh="5" sign-in-url="/api/auth/signin" />
     </main>

@@ -17,9 +17,9 @@ CLOCK_LEEWAY_SECONDS = 15  # next-auth and Auth.js allow the same leeway
 
 
 class EncryptedCookie(NamedTuple):
-    """A kind of encrypted session cookie.
+    """A family of encrypted session cookies.
 
-    name: the cookie's name without prefix. encryption: the only content encryption it uses (RFC 7518, 5.1).
+    name: the cookie's name without prefix. encryption: the only content encryption used (RFC 7518, 5.1).
     key_length: the length of the key in bytes. label, salted_by_name: inputs for the key derivation.
     """
 
@@ -46,7 +46,7 @@ def encryption_key(family: EncryptedCookie, cookie_name: str, secret: str) -> by
 
 
 def is_token_of(family: EncryptedCookie, token: str) -> bool:
-    """Check, before decrypting, that a token is a compact JWE (RFC 7516, 7.1) with this kind's encryption."""
+    """Check, before decrypting, that a token is a compact JWE (RFC 7516, 7.1) with this family's encryption."""
     if not is_plausible(token) or token.find(".") > MAX_HEADER_LENGTH:
         return False
     header_part, *other_parts = token.split(".")

@@ -1,20 +1,21 @@
 """Encode sums for storage: compact text, compressed. For example, a block:
 
     2026-04-01 1 1~3 2
-    deal_closed,7:82/310712:3000.50/001234500900,4:1:99;1:99
+    deal_closed,7:82/03000712:3000.50/001234500000,4:1:99;1:99
     task_complete,:1
 
-First line: the local days. The first day is a date, each further day the number of days after the previous. `~3` means
-that outcomes of this day were recorded up to 3 days later (`Sums.days`).
+First line: the local days, here April 1, 2, 3 and 5. The first day is a date, each further day the number of days after
+the previous. `~3` means that outcomes of this day were recorded up to 3 days later (`Sums.days`).
 
-Other lines: a type and its agents. The first agent is written as its id, each further agent as the difference to the
-previous id; "no agent" is empty and comes first. The type `*` means all types, the agent 0 all agents. The agent's
-tallies follow, separated by `;`, without trailing empty tallies. A tally is `counts:values`, or only `counts` if all
-values are 0.
+Other lines: a type and its agents, here the agents 7 and 11. The first agent is written as its id, each further agent
+as the difference to the previous id; "no agent" is empty and comes first. The type `*` means all types, the agent 0 all
+agents. After the agent come its tallies in the order of TALLIES (outcomes that are standing, confirmed and so on),
+separated by `;`, without trailing empty tallies. A tally is `counts:values`, or only `counts` if all values are 0.
 
-The counts of all days (and likewise the values) are written as their minimum, `/`, and each day's excess over the
-minimum. An excess is an integer in units of the minimum's last digit. All have the same width, so they need no
-separators, which halves the size. If most agents have nothing on most days, each day is a separate block.
+Counts have one number for each day, and so have values. They are written as their minimum, `/`, and each day's excess
+over the minimum: `82/03000712` means 85, 82, 89 and 94. An excess is an integer in units of the minimum's last digit.
+All have the same width, so they need no separators, which halves the size. If all days have the same number, only this
+number is written. If most agents have nothing on most days, each day is a separate block.
 
 Equal sums have equal bytes. A part is the CRC-32 of its text (4 bytes), then the text in raw DEFLATE (RFC 1951) with
 _WORDS as preset dictionary. Increment FORMAT whenever this format changes.

@@ -59,7 +59,8 @@ class Totals:
         began = time.monotonic()
         reading = Reading()
         for partition in partitions(user_id):
-            own = [summary.without_sums() for summary in summaries]  # a checkpoint has the sums of only one partition
+            # A checkpoint stores the sums of one partition, so each partition is added up separately, from zero.
+            own = [summary.without_sums() for summary in summaries]
             aggregation = _Aggregation(self, partition, own, began, reading)
             aggregation.run()
             reading.read_units += aggregation.reads.read_units
