@@ -171,7 +171,8 @@ def _exponent(number: Decimal) -> int:
 
 
 def _compress(text: str) -> bytes:
-    pack = zlib.compressobj(9, wbits=_RAW, zdict=_WORDS)
+    # Z_FILTERED uses no match of at most 5 characters. Such a match takes more bits than the digits that it replaces.
+    pack = zlib.compressobj(9, wbits=_RAW, strategy=zlib.Z_FILTERED, zdict=_WORDS)
     plain = text.removeprefix("\n").encode()
     return crc32(plain).to_bytes(_CRC_BYTES) + pack.compress(plain) + pack.flush()
 
