@@ -22,6 +22,7 @@ from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from bench.laptop import running
 from bench.outcome import API_KEY
+from bench.report import MISSED
 from local.environment import forget_real_aws
 from local.stack import DEMO_USER
 
@@ -139,7 +140,7 @@ def many_rows(browser: Browser, url: str, rows: int, pages: int) -> str:
     """Return the results of `more_growth` for a feed with many rows, as text."""
     elements, growth = more_growth(browser, url, rows, pages, in_view=False)
     _, growth_in_view = more_growth(browser, url, rows, pages, in_view=True)
-    verdict = "met" if elements <= MOST_ELEMENTS and growth <= MOST_GROWTH else "**MISSED**"
+    verdict = "met" if elements <= MOST_ELEMENTS and growth <= MOST_GROWTH else MISSED
     return (
         f'\n{rows:,} rows have {elements:,} elements (bar {MOST_ELEMENTS:,}). There, "Load more" takes {growth:.2f} of '
         f"the first on a new page (bar {MOST_GROWTH}; medians of {pages}): {verdict}. The page was not scrolled. "

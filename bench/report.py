@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from bench.measure import Lives, Times
 
+MISSED = "**MISSED**"
+
 
 class Bar(NamedTuple):
     """An upper limit, and the measured value."""
@@ -15,7 +17,7 @@ class Bar(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        return "met" if self.measured <= self.limit else "**MISSED**"
+        return "met" if self.measured <= self.limit else MISSED
 
 
 class Report:
@@ -27,8 +29,8 @@ class Report:
 
     @property
     def is_missed(self) -> bool:
-        """Return whether any bar is missed."""
-        return any(bar.measured > bar.limit for bar in self.bars)
+        """Return whether any bar is missed, here or in the output of `bench.feed`, which only prints its bars."""
+        return any(bar.verdict == MISSED for bar in self.bars) or any(MISSED in part for part in self.parts)
 
     def text(self, text: str) -> None:
         self.parts.append(text)

@@ -23,6 +23,13 @@ def test_one_missed_bar_fails_the_bench(measured: float, missed: bool) -> None:
     assert report.is_missed is missed
 
 
+@pytest.mark.parametrize("verdict", ["met", "**MISSED**"])
+def test_a_missed_bar_of_a_separate_process_fails_the_bench(verdict: str) -> None:
+    report = Report()
+    report.text(f'"Load more" takes 1.31 of the first (bar 1.3): {verdict}.')
+    assert report.is_missed is (verdict != "met")
+
+
 @pytest.mark.parametrize("result", [{"statusCode": 500}, {}, {"ResponseMetadata": {"HTTPStatusCode": 400}}])
 def test_a_failed_call_is_not_measured(result: dict[str, object]) -> None:
     with pytest.raises(RuntimeError, match="record failed"):
