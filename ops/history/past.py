@@ -108,7 +108,7 @@ class Past:
         self.checked_at = now
 
     def close(self) -> None:
-        """End the block. Call this only when it is certain that all outcomes are stored. Raises Erased."""
+        """Allow summaries to store sums again. Call this only when all outcomes are certainly stored. Raises Erased."""
         self._change(self._closed)
 
     def delete_sums(self) -> None:

@@ -75,7 +75,7 @@ def test_a_search_reads_the_whole_period_and_asks_after_two_thousand_rows(
     assert len(asked) == 1 + 40
     page.get_by_role("button", name="Search further").press("Enter")
     expect(found).to_have_text("24 matches in 2,310 of 2,310")
-    expect(rows(page).nth(2300).locator("summary")).to_be_focused()  # the button is hidden now
+    expect(rows(page).nth(2300).locator("summary")).to_be_focused()  # not the button, which is hidden now
     assert len(asked) == len(set(asked)) == 1 + 40 + 6
     search.fill("")
     expect(found).to_have_count(0)

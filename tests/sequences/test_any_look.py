@@ -338,7 +338,7 @@ class Course:
         self.look(look)
 
     def die(self, look: Look, *, is_user: bool = True) -> None:
-        """Begin to read a summary, and die after some calls, before or after the last one has an effect."""
+        """Begin to read a summary, but die after some calls of DynamoDB, before or after the last call is executed."""
         done = self.random.random() < 0.5
 
         def die(_request: Request, send: Send) -> Any:

@@ -34,8 +34,8 @@ class Reply(NamedTuple):
 def read_reply(stream: io.BufferedIOBase, at_most: int | None) -> tuple[Reply, bool]:
     """Read an answer to a GET or POST. Return the answer, and whether the connection may be used for another request.
 
-    at_most: how many bytes of the body to read; None reads the whole body. If `at_most` is 0, invalid headers are
-    skipped, because none of them is needed. Raises BrokenReply, without quoting the answer, and the errors of reading
+    at_most: how many bytes of the body to read; None reads the whole body. If it is 0, only the status is needed, so
+    invalid headers are skipped. Raises BrokenReply, without quoting the answer, and the errors of reading
     from the stream.
     """
     version, status, headers = "", 0, {}

@@ -78,7 +78,7 @@ class CostDays:
     def read(self, day: CostDay, caller: Caller) -> CostVersion:
         """Return a day's costs.
 
-        Raises NotFound, and Forbidden for a caller that may neither read the user's outcomes nor put this source.
+        Raises NotFound. Raises Forbidden if the caller may neither read the user's outcomes nor put these costs.
         """
         version, owner = self._day_and_owner(day, Backoff())
         if not caller.may_read:

@@ -292,7 +292,8 @@ def _refuse_cross_site(event: Event, origins: frozenset[str]) -> None:
 
     A form cannot send JSON, and a script of another origin needs a preflight to send it (Fetch standard,
     https://fetch.spec.whatwg.org/#cors-safelisted-request-header). A DELETE has no body but also needs a preflight.
-    Every browser sends Origin or Sec-Fetch-Site with these methods; a request without both is not from a browser.
+    With POST, PUT and DELETE, every browser sends Origin or Sec-Fetch-Site. So a request without both is not from a
+    browser.
 
     Raises UnsupportedMediaType and Forbidden.
     """

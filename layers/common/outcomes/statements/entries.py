@@ -223,8 +223,8 @@ def counted(outcome: RecordedOutcome) -> CountedFields:
 def _fields_of(effect: Item, gone: list[Item]) -> CountedFields:
     """Return the counted fields of an outcome before a correction.
 
-    effect: one of the correction's effects. gone: the effects that subtract the outcome (before the correction) from
-    tallies.
+    A correction subtracts the outcome's earlier values from tallies, and adds its new values. effect: one of these
+    changes. gone: all changes that subtract.
     """
     value = _value("value_usd", effect.get("value_usd"))
     return CountedFields(

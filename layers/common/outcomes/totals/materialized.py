@@ -244,7 +244,7 @@ class _Aggregation:
         return max(interval.begin, instants.text(max(0, early))), min(interval.end, end)
 
     def _add_gap(self, end: str, last: SettledInterval | None) -> None:
-        """Add the entries recorded before a stored interval starts. last: the preceding stored interval."""
+        """Add the entries between two stored intervals. last: the first interval. end: where the second one begins."""
         if self.position < end:
             current = self._aggregate_entries(end, last)
             if self.position < end:

@@ -85,9 +85,10 @@ class StoredSums:
         self._unreadable: set[str] = set()  # the key of each stored interval that must be replaced
 
     def open(self, first: str) -> None:
-        """Read the row of imports. It must be read before the sums and entries that it affects.
+        """Read the row that says whether imports change earlier outcomes. Call this before reading sums or entries.
 
-        If DynamoDB's time is unknown, `settled` is set to `first`, and nothing is stored.
+        first: the instant from which entries are read. If the answer does not contain DynamoDB's time, it is unknown
+        which entries are settled. Then this summary treats none of them as settled, and stores nothing.
         """
         pages = list(self.pages(imports.STRETCH, f"{_LARGE}~", ConsistentRead=True))
         rows = {item["stretch"]["S"]: item for page in pages for item in page["Items"]}
