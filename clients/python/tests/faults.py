@@ -77,6 +77,8 @@ class FaultyServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Otherwise, the body waits 40 ms until the client acknowledges the headers.
+    disable_nagle_algorithm = True
     server: FaultyServer
 
     def do_GET(self) -> None:
