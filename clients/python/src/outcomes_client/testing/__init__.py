@@ -12,6 +12,7 @@ keys and costs. It answers summary, export, statements and `/mcp` with 501.
 
 from __future__ import annotations
 
+import socket
 import sys
 import threading
 from collections import deque
@@ -57,7 +58,7 @@ class OutcomesFake:
         self._client: OutcomesClient | None = None
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.fake = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
     def __enter__(self) -> Self:
@@ -69,11 +70,16 @@ class OutcomesFake:
     def close(self) -> None:
         """Stop listening, and close `client`."""
         self._closing.set()
-        self._server.shutdown()
-        self._server.server_close()
+        if self._thread.is_alive():
+            socket.create_connection(("127.0.0.1", self._server.server_port)).close()  # wakes the thread
         self._thread.join()
+        self._server.server_close()
         if self._client:
             self._client.close()
+
+    def _serve(self) -> None:
+        while not self._closing.is_set():
+            self._server.handle_request()
 
     def wait(self) -> None:
         """Wait until another thread closes the fake."""
