@@ -2,10 +2,8 @@
 
 import base64
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any, override
 
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
@@ -110,16 +108,3 @@ class _Handler(BaseHTTPRequestHandler):
     @override
     def log_message(self, *_: Any) -> None:
         pass
-
-
-@contextmanager
-def serving() -> Iterator[Issuer]:
-    """Serve until the block ends."""
-    with Issuer() as issuer:
-        thread = Thread(target=issuer.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield issuer
-        finally:
-            issuer.shutdown()
-            thread.join()

@@ -38,11 +38,11 @@ from tests.auth.issuer import (
     http,
     part,
     public,
-    serving,
     signed,
 )
 from tests.authority import make_authority
 from tests.events import proxy_event
+from tests.servers import serving
 
 type Log = Callable[[], list[dict[str, Any]]]
 type PutSession = Callable[[dict[str, Any]], None]
@@ -56,7 +56,7 @@ MAX_ID = 2**53 - 1
 
 @pytest.fixture
 def issuer() -> Iterator[Issuer]:
-    with serving() as running:
+    with serving(Issuer()) as running:
         yield running
 
 
@@ -502,7 +502,7 @@ def test_both_fetches_share_three_seconds(issuer: Issuer, monkeypatch: pytest.Mo
 
 
 def test_an_issuer_that_cannot_be_reached_is_no_refusal(clock: Clock) -> None:
-    with serving() as gone:
+    with serving(Issuer()) as gone:
         token = gone.token({}, NOON)
     openid = OpenIdConnect(gone.url, AUDIENCE, "sub", IssuerKeys(gone.url, clock=clock), clock)
     with pytest.raises(SessionsUnavailable, match="no connection to"):

@@ -20,7 +20,8 @@ from local.session_cookies import stored_row
 from tests.auth.conftest import CURRENT_KEY
 from tests.auth.events import load_event
 from tests.auth.gateway import rest_api, send
-from tests.auth.issuer import AUDIENCE, Issuer, serving
+from tests.auth.issuer import AUDIENCE, Issuer
+from tests.servers import serving
 
 READS = ["/api/outcomes", "/api/outcomes/summary", "/api/outcomes/export", "/api/outcomes/{id}"]
 
@@ -205,7 +206,7 @@ class People:
 
 @pytest.fixture(scope="module")
 def issuer() -> Iterator[Issuer]:
-    with serving() as running:
+    with serving(Issuer()) as running:
         yield running
 
 

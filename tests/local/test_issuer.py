@@ -8,8 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.auth.issuer import AUDIENCE, serving
+from tests.auth.issuer import AUDIENCE, Issuer
 from tests.local.stacks import WITHOUT_EVENTS, Stack, running
+from tests.servers import serving
 
 OUTCOME = {"outcomeType": "deal_closed", "title": "Closed a deal"}
 
@@ -88,7 +89,7 @@ def test_a_stack_without_an_issuer_prints_no_token(stack: Stack, core_stack: Sta
 
 
 def test_another_issuer_on_the_loopback_counts(tmp_path: Path) -> None:
-    with serving() as issuer:
+    with serving(Issuer()) as issuer:
         variables = {"OIDC_ISSUER": issuer.url, "OIDC_AUDIENCE": AUDIENCE}
         with running(tmp_path, *WITHOUT_EVENTS, environment=variables) as stack:
             token = issuer.token({"sub": "7"}, time.time())

@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, override
@@ -62,17 +61,10 @@ class FaultyServer(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Print nothing, because these tests expect clients to hang up."""
 
-    @contextmanager
-    def running(self) -> Iterator[FaultyServer]:
-        thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield self
-        finally:
-            self.closing.set()
-            self.shutdown()
-            self.server_close()
-            thread.join()
+    @override
+    def server_close(self) -> None:
+        self.closing.set()
+        super().server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -21,6 +21,7 @@ from clients.python.tests.faults import FaultyServer
 from ops.template import parse_yaml
 from tests.conftest import ROOT, template_tables
 from tests.events import proxy_event, session
+from tests.servers import serving
 
 # this import needs the environment variables that tests.conftest sets
 app = import_module("functions.summarize_outcomes.app")
@@ -28,19 +29,6 @@ app = import_module("functions.summarize_outcomes.app")
 DAYS = 8
 IMPATIENT = replace(ONE_TRY, adding_up=0)
 SAID = "503 Still adding up: the API saves its progress and continues from there"
-
-
-@pytest.fixture
-def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Return a list of the clients' waits in seconds. Clients do not really wait."""
-    seconds: list[float] = []
-
-    async def sleep(for_seconds: float) -> None:
-        seconds.append(for_seconds)
-
-    monkeypatch.setattr("outcomes_client._client.time.sleep", seconds.append)
-    monkeypatch.setattr("outcomes_client._async_client.anyio.sleep", sleep)
-    return seconds
 
 
 @pytest.fixture
@@ -60,7 +48,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
             body = {"outcomeType": "deal_closed", "title": "Closed", "valueUsd": Decimal("0.1")}
             outcome = NewOutcome.parse(body, session_user=42)
             app.store.add(outcome, "key", milliseconds=instants.now() - (day + 1) * 86_400_000)
-        with FaultyServer(upstream).running() as door:
+        with serving(FaultyServer(upstream)) as door:
             yield Api(door, list, "a-key", "session=of-user-42", 42, quick=Retry())
 
 

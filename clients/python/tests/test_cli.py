@@ -200,15 +200,18 @@ def test_a_refusal_by_the_api_names_the_option(outcomes: Outcomes, arguments: tu
 
 
 @pytest.mark.parametrize("arguments", [(*RECORD, *FOR_42), ("list",), ("summary", "--from", "2026-04-01")])
-def test_a_wait_is_printed_with_its_reason(api: Api, outcomes: Outcomes, arguments: tuple[str, ...]) -> None:
+def test_a_wait_is_printed_with_its_reason(
+    api: Api, outcomes: Outcomes, waited: list[float], arguments: tuple[str, ...]
+) -> None:
     api.fail("drop", "drop")
     run = outcomes(*arguments)
-    assert run.code == 0
+    assert (run.code, len(waited)) == (0, 2)
     assert run.err.startswith(f"outcomes: {api.url}: No answer from the Outcomes API: RemoteProtocolError")
     assert run.err.endswith("Trying again, for at most 20 s\n")
     assert run.err.count("\n") == 1
 
 
+@pytest.mark.usefixtures("waited")
 def test_a_wait_is_printed_once_despite_handlers_of_the_root_logger(api: Api, outcomes: Outcomes) -> None:
     root = logging.getLogger()
     also = logging.StreamHandler(sys.stderr)  # the MCP SDK also adds a handler to the root logger

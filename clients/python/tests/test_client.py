@@ -127,7 +127,7 @@ async def test_a_call_that_gave_up_is_safe_to_repeat_with_its_key(api: Api, reco
 @pytest.mark.parametrize("fault", SLOW)
 async def test_a_slow_answer_does_not_outlive_the_deadline(api: Api, record: Record, fault: str) -> None:
     api.fail(fault)
-    api.quick = Retry(deadline=0.3)
+    api.quick = Retry(deadline=0.1)
     with pytest.raises(NoAnswerError):
         await record("task_complete", "Inbox sorted", user_id=42)
     assert not api.door.waited_out

@@ -14,6 +14,7 @@ from outcomes_client import AsyncOutcomesClient, _cli_statements
 
 from clients.python.tests.conftest import Outcomes
 from clients.python.tests.faults import FaultyServer
+from tests.servers import serving
 
 FOLDER = Path(__file__).parents[2] / "statements"
 OCTOBER, SEPTEMBER, ENTRIES = (str(FOLDER / name) for name in ("2026-10.json", "2026-09.json", "2026-10.ndjson"))
@@ -45,7 +46,7 @@ def served(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict
             bodies[f"{method} {target}"],
         )
 
-    with FaultyServer(upstream).running() as server:
+    with serving(FaultyServer(upstream)) as server:
         monkeypatch.setenv("OUTCOMES_URL", server.url)
         yield bodies
 
