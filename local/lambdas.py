@@ -6,9 +6,10 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ INIT_SECONDS = 20.0
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_EVENT_BYTES = 6_291_556
+
+type File = tuple[str, int, int]
+type Code = tuple[frozenset[File], ...]
 
 
 class FunctionError(Exception):
@@ -223,7 +227,7 @@ class Function:
         self._turns = asyncio.Semaphore(MAX_WORKERS)
         self._idle: list[Worker] = []
         self._busy: set[Worker] = set()
-        self._code = frozenset(_files(spec.folders))
+        self._code: Code = ()
 
     async def invoke(self, event: dict[str, Any], request_id: str, *, expected_error: str = "") -> Any:
         """Return the handler's result for an event, with the code that is now on disk.
@@ -234,7 +238,7 @@ class Function:
         if len(text) > MAX_EVENT_BYTES:
             raise EventTooLarge
         async with self._turns:
-            code = await self._replace_edited()
+            code = await self._replace_edited(request_id)
             self._idle = [worker for worker in self._idle if worker.is_alive]
             worker = self._idle.pop() if self._idle else await self._start()
             self._busy.add(worker)
@@ -256,8 +260,8 @@ class Function:
         await self._stop_idle()
         await asyncio.gather(*(worker.stop() for worker in self._busy))
 
-    async def _replace_edited(self) -> frozenset[tuple[str, int, int]]:
-        code = frozenset(_files(self.spec.folders))
+    async def _replace_edited(self, request_id: str) -> Code:
+        code = tuple(_listed(folder, request_id) for folder in self.spec.folders)
         if code != self._code:
             self._code = code
             await self._stop_idle()
@@ -275,9 +279,15 @@ class Function:
             raise
 
 
-def _files(folders: Iterable[Path]) -> Iterator[tuple[str, int, int]]:
+@lru_cache(maxsize=16)
+def _listed(folder: Path, _request_id: str) -> frozenset[File]:
+    """List a folder once for each request, because authorizer and function share the layer, and listing takes long."""
+    return frozenset(_files(folder))
+
+
+def _files(folder: Path) -> Iterator[File]:
     """Yield path, modification time and size of each file, to detect edits."""
-    pending = [str(folder) for folder in folders]
+    pending = [str(folder)]
     while pending:
         with suppress(FileNotFoundError), os.scandir(pending.pop()) as entries:
             for entry in entries:
