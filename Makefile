@@ -188,8 +188,9 @@ build: install .tools/sam/installed ## build what AWS runs, in .aws-sam/build (A
 	@sed -e '/^  Architecture:$$/,/^    Description:/{s/^    Default: .*/    Default: $(ARCH)/;/^    - /{/$(ARCH)/!d;};}' \
 	    '$(BUILD_DIR)/template.yaml' > '$(BUILD_DIR)/narrowed' && mv '$(BUILD_DIR)/narrowed' '$(BUILD_DIR)/template.yaml'
 	@# Compiled like the layer: /var/task is read-only, so each cold start would compile the function again.
-	@for function in '$(BUILD_DIR)'/*/app.py; do folder=$${function%/app.py}; PYTHONHASHSEED=0 $(bin)/python -m compileall -q -f \
-	    --invalidation-mode unchecked-hash -s "$$folder" -p /var/task "$$folder" || exit 1; done
+	@PYTHONHASHSEED=0 $(bin)/python -c 'import compileall, pathlib, py_compile, sys; sys.exit(not all([compileall.compile_dir( \
+	    app.parent, quiet=1, force=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH, stripdir=app.parent, \
+	    prependdir="/var/task") for app in pathlib.Path(sys.argv[1]).glob("*/app.py")]))' '$(BUILD_DIR)'
 	@echo 'Built for $(ARCH) in $(BUILD_DIR).'
 
 lock: $(uv_installed) ## pin the packages of pyproject.toml: what is deployed first, then what tests it, and the tools
