@@ -90,9 +90,10 @@ type RunMain = Callable[..., CompletedProcess[str]]
 
 @pytest.fixture
 def run_main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> RunMain:
-    """Return a function that runs a command's `main` in this process."""
+    """Return a function that runs a command's `main` in this process, and restores the environment after the test."""
 
     def run(main: Callable[[], int], *arguments: str) -> CompletedProcess[str]:
+        monkeypatch.setattr(os, "environ", os.environ.copy())
         monkeypatch.setattr(sys, "argv", ["command", *arguments])
         code = main()
         return CompletedProcess(arguments, code, *capsys.readouterr())

@@ -3,7 +3,6 @@
 Without any, it still records and lists as the contract says.
 """
 
-import sys
 from collections.abc import Iterator
 from itertools import combinations, product
 from pathlib import Path
@@ -20,6 +19,7 @@ from local.lambdas import Function, specs
 from local.openapi import api
 from local.stack import Settings, local_parameters
 from local.template import capabilities, load
+from tests.conftest import RunMain
 from tests.local.stacks import ROOT, Stack, local, running
 
 TEMPLATE = ROOT / "template.yaml"
@@ -201,9 +201,7 @@ def test_seed_works_without_corrections(core: httpx.Client, core_stack: Stack) -
 # ---- some capabilities
 
 
-def test_the_name_of_a_route_that_is_off_is_not_an_outcome_id(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_name_of_a_route_that_is_off_is_not_an_outcome_id(tmp_path: Path, run_main: RunMain) -> None:
     """Turn Totals off and Corrections on. The path of a summary then looks like the path of an outcome."""
     with running(tmp_path, "--off", "Totals, DataRequests", "--parameters", "EventBusName= AgentKeys=Off") as stack:
         session = {"Cookie": stack.cookie(42)}
@@ -224,9 +222,9 @@ def test_the_name_of_a_route_that_is_off_is_not_an_outcome_id(
             "amend_outcome",
             "void_outcome",
         ]
-        monkeypatch.setattr(sys, "argv", ["data_request", "--data", str(stack.data), "erase", "--user-id", "42"])
-        assert data_request.main() == 1
-        assert capsys.readouterr().err.startswith("error: DataRequests is Off in the stack that runs")
+        erased = run_main(data_request.main, "--data", str(stack.data), "erase", "--user-id", "42")
+        assert erased.returncode == 1
+        assert erased.stderr.startswith("error: DataRequests is Off in the stack that runs")
 
 
 @pytest.mark.parametrize(

@@ -233,8 +233,8 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_main: RunMain) 
     """Run `python -m local` in this process with arguments and a new data folder."""
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        # The command changes the environment. Restore it after the test.
-        monkeypatch.setattr(os, "environ", os.environ | {"PORT": "0"} | environment)
+        for variable, text in ({"PORT": "0"} | environment).items():
+            monkeypatch.setenv(variable, text)
         monkeypatch.setattr(sys, "path", sys.path.copy())
         for name, value in {"handlers": [], "level": logging.NOTSET, "propagate": True}.items():
             monkeypatch.setattr(logging.getLogger("local"), name, value)

@@ -28,6 +28,7 @@ def run(
     monkeypatch.setattr(sys, "argv", ["data_request", *arguments])
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     monkeypatch.setattr("time.sleep", sleep)
+    monkeypatch.setattr(os, "environ", os.environ.copy())  # the command removes variables of AWS
     return data_request.main()
 
 
