@@ -54,7 +54,7 @@ CLEAR = """() => {
     window.setTimeout = window.setTimeout.patient ?? window.setTimeout
     performance.now = performance.now.ticking ?? performance.now
     if (origin === "null") return
-    history.replaceState(null, "", location.pathname)
+    if (location.hash) history.replaceState(null, "", location.pathname)
     for (const storage of [localStorage, sessionStorage]) storage.clear()
 }"""
 INSERT = """([name, attributes]) => {

@@ -95,7 +95,7 @@ def open_with(open_feed: Open, page: Page, recorded: Recorded) -> Callable[[str,
     def open_(capabilities: str, fragment: str) -> None:
         recorded.has("Closed Acme")
         recorded.capabilities = capabilities
-        open_feed(url_state="", refresh=1)
+        open_feed(fast_timers=True, url_state="", refresh=1)
         expect(rows(page)).to_have_count(1)
         page.evaluate("fragment => { location.hash = fragment }", fragment)
 

@@ -450,7 +450,7 @@ def test_a_failed_dispute_is_retried_with_its_reason_and_key(open_feed: Open, pa
 
 def test_a_correction_made_elsewhere_reaches_an_unfolded_row(open_feed: Open, page: Page, recorded: Recorded) -> None:
     id_ = recorded.has("Work")
-    open_feed(refresh=1)
+    open_feed(fast_timers=True, refresh=1)
     row = unfold(page)
     expect(history(row)).to_have_count(1)
     recorded.sums = {"disputed": {"count": 1, "value_usd": 5}}

@@ -106,7 +106,7 @@ def test_a_verdict_that_became_impossible_is_refused_and_the_row_updated(feed: P
 
 
 def test_an_owner_can_dispute_but_not_confirm_their_own_record(open_feed: Open, page: Page) -> None:
-    open_feed(refresh=1)
+    open_feed(fast_timers=True, refresh=1)
     body = '{"outcomeType": "task_complete", "title": "By hand", "valueUsd": 5}'
     headers = "{'Content-Type': 'application/json'}"
     sent = f"fetch('/api/outcomes', {{ method: 'POST', headers: {headers}, body: '{body}' }}).then(({{ ok }}) => ok)"

@@ -101,7 +101,7 @@ def test_statuses_below_the_headline_are_filters(open_feed: Open, page: Page, re
 def test_a_list_without_outcomes_offers_what_has_some(open_feed: Open, page: Page, ledger: Ledger) -> None:
     ledger.record("Work", created_at=ago(days=60), value_usd=5)
     ledger.record("Of another", user_id=ledger.stranger, created_at=ago(days=90))
-    open_feed(period=7, refresh=1)
+    open_feed(fast_timers=True, period=7, refresh=1)
     way_out = page.locator(".way-out").get_by_role("button")
     way_out.click()
     assert_shows(page, "$5.00", ["Work"])
@@ -123,7 +123,7 @@ def test_a_viewer_without_outcomes_sees_how_to_record_one(open_feed: Open, page:
     held: list[Route] = []
     page.route("**/types", lambda route: held.append(route))
     with page.expect_request("**/types"):
-        open_feed(refresh=1, keys_url="#keys")
+        open_feed(fast_timers=True, refresh=1, keys_url="#keys")
     expect(page.get_by_role("button", name="Copy")).to_be_hidden()  # nothing can be copied yet
     held[0].continue_()
     expect(page.get_by_role("link", name="a key")).to_have_attribute("href", "#keys")

@@ -107,7 +107,7 @@ def test_without_the_list_of_types_the_filter_has_those_that_occur(
 @pytest.mark.at_noon
 def test_another_deployments_types_are_forgotten(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.has("Deal")
-    open_feed(refresh=1)
+    open_feed(fast_timers=True, refresh=1)
     held = recorded.hold("GET", "/types")
     with page.expect_request("**/types"):
         by_type(page).hover()

@@ -239,7 +239,7 @@ def test_a_late_outcome_comes_in_its_place_or_with_the_next_page_or_only_counts(
 
     for hours in range(2, 32):
         ledger.record(f"{hours} hours ago", created_at=NOW - timedelta(hours=hours), value_usd=1)
-    open_feed(refresh=1, period=7)
+    open_feed(fast_timers=True, refresh=1, period=7)
     titles = page.locator(".feed > .rows strong")
     shown = [f"{hours} hours ago" for hours in range(2, 22)]
     expect(titles).to_have_text(shown)

@@ -139,7 +139,7 @@ def not_possible(message: str) -> tuple[int, dict[str, Any]]:
 def test_a_list_that_is_not_complete_says_why(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.capabilities = CAPABILITIES
     recorded.has("Work")
-    open_feed()
+    open_feed(fast_timers=True)
     too_early = not_possible("can be requested from 2026-04-01T04:10:00.000Z on")
     fault = panel(page).locator(".fault")
     says = panel(page).get_by_role("status")
@@ -209,7 +209,7 @@ def test_the_list_is_closed_when_the_capability_is_switched_off(
     recorded.capabilities = CAPABILITIES
     recorded.has("Work")
     answers(page)
-    open_feed(refresh=1)
+    open_feed(fast_timers=True, refresh=1)
     opener(page).click()
     expect(panel(page).get_by_role("listitem")).to_have_count(1)
     recorded.capabilities = "totals, corrections, export"

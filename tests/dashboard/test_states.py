@@ -241,7 +241,7 @@ def test_an_outcome_recorded_between_the_first_two_requests_is_shown(
 
 def test_a_signed_out_viewer_sees_no_outcomes_and_can_sign_in(open_feed: Open, page: Page, ledger: Ledger) -> None:
     ledger.record("Private work", value_usd=1234)
-    open_feed(refresh=1, sign_in_url="/login?next=/")
+    open_feed(fast_timers=True, refresh=1, sign_in_url="/login?next=/")
     expect(page.locator(".rows li")).to_have_count(1)
     page.context.clear_cookies()
     expect(page.get_by_text("You are signed out")).to_be_visible()
@@ -311,7 +311,7 @@ def test_an_error_has_a_message_and_a_retry(open_feed: Open, page: Page, ledger:
 def test_rows_are_shown_if_totals_fail_and_totals_if_rows_fail(open_feed: Open, page: Page, ledger: Ledger) -> None:
     ledger.record("Work", value_usd=3)
     answer(page, 500, SUMMARY)
-    open_feed(refresh=1)
+    open_feed(fast_timers=True, refresh=1)
     expect(page.locator(".rows li")).to_have_count(1)
     expect(page.get_by_text("Totals are not available right now.")).to_be_visible()
     page.unroute_all()
@@ -351,13 +351,13 @@ def test_refresh_is_in_seconds_and_at_least_one(open_feed: Open, page: Page) -> 
 
 def test_a_hidden_tab_sends_nothing_and_catches_up_when_shown(open_feed: Open, page: Page, ledger: Ledger) -> None:
     ledger.record("Before")
-    open_feed(refresh=1)
+    open_feed(fast_timers=True, refresh=1)
     expect(page.locator(".rows li")).to_have_count(1)
     hide_tab(page)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     ledger.record("Meanwhile")
-    page.wait_for_timeout(1500)
+    page.wait_for_timeout(200)  # ten polls
     assert asked == []
     show_tab(page)
     expect(page.locator(".rows li")).to_have_count(2)
@@ -394,7 +394,7 @@ def test_old_totals_stay_until_those_of_another_period_are_added_up(
     open_feed: Open, page: Page, ledger: Ledger
 ) -> None:
     ledger.record("Work", value_usd=3)
-    open_feed(refresh=60)
+    open_feed(fast_timers=True, refresh=60)
     caption, adding_up = page.locator(".summary > .caption"), page.get_by_text("Still adding up\u2026")
     expect(page.locator(".total")).to_have_text("$3.00")
     page.route(SUMMARY, lambda route: route.fulfill(status=503, json={"error": "Still adding up"}))

@@ -124,7 +124,7 @@ def test_chunks_of_rows_stay_in_order_while_rows_come_move_and_are_hidden(
 ) -> None:
     for number in range(20):
         recorded.has(f"Work {number}", hours=number + 1)
-    open_feed(refresh=1)
+    open_feed(fast_timers=True, refresh=1)
     expect(rows(page)).to_have_count(20)
     chunks, shown = page.locator(".feed > .rows > ol"), page.locator(".rows [role=listitem]:not([hidden])")
 

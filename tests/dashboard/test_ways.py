@@ -172,7 +172,7 @@ def test_a_cost_that_arrives_after_another_user_signed_in_is_not_shown(
     ledger.record("Of another", user_id=ledger.stranger, created_at=NOW - timedelta(minutes=9))
     held: list[Route] = []
     page.route(COSTS, lambda route: held.append(route))
-    open_feed(cost_endpoint="/costs", refresh=1)
+    open_feed(fast_timers=True, cost_endpoint="/costs", refresh=1)
     wait_until(page, lambda: len(held) == 1)
     ledger.sign_in(page.context, ledger.stranger)
     wait_until(page, lambda: len(held) == 2)
@@ -367,7 +367,7 @@ def test_another_user_does_not_see_the_linked_outcome_of_the_first(open_feed: Op
     moment = datetime(2026, 4, 15, 15, 55, tzinfo=UTC)
     ledger.record("Private work", created_at=moment, metadata={"note": "private"})
     ledger.record("Of another", user_id=ledger.stranger, created_at=moment)
-    open_feed(url_state="", refresh=1)
+    open_feed(fast_timers=True, url_state="", refresh=1)
     page.locator(".rows summary").click()
     page.get_by_role("link", name="To this outcome").click()
     expect(page.locator(".link strong")).to_have_text(["Private work"])
@@ -386,7 +386,7 @@ def test_outcomes_can_be_searched(open_feed: Open, page: Page, recorded: Recorde
     renewed = recorded.has("Renewed Acme", hours=1, agent_id=7, metadata={"crm": "Deal-4711"})
     recorded.has("Answered tickets", hours=2, outcome_type="task_complete", description="All of Acme\u2019s")
     recorded.has("Renewed Borealis", hours=3, agent_id=9)
-    open_feed(refresh=1)
+    open_feed(fast_timers=True, refresh=1)
     search, shown = page.get_by_label("Search"), page.locator(".rows li:not([hidden]) strong")
     for words, expected in (
         ("acme", ["Renewed Acme", "Answered tickets"]),
@@ -433,6 +433,7 @@ def test_arrow_keys_move_between_rows(open_feed: Open, page: Page, recorded: Rec
     page.keyboard.press("Enter")
     expect(page.locator(".rows details").first).to_have_attribute("open", "")
     page.get_by_label("Search").fill("odd")
+    expect(rows.nth(2)).to_be_hidden()
     rows.nth(1).focus()
     page.keyboard.press("ArrowDown")
     expect(rows.nth(3)).to_be_focused()  # the arrow keys skip hidden rows
