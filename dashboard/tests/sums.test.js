@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, mock, test } from "node:test";
+import { afterEach, test } from "node:test";
 import { midnight } from "../src/feed/period.js";
 import { Sums } from "../src/feed/sums.js";
 import { Watcher } from "../src/feed/watcher.js";
@@ -15,9 +15,8 @@ const TYPES = ["deal_closed", "task_complete", "content_published"];
 const { TZ } = process.env;
 let now;
 
-beforeEach(() => mock.method(performance, "now", () => now));
+performance.now = () => now; // a mock would keep each of its calls
 afterEach(() => {
-  mock.restoreAll();
   process.env.TZ = TZ ?? "UTC";
 });
 
@@ -78,13 +77,13 @@ function addedUp(outcomes, { from, to, buckets, outcomeType, agentId, status: se
 }
 
 /** Return the response of the API for sums. */
-function response(sums, { from, to, by }, recent) {
+function response(sums, { from, to, by, timezone }, recent) {
   const sum = ([count, value]) => ({ count, value_usd: amount(value) });
   const rows = (map, name) => [...map].map(([key, one]) => ({ [name]: key, ...sum(one) }));
   return {
     from: from.toISOString(),
     to: to.toISOString(),
-    timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+    timezone,
     ...sum(sums.all),
     by_type: rows(sums.types, "outcome_type"),
     by_agent: rows(sums.agents, "agent_id"),
@@ -118,6 +117,7 @@ class Stream {
   constructor(seed) {
     this.random = randomly(seed);
     process.env.TZ = this.one(ZONES);
+    this.timezone = Intl.DateTimeFormat().resolvedOptions().timeZone;
     const by = this.one(["day", "day", "week", "month"]);
     this.days = { day: 7, week: 100, month: 800 }[by];
     this.selection = {
@@ -199,14 +199,14 @@ class Stream {
   async summary() {
     await this.wait(30);
     this.asked += 1;
-    const { visible, asking } = this;
+    const { visible, asking, timezone } = this;
     this.counting = visible.map((one) => ({ ...one }));
     let after = new Date(now - 60 * SECOND).toISOString();
     const dropped = visible[this.mostRecent]?.created_at ?? "";
     if (dropped > after) after = dropped;
     const ids = visible.flatMap(({ created_at, id }) => (created_at > after ? [id] : []));
     await this.wait(3 * SECOND);
-    return [response(addedUp(this.counting, asking), asking, { after, ids }), this.freshFor];
+    return [response(addedUp(this.counting, asking), { ...asking, timezone }, { after, ids }), this.freshFor];
   }
 
   find(outcomes) {

@@ -54,7 +54,7 @@ CLEAR = """() => {
     window.setTimeout = window.setTimeout.patient ?? window.setTimeout
     performance.now = performance.now.ticking ?? performance.now
     if (origin === "null") return
-    if (location.hash) history.replaceState(null, "", location.pathname)
+    if (location.href !== origin + location.pathname) history.replaceState(null, "", location.pathname)
     for (const storage of [localStorage, sessionStorage]) storage.clear()
 }"""
 INSERT = """([name, attributes]) => {
@@ -169,7 +169,6 @@ def clear(page: Page) -> None:
     page.set_viewport_size({"width": 1280, "height": 720})
     page.emulate_media(media="null", color_scheme="light", reduced_motion="reduce")
     page.context.set_offline(False)
-    page.context.clear_permissions()
     page.context.clear_cookies()
 
 

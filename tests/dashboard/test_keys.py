@@ -5,7 +5,7 @@ test_keys_for_real.py uses the real API.
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -360,8 +360,16 @@ def test_every_type_scope_and_overlap_of_the_api_can_be_chosen(open_keys: Open, 
     assert (hours[0], hours[-1]) == (0, MAX_OVERLAP_HOURS)
 
 
-def test_a_secret_is_copied_and_then_forgotten(open_keys: Open, page: Page, keys: AgentKeys) -> None:
+@pytest.fixture
+def clipboard(page: Page) -> Iterator[None]:
+    """Let the page write and read the clipboard."""
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    yield
+    page.context.clear_permissions()
+
+
+@pytest.mark.usefixtures("clipboard")
+def test_a_secret_is_copied_and_then_forgotten(open_keys: Open, page: Page, keys: AgentKeys) -> None:
     keys.has("Older")
     open_keys()
     new_key(page)
@@ -395,9 +403,8 @@ def places(page: Page) -> Locator:
     return page.get_by_role("group", name="Paste it where your agent runs").get_by_role("button")
 
 
-@pytest.mark.usefixtures("keys")
+@pytest.mark.usefixtures("keys", "clipboard")
 def test_each_place_has_a_text_to_copy_by_keyboard(open_keys: Open, page: Page, find_faults: FindFaults) -> None:
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     open_keys()
     new_key(page)
     page.get_by_label("Deal closed").check()

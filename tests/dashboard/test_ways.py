@@ -442,9 +442,9 @@ def test_arrow_keys_move_between_rows(open_feed: Open, page: Page, recorded: Rec
 # ---- print
 
 
-@pytest.mark.viewer(color_scheme="dark")
 def test_the_printed_feed_is_a_statement(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.has("Work")
+    page.emulate_media(color_scheme="dark")
     open_feed(refresh=60, owner="Jane Doe")
     expect(page.locator(".rows li")).to_have_count(1)
     head = "Jane Doe · Mar 17 \u2013 Apr 15, 2026 · America/New_York · printed Apr 15, 2026, 12:00 PM"
