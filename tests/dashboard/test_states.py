@@ -93,9 +93,8 @@ def unset(scene: Scene) -> None:
 def ready(scene: Scene) -> None:
     scene.ledger.seed(datetime.now(UTC))
     scene.open_feed()
-    # Wait for the totals by clicking "Daily figures": when totals arrive, they move the rows down, even during a click.
     scene.page.get_by_text("Daily figures").click()
-    scene.page.locator(".rows summary").first.click()
+    scene.page.locator(".rows summary").first.press("Enter")
 
 
 def out_of_date(scene: Scene) -> None:
@@ -108,7 +107,7 @@ def all_at_once(scene: Scene) -> None:
     scene.page.route("**/costs**", lambda route: route.fulfill(json={"cost_usd": 3}))
     scene.ledger.record("Work", agent_id=7, value_usd=5, metadata={"where": "https://example.com/"})
     scene.open_feed(url_state="", cost_endpoint="/costs")
-    scene.page.locator(".rows summary").click()
+    scene.page.locator(".rows summary").press("Enter")
     scene.page.get_by_role("link", name="To this outcome").click()
     expect(scene.page.locator(".link .past li")).to_have_count(1)
     scene.page.get_by_role("button", name="Custom").click()

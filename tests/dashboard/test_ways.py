@@ -219,7 +219,7 @@ def test_only_urls_of_pages_are_links(open_feed: Open, page: Page, recorded: Rec
     open_feed()
     for number, (text, href) in enumerate(TEXTS):
         row = page.locator(".rows [role=listitem]").nth(number)
-        row.locator("summary").click()
+        row.locator("summary").press("Enter")
         expect(row.locator(".details dd").first).to_have_text(text, use_inner_text=True)
         links = row.locator(".details a")
         expect(links, text).to_have_count(2 if href else 0)
@@ -368,7 +368,7 @@ def test_another_user_does_not_see_the_linked_outcome_of_the_first(open_feed: Op
     ledger.record("Private work", created_at=moment, metadata={"note": "private"})
     ledger.record("Of another", user_id=ledger.stranger, created_at=moment)
     open_feed(fast_timers=True, url_state="", refresh=1)
-    page.locator(".rows summary").click()
+    page.locator(".rows summary").press("Enter")
     page.get_by_role("link", name="To this outcome").click()
     expect(page.locator(".link strong")).to_have_text(["Private work"])
     page.get_by_label("Search").fill("private")
