@@ -205,6 +205,8 @@ def embed(
 ) -> Page:
     """Open a page, unless it is open, and insert the element.
 
+    When totals arrive, they move everything below them, so a click there can miss. Tests press Enter instead.
+
     fast_timers: shorten long timers; waits() returns their delays. reload: always load the page, with the element in
     its HTML, so that the test can reload it.
     """

@@ -437,7 +437,7 @@ def test_a_failed_dispute_is_retried_with_its_reason_and_key(open_feed: Open, pa
     dispute(row, "Twice")
     expect(row.get_by_role("alert")).to_have_text(UNREACHED)
     expect(row.locator("summary")).not_to_contain_text("Disputed")
-    wrong(row).click()
+    wrong(row).press("Enter")
     expect(row.get_by_label("What is not right?")).to_have_value("Twice")
     row.get_by_label("What is not right?").press("Escape")
     row.get_by_role("button", name="Try again").click()
@@ -512,7 +512,7 @@ def test_an_offline_verdict_can_be_retried(open_feed: Open, page: Page, recorded
         "It may not have been saved. You are offline. Trying again is safe: it counts once."
     )
     page.context.set_offline(False)
-    row.locator(".word").get_by_role("button", name="Try again").click()
+    row.locator(".word").get_by_role("button", name="Try again").press("Enter")
     expect(row.locator("summary")).to_contain_text("Confirmed · ")
 
 
@@ -562,7 +562,7 @@ def test_axe_finds_no_violation_in_any_status(
     expect(page.locator(".past ol")).to_have_count(5)
     # Rows are sorted by the time when outcomes happened.
     renewed, disputed_row, latest = rows(page).nth(5), rows(page).nth(1), rows(page).nth(4)
-    wrong(renewed).click()
+    wrong(renewed).press("Enter")
     renewed.get_by_role("button", name="Send").click()
     recorded.instead("POST", "/corrections")
     confirm(disputed_row)

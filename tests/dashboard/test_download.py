@@ -71,7 +71,7 @@ def test_the_file_has_every_outcome_of_the_period(open_feed: Open, page: Page, l
     page.get_by_label("Filter by agent").select_option("7")
     expect(page.locator(".rows li")).to_have_count(20)
     with page.expect_download() as got:
-        button(page).click()
+        button(page).press("Enter")
     assert got.value.suggested_filename == "outcomes_2026-03-17_2026-04-15_agent-7.csv"
     rows = list(csv.DictReader(io.StringIO(text(got.value).removeprefix("\ufeff"), newline="")))
     assert text(got.value).startswith("\ufeffid,")

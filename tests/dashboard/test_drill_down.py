@@ -103,7 +103,7 @@ def test_a_list_without_outcomes_offers_what_has_some(open_feed: Open, page: Pag
     ledger.record("Of another", user_id=ledger.stranger, created_at=ago(days=90))
     open_feed(fast_timers=True, period=7, refresh=1)
     way_out = page.locator(".way-out").get_by_role("button")
-    way_out.click()
+    way_out.press("Enter")
     assert_shows(page, "$5.00", ["Work"])
     expect(page.locator(".summary > .caption")).to_have_text("1 outcome, Feb 1 \u2013 28, 2026")
     expect(page.get_by_role("button", name="Custom")).to_be_focused()

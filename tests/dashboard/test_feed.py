@@ -465,7 +465,7 @@ def test_outcomes_of_one_instant_are_each_shown_once(open_feed: Open, ledger: Le
         ledger.record(f"Outcome {number}", created_at=ago(minutes=1))
     page = open_feed(fast_timers=True, refresh=1)
     for _ in range(2):
-        page.get_by_role("button", name="Load more").click()
+        page.get_by_role("button", name="Load more").press("Enter")
         expect(page.get_by_role("button", name="Loading…")).to_have_count(0)
     for _ in range(2):
         next_poll(page)
@@ -560,7 +560,7 @@ def test_empty_pages_with_a_cursor_are_skipped(open_feed: Open, page: Page, ledg
     open_feed()
     page.get_by_label("Filter by agent").select_option("Agent 3")
     expect(page.get_by_text("No match among the latest outcomes.")).to_be_visible()
-    page.get_by_role("button", name="Look further back").click()
+    page.get_by_role("button", name="Look further back").press("Enter")
     expect(page.locator(".rows strong")).to_have_text(["Long ago"])
     expect(page.get_by_role("button", name="Look further back")).to_be_hidden()
 
@@ -720,7 +720,7 @@ def test_totals_without_rows_are_not_kept_for_another_user(open_feed: Open, page
     expect(page.get_by_text("The feed could not be loaded")).to_be_visible()
     ledger.sign_in(page.context, ledger.stranger)
     page.unroute(LIST)
-    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("button", name="Try again").press("Enter")
     expect(page.locator(".rows strong")).to_have_text(["Of another"])
     expect(page.locator(".total")).to_have_text("$5.00")
 
@@ -746,7 +746,7 @@ def test_an_element_that_returns_to_the_page_catches_up_and_loads_more(
         ledger.record(f"Work {number}", created_at=ago(minutes=5 + number))
     open_feed()
     page.route("**/*cursor=*", lambda _route: None)
-    page.get_by_role("button", name="Load more").click()
+    page.get_by_role("button", name="Load more").press("Enter")
     page.evaluate("window.feed = document.querySelector('value-delivered'); feed.remove()")
     page.unroute_all()
     ledger.record("While away", created_at=ago(minutes=4.5))

@@ -51,7 +51,7 @@ def test_each_month_since_the_first_outcome_has_a_statement(
     open_feed(agent_names='{"7": "Ava"}', period=365)
     expect(page.locator(".rows li")).to_have_count(3)
     assert asked == []
-    opener(page).click()
+    opener(page).press("Enter")
     months = panel(page).get_by_role("listitem")
     expect(months.locator("strong")).to_have_text(["March 2026", "February 2026", "January 2026"])
     expect(months.locator(".count")).to_have_text(["2 entries", "0 entries", "1 entry"])
@@ -154,7 +154,7 @@ def test_a_list_that_is_not_complete_says_why(open_feed: Open, page: Page, recor
     ]
     for answer, status, alert, count in cases:
         answers(page, answer)
-        opener(page).click()
+        opener(page).press("Enter")
         expect(says).to_contain_text(status) if status else expect(says).to_have_text("")
         expect(fault).to_have_text(alert)
         expect(panel(page).get_by_role("listitem")).to_have_count(count)
@@ -181,7 +181,7 @@ def test_a_statement_that_cannot_be_read_says_why(open_feed: Open, page: Page, r
     recorded.has("Work")
     answers(page)
     open_feed()
-    opener(page).click()
+    opener(page).press("Enter")
     for name, answer, alert in FAILURES:
         page.route("**/api/statements/**", partial(fulfill, answer))
         panel(page).get_by_role("button", name=f"{name} ").first.click()
@@ -210,7 +210,7 @@ def test_the_list_is_closed_when_the_capability_is_switched_off(
     recorded.has("Work")
     answers(page)
     open_feed(fast_timers=True, refresh=1)
-    opener(page).click()
+    opener(page).press("Enter")
     expect(panel(page).get_by_role("listitem")).to_have_count(1)
     recorded.capabilities = "totals, corrections, export"
     expect(panel(page)).to_have_count(0)

@@ -302,7 +302,7 @@ def test_an_error_has_a_message_and_a_retry(open_feed: Open, page: Page, ledger:
         open_feed()
         expect(page.get_by_text(words)).to_be_visible()
         page.unroute_all()
-        page.get_by_role("button", name="Try again").click()
+        page.get_by_role("button", name="Try again").press("Enter")
         expect(page.locator(".rows li")).to_have_count(1)
         expect(page.get_by_text(words)).to_have_count(0)
 

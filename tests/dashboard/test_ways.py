@@ -234,9 +234,9 @@ def test_each_outcome_has_a_link_that_opens_it(open_feed: Open, page: Page, ledg
     for number in range(25):
         ledger.record(f"Recent {number}", created_at=datetime(2026, 4, 14, number % 24, tzinfo=UTC))
     open_feed(reload=True, url_state="")
-    page.get_by_role("button", name="Load more").click()
+    page.get_by_role("button", name="Load more").press("Enter")
     expect(page.locator(".rows li")).to_have_count(26)
-    page.locator(".rows summary").last.click()
+    page.locator(".rows summary").last.press("Enter")
     href = page.get_by_role("link", name="To this outcome").get_attribute("href")
     assert href is not None
     id_ = href.partition("#outcome=")[2]
@@ -272,7 +272,7 @@ def test_a_page_read_before_a_confirmation_shows_it_if_it_arrives_later(
 
     held: list[tuple[Route, APIResponse]] = []
     page.route("**/api/outcomes?*cursor=*", lambda route: held.append((route, route.fetch())))
-    page.get_by_role("button", name="Load more").click()
+    page.get_by_role("button", name="Load more").press("Enter")
     wait_until(page, lambda: bool(held))
     confirm(linked)
     expect(linked.locator(".past li")).to_have_count(2)
@@ -341,7 +341,7 @@ def test_a_link_works_in_an_empty_feed(open_feed: Open, page: Page, recorded: Re
 def test_a_linked_outcome_stays_in_view_when_totals_arrive(open_feed: Open, page: Page, ledger: Ledger) -> None:
     ledger.seed(datetime(2026, 4, 14, tzinfo=UTC))
     open_feed(reload=True, url_state="")
-    page.locator(".rows summary").last.click()
+    page.locator(".rows summary").last.press("Enter")
     href = page.get_by_role("link", name="To this outcome").get_attribute("href")
     assert href is not None
     held: list[Route] = []
@@ -369,7 +369,7 @@ def test_another_user_does_not_see_the_linked_outcome_of_the_first(open_feed: Op
     ledger.record("Of another", user_id=ledger.stranger, created_at=moment)
     open_feed(fast_timers=True, url_state="", refresh=1)
     page.locator(".rows summary").press("Enter")
-    page.get_by_role("link", name="To this outcome").click()
+    page.get_by_role("link", name="To this outcome").press("Enter")
     expect(page.locator(".link strong")).to_have_text(["Private work"])
     page.get_by_label("Search").fill("private")
     ledger.sign_in(page.context, ledger.stranger)
