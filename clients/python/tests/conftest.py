@@ -96,7 +96,7 @@ class Api:
         """Apply these faults to the next requests. If a fault is slow, clients created later have a short timeout."""
         self.door.faults.extend(faults)
         if set(SLOW) & set(faults):
-            self.quick = replace(self.quick, timeout=0.3)
+            self.quick = replace(self.quick, timeout=0.3 if self.user == 42 else 1)
 
 
 @pytest.fixture(autouse=True)
