@@ -129,7 +129,7 @@ def test_a_throttled_method_exists(deployed: Deployment, api: Any) -> None:
 
 
 def test_only_the_authorizer_has_no_reserved_concurrency(complete: Deployment, deployed: Deployment) -> None:
-    """Of the functions that API Gateway calls, only the authorizer has no limit: every call goes through it.
+    """The authorizer has no limit, because every call goes through it. All other functions of the API have one.
 
     The other functions without reserved concurrency are called by streams or queues, or need an IAM permission.
     """
