@@ -141,7 +141,7 @@ export class Rows {
     this.#loading = null;
   }
 
-  /** Show a new version of an outcome, even if a page with the old version arrives later. @param {Outcome} outcome */
+  /** Show a new version of an outcome, even if an answer with the old version arrives later. @param {Outcome} outcome */
   correct(outcome) {
     this.#corrected.set(outcome.id, outcome);
     this.update(outcome);
@@ -180,9 +180,7 @@ export class Rows {
   #addPage({ outcomes, next_cursor }) {
     this.#cursor = next_cursor ?? null;
     if (outcomes.length) this.#end = orderOf(outcomes[outcomes.length - 1]);
-    const added = this.#add(outcomes);
-    for (const corrected of this.#corrected.values()) this.update(corrected);
-    return added;
+    return this.#add(outcomes);
   }
 
   /**
@@ -203,6 +201,7 @@ export class Rows {
       }
     }
     this.filter(added);
+    for (const { outcome } of added) this.update(this.#corrected.get(outcome.id) ?? outcome);
     return added;
   }
 
