@@ -31,9 +31,11 @@ FLAGS = (
 )
 
 # Simulates that the tab is hidden or shown, which headless browsers never do by themselves.
-SET_HIDDEN = """(hidden) => {
-    Object.defineProperty(document, "hidden", { value: hidden, configurable: true })
-    document.dispatchEvent(new Event("visibilitychange"))
+SET_HIDDEN = """(states) => {
+    for (const hidden of states) {
+        Object.defineProperty(document, "hidden", { value: hidden, configurable: true })
+        document.dispatchEvent(new Event("visibilitychange"))
+    }
 }"""
 
 
@@ -66,15 +68,14 @@ def wait_until(page: Page, is_so: Callable[[], bool]) -> None:
 
 
 def hide_tab(page: Page) -> None:
-    page.evaluate(SET_HIDDEN, True)
+    page.evaluate(SET_HIDDEN, [True])
 
 
 def show_tab(page: Page) -> None:
-    page.evaluate(SET_HIDDEN, False)
+    page.evaluate(SET_HIDDEN, [False])
 
 
 def confirm(row: Locator) -> None:
     """Confirm an outcome. The page is hidden for a moment, so that the feed sends the confirmation at once."""
     row.get_by_role("button", name="This is right").press("Enter")
-    hide_tab(row.page)
-    show_tab(row.page)
+    row.page.evaluate(SET_HIDDEN, [True, False])

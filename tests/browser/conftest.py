@@ -123,6 +123,7 @@ class Visitor:
         self.platform = platform
         self.context = context
         self.tabs = tabs
+        self.opened: list[Page] = []
         self.user_id = user_id
 
     def sign_in(self) -> None:
@@ -140,14 +141,14 @@ class Visitor:
         if host not in self.tabs:
             self.tabs[host] = self.context.new_page()
         page = self.tabs[host]
-        page.bring_to_front()  # browsers draw background tabs only once a second
+        self.opened.append(page)
         if page.url != self.platform.page_url(host):  # loading a page takes as long as ten requests to the API
             page.goto(self.platform.page_url(host))
         return page
 
     def leave(self) -> None:
-        """Empty all pages and delete the session."""
-        for page in self.tabs.values():
+        """Empty the opened pages and delete the session."""
+        for page in self.opened:
             page.evaluate("document.body.replaceChildren()")
         self.context.clear_cookies()
 

@@ -223,6 +223,7 @@ class TestAStranger:
 
 def _embed(page: Page, element: str, endpoint: str) -> None:
     """Load the script of an element, and insert the element into the page. Script and element have the same name."""
+    page.bring_to_front()  # browsers draw background tabs only once a second
     page.route("**/*.js", lambda route: route.fulfill(path=SERVED / route.request.url.rpartition("/")[2]))
     if not page.evaluate("name => Boolean(customElements.get(name))", element):
         page.add_script_tag(url=f"/{element}.js", type="module")
