@@ -94,7 +94,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    with chromium() as browser:
+    with chromium("--host-resolver-rules=MAP * 127.0.0.1") as browser:  # each host is this machine
         yield browser
 
 

@@ -18,7 +18,7 @@ import boto3
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.browsers import SECONDS, chromium
+from tests.browsers import SECONDS
 from tests.local.stacks import Stack, running
 
 PAGE = b"<!doctype html><html lang=en><title>A page</title>"
@@ -108,12 +108,6 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-@pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
-    with chromium("--host-resolver-rules=MAP * 127.0.0.1") as browser:
-        yield browser
 
 
 class Visitor:

@@ -8,14 +8,14 @@ from playwright.sync_api import Browser, expect
 
 from local.reference import PACKAGE
 from ops.template import parse_yaml
-from tests.browser.conftest import Platform
 from tests.browsers import SECONDS
+from tests.local.stacks import Stack
 
 OPENAPI = Path(__file__).parents[2] / "openapi.yaml"
 METHODS = {"get", "post", "put", "delete"}
 
 
-def test_the_reference_shows_each_call_and_tries_one(browser: Browser, platform: Platform) -> None:
+def test_the_reference_shows_each_call_and_tries_one(browser: Browser, stack: Stack) -> None:
     if not PACKAGE.is_dir() and "CI" not in os.environ:
         pytest.skip("npm has not installed the viewer; make run does, where there is a registry")
     context = browser.new_context(viewport={"width": 1200, "height": 1000})
@@ -26,7 +26,7 @@ def test_the_reference_shows_each_call_and_tries_one(browser: Browser, platform:
     page.on("console", lambda message: complaints.append(message.text))  # includes CSP violations
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(f"{platform.stack.url}/docs")
+    page.goto(f"{stack.url}/docs")
     operations = sum(len(path.keys() & METHODS) for path in parse_yaml(OPENAPI.read_text())["paths"].values())
     expect(page.locator(".opblock")).to_have_count(operations)
 
@@ -38,4 +38,4 @@ def test_the_reference_shows_each_call_and_tries_one(browser: Browser, platform:
     context.close()
 
     assert complaints == []
-    assert {url for url in asked if not url.startswith((f"{platform.stack.url}/", "data:"))} == set()
+    assert {url for url in asked if not url.startswith((f"{stack.url}/", "data:"))} == set()

@@ -7,10 +7,10 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Platform, Visitor
 from tests.browsers import confirm
+from tests.dashboard.origins.conftest import Platform, Visitor
 
-SERVED = Path(__file__).parents[2] / "dashboard/public"
+SERVED = Path(__file__).parents[3] / "dashboard/public"
 FEED, KEYS = "value-delivered", "outcome-keys"
 
 DASHBOARDS = ["app.example.com", "beta.example.com"]
