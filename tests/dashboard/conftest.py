@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import pytest
 from outcomes.ledger.store import OutcomeStore
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, ViewportSize
 
 from tests.browsers import SECONDS, chromium, wait_until
 from tests.dashboard.ledger import Ledger
@@ -32,6 +32,8 @@ THEMES: tuple[Theme, ...] = ("light", "dark")
 # The axe rules to check in each theme; an empty tuple means all rules. The dark theme only changes colors.
 AXE_RULES: dict[Theme, tuple[str, ...]] = {"light": (), "dark": ("color-contrast",)}
 
+VIEWPORT: ViewportSize = {"width": 1280, "height": 720}  # Playwright's default
+
 API = "**/api/outcomes**"
 LIST = re.compile(r"/api/outcomes(\?|$)")
 SUMMARY = "**/api/outcomes/summary**"
@@ -46,16 +48,19 @@ RUN_AXE = """async ([names, options]) => {
     ]
 }"""
 
-# Loading a page takes as long as ten clicks, so tests reuse the previous test's document.
+# Loading a page takes as long as ten clicks, so tests reuse the previous test's document. Returns whether the test has
+# changed the media.
 CLEAR = """() => {
     document.body.replaceChildren()
     scrollTo(0, 0)
     delete document.hidden
     window.setTimeout = window.setTimeout.patient ?? window.setTimeout
     performance.now = performance.now.ticking ?? performance.now
-    if (origin === "null") return
-    if (location.href !== origin + location.pathname) history.replaceState(null, "", location.pathname)
-    for (const storage of [localStorage, sessionStorage]) storage.clear()
+    if (origin !== "null") {
+        if (location.href !== origin + location.pathname) history.replaceState(null, "", location.pathname)
+        for (const storage of [localStorage, sessionStorage]) storage.clear()
+    }
+    return matchMedia("print, (prefers-color-scheme: dark), (prefers-reduced-motion: no-preference)").matches
 }"""
 INSERT = """([name, attributes]) => {
     const [main, heading, element] = ["main", "h1", name].map((name) => document.createElement(name))
@@ -163,11 +168,12 @@ def page(
 
 def clear(page: Page) -> None:
     """Undo a test's changes to the page, its browser context and its storage, and empty the document."""
-    page.evaluate(CLEAR)
+    if page.evaluate(CLEAR):
+        page.emulate_media(media="null", color_scheme="light", reduced_motion="reduce")
     page.unroute_all()
     page.mouse.move(0, 0)
-    page.set_viewport_size({"width": 1280, "height": 720})
-    page.emulate_media(media="null", color_scheme="light", reduced_motion="reduce")
+    if page.viewport_size != VIEWPORT:
+        page.set_viewport_size(VIEWPORT)
     page.context.set_offline(False)
     page.context.clear_cookies()
 

@@ -91,7 +91,7 @@ def test_each_month_since_the_first_outcome_has_a_statement(
     take_picture("statement-print", full_page=True)
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     expect(sheet).to_have_count(0)
-    page.emulate_media(media="screen")
+    page.emulate_media(media="null")
 
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)

@@ -471,7 +471,7 @@ def test_print_loads_every_outcome_of_the_period(open_feed: Open, page: Page, le
     expect(page.locator(".total")).to_have_text("$5.20")
     page.emulate_media(media="print")  # the viewer prints without clicking the button Print
     expect(page.get_by_text("20 of 52 outcomes are listed here.")).to_be_visible()
-    page.emulate_media(media="screen")
+    page.emulate_media(media="null")
     page.evaluate("window.printed = 0, print = () => { window.printed += 1 }, 0")
     button = page.get_by_role("button", name="Print", exact=True)
     cancel = page.get_by_role("button", name="Cancel", exact=True)
