@@ -21,6 +21,7 @@ export interface Seen {
   init: RequestInit;
 }
 
+const BLANKS = new Uint8Array(2 ** 20).fill(32);
 const HEADERS = ["Accept", "Content-Type", "Authorization", "Cookie", "Idempotency-Key", "If-Match", "If-None-Match"];
 
 export class World {
@@ -116,7 +117,7 @@ export class World {
     });
     const tooLong = new ReadableStream({
       pull(controller) {
-        controller.enqueue(new Uint8Array(2 ** 20).fill(32));
+        controller.enqueue(BLANKS);
         if (++this.sent > 20) controller.error(new Error("read on"));
       },
       sent: 0,
