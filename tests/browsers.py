@@ -75,7 +75,12 @@ def show_tab(page: Page) -> None:
     page.evaluate(SET_HIDDEN, [False])
 
 
+def leave_and_return(page: Page) -> None:
+    """Hide the tab and show it again, so that the feed polls at once."""
+    page.evaluate(SET_HIDDEN, [True, False])
+
+
 def confirm(row: Locator) -> None:
     """Confirm an outcome. The page is hidden for a moment, so that the feed sends the confirmation at once."""
     row.get_by_role("button", name="This is right").press("Enter")
-    row.page.evaluate(SET_HIDDEN, [True, False])
+    leave_and_return(row.page)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browsers import confirm, hide_tab, show_tab
+from tests.browsers import confirm, hide_tab, leave_and_return
 from tests.dashboard.conftest import AXE_RULES, FindFaults, Open, TakePicture, Theme
 from tests.dashboard.recorded import NOW, Recorded, instant
 
@@ -321,8 +321,7 @@ def test_a_confirmation_can_be_undone_before_it_is_sent(open_feed: Open, page: P
         expect(row.locator("summary")).not_to_contain_text("Confirmed · ")
         expect(undo).to_be_hidden()
     expect(row.get_by_label("What is not right?")).to_be_focused()
-    hide_tab(page)
-    show_tab(page)
+    leave_and_return(page)
     assert recorded.sent(0) == []
 
 

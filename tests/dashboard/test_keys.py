@@ -15,7 +15,7 @@ from outcomes.contract.agent_keys import NEW_AGENT_KEY, Scope
 from outcomes.contract.limits import MAX_KEY_NAME, MAX_OVERLAP_HOURS
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browsers import hide_tab, show_tab
+from tests.browsers import hide_tab, leave_and_return, show_tab
 from tests.dashboard.agent_keys import MCP_THERE, NO_MCP, AgentKeys
 from tests.dashboard.conftest import (
     AXE_RULES,
@@ -696,8 +696,7 @@ def test_another_user_never_sees_the_keys_of_the_first(open_keys: Open, page: Pa
     expect(rows(page)).to_have_count(1)
     keys.kept.clear()
     keys.has("Of another")
-    hide_tab(page)
-    show_tab(page)
+    leave_and_return(page)
     expect(rows(page).locator("strong")).to_have_text(["Of another"])
     assert not SECRET.search(all_text(page))
 

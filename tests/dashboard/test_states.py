@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browsers import hide_tab, show_tab
+from tests.browsers import hide_tab, leave_and_return, show_tab
 from tests.dashboard.conftest import (
     API,
     AXE_RULES,
@@ -259,8 +259,7 @@ def test_a_signed_out_feed_polls_when_its_tab_is_shown_again(open_feed: Open, pa
     assert page.evaluate("waits") == []
     ledger.record("Work")
     ledger.sign_in(page.context)  # in another tab, the viewer signs in
-    hide_tab(page)
-    show_tab(page)
+    leave_and_return(page)
     expect(page.locator(".rows li")).to_have_count(1)
 
 

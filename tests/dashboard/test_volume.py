@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browsers import hide_tab, show_tab
+from tests.browsers import hide_tab, leave_and_return, show_tab
 from tests.dashboard.conftest import Open
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.recorded import NOW, Recorded, instant
@@ -33,8 +33,7 @@ def test_three_hundred_outcomes_at_once_keep_search_open_row_and_download(
     download = held.wait_for(0)
     for number in range(300):
         ledger.record(f"Rush {number}", created_at=NOW - timedelta(seconds=300 - number))
-    hide_tab(page)
-    show_tab(page)
+    leave_and_return(page)
     expect(page.get_by_text("1 match in 302 of 302")).to_be_visible()
     expect(row.locator("dl")).to_be_visible()
     with page.expect_download() as got:
@@ -93,8 +92,7 @@ def test_an_open_row_shows_a_correction_that_came_with_many_outcomes(
     correct(ledger, page, type="amend", reason="Miscounted", changes={"valueUsd": 2})
     for number in range(201):
         ledger.record(f"Rush {number}", created_at=NOW + timedelta(seconds=30))
-    hide_tab(page)
-    show_tab(page)
+    leave_and_return(page)
     expect(row.locator("summary .amount")).to_have_text("$2.00")
 
 
