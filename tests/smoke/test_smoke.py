@@ -9,58 +9,69 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSPreparedRequest
 
 from smoke.__main__ import main
 from smoke.aws import CAPABILITIES
 from smoke.checker import Checker
 from smoke.model import Call
 from smoke.report import RESOURCES
+from tests.aws import IN_PLACE_OF_MOTO, PARAMETERS, STACKS, Answer, answering, aws_client, mock_aws
 from tests.canaries import leaks
 from tests.conftest import RunMain
 from tests.local.stacks import ROOT, Stack, running
 
 NAME = "outcomes-smoke"
+LOG_GROUP = "access-logs"
+ACCESS_LOGS = f"""<DescribeStackResourceResponse><DescribeStackResourceResult><StackResourceDetail>
+<PhysicalResourceId>{LOG_GROUP}</PhysicalResourceId>
+</StackResourceDetail></DescribeStackResourceResult></DescribeStackResourceResponse>"""
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with running(tmp_path_factory.mktemp("smoke")) as stack:
-        _describe(stack)
         yield stack
 
 
-def _describe(stack: Stack, **parameters: str) -> None:
-    """Create a CloudFormation stack in moto that describes the local stack like a deployed one."""
-    outputs = {
+def deployed(stack: Stack, **parameters: str) -> dict[str, str]:
+    """Let CloudFormation describe the local stack, and create its log group. Return where its tables are."""
+    STACKS["us-east-1", NAME] = {
         "ApiUrl": f"{stack.url}/api/outcomes",
         "OutcomesTableName": stack.tables["OutcomesTable"],
         "IdempotencyTableName": stack.tables["IdempotencyTable"],
         "SessionsTableName": stack.tables["SessionsTable"],
         "KeysTableName": stack.tables["KeysTable"],
     }
-    parameters["DashboardOrigins"] = f"{stack.url},https://beta.example.com"
-    lines = ["Parameters:", *(f"  {name}: {{Type: String}}" for name in parameters)]
-    lines += ["Resources:", "  AccessLogs: {Type: AWS::Logs::LogGroup}", "Outputs:"]
-    lines += [f"  {name}: {{Value: '{value}'}}" for name, value in outputs.items()]
-    client: Any = boto3.client("cloudformation", endpoint_url=stack.aws_url)
-    given = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
-    client.create_stack(StackName=NAME, TemplateBody="\n".join(lines), Parameters=given)
+    origins = {"DashboardOrigins": f"{stack.url},https://beta.example.com"}
+    PARAMETERS["us-east-1", NAME] = parameters | origins
+    aws_client("logs").create_log_group(logGroupName=LOG_GROUP)
+    return {"AWS_ENDPOINT_URL_DYNAMODB": stack.aws_url}
 
 
 type Smoke = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def smoke(monkeypatch: pytest.MonkeyPatch, run_main: RunMain, tmp_path: Path) -> Smoke:
-    """Return a function that runs `python -m smoke` in this process.
+def smoke(monkeypatch: pytest.MonkeyPatch, run_main: RunMain, tmp_path: Path) -> Iterator[Smoke]:
+    """Yield a function that runs `python -m smoke` in this process.
 
-    Keyword arguments of the function are environment variables, such as the address of the fake AWS. If there are any,
-    the function also writes the access log that API Gateway would write.
+    Keyword arguments of the function are environment variables, such as the address of the stack's tables. If there are
+    any, the function also writes the access log that API Gateway would write.
     """
-    run_checker = Checker.run
+    run_checker, answer = Checker.run, IN_PLACE_OF_MOTO["cloudformation"]
+
+    def described(request: AWSPreparedRequest) -> Answer:
+        body: Any = request.body
+        if "Action=DescribeStackResource&" not in body:
+            return answer(request)
+        assert ("StackName", NAME) in parse_qsl(body)
+        assert ("LogicalResourceId", "AccessLogs") in parse_qsl(body)
+        return 200, {}, ACCESS_LOGS
 
     def run_and_log(checker: Checker) -> None:
         try:
@@ -75,13 +86,11 @@ def smoke(monkeypatch: pytest.MonkeyPatch, run_main: RunMain, tmp_path: Path) ->
             monkeypatch.setattr(Checker, "run", run_and_log)
         return run_main(main, "--calls=10", "--seed=1", f"--reports={tmp_path}", *arguments)
 
-    return run
+    with mock_aws(), answering("cloudformation", described):
+        yield run
 
 
 def _log(calls: list[Call]) -> None:
-    cloudformation: Any = boto3.client("cloudformation")
-    resource = cloudformation.describe_stack_resource(StackName=NAME, LogicalResourceId="AccessLogs")
-    group = resource["StackResourceDetail"]["PhysicalResourceId"]
     lines = [
         {
             "requestId": call.request_id,
@@ -94,10 +103,9 @@ def _log(calls: list[Call]) -> None:
         for method, path in [RESOURCES[call.name]]
     ]
     events = [{"timestamp": int(time.time() * 1000), "message": json.dumps(line)} for line in lines]
-    logs: Any = boto3.client("logs")
-    logs.create_log_stream(logGroupName=group, logStreamName=secrets.token_hex(4))
-    [stream, *_] = logs.describe_log_streams(logGroupName=group)["logStreams"]
-    logs.put_log_events(logGroupName=group, logStreamName=stream["logStreamName"], logEvents=events)
+    logs, stream = aws_client("logs"), secrets.token_hex(4)
+    logs.create_log_stream(logGroupName=LOG_GROUP, logStreamName=stream)
+    logs.put_log_events(logGroupName=LOG_GROUP, logStreamName=stream, logEvents=events)
 
 
 def process(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -119,8 +127,8 @@ def everything(stack: Stack) -> dict[str, list[Any]]:
 
 
 def test_all_checks_pass_and_nothing_is_left_behind(stack: Stack, smoke: Smoke, tmp_path: Path) -> None:
-    environment = {"AWS_ENDPOINT_URL": stack.aws_url, "INTERNAL_API_KEY": stack.key}
-    done = smoke("--stack", NAME, "--calls=50", "--seed=4711", **environment)
+    environment = deployed(stack)
+    done = smoke("--stack", NAME, "--calls=50", "--seed=4711", INTERNAL_API_KEY=stack.key, **environment)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "FAIL" not in done.stdout
@@ -153,13 +161,13 @@ def test_the_url_of_the_local_stack_is_enough_to_check_it(
     assert everything(stack) == {name: [] for name in stack.tables.values()}
 
 
-def test_the_core_passes_and_skips_checks_of_capabilities_that_are_off(tmp_path: Path, smoke: Smoke) -> None:
-    with running(tmp_path, "--core") as core:
-        _describe(core, **dict.fromkeys(CAPABILITIES, "Off"))
-        done = smoke("--stack", NAME, AWS_ENDPOINT_URL=core.aws_url, INTERNAL_API_KEY=core.key)
-        by_session = smoke("--url", core.url, f"--key={core.key}", f"--cookie={core.cookie(7)}")
-        by_key = smoke("--url", core.url, f"--key={core.key}")
-        assert everything(core) == {name: [] for name in core.tables.values()}
+def test_the_core_passes_and_skips_checks_of_capabilities_that_are_off(core_stack: Stack, smoke: Smoke) -> None:
+    before = everything(core_stack)
+    environment = deployed(core_stack, **dict.fromkeys(CAPABILITIES, "Off"))
+    done = smoke("--stack", NAME, INTERNAL_API_KEY=core_stack.key, **environment)
+    by_session = smoke("--url", core_stack.url, f"--key={core_stack.key}", f"--cookie={core_stack.cookie(7)}")
+    by_key = smoke("--url", core_stack.url, f"--key={core_stack.key}")
+    assert everything(core_stack) == before
 
     assert (done.returncode, by_session.returncode, by_key.returncode) == (0, 0, 0), done.stdout
     assert "21 passed, 0 failed" in done.stdout
@@ -172,8 +180,7 @@ def test_the_core_passes_and_skips_checks_of_capabilities_that_are_off(tmp_path:
 
 def test_a_deployment_without_a_capability_that_is_on_fails(tmp_path: Path, smoke: Smoke) -> None:
     with running(tmp_path, "--off", "Totals") as stack:
-        _describe(stack)
-        done = smoke("--stack", NAME, AWS_ENDPOINT_URL=stack.aws_url, INTERNAL_API_KEY=stack.key)
+        done = smoke("--stack", NAME, INTERNAL_API_KEY=stack.key, **deployed(stack))
 
     assert done.returncode == 1
     assert "FAIL  a session reads" in done.stdout
@@ -200,7 +207,7 @@ def test_a_key_and_a_cookie_without_aws_rights_store_nothing(stack: Stack, smoke
 
 
 def test_failed_checks_are_named_and_nothing_is_left_behind(stack: Stack, smoke: Smoke) -> None:
-    done = smoke("--stack", NAME, "--key", "not the key", AWS_ENDPOINT_URL=stack.aws_url)
+    done = smoke("--stack", NAME, "--key", "not the key", **deployed(stack))
 
     assert done.returncode == 1
     assert "FAIL  a retry gets the first answer again: AssertionError expected 200, got 401" in done.stdout
@@ -209,7 +216,7 @@ def test_failed_checks_are_named_and_nothing_is_left_behind(stack: Stack, smoke:
 
 
 def test_a_missing_stack_is_one_line(stack: Stack, smoke: Smoke) -> None:
-    done = smoke("--stack", "another", AWS_ENDPOINT_URL=stack.aws_url)
+    done = smoke("--stack", "another", **deployed(stack))
 
     assert done.returncode == 2
     assert done.stderr.startswith("error: ClientError: ")
