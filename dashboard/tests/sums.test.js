@@ -71,7 +71,8 @@ function addedUp(outcomes, { from, to, buckets, outcomeType, agentId, status: se
     add(total, "all", value);
     add(sums.types, outcome_type, value);
     add(sums.agents, agent_id, value);
-    add(sums.buckets, buckets.findLast((date) => date <= localDay(at)) ?? buckets[0], value);
+    const day = localDay(at);
+    add(sums.buckets, buckets.findLast((date) => date <= day) ?? buckets[0], value);
   }
   return { ...sums, ...Object.fromEntries(total) };
 }
