@@ -50,7 +50,7 @@ class Ledger:
         description: str | None = None,
         metadata: dict[str, object] | None = None,
     ) -> str:
-        """Record an outcome through the API, and return its id. If created_at is given, write it into the table."""
+        """Write an outcome into the table, by default as recorded now, and return its id."""
         fields = {
             "outcomeType": outcome_type,
             "title": title,
@@ -61,12 +61,7 @@ class Ledger:
             "metadata": metadata,
             "occurredAt": occurred_at and occurred_at.isoformat(),
         }
-        if created_at is not None:
-            return self._put(fields, round(created_at.timestamp() * 1000))
-        body = simplejson.dumps(fields, use_decimal=True)
-        headers = {"Authorization": f"Bearer {self.key}"}
-        answer = httpx.post(f"{self.url}/api/outcomes", content=body, headers=headers).raise_for_status()
-        return answer.headers["outcome-id"]
+        return self._put(fields, None if created_at is None else round(created_at.timestamp() * 1000))
 
     def correct(self, id_: str, verb: str) -> None:
         """Confirm or dispute an outcome as its owner, or void it with the platform's key."""
@@ -79,7 +74,7 @@ class Ledger:
         url = f"{self.url}/api/outcomes/{id_}/corrections"
         httpx.post(url, json=correction, headers=headers).raise_for_status()
 
-    def _put(self, fields: dict[str, object], milliseconds: int) -> str:
+    def _put(self, fields: dict[str, object], milliseconds: int | None) -> str:
         body = simplejson.dumps(fields, use_decimal=True)
         read = simplejson.loads(body, parse_int=Decimal, parse_float=Decimal)
         return self._store.add(NewOutcome.parse(read, session_user=None), "key", milliseconds=milliseconds)
