@@ -28,7 +28,8 @@ def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any]
     Idempotency keys become unique, because a reused key is refused. `occurredAt` becomes now and `expiresAt` tomorrow,
     because their limits depend on the clock. Invisible characters that the title's pattern misses become "x". Each
     outcome type becomes a type of this deployment. Each cursor becomes a valid cursor for the parameter `time`. Each
-    time zone becomes UTC. Each day of costs becomes today.
+    time zone becomes UTC. Each day of costs becomes today. An agent's scope `cost`, which it must not have, becomes
+    `read`.
     """
     if re.fullmatch(r"\d{4}-\d\d-\d\d", str(case.path_parameters.get("date"))):
         case.path_parameters["date"] = f"{datetime.now(UTC):%Y-%m-%d}"
@@ -49,6 +50,8 @@ def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any]
             fields["outcomeType"] = "deal_closed"
         if isinstance(fields, dict) and isinstance(types := fields.get("outcomeTypes"), list):
             fields["outcomeTypes"] = ["deal_closed" if is_name(type_) else type_ for type_ in types]
+        if isinstance(fields, dict) and isinstance(scopes := fields.get("scopes"), list) and "agentId" in fields:
+            fields["scopes"] = ["read" if scope == "cost" else scope for scope in scopes]
         for field, later in (("occurredAt", timedelta()), ("expiresAt", timedelta(days=1))):
             if isinstance(fields, dict) and is_instant(fields.get(field)):
                 fields[field] = (datetime.now(UTC) + later).isoformat()
