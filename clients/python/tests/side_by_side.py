@@ -113,7 +113,7 @@ BAD: dict[str, list[Any]] = {
     "agentId": [0, -1, 1.5, "7", True, 2**53],
     "userId": [0, "42", 2**53],
     "metadata": [[], "x", 5, _DEEP, {"a": "x" * 66_000}],
-    "occurredAt": [*[TOO_LATE, TOO_EARLY] * 3, "yesterday", "2026-02-30T00:00:00Z", 5, "2026-11-01T00:00:00"],
+    "occurredAt": [*[TOO_LATE, TOO_EARLY] * 9, "yesterday", "2026-02-30T00:00:00Z", 5, "2026-11-01T00:00:00"],
 }
 EXTRA = ["value_usd", "idempotency_key", "a,b", "\u00e9%", "x" * 70]
 JUNK: list[str | bytes] = [

@@ -48,7 +48,7 @@ ROOT = Path(__file__).parents[3]
 ERRORS = (ROOT / "docs/errors.md").read_text()
 METHODS = {"get", "post", "put", "delete"}
 SEED = int(os.environ.get("SEED", "1"))
-CALLS = int(os.environ.get("CALLS", "1400"))
+CALLS = int(os.environ.get("CALLS", "1000"))
 
 pytest_plugins = ["outcomes_client.testing._pytest"]
 
