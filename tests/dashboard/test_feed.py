@@ -298,7 +298,7 @@ def test_the_split_is_by_count_if_nothing_has_a_value(open_feed: Open, ledger: L
         ledger.record("Work", created_at=ago(days=1), outcome_type=outcome_type)
     shares = open_feed().locator(".share i")
     expect(shares).to_have_count(2)
-    assert [share.evaluate("bar => bar.style.inlineSize") for share in shares.all()] == ["100%", "50%"]
+    assert shares.evaluate_all("bars => bars.map(bar => bar.style.inlineSize)") == ["100%", "50%"]
 
 
 def test_totals_are_in_utc_if_the_server_does_not_know_the_time_zone(
@@ -387,7 +387,8 @@ def test_values_are_exact(open_feed: Open, ledger: Ledger) -> None:
     page = open_feed()
     amounts = page.locator(".rows .amount")
     expect(amounts).to_have_text([shown for _, shown, _ in values])
-    assert [amount.get_attribute("title") for amount in amounts.all()] == [exact for _, _, exact in values]
+    in_full = amounts.evaluate_all("amounts => amounts.map(amount => amount.getAttribute('title'))")
+    assert in_full == [exact for _, _, exact in values]
     expect(page.locator(".total")).to_have_text("$123,456,789,013,331.77")
     expect(page.locator(".total data")).to_have_attribute("title", "$123,456,789,013,331.76765678901234567890123")
 
@@ -427,9 +428,8 @@ def test_text_is_never_markup(open_feed: Open, ledger: Ledger) -> None:
         moment = ago(days=1, minutes=minute)
         ledger.record(text, created_at=moment, agent_id=7, value_usd=1, description=text, metadata={text: text})
     page = open_feed()
-    expect(page.locator(".rows [role=listitem]")).to_have_count(len(texts))
-    for row in page.locator(".rows [role=listitem]").all():
-        row.locator("summary").press("Enter")
+    expect(page.locator(".rows summary")).to_have_count(len(texts))
+    page.locator(".rows summary").evaluate_all("rows => rows.forEach(row => row.click())")
     expect(page.locator(".rows .description")).to_have_count(len(texts))
     looks = "elements => elements.map(it => [it.textContent, it.dir, getComputedStyle(it).unicodeBidi])"
     for place in ("strong", ".description", "dl > :first-child dt", "dl > :first-child dd"):

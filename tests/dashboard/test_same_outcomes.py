@@ -220,8 +220,9 @@ def test_headline_list_and_file_have_the_same_outcomes(open_feed: Open, page: Pa
         rows = listed(recorded, selection, NOW, NEW_YORK)
         page.evaluate("fragment => { location.hash = fragment }", selection.fragment(today))
         wait_until(page, lambda: seen(page.evaluate(LOOK)) == (*sums(rows, selection.status), rows))  # noqa: B023
-        assert seen(page.evaluate(LOOK)) == (*sums(rows, selection.status), rows), selection
-        assert_parts(page.evaluate(LOOK))
+        text = page.evaluate(LOOK)
+        assert seen(text) == (*sums(rows, selection.status), rows), selection
+        assert_parts(text)
         assert_file(page.evaluate(SAVE), selection, today, rows)
 
 
