@@ -26,6 +26,7 @@ def feed(open_feed: Open, ledger: Ledger) -> Page:
     ledger.record("Work", created_at=NOW - timedelta(days=1), value_usd=1)
     page = open_feed()
     expect(page.locator(".rows li")).to_have_count(1)
+    expect(page.locator(".total")).to_have_text("$1.00")  # totals that arrive later would move the button
     return page
 
 

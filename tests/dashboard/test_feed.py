@@ -579,7 +579,7 @@ def test_a_burst_of_outcomes_is_shown_completely_and_once(open_feed: Open, ledge
     show_tab(page)
     expect(page.locator(".rows strong").first).to_have_text("New 59")
     expect(page.locator(".summary > .caption")).to_have_text("90 outcomes in the last 30 days")
-    page.locator(".more").click()
+    page.locator(".more").press("Enter")
     expect(page.locator(".more")).to_be_hidden()
     assert titles(page) == [f"New {59 - number}" for number in range(60)] + [f"Old {number}" for number in range(30)]
 
@@ -752,7 +752,7 @@ def test_an_element_that_returns_to_the_page_catches_up_and_loads_more(
     ledger.record("While away", created_at=ago(minutes=4.5))
     page.evaluate("document.body.append(feed)")
     expect(page.locator(".rows strong").first).to_have_text("While away")
-    page.get_by_role("button", name="Load more").click()
+    page.get_by_role("button", name="Load more").press("Enter")
     expect(page.locator(".rows li")).to_have_count(22)
 
 

@@ -256,7 +256,7 @@ def test_a_late_outcome_comes_in_its_place_or_with_the_next_page_or_only_counts(
     expect(page.get_by_text("recorded Apr 15")).to_have_count(0)
     next_poll(page)
     expect(titles).to_have_text(shown)
-    page.get_by_role("button", name="Load more").click()
+    page.get_by_role("button", name="Load more").press("Enter")
     rest = [f"{hours} hours ago" for hours in range(22, 32)]
     expect(titles).to_have_text([*shown, *rest[:4], "With the next page", *rest[4:]])
     expect(page.get_by_text("recorded Apr 15")).to_have_count(1)

@@ -33,7 +33,7 @@ def panel(page: Page) -> Locator:
 
 def download(page: Page, name: str) -> tuple[str, bytes]:
     with page.expect_download() as got:
-        panel(page).get_by_role("button", name=name).click()
+        panel(page).get_by_role("button", name=name).press("Enter")
     return got.value.suggested_filename, Path(got.value.path()).read_bytes()
 
 
@@ -68,7 +68,7 @@ def test_each_month_since_the_first_outcome_has_a_statement(
     assert verified.head["id"] == MARCH["id"]
 
     page.evaluate("print = () => {}, 0")
-    panel(page).get_by_role("button", name="Print the statement of March 2026").click()
+    panel(page).get_by_role("button", name="Print the statement of March 2026").press("Enter")
     sheet = page.locator(".sheet")
     expect(sheet).to_have_count(1)
     expect(sheet).to_be_hidden()
@@ -101,9 +101,9 @@ def test_each_month_since_the_first_outcome_has_a_statement(
     assert_fits(page, "value-delivered")
     take_picture("statements-320", full_page=True)
     made = len([request for request in asked if request.method == "POST"])
-    opener(page).click()
+    opener(page).press("Enter")
     expect(panel(page)).to_have_count(0)
-    opener(page).click()
+    opener(page).press("Enter")
     expect(months).to_have_count(3)
     assert len([request for request in asked if request.method == "POST"]) == made == 1
 
@@ -161,10 +161,10 @@ def test_a_list_that_is_not_complete_says_why(open_feed: Open, page: Page, recor
         if alert:
             panel(page).get_by_role("button", name="Try again").click()
             expect(panel(page).get_by_role("listitem")).to_have_count(1)
-        opener(page).click()
+        opener(page).press("Enter")
     page.context.set_offline(True)
     page.unroute(STATEMENTS)
-    opener(page).click()
+    opener(page).press("Enter")
     expect(fault).to_have_text(f"{failed}You are offline.")
 
 
@@ -187,7 +187,7 @@ def test_a_statement_that_cannot_be_read_says_why(open_feed: Open, page: Page, r
         panel(page).get_by_role("button", name=f"{name} ").first.click()
         expect(panel(page).locator(".fault")).to_have_text(alert)
     page.route("**/api/statements/**", lambda route: route.fulfill(status=401, json={"error": "Unauthorized"}))
-    panel(page).get_by_role("button", name="Print").click()
+    panel(page).get_by_role("button", name="Print").press("Enter")
     expect(page.locator(".card")).to_have_attribute("data-state", "signed-out")
     expect(panel(page)).to_have_count(0)
 

@@ -329,10 +329,10 @@ def test_a_failed_load_more_loses_nothing(open_feed: Open, page: Page, ledger: L
     open_feed()
     expect(page.locator(".total")).to_have_text("$0.00")  # wait for the end of the poll, which would clear the error
     answer(page, 500, re.compile("cursor="))
-    page.get_by_role("button", name="Load more").click()
+    page.get_by_role("button", name="Load more").press("Enter")
     expect(page.get_by_text("The server answered 500.")).to_be_visible()
     page.unroute_all()
-    page.get_by_role("button", name="Load more").click()
+    page.get_by_role("button", name="Load more").press("Enter")
     expect(page.locator(".rows li")).to_have_count(25)
     expect(page.get_by_text("The server answered 500.")).to_have_count(0)
 

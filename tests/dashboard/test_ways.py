@@ -248,7 +248,7 @@ def test_each_outcome_has_a_link_that_opens_it(open_feed: Open, page: Page, ledg
     confirm(linked)
     expect(linked.locator(".tag")).to_have_text("Confirmed")
     expect(linked.locator(".past li")).to_have_count(2)  # the confirmation is stored
-    page.get_by_role("button", name="Load more").click()
+    page.get_by_role("button", name="Load more").press("Enter")
     expect(page.locator(".feed > .rows .tag")).to_have_text("Confirmed")  # the tag in the list is updated, too
 
     linked.get_by_role("button", name="Close").click()
