@@ -1,10 +1,10 @@
 """Turn on streams of moto's tables, and read their records in Lambda's format."""
 
+from datetime import UTC
 from typing import Any, override
 
 from local.environment import ACCOUNT
 from local.moto_backend import Item, StreamShard, backend
-from tests.aws import aws_client
 
 
 class _Shard(StreamShard):
@@ -35,18 +35,13 @@ def turn_on(*tables: str) -> None:
 
 
 def records(table: str) -> list[dict[str, Any]]:
-    """Return all records of a table's stream, oldest first."""
-    streams = aws_client("dynamodbstreams")
-    [stream] = streams.list_streams(TableName=table)["Streams"]
-    arn = stream["StreamArn"]
-    [shard] = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
-    iterator = streams.get_shard_iterator(StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON")[
-        "ShardIterator"
-    ]
-    return [_as_lambda_gives_it(record, arn) for record in streams.get_records(ShardIterator=iterator)["Records"]]
+    """Return all records of a table's stream in Lambda's format, oldest first."""
+    stream = backend("dynamodb").tables[table]
+    arn = f"{stream.table_arn}/stream/{stream.latest_stream_label}"
+    return [_as_lambda_gives_it(record.to_json(), arn) for record in stream.stream_shard.items]
 
 
 def _as_lambda_gives_it(record: dict[str, Any], arn: str) -> dict[str, Any]:
     change = record["dynamodb"]
-    moment = change["ApproximateCreationDateTime"].timestamp()
+    moment = change["ApproximateCreationDateTime"].replace(tzinfo=UTC).timestamp()
     return record | {"eventSourceARN": arn, "dynamodb": change | {"ApproximateCreationDateTime": moment}}
