@@ -303,9 +303,17 @@ class _Work:
         }
 
     def _in_turn[Thing](self, things: list[Thing]) -> Iterator[Thing]:
-        """Yield all things in a random order, then all of them in another random order, and so on without end."""
+        """Yield all things in a random order, then all of them in another random order, and so on without end.
+
+        No thing follows itself, unless `things` contains it more than once.
+        """
+        last = None
         while True:
-            yield from self._chance.sample(things, len(things))
+            order = self._chance.sample(things, len(things))
+            if order[0] == last:
+                order.reverse()
+            yield from order
+            last = order[-1]
 
     def _money(self, low: int, high: int) -> float:
         return self._chance.randrange(low * 100, high * 100) / 100

@@ -3,6 +3,7 @@
 import re
 from datetime import datetime
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,12 @@ def test_outcomes_are_recorded_in_the_order_in_which_they_happened(api: Api, fil
     assert times == sorted(times)
     assert NOW - 76 * DAY < times[0] < NOW - 70 * DAY
     assert NOW - DAY < times[-1] < NOW
+
+
+@pytest.mark.parametrize("day", range(7))
+def test_no_two_outcomes_in_a_row_have_the_same_title(day: int) -> None:
+    titles = [fields["title"] for _, fields in outcomes(NOW + day * DAY)]
+    assert all(title != next_ for title, next_ in pairwise(titles))
 
 
 @pytest.mark.parametrize("day", range(7))
