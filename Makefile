@@ -81,7 +81,7 @@ unit: install ## run the tests of functions and layer, within seconds
 test: install .tools/sam/installed $(npm) $(npm_client) $(npm_viewer) ## run every test (PYTEST_ADDOPTS=... for pytest's own options)
 	@$(bin)/python -m pytest $(parallel)
 
-# `make test` tries 75 seeds. A failure prints its seed and its schedule; SEED=... repeats it.
+# `make test` tries 125 seeds. A failure prints its seed and its schedule; SEED=... repeats it.
 soak: export SEEDS ?= 5000
 soak: export SEED := $(SEED)
 soak: install ## try thousands of schedules of concurrent callers, with faults and late writes (SEEDS=5000, or SEED=4711 for one), 10,000 tamperings with statements, 20,000 sequences of puts and reports of costs, and 500 of summaries

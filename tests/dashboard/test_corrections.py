@@ -2,13 +2,14 @@
 
 import re
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browsers import confirm, hide_tab, leave_and_return
-from tests.dashboard.conftest import AXE_RULES, FindFaults, Open, TakePicture, Theme
+from tests.dashboard.conftest import AXE_RULES, THEMES, FindFaults, Open, TakePicture
 from tests.dashboard.recorded import NOW, Recorded, instant
 
 pytestmark = pytest.mark.at_noon
@@ -568,9 +569,7 @@ def test_axe_finds_no_violation_in_any_status(
     page.evaluate(TIME_CONFIRMATIONS, None)
     right(latest).click()
     expect(latest.get_by_role("button", name="Undo")).to_be_visible()
-    # The dark theme is checked where texts are smallest, because these need the most contrast.
-    shown: list[tuple[int, Theme]] = [(1100, "light"), (390, "light"), (320, "light"), (320, "dark")]
-    for width, theme in shown:
+    for width, theme in product((1100, 390, 320), THEMES):
         page.set_viewport_size({"width": width, "height": 900})
         page.emulate_media(color_scheme=theme)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -18,7 +18,6 @@ from playwright.sync_api import Locator, Page, Route, expect
 from tests.browsers import hide_tab, leave_and_return, show_tab
 from tests.dashboard.agent_keys import MCP_THERE, NO_MCP, AgentKeys
 from tests.dashboard.conftest import (
-    AXE_RULES,
     THEMES,
     FindFaults,
     Open,
@@ -196,12 +195,12 @@ def test_each_state_has_a_message_and_axe_finds_no_violation(
     page = scene.page
     arrange(scene)
     expect(page.get_by_text(words)).to_be_visible()
-    for width, theme in zip((390, 1000), THEMES, strict=True):
+    for width, theme in zip((1000, 390), THEMES, strict=True):
         page.set_viewport_size({"width": width, "height": 900})
         page.emulate_media(color_scheme=theme)
         assert_fits(page, "outcome-keys")
         take_picture(f"keys-{arrange.__name__}-{width}-{theme}", full_page=True)
-        assert find_faults("outcome-keys", rules=AXE_RULES[theme]) == [], theme
+        assert find_faults("outcome-keys") == [], theme
 
 
 # ---- the list

@@ -14,7 +14,7 @@ from local import moto_backend
 from tests.interleaving.planted import insert_over, without_condition
 from tests.interleaving.run import run
 
-SEEDS = int(os.environ.get("SEEDS") or 75)
+SEEDS = int(os.environ.get("SEEDS") or 125)
 """Each planted fault is found by one of the first 39 seeds. 25 seeds take 1.5 s of processor time."""
 ONE = os.environ.get("SEED")
 TOGETHER = 25

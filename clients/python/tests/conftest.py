@@ -78,6 +78,7 @@ class Api:
     user: int
     clock: Clock = field(default_factory=Clock)  # the fake's clock; not used with the stack
     quick: Retry = QUICK
+    timeout: float = 0.3  # seconds that suffice for an answer, even on a busy machine
     unready_items: int = 0  # the number of batch items that fail next, with a retryable error
 
     @property
@@ -96,7 +97,7 @@ class Api:
         """Apply these faults to the next requests. If a fault is slow, clients created later have a short timeout."""
         self.door.faults.extend(faults)
         if set(SLOW) & set(faults):
-            self.quick = replace(self.quick, timeout=0.3 if self.user == 42 else 1)
+            self.quick = replace(self.quick, timeout=self.timeout)
 
 
 @pytest.fixture(autouse=True)
@@ -202,7 +203,7 @@ def _of_stack(stack: Stack) -> Iterator[Api]:
             return found
 
         with serving(FaultyServer(upstream)) as door:
-            yield Api(door, recorded, stack.key, cookie, user)
+            yield Api(door, recorded, stack.key, cookie, user, timeout=1)
 
 
 @pytest.fixture
