@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browsers import hide_tab, leave_and_return, show_tab
+from tests.browsers import hide_tab, leave_and_return, show_tab, wait_until
 from tests.dashboard.conftest import (
     API,
     AXE_RULES,
@@ -218,6 +218,7 @@ def test_loading_ends_with_the_feed(open_feed: Open, page: Page, ledger: Ledger)
     open_feed()
     expect(page.get_by_text("Loading what your agents delivered")).to_be_visible()
     expect(page.locator(".card")).to_have_attribute("aria-busy", "true")
+    wait_until(page, lambda: bool(held))
     while held:
         released.append(held.pop())
         released[-1].continue_()
