@@ -49,7 +49,10 @@ def test_it_is_at_most_150_lines() -> None:
 
 
 def run(month: str, *previous: str) -> tuple[int, str]:
-    files = [f"{month}.json", f"{month}.ndjson", "keys.json", *previous]
+    return verify(f"{month}.json", f"{month}.ndjson", "keys.json", *previous)
+
+
+def verify(*files: str) -> tuple[int, str]:
     done = subprocess.run(["node", VERIFIER, *files], cwd=VECTORS, capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
 
@@ -66,6 +69,11 @@ def test_the_command_verifies_three_months_and_refuses_a_month_that_does_not_fol
 def test_a_file_that_cannot_be_read_is_no_verdict(previous: str, why: str) -> None:
     status, line = run("2026-10", previous)
     assert (status, line.partition(", ")[0].split(": ")[:2]) == (2, ["cannot read a file", why])
+
+
+@pytest.mark.parametrize("files", [(), ("2026-10.json",), ("2026-10.json", "2026-10.ndjson")])
+def test_too_few_files_are_no_verdict(files: tuple[str, ...]) -> None:
+    assert verify(*files) == (2, "usage: expected STATEMENT ENTRIES KEYS [PREVIOUS]\n")
 
 
 OTHERWISE: dict[str, str | None] = {

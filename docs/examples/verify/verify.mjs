@@ -1,7 +1,8 @@
 // Verifies statements. It was written from docs/statement-format.md alone. README.md says which checks are left out.
 
 import { createHash, createPublicKey, verify as isSigned } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, realpathSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 
 const HEAD = "format id issuer user period timezone from cut previous size root issued_at sums".split(" ");
 const MEMBERS = [...HEAD, "totals", "adjustments", "sums_salt", "signature"];
@@ -53,14 +54,13 @@ function checkSignature(statement, keys) {
   const isKey = ({ crv, kid }) => crv === "Ed25519" && header === base64url(JSON.stringify({ alg: "EdDSA", kid }));
   const key = keys.find(isKey);
   check("key", key, `a key of ${issuer} that yields part 1 of the signature`);
-  const { kid, x, valid_from, valid_until } = key;
-  const isValid = valid_from <= issued_at && (valid_until === null || issued_at < valid_until);
-  check("key", isValid && Buffer.from(x, "base64url").length === 32, `a key that is valid at ${issued_at}`);
+  const isValid = key.valid_from <= issued_at && (key.valid_until === null || issued_at < key.valid_until);
+  check("key", isValid && Buffer.from(key.x, "base64url").length === 32, `a key that is valid at ${issued_at}`);
   const bytes = Buffer.from(third, "base64url");
   const signed = `${header}.${base64url(JSON.stringify(statement, HEAD))}`;
   check("signature", signature === `${signed}.${base64url(bytes)}`, "the head in part 2, and nothing after part 3");
-  const publicKey = createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" });
-  check("signature", isSigned(null, Buffer.from(signed), publicKey, bytes), `a signature by ${kid}`);
+  const publicKey = createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x: key.x }, format: "jwk" });
+  check("signature", isSigned(null, Buffer.from(signed), publicKey, bytes), `a signature by ${key.kid}`);
 }
 
 /** Computes the Merkle root of leaves (RFC 9162, section 2.1.1). */
@@ -84,13 +84,12 @@ function checkOrder(entries, { from, cut }) {
 /** Checks that the totals are the sums of `changes`. A change with sign 1 adds its outcome; sign -1 subtracts it. */
 function checkTotals(word, totals, changes) {
   const left = new Map(); // each sum's count and amount after subtracting its changes: both must be 0
-  const add = (name, values, sign) => {
-    const [whole, decimals = ""] = (values.value_usd ?? "0").split(".");
+  const add = (name, row, sign) => {
+    const [whole, decimals = ""] = (row.value_usd ?? "0").split(".");
     check(word, decimals.length <= 200, "at most 200 decimals, which are more than any amount has");
-    const sum = `${name} ${values[name]}`;
+    const sum = `${name} ${row[name]}`;
     const [count, amount] = left.get(sum) ?? [0, 0n];
-    const units = BigInt(whole + decimals.padEnd(200, "0"));
-    left.set(sum, [count + (values.count ?? 1) * sign, amount + units * BigInt(sign)]);
+    left.set(sum, [count + (row.count ?? 1) * sign, amount + BigInt(whole + decimals.padEnd(200, "0")) * BigInt(sign)]);
   };
   add("all", totals, 1);
   for (const name of ["confirmed", "disputed", "voided"]) add(name, totals[name], 1);
@@ -140,11 +139,12 @@ export function verify(statementFile, entriesFile, keysFile, previousFile) {
   return `${statement.id}. The signature proves what the platform said and when, not that it is true.`;
 }
 
-if (process.argv.length > 2) {
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
   try {
+    check("usage", process.argv.length > 4, "STATEMENT ENTRIES KEYS [PREVIOUS]");
     console.log(`verified: ${verify(...process.argv.slice(2).map((path) => readFileSync(path)))}`);
   } catch ({ word = "format", message, syscall }) {
     console.log(`${syscall ? "cannot read a file" : word}: ${message}`);
-    process.exitCode = syscall ? 2 : 1;
+    process.exitCode = syscall || word === "usage" ? 2 : 1;
   }
 }
