@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import APIResponse, Page, Route, expect
 
-from tests.browsers import confirm, wait_until
+from tests.browsers import confirm, leave_and_return, wait_until
 from tests.dashboard.conftest import Open, next_poll, waits
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.recorded import NOW, Recorded
@@ -24,41 +24,44 @@ COSTS = "**/costs**"
 
 
 NOT_KNOWN = ["\u2013no value"] * 3
-COST_CASES: list[tuple[str, dict[str, Any], list[str]]] = [
-    ("1200.50", {"json": {"cost_usd": 100}}, ["$100.00", "$1,100.50", "12\u00d7"]),
-    ("0.3", {"json": {"cost_usd": 0.1}}, ["$0.10", "$0.20", "3\u00d7"]),
-    ("1", {"json": {"cost_usd": 4}}, ["$4.00", "-$3.00", "0.25\u00d7"]),
-    ("1", {"json": {"cost_usd": 0}}, ["$0.00", "$1.00", "\u2013no value"]),
-    ("1", {"json": {"cost_usd": -2}}, ["-$2.00", "$3.00", "\u2013no value"]),
-    ("1E+3", {"body": '{"cost_usd": 25e-1}'}, ["$2.50", "$997.50", "400\u00d7"]),
-    (
-        "999999999999999.99",
-        {"body": '{"cost_usd": 0.98}'},
-        ["$0.98", "$999,999,999,999,999.01", "1,020,000,000,000,000\u00d7"],
-    ),
-    ("1", {"json": {"cost_usd": None}}, NOT_KNOWN),
-    ("1", {"json": {"cost_usd": "12"}}, NOT_KNOWN),
-    ("1", {"json": None}, NOT_KNOWN),
-    ("1", {"body": "<!doctype html>"}, NOT_KNOWN),
-    ("1", {"status": 401, "json": {}}, NOT_KNOWN),
-]
+COST_CASES: dict[str, list[tuple[dict[str, Any], list[str]]]] = {
+    "1200.50": [({"json": {"cost_usd": 100}}, ["$100.00", "$1,100.50", "12\u00d7"])],
+    "0.3": [({"json": {"cost_usd": 0.1}}, ["$0.10", "$0.20", "3\u00d7"])],
+    "1E+3": [({"body": '{"cost_usd": 25e-1}'}, ["$2.50", "$997.50", "400\u00d7"])],
+    "999999999999999.99": [
+        ({"body": '{"cost_usd": 0.98}'}, ["$0.98", "$999,999,999,999,999.01", "1,020,000,000,000,000\u00d7"])
+    ],
+    "1": [
+        ({"json": {"cost_usd": 4}}, ["$4.00", "-$3.00", "0.25\u00d7"]),
+        ({"json": {"cost_usd": None}}, NOT_KNOWN),
+        ({"json": {"cost_usd": 0}}, ["$0.00", "$1.00", "\u2013no value"]),
+        ({"json": {"cost_usd": "12"}}, NOT_KNOWN),
+        ({"json": {"cost_usd": -2}}, ["-$2.00", "$3.00", "\u2013no value"]),
+        ({"json": None}, NOT_KNOWN),
+        ({"body": "<!doctype html>"}, NOT_KNOWN),
+        ({"status": 401, "json": {}}, NOT_KNOWN),
+    ],
+}
+SET = "(attribute) => document.querySelector('value-delivered').setAttribute(...attribute)"
 
 
 def test_cost_net_and_ratio_are_shown_as_far_as_known(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.has("Work")
     open_feed(refresh=60)
     expect(page.locator(".balance")).to_be_hidden()  # the balance is only shown with a cost endpoint
-    feed = page.locator("value-delivered")
-    for number, (value, cost, shown) in enumerate(COST_CASES):
+    for days, (value, cases) in zip(("7", "90", "7", "90", "7"), COST_CASES.items(), strict=True):
         text = json.dumps(recorded.summary() | {"value_usd": "VALUE"}).replace('"VALUE"', value)
         page.route("**/summary**", partial(Route.fulfill, body=text))
-        page.route(f"**/costs/{number}**", partial(Route.fulfill, **cost))
-        feed.evaluate("(feed, days) => feed.setAttribute('period', days)", "7" if number % 2 else "90")
-        expect(page.locator(".summary > .caption")).to_contain_text("7 days" if number % 2 else "90 days")
-        with page.expect_response(f"**/costs/{number}**"):
-            feed.evaluate("(feed, url) => feed.setAttribute('cost-endpoint', url)", f"/costs/{number}")
-        expect(page.locator(".balance dd"), f"{value} and {cost}").to_have_text(shown)
-        expect(page.locator(".card")).to_have_attribute("data-banner", "")  # a failed request for the cost is not shown
+        page.evaluate(SET, ["period", days])
+        expect(page.locator(".summary > .caption")).to_contain_text(f"{days} days")
+        for number, (cost, shown) in enumerate(cases):
+            url = f"/costs/{value}/{number}"
+            page.route(f"**{url}?**", partial(Route.fulfill, **cost))
+            with page.expect_response(f"**{url}?**"):
+                page.evaluate(SET, ["cost-endpoint", url])
+            expect(page.locator(".balance dd"), f"{value} and {cost}").to_have_text(shown)
+            # A failed request for the cost is not shown.
+            expect(page.locator(".card")).to_have_attribute("data-banner", "")
 
 
 def test_cost_is_requested_for_the_period_and_agent_of_the_totals(
@@ -317,16 +320,18 @@ NO_IDS = [
 ]
 
 
-@pytest.mark.parametrize("id_", NO_IDS)
-def test_a_link_to_another_route_is_not_requested(open_feed: Open, page: Page, recorded: Recorded, id_: str) -> None:
+def test_a_link_to_another_route_is_not_requested(open_feed: Open, page: Page, recorded: Recorded) -> None:
     """In earlier versions, a link to `export` emptied the feed and downloaded all outcomes with each poll."""
     recorded.has("Work")
-    open_linked(open_feed, page, id_)
-    expect(page.locator(".link .caption")).to_have_text(NOT_THERE)
-    expect(page.locator(".feed > .rows strong")).to_have_text(["Work"])
-    expect(page.locator(".total")).to_have_text("$1,200.50")
-    paths = {urlsplit(request.url).path for request in recorded.asked}
-    assert paths == {"/api/outcomes", "/api/outcomes/summary"}
+    open_feed()
+    for id_ in NO_IDS:
+        page.evaluate("id => { location.hash = `#outcome=${id}` }", id_)
+        open_feed(url_state="")
+        expect(page.locator(".link .caption"), id_).to_have_text(NOT_THERE)
+        expect(page.locator(".feed > .rows strong"), id_).to_have_text(["Work"])
+        expect(page.locator(".total"), id_).to_have_text("$1,200.50")
+        paths = {urlsplit(request.url).path for request in recorded.asked}
+        assert paths == {"/api/outcomes", "/api/outcomes/summary"}, id_
 
 
 def test_a_link_works_in_an_empty_feed(open_feed: Open, page: Page, recorded: Recorded) -> None:
@@ -365,12 +370,13 @@ def test_another_user_does_not_see_the_linked_outcome_of_the_first(open_feed: Op
     moment = datetime(2026, 4, 15, 15, 55, tzinfo=UTC)
     ledger.record("Private work", created_at=moment, metadata={"note": "private"})
     ledger.record("Of another", user_id=ledger.stranger, created_at=moment)
-    open_feed(fast_timers=True, url_state="", refresh=1)
+    open_feed(url_state="", refresh=3600)
     page.locator(".rows summary").press("Enter")
     page.get_by_role("link", name="To this outcome").press("Enter")
     expect(page.locator(".link strong")).to_have_text(["Private work"])
     page.get_by_label("Search").fill("private")
     ledger.sign_in(page.context, ledger.stranger)
+    leave_and_return(page)
     expect(page.locator(".link .caption")).to_have_text(NOT_THERE)
     expect(page.locator(".feed > .rows strong")).to_have_text(["Of another"])
     expect(page.get_by_label("Search")).to_have_value("")
@@ -384,7 +390,7 @@ def test_outcomes_can_be_searched(open_feed: Open, page: Page, recorded: Recorde
     renewed = recorded.has("Renewed Acme", hours=1, agent_id=7, metadata={"crm": "Deal-4711"})
     recorded.has("Answered tickets", hours=2, outcome_type="task_complete", description="All of Acme\u2019s")
     recorded.has("Renewed Borealis", hours=3, agent_id=9)
-    open_feed(fast_timers=True, refresh=1)
+    open_feed(refresh=3600)
     search, shown = page.get_by_label("Search"), page.locator(".rows li:not([hidden]) strong")
     for words, expected in (
         ("acme", ["Renewed Acme", "Answered tickets"]),
@@ -405,9 +411,11 @@ def test_outcomes_can_be_searched(open_feed: Open, page: Page, recorded: Recorde
     recorded.has("New of Acme", hours=0.1)
     recorded.has("Late of Acme", hours=1.5)
     recorded.has("New of Borealis", hours=0.2)
+    leave_and_return(page)
     expect(shown).to_have_text(["New of Acme", "Renewed Acme", "Late of Acme", "Answered tickets"])
     recorded.correct(renewed, type="amend")
     next(one for one in recorded.outcomes if one["id"] == renewed)["title"] = "Renewed Ajax"
+    leave_and_return(page)
     expect(shown).to_have_text(["New of Acme", "Late of Acme", "Answered tickets"])
     expect(page.get_by_role("status").filter(has_text="3 matches in 6 of 6")).to_have_count(1)
 
@@ -451,8 +459,8 @@ def test_the_printed_feed_is_a_statement(open_feed: Open, page: Page, recorded: 
     page.emulate_media(media="print", color_scheme="dark")
     expect(paper).to_be_visible()
     # Controls are not printed, except the buttons of shares and of the sums by status, which are printed as text.
-    for control in page.locator("button:not(.split *, .standing *), select, input").all():
-        expect(control).to_be_hidden()
+    controls = page.locator("button:not(.split *, .standing *), select, input")
+    expect(controls.filter(visible=True)).to_have_count(0)
     expect(page.locator(".card")).to_have_css("background-color", "rgb(255, 255, 255)")
     expect(page.locator(".card")).to_have_css("color", "rgb(0, 0, 0)")
     day = "time => getComputedStyle(time, '::after').content"
