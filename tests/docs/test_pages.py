@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ FOLDERS = [".", "docs", "docs/decisions", "bench", "clients/python", "clients/ty
 PAGES = sorted(chain.from_iterable((ROOT / folder).glob("*.md") for folder in FOLDERS))
 
 
+@cache
 def prose(page: Path) -> str:
     """Return a page without its code blocks."""
     return re.sub(r"^ *```.*?^ *```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
@@ -38,14 +40,16 @@ def name(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
-def test_every_link_has_a_target(page: Path) -> None:
-    for link in links(page):
-        path, _, fragment = link.partition("#")
-        target = (page.parent / path).resolve() if path else page
-        if not path or target.suffix == ".md":
-            assert not fragment or fragment in anchors(target), link
-        assert target.exists(), link
+def test_every_link_has_a_target() -> None:
+    faults = [f"{name(page)}: {link}" for page in PAGES for link in links(page) if not has_target(page, link)]
+    assert not faults, "\n".join(faults)
+
+
+def has_target(page: Path, link: str) -> bool:
+    path, _, fragment = link.partition("#")
+    target = (page.parent / path).resolve() if path else page
+    is_page = not path or target.suffix == ".md"
+    return target.exists() and (not fragment or not is_page or fragment in anchors(target))
 
 
 def test_every_page_can_be_reached_from_the_readme() -> None:
@@ -59,18 +63,24 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
     assert sorted(map(name, reached)) == sorted(map(name, PAGES))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
-def test_every_make_command_has_a_target(page: Path) -> None:
+def test_every_make_command_has_a_target() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     # Find `make TARGET` at the start of a command or of inline code. Variables may precede it.
-    commands = re.findall(r"(?:^|[`(;] ?)(?:[A-Z_]+=\S+ )*make ([a-z-]+)", page.read_text(), flags=re.MULTILINE)
-    assert set(commands) <= targets
+    command = re.compile(r"(?:^|[`(;] ?)(?:[A-Z_]+=\S+ )*make ([a-z-]+)", flags=re.MULTILINE)
+    commands = {page: set(command.findall(page.read_text())) for page in PAGES}
+    faults = [f"{name(page)}: {target}" for page in PAGES for target in commands[page] - targets]
+    assert not faults, "\n".join(faults)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
-def test_every_block_of_json_is_json(page: Path) -> None:
-    for block in re.findall(r"^```json\n(.*?)^```$", page.read_text(), flags=re.MULTILINE | re.DOTALL):
-        json.loads(block)
+def test_every_block_of_json_is_json() -> None:
+    faults = []
+    for page in PAGES:
+        for block in re.findall(r"^```json\n(.*?)^```$", page.read_text(), flags=re.MULTILINE | re.DOTALL):
+            try:
+                json.loads(block)
+            except ValueError as error:
+                faults.append(f"{name(page)}: {error} in {block}")
+    assert not faults, "\n".join(faults)
 
 
 def test_the_readmes_map_names_every_function_and_every_folder_of_tests() -> None:
@@ -170,10 +180,13 @@ def test_the_index_of_decisions_lists_each_by_its_title() -> None:
     assert len({file.name[:3] for file in files}) == len(files), "two decisions with one number"
 
 
-@pytest.mark.parametrize("page", sorted((ROOT / "docs/decisions").glob("[0-9]*.md")), ids=name)
-def test_a_decision_has_context_decision_refused_and_cost(page: Path) -> None:
-    leads = re.findall(r"^\*\*(\w+)\.\*\* \S", page.read_text(), flags=re.MULTILINE)
-    assert leads == ["Context", "Decision", "Refused", "Cost"]
+def test_a_decision_has_context_decision_refused_and_cost() -> None:
+    parts = re.compile(r"^\*\*(\w+)\.\*\* \S", flags=re.MULTILINE)
+    found = {page.name: parts.findall(page.read_text()) for page in (ROOT / "docs/decisions").glob("[0-9]*.md")}
+    faults = [
+        f"{file}: {leads}" for file, leads in found.items() if leads != ["Context", "Decision", "Refused", "Cost"]
+    ]
+    assert not faults, "\n".join(faults)
 
 
 def test_each_entry_of_the_changelog_ends_with_a_full_stop() -> None:
