@@ -178,9 +178,9 @@ def test_the_core_passes_and_skips_checks_of_capabilities_that_are_off(core_stac
         assert "skip  a batch may be 1 mib: Batch is Off" in each.stdout
 
 
-def test_a_deployment_without_a_capability_that_is_on_fails(tmp_path: Path, smoke: Smoke) -> None:
-    with running(tmp_path, "--off", "Totals") as stack:
-        done = smoke("--stack", NAME, INTERNAL_API_KEY=stack.key, **deployed(stack))
+def test_a_deployment_without_a_capability_that_is_on_fails(core_stack: Stack, smoke: Smoke) -> None:
+    environment = deployed(core_stack, **dict.fromkeys(CAPABILITIES, "Off") | {"Totals": "On"})
+    done = smoke("--stack", NAME, INTERNAL_API_KEY=core_stack.key, **environment)
 
     assert done.returncode == 1
     assert "FAIL  a session reads" in done.stdout
