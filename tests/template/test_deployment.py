@@ -18,15 +18,27 @@ SECRETS = re.compile(
     r"|(?=[A-Za-z+/]*[0-9])[A-Za-z0-9+/]{40}={0,2}"
 )
 
-VARIABLES = """
+ENDPOINT = "http://host.docker.internal:5001"
+IN_SAM_LOCAL = """
 import json, sys
+from samcli.lib.providers.api_provider import ApiProvider
 from samcli.lib.providers.sam_function_provider import SamFunctionProvider
 from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
 
 stacks, _ = SamLocalStackProvider.get_stacks(sys.argv[1], parameter_overrides=json.loads(sys.argv[2]))
 functions = SamFunctionProvider(stacks).get_all()
-print(json.dumps({function.name: function.environment["Variables"] for function in functions}))
+variables = {function.name: function.environment["Variables"] for function in functions}
+routes = ApiProvider(stacks, cwd=".").api.routes
+authorizers = {route.path: route.authorizer_object and route.authorizer_object.lambda_name for route in routes}
+print(json.dumps({"variables": variables, "authorizers": authorizers}))
 """
+
+
+@pytest.fixture(scope="module")
+def sam_local() -> Any:
+    """Return what `sam local` reads from the template: the functions' variables, and the routes' authorizers."""
+    overrides = {"AwsEndpointUrl": ENDPOINT, "DashboardOrigins": "http://127.0.0.1:3000"}
+    return in_sam(IN_SAM_LOCAL, ROOT / "template.yaml", json.dumps(overrides))
 
 
 @pytest.fixture(scope="session")
@@ -107,15 +119,22 @@ def test_the_first_output_is_the_url_of_the_api(template: Any, deployed: Deploym
     assert deployed.resolve(template["Outputs"][name]["Value"]).endswith(".amazonaws.com/v1/api/outcomes")
 
 
-def test_sam_local_can_set_the_aws_endpoint_of_functions() -> None:
+def test_sam_local_can_set_the_aws_endpoint_of_functions(sam_local: Any) -> None:
     """SAM CLI sets only variables that it can resolve."""
-    endpoint = "http://host.docker.internal:5001"
-    overrides = {"AwsEndpointUrl": endpoint, "DashboardOrigins": "http://127.0.0.1:3000"}
-
-    for function, variables in in_sam(VARIABLES, ROOT / "template.yaml", json.dumps(overrides)).items():
-        assert variables["AWS_ENDPOINT_URL"] == endpoint
+    for function, variables in sam_local["variables"].items():
+        assert variables["AWS_ENDPOINT_URL"] == ENDPOINT
         unresolved = [name for name, value in variables.items() if isinstance(value, dict)]
         assert not unresolved, function
+
+
+@pytest.mark.usefixtures("whole_routes")
+def test_sam_local_uses_the_authorizers(sam_local: Any) -> None:
+    """If SAM CLI cannot resolve an authorizer's function, it skips the authorizer and lets everybody in."""
+    authorizers = {**sam_local["authorizers"]}
+
+    assert authorizers.pop("/.well-known/outcomes-keys.json", None) is None  # public
+    assert authorizers.keys() >= {"/api/outcomes", "/api/outcomes/batch", "/api/outcomes/summary"}
+    assert set(authorizers.values()) == {"AuthorizerFunction"}
 
 
 def test_each_environment_has_a_stack_of_its_own(samconfig: dict[str, Any]) -> None:

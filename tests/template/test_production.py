@@ -21,7 +21,6 @@ from outcomes.statements import chain, stored
 from outcomes.totals import materialized, stored_sums
 
 from ops.configuration import configured
-from tests.sam import in_sam
 
 from .conftest import EVERYTHING, FUNCTION, ORIGINS, ROOT, STACK, Deployment, deploy
 from .test_functions import BY_RIGHTS_ONLY
@@ -30,16 +29,6 @@ from .test_monitoring import ROLLS_BACK
 API_GATEWAY_GIVES_UP_SECONDS = 29
 AWS_CLI_WAITS_SECONDS = 60
 STAGE = "AWS::ApiGateway::Stage"
-AUTHORIZERS = """
-import json, sys
-from samcli.lib.providers.api_provider import ApiProvider
-from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
-
-template, origins = sys.argv[1:]
-stacks, _ = SamLocalStackProvider.get_stacks(template, parameter_overrides={"DashboardOrigins": origins})
-routes = ApiProvider(stacks, cwd=".").api.routes
-print(json.dumps({route.path: route.authorizer_object and route.authorizer_object.lambda_name for route in routes}))
-"""
 
 
 # ── Least privilege ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -591,16 +580,3 @@ def test_every_parameter_is_in_one_group(template: Any) -> None:
     listed = [name for group in groups for name in group["Parameters"]]
 
     assert sorted(listed) == sorted(template["Parameters"])
-
-
-# ── With Docker ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.usefixtures("whole_routes")
-def test_sam_local_uses_the_authorizers() -> None:
-    """If SAM CLI cannot resolve an authorizer's function, it skips the authorizer and lets everybody in."""
-    authorizers = in_sam(AUTHORIZERS, ROOT / "template.yaml", "https://app.example.com")
-
-    assert authorizers.pop("/.well-known/outcomes-keys.json", None) is None  # public
-    assert authorizers.keys() >= {"/api/outcomes", "/api/outcomes/batch", "/api/outcomes/summary"}
-    assert set(authorizers.values()) == {"AuthorizerFunction"}
