@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
 
 from local import data_request
 from local.environment import AwsEndpoint
@@ -19,13 +18,14 @@ from local.lambdas import Function, specs
 from local.openapi import api
 from local.stack import Settings, local_parameters
 from local.template import capabilities, load
+from ops.template import parse_yaml
 from tests.conftest import RunMain
 from tests.local.stacks import ROOT, Stack, local, running
 
 TEMPLATE = ROOT / "template.yaml"
 OPERATIONS = {
     operation["operationId"]: (method.upper(), path)
-    for path, methods in yaml.load((ROOT / "openapi.yaml").read_text(), yaml.CSafeLoader)["paths"].items()
+    for path, methods in parse_yaml((ROOT / "openapi.yaml").read_text())["paths"].items()
     for method, operation in methods.items()
 }
 NEEDED = {
