@@ -1,10 +1,10 @@
 """Plant changes of stored formats. Each change names the compatibility promise that it breaks."""
 
-import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import NamedTuple
-
-from tests.upgrade.make import LAYER
 
 
 class Plant(NamedTuple):
@@ -63,13 +63,24 @@ ADDITIONS = Plant(
 """Allowed additions: an attribute, a response key, and a last CSV column."""
 
 
-def planted(plant: Plant, to: Path) -> Path:
-    """Copy the package with its compiled files, and change the copy. Each old text must occur in at least one file."""
-    shutil.copytree(LAYER / "outcomes", to / "outcomes")
-    files = list((to / "outcomes").rglob("*.py"))
-    for old, new in plant.changes:
-        having = [file for file in files if old in file.read_text()]
-        assert having, f"no file has {old}: plant it where it is now"
-        for file in having:
-            file.write_text(file.read_text().replace(old, new))
-    return to
+@contextmanager
+def planted(plant: Plant, package: Path) -> Iterator[None]:
+    """Change this copy of the package until the block ends. Each old text must occur in at least one file."""
+    before: dict[Path, str] = {}
+    try:
+        for old, new in plant.changes:
+            having = {file: text for file in package.rglob("*.py") if old in (text := file.read_text())}
+            assert having, f"no file has {old}: plant it where it is now"
+            for file, text in having.items():
+                before.setdefault(file, text)
+                _write(file, text.replace(old, new))
+        yield
+    finally:
+        for file, text in before.items():
+            _write(file, text)
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a module. Delete its compiled file, which Python would use if the last text is of the same second."""
+    file.write_text(text)
+    Path(cache_from_source(str(file))).unlink(missing_ok=True)

@@ -1,6 +1,8 @@
 """Test upgrades, canaries and rollbacks: each version of the code reads and changes the other version's data."""
 
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -52,18 +54,24 @@ def old(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Code:
     return stack.start(folder, folder / "functions", "old")
 
 
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copy the package with its compiled files."""
+    return shutil.copytree(LAYER / "outcomes", tmp_path_factory.mktemp("planted") / "outcomes")
+
+
 @pytest.fixture
-def start_planted(stack: Stack, tmp_path: Path) -> Iterator[Callable[[Plant], Code]]:
+def start_planted(stack: Stack, copied: Path) -> Iterator[Callable[[Plant], Code]]:
     """Return a function that starts the code of this commit with planted changes."""
-    started: list[Code] = []
+    with ExitStack() as cleanup:
 
-    def start(plant: Plant) -> Code:
-        started.append(stack.start(planted(plant, tmp_path), FUNCTIONS, "planted"))
-        return started[-1]
+        def start(plant: Plant) -> Code:
+            cleanup.enter_context(planted(plant, copied))
+            code = stack.start(copied.parent, FUNCTIONS, "planted")
+            cleanup.callback(stack.stop, code)
+            return code
 
-    yield start
-    for code in started:
-        stack.stop(code)
+        yield start
 
 
 @pytest.fixture(scope="module")
