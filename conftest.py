@@ -27,13 +27,18 @@ settings.load_profile("without deadline")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def certificates_read_once() -> Iterator[None]:
-    """Read each file of certificates only once, instead of for each httpx client and each connection to AWS."""
-    import httpx  # imported late, because the process that distributes the tests does not need httpx
+def files_read_once() -> Iterator[None]:
+    """Read certificates only once, instead of for each httpx client and each connection to AWS.
+
+    Read botocore's descriptions of AWS only once, too, instead of for each session.
+    """
+    import botocore.loaders  # imported late, because the process that distributes the tests needs neither
+    import httpx
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
         patched.setattr("ssl.create_default_context", cache(ssl.create_default_context))
+        patched.setattr("botocore.session.create_loader", cache(botocore.loaders.create_loader))
         yield
 
 

@@ -20,13 +20,6 @@ ENDPOINT = "http://dynamodb.test:8000"
 botocore_session = Session()
 
 
-def new_botocore_session() -> Session:
-    """Return a botocore session that reads the environment but reuses the loaded data files."""
-    session = Session()
-    session.register_component("data_loader", botocore_session.get_component("data_loader"))
-    return session
-
-
 @contextmanager
 def our_client(network: Network, service: Any = DynamoDB, **how: Any) -> Iterator[Any]:
     """Yield our AWS client, which uses the network's clock."""

@@ -1,16 +1,16 @@
 """Our AWS client uses the same endpoints as botocore."""
 
 import json
-import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.session import Session
 from outcomes.aws.caller import AMAZON_ROOTS, Limits
 from outcomes.aws.services import SQS, DynamoDB, EventBridge, SecretsManager
 
-from tests.wire.conftest import LIMITS, botocore_session, new_botocore_session
+from tests.wire.conftest import LIMITS, botocore_session
 
 CLIENTS: dict[str, Any] = {"dynamodb": DynamoDB, "events": EventBridge, "secretsmanager": SecretsManager, "sqs": SQS}
 
@@ -33,13 +33,6 @@ def ours(service: str, region: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def botocores(service: str, region: str) -> str:
     return str(botocore_session.create_client(service, region).meta.endpoint_url)
-
-
-@pytest.fixture(autouse=True)
-def _one_context(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read the file of certificate authorities only once, because reading it is slow."""
-    context = ssl.create_default_context()
-    monkeypatch.setattr("ssl.create_default_context", lambda **_: context)
 
 
 @pytest.mark.parametrize("service", CLIENTS)
@@ -75,7 +68,7 @@ def test_environment_variables_choose_the_same_endpoint_as_for_botocore(
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    theirs = new_botocore_session().create_client(service, "us-east-1").meta.endpoint_url
+    theirs = Session().create_client(service, "us-east-1").meta.endpoint_url
     assert ours(service, "us-east-1", monkeypatch) == theirs
 
 
