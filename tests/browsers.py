@@ -51,7 +51,7 @@ def chromium(*flags: str) -> Iterator[Browser]:
     """
     executable = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, EXECUTABLES)), None)
     if executable is None:
-        pytest.skip(f"no Chromium: install the system's (apt-get install {EXECUTABLES[0]}), or name one in CHROMIUM")
+        pytest.skip("no Chromium: install the system's (apt-get install chromium), or name one in CHROMIUM")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=[*FLAGS, *flags])
         yield browser

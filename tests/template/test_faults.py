@@ -520,7 +520,7 @@ def templates(template: Any, complete: Deployment, deployed: Deployment) -> dict
 
 
 @pytest.mark.parametrize("promise", FAULTS, ids=lambda promise: promise.__name__)
-def test_each_of_its_faults_is_noticed(promise: Promise, templates: dict[str, Any]) -> None:
+def test_each_planted_fault_is_noticed(promise: Promise, templates: dict[str, Any]) -> None:
     try:
         keep(promise, templates)
     except (Exception, pytest.fail.Exception):  # noqa: BLE001 - whatever it is, pytest says it of the test itself

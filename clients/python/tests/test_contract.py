@@ -14,11 +14,12 @@ from typing import Any
 
 import outcomes_client
 import pytest
-import yaml
 from outcomes_client import _models
 
+from ops.template import parse_yaml
+
 ROOT = Path(__file__).parents[3]
-DOCUMENT: Any = yaml.load((ROOT / "openapi.yaml").read_text(), yaml.CSafeLoader)
+DOCUMENT: Any = parse_yaml((ROOT / "openapi.yaml").read_text())
 SCHEMAS = DOCUMENT["components"]["schemas"]
 
 OUR_NAMES = {"from": "start", "to": "end"}

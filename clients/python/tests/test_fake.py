@@ -23,7 +23,6 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
-import yaml
 from outcomes_client import ForbiddenError, NoAnswerError, OutcomesClient, Retry
 from outcomes_client._json import decode, encode
 from outcomes_client.testing import OutcomesFake, _gateway, _tables
@@ -42,6 +41,7 @@ from outcomes_client.testing._gateway import FAILED, FAILURES, ROUTES, UNANSWERE
 from outcomes_client.testing._tables import Tables, updated
 
 from clients.python.tests.side_by_side import USERS, Call, Caller, Headers, Side
+from ops.template import parse_yaml
 from tests.local.stacks import WITHOUT_EVENTS, WITHOUT_ISSUER, Stack, running
 
 ROOT = Path(__file__).parents[3]
@@ -278,7 +278,7 @@ def test_an_agent_key_has_its_bounds(outcomes_fake: OutcomesFake) -> None:
 
 
 def test_every_operation_of_the_api_is_answered_or_501() -> None:
-    paths: dict[str, dict[str, Any]] = yaml.load((ROOT / "openapi.yaml").read_text(), yaml.CSafeLoader)["paths"]
+    paths: dict[str, dict[str, Any]] = parse_yaml((ROOT / "openapi.yaml").read_text())["paths"]
     operations = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods.keys() & METHODS}
     differing = {*ROUTES, *UNANSWERED} ^ operations
     assert not differing, "change ROUTES in testing/_gateway.py, and for a new function copied_functions.py"
