@@ -250,6 +250,12 @@ def next_poll(page: Page) -> None:
     page.wait_for_event("requestfinished", lambda request: "from=" in request.url and "summary" not in request.url)
 
 
+def set_attribute(page: Page, element: str, name: str, value: str) -> None:
+    """Set an attribute of an open element, as an embedding page does."""
+    script = "([element, name, value]) => document.querySelector(element).setAttribute(name, value)"
+    page.evaluate(script, [element, name, value])
+
+
 def set_theme(page: Page, element: str, **properties: str) -> None:
     """Set custom CSS properties of an element, as an embedding page does."""
     for name, value in properties.items():

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browsers import hide_tab, show_tab, wait_until
-from tests.dashboard.conftest import API, LIST, SUMMARY, Open, next_poll
+from tests.dashboard.conftest import API, LIST, SUMMARY, Open, next_poll, set_attribute
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.recorded import NOW, Recorded, instant
 
@@ -20,7 +20,7 @@ def ago(**span: float) -> datetime:
 
 
 def choose(page: Page, period: str) -> None:
-    page.evaluate("period => document.querySelector('value-delivered').setAttribute('period', period)", period)
+    set_attribute(page, "value-delivered", "period", period)
 
 
 def titles(page: Page) -> list[str]:
@@ -761,5 +761,5 @@ def test_another_endpoint_is_another_feed(open_feed: Open, page: Page, ledger: L
     open_feed()
     expect(page.locator(".rows li")).to_have_count(1)
     page.route("**/elsewhere**", lambda route: route.fulfill(json={"outcomes": [], "next_cursor": None}))
-    page.locator("value-delivered").evaluate("feed => feed.setAttribute('endpoint', '/elsewhere/')")
+    set_attribute(page, "value-delivered", "endpoint", "/elsewhere/")
     expect(page.locator(".rows li")).to_have_count(0)

@@ -23,6 +23,7 @@ from tests.dashboard.conftest import (
     Open,
     TakePicture,
     assert_fits,
+    set_attribute,
     set_theme,
 )
 from tests.dashboard.recorded import NOW, Answer, instant
@@ -105,7 +106,7 @@ def offline(scene: Scene) -> None:
     scene.open_keys(endpoint_later=True)
     scene.page.context.set_offline(True)
     scene.keys.instead("GET")
-    scene.page.locator("outcome-keys").evaluate("keys => keys.setAttribute('endpoint', '/api/keys')")
+    set_attribute(scene.page, "outcome-keys", "endpoint", "/api/keys")
 
 
 def error(scene: Scene) -> None:
@@ -793,7 +794,7 @@ def test_another_endpoint_has_other_keys(open_keys: Open, page: Page, keys: Agen
     open_keys()
     expect(rows(page)).to_have_count(1)
     page.route("**/elsewhere", lambda route: route.fulfill(json={"keys": []}))
-    page.locator("outcome-keys").evaluate("keys => keys.setAttribute('endpoint', '/elsewhere/')")
+    set_attribute(page, "outcome-keys", "endpoint", "/elsewhere/")
     expect(page.get_by_text("No keys yet")).to_be_visible()
 
 

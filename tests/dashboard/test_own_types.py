@@ -15,7 +15,7 @@ from playwright.sync_api import Locator, Page, Request, Route, expect
 from tests.browsers import wait_until
 from tests.clients.test_typescript import CLIENT, bundle, needs_npm, run
 from tests.dashboard.agent_keys import AgentKeys
-from tests.dashboard.conftest import FindFaults, Open, TakePicture, embed, next_poll
+from tests.dashboard.conftest import FindFaults, Open, TakePicture, embed, next_poll, set_attribute
 from tests.dashboard.recorded import Recorded, reply
 from tests.dashboard.test_keys import button, new_key, rows
 from tests.local.stacks import Stack
@@ -112,7 +112,7 @@ def test_another_deployments_types_are_forgotten(open_feed: Open, page: Page, re
     with page.expect_request("**/types"):
         by_type(page).hover()
     recorded.types = OWN
-    page.locator("value-delivered").evaluate("feed => feed.setAttribute('endpoint', '/other/api/outcomes')")
+    set_attribute(page, "value-delivered", "endpoint", "/other/api/outcomes")
     expect(page.locator(CAPTION)).to_contain_text("1 outcome")
     by_type(page).focus()
     others = ["All types", "Lead qualified", "Ticket resolved", "Deal closed"]
@@ -177,7 +177,7 @@ def test_types_are_read_beside_the_endpoint(open_keys: Open, page: Page) -> None
 
     page.route(re.compile("/stage/api/"), answer)
     open_keys(endpoint_later=True)
-    page.locator("outcome-keys").evaluate("keys => keys.setAttribute('endpoint', '/stage/api/keys/')")
+    set_attribute(page, "outcome-keys", "endpoint", "/stage/api/keys/")
     with page.expect_request("**/stage/api/outcomes/types"):
         button(page, "New key").click()
 

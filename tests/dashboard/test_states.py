@@ -25,6 +25,7 @@ from tests.dashboard.conftest import (
     Open,
     TakePicture,
     assert_fits,
+    set_attribute,
     waits,
 )
 from tests.dashboard.ledger import Ledger
@@ -67,7 +68,7 @@ def signed_out(scene: Scene) -> None:
 def offline(scene: Scene) -> None:
     scene.open_feed(endpoint_later=True)
     scene.page.context.set_offline(True)
-    scene.page.locator("value-delivered").evaluate("feed => feed.setAttribute('endpoint', '/api/outcomes')")
+    set_attribute(scene.page, "value-delivered", "endpoint", "/api/outcomes")
 
 
 def error(scene: Scene) -> None:

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import APIResponse, Page, Route, expect
 
 from tests.browsers import confirm, leave_and_return, wait_until
-from tests.dashboard.conftest import Open, next_poll, waits
+from tests.dashboard.conftest import Open, next_poll, set_attribute, waits
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.recorded import NOW, Recorded
 
@@ -43,7 +43,6 @@ COST_CASES: dict[str, list[tuple[dict[str, Any], list[str]]]] = {
         ({"status": 401, "json": {}}, NOT_KNOWN),
     ],
 }
-SET = "(attribute) => document.querySelector('value-delivered').setAttribute(...attribute)"
 
 
 def test_cost_net_and_ratio_are_shown_as_far_as_known(open_feed: Open, page: Page, recorded: Recorded) -> None:
@@ -53,13 +52,13 @@ def test_cost_net_and_ratio_are_shown_as_far_as_known(open_feed: Open, page: Pag
     for days, (value, cases) in zip(cycle(("7", "90")), COST_CASES.items(), strict=False):
         text = json.dumps(recorded.summary() | {"value_usd": "VALUE"}).replace('"VALUE"', value)
         page.route("**/summary**", partial(Route.fulfill, body=text))
-        page.evaluate(SET, ["period", days])
+        set_attribute(page, "value-delivered", "period", days)
         expect(page.locator(".summary > .caption")).to_contain_text(f"{days} days")
         for number, (cost, shown) in enumerate(cases):
             url = f"/costs/{value}/{number}"
             page.route(f"**{url}?**", partial(Route.fulfill, **cost))
             with page.expect_response(f"**{url}?**"):
-                page.evaluate(SET, ["cost-endpoint", url])
+                set_attribute(page, "value-delivered", "cost-endpoint", url)
             expect(page.locator(".balance dd"), f"{value} and {cost}").to_have_text(shown)
             # A failed request for the cost is not shown.
             expect(page.locator(".card")).to_have_attribute("data-banner", "")
