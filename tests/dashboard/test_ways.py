@@ -498,6 +498,8 @@ def test_print_loads_every_outcome_of_the_period(open_feed: Open, page: Page, le
     assert page.evaluate("printed") == 0
 
     page.unroute("**/api/outcomes?**cursor=**")
+    busy = {"status": 503, "json": {"error": "Busy"}}
+    page.route("**/api/outcomes?**cursor=**", lambda route: route.fulfill(**busy), times=1)
     button.click()
     rows = page.locator(".ledger tbody tr")
     expect(rows).to_have_count(52)

@@ -1,5 +1,5 @@
 import { html } from "../shared/dom.js";
-import { Problem, request } from "../shared/request.js";
+import { isProblem, Problem, request } from "../shared/request.js";
 import { isRetryable, STATUSES } from "./api.js";
 import { isoDay } from "./format.js";
 import { midnight } from "./period.js";
@@ -101,7 +101,7 @@ export async function retry(send, signal) {
     try {
       return await send();
     } catch (error) {
-      const isFinal = tries === PART_TRIES || !(error instanceof Problem) || error.kind !== "error";
+      const isFinal = tries === PART_TRIES || !isProblem(error) || error.kind !== "error";
       if (isFinal || !isRetryable(error)) throw error;
       await pause(Math.max(error.retryAfter, 2 ** tries / 4), signal);
     }

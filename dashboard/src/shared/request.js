@@ -25,12 +25,17 @@ export class Problem extends Error {
 export const invalidResponse = () => new Problem("error", "The server’s answer could not be understood.");
 
 /**
- * Return a Problem unchanged, also one from another bundle, which has its own class Problem. Replace any other error, which
- * means that a response had other fields than expected.
+ * Whether an error is a Problem, also one from another bundle, which has its own class Problem.
  * @param {any} error
- * @returns {Problem}
+ * @returns {error is Problem}
  */
-export const asProblem = (error) => (error?.name === "Problem" ? error : invalidResponse());
+export const isProblem = (error) => error?.name === "Problem";
+
+/**
+ * Return a Problem unchanged. Replace any other error, which means that a response had other fields than expected.
+ * @param {unknown} error
+ */
+export const asProblem = (error) => (isProblem(error) ? error : invalidResponse());
 
 /**
  * Send a request and read the text of its response. For an unsuccessful response, also return a `problem`. Throws a
