@@ -41,6 +41,9 @@ COST_CASES: dict[str, list[tuple[dict[str, Any], list[str]]]] = {
         ({"json": None}, NOT_KNOWN),
         ({"body": "<!doctype html>"}, NOT_KNOWN),
         ({"status": 401, "json": {}}, NOT_KNOWN),
+        ({"json": {"cost_usd": 4, "by_agent": [None]}}, ["$4.00", "-$3.00", "0.25\u00d7"]),
+        ({"json": {"cost_usd": 4, "by_source": [{"source": "openai", "gaps": ["unknown"]}]}}, NOT_KNOWN),
+        ({"json": {"cost_usd": 4, "by_day": [{"restated_at": "2026-04-15T09:00:00.000Z"}]}}, NOT_KNOWN),
     ],
 }
 
@@ -400,6 +403,7 @@ def test_outcomes_can_be_searched(open_feed: Open, page: Page, recorded: Recorde
         ("agent 9", ["Renewed Borealis"]),
         ("task", ["Answered tickets"]),
         ("nowhere", []),
+        ("null", []),
         (" ", ["Renewed Acme", "Answered tickets", "Renewed Borealis"]),
     ):
         search.fill(words)

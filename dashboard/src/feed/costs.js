@@ -17,7 +17,20 @@ function inWords(dates) {
 }
 
 /** @template T @param {T[] | undefined} list as the page's own server sent it */
-const listed = (list) => (Array.isArray(list) ? list : []);
+const listed = (list) => (Array.isArray(list) ? list.filter(Boolean) : []);
+
+/** Return in words how complete a cost is. Throws a RangeError for an invalid date. @param {Cost | null} cost */
+function completeness(cost) {
+  const restated = listed(cost?.by_day).filter((day) => day.restated_at);
+  const words = [
+    ...(isNumber(cost?.known_days) ? [`Cost known for ${cost.known_days} of ${cost.of_days} days`] : []),
+    ...listed(cost?.by_source)
+      .filter((each) => listed(each.gaps).length)
+      .map((each) => `${each.source} lacks ${inWords(each.gaps)}`),
+    ...(restated.length ? [`cost of ${inWords(restated.map(({ date }) => date))} restated`] : []),
+  ];
+  return words.join(" · ");
+}
 
 /**
  * The costs of the agents from `cost-endpoint`, with net value, ratio and the number of days whose costs are known. An
@@ -70,10 +83,15 @@ export class Costs {
     const url = withQuery(new URL(endpoint, document.baseURI), query);
     let isOff = false;
     /** @type {Cost | null} */
-    const cost = await ask(url, AbortSignal.any([signal, reading.signal])).catch((problem) => {
-      isOff = problem.isOff === true;
-      return null;
-    });
+    const cost = await ask(url, AbortSignal.any([signal, reading.signal]))
+      .then((answer) => {
+        completeness(answer); // throws now, not while the feed renders, if the answer is malformed
+        return answer;
+      })
+      .catch((problem) => {
+        isOff = problem.isOff === true;
+        return null;
+      });
     if (reading.signal.aborted) return false;
     this.element.hidden = isOff;
     this.#cost = cost;
@@ -97,17 +115,9 @@ export class Costs {
     const hasRatio = summary && divisor > 0;
     const ratio = hasRatio ? `${times.format(Number(decimal(summary.value_usd)) / divisor)}×` : amount(null);
     this.#ratio.replaceChildren(ratio);
-    const restated = listed(cost?.by_day).filter((day) => day.restated_at);
     const isPartial = isNumber(cost?.known_days) && cost.known_days !== cost.of_days;
     this.#netTerm.textContent = isPartial ? "Net of known cost" : "Net";
-    const words = [
-      ...(isNumber(cost?.known_days) ? [`Cost known for ${cost.known_days} of ${cost.of_days} days`] : []),
-      ...listed(cost?.by_source)
-        .filter((each) => listed(each.gaps).length)
-        .map((each) => `${each.source} lacks ${inWords(each.gaps)}`),
-      ...(restated.length ? [`cost of ${inWords(restated.map(({ date }) => date))} restated`] : []),
-    ];
-    this.#known.textContent = words.join(" · ");
+    this.#known.textContent = completeness(cost);
   }
 
   /**

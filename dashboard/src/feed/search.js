@@ -36,7 +36,7 @@ export class Search {
     if (!this.isOn) return true;
     const { id, outcome_type, title, agent_id, description, metadata } = outcome;
     const agent = context.agent(agent_id);
-    const said = [title, description, inWords(outcome_type), agent, id, JSON.stringify(metadata)];
+    const said = [title, description, inWords(outcome_type), agent, id, metadata && JSON.stringify(metadata)];
     const text = said.join(" ").toLowerCase();
     return this.#words.every((word) => text.includes(word));
   }
