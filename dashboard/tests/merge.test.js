@@ -57,6 +57,10 @@ test("an address keeps the page's own parameters in its fragment and drops empty
   const page = "https://app.example.com/spending?tab=1#kept=a&period=90";
   assert.equal(withState(page, { period: "", agent: "7" }), "https://app.example.com/spending?tab=1#kept=a&agent=7");
   assert.equal(withState("https://app.example.com/#period=7", { period: null }), "https://app.example.com/");
+  assert.equal(
+    withState("https://app.example.com/#/feed?tab=a%20b&period=7&x", { period: "30" }),
+    "https://app.example.com/#/feed?tab=a%20b&x&period=30",
+  );
   const url = withQuery(new URL("https://app.example.com/api?x=1"), { agentId: "7", limit: 20, cursor: null, to: "" });
   assert.equal(url.href, "https://app.example.com/api?x=1&agentId=7&limit=20");
 });

@@ -92,7 +92,7 @@ def test_statuses_below_the_headline_are_filters(open_feed: Open, page: Page, re
     expect(page.get_by_label("Filter by status")).to_have_value("void")
     expect(line.get_by_role("button", pressed=True)).to_have_text("$2.00 void")
     expect(line).to_have_text("$3.00 confirmed · $2.00 void")
-    assert urlsplit(page.url).fragment == "status=void&agent=none"
+    assert urlsplit(page.url).fragment == "agent=none&status=void"
     for path in ("", "/summary"):
         asked = [urlsplit(request.url) for request in recorded.asked]
         query = [parse_qs(url.query) for url in asked if url.path == f"/api/outcomes{path}"][-1]

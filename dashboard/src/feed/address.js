@@ -1,18 +1,17 @@
 /** @typedef {Record<string, string | null>} State parameters of a URL fragment */
 
 /**
- * Return an address with these parameters in its fragment. Empty parameters are removed; all other parameters stay.
+ * Return an address with these parameters in its fragment, without empty ones. The rest of the fragment, such as a route,
+ * stays as it is.
  * @param {string} href
  * @param {State} state
  */
 export function withState(href, state) {
   const address = new URL(href);
-  const kept = new URLSearchParams(address.hash.slice(1));
-  for (const [name, value] of Object.entries(state)) {
-    if (value) kept.set(name, value);
-    else kept.delete(name);
-  }
-  address.hash = String(kept);
+  const parts = address.hash.slice(1).split("&");
+  const kept = parts.filter((part) => !Object.hasOwn(state, part.split("=")[0]));
+  const added = Object.entries(state).map(([name, value]) => value && String(new URLSearchParams({ [name]: value })));
+  address.hash = [...kept, ...added].filter(Boolean).join("&");
   return address.href;
 }
 
