@@ -149,6 +149,12 @@ def test_a_list_that_is_not_complete_says_why(open_feed: Open, page: Page, recor
     cases: list[tuple[tuple[int, dict[str, Any]], str, str, int]] = [
         (too_early, "March 2026 will be ready at 4/1/2026, 12:10:00 AM.", "", 0),
         (not_possible("is before the first entry"), "The first month is not over yet.", "", 0),
+        (
+            not_possible("has more than 6 MB of sums in 2026-02"),
+            "The statement of March 2026 cannot be made: it has",
+            "",
+            0,
+        ),
         ((503, {"error": "Still adding up"}), "Months of the time zone America/New_York.", "", 1),
         ((403, {"error": "Forbidden"}), "", f"{failed}This session may not read statements.", 0),
         ((500, {"error": "Failed to make or read a statement"}), "", f"{failed}The server answered 500.", 0),

@@ -153,9 +153,12 @@ export class Statements {
         const { reason, retryAfter, details } = asProblem(error);
         if (reason === "Invalid timezone" && timezone !== "UTC") this.#timezone = "UTC";
         else if (reason === "Not possible") {
-          const from = / from (\S+) on/.exec(details[0]?.message ?? "")?.[1];
-          const words = `${monthName(period)} will be ready at ${new Date(from ?? 0).toLocaleString()}.`;
-          return from ? words : "The first month is not over yet. Its statement will be listed here.";
+          const why = details[0]?.message ?? "";
+          const from = / from (\S+) on/.exec(why)?.[1];
+          if (from) return `${monthName(period)} will be ready at ${new Date(from).toLocaleString()}.`;
+          if (why !== "is before the first entry")
+            return `The statement of ${monthName(period)} cannot be made: it ${why || "is not possible"}.`;
+          return "The first month is not over yet. Its statement will be listed here.";
         } else if (reason !== "Still adding up") throw error;
         else {
           announce(this.#status, "Adding up your history, once…");
