@@ -326,6 +326,43 @@ def test_a_confirmation_can_be_undone_before_it_is_sent(open_feed: Open, page: P
     assert recorded.sent(0) == []
 
 
+def test_a_confirmation_of_values_that_changed_meanwhile_is_not_sent(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    id_ = recorded.has("Work")
+    open_feed(refresh=3600)
+    row = unfold(page)
+    expect(history(row)).to_have_count(1)
+    page.evaluate(TIME_CONFIRMATIONS, None)
+    right(row).press("Enter")
+    row.get_by_role("button", name="Undo").focus()
+    recorded.correct(id_, type="amend", changes={"value_usd": {"before": 1200.5, "after": 120_050}})
+    leave_and_return(page)  # sends at once, but the feed does not know the new version yet
+    sent = "You confirmed this. It had been corrected just before: please look at it again."
+    expect(row.get_by_role("status")).to_have_text(sent)
+    expect(history(row)).to_have_count(3)
+
+    recorded.correct(id_, type="amend", changes={"value_usd": {"before": 120_050, "after": 1}})
+    unfold(page)  # this click folds the row
+    unfold(page)
+    expect(history(row)).to_have_count(4)
+    right(row).press("Enter")
+    row.get_by_role("button", name="Undo").focus()
+    recorded.correct(id_, type="amend", changes={"value_usd": {"before": 1, "after": 2}})
+    unfold(page)
+    unfold(page)
+    expect(history(row)).to_have_count(5)
+    leave_and_return(page)
+    fault = "Not saved. It was corrected in the meantime. Please look at it again."
+    expect(row.get_by_role("alert")).to_have_text(fault)
+    expect(row.locator("summary")).not_to_contain_text("Confirmed")
+    expect(row.locator(".word").get_by_role("button", name="Try again")).to_be_hidden()
+    assert len(recorded.sent(1)) == 1
+    right(row).press("Enter")
+    leave_and_return(page)
+    expect(row.get_by_role("status")).to_have_text("You confirmed this.")
+
+
 @pytest.mark.viewer
 def test_a_confirmation_is_sent_after_five_seconds_or_when_the_page_is_hidden(
     open_feed: Open, page: Page, recorded: Recorded

@@ -1,9 +1,8 @@
 import { announce, build, button, buttons, html } from "../shared/dom.js";
-import { asProblem, invalidResponse } from "../shared/request.js";
+import { asProblem, invalidResponse, Problem } from "../shared/request.js";
 import { ask, isOutcome, isRetryable } from "./api.js";
 import { whole } from "./format.js";
 
-/** @import {Problem} from "../shared/request.js" */
 /** @import {History} from "./history.js" */
 /** @import {Row} from "./row.js" */
 /** @typedef {{type: "confirm" | "dispute", reason: string, key: string}} Correction key: the idempotency key */
@@ -38,6 +37,8 @@ export class Verdict {
   #waiting = null;
   /** @type {{correction: Correction, problem: Problem} | null} */
   #rejected = null;
+  /** Whether the owner confirmed a version that was never shown, because it was amended just before */
+  #isUnseen = false;
   #says = html("p", { class: "help", role: "status" });
   #fault = html("p", { class: "fault", role: "alert" });
   #again = button("Try again", () => this.#rejected && this.#send(this.#rejected.correction));
@@ -94,9 +95,11 @@ export class Verdict {
   #sendLater(correction) {
     const waiting = new AbortController();
     const { signal } = waiting;
+    const { version } = this.#row.outcome;
     const send = (keepalive = false) => {
       waiting.abort();
-      void this.#send(correction, keepalive);
+      if (this.#row.outcome.version === version) void this.#send(correction, keepalive);
+      else this.#refuse(correction);
     };
     const timer = setTimeout(send, UNDO_MS);
     signal.addEventListener("abort", () => clearTimeout(timer));
@@ -112,6 +115,17 @@ export class Verdict {
     this.#waiting = null;
     this.pending = null;
     this.#right.focus();
+    this.#row.render();
+  }
+
+  /** Do not send a confirmation of an outcome that was corrected meanwhile. @param {Correction} correction */
+  #refuse(correction) {
+    const problem = new Problem("error", "It was corrected in the meantime. Please look at it again.");
+    problem.status = 409;
+    if (this.element.querySelector(".said :focus")) this.#right.focus();
+    this.#waiting = null;
+    this.pending = null;
+    this.#rejected = { correction, problem };
     this.#row.render();
   }
 
@@ -156,7 +170,9 @@ export class Verdict {
   async #send(correction, keepalive) {
     const { type, reason, key } = correction;
     const row = this.#row;
+    const seen = row.outcome.version ?? 0;
     this.#waiting = null;
+    this.#isUnseen = false;
     this.pending = correction;
     this.#rejected = null;
     if (this.element.querySelector(".said :focus, .untaken :focus"))
@@ -166,6 +182,7 @@ export class Verdict {
       const url = row.context.url(`/${encodeURIComponent(row.outcome.id)}/corrections`);
       const { id, outcome } = await ask(url, undefined, { key, body: { type, ...(reason && { reason }) }, keepalive });
       if (outcome.id !== row.outcome.id || !isOutcome(outcome)) throw invalidResponse();
+      this.#isUnseen = outcome.version > seen + 1;
       if (outcome.version >= (row.outcome.version ?? 0)) row.outcome = outcome;
       this.#history.add({ id, type, reason: reason || null, by: "session", created_at: new Date().toISOString() });
       if (type === "dispute") this.#reason.value = "";
@@ -196,7 +213,8 @@ export class Verdict {
       words = "It was amended after you disputed it. It does not count until you confirm it.";
     else if (status === "disputed")
       words = `You disputed this, so it does not count. Next, the agent or the platform amends it or declares it void, or the platform dismisses your dispute.${mayConfirm ? " If you change your mind, confirm it." : ""}`;
-    else if (status === "confirmed") words = "You confirmed this.";
+    else if (status === "confirmed")
+      words = `You confirmed this.${this.#isUnseen ? " It had been corrected just before: please look at it again." : ""}`;
     else if (by === "session") words = "You recorded this yourself, so you cannot confirm it.";
     else if (!mayConfirm) words = "It is unknown who recorded this, so you cannot confirm it.";
     announce(this.#says, words);
