@@ -10,7 +10,7 @@ const CAPABILITIES = {
   Batch: /\/outcomes\/batch$/,
   Totals: /\/outcomes\/summary$/,
   Export: /\/outcomes\/export$/,
-  Corrections: /\/outcomes\/[\dA-Z]{26}(\/corrections|\/assign)?$/,
+  Corrections: /\/outcomes\/[0-7][\dA-HJKMNP-TV-Z]{25}(\/corrections|\/assign)?$/,
   AgentKeys: /\/api\/keys(\/.*)?$/,
   Statements: /\/api\/statements(\/.*)?$|\/outcomes-keys\.json$/,
   Costs: /\/api\/costs(\/.*)?$/,
