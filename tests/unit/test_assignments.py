@@ -125,6 +125,17 @@ def test_lists_exports_and_sums_have_the_new_outcome_only() -> None:
     assert (added_up["count"], added_up["value_usd"], added_up["voided"]["count"]) == (1, 10, 0)
 
 
+@pytest.mark.parametrize("format_", ["csv", "ndjson"])
+def test_an_export_of_void_outcomes_has_the_original_with_an_empty_title(format_: str) -> None:
+    assign(id_ := unassigned())
+    query: dict[str, Any] = {"userId": "none", "status": "void", "format": format_}
+    authorizer = KEY | {"reads": "none"}
+    exported = export_outcomes.handler(proxy_event("GET", authorizer=authorizer, query=query), None)
+    assert exported["statusCode"] == 200
+    *_, line = exported["body"].splitlines()
+    assert line.startswith(f'{id_},,,deal_closed,"",' if format_ == "csv" else f'{{"id":"{id_}"')
+
+
 def test_the_new_outcome_is_corrected_like_any_other_and_the_original_no_more() -> None:
     id_ = unassigned()
     before = correct(id_, KEY, AMEND, key="k")[1]

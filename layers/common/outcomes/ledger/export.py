@@ -102,7 +102,7 @@ def _cells(item: Item, columns: list[tuple[str, str, bool]]) -> list[str]:
 def _text_cell(text: str) -> str:
     """Quote text. Put an apostrophe before text that a spreadsheet would treat as a formula."""
     first, *more = _SEPARATOR.split(text)
-    is_formula = _begins_formula(first) or (not first and text[0] != ";")
+    is_formula = _begins_formula(first) or text.startswith(("\t", "\r", "\n"))
     cells = [f"'{each}" if _begins_formula(each.replace('"', "")) else each for each in more]
     doubled = f"{first}{''.join(cells)}".replace('"', '""')
     return f'"{"'" if is_formula else ""}{doubled}"'
