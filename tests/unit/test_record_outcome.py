@@ -263,8 +263,16 @@ def test_refusals_are_counted_by_reason_and_logged(capsys: pytest.CaptureFixture
     record(VALID | {"title": ""})
     [line] = log()
     [metric] = map(json.loads, capsys.readouterr().out.splitlines())
-    assert (line["message"], line["reason"]) == ("Refused", "Invalid title")
+    assert (line["message"], line["reason"], line["fields"]) == ("Refused", "Invalid title", ["title"])
     assert (metric["reason"], metric["RequestsRefused"]) == ("Invalid title", [1.0])
+
+
+def test_the_log_of_a_refusal_names_no_user(log: Log) -> None:
+    _, answer = record(VALID | {"userId": 43}, agent() | {"userId": "777777"})
+    [line] = log()
+    assert "777777" in answer
+    assert (line["reason"], line["fields"]) == ("Forbidden", ["userId"])
+    assert "777777" not in json.dumps(line)
 
 
 json_values = st.recursive(

@@ -314,7 +314,9 @@ def note_refused(event: Event, refused: Refused) -> None:
     from outcomes.edge.observability import count, logger
 
     logger().set_correlation_id(_request_id(event))
-    logger().info("Refused", extra={"reason": refused.error, "details": refused.details})
+    # Messages of details may contain a user's id, which must not be in logs.
+    fields = [fault["field"] for fault in refused.details]
+    logger().info("Refused", extra={"reason": refused.error, "fields": fields})
     count("RequestsRefused", "reason", [refused.error])
 
 
