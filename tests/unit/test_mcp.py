@@ -496,6 +496,11 @@ NAMES = ", ".join(TYPES)
             "changed and cleared",
         ),
         ("void_outcome", {"outcome_id": "\ud800", "reason": "A", "idempotency_key": "a"}, "Find the id"),
+        (
+            "amend_outcome",
+            {"outcome_id": "\ud800", "reason": "A", "idempotency_key": "a", "title": "a\u0001b"},
+            "title: must be",
+        ),
         ("list_outcomes", {"limit": 0}, "Invalid limit"),
         ("list_outcomes", {"limit": True}, "limit has the wrong type"),
         ("list_outcomes", {"cursor": "\ud800"}, "Invalid cursor"),

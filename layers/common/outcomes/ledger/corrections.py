@@ -64,7 +64,7 @@ class _Attempts:
 
 def correction_hash(caller: "Caller", id_: str, key: str) -> str:
     """Hash a correction's idempotency key together with its scope: the outcome's id and the caller."""
-    return sha256(f"correction:{caller.recorded_by}:{id_}\n{key}".encode()).hexdigest()
+    return sha256(f"correction:{caller.recorded_by}:{id_}\n{key}".encode(errors="surrogatepass")).hexdigest()
 
 
 class Corrections:
