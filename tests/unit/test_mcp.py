@@ -483,7 +483,12 @@ NAMES = ", ".join(TYPES)
         ("record_outcomes", {"outcomes": [7]}, "must be an object"),
         ("record_outcomes", {"outcomes": [DEAL | {"valueUsd": 5}]}, "Unknown argument: valueUsd"),
         ("amend_outcome", {"outcome_id": 7, "reason": "A", "idempotency_key": "a", "title": "B"}, "Find the id"),
-        ("amend_outcome", {"outcome_id": "x", "reason": "A", "idempotency_key": "a"}, "changes: must be"),
+        (
+            "amend_outcome",
+            {"outcome_id": "x", "reason": "A", "idempotency_key": "a", "title": None, "clear": []},
+            "Call again with at least one of outcome_type, title, description, value_usd, metadata, occurred_at, "
+            "agent_id, clear.",
+        ),
         ("amend_outcome", {"outcome_id": "x", "reason": 1, "idempotency_key": "a", "title": "B"}, "reason: must be"),
         (
             "amend_outcome",

@@ -112,8 +112,11 @@ def amendment(arguments: Json) -> Json:
     clear = arguments.get("clear") or []
     if not isinstance(clear, list) or not all(isinstance(name, str) and name in CLEARABLE for name in clear):
         raise Mistake(f"clear must be a list of some of {', '.join(CLEARABLE)}. Call again.")
-    about = ("outcome_id", "reason", "idempotency_key", "clear", "user_id")
-    changes = {name: value for name, value in arguments.items() if name not in about and value is not None}
+    about = ("outcome_id", "reason", "idempotency_key", "user_id")
+    names = [name for name in TOOLS["amend_outcome"].properties if name not in about]
+    changes = {name: arguments[name] for name in names if name != "clear" and arguments.get(name) is not None}
+    if not changes and not clear:
+        raise Mistake(f"Nothing is changed. Call again with at least one of {', '.join(names)}.")
     if twice := sorted(changes.keys() & set(clear)):
         raise Mistake(f"{', '.join(twice)} cannot be both changed and cleared. Choose one and call again.")
     body = outcome(changes) | {request_name(name): None for name in clear}
