@@ -138,6 +138,7 @@ def test_refusals_name_the_reason_and_are_not_retried(api: Api, client: Outcomes
         (lambda: client.amend(deal, "x", {}, user_id=api.user), InvalidOutcomeError, "400 Invalid changes: changes "),
         (lambda: client.void(deal, "", user_id=api.user), InvalidOutcomeError, "400 Invalid reason: reason "),
         (lambda: client.get(NOBODYS), NotFoundError, "404 Not found: this user has no such outcome"),
+        (lambda: client.get("O" * 26), NotFoundError, "404 Not found: this user has no such outcome"),  # mistyped
         (lambda: client.void(deal, "x", user_id=api.user + 1), NotFoundError, "404 Not found: this user has no such"),
         (lambda: client.void(deal, "x"), NotFoundError, "404 Not found: this user has no such outcome"),
         (

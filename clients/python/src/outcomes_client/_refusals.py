@@ -39,7 +39,7 @@ _CAPABILITIES = {
     f"{PATH}/batch": "Batch",
     f"{PATH}/summary": "Totals",
     f"{PATH}/export": "Export",
-    rf"{PATH}/[0-9A-Z]{{26}}(/corrections|/assign)?": "Corrections",
+    rf"{PATH}/[0-7][0-9A-HJKMNP-TV-Z]{{25}}(/corrections|/assign)?": "Corrections",
     f"{KEYS_PATH}(/.*)?": "AgentKeys",
     MCP_PATH: "ModelTools",
     rf"{STATEMENTS_PATH}(/.*)?|/\.well-known/outcomes-keys\.json": "Statements",
