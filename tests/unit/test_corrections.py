@@ -559,7 +559,7 @@ def test_a_refusal_to_change_nothing_names_ignored_fields() -> None:
 
 
 @pytest.mark.parametrize("changes", SAME.values(), ids=SAME)
-def test_callers_that_may_not_read_do_not_learn_that_nothing_changes(changes: str, unchanged: str) -> None:
+def test_callers_that_may_not_read_get_the_unchanged_version_if_nothing_changes(changes: str, unchanged: str) -> None:
     correct(unchanged, OWNER, BODIES["confirm"])
     before = stored()
     status, answer, headers = amend(unchanged, AGENT, changes)

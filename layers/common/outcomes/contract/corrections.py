@@ -182,7 +182,8 @@ class Correction(NamedTuple):
     def refuse_unchanged(self, caller: Caller) -> None:
         """Raise BadRequest for an amend that changes nothing.
 
-        Do not raise it for an agent key without the scope `read`, because the error would reveal the current values.
+        Do not raise it for an agent key without the scope `read`: from the unchanged version in its answer, this key
+        learns only whether the values that it sent are the current ones.
         """
         if caller.may_read or not caller.agent_key:
             raise BadRequest("Invalid changes", [Fault(field="changes", message=NO_CHANGE)], self.ignored)
