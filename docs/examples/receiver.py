@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -37,7 +38,7 @@ class Receiver(BaseHTTPRequestHandler):
             return
         id_ = self.headers["webhook-id"]
         if id_ not in seen:  # skip events that were handled before
-            handle(json.loads(body))
+            handle(json.loads(body, parse_int=Decimal, parse_float=Decimal))  # int refuses more than 4,300 digits
             seen.add(id_)
         self.answer(204)
 

@@ -84,6 +84,12 @@ def test_either_signature_of_a_rotation_is_enough(receiver: Running) -> None:
     assert receiver.output.readline() == f"{OUTCOME['type']} {OUTCOME['subject']}\n"
 
 
+def test_an_event_with_a_very_long_number_is_accepted(receiver: Running) -> None:
+    body = b'{"type":"x","subject":"long","data":{"metadata":{"n":%s}}}' % (b"9" * 5000)
+    assert receiver.post(body, signing(body, SECRET, id_="long")) == 204
+    assert receiver.output.readline() == "x long\n"
+
+
 @pytest.mark.parametrize(
     ("change", "secret", "ago"),
     [

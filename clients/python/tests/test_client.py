@@ -67,6 +67,9 @@ def record_many(request: pytest.FixtureRequest, api: Api) -> RecordMany:
     return blocking if request.param == "blocking" else awaiting
 
 
+LONG = Decimal("9" * 5000)  # a whole number with more digits than Python converts to int
+
+
 def tasks(count: int, user: int = 42, **fields: Any) -> list[NewOutcome]:
     return [NewOutcome(outcome_type="task_complete", title=f"Task {n}", user_id=user, **fields) for n in range(count)]
 
@@ -80,7 +83,7 @@ async def test_what_was_recorded_comes_back_exactly(api: Api, record: Record, cl
         "description": "Two years, paid upfront",
         "value_usd": Decimal("123456789012345.67890123456789"),
         "agent_id": 7,
-        "metadata": {"score": 0.1, "exact": Decimal("0.10000000000000000000000001"), "tags": ["ü", "🎉"], "n": None},
+        "metadata": {"score": 0.1, "exact": Decimal("0.10000000000000000000000001"), "tags": ["ü", "🎉", None, LONG]},
     }
     answer = await record(OutcomeType.DEAL_CLOSED, "Acme renewed", user_id=api.user, **fields)
     [outcome] = client.list().outcomes

@@ -138,8 +138,8 @@ def test_parquet_has_a_type_for_each_column_and_every_digit(
 
 
 def test_parquet_has_the_values_of_the_lines() -> None:
-    file = io.BytesIO()
-    write_parquet(file, [line(), "", line(id="y", recorded_by=None) + line(id="z", value_usd=0)])
+    file, long = io.BytesIO(), {"n": Decimal("9" * 5000)}
+    write_parquet(file, [line(), "", line(id="y", recorded_by=None, metadata=long) + line(id="z", value_usd=0)])
     first, second, third = parquet.read_table(file).to_pylist()
     assert first == {
         **ROW,
@@ -147,6 +147,7 @@ def test_parquet_has_the_values_of_the_lines() -> None:
         **{name: datetime.fromisoformat(str(ROW[name])) for name in ("created_at", "occurred_at")},
     }
     assert (second["recorded_by"], third["value_usd"]) == (None, 0)
+    assert second["metadata"] == encode(long).decode()
 
 
 @pytest.mark.parametrize("value", [Decimal("1e-24"), Decimal("-0.123456789012345678901234"), Decimal(10**15)])

@@ -32,18 +32,25 @@ def canonical(value: object) -> bytes:
 
 
 def decode(text: bytes) -> Any:
-    """Parse JSON text. Numbers with a fraction or exponent become Decimal.
+    """Parse JSON text. Numbers with a fraction, an exponent or thousands of digits become Decimal.
 
     Raises:
         ValueError: the text is not UTF-8 or not JSON, contains `NaN` or `Infinity`, is nested too deeply, or contains a
-            number with thousands of digits or a huge exponent.
+            number with a huge exponent.
     """
     try:
-        return simplejson.loads(text.decode(), use_decimal=True)
+        return simplejson.loads(text.decode(), use_decimal=True, parse_int=_whole)
     except RecursionError as exc:
         raise ValueError("nested too deeply") from exc
     except InvalidOperation as exc:
         raise ValueError("a number with too large an exponent") from exc
+
+
+def _whole(digits: str) -> int | Decimal:
+    try:
+        return int(digits)
+    except ValueError:  # Python converts at most 4,300 digits to int, by default
+        return Decimal(digits)
 
 
 def plain(value: Any) -> Any:

@@ -132,7 +132,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A recorded outcome. Numbers in `metadata` are int or float, or Decimal if a float would change them.
+    """A recorded outcome. Numbers in `metadata` are int or float, or Decimal if neither reads them exactly.
 
     `status`, `occurred_at`, `recorded_by` and `version` are None unless requested with `ledger`. `recorded_by` is
     `key`, `key:<id>` for an agent key, `session`, or None if unknown. `version` is the number of corrections.
