@@ -281,8 +281,9 @@ def test_an_internal_failure_is_answered_too(
 def test_variables_set_user_and_agent_and_keep_numbers_exact(api: Api, bridging: Bridging) -> None:
     bridge = bridging(user_id=api.user, agent_id=7)
     digits = b"0.1000000000000000000000000000000000001"
-    one = calling("record_outcome", deal(api)).replace(b'"12.50"', digits)
-    assert answered(bridge, one)["result"]["isError"] is False
+    long = b"9" * 5000
+    one = calling("record_outcome", deal(api, metadata={"n": "long"})).replace(b'"12.50"', digits)
+    assert answered(bridge, one.replace(b'"long"', long))["result"]["isError"] is False
     several = [deal(api, idempotency_key=key, agent_id=7, user_id=api.user) for key in "ab"]
     assert answered(bridge, calling("record_outcomes", {"outcomes": several}))["result"]["structuredContent"] == (
         {"recorded": 2, "not_recorded": 0} | {"results": answered_results(bridge, several)}
@@ -290,6 +291,7 @@ def test_variables_set_user_and_agent_and_keep_numbers_exact(api: Api, bridging:
     recorded = api.recorded()
     assert [(each["user_id"], each["agent_id"]) for each in recorded] == [(api.user, 7)] * 3
     assert str(recorded[2]["value_usd"]).encode() == digits
+    assert str(recorded[2]["metadata"]["n"]).encode() == long
     void = {"outcome_id": recorded[2]["id"], "reason": "Twice", "idempotency_key": "v"}
     assert answered(bridge, calling("void_outcome", void))["result"]["isError"] is False
 
@@ -329,6 +331,22 @@ def test_each_message_of_a_batch_is_checked(api: Api, bridging: Bridging) -> Non
     recording, *others = [json.loads(body) for _, body in api.door.requests]
     assert recording["params"]["arguments"] == {"user_id": 42}
     assert others == [json.loads(each) for each in batch[2:]]
+
+
+@pytest.mark.parametrize("unread", [b"\xff", b"1e99999999999999999999", b"[" * 100_000])
+def test_a_line_that_cannot_be_checked_is_not_forwarded(api: Api, bridging: Bridging, unread: bytes) -> None:
+    bridge = bridging(retry=ONE_TRY, user_id=42)
+    error = {"code": -32700, "message": "The message is not JSON"}
+    line = calling("record_outcome", {"user_id": 43, "x": "?"}).replace(b"?", unread)
+    assert answered(bridge, line.replace(b'"%s"' % unread, unread)) == {"jsonrpc": "2.0", "id": None, "error": error}
+    assert not api.door.requests
+
+
+def test_a_batch_in_a_batch_is_not_forwarded(api: Api, bridging: Bridging) -> None:
+    bridge = bridging(retry=ONE_TRY, user_id=42)
+    api.door.upstream = lambda *_: (200, {}, b'{"jsonrpc":"2.0","id":null,"error":{}}')
+    answered(bridge, b"[[%s]]" % calling("record_outcome", {"user_id": 43}))
+    assert [body for _, body in api.door.requests] == [b"null"]
 
 
 @pytest.mark.parametrize("arguments", [7, {"outcomes": 7}, {"outcomes": [7]}, {"agent_id": 8}])

@@ -20,7 +20,7 @@ from ._sending import LOG
 _VERSION = "io.modelcontextprotocol/protocolVersion"
 _RECORD = ("record_outcome", "record_outcomes")
 _CORRECT = ("amend_outcome", "void_outcome")
-_INTERNAL_ERROR = -32603  # https://www.jsonrpc.org/specification#error_object
+_PARSE_ERROR, _INTERNAL_ERROR = -32700, -32603  # https://www.jsonrpc.org/specification#error_object
 _AT_ONCE = 8  # calls
 
 Json = dict[str, Any]
@@ -47,10 +47,15 @@ class Bridge:
         try:
             said = _json.decode(line)
         except ValueError:
+            if self._own:  # what cannot be checked must not be forwarded: the API might read it
+                error = {"code": _PARSE_ERROR, "message": "The message is not JSON"}
+                return _json.encode({"jsonrpc": "2.0", "id": None, "error": error})
             said = None  # forward the invalid line, too: the API answers it with an error
         # process each call of a batch, to check the user and agent of each
         if self._own and isinstance(said, list) and said:
-            answers = [text for each in said if (text := self._answer(each)) is not None]
+            # forward null in place of a list, because the API would read the list as a batch
+            calls = [None if isinstance(each, list) else each for each in said]
+            answers = [text for each in calls if (text := self._answer(each)) is not None]
             return b"[%s]" % b",".join(answers) if answers else None
         return self._answer(said, line)
 
