@@ -69,6 +69,19 @@ def test_what_is_imported_comes_back_and_importing_it_again_changes_nothing(
     ]
 
 
+def test_charges_of_the_default_user_are_added_to_those_of_a_rule_that_names_the_same_user(
+    api: Api, outcomes: Outcomes, client: OutcomesClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OUTCOMES_USER_ID", "42")
+    [day] = days(api, 1)
+    file, rules = plain(tmp_path / "costs.csv", [(day, "x", 7, 1, "a"), (day, "x", 7, 2, "")]), tmp_path / "map.toml"
+    rules.write_text('[[rule]]\nwhen = { label = "a" }\nuser = 42\n')
+    command = ["costs", "import", file, "--format", "csv", "--map", str(rules)]
+    for said in ("1 days put, 0 unchanged", "0 days put, 1 unchanged"):
+        assert outcomes(*command, "--replace").out == f"{said}, 0 refused\n"
+    assert sum(line.cost_usd for line in client.get_costs(day, "x", user_id=42).lines or ()) == 3
+
+
 @pytest.mark.usefixtures("one_try")
 def test_an_import_that_stops_continues_when_it_is_run_again(
     api: Api, outcomes: Outcomes, client: OutcomesClient, tmp_path: Path

@@ -75,12 +75,14 @@ def import_(
     day on which it begins. If you import the same file again, nothing changes. The exit code is 1 if a line or a day
     was refused.
     """
-    from . import _cost_importing, _importing
+    from . import _cost_importing, _importing, _settings
 
     try:
         rules = _cost_importing.Map(b"" if mapping is None else mapping.read())
     except _cost_importing.MapError as exc:
         raise typer.BadParameter(printable(str(exc)), param_hint="--map") from exc
+    if user is None and rules.names_users:  # a rule may name the default user, too: add up their costs together
+        user = _settings.whole("OUTCOMES_USER_ID")
     charges = _cost_importing.Charges(layout, rules, user)
     report = console(stderr=True)
     refused = 0

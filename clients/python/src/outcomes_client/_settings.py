@@ -42,13 +42,13 @@ def defaults_of(address: Address, agent_id: int | None, user_id: int | None) -> 
         ConfigurationError: a variable is not a whole number of at least 1.
     """
     return Defaults(
-        _whole("OUTCOMES_AGENT_ID") if agent_id is None else agent_id,
-        _whole("OUTCOMES_USER_ID") if user_id is None else user_id,
+        whole("OUTCOMES_AGENT_ID") if agent_id is None else agent_id,
+        whole("OUTCOMES_USER_ID") if user_id is None else user_id,
         owner=address.owner,
     )
 
 
-def _whole(variable: str) -> int | None:
+def whole(variable: str) -> int | None:
     text = os.environ.get(variable, "")
     if not text:
         return None
