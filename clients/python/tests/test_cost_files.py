@@ -66,6 +66,18 @@ FILES: dict[str, tuple[Layout, str, dict[Key, list[CostLine]], list[str]]] = {
         },
         [],
     ),
+    "a column without a name, as pandas writes its index, is no agent": (
+        "focus",
+        f',{FOCUS}5,1,USD,2026-11-01,,,GPT,OpenAI,,"{{""agent"": ""sales""}}"\n',
+        {Key(NOV_1, "openai", 42): [CostLine(Decimal(1), 7, label="GPT")]},
+        [],
+    ),
+    "an agent may be written with a point, as pandas does if a cell of its column is empty": (
+        "csv",
+        "date,source,agent,cost\n2026-11-01,openai,8.0,1\n2026-11-01,openai,8,2\n2026-11-01,openai,8.5,4\n",
+        {Key(NOV_1, "openai", 42): [CostLine(Decimal(3), 8), CostLine(Decimal(4))]},
+        [],
+    ),
     "NDJSON has numbers or text, and nested tags": (
         "ndjson",
         '{"date":"2026-11-01","source":"litellm","cost":0.000002,"quantity":"100","unit":"tokens","Tags":{"agent":"sales"}}\n'

@@ -28,7 +28,7 @@ OTHER = "other"
 _REMEMBERED = 10_000  # maximum number of cached dates and owners, because each line of a log can have a different date
 
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?", re.ASCII)
-_ID = re.compile(r"0*[1-9][0-9]{0,15}", re.ASCII)
+_ID = re.compile(r"0*[1-9][0-9]{0,15}(\.0*)?", re.ASCII)
 _TOML: dict[type, str] = {str: "string", int: "integer", list: "array", dict: "table"}
 
 
@@ -220,10 +220,12 @@ class Charges:
         cost = _number(said.get(columns.cost), columns.cost)
         if cost is None:
             raise ValueError(f"{columns.cost} is missing")
-        own_agent, unit = _cell(said, columns.agent) or "", _cell(said, columns.unit)
+        # FOCUS has no column of agents, and a column with an empty name is not one
+        own_agent = (columns.agent and _cell(said, columns.agent)) or ""
+        unit = _cell(said, columns.unit)
         return CostLine(
             cost_usd=cost,
-            agent_id=int(own_agent) if _ID.fullmatch(own_agent) else agent_id,
+            agent_id=int(Decimal(own_agent)) if _ID.fullmatch(own_agent) else agent_id,
             quantity=_number(said.get(columns.quantity), columns.quantity),
             unit=unit and unit[:LONGEST_UNIT].strip(),
             label=label and label[:LONGEST_LABEL].strip(),
