@@ -172,6 +172,18 @@ def test_messages_use_the_command_s_own_words(
     assert says_not not in run.out + run.err
 
 
+@pytest.mark.parametrize("command", ["import {file}", "costs import {file} --format ndjson"])
+def test_a_file_without_a_credential_is_wrong_usage(
+    outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
+) -> None:
+    for name in ("INTERNAL_API_KEY", "OUTCOMES_COOKIE"):
+        monkeypatch.delenv(name)
+    file = write(tmp_path / "work.jsonl", {**task("One"), "date": "2026-04-01", "source": "x", "cost": 1})
+    run = outcomes(*command.format(file=file).split())
+    assert (run.code, run.out) == (2, "")
+    assert " needs the key (INTERNAL_API_KEY) or the session (OUTCOMES_COOKIE); run `outcomes doctor`\n" in run.err
+
+
 @pytest.mark.parametrize("api", ["stack"], indirect=True)
 @pytest.mark.parametrize(
     ("arguments", "says"),

@@ -12,7 +12,7 @@ import typer
 from ._cli_completion import files, time_zones
 from ._cost_models import CostDay, CostLine, CostVersion, told
 from ._display import money, printable
-from ._errors import ConflictError, ForbiddenError, InvalidOutcomeError, OutcomesError
+from ._errors import ConfigurationError, ConflictError, ForbiddenError, InvalidOutcomeError, OutcomesError
 from ._terminal import (
     Agent,
     Cookie,
@@ -135,6 +135,8 @@ def _put(charges: Charges, rules: Map, replace: bool, url: str | None, cookie: s
                         raise
                     tally["refused"] += 1
                     report.print(printable(f"{key} refused: {exc}"), soft_wrap=True)
+        except ConfigurationError:
+            raise
         except (OutcomesError, KeyboardInterrupt) as exc:
             tally["stopped"] = 1
             said = "interrupted" if isinstance(exc, KeyboardInterrupt) else f"stopped: {exc}"

@@ -12,7 +12,7 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from . import _json
-from ._errors import BusyError, OutcomesError
+from ._errors import BusyError, ConfigurationError, OutcomesError
 from ._models import SENT_AS, NewOutcome, Result
 from ._refusals import sentence
 from ._requests import BATCH_ITEMS
@@ -227,6 +227,8 @@ def record(client: OutcomesClient, parsed: Iterable[Line]) -> Iterator[tuple[lis
         failure = None
         try:
             results = client.record_many(line.body for line in readable if line.body is not None)
+        except ConfigurationError:  # nothing was sent, and every other line would fail alike
+            raise
         except OutcomesError as exc:
             failure, results = exc, exc.results
         done = [_outcome(line, result) for line, result in zip(readable, results, strict=True)]
