@@ -827,6 +827,7 @@ def test_the_doctor_finds_nothing_wrong(api: Api, outcomes: Outcomes) -> None:
 @pytest.mark.parametrize(
     ("environment", "code", "says"),
     [
+        ({"OUTCOMES_URL": "http://127.0.0.1:300O"}, 2, "The URL (OUTCOMES_URL) cannot be used: Invalid port: '300O'"),
         ({"INTERNAL_API_KEY": "wrong"}, 1, "wrong  the key (INTERNAL_API_KEY) is not valid"),
         ({"OUTCOMES_COOKIE": "session=old"}, 1, "wrong  the session (OUTCOMES_COOKIE) is not valid"),
         (NOBODY, 1, "wrong  http://127.0.0.1:9 cannot be reached: ConnectError"),
@@ -847,7 +848,7 @@ def test_the_doctor_checks_the_settings(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     run = outcomes("doctor")
-    assert (run.code, says in run.out) == (code, True)
+    assert (run.code, says in run.out + run.err) == (code, True)
 
 
 GREETING, KEY_CHECK, BATCH = "GET /api/outcomes", "POST /api/outcomes", "POST /api/outcomes/batch"

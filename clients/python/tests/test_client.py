@@ -377,6 +377,30 @@ def test_an_invalid_user_of_the_environment_is_an_error(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("nowhere", "must be http"),
+        ("https://h:secret@h", "without a password"),
+        ("http://127.0.0.1:300O", "cannot be used: Invalid port"),
+        ("https://300.1.1.1", "cannot be used: Invalid IPv4 address"),
+        ("https://api..example.com", "cannot be used: .* label empty"),
+        ("https://xn--a.example.com", "cannot be used: .*U\\+0080"),
+        (f"https://{'a' * 64}.example.com", "cannot be used: .* label .*too long"),
+    ],
+)
+def test_an_invalid_url_is_an_error(url: str, says: str) -> None:
+    for kind in (OutcomesClient, AsyncOutcomesClient):
+        with pytest.raises(ConfigurationError, match=rf"The URL \(OUTCOMES_URL\) .*{says}"):
+            kind(url, "k")
+
+
+@pytest.mark.parametrize("url", ["http://[::1]:80/stage", "https://bücher.example", "https://a_b.example.com."])
+def test_a_url_may_have_any_host(url: str) -> None:
+    with OutcomesClient(url) as client:
+        assert client._address.url == url
+
+
+@pytest.mark.parametrize(
     ("settings", "names"),
     [({}, "the key (INTERNAL_API_KEY)"), ({"api_key": None}, "the session (OUTCOMES_COOKIE)")],
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 
+import httpx
+
 from ._calls import Defaults
 from ._errors import ConfigurationError
 from ._http import Address
@@ -26,6 +28,11 @@ def address_of(url: str | None, api_key: str | None, cookie: str | None, allow_h
         api_key or os.environ.get("INTERNAL_API_KEY") or None,
         cookie or os.environ.get("OUTCOMES_COOKIE") or None,
     )
+    try:  # requests would raise these errors, which are no httpx.RequestError
+        parsed = httpx.URL(address.url)
+        _ = parsed.host, parsed.raw_host.decode().encode("idna")
+    except (httpx.InvalidURL, UnicodeError) as exc:
+        raise ConfigurationError(f"The URL (OUTCOMES_URL) cannot be used: {exc}") from exc
     allow_http = allow_http or os.environ.get("OUTCOMES_ALLOW_HTTP") == "1"
     if (address.api_key or address.cookie) and address.is_plaintext and not allow_http:
         raise ConfigurationError(
