@@ -284,7 +284,7 @@ LEDGER = [each.name for each in dataclasses.fields(Outcome) if each.default is n
 
 
 def tell_error(error: OutcomesError) -> dict[str, Any]:
-    told = {camel(name): tell(value) for name, value in vars(error).items()}
+    told = {camel(name): tell(value) for name, value in vars(error).items() if name[0] != "_"}
     return {"kind": type(error).__name__, "says": str(error), "retryable": error.retryable, **told}
 
 

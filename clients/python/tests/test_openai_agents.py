@@ -113,6 +113,22 @@ async def test_a_failed_recording_is_reported_and_ends_no_run(api: Api, caplog: 
     assert not api.recorded()
 
 
+@pytest.mark.parametrize(
+    ("first", "says"),
+    [
+        ("drop", "It is not known whether an outcome was recorded, idempotency key run-1: 401"),
+        ("429", "An outcome was not recorded, idempotency key run-1: 401"),
+        ("", "An outcome was not recorded, idempotency key run-1: 401"),
+    ],
+)
+async def test_a_report_is_about_all_tries(api: Api, caplog: pytest.LogCaptureFixture, first: str, says: str) -> None:
+    api.door.upstream = lambda *_: (401, {}, b'{"error":"Unauthorized"}')
+    api.fail(first)
+    async with AsyncOutcomesClient(**api.settings) as client:
+        await run(OutcomesHooks(client, lambda *_: DEAL, run_id="run-1"))
+    assert says in caplog.text
+
+
 async def test_a_failing_function_is_reported_and_ends_no_run(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     async with AsyncOutcomesClient(**api.settings) as client:
         await run(OutcomesHooks(client, lambda *given: given[2].customer, run_id="run-1"))

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from ._async_client import AsyncOutcomesClient
 from ._client import OutcomesClient
-from ._errors import BusyError, ConfigurationError, OutcomesError
+from ._errors import ConfigurationError, OutcomesError
 from ._models import ListedType, NewOutcome, Recorded
 from ._sending import LOG
 from ._tools import SAME_KEY, WHEN, Work, advise
@@ -182,9 +182,8 @@ def _report(failure: Exception, on_error: OnError | None) -> None:
     """Log a failure with the idempotency key for repeating the call, then call `on_error`."""
     if isinstance(failure, OutcomesError):
         key = f", idempotency key {failure.idempotency_key}" if failure.idempotency_key else ""
-        # BusyError is also retryable, but it means that nothing was done.
-        uncertain = failure.retryable and not isinstance(failure, BusyError)
-        ended = "It is not known whether an outcome was recorded" if uncertain else "An outcome was not recorded"
+        not_recorded = "An outcome was not recorded"
+        ended = "It is not known whether an outcome was recorded" if failure._maybe_done else not_recorded
         LOG.warning("%s%s: %s", ended, key, failure)
     else:
         LOG.warning("An outcome was not recorded", exc_info=failure)

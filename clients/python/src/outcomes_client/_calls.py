@@ -313,7 +313,7 @@ class Calls:
         repeatable: whether sending twice has the same effect as sending once. If not, retry only if it is certain that
         nothing was done.
         """
-        backoff = backoff or self._backoff()
+        backoff, maybe_done = backoff or self._backoff(), False
         while True:
             answer = yield Send(request, backoff.timeout)
             try:
@@ -325,8 +325,12 @@ class Calls:
                 return read(answer)
             except OutcomesError as exc:
                 failure = exc
+            unsent = isinstance(answer, NoReply) and answer.unsent
+            # BusyError is also retryable, but it means that this try did nothing.
+            maybe_done = maybe_done or (failure.retryable and not unsent and not isinstance(failure, BusyError))
+            failure._maybe_done = maybe_done
             if not repeatable and not isinstance(failure, BusyError):
-                failure.retryable = isinstance(answer, NoReply) and answer.unsent
+                failure.retryable = unsent
             progress = isinstance(failure, StillAddingUpError)
             if not failure.retryable or not (
                 yield from backoff.wait(str(failure), failure.retry_after, progress=progress)

@@ -48,6 +48,7 @@ class OutcomesError(Exception):
     """
 
     retryable = False
+    _maybe_done = False  # whether a try of the call, not only the last, may have taken effect
 
     def __init__(
         self,
