@@ -121,6 +121,8 @@ def test_a_release_publishes_what_was_checked_and_tried() -> None:
     for name in ("pypi", "npm"):
         assert release[name]["environment"] == name
         assert "sha256sum --check --strict SHA256SUMS" in [step.get("run") for step in release[name]["steps"]]
+    # npm reads a path such as release/a.tgz, without ./, as the GitHub repository a.tgz of the owner release.
+    assert "npm publish ./release/*.tgz " in release["npm"]["steps"][-1]["run"]
 
 
 def test_a_release_is_built_without_the_caches_of_other_runs() -> None:
@@ -145,6 +147,9 @@ def test_upgrades_are_tested_by_a_job_that_may_not_write() -> None:
     assert "make" not in proposed.split()
     for lock in ("uv.lock", ".ci/tools/uv.lock", "layers/common/requirements.txt"):
         assert f"--include={lock}" in proposed.split()
+    # With --fill, gh looks for a local branch of the name of --head, and there is none.
+    assert "--fill" not in proposed
+    assert 'gh pr create --head "upgrade/$PART" --title "Upgrade the $PART packages" --body ' in proposed
 
 
 def test_dependabot_watches_every_folder_of_packages_and_of_actions() -> None:
