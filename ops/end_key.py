@@ -105,7 +105,7 @@ def end_previous_secret(authorizer: "Authorizer") -> None:
     def without(variables: Variables) -> Variables | None:
         if OVERLAP not in variables:
             raise StackError("the live release has no previous session secret. Deploy a newer one.")
-        return None if variables[OVERLAP] == "0" else variables | {OVERLAP: "0"}
+        return None if float(variables[OVERLAP]) == 0 else variables | {OVERLAP: "0"}
 
     version = authorizer.end(without, "previous session secret")
     print(f"{authorizer.stack} accepts only the current session secret since version {version['Version']}.")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 FINGERPRINTS = keys.parse_fingerprints(os.environ["KEY_FINGERPRINTS"])
 SESSION_SECRET_ARN = os.environ["SESSION_SECRET_ARN"]
-SESSION_SECRET_OVERLAP_DAYS = int(os.environ["SESSION_SECRET_OVERLAP_DAYS"])
+SESSION_SECRET_OVERLAP_DAYS = float(os.environ["SESSION_SECRET_OVERLAP_DAYS"])
 SESSIONS_TABLE = os.environ["SESSIONS_TABLE"]
 KEYS_TABLE = os.environ["KEYS_TABLE"]  # this variable is empty if AgentKeys is off
 ACCEPT_PLAIN_COOKIES = os.environ["ACCEPT_PLAIN_COOKIES"] == "true"

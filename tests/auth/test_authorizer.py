@@ -293,6 +293,13 @@ def test_an_invalid_fingerprint_stops_the_deployment(deploy: Callable[..., Modul
     assert CURRENT_KEY not in str(raised.value)
 
 
+@pytest.mark.parametrize("days", ["0", "0.5", "7.0", "365"])
+def test_every_overlap_that_cloudformation_takes_as_a_number_lets_callers_in(
+    deploy: Callable[..., ModuleType], days: str
+) -> None:
+    assert deploy(SESSION_SECRET_OVERLAP_DAYS=days).handler(load_event("post_with_session"), None) == SESSION
+
+
 anything = st.text(st.characters(), max_size=40)  # includes lone surrogates
 fragments = st.sampled_from(
     [

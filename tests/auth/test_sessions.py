@@ -25,7 +25,7 @@ from tests.faults import DENIED, THROTTLED, Fault, Request, Send, error, faulty,
 type Row = dict[str, Any]
 type PutSession = Callable[[Row], None]
 type Rotate = Callable[[str], None]
-type SessionsOf = Callable[[int], Sessions]
+type SessionsOf = Callable[[float], Sessions]
 type Forge = Callable[[EncryptedCookie, bytes], str]
 
 FAMILIES = {"next-auth": NEXT_AUTH, "authjs": AUTHJS}
@@ -554,12 +554,14 @@ class TestSecrets:
             (30, 30 * DAY, False),
             (1, DAY - 1, True),
             (1, DAY, False),
+            (0.5, DAY // 2 - 1, True),
+            (0.5, DAY // 2, False),
             (0, 0, False),
             (0, -60, False),  # Secrets Manager's clock is ahead of ours
         ],
     )
     def test_count_when_previous_for_the_days_of_overlap(
-        self, sessions_of: SessionsOf, family: EncryptedCookie, rotate: Rotate, days: int, age: int, counts: bool
+        self, sessions_of: SessionsOf, family: EncryptedCookie, rotate: Rotate, days: float, age: int, counts: bool
     ) -> None:
         rotate("new")
         sessions = sessions_of(days)

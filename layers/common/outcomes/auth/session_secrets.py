@@ -40,7 +40,7 @@ class SessionSecrets:
     The current version is valid. For `overlap_days` after its creation, the previous version is valid, too.
     """
 
-    def __init__(self, arn: str, overlap_days: int, clock: Callable[[], float] = now) -> None:
+    def __init__(self, arn: str, overlap_days: float, clock: Callable[[], float] = now) -> None:
         self._arn = arn
         self._overlap_seconds = overlap_days * 24 * 60 * 60
         self._clock = clock
