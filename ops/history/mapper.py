@@ -86,15 +86,16 @@ class Mapper:
                 raise StackError(f"[{table}] of the mapping names {', '.join(unknown)}; known are {', '.join(names)}")
         if unknown := [name for name in mapping if name not in known]:
             raise StackError(f"the mapping has [columns] and [types], not {', '.join(unknown)}")
-        self.column: dict[str, str] = {name: mapping.get("columns", {}).get(name, name) for name in FIELDS}
+        self.mapped: dict[str, str] = mapping.get("columns", {})
+        self.column = {name: self.mapped.get(name, name) for name in FIELDS}
         self.type_of: dict[str, str] = mapping.get("types", {})
         self.types = types
         self.now = now
 
     @property
     def required(self) -> list[str]:
-        """Return the columns that a table must have."""
-        return [self.column[name] for name in REQUIRED]
+        """Return the columns that a table must have: those of REQUIRED fields, and those that the mapping names."""
+        return list(dict.fromkeys([*(self.column[name] for name in REQUIRED), *self.mapped.values()]))
 
     def outcome(self, cells: Cells) -> Imported:
         """Convert a row. Raises NotImported."""

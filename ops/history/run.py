@@ -16,6 +16,7 @@ from outcomes.ledger import ulid
 from rich.console import Console
 from rich.progress import Progress
 
+from ops.errors import StackError
 from ops.history.files import Row, RowFile
 from ops.history.mapper import Mapper, NotImported
 from ops.history.past import Pasts
@@ -53,6 +54,7 @@ class Import:
         self.target = target
         self.mapper = Mapper(mapping, target.types, instants.now())
         file.require(self.mapper.required)
+        self._unseen = set(self.mapper.mapped.values()) - set(file.columns or ())
         self.pasts = Pasts(target.totals, target.erasures, target.secret)
         self.plan = Plan()
         self.refused = 0
@@ -64,12 +66,17 @@ class Import:
         self.plan.close()
 
     def read(self) -> None:
-        """Plan the rows of the file. Refuse rows that cannot be imported, and report the reasons."""
+        """Plan the rows of the file. Refuse rows that cannot be imported, and report the reasons.
+
+        Raises StackError if the mapping names a column that no row of NDJSON has.
+        """
         with _progress("Reading", self.file.size) as advance:
             for row in self.file.rows():
                 if reason := self._plan(row):
                     self._refuse(f"line {row.number}: {reason}")
                 advance(row.size)
+        if self._unseen:  # rows may lack an optional field, but not all rows one that the mapping names
+            raise StackError(f"no row of {self.file.path} has {', '.join(sorted(self._unseen))}")
         self._refuse_users()
 
     def show(self) -> None:
@@ -111,6 +118,7 @@ class Import:
         """Plan a row, or return why it is refused."""
         if row.fault:
             return row.fault
+        self._unseen -= row.cells.keys()
         try:
             outcome = self.mapper.outcome(row.cells)
         except NotImported as reason:

@@ -401,6 +401,7 @@ class TestTheCommand:
             ("[column]\nid = 'x'", "the mapping has [columns] and [types], not column"),
             ("[columns", "cannot read the mapping"),
             ("[columns]\nid = 'uuid'", "has no column uuid, only id"),
+            ("[columns]\nvalue_usd = 'amuont'", "has no column amuont, only id"),
             (None, "cannot read the mapping"),
         ],
     )
@@ -412,6 +413,14 @@ class TestTheCommand:
         done = run(str(csv_file(tmp_path)), "--mapping", str(tmp_path / "map.toml"))
         assert done.returncode == 1
         assert says in done.stderr
+
+    def test_a_mapped_name_must_be_in_a_row_of_ndjson(self, tmp_path: Path) -> None:
+        rows = [old_row(1, APRIL), old_row(2, APRIL) | {"amount": 2}]
+        assert (
+            import_all(write_ndjson(tmp_path / "old.ndjson", rows), mapping={"columns": {"value_usd": "amount"}}) == 0
+        )
+        with pytest.raises(StackError, match=r"^no row of .*old.ndjson has amuont$"):
+            import_all(tmp_path / "old.ndjson", mapping={"columns": {"title": "title", "value_usd": "amuont"}})
 
     @pytest.mark.parametrize(
         ("file", "says"),
