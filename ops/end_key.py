@@ -100,7 +100,7 @@ def end_key(authorizer: "Authorizer", ended: str, key: str, *, even_the_last: bo
 
 
 def end_previous_secret(authorizer: "Authorizer") -> None:
-    """Refuse sessions made with the previous session secret. Raises StackError if they are already refused."""
+    """Refuse sessions made with the previous session secret. Raises StackError if a deployment already refuses them."""
 
     def without(variables: Variables) -> Variables | None:
         if OVERLAP not in variables:
@@ -133,19 +133,22 @@ class Authorizer:
         }
 
     def end(self, change: Change, what: str) -> Any:
-        """Publish the live code with changed variables, and point the alias at it.
+        """Publish the live code with changed variables, unless an earlier call did, and point the alias at it.
 
         Then wait until no deployment can move the alias back. Return the new version's configuration.
-        Raises ClientError, and StackError if there is nothing to revoke.
+        Raises ClientError, and StackError if there is nothing to revoke, and no earlier call revoked it.
         """
         served = self._served()
-        if all(change(_variables(each)) is None for each in served):
+        main, *_ = served
+        if any(change(_variables(each)) is not None for each in served):
+            self._stop()
+            version = self._published(main, (change(_variables(main)) or _variables(main)) | {MARK: what})
+        elif _variables(main).get(MARK) == what:  # an earlier call published it, and may have been interrupted
+            version = main["Version"]
+        else:
             raise StackError(
                 f"{self.stack} does not accept it: nothing was changed. Are the stack and the region right?"
             )
-        self._stop()
-        main, *_ = served
-        version = self._published(main, (change(_variables(main)) or _variables(main)) | {MARK: what})
         until = time.monotonic() + PATIENCE_SECONDS
         while True:
             self._move(version)
