@@ -277,7 +277,7 @@ deploy: $(if $(BUILT),install .tools/sam/installed,build) ## build, then deploy 
 	@if [ -t 0 ]; then $(bin)/python -m ops.answers '$(ENV)' Architecture=$(ARCH); fi
 	@$(bin)/python -m ops.configuration '$(ENV)' '$(BUILD_DIR)/template.yaml' > '$(parameters)'
 	@$(sam) deploy --config-env '$(ENV)' --parameter-overrides 'file://$(parameters)' \
-	    $$([ -t 0 ] || echo --no-confirm-changeset --no-fail-on-empty-changeset)
+	    --no-fail-on-empty-changeset $$([ -t 0 ] || echo --no-confirm-changeset)
 	@$(bin)/python -m ops.publish '$(ENV)'
 
 # Lint the examples with Biome, which the dashboard's packages include. `make examples` checks their types.

@@ -29,16 +29,23 @@ def main() -> int:
 def publish(samconfig: Path, environment: str, folder: Path) -> None:
     """Upload FILES from `folder`, and print their URL. Do nothing if the stack does not host a dashboard.
 
-    Raises StackError if the stack is unknown or AWS refuses.
+    Raises StackError if the stack is unknown, its newest changes were declined, or AWS refuses.
     """
     settings = deploy_settings(samconfig, environment)
     name = settings["stack_name"]
     try:
         session = boto3.Session(region_name=settings.get("region"), profile_name=settings.get("profile"))
-        [stack] = session.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+        cloudformation = session.client("cloudformation")
+        [stack] = cloudformation.describe_stacks(StackName=name)["Stacks"]
         outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
         if "FeedBucketName" not in outputs:
             return
+        # `sam deploy` also succeeds if its change set is declined. Executing a change set deletes all others.
+        pages = cloudformation.get_paginator("list_change_sets").paginate(StackName=name)
+        found = [each for page in pages for each in page["Summaries"]]
+        newest = max(found, key=lambda each: each["CreationTime"], default=None)
+        if newest and newest["ExecutionStatus"] == "AVAILABLE":
+            raise StackError(f"{name} was not changed, so the dashboard was not uploaded: the changes were declined.")
         s3 = session.client("s3")
         for file, content_type in FILES.values():
             s3.put_object(

@@ -95,7 +95,7 @@ def _answered(
     stubber: BotocoreStubber, event_name: str, request: AWSPreparedRequest, **more: Any
 ) -> AWSResponse | None:
     """Answer an SDK client's request with a function from IN_PLACE_OF_MOTO, or else with moto."""
-    for event, answer in IN_PLACE_OF_MOTO.items():
+    for event, answer in reversed(IN_PLACE_OF_MOTO.items()):  # an operation's answer was added after its service's
         if event_name.startswith(f"before-send.{event}"):
             status, headers, text = answer(request)
             any_type: Any = headers, _Raw(text.encode())

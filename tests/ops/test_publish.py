@@ -1,13 +1,14 @@
 """`make deploy` uploads the dashboard's page to the stack's bucket, if it has one."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from ops.errors import StackError
 from ops.publish import main, publish
-from tests.aws import STACKS, aws_client, mock_aws
+from tests.aws import STACKS, Answer, answering, aws_client, mock_aws
 from tests.conftest import RunMain
 from tests.template.conftest import ROOT
 
@@ -27,9 +28,21 @@ def samconfig(tmp_path: Path) -> Path:
     return file
 
 
+CHANGE_SET = "<member><ExecutionStatus>{}</ExecutionStatus><CreationTime>2026-11-{}T09:30:00Z</CreationTime></member>"
+CHANGE_SETS: list[tuple[str, int]] = []
+"""The status of execution and the day of each of the stack's change sets."""
+
+
+def change_sets(_request: object) -> Answer:
+    members = "".join(CHANGE_SET.format(*each) for each in CHANGE_SETS)
+    result = f"<ListChangeSetsResult><Summaries>{members}</Summaries></ListChangeSetsResult>"
+    return 200, {}, f"<ListChangeSetsResponse>{result}</ListChangeSetsResponse>"
+
+
 @pytest.fixture(autouse=True)
 def aws() -> Iterator[None]:
-    with mock_aws():
+    CHANGE_SETS.clear()
+    with mock_aws(), answering("cloudformation.ListChangeSets", change_sets):
         yield
 
 
@@ -55,6 +68,26 @@ def test_only_the_pages_and_their_scripts_are_uploaded(samconfig: Path, capsys: 
         assert stored["Body"].read() == (ROOT / "dashboard/public" / name).read_bytes()
         assert stored["CacheControl"] == "public, max-age=300"
     assert capsys.readouterr().out == "Dashboard: https://value.example.com/ (within 5 minutes)\n"
+
+
+@pytest.mark.parametrize(
+    ("found", "uploads"),
+    [
+        ([("EXECUTE_COMPLETE", 24)], True),
+        ([("AVAILABLE", 24)], False),  # `sam deploy` showed it, and the answer was "N"
+        ([("AVAILABLE", 24), ("UNAVAILABLE", 25)], True),  # "No changes to deploy", after a change that was declined
+        ([("AVAILABLE", 25), ("UNAVAILABLE", 24)], False),
+    ],
+)
+def test_nothing_is_uploaded_if_the_change_set_was_declined(
+    samconfig: Path, found: list[tuple[str, int]], uploads: bool
+) -> None:
+    STACKS[REGION, "outcomes-dev"] = {"FeedBucketName": "feed", "FeedUrl": "https://value.example.com/"}
+    aws_client("s3").create_bucket(Bucket="feed")
+    CHANGE_SETS.extend(found)
+    with nullcontext() if uploads else pytest.raises(StackError, match="outcomes-dev was not changed"):
+        publish(samconfig, "dev", ROOT / "dashboard/public")
+    assert ("Contents" in aws_client("s3").list_objects_v2(Bucket="feed")) is uploads
 
 
 @pytest.mark.parametrize("outputs", [{}, {"ApiUrl": "https://api.example.com"}])

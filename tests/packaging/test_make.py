@@ -198,6 +198,14 @@ def test_a_pipeline_deploys_what_it_has_built_without_building_again(clone: Path
     assert "sam build" in unbuilt
 
 
+def test_a_deployment_without_changes_to_the_stack_still_uploads_the_dashboard(clone: Path) -> None:
+    touch(clone, ".venv/installed")
+
+    [options, _] = make_dry(clone, "deploy").partition("sam deploy")[2].split("ops.publish")
+
+    assert "--no-fail-on-empty-changeset" in re.sub(r"\$\(.*?\)", "", options)  # on a terminal, too
+
+
 LOCK_TESTS = "lock --upgrade-package joserfc==1.8.0 --upgrade-package tzdata==2026.6"
 
 
