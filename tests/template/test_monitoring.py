@@ -245,6 +245,12 @@ def test_the_dashboard_shows_all_alarms_and_what_is_on(complete: Deployment) -> 
         for dimensions in ("TableName", "GlobalSecondaryIndexName,TableName")  # each index has its own metrics
         for kind in ("Read", "Write")
     }
+    [kept] = [
+        widget["properties"]["metrics"] for widget in widgets if widget["properties"]["title"] == "Events kept or lost"
+    ]
+    mappings = [row[3] for row in kept if row[2] == "EventSourceMappingUUID"]
+    streams = complete.resources("AWS::Lambda::EventSourceMapping").keys() - {"DeliverWebhookFunctionWebhooks"}
+    assert sorted(mappings) == sorted(streams)
     for value in re.findall(r"SOURCE '(\w+)'", dashboard["DashboardBody"]):
         assert value in complete.resources("AWS::Logs::LogGroup")
 

@@ -1,5 +1,6 @@
 """Test the template's webhooks: URL, rule, queues and secret."""
 
+import re
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from outcomes.events.webhooks.signing import signing_key
 from ops.errors import StackError
 from tests.webhooks.test_receiver import FINE, HOSTILE
 
-from .conftest import EVERYTHING, FUNCTION, Deployment
+from .conftest import EVERYTHING, FUNCTION, ROOT, Deployment
 
 QUEUE = "AWS::SQS::Queue"
 BUS = EVERYTHING["EventBusName"]
@@ -99,6 +100,12 @@ def test_a_message_outlives_its_attempts_then_goes_to_the_dead_letter_queue(comp
     # A message keeps its age when it is moved to the dead-letter queue, so this queue needs a longer retention:
     # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
     assert queues["DeadWebhooksQueue"]["MessageRetentionPeriod"] == 14 * 24 * delivery.HOUR >= 2 * retention
+    # The pages say how long data of an erased person stays.
+    for name, queue in queues.items():
+        days = queue["MessageRetentionPeriod"] // (24 * delivery.HOUR)
+        assert re.search(
+            rf"^\| `{name}` \|.*\| {days} days", (ROOT / "docs/data-requests.md").read_text(), re.MULTILINE
+        )
 
 
 def test_each_message_is_delivered_and_reported_alone(complete: Deployment) -> None:
