@@ -1,6 +1,7 @@
 """Try the commands of docs/runbook.md, as far as possible without AWS."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -81,6 +82,44 @@ def test_aws_has_each_command_and_its_options(line: str) -> None:
     given = {option.removeprefix("no-").replace("-", "") for option in re.findall(r"(?<= --)[a-z-]+", line)}
 
     assert given <= taken
+
+
+# An AWS that needs time: the backup is AVAILABLE when it is described again, and the first wait after the restore ends
+# too early.
+SLOW_AWS = """
+sleep() { :; }
+aws() {
+    echo "$2" >>calls
+    [ "$2" != "$FAILS" ] || return 255
+    case "$2" in
+        create-backup) echo arn;;
+        describe-backup) [ $(grep -c describe-backup calls) = 1 ] && echo CREATING || echo AVAILABLE;;
+        wait) ! tail -n 2 calls | grep -q restore;;
+    esac
+}
+table=outcomes
+"""
+BEFORE_DELETION = ["create-backup", "describe-backup", "describe-backup", "update-table", "wait", "delete-table"]
+RESTORED = ["wait", "restore-table-from-backup", "wait", "wait", "update-continuous-backups", "update-table"]
+
+
+@pytest.mark.parametrize(
+    ("fails", "calls"),
+    [
+        ("none", [*BEFORE_DELETION, *RESTORED]),
+        ("create-backup", BEFORE_DELETION[:1]),
+        ("update-table", BEFORE_DELETION[:4]),
+        ("delete-table", BEFORE_DELETION),
+    ],
+)
+def test_a_table_is_deleted_once_its_backup_can_be_used_and_protected_once_it_is_restored(
+    tmp_path: Path, fails: str, calls: list[str]
+) -> None:
+    [block] = [
+        block for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL) if "$backup" in block
+    ]
+    subprocess.run(["bash", "-c", SLOW_AWS + block], cwd=tmp_path, env={**os.environ, "FAILS": fails}, check=False)
+    assert (tmp_path / "calls").read_text().split() == calls
 
 
 def test_functions_log_each_message_that_the_runbook_searches_for() -> None:
