@@ -128,7 +128,7 @@ def keep_statement(user_id: int) -> None:
     actions = [
         *table.put_statement(user_id, statement, listed, now),
         table.put_user_key(user_id, b"key", now),
-        *table.put_unfinished(user_id, "2026-05@Europe/Berlin", Unfinished("{}", b"salt", 1, 0), now),
+        *table.put_unfinished(user_id, "2026-05@Europe/Berlin", Unfinished("{}", b"salt", 1, 0, "rules"), now),
     ]
     aws_client("dynamodb").transact_write_items(TransactItems=json.loads(json.dumps(actions), object_hook=with_bytes))
 

@@ -17,7 +17,7 @@ from outcomes.aws.replies import Reply
 from outcomes.contract import instants, period
 from outcomes.contract.models import NewOutcome
 from outcomes.ledger import correction_entries, cursor
-from outcomes.statements import chain, table, tree
+from outcomes.statements import chain, table, tree, work
 from outcomes.totals.imports import Imports
 
 from functions.statements import app
@@ -299,6 +299,32 @@ def test_unfinished_work_does_not_count_after_an_import(clock: Clock, monkeypatc
     text = made("2026-09")
     assert head(text)["size"] == 3
     verified(text, outcome=imported)
+
+
+@pytest.mark.parametrize("version", ["another version", "a version that stored no rules"])
+def test_unfinished_work_does_not_count_after_the_rules_of_time_zones_changed(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    monkeypatch.setattr(chain, "MAX_ENTRIES", 1)
+    clock.at("2026-08-31T22:30:00Z")
+    record(title="In September by the old rules, in August by the new ones")
+    september(clock)
+    clock.at("2026-09-20T12:00:00Z")
+    record()
+    clock.at("2026-11-20T12:00:00Z")
+    assert ask("2026-09")[0] == 503
+    if version == "another version":
+        for module in (chain, work):
+            monkeypatch.setattr(module, "RULES", "outcomes-statement/1 2099z")
+    else:
+        [row] = [row for row in rows_of(42)["StatementsTable"] if row["id"]["S"].startswith("unfinished")]
+        del row["rules"]
+        aws_client("dynamodb").put_item(TableName="StatementsTable", Item=row)
+    utc = period.time_zone("UTC")
+    monkeypatch.setattr("outcomes.statements.calendar.time_zone", lambda _name: utc)
+    august, september_ = made("2026-08"), made("2026-09")
+    assert [head(text)["size"] for text in (august, september_)] == [1, 2]
+    verified(september_, august)
 
 
 def test_an_import_and_a_statement_exclude_each_other(clock: Clock) -> None:

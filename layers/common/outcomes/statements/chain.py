@@ -23,7 +23,7 @@ from outcomes.statements.published_keys import signing_key
 from outcomes.statements.signing import SigningKey
 from outcomes.statements.sums import Bounds
 from outcomes.statements.table import ListedStatement, Statement, StatementsTable
-from outcomes.statements.work import Work, other_periods
+from outcomes.statements.work import RULES, Work, other_periods
 from outcomes.totals.imports import STRETCH, Imports
 from outcomes.totals.stored_sums import SETTLED_SECONDS
 
@@ -139,7 +139,8 @@ class _Chain:
         if chain:
             bounds = Bounds(chain[-1].cut, max(chain[-1].cut, bounds.end))
         others = other_periods(bounds, [Bounds(each.begin, each.cut) for each in chain], self.calendar)
-        work = Work(bounds, others, unfinished if unfinished and unfinished.epoch == before.epoch else None)
+        continues = unfinished and (unfinished.epoch, unfinished.rules) == (before.epoch, RULES)
+        work = Work(bounds, others, unfinished if continues else None)
         stored = work.size
         signing, valid_from = self.key
         is_new = user_key is None

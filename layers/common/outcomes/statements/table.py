@@ -21,6 +21,7 @@ The work on a statement that one call cannot finish, `unfinished#2026-10@Europe/
 salt_key, content, parts    as above; the content is that of `work`
 size                    N, the entries so far
 epoch                   N, the epoch of the row of imports (see `totals.imports`) when the work began
+rules                   S, see `work.RULES`
 
 The row `user`:
 
@@ -80,6 +81,7 @@ class Unfinished(NamedTuple):
     salt_key: bytes
     size: int
     epoch: int
+    rules: str
     parts: int = 1
 
 
@@ -109,7 +111,8 @@ class StatementsTable:
         if not row:
             return None
         size, epoch, parts = (int(row[name]["N"]) for name in ("size", "epoch", "parts"))
-        return Unfinished(content.decode(), _bytes(row["salt_key"]), size, epoch, parts)
+        rules = row.get("rules", {"S": ""})["S"]  # earlier versions stored no rules
+        return Unfinished(content.decode(), _bytes(row["salt_key"]), size, epoch, rules, parts)
 
     def read_user_key(self, reads: PacedReads, user_id: int) -> bytes | None:
         """Return the key of the HMAC that identifies the user in statements. Return None before the first statement."""
@@ -170,12 +173,13 @@ class StatementsTable:
         They fail if another call has added more entries or has made the statement.
         """
         size, epoch = ({"N": str(number)} for number in (unfinished.size, unfinished.epoch))
-        attributes: Item = {"size": size, "epoch": epoch, "salt_key": _binary(unfinished.salt_key)}
+        rules = {"S": unfinished.rules}
+        attributes: Item = {"size": size, "epoch": epoch, "rules": rules, "salt_key": _binary(unfinished.salt_key)}
         first, *more = self._rows(user_id, _UNFINISHED + id_, now, attributes, unfinished.content)
         condition = {
-            "ConditionExpression": "attribute_not_exists(id) OR epoch <> :epoch OR #size < :size",
-            "ExpressionAttributeNames": {"#size": "size"},
-            "ExpressionAttributeValues": {":epoch": epoch, ":size": size},
+            "ConditionExpression": "attribute_not_exists(id) OR epoch <> :epoch OR #rules <> :rules OR #size < :size",
+            "ExpressionAttributeNames": {"#rules": "rules", "#size": "size"},
+            "ExpressionAttributeValues": {":epoch": epoch, ":rules": rules, ":size": size},
         }
         check = {"Key": _key(user_id, id_), "ConditionExpression": "attribute_not_exists(id)"}
         is_not_made = {"ConditionCheck": {"TableName": self.name, **check}}

@@ -6,14 +6,19 @@ from base64 import b64decode, b64encode
 from bisect import bisect
 from collections.abc import Callable
 
+import tzdata
+
 from outcomes.statements.calendar import Calendar
 from outcomes.statements.entries import Entry, counted
-from outcomes.statements.format import SUMS, RecordedOutcome, correction_text, leaf, outcome_text, salt
+from outcomes.statements.format import FORMAT, SUMS, RecordedOutcome, correction_text, leaf, outcome_text, salt
 from outcomes.statements.sums import Bounds, StatementSums
 from outcomes.statements.table import Unfinished
 from outcomes.statements.tree import IndexedTree
 
 SALT_KEY_BYTES = 32
+
+RULES = f"{FORMAT} {tzdata.IANA_VERSION}"
+"""The rules by which entries are added. Other rules could put the entries so far into other periods."""
 
 
 class Work:
@@ -56,7 +61,7 @@ class Work:
             "index": b64encode(self.tree.index).decode(),
             "leaves": [b64encode(each).decode() for each in self.tree.leaves],
         }
-        return Unfinished(json.dumps(content), self.salt_key, self.size, epoch)
+        return Unfinished(json.dumps(content), self.salt_key, self.size, epoch, RULES)
 
 
 def entry_text(entry: Entry) -> str:
