@@ -87,7 +87,8 @@ OTHERWISE: dict[str, str | None] = {
     # The example does not check the format of entries. It reports wrong totals for the following entries.
     **dict.fromkeys(
         (
-            *("an entry with a blank", "an entry with two ids", "an entry with one member more"),
+            *("an entry with a blank", "an entry with one member more", "totals by a count in the entry"),
+            *("totals by a count before a correction", "totals by a count after a correction"),
             *("an entry whose id is a number", "an entry with an instant in another notation"),
             *("an entry without a title", "an entry with another hash of metadata", "a correction of an unknown type"),
             *("an amend without changes", "a dispute with changes", "changes of an unknown member"),

@@ -263,14 +263,19 @@ def wrong(september: str) -> dict[str, str]:
     october = _october(*august[:2])
     bounds = bounds_of(october[0].created_at)
     honest = statement("2026-10", bounds, october, september)
-    sums = honest.text[honest.text.index('"totals"') : honest.text.index(',"signature"')]
+
+    def sums_of(entries: list[Entry]) -> str:
+        text = statement("2026-10", bounds, entries, september).text
+        return text[text.index('"totals"') : text.index(',"signature"')]
+
+    sums = sums_of(october)
 
     def signed(sums: str, head: str = honest.head, key: SigningKey = KEY) -> str:
         digest = statement_format.digest(f"{{{sums}}}")
         head = f'{head[: head.index(',"sums"')]},"sums":"{digest}"}}'
         return statement_format.statement_text(head, f"{{{sums}}}", key.sign(head))
 
-    def listed(texts: list[str]) -> tuple[str, str]:
+    def listed(texts: list[str], sums: str = sums) -> tuple[str, str]:
         salts = [bytes([place]) * 16 for place in range(len(texts))]
         tree = statement_format.MerkleTree()
         for each in zip(salts, texts, strict=True):
@@ -335,6 +340,22 @@ def wrong(september: str) -> dict[str, str]:
         "changed-before": (amend, '"before":"100",', ""),
     }.items():
         made[f"{name}.json"], made[f"{name}.ndjson"] = listed([text.replace(part, replacement, 1)])
+    # Statements whose totals follow a member that no entry has, or the last one of two members with the same name.
+    plan, post, void = october[0], october[2], october[6]
+    sold, posted, voided = texts[0], texts[2], texts[5]
+    for name, (changed, followed) in {
+        "counted": ([f'{sold[:-1]},"count":9}}'], sums_of([plan]).replace('"count":1', '"count":9')),
+        "counted-before": (
+            [posted, voided.replace('},"after"', ',"count":0},"after"')],
+            sums_of([post]).replace('"voided":{"count":0', '"voided":{"count":1'),
+        ),
+        "counted-after": (
+            [posted, f'{voided[:-2]},"count":9}}}}'],
+            sums_of([post, void]).replace('"voided":{"count":1', '"voided":{"count":9'),
+        ),
+        "two-values": ([sold.replace('"value_usd"', '"value_usd":"9","value_usd"')], sums_of([plan])),
+    }.items():
+        made[f"{name}.json"], made[f"{name}.ndjson"] = listed(changed, followed)
     made["reordered.ndjson"] = "".join(
         compact(dict(reversed(json.loads(line).items()))) + "\n" for line in honest.entries().splitlines()
     )

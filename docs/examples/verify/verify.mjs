@@ -20,17 +20,17 @@ const node = (left, right) => sha256(Buffer.of(1), left, right);
 const base64url = (data) => Buffer.from(data).toString("base64url");
 
 /** Parses JSON. Refuses an object that has a member twice. */
-function parse(bytes) {
+function parse(bytes, word = "format") {
   const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   let members = -1; // -1, because the function below also gets the whole value, which is not a member
   const value = JSON.parse(text, function (_, member) {
     if (!Array.isArray(this)) members += 1;
-    if (typeof member === "number") check("format", Number.isSafeInteger(member), `whole numbers, not ${member}`);
-    if (typeof member === "string") check("format", member.isWellFormed(), "strings without unpaired surrogates");
+    if (typeof member === "number") check(word, Number.isSafeInteger(member), `whole numbers, not ${member}`);
+    if (typeof member === "string") check(word, member.isWellFormed(), "strings without unpaired surrogates");
     return member;
   });
   const strings = text.match(/"(?:[^"\\]|\\.)*"\s*:?/g) ?? [];
-  check("format", members === strings.filter((string) => string.endsWith(":")).length, "each member once");
+  check(word, members === strings.filter((string) => string.endsWith(":")).length, "each member once");
   return value;
 }
 
@@ -89,7 +89,7 @@ function checkTotals(word, totals, changes) {
     check(word, decimals.length <= 200, "at most 200 decimals, which are more than any amount has");
     const sum = `${name} ${row[name]}`;
     const [count, amount] = left.get(sum) ?? [0, 0n];
-    left.set(sum, [count + (row.count ?? 1) * sign, amount + BigInt(whole + decimals.padEnd(200, "0")) * BigInt(sign)]);
+    left.set(sum, [count + row.count * sign, amount + BigInt(whole + decimals.padEnd(200, "0")) * BigInt(sign)]);
   };
   add("all", totals, 1);
   for (const name of ["confirmed", "disputed", "voided"]) add(name, totals[name], 1);
@@ -101,10 +101,9 @@ function checkTotals(word, totals, changes) {
 
 function checkSums({ from, cut, totals, adjustments }, entries) {
   const changes = entries.flatMap(({ outcome_id, before, after, ...outcome }) => {
-    if (outcome_id === undefined) return { ...outcome, status: "recorded", sign: 1 };
-    if (JSON.stringify(before) === JSON.stringify(after)) return [];
-    const subtracted = { ...before, sign: -1 };
-    return [subtracted, { ...after, sign: 1 }];
+    const change = (sign, counted) => ({ ...counted, sign, count: 1 });
+    if (outcome_id === undefined) return change(1, { ...outcome, status: "recorded" });
+    return JSON.stringify(before) === JSON.stringify(after) ? [] : [change(-1, before), change(1, after)];
   });
   const within = (begin, end) => changes.filter(({ occurred_at }) => begin <= occurred_at && occurred_at < end);
   checkTotals("totals", totals, within(from, cut));
@@ -127,7 +126,7 @@ export function verify(statementFile, entriesFile, keysFile, previousFile) {
   const { size, root, totals, adjustments, sums_salt, sums, previous, from, user, timezone } = statement;
   check("size", lines.length === size, `${size} entries, not ${lines.length}`);
   check("root", rootOf(lines.map(leaf)).toString("hex") === root, `entries with the root ${root}`);
-  const entries = lines.map(({ text }) => JSON.parse(text));
+  const entries = lines.map(({ text }) => parse(Buffer.from(text), "root"));
   checkOrder(entries, statement);
   check("totals", digest(JSON.stringify({ totals, adjustments, sums_salt })) === sums, `sums with the digest ${sums}`);
   checkSums(statement, entries);
