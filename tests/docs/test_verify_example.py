@@ -71,6 +71,24 @@ def test_a_file_that_cannot_be_read_is_no_verdict(previous: str, why: str) -> No
     assert (status, line.partition(", ")[0].split(": ")[:2]) == (2, ["cannot read a file", why])
 
 
+def test_a_file_that_is_too_long_for_node_is_no_verdict(tmp_path: Path) -> None:
+    entries = tmp_path / "entries.ndjson"
+    entries.touch()
+    os.truncate(entries, 2**31)  # sparse: neither the disk nor Node's memory gets these bytes
+    said = "cannot read a file: File size (2147483648) is greater than 2 GiB\n"
+    assert verify("2026-10.json", str(entries), "keys.json") == (2, said)
+
+
+def test_a_forged_statement_cannot_print_a_verdict_or_terminal_sequences(tmp_path: Path) -> None:
+    forged = tmp_path / "forged.json"
+    issuer = r"https://x\r\nverified: 2026-10\u001b[1A"
+    forged.write_text((VECTORS / "2026-10.json").read_text().replace("https://api.example.com", issuer))
+    (tmp_path / "keys.json").write_text('{"keys":[]}')
+    status, line = verify(str(forged), "2026-10.ndjson", str(tmp_path / "keys.json"))
+    assert (status, line.splitlines()) == (1, [line.removesuffix("\n")])
+    assert line.startswith("key: expected a key of https://x\ufffd\ufffdverified: 2026-10\ufffd[1A that")
+
+
 @pytest.mark.parametrize("files", [(), ("2026-10.json",), ("2026-10.json", "2026-10.ndjson")])
 def test_too_few_files_are_no_verdict(files: tuple[str, ...]) -> None:
     assert verify(*files) == (2, "usage: expected STATEMENT ENTRIES KEYS [PREVIOUS]\n")

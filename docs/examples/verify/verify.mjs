@@ -18,6 +18,7 @@ const digest = (text) => `sha256:${sha256(Buffer.from(text)).toString("hex")}`;
 const leaf = ({ salt, text }) => sha256(Buffer.of(0), Buffer.from(salt, "hex"), Buffer.from(text));
 const node = (left, right) => sha256(Buffer.of(1), left, right);
 const base64url = (data) => Buffer.from(data).toString("base64url");
+const print = (line) => console.log(line.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "\ufffd")); // texts of others print no line
 
 /** Parses JSON. Refuses an object that has a member twice. */
 function parse(bytes, word = "format") {
@@ -141,9 +142,9 @@ export function verify(statementFile, entriesFile, keysFile, previousFile) {
 if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
   try {
     check("usage", process.argv.length > 4, "STATEMENT ENTRIES KEYS [PREVIOUS]");
-    console.log(`verified: ${verify(...process.argv.slice(2).map((path) => readFileSync(path)))}`);
-  } catch ({ word = "format", message, syscall }) {
-    console.log(`${syscall ? "cannot read a file" : word}: ${message}`);
-    process.exitCode = syscall || word === "usage" ? 2 : 1;
+    print(`verified: ${verify(...process.argv.slice(2).map((path) => readFileSync(path)))}`);
+  } catch ({ word = "format", message, syscall, code, isUnread = syscall || /TOO_L(ONG|ARGE)$/.test(code) }) {
+    print(`${isUnread ? "cannot read a file" : word}: ${message}`);
+    process.exitCode = isUnread || word === "usage" ? 2 : 1;
   }
 }
