@@ -14,7 +14,7 @@ export class StatementError extends Error {
     readonly word: Word,
     why: string,
   ) {
-    super(`${word}: ${why}`);
+    super(`${word}: ${why}`.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "\ufffd")); // `why` quotes files of others
   }
 }
 

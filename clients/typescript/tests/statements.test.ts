@@ -44,6 +44,12 @@ test("files that are nested too deeply are refused", async () => {
   }
 });
 
+test("the message of a forged file has no control characters", async () => {
+  const statement = file("2026-10.json").replace("https://api.example.com", "x\\r\\nverified:\\u001b[1A");
+  const said = { message: "key: expected a signature by a key of x\ufffd\ufffdverified:\ufffd[1A: none is known" };
+  await assert.rejects(verify({ statement, keys: '{"keys":[]}' }), said);
+});
+
 test("only a proof is verified without a statement", async () => {
   for (const files of [{}, { proof: "{}", entries: "{}" }, { proof: "{}", previous: "{}" }]) {
     await assert.rejects(verify({ ...files, keys: "{}" }), TypeError);
