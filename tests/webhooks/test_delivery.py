@@ -118,6 +118,16 @@ def test_an_event_of_the_bus_is_posted_and_verified(queues: Queues, server: Rece
     assert (queues.waiting, queues.dead) == ([], [])
 
 
+def test_an_unpaired_surrogate_in_metadata_is_posted_as_an_escape(queues: Queues, server: ReceivingServer) -> None:
+    queues.put(ON_THE_BUS.replace("12345678901234567.10", r'"half \ud800"'))
+    queues.poll()
+
+    [call] = server.calls
+    assert rb'"half \ud800"' in call.body
+    assert Webhook(SECRET).verify(call.body, call.headers)
+    assert (queues.waiting, queues.dead) == ([], [])
+
+
 def test_only_the_stack_s_own_events_pass_the_rule(queues: Queues, server: ReceivingServer) -> None:
     [rule] = deploy(EventBusName="default", WebhookUrl="https://hooks.example.com/").of("AWS::Events::Rule").values()
     eventbridge = aws_client("events")

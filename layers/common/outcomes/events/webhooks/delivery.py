@@ -97,7 +97,8 @@ def deliver(message: Mapping[str, Any], receiver: Receiver, keys: SigningKeys, q
     number = int(message["attributes"]["ApproximateReceiveCount"])
     try:
         event = json_text.read(message["body"])["detail"]
-        webhook_id, body = event["id"], json_text.exact(event, _LEVELS).encode()
+        # Write an unpaired surrogate in metadata as an escape, because UTF-8 cannot encode it.
+        webhook_id, body = event["id"], json_text.exact(event, _LEVELS).encode(errors="backslashreplace")
     except (ValueError, KeyError, TypeError, RecursionError):
         webhook_id, body = None, b""
     is_event = is_id(webhook_id)
