@@ -26,6 +26,7 @@ from functions.summarize_outcomes.app import store
 from tests.aws import aws_client
 from tests.corrections import OWNER, correct
 from tests.events import KEY, agent, proxy_event, session
+from tests.faults import Fault, cancelled, faulty, fine
 from tests.people import record, rows_of
 from tests.statements.conftest import Clock
 from tests.statements.service import BERLIN, ID, ask, call, entries, in_path, keys, made, proof, verified
@@ -497,6 +498,22 @@ def test_a_key_that_another_call_publishes_meanwhile_signs(clock: Clock) -> None
     with before_each("Query", publish):
         verified(made("2026-09"))
     assert [each["valid_until"] for each in json.loads(keys())["keys"]] == [None]
+
+
+@pytest.mark.parametrize(
+    ("faults", "status"),
+    [
+        ([cancelled("ThrottlingError")], 503),
+        ([cancelled("ConditionalCheckFailed"), fine], 200),
+        ([fine, cancelled("ThrottlingError")], 503),
+        ([cancelled("ItemCollectionSizeLimitExceeded")], 500),
+    ],
+)
+def test_a_throttled_table_of_statements_is_busy(clock: Clock, faults: list[Fault], status: int) -> None:
+    september(clock)
+    with faulty(app.statements.dynamodb, "TransactWriteItems", *faults):  # the first one publishes the signing key
+        assert ask("2026-09")[0] == status
+    verified(made("2026-09"))
 
 
 def test_no_statement_is_signed_before_its_key_is_valid_though_clocks_of_the_service_differ(clock: Clock) -> None:

@@ -6,23 +6,22 @@ import time
 from functools import cached_property
 from typing import Any
 
-from outcomes.aws.backoff import CONFLICTS, THROTTLED, Backoff
+from outcomes.aws.backoff import Backoff
 from outcomes.aws.caller import Limits
-from outcomes.aws.errors import TransactionCanceled
 from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import DynamoDB, SecretsManager
 from outcomes.contract import instants
 from outcomes.contract.json_text import response_bytes
 from outcomes.contract.limits import MAX_RESPONSE_BYTES
 from outcomes.contract.statements import StatementRequest
-from outcomes.errors import Busy, Fault, NotFound, NotPossible, StillAddingUp
+from outcomes.errors import Fault, NotFound, NotPossible, StillAddingUp
 from outcomes.statements.calendar import Calendar, length_of
 from outcomes.statements.entries import LedgerEntries
 from outcomes.statements.format import digest, head_text, statement_text
 from outcomes.statements.published_keys import signing_key
 from outcomes.statements.signing import SigningKey
 from outcomes.statements.sums import Bounds
-from outcomes.statements.table import ListedStatement, Statement, StatementsTable
+from outcomes.statements.table import ListedStatement, Statement, StatementsTable, store
 from outcomes.statements.work import RULES, Work, other_periods
 from outcomes.totals.imports import STRETCH, Imports
 from outcomes.totals.stored_sums import SETTLED_SECONDS
@@ -150,7 +149,7 @@ class _Chain:
         except StillAddingUp:
             if work.size > stored:
                 _require_room(work.sums_text(), period)
-                self._store(self._unfinished(id_, work, before.epoch, user_key, is_new=is_new))
+                store(self.statements.dynamodb, self._unfinished(id_, work, before.epoch, user_key, is_new=is_new))
             raise
         sums = work.sums_text()
         issued_at = max(self.reads.now, valid_from)  # the clocks of DynamoDB's hosts differ, so `now` may be earlier
@@ -185,7 +184,7 @@ class _Chain:
             {"Put": put},
             *(self.table.delete_unfinished(self.user_id, id_, unfinished) if unfinished else []),
         ]
-        return text if self._store(actions) else None
+        return text if store(self.statements.dynamodb, actions) else None
 
     def _add_entries(self, work: Work) -> None:
         """Add all entries to a statement. Raises StillAddingUp if not all entries can be read now."""
@@ -206,19 +205,6 @@ class _Chain:
         if is_new:
             return self.table.put_user_key(self.user_id, key, self.reads.now)
         return self.table.check_user_key(self.user_id, key)
-
-    def _store(self, actions: list[dict[str, Any]]) -> bool:
-        """Write a transaction. Return False if another call wrote first."""
-        try:
-            self.statements.dynamodb.call("TransactWriteItems", {"TransactItems": actions})
-        except TransactionCanceled as failure:
-            codes = set(failure.codes) - {"None"}
-            if codes and codes <= CONFLICTS:
-                return False
-            if codes and codes <= CONFLICTS | THROTTLED:
-                raise Busy from failure
-            raise
-        return True
 
 
 def _require_room(text: str, period: str) -> None:

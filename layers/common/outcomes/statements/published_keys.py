@@ -12,14 +12,13 @@ A row is never deleted, because the statements that the key signed stay valid.
 
 from typing import Any
 
-from outcomes.aws.backoff import CONFLICTS
-from outcomes.aws.errors import TransactionCanceled
 from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import Item, SecretsManager
 from outcomes.contract import instants
 from outcomes.contract.json_text import compact
 from outcomes.errors import StillAddingUp
 from outcomes.statements.signing import SigningKey, jwk
+from outcomes.statements.table import store
 
 _PARTITION = {"user_id": {"S": "keys"}}
 
@@ -95,11 +94,7 @@ def _publish(reads: PacedReads, table: str, key: SigningKey, secret_created_at: 
         }
         for each in earlier
     ]
-    try:
-        reads.dynamodb.call("TransactWriteItems", {"TransactItems": actions})
-    except TransactionCanceled as failure:
-        if not set(failure.codes) - {"None"} <= CONFLICTS:
-            raise
+    store(reads.dynamodb, actions)
 
 
 def _rows(reads: PacedReads, table: str) -> list[Item]:

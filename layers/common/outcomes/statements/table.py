@@ -32,9 +32,12 @@ import zlib
 from base64 import b64decode, b64encode
 from typing import Any, NamedTuple
 
+from outcomes.aws.backoff import CONFLICTS, THROTTLED
+from outcomes.aws.errors import TransactionCanceled
 from outcomes.aws.paced_reads import PacedReads
-from outcomes.aws.services import Item
+from outcomes.aws.services import DynamoDB, Item
 from outcomes.contract import instants
+from outcomes.errors import Busy
 
 PART_BYTES = 300_000  # a row has at most 400 KB
 
@@ -234,6 +237,20 @@ class StatementsTable:
             {"TableName": self.name, "Key": _key(user_id, id_), "ConsistentRead": True}, "GetItem"
         ).get("Item", {})
         return item
+
+
+def store(dynamodb: DynamoDB, actions: list[dict[str, Any]]) -> bool:
+    """Write a transaction. Return False if another call wrote first. Raises Busy if the table is throttled."""
+    try:
+        dynamodb.call("TransactWriteItems", {"TransactItems": actions})
+    except TransactionCanceled as failure:
+        codes = set(failure.codes) - {"None"}
+        if codes and codes <= CONFLICTS:
+            return False
+        if codes and codes <= CONFLICTS | THROTTLED:
+            raise Busy from failure
+        raise
+    return True
 
 
 def listed_statement(row: Item) -> ListedStatement | None:
