@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from decimal import Decimal
 from threading import Lock
+from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
@@ -677,21 +678,28 @@ def test_a_period_that_is_not_over_or_before_the_first_entry_is_a_409(
     assert (status, status == 200 or answer) == (409 if message else 200, details if message else True)
 
 
+@pytest.mark.parametrize(
+    ("module", "limit", "message"),
+    [
+        (chain, "MAX_RESPONSE_BYTES", "has more than 6 MB of sums in 2026-09"),
+        (table, "MAX_BYTES", "has too many entries in 2026-09: some 10 million are possible"),
+    ],
+)
 @pytest.mark.parametrize("most_entries", [1, 100])
-def test_a_statement_that_no_response_has_room_for_is_a_409_and_not_stored(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch, most_entries: int
+def test_a_statement_that_no_response_or_transaction_has_room_for_is_a_409_and_not_stored(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, module: ModuleType, limit: str, message: str, most_entries: int
 ) -> None:
     september(clock)
     clock.at("2026-09-16T12:00:00Z")
     record(agentId=8)
     clock.at("2026-11-20T12:00:00Z")
     monkeypatch.setattr(chain, "MAX_ENTRIES", most_entries)
-    monkeypatch.setattr(chain, "MAX_RESPONSE_BYTES", 300)
-    details = [{"field": "period", "message": "has more than 6 MB of sums in 2026-09"}]
+    monkeypatch.setattr(module, limit, 300)
+    details = [{"field": "period", "message": message}]
     for month in ("2026-09", "2026-10"):
         assert ask(month) == (409, {"error": "Not possible", "details": details})
     assert "StatementsTable" not in rows_of(42)
-    monkeypatch.setattr(chain, "MAX_RESPONSE_BYTES", 3000)
+    monkeypatch.setattr(module, limit, 3000)
     assert head(made("2026-09"))["totals"]["count"] == 2
 
 

@@ -54,8 +54,8 @@ class Statements:
         """Return the text of a user's statement. If it is missing, make it and all missing statements before it.
 
         issuer: the address of the API. Raises NotPossible if the period is not over, if it ends before the first entry,
-        or if one of these statements is too large for a response. Raises StillAddingUp while an import is running, or
-        if the work takes more than one call; the next call continues.
+        or if one of these statements is too large for a response or a transaction. Raises StillAddingUp while an import
+        is running, or if the work takes more than one call; the next call continues.
         """
         return _Chain(self, user_id, request, issuer).make()
 

@@ -37,9 +37,12 @@ from outcomes.aws.errors import TransactionCanceled
 from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import DynamoDB, Item
 from outcomes.contract import instants
-from outcomes.errors import Busy
+from outcomes.errors import Busy, Fault, NotPossible
 
 PART_BYTES = 300_000  # a row has at most 400 KB
+MAX_BYTES = 3_900_000
+"""Maximum bytes of all rows of a statement, because a transaction writes at most 4 MB. The index of 10 million entries
+has 3.7 MB; 90,000 rows of agents have some 0.9 MB."""
 
 _LISTED = "listed#"
 _UNFINISHED = "unfinished#"
@@ -209,8 +212,12 @@ class StatementsTable:
         return {"Put": {"TableName": self.name, "Item": row, **condition}}
 
     def _rows(self, user_id: int, id_: str, now: str, attributes: Item, content: str) -> list[Item]:
-        """Return the rows that store `content`. Only the first row has `attributes`."""
+        """Return the rows that store `content`. Only the first row has `attributes`. Raises NotPossible."""
         packed = zlib.compress(content.encode(), 6)
+        if len(packed) > MAX_BYTES:
+            period = id_.removeprefix(_UNFINISHED).partition("@")[0]
+            message = f"has too many entries in {period}: some 10 million are possible"
+            raise NotPossible(details=[Fault(field="period", message=message)])
         parts = [packed[at : at + PART_BYTES] for at in range(0, len(packed), PART_BYTES)]
         ids = _part_ids(id_, len(parts))
         first, *more = [
