@@ -340,7 +340,9 @@ def wrong(september: str) -> dict[str, str]:
         "changed-before": (amend, '"before":"100",', ""),
     }.items():
         made[f"{name}.json"], made[f"{name}.ndjson"] = listed([text.replace(part, replacement, 1)])
-    # Statements whose totals follow a member that no entry has, or the last one of two members with the same name.
+    # The totals follow a member that no entry has, the last one of two members with the same name, or money with more
+    # digits than any outcome has. Verifiers must accept only the last statement.
+    long = "9" * 10_001
     plan, post, void = october[0], october[2], october[6]
     sold, posted, voided = texts[0], texts[2], texts[5]
     for name, (changed, followed) in {
@@ -354,6 +356,7 @@ def wrong(september: str) -> dict[str, str]:
             sums_of([post, void]).replace('"voided":{"count":1', '"voided":{"count":9'),
         ),
         "two-values": ([sold.replace('"value_usd"', '"value_usd":"9","value_usd"')], sums_of([plan])),
+        "long-money": ([sold.replace('"100"', f'"{long}"')], sums_of([plan]).replace('"100.00"', f'"{long}.00"')),
     }.items():
         made[f"{name}.json"], made[f"{name}.ndjson"] = listed(changed, followed)
     made["reordered.ndjson"] = "".join(

@@ -6,7 +6,7 @@ import re
 from bisect import bisect
 from collections import defaultdict
 from collections.abc import Mapping
-from decimal import Context, Decimal, Inexact
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, Inexact
 from itertools import pairwise
 from typing import Any
 
@@ -18,7 +18,7 @@ _APART = ("confirmed", "disputed", "voided")
 _TOTALS: Kinds = {**_SUM, **dict.fromkeys(_APART, (dict,)), "by_type": (list,), "by_agent": (list,)}
 _ADJUSTMENT: Kinds = {"from": (str,), "to": (str,), "totals": (dict,)}
 _MONEY_OF_SUMS = re.compile(r"(?!-0\.00$)-?(0|[1-9][0-9]*)\.[0-9]{2}([0-9]*[1-9])?")
-_DIGITS = Context(prec=10_000, traps=[Inexact])  # more digits than any sum needs; rounding raises an error
+_DIGITS = Context(prec=MAX_PREC, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[Inexact])  # never rounds a sum
 _LONGEST = 300  # maximum characters of a value that an error quotes
 
 
