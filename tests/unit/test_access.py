@@ -2,14 +2,17 @@
 
 import json
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import pytest
 from outcomes.aws.services import DynamoDB
 from outcomes.contract import json_text
 from outcomes.privacy import data_sources
+from outcomes.statements.table import ListedStatement, Statement, StatementsTable
 
 from functions.export_user import app
+from local.moto_backend import with_bytes
 from tests.aws import aws_client
 from tests.corrections import get, ledger
 from tests.faults import THROTTLED, error, faulty
@@ -110,6 +113,24 @@ def test_costs_are_exported_with_their_earlier_versions_and_whom_each_source_bel
 
 def test_a_session_is_exported_without_its_token() -> None:
     assert of("session") == [{"user_id": 42, "expires_at": 4_000_000_000, "browser": "Firefox"}]
+
+
+@pytest.mark.parametrize(
+    ("text_bytes", "index_bytes", "is_shown"), [(9, 48, True), (9, 600_000, True), (600_000, 48, False)]
+)
+def test_a_statement_is_exported_if_its_text_is_in_its_first_row(
+    text_bytes: int, index_bytes: int, is_shown: bool
+) -> None:
+    random = Random(0)  # noqa: S311 - repeatable
+    text = f'{{"root":"{random.randbytes(text_bytes).hex()}"}}'
+    instant = "2026-04-30T22:00:00.000Z"
+    statement = Statement(text, random.randbytes(index_bytes), b"salt", instant, instant)
+    listed = ListedStatement("2026-04", "UTC", instant, instant, 2, "00" * 32, "sha256:" + "00" * 32)
+    for put in StatementsTable("StatementsTable").put_statement(44, statement, listed, instant):
+        item = json.loads(json.dumps(put["Put"]["Item"]), object_hook=with_bytes)
+        aws_client("dynamodb").put_item(TableName="StatementsTable", Item=item)
+    shown = json.loads(text) if is_shown else None
+    assert of("statement", 44) == [{"id": "2026-04@UTC", "statement": shown}]
 
 
 def test_attributes_of_any_dynamodb_type_are_exported() -> None:

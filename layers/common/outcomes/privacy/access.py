@@ -13,7 +13,7 @@ kept_zones          day, and the time zones in which sums were first stored on t
                     which there may be sums for `all` types or agents
 imports             epoch: how often sums were discarded for an import of earlier outcomes; blocked_until: the times
                     until which imports that have not ended prevent storing sums
-statement           id, and the statement as it is served; null if it is too long for a line
+statement           id, and the statement as it is served; null if it is too long for a line or a row
 agent_key           as in `GET /api/keys`
 cost                date, source, and a version of that day's costs as in `GET /api/costs/{date}/{source}`
 cost_source         source, put_by, put_at: to whom it belongs, and since when

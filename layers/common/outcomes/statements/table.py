@@ -271,10 +271,9 @@ def listed_statement(row: Item) -> ListedStatement | None:
 
 
 def text_of(row: Item) -> str | None:
-    """Return the text of a statement from its row, or None if the statement is stored in several rows."""
-    if row["parts"]["N"] != "1":
-        return None
-    return zlib.decompress(_bytes(row["content"])).decode().partition("\n")[0]
+    """Return the text of a statement from its first row, or None if only a part of the text is in this row."""
+    text, end, _ = zlib.decompressobj().decompress(_bytes(row["content"])).partition(b"\n")
+    return text.decode() if end else None
 
 
 def _key(user_id: int, id_: str) -> Item:
