@@ -151,13 +151,14 @@ const SALT = /^[0-9a-f]{32}$/;
 
 /** Verifies a statement, or a proof alone. Rejects with a StatementError if a check fails. */
 export async function verify(files: Files): Promise<Verified> {
-  const { statement, entries, proof, previous } = files;
-  if (!statement && (!proof || entries || previous)) {
+  // Compare with null, because "" is an empty file, which must be checked.
+  const { statement = null, entries = null, proof = null, previous = null } = files;
+  if (statement === null && (proof === null || entries !== null || previous !== null)) {
     throw new TypeError("verify takes a statement with entries, proof and previous statement, or a proof alone");
   }
-  const read = statement ? readStatement(statement) : undefined;
-  const leaves = entries ? await readEntries(entries) : undefined;
-  const proven = proof ? await readProof(proof) : undefined;
+  const read = statement === null ? undefined : readStatement(statement);
+  const leaves = entries === null ? undefined : await readEntries(entries);
+  const proven = proof === null ? undefined : await readProof(proof);
   const main = (read?.signed ?? proven?.signed) as Signed;
   await checkSignature(main, readKeys(files.keys));
   if (read) {
@@ -167,7 +168,7 @@ export async function verify(files: Files): Promise<Verified> {
       refuse("totals", `expected totals, adjustments and salt whose hash is ${signed.head.sums}`);
     }
     checkSums(signed.head, sums, listed);
-    if (previous) await checkPrevious(signed.head, previous);
+    if (previous !== null) await checkPrevious(signed.head, previous);
     if (proven && (proven.signed.text !== signed.text || proven.signed.signature !== signed.signature)) {
       refuse("proof", `expected a proof of ${signed.head.id} with the root ${signed.head.root}`);
     }
