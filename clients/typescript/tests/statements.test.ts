@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import table from "../../statements/cases.json" with { type: "json" };
 import wrong from "../../statements/wrong.json" with { type: "json" };
 import { type Files, StatementError, verify } from "../src/statements.js";
@@ -55,6 +55,23 @@ test("only a proof is verified without a statement", async () => {
     await assert.rejects(verify({ ...files, keys: "{}" }), TypeError);
   }
 });
+
+for (const [what, stub, name] of [
+  ["without WebCrypto", (t) => t.mock.getter(crypto, "subtle", () => undefined), "TypeError"],
+  [
+    "without Ed25519",
+    (t) =>
+      t.mock.method(crypto.subtle, "importKey", async () => {
+        throw new DOMException("Unrecognized name", "NotSupportedError");
+      }),
+    "NotSupportedError",
+  ],
+] as [string, (t: TestContext) => unknown, string][]) {
+  test(`a browser ${what} is not a fault of the key`, async (t) => {
+    stub(t);
+    await assert.rejects(verify({ statement: file("2026-10.json"), keys: file("keys.json") }), { name });
+  });
+}
 
 for (const { name, files: given, edits = [], word } of table.cases as unknown as Case[]) {
   test(name, async () => {
