@@ -69,6 +69,19 @@ def test_a_refusal_names_the_check(verifier: Page, tmp_path: Path) -> None:
     expect(verifier.get_by_role("status")).to_have_text(re.compile("^Refused: totals: expected count 1 by the entries"))
 
 
+def test_while_new_files_are_checked_no_earlier_result_is_shown(verifier: Page) -> None:
+    choose(verifier, **OCTOBER)
+    output = verifier.get_by_role("status")
+    expect(output).to_have_class("verified")
+    verifier.evaluate("() => { crypto.subtle.importKey = () => new Promise((_, reject) => { window.fail = reject }) }")
+    choose(verifier, entries="2026-10.ndjson")
+    expect(output).to_have_text("Checking…")
+    expect(output).to_have_class("")
+    verifier.evaluate("fail(new DOMException('Unrecognized name', 'NotSupportedError'))")
+    expect(output).to_have_text("Not verified, because this browser failed: NotSupportedError: Unrecognized name")
+    expect(output).to_have_class("refused")
+
+
 def test_a_proof_needs_no_statement(verifier: Page) -> None:
     choose(verifier, proof="proof.json", keys="keys.json")
     output = verifier.get_by_role("status")

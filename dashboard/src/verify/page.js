@@ -17,8 +17,16 @@ check(); // browsers keep the chosen files when a page is loaded again
 
 async function check() {
   const mine = ++latest;
+  show("", "Checking…"); // at once, so that no earlier result seems to be of these files
   const [kind, ...lines] = await result();
-  if (mine !== latest) return; // other files were chosen meanwhile
+  if (mine === latest) show(kind, ...lines); // otherwise, other files were chosen meanwhile
+}
+
+/**
+ * @param {string} kind
+ * @param {string[]} lines
+ */
+function show(kind, ...lines) {
   output.className = kind;
   output.replaceChildren(
     ...lines.map((line) => {
