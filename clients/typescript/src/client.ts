@@ -52,7 +52,7 @@ export interface ClientOptions {
    * Defaults: `deadline` 60, `timeout` 30, `first` 0.2, `longest` 10, `addingUp` 600 s. Without `retry`,
    * `OUTCOMES_DEADLINE` sets the deadline.
    */
-  retry?: Partial<Retry> | undefined;
+  retry?: { [Limit in keyof Retry]?: Retry[Limit] | undefined } | undefined;
   /** Allows sending key and cookie unencrypted to another machine; default: whether `OUTCOMES_ALLOW_HTTP` is 1. */
   allowHttp?: boolean | undefined;
   /** A function that replaces the global `fetch`. */
@@ -107,7 +107,7 @@ export class OutcomesClient {
   readonly #cookie: string | true | undefined;
   readonly #agentId: number | undefined;
   readonly #userId: number | undefined;
-  readonly #retry: Retry;
+  readonly #deadline: number;
   readonly #secrets: string[];
   /** Where the user of recorded outcomes comes from: the session, the agent key, or the body. */
   readonly #owner: "session" | "agent" | "body";
@@ -145,8 +145,7 @@ export class OutcomesClient {
       .map(plain);
     this.#agentId = number("agentId", "OUTCOMES_AGENT_ID");
     this.#userId = number("userId", "OUTCOMES_USER_ID");
-    const deadline = (options.retry ? 0 : number("retry", "OUTCOMES_DEADLINE")) || 60;
-    this.#retry = { deadline, timeout: 30, first: 0.2, longest: 10, addingUp: 600, ...options.retry };
+    this.#deadline = (options.retry ? 0 : number("retry", "OUTCOMES_DEADLINE")) || 60;
     const ofAgent = /^oc_\w{16}_\w{38}$/.test(this.#key as string); // undefined does not match
     this.#owner = ofAgent ? "agent" : this.#key || !this.#cookie ? "body" : "session";
   }
@@ -512,7 +511,13 @@ export class OutcomesClient {
    * nothing was done.
    */
   async #exchange<T>(request: Request, signal: AbortSignal | undefined, read: Read<T>, repeatable = true): Promise<T> {
-    const { deadline, timeout, first, longest, addingUp } = this.#retry;
+    const {
+      deadline = this.#deadline,
+      timeout = 30,
+      first = 0.2,
+      longest = 10,
+      addingUp = 600,
+    } = this.#options.retry ?? {};
     const bySession = request.by === "session";
     const secret = bySession ? this.#cookie : request.by ? this.#key : true;
     const credential = bySession ? "the session" : `the ${this.#owner === "agent" ? "agent " : ""}key`;

@@ -3,7 +3,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
-import { BrokenAnswerError, BusyError, ConfigurationError, InvalidOutcomeError, OutcomesClient } from "../src/index.js";
+import {
+  BrokenAnswerError,
+  BusyError,
+  ConfigurationError,
+  InvalidOutcomeError,
+  OutcomesClient,
+  OutcomesError,
+} from "../src/index.js";
 import { World } from "./world.js";
 
 const url = "https://api.example/v1";
@@ -56,6 +63,21 @@ test("a wait has full jitter", async () => {
     return world.client({ url, cookie: "a=b", retry: { first: 4 } }).list();
   });
   assert.deepEqual(world.waits, [1, 2]);
+});
+
+test("limits that are undefined are the defaults", async () => {
+  const seen: unknown[] = [];
+  for (const retry of [
+    {},
+    { deadline: undefined, timeout: undefined, first: undefined, longest: undefined, addingUp: undefined },
+  ]) {
+    for (const answer of [{ name: "lost" }, { status: 503, body: '{"error":"Still adding up"}', seconds: 25 }]) {
+      const world = new World([...Array(30).fill(answer), NOTHING]);
+      await world.live({}, () => assert.rejects(world.client({ url, cookie: "a=b", retry }).list(), OutcomesError));
+      seen.push([world.timeouts, world.waits]);
+    }
+  }
+  assert.deepEqual(seen.slice(2), seen.slice(0, 2));
 });
 
 for (const [what, name, retry] of [
