@@ -573,8 +573,9 @@ export class OutcomesClient {
       }
       const seconds = (failure.retryAfter ?? 0) + Math.random() * ceiling;
       ceiling = Math.min(longest, ceiling * 2);
-      // A last-moment try would time out and hide the error of the previous try.
-      if (!failure.retryable || ends - at - seconds < timeout / 10) throw failure;
+      // A last-moment try would time out and hide the error of the previous try. If a limit is NaN, the
+      // comparison with `!` ends the loop.
+      if (!failure.retryable || !(ends - at - seconds >= timeout / 10)) throw failure;
       if (failure.message !== said)
         this.#warn(`${failure.message}. Trying again, for at most ${Math.ceil(last - at)} s`);
       said = failure.message;

@@ -80,6 +80,15 @@ test("limits that are undefined are the defaults", async () => {
   assert.deepEqual(seen.slice(2), seen.slice(0, 2));
 });
 
+test("a limit that is not a number causes no endless loop", async () => {
+  for (const name of ["deadline", "timeout", "first", "longest", "addingUp"]) {
+    const world = new World([...Array(30).fill({ name: "lost" }), NOTHING]);
+    await world.live({}, () =>
+      assert.rejects(world.client({ url, cookie: "a=b", retry: { [name]: Number.NaN } }).list(), OutcomesError),
+    );
+  }
+});
+
 for (const [what, name, retry] of [
   ["a wait", "lost", { first: 3 }],
   ["a request, even if there is no time for another", "endless", { deadline: 1 }],
