@@ -36,12 +36,12 @@ declare module "react" {
 
 declare module "next-auth" {
   interface Session {
-    userId?: number;
+    userId?: number | null;
   }
 }
 
 declare module "next-auth/jwt" {
   interface JWT {
-    userId?: number;
+    userId?: number | null;
   }
 }

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from outcomes.auth.encrypted_cookies import NEXT_AUTH
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from docs.examples.tests.conftest import EXAMPLES, free_port, installed
 from docs.examples.tests.relay import Relay, relay
+from local.session_cookies import encrypted_cookie
 from tests.browsers import confirm
 from tests.local.stacks import WITHOUT_EVENTS, Stack, running
 
@@ -173,8 +175,28 @@ def test_a_refused_deal_shows_the_error_and_can_be_corrected(page: Page, site: S
     expect(rows(page)).to_have_count(1)
 
 
-def test_without_a_session_nothing_is_recorded_or_shown(page: Page, site: Site) -> None:
+def test_a_deal_whose_answer_was_lost_can_be_changed_and_recorded_too(page: Page, site: Site, user: int) -> None:
+    page.route("**/api/outcomes**", lambda route: route.abort())  # so that the feed does not get the answer below
+    page.goto(site.url)
+    site.api.answer = (503, {"retry-after": "60"}, b"lost")
+    record(page, "Renewed Acme", "12")
+    expect(page.locator("output")).to_have_text("It may be recorded: 503")
+    record(page, "Renewed Acme", "13")
+    expect(page.locator("output")).to_contain_text("Not recorded: an earlier deal of this form is recorded.")
+    expect(page.get_by_label("Value in USD")).to_have_value("13")
+    page.get_by_role("button", name="Record").click()
+    expect(page.locator("output")).to_have_text("Recorded.")
+    listed = site.call("GET", "/api/outcomes", headers=site.signed_in(user)).json()["outcomes"]
+    assert [each["value_usd"] for each in listed] == [13, 12]
+
+
+@pytest.mark.parametrize("claims", [None, {"sub": "cm3x1y2z", "userId": None}], ids=["signed out", "an id of letters"])
+def test_without_a_user_nothing_is_recorded_or_shown(page: Page, site: Site, claims: dict[str, object] | None) -> None:
     page.context.clear_cookies()
+    if claims:
+        claims |= {"exp": int(time.time()) + 60}
+        name, _, value = encrypted_cookie(NEXT_AUTH, NEXT_AUTH.name, claims, site.stack.session_secret).partition("=")
+        page.context.add_cookies([{"name": name, "value": value, "url": site.url}])
     page.goto(site.url)
     expect(page.locator("value-delivered")).to_contain_text("Sign in")
     record(page, "Renewed Acme", "1")

@@ -1,7 +1,7 @@
 "use server";
 
 import { refresh } from "next/cache";
-import { OutcomesClient, OutcomesError } from "outcomes-client";
+import { KeyReusedError, OutcomesClient, OutcomesError } from "outcomes-client";
 import { signedInUser } from "./auth";
 
 export interface Answer {
@@ -17,7 +17,7 @@ const outcomes = new OutcomesClient({ retry: { deadline: 10 } });
 /** Records a deal for the visitor, and returns a message. Anybody can call a server action, so this one checks the session. */
 export async function recordDeal(_before: Answer, form: FormData): Promise<Answer> {
   const userId = await signedInUser();
-  if (userId === undefined) return { said: "Sign in first." };
+  if (!userId) return { said: "Sign in first." };
   const [title, value, idempotencyKey] = ["title", "value", "idempotencyKey"].map((name) => String(form.get(name)));
   try {
     await outcomes.record("deal_closed", title, {
@@ -27,7 +27,12 @@ export async function recordDeal(_before: Answer, form: FormData): Promise<Answe
     });
   } catch (error) {
     if (!(error instanceof OutcomesError)) throw error;
-    return { said: `Not recorded: ${error.message}`, title, value };
+    if (error instanceof KeyReusedError) {
+      refresh(); // with the old key, this deal would be refused again
+      return { said: "Not recorded: an earlier deal of this form is recorded. Record this one, too?", title, value };
+    }
+    // After an error that is retryable, the deal may be stored. The form keeps the key, so that it counts once.
+    return { said: `${error.retryable ? "It may be recorded" : "Not recorded"}: ${error.message}`, title, value };
   }
   refresh(); // gives the next deal a new idempotency key
   return { said: "Recorded." };

@@ -10,7 +10,7 @@ export const authOptions: NextAuthOptions = {
   },
 };
 
-/** Returns the id of the signed-in user, from the same cookie that the API reads. */
-export async function signedInUser(): Promise<number | undefined> {
+/** Returns the id of the signed-in user, from the same cookie that the API reads; null if the user's id is not a number. */
+export async function signedInUser(): Promise<number | null | undefined> {
   return (await getServerSession(authOptions))?.userId;
 }
