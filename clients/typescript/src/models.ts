@@ -247,7 +247,10 @@ export interface Correction {
   /** Who made the correction: the same values as `Outcome.recordedBy`. */
   by: string | null;
   createdAt: string;
-  /** For an amendment: `before` and `after` for each changed field. Amounts are decimal text. */
+  /**
+   * For an amendment: `before` and `after` for each changed field. Amounts are decimal text. If the answer would be too
+   * large, the oldest changes of metadata are only `{ omitted: true }`.
+   */
   changes: Record<string, Record<string, unknown>> | null;
   /** The user who got the outcome, if `assign` voided it. */
   assignedTo: number | null;
