@@ -573,8 +573,8 @@ export class OutcomesClient {
       }
       const seconds = (failure.retryAfter ?? 0) + Math.random() * ceiling;
       ceiling = Math.min(longest, ceiling * 2);
-      // A last-moment try would time out and hide the error of the previous try. If a limit is NaN, the
-      // comparison with `!` ends the loop.
+      // A last-moment try would time out and hide the error of the previous try. Comparisons with NaN are false, so a
+      // limit of NaN ends the tries, too.
       if (!failure.retryable || !(ends - at - seconds >= timeout / 10)) throw failure;
       if (failure.message !== said)
         this.#warn(`${failure.message}. Trying again, for at most ${Math.ceil(last - at)} s`);
