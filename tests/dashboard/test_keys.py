@@ -15,7 +15,7 @@ from outcomes.contract.agent_keys import NEW_AGENT_KEY, Scope
 from outcomes.contract.limits import MAX_KEY_NAME, MAX_OVERLAP_HOURS
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browsers import hide_tab, leave_and_return, show_tab
+from tests.browsers import hide_tab, leave_and_return, show_tab, wait_until
 from tests.dashboard.agent_keys import MCP_THERE, NO_MCP, AgentKeys
 from tests.dashboard.conftest import (
     THEMES,
@@ -472,7 +472,7 @@ def test_a_form_that_cannot_be_loaded_says_so_and_is_loaded_with_the_next_click(
 def test_agents_are_called_by_the_names_that_the_feed_uses(open_keys: Open, page: Page, keys: AgentKeys) -> None:
     for id_ in (7, 11, 13):
         keys.has(f"Key {id_}", agent_id=id_)
-    open_keys(agent_names='{"7": "<b>Ava</b>", "11": "Ben", "17": "Dan"}')
+    open_keys(agent_names='{"0": "Nobody", "7": "<b>Ava</b>", "11": "Ben", "17": "Dan"}')
     bound = rows(page).locator("bdi[title]")
     expect(bound).to_have_text(["for Agent 13 only", "for Ben only", "for <b>Ava</b> only"])
     page.locator("outcome-keys").evaluate("keys => { keys.agentName = id => id === 13 ? 'Cleo' : null }")
@@ -486,6 +486,10 @@ def test_agents_are_called_by_the_names_that_the_feed_uses(open_keys: Open, page
     agent.select_option("Another agent, by its number")
     page.get_by_label("Agent number").fill("1.5")
     agent.select_option("Cleo")
+    refused = {"error": "Invalid agentId", "details": [{"field": "agentId", "message": "must be another"}]}
+    keys.instead("POST", 400, json=refused)
+    button(page, "Make key").click()
+    expect(page.get_by_role("alert")).to_have_text("The server answered 400: Invalid agentId.")
     button(page, "Make key").click()
     button(page, "Done").click()
     expect(bound.first).to_have_text("for Cleo only")
@@ -496,7 +500,7 @@ def test_agents_are_called_by_the_names_that_the_feed_uses(open_keys: Open, page
     page.get_by_label("Agent number").fill("19")
     button(page, "Make key").click()
     expect(bound.first).to_have_text("for Agent 19 only")
-    assert [sent["agentId"] for sent in keys.sent("POST")] == [13, 19]
+    assert [sent["agentId"] for sent in keys.sent("POST")] == [13, 13, 19]
 
 
 @pytest.mark.viewer
@@ -619,6 +623,7 @@ def test_a_key_is_revoked_only_after_confirmation(open_keys: Open, page: Page, k
 REFUSALS: list[tuple[int, dict[str, Any], str]] = [
     (400, {"error": "Invalid wish", "details": [{"field": "wish", "message": "no"}]}, "answered 400: Invalid wish."),
     (409, {"error": "Too many keys"}, "The server answered 409: Too many keys. Revoke one that is no longer used."),
+    (409, {"error": "Conflict"}, "The server answered 409: Conflict."),
     (403, {"error": "Forbidden"}, "The server answered 403: Forbidden."),
     (429, {"error": "Too Many Requests"}, "The server answered 429: Too Many Requests."),
 ]
@@ -686,6 +691,35 @@ def test_a_signed_out_viewer_sees_no_keys_and_can_sign_in(open_keys: Open, page:
     expect(button(page, "New key")).to_have_count(0)
     button(page, "Check again").press("Enter")
     expect(rows(page).locator("strong")).to_have_text(["Private"])
+
+
+def test_a_secret_that_arrives_after_the_viewer_signed_out_or_left_is_not_shown(
+    open_keys: Open, page: Page, keys: AgentKeys
+) -> None:
+    old = keys.has("Old")
+    open_keys()
+
+    def sign_out() -> None:
+        keys.instead("GET", 401, json={"error": "Unauthorized"})
+        leave_and_return(page)
+        expect(page.get_by_text("You are signed out")).to_be_visible()
+
+    for leave in (sign_out, lambda: page.evaluate("document.body.append(document.querySelector('outcome-keys'))")):
+        for start, send, answer, unsure in (
+            (lambda: new_key(page), "Make key", keys.has("Nightly import"), "The key may have been made anyway"),
+            (button(page, "Rotate Old").click, "Rotate", old, "The key may have been rotated anyway"),
+        ):
+            start()
+            held: list[Route] = []
+            keys.answers["POST"] = [held.append]
+            button(page, send).click()
+            wait_until(page, lambda held=held: held != [])
+            leave()
+            held[0].fulfill(json=answer | {"key": "oc_late"})
+            expect(page.locator(".live")).to_contain_text(unsure)
+            assert "oc_late" not in all_text(page)
+            leave_and_return(page)
+            expect(rows(page).locator("strong", has_text="Old")).to_be_visible()
 
 
 def test_another_user_never_sees_the_keys_of_the_first(open_keys: Open, page: Page, keys: AgentKeys) -> None:

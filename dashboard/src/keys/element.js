@@ -40,6 +40,7 @@ class OutcomeKeys extends HTMLElement {
   #life = null;
   /** @type {AbortController | null} */
   #loading = null;
+  #user = new AbortController(); // aborted when the user signs out, or the endpoint changes
 
   #heading = html("h2", { id: "heading", tabindex: -1 }, "Agent keys");
   #notice = new Notice(KEY, this.#heading, () => void this.#load());
@@ -154,6 +155,8 @@ class OutcomeKeys extends HTMLElement {
 
   /** Forget everything about the user who was signed in, including a secret that is still shown. */
   #forget() {
+    this.#user.abort();
+    this.#user = new AbortController();
     this.#known = false;
     this.#list.clear();
     this.#making.close();
@@ -189,18 +192,21 @@ class OutcomeKeys extends HTMLElement {
     }
     // Open no form if the viewer was signed out, or the element was removed, in the meantime.
     if (!this.#known || !this.#life) return;
+    const asked = question(more);
     const send = async (/** @type {Record<string, unknown>} */ body) => {
-      const signal = this.#life?.signal;
-      if (!signal) return null;
+      if (!this.#life) return null;
+      const signal = AbortSignal.any([this.#life.signal, this.#user.signal]);
       try {
         await change(body, signal, more);
         this.#changes += 1;
         return null;
       } catch (error) {
-        return signal.aborted ? null : this.#changeFailed(asProblem(error));
+        if (!signal.aborted) return this.#changeFailed(asProblem(error));
+        this.#live.textContent = asked.unsure; // no form shows the result: the user signed out, or the element was moved
+        return null;
       }
     };
-    place.open(more.form(question(more), send, () => place.close(back)));
+    place.open(more.form(asked, send, () => place.close(back)));
   }
 
   /** @param {Problem} problem @returns the problem if the form has to explain it */

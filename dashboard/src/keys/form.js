@@ -6,6 +6,8 @@ import { showFault } from "./fields.js";
 /** @import {Problem} from "../shared/request.js" */
 /** @import {Field} from "./fields.js" */
 
+const TOO_MANY = "Too many keys"; // in the API's response
+
 /**
  * The content of a form. body: returns the request body. unsure: text that is added to an error if the change may have
  * been made.
@@ -37,12 +39,12 @@ export function form({ title, text, fields, body, danger, unsure, ...words }, se
     /** @type {Map<Field, string>} */
     const faults = new Map();
     for (const { field: name, message } of problem.details) {
-      const one = fields.find((one) => one.name === name);
+      const one = fields.find((one) => one.name === name && !one.element.hidden);
       if (one) faults.set(one, `${one.label} ${message}.`);
     }
     refuse(faults);
     if (faults.size) return;
-    const more = isAmbiguous(problem) ? unsure : problem.status === 409 && "Revoke one that is no longer used.";
+    const more = isAmbiguous(problem) ? unsure : problem.reason === TOO_MANY && "Revoke one that is no longer used.";
     const message = problem.message || "You are offline.";
     alert.textContent = more ? `${message} ${more}` : message;
   };
