@@ -194,3 +194,4 @@ def test_a_period_of_years_is_possible_by_month() -> None:
     put("2026-05-28", (7, "1"))
     first = date(2026, 5, 30) - timedelta(days=3600)
     assert summary(**{"from": first.isoformat(), "by": "month"})["of_days"] == 3600
+    assert summary(**{"from": "9999-12-30", "to": "9999-12-31"})["of_days"] == 1

@@ -84,7 +84,7 @@ def csv_rows(file: Iterable[bytes], needed: Collection[str], cell: Callable[[str
     def text() -> Iterator[str]:
         for number, line in enumerate(file, start=1):
             read[0] += len(line)
-            # Decode invalid UTF-8 to surrogates. Encoding them fails later, so that only their row is refused.
+            # Decode invalid UTF-8 to surrogates. `cell` refuses them, so that only their row is refused.
             yield (line.removeprefix(_BOM) if number == 1 else line).decode(errors="surrogateescape")
 
     rows = csv.reader(text(), strict=True)
@@ -119,8 +119,9 @@ def _cell(name: str, cell: str) -> Any:
     """Parse a cell. An empty cell is null.
 
     Raises:
-        ValueError: a number or metadata is not valid JSON.
+        ValueError: the cell is not UTF-8, or a number or metadata is not valid JSON.
     """
+    cell.encode()  # raises UnicodeEncodeError
     if not cell:
         return None
     if name in _JSON:
@@ -132,19 +133,17 @@ def _cell(name: str, cell: str) -> Any:
 
 
 def unguarded(text: str) -> str:
-    """Remove the apostrophes that an export puts before text that a spreadsheet would run as a formula.
-
-    Text that already had such an apostrophe before the export loses it.
-    """
+    """Remove the apostrophes that an export puts before text that a spreadsheet would run as a formula."""
     first, *more = _SEPARATOR.split(text)
-    if first.startswith("'") and (_begins_formula(first[1:]) or (first == "'" and more and more[0] != ";")):
+    is_separator = not first.strip("'") and more and more[0] != ";"
+    if first.startswith("'") and (_begins_formula(first) or is_separator):
         first = first[1:]
-    cells = [each[1:] if each.startswith("'") and _begins_formula(each[1:].replace('"', "")) else each for each in more]
+    cells = [each[1:] if each.startswith("'") and _begins_formula(each.replace('"', "")) else each for each in more]
     return "".join([first, *cells])
 
 
 def _begins_formula(text: str) -> bool:
-    return next((char for char in text if char.isprintable() and not char.isspace()), "") in _FORMULA
+    return next((char for char in text.lstrip("'") if char.isprintable() and not char.isspace()), "") in _FORMULA
 
 
 def keyed(lines: Iterable[Line], scope: str) -> Iterator[Line]:

@@ -1,7 +1,8 @@
 """Parse requests for a source's costs of a UTC day, and check who may replace these costs."""
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from calendar import monthrange
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, NamedTuple
 
@@ -107,7 +108,7 @@ def days_ago(day: str) -> int:
 
 def last_day(month: str) -> str:
     """Return the last day of a month: `2026-11-30` for `2026-11`."""
-    return ((date.fromisoformat(f"{month}-28") + timedelta(days=4)).replace(day=1) - timedelta(days=1)).isoformat()
+    return f"{month}-{monthrange(int(month[:4]), int(month[5:]))[1]}"
 
 
 def read_source(text: str) -> str:

@@ -115,7 +115,7 @@ def instant(text: str | None, name: str, zone: tzinfo = UTC) -> int | None:
 
 
 def _moment(text: str, zone: tzinfo) -> datetime:
-    if not text.isascii():
+    if not (text.isascii() and text.isprintable()):  # fromisoformat accepts a NUL at the end
         raise ValueError("not ISO 8601")
     try:
         return instants.first_instant(date.fromisoformat(text), zone)

@@ -100,16 +100,19 @@ def _cells(item: Item, columns: list[tuple[str, str, bool]]) -> list[str]:
 
 
 def _text_cell(text: str) -> str:
-    """Quote text. Put an apostrophe before text that a spreadsheet would treat as a formula."""
+    """Quote text. Put an apostrophe before text that a spreadsheet would treat as a formula.
+
+    Also put one before such text that begins with apostrophes, so that an import can always remove it.
+    """
     first, *more = _SEPARATOR.split(text)
-    is_formula = _begins_formula(first) or text.startswith(("\t", "\r", "\n"))
+    is_formula = _begins_formula(first) or text.lstrip("'").startswith(("\t", "\r", "\n"))
     cells = [f"'{each}" if _begins_formula(each.replace('"', "")) else each for each in more]
     doubled = f"{first}{''.join(cells)}".replace('"', '""')
     return f'"{"'" if is_formula else ""}{doubled}"'
 
 
 def _begins_formula(text: str) -> bool:
-    for char in text:
+    for char in text.lstrip("'"):
         if char.isprintable() and not char.isspace():
             return char in _FORMULA
     return False
