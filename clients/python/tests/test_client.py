@@ -83,7 +83,11 @@ async def test_what_was_recorded_comes_back_exactly(api: Api, record: Record, cl
         "description": "Two years, paid upfront",
         "value_usd": Decimal("123456789012345.67890123456789"),
         "agent_id": 7,
-        "metadata": {"score": 0.1, "exact": Decimal("0.10000000000000000000000001"), "tags": ["ü", "🎉", None, LONG]},
+        "metadata": {
+            "score": 0.1,
+            "exact": Decimal("0.10000000000000000000000001"),
+            "tags": ["ü", "🎉", "cut \ud83d", None, LONG],
+        },
     }
     answer = await record(OutcomeType.DEAL_CLOSED, "Acme renewed", user_id=api.user, **fields)
     [outcome] = client.list().outcomes
@@ -136,7 +140,7 @@ async def test_a_slow_answer_does_not_outlive_the_deadline(api: Api, record: Rec
     assert not api.door.waited_out
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), {"a": object()}, {"a": "\ud800"}])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), {"a": object()}])
 async def test_values_that_json_cannot_represent_are_refused_before_sending(
     api: Api, record: Record, value: Any
 ) -> None:

@@ -310,7 +310,6 @@ def answered_results(bridge: Bridge, several: list[dict[str, Any]]) -> Any:
         ("amend_outcome", {"user_id": 43}, "for user_id 42 only"),
         ("amend_outcome", {"agent_id": 8}, "for agent_id 7 only"),
         ("void_outcome", {"user_id": "42"}, "for user_id 42 only"),
-        ("record_outcome", {"title": "\ud800"}, "half of a character"),
     ],
 )
 def test_a_model_cannot_record_or_correct_for_others(

@@ -9,15 +9,14 @@ import simplejson
 
 
 def encode(value: object) -> bytes:
-    """Write UTF-8 JSON text, compact.
+    """Write UTF-8 JSON text, compact. A lone surrogate becomes an escape, because UTF-8 cannot encode it.
 
     Raises:
-        ValueError: the value contains NaN, infinity, a circular reference, or a lone surrogate (UnicodeEncodeError).
+        ValueError: the value contains NaN, infinity or a circular reference.
         TypeError: JSON cannot represent the value.
         RecursionError: the value is nested too deeply.
     """
-    # Do not escape to ASCII: the API's size limits are for the text as sent, and escapes are up to three times as long.
-    return simplejson.dumps(value, use_decimal=True, ensure_ascii=False, separators=(",", ":")).encode()
+    return _encoded(value)
 
 
 def shown(value: object) -> str:
@@ -28,7 +27,13 @@ def shown(value: object) -> str:
 
 def canonical(value: object) -> bytes:
     """Write JSON like `encode`, but with sorted keys, so that equal values have equal text."""
-    return simplejson.dumps(value, use_decimal=True, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+    return _encoded(value, sort_keys=True)
+
+
+def _encoded(value: object, *, sort_keys: bool = False) -> bytes:
+    # Do not escape to ASCII: the API's size limits are for the text as sent, and escapes are up to three times as long.
+    text = simplejson.dumps(value, use_decimal=True, ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys)
+    return text.encode(errors="backslashreplace")  # Python writes a surrogate as JSON does
 
 
 def decode(text: bytes) -> Any:

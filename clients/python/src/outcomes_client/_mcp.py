@@ -97,7 +97,7 @@ class Bridge:
         numbers, or None if the message needs no change.
 
         Raises:
-            _OutOfBounds: the model named a different user or agent, or UTF-8 cannot encode a text.
+            _OutOfBounds: the model named a different user or agent.
         """
         params = message.get("params")
         name, arguments = (params.get("name"), params.get("arguments")) if isinstance(params, dict) else (None, None)
@@ -110,11 +110,7 @@ class Bridge:
                     raise _OutOfBounds(f"This server records for {field} {own} only. Leave {field} out and call again.")
                 if field == "user_id" or name in _RECORD:
                     item[field] = own
-        try:
-            return _json.encode(message)
-        except UnicodeEncodeError:
-            reason = "A text holds half of a character, a lone surrogate. Leave it out and call again."
-            raise _OutOfBounds(reason) from None
+        return _json.encode(message)
 
 
 _TELL = "You cannot fix this: tell the person who runs this server."
