@@ -511,13 +511,9 @@ export class OutcomesClient {
    * nothing was done.
    */
   async #exchange<T>(request: Request, signal: AbortSignal | undefined, read: Read<T>, repeatable = true): Promise<T> {
-    const {
-      deadline = this.#deadline,
-      timeout = 30,
-      first = 0.2,
-      longest = 10,
-      addingUp = 600,
-    } = this.#options.retry ?? {};
+    let { deadline, timeout, first = 0.2, longest = 10, addingUp = 600 } = this.#options.retry ?? {};
+    deadline ||= this.#deadline; // also instead of NaN, which Number() of a missing variable is
+    timeout ||= 30;
     const bySession = request.by === "session";
     const secret = bySession ? this.#cookie : request.by ? this.#key : true;
     const credential = bySession ? "the session" : `the ${this.#owner === "agent" ? "agent " : ""}key`;
@@ -573,9 +569,9 @@ export class OutcomesClient {
       }
       const seconds = (failure.retryAfter ?? 0) + Math.random() * ceiling;
       ceiling = Math.min(longest, ceiling * 2);
-      // A last-moment try would time out and hide the error of the previous try. Comparisons with NaN are false, so a
-      // limit of NaN ends the tries, too.
-      if (!failure.retryable || !(ends - at - seconds >= timeout / 10)) throw failure;
+      // A last-moment try would time out and hide the error of the previous try. Comparisons with NaN are false, so
+      // another limit of NaN ends the tries, too.
+      if (!(failure.retryable && ends - at - seconds >= timeout / 10)) throw failure;
       if (failure.message !== said)
         this.#warn(`${failure.message}. Trying again, for at most ${Math.ceil(last - at)} s`);
       said = failure.message;
