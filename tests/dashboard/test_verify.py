@@ -79,6 +79,10 @@ def test_while_new_files_are_checked_no_earlier_result_is_shown(verifier: Page) 
     expect(output).to_have_class("")
     verifier.evaluate("fail(new DOMException('Unrecognized name', 'NotSupportedError'))")
     expect(output).to_have_text("Not verified, because this browser failed: NotSupportedError: Unrecognized name")
+    verifier.evaluate("Object.defineProperty(window, 'isSecureContext', { value: false })")  # as over http
+    verifier.evaluate("() => { crypto.subtle.importKey = null }")
+    choose(verifier, entries="2026-09.ndjson")
+    expect(output).to_have_text("Not verified: open this page over https.")
     expect(output).to_have_class("refused")
 
 

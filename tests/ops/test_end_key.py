@@ -307,8 +307,12 @@ def test_a_deployment_that_ends_by_itself_is_not_a_failure(
 
 
 def test_an_unknown_fingerprint_changes_nothing(account: Account, end: EndKey) -> None:
-    assert "does not accept it: nothing was changed" in failure(end(STACK, fingerprint("a key of another stack")))
+    unknown = fingerprint("a key of another stack")
+    assert "does not accept it: nothing was changed" in failure(end(STACK, unknown))
     assert account.versions() == 1
+    assert end(STACK, fingerprint(LEAKED)).returncode == 0
+    assert "does not accept it: nothing was changed" in failure(end(STACK, unknown))
+    assert account.versions() == 2
 
 
 @pytest.mark.parametrize("text", ["", LEAKED, fingerprint(LEAKED)[1:], fingerprint(LEAKED).upper(), "g" * 64])

@@ -386,6 +386,7 @@ def test_an_invalid_user_of_the_environment_is_an_error(monkeypatch: pytest.Monk
         ("nowhere", "must be http"),
         ("https://h:secret@h", "without a password"),
         ("http://127.0.0.1:300O", "cannot be used: Invalid port"),
+        ("http://127.0.0.1:65536", "cannot be used: Invalid port: '65536'"),
         ("https://300.1.1.1", "cannot be used: Invalid IPv4 address"),
         ("https://api..example.com", "cannot be used: .* label empty"),
         ("https://xn--a.example.com", "cannot be used: .*U\\+0080"),

@@ -335,7 +335,7 @@ def test_each_message_of_a_batch_is_checked(api: Api, bridging: Bridging) -> Non
 @pytest.mark.parametrize("unread", [b"\xff", b"1e99999999999999999999", b"[" * 100_000])
 def test_a_line_that_cannot_be_checked_is_not_forwarded(api: Api, bridging: Bridging, unread: bytes) -> None:
     bridge = bridging(retry=ONE_TRY, user_id=42)
-    error = {"code": -32700, "message": "The message is not JSON"}
+    error = {"code": -32700, "message": "The message cannot be read as JSON"}
     line = calling("record_outcome", {"user_id": 43, "x": "?"}).replace(b"?", unread)
     assert answered(bridge, line.replace(b'"%s"' % unread, unread)) == {"jsonrpc": "2.0", "id": None, "error": error}
     assert not api.door.requests

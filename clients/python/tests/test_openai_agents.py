@@ -129,6 +129,12 @@ async def test_a_report_is_about_all_tries(api: Api, caplog: pytest.LogCaptureFi
     assert says in caplog.text
 
 
+async def test_what_was_never_sent_is_not_recorded(caplog: pytest.LogCaptureFixture) -> None:
+    async with AsyncOutcomesClient("http://127.0.0.1:9", "k", retry=ONE_TRY) as client:
+        await run(OutcomesHooks(client, lambda *_: DEAL, run_id="run-1"))
+    assert "An outcome was not recorded, idempotency key run-1: No answer" in caplog.text
+
+
 async def test_a_failing_function_is_reported_and_ends_no_run(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     async with AsyncOutcomesClient(**api.settings) as client:
         await run(OutcomesHooks(client, lambda *given: given[2].customer, run_id="run-1"))

@@ -46,6 +46,7 @@ async function result() {
     return ["verified", ...said(await verify(/** @type {Files} */ (files)), files)];
   } catch (error) {
     if (error instanceof StatementError) return ["refused", `Refused: ${error.message}`];
+    if (!isSecureContext) return ["refused", "Not verified: open this page over https."];
     return ["refused", `Not verified, because this browser failed: ${error}`];
   }
 }

@@ -48,7 +48,7 @@ class Bridge:
             said = _json.decode(line)
         except ValueError:
             if self._own:  # what cannot be checked must not be forwarded: the API might read it
-                error = {"code": _PARSE_ERROR, "message": "The message is not JSON"}
+                error = {"code": _PARSE_ERROR, "message": "The message cannot be read as JSON"}
                 return _json.encode({"jsonrpc": "2.0", "id": None, "error": error})
             said = None  # forward the invalid line, too: the API answers it with an error
         # process each call of a batch, to check the user and agent of each

@@ -31,6 +31,8 @@ def address_of(url: str | None, api_key: str | None, cookie: str | None, allow_h
     try:  # requests would raise these errors, which are no httpx.RequestError
         parsed = httpx.URL(address.url)
         _ = parsed.host, parsed.raw_host.decode().encode("idna")
+        if (parsed.port or 0) > 65_535:
+            raise httpx.InvalidURL(f"Invalid port: '{parsed.port}'")
     except (httpx.InvalidURL, UnicodeError) as exc:
         raise ConfigurationError(f"The URL (OUTCOMES_URL) cannot be used: {exc}") from exc
     allow_http = allow_http or os.environ.get("OUTCOMES_ALLOW_HTTP") == "1"

@@ -1,7 +1,7 @@
 "use server";
 
 import { refresh } from "next/cache";
-import { KeyReusedError, OutcomesClient, OutcomesError } from "outcomes-client";
+import { InvalidOutcomeError, KeyReusedError, OutcomesClient, OutcomesError } from "outcomes-client";
 import { signedInUser } from "./auth";
 
 export interface Answer {
@@ -31,8 +31,9 @@ export async function recordDeal(_before: Answer, form: FormData): Promise<Answe
       refresh(); // with the old key, this deal would be refused again
       return { said: "Not recorded: an earlier deal of this form is recorded. Record this one, too?", title, value };
     }
-    // After an error that is retryable, the deal may be stored. The form keeps the key, so that it counts once.
-    return { said: `${error.retryable ? "It may be recorded" : "Not recorded"}: ${error.message}`, title, value };
+    // After other errors, the deal may be stored: an earlier answer may be lost. The form keeps the key, so that it counts once.
+    const ended = error instanceof InvalidOutcomeError ? "Not recorded" : "It may be recorded";
+    return { said: `${ended}: ${error.message}`, title, value };
   }
   refresh(); // gives the next deal a new idempotency key
   return { said: "Recorded." };
