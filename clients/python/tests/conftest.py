@@ -6,6 +6,8 @@ deployment's own routes, functions and tables. The fake's clock begins on 2026-0
 
 from __future__ import annotations
 
+import errno
+import io
 import itertools
 import os
 import sys
@@ -14,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, override
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -222,6 +224,22 @@ class Run:
 
 
 type Outcomes = Callable[..., Run]
+
+
+class FullDisk(io.StringIO):
+    """Standard output that goes to a full disk. Like the buffer of a real one, it fails only when it is flushed."""
+
+    @property
+    def buffer(self) -> Any:
+        return self
+
+    @override
+    def write(self, text: str | bytes) -> int:
+        return len(text)
+
+    @override
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from mcp.types import CallToolResult
 from outcomes_client import OutcomesClient
 from outcomes_client._mcp import Bridge
 
-from clients.python.tests.conftest import ONE_TRY, Api, Outcomes
+from clients.python.tests.conftest import ONE_TRY, Api, FullDisk, Outcomes
 from clients.python.tests.faults import AFTER_THE_WRITE, BEFORE_THE_WRITE
 
 COMMAND = [sys.executable, "-m", "outcomes_client", "mcp"]
@@ -129,6 +130,17 @@ def test_all_requests_before_the_end_of_input_are_answered_exactly(api: Api, age
     assert json.loads(recorded)["result"]["structuredContent"]["replayed"] is False
     [listed] = run(calling("list_outcomes", {}))
     assert f'"value_usd":{digits},'.encode() in listed
+
+
+def test_an_answer_that_cannot_be_written_is_reported(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=[b"not JSON"]))
+    monkeypatch.setenv("OUTCOMES_USER_ID", "42")  # so the bridge answers by itself
+    monkeypatch.setattr("sys.stdout", FullDisk())
+    run = outcomes("mcp")
+    assert (run.code, run.err.splitlines()[0]) == (
+        1,
+        "outcomes: An answer could not be written: [Errno 28] No space left on device",
+    )
 
 
 def test_without_a_key_the_bridge_does_not_start(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:

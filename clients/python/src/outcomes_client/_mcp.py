@@ -153,9 +153,12 @@ def serve(client: OutcomesClient) -> None:
 
     def forward(line: bytes) -> None:
         if (answer := bridge.answer(line)) is not None:
-            with one_at_a_time:
-                sys.stdout.buffer.write(answer + b"\n")
-                sys.stdout.buffer.flush()
+            try:
+                with one_at_a_time:
+                    sys.stdout.buffer.write(answer + b"\n")
+                    sys.stdout.buffer.flush()
+            except OSError as failure:
+                LOG.warning("An answer could not be written: %s", failure)
 
     with client, ThreadPoolExecutor(_AT_ONCE) as pool:
         for line in sys.stdin.buffer:
