@@ -20,7 +20,7 @@ import pytest
 from outcomes_client import OutcomesClient
 from outcomes_client._json import encode
 
-from clients.python.tests.conftest import ONE_TRY, Api, Outcomes, everywhere
+from clients.python.tests.conftest import ONE_TRY, Api, FullDisk, Outcomes, everywhere
 
 COMMAND = [sys.executable, "-m", "outcomes_client"]
 
@@ -106,7 +106,7 @@ def test_an_outcome_without_a_user_is_recorded_with_a_warning(
 
 @pytest.mark.parametrize(
     ("interrupted", "says"),
-    [(False, "No answer from the Outcomes API"), (True, "interrupted: the outcome may have been recorded.")],
+    [(False, "No answer from the Outcomes API"), (True, "Interrupted. The outcome may have been recorded.")],
 )
 def test_a_recording_without_an_answer_can_be_repeated(
     api: Api, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, interrupted: bool, says: str
@@ -125,6 +125,61 @@ def test_a_recording_without_an_answer_can_be_repeated(
     key = run.err.split("--idempotency-key ")[1].strip()
     assert outcomes(*RECORD, *FOR_42, "--idempotency-key", key).code == 0
     assert len(api.recorded()) == 1
+
+
+CREATE, ADD = "keys create --name Nightly --user 42", "costs add --date 2026-04-01 --source runs --cost 1 --user 42"
+MAY_EXIST = "The key may exist: check `outcomes keys list`, and revoke a key that nobody has.\n"
+MAY_BE_ADDED = "The cost may have been added: check with `outcomes costs get` before you run it again.\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (
+            "record --type deal_closed --title Acme --user 42 --idempotency-key mine",
+            "The outcome may have been recorded. Safe to repeat with --idempotency-key mine\n",
+        ),
+        (CREATE, MAY_EXIST),
+        (ADD, MAY_BE_ADDED),
+        ("list", ""),
+        ("--version", ""),
+    ],
+)
+def test_a_result_that_cannot_be_printed_is_reported_in_one_line_with_what_to_do(
+    outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, command: str, says: str
+) -> None:
+    monkeypatch.setattr("sys.stdout", FullDisk())
+    run = outcomes(*command.split())
+    assert (run.code, run.err.endswith(f"{says}outcomes: standard output: No space left on device\n")) == (1, True)
+    assert says in run.err
+
+
+@pytest.mark.parametrize("command", ["record --type deal_closed --title Acme", CREATE, ADD])
+def test_without_a_standard_output_nothing_is_sent(
+    api: Api, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    run = outcomes(*command.split())
+    assert (run.code, run.err) == (1, "outcomes: standard output is closed. Nothing was sent.\n")
+    assert not api.door.requests
+
+
+def test_a_process_whose_output_is_lost_ends_with_one_line_and_code_1() -> None:
+    with open(os.devnull, "rb") as unwritable:
+        run = subprocess.run([*COMMAND, "--version"], stdout=unwritable, stderr=subprocess.PIPE, text=True, check=False)
+    assert (run.returncode, run.stderr) == (1, "outcomes: standard output: Bad file descriptor\n")
+
+
+@pytest.mark.parametrize(("command", "says"), [(CREATE, MAY_EXIST), (ADD, MAY_BE_ADDED)])
+def test_an_interrupted_call_that_cannot_be_repeated_says_what_to_check(
+    outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, command: str, says: str
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(OutcomesClient, "_send", interrupt)
+    run = outcomes(*command.split())
+    assert (run.code, run.out, run.err) == (1, "", f"Interrupted. {says}")
 
 
 NO_KEY = {"INTERNAL_API_KEY": ""}

@@ -349,7 +349,7 @@ def test_an_interrupted_correction_can_be_repeated(
     monkeypatch.setattr(OutcomesClient, "void", interrupted)
     run = outcomes("void", deal, "--reason", "Cancelled", "--idempotency-key", "mine")
     assert (run.code, run.out) == (1, "")
-    assert run.err == "interrupted: the correction may have been made. Safe to repeat with --idempotency-key mine\n"
+    assert run.err == "Interrupted. The correction may have been made. Safe to repeat with --idempotency-key mine\n"
 
 
 def test_control_characters_of_a_history_never_reach_the_terminal(

@@ -221,6 +221,7 @@ def test_a_cost_whose_answer_is_lost_is_not_added_twice(api: Api, outcomes: Outc
     run = outcomes(*command)
     assert (run.code, run.out) == (1, "")
     assert "No answer" in run.err
+    assert "The cost may have been added: check with `outcomes costs get` before you run it again." in run.err
     assert client.get_costs(day, "runs", user_id=42).lines == [CostLine(Decimal("0.84"), 7)]
     client.delete_costs(day, "runs", user_id=42)
     client.put_costs(day, "runs", [], user_id=42)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 from ._errors import ConfigurationError, OutcomesError, StatementError, missing
@@ -15,9 +16,15 @@ def main(arguments: list[str] | None = None) -> None:
     except ModuleNotFoundError as exc:
         print(missing(exc, "cli"), file=sys.stderr)
         sys.exit(2)
+    if sys.stdout is None:  # a closed descriptor: the result of a call that counts only once would be lost
+        print("outcomes: standard output is closed. Nothing was sent.", file=sys.stderr)
+        sys.exit(1)
     show_warnings()
     try:
-        app(arguments, prog_name="outcomes")
+        try:
+            app(arguments, prog_name="outcomes")
+        finally:
+            sys.stdout.flush()  # now, because a failure at exit could not be reported well
     except StatementError as refused:
         print(refused, file=sys.stderr)  # no prefix: the text begins with the name of the failed check
         sys.exit(1)
@@ -26,6 +33,11 @@ def main(arguments: list[str] | None = None) -> None:
         if failure.retryable and failure.idempotency_key:
             print(repeat(failure.idempotency_key), file=sys.stderr)
         sys.exit(2 if isinstance(failure, ConfigurationError) else 1)
+    except OSError as failure:
+        sys.stdout = io.StringIO()  # drop the old one: Python would flush it again at exit, and fail again
+        if not isinstance(failure, BrokenPipeError):  # this is no error: a reader such as `| head` has read enough
+            print(f"outcomes: {failure.filename or 'standard output'}: {failure.strerror or failure}", file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from ._terminal import (
     Type,
     Types,
     Url,
+    advising,
     connect,
     decimal,
     folded,
@@ -128,25 +129,21 @@ def record(
 ) -> None:
     """Record one outcome and print its id."""
     key = new_key() if idempotency_key is None else idempotency_key
-    with connect(url, cookie) as client:
-        try:
-            recorded = client.record(
-                outcome_type,
-                title,
-                description=description,
-                value_usd=value,
-                agent_id=agent,
-                user_id=user,
-                metadata=metadata,
-                occurred_at=at,
-                idempotency_key=key,
-            )
-        except KeyboardInterrupt:
-            print(f"interrupted: the outcome may have been recorded. {repeat(key)}", file=sys.stderr)
-            raise typer.Exit(1) from None
-    if recorded.replayed:
-        print("Already recorded under this key.", file=sys.stderr)
-    print(printable(recorded.id))
+    with connect(url, cookie) as client, advising(f"The outcome may have been recorded. {repeat(key)}"):
+        recorded = client.record(
+            outcome_type,
+            title,
+            description=description,
+            value_usd=value,
+            agent_id=agent,
+            user_id=user,
+            metadata=metadata,
+            occurred_at=at,
+            idempotency_key=key,
+        )
+        if recorded.replayed:
+            print("Already recorded under this key.", file=sys.stderr)
+        print(printable(recorded.id))
 
 
 @app.command("list")

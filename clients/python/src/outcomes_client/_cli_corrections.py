@@ -16,6 +16,7 @@ from ._terminal import (
     Cookie,
     Type,
     Url,
+    advising,
     connect,
     console,
     decimal,
@@ -210,16 +211,13 @@ def assign(
 def _do(correct: Callable[[str], Corrected], idempotency_key: str | None) -> None:
     """Run a correction. Print its id on standard output for scripts, and the rest on standard error."""
     key = new_key() if idempotency_key is None else idempotency_key
-    try:
+    with advising(f"The correction may have been made. {repeat(key)}"):
         corrected = correct(key)
-    except KeyboardInterrupt:
-        print(f"interrupted: the correction may have been made. {repeat(key)}", file=sys.stderr)
-        raise typer.Exit(1) from None
-    if corrected.replayed:
-        print("Already done under this key.", file=sys.stderr)
-    title = "" if corrected.outcome is None else f"{corrected.outcome.title}: "
-    print(printable(f"{title}now {corrected.status}"), file=sys.stderr)
-    print(printable(corrected.id))
+        if corrected.replayed:
+            print("Already done under this key.", file=sys.stderr)
+        title = "" if corrected.outcome is None else f"{corrected.outcome.title}: "
+        print(printable(f"{title}now {corrected.status}"), file=sys.stderr)
+        print(printable(corrected.id))
 
 
 def _changes(correction: Correction) -> str:

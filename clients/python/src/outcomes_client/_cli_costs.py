@@ -19,6 +19,7 @@ from ._terminal import (
     End,
     Start,
     Url,
+    advising,
     connect,
     console,
     decimal,
@@ -186,7 +187,8 @@ def add(
     from . import _cost_calls
 
     line = CostLine(cost, agent, quantity, unit or None, label or None)  # the API stores empty texts as null
-    with connect(url, cookie) as client:
+    advice = "The cost may have been added: check with `outcomes costs get` before you run it again."
+    with connect(url, cookie) as client, advising(advice):
         print(f"Version {client._run(_cost_calls.add(client._calls, day, source, line, user))}")
 
 

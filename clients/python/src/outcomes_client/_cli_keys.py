@@ -10,12 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from ._display import money, printable
-from ._errors import NoAnswerError, OutcomesError, ServerError, UnexpectedAnswerError
 from ._models import NewAgentKey
 from ._terminal import (
     Cookie,
     Types,
     Url,
+    advising,
     connect,
     decimal,
     folded,
@@ -71,24 +71,18 @@ def create(
     cookie: Cookie = None,
 ) -> None:
     """Create a key for one agent. It is printed only once."""
-    with connect(url, cookie) as client:
-        try:
-            made = client.create_key(
-                name,
-                user_id=user,
-                agent_id=agent,
-                outcome_types=outcome_types or None,
-                max_value_usd=max_value,
-                scopes=scopes or None,
-                expires_at=expires,
-            )
-        except OutcomesError as failure:
-            if _may_be_done(failure):
-                print(
-                    "The key may exist: check `outcomes keys list`, and revoke a key that nobody has.", file=sys.stderr
-                )
-            raise
-    _show(made)
+    advice = "The key may exist: check `outcomes keys list`, and revoke a key that nobody has."
+    with connect(url, cookie) as client, advising(advice):
+        made = client.create_key(
+            name,
+            user_id=user,
+            agent_id=agent,
+            outcome_types=outcome_types or None,
+            max_value_usd=max_value,
+            scopes=scopes or None,
+            expires_at=expires,
+        )
+        _show(made)
 
 
 @app.command("list")
@@ -140,18 +134,12 @@ def rotate(
 
     The new secret is printed only once.
     """
-    with connect(url, cookie) as client:
-        try:
-            rotated = client.rotate_key(key_id, user_id=user, overlap_hours=overlap)
-        except OutcomesError as failure:
-            if _may_be_done(failure):
-                print(
-                    "The key may have been rotated. Rotating it again would invalidate the secret in use: create a "
-                    "new key, or wait until the overlap is over.",
-                    file=sys.stderr,
-                )
-            raise
-    _show(rotated)
+    advice = (
+        "The key may have been rotated. Rotating it again would invalidate the secret in use: create a new key, or "
+        "wait until the overlap is over."
+    )
+    with connect(url, cookie) as client, advising(advice):
+        _show(client.rotate_key(key_id, user_id=user, overlap_hours=overlap))
 
 
 @app.command()
@@ -168,11 +156,6 @@ def revoke(
     with connect(url, cookie) as client:
         client.revoke_key(key_id, user_id=user)
     print("Revoked.", file=sys.stderr)
-
-
-def _may_be_done(failure: OutcomesError) -> bool:
-    """Return whether the API may have executed the call although no valid answer came."""
-    return isinstance(failure, NoAnswerError | ServerError | UnexpectedAnswerError) and not failure.retryable
 
 
 def _show(made: NewAgentKey) -> None:

@@ -7,6 +7,8 @@ import os
 import re
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, override
@@ -14,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, override
 import typer
 
 from ._display import printable
+from ._errors import OutcomesError
 from ._models import OutcomeStatus, OutcomeType, Time
 
 # httpx, rich and other slow modules are imported where they are used, because --help and --version do not need them.
@@ -110,6 +113,25 @@ def by_options(said: str) -> str:
 def repeat(key: str) -> str:
     """Return a hint that explains how to repeat a call so that it counts only once."""
     return f"Safe to repeat with --idempotency-key {key}"
+
+
+@contextmanager
+def advising(advice: str) -> Iterator[None]:
+    """Print advice if a call may have taken effect, but its result is lost.
+
+    The result is lost without a valid answer, after Ctrl-C, or if standard output cannot be written. After a retryable
+    failure, `main` says how to repeat the call.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print(f"Interrupted. {advice}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    except (OSError, OutcomesError) as lost:
+        if isinstance(lost, OSError) or (lost._maybe_done and not lost.retryable):
+            print(advice, file=sys.stderr)
+        raise
 
 
 def decimal(text: str) -> Decimal:
