@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -416,6 +417,31 @@ def test_json_output_escapes_control_characters(
     assert "ü 🎉" in out
     assert {c for c in out if not c.isprintable()} == {"\n"}
     assert json.loads(out) == body
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "command", "says"),
+    [
+        (False, ("list",), "Zürich 🎉".encode()),
+        (False, ("list", "--json"), '"title":"Zürich 🎉"'.encode()),
+        (False, ("summary",), "█".encode()),
+        (True, ("list",), b"Z\xfcrich \\U0001f389"),
+    ],
+)
+def test_a_pipe_gets_utf_8_and_a_terminal_its_own_encoding_whatever_a_title_contains(
+    client: OutcomesClient,
+    outcomes: Outcomes,
+    monkeypatch: pytest.MonkeyPatch,
+    is_terminal: bool,
+    command: tuple[str, ...],
+    says: bytes,
+) -> None:
+    client.record("task_complete", "Zürich 🎉", user_id=42)
+    written = io.BytesIO()
+    written.isatty = lambda: is_terminal  # type: ignore[method-assign]
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="cp1252"))
+    assert outcomes(*command).code == 0
+    assert says in written.getvalue()
 
 
 @pytest.mark.usefixtures("feed")

@@ -19,6 +19,11 @@ def main(arguments: list[str] | None = None) -> None:
     if sys.stdout is None:  # a closed descriptor: the result of a call that counts only once would be lost
         print("outcomes: standard output is closed. Nothing was sent.", file=sys.stderr)
         sys.exit(1)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Pipes and files get UTF-8, as JSON requires and `export` writes; on Windows, Python would choose an old
+        # encoding. A terminal keeps its own encoding, and shows the characters that this lacks as escapes.
+        encoding = None if sys.stdout.isatty() else "utf-8"
+        sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
     show_warnings()
     try:
         try:
