@@ -101,6 +101,12 @@ def test_a_folder_that_cannot_be_created_is_an_error(outcomes: Outcomes, tmp_pat
     assert run.err.endswith("Nothing was saved.\n")
 
 
+def test_a_login_that_cannot_be_removed_is_an_error(outcomes: Outcomes, file: Path) -> None:
+    file.parents[1].write_text("no folder")
+    run = outcomes("logout")
+    assert (run.code, run.err) == (1, f"outcomes: {file}: Not a directory\n")
+
+
 @pytest.mark.usefixtures("logged_in")
 @pytest.mark.parametrize(
     ("variables", "credentials"),

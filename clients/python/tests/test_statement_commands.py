@@ -138,6 +138,31 @@ def test_kept_keys_stay_and_none_is_replaced(served: dict[str, bytes], outcomes:
     assert outcomes("verify", OCTOBER).code == 0
 
 
+@pytest.mark.usefixtures("served")
+def test_a_statement_is_printed_although_its_keys_cannot_be_kept(outcomes: Outcomes, tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("no folder")
+    run = outcomes(*MAKE)
+    assert (run.code, run.out.encode()) == (0, Path(OCTOBER).read_bytes())
+    assert run.err.startswith("The keys of https://api.example.com cannot be kept in ")
+    assert run.err.endswith("Give `outcomes verify` its --keys\n")
+    verified = outcomes("verify", OCTOBER)
+    file = _cli_statements._key_file("https://api.example.com")
+    assert (verified.code, verified.err) == (1, f"outcomes: {file}: Not a directory\n")
+
+
+@pytest.mark.usefixtures("served")
+@pytest.mark.parametrize("damaged", ['{"url": "http', "{}", "[]", '{"url": "x", "keys": [{}]}'])
+def test_a_damaged_file_of_kept_keys_is_reported_in_one_line(outcomes: Outcomes, damaged: str) -> None:
+    outcomes(*MAKE)
+    file = _cli_statements._key_file("https://api.example.com")
+    file.write_text(damaged)
+    said = f"key: expected kept keys of https://api.example.com in {file}: delete it to trust the keys published now\n"
+    assert outcomes(*MAKE).err == said
+    run = outcomes("verify", OCTOBER)
+    assert (run.code, run.out, run.err.count("\n")) == (1, "", 1)
+    assert file.read_text() == damaged
+
+
 def test_against_finds_entries_that_a_restored_table_lost(served: dict[str, bytes], outcomes: Outcomes) -> None:
     served[f"GET {ID}/entries"] = b"".join(Path(ENTRIES).read_bytes().splitlines(keepends=True)[:-1])
     for what in ([OCTOBER, "--entries", ENTRIES], ["--proof", PROOF]):

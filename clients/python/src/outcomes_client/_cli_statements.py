@@ -51,8 +51,7 @@ def statement(
     with connect(url, cookie) as client:
         made = client.make_statement(period, timezone)
         head = json.loads(made)
-        file = _keep_keys(head["issuer"], client._address.url, client.statement_keys())
-        print(printable(f"The keys of {head['issuer']} are kept in {file}"), file=sys.stderr)
+        _keep_keys(head["issuer"], client._address.url, client.statement_keys())
         if entries is not None:
             with replaced(entries) as opened:
                 for part in client.statement_entries(head["id"]):
@@ -168,8 +167,8 @@ def _kept_keys(issuer: str) -> bytes:
         raise StatementError("key", said) from exc
 
 
-def _keep_keys(issuer: str, url: str, published: bytes) -> Path:
-    """Add published keys to the keys that are kept for an issuer.
+def _keep_keys(issuer: str, url: str, published: bytes) -> None:
+    """Add published keys to the keys that are kept for an issuer. Only warn if they cannot be stored.
 
     Refuse the keys if a kept key has changed or is now valid for longer. Also refuse new keys from another URL than the
     URL of the first keys, because any API could claim to be this issuer.
@@ -177,8 +176,12 @@ def _keep_keys(issuer: str, url: str, published: bytes) -> Path:
     from ._exporting import replaced
 
     file = _key_file(issuer)
-    known: dict[str, Any] = json.loads(file.read_bytes()) if file.exists() else {"url": url, "keys": []}
-    kept = {key["kid"]: key for key in known["keys"]}
+    try:
+        known: dict[str, Any] = json.loads(file.read_bytes()) if file.exists() else {"url": url, "keys": []}
+        kept = {key["kid"]: key for key in known["keys"]}
+    except (KeyError, TypeError, ValueError) as exc:
+        said = f"expected kept keys of {issuer} in {file}: delete it to trust the keys published now"
+        raise StatementError("key", said) from exc
     for key in json.loads(published)["keys"]:
         before = kept.setdefault(key["kid"], key)
         if before is key and known["url"] != url:
@@ -188,7 +191,11 @@ def _keep_keys(issuer: str, url: str, published: bytes) -> Path:
         if is_longer or any(key[name] != before[name] for name in ("x", "valid_from")):
             raise StatementError("key", f"expected {issuer} to publish the kept key {key['kid']}, found another")
         kept[key["kid"]] = key
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with replaced(str(file)) as opened:
-        opened.write(json.dumps({"url": known["url"], "keys": [*kept.values()]}, indent=1).encode())
-    return file
+    said = f"are kept in {file}"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with replaced(str(file)) as opened:
+            opened.write(json.dumps({"url": known["url"], "keys": [*kept.values()]}, indent=1).encode())
+    except OSError as exc:
+        said = f"cannot be kept in {file}: {exc.strerror}. Give `outcomes verify` its --keys"
+    print(printable(f"The keys of {issuer} {said}"), file=sys.stderr)
