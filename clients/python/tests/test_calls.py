@@ -11,7 +11,16 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from outcomes_client import BusyError, InvalidOutcomeError, NewOutcome, OutcomesError, Retry
+from outcomes_client import (
+    BusyError,
+    CostLine,
+    InvalidOutcomeError,
+    NewOutcome,
+    OutcomesError,
+    Retry,
+    _cost_calls,
+    _statement_calls,
+)
 from outcomes_client._calls import Calls, Defaults
 from outcomes_client._http import NoReply, Reply, Request, retry_after
 from outcomes_client._json import canonical, decode, encode
@@ -61,6 +70,26 @@ def test_jitter_is_full() -> None:
     clock = Clock()
     run(Calls(Retry(first=1), clock, jitter).record(OUTCOME), clock, [LOST, LOST, DONE])
     assert asked == [(0, 1), (0, 2)]
+
+
+@pytest.mark.parametrize("id_", ["", ".", ".."])
+def test_an_id_that_would_name_another_path_is_refused_before_anything_is_sent(id_: str) -> None:
+    calls, day = Calls(Retry()), "2026-04-01"
+    for call in (
+        calls.history(id_),
+        calls.correct("void", id_, "Twice"),
+        calls.assign(id_, 42),
+        calls.rotate_key(id_),
+        calls.revoke_key(id_),
+        _cost_calls.get(calls, day, id_, None),
+        _cost_calls.add(calls, day, id_, CostLine(Decimal(1)), None),
+    ):
+        refused, steps = run(call, Clock(), [DONE])
+        assert isinstance(refused, InvalidOutcomeError)
+        assert str(refused) == "Invalid id: an id or a source of costs must not be empty, `.` or `..`"
+        assert steps == []
+    with pytest.raises(InvalidOutcomeError):
+        _statement_calls.get(calls, id_)
 
 
 def requests(steps: list[Any]) -> list[Request]:

@@ -109,7 +109,10 @@ class ApiError(OutcomesError):
 
 
 class InvalidOutcomeError(ApiError):
-    """400 or 413, or an outcome that JSON cannot represent: change the fields that `details` names."""
+    """400 or 413, an outcome that JSON cannot represent, or an id that cannot be in a path.
+
+    `details` names the fields to change.
+    """
 
 
 class UnauthorizedError(ApiError):

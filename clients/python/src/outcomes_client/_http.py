@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any, Literal
 
-from ._errors import ConfigurationError
+from ._errors import ConfigurationError, InvalidOutcomeError
 
 PATH = "/api/outcomes"
 MCP_PATH = "/mcp"
@@ -39,6 +39,13 @@ class Request:
     names: str = ""  # what the id in the path identifies, for the text of a 404
     user_id: int | None = None  # the user whose keys to manage; None means the session's user
     any_status: bool = False  # whether to parse answers of any status, not only 200
+
+    def __post_init__(self) -> None:
+        """Refuse an id that would lead to another path. Raises InvalidOutcomeError."""
+        if {"", ".", ".."} & {*self.path.split("/")[1:]}:
+            said = "Invalid id: an id or a source of costs must not be empty, `.` or `..`"
+            complaint = {"field": "id", "message": "must not be empty, `.` or `..`"}
+            raise InvalidOutcomeError(said, error="Invalid id", details=[complaint])
 
     @property
     def reads(self) -> bool:
