@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from outcomes_client import _login
+from outcomes_client import OutcomesClient, _login
 from outcomes_client.testing import OutcomesFake
 
 from clients.python.tests.conftest import Api, Outcomes
@@ -91,6 +91,19 @@ def test_settings_that_do_not_work_are_not_saved(
     assert run.code == code
     assert says in run.out + run.err
     assert not file.exists()
+
+
+@pytest.mark.parametrize("scope", ["read", "cost", "correct"])
+def test_an_agent_key_that_may_not_record_is_saved_for_what_it_may_do(
+    api: Api, outcomes: Outcomes, file: Path, monkeypatch: pytest.MonkeyPatch, scope: str
+) -> None:
+    with OutcomesClient(api.url, cookie=api.cookie) as owner:
+        monkeypatch.setenv("INTERNAL_API_KEY", owner.create_key("Finance", scopes=[scope]).key)
+    monkeypatch.delenv("OUTCOMES_COOKIE")
+    run = outcomes("login")
+    assert (run.code, run.err) == (0, f"Saved in {file}, until `outcomes logout`.\n")
+    assert "lacks the scope record, and may not record" in run.out
+    assert outcomes("doctor").code == 1  # it checks whether this machine can record
 
 
 @pytest.mark.usefixtures("file")

@@ -24,7 +24,7 @@ def doctor(url: Url = None, cookie: Cookie = None) -> None:
 
 
 def login(url: Url = None, cookie: Cookie = None) -> None:
-    """Check URL, key and session, and save them for later commands.
+    """Check URL, key and session, and save them for later commands. A key need not be able to record.
 
     Asks for values that neither an option nor a variable sets. Only you can read the file; options and variables take
     precedence over it.
@@ -44,7 +44,7 @@ def login(url: Url = None, cookie: Cookie = None) -> None:
         print(f"outcomes: {missing}", file=sys.stderr)
         raise typer.Exit(2)
     with OutcomesClient(url, key, cookie=cookie) as client:
-        if not _healthy(client):
+        if not _healthy(client, to_record=False):
             print("Nothing was saved.", file=sys.stderr)
             raise typer.Exit(1)
         try:
@@ -73,8 +73,8 @@ def logout() -> None:
     print("Removed." if _login.remove() else "There is nothing to remove.", file=sys.stderr)
 
 
-def _healthy(client: OutcomesClient) -> bool:
-    """Print the results of `doctor`. Return whether all checks passed."""
+def _healthy(client: OutcomesClient, *, to_record: bool = True) -> bool:
+    """Print the results of `doctor`. Return whether all checks passed, or all that matter if nothing is to record."""
     from rich.text import Text
 
     from ._doctor import examine
@@ -82,7 +82,7 @@ def _healthy(client: OutcomesClient) -> bool:
     console = _terminal.console()
     healthy = True
     for finding in examine(client):
-        healthy = healthy and finding.ok
+        healthy = healthy and (finding.ok or (finding.prevents_only_recording and not to_record))
         mark = ("ok   ", "green") if finding.ok else ("wrong", "bold red")
         console.print(Text.assemble(mark, "  ", printable(finding.text)), soft_wrap=True)
     return healthy

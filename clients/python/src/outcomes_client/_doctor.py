@@ -29,6 +29,7 @@ class Finding:
 
     ok: bool
     text: str
+    prevents_only_recording: bool = False
 
 
 def examine(client: OutcomesClient) -> Iterator[Finding]:
@@ -126,7 +127,8 @@ def _agent_key(client: OutcomesClient) -> Generator[Finding, None, AgentKey | No
     except BrokenAnswerError as broken:
         yield Finding(False, f"{AGENT_KEY} cannot be checked: {broken}")
         return None
-    yield Finding("record" in key.scopes, f"{AGENT_KEY} is valid: {_may(key, client._address.hide)}")
+    text = f"{AGENT_KEY} is valid: {_may(key, client._address.hide)}"
+    yield Finding("record" in key.scopes, text, prevents_only_recording=True)
     yield from _contradictions(client, key)
     return key
 
