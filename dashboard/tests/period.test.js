@@ -27,6 +27,7 @@ test("a range includes its first and its last day", () => {
 test("a bar has the days until the next bar", () => {
   const bars = ["2026-02-26", "2026-03-02", "2026-03-09"].map((date) => ({ date })); // the first days of three weeks
   const periods = bars.map((_, index) => barPeriod(bars, index, "2026-03-09"));
+  assert.equal(barPeriod([{ date: "2026-03-09" }], 0, "2026-03-08"), "2026-03-09..2026-03-09");
   assert.deepEqual(periods, ["2026-02-26..2026-03-01", "2026-03-02..2026-03-08", "2026-03-09..2026-03-09"]);
 });
 

@@ -467,6 +467,29 @@ def test_a_failed_verdict_is_reverted_with_the_reason(open_feed: Open, page: Pag
             expect(retry, words).to_be_hidden()
 
 
+@pytest.mark.parametrize("choose", ["7 days", "90 days"])
+def test_a_verdict_that_fails_after_another_period_was_chosen_says_so(
+    open_feed: Open, page: Page, recorded: Recorded, choose: str
+) -> None:
+    recorded.has("Recent")
+    recorded.has("Work", hours=24 * 10)
+    open_feed(refresh=3600)
+    row = unfold(page, 1)
+    expect(history(row)).to_have_count(1)
+    held = recorded.hold("POST", "/corrections")
+    dispute(row, "Important")
+    answer = first(page, held)
+    if choose == "7 days":
+        recorded.outcomes.pop()  # the list of these days does not have it
+    with page.expect_response("**/api/outcomes?**"):
+        page.get_by_role("button", name=choose).click()
+    expect(page.locator(".summary > .caption")).to_contain_text(f"last {choose}")
+    answer.fulfill(status=503, json={"error": "Busy"})
+    expect(row.get_by_role("alert")).to_have_text("Not saved. The server answered 503.")
+    wrong(row).press("Enter")
+    expect(row.get_by_label("What is not right?")).to_have_value("Important")
+
+
 def test_a_failed_dispute_is_retried_with_its_reason_and_key(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.has("Work", recorded_by="session")
     open_feed()

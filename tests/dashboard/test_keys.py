@@ -727,11 +727,22 @@ def test_another_user_never_sees_the_keys_of_the_first(open_keys: Open, page: Pa
     new_key(page, "Of the first")
     button(page, "Make key").click()
     expect(rows(page)).to_have_count(1)
+    button(page, "Done").click()
     keys.kept.clear()
-    keys.has("Of another")
+    keys.has("Of another", user_id=43)
+    button(page, "Rotate Of the first").focus()
     leave_and_return(page)
     expect(rows(page).locator("strong")).to_have_text(["Of another"])
-    assert not SECRET.search(all_text(page))
+    assert not re.search(f"{SECRET.pattern}|Of the first", all_text(page))
+    expect(page.get_by_role("heading", name="Agent keys")).to_be_focused()
+
+
+def test_a_wrong_address_of_the_page_is_shown_as_it_is(open_keys: Open, page: Page) -> None:
+    open_keys(api_url="https://[")
+    new_key(page)
+    button(page, "Make key").click()
+    expect(page.get_by_role("textbox", name="The key of")).to_be_visible()
+    expect(page.get_by_role("group", name="Paste it where your agent runs")).to_be_visible()
 
 
 FAULTS: list[tuple[dict[str, Any], str]] = [

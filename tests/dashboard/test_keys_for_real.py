@@ -120,6 +120,6 @@ def test_a_key_that_was_revoked_elsewhere_leaves_the_list(keys: Page) -> None:
     revoked = f"fetch('/api/keys/{id_}', {{ method: 'DELETE' }}).then(({{ status }}) => status)"
     assert keys.evaluate(revoked) == 200
     button(keys, "Rotate").click()
-    expect(keys.get_by_text("Sales agent no longer exists: it expired or was revoked elsewhere.")).to_be_visible()
+    expect(keys.get_by_text("The key no longer exists: it expired or was revoked elsewhere.")).to_be_visible()
     expect(keys.get_by_text("No keys yet")).to_be_visible()
     expect(keys.get_by_role("heading", name="Agent keys")).to_be_focused()

@@ -65,6 +65,8 @@ def test_cost_net_and_ratio_are_shown_as_far_as_known(open_feed: Open, page: Pag
             expect(page.locator(".balance dd"), f"{value} and {cost}").to_have_text(shown)
             # A failed request for the cost is not shown.
             expect(page.locator(".card")).to_have_attribute("data-banner", "")
+    set_attribute(page, "value-delivered", "cost-endpoint", "https://[")
+    expect(page.locator(".balance dd")).to_have_text(NOT_KNOWN)
 
 
 def test_cost_is_requested_for_the_period_and_agent_of_the_totals(
@@ -168,7 +170,7 @@ def test_cost_is_requested_again_after_a_failure_or_a_minute(open_feed: Open, pa
     expect(cost).to_have_text("$1.00")
     waits(page, 5)
     expect(cost).to_have_text("$1.00")
-    page.clock.set_fixed_time(datetime(2026, 4, 15, 16, 1, tzinfo=UTC))
+    page.clock.set_fixed_time(datetime(2026, 4, 15, 12, 0, tzinfo=UTC))  # four hours earlier
     expect(cost).to_have_text("$2.00")
     page.clock.set_fixed_time(datetime(2026, 4, 15, 16, 2, tzinfo=UTC))
     expect(page.locator(".balance dd")).to_have_text(NOT_KNOWN)  # the last known cost may have changed

@@ -9,9 +9,9 @@
 export function withState(href, state) {
   const address = new URL(href);
   const parts = address.hash.slice(1).split("&");
-  const kept = parts.filter((part) => !Object.hasOwn(state, part.split("=")[0]));
-  const added = Object.entries(state).map(([name, value]) => value && String(new URLSearchParams({ [name]: value })));
-  address.hash = [...kept, ...added].filter(Boolean).join("&");
+  const kept = parts.filter((part) => part && !Object.hasOwn(state, part.split("=")[0]));
+  for (const [name, value] of Object.entries(state)) if (value) kept.push(`${name}=${value}`);
+  address.hash = kept.join("&");
   return address.href;
 }
 

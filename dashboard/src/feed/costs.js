@@ -72,7 +72,8 @@ export class Costs {
    */
   async read(endpoint, scope, query, signal) {
     const asked = `${endpoint} ${scope}`;
-    if (asked === this.#asked && Date.now() - this.#askedAt < MAX_AGE_MS) return false;
+    const age = Math.abs(Date.now() - this.#askedAt); // the clock may have been set back
+    if (asked === this.#asked && age < MAX_AGE_MS) return false;
     if (asked !== this.#asked) this.#cost = null;
     this.#asked = asked;
     this.#askedAt = Date.now();
@@ -80,18 +81,17 @@ export class Costs {
     if (!query) return true;
     const reading = new AbortController();
     this.#reading = reading;
-    const url = withQuery(new URL(endpoint, document.baseURI), query);
     let isOff = false;
     /** @type {Cost | null} */
-    const cost = await ask(url, AbortSignal.any([signal, reading.signal]))
-      .then((answer) => {
-        completeness(answer); // throws now, not while the feed renders, if the answer is malformed
-        return answer;
-      })
-      .catch((problem) => {
-        isOff = problem.isOff === true;
-        return null;
-      });
+    let cost = null;
+    try {
+      const url = withQuery(new URL(endpoint, document.baseURI), query);
+      const answer = await ask(url, AbortSignal.any([signal, reading.signal]));
+      completeness(answer); // throws now, not while the feed renders, if the answer is malformed
+      cost = answer;
+    } catch (/** @type {any} */ problem) {
+      isOff = problem.isOff === true;
+    }
     if (reading.signal.aborted) return false;
     this.element.hidden = isOff;
     this.#cost = cost;

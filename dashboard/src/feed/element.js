@@ -77,7 +77,7 @@ class ValueDelivered extends HTMLElement {
   #choice = new Choice(
     this.#api,
     () => {
-      this.#rows.invalidate();
+      this.#rows.skip();
       this.#writeAddress();
       void this.#watcher.poll();
     },
@@ -245,7 +245,7 @@ class ValueDelivered extends HTMLElement {
     if (!this.hasAttribute("url-state")) return false;
     const kept = new URLSearchParams(location.hash.slice(1));
     const isOther = this.#choice.restore(kept);
-    if (isOther) this.#rows.invalidate();
+    if (isOther) this.#rows.skip();
     return this.#linked.restore(kept) || isOther;
   }
 

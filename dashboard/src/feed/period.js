@@ -24,9 +24,11 @@ export const startOfDay = (date) => new Date(`${date}T00:00`); // a time without
  * @param {string} last the last day of the last bar
  */
 export function barPeriod(bars, index, last) {
+  const { date } = bars[index];
   const next = bars[index + 1];
   const end = next ? new Date(Date.parse(next.date) - DAY_MS).toISOString().slice(0, 10) : last;
-  return `${bars[index].date}..${end}`;
+  // By the server's rules of time zones, the last bar's day may be after the browser's last day.
+  return `${date}..${[date, end].sort()[1]}`;
 }
 
 /**

@@ -56,9 +56,14 @@ export class Row {
     return this.#details.open;
   }
 
+  /** The owner's verdict, if it is not saved yet. */
+  get pending() {
+    return this.#verdict?.pending;
+  }
+
   /** The outcome's status. While a confirmation or dispute waits or is being sent, the status that it leads to. */
   get status() {
-    const pending = this.#verdict?.pending;
+    const { pending } = this;
     if (pending) return pending.type === "confirm" ? "confirmed" : "disputed";
     return this.outcome.status;
   }

@@ -1,4 +1,4 @@
-import { button, html, moveFocus } from "../shared/dom.js";
+import { announce, button, html, moveFocus } from "../shared/dom.js";
 import { LARGEST_PAGE, PAGE } from "./api.js";
 import { Later } from "./later.js";
 import { loadMore } from "./load.js";
@@ -21,7 +21,6 @@ export class Rows {
   #rows = new OrderedRows();
   #shown = 0; // number of rows that match the search
   #scope = ""; // identifies the selection of the rows; empty: they have to be read again
-  #isOpenKept = false; // whether unfolded rows stay when the list is read again
   #end = ""; // sort key of the last outcome of the last page; empty: all are loaded
   /** @type {string | null} */
   #cursor = null;
@@ -78,9 +77,8 @@ export class Rows {
     // says which capabilities are on, and without some of them the period does not limit the list.
     const isSame = first?.scope === scope && first.page.outcomes[0]?.user_id === this.#watcher.newest?.user_id;
     if (!first || !isSame) first = { scope, page: await this.#readPage(signal) };
-    this.#clear(this.#isOpenKept);
+    this.#clear((row) => row.pending || (row.isOpen && passes(row.outcome, this.#choice.query)));
     this.#scope = scope;
-    this.#isOpenKept = true;
     this.#addPage(first.page);
     if (latest) this.add(latest.outcomes); // the page may lack these: its index is eventually consistent
     void this.#loadPages(); // continue a search
@@ -107,30 +105,24 @@ export class Rows {
     return this.#scope !== this.#choice.scope;
   }
 
-  /** Make the next poll read another list. The old rows stay until then. */
-  invalidate() {
-    this.skip();
-    this.#isOpenKept = false;
-  }
-
-  /** Make the next poll read the list again, because a poll could not read all new outcomes. Unfolded rows stay. */
+  /** Make the next poll read the list again. The old rows stay until then, and unfolded ones that pass the filter after it. */
   skip() {
     this.cancel();
     this.#scope = "";
   }
 
   forget() {
-    this.invalidate();
-    this.#clear();
+    this.skip();
+    this.#clear(() => false);
     this.#wayOut.forget();
     this.#corrected.clear();
     this.search.value = "";
   }
 
-  #clear(isOpenKept = false) {
+  /** @param {(row: Row) => unknown} isKept */
+  #clear(isKept) {
     this.cancel();
-    for (const row of this.#rows)
-      if (!isOpenKept || !row.isOpen || !passes(row.outcome, this.#choice.query)) this.#rows.remove(row);
+    for (const row of this.#rows) if (!isKept(row)) this.#rows.remove(row);
     this.#shown = 0;
     this.#cursor = null;
     this.#end = "";
@@ -275,8 +267,8 @@ export class Rows {
   render() {
     const search = this.#rows.size && this.#search?.isOn ? this.#search : null;
     this.#found.ariaBusy = String(Boolean(this.#loading)); // screen readers announce only the result
-    this.#found.textContent =
-      search?.result(this.#shown, this.#rows.size, this.#cursor ? this.#totals.listed : this.#rows.size) ?? "";
+    const total = this.#cursor ? this.#totals.listed : this.#rows.size;
+    announce(this.#found, search?.result(this.#shown, this.#rows.size, total) ?? "");
     this.list.ariaBusy = String(this.isDue);
     this.#none.hidden = this.#shown > 0;
     void this.#wayOut.render(!this.#shown && !search && !this.isDue && !this.#cursor);

@@ -105,10 +105,7 @@ class OutcomeKeys extends HTMLElement {
 
   // ---- loading
 
-  /**
-   * Read the keys. This is called when the element is added to the page, when the tab is shown or online again, on
-   * retry, and when it is unknown whether a change took effect.
-   */
+  /** Read the keys: when the page shows the element, on retry, and if it is unknown whether a change took effect. */
   async #load() {
     this.#loading?.abort();
     if (!this.#life || this.#problem?.kind === "unset") return;
@@ -120,6 +117,8 @@ class OutcomeKeys extends HTMLElement {
       const keys = await this.#read(signal);
       if (signal.aborted) return;
       this.#problem = null;
+      const [known] = this.#list.keys;
+      if (known && keys.some(({ user_id }) => user_id !== known.user_id)) this.#forget(); // another user has signed in
       this.#known = true;
       this.#list.show(keys);
     } catch (error) {
@@ -158,15 +157,17 @@ class OutcomeKeys extends HTMLElement {
     this.#user.abort();
     this.#user = new AbortController();
     this.#known = false;
+    const hadFocus = this.#root.activeElement !== null;
     this.#list.clear();
     this.#making.close();
+    if (hadFocus && !this.#root.activeElement) this.#heading.focus();
   }
 
-  /** @param {KeyRow} row */
+  /** Say that a key is gone, without its name, because another user may have signed in. @param {KeyRow} row */
   #lost({ key, element }) {
     if (element.contains(this.#root.activeElement)) {
       this.#heading.focus();
-      this.#live.textContent = `${key.name} no longer exists: it expired or was revoked elsewhere.`;
+      this.#live.textContent = "The key no longer exists: it expired or was revoked elsewhere.";
     }
     if (this.#made === key.id) this.#making.close();
   }
@@ -182,16 +183,11 @@ class OutcomeKeys extends HTMLElement {
    */
   async #ask(place, back, question, change) {
     this.#live.textContent = "";
-    /** @type {More} */
-    let more;
-    try {
-      more = await loadMore();
-    } catch (error) {
+    const more = await loadMore().catch((error) => {
       this.#live.textContent = asProblem(error).message;
-      return;
-    }
+    });
     // Open no form if the viewer was signed out, or the element was removed, in the meantime.
-    if (!this.#known || !this.#life) return;
+    if (!more || !this.#known || !this.#life) return;
     const asked = question(more);
     const send = async (/** @type {Record<string, unknown>} */ body) => {
       if (!this.#life) return null;
@@ -201,9 +197,8 @@ class OutcomeKeys extends HTMLElement {
         this.#changes += 1;
         return null;
       } catch (error) {
-        if (!signal.aborted) return this.#changeFailed(asProblem(error));
-        this.#live.textContent = asked.unsure; // no form shows the result: the user signed out, or the element was moved
-        return null;
+        if (signal.aborted) this.#live.textContent = asked.unsure; // the user signed out, or the element was moved
+        return signal.aborted ? null : this.#changeFailed(asProblem(error));
       }
     };
     place.open(more.form(asked, send, () => place.close(back)));

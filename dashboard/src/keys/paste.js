@@ -16,7 +16,8 @@ const TIMEOUT_MS = 5_000;
  * @param {string | null} mcpUrl the element's attribute `mcp-url`: the MCP server's URL; null: not set
  */
 export async function whatToPaste(key, keysUrl, apiUrl, mcpUrl) {
-  const absolute = (/** @type {string} */ url) => new URL(url, document.baseURI).href;
+  const absolute = (/** @type {string} */ url) =>
+    URL.canParse(url, document.baseURI) ? new URL(url, document.baseURI).href : url; // a wrong attribute is shown as it is
   const [type, mcp] = await Promise.all([exampleType(key, keysUrl), mcpUrl ?? mcpBeside(keysUrl)]);
   return snippets(key, baseOf(apiUrl ? absolute(apiUrl) : keysUrl.href), mcp && absolute(mcp), type);
 }
