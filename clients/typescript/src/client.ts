@@ -172,7 +172,8 @@ export class OutcomesClient {
     outcomes: Iterable<models.NewOutcome>,
     { signal }: models.CallOptions = {},
   ): Promise<models.Result[]> {
-    const items = Array.from(outcomes, (outcome): Item => {
+    // Array.from would take an object that is no list for an empty one.
+    const items = [...outcomes].map((outcome): Item => {
       const body = this.#completed({ ...outcome });
       body.idempotencyKey ??= crypto.randomUUID();
       return { body, text: "" };
@@ -426,9 +427,9 @@ export class OutcomesClient {
     wanted?: object,
   ): Promise<T> {
     const userId = this.whose(options.userId);
-    const nobodys = !userId && this.#owner === "body";
+    const nobodys = userId == null && this.#owner === "body";
     const by = this.#key && !(this.#cookie && (nobodys || this.#owner === "agent")) ? "key" : "session";
-    if (nobodys && by === "key") throw new ConfigurationError("Whose keys? It needs a userId");
+    if (nobodys && by === "key") throw new ConfigurationError("It needs the keys' userId");
     const what = wanted ? { body: encode({ ...wanted, userId, signal: undefined }) } : { query: queryOf({ userId }) };
     const request: Request = { path: KEYS_PATH + below, ...(method && { method }), ...what, by, named: true };
     return this.#exchange(request, options.signal, read, !wanted);
@@ -442,7 +443,7 @@ export class OutcomesClient {
     how?: Partial<Request>,
     repeatable?: boolean,
   ): Promise<T> {
-    const by = options.userId || (this.#owner === "agent" && !this.#cookie) ? "key" : "session";
+    const by = options.userId != null || (this.#owner === "agent" && !this.#cookie) ? "key" : "session";
     return this.#exchange({ path, query: queryOf(options), by, ...how }, options.signal, read, repeatable);
   }
 

@@ -44,7 +44,7 @@ export class CostsClient extends StatementsClient {
    */
   async deleteCosts(day: string, source: string, options: models.ChangeCostsOptions = {}): Promise<number> {
     const userId = this.whose(options.userId);
-    return this.#change("DELETE", day, source, options, { query: userId ? `?userId=${userId}` : "" });
+    return this.#change("DELETE", day, source, options, { query: userId == null ? "" : `?userId=${userId}` });
   }
 
   /** Returns a summary of the user's outcomes, with the costs of the agents in the period. See `summary`. */
@@ -83,7 +83,7 @@ const pathOf = (day: string, source: string) => `${PATH}/${encodeURIComponent(da
 function bodyOf(userId: number | undefined, lines: Iterable<models.NewCostLine>): string {
   const exact = (amount: models.Amount | null | undefined) => (amount == null ? amount : new Decimal(`${amount}`));
   try {
-    const sent = Array.from(lines, (line) => ({
+    const sent = [...lines].map((line) => ({
       ...line,
       costUsd: exact(line.costUsd),
       quantity: exact(line.quantity),

@@ -29,12 +29,14 @@ export class Decimal {
 export const isNumber = (text: string): boolean => NUMBER.test(text);
 
 /** Parses JSON. Every number becomes a Decimal. Throws an Error if the text is invalid or nested too deeply. */
-export const parse = (text: string): unknown =>
-  mapped(
+export const parse = (text: string): unknown => {
+  JSON.parse(text); // refuses invalid text first, for which the search for tokens could take minutes
+  return mapped(
     JSON.parse(text.replace(READ, (token) => (token[0] === '"' ? `"s${token.slice(1)}` : `"n${token}"`))),
     (item) => (typeof item !== "string" ? item : item[0] === "s" ? item.slice(1) : new Decimal(item.slice(1))),
     (name) => name.slice(1),
   );
+};
 
 /**
  * Converts Decimals to numbers. If that would change the value, a whole number becomes a bigint and others stay

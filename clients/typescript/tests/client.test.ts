@@ -140,6 +140,14 @@ test("an invalid user is refused, and the environment's not used instead", async
   });
 });
 
+test("what is no list is refused instead of taken for an empty one", async () => {
+  await new World([]).live({}, async () => {
+    const client = new World([]).client({ url, key: "k", userId: 42 });
+    await assert.rejects(client.recordMany({ outcomeType: "task_complete", title: "x" } as never), TypeError);
+    await assert.rejects(client.putCosts("2026-04-01", "openai", { costUsd: 5 } as never), InvalidOutcomeError);
+  });
+});
+
 test("null is sent, and undefined is not", async () => {
   const world = new World([RECORDED]);
   await world.live({}, () =>

@@ -63,7 +63,7 @@ export async function recordRun<Run>(
     const runId = idOf();
     if (!runId) throw new Error("The response has no id: pass the id of the job");
     const { outcomeType, title, ...fields } = outcome;
-    await outcomes.record(outcomeType, title, { idempotencyKey: runId, ...fields });
+    await outcomes.record(outcomeType, title, { ...fields, idempotencyKey: fields.idempotencyKey ?? runId });
   } catch (error) {
     tell(error);
   }
