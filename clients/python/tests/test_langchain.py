@@ -166,6 +166,14 @@ def test_a_tool_records_only_the_types_that_it_offers(api: Api) -> None:
     assert "outcome_type: Input should be 'lead_qualified'" in refused.text
 
 
+def test_a_run_id_may_be_the_uuid_of_a_run(api: Api) -> None:
+    call = {"name": "record_outcome", "args": WORK, "id": "call-1", "type": "tool_call"}
+    tool: Any = record_outcome_tool
+    with OutcomesClient(**api.settings, user_id=42) as client:
+        assert tool(client, run_id=RUN).invoke(call).status == "success"
+    assert keys(api) == [f"{RUN}/{WORK['idempotency_key']}"]
+
+
 def test_an_async_tool_does_not_support_invoke() -> None:
     tool = record_outcome_tool(AsyncOutcomesClient("https://h", "k3y", user_id=42), run_id="run-1")
     with pytest.raises(NotImplementedError):

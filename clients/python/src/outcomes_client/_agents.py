@@ -53,11 +53,11 @@ def run_id_getter[Context](run_id: str | Callable[[Context], str]) -> Callable[[
     """Return a function that returns the run id, given the context that the framework passes to a tool or a hook.
 
     Raises:
-        ConfigurationError: the id is given as text and does not fit into an idempotency key.
+        ConfigurationError: the id is no function and does not fit into an idempotency key.
     """
-    if not isinstance(run_id, str):
+    if callable(run_id):
         return run_id
-    checked = check_run_id(run_id)
+    checked = check_run_id(str(run_id))  # frameworks also have ids that are numbers or UUIDs
     return lambda _: checked
 
 
