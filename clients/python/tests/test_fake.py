@@ -23,7 +23,7 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
-from outcomes_client import ForbiddenError, NoAnswerError, OutcomesClient, Retry
+from outcomes_client import ForbiddenError, NoAnswerError, OutcomesClient, Retry, ServerError
 from outcomes_client._json import decode, encode
 from outcomes_client.testing import OutcomesFake, _gateway, _tables
 from outcomes_client.testing._copied.auth import keys
@@ -314,6 +314,9 @@ def test_what_the_fake_does_not_answer_is_501_with_a_sentence(outcomes_fake: Out
         method, target = call.split()
         status, _, body = outcomes_fake.answer(method, target, [], b"")
         assert (status, decode(body)["error"][:25]) == (501, "The fake does not answer ")
+    with pytest.raises(ServerError, match="501 The fake does not answer") as failure:
+        outcomes_fake.client.summary(user_id=42)
+    assert not failure.value.retryable
 
 
 FALSE_CONTROLS: list[tuple[str, dict[str, Any]]] = [

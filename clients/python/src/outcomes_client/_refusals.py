@@ -92,7 +92,7 @@ def refusal(reply: Reply, request: Request) -> OutcomesError:
     ignored = ignored_of(reply)
     if ignored:
         said += f"; not read: {', '.join(ignored)}"
-    return kind(
+    failure = kind(
         said,
         status=reply.status,
         error=error,
@@ -100,6 +100,8 @@ def refusal(reply: Reply, request: Request) -> OutcomesError:
         retry_after=retry_after(reply.headers),
         ignored_fields=ignored,
     )
+    failure.retryable = failure.retryable and reply.status != 501  # the fake's answer to what it never supports
+    return failure
 
 
 def _kind(reply: Reply, request: Request, error: str | None) -> type[ApiError] | None:
