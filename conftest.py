@@ -55,4 +55,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Enable garbage collection again. It ignores the objects that importing the tests has created."""
     gc.freeze()
+    gc.set_threshold(50_000)  # Python's own threshold would take 2 % of the tests' time
     gc.enable()
