@@ -69,6 +69,12 @@ def wait_until(page: Page, is_so: Callable[[], bool]) -> None:
         page.wait_for_timeout(25)
 
 
+def go_offline(page: Page) -> None:
+    """Take the page offline, and wait until it knows: Chromium may tell it only after Playwright returns."""
+    page.context.set_offline(True)
+    wait_until(page, lambda: not page.evaluate("navigator.onLine"))
+
+
 def hide_tab(page: Page) -> None:
     page.evaluate(SET_HIDDEN, [True])
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browsers import confirm, hide_tab, leave_and_return
+from tests.browsers import confirm, go_offline, hide_tab, leave_and_return
 from tests.dashboard.conftest import AXE_RULES, THEMES, FindFaults, Open, TakePicture
 from tests.dashboard.recorded import NOW, Recorded, instant
 
@@ -566,7 +566,7 @@ def test_an_offline_verdict_can_be_retried(open_feed: Open, page: Page, recorded
     open_feed()
     row = unfold(page)
     expect(history(row)).to_have_count(1)
-    page.context.set_offline(True)
+    go_offline(page)
     recorded.instead("POST", "/corrections")
     confirm(row)
     expect(row.get_by_role("alert")).to_have_text(

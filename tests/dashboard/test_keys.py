@@ -15,7 +15,7 @@ from outcomes.contract.agent_keys import NEW_AGENT_KEY, Scope
 from outcomes.contract.limits import MAX_KEY_NAME, MAX_OVERLAP_HOURS
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browsers import hide_tab, leave_and_return, show_tab, wait_until
+from tests.browsers import go_offline, hide_tab, leave_and_return, show_tab, wait_until
 from tests.dashboard.agent_keys import MCP_THERE, NO_MCP, AgentKeys
 from tests.dashboard.conftest import (
     THEMES,
@@ -104,7 +104,7 @@ def signed_out(scene: Scene) -> None:
 
 def offline(scene: Scene) -> None:
     scene.open_keys(endpoint_later=True)
-    scene.page.context.set_offline(True)
+    go_offline(scene.page)
     scene.keys.instead("GET")
     set_attribute(scene.page, "outcome-keys", "endpoint", "/api/keys")
 
@@ -769,7 +769,7 @@ def test_offline_keys_stay_and_can_be_changed_later(open_keys: Open, page: Page,
     keys.has("Key")
     open_keys()
     button(page, "Rotate Key").click()
-    page.context.set_offline(True)
+    go_offline(page)
     keys.instead("POST")
     keys.instead("GET")
     button(page, "Rotate").click()

@@ -11,6 +11,7 @@ import pytest
 from outcomes_client.statements import verify
 from playwright.sync_api import Locator, Page, Request, Route, expect
 
+from tests.browsers import go_offline
 from tests.dashboard.conftest import AXE_RULES, SHORTEN_TIMERS, THEMES, FindFaults, Open, TakePicture, assert_fits
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.recorded import Recorded
@@ -170,7 +171,7 @@ def test_a_list_that_is_not_complete_says_why(open_feed: Open, page: Page, recor
             panel(page).get_by_role("button", name="Try again").click()
             expect(panel(page).get_by_role("listitem")).to_have_count(1)
         opener(page).press("Enter")
-    page.context.set_offline(True)
+    go_offline(page)
     page.unroute(STATEMENTS)
     opener(page).press("Enter")
     expect(fault).to_have_text(f"{failed}You are offline.")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browsers import hide_tab, leave_and_return, show_tab, wait_until
+from tests.browsers import go_offline, hide_tab, leave_and_return, show_tab, wait_until
 from tests.dashboard.conftest import (
     API,
     AXE_RULES,
@@ -67,7 +67,7 @@ def signed_out(scene: Scene) -> None:
 
 def offline(scene: Scene) -> None:
     scene.open_feed(endpoint_later=True)
-    scene.page.context.set_offline(True)
+    go_offline(scene.page)
     set_attribute(scene.page, "value-delivered", "endpoint", "/api/outcomes")
 
 
@@ -271,7 +271,7 @@ def test_an_offline_feed_keeps_its_outcomes_and_resumes_automatically(
     ledger.record("Work")
     open_feed()
     expect(page.locator(".rows li")).to_have_count(1)
-    page.context.set_offline(True)
+    go_offline(page)
     expect(page.get_by_text("You are offline")).to_be_visible()
     expect(page.locator(".rows li")).to_have_count(1)
     ledger.record("Meanwhile")
