@@ -5,7 +5,7 @@ import { basename } from "node:path";
 import { build, transform } from "esbuild";
 import { minify } from "terser";
 
-const BANNER = "/* `make dashboard` from src/ */";
+const BANNER = "/* `make dashboard` */";
 
 /** @type {import("esbuild").Plugin} Imports CSS as minified text */
 const cssAsText = {

@@ -61,6 +61,7 @@ test("an address keeps the page's own parameters in its fragment and drops empty
     withState("https://app.example.com/#/feed?tab=a%20b&period=7&x", { period: "30" }),
     "https://app.example.com/#/feed?tab=a%20b&x&period=30",
   );
+  assert.equal(withState("https://app.example.com/#x", { outcome: "a&b" }), "https://app.example.com/#x&outcome=a%26b");
   const url = withQuery(new URL("https://app.example.com/api?x=1"), { agentId: "7", limit: 20, cursor: null, to: "" });
   assert.equal(url.href, "https://app.example.com/api?x=1&agentId=7&limit=20");
 });

@@ -10,7 +10,7 @@ export function withState(href, state) {
   const address = new URL(href);
   const parts = address.hash.slice(1).split("&");
   const kept = parts.filter((part) => part && !Object.hasOwn(state, part.split("=")[0]));
-  for (const [name, value] of Object.entries(state)) if (value) kept.push(`${name}=${value}`);
+  for (const [name, value] of Object.entries(state)) if (value) kept.push(`${new URLSearchParams([[name, value]])}`);
   address.hash = kept.join("&");
   return address.href;
 }
