@@ -21,7 +21,7 @@ from local.persistence import Persistence
 
 log = logging.getLogger("local")
 
-POST_SECONDS = 10.0
+POST_SECONDS = 15.0
 MAX_PAUSE = 10.0
 """Backoff grows to this many seconds."""
 HEADERS = {"Content-Type": "application/cloudevents+json; charset=UTF-8"}

@@ -213,6 +213,7 @@ def test_tools_have_rights_only_for_what_is_on(deployed: Deployment) -> None:
             ["A WebhookUrl needs an EventBusName"],
         ),
         ({"WebhookUrl": EVERYTHING["WebhookUrl"], "EventBusName": "default"}, []),
+        ({"WebhookTypes": "outcome.recorded"}, ["WebhookTypes need a WebhookUrl"]),
         (
             {"OidcIssuer": EVERYTHING["OidcIssuer"]},
             ["An OidcIssuer needs an OidcAudience, as it also signs tokens for others"],

@@ -475,6 +475,7 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
         "events of other accounts": the("WebhookRule/EventPattern/account"),
         "events of others": the("WebhookRule/EventPattern/source"),
         "another bus": the("WebhookRule/EventBusName", "default"),
+        "types that nobody chose": the("WebhookRule/EventPattern/detail-type", ["outcome.recorded"]),
         "an event may be lost": the("WebhookRule/Targets/0/DeadLetterConfig"),
     },
     test_webhooks.test_only_the_rule_may_send_to_the_queues: {
@@ -504,7 +505,7 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
         "a thousand at once": the("DeliverWebhookFunctionWebhooks/ScalingConfig"),
     },
     test_webhooks.test_a_message_is_hidden_longer_than_an_attempt_takes: {
-        "cut off by Lambda": the("DeliverWebhookFunction/Timeout", 15),
+        "cut off by Lambda": the("DeliverWebhookFunction/Timeout", 24),
         "delivered twice at once": the("WebhooksQueue/VisibilityTimeout", 30),
     },
     test_webhooks.test_the_generated_secret_fits_standard_webhooks: {

@@ -365,6 +365,7 @@ ANOTHER = {
     "RolePath": "/applications/",
     "StageName": "v2",
     "TlsPolicy": "TLS_1_2",
+    "WebhookTypes": "outcome.recorded",
     "WebhookUrl": "https://hooks.example.com/".ljust(200, "x"),
 }
 

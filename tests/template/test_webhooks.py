@@ -16,6 +16,7 @@ from .conftest import EVERYTHING, FUNCTION, ROOT, Deployment
 
 QUEUE = "AWS::SQS::Queue"
 BUS = EVERYTHING["EventBusName"]
+OURS = {"account": ["123456789012"], "source": ["outcomes-local"]}
 
 
 @pytest.mark.parametrize("url", FINE)
@@ -41,7 +42,7 @@ def test_the_rule_matches_this_stacks_events_alone(complete: Deployment) -> None
     rule = complete.one("AWS::Events::Rule")
 
     assert rule["EventBusName"] == BUS
-    assert rule["EventPattern"] == {"account": ["123456789012"], "source": ["outcomes-local"]}
+    assert rule["EventPattern"] == OURS
     [target] = rule["Targets"]
     # Send the whole event, so that dead letters from EventBridge and from the function have the same format.
     assert target == {
@@ -49,6 +50,18 @@ def test_the_rule_matches_this_stacks_events_alone(complete: Deployment) -> None
         "Arn": "WebhooksQueue.Arn",
         "DeadLetterConfig": {"Arn": "DeadWebhooksQueue.Arn"},
     }
+
+
+@pytest.mark.parametrize("types", [("outcome.disputed",), ("outcome.recorded", "key.created"), events.TYPES])
+def test_the_rule_matches_the_chosen_types(complete: Deployment, types: tuple[str, ...]) -> None:
+    rule = complete.with_parameters(WebhookTypes=",".join(types)).one("AWS::Events::Rule")
+    assert rule["EventPattern"] == OURS | {"detail-type": list(types)}
+
+
+@pytest.mark.parametrize("types", ["*", "outcome", "outcome.deleted", "outcome.recorded,outcome.Voided", "key.x"])
+def test_a_type_that_no_event_has_is_refused(complete: Deployment, types: str) -> None:
+    with pytest.raises(StackError, match="WebhookTypes must be types of events"):
+        complete.with_parameters(WebhookTypes=types)
 
 
 def test_only_the_rule_may_send_to_the_queues(complete: Deployment) -> None:

@@ -11,7 +11,10 @@ from outcomes.aws.connection import Connection, NotSent, Resolve
 from outcomes.aws.replies import Reply
 from outcomes.contract import instants
 
-SECONDS = 10  # limit for a whole attempt: DNS, connecting, sending, and the answer's headers
+SECONDS = 15
+"""Limit for a whole attempt: DNS, connecting, sending, and the answer's headers.
+
+Standard Webhooks recommends 15 to 30."""
 CONNECT_SECONDS = 4  # limit for connecting to one address, so that time is left to try another
 
 # WebhookUrl in template.yaml has the same pattern. The host must be a lower-case name with a dot, not an IP address.
