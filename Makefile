@@ -5,7 +5,7 @@ uv := .tools/bin/uv
 uv_installed := .tools/uv-$(UV_VERSION).dist-info/METADATA
 bin := .venv/bin
 # Each tool has its own environment, .tools/NAME, because the tools' dependencies conflict.
-tools := sam checkov pip-audit twine
+tools := sam checkov pip-audit twine openapi
 
 # The command line can override variables such as ARCH (`make build ARCH=x86_64`). The environment cannot.
 ARCH := arm64
@@ -24,8 +24,9 @@ BUILD_DIR := .aws-sam/build
 npm := dashboard/node_modules/.package-lock.json
 npm_client := clients/typescript/node_modules/.package-lock.json
 npm_viewer := local/viewer/node_modules/.package-lock.json
+npm_openapi := .ci/openapi/node_modules/.package-lock.json
 npm_locks := $(wildcard dashboard/package-lock.json clients/typescript/package-lock.json local/viewer/package-lock.json) \
-    $(wildcard tests/auth/package-lock.json docs/examples/*/package-lock.json)
+    $(wildcard .ci/openapi/package-lock.json tests/auth/package-lock.json docs/examples/*/package-lock.json)
 
 # uv and npm use this machine's certificate authorities, like git and pip, so that a company's own authority works.
 export UV_SYSTEM_CERTS := true
@@ -115,7 +116,7 @@ coverage: install .tools/sam/installed $(npm) $(npm_client) $(npm_viewer) ## run
 	    $(bin)/coverage report --include="$${part%=*}" --fail-under="$${part#*=}" >/dev/null \
 	    || { echo "Less than $${part#*=} % of $${part%=*} is covered: see the table above." >&2; exit 1; }; done
 
-check: install check-dashboard check-typescript check-workflows .tools/sam/installed .tools/checkov/installed ## check formatting, lint, types, the template and its security, the layer's requirements, known vulnerabilities
+check: install check-dashboard check-typescript check-workflows check-openapi .tools/sam/installed .tools/checkov/installed ## check formatting, lint, types, the template and its security, the layer's requirements, known vulnerabilities
 	$(bin)/ruff format --check .
 	$(bin)/ruff check .
 	PYTHONPATH=layers/common $(bin)/lint-imports --no-logo --no-cache
@@ -127,6 +128,11 @@ check: install check-dashboard check-typescript check-workflows .tools/sam/insta
 	$(offline) $(bin)/cfn-lint --include-checks I -- template.yaml docs/examples/recipes/*.yaml
 	.tools/checkov/bin/checkov --config-file .checkov.yaml
 	@$(MAKE) audit-where-possible
+
+.PHONY: check-openapi
+check-openapi: .tools/openapi/installed $(npm_openapi)
+	@if $(has_npm_openapi); then .ci/openapi/check .tools/openapi/bin; \
+	    else echo 'NOT CHECKED: openapi.yaml, because npm is missing.' >&2; test -z "$$CI"; fi
 
 # The bundles are committed, so npm is needed only to change their sources. A test compares bundles and sources.
 .PHONY: dashboard
@@ -296,6 +302,12 @@ $(npm_client): clients/typescript/package-lock.json
 	@if ! command -v npm >/dev/null; then echo 'npm is not installed: tests of the TypeScript client are skipped.' >&2; \
 	    else npm ci --prefix clients/typescript --silent --no-audit --no-fund && touch $@ \
 	        || echo 'npm could not install the packages of the TypeScript client: its tests are skipped.' >&2; fi
+
+has_npm_openapi := command -v npm >/dev/null && test -f $(npm_openapi)
+$(npm_openapi): .ci/openapi/package-lock.json
+	@if ! command -v npm >/dev/null; then echo 'npm is not installed: openapi.yaml is not linted.' >&2; \
+	    else npm ci --prefix .ci/openapi --silent --no-audit --no-fund && touch $@ \
+	        || echo 'npm could not install the linters of openapi.yaml: they are skipped.' >&2; fi
 
 # The viewer of /docs in `make run` is one package, installed without its scripts. Without npm, the page names
 # openapi.yaml instead.

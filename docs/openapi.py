@@ -14,7 +14,7 @@ from outcomes.auth.encrypted_cookies import AUTHJS, NEXT_AUTH
 from outcomes.auth.sessions import STORED_COOKIE
 from outcomes.contract import limits
 from outcomes.contract.agent_keys import NEW_AGENT_KEY, ROTATION, Scope
-from outcomes.contract.corrections import ASSIGNMENT, CHANGES, HEAD, SOME_CHANGE, CorrectionType
+from outcomes.contract.corrections import ASSIGNMENT, CHANGES, HEAD, REASON, SOME_CHANGE, CorrectionType
 from outcomes.contract.costs import COST_LINE, COST_USER, SOURCE
 from outcomes.contract.models import NEW_OUTCOME
 from outcomes.contract.outcome_fields import LATER
@@ -44,21 +44,27 @@ def document() -> Json:
     api = parse_yaml((ROOT / "template.yaml").read_text())["Resources"]["OutcomesApi"]["Properties"]
     gateway = _gateway_errors(api["GatewayResponses"])
 
-    def operation(route: Json) -> Json:
+    def operation(path: str, route: Json) -> Json:
         described: Json = operations[route["operationId"]]
         ours = described.pop("x-errors")
         for status in sorted(ours.keys() | gateway.keys()):
             errors = list(dict.fromkeys([*ours.get(status, []), *gateway.get(status, [])]))
             described["responses"].setdefault(str(status), _error_response(refusals[status], errors, details))
         schemes: list[Json] = [{scheme: []} for scheme in described.pop("x-security", security)]
-        return {"operationId": route["operationId"], "security": schemes} | described
+        return {"operationId": route["operationId"], "tags": [_tag(path)], "security": schemes} | described
 
     paths = {
-        path: {method: operation(route) for method, route in methods.items() if "security" in route}
+        path: {method: operation(path, route) for method, route in methods.items() if "security" in route}
         for path, methods in declared_paths(api).items()
     }
     components = base.pop("components")
     return base | {"paths": paths, "components": components}
+
+
+def _tag(path: str) -> str:
+    """Return the tag of a path's operations, by which viewers and code generators group them."""
+    name = path.removeprefix("/api/").strip("/").partition("/")[0]
+    return "statements" if name == ".well-known" else name
 
 
 def text() -> str:
@@ -127,22 +133,42 @@ def _without_pattern(schema: Json) -> Json:
 
 def _from_corrections() -> dict[str, str]:
     """Return, by <NAME>, the YAML that describes requests to correct an outcome."""
-    fields: Json = HEAD.json_schema()["properties"]
-    fields["userId"]["description"] += ". The owner of the outcome, if the caller has the platform's key"
-    fields["reason"]["description"] += ". Only a confirm does not need it"
     changes: Json = CHANGES.json_schema()["properties"]
     return {
         "STATEMENT_CURSOR_PATTERN": CURSOR,
         "STATEMENT_FIELDS": _flow(STATEMENT_REQUEST.json_schema()["properties"]),
         "ASSIGNMENT_FIELDS": _flow(ASSIGNMENT.json_schema()["properties"]),
-        "CORRECTION_FIELDS": _flow(fields),
+        "CORRECTIONS": _flow(_correction_schemas()),
         "CHANGES_FIELDS": _flow(changes),
-        "ANY_CHANGE": _flow([{"required": [name]} for name in changes]),
+        "NO_CHANGE": _flow({"properties": {name: {"not": {}} for name in changes}}),
         "SOME_CHANGE": SOME_CHANGE,
         "INVALID_CHANGES": _flow({"field": "changes.title", "message": changes["title"]["description"]}),
         "CORRECTION_TYPES": ", ".join(CorrectionType),
         "STATUSES": ", ".join(STATUSES),
     }
+
+
+def _correction_schemas() -> Json:
+    """Return a schema for each type of correction, by name, and NewCorrection, which is one of them."""
+    fields: Json = HEAD.json_schema()["properties"]
+    fields["userId"]["description"] += ". The owner of the outcome, if the caller has the platform's key"
+    optional, required = fields["reason"], REASON.json_schema | {"description": REASON.words}
+    schemas: Json = {}
+    for type_ in CorrectionType:
+        needs = ["reason"] * (type_ != CorrectionType.CONFIRM) + ["changes"] * (type_ == CorrectionType.AMEND)
+        properties = fields | {"type": {"const": type_.value}, "reason": required if "reason" in needs else optional}
+        if "changes" in needs:
+            properties["changes"] = {"$ref": "#/components/schemas/Changes"}
+        schemas[f"{type_.title()}Correction"] = {
+            "type": "object",
+            "description": "Unknown fields are ignored and named in the header Ignored-Fields.",
+            "required": ["type", *needs],
+            "properties": properties,
+        }
+    references = {type_.value: f"#/components/schemas/{type_.title()}Correction" for type_ in CorrectionType}
+    discriminator = {"propertyName": "type", "mapping": references}
+    one_of = [{"$ref": reference} for reference in references.values()]
+    return schemas | {"NewCorrection": {"oneOf": one_of, "discriminator": discriminator}}
 
 
 def _from_agent_keys() -> dict[str, str]:
@@ -182,7 +208,9 @@ def _from_costs() -> dict[str, str]:
 
 def _flow(value: Json | list[Json]) -> str:
     """Write YAML on one line, so that it fits into other YAML."""
-    return yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=float("inf")).strip()
+    return yaml.dump(
+        value, Dumper=_WithoutAliases, default_flow_style=True, sort_keys=False, width=float("inf")
+    ).strip()
 
 
 def _gateway_errors(responses: Json) -> dict[int, list[str]]:

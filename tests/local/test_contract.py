@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from outcomes.contract.corrections import CorrectionType
 
 from docs import openapi
 from ops.template import declared_paths
@@ -153,7 +154,8 @@ def test_schemathesis_finds_no_fault_with_an_agent_key(stack: Stack, tmp_path: P
 def test_schemathesis_finds_no_fault_with_a_session(stack: Stack, tmp_path: Path) -> None:
     document = openapi.document()
     # With a session, the user is known, so any `userId` in a request is ignored.
-    for schema in ("NewOutcome", "NewCorrection", "NewAgentKey", "Rotation"):
+    corrections = [f"{type_.title()}Correction" for type_ in CorrectionType]
+    for schema in ("NewOutcome", *corrections, "NewAgentKey", "Rotation"):
         document["components"]["schemas"][schema]["properties"]["userId"] = {}
     for user in user_parameters(document):
         user["schema"] = {}

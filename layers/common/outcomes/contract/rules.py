@@ -21,6 +21,12 @@ _MONEY_LIMIT = Decimal("1e15")
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 _MONEY_CONTEXT = Context(prec=38, traps=[Inexact])
 _SMALLEST_MONEY = Decimal("1e-130")
+# In JSON Schema as `not`, because code generators would make a class for each branch of an `anyOf`.
+_TOO_NEAR_TO_ZERO = {
+    "exclusiveMaximum": float(_SMALLEST_MONEY),
+    "exclusiveMinimum": -float(_SMALLEST_MONEY),
+    "not": {"const": 0},
+}
 
 OUTCOME_TYPES = "the outcome types"
 """A placeholder in the words of rules. `Body.given` replaces it with the names of the deployment's types."""
@@ -143,9 +149,9 @@ def money() -> Rule:
         "must be a number of magnitude below 1e15 (and at least 1e-130, or 0) with at most 38 significant digits",
         _made_by(_money),
         {
-            "anyOf": [{"maximum": -float(_SMALLEST_MONEY)}, {"const": 0}, {"minimum": float(_SMALLEST_MONEY)}],
             "exclusiveMaximum": float(_MONEY_LIMIT),
             "exclusiveMinimum": -float(_MONEY_LIMIT),
+            "not": _TOO_NEAR_TO_ZERO,
             "type": "number",
         },
     )
@@ -157,8 +163,9 @@ def magnitude() -> Rule:
         "must be a number from 0, below 1e15 (and at least 1e-130, or 0) with at most 38 significant digits",
         _made_by(_magnitude),
         {
-            "anyOf": [{"const": 0}, {"minimum": float(_SMALLEST_MONEY)}],
             "exclusiveMaximum": float(_MONEY_LIMIT),
+            "minimum": 0,
+            "not": _TOO_NEAR_TO_ZERO,
             "type": "number",
         },
     )
