@@ -52,6 +52,9 @@ KNOWN_WHEN_DEPLOYED = {
     "ACCEPT_PLAIN_COOKIES": "true",
     "OIDC_ISSUER": "",
     "OUTCOME_TYPES": ",".join(default_outcome_types(parse_yaml((ROOT / "template.yaml").read_text()))),
+    "STATEMENTS_TABLE": "statements",
+    "STATEMENT_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:123456789012:secret:statement",
+    "ISSUER": "https://api.example.com",
     "POWERTOOLS_METRICS_NAMESPACE": "Outcomes/bench",
 }
 

@@ -20,7 +20,8 @@ from outcomes.contract.models import NEW_OUTCOME
 from outcomes.contract.outcome_fields import LATER
 from outcomes.contract.outcome_type import PATTERN
 from outcomes.contract.queries import EXPORT_FORMATS
-from outcomes.contract.statements import CURSOR, STATEMENT_REQUEST
+from outcomes.contract.statement_ids import CURSOR
+from outcomes.contract.statements import STATEMENT_REQUEST
 from outcomes.contract.status import STATUSES
 from outcomes.edge.mcp import VERSIONS
 from outcomes.ledger.export import CSV_COLUMNS

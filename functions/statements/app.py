@@ -1,11 +1,12 @@
 """/api/statements: make, list and read the caller's statements, their entries, and proofs of outcomes."""
 
 import os
+from functools import cache
+from typing import TYPE_CHECKING
 
 from outcomes.contract import queries
-from outcomes.contract.bodies import ignored_fields
 from outcomes.contract.caller import Caller
-from outcomes.contract.statements import STATEMENT_REQUEST, id_in_path
+from outcomes.contract.statement_ids import id_in_path
 from outcomes.edge.api import (
     Event,
     Response,
@@ -18,17 +19,13 @@ from outcomes.edge.api import (
     reader,
 )
 from outcomes.errors import BadRequest, Forbidden, NotFound
-from outcomes.statements.chain import Statements
 from outcomes.statements.stored import StoredStatements
+
+if TYPE_CHECKING:
+    from outcomes.statements.chain import Statements
 
 ISSUER = os.environ["ISSUER"]
 
-statements = Statements(
-    os.environ["OUTCOMES_TABLE"],
-    os.environ["STATEMENTS_TABLE"],
-    os.environ["TOTALS_TABLE"],
-    os.environ["STATEMENT_SECRET_ARN"],
-)
 stored = StoredStatements(os.environ["OUTCOMES_TABLE"], os.environ["STATEMENTS_TABLE"])
 
 
@@ -63,9 +60,26 @@ def handler(event: Event, caller: Caller) -> Response:
 
 
 def _make(event: Event, user_id: int) -> Response:
+    # Imported here, because these modules take a fifth of a start, and readers of statements do not need them.
+    from outcomes.contract.bodies import ignored_fields
+    from outcomes.contract.statements import STATEMENT_REQUEST
+
     body = json_body(event)
     wanted = STATEMENT_REQUEST.read(body)
     # Without a custom domain, the issuer's URL contains the API's id. The template cannot insert the id into the
     # variable ISSUER, because the API depends on the function.
     issuer = ISSUER.replace("{api}", event["requestContext"]["apiId"])
-    return ok(statements.make(user_id, wanted, issuer), ignored_header(ignored_fields(body, STATEMENT_REQUEST.rules)))
+    text = statements().make(user_id, wanted, issuer)
+    return ok(text, ignored_header(ignored_fields(body, STATEMENT_REQUEST.rules)))
+
+
+@cache
+def statements() -> "Statements":
+    from outcomes.statements.chain import Statements
+
+    return Statements(
+        os.environ["OUTCOMES_TABLE"],
+        os.environ["STATEMENTS_TABLE"],
+        os.environ["TOTALS_TABLE"],
+        os.environ["STATEMENT_SECRET_ARN"],
+    )

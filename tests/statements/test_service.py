@@ -512,7 +512,7 @@ def test_a_key_that_another_call_publishes_meanwhile_signs(clock: Clock) -> None
 )
 def test_a_throttled_table_of_statements_is_busy(clock: Clock, faults: list[Fault], status: int) -> None:
     september(clock)
-    with faulty(app.statements.dynamodb, "TransactWriteItems", *faults):  # the first one publishes the signing key
+    with faulty(app.statements().dynamodb, "TransactWriteItems", *faults):  # the first one publishes the signing key
         assert ask("2026-09")[0] == status
     verified(made("2026-09"))
 
@@ -532,7 +532,7 @@ def test_no_statement_is_signed_before_its_key_is_valid_though_clocks_of_the_ser
 
 def test_the_secret_of_an_empty_text_signs_nothing(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     september(clock)
-    monkeypatch.setattr(app.statements.secrets_manager, "call", lambda *_: {"SecretString": "", "CreatedDate": 0})
+    monkeypatch.setattr(app.statements().secrets_manager, "call", lambda *_: {"SecretString": "", "CreatedDate": 0})
     assert ask("2026-09")[0] == 500
 
 

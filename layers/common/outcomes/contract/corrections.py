@@ -12,8 +12,7 @@ from outcomes.contract.caller import Caller
 from outcomes.contract.limits import MAX_CORRECTIONS, MAX_REASON
 from outcomes.contract.models import NewOutcome, digest
 from outcomes.contract.outcome_type import Types
-from outcomes.contract.status import CONFIRMED, DISPUTED, RECORDED, TALLIES_BY_STATUS, VOID, CountedFields
-from outcomes.contract.sums import Delta
+from outcomes.contract.status import CONFIRMED, DISPUTED, RECORDED, VOID, CountedFields
 from outcomes.errors import BadRequest, Fault, Forbidden, NotPossible
 
 if TYPE_CHECKING:
@@ -203,26 +202,6 @@ class Correction(NamedTuple):
                     sha256().digest()[:16] if value is None else digest(in_request, value)
                 )
         return digests
-
-
-def deltas(before: CountedFields, after: CountedFields) -> list[Delta]:
-    """Return a correction's deltas: what it subtracts from and adds to the sums of outcomes.
-
-    A total is the sum of the outcomes as recorded plus the deltas of all corrections.
-
-    The old and the new value are separate deltas, because their difference may have more digits than DynamoDB stores.
-    """
-    gone, come = TALLIES_BY_STATUS[before.status], TALLIES_BY_STATUS[after.status]
-    unchanged = set(gone) & set(come) if before[:-1] == after[:-1] else set()
-    return [
-        *[_delta(tally, before, -1) for tally in gone if tally not in unchanged],
-        *[_delta(tally, after, 1) for tally in come if tally not in unchanged],
-    ]
-
-
-def _delta(tally: str, fields: CountedFields, sign: int) -> Delta:
-    value = fields.value_usd.copy_negate() if fields.value_usd and sign < 0 else fields.value_usd
-    return Delta(tally, fields.occurred_at, fields.outcome_type, fields.agent_id, sign, value)
 
 
 def _given(

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from decimal import Context, Decimal, Inexact
 from typing import NamedTuple
 
-from outcomes.contract.status import CONFIRMED, DISPUTED, RECORDED, VOID
+from outcomes.contract.status import CONFIRMED, DISPUTED, RECORDED, TALLIES_BY_STATUS, VOID, CountedFields
 
 # A value has at most 15 digits before the decimal point, because it is below 1e15. It has at most 168 digits after the
 # point: 38 significant digits, and a magnitude of at least 1e-130. So with 200 digits, sums of up to 1e17 values are
@@ -67,6 +67,26 @@ class Delta(NamedTuple):
     agent_id: int | None
     sign: int
     value_usd: Decimal | None
+
+
+def deltas(before: CountedFields, after: CountedFields) -> list[Delta]:
+    """Return a correction's deltas: what it subtracts from and adds to the sums of outcomes.
+
+    A total is the sum of the outcomes as recorded plus the deltas of all corrections.
+
+    The old and the new value are separate deltas, because their difference may have more digits than DynamoDB stores.
+    """
+    gone, come = TALLIES_BY_STATUS[before.status], TALLIES_BY_STATUS[after.status]
+    unchanged = set(gone) & set(come) if before[:-1] == after[:-1] else set()
+    return [
+        *[_delta(tally, before, -1) for tally in gone if tally not in unchanged],
+        *[_delta(tally, after, 1) for tally in come if tally not in unchanged],
+    ]
+
+
+def _delta(tally: str, fields: CountedFields, sign: int) -> Delta:
+    value = fields.value_usd.copy_negate() if fields.value_usd and sign < 0 else fields.value_usd
+    return Delta(tally, fields.occurred_at, fields.outcome_type, fields.agent_id, sign, value)
 
 
 type Tallies = tuple[Sum, Sum, Sum, Sum]

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.aws.services import Item
 from outcomes.contract import instants, json_text
-from outcomes.contract.corrections import deltas
 from outcomes.contract.limits import MAX_HISTORY, MAX_METADATA_LEVELS
 from outcomes.contract.status import RECORDED, VOID
+from outcomes.contract.sums import deltas
 from outcomes.ledger import ulid
 from outcomes.ledger.items import attribute, counted_fields, indexed, value_json
 

@@ -21,7 +21,7 @@ from outcomes.errors import NotFound
 from outcomes.ledger import ulid
 from outcomes.ledger.correction_entries import corrections_of, entry_key, id_of, version_of
 from outcomes.ledger.items import item_key, sort_key
-from outcomes.statements.format import RecordedCorrection, RecordedOutcome
+from outcomes.statements.format import RecordedCorrection, RecordedOutcome, correction_text, outcome_text
 
 _CORRECTION = "~"
 _UNCOUNTED = ("title", "description", "metadata")
@@ -174,6 +174,11 @@ class LedgerEntries:
             if "LastEvaluatedKey" not in page:
                 return
             query = query | {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+
+def entry_text(entry: Entry) -> str:
+    """Return the canonical text of an entry."""
+    return outcome_text(entry) if isinstance(entry, RecordedOutcome) else correction_text(entry)
 
 
 def _groups(page: list[Item]) -> Iterator[list[Item]]:

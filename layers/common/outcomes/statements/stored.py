@@ -10,17 +10,16 @@ from outcomes.aws.services import DynamoDB
 from outcomes.contract import instants
 from outcomes.contract.json_text import compact, response_bytes
 from outcomes.contract.limits import MAX_RESPONSE_BYTES
-from outcomes.contract.statements import cursor_after, read_cursor
+from outcomes.contract.statement_ids import cursor_after, read_cursor
 from outcomes.errors import Busy, NotFound
 from outcomes.ledger import cursor as cursors
 from outcomes.ledger import ulid
 from outcomes.ledger.items import sort_key
 from outcomes.ledger.store import LIMITS
-from outcomes.statements.entries import LedgerEntries
+from outcomes.statements.entries import LedgerEntries, entry_text
 from outcomes.statements.format import ProofEntry, entry_line, inclusion_paths, leaf, proof_text, salt
 from outcomes.statements.table import Statement, StatementsTable
 from outcomes.statements.tree import SUBTREE, Subtree, root_of, subtrees
-from outcomes.statements.work import entry_text
 
 READ_SECONDS = 14.0
 """No read begins later. Together with the 12 s of a call, this is below the function's timeout."""

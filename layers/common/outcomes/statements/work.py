@@ -9,8 +9,8 @@ from collections.abc import Callable
 import tzdata
 
 from outcomes.statements.calendar import Calendar
-from outcomes.statements.entries import Entry, counted
-from outcomes.statements.format import FORMAT, SUMS, RecordedOutcome, correction_text, leaf, outcome_text, salt
+from outcomes.statements.entries import Entry, counted, entry_text
+from outcomes.statements.format import FORMAT, SUMS, RecordedOutcome, leaf, salt
 from outcomes.statements.sums import Bounds, StatementSums
 from outcomes.statements.table import Unfinished
 from outcomes.statements.tree import IndexedTree
@@ -62,10 +62,6 @@ class Work:
             "leaves": [b64encode(each).decode() for each in self.tree.leaves],
         }
         return Unfinished(json.dumps(content), self.salt_key, self.size, epoch, RULES)
-
-
-def entry_text(entry: Entry) -> str:
-    return outcome_text(entry) if isinstance(entry, RecordedOutcome) else correction_text(entry)
 
 
 def other_periods(period: Bounds, chain: list[Bounds], calendar: Calendar) -> Callable[[str], Bounds]:
