@@ -50,7 +50,7 @@ local := $(bin)/python -m local --data '$(DATA)'
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help install run aws reset unit test soak examples coverage check audit format build lock upgrade version release-check openapi awaiting golden terminal key session seed deploy smoke resend end-key bench cost erase export-user import-history fill-index
+.PHONY: help install run aws reset unit test soak examples adopters coverage check audit format build lock upgrade version release-check openapi awaiting golden terminal key session seed deploy smoke resend end-key bench cost erase export-user import-history fill-index
 
 help: ## list all commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -97,12 +97,31 @@ examples := $(patsubst %/package.json,%,$(wildcard docs/examples/*/package.json)
 examples_installed := $(addsuffix /node_modules/.package-lock.json,$(examples))
 
 examples: install $(npm) $(examples_installed) ## build the examples of Next.js, Express and agents, and try them against a local stack
-	@if ls $(examples_installed) >/dev/null 2>&1; then $(bin)/python -m pytest --numprocesses 2 --dist loadfile docs/examples; \
+	@if ls $(examples_installed) >/dev/null 2>&1; then $(bin)/python -m pytest --numprocesses 2 --dist loadfile docs/examples \
+	        --ignore docs/examples/tests/adopters; \
 	    else echo 'NOT TRIED: the examples, because npm or their packages are missing.' >&2; test -z "$$CI"; fi
 
 $(examples_installed): %/node_modules/.package-lock.json: %/package-lock.json clients/typescript/dist/index.js
 	@if $(has_npm_client); then echo 'Installing the packages of $*.' >&2; npm ci --prefix $* --silent --no-audit --no-fund && touch $@ \
 	    || { rm -f $@; echo 'npm could not install the packages of $*: can this machine reach its registry?' >&2; }; fi
+
+# Packages of others, unpinned: the newest that this machine's Python and Node run. CrewAI's requirements conflict with others'.
+adopters: install clients/typescript/dist/index.js ## try the newest agent frameworks, MCP clients, webhook and JOSE libraries, linters and generators
+	@rm -rf .adopters && UV_PROJECT_ENVIRONMENT=.adopters/venv $(uv) sync --quiet --locked
+	@$(uv) pip install --quiet --python .adopters/venv/bin/python --upgrade langchain langgraph openai-agents claude-agent-sdk \
+	    pydantic-ai-slim llama-index-core anthropic mcp standardwebhooks svix cloudevents pyjwt
+	@$(uv) venv --quiet --python 3.13 .adopters/crewai
+	@$(uv) pip install --quiet --python .adopters/crewai/bin/python crewai ./clients/python
+	@$(uv) venv --quiet --python 3.13 .adopters/openapi
+	@$(uv) pip install --quiet --python .adopters/openapi/bin/python openapi-python-client datamodel-code-generator
+	@npm install --prefix .adopters/npm --legacy-peer-deps --silent --no-audit --no-fund ai @openai/agents zod typescript@5 @types/node \
+	    @modelcontextprotocol/sdk @modelcontextprotocol/inspector@latest next-auth @auth/core standardwebhooks svix cloudevents jose \
+	    ./clients/typescript
+	@npm install --prefix .adopters/openapi-npm --silent --no-audit --no-fund @redocly/cli @stoplight/spectral-cli openapi-typescript \
+	    openapi-fetch typescript@5
+	.adopters/venv/bin/python -m pytest --numprocesses 2 docs/examples/tests/adopters $(addprefix clients/python/tests/test_, \
+	    langchain.py openai_agents.py claude_agent_sdk.py mcp.py)
+	NODE_MODULES=.adopters/openapi-npm/node_modules .ci/openapi/check .adopters/openapi/bin
 
 # Build the TypeScript client, because the examples import it.
 clients/typescript/dist/index.js: $(wildcard clients/typescript/src/*.ts) $(npm_client)

@@ -24,7 +24,7 @@ log = logging.getLogger("local")
 POST_SECONDS = 15.0
 MAX_PAUSE = 10.0
 """Backoff grows to this many seconds."""
-HEADERS = {"Content-Type": "application/cloudevents+json; charset=UTF-8"}
+HEADERS = {"Content-Type": "application/cloudevents+json; charset=utf-8"}
 
 
 def listen(backlog: Backlog | None) -> None:

@@ -8,7 +8,7 @@ const MAX_BYTES = 300_000; // an event has at most 256 KB
 const webhook = new Webhook(process.env.WEBHOOK_SECRET);
 const seen = new Set(); // keep these ids in a database in production, because they must survive a restart
 
-/** Handle an event within ten seconds; put longer work into a queue. */
+/** Handle an event within 15 seconds; put longer work into a queue. */
 function handle(event) {
   console.log(event.type, event.subject);
 }

@@ -16,7 +16,7 @@ seen: set[str] = set()  # keep these ids in a database in production, because th
 
 
 def handle(event: dict[str, Any]) -> None:
-    """Handle an event within ten seconds; put longer work into a queue."""
+    """Handle an event within 15 seconds; put longer work into a queue."""
     print(event["type"], event["subject"], flush=True)
 
 
