@@ -5,8 +5,10 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from outcomes.contract import instants
@@ -138,3 +140,81 @@ def test_each_block_is_valid_shell() -> None:
         script = re.sub(r"<[\w -]+>", "VALUE", block)
         read = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True, check=False)
         assert (read.returncode, read.stderr) == (0, ""), block
+
+
+# An AWS CLI with the stacks and tables of account.json. It applies --query with the library that the CLI uses. It logs
+# deletions to `deleted`, and fails the operation $FAILS.
+ACCOUNT_AWS = f"""#!{sys.executable}
+import json, os, sys
+from pathlib import Path
+import jmespath
+
+operation, options = sys.argv[2], dict(zip(sys.argv[3::], sys.argv[4:] + [""]))
+account = json.loads(Path("account.json").read_text())
+named = [each for each in account["stacks"] if options.get("--stack-name") in (each["StackName"], each["StackId"])]
+if operation == os.environ["FAILS"]:
+    sys.exit(255)
+elif operation == "describe-stacks":
+    answer = {{"Stacks": named}}
+elif operation == "list-stack-resources":
+    [stack] = [each for each in named if each["StackId"] == options["--stack-name"]]
+    answer = {{"StackResourceSummaries": stack["Resources"]}}
+elif operation == "list-tables":
+    answer = {{"TableNames": account["tables"]}}
+else:
+    answer = {{}}
+    if operation.startswith("delete-"):
+        with open("deleted", "a") as deleted:
+            print(options.get("--table-name") or options["--stack-name"], file=deleted)
+found = jmespath.search(options.get("--query", "@"), answer)
+for row in found if isinstance(found, list) else [found]:
+    print(*row if isinstance(row, list) else [row], sep="\\t")
+"""
+
+
+def table(name: str | None) -> dict[str, str | None]:
+    return {"ResourceType": "AWS::DynamoDB::Table", "PhysicalResourceId": name}
+
+
+def stack(name: str, status: str, *tables: str | None) -> dict[str, Any]:
+    bucket = {"ResourceType": "AWS::S3::Bucket", "PhysicalResourceId": f"{name}-bucket"}
+    resources = [bucket, *map(table, tables)]
+    return {"StackName": name, "StackId": f"arn:{name}/1", "StackStatus": status, "Resources": resources}
+
+
+FAILED = stack("outcomes-prod", "ROLLBACK_COMPLETE", "outcomes-prod-OutcomesTable-B", "outcomes-prod-KeysTable-B", None)
+NEIGHBOUR = stack("outcomes-prod-eu", "UPDATE_COMPLETE", "outcomes-prod-eu-OutcomesTable-C")
+EARLIER = "outcomes-prod-OutcomesTable-A"
+"""A table that an earlier stack of the same name left."""
+
+
+@pytest.mark.parametrize(
+    ("stacks", "fails", "deleted"),
+    [
+        (
+            [FAILED, NEIGHBOUR],
+            "none",
+            ["arn:outcomes-prod/1", "outcomes-prod-OutcomesTable-B", "outcomes-prod-KeysTable-B"],
+        ),
+        ([FAILED | {"StackStatus": "UPDATE_COMPLETE"}, NEIGHBOUR], "none", []),
+        ([NEIGHBOUR], "none", []),
+        ([FAILED, NEIGHBOUR], "list-stack-resources", []),
+        ([FAILED, NEIGHBOUR], "wait", ["arn:outcomes-prod/1"]),
+        ([FAILED, NEIGHBOUR], "update-table", ["arn:outcomes-prod/1"]),
+    ],
+)
+def test_cleaning_up_a_failed_creation_deletes_only_what_the_failed_stack_created(
+    tmp_path: Path, stacks: list[dict[str, Any]], fails: str, deleted: list[str]
+) -> None:
+    [block] = [
+        block for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL) if "delete-stack" in block
+    ]
+    tables = [each["PhysicalResourceId"] or "" for one in stacks for each in one["Resources"]]
+    (tmp_path / "account.json").write_text(json.dumps({"stacks": stacks, "tables": [EARLIER, *tables]}))
+    (tmp_path / "aws").write_text(ACCOUNT_AWS)
+    (tmp_path / "aws").chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "FAILS": fails}
+
+    subprocess.run(["bash", "-c", f"stack=outcomes-prod\n{block}"], cwd=tmp_path, env=environment, check=False)
+    log = tmp_path / "deleted"
+    assert (log.read_text().splitlines() if log.exists() else []) == deleted
