@@ -50,7 +50,7 @@ local := $(bin)/python -m local --data '$(DATA)'
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help install run aws reset unit test soak examples adopters coverage check audit format build lock upgrade version release-check openapi awaiting golden terminal key session seed deploy smoke resend end-key bench cost erase export-user import-history fill-index
+.PHONY: help install run aws reset unit test soak examples adopters coverage check audit format build lock upgrade version release-check openapi awaiting golden terminal key session seed deploy smoke resend end-key adopt bench cost erase export-user import-history fill-index
 
 help: ## list all commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -353,6 +353,11 @@ end-key: export FINGERPRINT := $(FINGERPRINT)
 end-key: install ## revoke a leaked key at once, even during an alarm (STACK=outcomes-prod FINGERPRINT=..., or SECRET=previous)
 	@PYTHONPATH=layers/common $(bin)/python -m ops.end_key "$$STACK" \
 	    $(if $(filter previous,$(SECRET)),--previous-secret,"$$FINGERPRINT") $(if $(filter command,$(origin YES)),--yes)
+
+adopt: export STACK := $(STACK)
+adopt: export USE := $(USE)
+adopt: install ## find what a deleted stack left, and write what a new stack needs to take it over (STACK=outcomes-prod)
+	@$(bin)/python -m ops.adopt "$$STACK" --use="$$USE"
 
 install: .venv/installed
 .venv/installed: $(uv_installed) uv.lock pyproject.toml .python-version

@@ -1,0 +1,336 @@
+"""`make adopt` finds what a deleted stack left, and writes the files of CloudFormation's import."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import boto3
+import pytest
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[import-untyped]  # it has no types
+
+from ops import adopt
+from ops.adopt import IDENTIFIERS, WITHOUT, reduced
+from tests.aws import NO_STACK, Answer, answering, mock_aws
+from tests.conftest import RunMain
+from tests.template.conftest import ROOT
+
+REGION = "eu-central-1"
+STACK = "outcomes-prod"
+SAMCONFIG = f"""
+version = 0.1
+[prod.deploy.parameters]
+stack_name = "{STACK}"
+region = "{REGION}"
+tags = "project=outcomes environment=prod"
+parameter_overrides = ["DashboardOrigins=https://app.example.com", "MaxReadUnits=9000", "EventBusName=platform"]
+"""
+MAX_TEMPLATE_BYTES = 51_200
+"""CloudFormation's limit of --template-body:
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
+
+TAGGED: list[tuple[str, str, str]] = []
+"""ARN, stack and logical id of resources, for the tagging API."""
+
+STATUS: list[str] = []
+"""The status of the stack, if it exists."""
+
+
+def importable(type_: str) -> list[str]:
+    """Return the properties by which CloudFormation imports a type: the primary identifier of its published schema.
+
+    CloudFormation imports the types that can be read: their schema has a read handler.
+    """
+    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, type_).schema
+    return (
+        [each.removeprefix("/properties/") for each in schema["primaryIdentifier"]]
+        if "read" in schema["handlers"]
+        else []
+    )
+
+
+def summary(request: Any) -> Answer:
+    [body] = parse_qs(request.body)["TemplateBody"]
+    types = {each["Type"] for each in json.loads(body)["Resources"].values()}
+    member = (
+        "<member><ResourceType>{}</ResourceType><ResourceIdentifiers><member>{}</member></ResourceIdentifiers></member>"
+    )
+    members = "".join(member.format(type_, ",".join(importable(type_))) for type_ in types)
+    result = f"<ResourceIdentifierSummaries>{members}</ResourceIdentifierSummaries>"
+    return 200, {}, f"<R><GetTemplateSummaryResult>{result}</GetTemplateSummaryResult></R>"
+
+
+def described(_request: Any) -> Answer:
+    if not STATUS:
+        return 400, {}, NO_STACK.format(STACK)
+    stack = f"<member><StackName>{STACK}</StackName><StackStatus>{STATUS[0]}</StackStatus></member>"
+    return 200, {}, f"<R><DescribeStacksResult><Stacks>{stack}</Stacks></DescribeStacksResult></R>"
+
+
+def resources(request: Any) -> Answer:
+    [wanted] = json.loads(request.body)["TagFilters"]
+    assert wanted["Key"] == "aws:cloudformation:stack-name"
+    found = [
+        {
+            "ResourceARN": arn,
+            "Tags": [
+                {"Key": "aws:cloudformation:stack-name", "Value": stack},
+                {"Key": "aws:cloudformation:logical-id", "Value": logical_id},
+                {"Key": "project", "Value": "outcomes"},
+            ],
+        }
+        for arn, stack, logical_id in TAGGED
+        if stack in wanted["Values"]
+    ]
+    return 200, {}, json.dumps({"ResourceTagMappingList": found})
+
+
+@pytest.fixture(autouse=True)
+def aws() -> Iterator[None]:
+    TAGGED.clear()
+    STATUS.clear()
+    with (
+        mock_aws(),
+        answering("cloudformation.GetTemplateSummary", summary),
+        answering("cloudformation.DescribeStacks", described),
+        answering("resource-groups-tagging-api.GetResources", resources),
+    ):
+        yield
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "samconfig.toml").write_text(SAMCONFIG)
+    shutil.copy(ROOT / "template.yaml", tmp_path)
+    monkeypatch.setattr(adopt, "ROOT", tmp_path)
+    return tmp_path
+
+
+def make_table(name: str, logical_id: str, *, stack: str = STACK, is_tagged: bool = True) -> str:
+    boto3.client("dynamodb", REGION).create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "user", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "user", "KeyType": "HASH"}],
+    )
+    if is_tagged:
+        TAGGED.append((f"arn:aws:dynamodb:{REGION}:123456789012:table/{name}", stack, logical_id))
+    return name
+
+
+def make_secret(name: str) -> tuple[str, str]:
+    """Return the ARN of a new secret, and its version."""
+    made = boto3.client("secretsmanager", REGION).create_secret(Name=f"{name}-A1", SecretString="s")
+    TAGGED.append((made["ARN"], STACK, name))
+    return made["ARN"], made["VersionId"]
+
+
+def written(root: Path, file: str) -> Any:
+    return json.loads((root / ".adopt" / STACK / f"{file}.json").read_text())
+
+
+def imported(root: Path) -> dict[str, dict[str, str]]:
+    return {each["LogicalResourceId"]: each["ResourceIdentifier"] for each in written(root, "resources")}
+
+
+def test_what_a_deleted_stack_left_is_written_for_the_import(root: Path, run_main: RunMain) -> None:
+    secrets = {name: make_secret(name) for name in WITHOUT}
+    make_table("outcomes-prod-OutcomesTable-A1", "OutcomesTable")
+    make_table("outcomes-prod-KeysTable-A1", "KeysTable", is_tagged=False)  # restored from a backup, so without tags
+    TAGGED.append(("arn:aws:s3:::outcomes-prod-keptevents-a1", STACK, "KeptEvents"))
+    TAGGED.append(("arn:aws:s3:::outcomes-prod-other-a1", STACK, "NotInTheTemplate"))
+    TAGGED.append((f"arn:aws:dynamodb:{REGION}:123456789012:table/already-deleted", STACK, "CostsTable"))
+
+    done = run_main(adopt.main, STACK)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert imported(root) == {
+        "OutcomesTable": {"TableName": "outcomes-prod-OutcomesTable-A1"},
+        "KeysTable": {"TableName": "outcomes-prod-KeysTable-A1"},
+        "KeptEvents": {"BucketName": "outcomes-prod-keptevents-a1"},
+    } | {name: {"Id": arn} for name, (arn, _) in secrets.items()}
+    assert written(root, "template")["Resources"].keys() == imported(root).keys()
+    assert written(root, "tags") == [
+        {"Key": "project", "Value": "outcomes"},
+        {"Key": "environment", "Value": "prod"},
+    ]
+    for arn, version in secrets.values():
+        assert f"{arn}  version {version}\n" in done.stdout
+    assert "NOT FOUND: CostsTable. If outcomes-prod had one, restore it before the import: a deployment" in done.stdout
+    assert "NOT FOUND: OutcomesTable" not in done.stdout
+    assert "Nothing was changed.\n" in done.stdout
+
+
+@pytest.mark.parametrize("name", WITHOUT)
+@pytest.mark.usefixtures("root")
+def test_a_missing_secret_is_named_with_what_is_lost_without_it(run_main: RunMain, name: str) -> None:
+    make_table("outcomes-prod-OutcomesTable-A1", "OutcomesTable")
+
+    done = run_main(adopt.main, STACK)
+
+    assert f"NOT FOUND: {name}. If outcomes-prod had one, restore it before the import. Without it, " in done.stdout
+
+
+def test_a_stack_whose_name_begins_alike_gives_nothing(root: Path, run_main: RunMain) -> None:
+    make_table("outcomes-prod-eu-OutcomesTable-A1", "OutcomesTable", stack="outcomes-prod-eu")
+    make_table("outcomes-prod-OutcomesTable-A1-restored", "OutcomesTable", is_tagged=False)
+
+    done = run_main(adopt.main, STACK)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    says = f"error: nothing is left of outcomes-prod in {REGION}. Was it in another region or account?\n"
+    assert done.stderr == says
+    assert not (root / ".adopt").exists()
+
+
+def test_two_stacks_of_one_name_need_a_choice(root: Path, run_main: RunMain) -> None:
+    make_table("outcomes-prod-KeysTable-A1", "KeysTable")
+    make_table("outcomes-prod-KeysTable-B2", "KeysTable")
+
+    refused = run_main(adopt.main, STACK)
+
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        'error: more than one stack was named outcomes-prod. Choose with USE="KeysTable=...": '
+        "KeysTable is outcomes-prod-KeysTable-A1 or outcomes-prod-KeysTable-B2\n"
+    )
+    assert run_main(adopt.main, STACK, "--use=KeysTable=outcomes-prod-KeysTable-B2").returncode == 0
+    assert imported(root) == {"KeysTable": {"TableName": "outcomes-prod-KeysTable-B2"}}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([""], "STACK is missing, such as STACK=outcomes-prod"),
+        (
+            ["outcomes-dev"],
+            'samconfig.toml has no environment with stack_name = "outcomes-dev", which `make deploy` needs',
+        ),
+        ([STACK, "--use=Outcomes=a"], "USE names Outcomes, but may name only OutcomesTable, "),
+        ([STACK, "--use=KeysTable=gone"], "there is no table gone, which USE names as KeysTable"),
+    ],
+)
+@pytest.mark.usefixtures("root")
+def test_a_wrong_argument_is_one_line(run_main: RunMain, arguments: list[str], says: str) -> None:
+    make_table("outcomes-prod-KeysTable-A1", "KeysTable")
+
+    done = run_main(adopt.main, *arguments)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"error: {says}")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "is_refused"), [("UPDATE_COMPLETE", True), ("DELETE_FAILED", True), ("REVIEW_IN_PROGRESS", False)]
+)
+@pytest.mark.usefixtures("root")
+def test_a_stack_that_exists_adopts_nothing(run_main: RunMain, status: str, is_refused: bool) -> None:
+    """An import that was created and not executed leaves a stack that is in review and has no resources."""
+    make_table("outcomes-prod-KeysTable-A1", "KeysTable")
+    STATUS.append(status)
+
+    done = run_main(adopt.main, STACK)
+
+    assert (done.returncode == 1) is is_refused
+    assert done.stderr.startswith(f"error: outcomes-prod exists ({status}). Only what a deleted stack") is is_refused
+
+
+@pytest.mark.usefixtures("root")
+def test_a_secret_that_will_be_deleted_is_restored_first(run_main: RunMain) -> None:
+    arn, _ = make_secret("ErasureSecret")
+    boto3.client("secretsmanager", REGION).delete_secret(SecretId=arn)
+
+    done = run_main(adopt.main, STACK)
+
+    assert done.stderr == (
+        f"error: ErasureSecret will be deleted. Run `aws secretsmanager restore-secret --secret-id {arn}`, "
+        "then this command again\n"
+    )
+
+
+def test_a_type_that_cloudformation_cannot_import_is_named(root: Path, run_main: RunMain) -> None:
+    make_secret("ErasureSecret")
+    nothing = "<R><GetTemplateSummaryResult></GetTemplateSummaryResult></R>"
+
+    with answering("cloudformation.GetTemplateSummary", lambda _request: (200, {}, nothing)):
+        done = run_main(adopt.main, STACK)
+
+    assert done.stderr.startswith("error: CloudFormation cannot import AWS::SecretsManager::Secret in this region")
+    assert not (root / ".adopt").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(root: Path, run_main: RunMain) -> None:
+    make_table("outcomes-prod-KeysTable-A1", "KeysTable")
+    (root / ".adopt").touch()
+
+    done = run_main(adopt.main, STACK)
+
+    assert done.stderr == f"error: cannot write into {root}/.adopt/outcomes-prod: Not a directory\n"
+
+
+@pytest.mark.usefixtures("root")
+def test_an_error_of_aws_is_one_line(run_main: RunMain) -> None:
+    denied = json.dumps({"__type": "AccessDeniedException", "Message": "not\nauthorized"})
+
+    with answering("resource-groups-tagging-api.GetResources", lambda _request: (400, {}, denied)):
+        done = run_main(adopt.main, STACK)
+
+    assert done.stderr.startswith("error: cannot look up what outcomes-prod left: ")
+    assert done.stderr.count("\n") == 1
+
+
+def referenced(value: Any) -> set[str]:
+    """Return the names that a part of a template refers to."""
+    match value:
+        case {"Ref": name} | {"Condition": str(name)} | {"Fn::If": [name, *_]}:
+            rest = value.get("Fn::If", [None])[1:]
+            return {name} | referenced(rest)
+        case dict():
+            return set().union(*map(referenced, value.values()))
+        case list():
+            return set().union(*map(referenced, value))
+    return set()
+
+
+def everything(whole: Any) -> Any:
+    found = {name: name for name, each in whole["Resources"].items() if each["Type"] in IDENTIFIERS}
+    return reduced(whole, found, {"DashboardOrigins": "https://app.example.com", "MaxReadUnits": "9000"})
+
+
+def test_whatever_a_deletion_retains_is_adopted(template: Any) -> None:
+    retained = {
+        name for name, each in template["Resources"].items() if each.get("DeletionPolicy", "").startswith("Retain")
+    }
+    secrets = {name for name, each in template["Resources"].items() if each["Type"] == "AWS::SecretsManager::Secret"}
+
+    # API Gateway's role for logs belongs to the account.
+    assert everything(template)["Resources"].keys() == retained - {"ApiGatewayLogWriter", "ApiGatewayAccount"}
+    assert secrets == WITHOUT.keys()
+
+
+@pytest.mark.parametrize(("type_", "identifier"), IDENTIFIERS.items())
+def test_cloudformation_imports_each_adopted_type_by_our_identifier(type_: str, identifier: str) -> None:
+    assert importable(type_) == [identifier]
+
+
+def test_the_import_creates_nothing_and_fits_its_limits(template: Any) -> None:
+    import_ = everything(template)
+
+    assert import_.keys() == {"AWSTemplateFormatVersion", "Parameters", "Conditions", "Resources"}
+    assert len(json.dumps(import_, indent=1)) < MAX_TEMPLATE_BYTES
+    assert referenced([import_["Resources"], import_["Conditions"]]) <= import_["Parameters"].keys() | import_[
+        "Conditions"
+    ] | {"AWS::NoValue"}
+    assert all("Default" in parameter for parameter in import_["Parameters"].values())
+    assert import_["Parameters"]["MaxReadUnits"]["Default"] == "9000"
+
+
+def test_an_adopted_resource_is_defined_as_the_next_deployment_defines_it(template: Any) -> None:
+    """Otherwise, the next deployment changes it. With a new GenerateSecretString, a secret gets a new value."""
+    for name, resource in everything(template)["Resources"].items():
+        assert resource["Properties"] == template["Resources"][name]["Properties"]
+        assert "Condition" not in resource
+        assert resource["DeletionPolicy"] == "Retain"
