@@ -303,6 +303,7 @@ deploy: $(if $(BUILT),install .tools/sam/installed,build) ## build, then deploy 
 	@$(bin)/python -m ops.configuration '$(ENV)' '$(BUILD_DIR)/template.yaml' > '$(parameters)'
 	@$(sam) deploy --config-env '$(ENV)' --parameter-overrides 'file://$(parameters)' \
 	    --no-fail-on-empty-changeset $$([ -t 0 ] || echo --no-confirm-changeset)
+	@$(if $(filter prod,$(ENV)),$(bin)/python -m ops.protection '$(ENV)')
 	@$(bin)/python -m ops.publish '$(ENV)'
 
 # Lint the examples with Biome, which the dashboard's packages include. `make examples` checks their types.

@@ -1,0 +1,45 @@
+"""python -m ops.protection ENV: turn on the termination protection of the deployed stack, so that nobody deletes it.
+
+The stack, region and profile are read from samconfig.toml, which `sam deploy` also reads.
+"""
+
+import sys
+from pathlib import Path
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops.command import exit_code
+from ops.configuration import deploy_settings
+from ops.errors import StackError, one_line
+
+ROOT = Path(__file__).parents[1]
+
+
+def main() -> int:
+    """Turn on termination protection, and return the exit code of the process."""
+    [environment] = sys.argv[1:]
+    return exit_code(lambda: protect(ROOT / "samconfig.toml", environment))
+
+
+def protect(samconfig: Path, environment: str) -> None:
+    """Turn on a stack's termination protection if it is off, and print that. Raises StackError if AWS refuses."""
+    settings = deploy_settings(samconfig, environment)
+    name = settings["stack_name"]
+    try:
+        session = boto3.Session(region_name=settings.get("region"), profile_name=settings.get("profile"))
+        cloudformation = session.client("cloudformation")
+        [stack] = cloudformation.describe_stacks(StackName=name)["Stacks"]
+        # A stack in review is one whose first change set was declined.
+        if stack.get("EnableTerminationProtection") or stack["StackStatus"] == "REVIEW_IN_PROGRESS":
+            return
+        cloudformation.update_termination_protection(StackName=name, EnableTerminationProtection=True)
+    except (BotoCoreError, ClientError) as error:
+        raise StackError(
+            f"{name} was deployed, but its termination protection could not be turned on: {one_line(error)}"
+        ) from error
+    print(f"Termination protection of {name} is on now: to delete the stack, turn it off first (docs/deploy.md).")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
