@@ -5,7 +5,7 @@ uv := .tools/bin/uv
 uv_installed := .tools/uv-$(UV_VERSION).dist-info/METADATA
 bin := .venv/bin
 # Each tool has its own environment, .tools/NAME, because the tools' dependencies conflict.
-tools := sam checkov pip-audit twine openapi
+tools := sam smoke checkov pip-audit twine openapi
 
 # The command line can override variables such as ARCH (`make build ARCH=x86_64`). The environment cannot.
 ARCH := arm64
@@ -296,15 +296,23 @@ aws: install ## serve DynamoDB and Secrets Manager for `sam local start-api`, wi
 
 parameters := $(BUILD_DIR)/parameters.yaml
 
+# `make deploy` runs ops/ with SAM's own packages, which are pinned wheels. So a pipeline's job that may deploy builds nothing.
+deployer := .tools/sam/bin/python
+
 # On a terminal, `make deploy` asks for the parameters, with the last answers as defaults. In a pipeline, it uses the
-# answers in samconfig.toml. A pipeline can build before it has any rights, and then deploy that build with BUILT=1.
-deploy: $(if $(BUILT),install .tools/sam/installed,build) ## build, then deploy to your AWS account (ENV=core, dev or prod)
-	@if [ -t 0 ]; then $(bin)/python -m ops.answers '$(ENV)' Architecture=$(ARCH); fi
-	@$(bin)/python -m ops.configuration '$(ENV)' '$(BUILD_DIR)/template.yaml' > '$(parameters)'
+# answers in samconfig.toml. A pipeline can build in a job without any rights, and then deploy that build with BUILT=1.
+deploy: check-account $(if $(BUILT),,build) ## build, then deploy to your AWS account (ENV=core, dev or prod)
+	@test -f '$(BUILD_DIR)/template.yaml' || { echo '$(BUILD_DIR) has no build: leave out BUILT.' >&2; exit 1; }
+	@if [ -t 0 ]; then $(deployer) -m ops.answers '$(ENV)' Architecture=$(ARCH); fi
+	@$(deployer) -m ops.configuration '$(ENV)' '$(BUILD_DIR)/template.yaml' > '$(parameters)'
 	@$(sam) deploy --config-env '$(ENV)' --parameter-overrides 'file://$(parameters)' \
 	    --no-fail-on-empty-changeset $$([ -t 0 ] || echo --no-confirm-changeset)
-	@$(if $(filter prod,$(ENV)),$(bin)/python -m ops.protection '$(ENV)')
-	@$(bin)/python -m ops.publish '$(ENV)'
+	@$(if $(filter prod,$(ENV)),$(deployer) -m ops.protection '$(ENV)')
+	@$(deployer) -m ops.publish '$(ENV)'
+
+.PHONY: check-account
+check-account: .tools/sam/installed
+	@$(deployer) -m ops.account '$(ENV)'
 
 # Lint the examples with Biome, which the dashboard's packages include. `make examples` checks their types.
 biome := ../../dashboard/node_modules/.bin/biome check
@@ -341,9 +349,9 @@ $(tools:%=.tools/%/installed): .tools/%/installed: $(uv_installed) .ci/tools/uv.
 	@touch $@
 
 # KEY and COOKIE can also be set in the environment (INTERNAL_API_KEY, COOKIE), where process lists do not show them.
-smoke: install ## check a deployed API (URL=https://... KEY=... COOKIE=..., or STACK=outcomes-dev KEY=... [SEED=...])
+smoke: .tools/smoke/installed ## check a deployed API (URL=https://... KEY=... COOKIE=..., or STACK=outcomes-dev KEY=... [SEED=...])
 	@$(if $(KEY),INTERNAL_API_KEY='$(KEY)') $(if $(COOKIE),COOKIE='$(COOKIE)') \
-	    $(bin)/python -m smoke --url '$(URL)' --stack '$(STACK)' --origin '$(ORIGIN)' $(if $(SEED),--seed '$(SEED)')
+	    .tools/smoke/bin/python -m smoke --url '$(URL)' --stack '$(STACK)' --origin '$(ORIGIN)' $(if $(SEED),--seed '$(SEED)')
 
 resend: install ## publish a stack's dead letters again (STACK=outcomes-prod)
 	@PYTHONPATH=layers/common $(bin)/python -m ops.resend '$(STACK)'

@@ -190,12 +190,35 @@ def test_vulnerabilities_are_looked_up_where_the_registries_answer(clone: Path, 
 
 def test_a_pipeline_deploys_what_it_has_built_without_building_again(clone: Path) -> None:
     """Building runs code from many packages. This code must not run with the permissions to deploy."""
-    touch(clone, ".venv/installed")
+    touch(clone, ".venv/installed", ".tools/sam/installed")
 
     built, unbuilt = (make_dry(clone, "deploy", *settings) for settings in (["BUILT=1"], []))
 
     assert "sam build" not in built
+    assert ".venv" not in built  # its packages are partly built from source
     assert "sam build" in unbuilt
+
+
+def test_the_account_is_looked_up_before_anything_is_built(clone: Path) -> None:
+    touch(clone, ".venv/installed", ".tools/sam/installed")
+
+    before, account, after = make_dry(clone, "deploy", "ENV=prod").partition(
+        ".tools/sam/bin/python -m ops.account 'prod'"
+    )
+
+    assert account
+    assert "sam build" not in before
+    assert "sam build" in after
+
+
+def test_a_missing_build_is_one_line(clone: Path) -> None:
+    program(clone / ".tools/sam/bin/python", "true")
+    touch(clone, ".tools/sam/installed")
+
+    done = make(clone, "deploy", "BUILT=1", test='[ "$@" ]')
+
+    assert done.returncode != 0
+    assert own_lines(done.stderr) == [".aws-sam/build has no build: leave out BUILT."]
 
 
 @pytest.mark.parametrize(("environment", "is_protected"), [("prod", True), ("dev", False), ("core", False)])

@@ -1,0 +1,80 @@
+"""python -m ops.account ENV: check that `make deploy` has an environment, a region and credentials, before it builds.
+
+The stack, region and profile are read from samconfig.toml, which `sam deploy` also reads.
+"""
+
+import sys
+import tomllib
+from pathlib import Path
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
+
+from ops.command import exit_code
+from ops.configuration import deploy_settings
+from ops.errors import StackError, one_line
+
+ROOT = Path(__file__).parents[1]
+
+
+def main() -> int:
+    """Print where the deployment goes, and return the exit code of the process."""
+    [environment] = sys.argv[1:]
+    return exit_code(lambda: check(ROOT / "samconfig.toml", environment))
+
+
+def check(samconfig: Path, environment: str) -> None:
+    """Print the stack, account and region of an environment.
+
+    Raises StackError if something is missing or AWS refuses the credentials. The message says what to do next.
+    """
+    _check_environment(samconfig, environment)
+    settings = deploy_settings(samconfig, environment)
+    section = f"[{environment}.deploy.parameters] of {samconfig.name}"
+    try:
+        session = boto3.Session(region_name=settings.get("region"), profile_name=settings.get("profile"))
+        if not session.region_name:
+            raise StackError(
+                "no region is set. Run `export AWS_DEFAULT_REGION=eu-central-1` with your region, "
+                f"or add `region` to {section}, then run make again."
+            )
+        if session.get_credentials() is None:
+            raise StackError(
+                "no AWS credentials were found. Run `aws configure sso` or `aws configure`, "
+                "or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
+                f"or add `profile` to {section}, then run make again."
+            )
+        account = session.client("sts").get_caller_identity()["Account"]
+    except ProfileNotFound as error:
+        raise StackError(
+            f"{one_line(error)}. Run `aws configure list-profiles`, and correct `profile` in {section} or AWS_PROFILE."
+        ) from error
+    except (BotoCoreError, ClientError) as error:
+        raise StackError(
+            f"AWS does not accept the credentials: {one_line(error)}. Sign in again, as with `aws sso login`, "
+            "then run make again."
+        ) from error
+    print(f"Deploying {settings['stack_name']} to the account {account} in {session.region_name}.")
+
+
+def _check_environment(samconfig: Path, environment: str) -> None:
+    """Raise StackError if samconfig.toml has no such environment. The message says how to add it."""
+    try:
+        document = tomllib.loads(samconfig.read_text())
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise StackError(f"{samconfig.name} cannot be read: {one_line(error)}") from error
+    known = [
+        name
+        for name, each in document.items()
+        if isinstance(each, dict) and "stack_name" in each.get("deploy", {}).get("parameters", {})
+    ]
+    if environment not in known:
+        raise StackError(
+            f"ENV={environment} is unknown; {samconfig.name} has {', '.join(known)}. To add it, copy the section "
+            f"[dev.deploy.parameters] as [{environment}.deploy.parameters], and change its stack_name, s3_prefix and "
+            "tags."
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
