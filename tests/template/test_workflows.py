@@ -64,31 +64,78 @@ def test_a_pull_request_runs_what_people_run() -> None:
     assert "run: make check audit examples coverage build release-check" in text
 
 
+def commands(job: Any) -> list[list[str]]:
+    return [step["run"].split() for step in job["steps"] if "run" in step]
+
+
 def test_a_deployment_is_checked_before_and_smoke_tested_after() -> None:
-    deploy = jobs(workflow("deploy.yml"))["deploy"]
+    deploy = jobs(workflow("deploy.yml"))
 
-    assert deploy["needs"] == "check"
-    assert deploy["environment"] == "${{ inputs.environment }}"
-    commands = [step["run"] for step in deploy["steps"] if "run" in step]
-    assert [command.split()[:2] for command in commands] == [["make", "build"], ["make", "deploy"], ["make", "smoke"]]
-
-
-def test_everything_is_built_before_the_role_is_assumed() -> None:
-    told = [step.get("run", step.get("uses", "")) for step in jobs(workflow("deploy.yml"))["deploy"]["steps"]]
-    [assumed] = [place for place, text in enumerate(told) if "configure-aws-credentials" in text]
-
-    assert "make build" in told[:assumed]
-    assert [text.split()[:3] for text in told[assumed + 1 :]] == [
-        ["make", "deploy", "BUILT=1"],
+    assert {name: job.get("needs") for name, job in deploy.items()} == {
+        "check": None,
+        "build": "check",
+        "deploy": "build",
+    }
+    assert deploy["deploy"]["environment"] == "${{ inputs.environment }}"
+    assert commands(deploy["build"]) == [["make", "build"]]
+    assert commands(deploy["deploy"]) == [
+        ["make", ".tools/sam/installed", ".tools/smoke/installed"],
+        ["make", "deploy", "BUILT=1", 'ENV="$ENVIRONMENT"'],
         ["make", "smoke", 'STACK="outcomes-$ENVIRONMENT"'],
+    ]
+
+
+TRUSTED = [
+    f"{file.name}/{name}"
+    for file in WORKFLOWS
+    for name, job in jobs(file).items()
+    if "id-token" in job.get("permissions", {})
+]
+MAKES = {".tools/sam/installed", "deploy", "smoke"}
+"""Targets that trusted jobs make. `make deploy` has BUILT=1."""
+
+
+@pytest.mark.parametrize("trusted", TRUSTED)
+def test_a_job_that_others_trust_builds_nothing(trusted: str) -> None:
+    """Any step of such a job can ask for its token, so the job gets what it publishes from a job without this right."""
+    file, _, name = trusted.partition("/")
+    job = jobs(workflow(file))[name]
+
+    assert job["needs"] == "build"
+    assert "permissions" not in jobs(workflow(file))["build"]
+    [artifact] = [step["with"]["name"] for step in job["steps"] if "download-artifact" in step.get("uses", "")]
+    uploads = [step for step in jobs(workflow(file))["build"]["steps"] if "upload-artifact" in step.get("uses", "")]
+    assert [step["with"]["name"] for step in uploads] == [artifact]
+    for command in commands(job):
+        assert not {"build", "install", "ci", "pip", "uv"} & {*command}
+        assert command[0] != "make" or command[1] in MAKES
+
+
+def test_the_tools_of_a_trusted_job_are_never_built_from_source() -> None:
+    tools = tomllib.loads((ROOT / ".ci/tools/pyproject.toml").read_text())
+
+    assert tools["tool"]["uv"]["no-build"] is True
+
+
+def test_the_deployment_has_no_rights_to_items_and_the_smoke_test_none_to_deploy() -> None:
+    steps = jobs(workflow("deploy.yml"))["deploy"]["steps"]
+    told = [step.get("with", {}).get("role-to-assume") or " ".join(step.get("run", "").split()[:2]) for step in steps]
+
+    assert [text for text in told if text][-4:] == [
+        "${{ vars.AWS_ROLE_ARN }}",
+        "make deploy",
+        "${{ vars.AWS_SMOKE_ROLE_ARN }}",
+        "make smoke",
     ]
 
 
 def test_workflows_use_aws_without_a_stored_key() -> None:
     for file in WORKFLOWS:
         assert "aws-access-key-id" not in file.read_text()
-    [credentials] = [step for file in WORKFLOWS for step in steps(file) if "configure-aws" in step.get("uses", "")]
-    assert credentials["with"].keys() == {"role-to-assume", "aws-region"}
+    credentials = [step for file in WORKFLOWS for step in steps(file) if "configure-aws" in step.get("uses", "")]
+    assert credentials
+    for step in credentials:
+        assert step["with"].keys() - {"unset-current-credentials"} == {"role-to-assume", "aws-region"}
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
@@ -125,10 +172,31 @@ def test_a_release_publishes_what_was_checked_and_tried() -> None:
     assert "npm publish ./release/*.tgz " in release["npm"]["steps"][-1]["run"]
 
 
-def test_a_release_is_built_without_the_caches_of_other_runs() -> None:
-    [setup] = [step for step in jobs(workflow("release.yml"))["build"]["steps"] if "setup" in step.get("uses", "")]
+@pytest.mark.parametrize("name", ["deploy.yml", "release.yml", "moto.yml", "upgrade.yml"])
+def test_what_is_deployed_and_what_nobody_reviewed_share_no_cache(name: str) -> None:
+    """moto.yml and upgrade.yml run unreviewed packages, which could change a cache. uv checks only downloads."""
+    for job in jobs(workflow(name)).values():
+        if "check.yml" in job.get("uses", ""):
+            assert job["with"] == {"caches": "false"}
+    for step in steps(workflow(name)):
+        if "actions/setup" in step.get("uses", ""):
+            assert step["with"].get("caches") == "false" or step["with"].get("package-manager-cache") is False
+        assert "actions/cache" not in step.get("uses", "")
+        assert "cache" not in step.get("with", {})
 
-    assert setup["with"] == {"caches": "false"}
+
+def test_checks_and_setup_pass_on_that_there_are_no_caches() -> None:
+    [check] = [step for step in steps(workflow("check.yml")) if "actions/setup" in step.get("uses", "")]
+    setup = parse_yaml(SETUP.read_text())["runs"]["steps"]
+
+    assert check["with"] == {"caches": "${{ inputs.caches || 'true' }}"}
+    for step in setup:
+        if "actions/cache" in step.get("uses", ""):
+            assert step["if"] == "inputs.caches == 'true'"
+        if "setup-node" in step.get("uses", ""):
+            assert step["with"]["cache"] == "${{ inputs.caches == 'true' && 'npm' || '' }}"
+            assert step["with"]["package-manager-cache"] is False
+        assert "cache" not in step.get("with", {}) or "setup-node" in step["uses"]
 
 
 def test_no_workflow_has_a_token_of_a_registry() -> None:
