@@ -3,7 +3,6 @@
 import json
 import re
 import tomllib
-from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
@@ -18,21 +17,6 @@ SECRETS = re.compile(
     # AWS secret keys look like this, and so does other Base64. A digit is required, so that long paths do not match.
     r"|(?=[A-Za-z+/]*[0-9])[A-Za-z0-9+/]{40}={0,2}"
 )
-
-# CloudFormation names these resources, and appends random characters. Roles need rights for the names.
-NAMED_BY_CLOUDFORMATION = {
-    "AWS::CodeDeploy::Application": "arn:aws:codedeploy:<region>:<account>:application:outcomes-prod-NAME-A1",
-    "AWS::CodeDeploy::DeploymentGroup": "arn:aws:codedeploy:<region>:<account>:deploymentgroup:outcomes-prod-NAME-A1",
-    "AWS::DynamoDB::Table": "arn:aws:dynamodb:<region>:<account>:table/outcomes-prod-NAME-A1",
-    "AWS::Events::Rule": "arn:aws:events:<region>:<account>:rule/platform/outcomes-prod-NAME-A1",
-    "AWS::IAM::ManagedPolicy": "arn:aws:iam::<account>:policy/outcomes-prod-NAME-A1",
-    "AWS::IAM::Role": "arn:aws:iam::<account>:role/outcomes-prod-NAME-A1",
-    "AWS::Lambda::Function": "arn:aws:lambda:<region>:<account>:function:outcomes-prod-NAME-A1",
-    "AWS::Lambda::LayerVersion": "arn:aws:lambda:<region>:<account>:layer:NAME:1",
-    "AWS::S3::Bucket": "arn:aws:s3:::outcomes-prod-NAME-A1",
-    "AWS::SQS::Queue": "arn:aws:sqs:<region>:<account>:outcomes-prod-NAME-A1",
-    "AWS::SecretsManager::Secret": "arn:aws:secretsmanager:<region>:<account>:secret:NAME-A1",
-}
 
 ENDPOINT = "http://host.docker.internal:5001"
 IN_SAM_LOCAL = """
@@ -161,22 +145,6 @@ def test_each_environment_has_a_stack_of_its_own(samconfig: dict[str, Any]) -> N
         assert environment["confirm_changeset"]
         # The capability CAPABILITY_IAM is enough, because no IAM resource has a custom name.
         assert environment["capabilities"] == "CAPABILITY_IAM"
-
-
-def test_the_role_of_github_may_use_each_service_and_each_name_of_the_stack(deployed: Deployment) -> None:
-    statements = json.loads((ROOT / "docs/examples/deploy-role.json").read_text())["Statement"]
-    named = set(re.findall(r'"([a-z0-9]+):', json.dumps([statement["Action"] for statement in statements])))
-    services = {resource["Type"].split("::")[1].lower() for resource in deployed.document["Resources"].values()}
-
-    assert named >= services | {"cloudformation"}
-    for statement in statements:
-        assert statement["Resource"] != "*" or statement["Sid"] == "WhatHasNoNameOfTheStack", statement["Sid"]
-    allowed = [
-        arn for statement in statements if isinstance(statement["Resource"], list) for arn in statement["Resource"]
-    ]
-    for logical_id, resource in deployed.document["Resources"].items():
-        if arn := NAMED_BY_CLOUDFORMATION.get(resource["Type"], "").replace("NAME", logical_id):
-            assert any(fnmatchcase(arn, pattern) for pattern in allowed), arn
 
 
 @pytest.mark.parametrize("file", ["template.yaml", "samconfig.toml", "Makefile"])
