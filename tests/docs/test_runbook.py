@@ -135,6 +135,30 @@ def test_functions_log_each_message_that_the_runbook_searches_for() -> None:
     assert [message for message in messages if f'"{message}"' not in code] == []
 
 
+def instructions(verb: str) -> list[str]:
+    """Return the sentences in tables, and after "Do", that tell the operator to do something."""
+    told = [line for line in PAGE.splitlines() if line.startswith(("| ", "**Do**"))]
+    return [part for line in told for part in re.split(r"[|.] ", line) if re.search(rf"\b{verb}\b", part)]
+
+
+def test_each_wait_says_until_when_and_then_what() -> None:
+    assert instructions("wait")
+    for told in instructions("wait"):
+        assert re.search(r"\bwait until .*([;,] (after|then) )", told), told
+
+
+def test_each_report_says_where() -> None:
+    assert instructions("report")
+    for told in instructions("report"):
+        assert "[report](#runbook) the " in told, told
+    assert "**To report a bug**, open an issue in the GitHub repository" in PAGE
+
+
+def test_each_question_to_aws_says_how() -> None:
+    assert all("[ask AWS](#runbook)" in told for told in instructions("ask AWS"))
+    assert "**ask AWS**: open a case" in PAGE
+
+
 def test_each_block_is_valid_shell() -> None:
     for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL):
         script = re.sub(r"<[\w -]+>", "VALUE", block)
