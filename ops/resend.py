@@ -66,9 +66,9 @@ def _resend(bus: "Bus", keys_table: str, bucket: str) -> int:
         body = s3.get_object(Bucket=bucket, Key=kept["Key"])["Body"].read()
         try:
             records = records_of(body)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError):
             left += 1
-            print(f"{kept['Key']} stays: {error!r}")
+            print(f"{kept['Key']} stays: it contains no records of a stream")
             continue
         types, unknown = _publish(bus, keys_table, records)
         events += len(types)

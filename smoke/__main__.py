@@ -23,6 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "layers" / "common"))
 
+from ops.errors import one_line
 from smoke import checks
 from smoke.api import Api, outcome_types, switched_off
 from smoke.aws import LeftBehind, Stack, visiting
@@ -52,7 +53,8 @@ def main() -> int:
             api.types = outcome_types(api, cookie)
             return run(api, cookie, stack, options)
     except (BotoCoreError, ClientError, LeftBehind, httpx.HTTPError, httpx.InvalidURL, KeyError) as error:
-        print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
+        told = f"the stack has no {error}" if isinstance(error, KeyError) else one_line(error) or "no answer"
+        print(f"error: {told}", file=sys.stderr)
         return 2
 
 

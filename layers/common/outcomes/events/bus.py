@@ -155,6 +155,6 @@ def _each[T](
         try:
             done.append((record, read(record)))
         except Exception as error:  # noqa: BLE001 - any failure would repeat with each retry
-            # Report only the type of any other error, because the error's text may quote the record.
-            failed.append((record, repr(error) if isinstance(error, KeyError) else type(error).__name__))
+            # The text of any other error may quote the record.
+            failed.append((record, f"missing {error}" if isinstance(error, KeyError) else "unexpected value"))
     return done, failed
