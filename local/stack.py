@@ -233,7 +233,8 @@ def _reading(template: Path) -> Iterator[None]:
     try:
         yield
     except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
-        raise StackError(f"{template.name}: the local stack cannot read it: {error!r}") from error
+        why = f"missing {error}" if isinstance(error, KeyError) else error
+        raise StackError(f"{template.name}: the local stack cannot read it: {why}") from error
 
 
 def _stop_signal() -> asyncio.Event:

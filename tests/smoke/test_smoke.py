@@ -219,7 +219,7 @@ def test_a_missing_stack_is_one_line(stack: Stack, smoke: Smoke) -> None:
     done = smoke("--stack", "another", **deployed(stack))
 
     assert done.returncode == 2
-    assert done.stderr.startswith("error: An error occurred (ValidationError) when calling the DescribeStacks operation: ")
+    assert done.stderr.startswith("error: An error occurred (ValidationError) when calling the DescribeStacks")
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -274,7 +274,7 @@ def test_a_wait_is_printed_with_its_reason(
     api.fail("drop", "drop")
     run = outcomes(*arguments)
     assert (run.code, len(waited)) == (0, 2)
-    assert run.err.startswith(f"outcomes: {api.url}: No answer from the Outcomes API: RemoteProtocolError")
+    assert run.err.startswith(f"outcomes: {api.url}: No answer from the Outcomes API: Server disconnected")
     assert run.err.endswith("Trying again, for at most 20 s\n")
     assert run.err.count("\n") == 1
 
@@ -912,7 +912,7 @@ def test_the_doctor_finds_nothing_wrong(api: Api, outcomes: Outcomes) -> None:
         ({"OUTCOMES_URL": "http://127.0.0.1:300O"}, 2, "The URL (OUTCOMES_URL) cannot be used: Invalid port: '300O'"),
         ({"INTERNAL_API_KEY": "wrong"}, 1, "wrong  the key (INTERNAL_API_KEY) is not valid"),
         ({"OUTCOMES_COOKIE": "session=old"}, 1, "wrong  the session (OUTCOMES_COOKIE) is not valid"),
-        (NOBODY, 1, "wrong  http://127.0.0.1:9 cannot be reached: ConnectError"),
+        (NOBODY, 1, "wrong  http://127.0.0.1:9 cannot be reached: [Errno 111]"),
         (NO_KEY, 0, "ok     no key (INTERNAL_API_KEY): recording uses the session"),
         ({"OUTCOMES_COOKIE": ""}, 0, "ok     no session (OUTCOMES_COOKIE): list, summary and export will not work"),
         ({**NO_KEY, "OUTCOMES_COOKIE": ""}, 1, "wrong  no key"),

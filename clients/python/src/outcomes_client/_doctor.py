@@ -17,6 +17,7 @@ from ._errors import BrokenAnswerError
 from ._http import AGENT_KEY, KEY, OWN_KEY_PATH, PATH, SESSION, NoReply, Reply, Request, http_date
 from ._models import AgentKey
 from ._refusals import capability_off, switched_off
+from ._sending import why
 from ._steps import Send
 
 _TRY = 10.0
@@ -42,7 +43,7 @@ def examine(client: OutcomesClient) -> Iterator[Finding]:
     try:
         greeting = client._http.get(address.url + PATH, timeout=_TRY)
     except httpx.RequestError as exc:
-        yield Finding(False, f"{address.url} cannot be reached: {type(exc).__name__} {exc}")
+        yield Finding(False, f"{address.url} cannot be reached: {why(exc)}")
         return
     took = time.monotonic() - started
     if greeting.status_code != 401:

@@ -58,4 +58,9 @@ def reply(address: Address, step: Send, response: httpx.Response, body: bytes) -
 
 def no_reply(address: Address, exc: httpx.RequestError) -> NoReply:
     unsent = isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
-    return NoReply(address.hide(f"{type(exc).__name__} {exc}".strip()), unsent)
+    return NoReply(address.hide(why(exc)), unsent)
+
+
+def why(exc: httpx.RequestError) -> str:
+    """Return in words why there was no answer."""
+    return "timed out" if isinstance(exc, httpx.TimeoutException) else str(exc).rstrip(".") or "the connection broke"
