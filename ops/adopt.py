@@ -140,11 +140,14 @@ def _refuse_existing(cloudformation: Any, stack: str) -> None:
         if f"{stack} does not exist" in str(error):
             return
         raise
-    if described["StackStatus"] != "REVIEW_IN_PROGRESS":  # only a change set exists, such as one of an earlier import
+    status = described["StackStatus"]
+    if status.startswith("DELETE_"):
         raise StackError(
-            f"{stack} exists ({described['StackStatus']}). Only what a deleted stack left can be adopted: "
-            "a resource belongs to one stack."
+            f"{stack} is not deleted yet ({status}). Run `aws cloudformation delete-stack --stack-name {stack}` and "
+            f"`aws cloudformation wait stack-delete-complete --stack-name {stack}`, then this command again"
         )
+    if status != "REVIEW_IN_PROGRESS":  # only a change set exists, such as one of an earlier import
+        raise StackError(f"{stack} exists ({status}). Only what a deleted stack left can be adopted.")
 
 
 def _found(session: boto3.Session, stack: str, left: Mapping[str, Any], chosen: Mapping[str, str]) -> Found:

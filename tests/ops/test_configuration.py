@@ -1,6 +1,7 @@
 """`make deploy` passes to `sam deploy` the parameters in samconfig.toml, and a digest of all parameters."""
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -105,6 +106,19 @@ def test_make_deploy_passes_the_printed_parameters() -> None:
 
     assert "ops.configuration '$(ENV)' '$(BUILD_DIR)/template.yaml' > '$(parameters)'" in recipe
     assert recipe.count("$(sam) deploy") == recipe.count("--parameter-overrides 'file://$(parameters)'") == 1
+
+
+def test_sams_packages_are_enough_for_every_step_of_a_deployment() -> None:
+    """So a pipeline's job that may deploy installs only SAM, and builds no package from source."""
+    recipes = (ROOT / "Makefile").read_text().partition("\ndeploy: ")[2].partition("\n# Lint the examples")[0]
+    modules = re.findall(r"-m (ops\.\w+)", recipes)
+
+    assert modules
+    assert "$(bin)/python" not in recipes
+    imports = (
+        "import importlib, json, sys; [importlib.import_module(each) for each in sys.argv[1:]]; print(json.dumps(0))"
+    )
+    assert in_sam(imports, *modules) == 0
 
 
 @pytest.fixture
