@@ -90,4 +90,4 @@ async def _post(receiver: aiohttp.ClientSession, url: str, body: bytes, key: byt
         async with receiver.post(url, data=body, headers=headers, allow_redirects=False) as answer:
             return None if 200 <= answer.status < 300 else f"status {answer.status}"
     except (aiohttp.ClientError, OSError) as error:  # OSError includes a timeout
-        return f"{type(error).__name__}: {error}".rstrip(": ")
+        return str(error) or "timed out"
