@@ -1,11 +1,13 @@
 """python -m ops.configuration ENV TEMPLATE: print a deployment's parameters as JSON for `sam deploy`.
 
-These parameters are the overrides in samconfig.toml, and Configuration, which is a digest of the new values of all
-other parameters. SAM publishes a new version of a function if the function's template text changes, but not if only a
-parameter's value changes. A changed digest also makes new versions (see AutoPublishAlias in template.yaml).
+These parameters are the overrides in samconfig.toml, those of OWN, and Configuration, which is a digest of the new
+values of all other parameters. SAM publishes a new version of a function if the function's template text changes, but
+not if only a parameter's value changes. A changed digest also makes new versions (see AutoPublishAlias in
+template.yaml).
 """
 
 import json
+import secrets
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -23,6 +25,9 @@ from ops.template import parse_yaml
 
 ROOT = Path(__file__).parents[1]
 
+OWN = ("Deployment", "ReleaseAlarms")
+"""Parameters that every deployment passes: without an override, `sam deploy` would keep what `make end-key` has set."""
+
 
 def main() -> int:
     """Print the parameters, and return the exit code of the process."""
@@ -33,12 +38,13 @@ def main() -> int:
 def print_configured(environment: str, template: Path) -> None:
     """Print the parameters as JSON.
 
-    Raises StackError if samconfig.toml or the stack cannot be read, or if DataRequests=Off would remove the erasure
-    secret from a stack that has erasure records.
+    Raises StackError if samconfig.toml or the stack cannot be read, if DataRequests=Off would remove the erasure
+    secret from a stack that has erasure records, or if an override would accept a key that `make end-key` has ended.
     """
-    settings = deploy_settings(ROOT / "samconfig.toml", environment)
-    overrides = pairs(settings.get("parameter_overrides", []))
+    samconfig = ROOT / "samconfig.toml"
+    settings = deploy_settings(samconfig, environment)
     declared = parse_yaml(template.read_text())["Parameters"]
+    overrides = {name: declared[name]["Default"] for name in OWN} | pairs(settings.get("parameter_overrides", []))
     name = settings["stack_name"]
     try:
         session = boto3.Session(region_name=settings.get("region"), profile_name=settings.get("profile"))
@@ -51,7 +57,8 @@ def print_configured(environment: str, template: Path) -> None:
             )
     except (BotoCoreError, ClientError) as error:
         raise StackError(f"cannot read the parameters of {name}: {one_line(error)}") from error
-    print(json.dumps(configured(declared, overrides, present)))
+    _refuse_ended(samconfig, environment, overrides, present)
+    print(json.dumps(configured(declared, overrides, present, rolled_back="ROLLBACK" in stack.get("StackStatus", ""))))
 
 
 def deploy_settings(samconfig: Path, environment: str) -> Any:
@@ -64,11 +71,22 @@ def deploy_settings(samconfig: Path, environment: str) -> Any:
     return settings
 
 
-def configured(declared: Any, overrides: Mapping[str, str], present: Mapping[str, str]) -> dict[str, str]:
-    """Return the overrides with the parameter Configuration added."""
+def configured(
+    declared: Any, overrides: Mapping[str, str], present: Mapping[str, str], *, rolled_back: bool = False
+) -> dict[str, str]:
+    """Return the overrides with the parameter Configuration added. rolled_back: whether the last deployment was.
+
+    The versions of a release stay after its rollback, and Lambda publishes no version that equals the last one, so the
+    same release could not be deployed again. The last four digits are drawn for it, and then kept with the parameters.
+    https://docs.aws.amazon.com/lambda/latest/api/API_PublishVersion.html
+    """
     values = new_values(declared, overrides, present)
     digest = sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-    return {**overrides, "Configuration": digest[:16]}
+    last = present.get("Configuration", "")
+    configuration = last if last[:12] == digest[:12] else digest[:16]
+    if rolled_back:
+        configuration = digest[:12] + secrets.token_hex(2)
+    return {**overrides, "Configuration": configuration}
 
 
 def new_values(declared: Any, overrides: Mapping[str, str], present: Mapping[str, str]) -> dict[str, str]:
@@ -82,6 +100,32 @@ def new_values(declared: Any, overrides: Mapping[str, str], present: Mapping[str
         for name, parameter in declared.items()
         if name != "Configuration"
     }
+
+
+def accepted_again(fingerprints: str, present: Mapping[str, str]) -> list[str]:
+    """Return those of the fingerprints that are in the stack's EndedFingerprints."""
+    ended = present.get("EndedFingerprints", "").split(",")
+    return [each for each in fingerprints.split(",") if each and each in ended]
+
+
+def _refuse_ended(samconfig: Path, environment: str, overrides: Mapping[str, str], present: Mapping[str, str]) -> None:
+    """Raise StackError, which names the line of samconfig.toml, if an override would accept an ended key again."""
+    if "EndedFingerprints" in overrides:
+        number, _ = _line(samconfig, environment, "EndedFingerprints")
+        what = f"EndedFingerprints from line {number}"
+        raise StackError(f"delete {what} of {samconfig.name}: only `make end-key` sets this parameter")
+    for ended in accepted_again(overrides.get("KeyFingerprints", ""), present):
+        number, line = _line(samconfig, environment, ended)
+        what = f"line {number}" if line.strip("\"',") == f"KeyFingerprints={ended}" else f"{ended} from line {number}"
+        raise StackError(f"delete {what} of {samconfig.name}: `make end-key` has ended this key for good")
+
+
+def _line(samconfig: Path, environment: str, text: str) -> tuple[int, str]:
+    """Return the first line with this text in an environment's section, except comments, and the line's number."""
+    lines = [line.strip() for line in samconfig.read_text().splitlines()]
+    start = next((at for at, line in enumerate(lines) if line.startswith(f"[{environment}.")), 0)
+    found = ((at + 1, line) for at, line in enumerate(lines) if at >= start and text in line and line[0] != "#")
+    return next(found, (start + 1, lines[start]))
 
 
 def _stack(session: boto3.Session, name: str) -> Any:

@@ -10,7 +10,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.command import exit_code
-from ops.configuration import deploy_settings
+from ops.configuration import accepted_again, deploy_settings
 from ops.dashboard import FILES
 from ops.errors import StackError, one_line
 
@@ -29,7 +29,8 @@ def main() -> int:
 def publish(samconfig: Path, environment: str, folder: Path) -> None:
     """Upload FILES from `folder`, and print their URL. Do nothing if the stack does not host a dashboard.
 
-    Raises StackError if the stack is unknown, its newest changes were declined, or AWS refuses.
+    Raises StackError if the stack is unknown, accepts an ended key again, its newest changes were declined, or AWS
+    refuses.
     """
     settings = deploy_settings(samconfig, environment)
     name = settings["stack_name"]
@@ -37,6 +38,10 @@ def publish(samconfig: Path, environment: str, folder: Path) -> None:
         session = boto3.Session(region_name=settings.get("region"), profile_name=settings.get("profile"))
         cloudformation = session.client("cloudformation")
         [stack] = cloudformation.describe_stacks(StackName=name)["Stacks"]
+        parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
+        for again in accepted_again(parameters.get("KeyFingerprints", ""), parameters):
+            # `make end-key` has succeeded after this deployment read the stack, and before it changed it
+            raise StackError(f"{name} accepts an ended key again: make end-key STACK={name} FINGERPRINT={again}")
         outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
         if "FeedBucketName" not in outputs:
             return

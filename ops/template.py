@@ -42,7 +42,8 @@ def declared_paths(api: dict[str, Any]) -> dict[str, Any]:
 
 def capability_names(parameters: dict[str, Any]) -> list[str]:
     """Return the names of the parameters that switch a capability "On" or "Off"."""
-    return [name for name, declared in parameters.items() if declared.get("AllowedValues") == ["On", "Off"]]
+    switches = [name for name, declared in parameters.items() if declared.get("AllowedValues") == ["On", "Off"]]
+    return [name for name in switches if name != "ReleaseAlarms"]
 
 
 def default_outcome_types(template: Any) -> list[str]:

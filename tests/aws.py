@@ -24,8 +24,11 @@ STACKS: dict[tuple[str, str], dict[str, str]] = {}
 PARAMETERS: dict[tuple[str, str], dict[str, str]] = {}
 """Parameters of CloudFormation stacks, by region and name."""
 
+STATUSES: dict[tuple[str, str], str] = {}
+"""Statuses of CloudFormation stacks, by region and name, if they are not UPDATE_COMPLETE."""
+
 DESCRIBED = """<DescribeStacksResponse><DescribeStacksResult><Stacks><member>
-<StackName>{}</StackName><Outputs>{}</Outputs><Parameters>{}</Parameters>
+<StackName>{}</StackName><StackStatus>{}</StackStatus><Outputs>{}</Outputs><Parameters>{}</Parameters>
 </member></Stacks></DescribeStacksResult></DescribeStacksResponse>"""
 OUTPUT = "<member><OutputKey>{}</OutputKey><OutputValue>{}</OutputValue></member>"
 PARAMETER = "<member><ParameterKey>{}</ParameterKey><ParameterValue>{}</ParameterValue></member>"
@@ -73,6 +76,7 @@ def mock_aws() -> Iterator[None]:
 def _empty() -> None:
     STACKS.clear()
     PARAMETERS.clear()
+    STATUSES.clear()
     _moto.reset()
 
 
@@ -123,7 +127,8 @@ def _described(region: str, query: Mapping[str, list[str]]) -> Answer:
     outputs = "".join(OUTPUT.format(key, escape(value)) for key, value in STACKS[region, name].items())
     given = PARAMETERS.get((region, name), {})
     parameters = "".join(PARAMETER.format(key, escape(value)) for key, value in given.items())
-    return 200, {}, DESCRIBED.format(escape(name), outputs, parameters)
+    status = STATUSES.get((region, name), "UPDATE_COMPLETE")
+    return 200, {}, DESCRIBED.format(escape(name), status, outputs, parameters)
 
 
 def _answered_by_moto(

@@ -12,7 +12,7 @@ import pytest
 
 from ops import configuration
 from ops.answers import pairs
-from tests.aws import PARAMETERS, STACKS, mock_aws
+from tests.aws import PARAMETERS, STACKS, STATUSES, mock_aws
 from tests.sam import in_sam
 from tests.template.conftest import ROOT
 
@@ -43,6 +43,9 @@ print(json.dumps([deployed(options) for options in json.loads(sys.argv[1])]))
 """
 """Runs `sam deploy` for each list of options without deploying. Prints the parameters that each run would deploy."""
 OVERRIDES = {"DashboardOrigins": "https://app.example.com,https://beta.example.com", "AlarmTopicArn": ""}
+OWN = {"Deployment": "AllAtOnce", "ReleaseAlarms": "On"}
+DEV = REGION, "outcomes-dev"
+ENDED, OTHER = "e" * 64, "0" * 64
 
 type Printed = Callable[..., dict[str, str]]
 
@@ -70,7 +73,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 def test_a_first_deployment_gets_the_overrides_and_a_digest(told: Printed) -> None:
     digest = told()["Configuration"]
 
-    assert told() == OVERRIDES | {"Configuration": digest}
+    assert told() == OWN | OVERRIDES | {"Configuration": digest}
     assert len(digest) == 16
 
 
@@ -119,6 +122,93 @@ def test_sams_packages_are_enough_for_every_step_of_a_deployment() -> None:
         "import importlib, json, sys; [importlib.import_module(each) for each in sys.argv[1:]]; print(json.dumps(0))"
     )
     assert in_sam(imports, *modules) == 0
+
+
+def override(samconfig: Path, *overrides: str) -> None:
+    """Write further overrides before AlarmTopicArn, which is in line 8 of SAMCONFIG."""
+    lines = "".join(f'    "{each}",\n' for each in overrides)
+    samconfig.write_text(SAMCONFIG.replace('    "Alarm', f'{lines}    "Alarm'))
+
+
+@pytest.mark.parametrize("given", [{}, {"Deployment": "Linear10PercentEvery1Minute", "ReleaseAlarms": "Off"}])
+def test_a_deployment_does_not_keep_what_end_key_has_set(told: Printed, tmp_path: Path, given: dict[str, str]) -> None:
+    STACKS[DEV] = {}
+    PARAMETERS[DEV] = {"Deployment": "Canary10Percent5Minutes", "ReleaseAlarms": "Off"}
+    override(tmp_path / "samconfig.toml", *(f"{name}={value}" for name, value in given.items()))
+
+    assert {name: told()[name] for name in OWN} == OWN | given
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        ([f"KeyFingerprints={ENDED}"], "delete line 8 of samconfig.toml: "),
+        ([f'Tracing=Active", "KeyFingerprints={ENDED}'], f"delete {ENDED} from line 8 of samconfig.toml: "),
+        (["LogRetentionDays=7", f"KeyFingerprints={OTHER},{ENDED}"], f"delete {ENDED} from line 9 of samconfig.toml: "),
+        ([f"KeyFingerprints={ENDED},{ENDED}"], f"delete {ENDED} from line 8 of samconfig.toml: "),
+    ],
+)
+def test_a_key_that_was_ended_is_not_accepted_again(
+    told: Printed, tmp_path: Path, capsys: pytest.CaptureFixture[str], overrides: list[str], says: str
+) -> None:
+    assert told()
+    STACKS[DEV] = {}
+    PARAMETERS[DEV] = {"KeyFingerprints": OTHER, "EndedFingerprints": f"{'f' * 64},{ENDED}"}
+    override(tmp_path / "samconfig.toml", *overrides)
+
+    assert configuration.main() == 1
+    assert capsys.readouterr() == ("", f"error: {says}`make end-key` has ended this key for good\n")
+
+
+@pytest.mark.usefixtures("told")
+def test_the_line_is_that_of_the_environment(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = f'[prod.deploy.parameters]\nstack_name = "p"\nparameter_overrides = "KeyFingerprints={ENDED}"\n'
+    mine = SAMCONFIG.replace(
+        '    "Alarm', f'    # KeyFingerprints={ENDED} until December\n    "KeyFingerprints={ENDED}",\n    "Alarm'
+    )
+    (tmp_path / "samconfig.toml").write_text(other + mine)
+    STACKS[DEV] = {}
+    PARAMETERS[DEV] = {"EndedFingerprints": ENDED}
+
+    assert configuration.main() == 1
+    assert "error: delete line 12 of samconfig.toml" in capsys.readouterr().err
+
+
+def test_only_end_key_forgets_ended_keys(told: Printed, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert told()
+    override(tmp_path / "samconfig.toml", 'EndedFingerprints=\\"\\"')
+
+    assert configuration.main() == 1
+    assert (
+        "error: delete EndedFingerprints from line 8 of samconfig.toml: only `make end-key` sets this parameter\n"
+        in capsys.readouterr().err
+    )
+
+
+def test_a_stack_without_ended_keys_accepts_every_override(told: Printed, tmp_path: Path) -> None:
+    STACKS[DEV] = {}
+    PARAMETERS[DEV] = {"KeyFingerprints": OTHER}
+    for given in ('KeyFingerprints=\\"\\"', f"KeyFingerprints={ENDED},{OTHER}"):
+        override(tmp_path / "samconfig.toml", given)
+        assert told()["KeyFingerprints"] == given.partition("=")[2].strip('\\"')
+
+
+def test_a_release_that_was_rolled_back_can_be_deployed_again_unchanged(told: Printed) -> None:
+    """The retry is a new version of each function. Afterwards, the same parameters make no new version."""
+    STACKS[DEV] = {}
+    first = told()["Configuration"]
+    for status in ("UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED"):
+        STATUSES[DEV] = status
+        drawn = {told()["Configuration"] for _ in range(20)}
+        assert {each[:12] for each in drawn} == {first[:12]}
+        assert len(drawn) > 10
+        assert all(re.fullmatch("[0-9a-f]{16}", each) for each in drawn)
+    [retried, *_] = sorted(drawn - {first})
+    STATUSES[DEV] = "UPDATE_COMPLETE"
+    PARAMETERS[DEV] = {"Configuration": retried}
+    assert told()["Configuration"] == retried
+    PARAMETERS[DEV] |= {"LogRetentionDays": "90"}
+    assert told()["Configuration"][:12] != first[:12]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from ops.errors import StackError
 from ops.publish import main, publish
-from tests.aws import STACKS, Answer, answering, aws_client, mock_aws
+from tests.aws import PARAMETERS, STACKS, Answer, answering, aws_client, mock_aws
 from tests.conftest import RunMain
 from tests.template.conftest import ROOT
 
@@ -114,3 +114,10 @@ def test_the_command_prints_an_error_as_one_line(run_main: RunMain) -> None:
     done = run_main(main, "staging")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "error: samconfig.toml has no stack_name in [staging.deploy.parameters]\n"
+
+
+def test_a_key_that_was_ended_during_the_deployment_must_be_ended_again(samconfig: Path) -> None:
+    STACKS[REGION, "outcomes-dev"] = {}
+    PARAMETERS[REGION, "outcomes-dev"] = {"KeyFingerprints": f"{'0' * 64},{'e' * 64}", "EndedFingerprints": "e" * 64}
+    with pytest.raises(StackError, match=f"make end-key STACK=outcomes-dev FINGERPRINT={'e' * 64}$"):
+        publish(samconfig, "dev", ROOT / "dashboard/public")

@@ -62,6 +62,9 @@ def test_only_the_dashboards_origins_have_no_default(template: Any) -> None:
     [
         ("KeyFingerprints", "ok_a-key-and-not-its-fingerprint"),
         ("KeyFingerprints", "A" * 64),
+        ("EndedFingerprints", "ok_a-key-and-not-its-fingerprint"),
+        ("EndedFingerprints", ",".join(["0" * 64] * 64)),
+        ("ReleaseAlarms", "true"),
         ("SessionSecretArn", "the secret itself"),
         ("SessionSecretOverlapDays", "-1"),
         ("SessionSecretOverlapDays", "366"),

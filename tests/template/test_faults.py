@@ -407,6 +407,10 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
             "CodeDeployDefault.LambdaCanary10Percent30Minutes",
         ),
     },
+    production.test_a_gradual_release_without_release_alarms_ignores_alarms: {
+        "alarms that cannot be switched off": the(f"{RELEASE}/AlarmConfiguration", lambda choice: choice["Fn::If"][1]),
+        "all at once without alarms": the(f"{RELEASE}/DeploymentConfigName", "CodeDeployDefault.LambdaAllAtOnce"),
+    },
     production.test_a_gradual_release_rolls_back_on_an_alarm: {
         "a canary that looks at nothing": the(f"{RELEASE}/AlarmConfiguration", {"Enabled": False, "Alarms": []}),
         "a user's hot partition takes a release back": the(

@@ -359,6 +359,7 @@ ANOTHER = {
     "OidcCookie": "another-token",
     "OidcIssuer": "https://login.example.com/".ljust(200, "x"),
     "OidcUserClaim": "https://example.com/user_id",
+    "EndedFingerprints": ",".join(["2" * 64] * 63),
     "KeyFingerprints": f"{'0' * 64},{'1' * 64}",
     "SessionSecretArn": f"arn:aws:secretsmanager:us-east-1:123456789012:secret:{'production/' * 30}next-auth-d4e5f6",
     "PermissionsBoundary": "arn:aws:iam::123456789012:policy/boundary",
@@ -458,6 +459,12 @@ def test_every_function_is_called_by_an_alias_that_a_release_moves(complete: Dep
 def test_a_dev_stack_deploys_at_once_and_ignores_alarms(deployed: Deployment) -> None:
     for name, group in deployed.of("AWS::CodeDeploy::DeploymentGroup").items():
         assert group["DeploymentConfigName"] == "CodeDeployDefault.LambdaAllAtOnce", name
+        assert group["AlarmConfiguration"] == {}, name
+
+
+def test_a_gradual_release_without_release_alarms_ignores_alarms(complete: Deployment) -> None:
+    for name, group in complete.with_parameters(ReleaseAlarms="Off").of("AWS::CodeDeploy::DeploymentGroup").items():
+        assert group["DeploymentConfigName"] == "CodeDeployDefault.LambdaCanary10Percent5Minutes", name
         assert group["AlarmConfiguration"] == {}, name
 
 
