@@ -358,10 +358,11 @@ resend: install ## publish a stack's dead letters again (STACK=outcomes-prod)
 
 end-key: export STACK := $(STACK)
 end-key: export FINGERPRINT := $(FINGERPRINT)
-# If INTERNAL_API_KEY is set, `make end-key` finally checks that the API refuses this key.
-end-key: install ## revoke a leaked key at once, even during an alarm (STACK=outcomes-prod FINGERPRINT=..., or SECRET=previous)
+# If INTERNAL_API_KEY is the leaked key, `make end-key` finally checks that the API refuses it.
+end-key: install ## end a leaked key, even during an alarm (STACK=outcomes-prod FINGERPRINT=..., or SECRET=previous; NOW=1: nobody gets in before)
 	@PYTHONPATH=layers/common $(bin)/python -m ops.end_key "$$STACK" \
-	    $(if $(filter previous,$(SECRET)),--previous-secret,"$$FINGERPRINT") $(if $(filter command,$(origin YES)),--yes)
+	    $(if $(filter previous,$(SECRET)),--previous-secret,"$$FINGERPRINT") \
+	    $(if $(filter command,$(origin NOW)),--now) $(if $(filter command,$(origin YES)),--yes)
 
 adopt: export STACK := $(STACK)
 adopt: export USE := $(USE)

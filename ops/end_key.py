@@ -1,253 +1,251 @@
-"""python -m ops.end_key STACK FINGERPRINT: revoke a leaked platform key at once, even while an alarm is on.
+"""python -m ops.end_key STACK FINGERPRINT: end a leaked platform key by an update of the stack, even during an alarm.
 
-A deployment would shift traffic step by step, and would not start during an alarm. This command publishes the live code
-as a new version without the key, and points the alias at it. With `--previous-secret` instead of a fingerprint, it
-revokes the previous session secret.
+The update is a change set of the stack's own template, so it releases nothing else, and later updates and rollbacks
+start from it. With `--previous-secret` instead of a fingerprint, it ends the previous session secret. With `--now`,
+nobody gets in until the update has succeeded. If INTERNAL_API_KEY is the ended key, the command finally tries it.
 
-The caller needs the IAM permissions listed in docs/runbook.md. If INTERNAL_API_KEY is set, the command finally checks
-that the API refuses this key.
+It may always be repeated. docs/runbook.md has its permissions, and what to do if it cannot update the stack.
 """
 
 import argparse
-import json
 import os
 import re
+import secrets
 import sys
 import time
-from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import Any
-from urllib.request import urlopen
 
 import boto3
+import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 from outcomes.auth.keys import fingerprint
 
-from ops.command import named_stack
+from ops.command import exit_code, named_stack
+from ops.configuration import configured
 from ops.errors import StackError, one_line
 
-ALIAS = "live"
-FINGERPRINTS, OVERLAP = "KEY_FINGERPRINTS", "SESSION_SECRET_OVERLAP_DAYS"
-MARK = "ENDED_BY_HAND"
-"""A variable that the template does not have, so that the next deployment differs and is published."""
+SETTLED = re.compile(r"(CREATE|(UPDATE|IMPORT)(_ROLLBACK)?)_COMPLETE")  # a stack with this status can be updated
+BUSY = re.compile(r"(?!REVIEW).*_IN_PROGRESS")  # a stack in review does not exist yet
+AT_ONCE = {"Deployment": "AllAtOnce", "ReleaseAlarms": "Off"}
+MAX_ENDED = 63  # more would not fit into EndedFingerprints: the oldest are dropped
+CHANGE_SET = "end-key-"  # prefix of the change sets' names
+EARLIER = "end-key:earlier-concurrency"  # tag of the authorizer, whose reserved concurrency is 0 while it is shut
 
-MOVING = ["Created", "Queued", "InProgress", "Baking", "Ready"]
-"""States in which a deployment may still move the alias."""
+MAY_CHANGE = {
+    "AWS::Lambda::Version": {"Add", "Modify", "Remove"},
+    "AWS::Lambda::Alias": {"Modify"},
+    "AWS::CodeDeploy::DeploymentGroup": {"Modify"},
+    "AWS::ApiGateway::Deployment": {"Add", "Remove"},  # SAM makes a new one in each change set (AlwaysDeploy)
+}
+# The only property that may change, by type of resource
+MAY_SET = {"AWS::Lambda::Function": "Environment", "AWS::ApiGateway::Stage": "DeploymentId"}
 
-PAUSE_SECONDS = 5
-PATIENCE_SECONDS = 3600
+PAUSE_SECONDS, PATIENCE_SECONDS, TRIAL_SECONDS = 5, 3600, 120
 
-type Variables = dict[str, str]
-type Change = Callable[[Variables], Variables | None]
-"""Returns the variables without what is revoked, or None if they do not contain it."""
+CONTINUE = "aws cloudformation continue-update-rollback --stack-name {}"
+DEPLOY = "make deploy ENV=prod    # with Deployment=AllAtOnce, and KeyFingerprints without the leaked key's"
 
 
 def main() -> int:
-    """Revoke the key or the previous session secret, and return the exit code of the process."""
+    """End the key or the previous session secret, and return the exit code of the process."""
     parser = argparse.ArgumentParser(prog="make end-key")
     parser.add_argument("stack")
     parser.add_argument("fingerprint", nargs="?", default="")
-    parser.add_argument("--previous-secret", action="store_true")
-    parser.add_argument("--yes", action="store_true")
+    for option in ("--previous-secret", "--now", "--yes"):
+        parser.add_argument(option, action="store_true")
     given = parser.parse_args()
+    stack = Stack(given.stack)
+    code = exit_code(partial(end, stack, given), if_interrupted="Interrupted. Run the command again: it goes on.")
+    if code and stack.opens_by:
+        print(f"Nobody gets in until the command succeeds, or until you run:\n{stack.opens_by}", file=sys.stderr)
+    return code
+
+
+def end(stack: "Stack", given: argparse.Namespace) -> None:
+    """Update the stack, unless an earlier call did, and try the key. Raises StackError, which says what to do."""
+    named_stack(given.stack)
+    if not given.previous_secret and not re.fullmatch("[0-9a-f]{64}", given.fingerprint):
+        # the message does not repeat the argument, because it may be a key
+        raise StackError("FINGERPRINT is what `make key` printed beside the key, 64 digits from 0 to f, never the key.")
     try:
-        authorizer = Authorizer(named_stack(given.stack))
+        present = stack.described()
+        if SETTLED.fullmatch(present["StackStatus"]):
+            changes(given, parameters(present))  # it may refuse, before anything has changed
+        if given.now:
+            stack.shut()
+            print(f"Nobody gets in. This lets everybody in, also with the leaked key:\n{stack.opens_by}", flush=True)
+        present = stack.updatable()
+        if changed := changes(given, parameters(present)):
+            stack.update(present, changed)
+            present = stack.settled()
+            if changes(given, parameters(present)):
+                raise StackError(f"the update failed: {stack.name} is {present['StackStatus']}. Look at its events.")
+        if given.now:
+            stack.open()
         if given.previous_secret:
-            end_previous_secret(authorizer)
+            print(f"{stack.name} refuses sessions of the previous secret. Until the secret changes again, keep")
+            print("    SessionSecretOverlapDays=0    # in parameter_overrides of samconfig.toml")
         else:
-            end_key(authorizer, given.fingerprint, os.environ.get("INTERNAL_API_KEY", ""), even_the_last=given.yes)
-    except StackError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except (BotoCoreError, ClientError, OSError) as error:
-        print(f"error: {one_line(error)}\nFix this and run the command again: no step is repeated.", file=sys.stderr)
-        return 1
-    return 0
+            print(f"{stack.name} refuses the key. Accepted: {parameters(present)['KeyFingerprints'] or 'no key'}.")
+            print(f"Delete {given.fingerprint} from samconfig.toml: `make deploy` refuses it.")
+            stack.try_key(given.fingerprint, os.environ.get("INTERNAL_API_KEY", ""))
+    except (BotoCoreError, ClientError, httpx.HTTPError) as error:
+        reason = getattr(error, "last_response", {}).get("StatusReason", error)  # of a change set that cannot be made
+        raise StackError(f"{one_line(reason)}\nFix this and run the command again: it goes on.") from error
 
 
-def end_key(authorizer: "Authorizer", ended: str, key: str, *, even_the_last: bool) -> None:
-    """Revoke the key with this fingerprint. key: the key to try afterwards, if it is not empty.
-
-    Raises StackError if no key has the fingerprint, if it is the last key and `even_the_last` is false, or if the key
-    is still accepted afterwards.
-    """
-    if not re.fullmatch("[0-9a-f]{64}", ended):  # the message does not repeat the argument, because it may be a key
-        raise StackError(
-            "FINGERPRINT is what `make key` printed beside the key, 64 digits from 0 to f, never the key itself."
-        )
-
-    def without(variables: Variables) -> Variables | None:
-        known = variables[FINGERPRINTS].split(",")
-        rest = [each for each in known if each != ended]
-        if len(rest) == len(known):
-            return None
-        if not rest and not even_the_last:
-            raise StackError(
-                "it is the last key: the platform could make no call without it. Add YES=1 to revoke it anyway."
-            )
-        return variables | {FINGERPRINTS: ",".join(rest)}
-
-    version = authorizer.end(without, ended)
-    rest = version["Environment"]["Variables"][FINGERPRINTS]
-    print(f"{authorizer.stack} refuses the key since version {version['Version']}. Accepted: {rest or 'no key'}.")
-    if key:
-        is_accepted = authorizer.accepts(key)
-        if is_accepted and fingerprint(key) == ended:
-            raise StackError("the key in INTERNAL_API_KEY is still accepted. Run the command again.")
-        print(f"Tried: the key in INTERNAL_API_KEY is {'accepted' if is_accepted else 'refused'}.")
-    else:
-        print("Not tried: INTERNAL_API_KEY is not set.")
-    _follow("KeyFingerprints", rest or '""', "the key")
+def changes(given: argparse.Namespace, present: dict[str, str]) -> dict[str, str]:
+    """Return the parameters to change, {} if an earlier call has changed them. Raises StackError if it cannot be."""
+    if given.previous_secret:
+        return {"SessionSecretOverlapDays": "0"} if float(present.get("SessionSecretOverlapDays", 1)) else {}
+    known, ended = (present.get(name, "").split(",") for name in ("KeyFingerprints", "EndedFingerprints"))
+    rest = [each for each in known if each != given.fingerprint]
+    if rest == known and given.fingerprint in ended:
+        return {}
+    if rest == known:
+        raise StackError("the stack does not accept this key. Are the stack and the region right?")
+    if not rest and not given.yes:
+        raise StackError("it is the last key: the platform could make no call. Add YES=1 to end it anyway.")
+    ended = [each for each in ended if each not in ("", given.fingerprint)] + [given.fingerprint]
+    return {"KeyFingerprints": ",".join(rest), "EndedFingerprints": ",".join(ended[-MAX_ENDED:])}
 
 
-def end_previous_secret(authorizer: "Authorizer") -> None:
-    """Refuse sessions made with the previous session secret. Raises StackError if a deployment already refuses them."""
+class Stack:
+    """A deployed stack. opens_by: the command that lets callers in again, or "". The methods raise errors of boto3."""
 
-    def without(variables: Variables) -> Variables | None:
-        if OVERLAP not in variables:
-            raise StackError("the live release has no previous session secret. Deploy a newer one.")
-        return None if float(variables[OVERLAP]) == 0 else variables | {OVERLAP: "0"}
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.opens_by = self.earlier = ""
 
-    version = authorizer.end(without, "previous session secret")
-    print(f"{authorizer.stack} accepts only the current session secret since version {version['Version']}.")
-    _follow("SessionSecretOverlapDays", "0", "the previous secret")
+    def described(self) -> Any:
+        [found] = boto3.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
+        return found
 
-
-def _follow(parameter: str, value: str, what: str) -> None:
-    print(f"Put this into parameter_overrides of samconfig.toml, or the next deployment brings {what} back:")
-    print(f"    {parameter}={value}")
-    print("and deploy once with Deployment=AllAtOnce: a deployment in steps would start from the old version.")
-
-
-class Authorizer:
-    """The authorizer of a deployed stack."""
-
-    def __init__(self, stack: str) -> None:
-        self.stack = stack
-        self.cloudformation = boto3.client("cloudformation")
-        self.codedeploy = boto3.client("codedeploy")
-        self.functions = boto3.client("lambda")
-        self.name = self._resource("AuthorizerFunction")
-        self.group = {
-            "applicationName": self._resource("ServerlessDeploymentApplication"),
-            "deploymentGroupName": self._resource("AuthorizerFunctionDeploymentGroup"),
-        }
-
-    def end(self, change: Change, what: str) -> Any:
-        """Publish the live code with changed variables, unless an earlier call did, and point the alias at it.
-
-        Then wait until no deployment can move the alias back. Return the new version's configuration.
-        Raises ClientError, and StackError if there is nothing to revoke, and no earlier call revoked it.
-        """
-        served = self._served()
-        main, *_ = served
-        if any(change(_variables(each)) is not None for each in served):
-            self._stop()
-            version = self._published(main, (change(_variables(main)) or _variables(main)) | {MARK: what})
-        elif _variables(main).get(MARK) == what:  # an earlier call published it, and may have been interrupted
-            version = main["Version"]
-        else:
-            raise StackError(
-                f"{self.stack} does not accept it: nothing was changed. Are the stack and the region right?"
-            )
-        until = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            self._move(version)
-            status = self._status()
-            if not self._stop() and not status.endswith("_IN_PROGRESS") and self._is_at(version):
-                return self.functions.get_function_configuration(FunctionName=self.name, Qualifier=version)
+    def settled(self, *, cancels: bool = False) -> Any:
+        """Wait until nothing changes the stack, and describe it. cancels: whether to cancel a deployment's update."""
+        until, told = time.monotonic() + PATIENCE_SECONDS, ""
+        while BUSY.fullmatch(status := (stack := self.described())["StackStatus"]):
             if time.monotonic() > until:
-                raise StackError(f"the stack is still {status} and may move the alias, now at version {version}.")
-            print(f"Refused since version {version}. The stack is {status}: waiting until it cannot undo this.")
+                raise StackError(f"{self.name} is still {status}. Run the command again.")
+            if cancels and status == "UPDATE_IN_PROGRESS" and f"/{CHANGE_SET}" not in stack.get("ChangeSetId", ""):
+                with suppress(ClientError):  # the update may have ended, or have been cancelled
+                    boto3.client("cloudformation").cancel_update_stack(StackName=self.name)
+            if status != told:
+                print(f"{self.name} is {status}: waiting.", flush=True)
+            told = status
             time.sleep(PAUSE_SECONDS)
+            if self.opens_by:
+                with suppress(ClientError):  # a colleague's call, or the update, may have let callers in
+                    self.shut()
+        return stack
 
-    def accepts(self, key: str) -> bool:
-        """Ask the alias to authorize a call with a key, as API Gateway does."""
-        event = {
-            "type": "REQUEST",
-            "httpMethod": "POST",
-            "resource": "/api/outcomes",
-            "methodArn": "arn:aws:execute-api:us-east-1:000000000000:end-key/live/POST/api/outcomes",
-            "multiValueHeaders": {"Authorization": [f"Bearer {key}"]},
-            "requestContext": {"requestId": "end-key"},
-        }
-        answer = self.functions.invoke(FunctionName=self.name, Qualifier=ALIAS, Payload=json.dumps(event).encode())
-        said = json.loads(answer["Payload"].read())
-        if "FunctionError" not in answer:
-            return bool(said["context"]["caller"] == "key")
-        if said["errorMessage"] != "Unauthorized":
-            raise StackError(f"the authorizer fails: {said['errorMessage']}")
-        return False
+    def updatable(self) -> Any:
+        """Cancel a running update, and describe the settled stack. Raises StackError if it cannot be updated."""
+        stack = self.settled(cancels=True)
+        status = stack["StackStatus"]
+        if status == "UPDATE_ROLLBACK_FAILED":
+            raise StackError(f"{self.name} is {status}. First run this:\n{CONTINUE.format(self.name)}")
+        if not SETTLED.fullmatch(status):
+            raise StackError(f"{self.name} is {status}, and cannot be updated.")
+        if "EndedFingerprints" not in parameters(stack):
+            raise StackError(f"the release of {self.name} is too old for `make end-key`. Run this instead:\n{DEPLOY}")
+        return stack
 
-    def _served(self) -> list[Any]:
-        """Return the configurations of the versions that the alias uses, the older version first."""
-        alias = self.functions.get_alias(FunctionName=self.name, Name=ALIAS)
-        versions = [alias["FunctionVersion"], *_weights(alias)]
-        return [self.functions.get_function_configuration(FunctionName=self.name, Qualifier=each) for each in versions]
+    def update(self, stack: Any, changed: dict[str, str]) -> None:
+        """Execute a change set of the previous template. Raises StackError if it would change anything else."""
+        present, rolled_back = parameters(stack), "ROLLBACK" in stack["StackStatus"]
+        values = configured({name: {} for name in present}, changed | AT_ONCE, present, rolled_back=rolled_back)
+        ours = [{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()]
+        previous = [{"ParameterKey": name, "UsePreviousValue": True} for name in present.keys() - values.keys()]
+        named = {"StackName": self.name, "ChangeSetName": CHANGE_SET + secrets.token_hex(8)}
+        how = {"UsePreviousTemplate": True, "Capabilities": ["CAPABILITY_IAM"], "Tags": stack.get("Tags", [])}
+        aws = boto3.client("cloudformation")
+        aws.create_change_set(**named, **how, Parameters=ours + previous)
+        try:
+            aws.get_waiter("change_set_create_complete").wait(**named, WaiterConfig={"Delay": PAUSE_SECONDS})
+            pages = aws.get_paginator("describe_change_set").paginate(**named)
+            found = [each["ResourceChange"] for page in pages for each in page["Changes"]]
+            if more := [f"{each['Action']} {each['LogicalResourceId']}" for each in found if not is_expected(each)]:
+                raise StackError(f"not updated: this would also {', '.join(more)}. Run this instead:\n{DEPLOY}")
+        except BaseException:
+            aws.delete_change_set(**named)
+            raise
+        aws.execute_change_set(**named)
 
-    def _published(self, live: Any, variables: Variables) -> str:
-        """Publish a version's code and layers with different variables, and return the new version.
-
-        $LATEST is not used, because during a release it is the new code, which may be bad.
-        """
-        updated = self.functions.get_waiter("function_updated_v2")
-        updated.wait(FunctionName=self.name)
-        if self.functions.get_function_configuration(FunctionName=self.name)["CodeSha256"] != live["CodeSha256"]:
-            found = self.functions.get_function(FunctionName=self.name, Qualifier=live["Version"])
-            with urlopen(found["Code"]["Location"], timeout=30) as code:  # noqa: S310 - an https URL that Lambda signed
-                self.functions.update_function_code(FunctionName=self.name, ZipFile=code.read())
-            updated.wait(FunctionName=self.name)
-        self.functions.update_function_configuration(
-            FunctionName=self.name,
-            Environment={"Variables": variables},
-            Layers=[layer["Arn"] for layer in live.get("Layers", [])],
-            **{name: live[name] for name in ("Handler", "MemorySize", "Runtime", "Timeout")},
-        )
-        updated.wait(FunctionName=self.name)
-        published = self.functions.publish_version(FunctionName=self.name, CodeSha256=live["CodeSha256"])
-        version = str(published["Version"])
-        self.functions.get_waiter("published_version_active").wait(FunctionName=self.name, Qualifier=version)
-        return version
-
-    def _move(self, version: str) -> None:
-        if not self._is_at(version):
-            self.functions.update_alias(
-                FunctionName=self.name,
-                Name=ALIAS,
-                FunctionVersion=version,
-                RoutingConfig={"AdditionalVersionWeights": {}},
-            )
-
-    def _is_at(self, version: str) -> bool:
-        alias = self.functions.get_alias(FunctionName=self.name, Name=ALIAS)
-        return bool(alias["FunctionVersion"] == version) and not _weights(alias)
-
-    def _stop(self) -> list[str]:
-        """Stop CodeDeploy's deployments of the authorizer without a rollback, and return their ids."""
-        moving = self.codedeploy.list_deployments(**self.group, includeOnlyStatuses=MOVING)["deployments"]
-        for deployment in moving:
+    def shut(self) -> None:
+        """Let nobody in, because the authorizer cannot run. Keep its earlier reserved concurrency in a tag."""
+        aws, name = boto3.client("lambda"), self._resource("AuthorizerFunction")
+        found = aws.get_function(FunctionName=name)
+        present = str(found.get("Concurrency", {}).get("ReservedConcurrentExecutions", ""))
+        if not self.opens_by and present == "0":  # an earlier call has shut it
+            self.earlier = found.get("Tags", {}).get(EARLIER, "")
+        elif not self.opens_by:
+            self.earlier = present
+            aws.tag_resource(Resource=found["Configuration"]["FunctionArn"], Tags={EARLIER: present})
+        put = f"put-function-concurrency --reserved-concurrent-executions {self.earlier}"
+        was, opens = self.opens_by, put if self.earlier else "delete-function-concurrency"
+        self.opens_by = f"aws lambda {opens} --function-name {name}"
+        while present != "0":
             try:
-                self.codedeploy.stop_deployment(deploymentId=deployment, autoRollbackEnabled=False)
-            except ClientError as error:
-                if error.response["Error"]["Code"] != "DeploymentAlreadyCompletedException":
-                    raise
-            print(f"Stopped CodeDeploy's deployment {deployment}.")
-        return list(moving)
+                aws.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+                present = "0"
+            except aws.exceptions.ResourceConflictException:  # Lambda is still updating the function
+                time.sleep(1)
+            except ClientError:  # AWS refused; after any other exception, it may be shut
+                self.opens_by = was
+                raise
 
-    def _status(self) -> str:
-        [found] = self.cloudformation.describe_stacks(StackName=self.stack)["Stacks"]
-        return str(found["StackStatus"])
+    def open(self) -> None:
+        """Give the authorizer its earlier reserved concurrency back."""
+        aws, name = boto3.client("lambda"), self._resource("AuthorizerFunction")
+        if self.earlier:
+            aws.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=int(self.earlier))
+        else:
+            aws.delete_function_concurrency(FunctionName=name)
+        self.opens_by = ""
+
+    def try_key(self, ended: str, key: str) -> None:
+        """Call the API until three calls in a row are refused. Raises StackError after TRIAL_SECONDS, and HTTPError."""
+        if not key or fingerprint(key) != ended:
+            print(f"Not tried: INTERNAL_API_KEY is {'another key' if key else 'not set'}.")
+            return
+        [url] = [each["OutputValue"] for each in self.described()["Outputs"] if each["OutputKey"] == "ApiUrl"]
+        authorizers = boto3.client("apigateway").get_authorizers(restApiId=self._resource("OutcomesApi"))["items"]
+        time.sleep(max(each["authorizerResultTtlInSeconds"] for each in authorizers))
+        until, refused = time.monotonic() + TRIAL_SECONDS, 0
+        while refused < 3:
+            # If the key were accepted, the answer to this body would be 400.
+            status = httpx.post(url, content="null", headers={"Authorization": f"Bearer {key}"}).status_code
+            refused = refused + 1 if status == 401 else 0
+            if time.monotonic() > until:
+                raise StackError(f"the API still answers {status} to the ended key, not 401.")
+            time.sleep(1)
+        print("Tried: the API refuses the key in INTERNAL_API_KEY.")
 
     def _resource(self, logical_id: str) -> str:
-        found = self.cloudformation.describe_stack_resource(StackName=self.stack, LogicalResourceId=logical_id)
+        aws = boto3.client("cloudformation")
+        found = aws.describe_stack_resource(StackName=self.name, LogicalResourceId=logical_id)
         return str(found["StackResourceDetail"]["PhysicalResourceId"])
 
 
-def _variables(configuration: Any) -> Variables:
-    return dict(configuration["Environment"]["Variables"])
+def parameters(stack: Any) -> dict[str, str]:
+    return {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
 
 
-def _weights(alias: Any) -> dict[str, float]:
-    return dict((alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {})
+def is_expected(change: Any) -> bool:
+    """Return whether a resource's change only publishes versions, moves aliases or sets variables, or follows from one.
+
+    CloudFormation also lists each resource that refers to such a one; its details have the reference as their source.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChangeDetail.html
+    """
+    if change["ResourceType"] in MAY_CHANGE:
+        return change["Action"] in MAY_CHANGE[change["ResourceType"]]
+    may_set, details = MAY_SET.get(change["ResourceType"], ""), change.get("Details", [])
+    follows = ("ResourceReference", "ResourceAttribute")
+    each = [one["Target"].get("Name") == may_set or one.get("ChangeSource") in follows for one in details]
+    return change["Action"] == "Modify" and change.get("Replacement") != "True" and bool(each) and all(each)
 
 
 if __name__ == "__main__":

@@ -1,204 +1,53 @@
-"""Test `make end-key` with moto's Lambda and CodeDeploy. Invoking the authorizer runs its real code."""
+"""Test `make end-key` with a stack whose template, authorizer and parameters are the real ones."""
 
-import io
-import json
 import re
-import zipfile
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 from functools import partial
-from importlib.util import module_from_spec, spec_from_file_location
 from subprocess import CompletedProcess
 from typing import Any
-from urllib.parse import parse_qs
+from unittest.mock import patch
 
+import httpx
 import pytest
-from botocore.awsrequest import AWSPreparedRequest
 from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 from outcomes.auth.keys import fingerprint
 
-from local.moto_backend import backend
 from ops import end_key
-from tests.aws import Answer, answering, aws_client, mock_aws
+from tests.aws import answering, aws_client, mock_aws
 from tests.conftest import RunMain
-from tests.template.conftest import ROOT, Deployment, deploy
+from tests.ops.fake_stack import NAMES, STACK, Account, change, changes, detail
+from tests.template.conftest import EVERYTHING, ROOT, deploy
 
-STACK = "outcomes-prod"
-FUNCTION = f"{STACK}-AuthorizerFunction-a1b2c3"
-APPLICATION, GROUP = f"{STACK}-ServerlessDeploymentApplication-d4", f"{STACK}-AuthorizerFunctionDeploymentGroup-e5"
-NAMES = {
-    "AuthorizerFunction": FUNCTION,
-    "ServerlessDeploymentApplication": APPLICATION,
-    "AuthorizerFunctionDeploymentGroup": GROUP,
-}
 LEAKED, OTHER = "ok_the-one-that-leaked", "ok_the-other"
-ASSUMED = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+RUNBOOK = (ROOT / "docs/runbook.md").read_text()
+FUNCTION, TABLE = "AWS::Lambda::Function", "AWS::DynamoDB::Table"
+GROUP, STAGE = "AWS::CodeDeploy::DeploymentGroup", "AWS::ApiGateway::Stage"
 
 type EndKey = Callable[..., CompletedProcess[str]]
 
 
-def code(text: str) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        # A ZipInfo has a fixed time, so equal texts have equal digests.
-        archive.writestr(zipfile.ZipInfo("app.py"), text)
-    return file.getvalue()
-
-
-class Account:
-    """An AWS account with a deployed stack.
-
-    It answers the calls that moto cannot answer, and has shortcuts for the tests' own calls.
-    """
-
-    def __init__(self, template: Deployment, variables: dict[str, str]) -> None:
-        self.resources = template.document["Resources"]
-        self.functions = aws_client("lambda")
-        self.codedeploy = aws_client("codedeploy")
-        self.statuses = ["UPDATE_COMPLETE"]
-        self.meanwhile: list[Callable[[], object]] = []
-        """One of these functions is called each time that the stack's status is read."""
-        self.stopped: list[dict[str, Any]] = []
-        self.answer: Answer | None = None
-        """Replaces the authorizer's answer."""
-        role = {"Version": "2012-10-17", "Statement": [ASSUMED]}
-        made = aws_client("iam").create_role(RoleName="authorizer", AssumeRolePolicyDocument=json.dumps(role))
-        layer = self.functions.publish_layer_version(LayerName="CommonLayer", Content={"ZipFile": code("layer 1")})
-        self.functions.create_function(
-            FunctionName=FUNCTION,
-            Runtime="python3.13",
-            Role=made["Role"]["Arn"],
-            Handler="app.handler",
-            Code={"ZipFile": code("release 1")},
-            Layers=[layer["LayerVersionArn"]],
-            Environment={"Variables": variables},
-            MemorySize=1024,
-            Timeout=5,
-        )
-        self.functions.publish_version(FunctionName=FUNCTION)
-        self.functions.create_alias(FunctionName=FUNCTION, Name="live", FunctionVersion="1")
-        self.codedeploy.create_application(applicationName=APPLICATION, computePlatform="Lambda")
-        self.codedeploy.create_deployment_group(
-            applicationName=APPLICATION, deploymentGroupName=GROUP, serviceRoleArn=made["Role"]["Arn"]
-        )
-
-    def release(self) -> str:
-        """Start a gradual release, in which the new version gets a tenth of the calls."""
-        layer = self.functions.publish_layer_version(LayerName="CommonLayer", Content={"ZipFile": code("layer 2")})
-        self.functions.update_function_code(FunctionName=FUNCTION, ZipFile=code("release 2"))
-        self.functions.update_function_configuration(
-            FunctionName=FUNCTION, Layers=[layer["LayerVersionArn"]], Timeout=9
-        )
-        version = self.functions.publish_version(FunctionName=FUNCTION)["Version"]
-        self.move("1", {version: 0.1})
-        self.statuses = ["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"]
-        return self.deployment()
-
-    def deployment(self) -> str:
-        revision = {"revisionType": "AppSpecContent", "appSpecContent": {"content": "{}"}}
-        made = self.codedeploy.create_deployment(
-            applicationName=APPLICATION, deploymentGroupName=GROUP, revision=revision
-        )
-        return str(made["deploymentId"])
-
-    def move(self, version: str, weights: dict[str, float] | None = None) -> None:
-        self.functions.update_alias(
-            FunctionName=FUNCTION,
-            Name="live",
-            FunctionVersion=version,
-            RoutingConfig={"AdditionalVersionWeights": weights or {}},
-        )
-
-    def live(self) -> Any:
-        """Return the configuration of the live version, and check that it gets all calls."""
-        alias = self.functions.get_alias(FunctionName=FUNCTION, Name="live")
-        assert not alias.get("RoutingConfig", {}).get("AdditionalVersionWeights")
-        return self.version(alias["FunctionVersion"])
-
-    def set(self, **variables: str | None) -> None:
-        """Deploy the live version with other variables. None removes a variable."""
-        changed = self.live()["Environment"]["Variables"] | variables
-        kept = {name: value for name, value in changed.items() if value is not None}
-        self.functions.update_function_configuration(FunctionName=FUNCTION, Environment={"Variables": kept})
-        self.move(self.functions.publish_version(FunctionName=FUNCTION)["Version"])
-
-    def version(self, version: str) -> Any:
-        return self.functions.get_function_configuration(FunctionName=FUNCTION, Qualifier=version)
-
-    def versions(self) -> int:
-        return len(self.functions.list_versions_by_function(FunctionName=FUNCTION)["Versions"]) - 1
-
-    def describe(self, request: AWSPreparedRequest) -> Answer:
-        """Answer as CloudFormation does."""
-        body: Any = request.body
-        query = parse_qs(body)
-        [action] = query["Action"]
-        if query["StackName"] != [STACK]:
-            return (
-                400,
-                {},
-                "<ErrorResponse><Error><Code>ValidationError</Code><Message>no stack</Message></Error></ErrorResponse>",
-            )
-        if action == "DescribeStackResource":
-            [name] = query["LogicalResourceId"]
-            assert name in self.resources  # the resource exists in the template after SAM's transform
-            answer = (
-                f"<StackResourceDetail><PhysicalResourceId>{NAMES[name]}</PhysicalResourceId></StackResourceDetail>"
-            )
-        else:
-            if self.meanwhile:
-                self.meanwhile.pop(0)()
-            status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
-            answer = (
-                f"<Stacks><member><StackName>{STACK}</StackName><StackStatus>{status}</StackStatus></member></Stacks>"
-            )
-        return 200, {}, f"<{action}Response><{action}Result>{answer}</{action}Result></{action}Response>"
-
-    def stop(self, request: AWSPreparedRequest) -> Answer:
-        """Stop a gradual release as CodeDeploy does."""
-        body: Any = request.body
-        self.stopped.append(json.loads(body))
-        deployments = backend("codedeploy").deployments
-        if self.stopped[-1]["deploymentId"] in deployments:
-            deployments[self.stopped[-1]["deploymentId"]].status = "Stopped"
-        return 200, {}, '{"status":"Succeeded"}'
-
-    def invoke(self, request: AWSPreparedRequest) -> Answer:
-        """Run the authorizer's code with the live version's environment variables."""
-        body: Any = request.body
-        if self.answer:
-            return self.answer
-        with pytest.MonkeyPatch.context() as environment:
-            for name, value in self.live()["Environment"]["Variables"].items():
-                environment.setenv(name, value)
-            spec = spec_from_file_location("app", ROOT / "functions/authorizer/app.py")
-            assert spec
-            assert spec.loader
-            app = module_from_spec(spec)
-            spec.loader.exec_module(app)
-            try:
-                return 200, {}, json.dumps(app.handler(json.loads(body), None))
-            except Exception as error:  # noqa: BLE001 - as Lambda does
-                answer = {"errorMessage": str(error), "errorType": type(error).__name__}
-                return 200, {"X-Amz-Function-Error": "Unhandled"}, json.dumps(answer)
-
-
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    """Return an account with a deployed stack. The stack accepts two keys."""
-    template = deploy(KeyFingerprints=f"{fingerprint(LEAKED)},{fingerprint(OTHER)}")
-    variables = template.of("AWS::Lambda::Function")["AuthorizerFunction"]["Environment"]["Variables"]
-    with mock_aws():
-        account = Account(template, variables)
-        monkeypatch.setattr("ops.end_key.boto3.client", aws_client)
-        monkeypatch.setattr("ops.end_key.time.sleep", lambda _seconds: None)
-        monkeypatch.delenv("INTERNAL_API_KEY", raising=False)
-        monkeypatch.setattr(end_key, "urlopen", lambda _url, **_: io.BytesIO(code("release 1")))
-        with (
-            answering("cloudformation", account.describe),
-            answering("codedeploy.StopDeployment", account.stop),
-            answering("lambda.Invoke", account.invoke),
-        ):
-            yield account
+    """Return an account with a stack that accepts two keys, and that a gradual release can change."""
+    account = Account(deploy(**EVERYTHING, KeyFingerprints=f"{fingerprint(LEAKED)},{fingerprint(OTHER)}"))
+    make: Any = vars(BaseClient)["_make_api_call"]
+    monkeypatch.setattr(BaseClient, "_make_api_call", lambda *given: account.call(make, *given))
+    monkeypatch.setattr("ops.end_key.boto3.client", aws_client)
+    monkeypatch.setattr("ops.end_key.httpx.post", account.api)
+    monkeypatch.setattr("ops.end_key.time.sleep", lambda seconds: account.calls.append(f"sleep {seconds}"))
+    monkeypatch.delenv("INTERNAL_API_KEY", raising=False)
+    with (
+        mock_aws(),
+        answering("cloudformation", account.cloudformation),
+        answering("lambda.GetFunction", account.get_function),
+        answering("lambda.TagResource", account.tag),
+        answering("lambda.PutFunctionConcurrency", account.put_concurrency),
+        answering("lambda.DeleteFunctionConcurrency", account.delete_concurrency),
+        answering("api-gateway.GetAuthorizers", account.authorizers),
+    ):
+        yield account
 
 
 @pytest.fixture
@@ -213,176 +62,371 @@ def failure(done: CompletedProcess[str]) -> str:
     return done.stderr
 
 
-def known(configuration: Any) -> list[str]:
-    return str(configuration["Environment"]["Variables"]["KEY_FINGERPRINTS"]).split(",")
-
-
-@pytest.mark.parametrize(("tried", "result"), [(LEAKED, "refused"), (OTHER, "accepted")])
-def test_the_key_is_refused_and_the_other_still_accepted(
-    account: Account,
-    end: EndKey,
-    monkeypatch: pytest.MonkeyPatch,
-    tried: str,
-    result: str,
-) -> None:
-    monkeypatch.setenv("INTERNAL_API_KEY", tried)
+def test_the_key_is_refused_and_the_other_still_accepted(account: Account, end: EndKey) -> None:
+    before = account.live
     done = end(STACK, fingerprint(LEAKED))
-    assert done.returncode == 0
-    assert account.live()["Version"] == "2"
-    assert known(account.live()) == [fingerprint(OTHER)]
-    assert known(account.version("1")) == [fingerprint(LEAKED), fingerprint(OTHER)]
-    assert f"the key in INTERNAL_API_KEY is {result}." in done.stdout
-    assert f"    KeyFingerprints={fingerprint(OTHER)}\n" in done.stdout
-    assert "Deployment=AllAtOnce" in done.stdout
-    assert tried not in done.stdout
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (account.status(LEAKED), account.status(OTHER)) == (401, 400)
+    changed = {name: value for name, value in account.live.items() if before[name] != value}
+    assert re.fullmatch("[0-9a-f]{16}", changed.pop("Configuration"))
+    assert changed == {
+        "KeyFingerprints": fingerprint(OTHER),
+        "EndedFingerprints": fingerprint(LEAKED),
+        "Deployment": "AllAtOnce",
+        "ReleaseAlarms": "Off",
+    }
+    assert f"Accepted: {fingerprint(OTHER)}." in done.stdout
+    assert f"Delete {fingerprint(LEAKED)} from samconfig.toml" in done.stdout
+    assert LEAKED not in done.stdout
 
 
-def test_the_rest_of_the_configuration_does_not_change(account: Account, end: EndKey) -> None:
-    before = account.live()
-    assert end(STACK, fingerprint(LEAKED)).returncode == 0
-    after = account.live()
-    for name in ("CodeSha256", "Handler", "Layers", "MemorySize", "Role", "Runtime", "Timeout"):
-        assert after[name] == before[name], name
-    changed = after["Environment"]["Variables"].items() - before["Environment"]["Variables"].items()
-    # Only this command sets the variable MARK, so the next deployment differs and publishes a version.
-    assert {name for name, _ in changed} == {"KEY_FINGERPRINTS", end_key.MARK}
-    assert end_key.MARK not in (ROOT / "template.yaml").read_text()
+def test_the_update_sets_variables_of_each_function_and_nothing_else_of_this_template(account: Account) -> None:
+    """The change set is made from the real template. The update publishes every function, and no alarm can stop it."""
+    ended = {"KeyFingerprints": fingerprint(OTHER), "EndedFingerprints": fingerprint(LEAKED), "Configuration": "1" * 16}
+    after = account.template.with_parameters(**ended, **end_key.AT_ONCE)
+    found = changes(account.template, after)
+    assert [each for each in found if not end_key.is_expected(each)] == []
+    changed = {each["LogicalResourceId"] for each in found}
+    assert changed >= account.template.resources(FUNCTION).keys()
+    assert changed >= account.template.resources("AWS::Lambda::Version").keys()
+    assert {group["AlarmConfiguration"].get("Enabled", False) for group in after.of(GROUP).values()} == {False}
 
 
-def test_a_release_in_progress_is_stopped_and_not_published(account: Account, end: EndKey) -> None:
-    deployment = account.release()
-    assert end(STACK, fingerprint(LEAKED)).returncode == 0
-    assert account.stopped == [{"deploymentId": deployment, "autoRollbackEnabled": False}]
-    live, before = account.live(), account.version("1")
-    assert live["Version"] == "3"
-    assert known(live) == [fingerprint(OTHER)]
-    for name in ("CodeSha256", "Layers", "Timeout"):
-        assert live[name] == before[name] != account.version("2")[name], name
+@pytest.mark.parametrize(
+    "unexpected",
+    [
+        change("Modify", "DataRole", "AWS::IAM::Role", detail("Policies", "DirectModification")),
+        change("Modify", "OutcomesTable", TABLE, detail("TableName", "ResourceReference"), replacement="True"),
+        change("Remove", "OutcomesTable", TABLE),
+        change("Add", "OutcomesTable", TABLE),
+        change(
+            "Modify", "A", FUNCTION, detail("Environment", "ParameterReference"), detail("Code", "DirectModification")
+        ),
+        change("Modify", "A", FUNCTION, detail("Tags", "DirectModification")),
+        change("Modify", "A", FUNCTION),  # without details
+        change("Remove", "A", FUNCTION),
+        change("Modify", "Api", "AWS::ApiGateway::RestApi", detail("Body", "DirectModification")),
+        change("Modify", "Stage", STAGE, detail("MethodSettings", "ParameterReference")),
+        change("Remove", "AGroup", GROUP),
+        change("Add", "CommonLayerb2", "AWS::Lambda::LayerVersion"),
+    ],
+)
+def test_an_update_that_would_change_more_is_refused(account: Account, end: EndKey, unexpected: Any) -> None:
+    account.also = [unexpected]
+    error = failure(end(STACK, fingerprint(LEAKED)))
+    assert f"not updated: this would also {unexpected['Action']} {unexpected['LogicalResourceId']}." in error
+    assert error.splitlines()[-1] in RUNBOOK
+    assert account.change_sets == {}
+    assert account.status(LEAKED) == 400
 
 
-def test_a_rollback_of_the_stack_does_not_bring_the_key_back(account: Account, end: EndKey) -> None:
-    account.release()
-    account.meanwhile = [lambda: account.move("1"), account.deployment, lambda: account.move("1", {"2": 0.1})]
-    account.statuses += ["UPDATE_ROLLBACK_COMPLETE"] * 3
-    done = end(STACK, fingerprint(LEAKED))
-    assert done.returncode == 0
-    assert known(account.live()) == [fingerprint(OTHER)]
-    assert len(account.stopped) == 2
-    assert not account.meanwhile
-    assert "The stack is UPDATE_IN_PROGRESS: waiting" in done.stdout
-
-
-def test_an_interrupted_command_goes_on_when_it_is_repeated(
+def test_a_change_set_that_cannot_be_made_gives_cloudformations_reason(
     account: Account, end: EndKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    account.release()
-    with monkeypatch.context() as interrupted:
-        interrupted.setattr(end_key, "PATIENCE_SECONDS", -1)
-        assert end(STACK, fingerprint(LEAKED)).returncode == 1
-    account.meanwhile = [lambda: account.move("1")]
-    for _ in range(2):
-        done = end(STACK, fingerprint(LEAKED))
-        assert (done.returncode, account.live()["Version"], account.versions()) == (0, "3", 3), done.stderr
-        assert known(account.live()) == [fingerprint(OTHER)]
-        assert "refuses the key since version 3." in done.stdout
+    reason = {"Status": "FAILED", "StatusReason": "A gradual Deployment needs Monitoring"}
+    monkeypatch.setattr(account, "change_set", lambda _query: reason)
+    assert "error: A gradual Deployment needs Monitoring\n" in failure(end(STACK, fingerprint(LEAKED)))
+    assert account.change_sets == {}
+
+
+def test_a_running_deployment_is_cancelled_and_waited_for(account: Account, end: EndKey) -> None:
+    before = account.live
+    account.parameters = before | {"KeyFingerprints": fingerprint(LEAKED), "LogRetentionDays": "90"}
+    account.statuses = ["UPDATE_IN_PROGRESS"]
+    done = end(STACK, fingerprint(LEAKED))
+    assert done.returncode == 0
+    assert account.calls.count("CancelUpdateStack") == 1
+    assert account.live["KeyFingerprints"] == fingerprint(OTHER)
+    assert account.live["LogRetentionDays"] == before["LogRetentionDays"]
+    assert f"{STACK} is UPDATE_ROLLBACK_IN_PROGRESS: waiting." in done.stdout
+
+
+def test_an_update_that_ends_before_it_can_be_cancelled_is_waited_for(account: Account, end: EndKey) -> None:
+    def too_late(operation: str) -> None:
+        if operation == "CancelUpdateStack":
+            account.statuses = ["UPDATE_COMPLETE"]
+            raise ClientError({"Error": {"Code": "ValidationError"}}, operation)
+
+    account.statuses, account.fails = ["UPDATE_IN_PROGRESS"], too_late
+    assert end(STACK, fingerprint(LEAKED)).returncode == 0
+    assert account.status(LEAKED) == 401
+
+
+def test_a_second_call_waits_for_the_first_and_cancels_nothing(account: Account, end: EndKey) -> None:
+    assert end(STACK, fingerprint(LEAKED)).returncode == 0
+    account.statuses = ["UPDATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"]
+    account.calls.clear()
+    done = end(STACK, fingerprint(LEAKED))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not {"CancelUpdateStack", "CreateChangeSet"} & set(account.calls)
+    assert f"{STACK} is UPDATE_IN_PROGRESS: waiting.\n{STACK} refuses the key." in done.stdout
+
+
+def test_keys_are_ended_one_after_the_other(account: Account, end: EndKey) -> None:
+    earlier = [f"{number:064x}" for number in range(end_key.MAX_ENDED)]
+    account.parameters = account.live = account.live | {"EndedFingerprints": ",".join(earlier)}
+    assert end(STACK, fingerprint(LEAKED)).returncode == 0
+    assert end(STACK, fingerprint(OTHER), "--yes").returncode == 0
+    ended = account.live["EndedFingerprints"].split(",")
+    assert ended == [*earlier[2:], fingerprint(LEAKED), fingerprint(OTHER)]
+
+
+def test_a_failed_update_is_an_error_and_is_made_again_under_another_configuration(
+    account: Account, end: EndKey
+) -> None:
+    account.ends = "UPDATE_ROLLBACK_COMPLETE"
+    made: list[str] = []
+    account.meanwhile = [lambda: made.append(account.parameters["Configuration"])] * 4
+    error = failure(end(STACK, fingerprint(LEAKED)))
+    assert "the update failed: outcomes-prod is UPDATE_ROLLBACK_COMPLETE." in error
+    assert account.status(LEAKED) == 400
+    account.ends = "UPDATE_COMPLETE"
+    with patch("ops.configuration.secrets.token_hex", lambda size: "ab" * size):
+        assert end(STACK, fingerprint(LEAKED)).returncode == 0
+    assert account.status(LEAKED) == 401
+    assert account.live["Configuration"] == made[-1][:12] + "abab"
+
+
+@pytest.mark.parametrize("options", [(), ("--now",), ("--now", "--previous-secret")])
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        ("UPDATE_ROLLBACK_FAILED", "is UPDATE_ROLLBACK_FAILED. First run this:"),
+        ("UPDATE_COMPLETE", "is too old for `make end-key`. Run this instead:"),
+    ],
+)
+def test_a_stack_that_cannot_be_updated_yet_gets_the_runbooks_line(
+    account: Account, end: EndKey, status: str, error: str, options: tuple[str, ...]
+) -> None:
+    account.statuses = [status]
+    if status == "UPDATE_COMPLETE":
+        del account.parameters["EndedFingerprints"], account.parameters["SessionSecretOverlapDays"]
+    said = failure(end(STACK, fingerprint(LEAKED), *options)).splitlines()
+    assert said[0].endswith(error)
+    assert said[1].replace(STACK, "$stack") in RUNBOOK
+    assert account.concurrency == (0 if options else None)
+    opens = f"aws lambda delete-function-concurrency --function-name {NAMES['AuthorizerFunction']}"
+    assert (said[-1] == opens) == bool(options)
+    assert not {"CreateChangeSet", "CancelUpdateStack"} & set(account.calls)
+
+
+@pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "DELETE_FAILED", "UPDATE_FAILED", "REVIEW_IN_PROGRESS"])
+def test_a_stack_that_cannot_be_updated_at_all_is_an_error(account: Account, end: EndKey, status: str) -> None:
+    account.statuses = [status]
+    assert f"{STACK} is {status}, and cannot be updated" in failure(end(STACK, fingerprint(LEAKED)))
 
 
 def test_a_stack_that_never_settles_is_an_error(account: Account, end: EndKey, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(end_key, "PATIENCE_SECONDS", -1)
     account.statuses = ["UPDATE_IN_PROGRESS"]
-    done = end(STACK, fingerprint(LEAKED))
-    assert done.returncode == 1
-    assert "still UPDATE_IN_PROGRESS and may move the alias, now at version 2." in done.stderr
-    assert known(account.live()) == [fingerprint(OTHER)]
+    assert f"{STACK} is still UPDATE_IN_PROGRESS" in failure(end(STACK, fingerprint(LEAKED)))
 
 
-def test_a_deployment_that_ends_by_itself_is_not_a_failure(
-    account: Account, end: EndKey, monkeypatch: pytest.MonkeyPatch
+# ── NOW=1 ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("earlier", [None, 7])
+@pytest.mark.parametrize("status", ["UPDATE_COMPLETE", "UPDATE_IN_PROGRESS"])
+def test_with_now_nobody_gets_in_until_the_update_has_succeeded(
+    account: Account, end: EndKey, monkeypatch: pytest.MonkeyPatch, earlier: int | None, status: str
 ) -> None:
-    account.release()
-    stop = account.stop
-    ended = '{"__type":"DeploymentAlreadyCompletedException","message":""}'
-    monkeypatch.setattr(account, "stop", lambda request: (400, {}, ended) if stop(request) else None)
-    assert end(STACK, fingerprint(LEAKED)).returncode == 0
+    account.concurrency, account.statuses = earlier, [status]
+    seen: list[int] = []
+    account.meanwhile = [lambda: None, *[lambda: seen.append(account.status(OTHER))] * 4]
+    monkeypatch.setenv("INTERNAL_API_KEY", LEAKED)
+    done = end(STACK, fingerprint(LEAKED), "--now")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert seen == [500] * 4
+    assert (account.concurrency, account.status(OTHER), account.status(LEAKED)) == (earlier, 400, 401)
+    first = account.calls.index("PutFunctionConcurrency")
+    assert account.calls[:first] == ["DescribeStacks", "DescribeStackResource", "GetFunction", "TagResource"]
+    assert "Nobody gets in." in done.stdout
+    assert "Tried: the API refuses" in done.stdout
 
 
-def test_an_unknown_fingerprint_changes_nothing(account: Account, end: EndKey) -> None:
+EXPIRED = ClientError({"Error": {"Code": "ExpiredToken"}}, "")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), EXPIRED])
+def test_however_it_ends_before_nobody_gets_in_and_the_last_line_lets_everybody_in(
+    account: Account, end: EndKey, error: BaseException
+) -> None:
+    """Each call to AWS fails once. The next call of the command succeeds, and gives the earlier concurrency back."""
+    account.concurrency, start = 7, account.live
+    opens = f"put-function-concurrency --reserved-concurrent-executions 7 --function-name {NAMES['AuthorizerFunction']}"
+    for place in range(1, 100):
+        account.parameters = account.live = start
+        account.calls.clear()
+
+        def fails(_operation: str, place: int = place) -> None:
+            if len(account.calls) == place:
+                raise error
+
+        account.fails = fails
+        done = end(STACK, fingerprint(LEAKED), "--now")
+        account.fails = lambda _operation: None
+        if len(account.calls) < place:  # all calls have failed once
+            break
+        if done.returncode == 0:  # a call that may fail, as it is made again and again
+            assert (account.concurrency, account.status(LEAKED), account.status(OTHER)) == (7, 401, 400), account.calls
+            continue
+        assert (account.concurrency, account.status(OTHER)) in [(0, 500), (7, 400)]
+        # AWS may have done what an interrupted call asked for.
+        may_be_shut = account.calls[-1] == "PutFunctionConcurrency" and error is not EXPIRED
+        is_told = done.stderr.splitlines()[-1] == f"aws lambda {opens}"
+        assert is_told == (account.concurrency == 0 or may_be_shut), account.calls
+        assert "un the command again: it goes on." in done.stderr
+        again = end(STACK, fingerprint(LEAKED), "--now")
+        assert (again.returncode, again.stderr) == (0, ""), account.calls
+        assert (account.concurrency, account.status(LEAKED), account.status(OTHER)) == (7, 401, 400), account.calls
+    assert {"ExecuteChangeSet", "PutFunctionConcurrency", "CreateChangeSet"} < set(account.calls)
+    assert place > 20
+
+
+def test_an_account_that_may_not_shut_the_authorizer_is_not_told_that_it_is_shut(account: Account, end: EndKey) -> None:
+    def denied(operation: str) -> None:
+        if operation == "PutFunctionConcurrency":
+            raise ClientError({"Error": {"Code": "AccessDeniedException"}}, operation)
+
+    account.fails = denied
+    error = failure(end(STACK, fingerprint(LEAKED), "--now"))
+    assert "AccessDeniedException" in error
+    assert "Nobody gets in" not in error
+
+
+def test_it_is_shut_as_soon_as_lambda_has_updated_the_function(account: Account, end: EndKey) -> None:
+    def conflict(operation: str) -> None:
+        if operation == "PutFunctionConcurrency" and account.calls.count(operation) < 3:
+            raise aws_client("lambda").exceptions.ResourceConflictException({}, operation)
+
+    account.fails, account.ends = conflict, "UPDATE_ROLLBACK_COMPLETE"
+    failure(end(STACK, fingerprint(LEAKED), "--now"))
+    assert account.status(LEAKED) == 500
+    assert account.calls.count("sleep 1") == 2
+
+
+def test_a_colleague_who_lets_everybody_in_does_not_open_it_for_another_key(account: Account, end: EndKey) -> None:
+    def opened() -> None:
+        account.concurrency = None
+
+    seen: list[int] = []
+    account.concurrency = 7
+    account.statuses = ["CREATE_IN_PROGRESS", "CREATE_IN_PROGRESS", "CREATE_COMPLETE"]
+    account.meanwhile = [lambda: None, opened, lambda: seen.append(account.status(LEAKED))]
+    assert end(STACK, fingerprint(LEAKED), "--now").returncode == 0
+    assert (seen, account.concurrency) == ([500], 7)
+
+
+def test_a_failed_update_leaves_it_shut(account: Account, end: EndKey) -> None:
+    account.ends = "UPDATE_ROLLBACK_COMPLETE"
+    error = failure(end(STACK, fingerprint(LEAKED), "--now"))
+    assert error.splitlines()[-1].startswith("aws lambda delete-function-concurrency --function-name ")
+    assert (account.status(LEAKED), account.status(OTHER)) == (500, 500)
+
+
+# ── What cannot be ended ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("options", [(), ("--now",)])
+def test_an_unknown_fingerprint_changes_nothing(account: Account, end: EndKey, options: tuple[str, ...]) -> None:
     unknown = fingerprint("a key of another stack")
-    assert "does not accept it: nothing was changed" in failure(end(STACK, unknown))
-    assert account.versions() == 1
-    assert end(STACK, fingerprint(LEAKED)).returncode == 0
-    assert "does not accept it: nothing was changed" in failure(end(STACK, unknown))
-    assert account.versions() == 2
+    assert "the stack does not accept this key" in failure(end(STACK, unknown, *options))
+    assert account.calls == ["DescribeStacks"]
 
 
 @pytest.mark.parametrize("text", ["", LEAKED, fingerprint(LEAKED)[1:], fingerprint(LEAKED).upper(), "g" * 64])
 def test_a_malformed_fingerprint_is_refused_and_not_printed(account: Account, end: EndKey, text: str) -> None:
-    error = failure(end(STACK, text))
+    error = failure(end(STACK, text, "--now"))
     assert error.startswith("error: FINGERPRINT is what `make key` printed")
     assert not text or text not in error
-    assert account.versions() == 1
+    assert account.calls == []
 
 
-def test_the_last_key_is_revoked_only_with_yes(account: Account, end: EndKey) -> None:
+def test_the_last_key_is_ended_only_with_yes(account: Account, end: EndKey) -> None:
     assert end(STACK, fingerprint(LEAKED)).returncode == 0
-    assert "it is the last key" in failure(end(STACK, fingerprint(OTHER)))
-    assert known(account.live()) == [fingerprint(OTHER)]
+    account.calls.clear()
+    assert "it is the last key" in failure(end(STACK, fingerprint(OTHER), "--now"))
+    assert account.calls == ["DescribeStacks"]
     done = end(STACK, fingerprint(OTHER), "--yes")
-    assert done.returncode == 0
-    assert known(account.live()) == [""]
     assert "Accepted: no key." in done.stdout
-    assert '    KeyFingerprints=""\n' in done.stdout
+    assert (account.live["KeyFingerprints"], account.status(OTHER)) == ("", 401)
 
 
-def test_a_key_that_is_still_accepted_is_a_failure(
-    account: Account, end: EndKey, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("INTERNAL_API_KEY", LEAKED)
-    account.answer = 200, {}, '{"context":{"caller":"key"}}'
-    assert "is still accepted" in failure(end(STACK, fingerprint(LEAKED)))
-    account.answer = 200, {"X-Amz-Function-Error": "Unhandled"}, '{"errorMessage":"Task timed out"}'
-    account.move("1")
-    assert "the authorizer fails: Task timed out" in failure(end(STACK, fingerprint(LEAKED)))
-
-
-def test_the_previous_session_secret_is_revoked_once(account: Account, end: EndKey) -> None:
-    done = end(STACK, "--previous-secret")
-    assert done.returncode == 0
-    variables = account.live()["Environment"]["Variables"]
-    assert variables["SESSION_SECRET_OVERLAP_DAYS"] == "0"
-    assert known(account.live()) == [fingerprint(LEAKED), fingerprint(OTHER)]
-    assert "    SessionSecretOverlapDays=0\n" in done.stdout
-    # The next deployment has no MARK, and its parameter may be written so.
-    account.set(SESSION_SECRET_OVERLAP_DAYS="0.0", ENDED_BY_HAND=None)
-    assert "does not accept it" in failure(end(STACK, "--previous-secret"))
-
-
-def test_a_release_without_a_previous_secret_is_an_error(account: Account, end: EndKey) -> None:
-    account.set(SESSION_SECRET_OVERLAP_DAYS=None)
-    assert "Deploy a newer one" in failure(end(STACK, "--previous-secret"))
-
-
-def test_the_runbook_lists_the_required_rights(account: Account, end: EndKey, monkeypatch: pytest.MonkeyPatch) -> None:
-    called: set[str] = set()
-    call: Any = vars(BaseClient)["_make_api_call"]
-
-    def noted(client: Any, operation: str, given: Any) -> Any:
-        called.add({"Invoke": "InvokeFunction"}.get(operation, operation))
-        return call(client, operation, given)
-
-    account.release()
-    monkeypatch.setenv("INTERNAL_API_KEY", LEAKED)
-    monkeypatch.setattr(BaseClient, "_make_api_call", noted)
-    account.functions = None  # without a client, the fake account cannot add its own calls to `called`
-    account.answer = 200, {}, '{"context":{"caller":"session"}}'
-    assert end(STACK, fingerprint(LEAKED)).returncode == 0
-    page = (ROOT / "docs/runbook.md").read_text()
-    [said] = re.findall(r"`make end-key` needs the permissions (.*?)\n\n", page, re.DOTALL)
-    named = {name.rpartition(":")[2] for name in re.findall(r"`([A-Za-z:]+)`", said)}
-    # Lambda requires the permission for GetLayerVersion, but the command does not call this operation.
-    assert called == named - {"GetLayerVersion"}
+def test_the_previous_session_secret_is_ended_once(account: Account, end: EndKey) -> None:
+    for _ in range(2):
+        done = end(STACK, "--previous-secret")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "    SessionSecretOverlapDays=0    #" in done.stdout
+    assert account.live["SessionSecretOverlapDays"] == "0"
+    assert account.calls.count("ExecuteChangeSet") == 1
+    assert account.status(LEAKED) == 400
 
 
 @pytest.mark.parametrize(("stack", "says"), [("", "STACK is missing"), ("another", "no stack")])
 def test_a_missing_stack_is_an_error(end: EndKey, stack: str, says: str) -> None:
     assert says in failure(end(stack, fingerprint(LEAKED)))
+
+
+# ── The trial ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("key", "why"), [("", "not set"), (OTHER, "another key")])
+def test_no_other_key_is_tried(end: EndKey, monkeypatch: pytest.MonkeyPatch, key: str, why: str) -> None:
+    monkeypatch.setenv("INTERNAL_API_KEY", key)
+    monkeypatch.setattr("ops.end_key.httpx.post", None)
+    assert f"Not tried: INTERNAL_API_KEY is {why}." in end(STACK, fingerprint(LEAKED)).stdout
+
+
+def test_three_calls_in_a_row_must_be_refused_after_the_authorizers_cache(
+    account: Account, end: EndKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statuses = [401, 500, 401, 401, 400, 401, 401, 401]
+    account.cache_seconds = 300
+    monkeypatch.setenv("INTERNAL_API_KEY", LEAKED)
+    monkeypatch.setattr("ops.end_key.httpx.post", lambda *_, **__: httpx.Response(statuses.pop(0)))
+    assert "Tried: the API refuses" in end(STACK, fingerprint(LEAKED)).stdout
+    assert statuses == []
+    assert "sleep 300" in account.calls
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_a_key_that_is_still_accepted_is_a_failure(
+    account: Account, end: EndKey, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    monkeypatch.setenv("INTERNAL_API_KEY", LEAKED)
+    monkeypatch.setattr("ops.end_key.httpx.post", lambda *_, **__: httpx.Response(status))
+    monkeypatch.setattr(end_key, "TRIAL_SECONDS", -1)
+    assert f"the API still answers {status} to the ended key" in failure(end(STACK, fingerprint(LEAKED)))
+    assert account.live["EndedFingerprints"] == fingerprint(LEAKED)
+
+
+def test_an_api_that_cannot_be_reached_is_a_failure(
+    account: Account, end: EndKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: Any, **__: Any) -> httpx.Response:
+        raise httpx.ConnectError("Name or service not known")
+
+    monkeypatch.setenv("INTERNAL_API_KEY", LEAKED)
+    monkeypatch.setattr("ops.end_key.httpx.post", unreachable)
+    assert "error: Name or service not known\nFix this" in failure(end(STACK, fingerprint(LEAKED)))
+    assert account.live["EndedFingerprints"] == fingerprint(LEAKED)
+
+
+def test_the_runbook_and_the_role_of_deployments_have_the_required_rights(
+    account: Account, end: EndKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INTERNAL_API_KEY", LEAKED)
+    account.statuses, account.concurrency = ["UPDATE_IN_PROGRESS"], 7
+    assert end(STACK, fingerprint(LEAKED), "--now").returncode == 0
+    account.also, account.concurrency = [change("Remove", "OutcomesTable", TABLE)], None
+    assert end(STACK, fingerprint(OTHER), "--now", "--yes").returncode == 1
+    account.also = []
+    assert end(STACK, fingerprint(OTHER), "--now", "--yes").returncode == 0
+    [said] = re.findall(r"`make end-key` needs the permissions (.*?)\n\n", RUNBOOK, re.DOTALL)
+    named = {name.rpartition(":")[2] for name in re.findall(r"`([A-Za-z:]+)`", said)}
+    called = {name for name in account.calls if not name.startswith("sleep")} - {"GetAuthorizers"}
+    # GetFunction returns the tags only with ListTags, and GetAuthorizers needs GET.
+    assert called == named - {"ListTags", "GET"}
+    role = (ROOT / "docs/examples/deploy-role.json").read_text()
+    allowed = re.findall(r'"(?:cloudformation|lambda|apigateway):([\w*]+)"', role)
+    assert [name for name in named if not any(fnmatchcase(name, pattern) for pattern in allowed)] == []

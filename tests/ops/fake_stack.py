@@ -1,0 +1,224 @@
+"""An AWS account with a deployed stack, for tests of `make end-key`."""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.util import module_from_spec, spec_from_file_location
+from typing import Any
+from urllib.parse import parse_qsl
+from xml.sax.saxutils import escape
+
+import httpx
+import pytest
+from botocore.awsrequest import AWSPreparedRequest
+
+from ops.template import parameter_value
+from tests.aws import Answer
+from tests.template.conftest import ROOT, Deployment
+
+STACK = "outcomes-prod"
+NAMES = {"AuthorizerFunction": f"{STACK}-AuthorizerFunction-a1", "OutcomesApi": "a1b2c3d4e5"}
+ARN = f"arn:aws:lambda:us-east-1:123456789012:function:{NAMES['AuthorizerFunction']}"
+URL = "https://api.example.com/api/outcomes"
+
+
+def xml(value: Any) -> str:
+    match value:
+        case dict():
+            return "".join(f"<{name}>{xml(each)}</{name}>" for name, each in value.items())
+        case list():
+            return "".join(f"<member>{xml(each)}</member>" for each in value)
+    return escape(str(value))
+
+
+def detail(name: str, source: str, evaluation: str = "Static") -> dict[str, Any]:
+    return {"Target": {"Attribute": "Properties", "Name": name}, "Evaluation": evaluation, "ChangeSource": source}
+
+
+def change(action: str, name: str, type_: str, *details: Any, replacement: str = "False") -> dict[str, Any]:
+    return {
+        "Action": action,
+        "LogicalResourceId": name,
+        "ResourceType": type_,
+        "Replacement": replacement,
+        "Details": list(details),
+    }
+
+
+def changes(before: Deployment, after: Deployment) -> list[dict[str, Any]]:
+    """Return the changes of a change set: of resources whose properties differ, and of those that refer to them."""
+    found = []
+    types = {resource["Type"] for resource in before.document["Resources"].values()}
+    for type_ in sorted(types):
+        were, are = before.of(type_), after.of(type_)
+        assert were.keys() == are.keys()
+        for name, properties in are.items():
+            differs = sorted(each for each in properties if were[name].get(each) != properties[each])
+            if differs:
+                # A version is replaced, because no property of it can be changed.
+                replacement = "True" if type_ == "AWS::Lambda::Version" else "False"
+                details = [detail(each, "ParameterReference") for each in differs]
+                details += [detail(each, "DirectModification", "Dynamic") for each in differs]
+                found.append(change("Modify", name, type_, *details, replacement=replacement))
+    # SAM transforms the template again: the hash in the name of the API's deployment is that of the time.
+    stage = detail("DeploymentId", "DirectModification", "Dynamic"), detail("DeploymentId", "ResourceReference")
+    attribute = detail("Body", "ResourceAttribute", "Dynamic")
+    return [
+        *found,
+        change("Add", "OutcomesApiDeploymentb1", "AWS::ApiGateway::Deployment"),
+        change("Remove", "OutcomesApiDeploymenta0", "AWS::ApiGateway::Deployment"),
+        change("Modify", "OutcomesApiStage", "AWS::ApiGateway::Stage", *stage),
+        change("Modify", "OutcomesApi", "AWS::ApiGateway::RestApi", attribute),
+    ]
+
+
+class Account:
+    """An AWS account with a deployed stack. It answers the calls to CloudFormation, Lambda and the API."""
+
+    def __init__(self, template: Deployment) -> None:
+        self.declared = template.document["Parameters"]
+        self.live = {name: str(one.get("Default", "")) for name, one in self.declared.items()} | template.parameters
+        self.template = template
+        self.parameters = self.live
+        """The parameters that DescribeStacks returns: during an update, the new ones."""
+        self.statuses = ["UPDATE_COMPLETE"]
+        """The first one is the present status. Each look at the stack removes it, if it is not the last."""
+        self.meanwhile: list[Callable[[], object]] = []
+        """One of these functions is called each time that the stack is described."""
+        self.change_set_id = "arn:aws:cloudformation:us-east-1:123456789012:changeSet/samcli-deploy17/1"
+        self.change_sets: dict[str, dict[str, str]] = {}
+        self.also: list[dict[str, Any]] = []
+        """Further changes in a change set."""
+        self.ends = "UPDATE_COMPLETE"
+        """The status after the next update."""
+        self.concurrency: int | None = None
+        self.tags: dict[str, str] = {}
+        self.cache_seconds = 0
+        self.calls: list[str] = []
+        self.fails: Callable[[str], object] = lambda _operation: None
+        """Is called before each call, and may raise an exception."""
+
+    def call(self, make: Callable[..., Any], client: Any, operation: str, given: Any) -> Any:
+        self.calls.append(operation)
+        self.fails(operation)
+        return make(client, operation, given)
+
+    def cloudformation(self, request: AWSPreparedRequest) -> Answer:
+        body: Any = request.body
+        query = dict(parse_qsl(body if isinstance(body, str) else body.decode(), keep_blank_values=True))
+        action = query["Action"]
+        if query["StackName"] != STACK:
+            return 400, {}, xml({"ErrorResponse": {"Error": {"Code": "ValidationError", "Message": "no stack"}}})
+        answers = {"DescribeStacks": self.describe, "CreateChangeSet": self.create, "CancelUpdateStack": self.cancel}
+        answers |= {"DescribeChangeSet": self.change_set, "ExecuteChangeSet": self.execute}
+        answers |= {"DeleteChangeSet": lambda query: self.change_sets.pop(query["ChangeSetName"]) and {}}
+        answers["DescribeStackResource"] = lambda query: {
+            "StackResourceDetail": {"PhysicalResourceId": NAMES[query["LogicalResourceId"]]}
+        }
+        return 200, {}, xml({f"{action}Response": {f"{action}Result": answers[action](query)}})
+
+    def describe(self, _query: Any) -> Any:
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
+        status = self.statuses[0]
+        if len(self.statuses) > 1:
+            self.statuses.pop(0)
+        if status == "UPDATE_COMPLETE":
+            self.live = self.parameters
+        if "ROLLBACK" in status:
+            self.parameters = self.live
+        stack = {
+            "StackName": STACK,
+            "StackStatus": status,
+            "ChangeSetId": self.change_set_id,
+            "Parameters": [{"ParameterKey": name, "ParameterValue": text} for name, text in self.parameters.items()],
+            "Outputs": [{"OutputKey": "ApiUrl", "OutputValue": URL}],
+            "Tags": [{"Key": "project", "Value": "outcomes"}],
+        }
+        return {"Stacks": [stack]}
+
+    def cancel(self, _query: Any) -> Any:
+        self.statuses = ["UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"]
+        return {}
+
+    def create(self, query: dict[str, str]) -> Any:
+        assert "IN_PROGRESS" not in self.statuses[0]
+        assert (query["UsePreviousTemplate"], query["Capabilities.member.1"]) == ("true", "CAPABILITY_IAM")
+        assert (query["Tags.member.1.Key"], query["Tags.member.1.Value"]) == ("project", "outcomes")
+        given = {}
+        for place in range(1, len(self.declared) + 1):
+            each = f"Parameters.member.{place}."
+            name = query[f"{each}ParameterKey"]
+            previous = query.get(f"{each}UsePreviousValue") == "true"
+            given[name] = self.parameters[name] if previous else query[f"{each}ParameterValue"]
+            parameter_value(name, self.declared[name], given[name])
+        assert given.keys() == self.declared.keys()
+        self.change_sets[query["ChangeSetName"]] = given
+        return {}
+
+    def change_set(self, query: dict[str, str]) -> Any:
+        before = self.template.with_parameters(**self.parameters)
+        listed = changes(before, self.template.with_parameters(**self.change_sets[query["ChangeSetName"]]))
+        return {
+            "Status": "CREATE_COMPLETE",
+            "Changes": [{"Type": "Resource", "ResourceChange": each} for each in listed + self.also],
+        }
+
+    def execute(self, query: dict[str, str]) -> Any:
+        name = query["ChangeSetName"]
+        self.parameters = self.change_sets[name]
+        self.change_sets.clear()
+        self.change_set_id = self.change_set_id.replace("samcli-deploy17", name)
+        during = "UPDATE_ROLLBACK_IN_PROGRESS" if "ROLLBACK" in self.ends else "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
+        self.statuses = ["UPDATE_IN_PROGRESS", during, self.ends]
+        return {}
+
+    def get_function(self, _request: AWSPreparedRequest) -> Answer:
+        answer: dict[str, Any] = {"Configuration": {"FunctionArn": ARN}, "Tags": self.tags}
+        if self.concurrency is not None:
+            answer["Concurrency"] = {"ReservedConcurrentExecutions": self.concurrency}
+        return 200, {}, json.dumps(answer)
+
+    def tag(self, request: AWSPreparedRequest) -> Answer:
+        body: Any = request.body
+        self.tags |= json.loads(body)["Tags"]
+        return 204, {}, ""
+
+    def put_concurrency(self, request: AWSPreparedRequest) -> Answer:
+        body: Any = request.body
+        self.concurrency = json.loads(body)["ReservedConcurrentExecutions"]
+        return 200, {}, "{}"
+
+    def delete_concurrency(self, _request: AWSPreparedRequest) -> Answer:
+        self.concurrency = None
+        return 204, {}, ""
+
+    def authorizers(self, _request: AWSPreparedRequest) -> Answer:
+        return 200, {}, json.dumps({"item": [{"authorizerResultTtlInSeconds": self.cache_seconds}]})
+
+    def api(self, url: str, *, content: str, headers: dict[str, str]) -> httpx.Response:
+        """Run the authorizer's code with the live parameters, as API Gateway does."""
+        assert (url, content) == (URL, "null")
+        if self.concurrency == 0:
+            return httpx.Response(500)
+        template = self.template.with_parameters(**self.live)
+        variables = template.of("AWS::Lambda::Function")["AuthorizerFunction"]["Environment"]["Variables"]
+        with pytest.MonkeyPatch.context() as environment:
+            for name, value in variables.items():
+                environment.setenv(name, value)
+            spec = spec_from_file_location("app", ROOT / "functions/authorizer/app.py")
+            assert spec
+            assert spec.loader
+            app = module_from_spec(spec)
+            spec.loader.exec_module(app)
+        arn = "arn:aws:execute-api:us-east-1:123456789012:a/v1/POST/api/outcomes"
+        event = {"httpMethod": "POST", "resource": "/api/outcomes", "methodArn": arn}
+        many = {name: [value] for name, value in headers.items()}
+        with suppress(Exception):
+            app.handler(event | {"multiValueHeaders": many, "requestContext": {"requestId": "1"}}, None)
+            return httpx.Response(400)
+        return httpx.Response(401)
+
+    def status(self, key: str) -> int:
+        """Return the status of the API's answer to a call with this key."""
+        return self.api(URL, content="null", headers={"Authorization": f"Bearer {key}"}).status_code
