@@ -125,10 +125,13 @@ def keep_statement(user_id: int) -> None:
     bounds = "2026-03-31T22:00:00.000Z", "2026-04-30T22:00:00.000Z"
     statement = Statement('{"format":"outcomes-statement/1"}', b"index", b"salt", *bounds)
     listed = ListedStatement("2026-04", "Europe/Berlin", *bounds, 2, "00" * 32, "sha256:" + "00" * 32)
+    unfinished = Unfinished("{}", "[[]]", b"salt", 1, 0, "rules")
+    agents, others = table.put_unfinished(user_id, "2026-05@Europe/Berlin", unfinished, now)
     actions = [
         *table.put_statement(user_id, statement, listed, now),
         table.put_user_key(user_id, b"key", now),
-        *table.put_unfinished(user_id, "2026-05@Europe/Berlin", Unfinished("{}", b"salt", 1, 0, "rules"), now),
+        *agents,
+        *others,
     ]
     aws_client("dynamodb").transact_write_items(TransactItems=json.loads(json.dumps(actions), object_hook=with_bytes))
 

@@ -21,6 +21,8 @@ from outcomes.statements.format import ProofEntry, RecordedCorrection, RecordedO
 from outcomes.statements.signing import SigningKey, jwk
 from outcomes.statements.sums import Bounds, StatementSums
 
+from tests.statements import many_agents
+
 FOLDER = Path(__file__).parents[2] / "clients" / "statements"
 SECRET = "the secret of the example"
 ISSUER = "https://api.example.com"
@@ -254,6 +256,71 @@ def honest_files() -> dict[str, str]:
         **{f"{period}.json": each.text for period, each in months.items()},
         **{f"{period}.ndjson": each.entries() for period, each in months.items()},
         "proof.json": months["2026-10"].proof(october[0].id),
+        **_agents(months["2026-09"].text),
+    }
+
+
+def _agents(september: str) -> dict[str, str]:
+    """Return a statement with more agents than it lists."""
+    before, month = (bounds_of(f"2026-{month}-15T12:00:00.000Z") for month in ("09", "10"))
+    august = bounds_of("2026-08-15T12:00:00.000Z")
+    made = statement("2026-10", month, many_agents.entries(month, august, before), september)
+    return {"agents.json": made.text, "agents.ndjson": made.entries()}
+
+
+RULE = {"each_usd": None, "basis": "stated", "note": None}
+DEFINITION: dict[str, Any] = {
+    "from": "2026-09",
+    "timezone": TIMEZONE,
+    "dispute_days": 14,
+    "types": [
+        {
+            "outcome_type": "content_published",
+            "when": "confirmed",
+            "each_usd": "75",
+            "basis": "estimated",
+            "note": "90 minutes at $50",
+        },
+        {"outcome_type": "deal_closed", "when": "claimed"} | RULE,
+        {"outcome_type": "task_complete", "when": "never"} | RULE,
+        {"outcome_type": "*", "when": "unless_disputed"} | RULE,
+    ],
+}
+
+
+def _definitions() -> dict[str, dict[str, Any]]:
+    """Return definitions by name. Verifiers must accept only the first two."""
+    first, second, third, last = DEFINITION["types"]
+
+    def of(*types: Any, **members: Any) -> dict[str, Any]:
+        return DEFINITION | members | ({"types": [*types]} if types else {})
+
+    return {
+        "definition": DEFINITION,
+        "definition-by-code-points": of(
+            first | {"outcome_type": "\uff21"}, second | {"outcome_type": "\U0001f389"}, last
+        ),
+        "definition-by-code-units": of(
+            first | {"outcome_type": "\U0001f389"}, second | {"outcome_type": "\uff21"}, last
+        ),
+        "definition-of-more": of(note=None),
+        "definition-in-another-order": dict(reversed(DEFINITION.items())),
+        "definition-from-a-day": of(**{"from": "2026-09-01"}),
+        "definition-in-days-as-text": of(dispute_days="14"),
+        "definition-without-rules": DEFINITION | {"types": []},
+        "definition-without-a-last-rule": of(first, second, third),
+        "definition-with-the-last-rule-first": of(last, first),
+        "definition-with-two-last-rules": of(last, last),
+        "definition-with-a-type-twice": of(first, first, last),
+        "definition-out-of-order": of(second, first, last),
+        "definition-with-no-rule": of(None, last),
+        "rule-in-another-order": of(dict(reversed(first.items())), last),
+        "rule-of-an-unknown-when": of(last | {"when": "sometimes"}),
+        "rule-of-an-unknown-basis": of(last | {"basis": "guessed"}),
+        "rule-with-money-as-a-number": of(last | {"each_usd": 75}),
+        "rule-with-money-of-sums": of(last | {"each_usd": "75.00"}),
+        "rule-without-a-basis": of(last | {"basis": None}),
+        "rule-without-a-note": of({name: value for name, value in last.items() if name != "note"}),
     }
 
 
@@ -302,6 +369,19 @@ def wrong(september: str) -> dict[str, str]:
         "unlisted-key.json": signed(sums, key=SigningKey("a secret of somebody else")),
         "retired-key.json": signed(sums, key=RETIRED),
         "gap.json": signed(sums, honest.head.replace("2026-09-30T22:00", "2026-10-01T22:00")),
+        "others.json": signed(
+            sums.replace('"other_agents":null', '"other_agents":{"agents":1,"count":0,"value_usd":"0.00"}', 1)
+        ),
+        "odd-others.json": signed(
+            sums.replace('"other_agents":null', '"other_agents":{"count":0,"value_usd":"0.00"}', 1)
+        ),
+        "odd-money-of-others.json": signed(
+            sums.replace('"other_agents":null', '"other_agents":{"agents":1,"count":0,"value_usd":"0"}', 1)
+        ),
+        **{
+            f"{name}.json": signed(sums.replace('"definition":null', f'"definition":{compact(definition)}'))
+            for name, definition in _definitions().items()
+        },
         "other-format.json": signed(sums, honest.head.replace("outcomes-statement/1", "outcomes-statement/2")),
     }
     texts = honest.texts

@@ -13,7 +13,7 @@ from outcomes_client.statements import StatementError, verify
 FOLDER = Path(__file__).parents[2] / "statements"
 TABLE = json.loads((FOLDER / "cases.json").read_text())
 WRONG = json.loads((FOLDER / "wrong.json").read_text())
-WORDS = ["format", "key", "signature", "size", "root", "totals", "adjustments", "previous", "proof"]
+WORDS = ["format", "key", "signature", "size", "root", "totals", "adjustments", "definition", "previous", "proof"]
 
 
 def file(name: str | None) -> bytes | None:

@@ -4,7 +4,17 @@
 export const CAVEAT = "The signature proves what the platform said and when, not that it is true.";
 
 /** The checks, in the order in which they run. */
-export type Word = "format" | "key" | "signature" | "size" | "root" | "totals" | "adjustments" | "previous" | "proof";
+export type Word =
+  | "format"
+  | "key"
+  | "signature"
+  | "size"
+  | "root"
+  | "totals"
+  | "adjustments"
+  | "definition"
+  | "previous"
+  | "proof";
 
 /** A statement or a proof does not verify. `word`: the first check that failed. The message begins with it. */
 export class StatementError extends Error {
@@ -70,6 +80,8 @@ export interface Totals extends Total {
   voided: Total;
   by_type: ({ outcome_type: string } & Total)[];
   by_agent: ({ agent_id: number | null } & Total)[];
+  /** The agents that `by_agent` leaves out, and their total. */
+  other_agents: ({ agents: number } & Total) | null;
 }
 
 export interface Adjustment {
@@ -79,13 +91,14 @@ export interface Adjustment {
 }
 
 export type Fields = Record<string, unknown>;
-type Kind = "string" | "number" | "object" | "list" | "string or null";
+type Kind = "string" | "number" | "object" | "list" | "string or null" | "object or null";
 type Kinds = Record<string, Kind>;
 type Signed = { head: Head; text: string; signature: string };
-type Sums = { totals: Totals; adjustments: Adjustment[]; sums_salt: string };
+type Sums = { totals: Totals; adjustments: Adjustment[]; definition: Fields | null; sums_salt: string };
 type Leaf = { hash: Bytes; text: string };
 type Proven = { place: number; leaf: Leaf; path: string[] };
 type Counted = { status: string; value: string; type: string; agent: number | null; at: string };
+type Amount = { count: bigint; value: bigint; scale: number };
 type Entry = { fields: Fields; before: Counted | undefined; after: Counted };
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -105,7 +118,7 @@ const HEAD: Kinds = {
   issued_at: "string",
   sums: "string",
 };
-const SUMS: Kinds = { totals: "object", adjustments: "list", sums_salt: "string" };
+const SUMS: Kinds = { totals: "object", adjustments: "list", definition: "object or null", sums_salt: "string" };
 const SIGNATURE: Kinds = { signature: "string" };
 const KEY: Kinds = { kid: "string", x: "string", valid_from: "string", valid_until: "string or null" };
 const LINE: Kinds = { salt: "string", text: "string" };
@@ -133,17 +146,37 @@ const TOTALS: Kinds = {
   voided: "object",
   by_type: "list",
   by_agent: "list",
+  other_agents: "object or null",
 };
+/** The most rows of agents in the totals, and in all adjustments together. */
+const MAX_AGENTS = 1000;
+const DEFINITION: Kinds = { from: "string", timezone: "string", dispute_days: "number", types: "list" };
+const RULE: Kinds = {
+  outcome_type: "string",
+  when: "string",
+  each_usd: "string or null",
+  basis: "string",
+  note: "string or null",
+};
+/** The type of the last rule of a definition, which is that of all types without a rule of their own. */
+const ALL_OTHERS = "*";
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+const MONEY = /^(?!-0$)-?(0|[1-9]\d*)(\.\d*[1-9])?$/;
 const MONEY_OF_SUMS = /^(?!-0\.00$)-?(0|[1-9]\d*)\.\d\d(\d*[1-9])?$/;
 /** Patterns for the strings of these members. Other members may have any string, except `agent_id`, a number. */
 const PATTERNS: Record<string, RegExp> = {
-  value_usd: /^(?!-0$)-?(0|[1-9]\d*)(\.\d*[1-9])?$/,
+  value_usd: MONEY,
   metadata_sha256: /^sha256:[0-9a-f]{64}$/,
   occurred_at: INSTANT,
   created_at: INSTANT,
   type: /^(amend|void|confirm|dispute|uphold)$/,
   status: /^(recorded|confirmed|disputed|void)$/,
+};
+const DEFINITION_PATTERNS: Record<string, RegExp> = {
+  from: /^\d{4}-(0[1-9]|1[0-2])$/,
+  when: /^(claimed|unless_disputed|confirmed|never)$/,
+  each_usd: MONEY,
+  basis: /^(stated|estimated)$/,
 };
 const OR_NULL = ["agent_id", "description", "value_usd", "metadata_sha256", "recorded_by", "reason"];
 const HASH = /^[0-9a-f]{64}$/;
@@ -165,9 +198,10 @@ export async function verify(files: Files): Promise<Verified> {
     const { signed, sums } = read;
     const listed = leaves && (await checkEntries(signed.head, leaves));
     if ((await digest(encoded(JSON.stringify(sums)))) !== signed.head.sums) {
-      refuse("totals", `expected totals, adjustments and salt whose hash is ${signed.head.sums}`);
+      refuse("totals", `expected totals, adjustments, definition and salt with the hash ${signed.head.sums}`);
     }
     checkSums(signed.head, sums, listed);
+    checkDefinition(sums.definition);
     if (previous !== null) await checkPrevious(signed.head, previous);
     if (proven && (proven.signed.text !== signed.text || proven.signed.signature !== signed.signature)) {
       refuse("proof", `expected a proof of ${signed.head.id} with the root ${signed.head.root}`);
@@ -253,7 +287,9 @@ function members(word: Word, what: string, value: unknown, kinds: Kinds): Fields
     const given = value[name];
     const is = { string: typeof given === "string", number: Number.isSafeInteger(given), object: isObject(given) };
     const fits =
-      kind === "list" ? Array.isArray(given) : kind === "string or null" ? is.string || given === null : is[kind];
+      kind === "list"
+        ? Array.isArray(given)
+        : (given === null && kind.endsWith(" or null")) || is[kind.replace(" or null", "") as keyof typeof is];
     if (!fits) refuse(word, `${what}: expected ${name} to be of the kind ${kind}`);
   }
   return value;
@@ -438,7 +474,7 @@ function checkSums(head: Head, { totals, adjustments }: Sums, entries: Entry[] |
     }
   }
   checkTotals("totals", totals);
-  if (entries) compare("totals", "", own.totals(), totals);
+  if (entries) compare("totals", "", own.totals(fold([own])[0] as Agents), totals);
   checkPeriods(head, adjustments);
   if (entries) checkChanges(adjustments, others);
 }
@@ -446,7 +482,13 @@ function checkSums(head: Head, { totals, adjustments }: Sums, entries: Entry[] |
 function checkTotals(word: Word, totals: Totals): void {
   members(word, "totals", totals, TOTALS);
   for (const tally of APART) members(word, tally, totals[tally], SUM);
-  for (const { value_usd } of [totals, ...APART.map((tally) => totals[tally])]) {
+  const { other_agents } = totals;
+  if (other_agents) members(word, "other_agents", other_agents, { agents: "number", ...SUM });
+  for (const { value_usd } of [
+    totals,
+    ...APART.map((tally) => totals[tally]),
+    ...(other_agents ? [other_agents] : []),
+  ]) {
     if (!MONEY_OF_SUMS.test(value_usd)) refuse(word, `expected money of sums, found ${value_usd}`);
   }
 }
@@ -470,16 +512,47 @@ function checkPeriods(head: Head, listed: Adjustment[]): void {
 }
 
 function checkChanges(listed: Adjustment[], changes: [Counted, bigint][]): void {
-  const expected = new Map<Adjustment, Sum>();
+  const sums = listed.map(() => new Sum());
   for (const [counted, sign] of changes) {
-    const period = listed.find(({ from, to }) => from <= counted.at && counted.at < to);
-    if (!period) refuse("adjustments", `expected one for ${counted.at}, when an outcome of an entry happened`);
-    expected.set(period, (expected.get(period) ?? new Sum()).addTo(counted, sign));
+    const sum = sums[listed.findIndex(({ from, to }) => from <= counted.at && counted.at < to)];
+    if (!sum) refuse("adjustments", `expected one for ${counted.at}, when an outcome of an entry happened`);
+    sum.addTo(counted, sign);
   }
-  for (const [n, each] of listed.entries()) {
-    const sum = expected.get(each);
-    if (!sum) refuse("adjustments", `expected none from ${each.from}, because no entry changes this period`);
-    compare("adjustments", `[${n}].totals`, sum.totals(), each.totals);
+  const agents = fold(sums);
+  for (const [n, { from, totals }] of listed.entries()) {
+    const sum = sums[n] as Sum;
+    if (!sum.parts.size) refuse("adjustments", `expected none from ${from}, because no entry changes this period`);
+    compare("adjustments", `[${n}].totals`, sum.totals(agents[n] as Agents), totals);
+  }
+}
+
+/**
+ * Checks the member `definition`: which outcomes count for the payer. It checks the order of members, too, because no
+ * sum of the entries does.
+ */
+function checkDefinition(definition: Fields | null): void {
+  if (!definition) return;
+  const check = (what: string, value: unknown, kinds: Kinds): void => {
+    const fields = members("definition", what, value, kinds);
+    if (`${Object.keys(fields)}` !== `${Object.keys(kinds)}`) {
+      refuse("definition", `${what}: expected the members in the order ${Object.keys(kinds).join(", ")}`);
+    }
+    for (const [name, found] of Object.entries(fields)) {
+      const pattern = DEFINITION_PATTERNS[name];
+      if (pattern && found !== null && !pattern.test(found as string)) {
+        refuse("definition", `${what}: expected ${name} to match ${pattern.source}, found ${found}`);
+      }
+    }
+  };
+  check("the definition", definition, DEFINITION);
+  const rules = definition.types as Fields[];
+  for (const [n, rule] of rules.entries()) check(`rule ${n}`, rule, RULE);
+  const types = rules.map((rule) => rule.outcome_type as string);
+  const isSorted = types
+    .slice(0, -1)
+    .every((type, n) => type !== ALL_OTHERS && (!n || byCodePoints(types[n - 1] as string, type) < 0));
+  if (types.at(-1) !== ALL_OTHERS || !isSorted) {
+    refuse("definition", `expected rules of different types, sorted, and then that of ${ALL_OTHERS}`);
   }
 }
 
@@ -507,20 +580,38 @@ class Sum {
 
   add(value: string, sign: bigint): void {
     const [whole, decimals = ""] = value.split(".");
-    this.count += sign;
-    const more = BigInt(Math.max(0, decimals.length - this.scale));
-    this.value *= 10n ** more;
-    this.scale += Number(more);
-    this.value += sign * BigInt(`${whole}${decimals}`) * 10n ** BigInt(this.scale - decimals.length);
+    this.plus({ count: sign, value: sign * BigInt(`${whole}${decimals}`), scale: decimals.length });
   }
 
-  totals(): object {
+  plus(more: Amount): void {
+    const scale = Math.max(this.scale, more.scale);
+    this.count += more.count;
+    this.value = scaled(this, scale) + scaled(more, scale);
+    this.scale = scale;
+  }
+
+  totals({ kept, others }: Agents): object {
+    const together = new Sum();
+    for (const other of others) together.plus(other);
     return {
       ...this.part("standing", null).total(),
       ...Object.fromEntries(APART.map((tally) => [tally, this.part(tally, null).total()])),
-      by_type: this.rows("outcome_type"),
-      by_agent: this.rows("agent_id"),
+      by_type: listed(
+        "outcome_type",
+        this.rows<string>("outcome_type").sort(([one], [other]) => byCodePoints(one, other)),
+      ),
+      by_agent: listed(
+        "agent_id",
+        kept.sort(([one], [other]) => byNumber(one, other)),
+      ),
+      other_agents: others.length ? { agents: others.length, ...together.total() } : null,
     };
+  }
+
+  /** Returns the sums of all types or of all agents, except those that are zero. */
+  rows<Key>(name: string): [Key, Sum][] {
+    const parts = [...(this.parts.get(name) ?? [])] as [Key, Sum][];
+    return parts.filter(([, sum]) => sum.count || sum.value);
   }
 
   private part(name: string, key: unknown): Sum {
@@ -531,13 +622,7 @@ class Sum {
     return part;
   }
 
-  private rows(name: string): object[] {
-    const rows = [...(this.parts.get(name) ?? [])].filter(([, sum]) => sum.count || sum.value);
-    rows.sort(([one], [other]) => ((one ?? 0) < (other ?? 0) ? -1 : 1));
-    return rows.map(([key, sum]) => ({ [name]: key, ...sum.total() }));
-  }
-
-  private total(): Total {
+  total(): Total {
     const digits = `${this.value < 0n ? -this.value : this.value}`.padStart(this.scale + 1, "0");
     const whole = digits.slice(0, digits.length - this.scale);
     const decimals = digits
@@ -546,6 +631,55 @@ class Sum {
       .padEnd(2, "0");
     return { count: Number(this.count), value_usd: `${this.value < 0n ? "-" : ""}${whole}.${decimals}` };
   }
+}
+
+const listed = (name: string, rows: [unknown, Sum][]): object[] =>
+  rows.map(([key, sum]) => ({ [name]: key, ...sum.total() }));
+
+/** The sums of a period's agents that are listed, and the sums of all others. */
+type Agents = { kept: [number | null, Sum][]; others: Sum[] };
+
+/** Keeps the greatest sums of agents of all periods together. The periods are sorted by time. */
+function fold(periods: Sum[]): Agents[] {
+  const rows = periods.flatMap((period, n) =>
+    period.rows<number | null>("agent_id").map(([agent, sum]) => ({ agent, sum, n })),
+  );
+  rows.sort((one, other) => {
+    const scale = Math.max(one.sum.scale, other.sum.scale);
+    return (
+      bySize(scaled(one.sum, scale), scaled(other.sum, scale)) ||
+      bySize(one.sum.count, other.sum.count) ||
+      byNumber(one.agent, other.agent) ||
+      one.n - other.n
+    );
+  });
+  const folded = periods.map((): Agents => ({ kept: [], others: [] }));
+  for (const [place, { agent, sum, n }] of rows.entries()) {
+    if (place < MAX_AGENTS) folded[n]?.kept.push([agent, sum]);
+    else folded[n]?.others.push(sum);
+  }
+  return folded;
+}
+
+/** Returns the value in units of 10 to the power of -to, which must not be more than the value's own unit. */
+const scaled = ({ value, scale }: Amount, to: number): bigint => value * 10n ** BigInt(to - scale);
+
+/** Compares magnitudes, the greater one first. */
+function bySize(one: bigint, other: bigint): number {
+  const [first, second] = [one < 0n ? -one : one, other < 0n ? -other : other];
+  return first === second ? 0 : first > second ? -1 : 1;
+}
+
+/** Compares agents, null first. */
+const byNumber = (one: number | null, other: number | null): number =>
+  one === other ? 0 : one === null || (other !== null && one < other) ? -1 : 1;
+
+/** Compares strings by code points. JavaScript's operators compare UTF-16 code units. */
+function byCodePoints(one: string, other: string): number {
+  const points = (text: string) => Array.from(text, (char) => char.codePointAt(0) ?? 0);
+  const [first, second] = [points(one), points(other)];
+  const at = first.findIndex((point, n) => point !== second[n]);
+  return at < 0 ? first.length - second.length : (first[at] ?? 0) - (second[at] ?? -1);
 }
 
 /** Refuses a value that differs from the expected one, and names the first difference. */

@@ -7,7 +7,8 @@ import { everyDigit, outcomes, whole } from "./format.js";
 /**
  * @typedef {{count: number, value_usd: Intl.StringNumericLiteral}} Total
  * @typedef {Total & {confirmed: Total, disputed: Total, voided: Total,
- *   by_type: (Total & {outcome_type: string})[], by_agent: (Total & {agent_id: number | null})[]}} Totals
+ *   by_type: (Total & {outcome_type: string})[], by_agent: (Total & {agent_id: number | null})[],
+ *   other_agents: (Total & {agents: number}) | null}} Totals
  * @typedef {{id: string, issuer: string, user: string, period: string, timezone: string, from: string, cut: string,
  *   previous: string | null, size: number, root: string, issued_at: string, sums: string, totals: Totals,
  *   adjustments: {from: string, to: string, totals: Totals}[], signature: string}} Statement
@@ -64,6 +65,10 @@ export function paper(statement, agentName) {
   /** @param {string} name @param {Totals} of */
   const row = (name, of) => [name, ...[of, of.confirmed, of.disputed, of.voided].map(sum)];
   const changes = adjustments.map((one) => row(otherMonth.format(new Date(one.from)), one.totals));
+  /** @type {[string, Total][]} */
+  const agents = totals.by_agent.map((one) => [agentName(one.agent_id), one]);
+  const others = totals.other_agents;
+  if (others) agents.push([`${whole.format(others.agents)} other agents`, others]);
   const tallies = ["Counted", "of these confirmed", "Disputed", "Void"];
   return html(
     "article",
@@ -76,10 +81,7 @@ export function paper(statement, agentName) {
       "By type",
       totals.by_type.map((one) => [inWords(one.outcome_type), one]),
     ),
-    ...split(
-      "By agent",
-      totals.by_agent.map((one) => [agentName(one.agent_id), one]),
-    ),
+    ...split("By agent", agents),
     ...(changes.length
       ? [html("h4", {}, "Adjustments: what changed in other months"), table(["", ...tallies], changes)]
       : []),

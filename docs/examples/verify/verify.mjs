@@ -2,12 +2,10 @@
 
 import { createHash, createPublicKey, verify as isSigned } from "node:crypto";
 import { readFileSync, realpathSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 
 const HEAD = "format id issuer user period timezone from cut previous size root issued_at sums".split(" ");
-const MEMBERS = [...HEAD, "totals", "adjustments", "sums_salt", "signature"];
-const COUNTED = ["all", "outcome_type", "agent_id"];
-const TALLIES = { recorded: COUNTED, confirmed: [...COUNTED, "confirmed"], disputed: ["disputed"], void: ["voided"] };
+const MEMBERS = [...HEAD, "totals", "adjustments", "definition", "sums_salt", "signature"];
+const TALLIES = { recorded: ["all"], confirmed: ["all", "confirmed"], disputed: ["disputed"], void: ["voided"] };
 
 function check(word, passed, expected) {
   if (!passed) throw Object.assign(new Error(`expected ${expected}`), { word });
@@ -16,9 +14,12 @@ function check(word, passed, expected) {
 const sha256 = (...parts) => createHash("sha256").update(Buffer.concat(parts)).digest();
 const digest = (text) => `sha256:${sha256(Buffer.from(text)).toString("hex")}`;
 const leaf = ({ salt, text }) => sha256(Buffer.of(0), Buffer.from(salt, "hex"), Buffer.from(text));
-const node = (left, right) => sha256(Buffer.of(1), left, right);
 const base64url = (data) => Buffer.from(data).toString("base64url");
 const print = (line) => console.log(line.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "\ufffd")); // texts of others print no line
+const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+const size = (number) => (number < 0 ? -number : number);
+const compare = (one, other) => (one < other ? -1 : Number(one > other));
+const byCodePoints = (one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other));
 
 /** Parses JSON. Refuses an object that has a member twice. */
 function parse(bytes, word = "format") {
@@ -35,28 +36,13 @@ function parse(bytes, word = "format") {
   return value;
 }
 
-function readStatement(bytes) {
-  const statement = parse(bytes);
-  const isExact = JSON.stringify(statement) === `${bytes}` && `${Object.keys(statement)}` === `${MEMBERS}`;
-  check("format", isExact && statement.format === "outcomes-statement/1", "an outcomes-statement/1, as it was served");
-  return statement;
-}
-
-function readEntries(bytes) {
-  const entries = (`${bytes}`.match(/[^\n]*\n|[^\n]+$/g) ?? []).map((line) => parse(Buffer.from(line)));
-  const isRight = ({ salt, text }) => /^[0-9a-f]{32}$/.test(salt) && typeof text === "string";
-  check("format", entries.every(isRight), "a salt of 16 bytes and a text in each line");
-  return entries;
-}
-
 function checkSignature(statement, keys) {
   const { signature, issuer, issued_at } = statement;
   const [header, , third = ""] = signature.split(".");
   const isKey = ({ crv, kid }) => crv === "Ed25519" && header === base64url(JSON.stringify({ alg: "EdDSA", kid }));
   const key = keys.find(isKey);
-  check("key", key, `a key of ${issuer} that yields part 1 of the signature`);
-  const isValid = key.valid_from <= issued_at && (key.valid_until === null || issued_at < key.valid_until);
-  check("key", isValid && Buffer.from(key.x, "base64url").length === 32, `a key that is valid at ${issued_at}`);
+  const isValid = key?.valid_from <= issued_at && (key.valid_until === null || issued_at < key.valid_until);
+  check("key", isValid && Buffer.from(key.x, "base64url").length === 32, `a key of ${issuer} that was valid`);
   const bytes = Buffer.from(third, "base64url");
   const signed = `${header}.${base64url(JSON.stringify(statement, HEAD))}`;
   check("signature", signature === `${signed}.${base64url(bytes)}`, "the head in part 2, and nothing after part 3");
@@ -68,78 +54,92 @@ function checkSignature(statement, keys) {
 function rootOf(leaves) {
   if (leaves.length < 2) return leaves[0] ?? sha256();
   const left = 2 ** (31 - Math.clz32(leaves.length - 1)); // the largest power of two below the number of leaves
-  return node(rootOf(leaves.slice(0, left)), rootOf(leaves.slice(left)));
+  return sha256(Buffer.of(1), rootOf(leaves.slice(0, left)), rootOf(leaves.slice(left)));
 }
 
-/** Checks that entries were recorded in the period, and are listed in the order of recording. */
-function checkOrder(entries, { from, cut }) {
-  let last = "";
-  for (const { id, created_at } of entries) {
-    const isNext = from <= created_at && created_at < cut && last < `${created_at} ${id}`;
-    check("root", isNext, `${id} to be recorded from ${from} to before ${cut}, and after ${last}`);
-    last = `${created_at} ${id}`;
+/** Adds up changes by a member. Returns the rows that are not zero. Amounts are in units of 10 to the power of -200. */
+function rowsOf(changes, member) {
+  const rows = new Map();
+  for (const { [member]: key, count, amount } of changes) {
+    const row = rows.get(key) ?? { [member]: key, count: 0, amount: 0n };
+    rows.set(key, { ...row, count: row.count + count, amount: row.amount + amount });
   }
-  check("root", new Set(entries.map(({ id }) => id)).size === entries.length, "entries with different ids");
+  return [...rows.values()].filter(({ count, amount }) => count || amount);
 }
 
-/** Checks that the totals are the sums of `changes`. A change with sign 1 adds its outcome; sign -1 subtracts it. */
-function checkTotals(word, totals, changes) {
-  const left = new Map(); // each sum's count and amount after subtracting its changes: both must be 0
-  const add = (name, row, sign) => {
-    const [whole, decimals = ""] = (row.value_usd ?? "0").split(".");
-    check(word, decimals.length <= 200, "at most 200 decimals, which are more than any amount has");
-    const sum = `${name} ${row[name]}`;
-    const [count, amount] = left.get(sum) ?? [0, 0n];
-    left.set(sum, [count + row.count * sign, amount + BigInt(whole + decimals.padEnd(200, "0")) * BigInt(sign)]);
-  };
-  add("all", totals, 1);
-  for (const name of ["confirmed", "disputed", "voided"]) add(name, totals[name], 1);
-  for (const row of totals.by_type) add("outcome_type", row, 1);
-  for (const row of totals.by_agent) add("agent_id", row, 1);
-  for (const change of changes) for (const name of TALLIES[change.status]) add(name, change, -change.sign);
-  for (const [sum, [count, amount]] of left) check(word, count === 0 && amount === 0n, `another sum of ${sum}`);
+function written({ amount, n, ...row }) {
+  const digits = `${size(amount)}`.padStart(201, "0").replace(/\d{200}$/, ".$&");
+  return { ...row, value_usd: `${amount < 0n ? "-" : ""}${digits.replace(/0{1,198}$/, "")}` };
+}
+
+/** Computes the totals of periods. Together, their lists of agents have the 1,000 greatest rows of all periods. */
+function totalsOf(periods) {
+  const of = (tally, changes) => changes.filter(({ status }) => TALLIES[status].includes(tally));
+  const sumOf = (changes) => written(rowsOf(changes)[0] ?? { count: 0, amount: 0n });
+  const byId = (one, other) => compare(one.agent_id ?? -Infinity, other.agent_id ?? -Infinity);
+  const byType = (one, other) => byCodePoints(one.outcome_type, other.outcome_type);
+  const rank = ({ amount, count }) => size(amount) * 2n ** 53n + BigInt(size(count)); // counts are below 2^53
+  const agents = periods.flatMap((changes, n) => rowsOf(of("all", changes), "agent_id").map((row) => ({ ...row, n })));
+  agents.sort(byId).sort((one, other) => compare(rank(other), rank(one))); // the second sort keeps the order of equals
+  return periods.map((changes, n) => {
+    const [kept, others] = [agents.slice(0, 1000), agents.slice(1000)].map((all) => all.filter((row) => row.n === n));
+    return {
+      ...sumOf(of("all", changes)),
+      ...Object.fromEntries(["confirmed", "disputed", "voided"].map((tally) => [tally, sumOf(of(tally, changes))])),
+      by_type: rowsOf(of("all", changes), "outcome_type").sort(byType).map(written),
+      by_agent: kept.sort(byId).map(written),
+      other_agents: others.length ? { agents: others.length, ...sumOf(others) } : null,
+    };
+  });
 }
 
 function checkSums({ from, cut, totals, adjustments }, entries) {
+  const change = (count, { value_usd, ...counted }) => {
+    const [whole, decimals = ""] = (value_usd ?? "0").split(".");
+    check("totals", decimals.length <= 200, "at most 200 decimals, which are more than any amount has");
+    return { ...counted, count, amount: BigInt(count) * BigInt(whole + decimals.padEnd(200, "0")) };
+  };
   const changes = entries.flatMap(({ outcome_id, before, after, ...outcome }) => {
-    const change = (sign, counted) => ({ ...counted, sign, count: 1 });
     if (outcome_id === undefined) return change(1, { ...outcome, status: "recorded" });
-    return JSON.stringify(before) === JSON.stringify(after) ? [] : [change(-1, before), change(1, after)];
+    return same(before, after) ? [] : [change(-1, before), change(1, after)];
   });
-  const within = (begin, end) => changes.filter(({ occurred_at }) => begin <= occurred_at && occurred_at < end);
-  checkTotals("totals", totals, within(from, cut));
-  let [end, rest] = ["", changes.length - within(from, cut).length];
-  for (const { from: begin, to, totals } of adjustments) {
-    const some = within(begin, to);
-    const isOther = end <= begin && begin < to && (to <= from || cut <= begin) && some.length > 0;
-    check("adjustments", isOther, `${begin} to ${to} to be another period of some entry, after the one before`);
-    checkTotals("adjustments", totals, some);
-    [end, rest] = [to, rest - some.length];
-  }
-  check("adjustments", rest === 0, "an adjustment for each other period of an occurred_at");
+  const within = (begin, end) => changes.filter(({ occurred_at: at }) => begin <= at && at < end);
+  const [own, others] = [within(from, cut), adjustments.map((each) => within(each.from, each.to))];
+  check("totals", same(totalsOf([own]), [totals]), "totals that follow from the entries");
+  const isOther = ({ from: begin, to: end }, n) =>
+    others[n].length && (adjustments[n - 1]?.to ?? "") <= begin && begin < end && (end <= from || cut <= begin);
+  check("adjustments", adjustments.every(isOther) && [own, ...others].flat().length === changes.length, "other months");
+  check("adjustments", same(totalsOf(others), adjustments.map((each) => each.totals)), "those of the entries");
 }
 
 /** Verifies a statement from the bytes of files. Throws an error if a check fails. */
 export function verify(statementFile, entriesFile, keysFile, previousFile) {
-  const statement = readStatement(statementFile);
-  const lines = readEntries(entriesFile);
+  const statement = parse(statementFile);
+  const isExact = JSON.stringify(statement) === `${statementFile}` && same(Object.keys(statement), MEMBERS);
+  check("format", isExact && statement.format === "outcomes-statement/1", "an outcomes-statement/1, as it was served");
+  const lines = (`${entriesFile}`.match(/[^\n]*\n|[^\n]+$/g) ?? []).map((line) => parse(Buffer.from(line)));
+  const isLine = ({ salt, text }) => /^[0-9a-f]{32}$/.test(salt) && typeof text === "string";
+  check("format", lines.every(isLine), "a salt of 16 bytes and a text in each line");
   checkSignature(statement, parse(keysFile).keys);
-  const { size, root, totals, adjustments, sums_salt, sums, previous, from, user, timezone } = statement;
-  check("size", lines.length === size, `${size} entries, not ${lines.length}`);
+  const { from, cut, user, timezone, previous, root, sums, totals, adjustments, definition, sums_salt } = statement;
+  check("size", lines.length === statement.size, `${statement.size} entries, not ${lines.length}`);
   check("root", rootOf(lines.map(leaf)).toString("hex") === root, `entries with the root ${root}`);
   const entries = lines.map(({ text }) => parse(Buffer.from(text), "root"));
-  checkOrder(entries, statement);
-  check("totals", digest(JSON.stringify({ totals, adjustments, sums_salt })) === sums, `sums with the digest ${sums}`);
+  const places = entries.map(({ created_at, id }) => `${created_at} ${id}`);
+  const isNext = (place, n) => from <= place && place < cut && (!n || byCodePoints(places[n - 1], place) < 0);
+  check("root", places.every(isNext), `entries recorded from ${from} to before ${cut}, in the order of recording`);
+  check("root", new Set(entries.map(({ id }) => id)).size === entries.length, "entries with different ids");
+  check("totals", digest(JSON.stringify({ totals, adjustments, definition, sums_salt })) === sums, `sums of ${sums}`);
   checkSums(statement, entries);
   if (previousFile) {
     const earlier = digest(previousFile) === previous ? JSON.parse(previousFile) : {};
-    const isBefore = earlier.cut === from && earlier.user === user && earlier.timezone === timezone;
+    const isBefore = same([earlier.cut, earlier.user, earlier.timezone], [from, user, timezone]);
     check("previous", isBefore, `the user's statement before ${from} in ${timezone}, with the digest ${previous}`);
   }
   return `${statement.id}. The signature proves what the platform said and when, not that it is true.`;
 }
 
-if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+if (process.argv[1] && realpathSync(process.argv[1]) === import.meta.filename) {
   try {
     check("usage", process.argv.length > 4, "STATEMENT ENTRIES KEYS [PREVIOUS]");
     print(`verified: ${verify(...process.argv.slice(2).map((path) => readFileSync(path)))}`);

@@ -3,6 +3,7 @@
 import hmac
 import os
 import time
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -21,7 +22,7 @@ from outcomes.statements.format import digest, head_text, statement_text
 from outcomes.statements.published_keys import signing_key
 from outcomes.statements.signing import SigningKey
 from outcomes.statements.sums import Bounds
-from outcomes.statements.table import ListedStatement, Statement, StatementsTable, store
+from outcomes.statements.table import ListedStatement, Statement, StatementsTable, Unfinished, store
 from outcomes.statements.work import RULES, Work, other_periods
 from outcomes.totals.imports import STRETCH, Imports
 from outcomes.totals.stored_sums import SETTLED_SECONDS
@@ -33,6 +34,8 @@ timeout."""
 
 MAX_STATEMENTS = 12  # maximum statements made in one call
 MAX_ENTRIES = 100_000  # maximum entries read in one call
+MAX_AGENTS = 200_000  # maximum agents of a statement, each counted once for each period in which its outcomes happened
+AGENTS_SECONDS = 8.0  # no sums of agents are written later than this many seconds after READ_SECONDS
 USER_KEY_BYTES = 32
 
 
@@ -148,8 +151,9 @@ class _Chain:
             self._add_entries(work)
         except StillAddingUp:
             if work.size > stored:
-                _require_room(work.sums_text(), period)
-                store(self.statements.dynamodb, self._unfinished(id_, work, before.epoch, user_key, is_new=is_new))
+                _require_room(work, work.sums_text(), period)
+                stored_ids = unfinished.agents_ids if unfinished else ()
+                self._store_unfinished(id_, work.unfinished(before.epoch), stored_ids, user_key, is_new=is_new)
             raise
         sums = work.sums_text()
         issued_at = max(self.reads.now, valid_from)  # the clocks of DynamoDB's hosts differ, so `now` may be earlier
@@ -168,7 +172,7 @@ class _Chain:
             sums=sums,
         )
         text = statement_text(head, sums, signing.sign(head))
-        _require_room(text, period)
+        _require_room(work, text, period)
         statement = Statement(text, work.tree.index, work.salt_key, *bounds)
         listed = ListedStatement(period, self.request.timezone, *bounds, work.size, root.hex(), digest(text))
         after = before._replace(cut=max(before.cut, bounds.end))
@@ -184,7 +188,12 @@ class _Chain:
             {"Put": put},
             *(self.table.delete_unfinished(self.user_id, id_, unfinished) if unfinished else []),
         ]
-        return text if store(self.statements.dynamodb, actions) else None
+        if not store(self.statements.dynamodb, actions):
+            return None
+        if unfinished:
+            ids = self.table.agents_ids(self.statements.dynamodb, self.user_id, id_)
+            self.table.delete_agents(self.statements.dynamodb, self.user_id, ids)
+        return text
 
     def _add_entries(self, work: Work) -> None:
         """Add all entries to a statement. Raises StillAddingUp if not all entries can be read now."""
@@ -197,9 +206,19 @@ class _Chain:
         except NotFound:  # the user is being erased
             raise StillAddingUp from None
 
-    def _unfinished(self, id_: str, work: Work, epoch: int, user_key: bytes, *, is_new: bool) -> list[dict[str, Any]]:
-        put = self.table.put_unfinished(self.user_id, id_, work.unfinished(epoch), self.reads.now)
-        return [*put, self._user(user_key, is_new=is_new)]
+    def _store_unfinished(
+        self, id_: str, work: Unfinished, replaced: Sequence[str], user_key: bytes, *, is_new: bool
+    ) -> None:
+        """Store the work so far. replaced: the ids of the rows with sums of agents that it replaces.
+
+        If another call was faster, the new rows with sums of agents stay until the statement is made.
+        """
+        dynamodb = self.statements.dynamodb
+        agents, others = self.table.put_unfinished(self.user_id, id_, work, self.reads.now)
+        for put in agents:
+            store(dynamodb, [put], self.reads.until + AGENTS_SECONDS)
+        if store(dynamodb, [*others, self._user(user_key, is_new=is_new)]):
+            self.table.delete_agents(dynamodb, self.user_id, replaced)
 
     def _user(self, key: bytes, *, is_new: bool) -> dict[str, Any]:
         if is_new:
@@ -207,8 +226,10 @@ class _Chain:
         return self.table.check_user_key(self.user_id, key)
 
 
-def _require_room(text: str, period: str) -> None:
-    """Raise NotPossible if a statement with this text, or with these sums, is too large for a response."""
+def _require_room(work: Work, text: str, period: str) -> None:
+    """Raise NotPossible if a statement has too many agents, or if this text, or these sums, exceed a response."""
+    if work.sums.agents > MAX_AGENTS:
+        raise _not_possible(f"has more than {MAX_AGENTS:,} agents in {period}")
     if response_bytes(text) > MAX_RESPONSE_BYTES:
         raise _not_possible(f"has more than 6 MB of sums in {period}")
 

@@ -22,17 +22,27 @@ salt_key, content, parts    as above; the content is that of `work`
 size                    N, the entries so far
 epoch                   N, the epoch of the row of imports (see `totals.imports`) when the work began
 rules                   S, see `work.RULES`
+agents                  S, the id of the first row of its sums of agents
+
+The sums of agents of this work, `agents#2026-10@Europe/Berlin#<32 hexadecimal digits>`. They can be larger than a
+transaction. So they are stored first, under a new id each time, and deleted when no work has this id any more:
+
+content, parts          as above; the content is `StatementSums.agents_text`
 
 The row `user`:
 
 key                     B, the key of the HMAC by which statements name the user
 """
 
+import os
 import zlib
 from base64 import b64decode, b64encode
+from collections.abc import Iterable, Sequence
+from itertools import batched
 from typing import Any, NamedTuple
 
 from outcomes.aws.backoff import CONFLICTS, THROTTLED
+from outcomes.aws.caller import NEVER
 from outcomes.aws.errors import TransactionCanceled
 from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import DynamoDB, Item
@@ -42,10 +52,12 @@ from outcomes.errors import Busy, Fault, NotPossible
 PART_BYTES = 300_000  # a row has at most 400 KB
 MAX_BYTES = 3_900_000
 """Maximum bytes of all rows of a statement, because a transaction writes at most 4 MB. The index of 10 million entries
-has 3.7 MB; 90,000 rows of agents have some 0.9 MB."""
+has 3.7 MB."""
+DELETED_AT_ONCE = 10  # rows that a transaction of at most 4 MB can delete
 
 _LISTED = "listed#"
 _UNFINISHED = "unfinished#"
+_AGENTS = "agents#"
 _USER = "user"
 _LATEST = 10**13  # milliseconds since 1970, later than every cut; a greater value would need more digits
 
@@ -81,14 +93,20 @@ class ListedStatement(NamedTuple):
 
 
 class Unfinished(NamedTuple):
-    """The work on a statement so far. content: JSON text. size: the number of entries so far."""
+    """The work on a statement so far.
+
+    content: JSON text. agents: `StatementSums.agents_text`. size: the number of entries so far. agents_ids: the ids of
+    the rows that contain `agents`, once they are stored.
+    """
 
     content: str
+    agents: str
     salt_key: bytes
     size: int
     epoch: int
     rules: str
     parts: int = 1
+    agents_ids: Sequence[str] = ()
 
 
 def place(cut: str, id_: str) -> str:
@@ -112,13 +130,17 @@ class StatementsTable:
     def read_unfinished(self, reads: PacedReads, user_id: int, id_: str) -> Unfinished | None:
         try:
             row, content = self._read(reads, user_id, _UNFINISHED + id_)
+            if "agents" not in row:  # there is no such work, or an earlier version stored it
+                return None
+            of_agents, agents = self._read(reads, user_id, row["agents"]["S"])
         except zlib.error:  # another call replaced some of the rows meanwhile
             return None
-        if not row:
+        if not of_agents:
             return None
         size, epoch, parts = (int(row[name]["N"]) for name in ("size", "epoch", "parts"))
         rules = row.get("rules", {"S": ""})["S"]  # earlier versions stored no rules
-        return Unfinished(content.decode(), _bytes(row["salt_key"]), size, epoch, rules, parts)
+        ids = _part_ids(row["agents"]["S"], int(of_agents["parts"]["N"]))
+        return Unfinished(content.decode(), agents.decode(), _bytes(row["salt_key"]), size, epoch, rules, parts, ids)
 
     def read_user_key(self, reads: PacedReads, user_id: int) -> bytes | None:
         """Return the key of the HMAC that identifies the user in statements. Return None before the first statement."""
@@ -161,7 +183,7 @@ class StatementsTable:
             "salt_key": _binary(statement.salt_key),
         }
         content = f"{statement.text}\n{b64encode(statement.tree_index).decode()}"
-        first, *more = self._rows(user_id, listed.id, now, attributes, content)
+        first, *more = _rows(user_id, listed.id, now, attributes, _packed(content, listed.id))
         entry = _row(user_id, _LISTED + listed.place, now) | {
             "period": {"S": listed.period},
             "timezone": {"S": listed.timezone},
@@ -173,15 +195,21 @@ class StatementsTable:
         }
         return [self._put(first, ConditionExpression="attribute_not_exists(id)"), *map(self._put, [*more, entry])]
 
-    def put_unfinished(self, user_id: int, id_: str, unfinished: Unfinished, now: str) -> list[dict[str, Any]]:
-        """Return the actions that store the work on a statement.
+    def put_unfinished(
+        self, user_id: int, id_: str, unfinished: Unfinished, now: str
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Return the actions that store the work on a statement: those for its sums of agents, and all others.
 
-        They fail if another call has added more entries or has made the statement.
+        Each of the former first needs a transaction of its own. The latter fail if another call has added more entries
+        or has made the statement. Raises NotPossible.
         """
+        agents_id = f"{_AGENTS}{id_}#{os.urandom(16).hex()}"
+        agents = _rows(user_id, agents_id, now, {}, zlib.compress(unfinished.agents.encode()))
         size, epoch = ({"N": str(number)} for number in (unfinished.size, unfinished.epoch))
         rules = {"S": unfinished.rules}
         attributes: Item = {"size": size, "epoch": epoch, "rules": rules, "salt_key": _binary(unfinished.salt_key)}
-        first, *more = self._rows(user_id, _UNFINISHED + id_, now, attributes, unfinished.content)
+        attributes |= {"agents": {"S": agents_id}}
+        first, *more = _rows(user_id, _UNFINISHED + id_, now, attributes, _packed(unfinished.content, id_))
         condition = {
             "ConditionExpression": "attribute_not_exists(id) OR epoch <> :epoch OR #rules <> :rules OR #size < :size",
             "ExpressionAttributeNames": {"#rules": "rules", "#size": "size"},
@@ -189,11 +217,31 @@ class StatementsTable:
         }
         check = {"Key": _key(user_id, id_), "ConditionExpression": "attribute_not_exists(id)"}
         is_not_made = {"ConditionCheck": {"TableName": self.name, **check}}
-        return [is_not_made, self._put(first, **condition), *map(self._put, more)]
+        return [*map(self._put, agents)], [is_not_made, self._put(first, **condition), *map(self._put, more)]
 
     def delete_unfinished(self, user_id: int, id_: str, unfinished: Unfinished) -> list[dict[str, Any]]:
-        ids = _part_ids(_UNFINISHED + id_, unfinished.parts)
-        return [{"Delete": {"TableName": self.name, "Key": _key(user_id, each)}} for each in ids]
+        return self._deletes(user_id, _part_ids(_UNFINISHED + id_, unfinished.parts))
+
+    def agents_ids(self, dynamodb: DynamoDB, user_id: int, id_: str) -> list[str]:
+        """Return the ids of all rows with sums of agents of a statement, including those that a failed call left."""
+        query: dict[str, Any] = {
+            "TableName": self.name,
+            "KeyConditionExpression": "user_id = :user AND begins_with(id, :prefix)",
+            "ProjectionExpression": "id",
+            "ExpressionAttributeValues": {":user": {"S": str(user_id)}, ":prefix": {"S": f"{_AGENTS}{id_}#"}},
+        }
+        ids: list[str] = []
+        while True:
+            page = dynamodb.call("Query", query)
+            ids += [row["id"]["S"] for row in page["Items"]]
+            if "LastEvaluatedKey" not in page:
+                return ids
+            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def delete_agents(self, dynamodb: DynamoDB, user_id: int, ids: Sequence[str]) -> None:
+        """Delete rows with sums of agents. Raises Busy if the table is throttled; then some of the rows stay."""
+        for some in batched(ids, DELETED_AT_ONCE, strict=False):
+            store(dynamodb, self._deletes(user_id, some))
 
     def put_user_key(self, user_id: int, key: bytes, now: str) -> dict[str, Any]:
         row = _row(user_id, _USER, now) | {"key": _binary(key)}
@@ -208,22 +256,11 @@ class StatementsTable:
         check |= {"ExpressionAttributeValues": {":key": _binary(key)}}
         return {"ConditionCheck": {"TableName": self.name, "Key": _key(user_id, _USER), **check}}
 
+    def _deletes(self, user_id: int, ids: Iterable[str]) -> list[dict[str, Any]]:
+        return [{"Delete": {"TableName": self.name, "Key": _key(user_id, each)}} for each in ids]
+
     def _put(self, row: Item, **condition: Any) -> dict[str, Any]:
         return {"Put": {"TableName": self.name, "Item": row, **condition}}
-
-    def _rows(self, user_id: int, id_: str, now: str, attributes: Item, content: str) -> list[Item]:
-        """Return the rows that store `content`. Only the first row has `attributes`. Raises NotPossible."""
-        packed = zlib.compress(content.encode(), 6)
-        if len(packed) > MAX_BYTES:
-            period = id_.removeprefix(_UNFINISHED).partition("@")[0]
-            message = f"has too many entries in {period}: some 10 million are possible"
-            raise NotPossible(details=[Fault(field="period", message=message)])
-        parts = [packed[at : at + PART_BYTES] for at in range(0, len(packed), PART_BYTES)]
-        ids = _part_ids(id_, len(parts))
-        first, *more = [
-            _row(user_id, each, now) | {"content": _binary(part)} for each, part in zip(ids, parts, strict=True)
-        ]
-        return [first | attributes | {"parts": {"N": str(len(parts))}}, *more]
 
     def _read(self, reads: PacedReads, user_id: int, id_: str) -> tuple[Item, bytes]:
         """Return the row with this id, and the content of all its rows: `id_`, `id_#1`, `id_#2` and so on.
@@ -246,10 +283,10 @@ class StatementsTable:
         return item
 
 
-def store(dynamodb: DynamoDB, actions: list[dict[str, Any]]) -> bool:
+def store(dynamodb: DynamoDB, actions: list[dict[str, Any]], until: float = NEVER) -> bool:
     """Write a transaction. Return False if another call wrote first. Raises Busy if the table is throttled."""
     try:
-        dynamodb.call("TransactWriteItems", {"TransactItems": actions})
+        dynamodb.call("TransactWriteItems", {"TransactItems": actions}, until=until)
     except TransactionCanceled as failure:
         codes = set(failure.codes) - {"None"}
         if codes and codes <= CONFLICTS:
@@ -282,6 +319,25 @@ def _key(user_id: int, id_: str) -> Item:
 
 def _row(user_id: int, id_: str, now: str) -> Item:
     return _key(user_id, id_) | {"created_at": {"S": now}}
+
+
+def _packed(content: str, id_: str) -> bytes:
+    """Compress the content of a transaction. Raises NotPossible if it is too large. id_: the statement's."""
+    packed = zlib.compress(content.encode())
+    if len(packed) > MAX_BYTES:
+        message = f"has too many entries in {id_.partition('@')[0]}: some 10 million are possible"
+        raise NotPossible(details=[Fault(field="period", message=message)])
+    return packed
+
+
+def _rows(user_id: int, id_: str, now: str, attributes: Item, packed: bytes) -> list[Item]:
+    """Return the rows that contain `packed`. Only the first row has `attributes`."""
+    parts = [packed[at : at + PART_BYTES] for at in range(0, len(packed), PART_BYTES)]
+    ids = _part_ids(id_, len(parts))
+    first, *more = [
+        _row(user_id, each, now) | {"content": _binary(part)} for each, part in zip(ids, parts, strict=True)
+    ]
+    return [first | attributes | {"parts": {"N": str(len(parts))}}, *more]
 
 
 def _part_ids(id_: str, parts: int) -> list[str]:

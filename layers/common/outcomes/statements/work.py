@@ -39,7 +39,7 @@ class Work:
         if unfinished:
             said = json.loads(unfinished.content)
             self.size, self.last = unfinished.size, said["last"]
-            self.sums.add_text(said["sums"])
+            self.sums.add_texts(said["sums"], unfinished.agents)
             self.tree = IndexedTree(b64decode(said["index"]), [b64decode(each) for each in said["leaves"]])
 
     def add(self, entry: Entry) -> None:
@@ -61,7 +61,7 @@ class Work:
             "index": b64encode(self.tree.index).decode(),
             "leaves": [b64encode(each).decode() for each in self.tree.leaves],
         }
-        return Unfinished(json.dumps(content), self.salt_key, self.size, epoch, RULES)
+        return Unfinished(json.dumps(content), self.sums.agents_text(), self.salt_key, self.size, epoch, RULES)
 
 
 def other_periods(period: Bounds, chain: list[Bounds], calendar: Calendar) -> Callable[[str], Bounds]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from outcomes_client._errors import StatementError, missing
 
+from ._definition import check_definition
 from ._entries import Entry, read_entry
 from ._reading import Leaf, Proven, Signed, compact, read_entries, read_keys, read_proof, read_statement, refuse
 from ._sums import check_sums
@@ -74,8 +75,9 @@ def verify(
     if signed:
         listed = None if leaves is None else _check_entries(signed.head, leaves)
         if _digest(compact(sums).encode()) != signed.head["sums"]:
-            refuse("totals", f"expected totals, adjustments and salt whose hash is {signed.head['sums']}")
+            refuse("totals", f"expected totals, adjustments, definition and salt with the hash {signed.head['sums']}")
         check_sums(signed.head, sums, listed)
+        check_definition(sums["definition"])
         if previous is not None:
             _check_previous(signed.head, previous)
         if proof_signed and proof_signed[1:] != signed[1:]:

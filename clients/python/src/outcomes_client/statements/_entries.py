@@ -18,6 +18,7 @@ TALLIES = {
     "void": ("voided",),
 }
 """The tallies that count each status. The totals have the tally `standing` as their own `count` and `value_usd`."""
+MONEY = re.compile(r"(?!-0$)-?(0|[1-9][0-9]*)(\.[0-9]*[1-9])?")
 INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 
 _OUTCOME = (
@@ -29,7 +30,7 @@ _CORRECTION = ("id", "outcome_id", "type", "reason", "by", "created_at", *_OBJEC
 _COUNTED = ("status", "value_usd", "outcome_type", "agent_id", "occurred_at")
 _CHANGES = ("outcome_type", "title", "description", "value_usd", "agent_id", "metadata_sha256", "occurred_at")
 _PATTERNS = {
-    "value_usd": re.compile(r"(?!-0$)-?(0|[1-9][0-9]*)(\.[0-9]*[1-9])?"),
+    "value_usd": MONEY,
     "metadata_sha256": re.compile("sha256:[0-9a-f]{64}"),
     "occurred_at": INSTANT,
     "created_at": INSTANT,

@@ -21,7 +21,10 @@ _HEAD: Kinds = {
     "size": (int,),
     **dict.fromkeys(("root", "issued_at", "sums"), (str,)),
 }
-_SUMS: Kinds = {"totals": (dict,), "adjustments": (list,), "sums_salt": (str,)}
+_SUMS: Kinds = {
+    **{"totals": (dict,), "adjustments": (list,)},
+    **{"definition": (dict, type(None)), "sums_salt": (str,)},
+}
 _SIGNATURE: Kinds = {"signature": (str,)}
 _PROOF: Kinds = {"head": (dict,), **_SIGNATURE, "entries": (list,)}
 _KEY: Kinds = {**dict.fromkeys(("kid", "x", "valid_from"), (str,)), "valid_until": (str, type(None))}
@@ -81,7 +84,7 @@ def exact(text: str) -> Any:
 
 
 def read_statement(data: bytes) -> tuple[Signed, dict[str, Any]]:
-    """Return a statement's head with its signature, and its sums: totals, adjustments and salt."""
+    """Return a statement's head with its signature, and its sums: totals, adjustments, definition and salt."""
     try:
         value = exact(data.decode())
     except ValueError as exc:

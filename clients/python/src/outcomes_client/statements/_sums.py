@@ -15,7 +15,14 @@ from ._reading import Kinds, compact, members, refuse
 
 _SUM: Kinds = {"count": (int,), "value_usd": (str,)}
 _APART = ("confirmed", "disputed", "voided")
-_TOTALS: Kinds = {**_SUM, **dict.fromkeys(_APART, (dict,)), "by_type": (list,), "by_agent": (list,)}
+_TOTALS: Kinds = {
+    **_SUM,
+    **dict.fromkeys(_APART, (dict,)),
+    **dict.fromkeys(("by_type", "by_agent"), (list,)),
+    "other_agents": (dict, type(None)),
+}
+_OTHERS: Kinds = {"agents": (int,), **_SUM}
+_MAX_AGENTS = 1_000  # the most rows of agents in the totals, and in all adjustments together
 _ADJUSTMENT: Kinds = {"from": (str,), "to": (str,), "totals": (dict,)}
 _MONEY_OF_SUMS = re.compile(r"(?!-0\.00$)-?(0|[1-9][0-9]*)\.[0-9]{2}([0-9]*[1-9])?")
 _DIGITS = Context(prec=MAX_PREC, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[Inexact])  # never rounds a sum
@@ -38,7 +45,7 @@ def check_sums(head: Mapping[str, Any], sums: Mapping[str, Any], entries: list[E
                 others.append((counted, sign))
     _check_totals("totals", totals)
     if entries is not None:
-        _compare("totals", "", own.json(), totals)
+        _compare("totals", "", own.json(*_fold([own])), totals)
     _check_periods(head, adjustments)
     if entries is not None:
         _check_changes(adjustments, others)
@@ -46,7 +53,10 @@ def check_sums(head: Mapping[str, Any], sums: Mapping[str, Any], entries: list[E
 
 def _check_totals(word: str, totals: Any) -> None:
     members(word, "totals", totals, _TOTALS)
-    for sum_ in (totals, *(members(word, tally, totals[tally], _SUM) for tally in _APART)):
+    others = totals["other_agents"]
+    parts = [members(word, tally, totals[tally], _SUM) for tally in _APART]
+    parts += [] if others is None else [members(word, "other_agents", others, _OTHERS)]
+    for sum_ in (totals, *parts):
         if not _MONEY_OF_SUMS.fullmatch(sum_["value_usd"]):
             refuse(word, f"expected money of sums, found {sum_['value_usd']}")
 
@@ -73,10 +83,10 @@ def _check_changes(listed: list[Any], changes: list[tuple[Counted, int]]) -> Non
         if n < 0 or counted.occurred_at >= listed[n]["to"]:
             refuse("adjustments", f"expected one for {counted.occurred_at}, when an outcome of an entry happened")
         totals[n].add(counted, sign)
-    for n, (each, expected) in enumerate(zip(listed, totals, strict=True)):
+    for n, (each, expected, agents) in enumerate(zip(listed, totals, _fold(totals), strict=True)):
         if not expected.touched:
             refuse("adjustments", f"expected none from {each['from']}, because no entry changes this period")
-        _compare("adjustments", f"[{n}].totals", expected.json(), each["totals"])
+        _compare("adjustments", f"[{n}].totals", expected.json(agents), each["totals"])
 
 
 class _Sum:
@@ -110,18 +120,55 @@ class _Totals:
         for sum_ in sums:
             sum_.add(counted.value, sign)
 
-    def json(self) -> dict[str, Any]:
+    def json(self, agents: _Agents) -> dict[str, Any]:
         return {
             **self.tallies["standing"].json(),
             **{tally: self.tallies[tally].json() for tally in _APART},
             "by_type": _rows("outcome_type", self.by_type),
-            "by_agent": _rows("agent_id", self.by_agent),
+            "by_agent": _rows("agent_id", agents.kept),
+            "other_agents": {"agents": agents.others, **agents.sum.json()} if agents.others else None,
         }
+
+
+class _Agents:
+    """The sums of a period's agents that are listed, and the number and sum of all others."""
+
+    def __init__(self) -> None:
+        self.kept: dict[int | None, _Sum] = {}
+        self.others, self.sum = 0, _Sum()
+
+    def leave_out(self, sum_: _Sum) -> None:
+        self.others += 1
+        self.sum.count += sum_.count
+        self.sum.value = _DIGITS.add(self.sum.value, sum_.value)
+
+
+def _fold(periods: list[_Totals]) -> list[_Agents]:
+    """Keep the greatest sums of agents of all periods together. The periods are sorted by time."""
+    rows = [
+        (sum_, agent, n)
+        for n, totals in enumerate(periods)
+        for agent, sum_ in totals.by_agent.items()
+        if sum_.count or sum_.value
+    ]
+    # copy_abs and copy_negate do not round, as abs and the minus sign do.
+    rows.sort(key=lambda row: (row[0].value.copy_abs().copy_negate(), -abs(row[0].count), _order(row[1]), row[2]))
+    folded = [_Agents() for _ in periods]
+    for sum_, agent, n in rows[:_MAX_AGENTS]:
+        folded[n].kept[agent] = sum_
+    for sum_, _, n in rows[_MAX_AGENTS:]:
+        folded[n].leave_out(sum_)
+    return folded
 
 
 def _rows(name: str, sums: Mapping[str, _Sum] | Mapping[int | None, _Sum]) -> list[dict[str, Any]]:
     rows = [(key, sum_) for key, sum_ in sums.items() if sum_.count or sum_.value]
-    return [{name: key, **sum_.json()} for key, sum_ in sorted(rows, key=lambda row: row[0] or 0)]
+    return [{name: key, **sum_.json()} for key, sum_ in sorted(rows, key=lambda row: _order(row[0]))]
+
+
+def _order(key: str | int | None) -> tuple[bool, Any]:
+    """Return the sort key of a type or an agent, null first."""
+    return key is not None, key
 
 
 def _compare(word: str, where: str, expected: Any, found: Any) -> None:
