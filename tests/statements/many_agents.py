@@ -7,7 +7,8 @@ comment "listed" are the last ones that are listed; the others are the first one
 from collections.abc import Iterator
 from decimal import Decimal
 
-from outcomes.statements.format import RecordedOutcome
+from outcomes.contract.status import VOID, CountedFields
+from outcomes.statements.format import RecordedCorrection, RecordedOutcome
 from outcomes.statements.sums import MAX_LISTED_AGENTS, Bounds
 
 type Row = tuple[int | None, list[str]]
@@ -22,21 +23,27 @@ TOTALS: list[Row] = [
     (2002, ["5"]),
     (2005, ["4.9", "0.05", "0.04"]),
     (2006, ["7", "-7"]),  # not zero, because its count is not
+    (2007, ["9"]),  # its void makes the sum zero
 ]
 AUGUST: list[Row] = [(None, ["5"]), (2000, ["-5"]), (2001, ["5"])]  # listed: the first two
 SEPTEMBER: list[Row] = [(None, ["5"]), (2000, ["5"])]  # listed: the first one
 
 
-def entries(month: Bounds, august: Bounds, september: Bounds) -> list[RecordedOutcome]:
-    """Return the outcomes. All of them were recorded when `month` began."""
+def entries(month: Bounds, august: Bounds, september: Bounds) -> list[RecordedOutcome | RecordedCorrection]:
+    """Return the outcomes and the void. All of them were recorded when `month` began."""
     greater = MAX_LISTED_AGENTS - 4, MAX_LISTED_AGENTS - 3
     rows = [*_rows(month, _greater(greater[0])), *_rows(month, TOTALS)]
     rows += [*_rows(august, _greater(greater[1] // 2)), *_rows(august, AUGUST)]
     rows += [*_rows(september, _greater(greater[1] - greater[1] // 2)), *_rows(september, SEPTEMBER)]
-    return [
+    recorded = [
         RecordedOutcome(f"{n:04}", agent, "a", "a", None, Decimal(value), None, happened, month.begin, None)
         for n, (agent, value, happened) in enumerate(rows)
     ]
+    last = next(each for each in recorded if each.agent_id == TOTALS[-1][0])
+    before = CountedFields(last.occurred_at, last.outcome_type, last.agent_id, last.value_usd)
+    after = before._replace(status=VOID)
+    void = RecordedCorrection("9999", last.id, "void", None, "key", month.begin, None, before, after)
+    return [*recorded, void]
 
 
 def _greater(agents: int) -> list[Row]:
