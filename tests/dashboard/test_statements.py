@@ -21,6 +21,7 @@ pytestmark = pytest.mark.at_noon
 STATEMENTS = "**/api/statements**"
 CAPABILITIES = "totals, corrections, export, statements"
 TRUTH = "The signature proves what the platform said and when, not that it is true."
+VECTORS = Path(__file__).parents[2] / "clients/statements"
 MARCH = {"id": "2026-03@America/New_York", "period": "2026-03", "timezone": "America/New_York", "size": 1, "root": "e3"}
 
 
@@ -199,6 +200,23 @@ def test_a_statement_that_cannot_be_read_says_why(open_feed: Open, page: Page, r
     panel(page).get_by_role("button", name="Print").press("Enter")
     expect(page.locator(".card")).to_have_attribute("data-state", "signed-out")
     expect(panel(page)).to_have_count(0)
+
+
+def test_a_printed_statement_sums_up_the_agents_that_it_does_not_list(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    recorded.capabilities = CAPABILITIES
+    recorded.has("Work")
+    answers(page)
+    open_feed()
+    opener(page).press("Enter")
+    statement = json.loads((VECTORS / "agents.json").read_text()) | {"root": MARCH["root"]}
+    body = json.dumps(statement, separators=(",", ":"))
+    page.route("**/api/statements/**", partial(fulfill, {"body": body}))
+    page.evaluate("print = () => {}, 0")
+    panel(page).get_by_role("button", name="Print").press("Enter")
+    rows = page.locator(".sheet tr", has_text="agent")
+    expect(rows.last).to_have_text("4 other agents7$14.99")
 
 
 @pytest.mark.parametrize("capabilities", [None, "totals, corrections, export"])

@@ -393,6 +393,7 @@ def wrong(september: str) -> dict[str, str]:
         "same-id": [texts[0], texts[0].replace('"created_at":"2026-10-01T08', '"created_at":"2026-10-01T09')],
         "order-of-ids": [texts[0], texts[0].replace(october[0].id, october[0].id[:-1])],
         "amended": [*texts[:3], amend.replace('{"before":7,', '{"before":8,'), *texts[4:]],
+        "unlisted-changes": [*texts[:3], amend.replace(amended, "{}"), *texts[4:]],
     }.items():
         made[f"{name}.json"], made[f"{name}.ndjson"] = listed(changed)
     for name, (text, part, replacement) in {

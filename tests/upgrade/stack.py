@@ -24,6 +24,7 @@ SECRETS = {
     "session-secret": json.loads((ROOT / "tests/auth/cookies.json").read_text())["secret"],
     "webhook-secret": "made0up0webhook0secret0of0sixty0four0letters0and0digits0as0aws00",
     "ErasureSecret": "a secret of the stack",
+    "StatementSecret": "the secret of the tests",
 }
 ENVIRONMENT = {
     "KEY_FINGERPRINTS": sha256(PLATFORM_KEY.encode()).hexdigest(),
