@@ -106,6 +106,7 @@ OTHERWISE: dict[str, str | None] = {
     **dict.fromkeys(
         (
             *("an entry with a blank", "an entry with one member more", "totals by a count in the entry"),
+            "totals without an entry that has a member undefined",
             *("totals by a count before a correction", "totals by a count after a correction"),
             *("an entry whose id is a number", "an entry with an instant in another notation"),
             *("an entry without a title", "an entry with another hash of metadata", "a correction of an unknown type"),

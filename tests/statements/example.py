@@ -436,6 +436,10 @@ def wrong(september: str) -> dict[str, str]:
             [posted, f'{voided[:-2]},"count":9}}}}'],
             sums_of([post, void]).replace('"voided":{"count":1', '"voided":{"count":9'),
         ),
+        "undefined": (
+            [sold, f'{posted[:-1]},"undefined":"x"}}'],
+            sums_of([plan, post]).replace('"count":2', '"count":1', 1),
+        ),
         "two-values": ([sold.replace('"value_usd"', '"value_usd":"9","value_usd"')], sums_of([plan])),
         "long-money": ([sold.replace('"100"', f'"{long}"')], sums_of([plan]).replace('"100.00"', f'"{long}.00"')),
     }.items():

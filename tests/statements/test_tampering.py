@@ -113,6 +113,10 @@ def adjustment(files: Files, random: Random) -> None:
     change(files, "adjustments", json.dumps(adjustments, separators=(",", ":")))
 
 
+def definition(files: Files, random: Random) -> None:
+    change(files, "definition", random.choice(["{}", '{"from":"2026-10"}']))
+
+
 def sums_salt(files: Files, random: Random) -> None:
     change(files, "sums_salt", f'"{other(random, json.loads(member(files, "sums_salt")), HEXADECIMAL)}"')
 
@@ -191,6 +195,7 @@ KINDS: list[tuple[Callable[[Files, Random], None], str]] = [
     (salt, "root"),
     (total, "totals"),
     (adjustment, "totals"),
+    (definition, "totals"),
     (sums_salt, "totals"),
     (head, "signature"),
     (size, "signature"),

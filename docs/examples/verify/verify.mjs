@@ -58,7 +58,7 @@ function rootOf(leaves) {
 }
 
 /** Adds up changes by a member. Returns the rows that are not zero. Amounts are in units of 10 to the power of -200. */
-function rowsOf(changes, member) {
+function rowsOf(changes, member = Symbol("no member")) {
   const rows = new Map();
   for (const { [member]: key, count, amount } of changes) {
     const row = rows.get(key) ?? { [member]: key, count: 0, amount: 0n };

@@ -227,7 +227,10 @@ class _Chain:
 
 
 def _require_room(work: Work, text: str, period: str) -> None:
-    """Raise NotPossible if a statement has too many agents, or if this text, or these sums, exceed a response."""
+    """Raise NotPossible if a statement has too many agents, or if this text, or these sums, exceed a response.
+
+    Texts exceed a response only if the deployment has had more than 50 outcome types.
+    """
     if work.sums.agents > MAX_AGENTS:
         raise _not_possible(f"has more than {MAX_AGENTS:,} agents in {period}")
     if response_bytes(text) > MAX_RESPONSE_BYTES:
