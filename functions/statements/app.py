@@ -37,7 +37,7 @@ def handler(event: Event, caller: Caller) -> Response:
     if user_id is None:  # only the platform reads outcomes without a user
         raise Forbidden
     if event["httpMethod"] == "POST":
-        return _make(event, user_id)
+        return _make(event, user_id, may_begin=caller.kind == "owner")
     if event["resource"] == "/api/statements":
         return ok(stored.page(user_id, queries.limit(query(event, "limit")), query(event, "cursor")))
     id_ = id_in_path(path_parameter(event, "id"))
@@ -59,7 +59,7 @@ def handler(event: Event, caller: Caller) -> Response:
     raise NotFound
 
 
-def _make(event: Event, user_id: int) -> Response:
+def _make(event: Event, user_id: int, *, may_begin: bool) -> Response:
     # Imported here, because these modules take a fifth of a start, and readers of statements do not need them.
     from outcomes.contract.bodies import ignored_fields
     from outcomes.contract.statements import STATEMENT_REQUEST
@@ -69,7 +69,7 @@ def _make(event: Event, user_id: int) -> Response:
     # Without a custom domain, the issuer's URL contains the API's id. The template cannot insert the id into the
     # variable ISSUER, because the API depends on the function.
     issuer = ISSUER.replace("{api}", event["requestContext"]["apiId"])
-    text = statements().make(user_id, wanted, issuer)
+    text = statements().make(user_id, wanted, issuer, may_begin=may_begin)
     return ok(text, ignored_header(ignored_fields(body, STATEMENT_REQUEST.rules)))
 
 

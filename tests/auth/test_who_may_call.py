@@ -98,10 +98,10 @@ platform                 | 403       | 403        | 403   | 403     | 403
 platform, session        | 403       | 403        | 403   | 403     | 403
 session                  | 409       | 200        | 404   | 404     | 404
 token                    | 409       | 200        | 404   | 404     | 404
-agent may read           | 409       | 200        | 404   | 404     | 404
+agent may read           | 403       | 200        | 404   | 404     | 404
 agent may record         | 403       | 403        | 403   | 403     | 403
 agent may correct        | 403       | 403        | 403   | 403     | 403
-agent may all            | 409       | 200        | 404   | 404     | 404
+agent may all            | 403       | 200        | 404   | 404     | 404
 revoked agent key        | 401       | 401        | 401   | 401     | 401
 unknown key, session     | 409       | 200        | 404   | 404     | 404
 """

@@ -1,16 +1,31 @@
 """Call the routes of statements, and verify what they return with the client's verifier."""
 
 import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
+from outcomes.aws.connection import Connection
+from outcomes.aws.replies import Reply
+from outcomes.totals.imports import Imports
 from outcomes_client.statements import Verified, verify
 
 from functions.statement_keys import app as statement_keys
 from functions.statements import app
+from tests.aws import aws_client
 from tests.events import proxy_event, session
+from tests.people import record, rows_of
+from tests.statements.conftest import Clock
 
 BERLIN = "Europe/Berlin"
 ID = "/api/statements/{id}"
+_KEYS = {
+    "StatementsTable": ("user_id", "id"),
+    "TotalsTable": ("user_id", "stretch"),
+    "OutcomesTable": ("user_id", "created_at"),
+}
+"""The attributes of the keys of tables with rows of a user."""
 
 
 def call(
@@ -81,3 +96,47 @@ def verified(text: str, previous: str | None = None, outcome: str | None = None,
         previous=previous.encode() if previous else None,
         proof=proven.encode() if proven else None,
     )
+
+
+def head(text: str) -> Any:
+    return json.loads(text)
+
+
+def september(clock: Clock) -> str:
+    """Record an outcome in September, and set the clock to a day in November. Return its id."""
+    clock.at("2026-09-15T12:00:00Z")
+    id_ = record(valueUsd=10)
+    clock.at("2026-11-20T12:00:00Z")
+    return id_
+
+
+def imports(row: Imports | None = None) -> Imports:
+    """Store `row`, if given, as the row with the state of the user's imports. Return the stored row."""
+    key = {"user_id": {"S": "42"}, "stretch": {"S": "import"}}
+    if row:
+        aws_client("dynamodb").put_item(TableName="TotalsTable", Item=key | row.item())
+    return Imports.of(aws_client("dynamodb").get_item(TableName="TotalsTable", Key=key).get("Item", {}))
+
+
+def erase() -> None:
+    """Delete all rows of the user from the tables in _KEYS, as an erasure does."""
+    for name, attributes in _KEYS.items():
+        for row in rows_of(42).get(name, []):
+            aws_client("dynamodb").delete_item(TableName=name, Key={each: row[each] for each in attributes})
+
+
+@contextmanager
+def before_each(operation: str | None, function: Callable[[int], None]) -> Iterator[list[str]]:
+    """Run `function` before each AWS call of an operation (None: of any operation). Yield the called operations."""
+    called: list[str] = []
+    post = Connection.post
+
+    def meet(connection: Connection, headers: Mapping[str, str], *request: Any, **more: Any) -> Reply:
+        name = headers["x-amz-target"].rpartition(".")[2]
+        if operation in (None, name):
+            called.append(name)
+            function(len(called))
+        return post(connection, headers, *request, **more)
+
+    with patch.object(Connection, "post", meet):
+        yield called

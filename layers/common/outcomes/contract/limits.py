@@ -61,6 +61,8 @@ MAX_SOURCES = 50  # maximum number of cost sources of a user for each kind of ca
 MAX_VERSIONS = 20  # maximum number of earlier versions of a day's costs in an answer, for each kind of caller
 FOLD_AFTER_DAYS = 35  # the costs of a month may be stored as sums this many days after its end
 
+MAX_STATEMENT_ZONES = 3  # maximum number of time zones in which a user has statements
+
 # Lambda's limit of 6 MB applies to the whole response, which contains the body as a JSON string.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_RESPONSE_BYTES = 6_000_000

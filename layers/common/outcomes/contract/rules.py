@@ -39,7 +39,7 @@ _BLANKS = " \u2800\u3164\u115f\u1160\uffa0"
 # The most frequent invisible characters, for patterns that also contain `\s`. JSON Schema cannot express all of them.
 _UNSEEN = r"\xad\u115f\u1160\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ue000-\uf8ff\ufeff\uffa0"
 # Only the years 1970 to 9998 are valid, because the instants of other periods cannot be formatted.
-_PERIOD = "(19[7-9][0-9]|[2-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-8])(-(0[1-9]|1[0-2])|-Q[1-4])?"
+_MONTH = "(19[7-9][0-9]|[2-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-8])-(0[1-9]|1[0-2])"
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -198,13 +198,9 @@ def instant() -> Rule:
     )
 
 
-def calendar_period() -> Rule:
-    """Accept a month, quarter or year."""
-    return Rule(
-        "must be a month, quarter or year such as 2026-10, 2026-Q4 or 2026",
-        _made_by(_period),
-        {"pattern": f"^{_PERIOD}$", "type": "string"},
-    )
+def calendar_month() -> Rule:
+    """Accept a month."""
+    return Rule("must be a month, such as 2026-10", _made_by(_month), {"pattern": f"^{_MONTH}$", "type": "string"})
 
 
 def time_zone() -> Rule:
@@ -334,8 +330,8 @@ def _instant(text: object) -> int:
     return instants.read(text)
 
 
-def _period(text: object) -> str:
-    if not isinstance(text, str) or not re.fullmatch(_PERIOD, text):
+def _month(text: object) -> str:
+    if not isinstance(text, str) or not re.fullmatch(_MONTH, text):
         raise ValueError("not a period")
     return text
 

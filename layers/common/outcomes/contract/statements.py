@@ -3,13 +3,13 @@
 from typing import Annotated, NamedTuple
 
 from outcomes.contract.bodies import Body
-from outcomes.contract.rules import calendar_period, or_default, time_zone
+from outcomes.contract.rules import calendar_month, or_default, time_zone
 
 
 class StatementRequest(NamedTuple):
-    """A valid request for a statement. period: a month, quarter or year, such as `2026-10`, `2026-Q4` or `2026`."""
+    """A valid request for a statement. period: a month, such as `2026-10`."""
 
-    period: Annotated[str, calendar_period()]
+    period: Annotated[str, calendar_month()]
     timezone: Annotated[str, or_default(time_zone(), "UTC")] = "UTC"
 
 

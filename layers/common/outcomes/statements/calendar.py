@@ -1,4 +1,4 @@
-"""Find the months, quarters or years of a time zone."""
+"""Find the months of a time zone."""
 
 from datetime import date
 
@@ -6,64 +6,56 @@ from outcomes.contract import instants
 from outcomes.contract.period import time_zone
 from outcomes.statements.sums import Bounds
 
-_MONTHS = {"month": 1, "quarter": 3, "year": 12}
-
-
-def length_of(name: str) -> str:
-    """Return whether a period is a `month`, a `quarter` or a `year`."""
-    return "quarter" if "Q" in name else "month" if "-" in name else "year"
-
 
 class Calendar:
-    """The periods of one length in one time zone. length: `month`, `quarter` or `year`."""
+    """The months of one time zone."""
 
-    def __init__(self, length: str, timezone: str) -> None:
-        self.months = _MONTHS[length]
+    def __init__(self, timezone: str) -> None:
         self.zone = time_zone(timezone)
         self._by_month: dict[str, Bounds] = {}
 
     def bounds(self, name: str) -> Bounds:
-        """Return the bounds of the period with this name."""
-        return self._bounds(self._first_month(name))
+        """Return the bounds of the month with this name."""
+        return self._bounds(_number(name))
 
     def of(self, instant: str) -> Bounds:
-        """Return the bounds of the period that contains an instant."""
-        # Bounds are cached by the month in UTC, because most instants of such a month belong to the same period.
+        """Return the bounds of the month that contains an instant."""
+        # Bounds are cached by the month in UTC, because most instants of such a month belong to the same local month.
         bounds = self._by_month.get(instant[: len("2026-10")])
         if bounds is None or not bounds.begin <= instant < bounds.end:
             bounds = self._by_month[instant[: len("2026-10")]] = self._bounds(self._month_of(instant))
         return bounds
 
     def name_of(self, instant: str) -> str:
-        """Return the name of the period that contains an instant."""
-        return self._name(self._month_of(instant))
+        """Return the name of the month that contains an instant."""
+        return _name(self._month_of(instant))
 
     def following(self, name: str) -> str:
-        return self._name(self._first_month(name) + self.months)
+        return _name(_number(name) + 1)
 
     def _month_of(self, instant: str) -> int:
-        """Return the first month of the period that contains an instant, counted since the year 0."""
+        """Return the month that contains an instant, counted since the year 0."""
         local = instants.local(instants.read(instant), self.zone)
-        first = (local.year * 12 + local.month - 1) // self.months * self.months
-        # Where clocks go back across midnight, the local date can return to the previous day after a period has
-        # started.
+        first = local.year * 12 + local.month - 1
+        # Where clocks go back across midnight, the local date can return to the previous day after a month has started.
         return next(
             month
-            for month in (first, first + self.months, first - self.months)
+            for month in (first, first + 1, first - 1)
             if (bounds := self._bounds(month)).begin <= instant < bounds.end
         )
 
-    def _first_month(self, name: str) -> int:
-        year, _, part = name.partition("-")
-        return int(year) * 12 + ((int(part[1:]) - 1) * 3 if "Q" in part else int(part or 1) - 1)
-
     def _bounds(self, month: int) -> Bounds:
-        return Bounds(self._begin(month), self._begin(month + self.months))
+        return Bounds(self._begin(month), self._begin(month + 1))
 
     def _begin(self, month: int) -> str:
         first = date(month // 12, month % 12 + 1, 1)
         return instants.text(instants.milliseconds(instants.first_instant(first, self.zone)))
 
-    def _name(self, month: int) -> str:
-        year, month = divmod(month, 12)
-        return f"{year:04d}" + {1: f"-{month + 1:02d}", 3: f"-Q{month // 3 + 1}", 12: ""}[self.months]
+
+def _number(name: str) -> int:
+    year, month = name.split("-")
+    return int(year) * 12 + int(month) - 1
+
+
+def _name(month: int) -> str:
+    return f"{month // 12:04d}-{month % 12 + 1:02d}"

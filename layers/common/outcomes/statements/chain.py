@@ -1,4 +1,4 @@
-"""Make a user's statements one after the other, from the period of the first entry to the requested period."""
+"""Make a user's statements one after the other, from the month of the first entry to the requested month."""
 
 import hmac
 import os
@@ -10,13 +10,13 @@ from typing import Any
 from outcomes.aws.backoff import Backoff
 from outcomes.aws.caller import Limits
 from outcomes.aws.paced_reads import PacedReads
-from outcomes.aws.services import DynamoDB, SecretsManager
+from outcomes.aws.services import DynamoDB, Item, SecretsManager
 from outcomes.contract import instants
 from outcomes.contract.json_text import response_bytes
-from outcomes.contract.limits import MAX_RESPONSE_BYTES
+from outcomes.contract.limits import MAX_RESPONSE_BYTES, MAX_STATEMENT_ZONES
 from outcomes.contract.statements import StatementRequest
-from outcomes.errors import Fault, NotFound, NotPossible, StillAddingUp
-from outcomes.statements.calendar import Calendar, length_of
+from outcomes.errors import Fault, Forbidden, NotFound, NotPossible, StillAddingUp
+from outcomes.statements.calendar import Calendar
 from outcomes.statements.entries import LedgerEntries
 from outcomes.statements.format import digest, head_text, statement_text
 from outcomes.statements.published_keys import signing_key
@@ -53,28 +53,33 @@ class Statements:
         self.dynamodb = DynamoDB(LIMITS)
         self.secrets_manager = SecretsManager(LIMITS)
 
-    def make(self, user_id: int, request: StatementRequest, issuer: str) -> str:
+    def make(self, user_id: int, request: StatementRequest, issuer: str, *, may_begin: bool) -> str:
         """Return the text of a user's statement. If it is missing, make it and all missing statements before it.
 
-        issuer: the address of the API. Raises NotPossible if the period is not over, if it ends before the first entry,
-        or if one of these statements is too large for a response or a transaction. Raises StillAddingUp while an import
-        is running, or if the work takes more than one call; the next call continues.
+        issuer: the address of the API. may_begin: whether the caller may make the first statement of a time zone;
+        otherwise it raises Forbidden. Raises NotPossible if the month is not over, if it ends before the first entry,
+        if one of these statements is too large for a response or a transaction, or if the user has statements in
+        MAX_STATEMENT_ZONES other time zones. Raises StillAddingUp while an import is running, or if the work takes more
+        than one call; the next call continues.
         """
-        return _Chain(self, user_id, request, issuer).make()
+        return _Chain(self, user_id, request, issuer, may_begin=may_begin).make()
 
 
 class _Chain:
     """Makes statements of one user during one call."""
 
-    def __init__(self, statements: Statements, user_id: int, request: StatementRequest, issuer: str) -> None:
+    def __init__(
+        self, statements: Statements, user_id: int, request: StatementRequest, issuer: str, *, may_begin: bool
+    ) -> None:
         self.statements = statements
         self.table = statements.table
         self.user_id = user_id
         self.request = request
         self.issuer = issuer
+        self.may_begin = may_begin
         self.reads = PacedReads(statements.dynamodb, time.monotonic() + READ_SECONDS, StillAddingUp)
         self.entries = LedgerEntries(self.reads, statements.outcomes, user_id)
-        self.calendar = Calendar(length_of(request.period), request.timezone)
+        self.calendar = Calendar(request.timezone)
         self.room = MAX_ENTRIES
 
     def make(self) -> str:
@@ -84,21 +89,31 @@ class _Chain:
         self._require_over(self.calendar.bounds(wanted).end)
         backoff = Backoff()
         for _ in range(MAX_STATEMENTS):
+            # Read the row of imports first. If an import, or a statement of another time zone, changes this row after
+            # that, storing fails, because the transaction checks the row's `changes`. In another order, an import could
+            # add entries before the first one that was read, or two statements could both take the last time zone.
+            imports = self._read_imports()
             # Read the key before the list. If an erasure runs in between, storing fails, because the transaction checks
             # this key. In the opposite order, the erased list could be continued with a new key.
             user_key = self.table.read_user_key(self.reads, self.user_id)
             chain = self._listed()
+            if imports.blocking(instants.read(self.reads.now)):
+                raise StillAddingUp
             period = self.calendar.following(chain[-1].period) if chain else self._first_period()
             if period > wanted:
                 if found := self._read():
                     return found
                 raise _not_possible("is before the first entry")
-            text = self._make(period, chain, user_key)
+            text = self._make(period, chain, user_key, imports)
             if text and period == wanted:
                 return text
             if not text:  # another call wrote first
                 backoff.wait()
         raise StillAddingUp
+
+    @property
+    def _imports_key(self) -> Item:
+        return {"user_id": {"S": str(self.user_id)}, "stretch": {"S": STRETCH}}
 
     @cached_property
     def key(self) -> tuple[SigningKey, str]:
@@ -115,25 +130,33 @@ class _Chain:
             raise _not_possible(f"can be requested from {settled_at} on")
 
     def _listed(self) -> list[ListedStatement]:
-        """Return the user's statements of the requested length and time zone, oldest first."""
+        """Return the user's statements of the requested time zone, oldest first.
+
+        If there are none, raises Forbidden if the caller may not make the first one, and NotPossible if there are
+        statements in as many other time zones as a user may have.
+        """
         every = self.table.read_list(self.reads, self.user_id)
-        length, timezone = length_of(self.request.period), self.request.timezone
-        chain = [each for each in every if (length_of(each.period), each.timezone) == (length, timezone)]
+        chain = [each for each in every if each.timezone == self.request.timezone]
+        zones = sorted({each.timezone for each in every})
+        if not chain and not self.may_begin:
+            message = "only the owner's session makes the first statement of a time zone"
+            raise Forbidden(details=[Fault(field="timezone", message=message)])
+        if not chain and len(zones) >= MAX_STATEMENT_ZONES:
+            raise _not_possible(f"must be one of those that have statements: {', '.join(zones)}", "timezone")
         return sorted(chain, key=lambda each: each.period)
+
+    def _read_imports(self) -> Imports:
+        get = {"TableName": self.statements.totals, "Key": self._imports_key, "ConsistentRead": True}
+        return Imports.of(self.reads.call(get, "GetItem").get("Item", {}))
 
     def _first_period(self) -> str:
         if first := self.entries.first():
             return self.calendar.name_of(first)
         raise _not_possible("is before the first entry")
 
-    def _make(self, period: str, chain: list[ListedStatement], user_key: bytes | None) -> str | None:
-        """Make one statement. Return None if another call wrote first."""
+    def _make(self, period: str, chain: list[ListedStatement], user_key: bytes | None, before: Imports) -> str | None:
+        """Make one statement. Return None if another call wrote first. before: the row of imports."""
         id_ = f"{period}@{self.request.timezone}"
-        key = {"user_id": {"S": str(self.user_id)}, "stretch": {"S": STRETCH}}
-        get = {"TableName": self.statements.totals, "Key": key, "ConsistentRead": True}
-        before = Imports.of(self.reads.call(get, "GetItem").get("Item", {}))
-        if before.blocking(instants.read(self.reads.now)):
-            raise StillAddingUp
         if chain and not user_key:  # another call made the first statement meanwhile, or an erasure deleted the key
             return None
         unfinished = self.table.read_unfinished(self.reads, self.user_id, id_) if user_key else None
@@ -176,7 +199,7 @@ class _Chain:
         statement = Statement(text, work.tree.index, work.salt_key, *bounds)
         listed = ListedStatement(period, self.request.timezone, *bounds, work.size, root.hex(), digest(text))
         after = before._replace(cut=max(before.cut, bounds.end))
-        put: dict[str, Any] = {"TableName": self.statements.totals, "Item": key | after.item()}
+        put: dict[str, Any] = {"TableName": self.statements.totals, "Item": self._imports_key | after.item()}
         if before.changes:
             put |= {"ConditionExpression": "changes = :seen"}
             put |= {"ExpressionAttributeValues": {":seen": {"N": str(before.changes)}}}
@@ -237,5 +260,5 @@ def _require_room(work: Work, text: str, period: str) -> None:
         raise _not_possible(f"has more than 6 MB of sums in {period}")
 
 
-def _not_possible(rule: str) -> NotPossible:
-    return NotPossible(details=[Fault(field="period", message=rule)])
+def _not_possible(rule: str, field: str = "period") -> NotPossible:
+    return NotPossible(details=[Fault(field=field, message=rule)])

@@ -35,6 +35,7 @@ key                     B, the key of the HMAC by which statements name the user
 """
 
 import os
+import re
 import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
@@ -304,6 +305,8 @@ def listed_statement(row: Item) -> ListedStatement | None:
     period, timezone, begin, cut, root, sha256 = (
         row[name]["S"] for name in ("period", "timezone", "from", "cut", "root", "sha256")
     )
+    if not re.fullmatch("[0-9]{4}-[0-9]{2}", period):  # stacks in development may have stored quarters and years
+        return None
     return ListedStatement(period, timezone, begin, cut, int(row["size"]["N"]), root, sha256)
 
 
