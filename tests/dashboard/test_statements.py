@@ -134,8 +134,8 @@ def fulfill(answer: dict[str, Any], route: Route) -> None:
     route.fulfill(**answer)
 
 
-def not_possible(message: str) -> tuple[int, dict[str, Any]]:
-    return 409, {"error": "Not possible", "details": [{"field": "period", "message": message}]}
+def not_possible(message: str, field: str = "period") -> tuple[int, dict[str, Any]]:
+    return 409, {"error": "Not possible", "details": [{"field": field, "message": message}]}
 
 
 def test_a_list_that_is_not_complete_says_why(open_feed: Open, page: Page, recorded: Recorded) -> None:
@@ -176,6 +176,29 @@ def test_a_list_that_is_not_complete_says_why(open_feed: Open, page: Page, recor
     page.unroute(STATEMENTS)
     opener(page).press("Enter")
     expect(fault).to_have_text(f"{failed}You are offline.")
+
+
+def test_a_viewer_in_a_fourth_time_zone_sees_the_months_of_the_latest_statement(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    recorded.capabilities = CAPABILITIES
+    recorded.has("Work")
+    fourth = not_possible("must be one of those that have statements: Asia/Tokyo, Europe/Berlin, UTC", "timezone")
+    listed = answers(page, fourth)
+    listed += [
+        MARCH | {"id": "2026-02@Asia/Tokyo", "period": "2026-02", "timezone": "Asia/Tokyo"},
+        MARCH | {"id": "2026-01@UTC", "period": "2026-01", "timezone": "UTC"},
+    ]
+    open_feed()
+    opener(page).press("Enter")
+    expect(panel(page).get_by_role("status")).to_have_text(
+        "No statements can be made for the time zone America/New_York. Months of the time zone Asia/Tokyo."
+    )
+    expect(panel(page).get_by_role("listitem").locator("strong")).to_have_text(["February 2026", "March 2026"])
+    opener(page).press("Enter")
+    answers(page, fourth)  # an erasure has deleted the statements meanwhile
+    opener(page).press("Enter")
+    expect(panel(page).get_by_role("status")).to_contain_text("The statement of March 2026 cannot be made: it must be")
 
 
 FAILURES: list[tuple[str, dict[str, Any], str]] = [

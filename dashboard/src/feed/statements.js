@@ -11,7 +11,6 @@ import { pause, readEach, save } from "./parts.js";
 
 const SETTLED_MS = 600_000; // as in the API: a month can be requested from ten minutes after its end
 const LONGEST_PAUSE = 15; // seconds between retries after the error "Still adding up", unless Retry-After is longer
-const MONTH = /^\d{4}-\d\d$/;
 
 /** Return the last month that is over in a time zone, like 2026-10. @param {string} timeZone */
 function lastMonth(timeZone) {
@@ -48,7 +47,7 @@ export class Statements {
     buttons(this.#status, this.#again),
     this.#fault,
   );
-  #timezone = timeZone(); // UTC if the server does not know the time zone
+  #timezone = timeZone(); // another one if no statement can be made for it
   /** @type {AbortController | null} aborted when the list is closed */
   #open = null;
   /** @type {HTMLElement | null} the printed page, until it is printed */
@@ -108,19 +107,22 @@ export class Statements {
     this.#again.hidden = true;
     announce(this.#status, "Loading…");
     this.#again.hidden = await this.#try("The statements could not be loaded.", async (signal) => {
+      const wanted = this.#timezone;
+      const ours = (/** @type {Listed} */ { timezone }) => timezone === this.#timezone;
       let listed = await this.#list(signal);
       let words = "";
-      if (listed[0]?.period !== lastMonth(this.#timezone)) {
-        words = await this.#make(signal);
+      if (listed.find(ours)?.period !== lastMonth(wanted)) {
+        words = await this.#make(signal, listed);
         listed = await this.#list(signal);
       }
-      this.#months.replaceChildren(...listed.map((one) => this.#row(one)));
-      announce(this.#status, words || `Months of the time zone ${this.#timezone}.`);
+      this.#months.replaceChildren(...listed.filter(ours).map((one) => this.#row(one)));
+      const why = this.#timezone === wanted ? "" : `No statements can be made for the time zone ${wanted}. `;
+      announce(this.#status, words || `${why}Months of the time zone ${this.#timezone}.`);
     });
     if (!this.#again.hidden) announce(this.#status, "");
   }
 
-  /** Read the list of the months' statements, latest first. @param {AbortSignal} signal */
+  /** Read the list of the statements of all time zones, latest first. @param {AbortSignal} signal */
   async #list(signal) {
     /** @type {Listed[]} */
     const found = [];
@@ -133,16 +135,17 @@ export class Statements {
       found.push(...page.statements);
       cursor = page.next_cursor;
     } while (cursor);
-    return found.filter((one) => one.timezone === this.#timezone && MONTH.test(one.period));
+    return found;
   }
 
   /**
    * Request the statement of the last month. The API then also makes the statements of all earlier months, from the
-   * month of the first outcome on.
+   * month of the first outcome on. If there cannot be statements in the viewer's time zone, choose another one.
    * @param {AbortSignal} signal
+   * @param {Listed[]} listed the statements of all time zones
    * @returns {Promise<string>} the reason why the statement does not exist yet, or an empty text
    */
-  async #make(signal) {
+  async #make(signal, [latest]) {
     for (let tries = 1; ; tries += 1) {
       const timezone = this.#timezone;
       const period = lastMonth(timezone);
@@ -152,6 +155,13 @@ export class Statements {
       } catch (error) {
         const { reason, retryAfter, details } = asProblem(error);
         if (reason === "Invalid timezone" && timezone !== "UTC") this.#timezone = "UTC";
+        else if (
+          reason === "Not possible" &&
+          details[0]?.field === "timezone" &&
+          latest &&
+          latest.timezone !== timezone
+        )
+          this.#timezone = latest.timezone; // the statements already have as many time zones as possible
         else if (reason === "Not possible") {
           const why = details[0]?.message ?? "";
           const from = / from (\S+) on/.exec(why)?.[1];
