@@ -22,9 +22,10 @@ def verifier(page: Page, stack: Stack) -> Page:
     return page
 
 
-def choose(page: Page, **names: str | Path) -> None:
+def choose(page: Page, **names: str | Path | list[str]) -> None:
     for role, name in names.items():
-        page.locator(f"input[name={role}]").set_input_files(FOLDER / name)
+        files = [FOLDER / each for each in (name if isinstance(name, list) else [name])]
+        page.locator(f"input[name={role}]").set_input_files(files)
 
 
 def test_the_page_verifies_files_and_sends_nothing(verifier: Page, find_faults: FindFaults) -> None:
@@ -67,6 +68,31 @@ def test_a_refusal_names_the_check(verifier: Page, tmp_path: Path) -> None:
     expect(verifier.get_by_role("status")).to_have_text("Refused: size: expected 10 entries, found 3")
     choose(verifier, statement=wrong, entries="2026-10.ndjson")
     expect(verifier.get_by_role("status")).to_have_text(re.compile("^Refused: totals: expected count 1 by the entries"))
+
+
+def test_several_statements_add_up(verifier: Page) -> None:
+    output = verifier.get_by_role("status")
+    choose(verifier, statement=["2026-10.json", "2026-08.json", "2026-09.json"], keys="keys.json")
+    expect(output.get_by_text("Verified: 2026-")).to_have_count(3)
+    said = (
+        "August to October 2026: 4 outcomes, $12,650.77; confirmed: 1 outcome, $12,500.50; disputed: 1 outcome, $80.00"
+    )
+    expect(output).to_contain_text(said)
+    expect(output).to_contain_text("Change of 2026-06-30T22:00:00.000Z to 2026-07-31T22:00:00.000Z: 1 outcome, $40.00")
+    expect(output).to_contain_text(
+        "Not verified: whether the sums follow from the entries, of one statement at a time."
+    )
+    expect(output).not_to_contain_text("previous")
+    choose(verifier, statement=["2026-09.json", "2026-10.json"])
+    expect(output).to_contain_text("Not verified: whether they continue the previous statement.")
+    choose(verifier, previous="2026-08.json")
+    expect(output).not_to_contain_text("previous")
+    expect(output).to_contain_text("Change of 2026-07-31T22:00:00.000Z")
+    choose(verifier, statement=["2026-08.json", "2026-10.json"])
+    refused = "Refused: previous: expected the statement of 2026-09 after 2026-08, found 2026-10"
+    expect(output).to_have_text(refused)
+    choose(verifier, entries="2026-10.ndjson")
+    expect(output).to_have_text("Entries and a proof are of one statement: choose only this one.")
 
 
 def test_while_new_files_are_checked_no_earlier_result_is_shown(verifier: Page) -> None:

@@ -102,6 +102,7 @@ OTHERWISE: dict[str, str | None] = {
     "a key without an end": "key",
     "an adjustment from an instant without milliseconds": None,
     "an adjustment with one member more": None,
+    "a quarter": None,
     # The example does not check the format of entries. It reports wrong totals for the following entries.
     **dict.fromkeys(
         (

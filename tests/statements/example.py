@@ -382,6 +382,8 @@ def wrong(september: str) -> dict[str, str]:
             f"{name}.json": signed(sums.replace('"definition":null', f'"definition":{compact(definition)}'))
             for name, definition in _definitions().items()
         },
+        "quarter.json": signed(sums, honest.head.replace('"period":"2026-10"', '"period":"2026-Q4"')),
+        "odd-row.json": signed(sums.replace('"agent_id":12,"count":1', '"agent_id":12,"count":"1"', 1)),
         "other-format.json": signed(sums, honest.head.replace("outcomes-statement/1", "outcomes-statement/2")),
     }
     texts = honest.texts
@@ -458,6 +460,15 @@ def wrong(september: str) -> dict[str, str]:
         made[f"{name}.json"] = previous
         head = honest.head.replace(statement_format.digest(september), statement_format.digest(previous))
         made[f"after-{name}.json"] = signed(sums, head)
+    # Statements of September that do not belong to the others, although the platform signed them.
+    empty = september[september.index('"totals"') : september.index(',"signature"')]
+    for name, part, replacement in (
+        ("another-issuer", ISSUER, "https://old.example.com"),
+        ("another-user", USER, "somebody"),
+        ("paris", '"Europe/Berlin"', '"Europe/Paris"'),
+    ):
+        head = september[: september.index(',"totals"')] + "}"
+        made[f"signed-september-of-{name}.json"] = signed(empty, head.replace(part, replacement))
     # Doubles would round the sum. The outcomes were recorded in the first and in the last millisecond of the month.
     exact = statement(
         "2026-10",
@@ -469,6 +480,9 @@ def wrong(september: str) -> dict[str, str]:
         september,
     )
     made["doubles.json"], made["doubles.ndjson"] = exact.text, exact.entries()
+    # UTF-16 would sort the second type before the first one.
+    types = [outcome(bounds.begin, type_, "Danced", "1") for type_ in ("\uff5e", "\U0001f600")]
+    made["types.json"] = statement("2026-10", bounds, types, september).text
     one, two = (json.loads(honest.proof(each.id)) for each in october[:2])
     # A dishonest proof presents the node above the first two leaves as if it were a leaf, with a salt and a text.
     entry = one["entries"][0]

@@ -19,6 +19,7 @@ from outcomes.contract.models import NewOutcome
 from outcomes.ledger import correction_entries, cursor
 from outcomes.statements import chain, table, tree, work
 from outcomes.totals.imports import Imports
+from outcomes_client.statements import verify_months
 
 from functions.statements import app
 from functions.summarize_outcomes import app as summarize_outcomes
@@ -114,19 +115,25 @@ def test_totals_and_all_adjustments_of_a_month_are_its_summary(clock: Clock, see
             for each in statement["adjustments"]
             if (each["from"], each["to"]) == (begin, end)
         ]
-        query = {"timezone": BERLIN, "from": begin, "to": end}
-        event = proxy_event("GET", authorizer=OWNER, query=query)
-        summary = json.loads(summarize_outcomes.handler(event, None)["body"], parse_float=Decimal)
-        for name in ("confirmed", "disputed", "voided"):
-            assert summed([each[name] for each in found]) == (summary[name]["count"], summary[name]["value_usd"])
-        assert summed(found) == (summary["count"], summary["value_usd"])
-        for by, key in (("by_type", "outcome_type"), ("by_agent", "agent_id")):
-            rows: Counter[Any] = Counter()
-            for row in (row for each in found for row in each[by]):
-                rows[row[key]] += row["count"]
-            assert {key: count for key, count in rows.items() if count} == {
-                row[key]: row["count"] for row in summary[by]
-            }
+        assert_is_summary(begin, end, found)
+    months = verify_months([made(month).encode() for month in MONTHS], keys=keys().encode())
+    assert_is_summary(statements[0]["from"], statements[-1]["cut"], [months.totals])
+    for each in months.changes:
+        assert_is_summary(each["from"], each["to"], [each["totals"]])
+
+
+def assert_is_summary(begin: str, end: str, found: list[Any]) -> None:
+    """Assert that these totals add up to the summary of a period."""
+    event = proxy_event("GET", authorizer=OWNER, query={"timezone": BERLIN, "from": begin, "to": end})
+    summary = json.loads(summarize_outcomes.handler(event, None)["body"], parse_float=Decimal)
+    for name in ("confirmed", "disputed", "voided"):
+        assert summed([each[name] for each in found]) == (summary[name]["count"], summary[name]["value_usd"])
+    assert summed(found) == (summary["count"], summary["value_usd"])
+    for by, key in (("by_type", "outcome_type"), ("by_agent", "agent_id")):
+        rows: Counter[Any] = Counter()
+        for row in (row for each in found for row in each[by]):
+            rows[row[key]] += row["count"]
+        assert {key: count for key, count in rows.items() if count} == {row[key]: row["count"] for row in summary[by]}
 
 
 def summed(totals: list[Any]) -> tuple[int, Decimal]:

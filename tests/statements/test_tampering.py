@@ -131,7 +131,7 @@ def size(files: Files, random: Random) -> None:
 
 
 def period(files: Files, random: Random) -> None:
-    change(files, "period", random.choice(['"2026-09"', '"2026-Q4"', '"2026"']))
+    change(files, "period", random.choice(['"2026-09"', '"2026-11"', '"2025-10"']))
 
 
 def signed_by_another(files: Files, random: Random) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from outcomes_client import AsyncOutcomesClient, _cli_statements
+from outcomes_client import AsyncOutcomesClient, _cli_months, _cli_statements
 
 from clients.python.tests.conftest import Outcomes
 from clients.python.tests.faults import FaultyServer
@@ -103,6 +103,61 @@ def test_what_was_not_verified_is_named(outcomes: Outcomes) -> None:
     run = outcomes("verify", OCTOBER, "--keys", KEYS)
     assert "Not verified: whether the sums follow from the entries (--entries).\n" in run.out
     assert "Not verified: whether it continues the statement before (--previous), sha256:" in run.out
+
+
+AUGUST = str(FOLDER / "2026-08.json")
+ALL_SAID = f"""\
+Verified: 2026-08@Europe/Berlin of https://api.example.com, signed 2026-08-31T22:11:00.000Z
+Verified: 2026-09@Europe/Berlin of https://api.example.com, signed 2026-09-30T22:11:00.000Z
+Verified: 2026-10@Europe/Berlin of https://api.example.com, signed 2026-10-31T23:11:00.000Z
+August to October 2026: 4 outcomes, $12,650.77
+  confirmed: 1 outcome, $12,500.50
+  disputed: 1 outcome, $80.00
+  voided: 1 outcome, $0.00
+Change of 2026-06-30T22:00:00.000Z to 2026-07-31T22:00:00.000Z: 1 outcome, $40.00
+Not verified: whether the sums follow from the entries (--entries, of one statement at a time).
+{CAVEAT}"""
+
+
+def test_several_statements_add_up(outcomes: Outcomes) -> None:
+    run = outcomes("verify", OCTOBER, AUGUST, SEPTEMBER, "--keys", KEYS)
+    assert (run.code, run.out, run.err) == (0, ALL_SAID, "")
+    run = outcomes("verify", OCTOBER, SEPTEMBER, "--keys", KEYS)
+    assert "September to October 2026: 2 outcomes, $250.26\n" in run.out
+    assert "Not verified: whether they continue the statement before (--previous), sha256:" in run.out
+    run = outcomes("verify", OCTOBER, SEPTEMBER, "--keys", KEYS, "--previous", AUGUST)
+    assert (run.code, "--previous" in run.out) == (0, False)
+    run = outcomes("verify", OCTOBER, AUGUST, "--keys", KEYS)
+    said = "previous: expected the statement of 2026-09 after 2026-08, found 2026-10\n"
+    assert (run.code, run.out, run.err) == (1, "", said)
+
+
+@pytest.mark.parametrize("option", [("--entries", ENTRIES), ("--proof", PROOF)])
+def test_entries_and_proofs_are_of_one_statement(outcomes: Outcomes, option: tuple[str, str]) -> None:
+    run = outcomes("verify", OCTOBER, SEPTEMBER, *option, "--keys", KEYS)
+    assert (run.code, run.out, f"{option[0]}: only of one statement" in run.err) == (2, "", True)
+
+
+def test_against_asks_the_api_about_each_of_several_statements(served: dict[str, bytes], outcomes: Outcomes) -> None:
+    run = outcomes("verify", OCTOBER, SEPTEMBER, "--keys", KEYS, "--against")
+    said = "signature: expected the API to have this statement, but it has none\n"
+    assert (run.code, run.out, run.err) == (1, "", said)
+    september = ID.replace("10", "09")
+    served[f"GET {september}"] = Path(SEPTEMBER).read_bytes()
+    served[f"GET {september}/entries"] = b""
+    assert outcomes("verify", OCTOBER, SEPTEMBER, "--keys", KEYS, "--against").code == 0
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "name"),
+    [
+        ("2026-10", "2026-12", "October to December 2026"),
+        ("2026-11", "2027-01", "November 2026 to January 2027"),
+        ("0001-01", "0001-02", "January to February 0001"),
+    ],
+)
+def test_a_range_of_months_has_a_name(first: str, last: str, name: str) -> None:
+    assert _cli_months.name_of(first, last) == name
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from outcomes_client.statements import StatementError, verify
+from outcomes_client.statements import StatementError, verify, verify_months
 
 FOLDER = Path(__file__).parents[2] / "statements"
 TABLE = json.loads((FOLDER / "cases.json").read_text())
@@ -44,6 +44,34 @@ def test_a_verification_matches_the_table(case: dict[str, Any]) -> None:
             verify(**files)
         assert refused.value.word == case["word"], refused.value
         assert str(refused.value).startswith(f"{case['word']}: ")
+
+
+@pytest.mark.parametrize("case", TABLE["months"], ids=lambda case: case["name"])
+def test_months_add_up_as_in_the_table(case: dict[str, Any]) -> None:
+    statements = [file(name) or b"" for name in case["statements"]]
+    keys, previous = file("keys.json") or b"", file(case.get("previous"))
+    if case["word"] is None:
+        months = verify_months(statements, keys=keys, previous=previous)
+        assert (months.totals, months.changes) == (case["totals"], case["changes"])
+        periods = [each.head["period"] for each in months.statements]
+        assert periods == sorted(periods)
+        assert len(periods) == len(statements)
+    else:
+        with pytest.raises(StatementError) as refused:
+            verify_months(statements, keys=keys, previous=previous)
+        assert refused.value.word == case["word"], refused.value
+        assert str(refused.value).startswith(f"{case['word']}: ")
+
+
+def test_the_message_says_which_of_several_statements_is_refused() -> None:
+    files = [file(name) or b"" for name in ("2026-08.json", "2026-09.json", "unlisted-key.json")]
+    with pytest.raises(StatementError, match=r"^key: statement 3: expected a signature by a key of https://api"):
+        verify_months(files, keys=file("keys.json") or b"")
+
+
+def test_no_statement_is_no_month() -> None:
+    with pytest.raises(TypeError, match="at least one statement"):
+        verify_months([], keys=b"")
 
 
 @pytest.mark.parametrize("depth", [2_000, 1_000_000])

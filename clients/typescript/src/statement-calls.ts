@@ -9,11 +9,12 @@ const PATH = "/api/statements";
 
 export class StatementsClient extends PageClient {
   /**
-   * Returns the statement of a month (`2026-10`), quarter (`2026-Q4`) or year (`2026`), by default in UTC. Save the text as
-   * it is: `verify` of `outcomes-client/statements` refuses any other layout.
+   * Returns the statement of a month, such as `2026-10`, by default in UTC. Save the text as it is: `verify` of
+   * `outcomes-client/statements` refuses any other layout.
    *
    * Each call returns the same text, because the first call stores it. Needs the session or an agent key with the scope
-   * `read`. Rejects with a ConflictError until ten minutes after the period's end.
+   * `read`; only the session makes the first statement of a time zone. Rejects with a ConflictError until ten minutes
+   * after the month's end, and for a fourth time zone.
    */
   async makeStatement(period: string, { timezone, signal }: models.MakeStatementOptions = {}): Promise<string> {
     const how = { method: "POST", body: JSON.stringify({ period, timezone }) } as const;

@@ -160,6 +160,7 @@ const RULE: Kinds = {
 };
 /** The type of the last rule of a definition, which is that of all types without a rule of their own. */
 const ALL_OTHERS = "*";
+const MONTH = /^\d{4}-(0[1-9]|1[0-2])$/;
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const MONEY = /^(?!-0$)-?(0|[1-9]\d*)(\.\d*[1-9])?$/;
 const MONEY_OF_SUMS = /^(?!-0\.00$)-?(0|[1-9]\d*)\.\d\d(\d*[1-9])?$/;
@@ -298,6 +299,8 @@ function members(word: Word, what: string, value: unknown, kinds: Kinds): Fields
 function signedOf(fields: Fields, signature: unknown): Signed {
   const head = picked(fields, HEAD) as unknown as Head;
   if (head.format !== FORMAT) refuse("format", `expected ${FORMAT}, found ${head.format}`);
+  if (!MONTH.test(head.period))
+    refuse("format", `expected the period to be a month such as 2026-10, found ${head.period}`);
   return { head, text: JSON.stringify(head), signature: signature as string };
 }
 

@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { type TestContext, test } from "node:test";
 import table from "../../statements/cases.json" with { type: "json" };
 import wrong from "../../statements/wrong.json" with { type: "json" };
+import { verifyMonths } from "../src/statement-months.js";
 import { type Files, StatementError, verify } from "../src/statements.js";
 
 interface Case {
@@ -12,6 +13,15 @@ interface Case {
   files?: Record<string, string | null>;
   edits?: [role: string, what: string | number[], replacement?: string][];
   word: string | null;
+}
+
+interface Months {
+  name: string;
+  statements: string[];
+  previous?: string;
+  word: string | null;
+  totals?: object;
+  changes?: object[];
 }
 
 const WRONG: Record<string, string> = wrong;
@@ -72,6 +82,33 @@ for (const [what, stub, name] of [
     await assert.rejects(verify({ statement: file("2026-10.json"), keys: file("keys.json") }), { name });
   });
 }
+
+for (const { name, statements, previous, word, totals, changes } of table.months as unknown as Months[]) {
+  test(`months: ${name}`, async () => {
+    const given = { statements: statements.map(file), keys: file("keys.json"), previous: previous && file(previous) };
+    if (word === null) {
+      const months = await verifyMonths(given);
+      assert.deepEqual({ totals: months.totals, changes: months.changes }, { totals, changes });
+      const periods = months.statements.map(({ head }) => head.period);
+      assert.deepEqual(periods, [...new Set(periods)].sort());
+      assert.equal(periods.length, statements.length);
+      return;
+    }
+    await assert.rejects(verifyMonths(given), (refused: unknown) => {
+      assert.ok(refused instanceof StatementError, `${refused}`);
+      assert.equal(refused.word, word, refused.message);
+      return refused.message.startsWith(`${word}: `);
+    });
+  });
+}
+
+test("the message says which of several statements is refused", async () => {
+  const statements = ["2026-08.json", "2026-09.json", "unlisted-key.json"].map(file);
+  await assert.rejects(verifyMonths({ statements, keys: file("keys.json") }), {
+    message: /^key: statement 3: expected a signature by a key of https:/,
+  });
+  await assert.rejects(verifyMonths({ statements: [], keys: "{}" }), TypeError);
+});
 
 for (const { name, files: given, edits = [], word } of table.cases as unknown as Case[]) {
   test(name, async () => {

@@ -1,14 +1,18 @@
 // The page verify.html: verifies the chosen files, and shows what they say. Nothing is sent.
+import { verifyMonths } from "../../../clients/typescript/src/statement-months.ts";
 import { StatementError, verify } from "../../../clients/typescript/src/statements.ts";
 
 /** @typedef {import("../../../clients/typescript/src/statements.ts").Files} Files */
-/** @typedef {import("../../../clients/typescript/src/statements.ts").Totals} Totals */
+/** @typedef {import("../../../clients/typescript/src/statements.ts").Head} Head */
+/** @typedef {import("../../../clients/typescript/src/statement-months.ts").SumOfTotals} Totals */
+/** @typedef {import("../../../clients/typescript/src/statement-months.ts").VerifiedMonths} VerifiedMonths */
 /** @typedef {import("../../../clients/typescript/src/statements.ts").Total} Total */
 /** @typedef {import("../../../clients/typescript/src/statements.ts").Verified} Verified */
 
 const form = /** @type {HTMLFormElement} */ (document.querySelector("form"));
 const output = /** @type {HTMLOutputElement} */ (document.querySelector("output"));
 const DOLLARS = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", maximumFractionDigits: 100 });
+const MONTH = new Intl.DateTimeFormat("en-US", { month: "long", year: "numeric", timeZone: "UTC" });
 const CHOOSE = /** @type {string} */ (output.textContent);
 let latest = 0;
 
@@ -40,8 +44,13 @@ function show(kind, ...lines) {
 /** @returns {Promise<[kind: string, ...lines: string[]]>} The result's kind, and its lines for people. */
 async function result() {
   try {
-    const files = await chosen();
+    const { statements, ...files } = await chosen();
     if (!files.keys || !(files.statement || files.proof)) return ["", CHOOSE];
+    if (statements.length > 1) {
+      if (files.entries || files.proof) return ["", "Entries and a proof are of one statement: choose only this one."];
+      const { keys, previous } = files;
+      return ["verified", ...saidOfMonths(await verifyMonths({ statements, keys, previous }), files)];
+    }
     if (!files.statement && (files.entries || files.previous)) return ["", "Choose the statement, too."];
     return ["verified", ...said(await verify(/** @type {Files} */ (files)), files)];
   } catch (error) {
@@ -51,14 +60,16 @@ async function result() {
   }
 }
 
-/** @returns {Promise<Partial<Files>>} The bytes of the chosen files. */
+/** @returns {Promise<Partial<Files> & {statements: Uint8Array[]}>} The bytes of the chosen files. */
 async function chosen() {
-  const inputs = [...form.querySelectorAll("input")].filter((input) => input.files?.length);
-  const bytes = async (/** @type {HTMLInputElement} */ { name, files }) => {
-    const file = /** @type {FileList} */ (files)[0];
-    return [name, new Uint8Array(await /** @type {File} */ (file).arrayBuffer())];
-  };
-  return Object.fromEntries(await Promise.all(inputs.map(bytes)));
+  const bytes = async (/** @type {HTMLInputElement} */ { name, files }) =>
+    /** @type {const} */ ([
+      name,
+      await Promise.all([...(files ?? [])].map(async (file) => new Uint8Array(await file.arrayBuffer()))),
+    ]);
+  const all = new Map(await Promise.all([...form.querySelectorAll("input")].map(bytes)));
+  const first = [...all].map(([name, [file]]) => [name, file]).filter(([, file]) => file);
+  return { ...Object.fromEntries(first), statements: all.get("statement") ?? [] };
 }
 
 /**
@@ -67,9 +78,8 @@ async function chosen() {
  * @returns {string[]}
  */
 function said({ head, totals, adjustments = [], entries }, files) {
-  const lines = [`Verified: ${head.id} of ${head.issuer}, signed ${head.issued_at}`];
-  if (totals) lines.push(`Total: ${sums(totals)}`);
-  for (const { from, to, totals: changed } of adjustments) lines.push(`Change of ${from} to ${to}: ${sums(changed)}`);
+  const lines = [named(head)];
+  if (totals) lines.push(`Total: ${sums(totals)}`, ...adjustments.map(change));
   for (const { id, created_at, title, type, outcome_id } of entries) {
     lines.push(`Contains ${id}, recorded ${created_at}: ${title ?? `${type} of ${outcome_id}`}`);
   }
@@ -79,6 +89,36 @@ function said({ head, totals, adjustments = [], entries }, files) {
     lines.push("Not verified: whether it continues the previous statement.");
   return lines;
 }
+
+/**
+ * @param {VerifiedMonths} months
+ * @param {Partial<Files>} files
+ * @returns {string[]}
+ */
+function saidOfMonths({ statements, totals, changes }, files) {
+  const heads = statements.map(({ head }) => head);
+  const [first, last] = /** @type {[Head, Head]} */ ([heads[0], heads.at(-1)]);
+  const lines = [
+    ...heads.map(named),
+    `${monthsFrom(first.period, last.period)}: ${sums(totals)}`,
+    ...changes.map(change),
+  ];
+  lines.push("Not verified: whether the sums follow from the entries, of one statement at a time.");
+  if (first.previous && !files.previous) lines.push("Not verified: whether they continue the previous statement.");
+  return lines;
+}
+
+/** Name a range of months: "October to December 2026", or "November 2026 to January 2027". @param {string[]} periods */
+function monthsFrom(...periods) {
+  const [begin, end] = periods.map((period) => MONTH.format(Date.parse(period)).split(" "));
+  return `${(begin[1] === end[1] ? begin.slice(0, 1) : begin).join(" ")} to ${end.join(" ")}`;
+}
+
+/** @param {Head} head */
+const named = ({ id, issuer, issued_at }) => `Verified: ${id} of ${issuer}, signed ${issued_at}`;
+
+/** @param {{from: string, to: string, totals: Totals}} adjustment */
+const change = ({ from, to, totals }) => `Change of ${from} to ${to}: ${sums(totals)}`;
 
 /** @param {Totals} totals */
 function sums(totals) {

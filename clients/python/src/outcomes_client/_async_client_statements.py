@@ -23,11 +23,12 @@ class AsyncStatementsClient:
         async def _run[T](self, call: Call[T]) -> T: ...
 
     async def make_statement(self, period: str, timezone: str | None = None) -> bytes:
-        """Return the statement of a month (`2026-10`), quarter (`2026-Q4`) or year (`2026`), by default in UTC.
+        """Return the statement of a month, such as `2026-10`, by default in UTC.
 
         Save the bytes as they are. They are the same in each call, because the first call stores them. Needs the
-        session or an agent key with the scope `read`. Raises ConflictError until ten minutes after the period's end.
-        The first statement of a long history takes longer; see `Retry`.
+        session or an agent key with the scope `read`; only the session makes the first statement of a time zone. Raises
+        ConflictError until ten minutes after the month's end, and for a fourth time zone. The first statement of a long
+        history takes longer; see `Retry`.
         """
         return await self._run(_statement_calls.make(self._calls, period, timezone))
 

@@ -26,11 +26,9 @@ def _file(words: str) -> Any:
 
 
 def statement(
-    period: Annotated[
-        str, typer.Argument(metavar="PERIOD", help="A month 2026-10, a quarter 2026-Q4, or a year 2026.")
-    ],
+    period: Annotated[str, typer.Argument(metavar="PERIOD", help="A month, such as 2026-10.")],
     timezone: Annotated[
-        str | None, typer.Option(autocompletion=time_zones, help="IANA time zone of the period; default UTC.")
+        str | None, typer.Option(autocompletion=time_zones, help="IANA time zone of the month; default UTC.")
     ] = None,
     entries: Annotated[
         str | None, typer.Option(metavar="FILE", help="Also write the entries, from which the sums follow.")
@@ -41,7 +39,7 @@ def statement(
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Print the signed statement of a period that is over.
+    """Print the signed statement of a month that is over.
 
     Save the output as it is: `outcomes verify` refuses any other layout. The API's public keys are kept for `outcomes
     verify`.
@@ -65,11 +63,17 @@ def statement(
 
 def verify(
     statement: Annotated[
-        Path | None, typer.Argument(exists=True, dir_okay=False, metavar="STATEMENT", help="Not needed for a proof.")
+        list[Path] | None,
+        typer.Argument(
+            exists=True,
+            dir_okay=False,
+            metavar="STATEMENT...",
+            help="One, or those of consecutive months to add up; not needed for a proof.",
+        ),
     ] = None,
-    entries: Annotated[Path | None, _file("Its entries: its sums must follow from them.")] = None,
+    entries: Annotated[Path | None, _file("The entries of one statement: its sums must follow from them.")] = None,
     proof: Annotated[Path | None, _file("A proof of one outcome.")] = None,
-    previous: Annotated[Path | None, _file("The statement of the period before.")] = None,
+    previous: Annotated[Path | None, _file("The statement of the month before.")] = None,
     keys: Annotated[
         Path | None, _file("The issuer's keys; default those that `outcomes statement` kept for this issuer.")
     ] = None,
@@ -79,13 +83,16 @@ def verify(
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Verify a statement or a proof, without network.
+    """Verify a statement, the statements of several months or a proof, without network.
 
     A refusal begins with the first check that failed: format, key, signature, size, root, totals, adjustments,
     previous or proof.
     """
-    if statement is None and (proof is None or entries is not None or previous is not None):
+    if not statement and (proof is None or entries is not None or previous is not None):
         raise typer.BadParameter("needed, except to verify only a --proof", param_hint="STATEMENT")
+    several = statement if statement and len(statement) > 1 else []
+    if several and (entries is not None or proof is not None):
+        raise typer.BadParameter("only of one statement", param_hint="--entries" if entries else "--proof")
     try:
         from . import statements
     except ImportError as exc:
@@ -93,24 +100,38 @@ def verify(
         raise typer.Exit(2) from exc
     files = {
         name: None if file is None else file.read_bytes()
-        for name, file in (("statement", statement), ("entries", entries), ("proof", proof), ("previous", previous))
+        for name, file in (
+            ("statement", statement[0] if statement else None),
+            ("entries", entries),
+            ("proof", proof),
+            ("previous", previous),
+        )
     }
     known = _kept_keys(statements.issuer_of(files["statement"], files["proof"])) if keys is None else keys.read_bytes()
-    verified = statements.verify(**files, keys=known)
-    if against:
-        _compare_with_api(verified, known, url, cookie)
-    for line in _shown(verified, [name for name, data in files.items() if data is not None]):
+    given = [name for name, data in files.items() if data is not None]
+    lines: Iterable[str]
+    if several:
+        from . import _cli_months
+
+        texts = [file.read_bytes() for file in several]
+        months = statements.verify_months(texts, keys=known, previous=files["previous"])
+        every, lines = months.statements, _cli_months.shown(months, given)
+    else:
+        verified = statements.verify(**files, keys=known)
+        every, lines = [verified], _shown(verified, given)
+    for each in every if against else ():
+        _compare_with_api(each, known, url, cookie)
+    for line in lines:
         print(printable(line))
     print(statements.CAVEAT)
 
 
 def _shown(verified: Verified, given: Iterable[str]) -> Iterable[str]:
     head = verified.head
-    yield f"Verified: {head['id']} of {head['issuer']}, signed {head['issued_at']}"
+    yield _named(head)
     if verified.totals is not None:
         yield from _tallies("Total", verified.totals)
-    for each in verified.adjustments or ():
-        yield from _tallies(f"Change of {each['from']} to {each['to']}", each["totals"])
+    yield from _changes(verified.adjustments or ())
     for fields in verified.entries:
         what = fields.get("title") or f"{fields.get('type')} of {fields.get('outcome_id')}"
         yield f"Contains {fields['id']}, recorded {fields['created_at']}: {what}"
@@ -120,6 +141,15 @@ def _shown(verified: Verified, given: Iterable[str]) -> Iterable[str]:
         yield "Not verified: whether the sums follow from the entries (--entries)."
     if verified.totals is not None and head["previous"] and "previous" not in given:
         yield f"Not verified: whether it continues the statement before (--previous), {head['previous']}."
+
+
+def _named(head: Mapping[str, Any]) -> str:
+    return f"Verified: {head['id']} of {head['issuer']}, signed {head['issued_at']}"
+
+
+def _changes(adjustments: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+    for each in adjustments:
+        yield from _tallies(f"Change of {each['from']} to {each['to']}", each["totals"])
 
 
 def _tallies(what: str, totals: Mapping[str, Any]) -> Iterable[str]:

@@ -16,6 +16,7 @@ from outcomes_client._errors import StatementError, missing
 
 from ._definition import check_definition
 from ._entries import Entry, read_entry
+from ._months import VerifiedMonths, add_up
 from ._reading import Leaf, Proven, Signed, compact, read_entries, read_keys, read_proof, read_statement, refuse
 from ._sums import check_sums
 
@@ -25,7 +26,7 @@ try:
 except ModuleNotFoundError as exc:
     raise ImportError(missing(exc, "statements"), name=exc.name) from exc
 
-__all__ = ["CAVEAT", "StatementError", "Verified", "issuer_of", "verify"]
+__all__ = ["CAVEAT", "StatementError", "Verified", "VerifiedMonths", "issuer_of", "verify", "verify_months"]
 
 CAVEAT = "The signature proves what the platform said and when, not that it is true."
 
@@ -83,6 +84,37 @@ def verify(
         if proof_signed and proof_signed[1:] != signed[1:]:
             refuse("proof", f"expected a proof of {signed.head['id']} with the root {signed.head['root']}")
     return Verified(main.head, sums.get("totals"), sums.get("adjustments"), _check_proof(main.head, proven))
+
+
+def verify_months(statements: Sequence[bytes], *, keys: bytes, previous: bytes | None = None) -> VerifiedMonths:
+    """Verify the statements of consecutive months of one user and time zone, and add them up.
+
+    Args:
+        statements: their bytes, as the API served them, in any order.
+        keys: the issuer's keys, obtained from another source than the statements.
+        previous: the statement of the month before, which the earliest of these statements must continue.
+
+    Raises:
+        StatementError: a check failed, or the months are not consecutive (`previous`).
+    """
+    if not statements:
+        raise TypeError("verify_months takes at least one statement")
+    found = [(_verified(n, data, keys), data) for n, data in enumerate(statements, 1)]
+    found.sort(key=lambda one: one[0].head["period"])
+    months = add_up([each for each, _ in found])
+    before = previous
+    for each, data in found:
+        if before is not None:
+            _check_previous(each.head, before)
+        before = data
+    return months
+
+
+def _verified(number: int, statement: bytes, keys: bytes) -> Verified:
+    try:
+        return verify(statement, keys=keys)
+    except StatementError as exc:
+        raise StatementError(exc.word, f"statement {number}: {str(exc).removeprefix(f'{exc.word}: ')}") from exc
 
 
 def issuer_of(statement: bytes | None = None, proof: bytes | None = None) -> str:

@@ -30,6 +30,7 @@ _PROOF: Kinds = {"head": (dict,), **_SIGNATURE, "entries": (list,)}
 _KEY: Kinds = {**dict.fromkeys(("kid", "x", "valid_from"), (str,)), "valid_until": (str, type(None))}
 _LINE: Kinds = {"salt": (str,), "text": (str,)}
 _NUMBERS_END = 2**53
+_MONTH = re.compile("[0-9]{4}-(0[1-9]|1[0-2])")
 _HASH, _SALT = re.compile("[0-9a-f]{64}"), re.compile("[0-9a-f]{32}")
 
 compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -133,6 +134,8 @@ def _signed(value: dict[str, Any]) -> Signed:
     head = {name: value[name] for name in _HEAD}
     if head["format"] != FORMAT:
         refuse("format", f"expected {FORMAT}, found {head['format']}")
+    if not _MONTH.fullmatch(head["period"]):
+        refuse("format", f"expected the period to be a month such as 2026-10, found {head['period']}")
     return Signed(head, compact(head), value["signature"])
 
 
