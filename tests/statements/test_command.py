@@ -75,6 +75,9 @@ def test_an_auditor_verifies_a_statement_its_entries_and_a_proof(
     assert ids[1].encode() in verified
     monkeypatch.delenv("OUTCOMES_URL")  # the following commands need no API
     assert b"Contains" in outcomes("verify", "--proof", file("proof"))
+    both = outcomes("verify", file("last"), file("before"))
+    assert f"{EARLIER:%B}".encode() in both
+    assert f" to {LATER:%B %Y}: 3 outcomes, $12,400.61\n".encode() in both
     changed = Path(file("last")).read_bytes().replace(b"12400.51", b"12500.51")
     Path(file("last")).write_bytes(changed)
     assert outcomes("verify", file("last"), code=1).startswith(b"totals: expected ")
