@@ -109,7 +109,7 @@ function checkFollows(earlier: Head, later: Head): void {
 }
 
 function sumOf(parts: Totals[]): SumOfTotals {
-  const hasAllAgents = parts.every((part) => !(part as { other_agents?: unknown }).other_agents);
+  const hasAllAgents = parts.every(({ other_agents }) => other_agents === null);
   return {
     ...total(parts),
     confirmed: total(parts.map(({ confirmed }) => confirmed)),

@@ -61,7 +61,7 @@ def _month_after(period: str) -> str:
 
 def _sum(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the sum of totals."""
-    has_all_agents = not any(part.get("other_agents") for part in parts)
+    has_all_agents = all(part["other_agents"] is None for part in parts)
     return {
         **_added(parts),
         **{tally: _added([part[tally] for part in parts]) for tally in _APART},
