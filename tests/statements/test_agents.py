@@ -27,8 +27,7 @@ from tests.faults import cancelled, faulty, fine
 from tests.people import record, rows_of
 from tests.statements import chance, example
 from tests.statements.conftest import Clock
-from tests.statements.service import BERLIN, ask, made, verified
-from tests.statements.test_service import before_each
+from tests.statements.service import BERLIN, ask, before_each, made, verified
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -113,7 +112,7 @@ def test_agents_whose_sums_are_zero_are_neither_listed_nor_others() -> None:
 def test_no_statement_is_too_large_for_a_response_or_a_transaction() -> None:
     """Fill every row of the last month of 2026: 323 months before it, 50 types, and values of 168 decimals."""
     random = Random(0)  # noqa: S311 - repeatable
-    months = Calendar("month", BERLIN)
+    months = Calendar(BERLIN)
     period, *earlier = (
         months.bounds(f"{year}-{month:02}") for year in range(2026, 1999, -1) for month in range(12, 0, -1)
     )
