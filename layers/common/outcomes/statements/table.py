@@ -211,8 +211,10 @@ class StatementsTable:
         attributes: Item = {"size": size, "epoch": epoch, "rules": rules, "salt_key": _binary(unfinished.salt_key)}
         attributes |= {"agents": {"S": agents_id}}
         first, *more = _rows(user_id, _UNFINISHED + id_, now, attributes, _packed(unfinished.content, id_))
+        # Work without `agents` is not continued: no call or an earlier version stored it.
+        expression = "attribute_not_exists(agents) OR epoch <> :epoch OR #rules <> :rules OR #size < :size"
         condition = {
-            "ConditionExpression": "attribute_not_exists(id) OR epoch <> :epoch OR #rules <> :rules OR #size < :size",
+            "ConditionExpression": expression,
             "ExpressionAttributeNames": {"#rules": "rules", "#size": "size"},
             "ExpressionAttributeValues": {":epoch": epoch, ":rules": rules, ":size": size},
         }
