@@ -284,9 +284,12 @@ export-user: install ## export all data of a user as lines of JSON (USER_ID=42 S
 import-history: export FILE := $(FILE)
 import-history: export MAPPING := $(MAPPING)
 import-history: export STACK := $(STACK)
-import-history: install ## import an existing table (FILE=outcomes.csv MAPPING=mapping.toml STACK=outcomes-prod; YES=1 writes)
+import-history: export ROUND := $(or $(ROUND),1)
+import-history: install ## import an existing table (FILE=outcomes.csv MAPPING=mapping.toml STACK=outcomes-prod; YES=1 writes; UNDO=1 undoes; COMPARE=1 compares)
 	@PYTHONPATH=layers/common $(bin)/python -m $(if $(STACK),ops.import_history --stack="$$STACK",local.import_history --data '$(DATA)') \
-	    --file="$$FILE" --mapping="$$MAPPING" $(if $(filter command,$(origin YES)),--yes)
+	    --file="$$FILE" --mapping="$$MAPPING" --round="$$ROUND" $(if $(filter command,$(origin YES)),--yes) \
+	    $(if $(filter-out 0,$(UNDO)),--undo) $(if $(filter command,$(origin FORCE)),--force) \
+	    $(if $(filter-out 0,$(COMPARE)),--compare) $(if $(filter-out 0,$(SKIP_REFUSED)),--skip-refused)
 
 fill-index: install ## add outcomes of earlier versions to the index by occurrence, once (STACK=outcomes-prod)
 	@PYTHONPATH=layers/common $(bin)/python -m ops.fill_index '$(STACK)'

@@ -46,6 +46,7 @@ def on_this_machine(options: argparse.Namespace) -> "Iterator[Target]":
             secret.encode(),
             parameters["OutcomeTypes"].split(","),
             units_per_second=float("inf"),
+            edition=parameters["TotalsEdition"],
         )
 
 

@@ -1,8 +1,8 @@
 """python -m ops.import_history --stack STACK --file FILE [--mapping MAPPING] [--yes]: import an existing table.
 
-Without --yes, it only shows what it would import. docs/migrating.md describes the files and the other steps of a
-migration. The caller needs IAM permissions to describe the stack, to read the secret of erasure records, and to read
-and write the tables of outcomes, totals and erasures.
+With --undo, it voids what an import created; with --compare, it compares sums. Without --yes, it writes nothing.
+docs/migrating.md describes the files and the other steps of a migration. The caller needs IAM permissions to describe
+the stack, to read the secret of erasure records, and to read and write the tables of outcomes, totals and erasures.
 """
 
 import argparse
@@ -23,6 +23,8 @@ MAX_UNITS_PER_SECOND = 500
 """Half of what DynamoDB allows one partition, because all outcomes of a user may be in one:
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html"""
 
+MAX_ROUND = 99  # an import reads each row once for each round
+
 type Reach = Callable[[argparse.Namespace], AbstractContextManager["Target"]]
 
 
@@ -34,15 +36,21 @@ def main() -> int:
 
 
 def run(parser: Parser, reach: Reach) -> int:
-    """Run the command, and return the exit code of the process: 1 if rows were refused while others were imported."""
+    """Run the command, and return the exit code of the process: 1 if it refused rows, or if compared sums differ."""
     parser.add_argument("--file", required=True)
     parser.add_argument("--mapping", default="")
-    parser.add_argument("--yes", action="store_true")
+    parser.add_argument("--round", type=_round, default=1)
+    for flag in ("--yes", "--undo", "--force", "--compare", "--skip-refused"):
+        parser.add_argument(flag, action="store_true")
 
     def command() -> bool:
         options = parser.parse_args()
         if not options.file:
             raise StackError("FILE is missing, such as FILE=outcomes.csv")
+        if options.compare and (options.undo or options.yes):
+            raise StackError("COMPARE=1 only compares: leave out UNDO=1 and YES=1")
+        if options.force and not options.undo:
+            raise StackError("FORCE=1 is only for UNDO=1")
         with reach(options) as target:
             return import_file(options, target)
 
@@ -50,7 +58,10 @@ def run(parser: Parser, reach: Reach) -> int:
 
 
 def import_file(options: argparse.Namespace, target: "Target") -> bool:
-    """Show what an import would do. If `options.yes` is set, import, and return whether rows were refused."""
+    """Show what an import or its undo would do. If `options.yes` is set, do it, and return whether it refused rows.
+
+    With `options.compare`, return whether the sums of the file and of the API differ.
+    """
     # Import this late, because the local stack first replaces the AWS settings in the environment.
     from outcomes.aws.errors import CallFailed
 
@@ -60,16 +71,29 @@ def import_file(options: argparse.Namespace, target: "Target") -> bool:
 
     mapping = read_mapping(Path(options.mapping) if options.mapping else None)
     try:
-        with RowFile(Path(options.file)) as file, Import(file, mapping, target) as import_:
+        with RowFile(Path(options.file)) as file, Import(file, mapping, target, options.round) as import_:
             import_.read()
-            import_.show()
+            if options.compare:
+                return import_.compare()
+            if options.undo:
+                import_.undo(force=options.force, is_real=options.yes)
+            else:
+                import_.refuse_users()
+                import_.show()
             if not options.yes:
-                print("Nothing was written. Add YES=1 to import.")
+                print(f"Nothing was written. Add YES=1 to {'undo' if options.undo else 'import'}.")
                 return False
-            import_.write()
-            return import_.refused > 0
+            if not options.undo:
+                import_.write()
+            return import_.refused > 0 and not options.skip_refused
     except CallFailed as error:
         raise StackError(f"{one_line(error)}; run the same command to go on") from error
+
+
+def _round(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:3]) <= MAX_ROUND):
+        raise StackError(f"ROUND must be a whole number from 1 to {MAX_ROUND}, not {text!r}")
+    return int(text)
 
 
 @contextmanager
@@ -105,6 +129,7 @@ def deployed(options: argparse.Namespace) -> "Iterator[Target]":
         secret.encode(),
         parameters["OutcomeTypes"].split(","),
         min(float(parameters["MaxWriteUnits"]) * SHARE, MAX_UNITS_PER_SECOND),
+        parameters["TotalsEdition"],
     )
 
 

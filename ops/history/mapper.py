@@ -27,7 +27,7 @@ from outcomes.contract.outcome_fields import LISTED
 from outcomes.contract.outcome_type import Types
 from outcomes.errors import BadRequest
 from outcomes.ledger import ulid
-from outcomes.ledger.items import outcome_item
+from outcomes.ledger.items import item_key, outcome_item
 
 from ops.errors import StackError
 from ops.history.files import Cells
@@ -63,10 +63,9 @@ class Imported(NamedTuple):
     def created_at(self) -> str:
         return instants.text(ulid.milliseconds(self.id))
 
-    @property
-    def bytes(self) -> int:
-        """Estimate the item's size. The result is up to 20 bytes too high, because DynamoDB packs digits of numbers."""
-        return sum(len(name) + len(str(*value.values()).encode()) for name, value in self.item.items())
+    def under(self, id_: str) -> "Imported":
+        """Return a copy with another id of the same instant."""
+        return self._replace(id=id_, item=self.item | item_key(self.user_id, id_))
 
 
 class Mapper:
@@ -143,6 +142,21 @@ def ulid_of(created_at: int, old_id: str) -> str:
     """Derive an outcome's id from its time and its old id, so that importing it again gives the same id."""
     digest = sha256(old_id.encode(errors="surrogatepass")).digest()
     return ulid.from_number(created_at << 80 | int.from_bytes(digest[:10]))
+
+
+def next_round(id_: str) -> str:
+    """Derive the id under which a row is imported after the outcome with this id was undone.
+
+    It has the same instant. It also has the same last character, so an outcome without a user stays in its partition.
+    """
+    number = ulid.number(id_)
+    digest = int.from_bytes(sha256(number.to_bytes(16)).digest()[:10])
+    return ulid.from_number(number >> 80 << 80 | digest >> 5 << 5 | number & 31)
+
+
+def size_of(item: Item) -> int:
+    """Estimate an item's size in bytes. The result is too high, because DynamoDB packs digits of numbers."""
+    return sum(len(name) + len(str(*value.values()).encode()) for name, value in item.items())
 
 
 def _old_id(value: Any) -> str:

@@ -50,11 +50,16 @@ class Pasts:
         self.run = token_hex(8)
         self.dynamodb = DynamoDB(LIMITS)
 
-    def open(self, partition: str) -> "Past":
-        """Begin the block of a partition, and delete the partition's stored sums. Raises Erased."""
-        past = Past(self, partition)
+    def open(self, partition: str, *, keeps_sums: bool = False) -> "Past":
+        """Begin the block of a partition, and delete the partition's stored sums. Raises Erased.
+
+        keeps_sums: do not delete or outdate the stored sums, because what is written is recorded now. The block then
+        only keeps statements from ending after an outcome that is being undone.
+        """
+        past = Past(self, partition, keeps_sums=keeps_sums)
         past.check()
-        past.delete_sums()
+        if not keeps_sums:
+            past.delete_sums()
         return past
 
     def digest(self, partition: str) -> str:
@@ -87,9 +92,10 @@ class Past:
     1970.
     """
 
-    def __init__(self, pasts: Pasts, partition: str) -> None:
+    def __init__(self, pasts: Pasts, partition: str, *, keeps_sums: bool) -> None:
         self.pasts = pasts
         self.partition = partition
+        self.keeps_sums = keeps_sums
         self.cut = ""
         self.checked_at = 0
         self._until = 0
@@ -149,10 +155,11 @@ class Past:
 
     def _blocked(self, before: Imports, now: int) -> Imports:
         until = now + BLOCK_SECONDS * 1000
-        return before._replace(epoch=before.epoch + 1, runs={**before.blocking(now), self.pasts.run: until})
+        epoch = before.epoch + (not self.keeps_sums)
+        return before._replace(epoch=epoch, runs={**before.blocking(now), self.pasts.run: until})
 
     def _closed(self, before: Imports, now: int) -> Imports:
-        if not before.epoch:  # the row is missing, because an erasure deleted it
+        if not before.changes:  # the row is missing, because an erasure deleted it
             raise Erased
         others = {run: until for run, until in before.blocking(now).items() if run != self.pasts.run}
         return before._replace(runs=others)

@@ -5,15 +5,20 @@ not its cells.
 """
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
+from outcomes.contract import instants
 from outcomes.contract.sums import Sum
+from outcomes.ledger import ulid
 
-from ops.history.mapper import Imported
+from ops.history.mapper import Imported, size_of
 
+LAST_ID = "~"  # this text sorts after all ids
 _NOBODY = 0  # this number in the column `user` means "no user"
 
 _TABLE = """
@@ -69,7 +74,7 @@ class Plan:
         values = (
             *(imported.user_id or _NOBODY, imported.partition, offset, size, number, imported.id, imported.type),
             None if imported.value is None else str(imported.value),
-            imported.bytes,
+            size_of(imported.item),
         )
         try:
             self._database.execute("INSERT INTO planned VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
@@ -78,12 +83,10 @@ class Plan:
             return int(earlier)
         return None
 
-    def remove(self, partition: Partition, before: str) -> Iterator[int]:
-        """Remove the rows of a partition with ids before `before`. Yield their line numbers."""
-        where, values = "WHERE user = ? AND partition = ? AND id < ?", [*partition, before]
-        for [number] in self._database.execute(f"SELECT number FROM planned {where} ORDER BY offset", values):  # noqa: S608
-            yield number
-        self._database.execute(f"DELETE FROM planned {where}", values)  # noqa: S608 - fixed text
+    def remove(self, partition: Partition, before: str) -> None:
+        """Remove the rows of a partition with ids before `before`."""
+        query = "DELETE FROM planned WHERE user = ? AND partition = ? AND id < ?"
+        self._database.execute(query, [*partition, before])
 
     def cost(self) -> Cost:
         query = """
@@ -114,7 +117,18 @@ class Plan:
             yield Partition(*last)
             last = self._database.execute(query, last).fetchone()
 
-    def rows(self, partition: Partition) -> Iterator[PlannedRow]:
-        """Yield the rows of a partition, in the order of the file."""
-        query = "SELECT number, offset, size, id FROM planned WHERE user = ? AND partition = ? ORDER BY offset"
-        yield from map(PlannedRow._make, self._database.execute(query, partition))
+    def rows(self, partition: Partition, before: str = LAST_ID) -> Iterator[PlannedRow]:
+        """Yield the rows of a partition with ids before `before`, in the order of the file."""
+        query = """
+            SELECT number, offset, size, id FROM planned WHERE user = ? AND partition = ? AND id < ? ORDER BY offset
+        """
+        yield from map(PlannedRow._make, self._database.execute(query, [*partition, before]))
+
+    def months(self) -> Iterator[tuple[int | None, dict[str, Sum]]]:
+        """Yield each user with the sums of the outcomes by month, such as `2026-04`, in UTC."""
+        rows = self._database.execute("SELECT user, id, value FROM planned ORDER BY user")
+        for user, group in groupby(rows, itemgetter(0)):
+            months: defaultdict[str, Sum] = defaultdict(Sum)
+            for _, id_, value in group:
+                months[instants.text(ulid.milliseconds(id_))[:7]].add(1, None if value is None else Decimal(value))
+            yield user or None, months

@@ -1,19 +1,31 @@
 """Run imports in this process, and make files for them."""
 
+import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
+from outcomes.aws.connection import Connection
 from outcomes.contract import instants
 
+from local.environment import REGION
+from ops import import_history
 from ops.history.files import RowFile
 from ops.history.run import Import, Target
+from tests.aws import PARAMETERS, STACKS, aws_client
+from tests.conftest import RunMain
+from tests.interleaving.schedule import Killed
 from tests.outcome_types import TYPES
 
 SECRET = b"a secret of the stack"
 TARGET = Target("OutcomesTable", "TotalsTable", "ErasuresTable", SECRET, TYPES, float("inf"))
+
+
+type Command = Callable[..., CompletedProcess[str]]
 
 
 def old_row(number: int, milliseconds: int, user_id: int | None = 42, **fields: Any) -> dict[str, Any]:
@@ -28,15 +40,51 @@ def write_ndjson(file: Path, rows: list[dict[str, Any]]) -> Path:
 
 
 @contextmanager
-def planned(file: Path, target: Target = TARGET, mapping: Any = None) -> Iterator[Import]:
+def planned(file: Path, target: Target = TARGET, mapping: Any = None, last_round: int = 1) -> Iterator[Import]:
     """Plan the import of a file, and yield the plan."""
-    with RowFile(file) as rows, Import(rows, mapping or {}, target) as plan:
+    with RowFile(file) as rows, Import(rows, mapping or {}, target, last_round) as plan:
         plan.read()
+        plan.refuse_users()
         yield plan
 
 
-def import_all(file: Path, target: Target = TARGET, mapping: Any = None) -> int:
+def import_all(file: Path, target: Target = TARGET, mapping: Any = None, last_round: int = 1) -> int:
     """Import a file. Return the number of rows that were refused."""
-    with planned(file, target, mapping) as plan:
+    with planned(file, target, mapping, last_round) as plan:
         plan.write()
         return plan.refused
+
+
+def undo_all(file: Path, *, force: bool = False, last_round: int = 1, target: Target = TARGET) -> None:
+    """Undo the import of a file."""
+    with RowFile(file) as rows, Import(rows, {}, target, last_round) as plan:
+        plan.read()
+        plan.undo(force=force, is_real=True)
+
+
+def dying_at(call: int, when: str) -> Callable[..., Any]:
+    """Return a replacement for `Connection.post` that raises Killed before or after the call with this number."""
+    post, calls = Connection.post, itertools.count(1)
+
+    def die(*args: Any, **more: Any) -> Any:
+        if next(calls) != call:
+            return post(*args, **more)
+        if when == "after":
+            post(*args, **more)
+        raise Killed
+
+    return die
+
+
+def deployed_command(run_main: RunMain) -> Command:
+    """Return a function that runs the command for a deployed stack, with the file as first argument."""
+    secret = aws_client("secretsmanager").create_secret(Name="ErasureSecret", SecretString="x")["ARN"]
+    outputs = {f"{name}TableName": f"{name}Table" for name in ("Outcomes", "Totals", "Erasures")}
+    STACKS[REGION, "outcomes-prod"] = outputs | {"ErasureSecretArn": secret}
+    PARAMETERS[REGION, "outcomes-prod"] = {
+        "DataRequests": "On",
+        "MaxWriteUnits": "4000",
+        "OutcomeTypes": ",".join(TYPES),
+        "TotalsEdition": "1",
+    }
+    return partial(run_main, import_history.main, "--stack", "outcomes-prod", "--file")

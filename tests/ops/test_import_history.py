@@ -7,12 +7,10 @@ import os
 import random
 import sys
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from subprocess import CompletedProcess
 from typing import Any
 from unittest.mock import patch
 
@@ -26,17 +24,26 @@ from outcomes.totals import settled_intervals
 from functions.export_outcomes import app as export_outcomes
 from functions.summarize_outcomes import app as summarize_outcomes
 from local.environment import REGION
-from ops import import_history
 from ops.errors import StackError
 from ops.history import writer
 from ops.history.mapper import ulid_of
-from tests.aws import PARAMETERS, STACKS, aws_client, scan
+from tests.aws import STACKS, aws_client, scan
 from tests.conftest import RunMain
 from tests.corrections import pages
 from tests.events import KEY, proxy_event, session
 from tests.faults import THROTTLED, Fault, Request, answered, error, lost, vanished
 from tests.interleaving.schedule import Killed
-from tests.ops.imports import SECRET, TARGET, import_all, old_row, planned, write_ndjson
+from tests.ops.imports import (
+    SECRET,
+    TARGET,
+    Command,
+    deployed_command,
+    dying_at,
+    import_all,
+    old_row,
+    planned,
+    write_ndjson,
+)
 from tests.oracle import Choice, added_up, said
 from tests.outcome_types import TYPES
 from tests.people import restore, snapshot, two_shards
@@ -257,20 +264,6 @@ def small_file(tmp_path: Path) -> Path:
     return write_ndjson(tmp_path / "old.ndjson", [{**row, "id": row["id"] or "0"} for row in rows])
 
 
-def dying_at(call: int, when: str) -> Callable[..., Any]:
-    """Return a replacement for `Connection.post` that raises Killed before or after the call with this number."""
-    post, calls = Connection.post, itertools.count(1)
-
-    def die(*args: Any, **more: Any) -> Any:
-        if next(calls) != call:
-            return post(*args, **more)
-        if when == "after":
-            post(*args, **more)
-        raise Killed
-
-    return die
-
-
 @pytest.mark.parametrize("when", ["before", "after"])
 @two_shards()
 def test_an_import_that_was_killed_goes_on(small_file: Path, when: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -352,19 +345,10 @@ def test_refused_rows_stay_in_the_output_while_a_terminal_shows_progress(
 
 class TestTheCommand:
     @pytest.fixture
-    def run(self, run_main: RunMain) -> Callable[..., CompletedProcess[str]]:
-        """Return a function that runs the command for a deployed stack."""
-        secret = aws_client("secretsmanager").create_secret(Name="ErasureSecret", SecretString="x")["ARN"]
-        outputs = {f"{name}TableName": f"{name}Table" for name in ("Outcomes", "Totals", "Erasures")}
-        STACKS[REGION, "outcomes-prod"] = outputs | {"ErasureSecretArn": secret}
-        PARAMETERS[REGION, "outcomes-prod"] = {
-            "DataRequests": "On",
-            "MaxWriteUnits": "4000",
-            "OutcomeTypes": ",".join(TYPES),
-        }
-        return partial(run_main, import_history.main, "--stack", "outcomes-prod", "--file")
+    def run(self, run_main: RunMain) -> Command:
+        return deployed_command(run_main)
 
-    def test_without_yes_it_only_shows(self, run: Callable[..., CompletedProcess[str]], small_file: Path) -> None:
+    def test_without_yes_it_only_shows(self, run: Command, small_file: Path) -> None:
         done = run(str(small_file))
         assert (done.returncode, done.stderr, scan()) == (0, "", [])
         assert done.stdout.splitlines() == [
@@ -382,9 +366,7 @@ class TestTheCommand:
         units = 18 + 2 * (2 + len(nobody))
         assert f"\n{units} write units cost $0.00, and storage $0.00 a month. Writing takes" in done.stdout
 
-    def test_with_yes_it_imports_and_fails_if_rows_were_refused(
-        self, run: Callable[..., CompletedProcess[str]], small_file: Path
-    ) -> None:
+    def test_with_yes_it_imports_and_fails_if_rows_were_refused(self, run: Command, small_file: Path) -> None:
         assert run(str(small_file), "--yes").returncode == 0
         with small_file.open("a") as file:
             file.write("{}\n")
@@ -405,9 +387,7 @@ class TestTheCommand:
             (None, "cannot read the mapping"),
         ],
     )
-    def test_a_wrong_mapping_is_an_error(
-        self, run: Callable[..., CompletedProcess[str]], tmp_path: Path, mapping: str | None, says: str
-    ) -> None:
+    def test_a_wrong_mapping_is_an_error(self, run: Command, tmp_path: Path, mapping: str | None, says: str) -> None:
         if mapping:
             (tmp_path / "map.toml").write_text(mapping)
         done = run(str(csv_file(tmp_path)), "--mapping", str(tmp_path / "map.toml"))
@@ -431,17 +411,13 @@ class TestTheCommand:
             ("empty.csv", "must name each column once"),
         ],
     )
-    def test_a_wrong_file_is_an_error(
-        self, run: Callable[..., CompletedProcess[str]], tmp_path: Path, file: str, says: str
-    ) -> None:
+    def test_a_wrong_file_is_an_error(self, run: Command, tmp_path: Path, file: str, says: str) -> None:
         (tmp_path / "empty.csv").touch()
         done = run(str(tmp_path / file) if file else "")
         assert (done.returncode, done.stderr.count("\n")) == (1, 1)
         assert says in done.stderr
 
-    def test_an_unknown_or_older_stack_is_an_error(
-        self, run: Callable[..., CompletedProcess[str]], small_file: Path
-    ) -> None:
+    def test_an_unknown_or_older_stack_is_an_error(self, run: Command, small_file: Path) -> None:
         del STACKS[REGION, "outcomes-prod"]["ErasureSecretArn"]
         assert "outcomes-prod has no ErasureSecretArn: deploy this version first" in run(str(small_file)).stderr
         STACKS.clear()

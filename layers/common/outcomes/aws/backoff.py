@@ -38,25 +38,28 @@ class Backoff:
         return time.monotonic() < self.at
 
 
-def read_items(dynamodb: DynamoDB, table: str, keys: list[Item], backoff: Backoff) -> list[Item]:
-    """Read items by their keys with consistent reads. The items are returned in any order.
+def read_items(
+    dynamodb: DynamoDB, table: str, keys: list[Item], backoff: Backoff, *, consistent: bool = True
+) -> list[Item]:
+    """Read items by their keys. The items are returned in any order.
 
-    Missing items are left out. Raises the errors of `read_pages`.
+    Missing items are left out. consistent: see `read_pages`, whose errors this function raises.
     """
-    return [item for items, _ in read_pages(dynamodb, table, keys, backoff) for item in items]
+    return [item for items, _ in read_pages(dynamodb, table, keys, backoff, consistent=consistent) for item in items]
 
 
 def read_pages(
-    dynamodb: DynamoDB, table: str, keys: list[Item], backoff: Backoff
+    dynamodb: DynamoDB, table: str, keys: list[Item], backoff: Backoff, *, consistent: bool = True
 ) -> Iterator[tuple[list[Item], list[Item]]]:
     """Read items by their keys, 100 per call. Yield the items of each call and the keys that are still to be read.
 
+    consistent: if false, a read costs half, and may miss the writes of the last second.
     Raises Busy if DynamoDB processes no key of a call, and TimeoutError if keys remain when the time is up.
     """
     while keys:
         backoff.check()
         now, later = keys[:KEYS_PER_CALL], keys[KEYS_PER_CALL:]
-        request = {"RequestItems": {table: {"Keys": now, "ConsistentRead": True}}}
+        request = {"RequestItems": {table: {"Keys": now, "ConsistentRead": consistent}}}
         answer = dynamodb.call("BatchGetItem", request)
         left = answer["UnprocessedKeys"].get(table, {}).get("Keys", [])
         if len(left) == len(now):

@@ -3,8 +3,9 @@
 These changes yield an event:
 
 - A new outcome yields `outcome.recorded`, unless an import of earlier outcomes wrote it.
-- A correction of an outcome yields the correction's event. The record contains only the outcome, so the correction's
-  entry is read from the table. The void of an outcome that was assigned to a user yields `outcome.assigned`.
+- A correction of an outcome yields the correction's event, unless it undoes the outcome's import. The record contains
+  only the outcome, so the correction's entry is read from the table. The void of an outcome that was assigned to a user
+  yields `outcome.assigned`.
 - The item of an agent key yields `key.created` when it is inserted, and `key.rotated` when its secret changes.
 - The removal of a key from the user's row yields `key.revoked`. The deletion of the key's own item yields nothing,
   because expiry and erasure also delete such items.
@@ -92,12 +93,12 @@ def _is_outcome(record: Record) -> bool:
 
 
 def _corrected(record: Record) -> Item | None:
-    """Return the outcome after a correction, or None if the record is not about a correction."""
+    """Return the outcome after a correction. Return None if there was no correction, or it undid an import."""
     if record["eventName"] != "MODIFY" or "created_at" not in record["dynamodb"]["Keys"] or not _is_outcome(record):
         return None
     before, after = (corrections_of(record["dynamodb"][image]) for image in ("OldImage", "NewImage"))
     outcome: Item = record["dynamodb"]["NewImage"]
-    return outcome if after[-1:] != before[-1:] else None
+    return outcome if after[-1:] != before[-1:] and "undone" not in outcome else None
 
 
 def _outcome_data(outcome: Item, entry: Item | None, *, with_metadata: bool = True) -> str:

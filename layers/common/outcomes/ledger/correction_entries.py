@@ -8,6 +8,7 @@ type, reason            S; reason is absent if none was given
 recorded_by             S, `Caller.recorded_by`
 changes                 M, of an amend: for each sent attribute, M of `before` and `after`, NULL if not set
 effects                 L of M, each a `Delta`: tally, occurred_at, outcome_type S, agent_id, sign, value_usd N
+imported                BOOL, true if it voids the outcome because the outcome's import was undone, otherwise absent
 """
 
 from collections import Counter
@@ -100,6 +101,11 @@ class CorrectionDraft(NamedTuple):
         after = {name: value for name, value in self.after.items() if name not in {"description", "metadata"}}
         after |= {"title": {"S": ""}, "assigned_to": {"N": str(user_id)}, "assigned_id": {"S": id_}}
         return self._replace(after=after)
+
+    def undone(self) -> "CorrectionDraft":
+        """Return a copy of this void that undoes the outcome's import. It yields no event, like the import."""
+        marked = {"BOOL": True}
+        return self._replace(entry=self.entry | {"imported": marked}, after=self.after | {"undone": marked})
 
     @property
     def changes_nothing(self) -> bool:

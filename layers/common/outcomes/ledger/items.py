@@ -19,6 +19,7 @@ corrected_by            M, the number of corrections (N) by each kind of caller 
 as_recorded             M, present after an amend: outcome_type, agent_id, value_usd and occurred_at as recorded
 assigned_to             N, the user to whom an outcome without a user was assigned; erasing this user removes it
 assigned_id             S, the id of the outcome that was recorded for this user instead
+undone                  BOOL, true if an undo of its import voided it, otherwise absent
 """
 
 from decimal import Decimal
