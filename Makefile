@@ -281,15 +281,17 @@ erase: install ## delete all data of a user for good (USER_ID=42, or AGAIN=1 aft
 export-user: install ## export all data of a user as lines of JSON (USER_ID=42 STACK=outcomes-prod FILE=user-42.ndjson)
 	@$(data_request) export --user-id="$$WHOSE" --file="$$FILE"
 
+# Only the command line may ask for what cannot be undone, no variable of the environment.
+asked = $(if $(filter command,$(origin $1)),$(filter-out 0,$($1)))
+
 import-history: export FILE := $(FILE)
 import-history: export MAPPING := $(MAPPING)
 import-history: export STACK := $(STACK)
 import-history: export ROUND := $(or $(ROUND),1)
 import-history: install ## import an existing table (FILE=outcomes.csv MAPPING=mapping.toml STACK=outcomes-prod; YES=1 writes; UNDO=1 undoes; COMPARE=1 compares)
 	@PYTHONPATH=layers/common $(bin)/python -m $(if $(STACK),ops.import_history --stack="$$STACK",local.import_history --data '$(DATA)') \
-	    --file="$$FILE" --mapping="$$MAPPING" --round="$$ROUND" $(if $(filter command,$(origin YES)),--yes) \
-	    $(if $(filter-out 0,$(UNDO)),--undo) $(if $(filter command,$(origin FORCE)),--force) \
-	    $(if $(filter-out 0,$(COMPARE)),--compare) $(if $(filter-out 0,$(SKIP_REFUSED)),--skip-refused)
+	    --file="$$FILE" --mapping="$$MAPPING" --round="$$ROUND" $(if $(call asked,YES),--yes) $(if $(call asked,FORCE),--force) \
+	    $(if $(filter-out 0,$(UNDO)),--undo) $(if $(filter-out 0,$(COMPARE)),--compare) $(if $(filter-out 0,$(SKIP_REFUSED)),--skip-refused)
 
 fill-index: install ## add outcomes of earlier versions to the index by occurrence, once (STACK=outcomes-prod)
 	@PYTHONPATH=layers/common $(bin)/python -m ops.fill_index '$(STACK)'

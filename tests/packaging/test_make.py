@@ -114,6 +114,26 @@ def test_run_passes_on_capabilities_and_parameters(clone: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("settings", "options"),
+    [
+        ([], []),
+        (["YES=1"], ["--yes"]),
+        (["UNDO=1", "FORCE=1", "YES=1", "ROUND=2"], ["--yes", "--force", "--undo"]),
+        (["COMPARE=1"], ["--compare"]),
+        (["SKIP_REFUSED=1"], ["--skip-refused"]),
+        (["YES=0", "FORCE=0", "UNDO=0", "COMPARE=0", "SKIP_REFUSED=0"], []),
+    ],
+)
+def test_an_import_gets_the_options_that_are_set(clone: Path, settings: list[str], options: list[str]) -> None:
+    program(clone / ".venv/bin/python", 'printf "%s\\n" "$@"')
+    touch(clone, ".venv/installed")
+    done = make(clone, "import-history", "FILE=old.csv", *settings)
+    round_ = "2" if "ROUND=2" in settings else "1"
+    given = ["--data", ".local", "--file=old.csv", "--mapping=", f"--round={round_}", *options]
+    assert done.stdout.splitlines() == ["-m", "local.import_history", *given]
+
+
+@pytest.mark.parametrize(
     ("programs", "says"),
     [({}, []), ({"npm": "exit 1"}, ["npm could not install the viewer: /docs names openapi.yaml instead."])],
 )

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from pathlib import Path
 from threading import Lock
 from types import ModuleType
 from typing import Any
@@ -28,6 +29,7 @@ from tests.aws import aws_client
 from tests.corrections import OWNER, correct
 from tests.events import KEY, agent, proxy_event, session
 from tests.faults import Fault, cancelled, faulty, fine
+from tests.ops.imports import import_all, old_row, undo_all, write_ndjson
 from tests.people import record, rows_of
 from tests.statements.conftest import Clock
 from tests.statements.service import (
@@ -351,6 +353,27 @@ def test_an_import_and_a_statement_exclude_each_other(clock: Clock) -> None:
     made("2026-09", "UTC")
     assert imports().cut == MONTHS["2026-10"]  # the cut never moves back
     verified(text)
+
+
+def test_the_undo_of_an_import_is_an_adjustment_of_the_month_of_the_undo(clock: Clock, tmp_path: Path) -> None:
+    rows = [old_row(1, instants.read("2026-09-15T12:00:00Z"))]
+    file = write_ndjson(tmp_path / "old.ndjson", rows)
+    clock.at("2026-10-05T12:00:00Z")
+    import_all(file)
+    clock.at("2026-11-20T12:00:00Z")
+    text = made("2026-09")
+    undo_all(file)
+    assert "standing" not in rows_of(42)["OutcomesTable"][0]
+    undo_all(file, force=True)
+    clock.at("2026-12-05T12:00:00Z")
+    november = made("2026-11")
+    assert made("2026-09") == text
+    assert [head(each)["totals"]["count"] for each in (text, made("2026-10"), november)] == [1, 0, 0]
+    [adjustment] = head(november)["adjustments"]
+    assert adjustment["to"] == MONTHS["2026-09"]
+    assert (adjustment["totals"]["count"], adjustment["totals"]["voided"]["count"]) == (-1, 1)
+    verified(text)
+    verified(november, made("2026-10"))
 
 
 def test_an_import_that_begins_meanwhile_wins(clock: Clock) -> None:
