@@ -71,7 +71,10 @@ def import_file(options: argparse.Namespace, target: "Target") -> bool:
 
     mapping = read_mapping(Path(options.mapping) if options.mapping else None)
     try:
-        with RowFile(Path(options.file)) as file, Import(file, mapping, target, options.round) as import_:
+        with (
+            RowFile(Path(options.file)) as file,
+            Import(file, mapping, target, options.round, finds_only=options.undo) as import_,
+        ):
             import_.read()
             if options.compare:
                 return import_.compare()
@@ -85,7 +88,7 @@ def import_file(options: argparse.Namespace, target: "Target") -> bool:
                 return False
             if not options.undo:
                 import_.write()
-            return import_.refused > 0 and not options.skip_refused
+            return import_.refused > 0 and not (options.undo or options.skip_refused)
     except CallFailed as error:
         raise StackError(f"{one_line(error)}; run the same command to go on") from error
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable
 from datetime import UTC
+from functools import partial
 
 from outcomes.contract import instants, json_text
 from outcomes.contract.limits import MAX_YEARS
@@ -41,13 +42,18 @@ def _months(totals: Totals, user_id: int | None) -> dict[str, Sum]:
     """Return a user's sums by month, as summaries of the API do, without months that have none."""
     while True:
         try:
-            summaries = [Summary(period, lists_agents=False) for period in _periods()]
-            patiently(lambda: totals.aggregate(user_id, summaries))  # noqa: B023 - called at once
+            summaries = patiently(partial(_aggregate, totals, user_id))
+            break
         except StillAddingUp:  # the next call continues
             time.sleep(1)
-            continue
-        rows = [row for each in summaries for row in json_text.read(each.response())["by_month"]]
-        return {row["date"][:7]: Sum(int(row["count"]), row["value_usd"]) for row in rows if row["count"]}
+    rows = [row for each in summaries for row in json_text.read(each.response())["by_month"]]
+    return {row["date"][:7]: Sum(int(row["count"]), row["value_usd"]) for row in rows if row["count"]}
+
+
+def _aggregate(totals: Totals, user_id: int | None) -> list[Summary]:
+    summaries = [Summary(period, lists_agents=False) for period in _periods()]
+    totals.aggregate(user_id, summaries)
+    return summaries
 
 
 def _periods() -> list[Period]:

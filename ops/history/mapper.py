@@ -34,7 +34,7 @@ from ops.history.files import Cells
 
 FIELDS = ("id", "user_id", *LISTED, "created_at")
 REQUIRED = ("id", "outcome_type", "title", "created_at")
-_PARSED = ("user_id", "agent_id", "value_usd", "metadata")
+_PARSED = {"user_id", "agent_id", "value_usd", "metadata"}
 """Fields whose values are numbers or JSON. In CSV, and in NDJSON of some databases, they are text."""
 
 # psql writes instants as `2026-04-01 12:00:00.123456+00`. An offset with minutes is `+05:30`.
@@ -71,10 +71,11 @@ class Imported(NamedTuple):
 class Mapper:
     """Converts rows to outcomes.
 
-    types: the deployment's outcome types. now: milliseconds since 1970; rows created later are refused.
+    types: the deployment's outcome types. now: milliseconds since 1970; rows created later are refused. finds_only:
+    whether outcomes are only needed to find the stored ones. Then a row may break rules that were added since.
     """
 
-    def __init__(self, mapping: Mapping[str, Any], types: Types, now: int) -> None:
+    def __init__(self, mapping: Mapping[str, Any], types: Types, now: int, *, finds_only: bool = False) -> None:
         """Raises StackError if the mapping has unknown entries."""
         known = {"columns": FIELDS, "types": None}
         for table, names in known.items():
@@ -90,6 +91,7 @@ class Mapper:
         self.type_of: dict[str, str] = mapping.get("types", {})
         self.types = types
         self.now = now
+        self.finds_only = finds_only
 
     @property
     def required(self) -> list[str]:
@@ -101,7 +103,9 @@ class Mapper:
         fields = {name: cells.get(column) for name, column in self.column.items()}
         old_id = _old_id(fields.pop("id"))
         created_at = self._created_at(fields.pop("created_at"))
-        for name in _PARSED:
+        if self.finds_only:
+            fields = {"user_id": fields["user_id"], "outcome_type": self.types[0], "title": "-", "metadata": None}
+        for name in _PARSED & fields.keys():
             fields[name] = _parsed(fields[name])
         fields["metadata"] = _with_old_id(fields["metadata"], old_id)
         if isinstance(fields["outcome_type"], str):

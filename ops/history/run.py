@@ -55,11 +55,22 @@ class Import:
     It is a context manager. refused: the number of rows that cannot be imported.
     """
 
-    def __init__(self, file: RowFile, mapping: dict[str, Any], target: Target, last_round: int = 1) -> None:
-        """last_round: see `StoredOutcomes`. Raises StackError if the mapping is wrong, or the file lacks a column."""
+    def __init__(
+        self,
+        file: RowFile,
+        mapping: dict[str, Any],
+        target: Target,
+        last_round: int = 1,
+        *,
+        finds_only: bool = False,
+    ) -> None:
+        """last_round: see `StoredOutcomes`. finds_only: see `Mapper`.
+
+        Raises StackError if the mapping is wrong, or the file lacks a column.
+        """
         self.file = file
         self.target = target
-        self.mapper = Mapper(mapping, target.types, instants.now())
+        self.mapper = Mapper(mapping, target.types, instants.now(), finds_only=finds_only)
         file.require(self.mapper.required)
         self._unseen = set(self.mapper.mapped.values()) - set(file.columns or ())
         self.pasts = Pasts(target.totals, target.erasures, target.secret)

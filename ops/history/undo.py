@@ -8,6 +8,7 @@ be imported again.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import batched
 
 from outcomes.aws.backoff import CONFLICTS, THROTTLED
@@ -77,7 +78,7 @@ class Undo:
         try:
             for group in batched(rows, ROWS_PER_TRANSACTION, strict=False):
                 waiting, tried = [*group], set[str]()
-                patiently(lambda: self._void(partition, waiting, tried))  # noqa: B023 - called at once
+                patiently(partial(self._void, partition, waiting, tried))
                 self.advance(len(group))
             if self._past:
                 patiently(self._past.close)

@@ -57,7 +57,7 @@ def import_all(file: Path, target: Target = TARGET, mapping: Any = None, last_ro
 
 def undo_all(file: Path, *, force: bool = False, last_round: int = 1, target: Target = TARGET) -> None:
     """Undo the import of a file."""
-    with RowFile(file) as rows, Import(rows, {}, target, last_round) as plan:
+    with RowFile(file) as rows, Import(rows, {}, target, last_round, finds_only=True) as plan:
         plan.read()
         plan.undo(force=force, is_real=True)
 

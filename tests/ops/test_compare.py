@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from outcomes.errors import StillAddingUp
+from outcomes.errors import Busy, StillAddingUp
 from outcomes.totals.materialized import Totals
 
 from tests.aws import scan
@@ -85,7 +85,10 @@ def test_rows_that_cannot_be_imported_are_named(run: Command, file: Path) -> Non
     assert done.stdout.splitlines()[1:] == [HEADING, "0 months are equal, 0 differ."]
 
 
-def test_sums_that_take_several_calls_are_waited_for(run: Command, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("failure", [StillAddingUp, Busy])
+def test_sums_that_take_several_calls_are_waited_for(
+    run: Command, file: Path, failure: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_ndjson(file, [old_row(1, APRIL_2026)])
     import_all(file)
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)
@@ -95,7 +98,7 @@ def test_sums_that_take_several_calls_are_waited_for(run: Command, file: Path, m
         aggregate(self, *more)
         calls[0] += 1
         if calls[0] < 3:  # the sums so far must not be counted again
-            raise StillAddingUp
+            raise failure
 
     monkeypatch.setattr(Totals, "aggregate", slow)
     assert "1 months are equal, 0 differ." in run(str(file), "--compare").stdout

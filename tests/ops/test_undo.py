@@ -435,6 +435,17 @@ class TestTheCommand:
         assert run(str(small), "--undo", "--yes", "--round", "2").returncode == 0
         assert listed() == []
 
+    def test_a_row_is_found_even_if_it_breaks_rules_that_were_added_since(self, run: Command, small: Path) -> None:
+        import_all(small)
+        fields = {"outcome_type": "won", "title": "", "value_usd": "$", "metadata": [], "agent_id": 0}
+        rows = [json.loads(line) | fields for line in small.read_text().splitlines()]
+        write_ndjson(small, [*rows, {}])
+        done = run(str(small), "--undo", "--yes")
+        assert (done.returncode, done.stderr, statuses()) == (0, "", ["void", "void"])
+        assert "line 3: id is missing\n" in done.stdout
+        assert done.stdout.splitlines()[-1].startswith("2 outcomes were undone")
+        assert done.stdout.endswith("0 are not there, 1 rows were refused.\n")
+
     def test_a_row_that_is_not_there_and_refused_is_a_failure_unless_it_may_be_skipped(
         self, run: Command, small: Path
     ) -> None:
