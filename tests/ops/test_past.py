@@ -151,6 +151,18 @@ class DynamoDBThatCannotPut(DynamoDB):
         return super().call(operation, *request, **more)
 
 
+@pytest.mark.parametrize("keeps_sums", [False, True])
+@pytest.mark.usefixtures("tables")
+def test_a_block_that_an_erasure_deleted_is_not_stored_again(keeps_sums: bool) -> None:
+    opened = Pasts("TotalsTable", "ErasuresTable", SECRET).open("42", keeps_sums=keeps_sums)
+    [row] = rows_of(42)["TotalsTable"]
+    key = {name: row[name] for name in ("user_id", "stretch")}
+    aws_client("dynamodb").delete_item(TableName="TotalsTable", Key=key)
+    with pytest.raises(past.Erased):
+        opened.close()
+    assert rows_of(42) == {}
+
+
 def test_an_import_that_slept_longer_than_its_block_starts_a_new_epoch(world: World) -> None:
     def sleep() -> None:
         opened = Pasts("TotalsTable", "ErasuresTable", SECRET).open("42")

@@ -418,6 +418,20 @@ class TestTheCommand:
         assert all(before[name].items == table.items for name, table in snapshot().items() if name == "OutcomesTable")
         assert statuses() == ["recorded"] * 3
 
+    @pytest.mark.parametrize(
+        ("force", "counts"), [([], "1 outcomes can be undone"), (["--force"], "2 outcomes can be undone")]
+    )
+    def test_without_yes_it_names_the_rows_before_the_end_of_a_statement(
+        self, run: Command, small: Path, force: list[str], counts: str
+    ) -> None:
+        import_all(small)
+        cut = end_statement(5)
+        done = run(str(small), "--undo", *force)
+        reason = f"created_at is before {cut}, the end of a statement of the user"
+        assert f"line 1: {'cannot be imported again: ' if force else ''}{reason}\n" in done.stdout
+        assert f"\n{counts}, 0 were undone before, {1 - len(force)} are left" in done.stdout
+        assert statuses() == ["recorded", "recorded"]
+
     def test_with_yes_it_undoes_and_rows_that_are_left_are_no_failure(self, run: Command, small: Path) -> None:
         import_all(small)
         correct(ledger()[0]["id"], OWNER, BODIES["dispute"])
