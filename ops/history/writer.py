@@ -66,7 +66,8 @@ class Writer:
         try:
             for group in batched(rows, OUTCOMES_PER_BATCH, strict=False):
                 waiting = {row: self._outcome(row) for row in group}
-                if self._looks_first:
+                # In a later round, a write under the id of the first round would fail for each row that was undone.
+                if self._looks_first or self.stored.last_round > 1:
                     self._keep_missing(partition, waiting, group)
                     self._looks_first = len(waiting) < len(group)
                 if waiting:

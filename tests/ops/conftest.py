@@ -1,4 +1,4 @@
-"""Fixtures: a user with recorded outcomes and stored sums of them."""
+"""Fixtures: files to import, the command, and a user with recorded outcomes and stored sums of them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +8,8 @@ import pytest
 from outcomes.totals import monthly_sums, settled_intervals
 
 from ops.history import undo, writer
-from tests.conftest import template_tables
-from tests.ops.imports import write_ndjson
+from tests.conftest import RunMain, template_tables
+from tests.ops.imports import Command, days_ago, deployed_command, old_row, write_ndjson
 from tests.ops.world import ROWS, World
 
 
@@ -21,3 +21,21 @@ def world(template: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setattr(undo, "ROWS_PER_TRANSACTION", 1)
     with template_tables(template):
         yield World(write_ndjson(tmp_path / "old.ndjson", ROWS))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Return a file with outcomes of two users and without a user, three of each."""
+    rows = [old_row(number + 1, days_ago(9) + number, user_id=(42, 43, None)[number % 3]) for number in range(9)]
+    return write_ndjson(tmp_path / "old.ndjson", rows)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """Return a file with two outcomes of user 42, of nine days and one day ago."""
+    return write_ndjson(tmp_path / "small.ndjson", [old_row(1, days_ago(9)), old_row(2, days_ago(1))])
+
+
+@pytest.fixture
+def run(run_main: RunMain) -> Command:
+    return deployed_command(run_main)

@@ -11,6 +11,7 @@ from typing import Any
 
 from outcomes.aws.connection import Connection
 from outcomes.contract import instants
+from outcomes.totals.imports import Imports
 
 from local.environment import REGION
 from ops import import_history
@@ -18,12 +19,15 @@ from ops.history.files import RowFile
 from ops.history.run import Import, Target
 from tests.aws import PARAMETERS, STACKS, aws_client
 from tests.conftest import RunMain
+from tests.corrections import ledger
 from tests.interleaving.schedule import Killed
 from tests.outcome_types import TYPES
 
 SECRET = b"a secret of the stack"
 TARGET = Target("OutcomesTable", "TotalsTable", "ErasuresTable", SECRET, TYPES, float("inf"))
 
+
+DAY = 86_400_000
 
 type Command = Callable[..., CompletedProcess[str]]
 
@@ -88,3 +92,21 @@ def deployed_command(run_main: RunMain) -> Command:
         "TotalsEdition": "1",
     }
     return partial(run_main, import_history.main, "--stack", "outcomes-prod", "--file")
+
+
+def days_ago(days: int) -> int:
+    return instants.now() - days * DAY
+
+
+def statuses() -> list[str]:
+    """Return the statuses of user 42's outcomes, oldest first."""
+    return [each["status"] for each in reversed(ledger())]
+
+
+def end_statement(days: int) -> str:
+    """Store the end of a statement of user 42, as many days ago, and return it."""
+    cut = instants.text(days_ago(days))
+    key = {"user_id": {"S": "42"}, "stretch": {"S": "import"}}
+    row = aws_client("dynamodb").get_item(TableName="TotalsTable", Key=key).get("Item", {})
+    aws_client("dynamodb").put_item(TableName="TotalsTable", Item=key | Imports.of(row)._replace(cut=cut).item())
+    return cut

@@ -9,10 +9,9 @@ from outcomes.errors import Busy, StillAddingUp
 from outcomes.totals.materialized import Totals
 
 from tests.aws import scan
-from tests.conftest import RunMain
 from tests.corrections import BODIES, correct, ledger
 from tests.events import KEY
-from tests.ops.imports import Command, deployed_command, import_all, old_row, write_ndjson
+from tests.ops.imports import Command, import_all, old_row, write_ndjson
 from tests.people import two_shards
 
 pytestmark = pytest.mark.usefixtures("tables")
@@ -24,11 +23,6 @@ OCTOBER_2001, MAY_2014, JUNE_2014, APRIL_2026 = (
     1_775_044_800_000,
 )
 HEADING = "            user  month      in file    in API  value_usd in file, in API"
-
-
-@pytest.fixture
-def run(run_main: RunMain) -> Command:
-    return deployed_command(run_main)
 
 
 @pytest.fixture

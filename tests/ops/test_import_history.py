@@ -28,7 +28,6 @@ from ops.errors import StackError
 from ops.history import writer
 from ops.history.mapper import ulid_of
 from tests.aws import STACKS, aws_client, scan
-from tests.conftest import RunMain
 from tests.corrections import pages
 from tests.events import KEY, proxy_event, session
 from tests.faults import THROTTLED, Fault, Request, answered, error, lost, vanished
@@ -37,7 +36,6 @@ from tests.ops.imports import (
     SECRET,
     TARGET,
     Command,
-    deployed_command,
     dying_at,
     import_all,
     old_row,
@@ -344,10 +342,6 @@ def test_refused_rows_stay_in_the_output_while_a_terminal_shows_progress(
 
 
 class TestTheCommand:
-    @pytest.fixture
-    def run(self, run_main: RunMain) -> Command:
-        return deployed_command(run_main)
-
     def test_without_yes_it_only_shows(self, run: Command, small_file: Path) -> None:
         done = run(str(small_file))
         assert (done.returncode, done.stderr, scan()) == (0, "", [])

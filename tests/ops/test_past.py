@@ -24,7 +24,7 @@ from ops.history import past
 from ops.history.past import Pasts
 from tests.aws import aws_client
 from tests.ops.imports import SECRET, import_all, write_ndjson
-from tests.ops.world import CUT, DIES, ROWS, Scripts, World, before_cut, end_statement, kept, look, record, statement
+from tests.ops.world import CUT, DIES, ROWS, Scripts, World, before_cut, kept, look, record, statement, store_statement
 from tests.people import rows_of, snapshot
 
 PLANNING, OPENED, LAST = 3, 6, 12
@@ -233,7 +233,7 @@ def test_after_a_statement_nothing_is_written_before_its_end(world: World, read_
     The statement's code reads the row of imports before one call of the import, and writes the row some calls later.
     """
     numbers: list[int] = []
-    scripts: Scripts = {"import": lambda: import_all(world.file), "statement": lambda: end_statement(numbers)}
+    scripts: Scripts = {"import": lambda: import_all(world.file), "statement": lambda: store_statement(numbers)}
     order = ["import"] * read_before + ["statement"] * 2 + ["import"] * meanwhile + ["statement"] * 20
     world.run(order, scripts, expected=None)
     assert not numbers or numbers == [before_cut()]

@@ -16,7 +16,7 @@ from ops.history import past
 from tests.corrections import BODIES, OWNER, correct
 from tests.interleaving.schedule import Schedule
 from tests.ops.imports import SECRET, TARGET, import_all, undo_all, write_ndjson
-from tests.ops.world import DIES, ROWS, Scripts, World, before_cut, end_statement, kept, look
+from tests.ops.world import DIES, ROWS, Scripts, World, before_cut, kept, look, store_statement
 from tests.people import rows_of, snapshot
 
 BEFORE, UNDONE = (6, Decimal("4.2")), (4, Decimal(4))
@@ -109,7 +109,7 @@ def test_an_import_beside_an_undo_counts_no_row_twice(imported: World, begun: in
 def test_after_a_statement_nothing_before_its_end_is_undone(imported: World, read_before: int, meanwhile: int) -> None:
     """Store a statement during an undo: it reads the row of imports before one call, and writes it some calls later."""
     numbers: list[int] = []
-    scripts: Scripts = {"undo": lambda: undo_all(imported.file), "statement": lambda: end_statement(numbers)}
+    scripts: Scripts = {"undo": lambda: undo_all(imported.file), "statement": lambda: store_statement(numbers)}
     order = ["undo"] * read_before + ["statement"] * 2 + ["undo"] * meanwhile + ["statement"] * 20
     imported.run(order, scripts, expected=None)
     assert not numbers or numbers == [before_cut()]
@@ -123,7 +123,7 @@ def test_a_killed_undo_blocks_statements_for_an_hour_at_most_and_goes_on(importe
 
     def statement() -> None:
         time.sleep(past.BLOCK_SECONDS + 60)
-        end_statement(numbers)
+        store_statement(numbers)
 
     numbers: list[int] = []
     scripts: Scripts = {"undo": lambda: undo_all(imported.file), "again": again, "statement": statement}
@@ -143,7 +143,7 @@ def test_an_undo_that_wakes_up_late_voids_only_after_a_check(imported: World, pa
 
     def statement() -> None:
         time.sleep(past.BLOCK_SECONDS + 60)
-        end_statement(numbers)
+        store_statement(numbers)
 
     pauses = {("undo", paused_before): 2 * past.BLOCK_SECONDS}
     imported.run([], {"undo": twice, "statement": statement}, expected=None, pauses=pauses)
@@ -158,7 +158,7 @@ def test_a_slow_undo_checks_again_before_each_void(imported: World) -> None:
 
     def statement() -> None:
         time.sleep(past.BLOCK_SECONDS + 60)
-        end_statement(numbers)
+        store_statement(numbers)
 
     scripts: Scripts = {"undo": lambda: undo_all(imported.file, target=target), "statement": statement}
     imported.run([], scripts, expected=(5, Decimal("4.1")))

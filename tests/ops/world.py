@@ -141,7 +141,7 @@ def statement(cut: str, before: Imports) -> Any:
     return {"user_id": {"S": "42"}, "stretch": {"S": "import"}} | before._replace(cut=cut).item()
 
 
-def end_statement(numbers: list[int]) -> None:
+def store_statement(numbers: list[int]) -> None:
     """Store a statement that ends at CUT, with the optimistic locking that `outcomes.totals.imports` requires.
 
     If that succeeds, add the number of outcomes before its end that are not void.

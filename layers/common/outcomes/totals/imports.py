@@ -17,6 +17,9 @@ A summary reads this row before it reads sums and entries, and never writes it. 
 attribute `rules`. Sums of an earlier epoch are ignored, even if a slow summary stores them after the import. While an
 import blocks stored sums, summaries store nothing.
 
+The undo of an import is one of the `runs`, too, so that no statement ends meanwhile after an outcome that it voids. It
+leaves `epoch` unchanged, because its voids are recorded now, and not in an interval whose sums are stored.
+
 An import refuses outcomes before `cut`. Code that stores a statement has to set `cut` in the same transaction, if no
 import blocks stored sums, and on the condition that `changes` still has the value that was read. An import changes the
 row on the same condition, so if both read the same `changes`, one of the two writes fails.
