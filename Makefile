@@ -281,7 +281,7 @@ erase: install ## delete all data of a user for good (USER_ID=42, or AGAIN=1 aft
 export-user: install ## export all data of a user as lines of JSON (USER_ID=42 STACK=outcomes-prod FILE=user-42.ndjson)
 	@$(data_request) export --user-id="$$WHOSE" --file="$$FILE"
 
-# Only the command line may ask for what cannot be undone, no variable of the environment.
+# Only the command line may ask to write or to force, not a variable of the environment.
 asked = $(if $(filter command,$(origin $1)),$(filter-out 0,$($1)))
 
 import-history: export FILE := $(FILE)
