@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, override
 from uuid import UUID, uuid4
 
@@ -11,7 +12,8 @@ import pytest
 from langchain.agents import create_agent
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import Runnable, RunnableLambda
+from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, interrupt
@@ -22,6 +24,7 @@ from clients.python.tests.conftest import ONE_TRY, Api, everywhere
 from clients.python.tests.frameworks import DEAL, FOR_ANOTHER, WORK, client_of_this_loop, example, keys
 
 RUN = UUID(int=4711)
+LATER = UUID(int=4712)
 
 
 class Scripted(GenericFakeChatModel):
@@ -89,6 +92,125 @@ def test_only_the_outermost_run_is_recorded(api: Api) -> None:
         callback = OutcomesCallback(client, asked.append)
         assert chain.batch([1, 2], {"callbacks": [callback]}) == [4, 6]
     assert (sorted(asked), api.recorded()) == ([4, 6], [])
+
+
+def unlucky(_: Any) -> Any:
+    raise ValueError("out of luck")
+
+
+ADDS: Runnable[Any, Any] = RunnableLambda(lambda number: number + 1)
+CHAIN = ADDS | ADDS
+GRAPH: Any = StateGraph(int)
+GRAPH.add_node("add", lambda number: number + 2)
+GRAPH.add_edge(START, "add")
+ONE_RUN: dict[str, Runnable[Any, Any]] = {
+    "the first choice succeeds": CHAIN.with_fallbacks([ADDS]),
+    "the first choice fails": RunnableLambda(unlucky).with_fallbacks([CHAIN]),
+    "every choice has fallbacks": CHAIN.with_fallbacks([ADDS]).with_fallbacks([ADDS]),
+    "with a config": CHAIN.with_fallbacks([ADDS]).with_config(run_name="adding"),
+    "a graph": GRAPH.compile().with_fallbacks([ADDS]),
+    "fallbacks inside": ADDS | ADDS.with_fallbacks([CHAIN]),
+}
+"""Runs that return the given number plus 2. LangChain gives the run of a choice of fallbacks no parent."""
+
+
+async def in_threads(run: Runnable[Any, Any], config: Any) -> list[Any]:
+    with ThreadPoolExecutor(2) as threads:
+        return list(threads.map(lambda number: run.invoke(number, config), [1, 2]))
+
+
+async def side_by_side(run: Runnable[Any, Any], config: Any) -> list[Any]:
+    return list(await asyncio.gather(run.ainvoke(1, config), run.ainvoke(2, config)))
+
+
+async def one_after_the_other(run: Runnable[Any, Any], config: Any) -> list[Any]:
+    return [run.invoke(1, config), run.invoke(2, config)]
+
+
+async def by_streams(run: Runnable[Any, Any], config: Any) -> list[Any]:
+    """Read two streams in turn. Return the last part of each."""
+    return list(zip(run.stream(1, config), run.stream(2, config), strict=True))[-1:]
+
+
+async def by_async_streams(run: Runnable[Any, Any], config: Any) -> list[Any]:
+    return [[part async for part in run.astream(number, config)][-1] for number in (1, 2)]
+
+
+async def by_events(run: Runnable[Any, Any], config: Any) -> list[Any]:
+    return [[one async for one in run.astream_events(number, config, version="v2")][-1] for number in (1, 2)]
+
+
+WAYS: list[Callable[[Runnable[Any, Any], Any], Any]] = [
+    *(one_after_the_other, in_threads, side_by_side, by_streams, by_async_streams, by_events),
+    lambda run, config: asyncio.to_thread(run.batch, [1, 2], config),
+    lambda run, config: run.abatch([1, 2], config),
+]
+"""Ways to run a chain with 1 and with 2."""
+
+
+@pytest.mark.parametrize("run", ONE_RUN.values(), ids=ONE_RUN)
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", [OutcomesCallback, AsyncOutcomesCallback])
+async def test_each_run_counts_once_with_fallbacks(kind: Any, way: Any, run: Runnable[Any, Any]) -> None:
+    asked: list[Any] = []
+    callback = kind(None, lambda output: asked.append(output["add"] if isinstance(output, dict) else output))
+    await way(run, {"callbacks": [callback]})
+    assert sorted(asked) == [3, 4]
+
+
+@pytest.mark.parametrize("run_id", [RUN, None])
+async def test_the_key_is_the_id_of_the_outermost_run(api: Api, run_id: UUID | None) -> None:
+    run = CHAIN.with_fallbacks([ADDS])
+    with OutcomesClient(**api.settings) as client:
+        callback = OutcomesCallback(client, lambda _: DEAL)
+        run.invoke(1, {"callbacks": [callback], "run_id": run_id})
+        await run.ainvoke(1, {"callbacks": [callback], "run_id": run_id and LATER})
+    assert len(api.recorded()) == 2
+    assert run_id is None or keys(api) == [str(RUN), str(LATER)]
+
+
+async def test_two_runs_with_one_id_share_a_key_even_side_by_side(api: Api) -> None:
+    async def slow(number: int) -> int:
+        await asyncio.sleep(number / 100)
+        return number
+
+    run = RunnableLambda(lambda number: number, afunc=slow).with_fallbacks([ADDS])
+    with OutcomesClient(**api.settings) as client:
+        await side_by_side(run, {"callbacks": [OutcomesCallback(client, lambda _: DEAL)], "run_id": RUN})
+    assert keys(api) == [str(RUN)] * 2
+
+
+def test_a_run_whose_choices_all_fail_does_not_count_and_the_next_one_does() -> None:
+    asked: list[Any] = []
+    config: Any = {"callbacks": [OutcomesCallback(None, asked.append)]}  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="out of luck"):
+        RunnableLambda(unlucky).with_fallbacks([RunnableLambda(unlucky)]).invoke(1, config)
+    next(iter(CHAIN.with_fallbacks([ADDS]).stream(1, config)))  # abandoned
+    assert asked == []
+    CHAIN.with_fallbacks([ADDS]).invoke(1, config)
+    assert asked == [3]
+
+
+@pytest.mark.parametrize("kind", [OutcomesCallback, AsyncOutcomesCallback])
+async def test_a_chain_called_by_hand_inside_a_tool_counts_itself(kind: Any) -> None:
+    asked: list[Any] = []
+    config: Any = {"callbacks": [kind(None, asked.append)]}
+    inner: Any = CHAIN.with_fallbacks([ADDS])
+
+    @tool
+    def add(number: int) -> int:
+        """Add 2."""
+        return int(inner.invoke(number, config))
+
+    @tool
+    async def add_later(number: int) -> int:
+        """Add 2."""
+        return int(await inner.ainvoke(number, config))
+
+    asks: Any = RunnableLambda(lambda number: {"number": number})
+    assert (asks | add).with_fallbacks([ADDS]).invoke(1, config) == 3
+    assert await (asks | add_later).with_fallbacks([ADDS]).ainvoke(2, config) == 4
+    assert asked == [3, 3, 4, 4]
 
 
 def test_a_graph_that_is_interrupted_counts_once_under_one_id(api: Api) -> None:

@@ -83,6 +83,22 @@ async def test_hooks_and_tools_find_each_run_s_id_in_its_context(api: Api) -> No
     assert api.recorded()[0]["title"] == "Sales: Won of 2"
 
 
+async def test_no_two_runs_or_names_share_a_key_whatever_slashes_they_contain(api: Api) -> None:
+    longest = "/" * 100
+    used = [("a/b", "c"), ("a", "b/c"), ("a", "b"), ("/1/a", "b"), ("/a", "b"), ("/", "a/b"), (longest, "x" * 150)]
+    async with AsyncOutcomesClient(**api.settings, user_id=42) as client:
+        for run_id, name in used:
+            tool = record_outcome_tool(client, run_id=run_id)
+            await run(
+                OutcomesHooks(client, lambda *_: DEAL, run_id=run_id),
+                {**WORK, "idempotency_key": name},
+                "Done",
+                tools=[tool],
+            )
+    assert len(set(keys(api))) == len(api.recorded()) == 2 * len(used) - 1  # the run "a" is there twice
+    assert keys(api)[:4] == ["/3/a/b/c", "/3/a/b", "a/b/c", "a"]
+
+
 async def run(hooks: OutcomesHooks, *turns: str | dict[str, Any], tools: Any = ()) -> ScriptedModel:
     model = says(*(turns or ("Done",)))
     result = await Runner.run(Agent("Sales", model=model, tools=list(tools)), "Sell", hooks=hooks, run_config=QUIET)

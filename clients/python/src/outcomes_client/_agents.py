@@ -2,7 +2,8 @@
 
 A hook records a finished run with the run's id as idempotency key. The tool uses `<run id>/<name>` as key, and the
 model chooses a name for each piece of work. So an outcome counts only once if a hook is called twice, a model repeats
-its call, or the caller repeats a run with the same id.
+its call, or the caller repeats a run with the same id. If a run's id contains a slash, the id's length precedes it:
+otherwise run `a/b` with the name `c` would have the key of run `a` with the name `b/c`.
 """
 
 from __future__ import annotations
@@ -150,11 +151,17 @@ def mistakes(invalid: ValidationError) -> str:
 
 def _run_arguments(outcome: NewOutcome, run_id: Callable[[], str]) -> dict[str, Any]:
     """Return the arguments for `record`. An idempotency key given by the caller takes precedence over the run id."""
-    return vars(replace(outcome, idempotency_key=outcome.idempotency_key or check_run_id(run_id())))
+    return vars(replace(outcome, idempotency_key=outcome.idempotency_key or _key_of_run(run_id())))
 
 
 def _work_arguments(work: Work, run_id: Callable[[], str]) -> dict[str, Any]:
-    return {**dict(work), "idempotency_key": f"{check_run_id(run_id())}/{work.idempotency_key}"}
+    return {**dict(work), "idempotency_key": f"{_key_of_run(run_id())}/{work.idempotency_key}"}
+
+
+def _key_of_run(run_id: str) -> str:
+    """Return the idempotency key of a run. Keys of different runs differ, also when a name follows them."""
+    # In hexadecimal, so that a key has at most 255 characters: "/64/", an id of 100, a slash, and a name of 150.
+    return f"/{len(run_id):x}/{run_id}" if "/" in check_run_id(run_id) else run_id
 
 
 def _work(arguments: Mapping[str, Any] | str, kind: type[Work]) -> Work:

@@ -10,7 +10,7 @@ from ._errors import missing
 
 try:
     from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
-    from langchain_core.runnables import RunnableConfig
+    from langchain_core.runnables import RunnableConfig, ensure_config
     from langchain_core.tools import StructuredTool, ToolException
 except ImportError as exc:
     raise ImportError(missing(exc, "langchain"), name=exc.name) from exc
@@ -40,12 +40,39 @@ type RunId = str | Callable[[RunnableConfig], str]
 """A run's id, or a function that finds it in the config: `lambda config: config["metadata"]["job"]`."""
 
 
+class _OutermostRuns:
+    """Tells a run that counts from a run inside it, which LangChain may also report without a parent.
+
+    `with_fallbacks` calls its choices with the caller's callbacks, so their runs have no parent. But it calls them in
+    a context whose config has the run of `with_fallbacks` as parent; LangChain also copies this context to threads and
+    tasks. Inside a tool, the parent is the tool's run, so a chain that a tool calls by hand counts.
+    """
+
+    def __init__(self) -> None:
+        self._open: list[UUID] = []  # a list, because runs at the same time may have the same id
+        self._inner: set[UUID] = set()
+
+    def begin(self, run_id: UUID, parent_run_id: UUID | None) -> None:
+        if parent_run_id is None:
+            if getattr(ensure_config().get("callbacks"), "parent_run_id", None) in self._open:
+                self._inner.add(run_id)
+            self._open.append(run_id)
+
+    def end(self, run_id: UUID, parent_run_id: UUID | None) -> bool:
+        """Forget a run. Return whether it was an outermost one."""
+        if run_id in self._open:
+            self._open.remove(run_id)
+        counts = parent_run_id is None and run_id not in self._inner
+        self._inner.discard(run_id)
+        return counts
+
+
 class OutcomesCallback(BaseCallbackHandler):
     """Records the outcome of a finished run: `agent.invoke(..., {"callbacks": [OutcomesCallback(...)]})`.
 
-    The run is the outermost chain, graph or agent. The idempotency key is its `run_id`, a new one for each call unless
-    the config sets `{"run_id": UUID(...)}`. With `ainvoke`, LangChain runs this callback in a
-    thread; `AsyncOutcomesCallback` runs in the event loop.
+    The run is the outermost chain, graph or agent, also with `with_fallbacks`. The idempotency key is its `run_id`, a
+    new one for each call unless the config sets `{"run_id": UUID(...)}`. With `ainvoke`, LangChain runs this callback
+    in a thread; `AsyncOutcomesCallback` runs in the event loop.
 
     Args:
         client: the client to record with; the caller closes it.
@@ -61,11 +88,32 @@ class OutcomesCallback(BaseCallbackHandler):
         self, client: OutcomesClient, outcome_of: Callable[[Any], MaybeOutcome], *, on_error: OnError | None = None
     ) -> None:
         self._client, self._outcome_of, self._on_error = client, outcome_of, on_error
+        self._runs = _OutermostRuns()
+
+    @override
+    def on_chain_start(
+        self,
+        serialized: dict[str, Any],
+        inputs: dict[str, Any],
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Remember whether the run is an outermost one."""
+        self._runs.begin(run_id, parent_run_id)
+
+    @override
+    def on_chain_error(
+        self, error: BaseException, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
+    ) -> None:
+        """Forget a run that failed."""
+        self._runs.end(run_id, parent_run_id)
 
     @override
     def on_chain_end(self, outputs: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any) -> None:
-        """Record the outcome of the outermost run."""
-        if parent_run_id is None:
+        """Record the outcome of an outermost run."""
+        if self._runs.end(run_id, parent_run_id):
             record_finished(self._client, lambda: self._outcome_of(outputs), lambda: str(run_id), self._on_error)
 
 
@@ -82,13 +130,34 @@ class AsyncOutcomesCallback(AsyncCallbackHandler):
         on_error: OnError | None = None,
     ) -> None:
         self._client, self._outcome_of, self._on_error = client, outcome_of, on_error
+        self._runs = _OutermostRuns()
+
+    @override
+    async def on_chain_start(
+        self,
+        serialized: dict[str, Any],
+        inputs: dict[str, Any],
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Remember whether the run is an outermost one."""
+        self._runs.begin(run_id, parent_run_id)
+
+    @override
+    async def on_chain_error(
+        self, error: BaseException, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
+    ) -> None:
+        """Forget a run that failed."""
+        self._runs.end(run_id, parent_run_id)
 
     @override
     async def on_chain_end(
         self, outputs: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
     ) -> None:
-        """Record the outcome of the outermost run."""
-        if parent_run_id is None:
+        """Record the outcome of an outermost run."""
+        if self._runs.end(run_id, parent_run_id):
             await arecord_finished(self._client, lambda: self._outcome_of(outputs), lambda: str(run_id), self._on_error)
 
 
