@@ -75,7 +75,7 @@ def missing_of(method: str, path: str, operation: str) -> Iterator[str]:
         if not hasattr(OutcomesClient, name):
             yield f"Add {name} to the Python client's _client.py (then make awaiting) and its request to _calls.py."
         camel = re.sub("_(.)", lambda letter: letter[1].upper(), name)
-        modules = "client", "statement-calls", "cost-calls"
+        modules = "client", "key-calls", "statement-calls", "cost-calls"
         calls = "".join((ROOT / f"clients/typescript/src/{each}.ts").read_text() for each in modules)
         if not re.search(rf"^  (async )?{camel}\(", calls, re.MULTILINE):
             yield f"Add {camel} to the TypeScript client's client.ts."

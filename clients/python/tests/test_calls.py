@@ -15,6 +15,7 @@ from outcomes_client import (
     BusyError,
     CostLine,
     InvalidOutcomeError,
+    InvalidRequestError,
     NewOutcome,
     OutcomesError,
     Retry,
@@ -85,10 +86,10 @@ def test_an_id_that_would_name_another_path_is_refused_before_anything_is_sent(i
         _cost_calls.add(calls, day, id_, CostLine(Decimal(1)), None),
     ):
         refused, steps = run(call, Clock(), [DONE])
-        assert isinstance(refused, InvalidOutcomeError)
+        assert isinstance(refused, InvalidRequestError)
         assert str(refused) == "Invalid id: an id or a source of costs must not be empty, `.` or `..`"
         assert steps == []
-    with pytest.raises(InvalidOutcomeError):
+    with pytest.raises(InvalidRequestError):
         _statement_calls.get(calls, id_)
 
 

@@ -21,20 +21,22 @@ type Kind = new (...of: ConstructorParameters<typeof errors.OutcomesError>) => e
 
 /** The error classes by status, or by status and `error` if a status has several meanings. */
 const REFUSALS: Record<string, Kind> = {
-  400: errors.InvalidOutcomeError,
   401: errors.UnauthorizedError,
   "403 Forbidden": errors.ForbiddenError,
   "404 Not found": errors.NotFoundError,
   409: errors.ConflictError,
-  413: errors.InvalidOutcomeError,
   422: errors.KeyReusedError,
   429: errors.BusyError,
   "503 Busy": errors.BusyError, // after any other 503, the outcome may be stored
   "503 Still adding up": errors.StillAddingUpError,
 };
 
-/** Returns the error for an answer other than 200. `credential`: the credential that the request used, in words. */
-export function refusal(reply: Reply, credential: string, named = false): errors.OutcomesError {
+/**
+ * Returns the error for an answer other than 200.
+ *
+ * `invalid`: the error's class if the request is invalid. `credential`: the credential that the request used, in words.
+ */
+export function refusal(reply: Reply, invalid: Kind, credential: string, named = false): errors.OutcomesError {
   const { status, header } = reply;
   let said: Fields = {};
   try {
@@ -45,14 +47,19 @@ export function refusal(reply: Reply, credential: string, named = false): errors
   const error = typeof said.error === "string" ? said.error : undefined;
   const details = faults(said, header);
   const ignoredFields = ignored(reply);
-  const known = { status, error, details, retryAfter: retryAfter(reply), ignoredFields };
+  const known = {
+    ...{ status, error, details, retryAfter: retryAfter(reply), ignoredFields },
+    ...(status === 501 && { retryable: false }), // the fake's answer to what it never supports
+  };
   const told = `${status} ${error}`;
   const kind =
     status === 409 && header("Retry-After")
       ? errors.BusyError
-      : ((status !== 404 || named) && REFUSALS[told]) || REFUSALS[status] || (status >= 500 && errors.ServerError);
-  if (!kind) return new errors.UnexpectedAnswerError(`${error ?? status}: is this the URL of an Outcomes API?`, known);
+      : ((status !== 404 || named) && REFUSALS[told]) ||
+        REFUSALS[status] ||
+        (status === 400 || status === 413 ? invalid : status >= 500 && errors.ServerError);
   let message = error ? told : `${status}`;
+  if (!kind) return new errors.UnexpectedAnswerError(`${message}: is this the URL of an Outcomes API?`, known);
   if (details[0]) message += `: ${details.map(({ field, message }) => `${field} ${message}`).join("; ")}`;
   if (status === 401 || (status === 403 && !details[0])) message += ` for ${credential}`;
   if (ignoredFields[0]) message += `; not read: ${ignoredFields.join(", ")}`;
@@ -113,7 +120,7 @@ export const ifSaid =
 export const list =
   <T>(read: Read<T>): Read<T[]> =>
   (value) =>
-    Array.isArray(value) ? value.map((item) => read(item)) : wrong();
+    Array.isArray(value) ? value.map(read) : wrong();
 
 type Camel<N> = N extends `${infer A}_${infer B}` ? `${A}${Capitalize<Camel<B>>}` : N;
 type OurName<N> = N extends "from" ? "start" : N extends "to" ? "end" : Camel<N>;
@@ -249,7 +256,7 @@ export const corrected = receipt((body) => ({
   ...shape({ status: named, version: whole })(body.outcome ?? body),
 }));
 
-export const assigned = shaped((body) => done(body) && text(body.id));
+export const assigned = /* @__PURE__ */ shaped((body) => done(body) && text(body.id));
 
 export const history: (reply: Reply) => models.History = shaped(shape({ outcome, corrections: list(correction) }));
 
@@ -311,7 +318,7 @@ export const types: (reply: Reply) => models.ListedType[] = shaped(({ types }) =
   list(shape({ label: text, type: text }))(types),
 );
 
-export const key: (reply: Reply) => models.AgentKey = shaped(agentKey);
+export const key: (reply: Reply) => models.AgentKey = /* @__PURE__ */ shaped(agentKey);
 
 export const newKey: (reply: Reply) => models.NewAgentKey = shaped(shape({ ...bounds, key: text }));
 

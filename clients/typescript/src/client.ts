@@ -5,6 +5,7 @@ import {
   BusyError,
   ConfigurationError,
   InvalidOutcomeError,
+  InvalidRequestError,
   NoAnswerError,
   OutcomesError,
   StillAddingUpError,
@@ -19,7 +20,8 @@ import type * as models from "./models.js";
  *
  * Before the first retry, the client waits a random time from 0 to `first`. This maximum doubles with each retry, up to
  * `longest` ("full jitter": https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). If the answer
- * has the header `Retry-After`, the client waits that much longer.
+ * has the header `Retry-After`, the client waits that much longer. It does not retry if the wait would leave a tenth or
+ * less of the time until the deadline.
  *
  * The first summary of a long history may take longer. Each 503 `Still adding up` means progress, and restarts the time
  * of `deadline`. In total, the call takes at most `addingUp` or `deadline`, whichever is longer.
@@ -62,7 +64,7 @@ export interface ClientOptions {
 }
 
 interface Request {
-  method?: "POST" | "PUT" | "DELETE";
+  method?: "POST" | "PUT" | "DELETE" | undefined;
   /** The path below the API's base URL. */
   path: string;
   query?: string;
@@ -91,7 +93,6 @@ const LONGEST_TIMER = 2e9; // milliseconds; timers of 2 ** 31 or more fire at on
 const LONGEST_ANSWER = 2 ** 24; // bytes; Lambda limits the API's answers to 6 MB
 /** Matches URLs that use TLS or point to this machine. */
 const SAFE = /^https:|^http:\/\/(([a-z\d.-]+\.)?localhost|127(\.\d{1,3}){3}|\[::1\])(:\d*)?(\/|$)/i;
-const UNSENT = /REFUSED|NOTFOUND|AGAIN|CONNECT_T/; // no server can have received the request
 
 /**
  * Records outcomes and reads them back.
@@ -300,6 +301,8 @@ export class OutcomesClient {
 
   /** Reads one outcome of the user with its corrections. */
   async get(outcomeId: string, options: models.ReadOptions = {}): Promise<models.History> {
+    // `summary` and others would name another call.
+    if (/^[a-z]+$/.test(outcomeId)) throw invalid("id", "must not be a word", InvalidRequestError);
     return this.read(`${PATH}/${encodeURIComponent(outcomeId)}`, options, answers.history, { named: true });
   }
 
@@ -315,62 +318,41 @@ export class OutcomesClient {
     changes: models.Changes,
     options?: models.CorrectOfUserOptions,
   ): Promise<models.Corrected> {
-    return this.#correct("amend", outcomeId, reason, options, { ...changes });
+    return this.correct("amend", outcomeId, reason, options, undefined, { ...changes });
   }
 
   /** Withdraws an outcome for good. Needs the same credentials as `amend`. */
   async void(outcomeId: string, reason: string, options?: models.CorrectOfUserOptions): Promise<models.Corrected> {
-    return this.#correct("void", outcomeId, reason, options);
+    return this.correct("void", outcomeId, reason, options);
   }
 
   /** Confirms an outcome that a key recorded, as its owner. Needs the session. */
   async confirm(outcomeId: string, reason?: string | null, options?: models.CorrectOptions): Promise<models.Corrected> {
-    return this.#correct("confirm", outcomeId, reason, options);
+    return this.correct("confirm", outcomeId, reason, options, "session");
   }
 
   /** Disputes an outcome as its owner; it no longer counts. Needs the session. */
   async dispute(outcomeId: string, reason: string, options?: models.CorrectOptions): Promise<models.Corrected> {
-    return this.#correct("dispute", outcomeId, reason, options);
+    return this.correct("dispute", outcomeId, reason, options, "session");
   }
 
-  /** Dismisses a dispute. Needs the platform's key; `userId` is the outcome's user. */
-  async uphold(outcomeId: string, reason: string, options?: models.CorrectOfUserOptions): Promise<models.Corrected> {
-    return this.#correct("uphold", outcomeId, reason, options);
-  }
-
-  /**
-   * Assigns an outcome that has no user to this user: records a copy for the user, voids the original, and returns the
-   * copy's id.
-   *
-   * Needs the platform's key. Retries get the same id. Rejects with a NotFoundError if the outcome has a user, and with a
-   * ConflictError if it is void or was assigned to another user.
-   */
-  async assign(outcomeId: string, userId: number, options: models.CallOptions = {}): Promise<string> {
-    return this.read(`${PATH}/${encodeURIComponent(outcomeId)}/assign`, options, answers.assigned, {
-      method: "POST",
-      body: encode({ userId }),
-      by: "key",
-      named: true,
-    });
-  }
-
-  async #correct(
+  /** Adds a correction. `by`: the credential, if only one is allowed; a session's call never names a user. */
+  protected async correct(
     type: models.CorrectionType,
     outcomeId: string,
     reason: string | null | undefined,
     options: models.CorrectOfUserOptions = {},
+    by?: "session" | "key",
     changes?: Body,
   ): Promise<models.Corrected> {
-    const owners = type === "confirm" || type === "dispute";
-    const by = owners ? "session" : type === "uphold" ? "key" : this.by;
     const body = {
       type,
       reason: reason ?? undefined,
-      userId: owners ? undefined : this.whose(options.userId),
+      userId: by === "session" ? undefined : this.whose(options.userId),
       changes,
     };
     const path = `/${encodeURIComponent(outcomeId)}/corrections`;
-    const corrected = await this.#keyed(body, answers.corrected, options, path, { by, named: true });
+    const corrected = await this.#keyed(body, answers.corrected, options, path, { by: by ?? this.by, named: true });
     this.#tell([corrected], "Corrected");
     return corrected;
   }
@@ -383,9 +365,12 @@ export class OutcomesClient {
    * false). Check `listKeys` and revoke that key.
    */
   async createKey(name: string, options: models.CreateKeyOptions = {}): Promise<models.NewAgentKey> {
-    const { outcomeTypes } = options;
-    const types = outcomeTypes && [outcomeTypes].flat();
-    return this.#manage(answers.newKey, options, "POST", "", { name, ...options, outcomeTypes: types });
+    const { outcomeTypes: types } = options;
+    return this.#manage(answers.newKey, options, "POST", "", {
+      name,
+      ...options,
+      outcomeTypes: types && [types].flat(),
+    });
   }
 
   /** Lists a user's live agent keys, newest first. Needs the same credentials as `createKey`. */
@@ -408,12 +393,6 @@ export class OutcomesClient {
     return this.#manage(answers.revoked, options, "DELETE", `/${encodeURIComponent(keyId)}`);
   }
 
-  /** Describes the agent key of this client: its user, limits and scopes. */
-  async ownKey(options: models.CallOptions = {}): Promise<models.AgentKey> {
-    if (this.#owner !== "agent") throw new ConfigurationError("It needs an agent key");
-    return this.read(`${KEYS_PATH}/self`, options, answers.key, { by: "key" });
-  }
-
   /**
    * Manages keys, with the platform's key if a user is named, or else with the session. An agent key manages no keys.
    *
@@ -430,8 +409,10 @@ export class OutcomesClient {
     const nobodys = userId == null && this.#owner === "body";
     const by = this.#key && !(this.#cookie && (nobodys || this.#owner === "agent")) ? "key" : "session";
     if (nobodys && by === "key") throw new ConfigurationError("It needs the keys' userId");
-    const what = wanted ? { body: encode({ ...wanted, userId, signal: undefined }) } : { query: queryOf({ userId }) };
-    const request: Request = { path: KEYS_PATH + below, ...(method && { method }), ...what, by, named: true };
+    const request: Request = {
+      ...{ path: KEYS_PATH + below, method, by, named: true },
+      ...(wanted ? { body: encode({ ...wanted, userId, signal: undefined }) } : { query: queryOf({ userId }) }),
+    };
     return this.#exchange(request, options.signal, read, !wanted);
   }
 
@@ -477,6 +458,11 @@ export class OutcomesClient {
   #hide = <T>(said: T): T | string =>
     typeof said === "string" && this.#secrets.some((secret) => plain(said).includes(secret)) ? "***" : said;
 
+  /** Where the user of recorded outcomes comes from. */
+  protected get owner(): "session" | "agent" | "body" {
+    return this.#owner;
+  }
+
   /** The credential for recording and correcting. */
   protected get by(): "session" | "key" {
     return this.#key || !this.#cookie ? "key" : "session";
@@ -515,9 +501,11 @@ export class OutcomesClient {
     let { deadline, timeout, first = 0.2, longest = 10, addingUp = 600 } = this.#options.retry ?? {};
     deadline ||= this.#deadline; // also instead of NaN, which Number() of a missing variable is
     timeout ||= 30;
+    const Invalid = request.method ? InvalidOutcomeError : InvalidRequestError;
+    if (/\/\.{0,2}(\/|$)/.test(request.path)) throw invalid("id", "must not be empty, `.` or `..`", Invalid);
     const bySession = request.by === "session";
     const secret = bySession ? this.#cookie : request.by ? this.#key : true;
-    const credential = bySession ? "the session" : `the ${this.#owner === "agent" ? "agent " : ""}key`;
+    const credential = bySession ? "the session" : this.#owner === "agent" ? "the agent key" : "the key";
     if (!secret) throw new ConfigurationError(`It needs ${credential}`);
     const began = now();
     let ends = began + deadline;
@@ -541,13 +529,17 @@ export class OutcomesClient {
             signal,
             redirect: "manual",
             cache: "no-store",
-            ...rest,
+            ...(rest as RequestInit),
           });
-          const header = (name: string) => this.#hide(response.headers.get(name) ?? "");
-          return { status: response.status, header, text: await textOf(response), hide: this.#hide };
+          return {
+            status: response.status,
+            header: (name) => this.#hide(response.headers.get(name) ?? ""),
+            text: await textOf(response),
+            hide: this.#hide,
+          } satisfies answers.Reply;
         });
         if (!reply) throw new Error("timeout");
-        if (reply.status !== 200) throw answers.refusal(reply, credential, named);
+        if (reply.status !== 200) throw answers.refusal(reply, Invalid, credential, named);
         return read(reply);
       } catch (error) {
         signal?.throwIfAborted();
@@ -558,7 +550,9 @@ export class OutcomesClient {
             : new NoAnswerError(`No answer from the Outcomes API: ${this.#hide(cause?.code ?? message)}`);
       }
       if (!repeatable && !(failure instanceof BusyError)) {
-        failure.retryable = failure instanceof NoAnswerError && UNSENT.test(failure.message);
+        // After these errors of the network, no server can have received the request.
+        failure.retryable =
+          failure instanceof NoAnswerError && /REFUSED|NOTFOUND|AGAIN|CONNECT_T/.test(failure.message);
       }
       const at = now();
       let last = ends;
@@ -570,9 +564,9 @@ export class OutcomesClient {
       }
       const seconds = (failure.retryAfter ?? 0) + Math.random() * ceiling;
       ceiling = Math.min(longest, ceiling * 2);
-      // A last-moment try would time out and hide the error of the previous try. Comparisons with NaN are false, so
-      // another limit of NaN ends the tries, too.
-      if (!(failure.retryable && ends - at - seconds >= timeout / 10)) throw failure;
+      // A try in the last tenth of the time left could time out and hide the error of the previous try. Comparisons with
+      // NaN are false, so another limit of NaN ends the tries, too.
+      if (!(failure.retryable && seconds < (ends - at) * 0.9)) throw failure;
       if (failure.message !== said)
         this.#warn(`${failure.message}. Trying again, for at most ${Math.ceil(last - at)} s`);
       said = failure.message;
@@ -629,9 +623,13 @@ async function within<T>(
 }
 
 /** Returns the error for a field that cannot be sent. */
-function invalid(field: string): InvalidOutcomeError {
+function invalid(
+  field: string,
+  message = "must be JSON",
+  Kind: typeof InvalidRequestError = InvalidOutcomeError,
+): InvalidRequestError {
   const error = `Invalid ${field}`;
-  return new InvalidOutcomeError(error, { error, details: [{ field, message: "must be JSON" }] });
+  return new Kind(error, { error, details: [{ field, message }] });
 }
 
 /**
@@ -639,7 +637,7 @@ function invalid(field: string): InvalidOutcomeError {
  *
  * Throws an InvalidOutcomeError with the name of a field that JSON cannot represent.
  */
-const encode = (body: Body): string =>
+export const encode = (body: Body): string =>
   `{${Object.entries(body).flatMap(([name, value]) => {
     try {
       if (value === undefined) return [];

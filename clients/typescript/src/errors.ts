@@ -6,7 +6,8 @@
 // ├── UnexpectedAnswerError        the answer is not from this API
 // │   └── BrokenAnswerError        a success that cannot be parsed; the outcome may have been recorded
 // └── ApiError                     the API refused the call or failed
-//     ├── InvalidOutcomeError      400, 413: `error` and `details` say what to change
+//     ├── InvalidRequestError      400, 413: `error` and `details` say what to change
+//     │   └── InvalidOutcomeError  the same, if the call was to write something
 //     ├── UnauthorizedError        401: the key or the session is not valid
 //     ├── ForbiddenError           403: the key or the session may not do this; `details` name the limits
 //     ├── NotFoundError            404: the key or outcome does not exist
@@ -80,8 +81,12 @@ export type BrokenAnswerError = InstanceType<typeof BrokenAnswerError>;
 export const ApiError = kind<string>("ApiError", OutcomesError);
 export type ApiError = InstanceType<typeof ApiError>;
 
-/** 400 or 413, or an outcome that JSON cannot represent: change the fields that `details` names. */
-export const InvalidOutcomeError = kind("InvalidOutcomeError", ApiError);
+/** 400 or 413, or an id that cannot be in a path. `details` names what to change. */
+export const InvalidRequestError = kind<"InvalidRequestError" | "InvalidOutcomeError">("InvalidRequestError", ApiError);
+export type InvalidRequestError = InstanceType<typeof InvalidRequestError>;
+
+/** An InvalidRequestError of a call that writes, such as of an outcome that JSON cannot represent. */
+export const InvalidOutcomeError = kind("InvalidOutcomeError", InvalidRequestError);
 export type InvalidOutcomeError = InstanceType<typeof InvalidOutcomeError>;
 
 /** 401: neither the key nor the session is valid. */

@@ -2,12 +2,12 @@
 // 6.6 kB.
 
 import * as answers from "./answers.js";
-import { OutcomesClient as PageClient } from "./client.js";
+import { KeyedClient } from "./key-calls.js";
 import type * as models from "./models.js";
 
 const PATH = "/api/statements";
 
-export class StatementsClient extends PageClient {
+export class StatementsClient extends KeyedClient {
   /**
    * Returns the statement of a month, such as `2026-10`, by default in UTC. Save the text as it is: `verify` of
    * `outcomes-client/statements` refuses any other layout.

@@ -199,16 +199,17 @@ class Calls:
             "userId": None if by == "session" else self._whose(user_id),
             "changes": None if changes is None else in_request(changes),
         }
-        request = Request(
-            "POST",
-            f"{PATH}/{quote(outcome_id, safe='')}/corrections",
-            headers={"Idempotency-Key": key},
-            body=encode({name: value for name, value in body.items() if value is not None}),
-            by=by,
-            does=_DOES[kind],
-            names="outcome",
-        )
+        sent = encode({name: value for name, value in body.items() if value is not None})
         try:
+            request = Request(
+                "POST",
+                f"{PATH}/{quote(outcome_id, safe='')}/corrections",
+                headers={"Idempotency-Key": key},
+                body=sent,
+                by=by,
+                does=_DOES[kind],
+                names="outcome",
+            )
             corrected = yield from self.exchange(request, partial(_answers.corrected, key=key))
         except OutcomesError as failure:
             failure.idempotency_key = key

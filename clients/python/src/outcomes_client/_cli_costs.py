@@ -12,7 +12,7 @@ import typer
 from ._cli_completion import files, time_zones
 from ._cost_models import CostDay, CostLine, CostVersion, told
 from ._display import money, printable
-from ._errors import ConfigurationError, ConflictError, ForbiddenError, InvalidOutcomeError, OutcomesError
+from ._errors import ConfigurationError, ConflictError, ForbiddenError, InvalidRequestError, OutcomesError
 from ._terminal import (
     Agent,
     Cookie,
@@ -131,7 +131,7 @@ def _put(charges: Charges, rules: Map, replace: bool, url: str | None, cookie: s
                     lines = _cost_importing.fitting(day)
                     is_put = _cost_importing.store(client, key, lines, replace_lost=replace)
                     tally["put" if is_put else "unchanged"] += 1
-                except (_cost_importing.DayError, ConflictError, ForbiddenError, InvalidOutcomeError) as exc:
+                except (_cost_importing.DayError, ConflictError, ForbiddenError, InvalidRequestError) as exc:
                     if isinstance(exc, ForbiddenError) and not exc.details:  # the credential may not put any costs
                         raise
                     tally["refused"] += 1

@@ -7,7 +7,8 @@ OutcomesError
 │   └── BrokenAnswerError        a success that cannot be parsed; the outcome may have been recorded
 ├── StatementError               a statement or a proof does not verify; `word` names the check that failed
 └── ApiError                     the API refused the call or failed
-    ├── InvalidOutcomeError      400, 413: `error` and `details` say what to change
+    ├── InvalidRequestError      400, 413: `error` and `details` say what to change
+    │   └── InvalidOutcomeError  the same, if the call was to write something
     ├── UnauthorizedError        401: the key or the session is not valid
     ├── ForbiddenError           403: the key or the session may not do this; `details` name the limits
     ├── NotFoundError            404: the key or outcome does not exist
@@ -108,11 +109,12 @@ class ApiError(OutcomesError):
     """The API refused the call or failed; `status`, `error` and `details` are from its answer."""
 
 
-class InvalidOutcomeError(ApiError):
-    """400 or 413, an outcome that JSON cannot represent, or an id that cannot be in a path.
+class InvalidRequestError(ApiError):
+    """400 or 413, or an id that cannot be in a path. `details` names what to change."""
 
-    `details` names the fields to change.
-    """
+
+class InvalidOutcomeError(InvalidRequestError):
+    """An InvalidRequestError of a call that writes, such as of an outcome that JSON cannot represent."""
 
 
 class UnauthorizedError(ApiError):

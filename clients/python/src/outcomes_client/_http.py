@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any, Literal
 
-from ._errors import ConfigurationError, InvalidOutcomeError
+from ._errors import ConfigurationError, InvalidOutcomeError, InvalidRequestError
 
 PATH = "/api/outcomes"
 MCP_PATH = "/mcp"
@@ -41,11 +41,15 @@ class Request:
     any_status: bool = False  # whether to parse answers of any status, not only 200
 
     def __post_init__(self) -> None:
-        """Refuse an id that would lead to another path. Raises InvalidOutcomeError."""
+        """Refuse an id that would lead to another path. Raises InvalidRequestError."""
         if {"", ".", ".."} & {*self.path.split("/")[1:]}:
-            said = "Invalid id: an id or a source of costs must not be empty, `.` or `..`"
-            complaint = {"field": "id", "message": "must not be empty, `.` or `..`"}
-            raise InvalidOutcomeError(said, error="Invalid id", details=[complaint])
+            what, rule = "an id or a source of costs", "must not be empty, `.` or `..`"
+        elif self.names == "outcome" and re.fullmatch(f"{PATH}/[a-z]+", self.path):
+            what, rule = "an outcome's id", "must not be a word"  # `summary` and others name another call
+        else:
+            return
+        kind = InvalidRequestError if self.method == "GET" else InvalidOutcomeError
+        raise kind(f"Invalid id: {what} {rule}", error="Invalid id", details=[{"field": "id", "message": rule}])
 
     @property
     def reads(self) -> bool:

@@ -14,6 +14,7 @@ from ._errors import (
     ConflictError,
     ForbiddenError,
     InvalidOutcomeError,
+    InvalidRequestError,
     KeyReusedError,
     NotFoundError,
     OutcomesError,
@@ -116,6 +117,8 @@ def _kind(reply: Reply, request: Request, error: str | None) -> type[ApiError] |
             return BusyError
         case 503, "Still adding up":
             return StillAddingUpError
+        case 400 | 413, _ if request.method == "GET":
+            return InvalidRequestError
     return ServerError if reply.status >= 500 else _REFUSALS.get(reply.status)
 
 

@@ -17,7 +17,8 @@ class Retry:
 
     Before the first retry, the client waits a random time from 0 to `first`. This maximum doubles with each retry, up
     to `longest` ("full jitter": https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). If the
-    answer has the header `Retry-After`, the client waits that much longer.
+    answer has the header `Retry-After`, the client waits that much longer. It does not retry if the wait would leave a
+    tenth or less of the time until the deadline.
 
     The first summary of a long history may take longer. Each 503 `Still adding up` means progress, and restarts the
     time of `deadline`. In total, the call takes at most `adding_up` or `deadline`, whichever is longer.
@@ -74,7 +75,7 @@ class Backoff:
         return max(0.001, min(self._retry.timeout, self._ends - self._clock()))
 
     def wait(self, reason: str, at_least: float | None = None, *, progress: bool = False) -> Call[bool]:
-        """Wait before the next try. Return False at once if the time left would be too short for the next try.
+        """Wait before the next try. Return False at once if that would leave a tenth or less of the time that is left.
 
         A last-moment try would time out and hide the error of the previous try. `progress`: whether the previous try
         made progress.
@@ -86,7 +87,7 @@ class Backoff:
             self._ends = min(last, max(self._ends, now + self._retry.deadline))
         seconds = (at_least or 0) + self._jitter(0, self._ceiling)
         self._ceiling = min(self._retry.longest, self._ceiling * 2)
-        if self._ends - now - seconds < self._retry.timeout / 10:
+        if seconds >= (self._ends - now) * 0.9:
             return False
         if reason != self._said or now - self._said_at >= _SAY_AGAIN:
             self._said, self._said_at = reason, now
