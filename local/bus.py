@@ -13,6 +13,7 @@ import time
 from typing import Any
 
 import aiohttp
+from outcomes.events.webhooks.receiver import CONTENT_TYPE
 from outcomes.events.webhooks.signing import is_id, signed, signing_key
 
 from local.backlog import Backlog
@@ -24,7 +25,6 @@ log = logging.getLogger("local")
 POST_SECONDS = 15.0
 MAX_PAUSE = 10.0
 """Backoff grows to this many seconds."""
-HEADERS = {"Content-Type": "application/cloudevents+json; charset=utf-8"}
 
 
 def listen(backlog: Backlog | None) -> None:
@@ -54,7 +54,7 @@ async def post(url: str, secret: str, backlog: Backlog, persistence: Persistence
     key = signing_key(secret)
     timeout = aiohttp.ClientTimeout(total=POST_SECONDS)
     pause, is_trouble = 0.1, False
-    async with aiohttp.ClientSession(timeout=timeout, headers=HEADERS) as receiver:
+    async with aiohttp.ClientSession(timeout=timeout, headers={"Content-Type": CONTENT_TYPE}) as receiver:
         with backlog.listening() as more:
             while True:
                 more.clear()

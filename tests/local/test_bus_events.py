@@ -43,7 +43,7 @@ class Consumer:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                assert self.headers["Content-Type"] == "application/cloudevents+json; charset=UTF-8"
+                assert self.headers["Content-Type"] == "application/cloudevents+json; charset=utf-8"
                 consumer.sent += 1
                 is_accepted = consumer.sent % 3 != 0
                 if is_accepted:

@@ -251,7 +251,7 @@ async def test_events_are_posted_unchanged(persistence: Persistence) -> None:
     texts = ['{"id":"a","data":{"value_usd":0.1000}}', '{"id":"b","data":{"title":"ü"}}', '{"detail":"without an id"}']
     assert await posted(persistence, receiver, *texts) == texts
     assert receiver.signed == [True, True, False]
-    assert receiver.types == {"application/cloudevents+json; charset=UTF-8"}
+    assert receiver.types == {"application/cloudevents+json; charset=utf-8"}
 
 
 @pytest.mark.parametrize("status", [307, 400, 410, 429, 500])

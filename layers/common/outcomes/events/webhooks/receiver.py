@@ -11,6 +11,9 @@ from outcomes.aws.connection import Connection, NotSent, Resolve
 from outcomes.aws.replies import Reply
 from outcomes.contract import instants
 
+CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
+"""In small letters: the CloudEvents SDK for JavaScript throws for `UTF-8`."""
+
 SECONDS = 15
 """Limit for a whole attempt: DNS, connecting, sending, and the answer's headers.
 
@@ -71,7 +74,7 @@ class Receiver:
         """Post a webhook once. Read only the answer's headers, and do not follow redirects."""
         headers = {
             "host": self.host,
-            "content-type": "application/cloudevents+json; charset=utf-8",
+            "content-type": CONTENT_TYPE,
             "user-agent": "outcomes-api",
             "connection": "close",
             **headers,
