@@ -63,12 +63,14 @@ def handler(event: Event, caller: Caller) -> Response:
 def _report(event: Event, caller: Caller) -> Response:
     # imported here, because putting costs does not need these modules
     from outcomes.contract.cost_report import CostReport
-    from outcomes.contract.period import Period
+    from outcomes.contract.period import COSTS_FROM, Period
     from outcomes.costs.stored import StoredCosts
 
     user_id = reader(event, caller)
     now = instants.local(instants.now(), UTC)
-    period = Period.from_query(query(event, "from"), query(event, "to"), query(event, "timezone"), now=now)
+    period = Period.from_query(
+        query(event, "from"), query(event, "to"), query(event, "timezone"), now=now, rule=COSTS_FROM
+    )
     report = CostReport(period, queries.agent_id(query(event, "agentId")))
     StoredCosts(days.table, days.dynamodb).add_to(report, user_id)
     return ok(report.response())

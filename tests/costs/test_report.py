@@ -128,7 +128,18 @@ def test_a_row_of_sums_has_few_restated_days(clock: list[int], monkeypatch: pyte
     assert restate(16, 17) == [["2026-09-16#openai", "2026-09-17#openai"]]
 
 
-@pytest.mark.parametrize("name", ["from", "to", "timezone", "agentId"])
+@pytest.mark.parametrize("query", [{"from": "x"}, {"from": "2026-11-28"}, {"from": "2025-11-26"}])
+def test_a_wrong_from_is_refused_with_its_whole_rule(query: dict[str, str]) -> None:
+    rule = (
+        "must be a date, or an instant with offset, before `to` (by default the end of today) and at most 366 days "
+        "before it; GET /api/outcomes/summary with include=cost also takes by=week and by=month, for longer periods"
+    )
+    refusal = {"error": "Invalid from", "details": [{"field": "from", "message": rule}]}
+    status, body = answer(**{**FOUR_DAYS, **query})
+    assert (status, json.loads(body)) == (400, refusal)
+
+
+@pytest.mark.parametrize("name", ["to", "timezone", "agentId"])
 def test_invalid_parameters_are_refused(name: str) -> None:
     assert answer(**{name: "x"}) == (400, f'{{"error":"Invalid {name}"}}')
 

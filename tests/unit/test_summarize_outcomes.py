@@ -219,12 +219,35 @@ class TestFiltersAndGroups:
             *(({"compare": to}, "compare") for to in ("", "Previous", ["previous", "next"])),
             *(({"status": status}, "status") for status in ("", "Void", "voided", ["void", "standing"])),
             ({"by": ["week", "hour"]}, "by"),
-            ({"from": "2026-05-02"}, "from"),
         ],
     )
     def test_any_other_is_refused_by_name(self, query: dict[str, Any], name: str) -> None:
         response = get(query={**APRIL, **query})
         assert (response["statusCode"], json.loads(response["body"])) == (400, {"error": f"Invalid {name}"})
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            {"from": "2026-05-02"},  # after `to`
+            {"from": "yesterday"},
+            {"from": "2026-04-01T12:00:00"},
+            {"from": "2025-04-29"},  # 367 days
+            {"from": "2019-04-21", "by": "week"},  # 367 weeks
+            {"from": "2016-04-29", "by": "month"},  # a day more than ten years
+        ],
+    )
+    def test_a_wrong_from_is_refused_with_its_whole_rule(self, query: dict[str, Any]) -> None:
+        response = get(query={**APRIL, **query})
+        assert (response["statusCode"], json.loads(response["body"])) == (
+            400,
+            {"error": "Invalid from", "details": [{"field": "from", "message": WHOLE_RULE}]},
+        )
+
+
+WHOLE_RULE = (
+    "must be a date, or an instant with offset, before `to` (by default the end of today) and at most 366 days before "
+    "it; by=week allows 366 weeks, and by=month 10 years"
+)
 
 
 class TestThePeriod:

@@ -11,7 +11,15 @@ import tzdata
 from outcomes.contract import instants, queries
 from outcomes.contract.limits import DEFAULT_DAYS, MAX_BUCKETS, MAX_YEARS
 from outcomes.contract.local_days import LocalDays
-from outcomes.errors import BadRequest
+from outcomes.errors import BadRequest, Fault
+
+_FROM = (
+    "must be a date, or an instant with offset, before `to` (by default the end of today) and at most "
+    f"{MAX_BUCKETS} days before it; "
+)
+SUMMARY_FROM = f"{_FROM}by=week allows {MAX_BUCKETS} weeks, and by=month {MAX_YEARS} years"
+COSTS_FROM = f"{_FROM}GET /api/outcomes/summary with include=cost also takes by=week and by=month, for longer periods"
+"""The rules of `from`, of a summary and of a cost report, which has no `by`."""
 
 
 class Bucket(NamedTuple):
@@ -42,12 +50,27 @@ class Period(NamedTuple):
 
     @classmethod
     def from_query(
-        cls, since: str | None, until: str | None, timezone: str | None, by: str | None = None, *, now: datetime
+        cls,
+        since: str | None,
+        until: str | None,
+        timezone: str | None,
+        by: str | None = None,
+        *,
+        now: datetime,
+        rule: str = SUMMARY_FROM,
     ) -> Self:
-        """Parse `from`, `to`, `timezone` and `by`. The default is the last 30 local days. Raises BadRequest."""
+        """Parse `from`, `to`, `timezone` and `by`. The default is the last 30 local days.
+
+        Raises:
+            BadRequest: a parameter is invalid. If it is `from`, the details contain `rule`.
+        """
+        wrong_from = BadRequest("Invalid from", [Fault(field="from", message=rule)])
         zone = time_zone("UTC" if timezone is None else timezone)
         end = queries.instant(until, "to", zone)
-        begin = queries.instant(since, "from", zone)
+        try:
+            begin = queries.instant(since, "from", zone)
+        except BadRequest:
+            raise wrong_from from None
         length = queries.bucket(by)
         try:
             if end is None:  # use the end of today, so that outcomes recorded a moment later are included
@@ -57,8 +80,11 @@ class Period(NamedTuple):
                 first_day = instants.local(end - 1, zone).date() - timedelta(days=DEFAULT_DAYS - 1)
                 begin = instants.milliseconds(instants.first_instant(first_day, zone))
             if begin >= end or _years_later(begin, MAX_YEARS, zone) < _years_later(end, 0, zone):
-                raise BadRequest("Invalid from")
-            return cls(begin, end, zone.key, length, _buckets(begin, end, length, zone))
+                raise wrong_from
+            buckets = _buckets(begin, end, length, zone)
+            if len(buckets) > MAX_BUCKETS:
+                raise wrong_from
+            return cls(begin, end, zone.key, length, buckets)
         except OverflowError as exc:  # the local year in `zone` would be after 9999
             raise BadRequest("Invalid to") from exc
 
@@ -95,13 +121,11 @@ def time_zone(name: str) -> ZoneInfo:
 
 
 def _buckets(begin: int, end: int, by: str, zone: tzinfo) -> list[Bucket]:
-    """Divide a period into buckets. Raises BadRequest if there are too many."""
+    """Divide a period into buckets, of which at most one is too many."""
     buckets: list[Bucket] = []
     local_days = LocalDays(zone)
     at, until = instants.text(begin), instants.text(end)
-    while at < until:
-        if len(buckets) == MAX_BUCKETS:
-            raise BadRequest("Invalid from")
+    while at < until and len(buckets) <= MAX_BUCKETS:
         day = local_days.of(at)
         at = day.end
         if by != "day":
