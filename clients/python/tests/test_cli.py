@@ -6,10 +6,12 @@ import io
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from importlib.metadata import version
@@ -51,15 +53,19 @@ CALLS = {"anyio", "httpx", "mcp", "outcomes_client._calls", "pyarrow", "pydantic
 
 
 @pytest.mark.parametrize(
-    ("argument", "slow"),
-    [("--version", CALLS), ("--help", {*CALLS, "importlib.metadata"})],
+    ("arguments", "slow"),
+    [
+        (["--version"], CALLS),
+        (["--help"], {*CALLS, "importlib.metadata"}),
+        (["record", "--help"], {*CALLS, "importlib.metadata"}),
+    ],
 )
-def test_version_and_help_import_no_slow_module(argument: str, slow: set[str]) -> None:
+def test_version_and_help_import_no_slow_module(arguments: list[str], slow: set[str]) -> None:
     program = (
         "import atexit, sys; from outcomes_client.__main__ import main; "
         "atexit.register(lambda: print(*sys.modules, file=sys.stderr)); main(sys.argv[1:])"
     )
-    run = subprocess.run([sys.executable, "-c", program, argument], capture_output=True, text=True, check=True)
+    run = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
     assert "outcomes" in run.stdout
     assert not slow & set(run.stderr.split())
 
@@ -71,6 +77,32 @@ def test_the_help_describes_each_command_in_one_line(outcomes: Outcomes, monkeyp
         listed = commands.partition("\n\n")[0].splitlines()
         assert listed
         assert [line for line in listed if line.endswith("...")] == []
+
+
+def test_each_command_in_the_help_has_a_help_of_its_own(outcomes: Outcomes) -> None:
+    _, commands = outcomes("--help").out.split("Commands:\n")
+    listed = dict(line.split(maxsplit=1) for line in commands.partition("\n\n")[0].splitlines())
+    assert len(listed) == 24
+    for name, about in listed.items():
+        run = outcomes(name, "--help")
+        assert (run.code, run.out.split("\n")[0][: 16 + len(name)]) == (0, f"Usage: outcomes {name}")
+        assert about[:-1] in " ".join(run.out.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("recrod",), "No such command 'recrod'. Did you mean 'record'?"),
+        (("keys", "crate"), "No such command 'crate'. Did you mean 'create', 'rotate'?"),
+        (("--bogus",), "No such option: --bogus"),
+        (("record", "--bogus"), "No such option: --bogus"),
+        (("record",), "Missing option '--type'"),
+    ],
+)
+def test_wrong_usage_says_what_is_wrong(outcomes: Outcomes, arguments: tuple[str, ...], says: str) -> None:
+    run = outcomes(*arguments)
+    assert (run.code, run.out) == (2, "")
+    assert says in run.err
 
 
 # record
@@ -185,6 +217,7 @@ def test_an_interrupted_call_that_cannot_be_repeated_says_what_to_check(
 
 NO_KEY = {"INTERNAL_API_KEY": ""}
 NO_URL = {"OUTCOMES_URL": "", **NO_KEY, "OUTCOMES_COOKIE": ""}
+NO_SESSION = {"OUTCOMES_COOKIE": ""}
 NOBODY = {"OUTCOMES_URL": "http://127.0.0.1:9"}
 WRONG_KEY = {"INTERNAL_API_KEY": "wrong-key"}
 
@@ -193,6 +226,10 @@ WRONG_KEY = {"INTERNAL_API_KEY": "wrong-key"}
     ("arguments", "environment", "says", "says_not"),
     [
         (("list",), NO_URL, "give --url, set OUTCOMES_URL, or run `outcomes login`", "url="),
+        (("list",), NO_SESSION, 'with the local stack, export OUTCOMES_COOKIE="$(make session)"', "Recording"),
+        (("summary",), NO_SESSION, 'with the local stack, export OUTCOMES_COOKIE="$(make session)"', "Recording"),
+        (("list",), {**NO_SESSION, "OUTCOMES_URL": "https://api.example"}, "; run `outcomes doctor`", "make session"),
+        (("doctor",), NO_SESSION, 'with the local stack, export OUTCOMES_COOKIE="$(make session)"', "is valid: wrong"),
         (("mcp",), NO_URL, "give --url, set OUTCOMES_URL, or run `outcomes login`", "url="),
         (
             ("import", "{file}"),
@@ -219,7 +256,7 @@ def test_messages_use_the_command_s_own_words(
     says: str,
     says_not: str,
 ) -> None:
-    for name, value in {**environment, "OUTCOMES_DEADLINE": "2.9"}.items():
+    for name, value in {**environment, "OUTCOMES_DEADLINE": "0.5"}.items():
         monkeypatch.setenv(name, value)
     file = write(tmp_path / "work.jsonl", task("One"), task("Two"))
     run = outcomes(*(one.format(file=file) for one in arguments))
@@ -340,17 +377,79 @@ def feed(client: OutcomesClient) -> None:
 
 
 @pytest.mark.usefixtures("feed")
-def test_list_prints_a_table_without_control_characters(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "120")
-    run = outcomes("list", "--limit", "2")
+def test_a_list_in_a_pipe_has_a_line_for_each_outcome_with_tabs_between_whole_cells(
+    client: OutcomesClient, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    title = "A title that is longer than a terminal is wide: " + "word " * 20 + "end"
+    client.record("task_complete", title, user_id=42, occurred_at=datetime(2026, 3, 14, 15, 9, tzinfo=UTC))
+    run = outcomes("list", "--limit", "3")
     assert run.code == 0
-    heading, first, second, more = run.out.splitlines()
-    assert heading.split() == ["Id", "When", "Type", "Agent", "Value", "Title"]
-    page = json.loads(outcomes("list", "--json", "--limit", "2").out)
-    assert [line.split()[0] for line in (first, second)] == [one["id"] for one in page["outcomes"]]
-    assert first.endswith("$1,234,567.891  [bold]Big\ufffd \ufffddeal")
-    assert second.split()[3:] == ["task_complete", "2", "$0.10", "No.", "59"]
+    heading, first, second, third, more = run.out.splitlines()
+    assert heading.split("\t") == ["Id", "When", "Type", "Agent", "Value", "Title"]
+    page = json.loads(outcomes("list", "--json", "--limit", "3").out)
+    ids = [one["id"] for one in page["outcomes"]]
+    when = datetime(2026, 3, 14, 15, 9, tzinfo=UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+    assert first.split("\t") == [ids[0], when, "task_complete", "", "", title]
+    assert [second.split("\t")[0], *second.split("\t")[2:]] == [
+        *(ids[1], "deal_closed", "", "$1,234,567.891", "[bold]Big\ufffd \ufffddeal"),
+    ]
+    assert third.split("\t")[2:] == ["task_complete", "2", "$0.10", "No. 59"]
     assert more == f"More: --cursor {page['next_cursor']}"
+
+
+def test_a_list_without_the_ledger_shows_no_void_outcomes(client: OutcomesClient, outcomes: Outcomes) -> None:
+    client.void(client.record("task_complete", "Twice", user_id=42).id, "Recorded twice", user_id=42)
+    client.dispute(client.record("task_complete", "Disputed", user_id=42).id, "My own work")
+    assert [line.split("\t")[-1] for line in outcomes("list").out.splitlines()] == ["Title", "Disputed"]
+    assert [line.split("\t")[-1] for line in outcomes("list", "--ledger").out.splitlines()] == [
+        *("Title", "Disputed", "Twice"),
+    ]
+
+
+@pytest.fixture
+def terminal(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Return a function that runs the command in a terminal of a width, and returns its lines."""
+
+    def run(width: int, *arguments: str) -> list[str]:
+        monkeypatch.setenv("COLUMNS", str(width))
+        written = io.BytesIO()
+        written.isatty = lambda: True  # type: ignore[method-assign]
+        with monkeypatch.context() as patched, io.TextIOWrapper(written, encoding="utf-8") as screen:
+            patched.setattr("sys.stdout", screen)
+            assert outcomes(*arguments).code == 0
+            return re.sub(r"\x1b\[[0-9;]*m", "", written.getvalue().decode()).splitlines()
+
+    return run
+
+
+TITLE = "Renegotiated the enterprise agreement with Consolidated Telecommunications for another year"
+AN_ADDRESS = "https://example.com/" + "x" * 90
+
+
+@pytest.mark.parametrize("width", [40, 80, 100, 140, 200])
+@pytest.mark.parametrize("arguments", [("list",), ("list", "--ledger")])
+def test_a_list_in_a_terminal_breaks_no_word_and_fits(
+    client: OutcomesClient, terminal: Callable[..., list[str]], width: int, arguments: tuple[str, ...]
+) -> None:
+    at = datetime(2026, 3, 14, 15, 9, tzinfo=UTC)
+    made = client.record(
+        "negotiation_complete", TITLE, value_usd=Decimal("1234567.891"), agent_id=7, user_id=42, occurred_at=at
+    )
+    lines = terminal(width, *arguments)
+    words = {made.id, "negotiation_complete", "7", "$1,234,567.891", *TITLE.split()}
+    words |= set(at.astimezone().strftime("%Y-%m-%d %H:%M").split())
+    assert words <= {word for line in lines for word in line.split()}
+    assert max(map(len, lines)) <= width
+    heading = " ".join(lines[: 1 if width > 40 else 2]).split()
+    assert heading[:2] == ["Id", "When"]
+
+
+def test_a_word_that_is_longer_than_a_terminal_is_whole(
+    client: OutcomesClient, terminal: Callable[..., list[str]]
+) -> None:
+    client.record("task_complete", f"See {AN_ADDRESS}", user_id=42)
+    assert any(AN_ADDRESS in line for line in terminal(80, "list"))
 
 
 EVIL = "[bold]x[/bold] :smile: \x1b]0;title\x07\x9b31m\u202e\nline"
@@ -395,7 +494,7 @@ def test_control_characters_of_a_server_never_reach_the_terminal(
     api.door.upstream = lambda *_: (status, {}, json.dumps(body).encode())
     run = outcomes(*arguments)
     assert (run.out + run.err).count(SHOWN) == times
-    assert {c for c in run.out + run.err if not c.isprintable()} == {"\n"}
+    assert {c for c in run.out + run.err if not c.isprintable()} <= {"\n", "\t"}
 
 
 TRICKY = {**EVIL_OUTCOME, "title": "ü 🎉 \U000e0001 \x7f"}
@@ -478,27 +577,7 @@ def test_lists_and_exports_go_by_when_it_happened_and_take_no_agent_and_statuses
 
 def test_an_outcome_without_a_value_has_none_in_the_list(client: OutcomesClient, outcomes: Outcomes) -> None:
     client.record("task_complete", "Priceless", user_id=42)
-    assert outcomes("list").out.splitlines()[1].split()[3:] == ["task_complete", "Priceless"]
-
-
-@pytest.mark.usefixtures("feed")
-def test_a_narrow_list_cuts_nothing_off(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    run = outcomes("list", "--limit", "1", "--type", "task_complete")
-    assert "…" not in run.out
-    heading, first, *more = run.out.splitlines()
-    assert date.fromisoformat(first.split()[1])
-    start, end = heading.index("Type"), heading.index("Agent")
-    assert "".join(line[start:end].strip() for line in (first, *more)) == "task_complete"
-
-
-@pytest.mark.usefixtures("feed")
-def test_a_list_may_be_wider_than_the_terminal(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "40")
-    heading, first, *_ = outcomes("list", "--ledger", "--limit", "1").out.splitlines()
-    assert heading.split() == ["Id", "When", "Happened", "Status", "Type", "Agent", "Value", "Title"]
-    assert first.split()[3] == "recorded"
-    assert "$1,234,567.891" in first.split()
+    assert outcomes("list").out.splitlines()[1].split("\t")[2:] == ["task_complete", "", "", "Priceless"]
 
 
 def test_an_empty_list_says_so(outcomes: Outcomes) -> None:
@@ -521,7 +600,7 @@ LONG = Decimal("98765432109876.543210987654321098765432")  # a value with the ma
 
 def test_no_digit_of_a_long_value_is_lost(api: Api, client: OutcomesClient, outcomes: Outcomes) -> None:
     client.record("task_complete", "Long", value_usd=LONG, user_id=42)
-    assert "$98,765,432,109,876.543210987654321098765432 " in outcomes("list").out
+    assert "\t$98,765,432,109,876.543210987654321098765432\t" in outcomes("list").out
     first = date(2026, 3, 2)
     days = [{"date": f"{first + timedelta(n)}", "count": 1, "value_usd": 0} for n in range(49)]
     days[0]["value_usd"], days[1]["value_usd"] = LONG, Decimal("-1E-36")

@@ -2,69 +2,67 @@
 
 import typing
 
-from ._cost_models import (
-    AgentCost,
-    AgentValue,
-    CostDay,
-    CostLine,
-    Costs,
-    CostSummary,
-    CostVersion,
-    DayCost,
-    OtherCosts,
-    OtherValues,
-    SourceCost,
-)
-from ._errors import (
-    ApiError,
-    BrokenAnswerError,
-    BusyError,
-    CapabilityOffError,
-    ConfigurationError,
-    ConflictError,
-    ForbiddenError,
-    InvalidOutcomeError,
-    InvalidRequestError,
-    KeyReusedError,
-    NoAnswerError,
-    NotFoundError,
-    OutcomesError,
-    PreconditionFailedError,
-    ServerError,
-    StatementError,
-    StillAddingUpError,
-    UnauthorizedError,
-    UnexpectedAnswerError,
-)
-from ._models import (
-    AgentKey,
-    AgentTotal,
-    Corrected,
-    Correction,
-    DayTotal,
-    ExportPart,
-    History,
-    ListedStatement,
-    ListedType,
-    NewAgentKey,
-    NewOutcome,
-    OtherAgents,
-    Outcome,
-    OutcomeStatus,
-    OutcomeType,
-    Page,
-    PeriodTotal,
-    Recorded,
-    Result,
-    StatementPage,
-    Summary,
-    Total,
-    TypeTotal,
-)
-
 if typing.TYPE_CHECKING:
     from ._async_client import AsyncOutcomesClient
+    from ._choices import OutcomeStatus, OutcomeType
     from ._client import OutcomesClient
+    from ._cost_models import (
+        AgentCost,
+        AgentValue,
+        CostDay,
+        CostLine,
+        Costs,
+        CostSummary,
+        CostVersion,
+        DayCost,
+        OtherCosts,
+        OtherValues,
+        SourceCost,
+    )
+    from ._errors import (
+        ApiError,
+        BrokenAnswerError,
+        BusyError,
+        CapabilityOffError,
+        ConfigurationError,
+        ConflictError,
+        ForbiddenError,
+        InvalidOutcomeError,
+        InvalidRequestError,
+        KeyReusedError,
+        NoAnswerError,
+        NotFoundError,
+        OutcomesError,
+        PreconditionFailedError,
+        ServerError,
+        StatementError,
+        StillAddingUpError,
+        UnauthorizedError,
+        UnexpectedAnswerError,
+    )
+    from ._models import (
+        AgentKey,
+        AgentTotal,
+        Corrected,
+        Correction,
+        DayTotal,
+        ExportPart,
+        History,
+        ListedStatement,
+        ListedType,
+        NewAgentKey,
+        NewOutcome,
+        OtherAgents,
+        Outcome,
+        Page,
+        PeriodTotal,
+        Recorded,
+        Result,
+        StatementPage,
+        Summary,
+        Total,
+        TypeTotal,
+    )
     from ._steps import Retry
 
 __all__ = [
@@ -128,17 +126,18 @@ __all__ = [
 
 
 def __getattr__(name: str) -> typing.Any:
-    """Import the clients on first use: importing httpx alone takes longer than printing the command's help."""
-    if name == "Retry":
-        from . import _steps as module
-    elif name == "AsyncOutcomesClient":
-        from . import _async_client as module  # type: ignore[no-redef]  # each branch binds the same name
-    elif name == "OutcomesClient":
-        from . import _client as module  # type: ignore[no-redef]
-    else:
+    """Import a name on first use: importing all modules takes longer than printing the command's help."""
+    from importlib import import_module
+
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    loaded = globals()[name] = getattr(module, name)
-    return loaded
+    # Each of these modules imports those before it.
+    for module in ("_errors", "_choices", "_models", "_cost_models", "_steps", "_client", "_async_client"):
+        loaded = vars(import_module(f"{__name__}.{module}"))
+        if name in loaded:
+            break
+    globals()[name] = loaded[name]
+    return loaded[name]
 
 
 def __dir__() -> list[str]:

@@ -14,23 +14,9 @@ import httpx
 from ._async_client_costs import AsyncCostsClient
 from ._async_client_statements import AsyncStatementsClient
 from ._calls import PAGE_SIZE, Calls, ExportFormat
+from ._choices import Division, IdOrNone, OutcomeType, Time
 from ._http import NoReply, Reply
-from ._models import (
-    AgentKey,
-    Corrected,
-    Division,
-    ExportPart,
-    History,
-    IdOrNone,
-    NewAgentKey,
-    NewOutcome,
-    Outcome,
-    OutcomeType,
-    Page,
-    Recorded,
-    Summary,
-    Time,
-)
+from ._models import AgentKey, Corrected, ExportPart, History, NewAgentKey, NewOutcome, Outcome, Page, Recorded, Summary
 from ._moments import Moment
 from ._requests import filters
 from ._sending import LOG, Keys, ListedTypes, Results, Statuses, Types, arguments, in_time, no_cookies, no_reply, reply

@@ -17,15 +17,14 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from . import _answers, _moments
+from ._choices import Division, IdOrNone
 from ._errors import BusyError, NoAnswerError, OutcomesError, StillAddingUpError
 from ._http import KEYS_PATH, MCP_PATH, OWN_KEY_PATH, PATH, SESSION, By, NoReply, Owner, Reply, Request
 from ._models import (
     AgentKey,
     Corrected,
-    Division,
     ExportPart,
     History,
-    IdOrNone,
     ListedType,
     NewAgentKey,
     NewOutcome,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 import sys
 import time
+from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, override
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, override
 
 import typer
 import typer.core
@@ -21,8 +25,8 @@ from . import (
     _cli_summary,
     _terminal,
 )
+from ._choices import OutcomeStatus, OutcomeType
 from ._display import money, printable
-from ._models import OutcomeStatus, OutcomeType, Page
 from ._terminal import (
     Agent,
     Cookie,
@@ -48,6 +52,9 @@ from ._terminal import (
     whole,
 )
 
+if TYPE_CHECKING:
+    from ._models import Page
+
 
 class _Commands(typer.core.TyperGroup):
     """Strips pydantic's prefix "Value error, " from messages about wrong values."""
@@ -61,18 +68,6 @@ class _Commands(typer.core.TyperGroup):
             raise
 
 
-app = typer.Typer(
-    cls=_Commands,
-    epilog="Exit codes: 0 done, 1 refused or failed, 2 wrong usage. The key comes from INTERNAL_API_KEY or `outcomes "
-    "login`, never from an option, which other users of the machine could see.",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    add_completion=False,  # the command `outcomes completion` replaces typer's options
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # importing rich would double the time of --help
-)
-
-
 def _show_version(asked: bool) -> None:
     if asked:
         from importlib.metadata import version
@@ -81,7 +76,6 @@ def _show_version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def options(
     _: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
@@ -90,19 +84,19 @@ def options(
     """Record the valuable work that agents finish, exactly once, and read it back."""
 
 
-app.add_typer(_cli_corrections.app)
-app.add_typer(_cli_keys.app, name="keys")
-app.add_typer(_cli_costs.app, name="costs")
-app.add_typer(_cli_completion.app)
-
 LONGEST_TYPE = max(map(len, OutcomeType))
 
 Limit = Annotated[int, typer.Option(min=1, max=50, help="How many outcomes.")]
 Cursor = Annotated[str | None, typer.Option(help="Where to continue, as printed below the previous page.")]
+_WITH_TIMES: dict[str, Any] = {
+    "ledger": True,
+    "status": [each for each in OutcomeStatus if each is not OutcomeStatus.VOID],
+}
+"""Arguments of a list that adds when outcomes happened, but no void outcomes."""
+
 JsonPage = Annotated[bool, typer.Option("--json", help="Print the page as JSON, for pipes.")]
 
 
-@app.command()
 def record(
     outcome_type: Type,
     title: Annotated[str, typer.Option(help="What was achieved, in 1 to 200 characters.")],
@@ -146,7 +140,6 @@ def record(
         print(printable(recorded.id))
 
 
-@app.command("list")
 def list_(
     limit: Limit = 20,
     cursor: Cursor = None,
@@ -160,13 +153,15 @@ def list_(
     ] = None,
     order: Order = "recorded",
     ledger: Annotated[
-        bool, typer.Option("--ledger", help="Add status and time of the work, and include void outcomes.")
+        bool, typer.Option("--ledger", help="Add status and time of recording (When), and include void outcomes.")
     ] = False,
     json: JsonPage = False,
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
     """Show the newest outcomes of the session's or agent key's user."""
+    with_status = ledger or bool(status)
+    shown = {"status": status, "ledger": with_status} if json or with_status else _WITH_TIMES
     with connect(url, cookie) as client:
         page = client.list(
             limit=limit,
@@ -175,14 +170,12 @@ def list_(
             agent_id=agent,
             start=start,
             end=end,
-            status=status,
             time=None if order == "recorded" else order,
-            ledger=ledger or bool(status),
+            **shown,
         )
-    _print_page(page, json=json, with_status=ledger or bool(status))
+    _print_page(page, json=json, with_status=with_status)
 
 
-@app.command()
 def unassigned(
     limit: Limit = 20,
     cursor: Cursor = None,
@@ -194,7 +187,7 @@ def unassigned(
     `outcomes assign` gives them to a user. Needs the platform's key.
     """
     with connect(url, None) as client:
-        page = client.list(limit=limit, cursor=cursor, user_id="none")
+        page = client.list(limit=limit, cursor=cursor, user_id="none", **({} if json else _WITH_TIMES))
     _print_page(page, json=json, with_status=False)
 
 
@@ -205,19 +198,20 @@ def _print_page(page: Page, *, json: bool, with_status: bool) -> None:
     extra = ("Happened", "Status") if with_status else ()
     table = grid(*whole("Id"), *folded("When", *extra, "Type"), *whole("Agent"), *numbers("Value"), *folded("Title"))
     for one in page.outcomes:
-        stands = (local(one.occurred_at), printable(one.status or "")) if extra else ()
+        # An older API does not say when outcomes happened.
+        times = [local(one.created_at), local(one.occurred_at)] if extra else [local(one.occurred_at or one.created_at)]
+        stands = [printable(one.status or "")] if extra else []
         agent_text = "" if one.agent_id is None else str(one.agent_id)
         about = printable(one.outcome_type), agent_text, money(one.value_usd), printable(one.title)
-        table.add_row(printable(one.id), local(one.created_at), *stands, *about)
+        table.add_row(printable(one.id), *times, *stands, *about)
     if page.outcomes:
-        print_table(table)
+        print_table(table, is_list=True)
     else:
         print("No outcomes.")
     if page.next_cursor:
         _terminal.console().print(f"More: --cursor {printable(page.next_cursor)}", soft_wrap=True)
 
 
-@app.command()
 def watch(
     interval: Annotated[
         float, typer.Option(min=0.2, max=3600, metavar="SECONDS", help="Time between two polls.")
@@ -261,14 +255,6 @@ def watch(
             raise typer.Exit(130) from None  # the usual exit code after Ctrl-C: 128 plus the number of SIGINT
 
 
-app.command()(_cli_summary.summary)
-app.command("import")(_cli_files.import_)
-app.command()(_cli_files.export)
-app.command()(_cli_statements.statement)
-app.command()(_cli_statements.verify)
-
-
-@app.command()
 def mcp(url: Url = None) -> None:
     """Bridge an MCP client on stdio to the API's tools.
 
@@ -280,7 +266,6 @@ def mcp(url: Url = None) -> None:
     serve(connect(url, None))
 
 
-@app.command()
 def fake(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 4010,
     user: Annotated[int, typer.Option(min=1, help="The user of the printed session.")] = 42,
@@ -307,6 +292,69 @@ def fake(
             raise typer.Exit(130) from None  # the usual exit code after Ctrl-C: 128 plus the number of SIGINT
 
 
-app.command()(_cli_login.doctor)
-app.command()(_cli_login.login)
-app.command()(_cli_login.logout)
+COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
+    "record": record,
+    "list": list_,
+    "unassigned": unassigned,
+    "watch": watch,
+    "summary": _cli_summary.summary,
+    "import": _cli_files.import_,
+    "export": _cli_files.export,
+    "statement": _cli_statements.statement,
+    "verify": _cli_statements.verify,
+    "mcp": mcp,
+    "fake": fake,
+    "doctor": _cli_login.doctor,
+    "login": _cli_login.login,
+    "logout": _cli_login.logout,
+    "get": _cli_corrections.get,
+    "amend": _cli_corrections.amend,
+    "void": _cli_corrections.void,
+    "confirm": _cli_corrections.confirm,
+    "dispute": _cli_corrections.dispute,
+    "uphold": _cli_corrections.uphold,
+    "assign": _cli_corrections.assign,
+    "keys": _cli_keys.app,
+    "costs": _cli_costs.app,
+    "completion": _cli_completion.completion,
+}
+"""The functions of the commands, and the groups of commands, in the order of the help."""
+
+
+def app_for(arguments: Sequence[str]) -> typer.Typer:
+    """Return the command line, with the commands that these arguments can run.
+
+    Typer takes longer to read the options of all commands than to start. So a command is alone in its command line, and
+    the help of all commands lists them without their options.
+    """
+    first = arguments[0] if arguments else "--help"
+    if "_OUTCOMES_COMPLETE" in os.environ:
+        return _app_of(*COMMANDS)
+    return _app_of(first) if first in COMMANDS else _app_of(*COMMANDS, lists=first in ("-h", "--help", "--version"))
+
+
+@cache
+def _app_of(*names: str, lists: bool = False) -> typer.Typer:
+    """Return a command line with these commands. lists: only list them."""
+    app = typer.Typer(
+        cls=_Commands,
+        epilog="Exit codes: 0 done, 1 refused or failed, 2 wrong usage. The key comes from INTERNAL_API_KEY or "
+        "`outcomes login`, never from an option, which other users of the machine could see.",
+        no_args_is_help=True,
+        add_help_option=len(names) > 1,  # an option --help that is not given would import pydantic before each command
+        context_settings={"help_option_names": ["-h", "--help"]},
+        add_completion=False,  # the command `outcomes completion` replaces typer's options
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # importing rich would double the time of --help
+    )
+    app.callback()(options)
+    for name in names:
+        command = COMMANDS[name]
+        if lists:
+            about = command.info.help if isinstance(command, typer.Typer) else inspect.getdoc(command)
+            app.command(name, help=about)(lambda: None)
+        elif isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
+    return app

@@ -10,14 +10,11 @@ from typer.completion import (  # type: ignore[attr-defined]  # public, but not 
     get_completion_script,
 )
 
-app = typer.Typer()
-
 # typer calls this itself only with `add_completion=True`. But that also adds the option --install-completion, which
 # edits the shell's settings.
 completion_init()
 
 
-@app.command()
 def completion(
     shell: Annotated[Literal["bash", "zsh", "fish", "powershell"], typer.Argument(metavar="SHELL", help="The shell.")],
 ) -> None:

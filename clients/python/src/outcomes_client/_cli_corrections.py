@@ -6,12 +6,11 @@ import sys
 from collections.abc import Callable
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ._display import money, printable
-from ._models import Corrected, Correction
 from ._terminal import (
     Cookie,
     Type,
@@ -32,7 +31,8 @@ from ._terminal import (
     shown,
 )
 
-app = typer.Typer()
+if TYPE_CHECKING:
+    from ._models import Corrected, Correction
 
 OutcomeId = Annotated[str, typer.Argument(metavar="ID", help="The outcome's id, as `outcomes list` shows it.")]
 Reason = Annotated[str, typer.Option(help="The reason, which the owner sees; 1 to 500 characters.")]
@@ -53,7 +53,6 @@ class Clearable(StrEnum):
     AT = "at"
 
 
-@app.command()
 def get(
     outcome_id: OutcomeId,
     json: Annotated[bool, typer.Option("--json", help="Print it as JSON, for pipes.")] = False,
@@ -91,7 +90,6 @@ def get(
         print_table(history)
 
 
-@app.command()
 def amend(
     outcome_id: OutcomeId,
     reason: Reason,
@@ -136,7 +134,6 @@ def amend(
         _do(lambda key: client.amend(outcome_id, reason, changes, user_id=user, idempotency_key=key), idempotency_key)
 
 
-@app.command()
 def void(
     outcome_id: OutcomeId,
     reason: Reason,
@@ -150,7 +147,6 @@ def void(
         _do(lambda key: client.void(outcome_id, reason, user_id=user, idempotency_key=key), idempotency_key)
 
 
-@app.command()
 def confirm(
     outcome_id: OutcomeId,
     reason: Annotated[str | None, typer.Option(help="The reason, in 1 to 500 characters.")] = None,
@@ -163,7 +159,6 @@ def confirm(
         _do(lambda key: client.confirm(outcome_id, reason, idempotency_key=key), idempotency_key)
 
 
-@app.command()
 def dispute(
     outcome_id: OutcomeId,
     reason: Annotated[str, typer.Option(help="What is wrong, in 1 to 500 characters.")],
@@ -176,7 +171,6 @@ def dispute(
         _do(lambda key: client.dispute(outcome_id, reason, idempotency_key=key), idempotency_key)
 
 
-@app.command()
 def uphold(
     outcome_id: OutcomeId,
     reason: Reason,
@@ -193,7 +187,6 @@ def uphold(
         _do(lambda key: client.uphold(outcome_id, reason, user_id=user, idempotency_key=key), idempotency_key)
 
 
-@app.command()
 def assign(
     outcome_id: OutcomeId,
     user: Annotated[int, typer.Argument(min=1, metavar="USER", help="The id of the user to whom it belongs.")],

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ._cli_completion import files, time_zones
-from ._cost_models import CostDay, CostLine, CostVersion, told
 from ._display import money, printable
 from ._errors import ConfigurationError, ConflictError, ForbiddenError, InvalidRequestError, OutcomesError
 from ._terminal import (
@@ -36,6 +35,7 @@ from ._terminal import (
 
 if TYPE_CHECKING:
     from ._cost_importing import Charges, Map
+    from ._cost_models import CostDay, CostLine, CostVersion
 
 app = typer.Typer(help="Put and read what agents cost, by UTC day and source.", no_args_is_help=True)
 
@@ -185,6 +185,7 @@ def add(
     costs get` before you run it again.
     """
     from . import _cost_calls
+    from ._cost_models import CostLine
 
     line = CostLine(cost, agent, quantity, unit or None, label or None)  # the API stores empty texts as null
     advice = "The cost may have been added: check with `outcomes costs get` before you run it again."
@@ -206,6 +207,8 @@ def get(
     with connect(url, cookie) as client:
         found = client.get_costs(day, source, versions=versions, user_id=user)
     if json:
+        from ._cost_models import told
+
         document = told(found)
         print_json(document if versions else {name: document[name] for name in document if name != "versions"})
         return
@@ -247,6 +250,8 @@ def list_(
     with connect(url, cookie) as client:
         costs = client.list_costs(start=start, end=end, agent_id=agent, timezone=timezone, user_id=user)
     if json:
+        from ._cost_models import told
+
         print_json(told(costs))
         return
     print(f"{_known(costs.cost_usd)}, known for {costs.known_days:,} of {costs.of_days:,} days")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ._display import money, printable
-from ._models import NewAgentKey
 from ._terminal import (
     Cookie,
     Types,
@@ -27,6 +26,9 @@ from ._terminal import (
     print_table,
     whole,
 )
+
+if TYPE_CHECKING:
+    from ._models import NewAgentKey
 
 app = typer.Typer(
     help="Create, list, rotate and revoke agent keys. Needs the session or the platform's key.",
@@ -116,7 +118,7 @@ def list_(
             printable(one.made_by or ""),
             f"{local(one.rotated_at)} by {printable(one.rotated_by or 'unknown')}" if one.rotated_at else "",
         )
-    print_table(table)
+    print_table(table, is_list=True)
 
 
 @app.command()

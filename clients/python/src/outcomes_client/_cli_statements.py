@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -186,6 +185,8 @@ def _compare_with_api(verified: Verified, keys: bytes, url: str | None, cookie: 
 
 
 def _key_file(issuer: str) -> Path:
+    from hashlib import sha256  # takes longer to import than all commands
+
     return Path(typer.get_app_dir("outcomes")) / "keys" / f"{sha256(issuer.encode()).hexdigest()[:32]}.json"
 
 

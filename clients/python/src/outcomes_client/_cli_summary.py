@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import _terminal
+from ._choices import Division
 from ._cli_completion import time_zones
-from ._cost_models import CostSummary
 from ._display import money, printable
-from ._models import Division, PeriodTotal, Summary, Total
 from ._terminal import Agent, Cookie, End, Start, Statuses, Types, Url, connect, grid, numbers, print_json
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from ._cost_models import CostSummary
+    from ._models import PeriodTotal, Summary, Total
 
 
 MOST = 366  # the API's maximum number of days, weeks or months
@@ -67,6 +69,8 @@ def summary(
         print_json(_summary_as_dict(totals))
         return
     from rich.text import Text
+
+    from ._cost_models import CostSummary
 
     console = _terminal.console()
     noun = "outcome" if totals.count == 1 else "outcomes"

@@ -11,25 +11,11 @@ from typing import Any, Literal, Self
 import httpx
 
 from ._calls import PAGE_SIZE, Calls, ExportFormat
+from ._choices import Division, IdOrNone, OutcomeType, Time
 from ._client_costs import CostsClient
 from ._client_statements import StatementsClient
 from ._http import NoReply, Reply
-from ._models import (
-    AgentKey,
-    Corrected,
-    Division,
-    ExportPart,
-    History,
-    IdOrNone,
-    NewAgentKey,
-    NewOutcome,
-    Outcome,
-    OutcomeType,
-    Page,
-    Recorded,
-    Summary,
-    Time,
-)
+from ._models import AgentKey, Corrected, ExportPart, History, NewAgentKey, NewOutcome, Outcome, Page, Recorded, Summary
 from ._moments import Moment
 from ._requests import filters
 from ._sending import LOG, Keys, ListedTypes, Results, Statuses, Types, arguments, no_cookies, no_reply, reply

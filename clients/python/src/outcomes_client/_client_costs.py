@@ -7,8 +7,8 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import _cost_calls
+from ._choices import Division, IdOrNone
 from ._cost_models import CostDay, CostLine, Costs, CostSummary
-from ._models import Division, IdOrNone
 from ._moments import Moment
 from ._requests import filters
 

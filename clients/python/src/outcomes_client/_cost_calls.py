@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 from . import _cost_answers
 from ._calls import Calls, Query, _reader
+from ._choices import Division
 from ._cost_models import CostDay, CostLine, Costs, CostSummary, add_line, by_agent_and_label
 from ._errors import NotFoundError, PreconditionFailedError
 from ._http import COSTS_PATH, PATH, SESSION, Request
-from ._models import Division
 from ._requests import encode, parameters
 from ._steps import Call
 

@@ -14,7 +14,7 @@ from ._answers import key as read_key
 from ._client import OutcomesClient
 from ._display import money
 from ._errors import BrokenAnswerError
-from ._http import AGENT_KEY, KEY, OWN_KEY_PATH, PATH, SESSION, NoReply, Reply, Request, http_date
+from ._http import AGENT_KEY, KEY, LOCAL_SESSION, OWN_KEY_PATH, PATH, SESSION, NoReply, Reply, Request, http_date
 from ._models import AgentKey
 from ._refusals import capability_off, switched_off
 from ._sending import why
@@ -100,7 +100,9 @@ def _credentials(client: OutcomesClient) -> Iterator[Finding]:
         if isinstance(answer, Reply) and (off := switched_off(answer)):
             yield Finding(True, f"Off in this deployment: {', '.join(off)}")
     elif not reads:
-        yield Finding(bool(address.api_key), "no session (OUTCOMES_COOKIE): list, summary and export will not work")
+        local = f"; with the local stack, {LOCAL_SESSION}" if address.is_local else ""
+        said = f"no session (OUTCOMES_COOKIE): list, summary and export will not work{local}"
+        yield Finding(bool(address.api_key), said)
     if records:
         request = Request("POST", f"{PATH}/batch", body=b'{"outcomes":[]}')
         answer = client._send(Send(request, _TRY))

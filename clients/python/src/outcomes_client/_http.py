@@ -106,6 +106,8 @@ def http_date(text: str) -> datetime | None:
 KEY = "the key (INTERNAL_API_KEY)"
 AGENT_KEY = "the agent key (INTERNAL_API_KEY)"
 SESSION = "the session (OUTCOMES_COOKIE)"
+LOCAL_SESSION = 'export OUTCOMES_COOKIE="$(make session)"'
+"""The shell command that signs in at the local stack."""
 
 
 @dataclass(frozen=True)
@@ -129,10 +131,15 @@ class Address:
         object.__setattr__(self, "url", self.url.rstrip("/").removesuffix(PATH))
 
     @property
+    def is_local(self) -> bool:
+        """Return whether the API is the local stack or a fake, on this machine."""
+        here = r"http://([a-z0-9.-]+\.)?localhost|http://127(\.[0-9]{1,3}){3}|http://\[::1\]"
+        return bool(re.fullmatch(f"(?i:{here})(:[0-9]*)?(/.*)?", self.url))
+
+    @property
     def is_plaintext(self) -> bool:
         """Return whether requests are sent unencrypted to another machine."""
-        here = r"http://([a-z0-9.-]+\.)?localhost|http://127(\.[0-9]{1,3}){3}|http://\[::1\]"
-        return self.url.startswith("http:") and not re.fullmatch(f"(?i:{here})(:[0-9]*)?(/.*)?", self.url)
+        return self.url.startswith("http:") and not self.is_local
 
     def hide(self, said: Any) -> Any:
         """Replace a server's text with *** if it contains the key or the cookie, plain or escaped for JSON or a URL.
@@ -195,7 +202,8 @@ class Address:
         credential = self.credential_for(request)
         missing = self._missing(request, credential)
         if missing:
-            raise ConfigurationError(f"{missing}; run `outcomes doctor`")
+            local = f" or, with the local stack, {LOCAL_SESSION}" if request.reads and self.is_local else ""
+            raise ConfigurationError(f"{missing}; run `outcomes doctor`{local}")
         if request.body is not None:
             headers["Content-Type"] = "application/json"
         if credential == SESSION:

@@ -6,22 +6,12 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import date, datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any, Literal
 
 from . import _moments
+from ._choices import OutcomeStatus as OutcomeStatus
+from ._choices import OutcomeType as OutcomeType
 from ._moments import Moment
-
-
-class OutcomeType(StrEnum):
-    """The default outcome types. Plain strings work too, also for other types that a platform may have."""
-
-    NEGOTIATION_COMPLETE = "negotiation_complete"
-    AMPLIFICATION_COMPLETE = "amplification_complete"
-    DEAL_CLOSED = "deal_closed"
-    BROADCAST_COMPLETE = "broadcast_complete"
-    TASK_COMPLETE = "task_complete"
-    CONTENT_PUBLISHED = "content_published"
 
 
 @dataclass(frozen=True)
@@ -30,23 +20,6 @@ class ListedType:
 
     type: str
     label: str
-
-
-Division = Literal["day", "week", "month"]
-"""The periods by which a summary groups its totals."""
-Time = Literal["recorded", "occurred"]
-"""The time that orders a list: when outcomes were recorded, or when they happened."""
-IdOrNone = int | Literal["none"]
-"""An id, or "none" for outcomes without an agent or a user."""
-
-
-class OutcomeStatus(StrEnum):
-    """The status of an outcome. Plain strings with the same text work too."""
-
-    RECORDED = "recorded"
-    CONFIRMED = "confirmed"
-    DISPUTED = "disputed"
-    VOID = "void"
 
 
 @dataclass(frozen=True, kw_only=True)

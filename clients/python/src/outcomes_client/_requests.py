@@ -8,8 +8,9 @@ from datetime import date
 from typing import Any
 
 from . import _json, _moments
+from ._choices import IdOrNone, Time
 from ._errors import InvalidOutcomeError
-from ._models import SENT_AS, IdOrNone, Result, Time
+from ._models import SENT_AS, Result
 from ._moments import Moment
 from ._refusals import sentence
 

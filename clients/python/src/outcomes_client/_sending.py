@@ -10,8 +10,9 @@ from typing import Any
 import anyio
 import httpx
 
+from ._choices import OutcomeStatus, OutcomeType
 from ._http import Address, NoReply, Reply
-from ._models import AgentKey, ListedType, OutcomeStatus, OutcomeType, Result
+from ._models import AgentKey, ListedType, Result
 from ._steps import Send
 
 LOG = logging.getLogger("outcomes_client")

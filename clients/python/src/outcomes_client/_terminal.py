@@ -15,9 +15,9 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, override
 
 import typer
 
+from ._choices import OutcomeStatus, OutcomeType, Time
 from ._display import printable
 from ._errors import OutcomesError
-from ._models import OutcomeStatus, OutcomeType, Time
 
 # httpx, rich and other slow modules are imported where they are used, because --help and --version do not need them.
 if TYPE_CHECKING:
@@ -211,10 +211,10 @@ def whole(*headings: str) -> list[Column]:
 
 
 def folded(*headings: str) -> list[Column]:
-    """Return columns that a narrow terminal wraps instead of cutting them off. Dates are wrapped at their spaces."""
+    """Return columns that a narrow terminal wraps between words."""
     from rich.table import Column
 
-    return [Column(each, overflow="fold", min_width=_LEAST.get(each, len(each))) for each in headings]
+    return [Column(heading, overflow="fold") for heading in headings]
 
 
 def numbers(*headings: str) -> list[Column]:
@@ -231,25 +231,35 @@ def grid(*headings: str | Column, show_header: bool = True) -> Table:
     return Table(*headings, box=None, pad_edge=False, show_header=show_header)
 
 
-_LEAST = dict.fromkeys(("When", "Happened", "Ends", "Last used", "Rotated"), 10) | {
-    "Status": 9,
-    "Made by": 8,
-    "Name": 12,
-    "Title": 16,
-}
+def print_table(table: Table, *, is_list: bool = False) -> None:
+    """Print a table. No cell is cut, and no word is broken.
 
+    If a terminal is too narrow for the columns, each row becomes a paragraph. Elsewhere, the table may be wider.
 
-def print_table(table: Table) -> None:
-    """Print a table. If its columns need more space, it is wider than the terminal."""
+    is_list: whether a pipe or a file gets one line for each row, with tabs between the cells, for other programs.
+    """
     from rich.cells import cell_len
 
-    least = 0
-    for column in table.columns:
-        shown = [str(column.header), *(map(str, column.cells) if column.no_wrap else ())]
-        least += 2 + max(column.min_width or 0, *map(cell_len, shown))
-    wide = console()
-    wide.width = max(wide.width, least)
-    wide.print(table)
+    rows = [[str(column.header) for column in table.columns]]
+    rows += [list(map(str, cells)) for cells in zip(*(column.cells for column in table.columns), strict=True)]
+    if is_list and not sys.stdout.isatty():
+        print("\n".join(map("\t".join, rows)))
+        return
+    terminal, needed = console(), -2
+    for number, column in enumerate(table.columns):
+        cells = [row[number] for row in rows]
+        words = cells if column.no_wrap else [word for cell in cells for word in cell.split()]
+        column.min_width = max(map(cell_len, words))
+        needed += column.min_width + 2
+    if needed <= terminal.width or not sys.stdout.isatty():
+        terminal.width = max(terminal.width, needed)
+        terminal.print(table)
+        return
+    from textwrap import TextWrapper
+
+    paragraph = TextWrapper(terminal.width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    for row in rows:
+        print(paragraph.fill("  ".join(filter(None, row))))
 
 
 def print_json(value: object) -> None:

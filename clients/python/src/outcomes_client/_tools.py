@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 
+from ._choices import OutcomeType
 from ._errors import (
     BusyError,
     ForbiddenError,
@@ -15,7 +16,7 @@ from ._errors import (
     KeyReusedError,
     OutcomesError,
 )
-from ._models import ListedType, OutcomeType
+from ._models import ListedType
 
 WHEN = (
     "Record an outcome when you have finished something that the user would pay for: a deal closed, a negotiation "
