@@ -55,6 +55,7 @@ os.environ |= {
     "DASHBOARD_ORIGINS": "https://app.example.com,https://beta.example.com",
     "PLATFORM_MAY_READ": "false",
     "OUTCOME_TYPES": ",".join(TYPES),
+    "SCOPES": "record,read,correct,backfill,cost",
     "CAPABILITIES": "batch, totals, agentkeys, corrections, export, datarequests, modeltools, statements, costs",
 }
 

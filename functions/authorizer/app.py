@@ -40,6 +40,9 @@ OIDC_ISSUER = os.environ["OIDC_ISSUER"]  # this variable is empty if OpenID Conn
 NOT_READ_BY_PLATFORM = ("/api/keys/", "/api/outcomes/types/", "/api/statements/")
 """Paths of GET requests whose answers contain no outcomes, or none if the platform's key calls."""
 
+OWN_COSTS = "/api/costs/{date}/{source}"
+"""The path whose GET also answers a platform's key that may not read: with what the platform itself put."""
+
 LOOK_UP_SECONDS = 4.5
 """Seconds for all calls to AWS services together: less than the timeout, so that a failure is still logged."""
 
@@ -90,7 +93,7 @@ def _is_read(event: "Event") -> bool:
 
 
 def _platform_read(event: "Event", until: float) -> dict[str, str]:
-    """Log that the platform reads outcomes. Return authorizer context that names their user, such as `{"reads": "42"}`.
+    """Log that the platform reads outcomes or costs. Return context that names their user, such as `{"reads": "42"}`.
 
     The context is `{"reads": "none"}` for outcomes without a user. It is empty if `userId` is invalid or the platform
     may not read this user's outcomes: the function of the route then answers with an error.
@@ -105,11 +108,11 @@ def _platform_read(event: "Event", until: float) -> dict[str, str]:
     if user is None:
         _log(event).info("Platform reads", resource=event["resource"], user="none")
         return {"reads": "none"}
-    if not PLATFORM_MAY_READ:
+    if not PLATFORM_MAY_READ and event["resource"] != OWN_COSTS:
         return {}
     pseudonym = _looked_up(event, lambda: _sessions().secrets.pseudonym(user, until))
     _log(event).info("Platform reads", resource=event["resource"], user=pseudonym)
-    return {"reads": str(user)}
+    return {"reads": str(user)} if PLATFORM_MAY_READ else {}
 
 
 def _agent_key(event: "Event", text: str, until: float) -> "AgentKey | None":

@@ -95,7 +95,7 @@ def _read(event: Event, caller: Caller, date: str, source: str) -> Response:
     version = days.read(day, caller)
     answer = json_text.exact({"date": date, "source": source} | version.public(), levels=3)
     if has_versions:
-        versions = days.versions_before(day, version.version)
+        versions = days.versions_before(day, version.version, caller)
         earlier = _newest(versions, MAX_RESPONSE_BYTES - json_text.response_bytes(answer))
         answer = f'{answer[:-1]},"versions":[{earlier}]}}'
     return ok(answer, {"ETag": etag(version.version)})

@@ -24,6 +24,7 @@ from outcomes.keys.agent_keys import AgentKeys
 
 PLATFORM_MAY_READ = os.environ["PLATFORM_MAY_READ"] == "true"
 TYPES = outcome_type.read(os.environ["OUTCOME_TYPES"])
+SCOPES = os.environ["SCOPES"].split(",")
 
 agent_keys = AgentKeys(os.environ["KEYS_TABLE"])
 
@@ -60,6 +61,7 @@ def _create(event: Event, caller: Caller) -> Response:
     _refuse_idempotency_key(event)
     body = json_body(event)
     wanted = read_body(NEW_AGENT_KEY, body, session_user=caller.session_user, types=TYPES)
+    _require_on(wanted.scopes)
     _require_readable(caller, wanted.scopes)
     _require_payer(caller, wanted)
     text, key = agent_keys.create(wanted, _by(caller))
@@ -98,6 +100,13 @@ def _revoke(event: Event, caller: Caller) -> Response:
 def _by(caller: Caller) -> str:
     """Return the caller's kind as stored in `made_by` and `rotated_by`."""
     return "platform" if caller.session_user is None else "session"
+
+
+def _require_on(scopes: Sequence[str]) -> None:
+    """Raise BadRequest for a scope whose capability is off: the key could use it as soon as the capability is on."""
+    if not set(scopes).issubset(SCOPES):
+        rule = f"must be a list of one or more of {', '.join(SCOPES)}"
+        raise BadRequest("Invalid scopes", [Fault(field="scopes", message=rule)])
 
 
 def _require_readable(caller: Caller, scopes: Sequence[str]) -> None:

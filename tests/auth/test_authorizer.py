@@ -124,6 +124,19 @@ def test_a_platform_that_may_not_read_only_reads_the_outcomes_of_no_user(
     assert len(log()) == len(reads)
 
 
+def test_reading_the_costs_of_a_day_is_logged_even_if_the_platform_may_only_read_its_own(
+    deploy: Callable[..., ModuleType], log: Log
+) -> None:
+    read = platform_reads("3141592653589793", "/api/costs/{date}/{source}")
+    for may_read, reads in ("false", {}), ("true", {"reads": "3141592653589793"}):
+        authorizer = deploy(PLATFORM_MAY_READ=may_read)
+        assert authorizer.handler(read, None)["context"] == {"caller": "key"} | reads
+        assert authorizer.handler(read | {"httpMethod": "PUT"}, None)["context"] == {"caller": "key"}
+    assert [line["resource"] for line in log()] == ["/api/costs/{date}/{source}"] * 2
+    assert len({line["user"] for line in log()}) == 1
+    assert "3141592653589793" not in str(log())
+
+
 def test_routes_without_outcomes_and_calls_that_write_are_not_logged(
     deploy: Callable[..., ModuleType], log: Log
 ) -> None:

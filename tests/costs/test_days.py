@@ -10,23 +10,26 @@ from outcomes.aws.backoff import Backoff
 from outcomes.contract import instants
 from outcomes.contract.caller import Caller
 from outcomes.contract.costs import CostLine, Preconditions
-from outcomes.contract.limits import MAX_LINES, MAX_SOURCES, MAX_VERSIONS
+from outcomes.contract.limits import MAX_LINES, MAX_SOURCES, MAX_SOURCES_OF_KEY, MAX_VERSIONS
 from outcomes.costs.days import CostDays
 from outcomes.costs.table import CostDay
 
 from functions.costs.app import days
 from tests.aws import scan
-from tests.costs.service import DAY, LINE, call, delete, put, read
+from tests.costs.service import CALLERS, DAY, LINE, call, delete, put, read
+from tests.events import agent
 from tests.faults import THROTTLED, Fault, Request, Send, cancelled, error, faulty, fine, lost, vanished
 
 pytestmark = pytest.mark.usefixtures("tables", "no_waiting")
 
 CHEAP, DEAR = LINE | {"costUsd": 1}, LINE | {"costUsd": 100}
 OPENAI = CostDay(42, DAY, "openai")
+OWNER = Caller(session_user=42)
 FAILED = (500, {"error": "Failed to put or read costs"})
 CONFLICT = (409, {"error": "Conflict"})
 FAILED_PRECONDITION = (412, {"error": "Precondition failed"})
 NOT_FOUND = (404, {"error": "Not found"})
+TOO_MANY = (409, {"error": "Too many sources"})
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +75,7 @@ class TestADay:
     def test_has_exact_amounts(self) -> None:
         exact = "-99999999999999.000000000000000000000001"
         assert call("PUT", "session", f'{{"lines":[{{"costUsd":{exact},"quantity":1e-130}}]}}')[0] == 200
-        made = days.read(OPENAI, Caller(session_user=42))
+        made = days.read(OPENAI, OWNER)
         assert made.lines is not None
         assert str(made.lines[0].cost_usd) == exact
 
@@ -92,13 +95,13 @@ class TestADay:
         found = [each["version"] for each in read()[1]["versions"]]
         assert found == [*range(MAX_VERSIONS + 3, 3, -1), 2, 1]
         # If a put happens between the two reads of a request, the answer does not list the version of this put.
-        assert [each.version for each in days.versions_before(OPENAI, 4)] == [3, 2, 1]
+        assert [each.version for each in days.versions_before(OPENAI, 4, OWNER)] == [3, 2, 1]
 
     def test_has_its_earlier_versions_even_if_they_exceed_a_page_of_a_megabyte(self) -> None:
         for label in "abcdef":
             lines = tuple(CostLine(Decimal(1), agent, label=label * 1500) for agent in range(1, MAX_LINES + 1))
-            days.put(OPENAI, lines, Caller(session_user=42), Preconditions())
-        assert [each.version for each in days.versions_before(OPENAI, 6)] == [5, 4, 3, 2, 1]
+            days.put(OPENAI, lines, OWNER, Preconditions())
+        assert [each.version for each in days.versions_before(OPENAI, 6, OWNER)] == [5, 4, 3, 2, 1]
 
     def test_has_only_the_newest_earlier_versions_if_not_all_fit_into_a_response(
         self, monkeypatch: pytest.MonkeyPatch
@@ -142,10 +145,10 @@ def test_a_precondition_is_checked_before_the_lines(headers: dict[str, str], exp
 
 
 # Each column names the caller that owns a source. Each row names a caller, which may put and delete the source's days
-# ("put") or read them ("get").
+# ("put"), read them ("get"), or gets a 404 ("404").
 MAY = """
 caller                | nobody  | platform | session | key     | other key
-platform              | put get | put get  | put get | put get | put get
+platform              | put 404 | put get  | put 404 | put 404 | put 404
 session               | put get | get      | put get | put get | put get
 key                   | put get |          |         | put get |
 reading key           | put get | get      | get     | get     | put get
@@ -165,12 +168,47 @@ def test_who_may_put_delete_and_read_whose_source(row: list[str]) -> None:
         source = owner.replace(" ", "-")
         if owner != "nobody":
             assert put(owner, CHEAP, source=source)[0] == 200
-        there = 404 if owner == "nobody" else 200
-        assert read(row[0], source=source)[0] == (there if "get" in cell else 403), owner
+        found = 404 if "404" in cell else 200 if "get" in cell else 403
+        assert read(row[0], source=source)[0] == (404 if (owner, found) == ("nobody", 200) else found), owner
         for method, body in ("PUT", {"lines": [DEAR]}), ("DELETE", None):
             status, answer, _ = call(method, row[0], body, source=source)
             assert status == (200 if "put" in cell else 403), (owner, method)
             assert "put" in cell or answer["error"] == "Forbidden"
+
+
+@pytest.mark.parametrize("by", ["session", "key"])
+def test_a_platform_that_may_not_read_reads_only_what_it_put_itself(by: str) -> None:
+    assert put(by, CHEAP) == (200, 1)
+    status, answer, headers = call("GET", "platform")
+    assert (status, answer, headers.get("ETag")) == (*NOT_FOUND, None)
+    assert put("platform", DEAR) == (200, 2)
+    assert put("platform", LINE) == (200, 3)
+    status, answer, headers = call("GET", "platform", query={"include": "versions"})
+    assert (status, costs(answer), headers["ETag"]) == (200, [9.8], '"3"')
+    assert [(each["version"], costs(each)) for each in answer["versions"]] == [(2, [100])]
+    assert [each["version"] for each in read()[1]["versions"]] == [2, 1]
+
+
+def test_lines_that_the_platform_put_again_are_its_own() -> None:
+    """Without this, a PUT of the platform would be answered with a version that its GET does not find."""
+    assert put("session", CHEAP) == put("platform", CHEAP) == (200, 1)
+    assert costs(read("platform")[1]) == [1]
+    assert put("platform", DEAR) == (200, 2)
+    assert read("platform")[1]["versions"] == []
+
+
+def test_a_day_that_the_platform_deleted_after_others_put_it_is_not_found() -> None:
+    assert put("session", CHEAP) == (200, 1)
+    assert delete("platform") == (200, 2)
+    assert read("platform") == NOT_FOUND
+
+
+def test_a_platform_that_may_read_reads_what_others_put() -> None:
+    platform = Caller(platform_may_read=True)
+    assert put("session", CHEAP) == (200, 1)
+    assert days.read(OPENAI, platform).put_by == "session"
+    assert put("platform", DEAR) == (200, 2)
+    assert [each.put_by for each in days.versions_before(OPENAI, 2, platform)] == ["session"]
 
 
 def test_nobody_puts_or_reads_the_costs_of_another_user() -> None:
@@ -189,12 +227,47 @@ def test_who_is_more_trusted_takes_a_source_over_for_good_even_with_the_same_lin
     assert put("platform", CHEAP) == (200, 3)
 
 
-def test_the_sources_of_each_kind_of_caller_are_limited() -> None:
+def test_the_sources_of_each_kind_of_caller_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(MAX_SOURCES):
-        assert put("key", source=f"s{number}") == (200, 1)
-    assert put("other key", source="new") == (409, {"error": "Too many sources"})
-    assert put("key", LINE, source="s0") == (200, 2)
+        key = f"key {number // MAX_SOURCES_OF_KEY}"
+        monkeypatch.setitem(CALLERS, key, agent("cost", keyId=f"{key:0<16}"))
+        assert put(key, source=f"s{number}") == (200, 1)
+    assert put("key", source="new") == TOO_MANY
+    assert put("key 0", LINE, source="s0") == (200, 2)
     assert put("session", source="new") == put("platform", source="newer") == (200, 1)
+
+
+def test_an_agent_key_owns_at_most_ten_sources_until_the_owner_takes_one_over() -> None:
+    assert MAX_SOURCES_OF_KEY == 10
+    for number in range(MAX_SOURCES_OF_KEY):
+        assert put("key", LINE, source=f"s{number}") == (200, 1)
+    assert put("key", source="new") == TOO_MANY
+    assert put("other key", source="another") == put("session", source="own") == (200, 1)
+    assert put("session", LINE, source="s0") == (200, 1)
+    assert put("key", source="new") == (200, 1)
+    assert put("key", source="newer") == TOO_MANY
+
+
+@pytest.mark.parametrize(("caller", "allowed"), [("key", MAX_SOURCES_OF_KEY), ("session", MAX_SOURCES)])
+def test_puts_at_the_same_time_do_not_exceed_the_limit_together(caller: str, allowed: int) -> None:
+    for number in range(allowed - 1):
+        assert put(caller, source=f"s{number}") == (200, 1)
+
+    def before_another_source(_request: Request, send: Send) -> Any:
+        counted = send()
+        assert put(caller, source="first") == (200, 1)
+        return counted
+
+    with faulty(days.dynamodb, "Query", before_another_source, fine, fine):
+        assert put(caller, source="second") == TOO_MANY
+    assert {row["day_source"]["S"] for row in scan("CostsTable")}.isdisjoint({f"{DAY}#second", "source#second"})
+
+
+def test_a_place_that_may_have_been_taken_is_taken_once() -> None:
+    with faulty(days.dynamodb, "TransactWriteItems", lost, fine):
+        assert put("key", LINE) == (200, 1)
+    [places] = [row for row in scan("CostsTable") if row["day_source"]["S"] == "sources"]
+    assert places["changes"] == {"N": "1"}
 
 
 @pytest.mark.parametrize(
@@ -254,7 +327,7 @@ def after_other_puts(times: int = 1) -> Fault:
         others = CostDays("CostsTable")
         for number in range(times):
             line = CostLine(Decimal(100 + number))
-            others.put(OPENAI, (line,), Caller(session_user=42), Preconditions())
+            others.put(OPENAI, (line,), OWNER, Preconditions())
         return send()
 
     return fault
@@ -321,7 +394,7 @@ def test_a_put_that_was_allowed_before_a_takeover_does_not_replace_the_same_line
     version = 1 if lines else 2
 
     def after_the_same_lines(_request: Request, send: Send) -> Any:
-        owner, by = CostDays("CostsTable"), Caller(session_user=42)
+        owner, by = CostDays("CostsTable"), OWNER
         if taken_over:
             owner.put(OPENAI._replace(date="2026-11-25"), (), by, Preconditions())
         assert owner.put(OPENAI, lines, by, Preconditions()) == version

@@ -121,6 +121,23 @@ def test_a_capability_that_is_off_has_no_function(deployed: Deployment, off: str
         assert variable(template, "McpFunction", "CAPABILITIES") == names
 
 
+@pytest.mark.parametrize(
+    ("off", "scopes"),
+    [
+        ([], "record,read,correct,backfill,cost"),
+        (["Corrections"], "record,read,backfill,cost"),
+        (["Costs"], "record,read,correct,backfill"),
+        (["Corrections", "Costs"], "record,read,backfill"),
+        (["Batch", "Totals", "Export", "ModelTools", "Statements"], "record,read,correct,backfill,cost"),
+    ],
+)
+def test_new_keys_may_have_only_scopes_whose_capability_is_on(
+    deployed: Deployment, off: list[str], scopes: str
+) -> None:
+    template = deployed.with_parameters(**dict.fromkeys(off, "Off"))
+    assert variable(template, "ManageKeysFunction", "SCOPES") == scopes
+
+
 def variable(template: Deployment, function: str, name: str) -> Any:
     return functions(template)[function]["Environment"]["Variables"][name]
 

@@ -356,6 +356,11 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
         "a right to what is off": may("ListOutcomes", "dynamodb:Query", {"Fn::GetAtt": ["ErasureSecret", "Arn"]}),
         "a stream for nobody": the("KeysTable/StreamSpecification", KEYS_ONLY),
     },
+    capabilities.test_new_keys_may_have_only_scopes_whose_capability_is_on: {
+        "keys may have every scope": the(
+            "ManageKeysFunction/Environment/Variables/SCOPES", "record,read,correct,backfill,cost"
+        ),
+    },
     capabilities.test_without_agent_keys_the_authorizer_may_not_read_them: {
         "keys that are off may be read": the(
             f"AuthorizerFunctionRole/{RIGHTS}/2", lambda statement: statement["Fn::If"][1]

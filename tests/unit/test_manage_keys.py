@@ -277,6 +277,24 @@ def test_only_a_session_makes_keys_that_put_costs_and_none_for_an_agent() -> Non
     assert rotate(made["id"], session(42))[0] == 200
 
 
+@pytest.mark.parametrize("by", [session(42), KEY])
+@pytest.mark.parametrize("off", ["correct", "cost"])
+def test_a_key_cannot_be_made_with_a_scope_whose_capability_is_off(
+    monkeypatch: pytest.MonkeyPatch, by: dict[str, Any], off: str
+) -> None:
+    on = [scope for scope in ("record", "read", "correct", "backfill", "cost") if scope != off]
+    _, before = create(session(42), scopes=[off])
+    monkeypatch.setenv("SCOPES", ",".join(on))
+    monkeypatch.setattr(app, "handler", deployment().handler)
+    rule = f"must be a list of one or more of {', '.join(on)}"
+    refused = {"error": "Invalid scopes", "details": [{"field": "scopes", "message": rule}]}
+    assert create(by, userId=42, scopes=[off, "record"]) == (400, refused)
+    assert [key["id"] for key in listed(session(42))[1]["keys"]] == [before["id"]]
+    assert create(session(42), scopes=on)[0] == 200
+    # A key from before the capability was switched off keeps its scopes.
+    assert rotate(before["id"], session(42))[1]["scopes"] == [off]
+
+
 @pytest.mark.parametrize("id_", ["user#42", "self", "", "0" * 17, "0123456789abcd-_", "../keys", "🎉" * 16])
 def test_an_invalid_id_is_not_found(id_: str) -> None:
     create(session(42))

@@ -118,7 +118,7 @@ class TooManyKeys(Refused):
 
 
 class TooManySources(Refused):
-    """Callers of this kind already own the maximum number of the user's sources of costs."""
+    """Callers of this kind, or this agent key, already own the maximum number of the user's sources of costs."""
 
     error = "Too many sources"
 

@@ -12,10 +12,14 @@ from . import _cost_answers
 from ._calls import Calls, Query, _reader
 from ._choices import Division
 from ._cost_models import CostDay, CostLine, Costs, CostSummary, add_line, by_agent_and_label
-from ._errors import NotFoundError, PreconditionFailedError
+from ._errors import NotFoundError, OutcomesError, PreconditionFailedError
 from ._http import COSTS_PATH, PATH, SESSION, Request
 from ._requests import encode, parameters
 from ._steps import Call
+
+
+class UnreadableError(OutcomesError):
+    """The day has costs, but the read finds none: others put them, and this key may not read what others put."""
 
 
 def put(
@@ -78,8 +82,10 @@ def change(
 
     repeatable: whether to send a put again if its answer was lost. If the put was stored, `changed` then gets its own
     result, so it must be idempotent.
+
+    Raises UnreadableError.
     """
-    backoff = calls._backoff()
+    backoff, unseen = calls._backoff(), 0
     while True:
         lines, version = None, 0
         try:
@@ -93,6 +99,9 @@ def change(
         try:
             return (yield from put(calls, day, source, lines, version, user_id, repeatable=repeatable))
         except PreconditionFailedError as exc:
+            unseen = 0 if version else unseen + 1
+            if unseen > 1:
+                raise UnreadableError("others put the costs of this day, and this key may not read them") from exc
             if not (yield from backoff.wait(str(exc))):
                 raise
 

@@ -322,5 +322,10 @@ def store(client: OutcomesClient, key: Key, lines: list[CostLine], *, replace_lo
         is_put = True
         return lines
 
-    client._run(_cost_calls.change(client._calls, key.date, key.source, key.user_id, changed, repeatable=True))
+    try:
+        client._run(_cost_calls.change(client._calls, key.date, key.source, key.user_id, changed, repeatable=True))
+    except _cost_calls.UnreadableError as exc:
+        if not replace_lost:
+            raise DayError(f"{exc}; --replace replaces them") from None
+        client.put_costs(key.date, key.source, lines, user_id=key.user_id)
     return is_put

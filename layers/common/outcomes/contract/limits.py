@@ -58,6 +58,7 @@ MAX_LINES = 200  # maximum number of lines in a source's costs of a day
 MAX_UNIT = 40
 MAX_LABEL = 100
 MAX_SOURCES = 50  # maximum number of cost sources of a user for each kind of caller
+MAX_SOURCES_OF_KEY = 10  # maximum number of these sources that one agent key owns
 MAX_VERSIONS = 20  # maximum number of earlier versions of a day's costs in an answer, for each kind of caller
 FOLD_AFTER_DAYS = 35  # the costs of a month may be stored as sums this many days after its end
 

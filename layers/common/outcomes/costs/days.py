@@ -1,7 +1,7 @@
 """Put, delete and read a source's costs of a UTC day, with optimistic locking.
 
-One transaction stores the new version, the version that it replaces, and the source's owner if the owner changes. If
-another write came first, the day is read again.
+One transaction stores the new version, the version that it replaces, and the source's owner if the owner changes. It
+also counts a new source. If another write came first, the day is read again.
 """
 
 from collections.abc import Iterator
@@ -16,11 +16,13 @@ from outcomes.aws.services import DynamoDB, Item
 from outcomes.contract import instants
 from outcomes.contract.caller import Caller, kind_of
 from outcomes.contract.costs import TRUST, CostLine, Preconditions, is_more_trusted, require_may_put
-from outcomes.contract.limits import MAX_SOURCES, MAX_VERSIONS
+from outcomes.contract.limits import MAX_SOURCES, MAX_SOURCES_OF_KEY, MAX_VERSIONS
 from outcomes.costs.table import (
+    ALL_SOURCES,
     SOURCES,
     CostDay,
     CostVersion,
+    count_source,
     is_day,
     put_source,
     put_version,
@@ -78,19 +80,26 @@ class CostDays:
     def read(self, day: CostDay, caller: Caller) -> CostVersion:
         """Return a day's costs.
 
-        Raises NotFound. Raises Forbidden if the caller may neither read the user's outcomes nor put these costs.
+        Raises NotFound, also if the caller may not read the user's outcomes and others put this version. Raises
+        Forbidden if the caller may neither read the user's outcomes nor put these costs.
         """
         version, owner = self._day_and_owner(day, Backoff())
         if not caller.may_read:
             require_may_put(caller, owner)
         if version is None or version.lines is None:
             raise NotFound
+        if not caller.may_read and caller.recorded_by not in (version.put_by, version.repeated_by):
+            raise NotFound
         return version
 
-    def versions_before(self, day: CostDay, version: int) -> list[CostVersion]:
-        """Return for each kind of caller the last MAX_VERSIONS versions before this version, newest first."""
+    def versions_before(self, day: CostDay, version: int, caller: Caller) -> list[CostVersion]:
+        """Return for each kind of caller the last MAX_VERSIONS versions before this version, newest first.
+
+        A caller that may not read the user's outcomes gets only the versions of its own kind. These are its own,
+        because at most one agent key ever puts a source.
+        """
         found: list[Item] = []
-        for kind in TRUST:
+        for kind in TRUST if caller.may_read else (caller.kind,):
             first, last = day.version_key(0, kind), day.version_key(version - 1, kind)
             found += islice(self._rows(first, last, Limit=MAX_VERSIONS, ScanIndexForward=False), MAX_VERSIONS)
         return sorted(map(CostVersion.of, found), reverse=True)
@@ -131,10 +140,9 @@ class CostDays:
                 return before.version
             actions = [repeat_version(self.table, day, before, caller.recorded_by)]
         if is_taken_over:
-            if owner is None:
-                backoff.check()
-                self._require_room(day.user_id, caller.kind)
             actions.append(put_source(self.table, day, owner, after))
+            if owner is None:
+                actions.append(self._counted(day.user_id, caller, backoff))
         # If the lines are the same, pass no attempt: the version stays the same, so a later read could not show whether
         # the transaction took effect.
         if not self._is_written(actions, made_at, backoff, None if is_same else after, tried):
@@ -193,12 +201,19 @@ class CostDays:
         version = next((CostVersion.of(row) for row in rows if is_day(row)), None)
         return version, next((row["put_by"]["S"] for row in rows if not is_day(row)), None)
 
-    def _require_room(self, user_id: int, kind: str) -> None:
-        """Raise TooManySources if callers of this kind own MAX_SOURCES of the user's sources."""
+    def _counted(self, user_id: int, caller: Caller, backoff: Backoff) -> dict[str, Any]:
+        """Return the action that counts a new source. It fails if another source is created concurrently.
+
+        Raises TooManySources if callers of this kind own MAX_SOURCES, or this agent key owns MAX_SOURCES_OF_KEY.
+        """
+        guard = read_items(self.dynamodb, self.table, [row_key(user_id, ALL_SOURCES)], backoff)
+        backoff.check()
         rows = self._rows(row_key(user_id, SOURCES), row_key(user_id, f"{SOURCES}~"))
         owners = [row["put_by"]["S"] for row in rows]
-        if sum(kind_of(owner) == kind for owner in owners) >= MAX_SOURCES:
+        is_full = sum(kind_of(owner) == caller.kind for owner in owners) >= MAX_SOURCES
+        if is_full or (caller.agent_key and owners.count(caller.recorded_by) >= MAX_SOURCES_OF_KEY):
             raise TooManySources
+        return count_source(self.table, user_id, guard[0] if guard else {})
 
     def _rows(self, first: Item, last: Item, **more: Any) -> Iterator[Item]:
         return rows_between(partial(self.dynamodb.call, "Query"), self.table, first, last, **more)

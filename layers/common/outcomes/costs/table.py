@@ -19,6 +19,11 @@ A source, `source#openai`:
 put_by                  S, the caller to whom it belongs: the most trusted caller that ever put its costs for this user
 put_at                  S, when this caller became the owner
 
+All sources, `sources`. This row guards the limits of their number: a transaction that creates a source requires that
+the row is still the same as before the sources were counted:
+
+changes                 N, the number of sources ever created since the last erasure; absent if none
+
 A month, `month#2026-09`. Its sums may be stored when its last day is at least FOLD_AFTER_DAYS days ago, and only if
 `changes` is still the same as before the days were read. From one day earlier, each transaction that changes a day of
 the month increments `changes` and removes the sums. So the sums include every change:
@@ -39,6 +44,7 @@ from outcomes.contract.costs import CostLine, days_ago, last_day
 from outcomes.contract.limits import FOLD_AFTER_DAYS
 
 SOURCES = "source#"
+ALL_SOURCES = "sources"
 
 
 class CostDay(NamedTuple):
@@ -201,3 +207,12 @@ def put_source(table: str, day: CostDay, before: str | None, after: CostVersion)
     if before is not None:
         condition = {"ConditionExpression": "put_by = :before", "ExpressionAttributeValues": {":before": {"S": before}}}
     return {"Put": {"TableName": table, "Item": day.source_key | by_and_at, **condition}}
+
+
+def count_source(table: str, user_id: int, before: Item) -> dict[str, Any]:
+    """Return the action that counts a new source in the row of all sources, if this row is still `before`."""
+    condition, values = "attribute_not_exists(changes)", {":one": {"N": "1"}}
+    if before:
+        condition, values[":before"] = "changes = :before", before["changes"]
+    update = {"TableName": table, "Key": row_key(user_id, ALL_SOURCES), "UpdateExpression": "ADD changes :one"}
+    return {"Update": update | {"ConditionExpression": condition, "ExpressionAttributeValues": values}}

@@ -131,7 +131,7 @@ def _statement(row: Item) -> str:
 def _cost(row: Item) -> str | None:
     """Return the line for a row of the table of costs: one version of a day's costs, or the owner of a source.
 
-    Return None for the row of a month, because it only adds up the costs of its days.
+    Return None for the row of a month and the row of all sources, because they only add up other rows.
     """
     kind, *names = row["day_source"]["S"].split("#")
     if kind == "source":

@@ -31,6 +31,7 @@ environ = {
     "OIDC_ISSUER": "",
     "OUTCOME_TYPES": ",".join(OutcomeType),
     "PLATFORM_MAY_READ": "false",
+    "SCOPES": "record,read,correct,backfill,cost",
     "SESSION_SECRET_ARN": "",
     "SESSION_SECRET_OVERLAP_DAYS": "0",
 }

@@ -208,8 +208,18 @@ class DynamoDB:
 
 
 class SecretsManager(DynamoDB):
-    def versions(self, secret: str, until: float = NEVER) -> list[Answer]:  # noqa: ARG002 - the caller's signature
-        raise CallFailed("the fake has no session secret, as its sessions are not encrypted")
+    """Not called, because `SessionSecrets` below replaces its only caller."""
+
+
+class SessionSecrets:
+    """No secrets: the fake's sessions are not encrypted, and its logs name no users."""
+
+    def __init__(self, arn: str, overlap_days: float) -> None: ...
+
+    def try_each(self, decrypted: object, until: float = NEVER) -> None: ...
+
+    def pseudonym(self, user_id: int, until: float = NEVER) -> str:  # noqa: ARG002 - the caller's signature
+        return ""
 
 
 def updated(before: Item, request: Request) -> Item:
