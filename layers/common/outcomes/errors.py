@@ -142,9 +142,20 @@ class Contended(Refused):
 
 
 class Busy(Refused):
-    """DynamoDB throttles the table. The caller may retry."""
+    """DynamoDB throttles the table. The caller may retry.
+
+    throttled_by: the reasons, unless the error that this error is raised from has them. The text of this error includes
+    the reasons for logs, but its response does not.
+    """
 
     error = "Busy"
+
+    def __init__(self, throttled_by: Sequence[str] = ()) -> None:
+        super().__init__()
+        self.throttled_by = throttled_by
+
+    def __str__(self) -> str:
+        return ": ".join(filter(None, [self.error, throttled_by(self)]))
 
 
 class StillAddingUp(Refused):
@@ -155,3 +166,15 @@ class StillAddingUp(Refused):
 
 class Mistimed(Exception):
     """Nothing was stored because this host's clock was wrong. The clock is now corrected: process the request again."""
+
+
+def throttled_by(failure: BaseException | None) -> str:
+    """Return the reasons why an AWS service throttled a call, such as `TableWriteKeyRangeThroughputExceeded of Table1`.
+
+    failure: the error, or an error that was raised from it. The text is empty if no call was throttled.
+    """
+    while failure is not None:
+        if reasons := getattr(failure, "throttled_by", ()):
+            return ", ".join(reasons)
+        failure = failure.__cause__
+    return ""

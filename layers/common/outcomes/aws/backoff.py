@@ -63,7 +63,7 @@ def read_pages(
         answer = dynamodb.call("BatchGetItem", request)
         left = answer["UnprocessedKeys"].get(table, {}).get("Keys", [])
         if len(left) == len(now):
-            raise Busy
+            raise Busy([f"UnprocessedKeys of {table}"])  # DynamoDB does not say why
         keys = left + later
         yield answer["Responses"].get(table, []), keys
         if left:

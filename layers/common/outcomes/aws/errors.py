@@ -36,6 +36,16 @@ class ServiceError(CallFailed):
         self.code = code
         self.body = body
 
+    @property
+    def throttled_by(self) -> list[str]:
+        """Return DynamoDB's reasons for throttling, each with the table or index. Without any, return the error's code.
+
+        https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ThrottlingReason.html
+        """
+        said = self.body.get("throttlingReasons", self.body.get("ThrottlingReasons"))
+        reasons = [each for each in said if isinstance(each, dict)] if isinstance(said, list) else []
+        return [f"{each['reason']} of {_table(each)}" for each in reasons if each.get("reason")] or [self.code]
+
 
 class ConditionFailed(ServiceError):
     """The condition of a write was false. `body` contains the existing item as `Item` if the write asked for it."""
@@ -51,6 +61,16 @@ class TransactionCanceled(ServiceError):
         listed = reasons if isinstance(reasons, list) else []
         return [str(reason.get("Code", "None")) if isinstance(reason, dict) else "None" for reason in listed]
 
+    @property
+    def throttled_by(self) -> list[str]:
+        """Return the codes, because DynamoDB does not say more about a transaction."""
+        return sorted(set(self.codes) - {"None"})
+
 
 class Unavailable(CallFailed):
     """No attempts or no time are left. `__cause__` is the error of the last attempt."""
+
+
+def _table(reason: dict[str, Any]) -> str:
+    """Return the name in the ARN of a reason's table, or `name/index/name` if it is an index."""
+    return str(reason.get("resource")).partition(":table/")[2] or "?"

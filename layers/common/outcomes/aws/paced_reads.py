@@ -44,10 +44,12 @@ class PacedReads:
         ahead = self.read_units / UNITS_PER_SECOND - 1 - (time.monotonic() - self.began)
         if ahead > 0:
             time.sleep(ahead)
+        throttled: Busy | None = None
         while time.monotonic() <= self.until:
             try:
                 answer = self.dynamodb.call(operation, request)
-            except Busy:
+            except Busy as busy:
+                throttled = busy
                 backoff.wait()
                 continue
             consumed = answer.get("ConsumedCapacity", [])
@@ -55,4 +57,4 @@ class PacedReads:
                 self.read_units += each.get("CapacityUnits", 0)
             self.date = answer.date
             return answer
-        raise self.late
+        raise self.late from throttled

@@ -32,6 +32,7 @@ from outcomes.errors import (
     TooManySources,
     Unauthorized,
     UnsupportedMediaType,
+    throttled_by,
 )
 
 type Event = dict[str, Any]
@@ -316,7 +317,8 @@ def note_refused(event: Event, refused: Refused) -> None:
     logger().set_correlation_id(_request_id(event))
     # Messages of details may contain a user's id, which must not be in logs.
     fields = [fault["field"] for fault in refused.details]
-    logger().info("Refused", extra={"reason": refused.error, "fields": fields})
+    throttled = {"throttled": throttled_by(refused)} if isinstance(refused, Busy | StillAddingUp) else {}
+    logger().info("Refused", extra={"reason": refused.error, "fields": fields, **throttled})
     count("RequestsRefused", "reason", [refused.error])
 
 
@@ -345,13 +347,16 @@ def log_failure(event: Event, message: str, failure: Exception) -> None:
 
 
 def log_failures(event: Event, message: str, failures: Sequence[Exception]) -> None:
-    """Count refusals.
+    """Count refusals, and log why tables were throttled.
 
     Log every other failure. Log an exception only once, because all outcomes written by one call share it.
     """
-    from outcomes.edge.observability import count
+    from outcomes.edge.observability import count, logger
 
     count("RequestsRefused", "reason", [failure.error for failure in failures if isinstance(failure, Refused)])
+    for throttled in dict.fromkeys(throttled_by(failure) for failure in failures if isinstance(failure, Busy)):
+        logger().set_correlation_id(_request_id(event))
+        logger().info("Refused", extra={"reason": Busy.error, "fields": [], "throttled": throttled})
     for failure in {id(each): each for each in failures if not isinstance(each, Refused)}.values():
         log_failure(event, message, failure)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from outcomes.aws.backoff import THROTTLED, Backoff, read_pages
 from outcomes.aws.errors import CallFailed, TransactionCanceled
 from outcomes.aws.services import Item
-from outcomes.errors import BadRequest, Busy, Contended, Mistimed, Refused
+from outcomes.errors import BadRequest, Busy, Contended, Mistimed, Refused, throttled_by
 from outcomes.ledger import ulid
 from outcomes.ledger.idempotency_keys import KeyRow, base64, live_rows
 from outcomes.ledger.items import new_item
@@ -157,18 +157,19 @@ class IdempotentWriter:
                 answer = self.store.dynamodb.call("BatchExecuteStatement", request, recorded_at=_oldest(waiting))
                 if answer.maybe_applied:
                     uncertain |= {draft.key for draft in waiting}
-                left = []
+                left, codes = [], set()
                 for draft, response in zip(waiting, answer["Responses"], strict=True):
                     code = response["Error"]["Code"] if "Error" in response else THERE
                     if code == THERE:
                         stored[draft.key] = draft.row
                     elif code in UNPROCESSED | UNKNOWN:
                         left.append(draft)
+                        codes.add(code)
                         uncertain |= {draft.key} if code in UNKNOWN else set()
                     else:
                         stored[draft.key] = CallFailed(f"BatchExecuteStatement: {response['Error']}")
                 if len(left) == len(waiting):
-                    raise Busy
+                    raise Busy(sorted(codes))
                 waiting = left
                 if waiting:
                     backoff.wait()
@@ -255,7 +256,7 @@ def _sort_failed(
             stored[draft.key] = failure
         elif draft.row.user_id in hot:
             # A partition stays throttled for longer than a request can wait, so retry only once.
-            stored[draft.key] = Busy()
+            stored[draft.key] = Busy([throttled_by(failure)])
             if draft.key not in throttled:
                 throttled.add(draft.key)
                 conflicting.append(draft)
