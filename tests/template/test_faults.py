@@ -290,6 +290,13 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
     monitoring.test_three_server_errors_in_a_minute_count_by_their_share: {
         "one error rolls a release back": the("ServerErrorsAlarm/Metrics/0/Expression", "100 * errors / requests"),
     },
+    monitoring.test_the_alarm_on_429_rings_above_a_twentieth_of_the_calls_of_five_minutes: {
+        "a single 429 rings": the("ThrottledAlarm/Statistic", "Sum"),
+        "five in a hundred are enough": the("ThrottledAlarm/Threshold", 0.04),
+        "a minute is enough": the("ThrottledAlarm/Period", 60),
+        "calls that were not refused do not count": the("OtherRequests"),
+        "every call counts as refused": the("OtherRequests/MetricTransformations/0/MetricValue", "1"),
+    },
     monitoring.test_busy_answers_are_no_slow_requests: {
         fault: the("SlowRequestsAlarm/Metrics/0/Expression", answer)
         for fault, answer in {
@@ -312,6 +319,7 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
     },
     monitoring.test_without_monitoring_nothing_is_counted_and_no_alarm_goes_off: {
         "an alarm that nobody asked for": the("ThrottledAlarm/Condition"),
+        "other calls are counted for nobody": the("OtherRequests/Condition"),
         "lines are counted for nobody": the("TooManyRequests/Condition"),
     },
     monitoring.test_no_alarm_gets_stuck_when_its_metric_has_no_data: {

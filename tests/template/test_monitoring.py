@@ -17,7 +17,7 @@ ALARM, COUNTED, DASHBOARD = "AWS::CloudWatch::Alarm", "AWS::Logs::MetricFilter",
 # The metrics of each alarm, and the threshold above which it fires.
 ESSENTIAL: dict[str, tuple[Any, set[str]]] = {
     "ServerErrorsAlarm": (1, {"ServerErrors", "Count"}),
-    "ThrottledAlarm": (0, {"TooManyRequests"}),
+    "ThrottledAlarm": (0.05, {"TooManyRequests"}),
     "AuthorizerFailuresAlarm": (0, {"AuthorizerFailures"}),
     "EventsLateAlarm": (900_000, {"IteratorAge"}),
     "EventsKeptAlarm": (0, {"EventsKept"}),
@@ -43,8 +43,8 @@ LOOKS_AT = {
 """The function or queue whose metrics an alarm reads."""
 OF_LEVELS = {"EventsLateAlarm", "WebhooksStalledAlarm", "WebhooksSetAsideAlarm"}
 """Alarms on an age or a number of messages. The other alarms compare sums."""
-AT_ONCE = {"EventsKeptAlarm", "EventsLostAlarm", "WebhooksSetAsideAlarm"}
-ROLLS_BACK = {"ServerErrorsAlarm", "ThrottledAlarm", "AuthorizerFailuresAlarm"}
+AT_ONCE = {"EventsKeptAlarm", "EventsLostAlarm", "ThrottledAlarm", "WebhooksSetAsideAlarm"}
+ROLLS_BACK = {"ServerErrorsAlarm", "AuthorizerFailuresAlarm"}
 
 
 def metrics(alarm: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, str]]]:
@@ -67,7 +67,7 @@ def test_full_monitoring_has_an_alarm_for_each_kind_of_trouble(complete: Deploym
     assert slow["Stat"] == "p99"
     assert {name: alarm["Statistic"] for name, alarm in alarms.items() if "Statistic" in alarm} == {
         name: "Maximum" if name in OF_LEVELS else "Sum" for name, alarm in alarms.items() if "Metrics" not in alarm
-    }
+    } | {"ThrottledAlarm": "Average"}
 
 
 def test_essential_monitoring_has_at_most_ten_alarm_metrics_and_no_dashboard(complete: Deployment) -> None:
@@ -81,7 +81,7 @@ def test_essential_monitoring_has_at_most_ten_alarm_metrics_and_no_dashboard(com
 
 
 def test_essential_is_the_default(deployed: Deployment) -> None:
-    assert deployed.of(ALARM).keys() == {"ErasureAlarm"} | ROLLS_BACK
+    assert deployed.of(ALARM).keys() == {"ErasureAlarm", "ThrottledAlarm"} | ROLLS_BACK
 
 
 def test_without_monitoring_nothing_is_counted_and_no_alarm_goes_off(complete: Deployment) -> None:
@@ -99,6 +99,33 @@ def test_no_alarm_gets_stuck_when_its_metric_has_no_data(complete: Deployment) -
         assert alarm["TreatMissingData"] == "notBreaching", name
         assert "FILL" not in json.dumps(alarm), name
         assert "AWS/DynamoDB" not in {namespace for namespace, _, _ in metrics(alarm)}, name
+
+
+@pytest.mark.parametrize(
+    ("statuses", "rings"),
+    [
+        (["200"] * 95 + ["429"] * 5, False),
+        (["200"] * 94 + ["429"] * 6, True),
+        (["429"], True),
+        (["200", "503", "404"], False),
+        ([], False),
+    ],
+)
+def test_the_alarm_on_429_rings_above_a_twentieth_of_the_calls_of_five_minutes(
+    complete: Deployment, statuses: list[str], rings: bool
+) -> None:
+    alarm = complete.of(ALARM)["ThrottledAlarm"]
+    assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["Statistic"]) == (300, 1, "Average")
+    values = [
+        float(transformation["MetricValue"])
+        for status in statuses
+        for counted in complete.of(COUNTED).values()
+        for transformation in counted["MetricTransformations"]
+        if transformation["MetricName"] == alarm["MetricName"]
+        and (counted["FilterPattern"] == '{ $.status = "429" }') == (status == "429")
+    ]
+    assert len(values) == len(statuses)
+    assert (bool(values) and sum(values) / len(values) > float(alarm["Threshold"])) == rings
 
 
 def answer(alarm: dict[str, Any], **metrics: int) -> float:
@@ -146,6 +173,7 @@ FILTERS = {
         "AuthorizerFailures",
     ),
     "TooManyRequests": ("AccessLogs", '{ $.status = "429" }', "TooManyRequests"),
+    "OtherRequests": ("AccessLogs", '{ $.status != "429" }', "TooManyRequests"),
     "BusyAnswers": ("AccessLogs", '{ $.status = "503" && $.refusal = "-" }', "BusyAnswers"),
     "EventsKept": ("FunctionLogs", '{ $.message = "Kept an event that cannot be published" }', "EventsKept"),
     "WebhooksLate": ("FunctionLogs", '{ $.message = "Webhook not delivered" && $.attempt >= 4 }', "WebhooksLate"),
@@ -164,7 +192,7 @@ def test_log_lines_are_counted_for_this_stack_alone(complete: Deployment) -> Non
             >= {
                 "MetricNamespace": f"Outcomes/{STACK}",
                 "MetricName": metric,
-                "MetricValue": "1",
+                "MetricValue": "0" if name == "OtherRequests" else "1",
             }.items()
         )
         # SlowRequestsAlarm computes with BusyAnswers, so a minute without busy answers must have the value 0.

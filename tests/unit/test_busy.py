@@ -28,7 +28,8 @@ type Log = Callable[[], list[dict[str, Any]]]
 
 
 def throttled(*reasons: Any, code: str = "ThrottlingException", member: str = "throttlingReasons") -> Fault:
-    return error(code, **{member: list(reasons)})
+    named: Any = {member: list(reasons)}
+    return error(code, **named)
 
 
 def reason(name: str, resource: str = TABLE) -> dict[str, str]:
