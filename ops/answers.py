@@ -48,10 +48,10 @@ def keep(samconfig: Path, environment: str, template: Any, given: dict[str, str]
         raise StackError(f"{samconfig.name} has no [{environment}.deploy.parameters]") from error
     answers = pairs(settings.get("parameter_overrides", [])) | given
     [first, *_] = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
-    # without Monitoring, no alarm exists, so do not ask for the alarms' topic
+    # Without Monitoring, no alarm exists, so do not ask whom alarms notify.
     silent = answers.get("Monitoring") == "Off"
     for name in [
-        name for name in first["Parameters"] if name not in given and not (silent and name == "AlarmTopicArn")
+        name for name in first["Parameters"] if name not in given and not (silent and name.startswith("Alarm"))
     ]:
         parameter = template["Parameters"][name]
         answers[name] = _answer(name, parameter, answers.get(name, parameter.get("Default")), ask)

@@ -1,6 +1,7 @@
 """python -m ops.publish ENV: upload the dashboard's page to the deployed stack's bucket, if it has one.
 
-The stack, region and profile are read from samconfig.toml, which `sam deploy` also reads.
+Then print a line if the stack's alarms notify nobody. The stack, region and profile are read from samconfig.toml, which
+`sam deploy` also reads.
 """
 
 import sys
@@ -27,7 +28,7 @@ def main() -> int:
 
 
 def publish(samconfig: Path, environment: str, folder: Path) -> None:
-    """Upload FILES from `folder`, and print their URL. Do nothing if the stack does not host a dashboard.
+    """Upload FILES from `folder`, and print their URL, if the stack hosts a dashboard. Print if alarms notify nobody.
 
     Raises StackError if the stack is unknown, accepts an ended key again, its newest changes were declined, or AWS
     refuses.
@@ -43,26 +44,53 @@ def publish(samconfig: Path, environment: str, folder: Path) -> None:
             # `make end-key` has succeeded after this deployment read the stack, and before it changed it
             raise StackError(f"{name} accepts an ended key again: make end-key STACK={name} FINGERPRINT={again}")
         outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
-        if "FeedBucketName" not in outputs:
-            return
-        # `sam deploy` also succeeds if its change set is declined. Executing a change set deletes all others.
-        pages = cloudformation.get_paginator("list_change_sets").paginate(StackName=name)
-        found = [each for page in pages for each in page["Summaries"]]
-        newest = max(found, key=lambda each: each["CreationTime"], default=None)
-        if newest and newest["ExecutionStatus"] == "AVAILABLE":
-            raise StackError(f"{name} was not changed, so the dashboard was not uploaded: the changes were declined.")
-        s3 = session.client("s3")
-        for file, content_type in FILES.values():
-            s3.put_object(
-                Bucket=outputs["FeedBucketName"],
-                Key=file,
-                Body=(folder / file).read_bytes(),
-                ContentType=content_type,
-                CacheControl=f"public, max-age={MAX_AGE_SECONDS}",
-            )
+        if "FeedBucketName" in outputs:
+            _upload(session, name, outputs["FeedBucketName"], folder)
     except (BotoCoreError, ClientError) as error:
         raise StackError(f"cannot upload the dashboard of {name}: {one_line(error)}") from error
-    print(f"Dashboard: {outputs['FeedUrl']} (within {MAX_AGE_SECONDS // 60} minutes)")
+    if "FeedBucketName" in outputs:
+        print(f"Dashboard: {outputs['FeedUrl']} (within {MAX_AGE_SECONDS // 60} minutes)")
+    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
+    try:
+        warning = _warning(session, parameters, outputs.get("AlarmTopic"))
+    except (BotoCoreError, ClientError) as error:
+        raise StackError(f"{name} is deployed, but it is unknown whom alarms notify: {one_line(error)}") from error
+    if warning:
+        print(warning)
+
+
+def _upload(session: boto3.Session, stack: str, bucket: str, folder: Path) -> None:
+    # `sam deploy` also succeeds if its change set is declined. Executing a change set deletes all others.
+    pages = session.client("cloudformation").get_paginator("list_change_sets").paginate(StackName=stack)
+    found = [each for page in pages for each in page["Summaries"]]
+    newest = max(found, key=lambda each: each["CreationTime"], default=None)
+    if newest and newest["ExecutionStatus"] == "AVAILABLE":
+        raise StackError(f"{stack} was not changed, so the dashboard was not uploaded: the changes were declined.")
+    s3 = session.client("s3")
+    for file, content_type in FILES.values():
+        s3.put_object(
+            Bucket=bucket,
+            Key=file,
+            Body=(folder / file).read_bytes(),
+            ContentType=content_type,
+            CacheControl=f"public, max-age={MAX_AGE_SECONDS}",
+        )
+
+
+def _warning(session: boto3.Session, parameters: dict[str, str], topic: str | None) -> str:
+    """Return a line if the stack has alarms that notify nobody, or else an empty text.
+
+    topic: the ARN of the topic that the stack made for its AlarmEmail.
+    """
+    if parameters.get("Monitoring") == "Off" or parameters.get("AlarmTopicArn"):
+        return ""
+    if topic is None:
+        return "Alarms notify nobody: set AlarmEmail or AlarmTopicArn in samconfig.toml, and deploy again."
+    # The ARN of a subscription that is not confirmed is a word, such as PendingConfirmation.
+    found = session.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    if any(each["SubscriptionArn"].startswith("arn:") for each in found):
+        return ""
+    return f"Alarms notify nobody until {parameters['AlarmEmail']} confirms the e-mail from AWS."
 
 
 if __name__ == "__main__":

@@ -36,11 +36,11 @@ def answering(*answers: str) -> Ask:
     return lambda _question: next(given)
 
 
-def test_without_monitoring_the_alarm_topic_is_not_asked_for(samconfig: Path, template: Any) -> None:
+def test_without_monitoring_it_is_not_asked_whom_alarms_notify(samconfig: Path, template: Any) -> None:
     samconfig.write_text(f'{SAMCONFIG}parameter_overrides = ["Monitoring=Off"]\n')
     keep(samconfig, "dev", template, {}, answering("https://app.example.com", FINGERPRINT, ""))
 
-    assert not [override for override in overrides(samconfig) if override.startswith("AlarmTopicArn")]
+    assert not [override for override in overrides(samconfig) if override.startswith("Alarm")]
 
 
 def overrides(samconfig: Path) -> Any:
@@ -48,7 +48,9 @@ def overrides(samconfig: Path) -> Any:
 
 
 def test_required_parameters_are_asked_for_and_written(samconfig: Path, template: Any) -> None:
-    keep(samconfig, "dev", template, {}, answering("https://app.example.com", FINGERPRINT, "", ""))
+    keep(
+        samconfig, "dev", template, {}, answering("https://app.example.com", FINGERPRINT, "", "oncall@example.com", "")
+    )
 
     assert overrides(samconfig) == {
         "stack_name": "outcomes-dev",
@@ -56,6 +58,7 @@ def test_required_parameters_are_asked_for_and_written(samconfig: Path, template
             "DashboardOrigins=https://app.example.com",
             f"KeyFingerprints={FINGERPRINT}",
             'SessionSecretArn=""',
+            "AlarmEmail=oncall@example.com",
             'AlarmTopicArn=""',
         ],
     }
@@ -63,30 +66,30 @@ def test_required_parameters_are_asked_for_and_written(samconfig: Path, template
 
 
 def test_earlier_answers_are_the_defaults(samconfig: Path, template: Any) -> None:
-    keep(samconfig, "dev", template, {}, answering("https://app.example.com", FINGERPRINT, "", ""))
+    keep(samconfig, "dev", template, {}, answering("https://app.example.com", FINGERPRINT, "", "", ""))
     before = samconfig.read_text()
-    keep(samconfig, "dev", template, {}, answering("", "", "", ""))
+    keep(samconfig, "dev", template, {}, answering("", "", "", "", ""))
 
     assert samconfig.read_text() == before
 
 
 def test_a_dash_removes_an_answer(samconfig: Path, template: Any) -> None:
-    keep(samconfig, "dev", template, {}, answering("https://app.example.com", FINGERPRINT, "", ""))
-    keep(samconfig, "dev", template, {}, answering("", "-", "", ""))
+    keep(samconfig, "dev", template, {}, answering("https://app.example.com", FINGERPRINT, "", "", ""))
+    keep(samconfig, "dev", template, {}, answering("", "-", "", "", ""))
 
     assert 'KeyFingerprints=""' in overrides(samconfig)["parameter_overrides"]
 
 
 def test_overrides_written_by_hand_stay(samconfig: Path, template: Any) -> None:
     samconfig.write_text(SAMCONFIG + 'parameter_overrides = "Tracing=Active ReadThrottle=\\"5,6\\""\n')
-    keep(samconfig, "dev", template, {}, answering("https://app.example.com", "", "", ""))
+    keep(samconfig, "dev", template, {}, answering("https://app.example.com", "", "", "", ""))
 
     assert overrides(samconfig)["parameter_overrides"][:2] == ["Tracing=Active", "ReadThrottle=5,6"]
 
 
 def test_given_parameters_are_not_asked_for(samconfig: Path, template: Any) -> None:
     given = {"Architecture": "x86_64", "AlarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:oncall"}
-    keep(samconfig, "dev", template, given, answering("https://app.example.com", "", ""))
+    keep(samconfig, "dev", template, given, answering("https://app.example.com", "", "", ""))
 
     assert overrides(samconfig)["parameter_overrides"][:2] == [f"{name}={value}" for name, value in given.items()]
 
@@ -94,12 +97,13 @@ def test_given_parameters_are_not_asked_for(samconfig: Path, template: Any) -> N
 def test_an_invalid_answer_is_asked_for_again(
     samconfig: Path, template: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answers = ["", "app.example.com", "https://app.example.com", "ok_a-key", FINGERPRINT, "", ""]
+    answers = ["", "app.example.com", "https://app.example.com", "ok_a-key", FINGERPRINT, "", "oncall", "", ""]
     keep(samconfig, "dev", template, {}, answering(*answers))
 
     said = capsys.readouterr().out
     assert "Required." in said
     assert "parameter DashboardOrigins must be origins such as https://app.example.com" in said
+    assert "parameter AlarmEmail must be an e-mail address such as oncall@example.com." in said
     assert "parameter KeyFingerprints must be one or two SHA-256 fingerprints" in said
     assert "DashboardOrigins=https://app.example.com" in overrides(samconfig)["parameter_overrides"]
 
@@ -124,7 +128,7 @@ def test_the_command_changes_the_file_only_when_all_is_answered(
 ) -> None:
     shutil.copy(answers.ROOT / "template.yaml", samconfig.parent)
     monkeypatch.setattr(answers, "ROOT", samconfig.parent)
-    typed = ["https://app.example.com", EOFError, "https://app.example.com", FINGERPRINT, "", ""]
+    typed = ["https://app.example.com", EOFError, "https://app.example.com", FINGERPRINT, "", "", ""]
     monkeypatch.setattr("builtins.input", Mock(side_effect=typed))
 
     wrong = run_main(answers.main, "test")

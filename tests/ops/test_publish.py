@@ -13,6 +13,7 @@ from tests.conftest import RunMain
 from tests.template.conftest import ROOT
 
 REGION = "eu-central-1"
+TOPIC = "arn:aws:sns:eu-central-1:123456789012:oncall"
 SAMCONFIG = f"""
 [dev.deploy.parameters]
 stack_name = "outcomes-dev"
@@ -48,6 +49,7 @@ def aws() -> Iterator[None]:
 
 def test_only_the_pages_and_their_scripts_are_uploaded(samconfig: Path, capsys: pytest.CaptureFixture[str]) -> None:
     STACKS[REGION, "outcomes-dev"] = {"FeedBucketName": "feed", "FeedUrl": "https://value.example.com/"}
+    PARAMETERS[REGION, "outcomes-dev"] = {"AlarmTopicArn": TOPIC}
     s3 = aws_client("s3")
     s3.create_bucket(Bucket="feed")
     publish(samconfig, "dev", ROOT / "dashboard/public")
@@ -95,8 +97,68 @@ def test_nothing_is_uploaded_for_a_stack_without_a_dashboard(
     samconfig: Path, capsys: pytest.CaptureFixture[str], outputs: dict[str, str]
 ) -> None:
     STACKS[REGION, "outcomes-dev"] = outputs
+    PARAMETERS[REGION, "outcomes-dev"] = {"Monitoring": "Off"}
     publish(samconfig, "dev", ROOT / "dashboard/public")
     assert capsys.readouterr() == ("", "")
+
+
+NOBODY = "Alarms notify nobody: set AlarmEmail or AlarmTopicArn in samconfig.toml, and deploy again.\n"
+
+
+@pytest.mark.parametrize("hosted", [False, True])
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ({}, NOBODY),
+        ({"Monitoring": "Essential", "AlarmEmail": "", "AlarmTopicArn": ""}, NOBODY),
+        ({"Monitoring": "Full", "AlarmEmail": "", "AlarmTopicArn": TOPIC}, ""),
+        ({"Monitoring": "Off", "AlarmEmail": "", "AlarmTopicArn": ""}, ""),
+    ],
+)
+def test_the_last_line_says_if_alarms_notify_nobody(
+    samconfig: Path, capsys: pytest.CaptureFixture[str], parameters: dict[str, str], says: str, hosted: bool
+) -> None:
+    STACKS[REGION, "outcomes-dev"] = (
+        {"FeedBucketName": "feed", "FeedUrl": "https://value.example.com/"} if hosted else {}
+    )
+    PARAMETERS[REGION, "outcomes-dev"] = parameters
+    aws_client("s3").create_bucket(Bucket="feed")
+    publish(samconfig, "dev", ROOT / "dashboard/public")
+    dashboard = "Dashboard: https://value.example.com/ (within 5 minutes)\n" if hosted else ""
+    assert capsys.readouterr().out == dashboard + says
+
+
+@pytest.mark.parametrize(
+    ("subscription", "says"),
+    [
+        ("PendingConfirmation", "Alarms notify nobody until oncall@example.com confirms the e-mail from AWS.\n"),
+        (f"{TOPIC}:9b1f", ""),
+        ("Deleted", "Alarms notify nobody until oncall@example.com confirms the e-mail from AWS.\n"),
+        (None, "Alarms notify nobody until oncall@example.com confirms the e-mail from AWS.\n"),
+    ],
+)
+def test_the_last_line_says_if_the_address_is_not_confirmed(
+    samconfig: Path, capsys: pytest.CaptureFixture[str], subscription: str | None, says: str
+) -> None:
+    STACKS[REGION, "outcomes-dev"] = {"AlarmTopic": TOPIC}
+    PARAMETERS[REGION, "outcomes-dev"] = {"Monitoring": "Essential", "AlarmEmail": "oncall@example.com"}
+    member = f"<member><SubscriptionArn>{subscription}</SubscriptionArn></member>" if subscription else ""
+    result = f"<ListSubscriptionsByTopicResult><Subscriptions>{member}</Subscriptions></ListSubscriptionsByTopicResult>"
+    found: Answer = 200, {}, f"<ListSubscriptionsByTopicResponse>{result}</ListSubscriptionsByTopicResponse>"
+    with answering("sns.ListSubscriptionsByTopic", lambda _request: found):
+        publish(samconfig, "dev", ROOT / "dashboard/public")
+    assert capsys.readouterr().out == says
+
+
+def test_a_subscription_that_cannot_be_read_is_one_line(samconfig: Path) -> None:
+    STACKS[REGION, "outcomes-dev"] = {"AlarmTopic": TOPIC}
+    PARAMETERS[REGION, "outcomes-dev"] = {"Monitoring": "Essential", "AlarmEmail": "oncall@example.com"}
+    denied = "<ErrorResponse><Error><Code>AuthorizationError</Code><Message>No</Message></Error></ErrorResponse>"
+    with (
+        answering("sns.ListSubscriptionsByTopic", lambda _request: (403, {}, denied)),
+        pytest.raises(StackError, match=r"^outcomes-dev is deployed, but .*AuthorizationError"),
+    ):
+        publish(samconfig, "dev", ROOT / "dashboard/public")
 
 
 def test_a_missing_stack_is_one_line(samconfig: Path) -> None:

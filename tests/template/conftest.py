@@ -23,6 +23,7 @@ STATEMENT_SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:Sta
 
 # Parameters that switch on everything that is off by default.
 EVERYTHING = {
+    "AlarmEmail": "oncall@example.com",
     "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:oncall",
     "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/api",
     "Deployment": "Canary10Percent5Minutes",

@@ -45,9 +45,10 @@ SWITCHES = {
     "DomainName": "ApiGateway::DomainName|api.example.com",
     "HostedZoneId": "Route53",
     "Tracing": "xray:",
+    "AlarmEmail": "SNS::|oncall@",
     "Monitoring": "CloudWatch::|Logs::MetricFilter",
 }
-NEEDS = {"WebhookUrl": "EventBusName", "HostedZoneId": "DomainName"}
+NEEDS = {"AlarmEmail": "Monitoring", "WebhookUrl": "EventBusName", "HostedZoneId": "DomainName"}
 OFF = dict.fromkeys(CAPABILITIES, "Off") | {"Monitoring": "Off", "HostDashboard": "false", "FirewallRequests": "0"}
 
 
@@ -219,6 +220,10 @@ def test_tools_have_rights_only_for_what_is_on(deployed: Deployment) -> None:
         (
             {"AlarmTopicArn": EVERYTHING["AlarmTopicArn"], "Monitoring": "Off"},
             ["An AlarmTopicArn needs Monitoring, without which there is no alarm"],
+        ),
+        (
+            {"AlarmEmail": EVERYTHING["AlarmEmail"], "Monitoring": "Off"},
+            ["An AlarmEmail needs Monitoring, without which there is no alarm"],
         ),
         ({"DomainName": "api.example.com", "CertificateArn": EVERYTHING["CertificateArn"]}, []),
         ({"DomainName": "api.example.com"}, ["A DomainName needs a CertificateArn"]),

@@ -90,6 +90,10 @@ def test_only_the_dashboards_origins_have_no_default(template: Any) -> None:
         ("DashboardCertificateArn", "arn:aws:acm:eu-west-1:123456789012:certificate/of-another-region"),
         *(("EventBusName", name) for name in ("a bus", "*", "x" * 257)),
         ("AlarmTopicArn", "oncall@example.com"),
+        *(
+            ("AlarmEmail", to)
+            for to in ("oncall", "a@b", "a b@example.com", "a@example.com,b@example.com", "<a@b.com>")
+        ),
         ("DomainName", "https://api.example.com"),
         ("DomainName", "Api.example.com"),
         ("CertificateArn", "arn:aws:iam::123456789012:server-certificate/old"),

@@ -327,8 +327,15 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
         "FILL of what never was": the("SlowRequestsAlarm/Metrics/0/Expression", "IF(FILL(busy, 0) > 0, 0, latency)"),
         "an alarm on DynamoDB": the("BusyAlarm/Namespace", "AWS/DynamoDB"),
     },
-    monitoring.test_an_alarm_notifies_the_topic_if_there_is_one: {
-        f"{name} notifies nobody": the(f"{name}/AlarmActions", []) for name in monitoring.FULL
+    monitoring.test_an_alarm_notifies_the_address_and_the_topic: {
+        **{f"{name} notifies nobody": the(f"{name}/AlarmActions", []) for name in monitoring.FULL},
+        "nobody is subscribed": the("AlarmSubscription"),
+        "another address": the("AlarmSubscription/Endpoint", "another@example.com"),
+    },
+    monitoring.test_only_alarms_of_this_stack_may_publish_to_its_topic: {
+        "every alarm may publish": the("AlarmTopicPolicy/PolicyDocument/Statement/0/Condition"),
+        "everybody may publish": the("AlarmTopicPolicy/PolicyDocument/Statement/0/Principal", "*"),
+        "publishing without encryption": the("AlarmTopicPolicy/PolicyDocument/Statement/1"),
     },
     monitoring.test_an_alarm_looks_at_a_metric_of_this_stack: {
         "an alarm on another API": the("SlowRequestsAlarm/Metrics/1/MetricStat/Metric/Dimensions/0/Value", "another"),

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from outcomes.edge.observability import count_busy
 
+from local.environment import ACCOUNT
+
 from .conftest import EVERYTHING, FUNCTION, ROOT, STACK, Deployment
 
 ALARM, COUNTED, DASHBOARD = "AWS::CloudWatch::Alarm", "AWS::Logs::MetricFilter", "AWS::CloudWatch::Dashboard"
@@ -243,11 +245,37 @@ def test_an_alarm_computes_with_all_its_metrics(complete: Deployment) -> None:
             assert all(part["ReturnData"] is False for part in parts), name
 
 
-def test_an_alarm_notifies_the_topic_if_there_is_one(complete: Deployment, deployed: Deployment) -> None:
-    for name, alarm in complete.of(ALARM).items():
-        assert alarm["AlarmActions"] == alarm["OKActions"] == [EVERYTHING["AlarmTopicArn"]], name
-    for name, alarm in deployed.of(ALARM).items():
-        assert alarm["AlarmActions"] == alarm["OKActions"] == [], name
+@pytest.mark.parametrize(
+    ("email", "arn", "topics"),
+    [
+        ("", "", []),
+        ("", EVERYTHING["AlarmTopicArn"], [EVERYTHING["AlarmTopicArn"]]),
+        ("oncall@example.com", "", ["AlarmTopic"]),
+        ("oncall@example.com", EVERYTHING["AlarmTopicArn"], [EVERYTHING["AlarmTopicArn"], "AlarmTopic"]),
+    ],
+)
+def test_an_alarm_notifies_the_address_and_the_topic(
+    complete: Deployment, email: str, arn: str, topics: list[str]
+) -> None:
+    template = complete.with_parameters(AlarmEmail=email, AlarmTopicArn=arn)
+    for name, alarm in template.of(ALARM).items():
+        assert alarm["AlarmActions"] == alarm["OKActions"] == topics, name
+    subscriptions = template.of("AWS::SNS::Subscription")
+    assert list(subscriptions.values()) == (
+        [{"TopicArn": "AlarmTopic", "Protocol": "email", "Endpoint": email}] if email else []
+    )
+
+
+def test_only_alarms_of_this_stack_may_publish_to_its_topic(complete: Deployment) -> None:
+    policy = complete.one("AWS::SNS::TopicPolicy")
+    [allowed, denied] = policy["PolicyDocument"]["Statement"]
+    alarms = f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:{STACK}-*"
+
+    assert policy["Topics"] == ["AlarmTopic"]
+    assert (allowed["Effect"], allowed["Principal"]) == ("Allow", {"Service": "cloudwatch.amazonaws.com"})
+    assert (allowed["Action"], allowed["Condition"]) == ("sns:Publish", {"ArnLike": {"aws:SourceArn": alarms}})
+    assert (denied["Effect"], denied["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+    assert allowed["Resource"] == denied["Resource"] == "AlarmTopic"
 
 
 def test_the_dashboard_shows_all_alarms_and_what_is_on(complete: Deployment) -> None:

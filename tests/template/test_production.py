@@ -344,6 +344,7 @@ def descriptions(template: Deployment) -> dict[str, str]:
 # Another valid value for each parameter that does not declare a list of allowed values.
 ANOTHER = {
     "OutcomeTypes": "lead_qualified",
+    "AlarmEmail": "another@example.com",
     "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:another",
     "AwsEndpointUrl": "http://host.docker.internal:5001",
     "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/another",
