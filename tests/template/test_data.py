@@ -7,6 +7,8 @@ from outcomes.ledger.items import INDEX
 
 from local.template import Template
 
+from .conftest import Deployment
+
 KEYS = {
     "OutcomesTable": [("user_id", "HASH", "S"), ("created_at", "RANGE", "S")],
     "IdempotencyTable": [("key_sha256", "HASH", "S")],
@@ -58,12 +60,30 @@ def test_the_only_index_is_of_outcomes_by_when_they_happened_with_the_bounds_of_
 
 
 @pytest.mark.parametrize("table", KEYS)
-def test_a_table_costs_nothing_when_idle_and_can_be_restored(deployed: Template, table: str) -> None:
-    properties = deployed.resources("AWS::DynamoDB::Table")[table]
+def test_a_table_costs_nothing_when_idle_and_can_be_restored(deployed: Deployment, table: str) -> None:
+    properties = deployed.of("AWS::DynamoDB::Table")[table]
 
     assert properties["BillingMode"] == "PAY_PER_REQUEST"
-    assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
-    assert properties["SSESpecification"] == {"SSEEnabled": True}
+    restorable = properties["PointInTimeRecoverySpecification"]
+    assert restorable["PointInTimeRecoveryEnabled"] is True
+    assert str(restorable["RecoveryPeriodInDays"]) == "35"
+
+
+@pytest.mark.parametrize("table", KEYS)
+def test_the_days_of_backups_are_a_parameter(deployed: Deployment, table: str) -> None:
+    for days in ("1", "35"):
+        properties = deployed.with_parameters(BackupDays=days).of("AWS::DynamoDB::Table")[table]
+        assert str(properties["PointInTimeRecoverySpecification"]["RecoveryPeriodInDays"]) == days
+
+
+@pytest.mark.parametrize("table", KEYS)
+def test_a_table_uses_the_key_of_dynamodb_and_none_of_the_account(deployed: Template, table: str) -> None:
+    """KMS bills and throttles requests to a key of the account, also to the AWS managed key aws/dynamodb.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.howitworks.html
+    """
+    properties = deployed.resources("AWS::DynamoDB::Table")[table]
+    assert properties["SSESpecification"] == {"SSEEnabled": False}
 
 
 EXPIRY = {

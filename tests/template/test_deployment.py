@@ -107,6 +107,7 @@ def test_only_the_dashboards_origins_have_no_default(template: Any) -> None:
         ("MaxReadUnits", "0"),
         ("TotalsEdition", "0"),
         ("DeletionProtection", "no"),
+        *(("BackupDays", days) for days in ("0", "36", "a month")),
         ("Batch", "true"),
         ("Monitoring", "On"),
         ("PermissionsBoundary", "boundary"),

@@ -168,9 +168,17 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
         for table in test_data.KEYS
         for fault, setting, value in (
             ("no restore", "PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled", False),
-            ("no encryption", "SSESpecification/SSEEnabled", False),
+            ("backups of a day", "PointInTimeRecoverySpecification/RecoveryPeriodInDays", 1),
             ("paid when idle", "BillingMode", "PROVISIONED"),
         )
+    },
+    test_data.test_the_days_of_backups_are_a_parameter: {
+        f"{table}: fixed days": the(f"{table}/PointInTimeRecoverySpecification/RecoveryPeriodInDays", 35)
+        for table in test_data.KEYS
+    },
+    test_data.test_a_table_uses_the_key_of_dynamodb_and_none_of_the_account: {
+        **{f"{table}: KMS": the(f"{table}/SSESpecification/SSEEnabled", True) for table in test_data.KEYS},
+        "a key of the account": the("CostsTable/SSESpecification/KMSMasterKeyId", "alias/outcomes"),
     },
     production.test_tables_are_protected_from_deletion_and_bounded_in_cost: {
         f"{table}: {fault}": the(f"{table}/{setting}", value)
@@ -570,6 +578,6 @@ def test_planting_a_fault_leaves_the_template_unchanged(complete: Deployment) ->
     resources = complete.document["Resources"]
     before = json.dumps(resources)
     the("Dashboard")(resources)
-    the("KeysTable/SSESpecification/SSEEnabled", False)(resources)
+    the("KeysTable/SSESpecification/SSEEnabled", True)(resources)
 
     assert json.dumps(resources) == before

@@ -338,6 +338,20 @@ def test_the_dashboard_shows_the_busy_answers_that_functions_count(
     assert [metric["Namespace"], "Busy", *named] in [row[:-1] for row in throttled["metrics"]]
 
 
+def test_upgrading_names_what_each_value_of_monitoring_drops() -> None:
+    page = (ROOT / "docs/upgrading.md").read_text()
+    dropped = page.partition("## What `Monitoring` drops")[2].partition("\n## ")[0]
+    [essential] = [line for line in dropped.splitlines() if line.startswith("| `Essential`")]
+    assert set(re.findall(r"`(\w+)`", essential)) == {"Essential"} | {
+        name.removesuffix("Alarm") for name in FULL.keys() - ESSENTIAL.keys()
+    } | {"DashboardUrl"}
+    [off] = [line for line in dropped.splitlines() if line.startswith("| `Off`")]
+    written = set[str]()
+    for file in (ROOT / "layers/common/outcomes/edge/api.py", *(ROOT / "functions").glob("*/app.py")):
+        written |= set(re.findall(r'(?<![.\w])count\("(\w+)"', file.read_text()))
+    assert set(re.findall(r"`([A-Z]\w+)`", off)) == {"Off", "OutcomesRecorded", "ValueRecorded", "Busy", *written}
+
+
 def test_the_runbook_says_of_each_alarm_what_it_means_and_what_to_do() -> None:
     sections = re.split(r"^## ", (ROOT / "docs/runbook.md").read_text(), flags=re.MULTILINE)
     named = {section.partition("\n")[0]: section for section in sections}

@@ -347,6 +347,7 @@ ANOTHER = {
     "AlarmEmail": "another@example.com",
     "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:another",
     "AwsEndpointUrl": "http://host.docker.internal:5001",
+    "BackupDays": "7",
     "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/another",
     "DashboardCertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/another",
     "DashboardHost": "value.example.com",
@@ -376,7 +377,7 @@ def another(name: str, parameter: Any, present: str) -> str:
     match parameter:
         case {"AllowedValues": allowed}:
             return str(next(value for value in allowed if str(value) != present))
-        case {"Type": "Number"}:
+        case {"Type": "Number"} if name not in ANOTHER:
             return str(int(present) + 1)
         case {"Type": "List<Number>"}:
             return "7,9"
