@@ -53,6 +53,8 @@ FUNCTIONS = {
     "Statements": {"statements", "statement_keys"},
     "Totals": {"summarize_outcomes"},
 }
+SCOPES = {"correct": "Corrections", "cost": "Costs"}
+"""The capability of each scope outside the core. New keys cannot have the scope while it is off."""
 CAPABILITIES = capabilities(TEMPLATE)
 OUTCOME = {"outcomeType": "deal_closed", "title": "Renewed Acme", "valueUsd": 0.1, "userId": 7}
 NOT_FOUND = '{"error":"Not found"}'
@@ -86,6 +88,10 @@ def test_only_capabilities_that_are_on_have_routes_and_functions(off: frozenset[
     core = {"authorizer", "list_outcomes", "record_outcome", "publish_events"}
     expected = core.union(*(FUNCTIONS[name] for name in CAPABILITIES if name not in off))
     assert {spec.folders[0].name for spec in functions.values()} == expected
+    for spec in functions.values():
+        if spec.folders[0].name == "manage_keys":
+            scopes = {"record", "read", "backfill", *(s for s, needed in SCOPES.items() if needed not in off)}
+            assert set(spec.variables["SCOPES"].split(",")) == scopes
 
 
 # ---- the core
