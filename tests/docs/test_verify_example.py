@@ -99,7 +99,6 @@ OTHERWISE: dict[str, str | None] = {
     "a size in quotes": "signature",
     "a key that is not an object": None,
     "a key whose end is a list": "key",
-    "a key without an end": "key",
     "an adjustment from an instant without milliseconds": None,
     "an adjustment with one member more": None,
     "a quarter": None,

@@ -1,6 +1,14 @@
 // Verifies statements offline with WebCrypto, as docs/statement-format.md says. This module is written from that page
 // alone: sharing the API's code would repeat the API's mistakes.
 
+// docs/statement-format.md lists these characters. The joiners U+200C and U+200D are kept, because emoji and some
+// scripts need them.
+const DECEIVING =
+  /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_C}\u180e\u200b\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
+
+/** Replaces each character that could deceive the reader of a line with U+FFFD. */
+export const printable = (text: string): string => text.replace(DECEIVING, "\ufffd");
+
 export const CAVEAT = "The signature proves what the platform said and when, not that it is true.";
 
 /** The checks, in the order in which they run. */
@@ -24,7 +32,7 @@ export class StatementError extends Error {
     readonly word: Word,
     why: string,
   ) {
-    super(`${word}: ${why}`.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "\ufffd")); // `why` quotes files of others
+    super(printable(`${word}: ${why}`)); // `why` quotes files of others
   }
 }
 
@@ -180,6 +188,8 @@ const DEFINITION_PATTERNS: Record<string, RegExp> = {
   basis: /^(stated|estimated)$/,
 };
 const OR_NULL = ["agent_id", "description", "value_usd", "metadata_sha256", "recorded_by", "reason"];
+const NAME = /^"[a-z][a-z0-9_]*":$/;
+const DEEPEST = 32;
 const HASH = /^[0-9a-f]{64}$/;
 const SALT = /^[0-9a-f]{32}$/;
 
@@ -225,12 +235,27 @@ function whole(_name: string, value: unknown): unknown {
 /** Parses JSON. Throws an Error if the text has extra whitespace, unnecessary escapes or duplicate members. */
 function exact(text: string): unknown {
   const value = JSON.parse(text, whole);
-  // Refuse escapes of unpaired surrogates separately: JSON.stringify writes them, too, so the comparison accepts them.
-  if (JSON.stringify(value) !== text || text.match(/\\(u.|.)/g)?.includes("\\ud")) {
-    throw new Error("it has blanks, other escapes or duplicate members");
+  if (JSON.stringify(value) !== text) throw new Error("it has blanks, other escapes or duplicate members");
+  // JavaScript would move members such as "7" to the beginning, so verifiers in all languages refuse other names.
+  if (!names(text).every((name) => NAME.test(name))) throw new Error("a member has an unknown name");
+  return sound(value);
+}
+
+/** Returns a JSON value unchanged. Refuses unpaired surrogates and deep nesting, which not all languages can read. */
+function sound(value: unknown): unknown {
+  const escapes: string[] = JSON.stringify(value).match(/\\(u.|.)/g) ?? [];
+  if (escapes.includes("\\ud")) throw new Error("it has unpaired surrogates");
+  let level = [value];
+  for (let depth = 0; depth < DEEPEST && level.length; depth++) {
+    level = level.flatMap((each) => (typeof each === "object" && each ? Object.values(each) : []));
   }
+  if (level.length) throw new Error("it is nested too deeply");
   return value;
 }
+
+/** Returns the names of all members in a JSON text, each as it is written, with a colon. */
+const names = (text: string): string[] =>
+  text.match(/"(?:[^"\\]|\\.)*"\s*:?/g)?.filter((token) => token.endsWith(":")) ?? [];
 
 function readStatement(data: File): { signed: Signed; sums: Sums } {
   let value: unknown;
@@ -313,7 +338,6 @@ async function provenOf(what: string, value: unknown): Promise<Proven> {
 
 async function leafOf(what: string, value: unknown, kinds: Kinds): Promise<Leaf> {
   const { salt, text } = members("format", what, value, kinds) as { salt: string; text: string };
-  if (/\p{Cs}/u.test(text)) refuse("format", `${what}: expected a text without unpaired surrogates`);
   // All salts have the same length. Otherwise, the first bytes of a text could be presented as a part of its salt.
   return { hash: await sha256(Uint8Array.of(0), bytesOf(`the salt of ${what}`, salt, SALT), encoded(text)), text };
 }
@@ -328,11 +352,10 @@ function bytesOf(what: string, text: unknown, pattern: RegExp): Bytes {
 /** Parses JSON that has no duplicate members. Its layout does not matter. */
 function parsed(what: string, text: string): unknown {
   try {
-    const value = JSON.parse(text, whole);
-    const names = text.match(/"(?:[^"\\]|\\.)*"\s*:?/g)?.filter((token) => token.endsWith(":")) ?? [];
-    if (names.length === count(value)) return value;
+    const value = sound(JSON.parse(text, whole));
+    if (names(text).length === count(value)) return value;
   } catch {
-    // The text is not JSON, or is nested too deeply.
+    // the text is not JSON, or breaks a rule of it
   }
   refuse("format", `${what}: expected JSON without duplicate members`);
 }
@@ -353,7 +376,7 @@ async function checkSignature(signed: Signed, keys: Fields[]): Promise<void> {
   }
   const { kid, x, valid_from: begin, valid_until: end } = key;
   const at = signed.head.issued_at;
-  if (!(`${begin}` <= at) || (end !== null && !(at < `${end}`))) {
+  if (byCodePoints(at, `${begin}`) < 0 || (end !== null && byCodePoints(at, `${end}`) >= 0)) {
     refuse("key", `expected a key that is valid at ${at}; ${kid} is from ${begin} until ${end}`);
   }
   let publicKey: CryptoKey;
@@ -384,7 +407,7 @@ async function checkEntries(head: Head, leaves: Leaf[]): Promise<Entry[]> {
   }
   const entries = leaves.map((leaf, n) => readEntry("root", `entry ${n}`, leaf.text, head));
   entries.slice(1).forEach((entry, n) => {
-    if (!(order(entries[n] as Entry) < order(entry))) {
+    if (byCodePoints(order(entries[n] as Entry), order(entry)) >= 0) {
       refuse("root", `entry ${n + 1}: expected to be recorded after the entry before it`);
     }
   });
@@ -679,10 +702,9 @@ const byNumber = (one: number | null, other: number | null): number =>
 
 /** Compares strings by code points. JavaScript's operators compare UTF-16 code units. */
 function byCodePoints(one: string, other: string): number {
-  const points = (text: string) => Array.from(text, (char) => char.codePointAt(0) ?? 0);
-  const [first, second] = [points(one), points(other)];
-  const at = first.findIndex((point, n) => point !== second[n]);
-  return at < 0 ? first.length - second.length : (first[at] ?? 0) - (second[at] ?? -1);
+  let at = 0;
+  while (at < one.length && one[at] === other[at]) at++;
+  return (one.codePointAt(at) ?? -1) - (other.codePointAt(at) ?? -1);
 }
 
 /** Refuses a value that differs from the expected one, and names the first difference. */
@@ -702,7 +724,7 @@ function compare(word: Word, where: string, expected: unknown, found: unknown): 
 
 async function checkPrevious(head: Head, previous: File): Promise<void> {
   const found = await digest(typeof previous === "string" ? encoded(previous) : previous);
-  if (!head.previous) refuse("previous", "expected none: this statement is the first of its chain");
+  if (head.previous === null) refuse("previous", "expected none: this statement is the first of its chain");
   if (found !== head.previous) refuse("previous", `expected bytes whose hash is ${head.previous}, found ${found}`);
   let earlier: Head;
   try {

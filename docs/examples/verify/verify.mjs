@@ -15,7 +15,8 @@ const sha256 = (...parts) => createHash("sha256").update(Buffer.concat(parts)).d
 const digest = (text) => `sha256:${sha256(Buffer.from(text)).toString("hex")}`;
 const leaf = ({ salt, text }) => sha256(Buffer.of(0), Buffer.from(salt, "hex"), Buffer.from(text));
 const base64url = (data) => Buffer.from(data).toString("base64url");
-const print = (line) => console.log(line.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "\ufffd")); // texts of others print no line
+const ODD = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_C}\u180e\u200b\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
+export const printable = (text) => text.replace(ODD, "\ufffd");
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 const size = (number) => (number < 0 ? -number : number);
 const compare = (one, other) => (one < other ? -1 : Number(one > other));
@@ -36,13 +37,13 @@ function parse(bytes, word = "format") {
   return value;
 }
 
-function checkSignature(statement, keys) {
-  const { signature, issuer, issued_at } = statement;
+function checkSignature(statement, keys, { signature, issuer, issued_at } = statement) {
   const [header, , third = ""] = signature.split(".");
-  const isKey = ({ crv, kid }) => crv === "Ed25519" && header === base64url(JSON.stringify({ alg: "EdDSA", kid }));
-  const key = keys.find(isKey);
-  const isValid = key?.valid_from <= issued_at && (key.valid_until === null || issued_at < key.valid_until);
-  check("key", isValid && Buffer.from(key.x, "base64url").length === 32, `a key of ${issuer} that was valid`);
+  const headerOf = ({ kid }) => base64url(JSON.stringify({ alg: "EdDSA", kid }));
+  const key = keys.find((one) => one.kty === "OKP" && one.crv === "Ed25519" && header === headerOf(one));
+  const end = key?.valid_until ?? `${issued_at}0`; // a key without an end is in use
+  const isValid = key && byCodePoints(issued_at, key.valid_from) >= 0 && byCodePoints(issued_at, end) < 0;
+  check("key", isValid && Buffer.from(key.x, "base64url").length === 32, `a key of ${issuer}, valid at ${issued_at}`);
   const bytes = Buffer.from(third, "base64url");
   const signed = `${header}.${base64url(JSON.stringify(statement, HEAD))}`;
   check("signature", signature === `${signed}.${base64url(bytes)}`, "the head in part 2, and nothing after part 3");
@@ -57,7 +58,7 @@ function rootOf(leaves) {
   return sha256(Buffer.of(1), rootOf(leaves.slice(0, left)), rootOf(leaves.slice(left)));
 }
 
-/** Adds up changes by a member. Returns the rows that are not zero. Amounts are in units of 10 to the power of -200. */
+/** Adds up changes by a member. Returns the rows that are not zero. */
 function rowsOf(changes, member = Symbol("no member")) {
   const rows = new Map();
   for (const { [member]: key, count, amount } of changes) {
@@ -67,13 +68,12 @@ function rowsOf(changes, member = Symbol("no member")) {
   return [...rows.values()].filter(({ count, amount }) => count || amount);
 }
 
-function written({ amount, n, ...row }) {
-  const digits = `${size(amount)}`.padStart(201, "0").replace(/\d{200}$/, ".$&");
-  return { ...row, value_usd: `${amount < 0n ? "-" : ""}${digits.replace(/0{1,198}$/, "")}` };
-}
-
-/** Computes the totals of periods. Together, their lists of agents have the 1,000 greatest rows of all periods. */
-function totalsOf(periods) {
+/** Computes the totals of periods, which together list the 1,000 greatest agents. Amounts are in units of 10^-scale. */
+function totalsOf(periods, scale) {
+  const written = ({ amount, n, ...row }) => {
+    const digits = `${size(amount)}`.padStart(scale + 1, "0").replace(RegExp(`.{${scale}}$`), ".$&");
+    return { ...row, value_usd: `${amount < 0n ? "-" : ""}${digits.replace(/(\...\d*?)0+$/, "$1")}` };
+  };
   const of = (tally, changes) => changes.filter(({ status }) => TALLIES[status].includes(tally));
   const sumOf = (changes) => written(rowsOf(changes)[0] ?? { count: 0, amount: 0n });
   const byId = (one, other) => compare(one.agent_id ?? -Infinity, other.agent_id ?? -Infinity);
@@ -94,10 +94,11 @@ function totalsOf(periods) {
 }
 
 function checkSums({ from, cut, totals, adjustments }, entries) {
+  const decimals = JSON.stringify(entries).match(/\.\d+"/g) ?? [];
+  const scale = decimals.reduce((most, { length }) => Math.max(most, length), 2);
   const change = (count, { value_usd, ...counted }) => {
     const [whole, decimals = ""] = (value_usd ?? "0").split(".");
-    check("totals", decimals.length <= 200, "at most 200 decimals, which are more than any amount has");
-    return { ...counted, count, amount: BigInt(count) * BigInt(whole + decimals.padEnd(200, "0")) };
+    return { ...counted, count, amount: BigInt(count) * BigInt(whole + decimals.padEnd(scale, "0")) };
   };
   const changes = entries.flatMap(({ outcome_id, before, after, ...outcome }) => {
     if (outcome_id === undefined) return change(1, { ...outcome, status: "recorded" });
@@ -105,11 +106,12 @@ function checkSums({ from, cut, totals, adjustments }, entries) {
   });
   const within = (begin, end) => changes.filter(({ occurred_at: at }) => begin <= at && at < end);
   const [own, others] = [within(from, cut), adjustments.map((each) => within(each.from, each.to))];
-  check("totals", same(totalsOf([own]), [totals]), "totals that follow from the entries");
+  check("totals", same(totalsOf([own], scale), [totals]), "totals that follow from the entries");
   const isOther = ({ from: begin, to: end }, n) =>
     others[n].length && (adjustments[n - 1]?.to ?? "") <= begin && begin < end && (end <= from || cut <= begin);
   check("adjustments", adjustments.every(isOther) && [own, ...others].flat().length === changes.length, "other months");
-  check("adjustments", same(totalsOf(others), adjustments.map((each) => each.totals)), "those of the entries");
+  const isSum = totalsOf(others, scale).every((each, n) => same(each, adjustments[n].totals));
+  check("adjustments", isSum, "adjustments that follow from the entries");
 }
 
 /** Verifies a statement from the bytes of files. Throws an error if a check fails. */
@@ -131,20 +133,18 @@ export function verify(statementFile, entriesFile, keysFile, previousFile) {
   check("root", new Set(entries.map(({ id }) => id)).size === entries.length, "entries with different ids");
   check("totals", digest(JSON.stringify({ totals, adjustments, definition, sums_salt })) === sums, `sums of ${sums}`);
   checkSums(statement, entries);
-  if (previousFile) {
-    const earlier = digest(previousFile) === previous ? JSON.parse(previousFile) : {};
-    const isBefore = same([earlier.cut, earlier.user, earlier.timezone], [from, user, timezone]);
-    check("previous", isBefore, `the user's statement before ${from} in ${timezone}, with the digest ${previous}`);
-  }
+  const earlier = previousFile && digest(previousFile) === previous ? JSON.parse(previousFile) : {};
+  const follows = !previousFile || same([earlier.cut, earlier.user, earlier.timezone], [from, user, timezone]);
+  check("previous", follows, `the user's statement before ${from} in ${timezone}, with the digest ${previous}`);
   return `${statement.id}. The signature proves what the platform said and when, not that it is true.`;
 }
 
 if (process.argv[1] && realpathSync(process.argv[1]) === import.meta.filename) {
   try {
     check("usage", process.argv.length > 4, "STATEMENT ENTRIES KEYS [PREVIOUS]");
-    print(`verified: ${verify(...process.argv.slice(2).map((path) => readFileSync(path)))}`);
+    console.log(printable(`verified: ${verify(...process.argv.slice(2).map((path) => readFileSync(path)))}`));
   } catch ({ word = "format", message, syscall, code, isUnread = syscall || /TOO_L(ONG|ARGE)$/.test(code) }) {
-    print(`${isUnread ? "cannot read a file" : word}: ${message}`);
+    console.log(printable(`${isUnread ? "cannot read a file" : word}: ${message}`));
     process.exitCode = isUnread || word === "usage" ? 2 : 1;
   }
 }

@@ -31,6 +31,8 @@ _KEY: Kinds = {**dict.fromkeys(("kid", "x", "valid_from"), (str,)), "valid_until
 _LINE: Kinds = {"salt": (str,), "text": (str,)}
 _NUMBERS_END = 2**53
 _MONTH = re.compile("[0-9]{4}-(0[1-9]|1[0-2])")
+_NAME = re.compile("[a-z][a-z0-9_]*")
+_DEEPEST = 32
 _HASH, _SALT = re.compile("[0-9a-f]{64}"), re.compile("[0-9a-f]{32}")
 
 compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -45,6 +47,30 @@ def _whole(number: str) -> int:
 
 
 _loads = partial(json.loads, parse_int=_whole, parse_float=_whole, parse_constant=_whole)
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise ValueError("a member occurs twice")
+    return value
+
+
+def _named(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # JavaScript would move members such as "7" to the beginning, so verifiers in all languages refuse other names.
+    if not all(_NAME.fullmatch(name) for name, _ in pairs):
+        raise ValueError("a member has an unknown name")
+    return dict(pairs)
+
+
+def _check_depth(value: Any) -> None:
+    """Refuse deep nesting, which not all languages can read."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        parents = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
+        level = [part for parent in parents for part in parent]
+    if level:
+        raise ValueError("it is nested too deeply")
 
 
 class Signed(NamedTuple):
@@ -75,12 +101,13 @@ def refuse(word: str, why: str) -> NoReturn:
 def exact(text: str) -> Any:
     """Parse JSON. Raises ValueError if the text has extra whitespace, unnecessary escapes or duplicate members."""
     try:
-        value = _loads(text)
+        value = _loads(text, object_pairs_hook=_named)
         written = compact(value)
     except RecursionError as exc:
         raise ValueError("it is nested too deeply") from exc
     if written != text:
         raise ValueError("it has blanks, other escapes or duplicate members")
+    _check_depth(value)
     return value
 
 
@@ -146,12 +173,11 @@ def _proven(what: str, value: Any) -> Proven:
 
 def _leaf(what: str, value: Any, kinds: Kinds) -> Leaf:
     members("format", what, value, kinds)
-    try:
-        text = value["text"].encode()
-    except UnicodeEncodeError:
-        refuse("format", f"{what}: expected a text without unpaired surrogates")
     # All salts have the same length. Otherwise, the first bytes of a text could be presented as a part of its salt.
-    return Leaf(sha256(b"\0" + _bytes(f"the salt of {what}", value["salt"], _SALT) + text).digest(), value["text"])
+    return Leaf(
+        sha256(b"\0" + _bytes(f"the salt of {what}", value["salt"], _SALT) + value["text"].encode()).digest(),
+        value["text"],
+    )
 
 
 def _bytes(what: str, text: object, pattern: re.Pattern[str]) -> bytes:
@@ -161,15 +187,12 @@ def _bytes(what: str, text: object, pattern: re.Pattern[str]) -> bytes:
 
 
 def _parsed(what: str, data: bytes) -> Any:
-    """Parse JSON that has no duplicate members. Its layout does not matter."""
+    """Parse JSON that has no duplicate members and no unpaired surrogates. Its layout does not matter."""
     try:
-        return _loads(data.decode(), object_pairs_hook=_without_duplicates)
+        value = _loads(data.decode(), object_pairs_hook=_distinct)
+        _check_depth(value)
+        if b"\\u" in data:
+            compact(value).encode()
+        return value
     except (ValueError, RecursionError) as exc:
         raise StatementError("format", f"{what}: expected JSON without duplicate members, but {exc}") from exc
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        raise ValueError("a member occurs twice")
-    return value
