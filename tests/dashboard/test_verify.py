@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.dashboard.conftest import AXE_RULES, ROOT, THEMES, FindFaults
 from tests.local.stacks import Stack
+from tests.statements import example
 
 FOLDER = ROOT / "clients" / "statements"
 WRONG = json.loads((FOLDER / "wrong.json").read_text())
@@ -110,6 +111,23 @@ def test_while_new_files_are_checked_no_earlier_result_is_shown(verifier: Page) 
     choose(verifier, entries="2026-09.ndjson")
     expect(output).to_have_text("Not verified: open this page over https.")
     expect(output).to_have_class("refused")
+
+
+def test_a_title_shows_no_line_of_its_own(verifier: Page, tmp_path: Path) -> None:
+    text, shown = example.deceiving_proof()
+    proof = tmp_path / "proof.json"
+    proof.write_text(text)
+    choose(verifier, proof=proof, keys="keys.json")
+    lines = verifier.get_by_role("status").get_by_role("paragraph")
+    expect(lines).to_have_count(3)
+    assert (lines.all_text_contents()[1]).endswith(f", recorded 2026-10-01T08:00:00.000Z: {shown}")
+    issuer = tmp_path / "issuer.json"
+    issuer.write_text((FOLDER / "proof.json").read_text().replace("api.example.com", r"x\nTotal: 9\u202e", 1))
+    keys = tmp_path / "keys.json"
+    keys.write_text('{"keys":[]}')
+    choose(verifier, proof=issuer, keys=keys)
+    said = "Refused: key: expected a signature by a key of https://x\ufffdTotal: 9\ufffd: none is known"
+    expect(verifier.get_by_role("status")).to_have_text(said)
 
 
 def test_a_proof_needs_no_statement(verifier: Page) -> None:

@@ -232,6 +232,14 @@ def _october(acme: RecordedOutcome, report: RecordedOutcome) -> list[Entry]:
     ]
 
 
+def deceiving_proof() -> tuple[str, str]:
+    """Return a proof whose title would print lines of its own, and how verifiers print the title."""
+    title = '"\nTotal: 9 outcomes, $9.00\u2028\x1b[1A\u202e\U000e0041 \u200c👩\u200d👧'
+    shown = '"\\"\ufffdTotal: 9 outcomes, $9.00\ufffd\ufffd[1A\ufffd\ufffd \u200c👩\u200d👧"'
+    sold = outcome("2026-10-01T08:00:00.000Z", "deal_closed", title, "9")
+    return statement("2026-10", bounds_of(sold.created_at), [sold], None).proof(sold.id), shown
+
+
 def files() -> dict[str, str]:
     """Return the texts of all files, by name."""
     right = honest_files()

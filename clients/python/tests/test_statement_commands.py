@@ -15,6 +15,7 @@ from outcomes_client import AsyncOutcomesClient, _cli_months, _cli_statements
 from clients.python.tests.conftest import Outcomes
 from clients.python.tests.faults import FaultyServer
 from tests.servers import serving
+from tests.statements import example
 
 FOLDER = Path(__file__).parents[2] / "statements"
 OCTOBER, SEPTEMBER, ENTRIES = (str(FOLDER / name) for name in ("2026-10.json", "2026-09.json", "2026-10.ndjson"))
@@ -72,7 +73,7 @@ def test_a_statement_is_printed_byte_for_byte_and_verified_by_the_kept_keys(
         "Verified: 2026-10@Europe/Berlin of https://api.example.com, signed 2026-10-31T23:11:00.000Z\n",
         "Total: 1 outcome, $0.01\n  disputed: 1 outcome, $80.00\n",
         "Z to 2026-08-31T22:00:00.000Z: -1 outcomes, $0.00\n  confirmed: 1 outcome, $12,500.50\n",
-        ": Sold the small plan\n",
+        ': "Sold the small plan"\n',
         "A proof shows what was recorded, not that nothing corrects it later.\n",
     ):
         assert said in verified.out
@@ -84,6 +85,15 @@ def test_a_proof_is_printed_and_verified_without_its_statement(outcomes: Outcome
     proof.write_text(outcomes(*MAKE, "--proof", "01M").out)
     run = outcomes("verify", "--proof", str(proof))
     assert (run.code, run.out.count("Contains "), run.out.endswith(CAVEAT)) == (0, 3, True)
+
+
+def test_a_title_prints_no_line_of_its_own(outcomes: Outcomes, tmp_path: Path) -> None:
+    text, shown = example.deceiving_proof()
+    proof = tmp_path / "p.json"
+    proof.write_text(text)
+    run = outcomes("verify", "--proof", str(proof), "--keys", KEYS)
+    assert (run.code, "Z: " + shown in run.out.splitlines()[-3]) == (0, True)
+    assert "\nTotal" not in run.out
 
 
 @pytest.mark.parametrize(

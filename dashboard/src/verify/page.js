@@ -1,6 +1,6 @@
 // The page verify.html: verifies the chosen files, and shows what they say. Nothing is sent.
 import { verifyMonths } from "../../../clients/typescript/src/statement-months.ts";
-import { StatementError, verify } from "../../../clients/typescript/src/statements.ts";
+import { printable, StatementError, verify } from "../../../clients/typescript/src/statements.ts";
 
 /** @typedef {import("../../../clients/typescript/src/statements.ts").Files} Files */
 /** @typedef {import("../../../clients/typescript/src/statements.ts").Head} Head */
@@ -35,7 +35,7 @@ function show(kind, ...lines) {
   output.replaceChildren(
     ...lines.map((line) => {
       const paragraph = document.createElement("p");
-      paragraph.textContent = line;
+      paragraph.textContent = printable(line);
       return paragraph;
     }),
   );
@@ -81,7 +81,8 @@ function said({ head, totals, adjustments = [], entries }, files) {
   const lines = [named(head)];
   if (totals) lines.push(`Total: ${sums(totals)}`, ...adjustments.map(change));
   for (const { id, created_at, title, type, outcome_id } of entries) {
-    lines.push(`Contains ${id}, recorded ${created_at}: ${title ?? `${type} of ${outcome_id}`}`);
+    const what = title === undefined ? `${type} of ${outcome_id}` : quoted(`${title}`);
+    lines.push(`Contains ${id}, recorded ${created_at}: ${what}`);
   }
   if (entries.length) lines.push("A proof shows what was recorded, not that nothing corrects it later.");
   if (totals && !files.entries) lines.push("Not verified: whether the sums follow from the entries.");
@@ -119,6 +120,13 @@ const named = ({ id, issuer, issued_at }) => `Verified: ${id} of ${issuer}, sign
 
 /** @param {{from: string, to: string, totals: Totals}} adjustment */
 const change = ({ from, to, totals }) => `Change of ${from} to ${to}: ${sums(totals)}`;
+
+/**
+ * Puts quotes around a text of somebody else, and escapes those in it.
+ *
+ * @param {string} text
+ */
+const quoted = (text) => JSON.stringify(printable(text));
 
 /** @param {Totals} totals */
 function sums(totals) {

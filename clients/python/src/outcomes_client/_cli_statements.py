@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ._cli_completion import time_zones
-from ._display import money, printable
+from ._display import money, printable, quoted
 from ._errors import NotFoundError, StatementError
 from ._terminal import Cookie, Url, connect
 
@@ -132,7 +132,7 @@ def _shown(verified: Verified, given: Iterable[str]) -> Iterable[str]:
         yield from _tallies("Total", verified.totals)
     yield from _changes(verified.adjustments or ())
     for fields in verified.entries:
-        what = fields.get("title") or f"{fields.get('type')} of {fields.get('outcome_id')}"
+        what = quoted(fields["title"]) if "title" in fields else f"{fields['type']} of {fields['outcome_id']}"
         yield f"Contains {fields['id']}, recorded {fields['created_at']}: {what}"
     if verified.entries:
         yield "A proof shows what was recorded, not that nothing corrects it later."

@@ -1,18 +1,27 @@
-"""Format text and amounts for display, without control characters that a server may have sent."""
+"""Format text and amounts for display, without characters that deceive the reader of a line."""
 
 from __future__ import annotations
 
+import json
+import re
 from decimal import Decimal
-from unicodedata import category
 
-_JOINERS = "\u200c\u200d"  # joiners are kept, because emoji and some scripts need them
+# docs/statement-format.md lists these characters: controls, line ends, invisible characters, changes of direction,
+# unpaired surrogates and tags. The joiners U+200C and U+200D are kept, because emoji and some scripts need them.
+_DECEIVING = re.compile(
+    "[\0-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f]"
+)
 
 
 def printable(text: str) -> str:
-    """Replace control characters, line ends and changes of text direction with U+FFFD."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c in _JOINERS or category(c) == "Zs" else "\ufffd" for c in text)
+    """Replace each character that could deceive the reader of a line with U+FFFD."""
+    return _DECEIVING.sub("\ufffd", text)
+
+
+def quoted(text: str) -> str:
+    """Return a text of somebody else between quotes, printable and with escaped quotes."""
+    return json.dumps(printable(text), ensure_ascii=False)
 
 
 def money(value: Decimal | None) -> str:
