@@ -13,7 +13,7 @@ import time
 from base64 import b64encode
 from collections.abc import Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from local.aws import Aws
 from local.data import JOURNAL, STACK
 from local.environment import REGION
 from local.gateway import LOOPBACK, Gateway
-from local.lambdas import Function, specs
+from local.lambdas import Function, Spec, specs
 from local.openapi import api
 from local.session_cookies import mint
 from local.state import State
@@ -120,10 +120,16 @@ def issuer_parameters(settings: Settings, port: int) -> dict[str, str]:
     }
 
 
+def _naming(spec: Spec, url: str) -> Spec:
+    """Return a function that names the stack's own address as the issuer of statements, where their keys are found."""
+    return replace(spec, variables=spec.variables | {"ISSUER": url}) if "ISSUER" in spec.variables else spec
+
+
 async def run(settings: Settings, listener: socket.socket) -> None:
     """Serve until SIGINT or SIGTERM. Raises StackError if the template cannot run here."""
     stopped = _stop_signal()
     port = listener.getsockname()[1]
+    url = f"http://{HOST}:{port}"
     with _reading(settings.template):
         parameters = local_parameters(settings, port) | issuer_parameters(settings, port)
         template = load(settings.template, parameters, settings.parameters)
@@ -132,7 +138,7 @@ async def run(settings: Settings, listener: socket.socket) -> None:
         cleanup.callback(aws.close)
         tables = aws.create(template, settings.secrets)
         with _reading(settings.template):
-            functions = {arn: Function(spec, aws.endpoint) for arn, spec in specs(template).items()}
+            functions = {arn: Function(_naming(spec, url), aws.endpoint) for arn, spec in specs(template).items()}
             rest_api = api(template)
             gateway = Gateway(rest_api, functions)
             sources = event_sources.sources(template)
@@ -146,7 +152,7 @@ async def run(settings: Settings, listener: socket.socket) -> None:
             post = bus.post(settings.events_url, settings.webhook_secret, events, aws.persistence)
             _run_in_background(cleanup, post)
 
-        url, cookie = f"http://{HOST}:{port}", _demo_cookie(settings)
+        cookie = _demo_cookie(settings)
         dashboard = demo.routes(settings.template.parent / "dashboard/public", cookie)
         documents = reference.routes(settings.template.with_name("openapi.yaml"), rest_api, cookie)
         runner = web.AppRunner(

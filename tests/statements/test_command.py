@@ -42,7 +42,11 @@ def ids(stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[s
 
 
 def test_an_auditor_verifies_a_statement_its_entries_and_a_proof(
-    ids: list[str], tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+    ids: list[str],
+    stack: Stack,
+    tmp_path: Path,
+    capsysbinary: pytest.CaptureFixture[bytes],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def outcomes(*arguments: str, code: int = 0) -> bytes:
         with pytest.raises(SystemExit) as exit_:
@@ -70,6 +74,8 @@ def test_an_auditor_verifies_a_statement_its_entries_and_a_proof(
         file("proof"),
         "--against",
     )
+    # A local stack names its own address as the issuer, so its keys are kept without --trust-keys.
+    assert verified.startswith(f"keys of {stack.url}, from {stack.url}, kept ".encode())
     assert b"Total: 2 outcomes, $12,400.51\n" in verified
     assert b"Not verified" not in verified
     assert ids[1].encode() in verified

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from outcomes_client import AsyncOutcomesClient, _cli_months, _cli_statements
+from outcomes_client import AsyncOutcomesClient, _cli_months, _kept_keys
 
 from clients.python.tests.conftest import Outcomes
 from clients.python.tests.faults import FaultyServer
@@ -53,6 +53,13 @@ def served(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict
 
 
 MAKE = ("statement", "2026-10", "--timezone", "Europe/Berlin")
+TRUST = (*MAKE, "--trust-keys")
+ISSUER = "https://api.example.com"
+
+
+@pytest.fixture(autouse=True)
+def today(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_kept_keys, "time", lambda: 1_796_083_200)  # 2026-12-01
 
 
 def test_a_statement_is_printed_byte_for_byte_and_verified_by_the_kept_keys(
@@ -60,16 +67,18 @@ def test_a_statement_is_printed_byte_for_byte_and_verified_by_the_kept_keys(
 ) -> None:
     assert outcomes("verify", OCTOBER).err.startswith("key: expected keys of https://api.example.com: give --keys")
     entries = tmp_path / "e.ndjson"
-    run = outcomes(*MAKE, "--entries", str(entries))
+    run = outcomes(*TRUST, "--entries", str(entries))
     assert (run.code, run.out.encode()) == (0, Path(OCTOBER).read_bytes())
-    assert run.err.startswith("The keys of https://api.example.com are kept in ")
+    assert run.err.startswith(f"The keys of {ISSUER}, from {os.environ['OUTCOMES_URL']}, are kept in ")
     assert entries.read_bytes() == Path(ENTRIES).read_bytes()
+    url = os.environ["OUTCOMES_URL"]
     served.clear()  # `outcomes verify` must not need the API, which now has no answer
     verified = outcomes("verify", OCTOBER, "--entries", str(entries), "--previous", SEPTEMBER, "--proof", PROOF)
     assert (verified.code, verified.err) == (0, "")
     assert verified.out.endswith(CAVEAT)
     assert "Not verified" not in verified.out
     for said in (
+        f"keys of {ISSUER}, from {url}, kept 2026-12-01\nVerified: ",
         "Verified: 2026-10@Europe/Berlin of https://api.example.com, signed 2026-10-31T23:11:00.000Z\n",
         "Total: 1 outcome, $0.01\n  disputed: 1 outcome, $80.00\n",
         "Z to 2026-08-31T22:00:00.000Z: -1 outcomes, $0.00\n  confirmed: 1 outcome, $12,500.50\n",
@@ -82,7 +91,7 @@ def test_a_statement_is_printed_byte_for_byte_and_verified_by_the_kept_keys(
 @pytest.mark.usefixtures("served")
 def test_a_proof_is_printed_and_verified_without_its_statement(outcomes: Outcomes, tmp_path: Path) -> None:
     proof = tmp_path / "p.json"
-    proof.write_text(outcomes(*MAKE, "--proof", "01M").out)
+    proof.write_text(outcomes(*TRUST, "--proof", "01M").out)
     run = outcomes("verify", "--proof", str(proof))
     assert (run.code, run.out.count("Contains "), run.out.endswith(CAVEAT)) == (0, 3, True)
 
@@ -106,7 +115,8 @@ def test_a_title_prints_no_line_of_its_own(outcomes: Outcomes, tmp_path: Path) -
 )
 def test_a_refusal_is_exit_1_and_begins_with_the_check(outcomes: Outcomes, arguments: list[str], said: str) -> None:
     run = outcomes("verify", OCTOBER, *arguments)
-    assert (run.code, run.out, run.err[: len(said)]) == (1, "", said)
+    assert (run.code, run.out.count("\n"), run.err[: len(said)]) == (1, 1, said)
+    assert run.out.startswith(f"keys of {ISSUER}, from ")
 
 
 def test_what_was_not_verified_is_named(outcomes: Outcomes) -> None:
@@ -191,13 +201,13 @@ def test_against_asks_the_api_whether_it_still_says_the_same(
 
 
 def test_kept_keys_stay_and_none_is_replaced(served: dict[str, bytes], outcomes: Outcomes) -> None:
-    outcomes(*MAKE)
+    outcomes(*TRUST)
     retired, current = json.loads(Path(KEYS).read_text())["keys"]
     served["GET /.well-known/outcomes-keys.json"] = json.dumps({"keys": [current]}).encode()
-    assert outcomes(*MAKE).code == 0
-    assert json.loads(_cli_statements._kept_keys("https://api.example.com"))["keys"] == [retired, current]
+    assert outcomes(*TRUST).code == 0
+    assert listed() == [retired, current]
     served["GET /.well-known/outcomes-keys.json"] = json.dumps({"keys": [current | {"x": retired["x"]}]}).encode()
-    run = outcomes(*MAKE)
+    run = outcomes(*TRUST)
     assert (run.code, run.out) == (1, "")
     assert run.err.startswith("key: expected https://api.example.com to publish the kept key ")
     assert outcomes("verify", OCTOBER).code == 0
@@ -206,23 +216,23 @@ def test_kept_keys_stay_and_none_is_replaced(served: dict[str, bytes], outcomes:
 @pytest.mark.usefixtures("served")
 def test_a_statement_is_printed_although_its_keys_cannot_be_kept(outcomes: Outcomes, tmp_path: Path) -> None:
     (tmp_path / "config").write_text("no folder")
-    run = outcomes(*MAKE)
+    run = outcomes(*TRUST)
     assert (run.code, run.out.encode()) == (0, Path(OCTOBER).read_bytes())
     assert run.err.startswith("The keys of https://api.example.com cannot be kept in ")
     assert run.err.endswith("Give `outcomes verify` its --keys\n")
     verified = outcomes("verify", OCTOBER)
-    file = _cli_statements._key_file("https://api.example.com")
+    file = _kept_keys.file_of(ISSUER)
     assert (verified.code, verified.err) == (1, f"outcomes: {file}: Not a directory\n")
 
 
 @pytest.mark.usefixtures("served")
 @pytest.mark.parametrize("damaged", ['{"url": "http', "{}", "[]", '{"url": "x", "keys": [{}]}'])
 def test_a_damaged_file_of_kept_keys_is_reported_in_one_line(outcomes: Outcomes, damaged: str) -> None:
-    outcomes(*MAKE)
-    file = _cli_statements._key_file("https://api.example.com")
+    outcomes(*TRUST)
+    file = _kept_keys.file_of(ISSUER)
     file.write_text(damaged)
     said = f"key: expected kept keys of https://api.example.com in {file}: delete it to trust the keys published now\n"
-    assert outcomes(*MAKE).err == said
+    assert outcomes(*TRUST).err == said
     run = outcomes("verify", OCTOBER)
     assert (run.code, run.out, run.err.count("\n")) == (1, "", 1)
     assert file.read_text() == damaged
@@ -242,26 +252,147 @@ def test_against_finds_entries_that_a_restored_table_lost(served: dict[str, byte
 def test_a_kept_key_never_becomes_valid_for_longer(
     served: dict[str, bytes], outcomes: Outcomes, change: dict[str, str | None]
 ) -> None:
-    outcomes(*MAKE)
+    outcomes(*TRUST)
     retired, current = json.loads(Path(KEYS).read_text())["keys"]
     served["GET /.well-known/outcomes-keys.json"] = json.dumps({"keys": [retired | change, current]}).encode()
-    run = outcomes(*MAKE)
+    run = outcomes(*TRUST)
     assert (run.code, run.out) == (1, "")
     assert run.err.startswith(f"key: expected https://api.example.com to publish the kept key {retired['kid']}")
 
 
-def test_another_address_adds_no_key_to_those_of_an_issuer(
+def listed(issuer: str = ISSUER) -> list[dict[str, Any]]:
+    """Return the kept keys of an issuer as they were published."""
+    keys: list[dict[str, Any]] = json.loads(_kept_keys.read(issuer)[0])["keys"]
+    return [{name: value for name, value in key.items() if not name.startswith("kept_")} for key in keys]
+
+
+def claim(served: dict[str, bytes], issuer: str) -> None:
+    """Let the API serve a statement that names this issuer."""
+    served["POST /api/statements"] = served[f"GET {ID}"].replace(ISSUER.encode(), issuer.encode())
+
+
+@pytest.mark.parametrize("path", ["", "/", "/v1"])
+def test_an_api_names_the_keys_of_an_issuer_at_its_own_origin(
+    served: dict[str, bytes], outcomes: Outcomes, path: str
+) -> None:
+    url = os.environ["OUTCOMES_URL"]
+    claim(served, issuer=url + path)
+    run = outcomes(*MAKE)
+    assert (run.code, run.err.partition(", are kept in ")[0]) == (0, f"The keys of {url}{path}, from {url}")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "are_same"),
+    [
+        ("https://api.example.com", "https://API.example.com:443/v1", True),
+        ("http://127.0.0.1:80/", "http://127.0.0.1", True),
+        ("https://api.example.com", "http://api.example.com", False),
+        ("https://api.example.com", "https://api.example.com:8443", False),
+        ("https://api.example.com", "https://api.example.com.evil.example", False),
+        ("https://api.example.com", "https://api.example.com\\@evil.example", False),
+        ("https://evil.example", "https://api.example.com@evil.example", False),
+    ],
+)
+def test_an_origin_is_scheme_host_and_port(one: str, other: str, *, are_same: bool) -> None:
+    assert (_kept_keys._origin(one) == _kept_keys._origin(other)) is are_same
+
+
+def test_the_keys_of_an_issuer_elsewhere_come_from_the_issuer(served: dict[str, bytes], outcomes: Outcomes) -> None:
+    [retired, current] = json.loads(Path(KEYS).read_text())["keys"]
+    served["GET /.well-known/outcomes-keys.json"] = json.dumps({"keys": [current]}).encode()
+    published: dict[str, Any] = {"keys": [{"kty": "RSA", "crv": None}, retired]}
+    asked: list[str] = []
+
+    def issuer(method: str, target: str, headers: Mapping[str, str], _: bytes) -> Any:
+        asked.append(f"{method} {target}")
+        assert not {"authorization", "cookie"} & {name.lower() for name in headers}
+        return 200, {}, json.dumps(published).encode()
+
+    with serving(FaultyServer(issuer)) as server:
+        for path in ("/v1", ""):
+            claim(served, issuer=server.url + path)
+            run = outcomes(*MAKE)
+            assert run.out.encode() == served["POST /api/statements"]
+            said = f"The keys of {server.url}{path}, from {server.url}{path}, are kept in "
+            assert (run.code, run.err[: len(said)]) == (0, said)
+            assert listed(server.url + path) == [retired]
+        published["keys"].append(current)  # a new key of the issuer is trusted, too
+        assert outcomes(*MAKE).code == 0
+        assert listed(server.url) == [retired, current]
+    assert asked == [f"GET {path}/.well-known/outcomes-keys.json" for path in ("/v1", "", "")]
+
+
+@pytest.mark.parametrize(
+    ("issuer", "why"),
+    [
+        ("http://127.0.0.1:9", "No answer"),  # port 9 is reserved, and nothing listens
+        ("http://api.example.com", "this address is not https"),
+        ("https://api.example.com@127.0.0.1", "this is not the address of an API"),
+        ("https://api.example.com?to=", "this is not the address of an API"),
+        ("our platform", "this is not the address of an API"),
+        ("", "this is not the address of an API"),
+    ],
+)
+def test_without_keys_of_the_issuer_itself_none_is_kept_and_the_statement_is_printed(
+    served: dict[str, bytes], outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, issuer: str, why: str
+) -> None:
+    claim(served, issuer)
+    monkeypatch.delenv("INTERNAL_API_KEY")
+    run = outcomes(*MAKE, "--cookie", "session=x")
+    monkeypatch.delenv("OUTCOMES_COOKIE")
+    assert (run.code, run.out.encode()) == (0, served["POST /api/statements"])
+    assert run.err.startswith(f"No new keys of {issuer} are kept: {why}"), run.err
+    url = os.environ["OUTCOMES_URL"]
+    assert run.err.endswith(f"repeat this with --trust-keys if you trust {url} to name the keys of {issuer}\n")
+    assert not _kept_keys.file_of(issuer).exists()
+
+
+@pytest.mark.parametrize(("issuer", "shown"), [('"\\ud800\\n"', "\ufffd\ufffd"), ("7", "7"), ("null", "None")])
+def test_an_issuer_that_is_no_name_is_printed_without_harm(
+    served: dict[str, bytes], outcomes: Outcomes, issuer: str, shown: str
+) -> None:
+    served["POST /api/statements"] = served[f"GET {ID}"].replace(f'"{ISSUER}"'.encode(), issuer.encode())
+    for arguments, said in ((MAKE, f"No new keys of {shown} are"), (TRUST, f"The keys of {shown}, from ")):
+        run = outcomes(*arguments)
+        assert (run.code, run.err[: len(said)], run.err.count("\n")) == (0, said, 1)
+
+
+@pytest.mark.parametrize(
+    "keys", ['{"keys":[]}', '{"keys":{}}', '{"keys":[{"kty":"OKP","crv":"Ed25519","kid":7}]}', "{}", "<html>"]
+)
+@pytest.mark.usefixtures("one_try")
+def test_an_issuer_that_lists_no_keys_has_none_kept(served: dict[str, bytes], outcomes: Outcomes, keys: str) -> None:
+    url = os.environ["OUTCOMES_URL"]
+    claim(served, issuer=url)
+    served["GET /.well-known/outcomes-keys.json"] = keys.encode()
+    run = outcomes(*MAKE)
+    assert (run.code, run.err.splitlines()[-1].partition(": ")[0]) == (0, f"No new keys of {url} are kept")
+
+
+def test_a_forger_cannot_name_keys_of_an_issuer_whose_keys_are_kept(
     served: dict[str, bytes], outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    [_, current] = json.loads(Path(KEYS).read_text())["keys"]
+    [retired, current] = json.loads(Path(KEYS).read_text())["keys"]
     served["GET /.well-known/outcomes-keys.json"] = json.dumps({"keys": [current]}).encode()
-    outcomes(*MAKE)
-    monkeypatch.setenv("OUTCOMES_URL", os.environ["OUTCOMES_URL"].replace("127.0.0.1", "localhost"))
+    outcomes(*TRUST)
+    served["GET /.well-known/outcomes-keys.json"] = json.dumps({"keys": [retired | {"kid": "forged"}]}).encode()
+    monkeypatch.setattr(_kept_keys, "_published_by", lambda _: [retired])
     assert outcomes(*MAKE).code == 0
-    served["GET /.well-known/outcomes-keys.json"] = Path(KEYS).read_bytes()
-    run = outcomes(*MAKE)
-    assert (run.code, run.out) == (1, "")
-    assert run.err.startswith("key: expected new keys of https://api.example.com from http://127.0.0.1:")
+    assert listed() == [current, retired]
+    lines = outcomes("verify", OCTOBER).out.splitlines()[:2]
+    assert lines == [f"keys of {ISSUER}, from {url}, kept 2026-12-01" for url in (os.environ["OUTCOMES_URL"], ISSUER)]
+
+
+@pytest.mark.parametrize("arguments", [(OCTOBER,), ("--proof", PROOF), (OCTOBER, "--previous", PROOF)])
+def test_the_origin_of_given_keys_is_printed_even_if_the_statement_is_refused(
+    outcomes: Outcomes, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    keys = tmp_path / "keys.json"
+    keys.write_bytes(Path(KEYS).read_bytes())
+    os.utime(keys, (1_796_083_200, 1_796_083_200))
+    run = outcomes("verify", *arguments, "--keys", str(keys))
+    assert run.code == ("--previous" in arguments)
+    assert run.out.startswith(f"keys of {ISSUER}, from {keys}, kept 2026-12-01\n")
 
 
 async def test_the_async_client_has_the_same_calls(served: dict[str, bytes]) -> None:

@@ -35,20 +35,25 @@ def statement(
     proof: Annotated[
         str | None, typer.Option(metavar="OUTCOME", help="Print a proof of this outcome instead, without any sum.")
     ] = None,
+    trust_keys: Annotated[
+        bool, typer.Option("--trust-keys", help="Keep the API's keys for the issuer that its statement names.")
+    ] = False,
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
     """Print the signed statement of a month that is over.
 
-    Save the output as it is: `outcomes verify` refuses any other layout. The API's public keys are kept for `outcomes
-    verify`.
+    Save the output as it is: `outcomes verify` refuses any other layout. The issuer's public keys are kept for
+    `outcomes verify`: from the API if it has the issuer's address, else from the issuer itself.
     """
+    from . import _kept_keys
     from ._exporting import replaced
 
     with connect(url, cookie) as client:
         made = client.make_statement(period, timezone)
         head = json.loads(made)
-        _keep_keys(head["issuer"], client._address.url, client.statement_keys())
+        said = _kept_keys.keep(f"{head['issuer']}", client, trusted=trust_keys)
+        print(printable(said), file=sys.stderr)
         if entries is not None:
             with replaced(entries) as opened:
                 for part in client.statement_entries(head["id"]):
@@ -92,6 +97,8 @@ def verify(
     several = statement if statement and len(statement) > 1 else []
     if several and (entries is not None or proof is not None):
         raise typer.BadParameter("only of one statement", param_hint="--entries" if entries else "--proof")
+    from . import _kept_keys
+
     try:
         from . import statements
     except ImportError as exc:
@@ -106,7 +113,10 @@ def verify(
             ("previous", previous),
         )
     }
-    known = _kept_keys(statements.issuer_of(files["statement"], files["proof"])) if keys is None else keys.read_bytes()
+    issuer = statements.issuer_of(files["statement"], files["proof"])
+    known, origins = _kept_keys.read(issuer) if keys is None else _kept_keys.given(issuer, keys)
+    for line in origins:
+        print(printable(line))
     given = [name for name, data in files.items() if data is not None]
     lines: Iterable[str]
     if several:
@@ -182,51 +192,3 @@ def _compare_with_api(verified: Verified, keys: bytes, url: str | None, cookie: 
                 "signature", f"expected the API to say {name} {expected}, but it says {found.get(name)}"
             )
     statements.verify(live, keys=keys, entries=entries)
-
-
-def _key_file(issuer: str) -> Path:
-    from hashlib import sha256  # takes longer to import than all commands
-
-    return Path(typer.get_app_dir("outcomes")) / "keys" / f"{sha256(issuer.encode()).hexdigest()[:32]}.json"
-
-
-def _kept_keys(issuer: str) -> bytes:
-    try:
-        return _key_file(issuer).read_bytes()
-    except FileNotFoundError as exc:
-        said = f"expected keys of {issuer}: give --keys, or run `outcomes statement` once"
-        raise StatementError("key", said) from exc
-
-
-def _keep_keys(issuer: str, url: str, published: bytes) -> None:
-    """Add published keys to the keys that are kept for an issuer. Only warn if they cannot be stored.
-
-    Refuse the keys if a kept key has changed or is now valid for longer. Also refuse new keys from another URL than the
-    URL of the first keys, because any API could claim to be this issuer.
-    """
-    from ._exporting import replaced
-
-    file = _key_file(issuer)
-    try:
-        known: dict[str, Any] = json.loads(file.read_bytes()) if file.exists() else {"url": url, "keys": []}
-        kept = {key["kid"]: key for key in known["keys"]}
-    except (KeyError, TypeError, ValueError) as exc:
-        said = f"expected kept keys of {issuer} in {file}: delete it to trust the keys published now"
-        raise StatementError("key", said) from exc
-    for key in json.loads(published)["keys"]:
-        before = kept.setdefault(key["kid"], key)
-        if before is key and known["url"] != url:
-            said = f"expected new keys of {issuer} from {known['url']}, not from {url}: delete {file} to trust both"
-            raise StatementError("key", said)
-        is_longer = before["valid_until"] and not (key["valid_until"] and key["valid_until"] <= before["valid_until"])
-        if is_longer or any(key[name] != before[name] for name in ("x", "valid_from")):
-            raise StatementError("key", f"expected {issuer} to publish the kept key {key['kid']}, found another")
-        kept[key["kid"]] = key
-    said = f"are kept in {file}"
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with replaced(str(file)) as opened:
-            opened.write(json.dumps({"url": known["url"], "keys": [*kept.values()]}, indent=1).encode())
-    except OSError as exc:
-        said = f"cannot be kept in {file}: {exc.strerror}. Give `outcomes verify` its --keys"
-    print(printable(f"The keys of {issuer} {said}"), file=sys.stderr)
