@@ -99,6 +99,10 @@ OTHERWISE: dict[str, str | None] = {
     "a size in quotes": "signature",
     "a key that is not an object": None,
     "a key whose end is a list": "key",
+    **dict.fromkeys(("a member whose name is a number", "totals that are nested too deeply"), "totals"),
+    **dict.fromkeys(
+        ("keys that are nested too deeply", "types in the order of UTF-16", "a negative agent before null")
+    ),
     "an adjustment from an instant without milliseconds": None,
     "an adjustment with one member more": None,
     "a quarter": None,

@@ -242,8 +242,10 @@ def deceiving_proof() -> tuple[str, str]:
 
 def files() -> dict[str, str]:
     """Return the texts of all files, by name."""
+    from tests.statements import odd  # it imports this module
+
     right = honest_files()
-    return right | {"wrong.json": json.dumps(wrong(right["2026-09.json"]), indent=1) + "\n"}
+    return right | {"wrong.json": json.dumps(wrong(right["2026-09.json"]) | odd.files(), indent=1) + "\n"}
 
 
 def honest_files() -> dict[str, str]:

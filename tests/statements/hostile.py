@@ -18,7 +18,7 @@ from outcomes.statements.format import RecordedCorrection
 from outcomes.statements.signing import jwk
 
 from tests.statements import chance, example
-from tests.statements.example import Entry
+from tests.statements.example import Entry, Statement
 
 type Random = chances.Random
 type Files = dict[str, bytes | None]
@@ -40,28 +40,7 @@ VALUES: list[Any] = [
     *(TEXTS + MONEY),
 ]
 FRAGMENTS = [
-    *(
-        " ",
-        "\n",
-        "\r",
-        "\t",
-        "\ufeff",
-        "\u2028",
-        "\x00",
-        "\x7f",
-        ",",
-        ":",
-        "{",
-        "}",
-        "[",
-        "]",
-        '"',
-        "\\",
-        "/",
-        ".",
-        "-",
-        "e",
-    ),
+    *' \n\r\t\ufeff\u2028\0\x7f,:{}[]"\\/.-e',
     *("0", "1e1", "-0", ".0", "9007199254740993", "null", "NaN", "Infinity", "true", '"a":1,', '"a":1,"a":1,', "{},"),
     *("\\ud800", "\\udc00", "\\u0041", "\\/", "\\n", "\\u001F", "\\ud83d\\ude00", "😀", "\ue000"),
 ]
@@ -95,9 +74,12 @@ def _world(random: Random) -> World:
     entries = chance.entries(random, random.randrange(7), agents=3)
     if random.random() < 0.7:
         entries = [_odd(random, entry) for entry in entries]
-    bounds, ids = chance.OCTOBER, set()
-    entries = [entry for entry in entries if entry.id not in ids and not ids.add(entry.id)]  # type: ignore[func-returns-value]
-    statement = example.statement("2026-10", bounds, entries, PREVIOUS)
+    entries = [*{entry.id: entry for entry in entries}.values()]
+    return parts(example.statement("2026-10", chance.OCTOBER, entries, PREVIOUS))
+
+
+def parts(statement: Statement) -> World:
+    """Take a statement apart."""
     value = json.loads(statement.text.replace(json.dumps(EMPTY), '""'))
     head, sums = json.loads(statement.head), value.copy()
     for name in [*head, "signature"]:
@@ -265,30 +247,31 @@ CHANGES: list[tuple[str, Callable[[Random, World], None]]] = [
 ]
 
 
-def _files(random: Random, world: World) -> Files:
-    """Hash and sign the parts. Then, rarely, change the bytes of a file."""
-    leaves = [_leaf(line) for line in world.lines]
-    stale = random.random() < 0.1  # keep a hash that does not fit any more
-    if "root" in world.head and not stale:
+def signed(world: World, *, is_stale: bool = False) -> tuple[str, str, str]:
+    """Return a statement, its head and its signature. is_stale: whether hashes of changed parts stay as they were."""
+    if not is_stale:
         tree = statement_format.MerkleTree()
-        for leaf in leaves:
-            tree.append(leaf)
-        if random.random() < 0.95:
-            world.head |= {"size": len(leaves), "root": tree.root().hex()}
-    sums = written(world.sums)
-    if "sums" in world.head and not (stale and random.random() < 0.5):
-        world.head["sums"] = statement_format.digest(sums)
+        for line in world.lines:
+            tree.append(_leaf(line))
+        sums = statement_format.digest(written(world.sums))
+        fresh = {"size": len(world.lines), "root": tree.root().hex(), "sums": sums}
+        world.head |= {name: value for name, value in fresh.items() if name in world.head}
     head = written(world.head)
     signature = example.KEY.sign(head)
+    return f'{head[:-1]},{written(world.sums)[1:-1]},"signature":{written(signature)}}}', head, signature
+
+
+def _files(random: Random, world: World) -> Files:
+    """Hash and sign the parts. Then, rarely, change the bytes of a file."""
+    statement, head, signature = signed(world, is_stale=random.random() < 0.1)
     if random.random() < 0.03:
-        signature = _text(random, signature)
-    statement = f'{head[:-1]},{sums[1:-1]},"signature":{written(signature)}}}'
+        statement = statement.replace(signature, written(_text(random, signature))[1:-1])
     files: Files = {
         "statement": statement.encode(),
         "entries": "".join(f"{written(line)}\n" for line in world.lines).encode(),
         "keys": world.keys,
         "previous": world.previous if random.random() < 0.6 else None,
-        "proof": _proof(random, world, leaves, head, signature) if random.random() < 0.4 else None,
+        "proof": _proof(random, world, head, signature) if random.random() < 0.4 else None,
     }
     if random.random() < 0.08:
         files["entries"] = None
@@ -309,7 +292,8 @@ def _leaf(line: Any) -> bytes:
         return sha256().digest()
 
 
-def _proof(random: Random, world: World, leaves: list[bytes], head: str, signature: str) -> bytes | None:
+def _proof(random: Random, world: World, head: str, signature: str) -> bytes | None:
+    leaves = [_leaf(line) for line in world.lines]
     if not leaves:
         return None
     places = sorted(random.sample(range(len(leaves)), 1 if random.random() < 0.8 or len(leaves) < 2 else 2))
