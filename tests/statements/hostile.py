@@ -39,7 +39,7 @@ VALUES: list[Any] = [
     *("before,after", "__proto__", "constructor", "void", "confirmed", {"__proto__": 1}, {"before,after": "1"}),
     *(TEXTS + MONEY),
 ]
-FRAGMENTS = [
+FRAGMENTS: list[str] = [
     *' \n\r\t\ufeff\u2028\0\x7f,:{}[]"\\/.-e',
     *("0", "1e1", "-0", ".0", "9007199254740993", "null", "NaN", "Infinity", "true", '"a":1,', '"a":1,"a":1,', "{},"),
     *("\\ud800", "\\udc00", "\\u0041", "\\/", "\\n", "\\u001F", "\\ud83d\\ude00", "😀", "\ue000"),
