@@ -236,21 +236,23 @@ function whole(_name: string, value: unknown): unknown {
 function exact(text: string): unknown {
   const value = JSON.parse(text, whole);
   if (JSON.stringify(value) !== text) throw new Error("it has blanks, other escapes or duplicate members");
-  // JavaScript would move members such as "7" to the beginning, so verifiers in all languages refuse other names.
-  if (!names(text).every((name) => NAME.test(name))) throw new Error("a member has an unknown name");
-  return sound(value);
+  if (hasUnpaired(text)) throw new Error("it has unpaired surrogates");
+  return value;
 }
 
-/** Returns a JSON value unchanged. Refuses unpaired surrogates and deep nesting, which not all languages can read. */
-function sound(value: unknown): unknown {
-  const escapes: string[] = JSON.stringify(value).match(/\\(u.|.)/g) ?? [];
-  if (escapes.includes("\\ud")) throw new Error("it has unpaired surrogates");
+/** Returns whether a text of JSON.stringify has unpaired surrogates, which it writes as escapes. */
+function hasUnpaired(text: string): boolean {
+  const escapes: string[] = text.match(/\\(u.|.)/g) ?? [];
+  return escapes.includes("\\ud");
+}
+
+/** Refuses JSON that is nested so deeply that some languages cannot read it. */
+function checkNesting(what: string, value: unknown): void {
   let level = [value];
   for (let depth = 0; depth < DEEPEST && level.length; depth++) {
     level = level.flatMap((each) => (typeof each === "object" && each ? Object.values(each) : []));
   }
-  if (level.length) throw new Error("it is nested too deeply");
-  return value;
+  if (level.length) refuse("format", `${what}: expected less deep nesting`);
 }
 
 /** Returns the names of all members in a JSON text, each as it is written, with a colon. */
@@ -258,12 +260,17 @@ const names = (text: string): string[] =>
   text.match(/"(?:[^"\\]|\\.)*"\s*:?/g)?.filter((token) => token.endsWith(":")) ?? [];
 
 function readStatement(data: File): { signed: Signed; sums: Sums } {
-  let value: unknown;
+  let [text, value]: [string, unknown] = ["", null];
   try {
-    value = exact(decoded(data));
+    text = decoded(data);
+    value = exact(text);
   } catch (error) {
     refuse("format", `expected the statement's bytes as the API served them, but ${reason(error)}`);
   }
+  // JavaScript would move members such as "7" to the beginning, so verifiers in all languages refuse such names.
+  if (!names(text).every((name) => NAME.test(name)))
+    refuse("format", "the statement: expected members with other names");
+  checkNesting("the statement", value);
   const kinds = { ...HEAD, ...SUMS, ...SIGNATURE };
   const fields = members("format", "the statement", value, kinds);
   if (`${Object.keys(fields)}` !== `${Object.keys(kinds)}`) {
@@ -290,6 +297,7 @@ async function readProof(data: File): Promise<{ signed: Signed; entries: Proven[
 /** Returns all Ed25519 keys of a file, each with only the members that verification needs. */
 function readKeys(data: File): Fields[] {
   const value = parsed("the keys", decoded(data, "the keys"));
+  checkNesting("the keys", value);
   const keys = isObject(value) ? value.keys : undefined;
   if (!Array.isArray(keys) || !keys.every(isObject)) {
     refuse("format", "the keys: expected an object with a list of keys");
@@ -349,11 +357,12 @@ function bytesOf(what: string, text: unknown, pattern: RegExp): Bytes {
   return Uint8Array.from(text.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16));
 }
 
-/** Parses JSON that has no duplicate members. Its layout does not matter. */
+/** Parses JSON that has no duplicate members and no unpaired surrogates. Its layout does not matter. */
 function parsed(what: string, text: string): unknown {
   try {
-    const value = sound(JSON.parse(text, whole));
-    if (names(text).length === count(value)) return value;
+    const value = JSON.parse(text, whole);
+    const isPaired = !text.includes("\\u") || !hasUnpaired(JSON.stringify(value));
+    if (isPaired && names(text).length === count(value)) return value;
   } catch {
     // the text is not JSON, or breaks a rule of it
   }

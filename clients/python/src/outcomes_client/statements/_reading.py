@@ -56,23 +56,6 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _named(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # JavaScript would move members such as "7" to the beginning, so verifiers in all languages refuse other names.
-    if not all(_NAME.fullmatch(name) for name, _ in pairs):
-        raise ValueError("a member has an unknown name")
-    return dict(pairs)
-
-
-def _check_depth(value: Any) -> None:
-    """Refuse deep nesting, which not all languages can read."""
-    level = [value]
-    for _ in range(_DEEPEST):
-        parents = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
-        level = [part for parent in parents for part in parent]
-    if level:
-        raise ValueError("it is nested too deeply")
-
-
 class Signed(NamedTuple):
     """The head of a statement or a proof, with its signature. `text` is the exact text of the head."""
 
@@ -98,16 +81,27 @@ def refuse(word: str, why: str) -> NoReturn:
     raise StatementError(word, why)
 
 
+def _check_nesting(what: str, value: Any, names: re.Pattern[str] | None = None) -> None:
+    """Refuse what not all languages read alike: deep nesting, and names of members of which JavaScript moves some."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        if names and not all(names.fullmatch(name) for each in level if isinstance(each, dict) for name in each):
+            refuse("format", f"{what}: expected members with other names")
+        parents = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
+        level = [part for parent in parents for part in parent]
+    if level:
+        refuse("format", f"{what}: expected less deep nesting")
+
+
 def exact(text: str) -> Any:
     """Parse JSON. Raises ValueError if the text has extra whitespace, unnecessary escapes or duplicate members."""
     try:
-        value = _loads(text, object_pairs_hook=_named)
+        value = _loads(text)
         written = compact(value)
     except RecursionError as exc:
         raise ValueError("it is nested too deeply") from exc
     if written != text:
         raise ValueError("it has blanks, other escapes or duplicate members")
-    _check_depth(value)
     return value
 
 
@@ -117,6 +111,7 @@ def read_statement(data: bytes) -> tuple[Signed, dict[str, Any]]:
         value = exact(data.decode())
     except ValueError as exc:
         raise StatementError("format", f"expected the statement's bytes as the API served them, but {exc}") from exc
+    _check_nesting("the statement", value, _NAME)
     kinds = {**_HEAD, **_SUMS, **_SIGNATURE}
     members("format", "the statement", value, kinds)
     if list(value) != list(kinds):
@@ -140,6 +135,7 @@ def read_proof(data: bytes) -> tuple[Signed, list[Proven]]:
 def read_keys(data: bytes) -> list[dict[str, Any]]:
     """Return all Ed25519 keys of a file, each with only the members that verification needs."""
     value = _parsed("the keys", data)
+    _check_nesting("the keys", value)
     keys = value.get("keys") if isinstance(value, dict) else None
     if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
         refuse("format", "the keys: expected an object with a list of keys")
@@ -190,7 +186,6 @@ def _parsed(what: str, data: bytes) -> Any:
     """Parse JSON that has no duplicate members and no unpaired surrogates. Its layout does not matter."""
     try:
         value = _loads(data.decode(), object_pairs_hook=_distinct)
-        _check_depth(value)
         if b"\\u" in data:
             compact(value).encode()
         return value
