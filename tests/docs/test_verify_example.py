@@ -86,7 +86,7 @@ def test_a_forged_statement_cannot_print_a_verdict_or_terminal_sequences(tmp_pat
     (tmp_path / "keys.json").write_text('{"keys":[]}')
     status, line = verify(str(forged), "2026-10.ndjson", str(tmp_path / "keys.json"))
     assert (status, line.splitlines()) == (1, [line.removesuffix("\n")])
-    assert line.startswith("key: expected a key of https://x\ufffd\ufffdverified: 2026-10\ufffd[1A that")
+    assert line.startswith("key: expected a key of https://x\ufffd\ufffdverified: 2026-10\ufffd[1A, valid at")
 
 
 @pytest.mark.parametrize("files", [(), ("2026-10.json",), ("2026-10.json", "2026-10.ndjson")])
@@ -100,9 +100,7 @@ OTHERWISE: dict[str, str | None] = {
     "a key that is not an object": None,
     "a key whose end is a list": "key",
     **dict.fromkeys(("a member whose name is a number", "totals that are nested too deeply"), "totals"),
-    **dict.fromkeys(
-        ("keys that are nested too deeply", "types in the order of UTF-16", "a negative agent before null")
-    ),
+    "keys that are nested too deeply": None,
     "an adjustment from an instant without milliseconds": None,
     "an adjustment with one member more": None,
     "a quarter": None,

@@ -74,8 +74,27 @@ def _world(random: Random) -> World:
     entries = chance.entries(random, random.randrange(7), agents=3)
     if random.random() < 0.7:
         entries = [_odd(random, entry) for entry in entries]
+    if random.random() < 0.005:
+        entries = _crowd(random)
     entries = [*{entry.id: entry for entry in entries}.values()]
-    return parts(example.statement("2026-10", chance.OCTOBER, entries, PREVIOUS))
+    world = parts(example.statement("2026-10", chance.OCTOBER, entries, PREVIOUS))
+    if random.random() < 0.5:
+        types = sorted({random.choice(TEXTS) for _ in range(random.randrange(4))})
+        rules = [{**example.DEFINITION["types"][0], "outcome_type": type_} for type_ in (*types, "*")]
+        world.sums["definition"] = example.DEFINITION | {"types": rules}
+    return world
+
+
+def _crowd(random: Random) -> list[Entry]:
+    """Return outcomes of more agents than a statement lists, of which many have equal sums."""
+    return [
+        example.outcome(
+            *("2026-10-03T00:00:00.000Z", "task_complete", f"{n}", random.choice(("5", "-5", "2.5", "0", None))),
+            agent_id=random.choice((None, random.randrange(1, 3000))),
+            occurred_at=f"2026-{random.choice(('10', '10', '09', '08'))}-02T00:00:00.000Z",
+        )
+        for n in range(3000)
+    ]
 
 
 def parts(statement: Statement) -> World:

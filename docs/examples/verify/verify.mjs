@@ -41,7 +41,7 @@ function checkSignature(statement, keys, { signature, issuer, issued_at } = stat
   const [header, , third = ""] = signature.split(".");
   const headerOf = ({ kid }) => base64url(JSON.stringify({ alg: "EdDSA", kid }));
   const key = keys.find((one) => one.kty === "OKP" && one.crv === "Ed25519" && header === headerOf(one));
-  const end = key?.valid_until ?? `${issued_at}0`; // a key without an end is in use
+  const end = key?.valid_until === null ? `${issued_at}0` : key?.valid_until;
   const isValid = key && byCodePoints(issued_at, key.valid_from) >= 0 && byCodePoints(issued_at, end) < 0;
   check("key", isValid && Buffer.from(key.x, "base64url").length === 32, `a key of ${issuer}, valid at ${issued_at}`);
   const bytes = Buffer.from(third, "base64url");
