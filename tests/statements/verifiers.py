@@ -4,13 +4,13 @@ import base64
 import json
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from outcomes_client.statements import StatementError, verify
+from outcomes_client.statements import StatementError, verify, verify_months
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = (ROOT / "docs/examples/verify/verify.mjs").as_uri()
@@ -30,13 +30,18 @@ const bytes = (text) => (text === null ? null : Buffer.from(text, "base64"));
 const results = [];
 for (const given of JSON.parse(readFileSync(0, "utf8"))) {
   const files = Object.fromEntries(Object.entries(given).map(([role, text]) => [role, bytes(text)]));
-  let typescript, short = null;
-  try {
+  const said = (verifying) => verifying.catch((error) => error.word ?? `${error.stack}`);
+  const verified = async () => {
     const { head, totals = null, adjustments = null, entries } = await client.verify(files);
-    typescript = { head, totals, adjustments, entries };
-  } catch (error) {
-    typescript = error.word ?? `${error.stack}`;
-  }
+    return { head, totals, adjustments, entries };
+  };
+  const addedUp = async () => {
+    const { statement, previous, keys } = files;
+    const { totals, changes } = await client.verifyMonths({ statements: [statement, previous], keys });
+    return { totals, changes };
+  };
+  const typescript = [await said(verified()), files.statement && files.previous && (await said(addedUp()))];
+  let short = null;
   if (files.statement && files.entries) {
     try {
       example.verify(files.statement, files.entries, files.keys, files.previous ?? undefined);
@@ -51,13 +56,24 @@ console.log(JSON.stringify(results));
 """
 
 
-def python(files: dict[str, bytes | None]) -> Any:
-    """Return the word with which the Python client refuses files, or what it read from them."""
+def python(files: dict[str, bytes | None]) -> list[Any]:
+    """Return the word with which the Python client refuses files, or what it read from them.
+
+    Return the same of the sum of the statement and the previous one, or None if one of these is missing.
+    """
+    statements, keys = [files["statement"], files["previous"]], files["keys"] or b""
+    return [
+        _said(lambda: verify(**files), "head", "totals", "adjustments", "entries"),  # type: ignore[arg-type]
+        _said(lambda: verify_months(statements, keys=keys), "totals", "changes") if all(statements) else None,  # type: ignore[arg-type]
+    ]
+
+
+def _said(verifying: Callable[[], object], *names: str) -> Any:
     try:
-        verified = verify(**files)  # type: ignore[arg-type]
+        verified = verifying()
     except StatementError as refused:
         return refused.word
-    return {name: getattr(verified, name) for name in ("head", "totals", "adjustments", "entries")}
+    return {name: getattr(verified, name) for name in names}
 
 
 def others(given: Sequence[dict[str, bytes | None]]) -> list[tuple[Any, str | None]]:
@@ -83,7 +99,9 @@ def node(script: str, given: str) -> Any:
 
 @cache
 def typescript() -> str:
-    """Return the URL of the TypeScript client's verifier as a module for Node."""
-    source = ROOT / "clients/typescript/src/statements.ts"
-    module = subprocess.run([ESBUILD, source, "--format=esm", "--log-level=warning"], check=True, capture_output=True)
+    """Return the URL of the TypeScript client's verifiers as a module for Node."""
+    sources = b'export * from "./statements.ts"; export * from "./statement-months.ts"'
+    command = [str(ESBUILD), "--bundle", "--format=esm", "--log-level=warning"]
+    folder = ROOT / "clients/typescript/src"
+    module = subprocess.run(command, cwd=folder, input=sources, check=True, capture_output=True)
     return f"data:text/javascript;base64,{base64.b64encode(module.stdout).decode()}"
