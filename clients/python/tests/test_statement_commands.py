@@ -347,11 +347,19 @@ def test_without_keys_of_the_issuer_itself_none_is_kept_and_the_statement_is_pri
     assert not _kept_keys.file_of(issuer).exists()
 
 
-@pytest.mark.parametrize(("issuer", "shown"), [('"\\ud800\\n"', "\ufffd\ufffd"), ("7", "7"), ("null", "None")])
+@pytest.mark.parametrize(
+    ("member", "shown"),
+    [
+        (r'"issuer":"\ud800\n"', "\ufffd\ufffd"),
+        ('"issuer":7', "7"),
+        ('"issuer":null', "None"),
+        ('"other":null', "None"),
+    ],
+)
 def test_an_issuer_that_is_no_name_is_printed_without_harm(
-    served: dict[str, bytes], outcomes: Outcomes, issuer: str, shown: str
+    served: dict[str, bytes], outcomes: Outcomes, member: str, shown: str
 ) -> None:
-    served["POST /api/statements"] = served[f"GET {ID}"].replace(f'"{ISSUER}"'.encode(), issuer.encode())
+    served["POST /api/statements"] = served[f"GET {ID}"].replace(f'"issuer":"{ISSUER}"'.encode(), member.encode())
     for arguments, said in ((MAKE, f"No new keys of {shown} are"), (TRUST, f"The keys of {shown}, from ")):
         run = outcomes(*arguments)
         assert (run.code, run.err[: len(said)], run.err.count("\n")) == (0, said, 1)

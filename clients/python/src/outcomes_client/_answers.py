@@ -146,10 +146,10 @@ def export_part(reply: Reply, media_type: str) -> ExportPart:
     return ExportPart(lines, reply.headers.get("Next-Cursor"))
 
 
-def document(reply: Reply, members: list[str]) -> bytes:
-    """Return the bytes of an answer unchanged, after checking that it is a JSON object with these members."""
-    if missing := [name for name in members if name not in json_object(reply)]:
-        raise BrokenAnswerError(f"200, but without {missing[0]}", status=200)
+def document(reply: Reply, member: str) -> bytes:
+    """Return the bytes of an answer unchanged, after checking that it is a JSON object with this member."""
+    if member not in json_object(reply):
+        raise BrokenAnswerError(f"200, but without {member}", status=200)
     return reply.body
 
 

@@ -52,14 +52,14 @@ def statement(
     with connect(url, cookie) as client:
         made = client.make_statement(period, timezone)
         head = json.loads(made)
-        said = _kept_keys.keep(f"{head['issuer']}", client, trusted=trust_keys)
+        said = _kept_keys.keep(f"{head.get('issuer')}", client, trusted=trust_keys)
         print(printable(said), file=sys.stderr)
         if entries is not None:
             with replaced(entries) as opened:
-                for part in client.statement_entries(head["id"]):
+                for part in client.statement_entries(f"{head.get('id')}"):
                     opened.write(part.text.encode())
         if proof is not None:
-            made = client.statement_proof(head["id"], proof)
+            made = client.statement_proof(f"{head.get('id')}", proof)
     sys.stdout.flush()
     sys.stdout.buffer.write(made)
     sys.stdout.buffer.flush()
@@ -87,7 +87,7 @@ def verify(
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Verify a statement, the statements of several months or a proof, without network.
+    """Verify one or several statements, or a proof, offline.
 
     A refusal begins with the first check that failed: format, key, signature, size, root, totals, adjustments,
     previous or proof.

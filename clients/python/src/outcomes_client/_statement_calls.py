@@ -18,7 +18,7 @@ KEYS_PATH = "/.well-known/outcomes-keys.json"
 def make(calls: Calls, period: str, timezone: str | None) -> Call[bytes]:
     body = {"period": period} if timezone is None else {"period": period, "timezone": timezone}
     request = Request("POST", STATEMENTS_PATH, body=encode(body), does="Making a statement")
-    return calls.exchange(request, partial(_answers.document, members=["id", "issuer", "signature"]))
+    return calls.exchange(request, partial(_answers.document, member="signature"))
 
 
 def page(calls: Calls, limit: int | None, cursor: str | None) -> Call[StatementPage]:
@@ -27,7 +27,7 @@ def page(calls: Calls, limit: int | None, cursor: str | None) -> Call[StatementP
 
 
 def get(calls: Calls, statement_id: str) -> Call[bytes]:
-    return calls.exchange(_of(statement_id), partial(_answers.document, members=["signature"]))
+    return calls.exchange(_of(statement_id), partial(_answers.document, member="signature"))
 
 
 def entries(calls: Calls, statement_id: str, cursor: str | None) -> Call[ExportPart]:
@@ -37,11 +37,11 @@ def entries(calls: Calls, statement_id: str, cursor: str | None) -> Call[ExportP
 
 def proof(calls: Calls, statement_id: str, outcome_id: str) -> Call[bytes]:
     request = _of(statement_id, "/proof", parameters(outcome=outcome_id))
-    return calls.exchange(request, partial(_answers.document, members=["signature"]))
+    return calls.exchange(request, partial(_answers.document, member="signature"))
 
 
 def keys(calls: Calls) -> Call[bytes]:
-    return calls.exchange(Request("GET", KEYS_PATH, by="nobody"), partial(_answers.document, members=["keys"]))
+    return calls.exchange(Request("GET", KEYS_PATH, by="nobody"), partial(_answers.document, member="keys"))
 
 
 def _of(statement_id: str, below: str = "", query: list[tuple[str, str]] | tuple[()] = ()) -> Request:
