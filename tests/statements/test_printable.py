@@ -3,7 +3,8 @@
 import json
 import re
 
-from outcomes_client._display import printable, quoted
+from outcomes_client._display import quoted
+from outcomes_client.statements import printable
 
 from tests.statements import verifiers
 

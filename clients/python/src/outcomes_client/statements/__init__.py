@@ -12,6 +12,7 @@ from hashlib import sha256
 from itertools import pairwise
 from typing import Any
 
+from outcomes_client._display import printable
 from outcomes_client._errors import StatementError, missing
 
 from ._definition import check_definition
@@ -26,7 +27,16 @@ try:
 except ModuleNotFoundError as exc:
     raise ImportError(missing(exc, "statements"), name=exc.name) from exc
 
-__all__ = ["CAVEAT", "StatementError", "Verified", "VerifiedMonths", "issuer_of", "verify", "verify_months"]
+__all__ = [
+    "CAVEAT",
+    "StatementError",
+    "Verified",
+    "VerifiedMonths",
+    "issuer_of",
+    "printable",
+    "verify",
+    "verify_months",
+]
 
 CAVEAT = "The signature proves what the platform said and when, not that it is true."
 
