@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from outcomes_client import AsyncOutcomesClient, _cli_months, _kept_keys
 
-from clients.python.tests.conftest import Outcomes
+from clients.python.tests.conftest import ONE_TRY, Outcomes
 from clients.python.tests.faults import FaultyServer
 from tests.servers import serving
 from tests.statements import example
@@ -337,6 +337,7 @@ def test_without_keys_of_the_issuer_itself_none_is_kept_and_the_statement_is_pri
     served: dict[str, bytes], outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, issuer: str, why: str
 ) -> None:
     claim(served, issuer)
+    monkeypatch.setattr(_kept_keys, "_RETRY", ONE_TRY)
     monkeypatch.delenv("INTERNAL_API_KEY")
     run = outcomes(*MAKE, "--cookie", "session=x")
     monkeypatch.delenv("OUTCOMES_COOKIE")

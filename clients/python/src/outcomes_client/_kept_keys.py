@@ -20,7 +20,7 @@ from ._steps import Retry
 if TYPE_CHECKING:
     from ._client import OutcomesClient
 
-_ONE_TRY = Retry(deadline=10, timeout=100)  # a retry would need a tenth of `timeout` before the deadline
+_RETRY = Retry(deadline=10)  # seconds for which `outcomes statement` waits for an issuer that does not answer
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
@@ -105,7 +105,7 @@ def _published_by(issuer: str) -> list[dict[str, Any]]:
         raise UnexpectedAnswerError("this is not the address of an API")
     if Address(issuer).is_plaintext:
         raise UnexpectedAnswerError("this address is not https, so others could change the keys on their way")
-    with OutcomesClient(issuer, retry=_ONE_TRY) as own:
+    with OutcomesClient(issuer, retry=_RETRY) as own:
         return _published(own)
 
 
