@@ -25,11 +25,8 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 def file_of(issuer: str) -> Path:
-    return (
-        Path(typer.get_app_dir("outcomes"))
-        / "keys"
-        / f"{sha256(issuer.encode(errors='surrogatepass')).hexdigest()[:32]}.json"
-    )
+    name = sha256(issuer.encode(errors="surrogatepass")).hexdigest()[:32]
+    return Path(typer.get_app_dir("outcomes")) / "keys" / f"{name}.json"
 
 
 def keep(issuer: str, client: OutcomesClient, *, trusted: bool) -> str:
@@ -44,7 +41,7 @@ def keep(issuer: str, client: OutcomesClient, *, trusted: bool) -> str:
 
     url = client._address.url
     try:
-        if trusted or _origin(url) == _origin(issuer):
+        if trusted or _origin(url) == (_origin(issuer) or ""):
             published = _published(client)
         else:
             published = _published_by(issuer)
