@@ -64,7 +64,7 @@ const { outputFiles } = await build({
 for (const { path, text } of outputFiles) {
   const { code } = await minify(text, {
     module: true,
-    compress: { passes: 3, inline: 1, pure_getters: true },
+    compress: { passes: 3, inline: 1, pure_getters: true, evaluate: false },
     format: { preamble: BANNER },
   });
   await writeFile(path, `${code}\n`);

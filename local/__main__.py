@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -126,23 +127,31 @@ def session(options: argparse.Namespace) -> None:
 
 
 def seed(options: argparse.Namespace) -> None:
-    """Record demo outcomes in the running stack."""
+    """Record demo outcomes in the running stack, and make a statement of the user who has one."""
     import httpx
 
     from local.data import SEEDED, STACK
+    from local.demo import DEMO_USER
+    from local.import_history import bring_rows
+    from local.seed import SIGNED_USER, sign
     from local.seed import seed as record_outcomes
     from local.session_cookies import mint
     from local.state import State
 
     state = State.read(options.data / STACK)
     now = time.time_ns() // 1_000_000
-    cookie = mint("next-auth", options.user_id, state.session_secret, now // 1000).cookie
-    by_key, by_session = {"Authorization": f"Bearer {state.key}"}, {"Cookie": cookie}
-    with (
-        httpx.Client(base_url=state.url, headers=by_key, timeout=30) as api,
-        httpx.Client(base_url=state.url, headers=by_session, timeout=30) as owner,
-    ):
-        record_outcomes(api, owner, options.user_id, options.data / SEEDED, now, state.off)
+    signs = "Statements" not in state.off
+    for user in [options.user_id, *([SIGNED_USER] if signs and options.user_id == DEMO_USER else [])]:
+        cookie = mint("next-auth", user, state.session_secret, now // 1000).cookie
+        by_key, by_session = {"Authorization": f"Bearer {state.key}"}, {"Cookie": cookie}
+        with (
+            httpx.Client(base_url=state.url, headers=by_key, timeout=30) as api,
+            httpx.Client(base_url=state.url, headers=by_session, timeout=30) as owner,
+        ):
+            bring = partial(bring_rows, options)
+            record_outcomes(api, owner, user, options.data / SEEDED, now, bring, state.off)
+            if signs and user == SIGNED_USER:
+                sign(owner, user, now)
 
 
 def reset(options: argparse.Namespace) -> None:

@@ -4,11 +4,15 @@ It works whether or not the stack is running.
 """
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Any
 
 from local.__main__ import log_to_stderr
 from local.data_request import data_parser, open_data
@@ -48,6 +52,20 @@ def on_this_machine(options: argparse.Namespace) -> "Iterator[Target]":
             units_per_second=float("inf"),
             edition=parameters["TotalsEdition"],
         )
+
+
+def bring_rows(options: argparse.Namespace, rows: list[dict[str, Any]]) -> int:
+    """Import rows as of an NDJSON file, print nothing, and return how many were not there before. Raises StackError."""
+    with on_this_machine(options) as target, NamedTemporaryFile("w", suffix=".ndjson", dir=options.data) as file:
+        from ops.history.files import RowFile
+        from ops.history.run import Import
+
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+        file.flush()
+        with RowFile(Path(file.name)) as opened, Import(opened, {}, target) as import_, redirect_stdout(StringIO()):
+            import_.read()
+            import_.refuse_users()
+            return import_.write()
 
 
 if __name__ == "__main__":

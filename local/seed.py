@@ -22,6 +22,8 @@ RESUMABLE_DAYS = 30
 """The API stores idempotency keys only slightly longer, so an interrupted seeding does not continue after that."""
 
 DAYS_OF_COSTS = 30
+GAP = 9
+"""So many days ago, the source put no costs."""
 SOURCE = "openai"
 DAILY_COSTS = {3: 2.10, 7: 1.40, 11: 6.90, 19: 0.60, 23: 1.20, 31: 3.80, None: 0.50}
 """The average cost of each agent on a working day. None stands for costs that belong to no agent."""
@@ -29,6 +31,11 @@ DAILY_COSTS = {3: 2.10, 7: 1.40, 11: 6.90, 19: 0.60, 23: 1.20, 31: 3.80, None: 0
 MINUTE = 60_000  # milliseconds
 DAY = 24 * 60 * MINUTE
 DONE = "done"
+
+SIGNED_USER = 7
+"""The user of whom `make seed` makes a statement. Not the demo's: her first import of history would be refused."""
+TRIES = 5
+"""Calls that make a statement, while the API answers `503 Still adding up`."""
 
 CUSTOMERS = [
     "Acme",
@@ -63,14 +70,23 @@ TASKS = [
 ]
 
 type Fields = dict[str, Any]
+type Bring = Callable[[list[Fields]], int]
+"""Imports rows of earlier outcomes, as of another system's table, and returns how many were not there before."""
 
 
 def seed(
-    api: httpx.Client, owner: httpx.Client, user_id: int, seeded: Path, now: int, off: Collection[str] = ()
+    api: httpx.Client,
+    owner: httpx.Client,
+    user_id: int,
+    seeded: Path,
+    now: int,
+    bring: Bring,
+    off: Collection[str] = (),
 ) -> None:
     """Record demo data for a user, at most once: `outcomes` of the last DAYS, `corrections` of them, and `costs`.
 
-    If seeding was interrupted, it continues with the same idempotency keys and times.
+    The older half of the outcomes is imported, so it was recorded when it happened; the others are recorded now. If
+    seeding was interrupted, it continues with the same ids, idempotency keys and times.
 
     api: calls the API with its key. owner: calls the API with the user's session. seeded: the file of seeded users.
     now: milliseconds since 1970. off: the capabilities that are off; corrections or costs are then left out.
@@ -86,16 +102,21 @@ def seed(
         if not is_done and now < begun + RESUMABLE_DAYS * DAY:
             planned = list(outcomes(begun))
             types = _types(api, {fields["outcomeType"] for _, fields in planned})
+            bodies = [
+                fields
+                | {"outcomeType": types[fields["outcomeType"]], "userId": user_id, "occurredAt": instants.text(at)}
+                for at, fields in planned
+            ]
+            half = len(bodies) // 2
+            created += bring([_row(number, body) for number, body in enumerate(bodies[:half], start=1)])
             ids = []
-            for number, (milliseconds, fields) in enumerate(planned, start=1):
-                about = {"outcomeType": types[fields["outcomeType"]], "userId": user_id}
-                body = fields | about | {"occurredAt": instants.text(milliseconds)}
+            for number, body in enumerate(bodies[half:], start=half + 1):
                 answer = _post(api, "/api/outcomes", body, f"seed-{number}")
                 ids.append(answer.headers["Outcome-Id"])
                 created += "Idempotent-Replayed" not in answer.headers
                 _show(number, len(planned))
-            fields_of_all = [fields for _, fields in planned]
-            for index, is_owners, correction in () if "Corrections" in off else corrections(fields_of_all):
+            recorded = [fields for _, fields in planned[half:]]
+            for index, is_owners, correction in () if "Corrections" in off else corrections(recorded):
                 path, key = f"/api/outcomes/{ids[index]}/corrections", f"seed-{correction['type']}"
                 if is_owners:
                     _post(owner, path, correction, key)
@@ -110,6 +131,26 @@ def seed(
         print(f"User {user_id} was seeded before: nothing was added.")
 
 
+def sign(owner: httpx.Client, user_id: int, now: int) -> None:
+    """Make the signed statement of a user's last month (UTC), which later calls return. Raises StackError.
+
+    The user's next import of history is then refused. In the first minutes of a month, there is no statement yet.
+    """
+    year, month = divmod(int(instants.text(now)[:4]) * 12 + int(instants.text(now)[5:7]) - 2, 12)
+    period = {"period": f"{year}-{month + 1:02d}", "timezone": "UTC"}
+    for _ in range(TRIES):
+        answer = owner.post("/api/statements", json=period)
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            break
+        time.sleep(float(answer.headers["Retry-After"]))
+    if answer.status_code == httpx.codes.CONFLICT:
+        print(f"User {user_id} has no statement of {period['period']} yet: run make seed again in ten minutes.")
+    elif answer.is_success:
+        print(f"User {user_id} has a signed statement of {period['period']}.")
+    else:
+        raise StackError(f"the running stack made no statement: {answer.status_code} {answer.text}")
+
+
 def forget(user_id: int, seeded: Path) -> None:
     """Remove a user from the file of seeded users. Raises StackError if the file cannot be used."""
     with _locked(seeded) as notes:
@@ -118,6 +159,13 @@ def forget(user_id: int, seeded: Path) -> None:
         notes.seek(0)
         notes.truncate()
         notes.writelines(others)
+
+
+def _row(number: int, body: Fields) -> Fields:
+    """Return an outcome as a row of another system, where it was recorded when it happened."""
+    columns = {"id": f"seed-{number}", "user_id": body["userId"], "created_at": body["occurredAt"]}
+    names = {"outcomeType": "outcome_type", "valueUsd": "value_usd", "agentId": "agent_id"}
+    return columns | {names.get(name, name): body[name] for name in body if name not in ("userId", "occurredAt")}
 
 
 def _types(api: httpx.Client, wanted: Collection[str]) -> dict[str, str]:
@@ -189,11 +237,15 @@ def outcomes(now: int) -> Iterator[tuple[int, Fields]]:
         count = round(busy * chance.uniform(0.5, 1.4))
         for minutes in sorted((chance.uniform(20, 700) for _ in range(count)), reverse=True):
             yield day - round(minutes * MINUTE), work.some()
+    post = work.amplification()
+    yield now - 15 * MINUTE, post
+    yield now - 9 * MINUTE, work.negotiation()
+    yield now - 6 * MINUTE, post  # a duplicate: its agent recorded it twice, with two idempotency keys
     yield now - 3 * MINUTE, work.deal()
 
 
 def corrections(recorded: list[Fields]) -> Iterator[tuple[int, bool, Fields]]:
-    """Yield corrections of the latest outcomes.
+    """Yield corrections of the latest outcomes. The dispute stays open.
 
     Each is the outcome's index, whether the owner makes the correction, and the body.
     """
@@ -213,9 +265,9 @@ def corrections(recorded: list[Fields]) -> Iterator[tuple[int, bool, Fields]]:
 
 
 def costs(now: int) -> Iterator[tuple[str, list[Fields]]]:
-    """Yield the costs of each of the last DAYS_OF_COSTS days before today. Then yield corrected costs of one day."""
+    """Yield the costs of the last DAYS_OF_COSTS days before today, except GAP, then corrected costs of one day."""
     chance = random.Random(7)  # noqa: S311 (nothing secret: the same costs each time)
-    for days_ago in [*range(DAYS_OF_COSTS, 0, -1), 2]:
+    for days_ago in [*range(DAYS_OF_COSTS, GAP, -1), *range(GAP - 1, 0, -1), 2]:
         day = now - days_ago * DAY
         share = 0.5 if time.gmtime(day / 1000).tm_wday >= 5 else 1
         spent = {agent: round(daily * share * chance.uniform(0.6, 1.4), 2) for agent, daily in DAILY_COSTS.items()}

@@ -14,6 +14,7 @@ from base64 import b64encode
 from collections.abc import Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from outcomes.events.webhooks.signing import PREFIX
 from local import bus, demo, event_sources, issuer, reference
 from local.aws import Aws
 from local.data import JOURNAL, STACK
+from local.demo import DEMO_USER
 from local.environment import REGION
 from local.gateway import LOOPBACK, Gateway
 from local.lambdas import Function, Spec, specs
@@ -36,7 +38,6 @@ from ops.errors import StackError
 log = logging.getLogger("local")
 
 HOST = "127.0.0.1"
-DEMO_USER = 42
 # maximum size of a header or request line; it is above API Gateway's limit, so that the gateway refuses larger ones
 MAX_PARSED_BYTES = 2**16
 # Logical ids of the secrets in the template.
@@ -152,8 +153,9 @@ async def run(settings: Settings, listener: socket.socket) -> None:
             post = bus.post(settings.events_url, settings.webhook_secret, events, aws.persistence)
             _run_in_background(cleanup, post)
 
-        cookie = _demo_cookie(settings)
-        dashboard = demo.routes(settings.template.parent / "dashboard/public", cookie)
+        cookie_of = cache(partial(_cookie, settings))
+        cookie = cookie_of(DEMO_USER)
+        dashboard = demo.routes(settings.template.parent / "dashboard/public", cookie_of)
         documents = reference.routes(settings.template.with_name("openapi.yaml"), rest_api, cookie)
         runner = web.AppRunner(
             gateway.app(
@@ -205,7 +207,7 @@ async def run_aws(settings: Settings, port: int, containers: str | None) -> None
         state.write(settings.data / STACK)
         cleanup.callback(state.remove, settings.data / STACK)
         addresses = " and ".join([HOST, *also])
-        print(sam_banner(settings, state, aws, parameters, addresses, _demo_cookie(settings)), flush=True)
+        print(sam_banner(settings, state, aws, parameters, addresses, _cookie(settings, DEMO_USER)), flush=True)
         _enable_garbage_collection()
         await stopped.wait()
 
@@ -264,8 +266,8 @@ def _state(settings: Settings, template: Template, url: str, aws: Aws, tables: d
     )
 
 
-def _demo_cookie(settings: Settings) -> str:
-    return mint("next-auth", DEMO_USER, settings.session_secret, int(time.time())).cookie
+def _cookie(settings: Settings, user_id: int) -> str:
+    return mint("next-auth", user_id, settings.session_secret, int(time.time())).cookie
 
 
 def banner(settings: Settings, state: State, cookie: str) -> str:

@@ -104,8 +104,11 @@ class Import:
         print(f"{cost.outcomes:,} outcomes of {cost.users:,} users can be imported; {self.refused:,} rows are refused.")
         self._print_cost(cost.write_units, cost.bytes)
 
-    def write(self) -> None:
-        """Write the planned outcomes, partition by partition. Raises StackError if DynamoDB does not answer."""
+    def write(self) -> int:
+        """Write the planned outcomes, partition by partition, and return how many were not there before.
+
+        Raises StackError if DynamoDB does not answer.
+        """
         with _progress("Importing", self.plan.cost().outcomes) as advance:
             target = self.target
             writer = Writer(
@@ -122,6 +125,7 @@ class Import:
             f"{writer.imported:,} outcomes were imported, {self.stored.present:,} were there before, "
             f"{self.refused:,} rows were refused."
         )
+        return writer.imported
 
     def undo(self, *, force: bool, is_real: bool) -> None:
         """Void the outcomes of the planned rows, and print their counts and sums by user and type.

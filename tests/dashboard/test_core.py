@@ -1,9 +1,12 @@
 """If a deployment lacks a capability, the elements hide its features, and send no requests for them."""
 
+import json
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from playwright.sync_api import Page, Request, expect
 
@@ -26,6 +29,9 @@ def test_the_feed_of_a_core_deployment_is_a_list(
     page.on("request", lambda request: asked.append(request))
     page.goto(core_stack.url)  # the start page signs the viewer in
     expect(rows(page)).to_have_count(20)
+    listed = httpx.get(f"{core_stack.url}/api/outcomes", headers={"Cookie": core_stack.cookie(42)}).text
+    worth = sum(one["value_usd"] or 0 for one in json.loads(listed, parse_float=Decimal)["outcomes"])
+    expect(page.locator("#latest")).to_have_text(f"${worth:,.2f} in the latest 20".replace(".00", ""))
     keys = page.locator("outcome-keys")
     expect(keys.locator(".notice")).to_have_text("No keys here AgentKeys is Off, or the endpoint is wrong.")
     for part in (SUMMARY, PERIODS, DOWNLOAD):
@@ -47,6 +53,7 @@ def test_the_feed_of_a_core_deployment_is_a_list(
     assert set(paths) == {
         "/",
         "/value-delivered.js",
+        "/value-delivered-more.js",  # with the deployment's types
         "/outcome-keys.js",
         "/api/outcomes",
         "/api/outcomes/types",
@@ -119,7 +126,7 @@ def test_a_period_of_the_address_can_be_left_without_totals(open_with: Callable[
     open_with("", "period=2026-04-01..2026-04-30")
     expect(page.locator("#latest")).to_have_text(re.compile("^Happened "))
     page.get_by_role("button", name="30 days").click()
-    expect(page.locator("#latest")).to_have_text("Latest outcomes")
+    expect(page.locator("#latest")).to_have_text("$1,200.50 in the latest 1")
     expect(page.locator(PERIODS)).to_be_hidden()
 
 

@@ -42,7 +42,9 @@ def test_the_page_shows_the_seeded_feed(
         page.goto(seeded.url)
         expect(page.locator("value-delivered .rows li")).to_have_count(20)
         expect(page.locator(".plot rect")).to_have_count(30)
-        expect(page.locator(".known")).to_have_text(re.compile(r"Cost known for \d\d of 30 days · cost of .* restated"))
+        expect(page.locator(".known")).to_have_text(
+            re.compile(r"Cost known for \d\d of 30 days · openai lacks .* · cost of .* restated")
+        )
         expect(page.locator("outcome-keys")).to_contain_text("No keys yet")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), screen
         for theme in THEMES:

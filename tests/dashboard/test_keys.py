@@ -254,7 +254,10 @@ def test_a_largest_value_keeps_its_digits(open_keys: Open, page: Page, keys: Age
 
 USED: list[tuple[dict[str, Any], str]] = [
     ({}, "Made Apr 15, 2026 by you · Never used"),
-    ({"last_used_at": instant(NOW - timedelta(minutes=59))}, "Made Apr 15, 2026 by you · Last used within the hour"),
+    (
+        {"last_used_at": instant(NOW - timedelta(minutes=59))},
+        "Made Apr 15, 2026 by you · Last used within the last hour",
+    ),
     ({"last_used_at": instant(NOW - timedelta(hours=5.9))}, "Made Apr 15, 2026 by you · Last used 5 hours ago"),
     ({"last_used_at": instant(NOW - timedelta(days=20))}, "Made Apr 15, 2026 by you · Last used 2 weeks ago"),
     ({"expires_at": "2026-05-01T03:59:59.000Z"}, "Made Apr 15, 2026 by you · Never used · Until Apr 30, 2026"),
@@ -796,7 +799,7 @@ def test_returning_to_the_tab_shows_changes_and_keeps_input_and_focus(
     keys.kept[1] |= {"last_used_at": instant(NOW)}
     show_tab(page)
     expect(rows(page).locator("strong")).to_have_text(["From elsewhere", "Key"])
-    expect(rows(page).nth(1)).to_contain_text("Last used within the hour")
+    expect(rows(page).nth(1)).to_contain_text("Last used within the last hour")
     expect(page.get_by_label("Name")).to_have_value("Half a na")
     expect(page.get_by_label("Name")).to_be_focused()
     button(page, "Revoke Key").focus()

@@ -57,7 +57,7 @@ def test_a_key_records_within_its_limits_and_the_list_shows_its_use(keys: Page, 
     )
 
     keys.evaluate("dispatchEvent(new Event('online'))")
-    expect(rows(keys)).to_contain_text("Last used within the hour")
+    expect(rows(keys)).to_contain_text("Last used within the last hour")
     expect(rows(keys).locator(".meta").first).to_have_text(words)
 
 

@@ -30,7 +30,7 @@ def test_the_reference_shows_each_call_and_tries_one(browser: Browser, stack: St
     operations = sum(len(path.keys() & METHODS) for path in parse_yaml(OPENAPI.read_text())["paths"].values())
     expect(page.locator(".opblock")).to_have_count(operations)
 
-    listing = page.locator("#operations-default-listOutcomes")
+    listing = page.locator("#operations-outcomes-listOutcomes")
     listing.click()
     listing.get_by_role("button", name="Try it out").click()
     listing.get_by_role("button", name="Execute").click()

@@ -18,7 +18,8 @@ DASHBOARD = ROOT / "dashboard/public"
 def test_the_page_and_the_components_are_served_unchanged(stack: Stack, path: str) -> None:
     file, content_type = FILES[path]
     answer = httpx.get(f"{stack.url}{path}")
-    assert (answer.status_code, answer.content) == (200, (DASHBOARD / file).read_bytes())
+    served = re.sub(r" agent-names=\"[^\"]*\"| of user 42", "", answer.text)
+    assert (answer.status_code, served) == (200, (DASHBOARD / file).read_text())
     assert answer.headers["Content-Type"] == content_type
     assert answer.headers.items() >= {(name.lower(), value) for name, value in HEADERS.items()}
 
@@ -49,6 +50,29 @@ def test_the_page_signs_in_the_visitor_with_the_printed_session(stack: Stack) ->
     assert attributes == ["Path=/", "HttpOnly", "SameSite=Lax"]  # a cookie without Domain is sent to this host only
     listed = httpx.get(f"{stack.url}/api/outcomes", headers={"Cookie": cookie})
     assert {one["user_id"] for one in listed.raise_for_status().json()["outcomes"]} <= {42}
+
+
+def test_the_page_of_another_user_says_whose_it_is_and_names_the_agents(stack: Stack) -> None:
+    answer = httpx.get(f"{stack.url}/?user=7")
+    assert "<h1>Dashboard of user 7</h1>" in answer.text
+    assert answer.text.count("&quot;23&quot;: &quot;Renewals&quot;") == 2
+    record = {
+        "json": {"outcomeType": "task_complete", "title": "Hers"},
+        "headers": {"Cookie": answer.headers["Set-Cookie"]},
+    }
+    httpx.post(f"{stack.url}/api/outcomes", **record).raise_for_status()
+    listed = httpx.get(f"{stack.url}/api/outcomes", headers={"Cookie": stack.cookie(7)}).json()["outcomes"]
+    assert listed[0]["title"] == "Hers"
+
+
+@pytest.mark.parametrize("user", ["0", "-7", "seven", "07", "7.0", "%D9%A7", "9007199254740992", ""])
+def test_a_page_of_no_user_is_refused_and_signs_nobody_in(stack: Stack, user: str) -> None:
+    answer = httpx.get(f"{stack.url}/?user={user}")
+    assert (answer.status_code, answer.text.partition(",")[0]) == (
+        400,
+        "user must be a whole number from 1 to 9007199254740991",
+    )
+    assert "Set-Cookie" not in answer.headers
 
 
 def test_only_the_page_sets_the_session_cookie(stack: Stack) -> None:

@@ -1,6 +1,8 @@
 """`make seed`."""
 
+import json
 import re
+from collections import Counter
 from datetime import datetime
 from functools import partial
 from itertools import pairwise
@@ -15,7 +17,7 @@ from outcomes.ledger.store import OutcomeStore
 
 from functions.correct_outcome import app as correct_outcome
 from functions.record_outcome import app as record_outcome
-from local.seed import DAY, corrections, outcomes, seed
+from local.seed import DAY, DAYS_OF_COSTS, GAP, corrections, costs, outcomes, seed, sign
 from ops.errors import StackError
 from tests.events import KEY, proxy_event, session
 from tests.outcome_types import TYPES
@@ -23,6 +25,8 @@ from tests.outcome_types import TYPES
 NOW = 1_742_990_400_000
 """2025-03-26T12:00:00Z"""
 COUNT = len(list(outcomes(NOW)))
+HALF = COUNT // 2
+"""The number of outcomes that are imported."""
 CORRECTIONS = "/api/outcomes/{id}/corrections"
 
 
@@ -31,10 +35,17 @@ class Api:
 
     def __init__(self) -> None:
         self.answers = 1_000
+        self.imported: list[dict[str, Any]] = []
+        """Rows that were brought as of another system's table."""
 
     def seed(self, user_id: int, file: Path, now: int) -> None:
         with self._client(KEY) as client, self._client(session(user_id)) as owner:
-            seed(client, owner, user_id, file, now, off=["Costs"])
+            seed(client, owner, user_id, file, now, self._bring, off=["Costs"])
+
+    def _bring(self, rows: list[dict[str, Any]]) -> int:
+        new = [row for row in rows if row not in self.imported]
+        self.imported += new
+        return len(new)
 
     def _client(self, caller: dict[str, Any]) -> httpx.Client:
         return httpx.Client(base_url="http://api", transport=httpx.MockTransport(partial(self._answer, caller)))
@@ -84,17 +95,36 @@ def test_a_user_is_seeded_once(api: Api, file: Path, capsys: pytest.CaptureFixtu
     for days in (0, 1, 40):
         api.seed(7, file, NOW + days * DAY)
         assert capsys.readouterr().out == "User 7 was seeded before: nothing was added.\n"
-    assert (len(happened(7)), len(happened(42))) == (COUNT, 0)
+    assert (len(happened(7)), len(happened(42))) == (COUNT - HALF, 0)
     api.seed(42, file, NOW + DAY)
-    assert len(happened(7)) == COUNT
-    assert len(happened(42)) == len(list(outcomes(NOW + DAY)))
+    assert len(happened(7)) == COUNT - HALF
+    assert len(happened(42)) + len(api.imported) == len(list(outcomes(NOW + DAY))) + HALF
+
+
+def test_the_older_half_is_imported_with_its_dates(api: Api, file: Path) -> None:
+    api.seed(7, file, NOW)
+    planned = list(outcomes(NOW))
+    assert [(row["created_at"], row["title"]) for row in api.imported] == [
+        (instants.text(milliseconds), fields["title"]) for milliseconds, fields in planned[:HALF]
+    ]
+    assert happened(7) == [instants.text(milliseconds) for milliseconds, _ in planned[HALF:]]
+
+
+def test_one_outcome_is_recorded_twice_and_one_day_has_no_costs() -> None:
+    told = Counter(
+        (fields["agentId"], fields["title"], fields.get("valueUsd")) for _, fields in list(outcomes(NOW))[-9:]
+    )
+    assert sorted(told.values(), reverse=True)[:2] == [2, 1]
+    days = {date for date, _ in costs(NOW)}
+    assert len(days) == DAYS_OF_COSTS - 1
+    assert instants.text(NOW - GAP * DAY)[:10] not in days
 
 
 def test_outcomes_are_recorded_in_the_order_in_which_they_happened(api: Api, file: Path) -> None:
     api.seed(7, file, NOW)
     times = [datetime.fromisoformat(time).timestamp() * 1000 for time in happened(7)]
     assert times == sorted(times)
-    assert NOW - 76 * DAY < times[0] < NOW - 70 * DAY
+    assert NOW - 45 * DAY < times[0] < NOW - 15 * DAY
     assert NOW - DAY < times[-1] < NOW
 
 
@@ -130,8 +160,9 @@ def test_an_interrupted_seeding_is_completed_on_another_day(
     assert len(happened(7)) == 20
     api.answers = 1_000
     api.seed(7, file, NOW + 3 * DAY)
-    assert f"User 7 now has {COUNT - 20} more outcomes" in capsys.readouterr().out
-    assert len(happened(7)) == COUNT
+    assert f"User 7 now has {COUNT - HALF - 20} more outcomes" in capsys.readouterr().out
+    assert len(happened(7)) == COUNT - HALF
+    assert len(api.imported) == HALF
 
 
 def test_a_seeding_interrupted_long_ago_is_not_completed(api: Api, file: Path) -> None:
@@ -163,4 +194,39 @@ def test_an_error_of_the_api_is_quoted(file: Path) -> None:
         httpx.Client(base_url="http://api", transport=httpx.MockTransport(refuse)) as client,
         pytest.raises(StackError, match=r'^the running stack cannot be seeded: 401 {"error":"Unauthorized"}$'),
     ):
-        seed(client, client, 7, file, NOW)
+        seed(client, client, 7, file, NOW, len)
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ([(200, {})], "User 7 has a signed statement of 2025-02.\n"),
+        ([(503, {}), (200, {})], "User 7 has a signed statement of 2025-02.\n"),
+        ([(409, {})], "User 7 has no statement of 2025-02 yet: run make seed again in ten minutes.\n"),
+    ],
+)
+def test_the_statement_of_the_last_month_is_made(
+    answers: list[tuple[int, Any]], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[Any] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(json.loads(request.content))
+        status, body = answers[len(asked) - 1]
+        return httpx.Response(status, json=body, headers={"Retry-After": "0"})
+
+    with httpx.Client(base_url="http://api", transport=httpx.MockTransport(answer)) as owner:
+        sign(owner, 7, NOW)
+    assert asked == [{"period": "2025-02", "timezone": "UTC"}] * len(answers)
+    assert capsys.readouterr().out == said
+
+
+def test_the_last_month_of_january_is_december_and_a_refusal_is_quoted() -> None:
+    refusal = httpx.MockTransport(lambda request: httpx.Response(400, content=request.content))
+    with (
+        httpx.Client(base_url="http://api", transport=refusal) as owner,
+        pytest.raises(
+            StackError, match=r'^the running stack made no statement: 400 {"period":"2024-12","timezone":"UTC"}$'
+        ),
+    ):
+        sign(owner, 7, NOW - 70 * DAY)

@@ -1,40 +1,23 @@
 import { button, html } from "../shared/dom.js";
 import { inWords } from "../shared/words.js";
-import { ask, STATUSES } from "./api.js";
+import { STATUSES } from "./api.js";
 import { Later } from "./later.js";
+import { loadMore } from "./load.js";
+import { choices, offer, option } from "./options.js";
 import { PERIODS, span } from "./period.js";
 
-/** @import {Api, Type} from "./api.js" */
+/** @import {Api} from "./api.js" */
 /** @import {Filter} from "./merge.js" */
 
 const DEFAULT_PERIOD = "30";
 const TYPE = /^[a-z][a-z\d_]{1,39}$/;
 const NO_AGENT = "none"; // the word in the API's queries and in the page's address
 
-/** @param {string} value @param {string} text */
-const option = (value, text) => html("option", { value }, text);
-
-/** Return the options of a filter without the first, "All". @param {HTMLSelectElement} list */
-const choices = (list) => [...list.options].slice(1);
-
 /** @param {number | null | undefined} id */
 export const agentValue = (id) => String(id ?? NO_AGENT);
 
 /** @param {string} value */
 const agentId = (value) => (value === NO_AGENT ? null : Number(value));
-
-/**
- * Add an option for a value, unless it exists. Options with numbers are sorted and come before the others.
- * @param {HTMLSelectElement} list
- * @param {string} value
- * @param {string} text
- */
-function offer(list, value, text) {
-  const others = choices(list);
-  if (others.some((one) => one.value === value)) return;
-  const next = others.find((one) => (Number(one.value) || Number.POSITIVE_INFINITY) > Number(value));
-  list.add(option(value, text), next);
-}
 
 /** Select an option, or the first if no option has this value. @param {HTMLSelectElement} list @param {string} value */
 function select(list, value) {
@@ -60,22 +43,16 @@ export class Choice {
       () => this.#closeRange(),
     );
   });
-  /** Add options for the deployment's types, in the deployment's order, before types that only occur in outcomes. */
+  /** Add options for the deployment's types. */
   #readTypes = async () => {
-    if (this.#types) return;
-    const asked = ask(this.#api.url("/types"));
-    this.#types = asked;
+    if (this.#asked) return;
+    const asked = {};
+    this.#asked = asked;
     try {
-      const types = (await asked).types.map((/** @type {Type} */ { type, label }) => option(type, label));
-      if (this.#types !== asked) return; // the deployment or the user changed in the meantime
-      const { value } = this.#type;
-      const known = choices(this.#type);
-      this.#type.length = 1;
-      this.#type.append(...types);
-      for (const one of known) offer(this.#type, one.value, one.text);
-      this.#type.value = value;
+      const { addTypes } = await loadMore(this.#type);
+      await addTypes(this.#type, this.#api.url("/types"), () => this.#asked === asked);
     } catch {
-      this.#types = null; // keep the options for types of shown outcomes; the next focus tries again
+      this.#asked = null; // keep the options for types of shown outcomes; the next focus tries again
     }
   };
   #type = html(
@@ -103,8 +80,8 @@ export class Choice {
     this.#range.element,
     html("div", { class: "filters" }, ...Object.values(this.#filters), this.#clear, this.#back),
   ];
-  /** @type {Promise<unknown> | null} */
-  #types = null;
+  /** @type {object | null} identifies the request for the types, if there was one */
+  #asked = null;
 
   /** @param {Api} api @param {() => void} changed @param {(id: number | null) => string} agentName */
   constructor(api, changed, agentName) {
@@ -246,7 +223,7 @@ export class Choice {
 
   /** Remove all types and agents except the selected ones. */
   forget() {
-    this.#types = null;
+    this.#asked = null;
     for (const one of [this.#type, this.#agent].flatMap(choices)) if (!one.selected) one.remove();
   }
 

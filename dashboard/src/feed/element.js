@@ -222,7 +222,7 @@ class ValueDelivered extends HTMLElement {
     this.#totals.add(fresh);
     if (isCorrected) this.#totals.sums.correct();
     const added = this.#rows.addNew(found);
-    if (added) this.#live.textContent = `${whole.format(added)} ${added === 1 ? "new outcome" : "new outcomes"}`;
+    if (added) this.#live.textContent = `${whole.format(added)} new outcome${added === 1 ? "" : "s"}`;
   }
 
   /** Forget everything about the user who was signed in. */
@@ -284,7 +284,8 @@ class ValueDelivered extends HTMLElement {
     this.#card.ariaBusy = String(state === "loading");
 
     const { isLast, name } = this.#choice.span;
-    this.#latest.textContent = isLast ? "Latest outcomes" : `Happened ${name}`;
+    const latest = this.#api.has("totals") ? "Latest outcomes" : this.#rows.worth;
+    this.#latest.textContent = isLast ? latest : `Happened ${name}`;
     this.#documents.render();
     this.#choice.render();
     this.#totals.render(isPolling);

@@ -7,6 +7,7 @@ import { localDay } from "../shared/time.js";
 /** @type {Intl.NumberFormatOptions} */
 const usd = { style: "currency", currency: "USD", signDisplay: "negative" };
 export const cents = new Intl.NumberFormat(undefined, usd);
+export const dollars = new Intl.NumberFormat(undefined, { ...usd, trailingZeroDisplay: "stripIfInteger" });
 export const everyDigit = new Intl.NumberFormat(undefined, { ...usd, maximumFractionDigits: 100 });
 export const compact = new Intl.NumberFormat(undefined, { ...usd, notation: "compact", maximumSignificantDigits: 3 });
 export const whole = new Intl.NumberFormat();
@@ -27,7 +28,7 @@ export function shortDay(instant) {
 }
 
 /** @param {number} count */
-export const outcomes = (count) => `${whole.format(count)} ${count === 1 ? "outcome" : "outcomes"}`;
+export const outcomes = (count) => `${whole.format(count)} outcome${count === 1 ? "" : "s"}`;
 
 /**
  * Return the attributes of a figure: its exact value for scripts, and a tooltip with that value if it has fractions of

@@ -12,6 +12,7 @@ export { HowToRecord } from "./how.js";
 export { RangeForm } from "./range.js";
 export { readLinked } from "./read-linked.js";
 export { Search } from "./search.js";
+export { addTypes } from "./types.js";
 export { Verdict } from "./verdict.js";
 export { WayOut } from "./way-out.js";
 export { works } from "./works.js";

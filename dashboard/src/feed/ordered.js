@@ -1,6 +1,10 @@
 import { html } from "../shared/dom.js";
+import { decimal, plus } from "../shared/numbers.js";
+import { STATUSES } from "./api.js";
+import { dollars } from "./format.js";
 import { placeOf } from "./merge.js";
 
+/** @import {Exact} from "../shared/numbers.js" */
 /** @import {Row} from "./row.js" */
 
 const CHUNK = 20; // rows; styles.css contains their height
@@ -27,6 +31,14 @@ export class OrderedRows {
 
   [Symbol.iterator]() {
     return this.#rows.values();
+  }
+
+  /** In words, what the loaded outcomes are worth. Void and disputed ones do not count. */
+  get worth() {
+    let sum = /** @type {Exact} */ (0);
+    for (const row of this)
+      if (STATUSES.indexOf(/** @type {string} */ (row.status)) < 2) sum = plus(sum, row.outcome.value_usd ?? 0); // counted
+    return `${dollars.format(decimal(sum))} in the latest ${this.size}`;
   }
 
   /** @param {Row} row */

@@ -1,5 +1,6 @@
 import { announce, button, html, moveFocus } from "../shared/dom.js";
 import { LARGEST_PAGE, PAGE } from "./api.js";
+import { whole } from "./format.js";
 import { Later } from "./later.js";
 import { loadMore } from "./load.js";
 import { orderOf, passes } from "./merge.js";
@@ -103,6 +104,10 @@ export class Rows {
   /** Whether the list has to be read. */
   get isDue() {
     return this.#scope !== this.#choice.scope;
+  }
+
+  get worth() {
+    return this.#rows.worth;
   }
 
   /** Make the next poll read the list again. The old rows stay until then, and unfolded ones that pass the filter after it. */
@@ -278,14 +283,14 @@ export class Rows {
     else if (this.#cursor) none = "No match among the latest outcomes.";
     else if (!this.#choice.isFiltered) none = "No outcome happened in this period.";
     this.#none.textContent = none;
-    const all = this.#totals.listed?.toLocaleString() ?? "many";
+    const { listed } = this.#totals;
     this.#listed.textContent = this.#cursor
-      ? `${this.#rows.size.toLocaleString()} of ${all} outcomes are listed here.`
+      ? `${this.#rows.size} of ${listed === null ? "many" : whole.format(listed)} outcomes are listed here.`
       : "";
     this.#more.hidden = !this.#cursor;
-    const more = this.#rows.size ? "Load more" : "Look further back";
-    this.#more.textContent = search ? "Search further" : more;
-    if (this.#loading) this.#more.textContent = search ? "Searching…" : "Loading…";
+    let more = this.#rows.size ? "Load more" : "Look further back";
+    if (search) more = "Search further";
+    this.#more.textContent = this.#loading ? (search ? "Searching…" : "Loading…") : more;
     this.#more.ariaDisabled = String(Boolean(this.#loading));
   }
 }

@@ -52,7 +52,7 @@ export function bounds({ scopes, agent_id, outcome_types, max_value_usd }, agent
 }
 
 /** Describe when a key was last used, which the API knows to the hour. @param {string} instant */
-export const lastUsed = (instant) => ago(instant, SPANS.slice(0, -1), "within the hour");
+export const lastUsed = (instant) => ago(instant, SPANS.slice(0, -1), "within the last hour");
 
 /** @type {Record<ViewState, [title: string, text: string]>} */
 export const WORDS = {
