@@ -8,7 +8,7 @@ import pytest
 import simplejson
 from playwright.sync_api import Page, ViewportSize, expect
 
-from local.stack import DEMO_USER
+from local.demo import DEMO_USER
 from tests.browsers import hide_tab, show_tab
 from tests.dashboard.conftest import AXE_RULES, SHORTEN_TIMERS, THEMES, FindFaults, Open, TakePicture, waits
 from tests.dashboard.ledger import Ledger

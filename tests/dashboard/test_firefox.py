@@ -20,7 +20,7 @@ import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse
 from outcomes.ledger.store import OutcomeStore
 
-from local.stack import DEMO_USER
+from local.demo import DEMO_USER
 from tests.browsers import SECONDS
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.test_same_outcomes import LOOK, SAVE, SELECTIONS, Outcome, assert_file, listed, record, seen, sums

@@ -12,6 +12,7 @@ from ops.dashboard import FILES
 from tests.local.stacks import ROOT, Stack
 
 DASHBOARD = ROOT / "dashboard/public"
+OUTCOME = {"outcomeType": "task_complete", "title": "Hers"}
 
 
 @pytest.mark.parametrize("path", [*FILES])
@@ -56,11 +57,8 @@ def test_the_page_of_another_user_says_whose_it_is_and_names_the_agents(stack: S
     answer = httpx.get(f"{stack.url}/?user=7")
     assert "<h1>Dashboard of user 7</h1>" in answer.text
     assert answer.text.count("&quot;23&quot;: &quot;Renewals&quot;") == 2
-    record = {
-        "json": {"outcomeType": "task_complete", "title": "Hers"},
-        "headers": {"Cookie": answer.headers["Set-Cookie"]},
-    }
-    httpx.post(f"{stack.url}/api/outcomes", **record).raise_for_status()
+    signed_in = {"Cookie": answer.headers["Set-Cookie"]}
+    httpx.post(f"{stack.url}/api/outcomes", json=OUTCOME, headers=signed_in).raise_for_status()
     listed = httpx.get(f"{stack.url}/api/outcomes", headers={"Cookie": stack.cookie(7)}).json()["outcomes"]
     assert listed[0]["title"] == "Hers"
 
