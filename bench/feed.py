@@ -23,8 +23,8 @@ from playwright.sync_api import Browser, Page, Route, sync_playwright
 from bench.laptop import running
 from bench.outcome import API_KEY
 from bench.report import MISSED
+from local.demo import DEMO_USER
 from local.environment import forget_real_aws
-from local.stack import DEMO_USER
 
 BETWEEN_REFRESHES = 1.0
 BEFORE = 0.3
