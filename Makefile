@@ -96,7 +96,7 @@ soak: install $(npm_client) ## try thousands of schedules of concurrent callers,
 examples := $(patsubst %/package.json,%,$(wildcard docs/examples/*/package.json))
 examples_installed := $(addsuffix /node_modules/.package-lock.json,$(examples))
 
-examples: install $(npm) $(examples_installed) ## build the examples of Next.js, Express and agents, and try them against a local stack
+examples: install $(npm) $(examples_installed) ## build and try the examples of Next.js, Express and agents, and paste the commands of all pages into a fresh clone
 	@if ls $(examples_installed) >/dev/null 2>&1; then $(bin)/python -m pytest --numprocesses 2 --dist loadfile docs/examples \
 	        --ignore docs/examples/tests/adopters; \
 	    else echo 'NOT TRIED: the examples, because npm or their packages are missing.' >&2; test -z "$$CI"; fi
@@ -408,5 +408,5 @@ bench: install .bench/installed ## measure starts, calls and storage against the
 	    .bench/python/bin/python -m compileall -q --invalidation-mode unchecked-hash .bench/$$group || exit 1; done
 	@touch $@
 
-cost: install ## compute the costs in docs/costs.md and README.md from bench/prices.toml
-	@$(offline) PYTHONPATH=layers/common $(bin)/python -m bench.month docs/costs.md README.md
+cost: install ## compute the costs in docs/costs.md from bench/prices.toml
+	@$(offline) PYTHONPATH=layers/common $(bin)/python -m bench.month docs/costs.md

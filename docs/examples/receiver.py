@@ -1,4 +1,4 @@
-"""Receive and verify webhooks: pip install standardwebhooks, then WEBHOOK_SECRET=whsec_... python receiver.py"""
+"""Receive and verify webhooks: WEBHOOK_SECRET=whsec_... python receiver.py, in an environment with standardwebhooks."""
 
 import json
 import os

@@ -52,15 +52,45 @@ def has_target(page: Path, link: str) -> bool:
     return target.exists() and (not fragment or not is_page or fragment in anchors(target))
 
 
-def test_every_page_can_be_reached_from_the_readme() -> None:
-    reached = set[Path]()
-    waiting = [ROOT / "README.md"]
-    while waiting:
-        page = waiting.pop()
-        reached.add(page)
-        targets = [(page.parent / link.partition("#")[0]).resolve() for link in links(page) if link[0] != "#"]
-        waiting += [target for target in targets if target.suffix == ".md" and target not in reached]
-    assert sorted(map(name, reached)) == sorted(map(name, PAGES))
+def test_every_page_is_two_clicks_from_the_readme() -> None:
+    reached = {ROOT / "README.md"}
+    for _ in range(2):
+        targets = {(page.parent / link.partition("#")[0]).resolve() for page in reached for link in links(page)}
+        reached |= {target for target in targets if target.suffix == ".md"}
+    assert sorted(map(name, {*PAGES} - reached)) == []
+
+
+def test_the_readme_says_first_what_it_is_and_its_status_and_is_short() -> None:
+    readme = (ROOT / "README.md").read_text()
+    title, what, status, picture, two_commands = readme.split("\n\n")[:5]
+    assert title == "# Outcomes API"
+    assert len(re.findall(r"\.(?:\s|$)", what)) == 3, "three sentences say what it is and for whom"
+    assert status == "Status: runs on a laptop; not yet on AWS; no licence yet; clients not yet published."
+    assert picture.startswith("![")
+    assert picture.endswith("](docs/value-delivered.png)")
+    assert two_commands == "## Two commands"
+    assert re.findall("^## (.*)$", readme, re.M)[1] == "The core"
+    assert len(readme.splitlines()) <= 150
+
+
+def test_nothing_is_installed_with_a_bare_pip() -> None:
+    """Debian and Homebrew refuse `pip install` outside a virtual environment."""
+    examples = [each for each in (ROOT / "docs/examples").rglob("*.*") if each.suffix in {".md", ".py", ".mjs", ".ts"}]
+    bare = re.compile(r"(?<!uv )(?<!venv/bin/)pip3? install")
+    pages = [each for each in [*PAGES, *examples] if "node_modules" not in each.parts]
+    assert [name(page) for page in pages if page.name != "CHANGELOG.md" and bare.search(page.read_text())] == []
+
+
+def test_a_block_that_records_has_an_idempotency_key() -> None:
+    records = re.compile(r"/api/outcomes(?:/batch)?['\"]? -(?=(?:.|\n)* -d )|\boutcomes record |\.record\(")
+    key = re.compile(r"idempotency-?_?key", re.IGNORECASE)
+    faults = []
+    for page in PAGES:
+        for block in re.findall(r"^ *```\w+\n(.*?)^ *```$", page.read_text(), re.MULTILINE | re.DOTALL):
+            for call in re.split(r"(?<!\\)\n(?!\s)", block):  # without lines that continue the one before
+                if records.search(call) and not key.search(call):
+                    faults.append(f"{name(page)}: {call}")
+    assert not faults, "\n".join(faults)
 
 
 def test_every_make_command_has_a_target() -> None:
@@ -83,12 +113,15 @@ def test_every_block_of_json_is_json() -> None:
     assert not faults, "\n".join(faults)
 
 
-def test_the_readmes_map_names_every_function_and_every_folder_of_tests() -> None:
-    on_map = dict(re.findall(r"^(\S+) {2,}(.*)$", (ROOT / "README.md").read_text(), flags=re.MULTILINE))
+def test_the_map_names_every_function_and_every_folder_of_tests() -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
+    on_map = dict(re.findall(r"^(\S+) {2,}(.*)$", page.partition("## Map")[2], flags=re.MULTILINE))
     functions = {app.parent.name for app in ROOT.glob("functions/*/app.py")}
     kinds = {test.parent.name for test in ROOT.glob("tests/*/test_*.py")}
-    assert set(on_map["functions/*/app.py"].split(", ")) == functions, "name each function in README's map"
-    assert set(on_map["tests/"].split(", ")) == kinds, "name each kind of test in README's map"
+    assert set(on_map["functions/*/app.py"].split(", ")) == functions, (
+        "name each function on the map of docs/architecture.md"
+    )
+    assert set(on_map["tests/"].split(", ")) == kinds, "name each kind of test on the map of docs/architecture.md"
 
 
 def test_deploy_md_names_every_parameter() -> None:

@@ -1073,4 +1073,4 @@ def test_without_the_extra_the_command_says_what_to_install(
     monkeypatch.delitem(sys.modules, "outcomes_client._cli", raising=False)
     run = outcomes("list")
     assert run.code == 2
-    assert "is not installed: in a checkout of the Outcomes API, run pip install 'clients/python[cli]'" in run.err
+    assert "is not installed: in a checkout of the Outcomes API, run uv pip install './clients/python[cli]'" in run.err

@@ -167,7 +167,7 @@ def test_without_pyarrow_the_command_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     run = outcomes("export", "--format", "parquet", "-o", str(tmp_path / "x"))
-    assert (run.code, "pip install 'clients/python[parquet]'" in run.err) == (2, True)
+    assert (run.code, "uv pip install './clients/python[parquet]'" in run.err) == (2, True)
 
 
 def test_the_help_of_export_names_the_extra(outcomes: Outcomes) -> None:

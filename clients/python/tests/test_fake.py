@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from decimal import Decimal
 from http.client import HTTPConnection
+from importlib.metadata import requires
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -305,8 +306,13 @@ def test_threads_share_the_client_of_the_fake(outcomes_fake: OutcomesFake) -> No
 
 def test_without_the_extra_the_fake_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "outcomes_client.testing._copied.functions.record_outcome", None)
-    with pytest.raises(ModuleNotFoundError, match=r"run pip install 'clients/python\[testing\]'"):
+    with pytest.raises(ModuleNotFoundError, match=r"run uv pip install '\./clients/python\[testing\]'"):
         OutcomesFake()
+
+
+def test_the_extra_of_the_fake_installs_pytest() -> None:
+    extra = [needed for needed in requires("outcomes-client") or [] if "extra == 'testing'" in needed]
+    assert any(needed.startswith("pytest>=") for needed in extra)
 
 
 def test_what_the_fake_does_not_answer_is_501_with_a_sentence(outcomes_fake: OutcomesFake) -> None:

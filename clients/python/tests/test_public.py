@@ -93,5 +93,5 @@ def test_modules_without_their_package_name_the_extra_that_brings_it(
 ) -> None:
     monkeypatch.delitem(sys.modules, f"outcomes_client.{module}", raising=False)
     monkeypatch.setitem(sys.modules, needed, None)
-    with pytest.raises(ImportError, match=re.escape(f"pip install 'clients/python[{extra}]'")):
+    with pytest.raises(ImportError, match=re.escape(f"uv pip install './clients/python[{extra}]'")):
         importlib.import_module(f"outcomes_client.{module}")

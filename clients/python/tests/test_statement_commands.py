@@ -426,4 +426,4 @@ def test_without_the_extra_verify_says_what_to_install(outcomes: Outcomes, monke
     monkeypatch.delattr("outcomes_client.statements")
     monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
     run = outcomes("verify", OCTOBER)
-    assert (run.code, "pip install 'clients/python[statements]'" in run.err) == (2, True)
+    assert (run.code, "uv pip install './clients/python[statements]'" in run.err) == (2, True)

@@ -37,7 +37,7 @@ LONGEST_MESSAGE = 4000  # maximum characters of the text: `details` for a batch 
 def missing(exc: ImportError, extra: str) -> str:
     """Explain how to install a missing or outdated package, because this client is not on a package index."""
     what = f"{exc.name} is not installed" if isinstance(exc, ModuleNotFoundError) else str(exc)
-    return f"{what}: in a checkout of the Outcomes API, run pip install 'clients/python[{extra}]'"
+    return f"{what}: in a checkout of the Outcomes API, run uv pip install './clients/python[{extra}]'"
 
 
 class OutcomesError(Exception):
