@@ -50,7 +50,7 @@ local := $(bin)/python -m local --data '$(DATA)'
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help install run aws reset unit test soak examples adopters coverage check audit format build lock upgrade version release-check openapi awaiting golden terminal key session seed deploy smoke resend end-key adopt bench cost erase export-user import-history fill-index
+.PHONY: help install run aws reset unit test soak examples adopters coverage check audit format build lock upgrade version release-check openapi awaiting golden terminal picture key session seed deploy smoke resend end-key adopt bench cost erase export-user import-history fill-index
 
 help: ## list all commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -141,6 +141,7 @@ check: install check-dashboard check-typescript check-workflows check-openapi .t
 	PYTHONPATH=layers/common $(bin)/lint-imports --no-logo --no-cache
 	$(bin)/mypy functions layers/common/outcomes local ops release smoke bench docs tests clients/python conftest.py
 	$(bin)/mypy --python-version 3.12 clients/python/src
+	@PYTHONPATH=layers/common $(bin)/python -m docs.picture --check
 	@test "$$($(uv_export) --no-dev | $(versions))" = "$$($(versions) $(deployed))" \
 	    || { echo '$(deployed) and uv.lock differ: run `make lock`.' >&2; exit 1; }
 	$(offline) $(sam) validate --lint
@@ -254,6 +255,9 @@ golden: install ## renew what tests/upgrade keeps of this version (until its rel
 
 terminal: install ## draw the picture of the command in the client's README (first run, then seed)
 	@PYTHONPATH=layers/common $(bin)/python -m docs.terminal --data '$(DATA)'
+
+picture: install ## draw the picture of the page in README, with a stack of its own
+	@PYTHONPATH=layers/common $(bin)/python -m docs.picture
 
 key: install ## print a new bearer key and its fingerprint
 	@PYTHONPATH=layers/common $(bin)/python -m ops.key

@@ -33,7 +33,6 @@ def seeded(stack: Stack) -> Stack:
 def test_the_page_shows_the_seeded_feed(
     page: Page, seeded: Stack, take_picture: TakePicture, find_faults: FindFaults
 ) -> None:
-    """docs/value-delivered.png is this test's screenshot of the desktop in the light theme."""
     page.context.clear_cookies()
     errors: list[str] = []
     page.on("console", lambda message: errors.append(message.text))
