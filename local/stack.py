@@ -274,13 +274,15 @@ def banner(settings: Settings, state: State, cookie: str) -> str:
     """Return a text with the URL, the credentials and example calls. cookie: the demo user's cookie."""
     url = f"{state.url}/api/outcomes"
     type_ = settings.parameters.get("OutcomeTypes", "deal_closed").partition(",")[0]
-    outcome = {"outcomeType": type_, "title": "Renewed Acme for a year", "valueUsd": 12500.5}
+    # The deal and its idempotency key are those of README, so that whoever pastes both records one deal.
+    deal = {"title": "Renewed Acme for a year", "valueUsd": 12500.5, "userId": DEMO_USER, "agentId": 7}
     bounds = {"name": "Negotiator", "agentId": 7, "maxValueUsd": 20000}
-    record = _curl(url, f"Authorization: Bearer {state.key}", outcome | {"userId": DEMO_USER})
+    credential = f"Authorization: Bearer {state.key}"
+    record = _curl(url, credential, "Idempotency-Key: renewal-4711", body={"outcomeType": type_} | deal)
     read = _curl(f"{url}?limit=5", f"Cookie: {cookie}")
     make_key = f"""
 Make a key with limits for an agent of user {DEMO_USER}:
-{_curl(f"{state.url}/api/keys", f"Cookie: {cookie}", bounds)}
+{_curl(f"{state.url}/api/keys", f"Cookie: {cookie}", body=bounds)}
 """
     off = f"Off         {', '.join(state.off)}\n" if state.off else ""
     return f"""
@@ -306,12 +308,10 @@ def _events_banner(settings: Settings, sources: list[event_sources.Source]) -> s
     return "Each event is logged; EVENTS_URL=http://... posts it there.\n"
 
 
-def _curl(url: str, credential: str, body: dict[str, Any] | None = None) -> str:
+def _curl(url: str, *headers: str, body: dict[str, Any] | None = None) -> str:
     """Return a curl command. With a body, it is a POST."""
-    command = ["curl", "-i", url, "-H", credential]
-    if body is not None:
-        command += ["-H", "Content-Type: application/json", "-d", json.dumps(body)]
-    return shlex.join(command)
+    sent = [] if body is None else ["-H", "Content-Type: application/json", "-d", json.dumps(body)]
+    return shlex.join(["curl", "-i", url, *(part for header in headers for part in ("-H", header)), *sent])
 
 
 def sam_banner(
