@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from docs.examples.tests.conftest import EXAMPLES, free_port
+from local.data import STACK
 from local.session_cookies import mint
 from local.state import State
 
@@ -87,7 +88,7 @@ class Newcomer:
         self._shell.stdin.flush()
         code = self._shell.stdout.readline()
         timer.cancel()
-        ended = Ended(int(code) if code else None, output.read_text(), errors.read_text())
+        ended = Ended(int(code) if code else None, output.read_text(), errors.read_text())  # also turns \r\n into \n
         self._read(ended.output + ended.errors)
         return ended
 
@@ -145,7 +146,7 @@ class Newcomer:
 
     def deals(self) -> int:
         """Count the outcomes of user 42 with the title that the pages record."""
-        state = State.read(self.clone / ".local/stack.json")
+        state = State.read(self.clone / ".local" / STACK)
         cookie = mint("next-auth", 42, state.session_secret, int(time.time())).cookie
         url = f"{state.url}/api/outcomes/export?format=ndjson&outcomeType=deal_closed"
         return httpx.get(url, headers={"Cookie": cookie}).text.count('"Renewed Acme for a year"')

@@ -133,6 +133,17 @@ def is_complete(text: str) -> bool:
     return checked.returncode == 0 and not checked.stderr and not text.endswith("\\")
 
 
+def without_a_terminal(block: Sequence[Command]) -> str | None:
+    """Return where a command follows one that occupies the terminal, although no comment between names another."""
+    is_occupied = False
+    for command in block:
+        is_occupied &= "terminal" not in command.above
+        if is_occupied:
+            return command.place
+        is_occupied = ENDLESS.search(command.text) is not None
+    return None
+
+
 def matches(printed: str, says: Sequence[str]) -> bool:
     """Compare what a command printed with what the page says. If the page says nothing, anything matches."""
     whole = "\n".join(r"(?:.*\n)*.*" if line == "..." else pattern(line) for line in says)
@@ -207,6 +218,24 @@ def test_what_is_printed_is_compared_with_all_lines_on_the_page(printed: str, sa
     assert matches(printed, says) == is_so
 
 
+@pytest.mark.parametrize(
+    ("block", "place"),
+    [
+        (["make run", "make seed"], "page:8"),
+        (["make run", "", "# In a second terminal:", "make seed", "", "make session"], None),
+        (["make run", "", "# In a second terminal:", "outcomes watch", "make seed"], "page:11"),
+        (["make seed", "make run"], None),
+    ],
+)
+def test_what_follows_a_command_that_serves_must_name_its_terminal(block: list[str], place: str | None) -> None:
+    assert without_a_terminal(list(split(Block("page", 7, "sh", block)))) == place
+
+
+def test_every_block_says_what_needs_another_terminal() -> None:
+    blocks_of_commands = [list(split(block)) for page in PAGES for block in blocks(page) if block.language == "sh"]
+    assert [place for place in map(without_a_terminal, blocks_of_commands) if place] == []
+
+
 def test_every_block_of_commands_is_pasted_or_has_a_reason() -> None:
     for page in markdown():
         for block in blocks(page):
@@ -233,19 +262,13 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
 def test_a_page_can_be_followed_word_for_word(page: str, newcomer: Newcomer) -> None:
     if page != README:
         newcomer.begin_page(README_STACK)
-    started: list[Command] = []
-    block = None
+    started = []
     for command in commands(page):
-        if command.block != block:
-            block, is_occupied = command.block, False
-        is_occupied &= "terminal" not in command.above
         if command.not_run:
             continue
-        assert not is_occupied, f"{command.place}: say above that this needs another terminal"
         if ENDLESS.search(command.text):
             newcomer.start(command.text)
             started.append(command)
-            is_occupied = True
             continue
         if "Ctrl-C" in command.above:
             newcomer.stop_all()
