@@ -22,7 +22,7 @@ PICTURE = ROOT / "docs/value-delivered.png"
 DIGEST = PICTURE.with_suffix(".sha256")
 SHOWN = [
     *(ROOT / "dashboard/public" / name for name in ("index.html", "value-delivered.js", "value-delivered-more.js")),
-    ROOT / "local/seed.py",
+    *(ROOT / "local" / name for name in ("demo.py", "seed.py")),
     Path(__file__),
 ]
 """What the picture depends on."""
