@@ -369,9 +369,8 @@ end-key: export STACK := $(STACK)
 end-key: export FINGERPRINT := $(FINGERPRINT)
 # If INTERNAL_API_KEY is the leaked key, `make end-key` finally checks that the API refuses it.
 end-key: install ## end a leaked key, even during an alarm (STACK=outcomes-prod FINGERPRINT=..., or SECRET=previous; NOW=1: nobody gets in before)
-	@PYTHONPATH=layers/common $(bin)/python -m ops.end_key "$$STACK" \
-	    $(if $(filter previous,$(SECRET)),--previous-secret,"$$FINGERPRINT") \
-	    $(if $(filter command,$(origin NOW)),--now) $(if $(filter command,$(origin YES)),--yes)
+	@PYTHONPATH=layers/common $(bin)/python -m ops.end_key \
+	    $(if $(filter previous,$(SECRET)),--previous-secret) $(if $(call asked,NOW),--now) $(if $(call asked,YES),--yes) "$$STACK" "$$FINGERPRINT"
 
 adopt: export STACK := $(STACK)
 adopt: export USE := $(USE)

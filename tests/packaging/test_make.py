@@ -116,6 +116,24 @@ def test_run_passes_on_capabilities_and_parameters(clone: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "options"),
     [
+        ([], ["", "f"]),
+        (["NOW=1", "YES=1"], ["--now", "--yes", "", "f"]),
+        (["NOW=0", "YES=0"], ["", "f"]),
+        (["SECRET=previous"], ["--previous-secret", "", "f"]),
+    ],
+)
+def test_a_key_is_ended_with_the_options_that_are_set(clone: Path, settings: list[str], options: list[str]) -> None:
+    program(clone / ".venv/bin/python", 'printf "%s\\n" "$@"')
+    touch(clone, ".venv/installed")
+
+    done = make(clone, "end-key", "FINGERPRINT=f", *settings)
+
+    assert done.stdout.splitlines() == ["-m", "ops.end_key", *options]
+
+
+@pytest.mark.parametrize(
+    ("settings", "options"),
+    [
         ([], []),
         (["YES=1"], ["--yes"]),
         (["UNDO=1", "FORCE=1", "YES=1", "ROUND=2"], ["--yes", "--force", "--undo"]),
