@@ -2,7 +2,8 @@
 
 The update is a change set of the stack's own template, so it releases nothing else, and later updates and rollbacks
 start from it. With `--previous-secret` instead of a fingerprint, it ends the previous session secret. With `--now`,
-nobody gets in until the update has succeeded. If INTERNAL_API_KEY is the ended key, the command finally tries it.
+nobody gets in until an update has succeeded, also by a later call without the option. If INTERNAL_API_KEY is the ended
+key, the command finally tries it.
 
 It may always be repeated. docs/runbook.md has its permissions, and what to do if it cannot update the stack.
 """
@@ -14,7 +15,7 @@ import secrets
 import sys
 import time
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import boto3
@@ -66,23 +67,27 @@ def main() -> int:
 def end(stack: "Stack", given: argparse.Namespace) -> None:
     """Update the stack, unless an earlier call did, and try the key. Raises StackError, which says what to do."""
     named_stack(given.stack)
+    if given.previous_secret and given.fingerprint:
+        raise StackError("end either the key (FINGERPRINT) or the secret (SECRET=previous), then the other.")
     if not given.previous_secret and not re.fullmatch("[0-9a-f]{64}", given.fingerprint):
         # the message does not repeat the argument, because it may be a key
         raise StackError("FINGERPRINT is what `make key` printed beside the key, 64 digits from 0 to f, never the key.")
     try:
         present = stack.described()
         if SETTLED.fullmatch(present["StackStatus"]):
+            stack.look()
             changes(given, parameters(present))  # it may refuse, before anything has changed
         if given.now:
             stack.shut()
             print(f"Nobody gets in. This lets everybody in, also with the leaked key:\n{stack.opens_by}", flush=True)
         present = stack.updatable()
+        stack.look()
         if changed := changes(given, parameters(present)):
             stack.update(present, changed)
             present = stack.settled()
-            if changes(given, parameters(present)):
+            if present["StackStatus"] != "UPDATE_COMPLETE" or changes(given, parameters(present)):
                 raise StackError(f"the update failed: {stack.name} is {present['StackStatus']}. Look at its events.")
-        if given.now:
+        if stack.opens_by:
             stack.open()
         if given.previous_secret:
             print(f"{stack.name} refuses sessions of the previous secret. Until the secret changes again, keep")
@@ -113,11 +118,25 @@ def changes(given: argparse.Namespace, present: dict[str, str]) -> dict[str, str
 
 
 class Stack:
-    """A deployed stack. opens_by: the command that lets callers in again, or "". The methods raise errors of boto3."""
+    """A deployed stack. The methods raise errors of boto3.
+
+    earlier: the reserved concurrency of the authorizer before it was shut, "" if there was none, or None if it is open.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.opens_by = self.earlier = ""
+        self.earlier: str | None = None
+
+    @property
+    def opens_by(self) -> str:
+        """Return the command that lets callers in again, or "" if they get in."""
+        put = f"put-function-concurrency --reserved-concurrent-executions {self.earlier}"
+        opens = put if self.earlier else "delete-function-concurrency"
+        return "" if self.earlier is None else f"aws lambda {opens} --function-name {self.authorizer}"
+
+    @cached_property
+    def authorizer(self) -> str:
+        return self._resource("AuthorizerFunction")
 
     def described(self) -> Any:
         [found] = boto3.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
@@ -130,8 +149,11 @@ class Stack:
             if time.monotonic() > until:
                 raise StackError(f"{self.name} is still {status}. Run the command again.")
             if cancels and status == "UPDATE_IN_PROGRESS" and f"/{CHANGE_SET}" not in stack.get("ChangeSetId", ""):
-                with suppress(ClientError):  # the update may have ended, or have been cancelled
+                try:
                     boto3.client("cloudformation").cancel_update_stack(StackName=self.name)
+                except ClientError as error:
+                    if error.response["Error"]["Code"] != "ValidationError":  # the update has ended
+                        raise
             if status != told:
                 print(f"{self.name} is {status}: waiting.", flush=True)
             told = status
@@ -170,41 +192,43 @@ class Stack:
             if more := [f"{each['Action']} {each['LogicalResourceId']}" for each in found if not is_expected(each)]:
                 raise StackError(f"not updated: this would also {', '.join(more)}. Run this instead:\n{DEPLOY}")
         except BaseException:
-            aws.delete_change_set(**named)
+            with suppress(ClientError):  # CloudFormation may still be making it; the next call's update deletes it
+                aws.delete_change_set(**named)
             raise
         aws.execute_change_set(**named)
 
+    def look(self) -> Any:
+        """Describe the authorizer. If an earlier call has shut it, this call lets callers in when it succeeds."""
+        found = boto3.client("lambda").get_function(FunctionName=self.authorizer)
+        if self.earlier is None and reserved_concurrency(found) == "0":
+            self.earlier = found.get("Tags", {}).get(EARLIER, "")
+        return found
+
     def shut(self) -> None:
         """Let nobody in, because the authorizer cannot run. Keep its earlier reserved concurrency in a tag."""
-        aws, name = boto3.client("lambda"), self._resource("AuthorizerFunction")
-        found = aws.get_function(FunctionName=name)
-        present = str(found.get("Concurrency", {}).get("ReservedConcurrentExecutions", ""))
-        if not self.opens_by and present == "0":  # an earlier call has shut it
-            self.earlier = found.get("Tags", {}).get(EARLIER, "")
-        elif not self.opens_by:
-            self.earlier = present
+        aws, found, was = boto3.client("lambda"), self.look(), self.earlier
+        present = reserved_concurrency(found)
+        if was is None:
             aws.tag_resource(Resource=found["Configuration"]["FunctionArn"], Tags={EARLIER: present})
-        put = f"put-function-concurrency --reserved-concurrent-executions {self.earlier}"
-        was, opens = self.opens_by, put if self.earlier else "delete-function-concurrency"
-        self.opens_by = f"aws lambda {opens} --function-name {name}"
+            self.earlier = present
         while present != "0":
             try:
-                aws.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+                aws.put_function_concurrency(FunctionName=self.authorizer, ReservedConcurrentExecutions=0)
                 present = "0"
             except aws.exceptions.ResourceConflictException:  # Lambda is still updating the function
                 time.sleep(1)
             except ClientError:  # AWS refused; after any other exception, it may be shut
-                self.opens_by = was
+                self.earlier = was
                 raise
 
     def open(self) -> None:
         """Give the authorizer its earlier reserved concurrency back."""
-        aws, name = boto3.client("lambda"), self._resource("AuthorizerFunction")
-        if self.earlier:
-            aws.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=int(self.earlier))
+        aws, earlier = boto3.client("lambda"), self.earlier
+        if earlier:
+            aws.put_function_concurrency(FunctionName=self.authorizer, ReservedConcurrentExecutions=int(earlier))
         else:
-            aws.delete_function_concurrency(FunctionName=name)
-        self.opens_by = ""
+            aws.delete_function_concurrency(FunctionName=self.authorizer)
+        self.earlier = None
 
     def try_key(self, ended: str, key: str) -> None:
         """Call the API until three calls in a row are refused. Raises StackError after TRIAL_SECONDS, and HTTPError."""
@@ -232,6 +256,10 @@ class Stack:
 
 def parameters(stack: Any) -> dict[str, str]:
     return {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
+
+
+def reserved_concurrency(function: Any) -> str:
+    return str(function.get("Concurrency", {}).get("ReservedConcurrentExecutions", ""))
 
 
 def is_expected(change: Any) -> bool:

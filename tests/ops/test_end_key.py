@@ -152,6 +152,15 @@ def test_an_update_that_ends_before_it_can_be_cancelled_is_waited_for(account: A
     assert account.status(LEAKED) == 401
 
 
+def test_an_update_that_may_not_be_cancelled_is_an_error(account: Account, end: EndKey) -> None:
+    def denied(operation: str) -> None:
+        if operation == "CancelUpdateStack":
+            raise ClientError({"Error": {"Code": "AccessDenied"}}, operation)
+
+    account.statuses, account.fails = ["UPDATE_IN_PROGRESS"], denied
+    assert "(AccessDenied) when calling the CancelUpdateStack" in failure(end(STACK, fingerprint(LEAKED)))
+
+
 def test_a_second_call_waits_for_the_first_and_cancels_nothing(account: Account, end: EndKey) -> None:
     assert end(STACK, fingerprint(LEAKED)).returncode == 0
     account.statuses = ["UPDATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"]
@@ -187,6 +196,38 @@ def test_a_failed_update_is_an_error_and_is_made_again_under_another_configurati
     assert account.live["Configuration"] == made[-1][:12] + "abab"
 
 
+@pytest.mark.parametrize("status", ["UPDATE_ROLLBACK_FAILED", "UPDATE_FAILED"])
+def test_an_update_has_succeeded_only_if_the_stack_says_so(account: Account, end: EndKey, status: str) -> None:
+    """While a rollback has failed, the stack's parameters may still be those of the update."""
+
+    def new_parameters_stay() -> None:
+        if account.statuses[0] == "UPDATE_IN_PROGRESS":
+            account.live = account.parameters
+
+    account.ends, account.meanwhile = status, [new_parameters_stay] * 9
+    error = failure(end(STACK, fingerprint(LEAKED), "--now"))
+    assert f"the update failed: {STACK} is {status}." in error
+    assert account.concurrency == 0
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ClientError({"Error": {"Code": "Throttling"}}, "")])
+def test_a_change_set_that_cannot_be_deleted_hides_no_error(
+    account: Account, end: EndKey, error: BaseException
+) -> None:
+    """CloudFormation does not delete a change set that it is still making."""
+
+    def fails(operation: str) -> None:
+        if operation == "DescribeChangeSet":
+            raise error
+        if operation == "DeleteChangeSet":
+            raise ClientError({"Error": {"Code": "InvalidChangeSetStatus"}}, operation)
+
+    account.fails = fails
+    done = end(STACK, fingerprint(LEAKED))
+    assert done.returncode == (130 if isinstance(error, KeyboardInterrupt) else 1)
+    assert "InvalidChangeSetStatus" not in done.stderr
+
+
 @pytest.mark.parametrize("options", [(), ("--now",), ("--now", "--previous-secret")])
 @pytest.mark.parametrize(
     ("status", "error"),
@@ -201,7 +242,8 @@ def test_a_stack_that_cannot_be_updated_yet_gets_the_runbooks_line(
     account.statuses = [status]
     if status == "UPDATE_COMPLETE":
         del account.parameters["EndedFingerprints"], account.parameters["SessionSecretOverlapDays"]
-    said = failure(end(STACK, fingerprint(LEAKED), *options)).splitlines()
+    ended = "" if "--previous-secret" in options else fingerprint(LEAKED)
+    said = failure(end(STACK, ended, *options)).splitlines()
     assert said[0].endswith(error)
     assert said[1].replace(STACK, "$stack") in RUNBOOK
     assert account.concurrency == (0 if options else None)
@@ -239,7 +281,7 @@ def test_with_now_nobody_gets_in_until_the_update_has_succeeded(
     assert seen == [500] * 4
     assert (account.concurrency, account.status(OTHER), account.status(LEAKED)) == (earlier, 400, 401)
     first = account.calls.index("PutFunctionConcurrency")
-    assert account.calls[:first] == ["DescribeStacks", "DescribeStackResource", "GetFunction", "TagResource"]
+    assert {*account.calls[:first]} == {"DescribeStacks", "DescribeStackResource", "GetFunction", "TagResource"}
     assert "Nobody gets in." in done.stdout
     assert "Tried: the API refuses" in done.stdout
 
@@ -324,6 +366,28 @@ def test_a_failed_update_leaves_it_shut(account: Account, end: EndKey) -> None:
     assert (account.status(LEAKED), account.status(OTHER)) == (500, 500)
 
 
+def test_a_call_without_now_goes_on_where_a_call_with_now_was_interrupted(account: Account, end: EndKey) -> None:
+    account.concurrency, account.ends = 7, "UPDATE_ROLLBACK_COMPLETE"
+    failure(end(STACK, fingerprint(LEAKED), "--now"))
+    assert account.status(OTHER) == 500
+    error = failure(end(STACK, fingerprint(LEAKED)))
+    assert error.splitlines()[-1].startswith("aws lambda put-function-concurrency --reserved-concurrent-executions 7 ")
+    account.ends = "UPDATE_COMPLETE"
+    assert end(STACK, fingerprint(LEAKED)).returncode == 0
+    assert (account.concurrency, account.status(OTHER), account.status(LEAKED)) == (7, 400, 401)
+
+
+def test_a_call_that_is_refused_still_tells_what_lets_callers_in(account: Account, end: EndKey) -> None:
+    """If the update cannot be made, the operator deploys without the leaked key, and then repeats the command."""
+    account.also = [change("Remove", "OutcomesTable", TABLE)]
+    failure(end(STACK, fingerprint(LEAKED), "--now"))
+    account.parameters = account.live = account.live | {"KeyFingerprints": fingerprint(OTHER)}
+    for options in ((), ("--now",)):
+        error = failure(end(STACK, fingerprint(LEAKED), *options))
+        assert "the stack does not accept this key" in error
+        assert error.splitlines()[-1].startswith("aws lambda delete-function-concurrency ")
+
+
 # ── What cannot be ended ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -331,7 +395,7 @@ def test_a_failed_update_leaves_it_shut(account: Account, end: EndKey) -> None:
 def test_an_unknown_fingerprint_changes_nothing(account: Account, end: EndKey, options: tuple[str, ...]) -> None:
     unknown = fingerprint("a key of another stack")
     assert "the stack does not accept this key" in failure(end(STACK, unknown, *options))
-    assert account.calls == ["DescribeStacks"]
+    assert account.calls == ["DescribeStacks", "DescribeStackResource", "GetFunction"]
 
 
 @pytest.mark.parametrize("text", ["", LEAKED, fingerprint(LEAKED)[1:], fingerprint(LEAKED).upper(), "g" * 64])
@@ -346,7 +410,7 @@ def test_the_last_key_is_ended_only_with_yes(account: Account, end: EndKey) -> N
     assert end(STACK, fingerprint(LEAKED)).returncode == 0
     account.calls.clear()
     assert "it is the last key" in failure(end(STACK, fingerprint(OTHER), "--now"))
-    assert account.calls == ["DescribeStacks"]
+    assert account.calls == ["DescribeStacks", "DescribeStackResource", "GetFunction"]
     done = end(STACK, fingerprint(OTHER), "--yes")
     assert "Accepted: no key." in done.stdout
     assert (account.live["KeyFingerprints"], account.status(OTHER)) == ("", 401)
@@ -360,6 +424,12 @@ def test_the_previous_session_secret_is_ended_once(account: Account, end: EndKey
     assert account.live["SessionSecretOverlapDays"] == "0"
     assert account.calls.count("ExecuteChangeSet") == 1
     assert account.status(LEAKED) == 400
+
+
+def test_a_key_and_the_session_secret_are_ended_one_after_the_other(account: Account, end: EndKey) -> None:
+    error = failure(end(STACK, fingerprint(LEAKED), "--previous-secret", "--now"))
+    assert error == "error: end either the key (FINGERPRINT) or the secret (SECRET=previous), then the other.\n"
+    assert account.calls == []
 
 
 @pytest.mark.parametrize(("stack", "says"), [("", "STACK is missing"), ("another", "no stack")])
