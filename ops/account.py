@@ -4,14 +4,13 @@ The stack, region and profile are read from samconfig.toml, which `sam deploy` a
 """
 
 import sys
-import tomllib
 from pathlib import Path
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, InvalidRegionError, ProfileNotFound
+from botocore.exceptions import ConnectionError as NoConnectionError
 
 from ops.command import exit_code
-from ops.configuration import deploy_settings
+from ops.configuration import aws_session, deploy_settings
 from ops.errors import StackError, one_line
 
 ROOT = Path(__file__).parents[1]
@@ -28,11 +27,10 @@ def check(samconfig: Path, environment: str) -> None:
 
     Raises StackError if something is missing or AWS refuses the credentials. The message says what to do next.
     """
-    _check_environment(samconfig, environment)
     settings = deploy_settings(samconfig, environment)
     section = f"[{environment}.deploy.parameters] of {samconfig.name}"
     try:
-        session = boto3.Session(region_name=settings.get("region"), profile_name=settings.get("profile"))
+        session = aws_session(settings)
         if not session.region_name:
             raise StackError(
                 "no region is set. Run `export AWS_DEFAULT_REGION=eu-central-1` with your region, "
@@ -49,31 +47,17 @@ def check(samconfig: Path, environment: str) -> None:
         raise StackError(
             f"{one_line(error)}. Run `aws configure list-profiles`, and correct `profile` in {section} or AWS_PROFILE."
         ) from error
+    except (NoConnectionError, HTTPClientError, InvalidRegionError) as error:
+        raise StackError(
+            f"cannot reach AWS in {session.region_name}: {one_line(error).rstrip('.')}. Correct the region or the "
+            "network, then run make again."
+        ) from error
     except (BotoCoreError, ClientError) as error:
         raise StackError(
             f"AWS does not accept the credentials: {one_line(error)}. Sign in again, as with `aws sso login`, "
             "then run make again."
         ) from error
     print(f"Deploying {settings['stack_name']} to the account {account} in {session.region_name}.")
-
-
-def _check_environment(samconfig: Path, environment: str) -> None:
-    """Raise StackError if samconfig.toml has no such environment. The message says how to add it."""
-    try:
-        document = tomllib.loads(samconfig.read_text())
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise StackError(f"{samconfig.name} cannot be read: {one_line(error)}") from error
-    known = [
-        name
-        for name, each in document.items()
-        if isinstance(each, dict) and "stack_name" in each.get("deploy", {}).get("parameters", {})
-    ]
-    if environment not in known:
-        raise StackError(
-            f"ENV={environment} is unknown; {samconfig.name} has {', '.join(known)}. To add it, copy the section "
-            f"[dev.deploy.parameters] as [{environment}.deploy.parameters], and change its stack_name, s3_prefix and "
-            "tags."
-        )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ AWS. The runbook's entry "The stack is gone" says how to import them, and which 
 
 import json
 import sys
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.answers import pairs
 from ops.command import Parser, exit_code, named_stack
+from ops.configuration import aws_session, environments
 from ops.errors import StackError, one_line
 from ops.template import parse_yaml
 
@@ -63,7 +63,7 @@ def adopt(stack: str, chosen: Mapping[str, str], root: Path) -> None:
     whole = parse_yaml((root / "template.yaml").read_text())
     left = {name: each for name, each in whole["Resources"].items() if each["Type"] in IDENTIFIERS}
     try:
-        session = boto3.Session(region_name=settings.get("region"), profile_name=settings.get("profile"))
+        session = aws_session(settings)
         cloudformation = session.client("cloudformation")
         _refuse_existing(cloudformation, stack)
         found = _found(session, stack, left, chosen)
@@ -102,14 +102,20 @@ def reduced(whole: Any, found: Found, overrides: Mapping[str, str]) -> dict[str,
 
     An import may create nothing, and may not add outputs. The parameters' defaults are the next deployment's values.
     The resources' properties must be those of the whole template, because CloudFormation would take a difference for a
-    change: with another GenerateSecretString, the next deployment would replace a secret's value.
+    change: with another GenerateSecretString, the next deployment would replace a secret's value. Raises StackError if
+    a parameter has no value.
     """
+    parameters = {
+        name: declared | ({"Default": overrides[name]} if name in overrides else {})
+        for name, declared in whole["Parameters"].items()
+    }
+    if missing := [name for name, declared in parameters.items() if "Default" not in declared]:
+        raise StackError(
+            f"samconfig.toml has no value for {', '.join(missing)}: check out the one that was deployed last"
+        )
     return {
         "AWSTemplateFormatVersion": whole["AWSTemplateFormatVersion"],
-        "Parameters": {
-            name: declared | ({"Default": overrides[name]} if name in overrides else {})
-            for name, declared in whole["Parameters"].items()
-        },
+        "Parameters": parameters,
         "Conditions": whole["Conditions"],
         "Resources": {
             # Without its condition, because the resource exists. An import that fails must never delete anything.
@@ -122,13 +128,8 @@ def reduced(whole: Any, found: Found, overrides: Mapping[str, str]) -> dict[str,
 
 def _settings(samconfig: Path, stack: str) -> Any:
     """Return the deploy parameters of the environment that has this stack."""
-    try:
-        environments = tomllib.loads(samconfig.read_text())
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise StackError(f"{samconfig.name} cannot be read: {one_line(error)}") from error
-    for each in environments.values():
-        settings = each.get("deploy", {}).get("parameters", {}) if isinstance(each, dict) else {}
-        if settings.get("stack_name") == stack:
+    for settings in environments(samconfig).values():
+        if settings["stack_name"] == stack:
             return settings
     raise StackError(f'{samconfig.name} has no environment with stack_name = "{stack}", which `make deploy` needs, too')
 

@@ -63,8 +63,11 @@ def keep(samconfig: Path, environment: str, template: Any, given: dict[str, str]
 
 
 def pairs(overrides: Any) -> dict[str, str]:
-    """Parse parameter overrides. Like SAM CLI, accept a list or one string."""
-    texts = shlex.split(overrides) if isinstance(overrides, str) else [str(text) for text in overrides]
+    """Parse parameter overrides. Like SAM CLI, accept a list or one string. Raises StackError if a quote is open."""
+    try:
+        texts = shlex.split(overrides) if isinstance(overrides, str) else [str(text) for text in overrides]
+    except ValueError as error:
+        raise StackError(f"cannot read {overrides}: {error}") from error
     return {name: value.strip('"') for name, _, value in (text.partition("=") for text in texts)}
 
 

@@ -47,7 +47,7 @@ def print_configured(environment: str, template: Path) -> None:
     overrides = {name: declared[name]["Default"] for name in OWN} | pairs(settings.get("parameter_overrides", []))
     name = settings["stack_name"]
     try:
-        session = boto3.Session(region_name=settings.get("region"), profile_name=settings.get("profile"))
+        session = aws_session(settings)
         stack = _stack(session, name)
         present = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
         if new_values(declared, overrides, present)["DataRequests"] == "Off" and _has_erasures(session, stack):
@@ -61,14 +61,32 @@ def print_configured(environment: str, template: Path) -> None:
     print(json.dumps(configured(declared, overrides, present, rolled_back="ROLLBACK" in stack.get("StackStatus", ""))))
 
 
-def deploy_settings(samconfig: Path, environment: str) -> Any:
-    """Read an environment's deploy parameters. Raises StackError if they do not name a stack."""
+def environments(samconfig: Path) -> dict[str, Any]:
+    """Return the deploy parameters of each environment with a stack. Raises StackError if the file cannot be read."""
     try:
-        settings: Any = tomllib.loads(samconfig.read_text())[environment]["deploy"]["parameters"]
-        settings["stack_name"]
-    except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
-        raise StackError(f"{samconfig.name} has no stack_name in [{environment}.deploy.parameters]") from error
-    return settings
+        document = tomllib.loads(samconfig.read_text())
+    except (OSError, ValueError) as error:
+        raise StackError(f"{samconfig.name} cannot be read: {one_line(error)}") from error
+    sections = {name: each for name, each in document.items() if isinstance(each, dict)}
+    settings = {name: each.get("deploy", {}).get("parameters", {}) for name, each in sections.items()}
+    return {name: each for name, each in settings.items() if "stack_name" in each}
+
+
+def deploy_settings(samconfig: Path, environment: str) -> Any:
+    """Return an environment's deploy parameters. Raises StackError, which says how to add an unknown environment."""
+    known = environments(samconfig)
+    if environment not in known:
+        raise StackError(
+            f"ENV={environment} is unknown; {samconfig.name} has {', '.join(known)}. To add it, copy the section "
+            f"[dev.deploy.parameters] as [{environment}.deploy.parameters], and change its stack_name, s3_prefix and "
+            "tags."
+        )
+    return known[environment]
+
+
+def aws_session(settings: Any) -> boto3.Session:
+    """Return a session with the region and the profile of an environment. Raises BotoCoreError."""
+    return boto3.Session(region_name=settings.get("region"), profile_name=settings.get("profile"))
 
 
 def configured(

@@ -6,11 +6,10 @@ The stack, region and profile are read from samconfig.toml, which `sam deploy` a
 import sys
 from pathlib import Path
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.command import exit_code
-from ops.configuration import deploy_settings
+from ops.configuration import aws_session, deploy_settings
 from ops.errors import StackError, one_line
 
 ROOT = Path(__file__).parents[1]
@@ -27,8 +26,7 @@ def protect(samconfig: Path, environment: str) -> None:
     settings = deploy_settings(samconfig, environment)
     name = settings["stack_name"]
     try:
-        session = boto3.Session(region_name=settings.get("region"), profile_name=settings.get("profile"))
-        cloudformation = session.client("cloudformation")
+        cloudformation = aws_session(settings).client("cloudformation")
         [stack] = cloudformation.describe_stacks(StackName=name)["Stacks"]
         # A stack in review is one whose first change set was declined.
         if stack.get("EnableTerminationProtection") or stack["StackStatus"] == "REVIEW_IN_PROGRESS":

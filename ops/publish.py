@@ -11,7 +11,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.command import exit_code
-from ops.configuration import accepted_again, deploy_settings
+from ops.configuration import accepted_again, aws_session, deploy_settings
 from ops.dashboard import FILES
 from ops.errors import StackError, one_line
 
@@ -36,7 +36,7 @@ def publish(samconfig: Path, environment: str, folder: Path) -> None:
     settings = deploy_settings(samconfig, environment)
     name = settings["stack_name"]
     try:
-        session = boto3.Session(region_name=settings.get("region"), profile_name=settings.get("profile"))
+        session = aws_session(settings)
         cloudformation = session.client("cloudformation")
         [stack] = cloudformation.describe_stacks(StackName=name)["Stacks"]
         parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}

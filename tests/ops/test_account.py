@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from botocore.awsrequest import AWSPreparedRequest
+from botocore.exceptions import EndpointConnectionError
 
 from ops import account
 from tests.aws import Answer, answering, mock_aws
@@ -110,6 +112,25 @@ def test_credentials_that_expired_say_the_next_step(run_main: RunMain) -> None:
     assert done.stderr.endswith(
         "The security token is expired. Sign in again, as with `aws sso login`, then run make again.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("region", "reason"),
+    [("eu-centrl-1", "Could not connect to the endpoint URL"), ("eu central 1", "Provided region_name")],
+)
+def test_a_wrong_region_or_no_network_is_no_question_of_credentials(
+    run_main: RunMain, monkeypatch: pytest.MonkeyPatch, region: str, reason: str
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+
+    def unreachable(request: AWSPreparedRequest) -> Answer:
+        raise EndpointConnectionError(endpoint_url=request.url)
+
+    with answering("sts.GetCallerIdentity", unreachable):
+        done = run_main(account.main, "dev")
+
+    assert done.stderr.startswith(f"error: cannot reach AWS in {region}: {reason}")
+    assert done.stderr.endswith(" Correct the region or the network, then run make again.\n")
 
 
 @pytest.mark.parametrize("text", [None, "version = "])

@@ -209,6 +209,7 @@ def test_two_stacks_of_one_name_need_a_choice(root: Path, run_main: RunMain) -> 
             'samconfig.toml has no environment with stack_name = "outcomes-dev", which `make deploy` needs',
         ),
         ([STACK, "--use=Outcomes=a"], "USE names Outcomes, but may name only OutcomesTable, "),
+        ([STACK, "--use='"], "cannot read ': No closing quotation"),
         ([STACK, "--use=KeysTable=gone"], "there is no table gone, which USE names as KeysTable"),
     ],
 )
@@ -221,6 +222,19 @@ def test_a_wrong_argument_is_one_line(run_main: RunMain, arguments: list[str], s
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"error: {says}")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_samconfig_that_was_not_deployed_is_refused(root: Path, run_main: RunMain) -> None:
+    """CloudFormation could make no change set of the template, because a parameter has no value."""
+    make_table("outcomes-prod-KeysTable-A1", "KeysTable")
+    samconfig = root / "samconfig.toml"
+    samconfig.write_text(samconfig.read_text().replace("DashboardOrigins=https://app.example.com", "Batch=On"))
+
+    done = run_main(adopt.main, STACK)
+
+    says = "samconfig.toml has no value for DashboardOrigins: check out the one that was deployed last"
+    assert done.stderr == f"error: {says}\n"
+    assert not (root / ".adopt").exists()
 
 
 @pytest.mark.parametrize(

@@ -168,14 +168,14 @@ def test_a_missing_stack_is_one_line(samconfig: Path) -> None:
 
 
 def test_an_environment_without_a_stack_is_named(samconfig: Path) -> None:
-    with pytest.raises(StackError, match=r"samconfig.toml has no stack_name in \[prod.deploy.parameters\]"):
+    with pytest.raises(StackError, match=r"ENV=prod is unknown; samconfig\.toml has dev"):
         publish(samconfig, "prod", ROOT / "dashboard/public")
 
 
 def test_the_command_prints_an_error_as_one_line(run_main: RunMain) -> None:
     done = run_main(main, "staging")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "error: samconfig.toml has no stack_name in [staging.deploy.parameters]\n"
+    assert done.stderr.startswith("error: ENV=staging is unknown; samconfig.toml has core, dev, prod.")
 
 
 def test_a_key_that_was_ended_during_the_deployment_must_be_ended_again(samconfig: Path) -> None:
