@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.answers import pairs
 from ops.command import Parser, exit_code, named_stack
-from ops.configuration import aws_session, environments
+from ops.configuration import aws_session, environments, parameters
 from ops.errors import StackError, one_line
 from ops.template import parse_yaml
 
@@ -39,6 +39,9 @@ WITHOUT = {
 type Found = dict[str, str]
 """The identifiers of resources, by logical id."""
 
+type Tagged = list[tuple[str, dict[str, str]]]
+"""The ARN and the tags of resources."""
+
 
 def main() -> int:
     """Write the files, and return the exit code of the process."""
@@ -59,16 +62,20 @@ def adopt(stack: str, chosen: Mapping[str, str], root: Path) -> None:
     chosen: identifiers of resources by logical id, where more than one was found. Raises StackError if the stack
     exists, if a resource is not found or ambiguous, if CloudFormation cannot import it, or if AWS refuses.
     """
-    settings = _settings(root / "samconfig.toml", stack)
+    samconfig = root / "samconfig.toml"
+    settings = _settings(samconfig, stack)
     whole = parse_yaml((root / "template.yaml").read_text())
     left = {name: each for name, each in whole["Resources"].items() if each["Type"] in IDENTIFIERS}
     try:
         session = aws_session(settings)
         cloudformation = session.client("cloudformation")
         _refuse_existing(cloudformation, stack)
-        found = _found(session, stack, left, chosen)
+        tagged = _tagged(session, stack)
+        found = _found(session, stack, left, chosen, tagged)
+        ended = _ended(cloudformation, {tags["aws:cloudformation:stack-id"] for _, tags in tagged})
         versions = _current_versions(session, {name: found[name] for name in WITHOUT if name in found})
-        template = reduced(whole, found, pairs(settings.get("parameter_overrides", [])))
+        overrides = pairs(settings.get("parameter_overrides", [])) | {"EndedFingerprints": ended or ""}
+        template = reduced(whole, found, overrides)
         _check_importable(cloudformation, template)
     except (BotoCoreError, ClientError) as error:
         raise StackError(f"cannot look up what {stack} left: {one_line(error)}") from error
@@ -93,6 +100,8 @@ def adopt(stack: str, chosen: Mapping[str, str], root: Path) -> None:
             print(
                 f"NOT FOUND: {name}. If {stack} had one, restore it before the import: a deployment makes an empty one."
             )
+    if ended is None:
+        print(f"NOT FOUND: which keys `make end-key` has ended. Delete them from KeyFingerprints of {samconfig.name}.")
     print(f"Wrote resources.json, template.json and tags.json into {folder}. Nothing was changed.")
     print('Next: docs/runbook.md, "The stack is gone".')
 
@@ -151,7 +160,9 @@ def _refuse_existing(cloudformation: Any, stack: str) -> None:
         raise StackError(f"{stack} exists ({status}). Only what a deleted stack left can be adopted.")
 
 
-def _found(session: boto3.Session, stack: str, left: Mapping[str, Any], chosen: Mapping[str, str]) -> Found:
+def _found(
+    session: boto3.Session, stack: str, left: Mapping[str, Any], chosen: Mapping[str, str], tagged: Tagged
+) -> Found:
     """Find resources by the tags that CloudFormation sets, and tables also by the names that it gives them.
 
     A table that was restored from a backup has no tags. Raises StackError if a logical id is unknown or ambiguous.
@@ -160,10 +171,9 @@ def _found(session: boto3.Session, stack: str, left: Mapping[str, Any], chosen: 
         raise StackError(f"USE names {', '.join(sorted(unknown))}, but may name only {', '.join(left)}")
     pages = session.client("dynamodb").get_paginator("list_tables").paginate()
     tables = {name for page in pages for name in page["TableNames"]}
-    tagged = _tagged(session, stack)
     found, ambiguous = {}, {}
     for name, type_ in ((name, resource["Type"]) for name, resource in left.items()):
-        candidates = {_identifier(type_, arn) for arn in tagged.get(name, ())}
+        candidates = {_identifier(type_, arn) for arn, tags in tagged if tags["aws:cloudformation:logical-id"] == name}
         if type_ == "AWS::DynamoDB::Table":
             candidates = tables & (
                 candidates | {each for each in tables if each.rpartition("-")[0] == f"{stack}-{name}"}
@@ -187,9 +197,8 @@ def _found(session: boto3.Session, stack: str, left: Mapping[str, Any], chosen: 
     return found
 
 
-def _tagged(session: boto3.Session, stack: str) -> dict[str, set[str]]:
-    """Return the ARNs of the resources that have CloudFormation's tags of a stack, by logical id."""
-    tagged: dict[str, set[str]] = {}
+def _tagged(session: boto3.Session, stack: str) -> Tagged:
+    """Return the resources that have CloudFormation's tags of a stack."""
     pages = (
         session.client("resourcegroupstaggingapi")
         .get_paginator("get_resources")
@@ -198,10 +207,25 @@ def _tagged(session: boto3.Session, stack: str) -> dict[str, set[str]]:
             ResourceTypeFilters=["dynamodb:table", "secretsmanager:secret", "s3"],
         )
     )
-    for resource in (each for page in pages for each in page["ResourceTagMappingList"]):
-        tags = {tag["Key"]: tag["Value"] for tag in resource["Tags"]}
-        tagged.setdefault(tags.get("aws:cloudformation:logical-id", ""), set()).add(resource["ResourceARN"])
-    return tagged
+    found = (each for page in pages for each in page["ResourceTagMappingList"])
+    return [(each["ResourceARN"], {tag["Key"]: tag["Value"] for tag in each["Tags"]}) for each in found]
+
+
+def _ended(cloudformation: Any, stacks: set[str]) -> str | None:
+    """Return the EndedFingerprints of the newest of deleted stacks, or None if CloudFormation describes none of them.
+
+    stacks: their ids. CloudFormation describes a deleted stack for 90 days:
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
+    """
+    described = []
+    for each in stacks:
+        try:
+            described += cloudformation.describe_stacks(StackName=each)["Stacks"]
+        except ClientError as error:
+            if "does not exist" not in str(error):
+                raise
+    newest = max(described, key=lambda each: each["CreationTime"], default=None)
+    return newest and parameters(newest).get("EndedFingerprints", "")
 
 
 def _identifier(type_: str, arn: str) -> str:

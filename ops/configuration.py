@@ -49,7 +49,7 @@ def print_configured(environment: str, template: Path) -> None:
     try:
         session = aws_session(settings)
         stack = _stack(session, name)
-        present = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
+        present = parameters(stack)
         if new_values(declared, overrides, present)["DataRequests"] == "Off" and _has_erasures(session, stack):
             raise StackError(
                 f"{name} has erased users, and keeps records of it that only DataRequests=On can read: "
@@ -87,6 +87,11 @@ def deploy_settings(samconfig: Path, environment: str) -> Any:
 def aws_session(settings: Any) -> boto3.Session:
     """Return a session with the region and the profile of an environment. Raises BotoCoreError."""
     return boto3.Session(region_name=settings.get("region"), profile_name=settings.get("profile"))
+
+
+def parameters(stack: Any) -> dict[str, str]:
+    """Return the parameters of a stack that CloudFormation has described."""
+    return {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
 
 
 def configured(

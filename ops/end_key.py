@@ -24,7 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from outcomes.auth.keys import fingerprint
 
 from ops.command import exit_code, named_stack
-from ops.configuration import configured
+from ops.configuration import configured, parameters
 from ops.errors import StackError, one_line
 
 SETTLED = re.compile(r"(CREATE|(UPDATE|IMPORT)(_ROLLBACK)?)_COMPLETE")  # a stack with this status can be updated
@@ -252,10 +252,6 @@ class Stack:
         aws = boto3.client("cloudformation")
         found = aws.describe_stack_resource(StackName=self.name, LogicalResourceId=logical_id)
         return str(found["StackResourceDetail"]["PhysicalResourceId"])
-
-
-def parameters(stack: Any) -> dict[str, str]:
-    return {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
 
 
 def reserved_concurrency(function: Any) -> str:

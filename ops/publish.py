@@ -11,7 +11,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.command import exit_code
-from ops.configuration import accepted_again, aws_session, deploy_settings
+from ops.configuration import accepted_again, aws_session, deploy_settings, parameters
 from ops.dashboard import FILES
 from ops.errors import StackError, one_line
 
@@ -39,8 +39,8 @@ def publish(samconfig: Path, environment: str, folder: Path) -> None:
         session = aws_session(settings)
         cloudformation = session.client("cloudformation")
         [stack] = cloudformation.describe_stacks(StackName=name)["Stacks"]
-        parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
-        for again in accepted_again(parameters.get("KeyFingerprints", ""), parameters):
+        present = parameters(stack)
+        for again in accepted_again(present.get("KeyFingerprints", ""), present):
             # `make end-key` has succeeded after this deployment read the stack, and before it changed it
             raise StackError(f"{name} accepts an ended key again: make end-key STACK={name} FINGERPRINT={again}")
         outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
@@ -50,9 +50,8 @@ def publish(samconfig: Path, environment: str, folder: Path) -> None:
         raise StackError(f"cannot upload the dashboard of {name}: {one_line(error)}") from error
     if "FeedBucketName" in outputs:
         print(f"Dashboard: {outputs['FeedUrl']} (within {MAX_AGE_SECONDS // 60} minutes)")
-    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
     try:
-        warning = _warning(session, parameters, outputs.get("AlarmTopic"))
+        warning = _warning(session, present, outputs.get("AlarmTopic"))
     except (BotoCoreError, ClientError) as error:
         raise StackError(f"{name} is deployed, but it is unknown whom alarms notify: {one_line(error)}") from error
     if warning:

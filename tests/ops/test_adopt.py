@@ -37,6 +37,9 @@ TAGGED: list[tuple[str, str, str]] = []
 STATUS: list[str] = []
 """The status of the stack, if it exists."""
 
+ENDED: dict[str, str] = {}
+"""The EndedFingerprints of the deleted stacks that CloudFormation still describes, by stack id."""
+
 
 def importable(type_: str) -> list[str]:
     """Return the properties by which CloudFormation imports a type: the primary identifier of its published schema.
@@ -62,10 +65,16 @@ def summary(request: Any) -> Answer:
     return 200, {}, f"<R><GetTemplateSummaryResult>{result}</GetTemplateSummaryResult></R>"
 
 
-def described(_request: Any) -> Answer:
-    if not STATUS:
-        return 400, {}, NO_STACK.format(STACK)
-    stack = f"<member><StackName>{STACK}</StackName><StackStatus>{STATUS[0]}</StackStatus></member>"
+def described(request: Any) -> Answer:
+    [name] = parse_qs(request.body)["StackName"]
+    if name in ENDED:
+        parameter = f"<ParameterKey>EndedFingerprints</ParameterKey><ParameterValue>{ENDED[name]}</ParameterValue>"
+        created = f"<CreationTime>2026-11-0{name[-1]}T09:30:00Z</CreationTime>"
+        stack = f"<member>{created}<Parameters><member>{parameter}</member></Parameters></member>"
+    elif name == STACK and STATUS:
+        stack = f"<member><StackName>{STACK}</StackName><StackStatus>{STATUS[0]}</StackStatus></member>"
+    else:
+        return 400, {}, NO_STACK.format(name)
     return 200, {}, f"<R><DescribeStacksResult><Stacks>{stack}</Stacks></DescribeStacksResult></R>"
 
 
@@ -78,6 +87,7 @@ def resources(request: Any) -> Answer:
             "Tags": [
                 {"Key": "aws:cloudformation:stack-name", "Value": stack},
                 {"Key": "aws:cloudformation:logical-id", "Value": logical_id},
+                {"Key": "aws:cloudformation:stack-id", "Value": f"arn:{stack}/{arn[-1]}"},
                 {"Key": "project", "Value": "outcomes"},
             ],
         }
@@ -91,6 +101,7 @@ def resources(request: Any) -> Answer:
 def aws() -> Iterator[None]:
     TAGGED.clear()
     STATUS.clear()
+    ENDED.clear()
     with (
         mock_aws(),
         answering("cloudformation.GetTemplateSummary", summary),
@@ -161,6 +172,29 @@ def test_what_a_deleted_stack_left_is_written_for_the_import(root: Path, run_mai
     assert "NOT FOUND: CostsTable. If outcomes-prod had one, restore it before the import: a deployment" in done.stdout
     assert "NOT FOUND: OutcomesTable" not in done.stdout
     assert "Nothing was changed.\n" in done.stdout
+
+
+def test_the_new_stack_knows_which_keys_the_deleted_one_has_ended(root: Path, run_main: RunMain) -> None:
+    """Otherwise, a samconfig.toml from before `make end-key` would let the new stack accept a leaked key."""
+    make_table("outcomes-prod-KeysTable-A1", "KeysTable")
+    make_table("outcomes-prod-CostsTable-A2", "CostsTable")
+    make_table("outcomes-prod-TotalsTable-A3", "TotalsTable")  # CloudFormation has forgotten the stack of this table
+    ENDED.update({f"arn:{STACK}/1": "a" * 64, f"arn:{STACK}/2": f"{'a' * 64},{'b' * 64}"})
+
+    done = run_main(adopt.main, STACK)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert written(root, "template")["Parameters"]["EndedFingerprints"]["Default"] == f"{'a' * 64},{'b' * 64}"
+    assert "make end-key" not in done.stdout
+
+
+def test_if_cloudformation_has_forgotten_the_stack_ended_keys_are_a_question(root: Path, run_main: RunMain) -> None:
+    make_table("outcomes-prod-KeysTable-A1", "KeysTable")
+
+    done = run_main(adopt.main, STACK)
+
+    assert written(root, "template")["Parameters"]["EndedFingerprints"]["Default"] == ""
+    assert "NOT FOUND: which keys `make end-key` has ended. Delete them from KeyFingerprints of sam" in done.stdout
 
 
 @pytest.mark.parametrize("name", WITHOUT)
