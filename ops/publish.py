@@ -51,11 +51,9 @@ def publish(samconfig: Path, environment: str, folder: Path) -> None:
     if "FeedBucketName" in outputs:
         print(f"Dashboard: {outputs['FeedUrl']} (within {MAX_AGE_SECONDS // 60} minutes)")
     try:
-        warning = _warning(session, present, outputs.get("AlarmTopic"))
+        _warn(session, present, outputs.get("AlarmTopic"))
     except (BotoCoreError, ClientError) as error:
         raise StackError(f"{name} is deployed, but it is unknown whom alarms notify: {one_line(error)}") from error
-    if warning:
-        print(warning)
 
 
 def _upload(session: boto3.Session, stack: str, bucket: str, folder: Path) -> None:
@@ -76,20 +74,20 @@ def _upload(session: boto3.Session, stack: str, bucket: str, folder: Path) -> No
         )
 
 
-def _warning(session: boto3.Session, parameters: dict[str, str], topic: str | None) -> str:
-    """Return a line if the stack has alarms that notify nobody, or else an empty text.
+def _warn(session: boto3.Session, present: dict[str, str], topic: str | None) -> None:
+    """Print a line if the stack has alarms that notify nobody.
 
     topic: the ARN of the topic that the stack made for its AlarmEmail.
     """
-    if parameters.get("Monitoring") == "Off" or parameters.get("AlarmTopicArn"):
-        return ""
+    if present.get("Monitoring") == "Off" or present.get("AlarmTopicArn"):
+        return
     if topic is None:
-        return "Alarms notify nobody: set AlarmEmail or AlarmTopicArn in samconfig.toml, and deploy again."
+        print("Alarms notify nobody: set AlarmEmail or AlarmTopicArn in samconfig.toml, and deploy again.")
+        return
     # The ARN of a subscription that is not confirmed is a word, such as PendingConfirmation.
     found = session.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
-    if any(each["SubscriptionArn"].startswith("arn:") for each in found):
-        return ""
-    return f"Alarms notify nobody until {parameters['AlarmEmail']} confirms the e-mail from AWS."
+    if not any(each["SubscriptionArn"].startswith("arn:") for each in found):
+        print(f"Alarms notify nobody until {present['AlarmEmail']} confirms the e-mail from AWS.")
 
 
 if __name__ == "__main__":

@@ -81,6 +81,20 @@ NOT_NEEDED = {
 """Permissions that CloudFormation lists for a type, but that this template does not need."""
 
 
+@pytest.mark.parametrize("name", ["deploy-role", "role-boundary", "smoke-role"])
+def test_iam_takes_each_policy(name: str) -> None:
+    """The ids of its statements are unique, and it fits into a managed policy, with the longest name of a region.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    """
+    text = (ROOT / f"docs/examples/{name}.json").read_text()
+    ids = [statement["Sid"] for statement in policy(name)]
+
+    assert sorted({*ids}) == sorted(ids)
+    assert all(re.fullmatch("[A-Za-z0-9]+", each) for each in ids)
+    assert len(re.sub(r"\s", "", text.replace("<region>", "ap-southeast-1").replace("<account>", "1" * 12))) <= 6144
+
+
 def test_the_role_that_deploys_may_use_each_service_and_each_name_of_the_stack(complete: Deployment) -> None:
     for logical_id, resource in complete.document["Resources"].items():
         service = resource["Type"].split("::")[1].lower()
