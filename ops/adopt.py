@@ -16,8 +16,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.answers import pairs
 from ops.command import Parser, exit_code, named_stack
-from ops.configuration import aws_session, environments, parameters
+from ops.configuration import aws_session, environments
 from ops.errors import StackError, one_line
+from ops.stacks import find_stack, parameters
 from ops.template import parse_yaml
 
 ROOT = Path(__file__).parents[1]
@@ -68,15 +69,14 @@ def adopt(stack: str, chosen: Mapping[str, str], root: Path) -> None:
     left = {name: each for name, each in whole["Resources"].items() if each["Type"] in IDENTIFIERS}
     try:
         session = aws_session(settings)
-        cloudformation = session.client("cloudformation")
-        _refuse_existing(cloudformation, stack)
+        _refuse_existing(session, stack)
         tagged = _tagged(session, stack)
         found = _found(session, stack, left, chosen, tagged)
-        ended = _ended(cloudformation, {tags["aws:cloudformation:stack-id"] for _, tags in tagged})
+        ended = _ended(session, {tags["aws:cloudformation:stack-id"] for _, tags in tagged})
         versions = _current_versions(session, {name: found[name] for name in WITHOUT if name in found})
         overrides = pairs(settings.get("parameter_overrides", [])) | {"EndedFingerprints": ended or ""}
         template = reduced(whole, found, overrides)
-        _check_importable(cloudformation, template)
+        _check_importable(session, template)
     except (BotoCoreError, ClientError) as error:
         raise StackError(f"cannot look up what {stack} left: {one_line(error)}") from error
     resources = [
@@ -143,20 +143,15 @@ def _settings(samconfig: Path, stack: str) -> Any:
     raise StackError(f'{samconfig.name} has no environment with stack_name = "{stack}", which `make deploy` needs, too')
 
 
-def _refuse_existing(cloudformation: Any, stack: str) -> None:
-    try:
-        [described] = cloudformation.describe_stacks(StackName=stack)["Stacks"]
-    except ClientError as error:
-        if f"{stack} does not exist" in str(error):
-            return
-        raise
-    status = described["StackStatus"]
+def _refuse_existing(session: boto3.Session, stack: str) -> None:
+    # A stack in review has only a change set, such as one of an earlier import.
+    status = find_stack(stack, session).get("StackStatus", "REVIEW_IN_PROGRESS")
     if status.startswith("DELETE_"):
         raise StackError(
             f"{stack} is not deleted yet ({status}). Run `aws cloudformation delete-stack --stack-name {stack}` and "
             f"`aws cloudformation wait stack-delete-complete --stack-name {stack}`, then this command again"
         )
-    if status != "REVIEW_IN_PROGRESS":  # only a change set exists, such as one of an earlier import
+    if status != "REVIEW_IN_PROGRESS":
         raise StackError(f"{stack} exists ({status}). Only what a deleted stack left can be adopted.")
 
 
@@ -211,19 +206,13 @@ def _tagged(session: boto3.Session, stack: str) -> Tagged:
     return [(each["ResourceARN"], {tag["Key"]: tag["Value"] for tag in each["Tags"]}) for each in found]
 
 
-def _ended(cloudformation: Any, stacks: set[str]) -> str | None:
+def _ended(session: boto3.Session, stacks: set[str]) -> str | None:
     """Return the EndedFingerprints of the newest of deleted stacks, or None if CloudFormation describes none of them.
 
     stacks: their ids. CloudFormation describes a deleted stack for 90 days:
     https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
     """
-    described = []
-    for each in stacks:
-        try:
-            described += cloudformation.describe_stacks(StackName=each)["Stacks"]
-        except ClientError as error:
-            if "does not exist" not in str(error):
-                raise
+    described = [found for each in stacks if (found := find_stack(each, session))]
     newest = max(described, key=lambda each: each["CreationTime"], default=None)
     return newest and parameters(newest).get("EndedFingerprints", "")
 
@@ -255,9 +244,9 @@ def _current_versions(session: boto3.Session, secrets: Found) -> Found:
     return versions
 
 
-def _check_importable(cloudformation: Any, template: Any) -> None:
+def _check_importable(session: boto3.Session, template: Any) -> None:
     """Ask CloudFormation which types it can import in this region, and by which property. Raises StackError."""
-    summary = cloudformation.get_template_summary(TemplateBody=json.dumps(template))
+    summary = session.client("cloudformation").get_template_summary(TemplateBody=json.dumps(template))
     by = {each["ResourceType"]: each["ResourceIdentifiers"] for each in summary.get("ResourceIdentifierSummaries", [])}
     types = {each["Type"] for each in template["Resources"].values()}
     if wrong := sorted(type_ for type_ in types if by.get(type_) != [IDENTIFIERS[type_]]):

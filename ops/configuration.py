@@ -21,6 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ops.answers import pairs
 from ops.command import exit_code
 from ops.errors import StackError, one_line
+from ops.stacks import find_stack, outputs, parameters
 from ops.template import parse_yaml
 
 ROOT = Path(__file__).parents[1]
@@ -48,7 +49,7 @@ def print_configured(environment: str, template: Path) -> None:
     name = settings["stack_name"]
     try:
         session = aws_session(settings)
-        stack = _stack(session, name)
+        stack = find_stack(name, session)
         present = parameters(stack)
         if new_values(declared, overrides, present)["DataRequests"] == "Off" and _has_erasures(session, stack):
             raise StackError(
@@ -87,11 +88,6 @@ def deploy_settings(samconfig: Path, environment: str) -> Any:
 def aws_session(settings: Any) -> boto3.Session:
     """Return a session with the region and the profile of an environment. Raises BotoCoreError."""
     return boto3.Session(region_name=settings.get("region"), profile_name=settings.get("profile"))
-
-
-def parameters(stack: Any) -> dict[str, str]:
-    """Return the parameters of a stack that CloudFormation has described."""
-    return {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
 
 
 def configured(
@@ -151,23 +147,12 @@ def _line(samconfig: Path, environment: str, text: str) -> tuple[int, str]:
     return next(found, (start + 1, lines[start]))
 
 
-def _stack(session: boto3.Session, name: str) -> Any:
-    """Describe a stack. Return {} if it does not exist yet. Raises BotoCoreError and ClientError."""
-    try:
-        [stack] = session.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
-    except ClientError as error:
-        if f"{name} does not exist" in str(error):
-            return {}
-        raise
-    return stack
-
-
 def _has_erasures(session: boto3.Session, stack: Any) -> bool:
     """Return whether a stack's ErasuresTable has any row. Raises BotoCoreError and ClientError."""
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
-    if "ErasuresTableName" not in outputs:
+    table = outputs(stack).get("ErasuresTableName")
+    if table is None:
         return False
-    page = session.client("dynamodb").scan(TableName=outputs["ErasuresTableName"], Limit=1, ConsistentRead=True)
+    page = session.client("dynamodb").scan(TableName=table, Limit=1, ConsistentRead=True)
     return bool(page["Items"])
 
 

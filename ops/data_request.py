@@ -148,11 +148,12 @@ def deployed(options: argparse.Namespace) -> Iterator[Holder]:
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
+    from ops.stacks import describe_stack, outputs
+
     try:
-        [stack] = boto3.client("cloudformation").describe_stacks(StackName=options.stack)["Stacks"]
-        outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+        found = outputs(describe_stack(options.stack))
         name = f"{FUNCTIONS[options.name]}Arn"
-        if name not in outputs:
+        if name not in found:
             raise StackError(f"{options.stack} has no {name}: deploy it with DataRequests=On")
         # The timeout is longer than the function's. botocore repeats a call whose answer was lost, which is safe
         # because calls are idempotent.
@@ -162,7 +163,7 @@ def deployed(options: argparse.Namespace) -> Iterator[Holder]:
 
     def invoke(event: dict[str, Any]) -> dict[str, Any]:
         try:
-            response = client.invoke(FunctionName=outputs[name], Payload=json.dumps(event).encode())
+            response = client.invoke(FunctionName=found[name], Payload=json.dumps(event).encode())
             answer: dict[str, Any] = json.loads(response["Payload"].read())
         except (BotoCoreError, ClientError) as error:
             raise StackError(f"{one_line(error)}; run the same command to continue") from error

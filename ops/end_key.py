@@ -24,8 +24,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from outcomes.auth.keys import fingerprint
 
 from ops.command import exit_code, named_stack
-from ops.configuration import configured, parameters
+from ops.configuration import configured
 from ops.errors import StackError, one_line
+from ops.stacks import describe_stack, outputs, parameters
 
 SETTLED = re.compile(r"(CREATE|(UPDATE|IMPORT)(_ROLLBACK)?)_COMPLETE")  # a stack with this status can be updated
 BUSY = re.compile(r"(?!REVIEW).*_IN_PROGRESS")  # a stack in review does not exist yet
@@ -139,8 +140,7 @@ class Stack:
         return self._resource("AuthorizerFunction")
 
     def described(self) -> Any:
-        [found] = boto3.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
-        return found
+        return describe_stack(self.name)
 
     def settled(self, *, cancels: bool = False) -> Any:
         """Wait until nothing changes the stack, and describe it. cancels: whether to cancel a deployment's update."""
@@ -235,7 +235,7 @@ class Stack:
         if not key or fingerprint(key) != ended:
             print(f"Not tried: INTERNAL_API_KEY is {'another key' if key else 'not set'}.")
             return
-        [url] = [each["OutputValue"] for each in self.described()["Outputs"] if each["OutputKey"] == "ApiUrl"]
+        url = outputs(self.described())["ApiUrl"]
         authorizers = boto3.client("apigateway").get_authorizers(restApiId=self._resource("OutcomesApi"))["items"]
         time.sleep(max(each["authorizerResultTtlInSeconds"] for each in authorizers))
         until, refused = time.monotonic() + TRIAL_SECONDS, 0

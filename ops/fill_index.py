@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.command import exit_code, named_stack
 from ops.errors import StackError, one_line
+from ops.stacks import describe_stack, outputs, parameters
 
 MAX_UNITS_PER_SECOND = 500
 """Half of what DynamoDB allows one partition, because all outcomes of a user may be in one."""
@@ -31,19 +32,17 @@ def main() -> int:
 def fill(stack: str) -> None:
     """Set or remove the attribute `happened` of each outcome where it is missing or wrong. Raises StackError."""
     try:
-        [found] = boto3.client("cloudformation").describe_stacks(StackName=named_stack(stack))["Stacks"]
+        found = describe_stack(named_stack(stack))
     except (BotoCoreError, ClientError) as error:
         raise StackError(f"{stack}: {one_line(error)}") from error
-    outputs = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
-    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
     # The code in the layer reads the region only from the environment.
     os.environ.setdefault("AWS_DEFAULT_REGION", boto3.Session().region_name or "")
     from outcomes.aws.errors import CallFailed
     from outcomes.privacy.data_sources import SHARE
 
-    units = (float(parameters[name]) * SHARE for name in ("MaxReadUnits", "MaxWriteUnits"))
+    units = (float(parameters(found)[name]) * SHARE for name in ("MaxReadUnits", "MaxWriteUnits"))
     try:
-        seen, changed = _fill(outputs["OutcomesTableName"], *(min(each, MAX_UNITS_PER_SECOND) for each in units))
+        seen, changed = _fill(outputs(found)["OutcomesTableName"], *(min(each, MAX_UNITS_PER_SECOND) for each in units))
     except CallFailed as error:
         raise StackError(f"{one_line(error)}; run the same command to go on") from error
     print(f"Looked at {seen:,} outcomes that have a time of their own, and changed {changed:,}.")

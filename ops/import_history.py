@@ -105,10 +105,11 @@ def deployed(options: argparse.Namespace) -> "Iterator[Target]":
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
+    from ops import stacks
+
     try:
-        [stack] = boto3.client("cloudformation").describe_stacks(StackName=options.stack)["Stacks"]
-        outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
-        parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
+        stack = stacks.describe_stack(options.stack)
+        outputs, parameters = stacks.outputs(stack), stacks.parameters(stack)
         # Without DataRequests, nobody has been erased: `ops.configuration` does not let a stack switch DataRequests off
         # after an erasure.
         secret = ""

@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ops.command import exit_code
 from ops.configuration import aws_session, deploy_settings
 from ops.errors import StackError, one_line
+from ops.stacks import describe_stack
 
 ROOT = Path(__file__).parents[1]
 
@@ -26,12 +27,12 @@ def protect(samconfig: Path, environment: str) -> None:
     settings = deploy_settings(samconfig, environment)
     name = settings["stack_name"]
     try:
-        cloudformation = aws_session(settings).client("cloudformation")
-        [stack] = cloudformation.describe_stacks(StackName=name)["Stacks"]
+        session = aws_session(settings)
+        stack = describe_stack(name, session)
         # A stack in review is one whose first change set was declined.
         if stack.get("EnableTerminationProtection") or stack["StackStatus"] == "REVIEW_IN_PROGRESS":
             return
-        cloudformation.update_termination_protection(StackName=name, EnableTerminationProtection=True)
+        session.client("cloudformation").update_termination_protection(StackName=name, EnableTerminationProtection=True)
     except (BotoCoreError, ClientError) as error:
         raise StackError(
             f"{name} was deployed, but its termination protection could not be turned on: {one_line(error)}"

@@ -11,9 +11,10 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.command import exit_code
-from ops.configuration import accepted_again, aws_session, deploy_settings, parameters
+from ops.configuration import accepted_again, aws_session, deploy_settings
 from ops.dashboard import FILES
 from ops.errors import StackError, one_line
+from ops.stacks import describe_stack, outputs, parameters
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,21 +38,19 @@ def publish(samconfig: Path, environment: str, folder: Path) -> None:
     name = settings["stack_name"]
     try:
         session = aws_session(settings)
-        cloudformation = session.client("cloudformation")
-        [stack] = cloudformation.describe_stacks(StackName=name)["Stacks"]
-        present = parameters(stack)
+        stack = describe_stack(name, session)
+        present, found = parameters(stack), outputs(stack)
         for again in accepted_again(present.get("KeyFingerprints", ""), present):
             # `make end-key` has succeeded after this deployment read the stack, and before it changed it
             raise StackError(f"{name} accepts an ended key again: make end-key STACK={name} FINGERPRINT={again}")
-        outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
-        if "FeedBucketName" in outputs:
-            _upload(session, name, outputs["FeedBucketName"], folder)
+        if "FeedBucketName" in found:
+            _upload(session, name, found["FeedBucketName"], folder)
     except (BotoCoreError, ClientError) as error:
         raise StackError(f"cannot upload the dashboard of {name}: {one_line(error)}") from error
-    if "FeedBucketName" in outputs:
-        print(f"Dashboard: {outputs['FeedUrl']} (within {MAX_AGE_SECONDS // 60} minutes)")
+    if "FeedBucketName" in found:
+        print(f"Dashboard: {found['FeedUrl']} (within {MAX_AGE_SECONDS // 60} minutes)")
     try:
-        _warn(session, present, outputs.get("AlarmTopic"))
+        _warn(session, present, found.get("AlarmTopic"))
     except (BotoCoreError, ClientError) as error:
         raise StackError(f"{name} is deployed, but it is unknown whom alarms notify: {one_line(error)}") from error
 

@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.command import exit_code, named_stack
 from ops.errors import StackError, one_line
+from ops.stacks import describe_stack, outputs
 
 if TYPE_CHECKING:
     from outcomes.events.bus import Bus
@@ -37,22 +38,18 @@ def resend(stack: str) -> int:
     Raises StackError if the stack is unknown or has no bus, if AWS refuses, or if the bus accepts no events.
     """
     try:
-        name, outputs = _outputs(named_stack(stack))
-        if "KeptEventsBucketName" not in outputs:
+        described = describe_stack(named_stack(stack))
+        name, found = described["StackName"], outputs(described)
+        if "KeptEventsBucketName" not in found:
             raise StackError(f"{name} publishes no events: it has no EventBusName")
         # The code in the layer reads the region only from the environment.
         os.environ.setdefault("AWS_DEFAULT_REGION", boto3.Session().region_name or "")
         from outcomes.events.bus import Bus
 
-        bus = Bus(outputs["OutcomesTableName"], outputs["EventBusName"], name)
-        return _resend(bus, outputs["KeysTableName"], outputs["KeptEventsBucketName"])
+        bus = Bus(found["OutcomesTableName"], found["EventBusName"], name)
+        return _resend(bus, found["KeysTableName"], found["KeptEventsBucketName"])
     except (BotoCoreError, ClientError) as error:
         raise StackError(f"cannot publish the dead letters of {stack}: {one_line(error)}") from error
-
-
-def _outputs(stack: str) -> tuple[str, dict[str, str]]:
-    [found] = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
-    return found["StackName"], {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
 
 
 def _resend(bus: "Bus", keys_table: str, bucket: str) -> int:
