@@ -310,7 +310,7 @@ deployer := .tools/sam/bin/python
 
 # On a terminal, `make deploy` asks for the parameters, with the last answers as defaults. In a pipeline, it uses the
 # answers in samconfig.toml. A pipeline can build in a job without any rights, and then deploy that build with BUILT=1.
-deploy: check-account $(if $(BUILT),,build) ## build, then deploy to your AWS account (ENV=core, dev or prod)
+deploy: check-account $(if $(filter-out 0,$(BUILT)),,build) ## build, then deploy to your AWS account (ENV=core, dev or prod)
 	@test -f '$(BUILD_DIR)/template.yaml' || { echo '$(BUILD_DIR) has no build: leave out BUILT.' >&2; exit 1; }
 	@if [ -t 0 ]; then $(deployer) -m ops.answers '$(ENV)' Architecture=$(ARCH); fi
 	@$(deployer) -m ops.configuration '$(ENV)' '$(BUILD_DIR)/template.yaml' > '$(parameters)'
