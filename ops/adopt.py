@@ -72,10 +72,9 @@ def adopt(stack: str, chosen: Mapping[str, str], root: Path) -> None:
         _refuse_existing(session, stack)
         tagged = _tagged(session, stack)
         found = _found(session, stack, left, chosen, tagged)
-        ended = _ended(session, {tags["aws:cloudformation:stack-id"] for _, tags in tagged})
+        earlier = _earlier_parameters(session, {tags["aws:cloudformation:stack-id"] for _, tags in tagged})
         versions = _current_versions(session, {name: found[name] for name in WITHOUT if name in found})
-        overrides = pairs(settings.get("parameter_overrides", [])) | {"EndedFingerprints": ended or ""}
-        template = reduced(whole, found, overrides)
+        template = reduced(whole, found, earlier | pairs(settings.get("parameter_overrides", [])))
         _check_importable(session, template)
     except (BotoCoreError, ClientError) as error:
         raise StackError(f"cannot look up what {stack} left: {one_line(error)}") from error
@@ -100,8 +99,11 @@ def adopt(stack: str, chosen: Mapping[str, str], root: Path) -> None:
             print(
                 f"NOT FOUND: {name}. If {stack} had one, restore it before the import: a deployment makes an empty one."
             )
-    if ended is None:
-        print(f"NOT FOUND: which keys `make end-key` has ended. Delete them from KeyFingerprints of {samconfig.name}.")
+    if not earlier:
+        print(
+            f"NOT FOUND: the parameters of the deleted stack. Look through {samconfig.name}: its KeyFingerprints may "
+            "still have a key that `make end-key` has ended."
+        )
     print(f"Wrote resources.json, template.json and tags.json into {folder}. Nothing was changed.")
     print('Next: docs/runbook.md, "The stack is gone".')
 
@@ -206,15 +208,15 @@ def _tagged(session: boto3.Session, stack: str) -> Tagged:
     return [(each["ResourceARN"], {tag["Key"]: tag["Value"] for tag in each["Tags"]}) for each in found]
 
 
-def _ended(session: boto3.Session, stacks: set[str]) -> str | None:
-    """Return the EndedFingerprints of the newest of deleted stacks, or None if CloudFormation describes none of them.
+def _earlier_parameters(session: boto3.Session, stacks: set[str]) -> dict[str, str]:
+    """Return the parameters of the newest of deleted stacks, or {} if CloudFormation describes none of them.
 
     stacks: their ids. CloudFormation describes a deleted stack for 90 days:
     https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
     """
     described = [found for each in stacks if (found := find_stack(each, session))]
     newest = max(described, key=lambda each: each["CreationTime"], default=None)
-    return newest and parameters(newest).get("EndedFingerprints", "")
+    return parameters(newest) if newest else {}
 
 
 def _identifier(type_: str, arn: str) -> str:

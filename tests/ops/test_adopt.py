@@ -13,7 +13,7 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[impor
 
 from ops import adopt
 from ops.adopt import IDENTIFIERS, WITHOUT, reduced
-from tests.aws import NO_STACK, Answer, answering, mock_aws
+from tests.aws import NO_STACK, PARAMETER, Answer, answering, mock_aws
 from tests.conftest import RunMain
 from tests.template.conftest import ROOT
 
@@ -37,8 +37,8 @@ TAGGED: list[tuple[str, str, str]] = []
 STATUS: list[str] = []
 """The status of the stack, if it exists."""
 
-ENDED: dict[str, str] = {}
-"""The EndedFingerprints of the deleted stacks that CloudFormation still describes, by stack id."""
+DELETED: dict[str, dict[str, str]] = {}
+"""The parameters of the deleted stacks that CloudFormation still describes, by stack id."""
 
 
 def importable(type_: str) -> list[str]:
@@ -67,10 +67,10 @@ def summary(request: Any) -> Answer:
 
 def described(request: Any) -> Answer:
     [name] = parse_qs(request.body)["StackName"]
-    if name in ENDED:
-        parameter = f"<ParameterKey>EndedFingerprints</ParameterKey><ParameterValue>{ENDED[name]}</ParameterValue>"
+    if name in DELETED:
+        members = "".join(PARAMETER.format(*each) for each in DELETED[name].items())
         created = f"<CreationTime>2026-11-0{name[-1]}T09:30:00Z</CreationTime>"
-        stack = f"<member>{created}<Parameters><member>{parameter}</member></Parameters></member>"
+        stack = f"<member>{created}<Parameters>{members}</Parameters></member>"
     elif name == STACK and STATUS:
         stack = f"<member><StackName>{STACK}</StackName><StackStatus>{STATUS[0]}</StackStatus></member>"
     else:
@@ -101,7 +101,7 @@ def resources(request: Any) -> Answer:
 def aws() -> Iterator[None]:
     TAGGED.clear()
     STATUS.clear()
-    ENDED.clear()
+    DELETED.clear()
     with (
         mock_aws(),
         answering("cloudformation.GetTemplateSummary", summary),
@@ -174,27 +174,33 @@ def test_what_a_deleted_stack_left_is_written_for_the_import(root: Path, run_mai
     assert "Nothing was changed.\n" in done.stdout
 
 
-def test_the_new_stack_knows_which_keys_the_deleted_one_has_ended(root: Path, run_main: RunMain) -> None:
-    """Otherwise, a samconfig.toml from before `make end-key` would let the new stack accept a leaked key."""
+def test_the_new_stack_has_the_parameters_of_the_deleted_one_below_those_of_samconfig(
+    root: Path, run_main: RunMain
+) -> None:
+    """Without EndedFingerprints, a samconfig.toml from before `make end-key` would let it accept a leaked key."""
     make_table("outcomes-prod-KeysTable-A1", "KeysTable")
     make_table("outcomes-prod-CostsTable-A2", "CostsTable")
     make_table("outcomes-prod-TotalsTable-A3", "TotalsTable")  # CloudFormation has forgotten the stack of this table
-    ENDED.update({f"arn:{STACK}/1": "a" * 64, f"arn:{STACK}/2": f"{'a' * 64},{'b' * 64}"})
+    DELETED[f"arn:{STACK}/1"] = {"EndedFingerprints": "a" * 64}
+    DELETED[f"arn:{STACK}/2"] = {"EndedFingerprints": "b" * 64, "MaxReadUnits": "7", "TotalsEdition": "3", "Gone": "1"}
 
     done = run_main(adopt.main, STACK)
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert written(root, "template")["Parameters"]["EndedFingerprints"]["Default"] == f"{'a' * 64},{'b' * 64}"
+    parameters = written(root, "template")["Parameters"]
+    values = [parameters[name]["Default"] for name in ("EndedFingerprints", "MaxReadUnits", "TotalsEdition")]
+    assert values == ["b" * 64, "9000", "3"]
+    assert "Gone" not in parameters
     assert "make end-key" not in done.stdout
 
 
-def test_if_cloudformation_has_forgotten_the_stack_ended_keys_are_a_question(root: Path, run_main: RunMain) -> None:
+def test_if_cloudformation_has_forgotten_the_stack_its_parameters_are_a_question(root: Path, run_main: RunMain) -> None:
     make_table("outcomes-prod-KeysTable-A1", "KeysTable")
 
     done = run_main(adopt.main, STACK)
 
     assert written(root, "template")["Parameters"]["EndedFingerprints"]["Default"] == ""
-    assert "NOT FOUND: which keys `make end-key` has ended. Delete them from KeyFingerprints of sam" in done.stdout
+    assert "NOT FOUND: the parameters of the deleted stack. Look through samconfig.toml" in done.stdout
 
 
 @pytest.mark.parametrize("name", WITHOUT)
