@@ -316,7 +316,6 @@ deploy: check-account $(if $(filter-out 0,$(BUILT)),,build) ## build, then deplo
 	@$(deployer) -m ops.configuration '$(ENV)' '$(BUILD_DIR)/template.yaml' > '$(parameters)'
 	@$(sam) deploy --config-env '$(ENV)' --parameter-overrides 'file://$(parameters)' \
 	    --no-fail-on-empty-changeset $$([ -t 0 ] || echo --no-confirm-changeset)
-	@$(if $(filter prod,$(ENV)),$(deployer) -m ops.protection '$(ENV)')
 	@$(deployer) -m ops.publish '$(ENV)'
 
 .PHONY: check-account

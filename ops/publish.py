@@ -1,4 +1,4 @@
-"""python -m ops.publish ENV: upload the dashboard's page to the deployed stack's bucket, if it has one.
+"""python -m ops.publish ENV: turn on the termination protection of `prod`, and upload the dashboard's page, if hosted.
 
 Then print a line if the stack's alarms notify nobody. The stack, region and profile are read from samconfig.toml, which
 `sam deploy` also reads.
@@ -23,26 +23,30 @@ MAX_AGE_SECONDS = 300
 
 
 def main() -> int:
-    """Upload the files, and return the exit code of the process."""
+    """Do what follows a deployment, and return the exit code of the process."""
     [environment] = sys.argv[1:]
     return exit_code(lambda: publish(ROOT / "samconfig.toml", environment, ROOT / "dashboard/public"))
 
 
 def publish(samconfig: Path, environment: str, folder: Path) -> None:
-    """Upload FILES from `folder`, and print their URL, if the stack hosts a dashboard. Print if alarms notify nobody.
+    """Protect `prod`, upload FILES from `folder` if the stack hosts a dashboard, and print if alarms notify nobody.
 
-    Raises StackError if the stack is unknown, accepts an ended key again, its newest changes were declined, or AWS
-    refuses.
+    Do nothing if the changes of a first deployment were declined. Raises StackError if the stack is unknown, accepts an
+    ended key again, its newest changes were declined, or AWS refuses.
     """
     settings = deploy_settings(samconfig, environment)
     name = settings["stack_name"]
     try:
         session = aws_session(settings)
         stack = describe_stack(name, session)
+        if stack["StackStatus"] == "REVIEW_IN_PROGRESS":
+            return
         present, found = parameters(stack), outputs(stack)
         for again in accepted_again(present.get("KeyFingerprints", ""), present):
             # `make end-key` has succeeded after this deployment read the stack, and before it changed it
             raise StackError(f"{name} accepts an ended key again: make end-key STACK={name} FINGERPRINT={again}")
+        if environment == "prod" and not stack.get("EnableTerminationProtection"):
+            _protect(session, name)
         if "FeedBucketName" in found:
             _upload(session, name, found["FeedBucketName"], folder)
     except (BotoCoreError, ClientError) as error:
@@ -53,6 +57,17 @@ def publish(samconfig: Path, environment: str, folder: Path) -> None:
         _warn(session, present, found.get("AlarmTopic"))
     except (BotoCoreError, ClientError) as error:
         raise StackError(f"{name} is deployed, but it is unknown whom alarms notify: {one_line(error)}") from error
+
+
+def _protect(session: boto3.Session, stack: str) -> None:
+    try:
+        client = session.client("cloudformation")
+        client.update_termination_protection(StackName=stack, EnableTerminationProtection=True)
+    except (BotoCoreError, ClientError) as error:
+        raise StackError(
+            f"{stack} was deployed, but its termination protection could not be turned on: {one_line(error)}"
+        ) from error
+    print(f"Termination protection of {stack} is on now: to delete the stack, turn it off first (docs/deploy.md).")
 
 
 def _upload(session: boto3.Session, stack: str, bucket: str, folder: Path) -> None:

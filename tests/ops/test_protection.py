@@ -7,8 +7,8 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from ops import protection
-from tests.aws import NO_STACK, Answer, answering, mock_aws
+from ops import publish
+from tests.aws import NO_STACK, PARAMETER, Answer, answering, mock_aws
 from tests.conftest import RunMain
 
 SAMCONFIG = """
@@ -23,7 +23,8 @@ STACK: dict[str, str] = {}
 def described(_request: Any) -> Answer:
     if not STACK:
         return 400, {}, NO_STACK.format("outcomes-prod")
-    members = "".join(f"<{name}>{value}</{name}>" for name, value in STACK.items())
+    parameters = f"<Parameters>{PARAMETER.format('Monitoring', 'Off')}</Parameters>"  # so nothing is said of alarms
+    members = "".join(f"<{name}>{value}</{name}>" for name, value in STACK.items()) + parameters
     return 200, {}, f"<R><DescribeStacksResult><Stacks><member>{members}</member></Stacks></DescribeStacksResult></R>"
 
 
@@ -45,7 +46,7 @@ def denied(_request: Any) -> Answer:
 @pytest.fixture(autouse=True)
 def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (tmp_path / "samconfig.toml").write_text(SAMCONFIG)
-    monkeypatch.setattr(protection, "ROOT", tmp_path)
+    monkeypatch.setattr(publish, "ROOT", tmp_path)
     STACK.clear()
     with (
         mock_aws(),
@@ -59,20 +60,22 @@ def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_a_deployed_stack_is_protected_once_and_this_is_said(run_main: RunMain, status: str) -> None:
     STACK.update(StackStatus=status, EnableTerminationProtection="false")
 
-    done = run_main(protection.main, "prod")
+    done = run_main(publish.main, "prod")
 
     assert STACK["EnableTerminationProtection"] == "true"
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
         "Termination protection of outcomes-prod is on now: to delete the stack, turn it off first (docs/deploy.md).\n"
     )
-    assert run_main(protection.main, "prod").stdout == ""
+    assert run_main(publish.main, "prod").stdout == ""
 
 
-def test_a_stack_whose_first_changes_were_declined_is_not_protected(run_main: RunMain) -> None:
-    STACK.update(StackStatus="REVIEW_IN_PROGRESS", EnableTerminationProtection="false")
+@pytest.mark.parametrize("environment", ["dev", "core"])
+def test_only_production_is_protected(run_main: RunMain, tmp_path: Path, environment: str) -> None:
+    (tmp_path / "samconfig.toml").write_text(SAMCONFIG.replace("[prod.", f"[{environment}."))
+    STACK.update(StackStatus="UPDATE_COMPLETE", EnableTerminationProtection="false")
 
-    assert run_main(protection.main, "prod").stdout == ""
+    assert run_main(publish.main, environment).returncode == 0
     assert STACK["EnableTerminationProtection"] == "false"
 
 
@@ -80,7 +83,7 @@ def test_a_refusal_says_that_the_deployment_itself_is_done(run_main: RunMain) ->
     STACK.update(StackStatus="UPDATE_COMPLETE", EnableTerminationProtection="false")
 
     with answering("cloudformation.UpdateTerminationProtection", denied):
-        done = run_main(protection.main, "prod")
+        done = run_main(publish.main, "prod")
 
     assert (done.returncode, done.stdout) == (1, "")
     says = "error: outcomes-prod was deployed, but its termination protection could not be turned on: "

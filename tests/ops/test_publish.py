@@ -8,7 +8,7 @@ import pytest
 
 from ops.errors import StackError
 from ops.publish import main, publish
-from tests.aws import PARAMETERS, STACKS, Answer, answering, aws_client, mock_aws
+from tests.aws import PARAMETERS, STACKS, STATUSES, Answer, answering, aws_client, mock_aws
 from tests.conftest import RunMain
 from tests.template.conftest import ROOT
 
@@ -159,6 +159,17 @@ def test_a_subscription_that_cannot_be_read_is_one_line(samconfig: Path) -> None
         pytest.raises(StackError, match=r"^outcomes-dev is deployed, but .*AuthorizationError"),
     ):
         publish(samconfig, "dev", ROOT / "dashboard/public")
+
+
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+def test_nothing_is_done_or_said_if_the_changes_of_a_first_deployment_were_declined(
+    samconfig: Path, capsys: pytest.CaptureFixture[str], environment: str
+) -> None:
+    samconfig.write_text(SAMCONFIG.replace("[prod.deploy.parameters]", "").replace("[dev.", f"[{environment}."))
+    STACKS[REGION, "outcomes-dev"] = {}
+    STATUSES[REGION, "outcomes-dev"] = "REVIEW_IN_PROGRESS"
+    publish(samconfig, environment, ROOT / "dashboard/public")
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_missing_stack_is_one_line(samconfig: Path) -> None:

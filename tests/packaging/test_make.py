@@ -260,17 +260,6 @@ def test_a_missing_build_is_one_line(clone: Path) -> None:
     assert own_lines(done.stderr) == [".aws-sam/build has no build: leave out BUILT."]
 
 
-@pytest.mark.parametrize(("environment", "is_protected"), [("prod", True), ("dev", False), ("core", False)])
-def test_production_is_protected_from_deletion_once_it_is_deployed(
-    clone: Path, environment: str, is_protected: bool
-) -> None:
-    touch(clone, ".venv/installed")
-
-    afterwards = make_dry(clone, "deploy", f"ENV={environment}").partition("sam deploy")[2]
-
-    assert (f"ops.protection '{environment}'" in afterwards) is is_protected
-
-
 def test_a_deployment_without_changes_to_the_stack_still_uploads_the_dashboard(clone: Path) -> None:
     touch(clone, ".venv/installed")
 
