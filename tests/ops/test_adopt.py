@@ -240,6 +240,17 @@ def test_two_stacks_of_one_name_need_a_choice(root: Path, run_main: RunMain) -> 
     assert imported(root) == {"KeysTable": {"TableName": "outcomes-prod-KeysTable-B2"}}
 
 
+def test_copies_without_tags_are_named(root: Path, run_main: RunMain) -> None:
+    make_table("copied", "KeysTable", is_tagged=False)
+    arn, version = make_secret("ErasureSecret")
+    TAGGED.clear()
+
+    done = run_main(adopt.main, STACK, f"--use=KeysTable=copied ErasureSecret={arn}")
+
+    assert imported(root) == {"KeysTable": {"TableName": "copied"}, "ErasureSecret": {"Id": arn}}
+    assert f"{arn}  version {version}\n" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
