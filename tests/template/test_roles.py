@@ -176,6 +176,13 @@ def test_the_role_that_deploys_reads_no_item_no_secret_and_no_log(action: str) -
     assert not any(granting(DEPLOY, action))
 
 
+def test_the_role_that_deploys_reads_no_api_key_of_other_apis() -> None:
+    paths = ("restapis/a1/stages/v1", "domainnames/api.example.com/basepathmappings", "account", "tags/arn")
+
+    for path, is_allowed in {**dict.fromkeys(paths, True), "apikeys": False, "apikeys/a1": False}.items():
+        assert any(granting(DEPLOY, "apigateway:GET", f"arn:aws:apigateway:<region>::/{path}")) is is_allowed, path
+
+
 def test_the_role_that_deploys_scans_only_the_table_that_make_deploy_scans() -> None:
     """`make deploy` looks whether anybody was erased, before it removes the secret of erasures."""
     code = (ROOT / "ops/configuration.py").read_text()
