@@ -74,7 +74,7 @@ def end(stack: "Stack", given: argparse.Namespace) -> None:
         # the message does not repeat the argument, because it may be a key
         raise StackError("FINGERPRINT is what `make key` printed beside the key, 64 digits from 0 to f, never the key.")
     try:
-        present = stack.described()
+        present = describe_stack(stack.name)
         if SETTLED.fullmatch(present["StackStatus"]):
             stack.look()
             changes(given, parameters(present))  # it may refuse, before anything has changed
@@ -139,13 +139,10 @@ class Stack:
     def authorizer(self) -> str:
         return self._resource("AuthorizerFunction")
 
-    def described(self) -> Any:
-        return describe_stack(self.name)
-
     def settled(self, *, cancels: bool = False) -> Any:
         """Wait until nothing changes the stack, and describe it. cancels: whether to cancel a deployment's update."""
         until, told = time.monotonic() + PATIENCE_SECONDS, ""
-        while BUSY.fullmatch(status := (stack := self.described())["StackStatus"]):
+        while BUSY.fullmatch(status := (stack := describe_stack(self.name))["StackStatus"]):
             if time.monotonic() > until:
                 raise StackError(f"{self.name} is still {status}. Run the command again.")
             if cancels and status == "UPDATE_IN_PROGRESS" and f"/{CHANGE_SET}" not in stack.get("ChangeSetId", ""):
@@ -235,7 +232,7 @@ class Stack:
         if not key or fingerprint(key) != ended:
             print(f"Not tried: INTERNAL_API_KEY is {'another key' if key else 'not set'}.")
             return
-        url = outputs(self.described())["ApiUrl"]
+        url = outputs(describe_stack(self.name))["ApiUrl"]
         authorizers = boto3.client("apigateway").get_authorizers(restApiId=self._resource("OutcomesApi"))["items"]
         time.sleep(max(each["authorizerResultTtlInSeconds"] for each in authorizers))
         until, refused = time.monotonic() + TRIAL_SECONDS, 0
