@@ -54,8 +54,8 @@ def check(samconfig: Path, environment: str) -> None:
         ) from error
     except (BotoCoreError, ClientError) as error:
         raise StackError(
-            f"AWS does not accept the credentials: {one_line(error)}. Sign in again, as with `aws sso login`, "
-            "then run make again."
+            f"AWS does not accept the credentials: {one_line(error).rstrip('.')}. Sign in again, as with "
+            "`aws sso login`, then run make again."
         ) from error
     print(f"Deploying {settings['stack_name']} to the account {account} in {session.region_name}.")
 

@@ -101,7 +101,7 @@ def test_an_unknown_profile_says_where_it_is_set(run_main: RunMain, samconfig: P
 
 def test_credentials_that_expired_say_the_next_step(run_main: RunMain) -> None:
     def expired(_request: object) -> Answer:
-        error = "<Error><Code>ExpiredToken</Code><Message>The security token is expired</Message></Error>"
+        error = "<Error><Code>ExpiredToken</Code><Message>The security token is expired.</Message></Error>"
         return 403, {}, f"<ErrorResponse>{error}</ErrorResponse>"
 
     with answering("sts.GetCallerIdentity", expired):
