@@ -1,5 +1,6 @@
 """openapi.yaml agrees with the code and the running stack."""
 
+import itertools
 import json
 import os
 import re
@@ -62,6 +63,40 @@ def test_examples_match_their_schemas() -> None:
         validator = OAS31Validator(content["schema"] | {"components": document["components"]})
         for example in content["examples"].values():
             validator.validate(example["value"])
+
+
+def resolved(schema: Any, components: Any) -> Any:
+    """Follow a reference."""
+    return components["schemas"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+
+
+def alternatives(node: Any) -> Iterator[list[Any]]:
+    """Yield each list of schemas of which a value has one."""
+    if isinstance(node, dict):
+        yield from (node[name] for name in ("oneOf", "anyOf") if name in node)
+    for each in node.values() if isinstance(node, dict) else node if isinstance(node, list) else []:
+        yield from alternatives(each)
+
+
+def test_readers_that_ignore_unknown_members_find_the_right_alternative() -> None:
+    """The client of openapi-python-client takes the first class whose required members are there.
+
+    So an answer with more members than another one comes before it.
+    """
+    document = openapi.document()
+    answers = [each["responses"] for methods in document["paths"].values() for each in methods.values()]
+    found = 0
+    for choice in alternatives([answers, document["components"]]):
+        objects = [each for each in (resolved(one, document["components"]) for one in choice) if "required" in each]
+        for earlier, later in itertools.combinations(objects, 2):
+            found += 1
+            told_apart = [
+                name
+                for name in earlier["required"]
+                if "const" in (it := earlier["properties"][name]) and it != later["properties"].get(name)
+            ]
+            assert told_apart or set(earlier["required"]) - set(later["required"]), (earlier, later)
+    assert found > 10
 
 
 def schemathesis(document: Path, stack: Stack, folder: Path, auth: str, *options: str, agent_key: str = "") -> str:
