@@ -88,7 +88,7 @@ class Mapper:
             raise StackError(f"the mapping has [columns] and [types], not {', '.join(unknown)}")
         self.mapped: dict[str, str] = mapping.get("columns", {})
         self.column = {name: self.mapped.get(name, name) for name in FIELDS}
-        self.type_of: dict[str, str] = mapping.get("types", {})
+        self.type_of: dict[str, str] = {} if finds_only else mapping.get("types", {})
         self.types = types
         self.now = now
         self.finds_only = finds_only

@@ -36,6 +36,7 @@ from tests.ops.imports import (
     undo_all,
     write_ndjson,
 )
+from tests.outcome_types import TYPES
 from tests.people import record, restore, rows_of, snapshot, two_shards
 
 pytestmark = pytest.mark.usefixtures("tables")
@@ -322,7 +323,9 @@ class TestTheCommand:
         fields = {"outcome_type": "won", "title": "", "value_usd": "$", "metadata": [], "agent_id": 0}
         rows = [json.loads(line) | fields for line in small.read_text().splitlines()]
         write_ndjson(small, [*rows, {}])
-        done = run(str(small), "--undo", "--yes")
+        mapping = small.with_suffix(".toml")
+        mapping.write_text(f'[types]\n{TYPES[0]} = "no_longer_allowed"')
+        done = run(str(small), "--undo", "--yes", "--mapping", str(mapping))
         assert (done.returncode, done.stderr, statuses()) == (0, "", ["void", "void"])
         assert "line 3: id is missing\n" in done.stdout
         assert done.stdout.splitlines()[-1].startswith("2 outcomes were undone")
