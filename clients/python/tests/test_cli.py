@@ -22,6 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from outcomes_client import OutcomesClient
 from outcomes_client._json import encode
+from rich.cells import cell_len
 
 from clients.python.tests.conftest import ONE_TRY, Api, FullDisk, Outcomes, everywhere
 
@@ -450,6 +451,25 @@ def test_a_word_that_is_longer_than_a_terminal_is_whole(
 ) -> None:
     client.record("task_complete", f"See {AN_ADDRESS}", user_id=42)
     assert any(AN_ADDRESS in line for line in terminal(80, "list"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("get", "\udcff"),
+        ("void", "\udcff", "--reason", "x"),
+        ("list", "--cursor", "\udcff"),
+        ("summary", "--from", "\udcff"),
+    ],
+)
+def test_an_argument_that_is_not_utf_8_is_wrong_usage(outcomes: Outcomes, arguments: tuple[str, ...]) -> None:
+    run = outcomes(*arguments)
+    assert (run.code, run.out, run.err) == (2, "", "outcomes: an argument is not UTF-8. Nothing was sent.\n")
+
+
+def test_characters_that_take_two_columns_fit(client: OutcomesClient, terminal: Callable[..., list[str]]) -> None:
+    client.record("task_complete", " ".join(["契約を更新"] * 12), user_id=42)
+    assert max(map(cell_len, terminal(60, "list"))) <= 60
 
 
 EVIL = "[bold]x[/bold] :smile: \x1b]0;title\x07\x9b31m\u202e\nline"

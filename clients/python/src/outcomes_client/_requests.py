@@ -27,8 +27,11 @@ def check_key(key: str) -> str:
     """
     if re.fullmatch(r"[\x21-\x7e]{1,255}", key):
         return key
-    complaint = {"field": "idempotencyKey", "message": "must be 1 to 255 visible ASCII characters"}
-    raise InvalidOutcomeError("Invalid Idempotency-Key", error="Invalid Idempotency-Key", details=[complaint])
+    error, details = (
+        "Invalid Idempotency-Key",
+        [{"field": "idempotencyKey", "message": "must be 1 to 255 visible ASCII characters"}],
+    )
+    raise InvalidOutcomeError(sentence(error, details), error=error, details=details)
 
 
 def in_request(changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -259,7 +259,9 @@ def print_table(table: Table, *, is_list: bool = False) -> None:
 
     paragraph = TextWrapper(terminal.width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
     for row in rows:
-        print(paragraph.fill("  ".join(filter(None, row))))
+        # TextWrapper counts characters, so fill up those that take two columns.
+        wide = "".join(each + "\0" * (cell_len(each) - 1) for each in "  ".join(filter(None, row)))
+        print(paragraph.fill(wide).replace("\0", ""))
 
 
 def print_json(value: object) -> None:
