@@ -341,7 +341,7 @@ def test_a_wait_is_printed_once_despite_handlers_of_the_root_logger(api: Api, ou
         ((*RECORD, "--metadata", "[1]"), 2, "not a JSON object"),
         ((*RECORD, "--metadata", "{"), 2, "not JSON"),
         ((*RECORD, "--metadata", '{"n":1e99999999999999999999}'), 2, "not JSON"),
-        ((*RECORD, "--idempotency-key", "two words"), 1, "Invalid Idempotency-Key"),
+        ((*RECORD, "--idempotency-key", "two words"), 1, "Idempotency-Key: --idempotency-key must be 1 to 255"),
         ((*RECORD, "--url", "nowhere"), 2, "OUTCOMES_URL"),
         (("list", "--limit", "51"), 2, "--limit"),
         (("list", "--cookie", "session=expired"), 1, "401 Unauthorized: the session (OUTCOMES_COOKIE) is not valid"),

@@ -437,7 +437,7 @@ export class OutcomesClient {
     how?: Partial<Request>,
   ): Promise<T> {
     const key = idempotencyKey ?? crypto.randomUUID();
-    if (!/^[!-~]{1,255}$/.test(key)) throw invalid("Idempotency-Key");
+    if (!/^[!-~]{1,255}$/.test(key)) throw invalid("Idempotency-Key", "must match [!-~]{1,255}");
     const request: Request = {
       method: "POST",
       path: PATH + below,
@@ -612,7 +612,7 @@ async function within<T>(
     return await Promise.race([
       work(end.signal),
       new Promise<undefined>((resolve, reject) => {
-        timer = setTimeout(resolve, Math.min(seconds * 1000, LONGEST_TIMER), undefined);
+        timer = setTimeout(resolve as () => void, Math.min(seconds * 1000, LONGEST_TIMER));
         signal?.addEventListener("abort", () => reject(signal.reason), { signal: end.signal });
       }),
     ]);

@@ -148,6 +148,12 @@ test("what is no list is refused instead of taken for an empty one", async () =>
   });
 });
 
+test("the rule of an idempotency key is told", async () => {
+  const said = [{ field: "Idempotency-Key", message: "must match [!-~]{1,255}" }];
+  const call = new OutcomesClient({ url, key: "k" }).record("task_complete", "x", { idempotencyKey: "two words" });
+  await assert.rejects(call, (failure) => assert.deepEqual((failure as OutcomesError).details, said) ?? true);
+});
+
 test("null is sent, and undefined is not", async () => {
   const world = new World([RECORDED]);
   await world.live({}, () =>

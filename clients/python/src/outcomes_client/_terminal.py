@@ -102,6 +102,7 @@ _OPTIONS = {
     "occurredAt": "--at",
     "expiresAt": "--expires",
     "overlapHours": "--overlap",
+    "idempotencyKey": "--idempotency-key",
 }
 
 
