@@ -51,7 +51,11 @@ def test_the_clients_are_listed_before_they_are_imported() -> None:
 assert 'OutcomesClient' in dir(outcomes_client)
 assert not sys.modules.keys() & {slow}"""
     subprocess.run([sys.executable, "-c", listed], check=True)
-    assert not hasattr(outcomes_client, "InventedClient")
+
+
+def test_a_name_that_is_not_listed_is_an_error_also_for_type_checkers() -> None:
+    with pytest.raises(AttributeError, match="InventedClient"):
+        outcomes_client.InventedClient  # type: ignore[attr-defined] # noqa: B018 - mypy finds no error to ignore if it sees __getattr__
 
 
 def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:

@@ -125,19 +125,21 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> typing.Any:
-    """Import a name on first use: importing all modules takes longer than printing the command's help."""
-    from importlib import import_module
+if not typing.TYPE_CHECKING:  # otherwise type checkers would accept every name
 
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # Each of these modules imports those before it.
-    for module in ("_errors", "_choices", "_models", "_cost_models", "_steps", "_client", "_async_client"):
-        loaded = vars(import_module(f"{__name__}.{module}"))
-        if name in loaded:
-            break
-    globals()[name] = loaded[name]
-    return loaded[name]
+    def __getattr__(name):
+        """Import a name on first use: importing all modules takes longer than printing the command's help."""
+        from importlib import import_module
+
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        # Each of these modules imports those before it.
+        for module in ("_errors", "_choices", "_models", "_cost_models", "_steps", "_client", "_async_client"):
+            loaded = vars(import_module(f"{__name__}.{module}"))
+            if name in loaded:
+                break
+        globals()[name] = loaded[name]
+        return loaded[name]
 
 
 def __dir__() -> list[str]:
