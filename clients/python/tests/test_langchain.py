@@ -158,6 +158,16 @@ async def test_each_run_counts_once_with_fallbacks(kind: Any, way: Any, run: Run
     assert sorted(asked) == [3, 4]
 
 
+def test_a_choice_that_has_the_hook_in_its_own_config_counts_once() -> None:
+    asked: list[Any] = []
+    callback: Any = OutcomesCallback(None, asked.append)  # type: ignore[arg-type]
+    run: Any = CHAIN.with_config(callbacks=[callback]).with_fallbacks(
+        [ADDS]
+    )  # so LangChain calls it twice for the choice
+    assert run.invoke(1, {"callbacks": [callback]}) == 3
+    assert asked == [3]
+
+
 @pytest.mark.parametrize("run_id", [RUN, None])
 async def test_the_key_is_the_id_of_the_outermost_run(api: Api, run_id: UUID | None) -> None:
     run = CHAIN.with_fallbacks([ADDS])

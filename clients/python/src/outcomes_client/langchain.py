@@ -49,21 +49,22 @@ class _OutermostRuns:
     """
 
     def __init__(self) -> None:
-        self._open: list[UUID] = []  # a list, because runs at the same time may have the same id
-        self._inner: set[UUID] = set()
+        # Lists, because runs at the same time may have the same id, and a hook may be in a config twice.
+        self._open: list[UUID] = []
+        self._inner: list[UUID] = []
 
     def begin(self, run_id: UUID, parent_run_id: UUID | None) -> None:
         if parent_run_id is None:
             if getattr(ensure_config().get("callbacks"), "parent_run_id", None) in self._open:
-                self._inner.add(run_id)
+                self._inner.append(run_id)
             self._open.append(run_id)
 
     def end(self, run_id: UUID, parent_run_id: UUID | None) -> bool:
         """Forget a run. Return whether it was an outermost one."""
-        if run_id in self._open:
-            self._open.remove(run_id)
         counts = parent_run_id is None and run_id not in self._inner
-        self._inner.discard(run_id)
+        for runs in (self._open, self._inner):
+            if run_id in runs:
+                runs.remove(run_id)
         return counts
 
 
