@@ -135,7 +135,7 @@ export class OutcomesClient {
     this.#options = options;
     this.#url = (url as string).replace(/(\/api\/outcomes)?\/*$/, "");
     this.#key = setting(options.apiKey ? "apiKey" : "key", "INTERNAL_API_KEY", /^[!-~]+$/);
-    this.#cookie = setting("cookie", "OUTCOMES_COOKIE", /^[ -~]+=[ -~]+$/);
+    this.#cookie = setting("cookie", "OUTCOMES_COOKIE", /^[!-9;-~]+=[ -~]+$/);
     const secrets = [this.#key, this.#cookie].filter((secret) => typeof secret === "string");
     if (secrets[0] && !(options.allowHttp ?? env.OUTCOMES_ALLOW_HTTP === "1") && !SAFE.test(this.#url)) {
       throw new ConfigurationError("OUTCOMES_URL must be https, or OUTCOMES_ALLOW_HTTP 1");
