@@ -80,6 +80,7 @@ START_BARS = {
     "list": 4.5,
     "export": 4.7,
     "summary": 5.1,
+    "statements": 4.6,
     "authorizer, key path": 2.2,
 }
 """Maximum start times, as multiples of the start time of Python alone."""

@@ -52,6 +52,7 @@ KNOWN_WHEN_DEPLOYED = {
     "ACCEPT_PLAIN_COOKIES": "true",
     "OIDC_ISSUER": "",
     "OUTCOME_TYPES": ",".join(default_outcome_types(parse_yaml((ROOT / "template.yaml").read_text()))),
+    "SCOPES": "record,read,correct,backfill,cost",
     "STATEMENTS_TABLE": "statements",
     "STATEMENT_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:123456789012:secret:statement",
     "ISSUER": "https://api.example.com",

@@ -15,9 +15,11 @@ MEASURED = [
     "ExportOutcomes",
     "GetOutcome",
     "ListOutcomes",
+    "ManageKeys",
     "Mcp",
     "RecordBatch",
     "RecordOutcome",
+    "Statements",
     "SummarizeOutcomes",
 ]
 

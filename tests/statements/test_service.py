@@ -260,7 +260,6 @@ def test_a_call_makes_few_statements_and_reads_few_entries_and_the_next_one_goes
     monkeypatch.setattr(chain, "MAX_ENTRIES", 5)
     monkeypatch.setattr(chain, "MAX_STATEMENTS", 2)
     monkeypatch.setattr(tree, "SUBTREE", 4)
-    monkeypatch.setattr("outcomes.statements.stored.SUBTREE", 4)
     monkeypatch.setattr(table, "PART_BYTES", 100)  # each statement needs several rows
     clock.at("2026-09-15T12:00:00Z")
     ids = [record(agentId=number + 1, occurredAt="2026-08-15T12:00:00Z") for number in range(12)]

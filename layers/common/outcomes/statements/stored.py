@@ -1,9 +1,9 @@
 """Read stored statements: the list, their texts and entries, and proofs of single outcomes."""
 
 import time
-from bisect import bisect
 from collections import defaultdict
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import DynamoDB
@@ -19,7 +19,9 @@ from outcomes.ledger.store import LIMITS
 from outcomes.statements.entries import LedgerEntries, entry_text
 from outcomes.statements.format import ProofEntry, entry_line, inclusion_paths, leaf, proof_text, salt
 from outcomes.statements.table import Statement, StatementsTable
-from outcomes.statements.tree import SUBTREE, Subtree, root_of, subtrees
+
+if TYPE_CHECKING:
+    from outcomes.statements.tree import Subtree
 
 READ_SECONDS = 14.0
 """No read begins later. Together with the 12 s of a call, this is below the function's timeout."""
@@ -79,6 +81,10 @@ class StoredStatements:
 
     def proof(self, user_id: int, id_: str, outcome_id: str) -> str:
         """Return all entries of an outcome in a statement, with their inclusion paths. Raises NotFound."""
+        from bisect import bisect  # imported here, as in `_proved`, because other calls do not need it
+
+        from outcomes.statements.tree import subtrees
+
         reads = self._reads()
         statement = self._statement(reads, user_id, id_)
         index = subtrees(statement.tree_index)
@@ -97,9 +103,11 @@ class StoredStatements:
         return proof_text(head, signature, entries)
 
     def _proved(
-        self, reads: PacedReads, user_id: int, statement: Statement, index: list[Subtree], number: int, ids: set[str]
+        self, reads: PacedReads, user_id: int, statement: Statement, index: "list[Subtree]", number: int, ids: set[str]
     ) -> list[ProofEntry]:
         """Read the entries of one subtree again. Return the entries with these ids."""
+        from outcomes.statements.tree import SUBTREE, root_of
+
         end = sort_key(index[number + 1].first) if number + 1 < len(index) else statement.cut
         recorded = self._ledger(reads, user_id).recorded(sort_key(index[number].first), end)
         texts = {entry.id: entry_text(entry) for entry in islice(recorded, SUBTREE)}
