@@ -74,7 +74,7 @@ class Import:
         file.require(self.mapper.required)
         self._unseen = set(self.mapper.mapped.values()) - set(file.columns or ())
         self.pasts = Pasts(target.totals, target.erasures, target.secret)
-        self.stored = StoredOutcomes(target.outcomes, last_round, print)
+        self.stored = StoredOutcomes(target.outcomes, last_round)
         self.plan = Plan()
         self.refused = 0
 
@@ -137,7 +137,6 @@ class Import:
                 *(self.target.outcomes, self.pasts if is_real else None, self.stored),
                 force=force,
                 pace=Pace(self.target.units_per_second),
-                tell=print,
                 advance=advance,
             )
             for partition, cut in self._cuts():

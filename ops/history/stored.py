@@ -5,7 +5,7 @@ round. A row's outcome is the one of the first round that was not undone, so no 
 number of the last round is.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from outcomes.aws.backoff import Backoff, read_items
 from outcomes.aws.services import DynamoDB, Item
@@ -20,14 +20,13 @@ from ops.history.plan import PlannedRow
 class StoredOutcomes:
     """Finds stored outcomes in a table.
 
-    last_round: the last round to look for. tell: prints a line. present: the number of rows that were there before.
-    undone: the number of rows whose outcomes were undone in the last round.
+    last_round: the last round to look for. present: the number of rows that were there before. undone: the number of
+    rows whose outcomes were undone in the last round.
     """
 
-    def __init__(self, table: str, last_round: int, tell: Callable[[str], None]) -> None:
+    def __init__(self, table: str, last_round: int) -> None:
         self.table = table
         self.last_round = last_round
-        self.tell = tell
         self.dynamodb = DynamoDB(LIMITS)
         self.present = 0
         self.undone = 0
@@ -61,7 +60,7 @@ class StoredOutcomes:
             elif "undone" in item:
                 self.undone += 1
                 advice = f"and {before_cut(cut)}" if cut else f"import with ROUND={self.last_round + 1}"
-                self.tell(f"line {row.number}: undone, {advice}")
+                print(f"line {row.number}: undone, {advice}")
             else:
                 self.present += 1
         return missing

@@ -8,6 +8,7 @@ be imported again.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from itertools import batched
 
@@ -33,37 +34,31 @@ ROWS_PER_TRANSACTION = 25
 _VOID = Correction(CorrectionType.VOID, "Its import was undone", None, {}, [])
 
 
+@dataclass
 class Undo:
     """Voids imported outcomes, or only finds out which ones it would void.
 
+    pasts: None to write nothing. force: whether to void outcomes that were corrected, or are from before the end of a
+    statement. pace: called with the write units of each call. advance: called with the number of rows that are done.
+
     undone, before, left, absent: the numbers of rows whose outcomes it voids, were undone before, are left, and are not
     stored. units: the write units of the voids. sums: the outcomes that it voids, by user (0: no user) and type.
-
-    pasts: None to write nothing. force: whether to void outcomes that were corrected, or are from before the end of a
-    statement. pace: called with the write units of each call. tell: prints a line. advance: called with the number of
-    rows that are done.
     """
 
-    def __init__(
-        self,
-        table: str,
-        pasts: Pasts | None,
-        stored: StoredOutcomes,
-        *,
-        force: bool,
-        pace: Callable[[int], None],
-        tell: Callable[[str], None],
-        advance: Callable[[int], None],
-    ) -> None:
-        self.table = table
-        self.pasts = pasts
-        self.stored = stored
-        self.force = force
-        self.pace = pace
-        self.tell = tell
-        self.advance = advance
+    table: str
+    pasts: Pasts | None
+    stored: StoredOutcomes
+    force: bool
+    pace: Callable[[int], None]
+    advance: Callable[[int], None]
+    undone: int = 0
+    before: int = 0
+    left: int = 0
+    absent: int = 0
+    units: int = 0
+
+    def __post_init__(self) -> None:
         self.dynamodb = DynamoDB(LIMITS)
-        self.undone = self.before = self.left = self.absent = self.units = 0
         self.sums: defaultdict[tuple[int, str], Sum] = defaultdict(Sum)
         self._past: Past | None = None
         self._cut = ""
@@ -83,7 +78,7 @@ class Undo:
             if self._past:
                 patiently(self._past.close)
         except Erased:
-            self.tell(f"user {partition} was erased during the undo")
+            print(f"user {partition} was erased during the undo")
             self.absent += len([*waiting, *rows])
 
     def _void(self, partition: str, waiting: list[PlannedRow], tried: set[str]) -> None:
@@ -109,7 +104,7 @@ class Undo:
                 self.before += 1
             elif reason := self._reason_to_leave(item):
                 self.left += 1
-                self.tell(f"line {row.number}: {reason}")
+                print(f"line {row.number}: {reason}")
             else:
                 drafts[row] = _draft(item)
                 continue
@@ -138,7 +133,7 @@ class Undo:
         user_id, fields = item["user_id"]["S"], counted_fields(item)
         self.sums[int(user_id) if user_id.isdigit() else 0, fields.outcome_type].add(1, fields.value_usd)
         if item["created_at"]["S"] < self._cut:
-            self.tell(f"line {row.number}: cannot be imported again: {before_cut(self._cut)}")
+            print(f"line {row.number}: cannot be imported again: {before_cut(self._cut)}")
 
     def _store(self, drafts: list[CorrectionDraft], tried: set[str]) -> None:
         tried |= {draft.id for draft in drafts}

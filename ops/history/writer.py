@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from itertools import batched
 
 from outcomes.aws.errors import CallFailed, Unavailable
@@ -20,6 +21,7 @@ PATIENCE_SECONDS = 300
 MAX_PAUSE_SECONDS = 30.0
 
 
+@dataclass
 class Writer:
     """Writes outcomes to a table.
 
@@ -29,28 +31,18 @@ class Writer:
     advance: called with the number of rows that are done.
     """
 
-    def __init__(
-        self,
-        file: RowFile,
-        mapper: Mapper,
-        table: str,
-        pasts: Pasts,
-        stored: StoredOutcomes,
-        *,
-        pace: Callable[[int], None],
-        refuse: Callable[[str], None],
-        advance: Callable[[int], None],
-    ) -> None:
-        self.file = file
-        self.mapper = mapper
-        self.table = table
-        self.pasts = pasts
-        self.stored = stored
-        self.pace = pace
-        self.refuse = refuse
-        self.advance = advance
+    file: RowFile
+    mapper: Mapper
+    table: str
+    pasts: Pasts
+    stored: StoredOutcomes
+    pace: Callable[[int], None]
+    refuse: Callable[[str], None]
+    advance: Callable[[int], None]
+    imported: int = 0
+
+    def __post_init__(self) -> None:
         self.dynamodb = DynamoDB(LIMITS)
-        self.imported = 0
         # Reading an outcome costs less than a write that fails because the outcome exists. So look for stored outcomes
         # before writing, until a read finds none.
         self._looks_first = True
