@@ -94,7 +94,7 @@ def import_file(options: argparse.Namespace, target: "Target") -> bool:
 
 
 def _round(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:3]) <= MAX_ROUND):
+    if text not in map(str, range(1, MAX_ROUND + 1)):
         raise StackError(f"ROUND must be a whole number from 1 to {MAX_ROUND}, not {text!r}")
     return int(text)
 

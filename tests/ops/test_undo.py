@@ -358,7 +358,7 @@ class TestTheCommand:
             (["--compare", "--undo"], "COMPARE=1 only compares: leave out UNDO=1 and YES=1"),
             *(
                 (["--round", round_], "ROUND must be a whole number from 1 to 99")
-                for round_ in ("0", "100", "1e1", "٣")
+                for round_ in ("0", "100", "00999", "1e1", "٣")
             ),
         ],
     )
