@@ -14,7 +14,7 @@ from typing import Any
 
 import outcomes_client
 import pytest
-from outcomes_client import _models
+from outcomes_client import _choices, _models
 
 from ops.template import parse_yaml
 
@@ -100,7 +100,7 @@ def test_a_model_has_the_contract_s_fields_and_types(model: str, schema: str) ->
     [("OutcomeType", SCHEMAS["OutcomeType"]["examples"]), ("OutcomeStatus", SCHEMAS["Status"]["enum"])],
 )
 def test_enums_have_the_contract_s_values(names: str, values: list[str]) -> None:
-    assert list(getattr(_models, names)) == values, f"_models.{names}"
+    assert list(getattr(_choices, names)) == values, f"_choices.{names}"
 
 
 def test_a_result_has_all_fields_of_the_contract_s_results() -> None:

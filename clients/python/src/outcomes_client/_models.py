@@ -9,8 +9,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from . import _moments
-from ._choices import OutcomeStatus as OutcomeStatus
-from ._choices import OutcomeType as OutcomeType
+from ._choices import OutcomeType
 from ._moments import Moment
 
 
