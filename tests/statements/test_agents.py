@@ -248,6 +248,27 @@ def test_nothing_is_lost_and_no_row_stays_if_a_call_is_killed_or_overtaken_befor
 
 
 @pytest.mark.usefixtures("short_calls")
+def test_rows_that_the_last_call_of_a_statement_left_are_deleted_with_those_of_the_next_statement(clock: Clock) -> None:
+    flood(clock)
+    clock.at("2026-10-15T12:00:00Z")
+    for _ in range(11):
+        record()
+    clock.at("2026-11-20T12:00:00Z")
+    statuses = [ask("2026-09")[0] for _ in range(2)]
+
+    def kill_after_storing(_query: int) -> None:
+        if any(row["id"]["S"] == f"2026-09@{BERLIN}" for row in rows_of(42)["StatementsTable"]):
+            kill()
+
+    with before_each("Query", kill_after_storing), pytest.raises(Killed):
+        ask("2026-09")
+    assert (statuses, len(unfinished())) == ([503, 503], 1)
+    assert finished("2026-09")
+    finished("2026-10")
+    assert unfinished() == []
+
+
+@pytest.mark.usefixtures("short_calls")
 def test_a_throttled_table_of_statements_is_busy_and_the_next_call_continues(clock: Clock) -> None:
     flood(clock)
     assert ask("2026-09")[0] == 503

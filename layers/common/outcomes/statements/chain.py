@@ -214,7 +214,8 @@ class _Chain:
         if not store(self.statements.dynamodb, actions):
             return None
         if unfinished:
-            ids = self.table.agents_ids(self.statements.dynamodb, self.user_id, id_)
+            made = {id_, *(each.id for each in chain)}
+            ids = self.table.agents_ids(self.statements.dynamodb, self.user_id, made)
             self.table.delete_agents(self.statements.dynamodb, self.user_id, ids)
         return text
 

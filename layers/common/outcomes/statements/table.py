@@ -38,7 +38,7 @@ import os
 import re
 import zlib
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import batched
 from typing import Any, NamedTuple
 
@@ -225,18 +225,18 @@ class StatementsTable:
     def delete_unfinished(self, user_id: int, id_: str, unfinished: Unfinished) -> list[dict[str, Any]]:
         return self._deletes(user_id, _part_ids(_UNFINISHED + id_, unfinished.parts))
 
-    def agents_ids(self, dynamodb: DynamoDB, user_id: int, id_: str) -> list[str]:
-        """Return the ids of all rows with sums of agents of a statement, including those that a failed call left."""
+    def agents_ids(self, dynamodb: DynamoDB, user_id: int, made: Collection[str]) -> list[str]:
+        """Return the ids of all rows with sums of agents of these statements, including rows of failed calls."""
         query: dict[str, Any] = {
             "TableName": self.name,
             "KeyConditionExpression": "user_id = :user AND begins_with(id, :prefix)",
             "ProjectionExpression": "id",
-            "ExpressionAttributeValues": {":user": {"S": str(user_id)}, ":prefix": {"S": f"{_AGENTS}{id_}#"}},
+            "ExpressionAttributeValues": {":user": {"S": str(user_id)}, ":prefix": {"S": _AGENTS}},
         }
         ids: list[str] = []
         while True:
             page = dynamodb.call("Query", query)
-            ids += [row["id"]["S"] for row in page["Items"]]
+            ids += [row["id"]["S"] for row in page["Items"] if row["id"]["S"].split("#")[1] in made]
             if "LastEvaluatedKey" not in page:
                 return ids
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
