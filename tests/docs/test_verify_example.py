@@ -102,7 +102,6 @@ OTHERWISE: dict[str, str | None] = {
     **dict.fromkeys(("a member whose name is a number", "totals that are nested too deeply"), "totals"),
     "keys that are nested too deeply": None,
     "an adjustment from an instant without milliseconds": None,
-    "an adjustment with one member more": None,
     "a quarter": None,
     # The example does not check the format of entries. It reports wrong totals for the following entries.
     **dict.fromkeys(

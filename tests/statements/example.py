@@ -375,6 +375,9 @@ def wrong(september: str) -> dict[str, str]:
         "overlap.json": signed(sums.replace(third, moved)),
         "untouched.json": signed(sums.replace(first, f"{untouched},{first}")),
         "odd-instant.json": signed(sums.replace(".000Z", "Z", 1)),
+        "adjustment-in-another-order.json": signed(
+            sums.replace(first, compact(dict(reversed(adjustments[0].items()))))
+        ),
         "odd-adjustment.json": signed(sums.replace(first, f'{{"note":1,{first[1:]}')),
         "unlisted-key.json": signed(sums, key=SigningKey("a secret of somebody else")),
         "retired-key.json": signed(sums, key=RETIRED),

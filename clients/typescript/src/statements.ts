@@ -554,10 +554,11 @@ function checkChanges(listed: Adjustment[], changes: [Counted, bigint][]): void 
     sum.addTo(counted, sign);
   }
   const agents = fold(sums);
-  for (const [n, { from, totals }] of listed.entries()) {
+  for (const [n, each] of listed.entries()) {
+    const { from, to } = each;
     const sum = sums[n] as Sum;
     if (!sum.parts.size) refuse("adjustments", `expected none from ${from}, because no entry changes this period`);
-    compare("adjustments", `[${n}].totals`, sum.totals(agents[n] as Agents), totals);
+    compare("adjustments", `[${n}]`, { from, to, totals: sum.totals(agents[n] as Agents) }, each);
   }
 }
 

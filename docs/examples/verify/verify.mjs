@@ -110,8 +110,8 @@ function checkSums({ from, cut, totals, adjustments }, entries) {
   const isOther = ({ from: begin, to: end }, n) =>
     others[n].length && (adjustments[n - 1]?.to ?? "") <= begin && begin < end && (end <= from || cut <= begin);
   check("adjustments", adjustments.every(isOther) && [own, ...others].flat().length === changes.length, "other months");
-  const isSum = totalsOf(others, scale).every((each, n) => same(each, adjustments[n].totals));
-  check("adjustments", isSum, "adjustments that follow from the entries");
+  const right = totalsOf(others, scale).map((totals, n, _, { from, to } = adjustments[n]) => ({ from, to, totals }));
+  check("adjustments", same(right, adjustments), "adjustments that follow from the entries");
 }
 
 /** Verifies a statement from the bytes of files. Throws an error if a check fails. */

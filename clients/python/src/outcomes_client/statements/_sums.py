@@ -86,7 +86,8 @@ def _check_changes(listed: list[Any], changes: list[tuple[Counted, int]]) -> Non
     for n, (each, expected, agents) in enumerate(zip(listed, totals, _fold(totals), strict=True)):
         if not expected.touched:
             refuse("adjustments", f"expected none from {each['from']}, because no entry changes this period")
-        _compare("adjustments", f"[{n}].totals", expected.json(agents), each["totals"])
+        right = {"from": each["from"], "to": each["to"], "totals": expected.json(agents)}
+        _compare("adjustments", f"[{n}]", right, each)
 
 
 class _Sum:
