@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from outcomes_client import AsyncOutcomesClient, _cli_months, _kept_keys
+from outcomes_client import AsyncOutcomesClient, StatementError, _cli_months, _cli_statements, _kept_keys
 
 from clients.python.tests.conftest import ONE_TRY, Outcomes
 from clients.python.tests.faults import FaultyServer
@@ -117,6 +118,14 @@ def test_a_refusal_is_exit_1_and_begins_with_the_check(outcomes: Outcomes, argum
     run = outcomes("verify", OCTOBER, *arguments)
     assert (run.code, run.out.count("\n"), run.err[: len(said)]) == (1, 1, said)
     assert run.out.startswith(f"keys of {ISSUER}, from ")
+
+
+def test_the_help_and_the_error_name_all_checks_of_the_format_in_their_order() -> None:
+    page = (FOLDER.parents[1] / "docs/statement-format.md").read_text()
+    checks = [*dict.fromkeys(re.findall(r"^\| `([a-z]+)` \|", page.partition("\n## Checks\n")[2], re.MULTILINE))]
+    for text in (_cli_statements.verify.__doc__, StatementError.__doc__):
+        listed = f"{text}".partition("the first check that failed:")[2].partition(".")[0]
+        assert re.findall("[a-z]{3,}", listed) == checks
 
 
 def test_what_was_not_verified_is_named(outcomes: Outcomes) -> None:

@@ -90,7 +90,7 @@ def verify(
     """Verify one or several statements, or a proof, offline.
 
     A refusal begins with the first check that failed: format, key, signature, size, root, totals, adjustments,
-    previous or proof.
+    definition, previous or proof.
     """
     if not statement and (proof is None or entries is not None or previous is not None):
         raise typer.BadParameter("needed, except to verify only a --proof", param_hint="STATEMENT")

@@ -97,7 +97,7 @@ class StatementError(OutcomesError):
     """A statement or a proof does not verify.
 
     `word`: the first check that failed: "format", "key", "signature", "size", "root", "totals", "adjustments",
-    "previous" or "proof". The text begins with it.
+    "definition", "previous" or "proof". The text begins with it.
     """
 
     def __init__(self, word: str, why: str) -> None:
