@@ -174,10 +174,9 @@ def finished(month: str = "2026-09") -> str:
 
 @pytest.fixture
 def short_calls(monkeypatch: pytest.MonkeyPatch, few_listed: int) -> None:
-    """Let a call read ten entries, and delete two rows at once."""
+    """Let a call read ten entries."""
     assert few_listed
     monkeypatch.setattr(chain, "MAX_ENTRIES", 10)
-    monkeypatch.setattr(table, "DELETED_AT_ONCE", 2)
 
 
 @pytest.mark.usefixtures("short_calls")
@@ -269,14 +268,33 @@ def test_rows_that_the_last_call_of_a_statement_left_are_deleted_with_those_of_t
 
 
 @pytest.mark.usefixtures("short_calls")
-def test_a_throttled_table_of_statements_is_busy_and_the_next_call_continues(clock: Clock) -> None:
+def test_work_is_stored_as_soon_as_its_partition_is_not_throttled_any_more(clock: Clock) -> None:
+    """200,000 agents need 9 rows or more, each 600 of the 1,000 write units that a partition has in a second."""
     flood(clock)
     assert ask("2026-09")[0] == 503
-    for faults in ([cancelled("ThrottlingError")], [fine, cancelled("ThrottlingError")], [fine] * 8):
+    before = unfinished()
+    throttled = [cancelled("ThrottlingError")] * 5
+    with faulty(app.statements().dynamodb, "TransactWriteItems", *throttled, fine, *throttled, fine):
+        assert ask("2026-09") == (503, {"error": "Still adding up"})
+    assert len(unfinished()) == len(before) == 2
+    assert unfinished() != before
+
+
+@pytest.mark.usefixtures("short_calls")
+def test_a_table_of_statements_that_stays_throttled_is_busy_and_the_next_call_continues(clock: Clock) -> None:
+    flood(clock)
+    assert ask("2026-09")[0] == 503
+    throttled = cancelled("ThrottlingError")
+    for faults, error in (
+        ([throttled], "Busy"),
+        ([fine, throttled], "Busy"),
+        ([fine, fine, throttled], "Still adding up"),
+    ):
         with faulty(app.statements().dynamodb, "TransactWriteItems", *faults):
-            assert ask("2026-09")[0] == 503
-    finished()
-    assert unfinished() == []
+            assert ask("2026-09") == (503, {"error": error})
+    with faulty(app.statements().dynamodb, "TransactWriteItems", fine, throttled):
+        assert ask("2026-09")[0] == 200  # the rows of its agents could not be deleted
+    assert unfinished() != []
 
 
 @pytest.mark.parametrize("most_entries", [5, 100])

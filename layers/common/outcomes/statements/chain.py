@@ -3,19 +3,21 @@
 import hmac
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
 from outcomes.aws.backoff import Backoff
 from outcomes.aws.caller import Limits
+from outcomes.aws.errors import CallFailed
 from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import DynamoDB, Item, SecretsManager
 from outcomes.contract import instants
 from outcomes.contract.json_text import response_bytes
 from outcomes.contract.limits import MAX_RESPONSE_BYTES, MAX_STATEMENT_ZONES
 from outcomes.contract.statements import StatementRequest
-from outcomes.errors import Fault, Forbidden, NotFound, NotPossible, StillAddingUp
+from outcomes.errors import Busy, Fault, Forbidden, NotFound, NotPossible, StillAddingUp
 from outcomes.statements.calendar import Calendar
 from outcomes.statements.entries import LedgerEntries
 from outcomes.statements.format import digest, head_text, statement_text
@@ -35,7 +37,7 @@ timeout."""
 MAX_STATEMENTS = 12  # maximum statements made in one call
 MAX_ENTRIES = 100_000  # maximum entries read in one call
 MAX_AGENTS = 200_000  # maximum agents of a statement, each counted once for each period in which its outcomes happened
-AGENTS_SECONDS = 8.0  # no sums of agents are written later than this many seconds after READ_SECONDS
+WORK_SECONDS = 14.0  # no unfinished work is written later than this many seconds after READ_SECONDS
 USER_KEY_BYTES = 32
 
 
@@ -215,8 +217,7 @@ class _Chain:
             return None
         if unfinished:
             made = {id_, *(each.id for each in chain)}
-            ids = self.table.agents_ids(self.statements.dynamodb, self.user_id, made)
-            self.table.delete_agents(self.statements.dynamodb, self.user_id, ids)
+            self._delete_agents(self.table.agents_ids(self.statements.dynamodb, self.user_id, made))
         return text
 
     def _add_entries(self, work: Work) -> None:
@@ -237,12 +238,34 @@ class _Chain:
 
         If another call was faster, the new rows with sums of agents stay until the statement is made.
         """
-        dynamodb = self.statements.dynamodb
         agents, others = self.table.put_unfinished(self.user_id, id_, work, self.reads.now)
         for put in agents:
-            store(dynamodb, [put], self.reads.until + AGENTS_SECONDS)
-        if store(dynamodb, [*others, self._user(user_key, is_new=is_new)]):
-            self.table.delete_agents(dynamodb, self.user_id, replaced)
+            self._store_patiently([put])
+        if self._store_patiently([*others, self._user(user_key, is_new=is_new)]):
+            self._delete_agents(replaced)
+
+    def _delete_agents(self, ids: Iterable[str]) -> None:
+        """Delete rows with sums of agents. Rows that cannot be deleted now are deleted with those of later statements.
+
+        Each row has its own transaction: several could need more units than the user's partition has in a second.
+        """
+        with suppress(Busy, CallFailed):
+            for each in ids:
+                self._store_patiently([self.table.delete(self.user_id, each)])
+
+    def _store_patiently(self, actions: list[dict[str, Any]]) -> bool:
+        """Write a transaction. Retry while the user's partition is throttled, which takes 1,000 units a second.
+
+        Raises Busy if the time is up. See `store`.
+        """
+        backoff, until = Backoff(), self.reads.until + WORK_SECONDS
+        while True:
+            try:
+                return store(self.statements.dynamodb, actions, until)
+            except Busy:
+                backoff.wait()  # only its pauses are used
+                if time.monotonic() > until:
+                    raise
 
     def _user(self, key: bytes, *, is_new: bool) -> dict[str, Any]:
         if is_new:

@@ -38,8 +38,7 @@ import os
 import re
 import zlib
 from base64 import b64decode, b64encode
-from collections.abc import Collection, Iterable, Sequence
-from itertools import batched
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from outcomes.aws.backoff import CONFLICTS, THROTTLED
@@ -54,7 +53,6 @@ PART_BYTES = 300_000  # a row has at most 400 KB
 MAX_BYTES = 3_900_000
 """Maximum bytes of all rows of a statement, because a transaction writes at most 4 MB. The index of 10 million entries
 has 3.7 MB."""
-DELETED_AT_ONCE = 10  # rows that a transaction of at most 4 MB can delete
 
 _LISTED = "listed#"
 _UNFINISHED = "unfinished#"
@@ -223,28 +221,25 @@ class StatementsTable:
         return [*map(self._put, agents)], [is_not_made, self._put(first, **condition), *map(self._put, more)]
 
     def delete_unfinished(self, user_id: int, id_: str, unfinished: Unfinished) -> list[dict[str, Any]]:
-        return self._deletes(user_id, _part_ids(_UNFINISHED + id_, unfinished.parts))
+        return [self.delete(user_id, each) for each in _part_ids(_UNFINISHED + id_, unfinished.parts)]
 
-    def agents_ids(self, dynamodb: DynamoDB, user_id: int, made: Collection[str]) -> list[str]:
-        """Return the ids of all rows with sums of agents of these statements, including rows of failed calls."""
+    def agents_ids(self, dynamodb: DynamoDB, user_id: int, made: Collection[str]) -> Iterator[str]:
+        """Yield the ids of all rows with sums of agents of these statements, including rows of failed calls."""
         query: dict[str, Any] = {
             "TableName": self.name,
             "KeyConditionExpression": "user_id = :user AND begins_with(id, :prefix)",
             "ProjectionExpression": "id",
             "ExpressionAttributeValues": {":user": {"S": str(user_id)}, ":prefix": {"S": _AGENTS}},
         }
-        ids: list[str] = []
         while True:
             page = dynamodb.call("Query", query)
-            ids += [row["id"]["S"] for row in page["Items"] if row["id"]["S"].split("#")[1] in made]
+            yield from (row["id"]["S"] for row in page["Items"] if row["id"]["S"].split("#")[1] in made)
             if "LastEvaluatedKey" not in page:
-                return ids
+                return
             query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
-    def delete_agents(self, dynamodb: DynamoDB, user_id: int, ids: Sequence[str]) -> None:
-        """Delete rows with sums of agents. Raises Busy if the table is throttled; then some of the rows stay."""
-        for some in batched(ids, DELETED_AT_ONCE, strict=False):
-            store(dynamodb, self._deletes(user_id, some))
+    def delete(self, user_id: int, id_: str) -> dict[str, Any]:
+        return {"Delete": {"TableName": self.name, "Key": _key(user_id, id_)}}
 
     def put_user_key(self, user_id: int, key: bytes, now: str) -> dict[str, Any]:
         row = _row(user_id, _USER, now) | {"key": _binary(key)}
@@ -258,9 +253,6 @@ class StatementsTable:
         check = {"ConditionExpression": "#key = :key", "ExpressionAttributeNames": {"#key": "key"}}
         check |= {"ExpressionAttributeValues": {":key": _binary(key)}}
         return {"ConditionCheck": {"TableName": self.name, "Key": _key(user_id, _USER), **check}}
-
-    def _deletes(self, user_id: int, ids: Iterable[str]) -> list[dict[str, Any]]:
-        return [{"Delete": {"TableName": self.name, "Key": _key(user_id, each)}} for each in ids]
 
     def _put(self, row: Item, **condition: Any) -> dict[str, Any]:
         return {"Put": {"TableName": self.name, "Item": row, **condition}}
