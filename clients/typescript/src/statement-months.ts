@@ -1,15 +1,7 @@
 // Verifies the statements of consecutive months, and adds them up.
 
-import {
-  type Adjustment,
-  type File,
-  type Head,
-  StatementError,
-  type Total,
-  type Totals,
-  type Verified,
-  verify,
-} from "./statements.js";
+import { amount, byCodePoints, byNumber, MONEY_OF_SUMS, Sum, type Total, type Totals } from "./statement-sums.js";
+import { type Adjustment, type File, type Head, StatementError, type Verified, verify } from "./statements.js";
 
 /** The statements to verify, in any order. */
 export interface MonthsFiles {
@@ -32,7 +24,6 @@ export interface VerifiedMonths {
   changes: { from: string; to: string; totals: SumOfTotals }[];
 }
 
-const MONEY_OF_SUMS = /^(?!-0\.00$)-?(0|[1-9]\d*)\.\d\d(\d*[1-9])?$/;
 const isMoney = (value: unknown) => typeof value === "string" && MONEY_OF_SUMS.test(value);
 
 /**
@@ -150,28 +141,15 @@ function rows<Key extends string, Row extends Total & Record<Key, unknown>>(
   return all.filter(({ count, value_usd }) => count || /[1-9]/.test(value_usd));
 }
 
-/** Compares agents by number, with null first, and types by code points, whose order is that of their bytes in UTF-8. */
-function ordered(one: unknown, other: unknown): number {
-  if (typeof one !== "string" || typeof other !== "string")
-    return Number(one ?? -Infinity) - Number(other ?? -Infinity);
-  const [left, right] = [one, other].map((text) => Array.from(text, (char) => char.codePointAt(0) as number));
-  const at = (left as number[]).findIndex((char, n) => char !== (right as number[])[n]);
-  return at < 0 ? -1 : ((left as number[])[at] as number) - ((right as number[])[at] ?? -1);
-}
+/** Compares agents by number, with null first, and types by code points. */
+const ordered = (one: unknown, other: unknown): number =>
+  typeof one === "string" ? byCodePoints(one, other as string) : byNumber(one as number | null, other as number | null);
 
-/** Adds up counts and money, exactly. */
 function total(parts: Total[]): Total {
-  const scale = Math.max(2, ...parts.map(({ value_usd }) => (value_usd.split(".")[1] as string).length));
-  let [count, value] = [0n, 0n];
-  for (const part of parts) {
-    const [whole, decimals] = part.value_usd.split(".") as [string, string];
-    count += BigInt(part.count);
-    value += BigInt(whole + decimals.padEnd(scale, "0"));
+  const sum = new Sum();
+  for (const { count, value_usd } of parts) sum.plus(amount(value_usd, count));
+  if (!Number.isSafeInteger(Number(sum.count))) {
+    refuse("totals", `expected a sum of counts with a magnitude below ${2 ** 53}, found ${sum.count}`);
   }
-  if (!Number.isSafeInteger(Number(count))) {
-    refuse("totals", `expected a sum of counts with a magnitude below ${2 ** 53}, found ${count}`);
-  }
-  const digits = `${value < 0n ? -value : value}`.padStart(scale + 1, "0");
-  const decimals = digits.slice(-scale).replace(/0+$/, "").padEnd(2, "0");
-  return { count: Number(count), value_usd: `${value < 0n ? "-" : ""}${digits.slice(0, -scale)}.${decimals}` };
+  return sum.total();
 }
