@@ -7,8 +7,8 @@ from textwrap import fill
 from typing import Any, NamedTuple
 
 from outcomes.contract.json_text import response_bytes
-from outcomes.contract.limits import MAX_RESPONSE_BYTES
 from outcomes.ledger.export import csv_line
+from outcomes.limits import MAX_RESPONSE_BYTES
 
 from bench.outcome import AGENT_KEY_ROW, answered, remembered, stored
 from bench.storage import KEPT_OVERHEAD_BYTES, TRANSACTION, item_bytes, read_units, write_units

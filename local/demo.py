@@ -11,7 +11,7 @@ from html import escape
 from pathlib import Path
 
 from aiohttp import web
-from outcomes.contract.limits import MAX_ID
+from outcomes.limits import MAX_ID
 
 from ops.dashboard import FILES
 

@@ -13,7 +13,7 @@ TARGET = CLIENT / "src/outcomes_client/testing/_copied"
 
 ROOMS = ("auth", "contract", "costs", "edge", "keys", "ledger")
 OF_THE_LAYER = (
-    *("errors.py", "aws/backoff.py", "aws/paced_reads.py", "totals/codec.py"),
+    *("errors.py", "limits.py", "aws/backoff.py", "aws/paced_reads.py", "totals/codec.py"),
     *(f"{room}/*.py" for room in ROOMS),
 )
 FUNCTIONS = (

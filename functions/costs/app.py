@@ -16,7 +16,6 @@ from outcomes.contract.costs import (
     read_source,
     require_recent,
 )
-from outcomes.contract.limits import MAX_RESPONSE_BYTES
 from outcomes.costs.days import CostDays
 from outcomes.costs.table import CostDay, CostVersion
 from outcomes.edge import headers
@@ -33,6 +32,7 @@ from outcomes.edge.api import (
     reader,
 )
 from outcomes.errors import BadRequest, NotFound
+from outcomes.limits import MAX_RESPONSE_BYTES
 
 PLATFORM_MAY_READ = os.environ["PLATFORM_MAY_READ"] == "true"
 

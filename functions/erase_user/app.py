@@ -8,8 +8,8 @@ again, with the answer's `cursor` if there is one. Failed calls are safe to repe
 import os
 from typing import Any
 
-from outcomes.contract.limits import MAX_ID
 from outcomes.errors import BadRequest
+from outcomes.limits import MAX_ID
 from outcomes.privacy.data_sources import Bounds, Tables
 from outcomes.privacy.erasure import Erasures
 from outcomes.privacy.restored import erase_again

@@ -7,8 +7,8 @@
 import os
 from typing import Any
 
-from outcomes.contract.limits import MAX_ID
 from outcomes.errors import BadRequest
+from outcomes.limits import MAX_ID
 from outcomes.privacy.access import Access
 from outcomes.privacy.data_sources import Bounds, Tables
 

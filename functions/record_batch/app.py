@@ -7,7 +7,6 @@ from outcomes.contract import outcome_type
 from outcomes.contract.bodies import ignored_fields
 from outcomes.contract.caller import Caller
 from outcomes.contract.json_text import compact
-from outcomes.contract.limits import MAX_BATCH_BYTES, MAX_BATCH_OUTCOMES
 from outcomes.edge import recording
 from outcomes.edge.api import (
     Event,
@@ -24,6 +23,7 @@ from outcomes.edge.observability import count_recorded
 from outcomes.errors import BadRequest, Fault
 from outcomes.ledger.idempotent_writes import IdempotentWriter, WriteRequest
 from outcomes.ledger.store import OutcomeStore
+from outcomes.limits import MAX_BATCH_BYTES, MAX_BATCH_OUTCOMES
 
 BATCH_FIELDS = {"outcomes"}
 TYPES = outcome_type.read(os.environ["OUTCOME_TYPES"])

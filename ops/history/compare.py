@@ -6,10 +6,10 @@ from datetime import UTC
 from functools import partial
 
 from outcomes.contract import instants, json_text
-from outcomes.contract.limits import MAX_YEARS
 from outcomes.contract.period import Period
 from outcomes.contract.sums import Sum
 from outcomes.errors import StillAddingUp
+from outcomes.limits import MAX_YEARS
 from outcomes.totals.materialized import Totals
 from outcomes.totals.summary import Summary
 

@@ -10,9 +10,9 @@ from outcomes.aws.backoff import Backoff
 from outcomes.contract import instants
 from outcomes.contract.caller import Caller
 from outcomes.contract.costs import CostLine, Preconditions
-from outcomes.contract.limits import MAX_LINES, MAX_SOURCES, MAX_SOURCES_OF_KEY, MAX_VERSIONS
 from outcomes.costs.days import CostDays
 from outcomes.costs.table import CostDay
+from outcomes.limits import MAX_LINES, MAX_SOURCES, MAX_SOURCES_OF_KEY, MAX_VERSIONS
 
 from functions.costs.app import days
 from tests.aws import scan

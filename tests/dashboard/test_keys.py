@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from outcomes.contract.agent_keys import NEW_AGENT_KEY, Scope
-from outcomes.contract.limits import MAX_KEY_NAME, MAX_OVERLAP_HOURS
+from outcomes.limits import MAX_KEY_NAME, MAX_OVERLAP_HOURS
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browsers import go_offline, hide_tab, leave_and_return, show_tab, wait_until

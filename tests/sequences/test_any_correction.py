@@ -11,8 +11,8 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, invariant, precondition, rule
 from outcomes.aws.services import DynamoDB
-from outcomes.contract.limits import MAX_CORRECTIONS
 from outcomes.ledger.store import LIMITS
+from outcomes.limits import MAX_CORRECTIONS
 
 from functions.correct_outcome import app as correct_outcome
 from functions.record_outcome import app as record_outcome

@@ -8,9 +8,9 @@ import re
 from typing import Any
 
 import pytest
+from outcomes import limits
 from outcomes.auth import session_secrets, tokens
 from outcomes.aws import backoff, caller
-from outcomes.contract import limits
 from outcomes.costs import days
 from outcomes.costs import stored as stored_costs
 from outcomes.edge import mcp

@@ -15,8 +15,8 @@ from outcomes.contract.agent_keys import (
     Scope,
     read_body,
 )
-from outcomes.contract.limits import MAX_ID
 from outcomes.errors import BadRequest
+from outcomes.limits import MAX_ID
 
 from tests.outcome_types import TYPES
 

@@ -8,9 +8,9 @@ from outcomes.aws.errors import CallFailed, ServiceError
 from outcomes.aws.replies import Reply
 from outcomes.contract import instants, key_text
 from outcomes.contract.agent_keys import NewAgentKey, Scope
-from outcomes.contract.limits import MAX_KEYS
 from outcomes.errors import Busy, Contended, Mistimed, TooManyKeys
 from outcomes.keys.agent_keys import AgentKey, AgentKeys
+from outcomes.limits import MAX_KEYS
 
 from tests.aws import aws_client, scan
 from tests.faults import (

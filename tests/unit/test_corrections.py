@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from outcomes.contract import instants
-from outcomes.contract.limits import MAX_CORRECTIONS, MAX_HISTORY
 from outcomes.edge.api import endpoint
 from outcomes.ledger import ulid
 from outcomes.ledger.correction_entries import entry_key
+from outcomes.limits import MAX_CORRECTIONS, MAX_HISTORY
 
 from functions.correct_outcome import app as correct_outcome
 from functions.get_outcome import app as get_outcome

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from outcomes.contract import instants, key_text
-from outcomes.contract.limits import MAX_KEYS
+from outcomes.limits import MAX_KEYS
 
 from functions.manage_keys import app
 from tests.aws import aws_client, scan

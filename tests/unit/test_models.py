@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from openapi_schema_validator import OAS31Validator
 from outcomes.contract import json_text
-from outcomes.contract.limits import MAX_ID
 from outcomes.contract.models import NEW_OUTCOME, NewOutcome
 from outcomes.errors import BadRequest
+from outcomes.limits import MAX_ID
 
 from tests.outcome_types import TYPES
 

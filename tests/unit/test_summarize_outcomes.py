@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from outcomes.aws.replies import Reply
 from outcomes.contract import instants, json_text
 from outcomes.contract.json_text import response_bytes
-from outcomes.contract.limits import MAX_RESPONSE_BYTES
 from outcomes.contract.local_days import LocalDays
 from outcomes.contract.models import NewOutcome
 from outcomes.contract.period import Period
 from outcomes.contract.status import CountedFields
 from outcomes.contract.sums import Cell, Sum, Sums
 from outcomes.errors import BadRequest
+from outcomes.limits import MAX_RESPONSE_BYTES
 from outcomes.totals.summary import Summary
 
 from functions.summarize_outcomes import app

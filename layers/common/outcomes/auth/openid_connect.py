@@ -18,7 +18,7 @@ from outcomes.auth.tokens import (
     user_id_of,
 )
 from outcomes.aws.caller import NEVER
-from outcomes.contract.limits import MAX_ID
+from outcomes.limits import MAX_ID
 
 CLOCK_LEEWAY_SECONDS = 60
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from outcomes.aws.caller import Limits
 from outcomes.contract import instants
-from outcomes.contract.limits import MAX_ID
+from outcomes.limits import MAX_ID
 
 LIMITS = Limits(attempts=2, connect=0.5, read=1, total=4)
 """Limits of a call to the sessions table or Secrets Manager, unless the authorizer's deadline is earlier."""

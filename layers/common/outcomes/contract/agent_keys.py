@@ -5,7 +5,6 @@ from enum import StrEnum
 from typing import Annotated, Any, NamedTuple
 
 from outcomes.contract.bodies import Body
-from outcomes.contract.limits import DEFAULT_OVERLAP_HOURS, MAX_KEY_NAME, MAX_OVERLAP_HOURS
 from outcomes.contract.outcome_type import Types
 from outcomes.contract.rules import (
     future_instant,
@@ -17,6 +16,7 @@ from outcomes.contract.rules import (
     text,
     whole_number,
 )
+from outcomes.limits import DEFAULT_OVERLAP_HOURS, MAX_KEY_NAME, MAX_OVERLAP_HOURS
 
 
 class Scope(StrEnum):

@@ -15,10 +15,10 @@ from functools import cached_property
 from typing import Any
 
 from outcomes.contract.engine import SchemaValidator, ValidationError
-from outcomes.contract.limits import MAX_IGNORED_FIELDS, MAX_IGNORED_NAME
 from outcomes.contract.outcome_type import Types
 from outcomes.contract.rules import OUTCOME_TYPES, Rule
 from outcomes.errors import BadRequest, Fault, Refused
+from outcomes.limits import MAX_IGNORED_FIELDS, MAX_IGNORED_NAME
 
 
 class Body[T]:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from outcomes.contract import occurrence, rules
 from outcomes.contract.bodies import Body, ignored_fields, read_or_refuse
 from outcomes.contract.caller import Caller
-from outcomes.contract.limits import MAX_CORRECTIONS, MAX_REASON
 from outcomes.contract.models import NewOutcome, digest
 from outcomes.contract.outcome_type import Types
 from outcomes.contract.status import CONFIRMED, DISPUTED, RECORDED, VOID, CountedFields
 from outcomes.errors import BadRequest, Fault, Forbidden, NotPossible
+from outcomes.limits import MAX_CORRECTIONS, MAX_REASON
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

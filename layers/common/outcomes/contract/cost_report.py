@@ -12,9 +12,9 @@ from typing import NamedTuple, TypeGuard
 
 from outcomes.contract import instants, queries
 from outcomes.contract.json_text import compact
-from outcomes.contract.limits import MAX_AGENTS_WITH_COST
 from outcomes.contract.period import Period
 from outcomes.contract.sums import EXACT, Sum
+from outcomes.limits import MAX_AGENTS_WITH_COST
 
 DIGITS = 6
 """Ratios and costs per outcome are rounded to this many digits after the decimal point."""

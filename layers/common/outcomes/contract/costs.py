@@ -9,9 +9,9 @@ from typing import Annotated, Any, NamedTuple
 from outcomes.contract import instants
 from outcomes.contract.bodies import Body, ignored_fields
 from outcomes.contract.caller import Caller, kind_of
-from outcomes.contract.limits import MAX_COST_DAYS, MAX_LABEL, MAX_LINES, MAX_UNIT
 from outcomes.contract.rules import money, or_null, text_or_null, whole_number
 from outcomes.errors import BadRequest, Fault, Forbidden, PreconditionFailed
+from outcomes.limits import MAX_COST_DAYS, MAX_LABEL, MAX_LINES, MAX_UNIT
 
 SOURCE = "[a-z0-9][a-z0-9_-]{0,39}"
 DAY_WORDS = f"must be a UTC day from {MAX_COST_DAYS} days ago to tomorrow, such as 2026-11-26"

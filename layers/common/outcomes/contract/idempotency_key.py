@@ -1,6 +1,6 @@
 """Check idempotency keys in headers, items of a batch, and tool arguments."""
 
-from outcomes.contract.limits import MAX_IDEMPOTENCY_KEY
+from outcomes.limits import MAX_IDEMPOTENCY_KEY
 
 WORDS = f"must be a string of 1 to {MAX_IDEMPOTENCY_KEY} visible ASCII characters"
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from outcomes.contract import json_text
 from outcomes.contract.bodies import Body
-from outcomes.contract.limits import MAX_DESCRIPTION, MAX_METADATA_LEVELS, MAX_TITLE
 from outcomes.contract.outcome_type import Types
 from outcomes.contract.rules import (
     instant,
@@ -22,6 +21,7 @@ from outcomes.contract.rules import (
     whole_number,
 )
 from outcomes.errors import BadRequest
+from outcomes.limits import MAX_DESCRIPTION, MAX_METADATA_LEVELS, MAX_TITLE
 
 if TYPE_CHECKING:
     from outcomes.contract.caller import Caller

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from outcomes.contract import instants
-from outcomes.contract.limits import MAX_DAYS_LATE, MAX_MINUTES_EARLY
 from outcomes.errors import BadRequest, Fault
+from outcomes.limits import MAX_DAYS_LATE, MAX_MINUTES_EARLY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import tzdata
 
 from outcomes.contract import instants, queries
-from outcomes.contract.limits import DEFAULT_DAYS, MAX_BUCKETS, MAX_YEARS
 from outcomes.contract.local_days import LocalDays
 from outcomes.errors import BadRequest, Fault
+from outcomes.limits import DEFAULT_DAYS, MAX_BUCKETS, MAX_YEARS
 
 _FROM = (
     "must be a date, or an instant with offset, before `to` (by default the end of today) and at most "

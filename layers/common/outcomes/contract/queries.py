@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime, tzinfo
 from typing import Literal
 
 from outcomes.contract import instants
-from outcomes.contract.limits import DEFAULT_PAGE, MAX_ID, MAX_PAGE, MAX_TYPES_FILTERED
 from outcomes.contract.outcome_type import is_name
 from outcomes.contract.status import STATUSES
 from outcomes.errors import BadRequest
+from outcomes.limits import DEFAULT_PAGE, MAX_ID, MAX_PAGE, MAX_TYPES_FILTERED
 
 EXPORT_FORMATS = ("csv", "ndjson")
 

@@ -12,9 +12,9 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from outcomes.contract import instants, json_text
-from outcomes.contract.limits import MAX_ID, MAX_METADATA_BYTES, MAX_METADATA_LEVELS
 from outcomes.contract.outcome_type import is_name
 from outcomes.errors import BadRequest
+from outcomes.limits import MAX_ID, MAX_METADATA_BYTES, MAX_METADATA_LEVELS
 
 _MONEY_LIMIT = Decimal("1e15")
 # DynamoDB stores up to 38 digits, and no value closer to zero than 1e-130:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from outcomes.contract.bodies import ignored_fields, request_name
 from outcomes.contract.corrections import NO_CHANGE
 from outcomes.contract.idempotency_key import WORDS, is_idempotency_key
-from outcomes.contract.limits import MAX_BATCH_OUTCOMES
 from outcomes.contract.outcome_type import Types
 from outcomes.contract.tools import CLEARABLE, ITEM, ITEM_REQUIRED, TOOLS, Json
 from outcomes.errors import (
@@ -27,6 +26,7 @@ from outcomes.errors import (
     Refused,
     StillAddingUp,
 )
+from outcomes.limits import MAX_BATCH_OUTCOMES
 
 if TYPE_CHECKING:
     from outcomes.contract.caller import Caller

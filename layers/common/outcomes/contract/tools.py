@@ -6,7 +6,11 @@ Arguments have the names of the routes' fields and parameters in snake case: `va
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from outcomes.contract.limits import (
+from outcomes.contract.models import NewOutcome
+from outcomes.contract.outcome_fields import KINDS, LATER, LISTED, Kind
+from outcomes.contract.outcome_type import Types
+from outcomes.contract.status import STATUSES
+from outcomes.limits import (
     DEFAULT_PAGE,
     MAX_AGENTS,
     MAX_BATCH_OUTCOMES,
@@ -15,10 +19,6 @@ from outcomes.contract.limits import (
     MAX_PAGE,
     MAX_REASON,
 )
-from outcomes.contract.models import NewOutcome
-from outcomes.contract.outcome_fields import KINDS, LATER, LISTED, Kind
-from outcomes.contract.outcome_type import Types
-from outcomes.contract.status import STATUSES
 
 if TYPE_CHECKING:
     from outcomes.contract.caller import Caller

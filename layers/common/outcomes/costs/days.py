@@ -16,7 +16,6 @@ from outcomes.aws.services import DynamoDB, Item
 from outcomes.contract import instants
 from outcomes.contract.caller import Caller, kind_of
 from outcomes.contract.costs import TRUST, CostLine, Preconditions, is_more_trusted, require_may_put
-from outcomes.contract.limits import MAX_SOURCES, MAX_SOURCES_OF_KEY, MAX_VERSIONS
 from outcomes.costs.table import (
     ALL_SOURCES,
     SOURCES,
@@ -31,6 +30,7 @@ from outcomes.costs.table import (
     rows_between,
 )
 from outcomes.errors import BadRequest, Busy, Contended, Mistimed, NotFound, Refused, TooManySources
+from outcomes.limits import MAX_SOURCES, MAX_SOURCES_OF_KEY, MAX_VERSIONS
 
 LIMITS = Limits(attempts=3, connect=1, read=2, total=4)
 """Limits of a call. No call of a PUT begins later than `backoff.RETRY_SECONDS` after its first call."""

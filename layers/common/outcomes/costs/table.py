@@ -41,7 +41,7 @@ from outcomes.aws.services import Item
 from outcomes.contract import json_text
 from outcomes.contract.caller import kind_of
 from outcomes.contract.costs import CostLine, days_ago, last_day
-from outcomes.contract.limits import FOLD_AFTER_DAYS
+from outcomes.limits import FOLD_AFTER_DAYS
 
 SOURCES = "source#"
 ALL_SOURCES = "sources"

@@ -11,7 +11,6 @@ from outcomes.contract import json_text
 from outcomes.contract.caller import Bounds, Caller
 from outcomes.contract.idempotency_key import is_idempotency_key
 from outcomes.contract.json_text import compact
-from outcomes.contract.limits import MAX_BODY_BYTES
 from outcomes.edge import headers
 from outcomes.errors import (
     BadRequest,
@@ -34,6 +33,7 @@ from outcomes.errors import (
     UnsupportedMediaType,
     throttled_by,
 )
+from outcomes.limits import MAX_BODY_BYTES
 
 type Event = dict[str, Any]
 """A REST API proxy event:

@@ -29,8 +29,8 @@ from outcomes.aws.caller import NEVER, Limits
 from outcomes.aws.errors import CallFailed, ConditionFailed, ServiceError, TransactionCanceled
 from outcomes.aws.services import DynamoDB, Item
 from outcomes.contract import instants, key_text
-from outcomes.contract.limits import MAX_KEYS
 from outcomes.errors import Busy, Contended, Mistimed, NotFound, TooManyKeys
+from outcomes.limits import MAX_KEYS
 
 if TYPE_CHECKING:
     from outcomes.contract.agent_keys import NewAgentKey

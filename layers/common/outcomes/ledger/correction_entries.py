@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.aws.services import Item
 from outcomes.contract import instants, json_text
-from outcomes.contract.limits import MAX_HISTORY, MAX_METADATA_LEVELS
 from outcomes.contract.status import RECORDED, VOID
 from outcomes.contract.sums import deltas
 from outcomes.ledger import ulid
 from outcomes.ledger.items import attribute, counted_fields, indexed, value_json
+from outcomes.limits import MAX_HISTORY, MAX_METADATA_LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -3,12 +3,12 @@
 from outcomes.aws.backoff import Backoff, read_items
 from outcomes.aws.services import Item
 from outcomes.contract.json_text import response_bytes
-from outcomes.contract.limits import MAX_RESPONSE_BYTES
 from outcomes.errors import NotFound
 from outcomes.ledger import ulid
 from outcomes.ledger.correction_entries import corrections_of, entry_json, entry_key
 from outcomes.ledger.items import item_key, outcome_json
 from outcomes.ledger.store import OutcomeStore
+from outcomes.limits import MAX_RESPONSE_BYTES
 
 
 def read_history(store: OutcomeStore, user_id: int | None, id_: str) -> str:

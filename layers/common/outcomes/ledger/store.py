@@ -13,11 +13,11 @@ from outcomes.aws.caller import Limits
 from outcomes.aws.errors import ConditionFailed
 from outcomes.aws.services import DynamoDB, Item
 from outcomes.contract import instants
-from outcomes.contract.limits import MAX_RESPONSE_BYTES
 from outcomes.contract.status import RECORDED, VOID
 from outcomes.errors import Busy
 from outcomes.ledger import cursor as cursors
 from outcomes.ledger import ulid
+from outcomes.limits import MAX_RESPONSE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

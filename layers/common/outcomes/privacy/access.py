@@ -30,13 +30,13 @@ from typing import Any, NamedTuple
 from outcomes.aws.services import DynamoDB, Item
 from outcomes.contract import instants, json_text
 from outcomes.contract.json_text import response_bytes
-from outcomes.contract.limits import MAX_RESPONSE_BYTES
 from outcomes.contract.sums import ALL_AGENTS, ALL_TYPES, TALLIES, Sums
 from outcomes.costs.table import CostVersion, is_day
 from outcomes.errors import Busy
 from outcomes.keys.agent_keys import agent_key
 from outcomes.ledger.correction_entries import entry_json
 from outcomes.ledger.items import outcome_json, sort_key
+from outcomes.limits import MAX_RESPONSE_BYTES
 from outcomes.privacy.data_sources import (
     LIMITS,
     Bounds,

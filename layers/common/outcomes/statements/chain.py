@@ -15,9 +15,9 @@ from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import DynamoDB, Item, SecretsManager
 from outcomes.contract import instants
 from outcomes.contract.json_text import response_bytes
-from outcomes.contract.limits import MAX_RESPONSE_BYTES, MAX_STATEMENT_ZONES
 from outcomes.contract.statements import StatementRequest
 from outcomes.errors import Busy, Fault, Forbidden, NotFound, NotPossible, StillAddingUp
+from outcomes.limits import MAX_RESPONSE_BYTES, MAX_STATEMENT_ZONES
 from outcomes.statements.calendar import Calendar
 from outcomes.statements.entries import LedgerEntries
 from outcomes.statements.format import digest, head_text, statement_text

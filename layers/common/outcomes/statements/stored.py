@@ -9,13 +9,13 @@ from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import DynamoDB
 from outcomes.contract import instants
 from outcomes.contract.json_text import compact, response_bytes
-from outcomes.contract.limits import MAX_RESPONSE_BYTES
 from outcomes.contract.statement_ids import cursor_after, read_cursor
 from outcomes.errors import Busy, NotFound
 from outcomes.ledger import cursor as cursors
 from outcomes.ledger import ulid
 from outcomes.ledger.items import sort_key
 from outcomes.ledger.store import LIMITS
+from outcomes.limits import MAX_RESPONSE_BYTES
 from outcomes.statements.entries import LedgerEntries, entry_text
 from outcomes.statements.format import ProofEntry, entry_line, inclusion_paths, leaf, proof_text, salt
 from outcomes.statements.table import Statement, StatementsTable

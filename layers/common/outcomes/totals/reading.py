@@ -4,7 +4,7 @@ from collections import deque
 from math import ceil
 
 from outcomes.contract.json_text import compact
-from outcomes.contract.limits import MAX_FRESH_SECONDS, MAX_RECENT, MIN_FRESH_SECONDS
+from outcomes.limits import MAX_FRESH_SECONDS, MAX_RECENT, MIN_FRESH_SECONDS
 
 RECENT_SECONDS = 60
 

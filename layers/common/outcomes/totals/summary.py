@@ -7,10 +7,10 @@ from datetime import UTC
 
 from outcomes.contract import instants, queries
 from outcomes.contract.json_text import compact
-from outcomes.contract.limits import MAX_AGENTS
 from outcomes.contract.period import Period
 from outcomes.contract.status import STANDING
 from outcomes.contract.sums import ALL_AGENTS, ALL_TYPES, TALLIES, Cell, Sum, Sums, Tallies, of_statuses
+from outcomes.limits import MAX_AGENTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
