@@ -4,6 +4,8 @@ import re
 import time as clock
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
+from outcomes.errors import BadRequest
+
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _DAY = 24 * 60 * 60 * 1000
 LAST_MILLISECOND = 253_402_300_799_999
@@ -63,6 +65,32 @@ def read(text: str) -> int:
     if parts[2] == "60" and instant % _DAY != _DAY - 1:
         raise ValueError("a leap second is the last of a day in UTC")
     return instant
+
+
+def read_parameter(text: str | None, name: str, zone: tzinfo = UTC) -> int | None:
+    """Parse a query parameter: an ISO 8601 date (its first instant in `zone`) or date-time with offset.
+
+    Return milliseconds since 1970. Fractions are rounded up, so that `from` is inclusive and `to` exclusive. Instants
+    before 1970 become 0. Raises BadRequest with the parameter's name.
+    """
+    if text is None:
+        return None
+    try:
+        return milliseconds(_moment(text, zone))
+    except (ValueError, OverflowError) as exc:
+        raise BadRequest(f"Invalid {name}") from exc
+
+
+def _moment(text: str, zone: tzinfo) -> datetime:
+    if not (text.isascii() and text.isprintable()):  # fromisoformat accepts a NUL at the end
+        raise ValueError("not ISO 8601")
+    try:
+        return first_instant(date.fromisoformat(text), zone)
+    except ValueError:
+        moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("no offset")
+    return moment
 
 
 def read_http_date(text: str) -> int:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import tzdata
 
-from outcomes.contract import instants, queries
+from outcomes.contract import instants
 from outcomes.contract.local_days import LocalDays
 from outcomes.errors import BadRequest, Fault
 from outcomes.limits import DEFAULT_DAYS, MAX_BUCKETS, MAX_YEARS
@@ -66,12 +66,12 @@ class Period(NamedTuple):
         """
         wrong_from = BadRequest("Invalid from", [Fault(field="from", message=rule)])
         zone = time_zone("UTC" if timezone is None else timezone)
-        end = queries.instant(until, "to", zone)
+        end = instants.read_parameter(until, "to", zone)
         try:
-            begin = queries.instant(since, "from", zone)
+            begin = instants.read_parameter(since, "from", zone)
         except BadRequest:
             raise wrong_from from None
-        length = queries.bucket(by)
+        length = _read_length(by)
         try:
             if end is None:  # use the end of today, so that outcomes recorded a moment later are included
                 tomorrow = now.astimezone(zone).date() + timedelta(days=1)
@@ -118,6 +118,13 @@ def time_zone(name: str) -> ZoneInfo:
             raise BadRequest("Invalid timezone")
     with open(os.path.join(folder, "zoneinfo", name), "rb") as file:
         return ZoneInfo.from_file(file, key=name)
+
+
+def _read_length(text: str | None) -> str:
+    """Parse `by`, which is `day` by default."""
+    if text not in {None, "day", "week", "month"}:
+        raise BadRequest("Invalid by")
+    return text or "day"
 
 
 def _buckets(begin: int, end: int, by: str, zone: tzinfo) -> list[Bucket]:

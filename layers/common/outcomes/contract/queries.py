@@ -3,10 +3,8 @@
 Texts are checked before conversion because int() accepts more than the contract, such as ` 20 `, `2_0` and `٣`.
 """
 
-from datetime import UTC, date, datetime, tzinfo
 from typing import Literal
 
-from outcomes.contract import instants
 from outcomes.contract.outcome_type import is_name
 from outcomes.contract.status import STATUSES
 from outcomes.errors import BadRequest
@@ -87,43 +85,11 @@ def export_format(text: str | None) -> str:
     return text or EXPORT_FORMATS[0]
 
 
-def bucket(text: str | None) -> str:
-    """Parse `by`, which is `day` by default."""
-    if text not in {None, "day", "week", "month"}:
-        raise BadRequest("Invalid by")
-    return text or "day"
-
-
 def compare(text: str | None) -> bool:
     """Parse `compare`, whose only valid value is `previous`."""
     if text not in {None, "previous"}:
         raise BadRequest("Invalid compare")
     return text is not None
-
-
-def instant(text: str | None, name: str, zone: tzinfo = UTC) -> int | None:
-    """Parse an ISO 8601 date (its first instant in `zone`) or date-time with offset to milliseconds since 1970.
-
-    Fractions are rounded up, so that `from` is inclusive and `to` exclusive. Instants before 1970 become 0.
-    """
-    if text is None:
-        return None
-    try:
-        return instants.milliseconds(_moment(text, zone))
-    except (ValueError, OverflowError) as exc:
-        raise BadRequest(f"Invalid {name}") from exc
-
-
-def _moment(text: str, zone: tzinfo) -> datetime:
-    if not (text.isascii() and text.isprintable()):  # fromisoformat accepts a NUL at the end
-        raise ValueError("not ISO 8601")
-    try:
-        return instants.first_instant(date.fromisoformat(text), zone)
-    except ValueError:
-        moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("no offset")
-    return moment
 
 
 def _id(text: str, name: str) -> int:

@@ -73,8 +73,8 @@ class Filters(NamedTuple):
         return cls(
             outcome_types=queries.outcome_types(several("outcomeType")),
             agent_id=queries.agent_id(one("agentId")),
-            since=queries.instant(one("from"), "from"),
-            until=queries.instant(one("to"), "to"),
+            since=instants.read_parameter(one("from"), "from"),
+            until=instants.read_parameter(one("to"), "to"),
             statuses=queries.statuses(several("status")),
             by_occurrence=queries.by_occurrence(one("time")),
         )
