@@ -14,11 +14,11 @@ from outcomes.aws.caller import Answer
 from outcomes.aws.errors import ConditionFailed
 from outcomes.aws.replies import Reply
 from outcomes.aws.services import DynamoDB
-from outcomes.contract import instants
+from outcomes.calendar import instants
+from outcomes.calendar.period import Period
 from outcomes.contract.caller import Caller
 from outcomes.contract.cost_report import CostReport
 from outcomes.contract.costs import CostLine, Preconditions
-from outcomes.contract.period import Period
 from outcomes.costs.days import CostDays
 from outcomes.costs.stored import StoredCosts
 from outcomes.costs.table import CostDay

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from outcomes.aws.caller import Answer
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.ledger import ulid
 from outcomes.ledger.items import indexed, sort_key
 from outcomes.ledger.store import Filters, OutcomeStore

@@ -14,8 +14,8 @@ from typing import Any
 from unittest.mock import patch
 
 from outcomes.aws.paced_reads import UNITS_PER_SECOND
-from outcomes.contract import instants
-from outcomes.contract.period import Period
+from outcomes.calendar import instants
+from outcomes.calendar.period import Period
 from outcomes.ledger.items import outcome_json
 from outcomes.ledger.store import OutcomeStore
 from outcomes.totals.materialized import Totals

@@ -11,7 +11,8 @@ from typing import Any
 from unittest.mock import patch
 
 from outcomes.aws.caller import Answer
-from outcomes.contract import instants, json_text
+from outcomes.calendar import instants
+from outcomes.contract import json_text
 from outcomes.contract.models import NewOutcome
 from outcomes.contract.statements import StatementRequest
 from outcomes.ledger.items import new_item

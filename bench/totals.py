@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from outcomes.aws.caller import Answer
-from outcomes.contract import instants, json_text
+from outcomes.calendar import instants
+from outcomes.calendar.period import Period
+from outcomes.contract import json_text
 from outcomes.contract.models import NewOutcome
-from outcomes.contract.period import Period
 from outcomes.errors import Busy, StillAddingUp
 from outcomes.ledger.items import new_item
 from outcomes.ledger.store import OutcomeStore

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import httpx
-from outcomes.contract import instants
+from outcomes.calendar import instants
 
 from ops.errors import StackError
 from ops.files import owner_only

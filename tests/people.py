@@ -9,7 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 from outcomes.auth.stored_sessions import token_sha256
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.contract.agent_keys import NewAgentKey
 from outcomes.contract.sums import Cell, Sums
 from outcomes.costs.table import CostDay

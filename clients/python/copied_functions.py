@@ -11,7 +11,7 @@ CLIENT = Path(__file__).parent
 SOURCE = CLIENT.parents[1]
 TARGET = CLIENT / "src/outcomes_client/testing/_copied"
 
-ROOMS = ("auth", "contract", "costs", "edge", "keys", "ledger")
+ROOMS = ("auth", "calendar", "contract", "costs", "edge", "keys", "ledger")
 OF_THE_LAYER = (
     *("errors.py", "limits.py", "aws/backoff.py", "aws/paced_reads.py", "totals/codec.py"),
     *(f"{room}/*.py" for room in ROOMS),

@@ -4,7 +4,8 @@ import os
 from datetime import UTC
 from typing import Any
 
-from outcomes.contract import instants, json_text, queries
+from outcomes.calendar import instants
+from outcomes.contract import json_text, queries
 from outcomes.contract.caller import Caller
 from outcomes.contract.costs import (
     Preconditions,
@@ -62,8 +63,8 @@ def handler(event: Event, caller: Caller) -> Response:
 
 def _report(event: Event, caller: Caller) -> Response:
     # imported here, because putting costs does not need these modules
+    from outcomes.calendar.period import COSTS_FROM, Period
     from outcomes.contract.cost_report import CostReport
-    from outcomes.contract.period import COSTS_FROM, Period
     from outcomes.costs.stored import StoredCosts
 
     user_id = reader(event, caller)

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from datetime import UTC
 from functools import partial
 
-from outcomes.contract import instants, json_text
-from outcomes.contract.period import Period
+from outcomes.calendar import instants
+from outcomes.calendar.period import Period
+from outcomes.contract import json_text
 from outcomes.contract.sums import Sum
 from outcomes.errors import StillAddingUp
 from outcomes.limits import MAX_YEARS

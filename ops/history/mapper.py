@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from outcomes.aws.services import Item
-from outcomes.contract import instants, json_text
+from outcomes.calendar import instants
+from outcomes.contract import json_text
 from outcomes.contract.bodies import request_name
 from outcomes.contract.models import NewOutcome
 from outcomes.contract.occurrence import BACKFILL_FROM

@@ -15,7 +15,7 @@ from outcomes.aws.backoff import Backoff, read_items
 from outcomes.aws.caller import Answer, Limits
 from outcomes.aws.errors import CallFailed, ConditionFailed
 from outcomes.aws.services import DynamoDB, Item
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.errors import Contended
 from outcomes.privacy.erasure import hashed
 from outcomes.totals.imports import STRETCH, Imports, service_time

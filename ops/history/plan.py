@@ -12,7 +12,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.contract.sums import Sum
 from outcomes.ledger import ulid
 

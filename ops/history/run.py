@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from outcomes.aws.backoff import KEYS_PER_CALL
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.contract.outcome_type import Types
 from outcomes.contract.sums import Sum
 from outcomes.ledger import ulid

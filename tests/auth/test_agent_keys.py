@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from outcomes.auth.keys import fingerprint
-from outcomes.contract import instants, key_text
+from outcomes.calendar import instants
+from outcomes.contract import key_text
 from outcomes.contract.agent_keys import NewAgentKey, Scope
 from outcomes.keys.agent_keys import AgentKeys
 

@@ -18,7 +18,7 @@ from outcomes.auth.issuer_keys import IssuerKeys
 from outcomes.auth.openid_connect import OpenIdConnect
 from outcomes.auth.tokens import NoSession, SessionsUnavailable
 from outcomes.aws.connection import Connection
-from outcomes.contract import instants
+from outcomes.calendar import instants
 
 from functions.mcp import app as mcp
 from functions.record_outcome import app as record_outcome

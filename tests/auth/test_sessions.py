@@ -16,7 +16,7 @@ from outcomes.auth.sessions import Sessions
 from outcomes.auth.stored_sessions import StoredSessions
 from outcomes.auth.tokens import MAX_TOKEN_LENGTH, NoSession, SessionsUnavailable
 from outcomes.aws.replies import Reply
-from outcomes.contract import instants
+from outcomes.calendar import instants
 
 from local.session_cookies import KINDS, LIFETIME_SECONDS, encrypted_cookie, mint, stored_row
 from tests.auth.conftest import NOON, REAL_COOKIES, SECRET, Clock

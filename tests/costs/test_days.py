@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from outcomes.aws.backoff import Backoff
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.contract.caller import Caller
 from outcomes.contract.costs import CostLine, Preconditions
 from outcomes.costs.days import CostDays

@@ -7,7 +7,8 @@ from itertools import product
 from typing import Any
 
 import pytest
-from outcomes.contract import cost_report, instants, json_text
+from outcomes.calendar import instants
+from outcomes.contract import cost_report, json_text
 from outcomes.costs import stored as stored_costs
 
 from functions.costs import app

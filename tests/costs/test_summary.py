@@ -29,7 +29,7 @@ COSTS = ("cost_usd", "known_days", "of_days", "net_usd", "ratio")
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Set the clock to two days after NOON."""
-    monkeypatch.setattr("outcomes.contract.instants.now", lambda: NOON + 2 * DAY)
+    monkeypatch.setattr("outcomes.calendar.instants.now", lambda: NOON + 2 * DAY)
 
 
 def record(agent: int | None, value: str | None, count: int = 1, **more: Any) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.contract.agent_keys import NewAgentKey
 from outcomes.keys.agent_keys import AgentKeys
 

@@ -8,7 +8,8 @@ from unittest.mock import patch
 
 from outcomes.aws.errors import CallFailed
 from outcomes.aws.services import DynamoDB, EventBridge
-from outcomes.contract import instants, json_text
+from outcomes.calendar import instants
+from outcomes.contract import json_text
 from outcomes.errors import Busy
 from outcomes.keys.agent_keys import AUTHORIZER_LIMITS, AgentKeys
 

@@ -6,7 +6,8 @@ from itertools import chain
 from typing import Any
 
 from outcomes.aws.caller import MAX_AGE
-from outcomes.contract import instants, json_text
+from outcomes.calendar import instants
+from outcomes.contract import json_text
 from outcomes.events.stream import event_of
 
 from functions.export_outcomes import app as export_outcomes

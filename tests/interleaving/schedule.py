@@ -14,7 +14,7 @@ from threading import Lock, Thread
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from outcomes.contract import instants
+from outcomes.calendar import instants
 
 # 2026-03-10T23:50:00Z, shortly before a day ends, and two days after a clock change in New York.
 BEGIN = 1_773_186_600.0

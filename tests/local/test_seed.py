@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.ledger.entries import Entries
 from outcomes.ledger.store import OutcomeStore
 

@@ -10,7 +10,7 @@ from subprocess import CompletedProcess
 from typing import Any
 
 from outcomes.aws.connection import Connection
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.totals.imports import Imports
 
 from local.environment import REGION

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from outcomes.aws.services import DynamoDB
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.contract.models import NewOutcome
 
 from functions.list_outcomes import app as list_outcomes

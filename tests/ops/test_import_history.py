@@ -16,7 +16,8 @@ from unittest.mock import patch
 
 import pytest
 from outcomes.aws.connection import Connection
-from outcomes.contract import instants, json_text
+from outcomes.calendar import instants
+from outcomes.contract import json_text
 from outcomes.ledger import ulid
 from outcomes.privacy.erasure import hashed
 from outcomes.totals import settled_intervals

@@ -15,7 +15,7 @@ from unittest.mock import patch
 import pytest
 from outcomes.aws.errors import CallFailed, Unavailable
 from outcomes.aws.services import DynamoDB
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.totals.imports import Imports
 from outcomes.totals.stored_sums import StoredSums
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from outcomes.aws.services import DynamoDB
-from outcomes.contract import instants
+from outcomes.calendar import instants
 
 from ops.history import writer
 from ops.history.mapper import next_round

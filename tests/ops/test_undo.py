@@ -13,7 +13,7 @@ from unittest.mock import patch
 import pytest
 from outcomes.aws.connection import Connection
 from outcomes.aws.services import DynamoDB
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.events.stream import entry_key_of, event_of
 
 from bench.storage import TRANSACTION, item_bytes, read_units, write_units

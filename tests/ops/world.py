@@ -14,7 +14,8 @@ from outcomes.aws.connection import Connection
 from outcomes.aws.errors import ConditionFailed
 from outcomes.aws.replies import Reply
 from outcomes.aws.services import DynamoDB
-from outcomes.contract import instants, json_text
+from outcomes.calendar import instants
+from outcomes.contract import json_text
 from outcomes.contract.models import NewOutcome
 from outcomes.totals.imports import Imports
 

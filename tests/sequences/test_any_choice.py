@@ -15,7 +15,8 @@ from unittest.mock import patch
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from outcomes.contract import instants, json_text
+from outcomes.calendar import instants
+from outcomes.contract import json_text
 
 from functions.export_outcomes import app as export_outcomes
 from functions.summarize_outcomes import app as summarize_outcomes

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 import pytest
 from outcomes.aws.services import DynamoDB
-from outcomes.contract import instants, json_text
+from outcomes.calendar import instants
+from outcomes.calendar.period import Period
+from outcomes.contract import json_text
 from outcomes.contract.caller import Caller
 from outcomes.contract.cost_report import CostReport
 from outcomes.contract.costs import CostLine, Preconditions
-from outcomes.contract.period import Period
 from outcomes.costs import stored
 from outcomes.costs.days import CostDays
 from outcomes.costs.table import CostDay

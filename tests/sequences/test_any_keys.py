@@ -8,7 +8,7 @@ from unittest.mock import patch
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.contract.agent_keys import NewAgentKey
 from outcomes.errors import Busy, NotFound, TooManyKeys
 from outcomes.keys.agent_keys import AgentKeys

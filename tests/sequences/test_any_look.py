@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from outcomes.aws import backoff, paced_reads
 from outcomes.aws.services import DynamoDB
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.contract.models import NewOutcome
 from outcomes.ledger import ulid
 from outcomes.ledger.store import LIMITS

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from random import Random
 
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.contract.status import STATUSES, CountedFields
 
 from tests.statements import example

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from outcomes.aws.connection import Connection
 from outcomes.aws.replies import Reply
-from outcomes.contract import instants
+from outcomes.calendar import instants
 
 from tests.aws import aws_client
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.contract.json_text import compact
 from outcomes.contract.status import CONFIRMED, DISPUTED, VOID, CountedFields
 from outcomes.ledger import ulid

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.contract.models import NewOutcome
 from outcomes.statements import chain
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes_client.statements import verify
 
 from tests.events import KEY, session

@@ -15,7 +15,7 @@ from unittest.mock import patch
 import pytest
 from outcomes.aws.connection import Connection
 from outcomes.aws.replies import Reply
-from outcomes.contract import instants, period
+from outcomes.calendar import instants, period
 from outcomes.contract.models import NewOutcome
 from outcomes.ledger import correction_entries, cursor
 from outcomes.statements import chain, table, tree, work

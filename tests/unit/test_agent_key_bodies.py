@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from openapi_schema_validator import OAS31Validator
-from outcomes.contract import instants, queries
+from outcomes.calendar import instants
+from outcomes.contract import queries
 from outcomes.contract.agent_keys import (
     NEW_AGENT_KEY,
     ROTATION,

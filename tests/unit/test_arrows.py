@@ -31,7 +31,7 @@ BREACHES = [
     ("functions/list_outcomes/app.py", "from functions.summarize_outcomes import app", FUNCTIONS),
     ("functions/record_batch/app.py", "from tests import events", AT_HOME),
     (f"{LAYER}/contract/models.py", "import os; os.environ['OUTCOMES_TABLE']", ENVIRONMENT),
-    (f"{LAYER}/contract/period.py", "from os import getenv", ENVIRONMENT),
+    (f"{LAYER}/calendar/period.py", "from os import getenv", ENVIRONMENT),
     (f"{LAYER}/limits.py", "from aws_lambda_powertools import Logger", CONTRACT),
     (f"{LAYER}/contract/queries.py", "from outcomes.ledger import ulid", SUBPACKAGES),
     (f"{LAYER}/contract/rules.py", "from pydantic import BaseModel", CONTRACT),

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.ledger import ulid
 
 from functions.correct_outcome import app as correct_outcome

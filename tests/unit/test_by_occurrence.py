@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.contract.models import NewOutcome
 from outcomes.ledger import cursor as cursors
 from outcomes.ledger.items import INDEX, indexed, new_item

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.edge.api import endpoint
 from outcomes.ledger import ulid
 from outcomes.ledger.correction_entries import entry_key
@@ -614,9 +614,9 @@ def test_the_recorded_values_are_kept() -> None:
 
 
 def test_the_window_of_occurred_at_is_that_of_the_time_of_recording(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outcomes.contract.instants.now", lambda: 1_775_044_800_000)  # 2026-04-01T12:00:00Z
+    monkeypatch.setattr("outcomes.calendar.instants.now", lambda: 1_775_044_800_000)  # 2026-04-01T12:00:00Z
     keyed, own = given(), given("session")
-    monkeypatch.setattr("outcomes.contract.instants.now", lambda: 1_785_044_800_000)  # in July
+    monkeypatch.setattr("outcomes.calendar.instants.now", lambda: 1_785_044_800_000)  # in July
 
     def amend(id_: str, caller: dict[str, Any], occurred_at: str) -> tuple[int, Any]:
         body = {"type": "amend", "reason": "Too late", "changes": {"occurredAt": occurred_at}}
@@ -961,7 +961,7 @@ def test_an_entry_is_newer_than_its_outcome(monkeypatch: pytest.MonkeyPatch) -> 
     id_ = given()
     correct(id_, KEY, BODIES["amend"])
     now = instants.now()
-    monkeypatch.setattr("outcomes.contract.instants.now", lambda: now - 300_000)
+    monkeypatch.setattr("outcomes.calendar.instants.now", lambda: now - 300_000)
     correct(id_, KEY, BODIES["void"])
     outcome, corrections = get(id_)[1].values()
     assert outcome["created_at"] < corrections[0]["created_at"] < corrections[1]["created_at"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from outcomes.aws.replies import Reply
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.costs.table import ALL_SOURCES, row_key
 from outcomes.errors import Busy
 from outcomes.events.stream import event_of

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from outcomes.contract import events, instants, json_text, key_text
+from outcomes.calendar import instants
+from outcomes.contract import events, json_text, key_text
 from outcomes.contract.events import Event
 from outcomes.contract.models import NewOutcome
 from outcomes.costs.table import CostDay

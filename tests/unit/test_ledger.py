@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from outcomes.aws.errors import CallFailed, ServiceError, TransactionCanceled, Unavailable
 from outcomes.aws.replies import Reply
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.contract.caller import Bounds, Caller
 from outcomes.contract.models import NewOutcome
 from outcomes.errors import Busy, Contended, IdempotencyKeyReused

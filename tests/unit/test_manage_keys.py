@@ -7,7 +7,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from outcomes.contract import instants, key_text
+from outcomes.calendar import instants
+from outcomes.contract import key_text
 from outcomes.limits import MAX_KEYS
 
 from functions.manage_keys import app

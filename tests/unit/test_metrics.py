@@ -77,7 +77,7 @@ def test_without_a_namespace_nothing_is_written(
 
 
 def test_a_line_has_the_present_time(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outcomes.contract.instants.now", lambda: 1_795_521_600_000)
+    monkeypatch.setattr("outcomes.calendar.instants.now", lambda: 1_795_521_600_000)
     observability.count("AuthRefused", "reason", ["bad_key"])
     assert json.loads(capsys.readouterr().out)["_aws"]["Timestamp"] == 1_795_521_600_000
 

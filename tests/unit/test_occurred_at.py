@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from outcomes.aws.replies import Reply
-from outcomes.contract import instants
+from outcomes.calendar import instants
 
 from functions.list_outcomes import app as list_outcomes
 from functions.record_batch import app as record_batch
@@ -35,7 +35,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
     def set_clock(text: str) -> None:
         now = milliseconds(text)
-        monkeypatch.setattr("outcomes.contract.instants.now", lambda: now)
+        monkeypatch.setattr("outcomes.calendar.instants.now", lambda: now)
 
     set_clock(NOW)
     return set_clock

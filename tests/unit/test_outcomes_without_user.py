@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.contract.models import NewOutcome
 from outcomes.ledger import store as ledger_store
 from outcomes.ledger.store import Filters, OutcomeStore

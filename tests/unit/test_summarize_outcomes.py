@@ -13,11 +13,12 @@ import tzdata
 from hypothesis import example, given
 from hypothesis import strategies as st
 from outcomes.aws.replies import Reply
-from outcomes.contract import instants, json_text
+from outcomes.calendar import instants
+from outcomes.calendar.local_days import LocalDays
+from outcomes.calendar.period import Period
+from outcomes.contract import json_text
 from outcomes.contract.json_text import response_bytes
-from outcomes.contract.local_days import LocalDays
 from outcomes.contract.models import NewOutcome
-from outcomes.contract.period import Period
 from outcomes.contract.status import CountedFields
 from outcomes.contract.sums import Cell, Sum, Sums
 from outcomes.errors import BadRequest

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from outcomes.aws import backoff, caller, paced_reads
 from outcomes.aws.replies import Reply
 from outcomes.aws.services import Item
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.contract.models import NewOutcome
 from outcomes.contract.sums import ALL_AGENTS, Cell, Sums
 from outcomes.ledger import ulid

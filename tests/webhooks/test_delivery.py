@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from outcomes.aws.services import SecretsManager
-from outcomes.contract import events, instants
+from outcomes.calendar import instants
+from outcomes.contract import events
 from outcomes.events.webhooks import delivery
 from outcomes.events.webhooks.delivery import HOUR, LONGEST, SPREAD, WAITS, SigningKeys, wait_after
 from outcomes.events.webhooks.receiver import Receiver
@@ -174,7 +175,7 @@ def test_each_attempt_is_signed_when_it_is_made(
     server.answers = [500]
     queues.put()
     for later in (0, HOUR):
-        monkeypatch.setattr("outcomes.contract.instants.now", lambda later=later: now + later * 1000)
+        monkeypatch.setattr("outcomes.calendar.instants.now", lambda later=later: now + later * 1000)
         queues.poll()
 
     first, second = (int(call.headers["webhook-timestamp"]) for call in server.calls)
@@ -240,7 +241,7 @@ class TestRotation:
         """Return a function that advances the clock by the given seconds."""
         assert queues  # the fixture `queues` has started the function, whose cache is still empty
         real, moved = instants.now, [0.0]
-        monkeypatch.setattr("outcomes.contract.instants.now", lambda: real() + round(moved[0] * 1000))
+        monkeypatch.setattr("outcomes.calendar.instants.now", lambda: real() + round(moved[0] * 1000))
         monkeypatch.setattr(app.keys, "_clock", lambda: time.monotonic() + moved[0])
 
         def move(seconds: float) -> None:

@@ -13,7 +13,7 @@ from outcomes.aws import caller as wire
 from outcomes.aws.caller import Answer
 from outcomes.aws.errors import CallFailed, ConditionFailed, ServiceError, TransactionCanceled, Unavailable
 from outcomes.aws.services import DynamoDB, SecretsManager
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.errors import Busy, Mistimed
 
 from tests.wire.conftest import ENDPOINT, LIMITS, our_client

@@ -27,7 +27,7 @@ from outcomes_client.__main__ import main
 from outcomes_client._json import decode, encode
 from outcomes_client._sending import LOG
 from outcomes_client.testing import OutcomesFake, _gateway
-from outcomes_client.testing._copied.contract import instants
+from outcomes_client.testing._copied.calendar import instants
 from outcomes_client.testing._copied.ledger import store
 from outcomes_client.testing._copied.ledger.items import outcome_json
 

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.contract.models import NewOutcome
 from outcomes.totals import materialized
 from outcomes_client import AsyncOutcomesClient, OutcomesClient, Retry, StillAddingUpError

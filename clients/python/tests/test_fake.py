@@ -28,7 +28,8 @@ from outcomes_client import ForbiddenError, NoAnswerError, OutcomesClient, Retry
 from outcomes_client._json import decode, encode
 from outcomes_client.testing import OutcomesFake, _gateway, _tables
 from outcomes_client.testing._copied.auth import keys
-from outcomes_client.testing._copied.contract import instants, occurrence, queries
+from outcomes_client.testing._copied.calendar import instants
+from outcomes_client.testing._copied.contract import occurrence, queries
 from outcomes_client.testing._copied.contract.caller import Bounds
 from outcomes_client.testing._copied.contract.caller import Caller as CallerOfApi
 from outcomes_client.testing._copied.contract.corrections import Correction

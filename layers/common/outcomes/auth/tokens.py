@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from outcomes.aws.caller import Limits
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.limits import MAX_ID
 
 LIMITS = Limits(attempts=2, connect=0.5, read=1, total=4)

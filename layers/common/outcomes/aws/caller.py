@@ -15,7 +15,7 @@ from outcomes.aws import signature
 from outcomes.aws.connection import Connection, NotSent
 from outcomes.aws.errors import CallFailed, ConditionFailed, ServiceError, TransactionCanceled, Unavailable
 from outcomes.aws.replies import Reply
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.errors import Busy, Mistimed
 
 

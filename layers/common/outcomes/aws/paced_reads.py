@@ -6,7 +6,7 @@ from typing import Any
 from outcomes.aws.backoff import Backoff
 from outcomes.aws.caller import Answer
 from outcomes.aws.services import DynamoDB
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.errors import Busy, Refused
 
 UNITS_PER_SECOND = 1500

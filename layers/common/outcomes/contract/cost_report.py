@@ -10,9 +10,10 @@ from decimal import Context, Decimal
 from fractions import Fraction
 from typing import NamedTuple, TypeGuard
 
-from outcomes.contract import instants, queries
+from outcomes.calendar import instants
+from outcomes.calendar.period import Period
+from outcomes.contract import queries
 from outcomes.contract.json_text import compact
-from outcomes.contract.period import Period
 from outcomes.contract.sums import EXACT, Sum
 from outcomes.limits import MAX_AGENTS_WITH_COST
 

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, NamedTuple
 
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.contract.bodies import Body, ignored_fields
 from outcomes.contract.caller import Caller, kind_of
 from outcomes.contract.rules import money, or_null, text_or_null, whole_number

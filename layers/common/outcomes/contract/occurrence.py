@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.errors import BadRequest, Fault
 from outcomes.limits import MAX_DAYS_LATE, MAX_MINUTES_EARLY
 

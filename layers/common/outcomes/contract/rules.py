@@ -11,7 +11,8 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, NamedTuple
 
-from outcomes.contract import instants, json_text
+from outcomes.calendar import instants
+from outcomes.contract import json_text
 from outcomes.contract.outcome_type import is_name
 from outcomes.errors import BadRequest
 from outcomes.limits import MAX_ID, MAX_METADATA_BYTES, MAX_METADATA_LEVELS
@@ -337,7 +338,7 @@ def _month(text: object) -> str:
 
 
 def _zone(name: object) -> str:
-    from outcomes.contract import period  # imported here, because it loads slowly, and only statements need it
+    from outcomes.calendar import period  # imported here, because it loads slowly, and only statements need it
 
     if not isinstance(name, str):
         raise ValueError("not a string")

@@ -13,7 +13,7 @@ from outcomes.aws.backoff import CONFLICTS, THROTTLED, Backoff, read_items
 from outcomes.aws.caller import Limits
 from outcomes.aws.errors import CallFailed, TransactionCanceled
 from outcomes.aws.services import DynamoDB, Item
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.contract.caller import Caller, kind_of
 from outcomes.contract.costs import TRUST, CostLine, Preconditions, is_more_trusted, require_may_put
 from outcomes.costs.table import (

@@ -15,7 +15,7 @@ from functools import cache
 from itertools import batched
 from typing import TYPE_CHECKING
 
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.contract.json_text import compact
 
 if TYPE_CHECKING:

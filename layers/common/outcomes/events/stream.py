@@ -18,7 +18,8 @@ The format of records: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.htm
 from typing import Any
 
 from outcomes.aws.services import Item
-from outcomes.contract import instants, json_text, key_text
+from outcomes.calendar import instants
+from outcomes.contract import json_text, key_text
 from outcomes.contract.events import (
     ASSIGNED,
     CORRECTED,

@@ -28,7 +28,8 @@ from outcomes.aws.backoff import CONFLICTS, THROTTLED, Backoff, read_items
 from outcomes.aws.caller import NEVER, Limits
 from outcomes.aws.errors import CallFailed, ConditionFailed, ServiceError, TransactionCanceled
 from outcomes.aws.services import DynamoDB, Item
-from outcomes.contract import instants, key_text
+from outcomes.calendar import instants
+from outcomes.contract import key_text
 from outcomes.errors import Busy, Contended, Mistimed, NotFound, TooManyKeys
 from outcomes.limits import MAX_KEYS
 

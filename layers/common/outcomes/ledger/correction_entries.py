@@ -15,7 +15,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.aws.services import Item
-from outcomes.contract import instants, json_text
+from outcomes.calendar import instants
+from outcomes.contract import json_text
 from outcomes.contract.status import RECORDED, VOID
 from outcomes.contract.sums import deltas
 from outcomes.ledger import ulid

@@ -10,7 +10,7 @@ Version 2 is for lists by the time when outcomes happened: `2.` and Base64 of th
 import base64
 import binascii
 
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.errors import BadRequest
 from outcomes.ledger import ulid
 

@@ -16,7 +16,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.aws.services import Item
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.errors import Fault, IdempotencyKeyReused
 
 if TYPE_CHECKING:

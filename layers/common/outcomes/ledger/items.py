@@ -26,7 +26,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from outcomes.aws.services import Item
-from outcomes.contract import instants, json_text
+from outcomes.calendar import instants
+from outcomes.contract import json_text
 from outcomes.contract.outcome_fields import KINDS, LATER, Kind
 from outcomes.contract.status import RECORDED, CountedFields
 from outcomes.ledger import ulid

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from outcomes.aws.caller import Limits
 from outcomes.aws.errors import ConditionFailed
 from outcomes.aws.services import DynamoDB, Item
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.contract.status import RECORDED, VOID
 from outcomes.errors import Busy
 from outcomes.ledger import cursor as cursors

@@ -5,7 +5,7 @@ https://github.com/ulid/spec
 
 import os
 
-from outcomes.contract import instants
+from outcomes.calendar import instants
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 

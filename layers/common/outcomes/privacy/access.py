@@ -28,7 +28,8 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from outcomes.aws.services import DynamoDB, Item
-from outcomes.contract import instants, json_text
+from outcomes.calendar import instants
+from outcomes.contract import json_text
 from outcomes.contract.json_text import response_bytes
 from outcomes.contract.sums import ALL_AGENTS, ALL_TYPES, TALLIES, Sums
 from outcomes.costs.table import CostVersion, is_day

@@ -3,7 +3,7 @@
 from typing import Any
 
 from outcomes.aws.services import Item
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.errors import Busy
 from outcomes.ledger import ulid
 from outcomes.privacy.data_sources import OutOfTime, Portion, cursor_at, read_cursor

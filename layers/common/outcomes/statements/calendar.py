@@ -2,8 +2,8 @@
 
 from datetime import date
 
-from outcomes.contract import instants
-from outcomes.contract.period import time_zone
+from outcomes.calendar import instants
+from outcomes.calendar.period import time_zone
 from outcomes.statements.sums import Bounds
 
 

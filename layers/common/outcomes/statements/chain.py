@@ -13,7 +13,7 @@ from outcomes.aws.caller import Limits
 from outcomes.aws.errors import CallFailed
 from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import DynamoDB, Item, SecretsManager
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.contract.json_text import response_bytes
 from outcomes.contract.statements import StatementRequest
 from outcomes.errors import Busy, Fault, Forbidden, NotFound, NotPossible, StillAddingUp

@@ -14,7 +14,7 @@ from typing import Any
 
 from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import Item, SecretsManager
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.contract.json_text import compact
 from outcomes.errors import StillAddingUp
 from outcomes.statements.signing import SigningKey, jwk

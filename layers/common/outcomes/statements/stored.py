@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import DynamoDB
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.contract.json_text import compact, response_bytes
 from outcomes.contract.statement_ids import cursor_after, read_cursor
 from outcomes.errors import Busy, NotFound

@@ -46,7 +46,7 @@ from outcomes.aws.caller import NEVER
 from outcomes.aws.errors import TransactionCanceled
 from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import DynamoDB, Item
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.errors import Busy, Fault, NotPossible
 
 PART_BYTES = 300_000  # a row has at most 400 KB

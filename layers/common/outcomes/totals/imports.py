@@ -29,7 +29,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from outcomes.aws.services import Item
-from outcomes.contract import instants
+from outcomes.calendar import instants
 
 STRETCH = "import"
 

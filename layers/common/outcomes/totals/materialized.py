@@ -11,8 +11,9 @@ import tzdata
 
 from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import Item
-from outcomes.contract import instants, occurrence
-from outcomes.contract.local_days import LocalDays
+from outcomes.calendar import instants
+from outcomes.calendar.local_days import LocalDays
+from outcomes.contract import occurrence
 from outcomes.contract.sums import TALLIES, Cell, Sums
 from outcomes.errors import StillAddingUp
 from outcomes.ledger.entries import Entries, Entry

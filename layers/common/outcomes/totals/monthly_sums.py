@@ -13,7 +13,7 @@ of the month, consists of whole settled intervals, and ends at a midnight. It co
 
 from collections.abc import Iterator, Sequence
 
-from outcomes.contract.local_days import LocalDays
+from outcomes.calendar.local_days import LocalDays
 from outcomes.contract.sums import Sums
 from outcomes.totals.stored_sums import SettledInterval, StoredSums
 

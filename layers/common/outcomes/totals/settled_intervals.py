@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from outcomes.aws.errors import ConditionFailed, Unavailable
 from outcomes.aws.services import Item
-from outcomes.contract import instants
-from outcomes.contract.local_days import LocalDays
+from outcomes.calendar import instants
+from outcomes.calendar.local_days import LocalDays
 from outcomes.contract.sums import Sums
 from outcomes.errors import Busy
 from outcomes.totals.stored_sums import KEEP_SECONDS, SettledInterval, StoredSums, begin_of, end_of, number

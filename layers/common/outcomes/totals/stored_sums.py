@@ -36,7 +36,7 @@ from outcomes.aws.caller import Answer
 from outcomes.aws.errors import ConditionFailed, Unavailable
 from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import Item
-from outcomes.contract import instants
+from outcomes.calendar import instants
 from outcomes.contract.sums import Sums
 from outcomes.errors import Busy
 from outcomes.totals import codec, imports

@@ -5,9 +5,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import UTC
 
-from outcomes.contract import instants, queries
+from outcomes.calendar import instants
+from outcomes.calendar.period import Period
+from outcomes.contract import queries
 from outcomes.contract.json_text import compact
-from outcomes.contract.period import Period
 from outcomes.contract.status import STANDING
 from outcomes.contract.sums import ALL_AGENTS, ALL_TYPES, TALLIES, Cell, Sum, Sums, Tallies, of_statuses
 from outcomes.limits import MAX_AGENTS

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from outcomes.aws.caller import Limits, jitter
 from outcomes.aws.errors import CallFailed
 from outcomes.aws.services import SQS, SecretsManager
-from outcomes.contract import instants, json_text
+from outcomes.calendar import instants
+from outcomes.contract import json_text
 from outcomes.errors import Busy
 from outcomes.events.webhooks.receiver import Attempt, Receiver
 from outcomes.events.webhooks.signing import is_id, signed, signing_key

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from outcomes.aws.addresses import NotPublic, public_addresses
 from outcomes.aws.connection import Connection, NotSent, Resolve
 from outcomes.aws.replies import Reply
-from outcomes.contract import instants
+from outcomes.calendar import instants
 
 CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
 """In small letters: the CloudEvents SDK for JavaScript throws for `UTF-8`."""

@@ -7,7 +7,7 @@ A day ends when the next day begins, which is at the next day's first midnight. 
 from datetime import date, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
-from outcomes.contract import instants
+from outcomes.calendar import instants
 
 _HOUR = len("2026-04-01T12")
 

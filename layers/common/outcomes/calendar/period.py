@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 import tzdata
 
-from outcomes.contract import instants
-from outcomes.contract.local_days import LocalDays
+from outcomes.calendar import instants
+from outcomes.calendar.local_days import LocalDays
 from outcomes.errors import BadRequest, Fault
 from outcomes.limits import DEFAULT_DAYS, MAX_BUCKETS, MAX_YEARS
 
