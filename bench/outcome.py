@@ -5,9 +5,10 @@ import json
 import time
 from typing import Any
 
-from outcomes.contract import json_text, key_text
+from outcomes.contract import json_text
 from outcomes.contract.caller import Caller
 from outcomes.contract.models import NewOutcome
+from outcomes.keys import key_text
 from outcomes.ledger.idempotency_keys import REMEMBERED_SECONDS, idempotency_hash
 from outcomes.ledger.items import new_item
 

@@ -13,9 +13,9 @@ import boto3
 from outcomes.auth.sessions import STORED_COOKIE
 from outcomes.auth.stored_sessions import token_sha256
 from outcomes.contract.caller import Caller
-from outcomes.contract.key_text import is_id
 from outcomes.contract.models import NewOutcome
 from outcomes.keys.agent_keys import user_row_id
+from outcomes.keys.key_text import is_id
 from outcomes.ledger.corrections import correction_hash
 from outcomes.ledger.idempotency_keys import idempotency_hash
 from outcomes.limits import MAX_ID

@@ -117,7 +117,7 @@ def _platform_read(event: "Event", until: float) -> dict[str, str]:
 
 def _agent_key(event: "Event", text: str, until: float) -> "AgentKey | None":
     """Look up an agent key and mark it as used. It is never cached, so a revoked key fails on its next call."""
-    from outcomes.contract import key_text
+    from outcomes.keys import key_text
 
     if key_text.read_id(text) is None:
         return None

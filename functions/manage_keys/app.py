@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from outcomes.contract import json_text, key_text, outcome_type, queries
+from outcomes.contract import json_text, outcome_type, queries
 from outcomes.contract.agent_keys import NEW_AGENT_KEY, ROTATION, NewAgentKey, read_body
 from outcomes.contract.bodies import ignored_fields
 from outcomes.contract.caller import Caller
@@ -20,6 +20,7 @@ from outcomes.edge.api import (
     query,
 )
 from outcomes.errors import BadRequest, Fault, Forbidden, NotFound, Unauthorized
+from outcomes.keys import key_text
 from outcomes.keys.agent_keys import AgentKeys
 
 PLATFORM_MAY_READ = os.environ["PLATFORM_MAY_READ"] == "true"

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from outcomes.auth.keys import fingerprint
 from outcomes.calendar import instants
-from outcomes.contract import key_text
 from outcomes.contract.agent_keys import NewAgentKey, Scope
+from outcomes.keys import key_text
 from outcomes.keys.agent_keys import AgentKeys
 
 from functions.list_outcomes import app as list_outcomes
@@ -307,5 +307,9 @@ def test_other_texts_than_agent_keys_do_not_load_the_look_up(text: str, keys_tab
     )
     answer, *loaded = done.stderr.split()
     assert answer == "Unauthorized"
-    assert ("outcomes.contract.key_text" in loaded) is reads_id
-    assert not {module for module in loaded if module.startswith(("outcomes.aws", "outcomes.keys", "outcomes.ledger"))}
+    assert ("outcomes.keys.key_text" in loaded) is reads_id
+    assert not {
+        module
+        for module in loaded
+        if module.startswith(("outcomes.aws", "outcomes.keys.agent_keys", "outcomes.ledger"))
+    }

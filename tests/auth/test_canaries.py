@@ -17,7 +17,7 @@ import boto3
 import httpx
 import pytest
 from outcomes.auth.encrypted_cookies import AUTHJS, NEXT_AUTH, encryption_key
-from outcomes.contract import key_text
+from outcomes.keys import key_text
 
 from functions.list_outcomes import app as list_outcomes
 from functions.manage_keys import app as manage_keys

@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from outcomes.contract.key_text import new_id, new_key
 from outcomes.contract.outcome_type import described
+from outcomes.keys.key_text import new_id, new_key
 from playwright.sync_api import Page, Request, Route
 
 from tests.dashboard.recorded import NOW, Answer, instant, reply

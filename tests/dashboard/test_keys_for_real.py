@@ -5,7 +5,7 @@ import shlex
 
 import httpx
 import pytest
-from outcomes.contract import key_text
+from outcomes.keys import key_text
 from playwright.sync_api import Page, expect
 
 from tests.dashboard.conftest import Open

@@ -7,9 +7,9 @@ import pytest
 from outcomes.aws.errors import CallFailed, ServiceError
 from outcomes.aws.replies import Reply
 from outcomes.calendar import instants
-from outcomes.contract import key_text
 from outcomes.contract.agent_keys import NewAgentKey, Scope
 from outcomes.errors import Busy, Contended, Mistimed, TooManyKeys
+from outcomes.keys import key_text
 from outcomes.keys.agent_keys import AgentKey, AgentKeys
 from outcomes.limits import MAX_KEYS
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from outcomes.calendar import instants
-from outcomes.contract import events, json_text, key_text
+from outcomes.contract import events, json_text
 from outcomes.contract.events import Event
 from outcomes.contract.models import NewOutcome
 from outcomes.costs.table import CostDay
 from outcomes.events import stream
+from outcomes.keys import key_text
 from outcomes.ledger import ulid
 from outcomes.ledger.items import outcome_item
 

@@ -8,7 +8,7 @@ from hashlib import sha256
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from outcomes.contract import key_text
+from outcomes.keys import key_text
 
 from tests.conftest import ROOT
 
@@ -84,7 +84,7 @@ def test_reading_a_key_loads_nothing_slow() -> None:
     script = """
 import sys; bare = set(sys.modules)
 import hashlib, hmac, os; bare |= set(sys.modules)  # every key needs these
-import outcomes.contract.key_text
+import outcomes.keys.key_text
 print(*sorted(set(sys.modules) - bare))
 """
     done = subprocess.run(
@@ -94,5 +94,5 @@ print(*sorted(set(sys.modules) - bare))
         text=True,
         check=True,
     )
-    ours = {"outcomes", "outcomes.contract", "outcomes.contract.key_text"}
+    ours = {"outcomes", "outcomes.keys", "outcomes.keys.key_text"}
     assert set(done.stdout.split()) <= ours | {"binascii", "gc"}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from outcomes.calendar import instants
-from outcomes.contract import key_text
+from outcomes.keys import key_text
 from outcomes.limits import MAX_KEYS
 
 from functions.manage_keys import app

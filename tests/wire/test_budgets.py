@@ -14,7 +14,7 @@ import pytest
 from outcomes.auth.encrypted_cookies import AUTHJS, NEXT_AUTH
 from outcomes.aws.services import DynamoDB
 from outcomes.calendar import instants
-from outcomes.contract import key_text
+from outcomes.keys import key_text
 from outcomes.ledger import ulid
 
 from local.session_cookies import encrypted_cookie

@@ -19,7 +19,7 @@ from typing import Any
 
 from outcomes.aws.services import Item
 from outcomes.calendar import instants
-from outcomes.contract import json_text, key_text
+from outcomes.contract import json_text
 from outcomes.contract.events import (
     ASSIGNED,
     CORRECTED,
@@ -33,6 +33,7 @@ from outcomes.contract.events import (
 )
 from outcomes.contract.sums import Sum
 from outcomes.costs.table import CostVersion, is_day
+from outcomes.keys import key_text
 from outcomes.keys.agent_keys import AgentKey, agent_key
 from outcomes.ledger import ulid
 from outcomes.ledger.correction_entries import corrections_of, entry_json, entry_key

@@ -29,8 +29,8 @@ from outcomes.aws.caller import NEVER, Limits
 from outcomes.aws.errors import CallFailed, ConditionFailed, ServiceError, TransactionCanceled
 from outcomes.aws.services import DynamoDB, Item
 from outcomes.calendar import instants
-from outcomes.contract import key_text
 from outcomes.errors import Busy, Contended, Mistimed, NotFound, TooManyKeys
+from outcomes.keys import key_text
 from outcomes.limits import MAX_KEYS
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from outcomes.aws.backoff import KEYS_PER_CALL, Backoff, read_items
 from outcomes.aws.caller import Answer, Limits
 from outcomes.aws.services import DynamoDB, Item
-from outcomes.contract import key_text
 from outcomes.errors import BadRequest
+from outcomes.keys import key_text
 from outcomes.ledger.correction_entries import id_of
 from outcomes.ledger.items import item_key, partitions
 

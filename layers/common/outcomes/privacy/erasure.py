@@ -38,8 +38,8 @@ from outcomes.aws.backoff import CONFLICTS, Backoff, read_items
 from outcomes.aws.errors import ConditionFailed, TransactionCanceled
 from outcomes.aws.services import DynamoDB, Item, SecretsManager
 from outcomes.calendar import instants
-from outcomes.contract import key_text
 from outcomes.errors import Busy
+from outcomes.keys import key_text
 from outcomes.keys.agent_keys import user_row_id
 from outcomes.privacy.data_sources import (
     LIMITS,
