@@ -23,8 +23,8 @@ from outcomes.contract.queries import EXPORT_FORMATS
 from outcomes.contract.statement_ids import CURSOR
 from outcomes.contract.statements import STATEMENT_REQUEST
 from outcomes.contract.status import STATUSES
-from outcomes.edge.mcp import VERSIONS
 from outcomes.ledger.export import CSV_COLUMNS
+from outcomes.mcp.server import VERSIONS
 
 from ops.template import declared_paths, default_outcome_types, parse_yaml
 from release.version import project_version

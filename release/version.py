@@ -13,7 +13,7 @@ STATED = {
     "clients/typescript/package-lock.json": [r'^  "version": "(.+)"', r'^    "": \{\n.*\n      "version": "(.+)"'],
     "docs/examples/agents/package-lock.json": [r'^    "node_modules/outcomes-client": \{\n      "version": "(.+)"'],
     "docs/examples/nextjs/package-lock.json": [r'^    "node_modules/outcomes-client": \{\n      "version": "(.+)"'],
-    "layers/common/outcomes/edge/mcp.py": [r'^_SERVER = .*"version": "(.+)"'],
+    "layers/common/outcomes/mcp/server.py": [r'^_SERVER = .*"version": "(.+)"'],
     "openapi.yaml": [r"^  version: (.+)"],
     "uv.lock": [r'^name = "outcomes-api"\nversion = "(.+)"', r'^name = "outcomes-client"\nversion = "(.+)"'],
 }

@@ -4,17 +4,18 @@ import os
 from functools import partial
 from typing import Any
 
-from outcomes.contract import outcome_type, tool_calls
+from outcomes.contract import outcome_type
 from outcomes.contract.caller import Caller
 from outcomes.contract.json_text import compact, string
-from outcomes.contract.tools import DATA
-from outcomes.edge import mcp, recording
+from outcomes.edge import recording
 from outcomes.edge.api import Event, Response, endpoint, log_failures
 from outcomes.edge.observability import count_recorded
 from outcomes.errors import Forbidden
 from outcomes.ledger import ulid
 from outcomes.ledger.idempotent_writes import IdempotentWriter, WriteRequest
 from outcomes.ledger.store import Filters, OutcomeStore
+from outcomes.mcp import server, tool_calls
+from outcomes.mcp.tools import DATA
 
 ORIGINS = os.environ["DASHBOARD_ORIGINS"]
 CAPABILITIES = frozenset(os.environ["CAPABILITIES"].split(", "))
@@ -30,7 +31,7 @@ ledger = IdempotentWriter(store, IDEMPOTENCY_TABLE)
 
 @endpoint(failure="Failed to answer", origins=ORIGINS, platform_may_read=PLATFORM_MAY_READ)
 def handler(event: Event, caller: Caller) -> Response:
-    return mcp.answer(event, caller, ORIGINS, CAPABILITIES, TYPES, partial(_call, event, caller))
+    return server.answer(event, caller, ORIGINS, CAPABILITIES, TYPES, partial(_call, event, caller))
 
 
 def _call(event: Event, caller: Caller, name: str, arguments: dict[str, Any]) -> str:

@@ -204,7 +204,7 @@ def test_log_lines_are_counted_for_this_stack_alone(complete: Deployment) -> Non
 @pytest.mark.parametrize(
     ("message", "file"),
     [
-        ("Tool failed", "layers/common/outcomes/edge/mcp.py"),
+        ("Tool failed", "layers/common/outcomes/mcp/server.py"),
         ("Kept an event that cannot be published", "functions/publish_events/app.py"),
         ("Webhook not delivered", "functions/deliver_webhook/app.py"),
     ],

@@ -13,9 +13,9 @@ from outcomes.auth import session_secrets, tokens
 from outcomes.aws import backoff, caller
 from outcomes.costs import days
 from outcomes.costs import stored as stored_costs
-from outcomes.edge import mcp
 from outcomes.keys import agent_keys
 from outcomes.ledger import store
+from outcomes.mcp import server
 from outcomes.privacy import data_sources
 from outcomes.statements import chain, stored
 from outcomes.totals import materialized, stored_sums
@@ -159,7 +159,7 @@ def test_calls_end_before_the_function_and_functions_before_api_gateway(deployed
     }
 
     assert not {name: seconds for name, seconds in longest.items() if seconds >= timeout[name]}
-    assert mcp.BATCH_SECONDS + summary <= timeout["McpFunction"]
+    assert server.BATCH_SECONDS + summary <= timeout["McpFunction"]
     for function in BY_RIGHTS_ONLY:
         assert data_sources.PORTION_SECONDS + data_sources.LIMITS.total < timeout[function] <= AWS_CLI_WAITS_SECONDS
         del timeout[function]

@@ -15,8 +15,8 @@ import outcomes_client
 import pytest
 from outcomes.contract.models import NEW_OUTCOME, NewOutcome
 from outcomes.contract.outcome_fields import KINDS, Kind
-from outcomes.contract.tools import TOOLS
 from outcomes.ledger.export import CSV_COLUMNS
+from outcomes.mcp.tools import TOOLS
 from outcomes_client import _cli, _cli_corrections, _tools
 
 from functions.list_outcomes import app as list_outcomes

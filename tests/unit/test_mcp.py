@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from openapi_schema_validator import OAS31Validator
-from outcomes.contract import tool_calls, tools
 from outcomes.contract.caller import Caller
-from outcomes.edge.mcp import MAX_BATCH, MODERN, VERSIONS
+from outcomes.mcp import tool_calls, tools
+from outcomes.mcp.server import MAX_BATCH, MODERN, VERSIONS
 
 from functions.mcp import app
 from tests.events import KEY, agent, proxy_event, session
@@ -178,7 +178,7 @@ def test_a_batch_of_a_later_revision_is_refused(version: str) -> None:
 
 
 def test_a_call_of_a_batch_is_not_begun_after_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outcomes.edge.mcp.BATCH_SECONDS", -1)
+    monkeypatch.setattr("outcomes.mcp.server.BATCH_SECONDS", -1)
     [answer] = rpc(post([asking("tools/call", {"name": "record_outcome", "arguments": DEAL})]))
     assert answer["result"]["isError"]
     assert done("list_outcomes", {})["outcomes"] == []
@@ -200,7 +200,7 @@ def recording(*counts: int) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("counts", [[100], [0] * 50, [98, 0, 0]])
 def test_a_batch_records_up_to_a_hundred_outcomes(counts: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outcomes.edge.mcp.BATCH_SECONDS", 60)
+    monkeypatch.setattr("outcomes.mcp.server.BATCH_SECONDS", 60)
     answers = rpc(post(recording(*counts)))
     assert [answer["result"]["isError"] for answer in answers] == [False] * len(counts)
 
@@ -525,7 +525,7 @@ def test_a_mistake_is_answered_with_what_to_do(name: str, arguments: Any, says: 
 
 def test_an_answer_too_large_asks_for_a_smaller_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     done("record_outcome", DEAL)
-    monkeypatch.setattr("outcomes.edge.mcp._ROOM", 100)
+    monkeypatch.setattr("outcomes.mcp.server._ROOM", 100)
     assert "smaller limit" in refused("list_outcomes", {})
 
 

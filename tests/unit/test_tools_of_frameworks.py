@@ -1,6 +1,6 @@
 """The Python client's tool for agent frameworks equals the tool of POST /mcp."""
 
-from outcomes.contract.tools import TOOLS, _with_names
+from outcomes.mcp.tools import TOOLS, _with_names
 from outcomes_client import ListedType
 from outcomes_client._tools import SAME_KEY, WHEN, Work, work_with
 

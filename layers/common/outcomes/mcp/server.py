@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from outcomes.contract import json_text, tool_calls, tools
+from outcomes.contract import json_text
 from outcomes.contract.caller import Caller
 from outcomes.contract.json_text import compact, response_bytes
 from outcomes.contract.outcome_type import Types
@@ -20,6 +20,7 @@ from outcomes.edge import headers
 from outcomes.edge.api import Event, Response, header, json_value, log_failure, note_refused, ok, respond
 from outcomes.errors import BadRequest, Forbidden, Mistimed, Refused
 from outcomes.limits import MAX_BATCH_OUTCOMES, MAX_BULK_CALLS, MAX_RESPONSE_BYTES
+from outcomes.mcp import tool_calls, tools
 
 MODERN = "2026-07-28"
 WITH_INITIALIZE = ("2025-11-25", "2025-06-18", "2025-03-26")

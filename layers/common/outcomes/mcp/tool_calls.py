@@ -12,7 +12,6 @@ from outcomes.contract.bodies import ignored_fields, request_name
 from outcomes.contract.corrections import NO_CHANGE
 from outcomes.contract.idempotency_key import WORDS, is_idempotency_key
 from outcomes.contract.outcome_type import Types
-from outcomes.contract.tools import CLEARABLE, ITEM, ITEM_REQUIRED, TOOLS, Json
 from outcomes.errors import (
     BadRequest,
     Busy,
@@ -27,6 +26,7 @@ from outcomes.errors import (
     StillAddingUp,
 )
 from outcomes.limits import MAX_BATCH_OUTCOMES
+from outcomes.mcp.tools import CLEARABLE, ITEM, ITEM_REQUIRED, TOOLS, Json
 
 if TYPE_CHECKING:
     from outcomes.contract.caller import Caller

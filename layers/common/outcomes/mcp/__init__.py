@@ -1,0 +1,1 @@
+"""Offer the outcome routes to models as tools of the Model Context Protocol (MCP)."""
