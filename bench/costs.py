@@ -17,8 +17,8 @@ from outcomes.aws.services import DynamoDB
 from outcomes.calendar import instants
 from outcomes.calendar.period import Period
 from outcomes.contract.caller import Caller
-from outcomes.contract.cost_report import CostReport
 from outcomes.contract.costs import CostLine, Preconditions
+from outcomes.costs.cost_report import CostReport
 from outcomes.costs.days import CostDays
 from outcomes.costs.stored import StoredCosts
 from outcomes.costs.table import CostDay

@@ -64,7 +64,7 @@ def handler(event: Event, caller: Caller) -> Response:
 def _report(event: Event, caller: Caller) -> Response:
     # imported here, because putting costs does not need these modules
     from outcomes.calendar.period import COSTS_FROM, Period
-    from outcomes.contract.cost_report import CostReport
+    from outcomes.costs.cost_report import CostReport
     from outcomes.costs.stored import StoredCosts
 
     user_id = reader(event, caller)

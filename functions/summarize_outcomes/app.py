@@ -27,7 +27,7 @@ def handler(event: Event, caller: Caller) -> Response:
     costs = None
     if "cost" in included:
         # imported here, because summaries without costs do not need these modules
-        from outcomes.contract.cost_report import CostReport
+        from outcomes.costs.cost_report import CostReport
         from outcomes.costs.stored import StoredCosts
 
         has_value = not (summary.outcome_types or summary.statuses)

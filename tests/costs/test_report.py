@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from outcomes.calendar import instants
-from outcomes.contract import cost_report, json_text
+from outcomes.contract import json_text
+from outcomes.costs import cost_report
 from outcomes.costs import stored as stored_costs
 
 from functions.costs import app

@@ -13,9 +13,9 @@ from outcomes.calendar import instants
 from outcomes.calendar.period import Period
 from outcomes.contract import json_text
 from outcomes.contract.caller import Caller
-from outcomes.contract.cost_report import CostReport
 from outcomes.contract.costs import CostLine, Preconditions
 from outcomes.costs import stored
+from outcomes.costs.cost_report import CostReport
 from outcomes.costs.days import CostDays
 from outcomes.costs.table import CostDay
 

@@ -15,7 +15,19 @@ from outcomes.limits import MAX_AGENTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from outcomes.contract.cost_report import CostReport
+    from collections.abc import Mapping
+    from decimal import Decimal
+    from typing import Protocol
+
+    class Costs(Protocol):
+        """What the agents cost in the period: `costs.cost_report.CostReport`."""
+
+        @property
+        def by_agent(self) -> Mapping[int | None, Decimal]: ...
+        def of_all(self, total: Sum) -> str: ...
+        def of_agents(self, agents: Iterable[int | None]) -> str: ...
+        def of_agent(self, agent: int | None, total: Sum) -> str: ...
+
 
 _ANY_DAY = "1970-01-01"
 
@@ -93,7 +105,7 @@ class Summary:
     def _of_all_agents(self) -> list[tuple[Cell, Tallies]]:
         return [(cell, tallies) for cell, tallies in self.sums.by_cell.items() if cell.agent_id == ALL_AGENTS]
 
-    def response(self, previous: "Summary | None" = None, recent: str = "", costs: "CostReport | None" = None) -> str:
+    def response(self, previous: "Summary | None" = None, recent: str = "", costs: "Costs | None" = None) -> str:
         """Return the summary as the API's JSON.
 
         previous: the summary to compare with. recent: JSON of the latest outcomes. costs: what the agents cost.
@@ -117,7 +129,7 @@ class Summary:
             response += f',"previous":{{{_range(previous.period)},{_members(previous.totals[0])}}}'
         return response + (f',"recent":{recent}' if recent else "") + "}"
 
-    def _agents(self, costs: "CostReport | None") -> tuple[list[tuple[int | None, Sum]], list[tuple[int | None, Sum]]]:
+    def _agents(self, costs: "Costs | None") -> tuple[list[tuple[int | None, Sum]], list[tuple[int | None, Sum]]]:
         """Return the agents to list (at most MAX_AGENTS), and the remaining agents.
 
         If there are outcomes or costs without an agent, the list includes "no agent".
@@ -163,7 +175,7 @@ def _members(sum_: Sum) -> str:
     return f'"count":{sum_.count},"value_usd":{sum_.exact:f}'
 
 
-def _others(agents: list[tuple[int | None, Sum]], costs: "CostReport | None") -> str:
+def _others(agents: list[tuple[int | None, Sum]], costs: "Costs | None") -> str:
     if not agents:
         return ""
     together = Sum()
