@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from outcomes.aws.errors import CallFailed
+from outcomes.aws.failures import CallFailed
 from outcomes.edge.observability import count, logger
 from outcomes.errors import Busy
 from outcomes.events.webhooks.delivery import Queue, SigningKeys, deliver

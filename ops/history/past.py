@@ -13,7 +13,7 @@ from typing import Any
 
 from outcomes.aws.backoff import Backoff, read_items
 from outcomes.aws.caller import Answer, Limits
-from outcomes.aws.errors import CallFailed, ConditionFailed
+from outcomes.aws.failures import CallFailed, ConditionFailed
 from outcomes.aws.services import DynamoDB, Item
 from outcomes.calendar import instants
 from outcomes.errors import Contended

@@ -13,7 +13,7 @@ from functools import partial
 from itertools import batched
 
 from outcomes.aws.backoff import CONFLICTS, THROTTLED
-from outcomes.aws.errors import TransactionCanceled
+from outcomes.aws.failures import TransactionCanceled
 from outcomes.aws.services import DynamoDB, Item
 from outcomes.contract.caller import Caller
 from outcomes.contract.corrections import Correction, CorrectionType

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from itertools import batched
 
-from outcomes.aws.errors import CallFailed, Unavailable
+from outcomes.aws.failures import CallFailed, Unavailable
 from outcomes.aws.services import DynamoDB
 from outcomes.errors import Busy, Contended, Mistimed
 from outcomes.ledger.idempotent_writes import OUTCOMES_PER_BATCH, THERE, UNKNOWN, UNPROCESSED, insertion

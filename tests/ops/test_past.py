@@ -13,7 +13,7 @@ from typing import Any, override
 from unittest.mock import patch
 
 import pytest
-from outcomes.aws.errors import CallFailed, Unavailable
+from outcomes.aws.failures import CallFailed, Unavailable
 from outcomes.aws.services import DynamoDB
 from outcomes.calendar import instants
 from outcomes.totals.imports import Imports

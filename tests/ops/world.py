@@ -11,7 +11,7 @@ from typing import Any, override
 from unittest.mock import patch
 
 from outcomes.aws.connection import Connection
-from outcomes.aws.errors import ConditionFailed
+from outcomes.aws.failures import ConditionFailed
 from outcomes.aws.replies import Reply
 from outcomes.aws.services import DynamoDB
 from outcomes.calendar import instants

@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import pytest
 from outcomes.aws.connection import Connection
-from outcomes.aws.errors import CallFailed
+from outcomes.aws.failures import CallFailed
 from outcomes.aws.services import DynamoDB
 from outcomes.contract.caller import Bounds, Caller, kind_of
 from outcomes.contract.costs import TRUST, CostLine, Preconditions, etag

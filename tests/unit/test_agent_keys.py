@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from outcomes.aws.errors import CallFailed, ServiceError
+from outcomes.aws.failures import CallFailed, ServiceError
 from outcomes.aws.replies import Reply
 from outcomes.calendar import instants
 from outcomes.contract.agent_keys import NewAgentKey, Scope

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from outcomes.aws.errors import CallFailed, ServiceError, TransactionCanceled, Unavailable
+from outcomes.aws.failures import CallFailed, ServiceError, TransactionCanceled, Unavailable
 from outcomes.aws.replies import Reply
 from outcomes.calendar import instants
 from outcomes.contract.caller import Bounds, Caller

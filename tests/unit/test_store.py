@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from outcomes.aws.errors import CallFailed
+from outcomes.aws.failures import CallFailed
 from outcomes.aws.replies import Reply
 from outcomes.contract.models import NewOutcome
 from outcomes.errors import Busy

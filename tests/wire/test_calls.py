@@ -11,7 +11,7 @@ import pytest
 from botocore.retries.standard import ThrottledRetryableChecker, TransientRetryableChecker
 from outcomes.aws import caller as wire
 from outcomes.aws.caller import Answer
-from outcomes.aws.errors import CallFailed, ConditionFailed, ServiceError, TransactionCanceled, Unavailable
+from outcomes.aws.failures import CallFailed, ConditionFailed, ServiceError, TransactionCanceled, Unavailable
 from outcomes.aws.services import DynamoDB, SecretsManager
 from outcomes.calendar import instants
 from outcomes.errors import Busy, Mistimed

@@ -15,7 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 from outcomes.aws import caller as wire
-from outcomes.aws.errors import CallFailed
+from outcomes.aws.failures import CallFailed
 from outcomes.errors import Busy
 
 from tests.wire.conftest import ENDPOINT, botocore_session, botocores_client, our_client

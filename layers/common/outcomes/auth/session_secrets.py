@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from outcomes.auth.tokens import LIMITS, SessionsUnavailable, is_within, now
 from outcomes.aws.caller import NEVER
-from outcomes.aws.errors import CallFailed
+from outcomes.aws.failures import CallFailed
 from outcomes.aws.services import SecretsManager
 from outcomes.errors import Busy
 

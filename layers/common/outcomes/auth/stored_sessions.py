@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from outcomes.auth.tokens import LIMITS, NoSession, SessionsUnavailable, is_plausible, now, whole_number
 from outcomes.aws.caller import NEVER
-from outcomes.aws.errors import CallFailed
+from outcomes.aws.failures import CallFailed
 from outcomes.aws.services import DynamoDB
 from outcomes.errors import Busy
 

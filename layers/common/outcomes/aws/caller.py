@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from outcomes.aws import signature
 from outcomes.aws.connection import Connection, NotSent
-from outcomes.aws.errors import CallFailed, ConditionFailed, ServiceError, TransactionCanceled, Unavailable
+from outcomes.aws.failures import CallFailed, ConditionFailed, ServiceError, TransactionCanceled, Unavailable
 from outcomes.aws.replies import Reply
 from outcomes.calendar import instants
 from outcomes.errors import Busy, Mistimed

@@ -3,7 +3,7 @@
 from typing import Any
 
 from outcomes.aws.caller import NEVER, Answer, Service
-from outcomes.aws.errors import ServiceError
+from outcomes.aws.failures import ServiceError
 
 type Item = dict[str, dict[str, Any]]
 """An item in DynamoDB's JSON: `{"value_usd": {"N": "12.50"}}`."""

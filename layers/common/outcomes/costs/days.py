@@ -11,7 +11,7 @@ from typing import Any
 
 from outcomes.aws.backoff import CONFLICTS, THROTTLED, Backoff, read_items
 from outcomes.aws.caller import Limits
-from outcomes.aws.errors import CallFailed, TransactionCanceled
+from outcomes.aws.failures import CallFailed, TransactionCanceled
 from outcomes.aws.services import DynamoDB, Item
 from outcomes.calendar import instants
 from outcomes.contract.caller import Caller, kind_of

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from itertools import groupby
 
-from outcomes.aws.errors import ConditionFailed, Unavailable
+from outcomes.aws.failures import ConditionFailed, Unavailable
 from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import DynamoDB, Item
 from outcomes.contract.costs import days_ago, last_day

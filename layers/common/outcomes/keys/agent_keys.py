@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.aws.backoff import CONFLICTS, THROTTLED, Backoff, read_items
 from outcomes.aws.caller import NEVER, Limits
-from outcomes.aws.errors import CallFailed, ConditionFailed, ServiceError, TransactionCanceled
+from outcomes.aws.failures import CallFailed, ConditionFailed, ServiceError, TransactionCanceled
 from outcomes.aws.services import DynamoDB, Item
 from outcomes.calendar import instants
 from outcomes.errors import Busy, Contended, Mistimed, NotFound, TooManyKeys

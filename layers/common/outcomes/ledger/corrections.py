@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.aws.backoff import CONFLICTS, THROTTLED, Backoff, read_items
-from outcomes.aws.errors import CallFailed, TransactionCanceled
+from outcomes.aws.failures import CallFailed, TransactionCanceled
 from outcomes.aws.services import Item
 from outcomes.contract.caller import kind_of
 from outcomes.contract.corrections import Correction, CorrectionType, OutcomeState

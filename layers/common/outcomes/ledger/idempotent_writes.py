@@ -9,7 +9,7 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.aws.backoff import THROTTLED, Backoff, read_pages
-from outcomes.aws.errors import CallFailed, TransactionCanceled
+from outcomes.aws.failures import CallFailed, TransactionCanceled
 from outcomes.aws.services import Item
 from outcomes.errors import BadRequest, Busy, Contended, Mistimed, Refused, throttled_by
 from outcomes.ledger import ulid

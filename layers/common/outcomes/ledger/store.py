@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.aws.caller import Limits
-from outcomes.aws.errors import ConditionFailed
+from outcomes.aws.failures import ConditionFailed
 from outcomes.aws.services import DynamoDB, Item
 from outcomes.calendar import instants
 from outcomes.contract.status import RECORDED, VOID

@@ -35,7 +35,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from outcomes.aws.backoff import CONFLICTS, Backoff, read_items
-from outcomes.aws.errors import ConditionFailed, TransactionCanceled
+from outcomes.aws.failures import ConditionFailed, TransactionCanceled
 from outcomes.aws.services import DynamoDB, Item, SecretsManager
 from outcomes.calendar import instants
 from outcomes.errors import Busy

@@ -10,7 +10,7 @@ from typing import Any
 
 from outcomes.aws.backoff import Backoff
 from outcomes.aws.caller import Limits
-from outcomes.aws.errors import CallFailed
+from outcomes.aws.failures import CallFailed
 from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import DynamoDB, Item, SecretsManager
 from outcomes.calendar import instants

@@ -43,7 +43,7 @@ from typing import Any, NamedTuple
 
 from outcomes.aws.backoff import CONFLICTS, THROTTLED
 from outcomes.aws.caller import NEVER
-from outcomes.aws.errors import TransactionCanceled
+from outcomes.aws.failures import TransactionCanceled
 from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import DynamoDB, Item
 from outcomes.calendar import instants

@@ -9,7 +9,7 @@ were first stored on that day: `zones` SS, `expires_at` N.
 import time
 from collections.abc import Iterator
 
-from outcomes.aws.errors import ConditionFailed, Unavailable
+from outcomes.aws.failures import ConditionFailed, Unavailable
 from outcomes.aws.services import Item
 from outcomes.calendar import instants
 from outcomes.calendar.local_days import LocalDays

@@ -33,7 +33,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from outcomes.aws.caller import Answer
-from outcomes.aws.errors import ConditionFailed, Unavailable
+from outcomes.aws.failures import ConditionFailed, Unavailable
 from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import Item
 from outcomes.calendar import instants

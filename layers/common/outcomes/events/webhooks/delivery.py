@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from outcomes.aws.caller import Limits, jitter
-from outcomes.aws.errors import CallFailed
+from outcomes.aws.failures import CallFailed
 from outcomes.aws.services import SQS, SecretsManager
 from outcomes.calendar import instants
 from outcomes.contract import json_text
