@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from unittest.mock import patch
 
-from outcomes.aws.caller import Answer
+from outcomes.aws.calls import Answer
 from outcomes.aws.failures import ConditionFailed
 from outcomes.aws.replies import Reply
 from outcomes.aws.services import DynamoDB

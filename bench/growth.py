@@ -9,7 +9,7 @@ from math import ceil
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from outcomes.aws.caller import Answer
+from outcomes.aws.calls import Answer
 from outcomes.calendar import instants
 from outcomes.ledger import ulid
 from outcomes.ledger.items import indexed, sort_key

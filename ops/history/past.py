@@ -12,7 +12,7 @@ from secrets import token_hex
 from typing import Any
 
 from outcomes.aws.backoff import Backoff, read_items
-from outcomes.aws.caller import Answer, Limits
+from outcomes.aws.calls import Answer, Limits
 from outcomes.aws.failures import CallFailed, ConditionFailed
 from outcomes.aws.services import DynamoDB, Item
 from outcomes.calendar import instants

@@ -5,7 +5,7 @@ from decimal import Decimal
 from itertools import chain
 from typing import Any
 
-from outcomes.aws.caller import MAX_AGE
+from outcomes.aws.calls import MAX_AGE
 from outcomes.calendar import instants
 from outcomes.contract import json_text
 from outcomes.events.stream import event_of

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from outcomes import limits
 from outcomes.auth import session_secrets, tokens
-from outcomes.aws import backoff, caller
+from outcomes.aws import backoff, calls
 from outcomes.costs import days
 from outcomes.costs import stored as stored_costs
 from outcomes.keys import agent_keys
@@ -177,7 +177,7 @@ def test_an_erasure_waits_for_the_writes_of_earlier_calls(deployed: Deployment) 
     takes = 300
     settle = int(functions["EraseUserFunction"]["Environment"]["Variables"]["SETTLE_SECONDS"])
 
-    assert takes > caller.MAX_SKEW
+    assert takes > calls.MAX_SKEW
     assert API_GATEWAY_GIVES_UP_SECONDS + longest + 2 * takes + 120 < settle
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from outcomes.aws.backoff import Backoff, read_items
-from outcomes.aws.caller import NEVER
+from outcomes.aws.calls import NEVER
 from outcomes.aws.paced_reads import PacedReads
 from outcomes.errors import Busy, StillAddingUp, throttled_by
 

@@ -18,7 +18,7 @@ from tests.faults import Request, Send, faulty
 
 OUTCOME = {"outcomeType": "deal_closed", "title": "Closed a deal", "userId": 42}
 ROOMS = ("/functions/", "/layers/common/outcomes/")
-CALLER_OF_AWS = "/aws/caller.py"
+CALLS_OF_AWS = "/aws/calls.py"
 
 
 ONE = proxy_event("GET", "/api/outcomes/{id}", authorizer=session(42), parameters={"id": "an id"})
@@ -69,7 +69,7 @@ def test_a_call_passes_these_functions_only(app: Any, event: dict[str, Any], ope
         ours[:] = [
             frame.name
             for frame in frames
-            if any(room in frame.filename for room in ROOMS) and not frame.filename.endswith(CALLER_OF_AWS)
+            if any(room in frame.filename for room in ROOMS) and not frame.filename.endswith(CALLS_OF_AWS)
         ]
         return send()
 

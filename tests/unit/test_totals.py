@@ -13,7 +13,7 @@ import pytest
 import tzdata
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from outcomes.aws import backoff, caller, paced_reads
+from outcomes.aws import backoff, calls, paced_reads
 from outcomes.aws.replies import Reply
 from outcomes.aws.services import Item
 from outcomes.calendar import instants
@@ -740,7 +740,7 @@ class TestClocks:
     """DynamoDB refuses signatures that are older than five minutes. So no write arrives more than five minutes late."""
 
     def test_the_settling_time_exceeds_the_longest_write(self) -> None:
-        assert 300 + caller.MAX_AGE + app.store.dynamodb.limits.total < stored_sums.SETTLED_SECONDS / 1.5
+        assert 300 + calls.MAX_AGE + app.store.dynamodb.limits.total < stored_sums.SETTLED_SECONDS / 1.5
 
 
 SUMS = st.lists(

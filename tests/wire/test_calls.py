@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 from botocore.retries.standard import ThrottledRetryableChecker, TransientRetryableChecker
-from outcomes.aws import caller as wire
-from outcomes.aws.caller import Answer
+from outcomes.aws import calls as wire
+from outcomes.aws.calls import Answer
 from outcomes.aws.failures import CallFailed, ConditionFailed, ServiceError, TransactionCanceled, Unavailable
 from outcomes.aws.services import DynamoDB, SecretsManager
 from outcomes.calendar import instants
@@ -403,7 +403,7 @@ def test_the_trace_header_of_the_invocation_is_passed_on(
 def test_importing_it_loads_nothing_dispensable() -> None:
     code = """
 import sys
-from outcomes.aws.caller import Limits
+from outcomes.aws.calls import Limits
 from outcomes.aws.services import DynamoDB
 DynamoDB(Limits(1, 1, 1, 1))
 print(*sys.modules)

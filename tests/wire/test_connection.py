@@ -13,7 +13,7 @@ import botocore
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from outcomes.aws.caller import AMAZON_ROOTS
+from outcomes.aws.calls import AMAZON_ROOTS
 from outcomes.aws.connection import Connection, NotSent, addresses
 from outcomes.aws.replies import BrokenReply, Reply
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from botocore.session import Session
-from outcomes.aws.caller import AMAZON_ROOTS, Limits
+from outcomes.aws.calls import AMAZON_ROOTS, Limits
 from outcomes.aws.services import SQS, DynamoDB, EventBridge, SecretsManager
 
 from tests.wire.conftest import LIMITS, botocore_session

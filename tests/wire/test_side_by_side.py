@@ -14,7 +14,7 @@ from botocore.retries.quota import RetryQuota
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
-from outcomes.aws import caller as wire
+from outcomes.aws import calls as wire
 from outcomes.aws.failures import CallFailed
 from outcomes.errors import Busy
 

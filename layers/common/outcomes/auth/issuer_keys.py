@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.auth.tokens import SessionsUnavailable, base64url_decoded, is_within, now
 from outcomes.aws.addresses import public_addresses
-from outcomes.aws.caller import NEVER
+from outcomes.aws.calls import NEVER
 from outcomes.aws.connection import Connection, NotSent, Resolve, addresses
 
 if TYPE_CHECKING:

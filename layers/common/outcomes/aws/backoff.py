@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 
-from outcomes.aws.caller import jitter
+from outcomes.aws.calls import jitter
 from outcomes.aws.services import DynamoDB, Item
 from outcomes.errors import Busy
 

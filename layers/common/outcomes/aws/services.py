@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from outcomes.aws.caller import NEVER, Answer, Service
+from outcomes.aws.calls import NEVER, Answer, Service
 from outcomes.aws.failures import ServiceError
 
 type Item = dict[str, dict[str, Any]]

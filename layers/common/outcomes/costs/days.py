@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from outcomes.aws.backoff import CONFLICTS, THROTTLED, Backoff, read_items
-from outcomes.aws.caller import Limits
+from outcomes.aws.calls import Limits
 from outcomes.aws.failures import CallFailed, TransactionCanceled
 from outcomes.aws.services import DynamoDB, Item
 from outcomes.calendar import instants

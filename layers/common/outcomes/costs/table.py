@@ -36,7 +36,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from outcomes.aws.caller import Answer
+from outcomes.aws.calls import Answer
 from outcomes.aws.services import Item
 from outcomes.contract import json_text
 from outcomes.contract.caller import kind_of

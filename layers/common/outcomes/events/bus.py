@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from outcomes.aws.backoff import Backoff, read_items
-from outcomes.aws.caller import Limits
+from outcomes.aws.calls import Limits
 from outcomes.aws.failures import CallFailed, ServiceError
 from outcomes.aws.services import DynamoDB, EventBridge
 from outcomes.contract.events import MAX_ENTRY_BYTES, Event, entry, entry_bytes

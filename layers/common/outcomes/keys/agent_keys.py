@@ -25,7 +25,7 @@ from hmac import compare_digest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.aws.backoff import CONFLICTS, THROTTLED, Backoff, read_items
-from outcomes.aws.caller import NEVER, Limits
+from outcomes.aws.calls import NEVER, Limits
 from outcomes.aws.failures import CallFailed, ConditionFailed, ServiceError, TransactionCanceled
 from outcomes.aws.services import DynamoDB, Item
 from outcomes.calendar import instants

@@ -10,7 +10,7 @@ from heapq import merge
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from outcomes.aws.caller import Answer
+from outcomes.aws.calls import Answer
 from outcomes.aws.services import Item
 from outcomes.contract.status import RECORDED, TALLIES_BY_STATUS
 from outcomes.contract.sums import Delta

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from outcomes.aws.caller import Limits
+from outcomes.aws.calls import Limits
 from outcomes.aws.failures import ConditionFailed
 from outcomes.aws.services import DynamoDB, Item
 from outcomes.calendar import instants

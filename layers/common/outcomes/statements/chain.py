@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from outcomes.aws.backoff import Backoff
-from outcomes.aws.caller import Limits
+from outcomes.aws.calls import Limits
 from outcomes.aws.failures import CallFailed
 from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import DynamoDB, Item, SecretsManager

@@ -42,7 +42,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from outcomes.aws.backoff import CONFLICTS, THROTTLED
-from outcomes.aws.caller import NEVER
+from outcomes.aws.calls import NEVER
 from outcomes.aws.failures import TransactionCanceled
 from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import DynamoDB, Item

@@ -32,7 +32,7 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from outcomes.aws.caller import Answer
+from outcomes.aws.calls import Answer
 from outcomes.aws.failures import ConditionFailed, Unavailable
 from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import Item

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from outcomes.aws.caller import Limits, jitter
+from outcomes.aws.calls import Limits, jitter
 from outcomes.aws.failures import CallFailed
 from outcomes.aws.services import SQS, SecretsManager
 from outcomes.calendar import instants
