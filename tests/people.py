@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 from outcomes.auth.stored_sessions import token_sha256
 from outcomes.calendar import instants
-from outcomes.contract.agent_keys import NewAgentKey
+from outcomes.contract.agent_key_bodies import NewAgentKey
 from outcomes.contract.sums import Cell, Sums
 from outcomes.costs.table import CostDay
 from outcomes.keys.agent_keys import AgentKeys

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from outcomes.contract import json_text, outcome_type, queries
-from outcomes.contract.agent_keys import NEW_AGENT_KEY, ROTATION, NewAgentKey, read_body
+from outcomes.contract.agent_key_bodies import NEW_AGENT_KEY, ROTATION, NewAgentKey, read_body
 from outcomes.contract.bodies import ignored_fields
 from outcomes.contract.caller import Caller
 from outcomes.edge.api import (

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from outcomes.auth.keys import fingerprint
 from outcomes.calendar import instants
-from outcomes.contract.agent_keys import NewAgentKey, Scope
+from outcomes.contract.agent_key_bodies import NewAgentKey, Scope
 from outcomes.keys import key_text
 from outcomes.keys.agent_keys import AgentKeys
 

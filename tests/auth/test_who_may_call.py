@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from outcomes.contract.agent_keys import NewAgentKey, Scope
+from outcomes.contract.agent_key_bodies import NewAgentKey, Scope
 from outcomes.contract.models import NewOutcome
 from outcomes.keys.agent_keys import AgentKeys
 from outcomes.ledger.store import OutcomeStore

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from outcomes.contract.agent_keys import NEW_AGENT_KEY, Scope
+from outcomes.contract.agent_key_bodies import NEW_AGENT_KEY, Scope
 from outcomes.limits import MAX_KEY_NAME, MAX_OVERLAP_HOURS
 from playwright.sync_api import Locator, Page, Route, expect
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from outcomes.calendar import instants
-from outcomes.contract.agent_keys import NewAgentKey
+from outcomes.contract.agent_key_bodies import NewAgentKey
 from outcomes.keys.agent_keys import AgentKeys
 
 from tests.aws import aws_client

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
 from outcomes.calendar import instants
-from outcomes.contract.agent_keys import NewAgentKey
+from outcomes.contract.agent_key_bodies import NewAgentKey
 from outcomes.errors import Busy, NotFound, TooManyKeys
 from outcomes.keys.agent_keys import AgentKeys
 

@@ -8,7 +8,7 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from outcomes.calendar import instants
 from outcomes.contract import queries
-from outcomes.contract.agent_keys import (
+from outcomes.contract.agent_key_bodies import (
     NEW_AGENT_KEY,
     ROTATION,
     NewAgentKey,

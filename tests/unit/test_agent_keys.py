@@ -7,7 +7,7 @@ import pytest
 from outcomes.aws.failures import CallFailed, ServiceError
 from outcomes.aws.replies import Reply
 from outcomes.calendar import instants
-from outcomes.contract.agent_keys import NewAgentKey, Scope
+from outcomes.contract.agent_key_bodies import NewAgentKey, Scope
 from outcomes.errors import Busy, Contended, Mistimed, TooManyKeys
 from outcomes.keys import key_text
 from outcomes.keys.agent_keys import AgentKey, AgentKeys

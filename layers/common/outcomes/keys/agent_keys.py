@@ -34,7 +34,7 @@ from outcomes.keys import key_text
 from outcomes.limits import MAX_KEYS
 
 if TYPE_CHECKING:
-    from outcomes.contract.agent_keys import NewAgentKey
+    from outcomes.contract.agent_key_bodies import NewAgentKey
 
 LIMITS = Limits(attempts=3, connect=1, read=2, total=4)
 """Limits of a call that manages keys. After `backoff.RETRY_SECONDS`, there is still time for two such calls."""
