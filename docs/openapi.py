@@ -14,7 +14,7 @@ from outcomes import limits
 from outcomes.auth.encrypted_cookies import AUTHJS, NEXT_AUTH
 from outcomes.auth.sessions import STORED_COOKIE
 from outcomes.contract.agent_key_bodies import NEW_AGENT_KEY, ROTATION, Scope
-from outcomes.contract.corrections import ASSIGNMENT, CHANGES, HEAD, REASON, SOME_CHANGE, CorrectionType
+from outcomes.contract.correction_rules import ASSIGNMENT, CHANGES, HEAD, REASON, SOME_CHANGE, CorrectionType
 from outcomes.contract.costs import COST_LINE, COST_USER, SOURCE
 from outcomes.contract.models import NEW_OUTCOME
 from outcomes.contract.outcome_fields import LATER

@@ -8,7 +8,7 @@ import os
 from outcomes.contract import outcome_type
 from outcomes.contract.bodies import ignored_fields
 from outcomes.contract.caller import Caller
-from outcomes.contract.corrections import ASSIGNMENT, Correction
+from outcomes.contract.correction_rules import ASSIGNMENT, Correction
 from outcomes.edge.api import Event, Response, endpoint, idempotency_key, ignored_header, json_body, ok, path_parameter
 from outcomes.errors import Forbidden
 from outcomes.ledger import ulid

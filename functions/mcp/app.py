@@ -70,7 +70,7 @@ def _record_many(event: Event, caller: Caller, arguments: dict[str, Any]) -> str
 
 
 def _correct(caller: Caller, arguments: dict[str, Any], body: dict[str, Any]) -> str:
-    from outcomes.contract.corrections import Correction  # imported here, because Corrections may be off
+    from outcomes.contract.correction_rules import Correction  # imported here, because Corrections may be off
     from outcomes.ledger.corrections import Corrections
 
     id_, key = str(arguments["outcome_id"]), arguments["idempotency_key"]

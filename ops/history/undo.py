@@ -16,7 +16,7 @@ from outcomes.aws.backoff import CONFLICTS, THROTTLED
 from outcomes.aws.failures import TransactionCanceled
 from outcomes.aws.services import DynamoDB, Item
 from outcomes.contract.caller import Caller
-from outcomes.contract.corrections import Correction, CorrectionType
+from outcomes.contract.correction_rules import Correction, CorrectionType
 from outcomes.contract.status import VOID
 from outcomes.contract.sums import Sum
 from outcomes.errors import Contended

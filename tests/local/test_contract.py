@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from outcomes.contract.corrections import CorrectionType
+from outcomes.contract.correction_rules import CorrectionType
 
 from docs import openapi
 from ops.template import declared_paths

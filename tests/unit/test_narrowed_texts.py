@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from outcomes.contract.caller import Caller
-from outcomes.contract.corrections import Correction, CorrectionType
+from outcomes.contract.correction_rules import Correction, CorrectionType
 from outcomes.contract.models import NewOutcome
 from outcomes.ledger.idempotency_keys import idempotency_hash
 from outcomes.ledger.idempotent_writes import IdempotentWriter, WriteRequest

@@ -32,7 +32,7 @@ from outcomes_client.testing._copied.calendar import instants
 from outcomes_client.testing._copied.contract import occurrence, queries
 from outcomes_client.testing._copied.contract.caller import Bounds
 from outcomes_client.testing._copied.contract.caller import Caller as CallerOfApi
-from outcomes_client.testing._copied.contract.corrections import Correction
+from outcomes_client.testing._copied.contract.correction_rules import Correction
 from outcomes_client.testing._copied.contract.costs import Preconditions
 from outcomes_client.testing._copied.costs import days
 from outcomes_client.testing._copied.edge import api, recording

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from outcomes.contract.caller import Caller
-    from outcomes.contract.corrections import Correction
+    from outcomes.contract.correction_rules import Correction
     from outcomes.contract.sums import Delta
 
 _COUNTED = ("outcome_type", "agent_id", "value_usd", "occurred_at")

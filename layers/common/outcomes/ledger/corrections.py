@@ -16,7 +16,7 @@ from outcomes.aws.backoff import CONFLICTS, THROTTLED, Backoff, read_items
 from outcomes.aws.failures import CallFailed, TransactionCanceled
 from outcomes.aws.services import Item
 from outcomes.contract.caller import kind_of
-from outcomes.contract.corrections import Correction, CorrectionType, OutcomeState
+from outcomes.contract.correction_rules import Correction, CorrectionType, OutcomeState
 from outcomes.contract.status import VOID
 from outcomes.errors import Busy, Contended, Mistimed, NotFound, NotPossible, Refused
 from outcomes.ledger import ulid

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from outcomes.contract.bodies import ignored_fields, request_name
-from outcomes.contract.corrections import NO_CHANGE
+from outcomes.contract.correction_rules import NO_CHANGE
 from outcomes.contract.idempotency_key import WORDS, is_idempotency_key
 from outcomes.contract.outcome_type import Types
 from outcomes.errors import (
