@@ -19,9 +19,9 @@ from outcomes.calendar.period import Period
 from outcomes.contract.caller import Caller
 from outcomes.contract.costs import CostLine, Preconditions
 from outcomes.costs.cost_report import CostReport
+from outcomes.costs.cost_rows import CostDay
 from outcomes.costs.days import CostDays
 from outcomes.costs.stored import StoredCosts
-from outcomes.costs.table import CostDay
 from outcomes_client.testing import _tables as memory
 from outcomes_client.testing._surroundings import TABLES
 

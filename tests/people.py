@@ -12,7 +12,7 @@ from outcomes.auth.stored_sessions import token_sha256
 from outcomes.calendar import instants
 from outcomes.contract.agent_key_bodies import NewAgentKey
 from outcomes.contract.sums import Cell, Sums
-from outcomes.costs.table import CostDay
+from outcomes.costs.cost_rows import CostDay
 from outcomes.keys.agent_keys import AgentKeys
 from outcomes.ledger import items
 from outcomes.statements.table import ListedStatement, Statement, StatementsTable, Unfinished

@@ -17,8 +17,8 @@ from outcomes.contract.costs import (
     read_source,
     require_recent,
 )
+from outcomes.costs.cost_rows import CostDay, CostVersion
 from outcomes.costs.days import CostDays
-from outcomes.costs.table import CostDay, CostVersion
 from outcomes.edge import headers
 from outcomes.edge.api import (
     Event,

@@ -10,8 +10,8 @@ from outcomes.aws.backoff import Backoff
 from outcomes.calendar import instants
 from outcomes.contract.caller import Caller
 from outcomes.contract.costs import CostLine, Preconditions
+from outcomes.costs.cost_rows import CostDay
 from outcomes.costs.days import CostDays
-from outcomes.costs.table import CostDay
 from outcomes.limits import MAX_LINES, MAX_SOURCES, MAX_SOURCES_OF_KEY, MAX_VERSIONS
 
 from functions.costs.app import days

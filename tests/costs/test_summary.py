@@ -9,8 +9,8 @@ from outcomes.contract import json_text
 from outcomes.contract.caller import Caller
 from outcomes.contract.costs import CostLine, Preconditions
 from outcomes.contract.models import NewOutcome
+from outcomes.costs.cost_rows import CostDay
 from outcomes.costs.days import CostDays
-from outcomes.costs.table import CostDay
 
 from functions.summarize_outcomes import app
 from tests.corrections import OWNER, correct, listed

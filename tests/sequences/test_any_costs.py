@@ -16,8 +16,8 @@ from outcomes.contract.caller import Caller
 from outcomes.contract.costs import CostLine, Preconditions
 from outcomes.costs import stored
 from outcomes.costs.cost_report import CostReport
+from outcomes.costs.cost_rows import CostDay
 from outcomes.costs.days import CostDays
-from outcomes.costs.table import CostDay
 
 from bench.costs import DAY, CostsInMemory
 

@@ -18,8 +18,8 @@ from outcomes.aws.failures import CallFailed
 from outcomes.aws.services import DynamoDB
 from outcomes.contract.caller import Bounds, Caller, kind_of
 from outcomes.contract.costs import TRUST, CostLine, Preconditions, etag
+from outcomes.costs.cost_rows import CostDay, CostVersion
 from outcomes.costs.days import LIMITS, CostDays
-from outcomes.costs.table import CostDay, CostVersion
 from outcomes.errors import Mistimed, Refused
 
 from tests.aws import scan

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from outcomes.aws.replies import Reply
 from outcomes.calendar import instants
-from outcomes.costs.table import ALL_SOURCES, row_key
+from outcomes.costs.cost_rows import ALL_SOURCES, row_key
 from outcomes.errors import Busy
 from outcomes.events.stream import event_of
 from outcomes.keys.agent_keys import AgentKeys

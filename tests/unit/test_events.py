@@ -11,7 +11,7 @@ from outcomes.calendar import instants
 from outcomes.contract import events, json_text
 from outcomes.contract.events import Event
 from outcomes.contract.models import NewOutcome
-from outcomes.costs.table import CostDay
+from outcomes.costs.cost_rows import CostDay
 from outcomes.events import stream
 from outcomes.keys import key_text
 from outcomes.ledger import ulid

@@ -16,7 +16,7 @@ from outcomes.aws.services import DynamoDB, Item
 from outcomes.calendar import instants
 from outcomes.contract.caller import Caller, kind_of
 from outcomes.contract.costs import TRUST, CostLine, Preconditions, is_more_trusted, require_may_put
-from outcomes.costs.table import (
+from outcomes.costs.cost_rows import (
     ALL_SOURCES,
     SOURCES,
     CostDay,

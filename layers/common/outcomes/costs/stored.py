@@ -24,7 +24,7 @@ from outcomes.aws.services import DynamoDB, Item
 from outcomes.contract.costs import days_ago, last_day
 from outcomes.contract.sums import ALL_AGENTS, EXACT, Cell, Sums
 from outcomes.costs.cost_report import CostReport, SourceDay
-from outcomes.costs.table import CostVersion, row_key, rows_between
+from outcomes.costs.cost_rows import CostVersion, row_key, rows_between
 from outcomes.errors import Busy, StillAddingUp
 from outcomes.limits import FOLD_AFTER_DAYS
 from outcomes.totals import codec

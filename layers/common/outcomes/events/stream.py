@@ -32,7 +32,7 @@ from outcomes.contract.events import (
     Event,
 )
 from outcomes.contract.sums import Sum
-from outcomes.costs.table import CostVersion, is_day
+from outcomes.costs.cost_rows import CostVersion, is_day
 from outcomes.keys import key_text
 from outcomes.keys.agent_keys import AgentKey, agent_key
 from outcomes.ledger import ulid

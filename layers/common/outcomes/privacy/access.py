@@ -32,7 +32,7 @@ from outcomes.calendar import instants
 from outcomes.contract import json_text
 from outcomes.contract.json_text import response_bytes
 from outcomes.contract.sums import ALL_AGENTS, ALL_TYPES, TALLIES, Sums
-from outcomes.costs.table import CostVersion, is_day
+from outcomes.costs.cost_rows import CostVersion, is_day
 from outcomes.errors import Busy
 from outcomes.keys.agent_keys import agent_key
 from outcomes.ledger.correction_entries import entry_json
