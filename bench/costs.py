@@ -21,7 +21,7 @@ from outcomes.contract.costs import CostLine, Preconditions
 from outcomes.costs.cost_report import CostReport
 from outcomes.costs.cost_rows import CostDay
 from outcomes.costs.days import CostDays
-from outcomes.costs.stored import StoredCosts
+from outcomes.costs.stored_costs import StoredCosts
 from outcomes_client.testing import _tables as memory
 from outcomes_client.testing._surroundings import TABLES
 

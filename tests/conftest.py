@@ -110,7 +110,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (
         "aws.backoff",
         "aws.paced_reads",
-        "costs.stored",
+        "costs.stored_costs",
         "statements.chain",
         "statements.stored",
         "totals.materialized",

@@ -65,7 +65,7 @@ def _report(event: Event, caller: Caller) -> Response:
     # imported here, because putting costs does not need these modules
     from outcomes.calendar.period import COSTS_FROM, Period
     from outcomes.costs.cost_report import CostReport
-    from outcomes.costs.stored import StoredCosts
+    from outcomes.costs.stored_costs import StoredCosts
 
     user_id = reader(event, caller)
     now = instants.local(instants.now(), UTC)

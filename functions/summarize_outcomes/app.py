@@ -28,7 +28,7 @@ def handler(event: Event, caller: Caller) -> Response:
     if "cost" in included:
         # imported here, because summaries without costs do not need these modules
         from outcomes.costs.cost_report import CostReport
-        from outcomes.costs.stored import StoredCosts
+        from outcomes.costs.stored_costs import StoredCosts
 
         has_value = not (summary.outcome_types or summary.statuses)
         costs = CostReport(summary.period, summary.agent_id, has_value=has_value)

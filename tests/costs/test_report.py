@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from outcomes.calendar import instants
 from outcomes.contract import json_text
-from outcomes.costs import cost_report
-from outcomes.costs import stored as stored_costs
+from outcomes.costs import cost_report, stored_costs
 
 from functions.costs import app
 from tests.aws import scan
@@ -169,7 +168,7 @@ def test_a_report_stores_no_more_sums_once_its_time_for_reads_is_over(monkeypatc
 
     def slow(_request: Request, send: Send) -> Any:
         later = time.monotonic() + stored_costs.READ_SECONDS + 1
-        monkeypatch.setattr("outcomes.costs.stored.time.monotonic", lambda: later)
+        monkeypatch.setattr("outcomes.costs.stored_costs.time.monotonic", lambda: later)
         return send()
 
     with faulty(app.days.dynamodb, "UpdateItem", slow) as sent:

@@ -14,7 +14,7 @@ from outcomes.calendar.period import Period
 from outcomes.contract import json_text
 from outcomes.contract.caller import Caller
 from outcomes.contract.costs import CostLine, Preconditions
-from outcomes.costs import stored
+from outcomes.costs import stored_costs
 from outcomes.costs.cost_report import CostReport
 from outcomes.costs.cost_rows import CostDay
 from outcomes.costs.days import CostDays
@@ -93,7 +93,7 @@ class Sequence:
         monkeypatch.setattr(DynamoDB, "call", lambda _self, *request, **how: self.table.call(*request, **how))
         monkeypatch.setattr(instants, "now", lambda: self.now)
         self.writes = CostDays("costs")
-        self.reads = stored.StoredCosts("costs", self.writes.dynamodb)
+        self.reads = stored_costs.StoredCosts("costs", self.writes.dynamodb)
 
     def put(self, month: str | None = None) -> None:
         """Put or delete the lines of a day."""
@@ -148,7 +148,7 @@ def exact(answer: Any) -> Any:
 
 
 def test_a_report_equals_the_model_after_any_sequence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stored, "LINES_WORTH_SUMS", 1)
+    monkeypatch.setattr(stored_costs, "LINES_WORTH_SUMS", 1)
     stored_sums = 0
     for seed in range(SEQUENCES):
         sequence = Sequence(seed, monkeypatch)

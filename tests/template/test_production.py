@@ -11,8 +11,7 @@ import pytest
 from outcomes import limits
 from outcomes.auth import session_secrets, tokens
 from outcomes.aws import backoff, calls
-from outcomes.costs import days
-from outcomes.costs import stored as stored_costs
+from outcomes.costs import days, stored_costs
 from outcomes.keys import agent_keys
 from outcomes.ledger import store
 from outcomes.mcp import server
