@@ -1,6 +1,6 @@
 """Read a user's costs of a period, and store sums of past months so that later reads need fewer read units.
 
-A month's row (see `table`) gets these attributes:
+A month's row (see `cost_rows`) gets these attributes:
 
 sums        B, sums by day, source and agent, encoded by `totals.codec`. A cell has the source with a prefix, such as
             `$openai`, instead of an outcome type. The prefix is needed because a source may begin with a digit, but
