@@ -15,7 +15,7 @@ from outcomes.contract.sums import Cell, Sums
 from outcomes.costs.cost_rows import CostDay
 from outcomes.keys.agent_keys import AgentKeys
 from outcomes.ledger import items
-from outcomes.statements.table import ListedStatement, Statement, StatementsTable, Unfinished
+from outcomes.statements.statement_rows import ListedStatement, Statement, StatementsTable, Unfinished
 from outcomes.totals import codec, imports
 from outcomes.totals.imports import Imports
 

@@ -12,11 +12,11 @@ import pytest
 from outcomes.contract.json_text import response_bytes
 from outcomes.contract.status import STATUSES, CountedFields
 from outcomes.contract.sums import Sum
-from outcomes.statements import chain, sums, table
+from outcomes.statements import chain, statement_rows, sums
 from outcomes.statements.calendar import Calendar
 from outcomes.statements.format import statement_text
+from outcomes.statements.statement_rows import ListedStatement, Statement, StatementsTable
 from outcomes.statements.sums import MAX_LISTED_AGENTS, StatementSums, fold
-from outcomes.statements.table import ListedStatement, Statement, StatementsTable
 from outcomes_client.statements import StatementError, verify
 
 from functions.statements import app
@@ -182,7 +182,7 @@ def short_calls(monkeypatch: pytest.MonkeyPatch, few_listed: int) -> None:
 @pytest.mark.usefixtures("short_calls")
 def test_later_calls_know_the_agents_that_are_not_listed(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     flood(clock)
-    monkeypatch.setattr(table, "PART_BYTES", 40)
+    monkeypatch.setattr(statement_rows, "PART_BYTES", 40)
     assert ask("2026-09")[0] == 503
     assert len([id_ for id_ in unfinished() if id_.startswith("agents#")]) > 1
     by_parts = json.loads(finished())

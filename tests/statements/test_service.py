@@ -18,7 +18,7 @@ from outcomes.aws.replies import Reply
 from outcomes.calendar import instants, period
 from outcomes.contract.models import NewOutcome
 from outcomes.ledger import correction_entries, cursor
-from outcomes.statements import chain, table, tree, work
+from outcomes.statements import chain, statement_rows, tree, work
 from outcomes.totals.imports import Imports
 from outcomes_client.statements import verify_months
 
@@ -260,7 +260,7 @@ def test_a_call_makes_few_statements_and_reads_few_entries_and_the_next_one_goes
     monkeypatch.setattr(chain, "MAX_ENTRIES", 5)
     monkeypatch.setattr(chain, "MAX_STATEMENTS", 2)
     monkeypatch.setattr(tree, "SUBTREE", 4)
-    monkeypatch.setattr(table, "PART_BYTES", 100)  # each statement needs several rows
+    monkeypatch.setattr(statement_rows, "PART_BYTES", 100)  # each statement needs several rows
     clock.at("2026-09-15T12:00:00Z")
     ids = [record(agentId=number + 1, occurredAt="2026-08-15T12:00:00Z") for number in range(12)]
     clock.at("2026-10-15T12:00:00Z")
@@ -573,7 +573,7 @@ def test_an_erasure_between_any_two_calls_leaves_no_statement_that_is_served_lat
 def test_an_erasure_between_any_two_calls_of_a_read_leaves_the_whole_answer_or_none(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
-    monkeypatch.setattr(table, "PART_BYTES", 300)  # each statement needs several rows
+    monkeypatch.setattr(statement_rows, "PART_BYTES", 300)  # each statement needs several rows
     for last in range(1, 1000):
         outcome = september(clock)
         clock.at("2026-09-16T12:00:00Z")
@@ -674,7 +674,7 @@ def test_a_period_that_is_not_over_or_before_the_first_entry_is_a_409(
     ("module", "limit", "message"),
     [
         (chain, "MAX_RESPONSE_BYTES", "has more than 6 MB of sums in 2026-09"),
-        (table, "MAX_BYTES", "has too many entries in 2026-09: some 10 million are possible"),
+        (statement_rows, "MAX_BYTES", "has too many entries in 2026-09: some 10 million are possible"),
     ],
 )
 @pytest.mark.parametrize("most_entries", [1, 100])

@@ -9,7 +9,7 @@ import pytest
 from outcomes.aws.services import DynamoDB
 from outcomes.contract import json_text
 from outcomes.privacy import data_sources
-from outcomes.statements.table import ListedStatement, Statement, StatementsTable
+from outcomes.statements.statement_rows import ListedStatement, Statement, StatementsTable
 
 from functions.export_user import app
 from local.moto_backend import with_bytes

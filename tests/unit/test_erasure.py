@@ -15,7 +15,7 @@ from outcomes.errors import Busy
 from outcomes.events.stream import event_of
 from outcomes.keys.agent_keys import AgentKeys
 from outcomes.privacy import data_sources, erasure
-from outcomes.statements.table import ListedStatement, Statement, StatementsTable
+from outcomes.statements.statement_rows import ListedStatement, Statement, StatementsTable
 
 from functions.erase_user import app
 from functions.summarize_outcomes import app as summarize_outcomes

@@ -38,7 +38,7 @@ from outcomes.keys.agent_keys import AgentKey, agent_key
 from outcomes.ledger import ulid
 from outcomes.ledger.correction_entries import corrections_of, entry_json, entry_key
 from outcomes.ledger.items import outcome_json
-from outcomes.statements.table import listed_statement
+from outcomes.statements.statement_rows import listed_statement
 
 type Record = dict[str, Any]
 

@@ -51,7 +51,7 @@ from outcomes.privacy.data_sources import (
     read_cursor,
     user_data_sources,
 )
-from outcomes.statements.table import text_of
+from outcomes.statements.statement_rows import text_of
 from outcomes.totals import codec, imports
 from outcomes.totals.imports import Imports
 

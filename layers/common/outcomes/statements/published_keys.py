@@ -18,7 +18,7 @@ from outcomes.calendar import instants
 from outcomes.contract.json_text import compact
 from outcomes.errors import StillAddingUp
 from outcomes.statements.signing import SigningKey, jwk
-from outcomes.statements.table import store
+from outcomes.statements.statement_rows import store
 
 _PARTITION = {"user_id": {"S": "keys"}}
 

@@ -18,7 +18,7 @@ from outcomes.ledger.store import LIMITS
 from outcomes.limits import MAX_RESPONSE_BYTES
 from outcomes.statements.entries import LedgerEntries, entry_text
 from outcomes.statements.format import ProofEntry, entry_line, inclusion_paths, leaf, proof_text, salt
-from outcomes.statements.table import Statement, StatementsTable
+from outcomes.statements.statement_rows import Statement, StatementsTable
 
 if TYPE_CHECKING:
     from outcomes.statements.tree import Subtree
