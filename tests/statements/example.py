@@ -19,7 +19,7 @@ from outcomes.ledger import ulid
 from outcomes.statements import format as statement_format
 from outcomes.statements.format import ProofEntry, RecordedCorrection, RecordedOutcome
 from outcomes.statements.signing import SigningKey, jwk
-from outcomes.statements.sums import Bounds, StatementSums
+from outcomes.statements.statement_sums import Bounds, StatementSums
 
 from tests.statements import many_agents
 

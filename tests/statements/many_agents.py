@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from outcomes.contract.status import VOID, CountedFields
 from outcomes.statements.format import RecordedCorrection, RecordedOutcome
-from outcomes.statements.sums import MAX_LISTED_AGENTS, Bounds
+from outcomes.statements.statement_sums import MAX_LISTED_AGENTS, Bounds
 
 type Row = tuple[int | None, list[str]]
 """An agent, and the values of its outcomes."""

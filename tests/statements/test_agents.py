@@ -12,11 +12,11 @@ import pytest
 from outcomes.contract.json_text import response_bytes
 from outcomes.contract.status import STATUSES, CountedFields
 from outcomes.contract.sums import Sum
-from outcomes.statements import chain, statement_rows, sums
+from outcomes.statements import chain, statement_rows, statement_sums
 from outcomes.statements.calendar import Calendar
 from outcomes.statements.format import statement_text
 from outcomes.statements.statement_rows import ListedStatement, Statement, StatementsTable
-from outcomes.statements.sums import MAX_LISTED_AGENTS, StatementSums, fold
+from outcomes.statements.statement_sums import MAX_LISTED_AGENTS, StatementSums, fold
 from outcomes_client.statements import StatementError, verify
 
 from functions.statements import app
@@ -37,7 +37,7 @@ FILES = example.honest_files()
 @pytest.fixture
 def few_listed(monkeypatch: pytest.MonkeyPatch) -> int:
     """Let the service and the verifier list only three agents, in totals and in adjustments."""
-    monkeypatch.setattr(sums, "MAX_LISTED_AGENTS", 3)
+    monkeypatch.setattr(statement_sums, "MAX_LISTED_AGENTS", 3)
     monkeypatch.setattr(verifier, "_MAX_AGENTS", 3)
     return 3
 

@@ -4,7 +4,7 @@ from datetime import date
 
 from outcomes.calendar import instants
 from outcomes.calendar.period import time_zone
-from outcomes.statements.sums import Bounds
+from outcomes.statements.statement_sums import Bounds
 
 
 class Calendar:

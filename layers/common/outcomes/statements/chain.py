@@ -24,7 +24,7 @@ from outcomes.statements.format import digest, head_text, statement_text
 from outcomes.statements.published_keys import signing_key
 from outcomes.statements.signing import SigningKey
 from outcomes.statements.statement_rows import ListedStatement, Statement, StatementsTable, Unfinished, store
-from outcomes.statements.sums import Bounds
+from outcomes.statements.statement_sums import Bounds
 from outcomes.statements.work import RULES, Work, other_periods
 from outcomes.totals.imports import STRETCH, Imports
 from outcomes.totals.stored_sums import SETTLED_SECONDS

@@ -12,7 +12,7 @@ from outcomes.statements.calendar import Calendar
 from outcomes.statements.entries import Entry, counted, entry_text
 from outcomes.statements.format import FORMAT, SUMS, RecordedOutcome, leaf, salt
 from outcomes.statements.statement_rows import Unfinished
-from outcomes.statements.sums import Bounds, StatementSums
+from outcomes.statements.statement_sums import Bounds, StatementSums
 from outcomes.statements.tree import IndexedTree
 
 SALT_KEY_BYTES = 32
