@@ -112,7 +112,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
         "aws.paced_reads",
         "costs.stored_costs",
         "statements.chain",
-        "statements.stored",
+        "statements.stored_statements",
         "totals.materialized",
     ):
         monkeypatch.setattr(f"outcomes.{module}.time", clock)

@@ -19,7 +19,7 @@ from outcomes.edge.api import (
     reader,
 )
 from outcomes.errors import BadRequest, Forbidden, NotFound
-from outcomes.statements.stored import StoredStatements
+from outcomes.statements.stored_statements import StoredStatements
 
 if TYPE_CHECKING:
     from outcomes.statements.chain import Statements

@@ -16,7 +16,7 @@ from outcomes.keys import agent_keys
 from outcomes.ledger import store
 from outcomes.mcp import server
 from outcomes.privacy import data_sources
-from outcomes.statements import chain, stored
+from outcomes.statements import chain, stored_statements
 from outcomes.totals import materialized, stored_sums
 
 from ops.configuration import configured
@@ -150,7 +150,7 @@ def test_calls_end_before_the_function_and_functions_before_api_gateway(deployed
         **dict.fromkeys(["ListOutcomesFunction", "ExportOutcomesFunction"], page),
         "SummarizeOutcomesFunction": max(summary, costs + call),
         "ManageKeysFunction": backoff.RETRY_SECONDS + 2 * agent_keys.LIMITS.total,
-        "StatementsFunction": max(chain.READ_SECONDS + 2 * chain.LIMITS.total, stored.READ_SECONDS + call),
+        "StatementsFunction": max(chain.READ_SECONDS + 2 * chain.LIMITS.total, stored_statements.READ_SECONDS + call),
         "StatementKeysFunction": page,
         "CostsFunction": max(
             backoff.RETRY_SECONDS + days.LIMITS.total, 4 * days.LIMITS.total, costs + days.LIMITS.total
