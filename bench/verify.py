@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
-from outcomes.statements.signing import jwk
+from outcomes.statements.jws import jwk
 
 from bench.measure import in_turns
 from bench.report import Report

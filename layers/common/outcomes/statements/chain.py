@@ -21,8 +21,8 @@ from outcomes.limits import MAX_RESPONSE_BYTES, MAX_STATEMENT_ZONES
 from outcomes.statements.calendar import Calendar
 from outcomes.statements.entries import LedgerEntries
 from outcomes.statements.format import digest, head_text, statement_text
+from outcomes.statements.jws import SigningKey
 from outcomes.statements.published_keys import signing_key
-from outcomes.statements.signing import SigningKey
 from outcomes.statements.statement_rows import ListedStatement, Statement, StatementsTable, Unfinished, store
 from outcomes.statements.statement_sums import Bounds
 from outcomes.statements.work import RULES, Work, other_periods

@@ -17,7 +17,7 @@ from outcomes.aws.services import Item, SecretsManager
 from outcomes.calendar import instants
 from outcomes.contract.json_text import compact
 from outcomes.errors import StillAddingUp
-from outcomes.statements.signing import SigningKey, jwk
+from outcomes.statements.jws import SigningKey, jwk
 from outcomes.statements.statement_rows import store
 
 _PARTITION = {"user_id": {"S": "keys"}}
