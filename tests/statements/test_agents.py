@@ -13,8 +13,8 @@ from outcomes.contract.json_text import response_bytes
 from outcomes.contract.status import STATUSES, CountedFields
 from outcomes.contract.sums import Sum
 from outcomes.statements import chain, statement_rows, statement_sums
-from outcomes.statements.calendar import Calendar
 from outcomes.statements.format import statement_text
+from outcomes.statements.months import Calendar
 from outcomes.statements.statement_rows import ListedStatement, Statement, StatementsTable
 from outcomes.statements.statement_sums import MAX_LISTED_AGENTS, StatementSums, fold
 from outcomes_client.statements import StatementError, verify

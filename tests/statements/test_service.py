@@ -231,7 +231,7 @@ def test_changed_rules_of_a_zone_change_no_period_of_a_chain(clock: Clock, monke
     record(occurredAt="2026-09-30T22:30:00Z", title="In October by the rules of old, in September by the new ones")
     record(occurredAt="2026-09-30T21:30:00Z")
     utc = period.time_zone("UTC")
-    monkeypatch.setattr("outcomes.statements.calendar.time_zone", lambda _name: utc)
+    monkeypatch.setattr("outcomes.statements.months.time_zone", lambda _name: utc)
     second = made("2026-10")
     verified(second, first)
     clock.at("2026-12-20T12:00:00Z")
@@ -334,7 +334,7 @@ def test_unfinished_work_does_not_count_after_the_rules_of_time_zones_changed(
         del row[version.rpartition(" ")[2]]
         aws_client("dynamodb").put_item(TableName="StatementsTable", Item=row)
     utc = period.time_zone("UTC")
-    monkeypatch.setattr("outcomes.statements.calendar.time_zone", lambda _name: utc)
+    monkeypatch.setattr("outcomes.statements.months.time_zone", lambda _name: utc)
     august, september_ = made("2026-08"), made("2026-09")
     assert [head(text)["size"] for text in (august, september_)] == [1, 2]
     verified(september_, august)
