@@ -27,7 +27,7 @@ def id_in_path(text: str) -> str | None:
 def cursor_after(place: str) -> str:
     """Return the cursor for the page of the list that begins after a statement.
 
-    place: the statement's sort key in the list, `<13 digits>#<id>`; see `statements.table.place`.
+    place: the statement's sort key in the list, `<13 digits>#<id>`; see `statements.statement_rows.place`.
     """
     return place.replace("#", "-").translate(_TO_PATH)
 

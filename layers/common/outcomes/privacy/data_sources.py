@@ -233,7 +233,7 @@ def is_agent_key(item: Item) -> bool:
 
 
 def is_statement(item: Item) -> bool:
-    """Check whether a row of the table of statements is the first row of a statement, see `statements.table`."""
+    """Check whether a row of the table of statements is the first of a statement, see `statements.statement_rows`."""
     return "@" in item["id"]["S"] and "#" not in item["id"]["S"]
 
 

@@ -1,7 +1,7 @@
 """Store the public keys of statements in the table of statements, and publish their list.
 
 user_id (HASH, S)       `keys`
-id (RANGE, S)           the key's id, see `signing.key_id`
+id (RANGE, S)           the key's id, see `jws.key_id`
 created_at              S, when the key began to sign, by DynamoDB's clock
 public                  S, the public key, base64url
 secret_created_at       N, when its secret was created, in seconds since 1970
