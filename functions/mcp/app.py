@@ -7,7 +7,7 @@ from typing import Any
 from outcomes.contract import outcome_type
 from outcomes.contract.caller import Caller
 from outcomes.contract.json_text import compact, string
-from outcomes.edge import recording
+from outcomes.edge import write_requests
 from outcomes.edge.api import Event, Response, endpoint, log_failures
 from outcomes.edge.observability import count_recorded
 from outcomes.errors import Forbidden
@@ -51,7 +51,7 @@ def _call(event: Event, caller: Caller, name: str, arguments: dict[str, Any]) ->
 
 def _record(caller: Caller, arguments: dict[str, Any]) -> str:
     key = arguments["idempotency_key"]
-    request = recording.read_outcome(tool_calls.outcome(arguments), caller, TYPES, key)
+    request = write_requests.read_outcome(tool_calls.outcome(arguments), caller, TYPES, key)
     recorded = ledger.record(request)
     if not recorded.replayed:
         count_recorded([request.outcome])
@@ -60,8 +60,8 @@ def _record(caller: Caller, arguments: dict[str, Any]) -> str:
 
 def _record_many(event: Event, caller: Caller, arguments: dict[str, Any]) -> str:
     items = tool_calls.outcomes(arguments, caller)
-    read = [recording.read_item(item, caller, TYPES) for item in items]
-    results = recording.results(read, ledger.record_all([each for each in read if isinstance(each, WriteRequest)]))
+    read = [write_requests.read_item(item, caller, TYPES) for item in items]
+    results = write_requests.results(read, ledger.record_all([each for each in read if isinstance(each, WriteRequest)]))
     log_failures(event, "Tool failed", results.failures)
     count_recorded(results.created)
     told = [tool_calls.result(item, answer, TYPES) for item, answer in zip(items, results.answers, strict=True)]

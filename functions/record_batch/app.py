@@ -7,7 +7,7 @@ from outcomes.contract import outcome_type
 from outcomes.contract.bodies import ignored_fields
 from outcomes.contract.caller import Caller
 from outcomes.contract.json_text import compact
-from outcomes.edge import recording
+from outcomes.edge import write_requests
 from outcomes.edge.api import (
     Event,
     Response,
@@ -37,9 +37,9 @@ def handler(event: Event, caller: Caller) -> Response:
     key = idempotency_key(event)
     body = json_body(event, MAX_BATCH_BYTES)
     items = _items(body)
-    read = [recording.read_item(item, caller, TYPES, key and f"{key}#{index}") for index, item in enumerate(items)]
-    results = recording.results(read, ledger.record_all([each for each in read if isinstance(each, WriteRequest)]))
-    log_failures(event, recording.FAILURE, results.failures)
+    read = [write_requests.read_item(item, caller, TYPES, key and f"{key}#{index}") for index, item in enumerate(items)]
+    results = write_requests.results(read, ledger.record_all([each for each in read if isinstance(each, WriteRequest)]))
+    log_failures(event, write_requests.FAILURE, results.failures)
     count_recorded(results.created)
     answers = [answer | _ignored(item) for item, answer in zip(items, results.answers, strict=True)]
     statuses = [answer["status"] for answer in answers]
@@ -59,5 +59,5 @@ def _items(body: dict[str, Any]) -> list[Any]:
 
 
 def _ignored(item: object) -> dict[str, Any]:
-    names = ignored_fields(item, recording.ITEM_FIELDS) if isinstance(item, dict) else []
+    names = ignored_fields(item, write_requests.ITEM_FIELDS) if isinstance(item, dict) else []
     return {"ignored": names} if names else {}

@@ -6,7 +6,7 @@ from outcomes.contract import outcome_type
 from outcomes.contract.bodies import ignored_fields
 from outcomes.contract.caller import Caller
 from outcomes.contract.models import NEW_OUTCOME
-from outcomes.edge import recording
+from outcomes.edge import write_requests
 from outcomes.edge.api import Event, Response, endpoint, idempotency_key, ignored_header, json_body, ok
 from outcomes.edge.observability import count_recorded
 from outcomes.ledger.idempotent_writes import IdempotentWriter, Recorded
@@ -18,13 +18,13 @@ store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
 ledger = IdempotentWriter(store, os.environ["IDEMPOTENCY_TABLE"])
 
 
-@endpoint(failure=recording.FAILURE, origins=os.environ["DASHBOARD_ORIGINS"])
+@endpoint(failure=write_requests.FAILURE, origins=os.environ["DASHBOARD_ORIGINS"])
 def handler(event: Event, caller: Caller) -> Response:
     caller.require("record")
     key = idempotency_key(event)
     body = json_body(event)
     ignored = ignored_fields(body, NEW_OUTCOME.rules)
-    request = recording.read_outcome(body, caller, TYPES, key, ignored)
+    request = write_requests.read_outcome(body, caller, TYPES, key, ignored)
     if key is None:
         if request.refusal:
             raise request.refusal

@@ -35,7 +35,7 @@ from outcomes_client.testing._copied.contract.caller import Caller as CallerOfAp
 from outcomes_client.testing._copied.contract.correction_rules import Correction
 from outcomes_client.testing._copied.contract.costs import Preconditions
 from outcomes_client.testing._copied.costs import days
-from outcomes_client.testing._copied.edge import api, recording
+from outcomes_client.testing._copied.edge import api, write_requests
 from outcomes_client.testing._copied.functions import manage_keys, record_outcome
 from outcomes_client.testing._copied.ledger import items, store
 from outcomes_client.testing._copied.ledger.correction_entries import CorrectionDraft
@@ -132,7 +132,7 @@ PLANTED: dict[str, tuple[Any, str, Any]] = {
     "an agent key has no bounds": (Bounds, "check", always(None)),
     "an agent key has every scope": (CallerOfApi, "require", always(None)),
     "an agent key has no defaults": (Bounds, "complete", lambda _, body: body),
-    "idempotency keys are everyone's": (recording, "idempotency_hash", lambda _, __, key: key),
+    "idempotency keys are everyone's": (write_requests, "idempotency_hash", lambda _, __, key: key),
     "an ignored field is not named": (record_outcome, "ignored_fields", always([])),
     "an outcome may have happened at any time": (occurrence, "fault", always(None)),
     "a list has no limit": (queries, "limit", always(20)),
