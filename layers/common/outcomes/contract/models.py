@@ -4,11 +4,12 @@ docs/extending.md explains how to add a field.
 """
 
 from decimal import Decimal
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from outcomes.contract import json_text
-from outcomes.contract.bodies import Body
+from outcomes.contract.bodies import Body, read_or_refuse
 from outcomes.contract.outcome_type import Types
 from outcomes.contract.rules import (
     instant,
@@ -71,11 +72,18 @@ class NewOutcome(NamedTuple):
         raise BadRequest("Invalid outcome_type", ignored=ignored, types=types or ())
 
     @staticmethod
-    def of_caller(body: dict[str, Any], caller: "Caller", types: Types, *, as_before: bool = False) -> "NewOutcome":
-        """Parse a body that `caller` sent.
+    def of_caller(
+        body: dict[str, Any], caller: "Caller", types: Types, key: str | None
+    ) -> tuple["NewOutcome", BadRequest | None]:
+        """Parse a body that `caller` sent. Return the outcome, and its refusal or None (see `read_or_refuse`).
 
-        Raises the errors of `parse`, and Forbidden if the body exceeds the bounds of the caller's key.
+        key: the idempotency key, if any. Raises the errors of `parse`, and Forbidden if the body exceeds the bounds of
+        the caller's key.
         """
+        return read_or_refuse(partial(NewOutcome._read, body, caller, types), key)
+
+    @staticmethod
+    def _read(body: dict[str, Any], caller: "Caller", types: Types, as_before: bool) -> "NewOutcome":
         if caller.agent_key:
             body = caller.agent_key.complete(body)
         outcome = NewOutcome.parse(body, session_user=caller.session_user, types=types, as_before=as_before)

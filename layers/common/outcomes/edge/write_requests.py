@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from outcomes.contract import occurrence
-from outcomes.contract.bodies import read_or_refuse
 from outcomes.contract.caller import Caller
 from outcomes.contract.idempotency_key import WORDS, is_idempotency_key
 from outcomes.contract.models import NEW_OUTCOME, NewOutcome
@@ -27,7 +26,7 @@ def read_outcome(
 
     Raises BadRequest if the body is invalid, Forbidden if it exceeds the bounds of the caller's key.
     """
-    outcome, refusal = read_or_refuse(lambda before: NewOutcome.of_caller(body, caller, types, as_before=before), key)
+    outcome, refusal = NewOutcome.of_caller(body, caller, types, key)
     hash_ = None if key is None else idempotency_hash(caller, outcome, key)
     refusal = refusal or occurrence.refusal(outcome.occurred_at, caller, ignored)
     return WriteRequest(outcome, hash_, caller.recorded_by, refusal)
