@@ -8,11 +8,11 @@ from outcomes.contract import outcome_type
 from outcomes.contract.caller import Caller
 from outcomes.contract.json_text import compact, string
 from outcomes.edge import write_requests
-from outcomes.edge.api import Event, Response, endpoint, log_failures
+from outcomes.edge.api import Event, Response, endpoint
 from outcomes.edge.observability import count_recorded
 from outcomes.errors import Forbidden
 from outcomes.ledger import ulid
-from outcomes.ledger.idempotent_writes import IdempotentWriter, WriteRequest
+from outcomes.ledger.idempotent_writes import IdempotentWriter
 from outcomes.ledger.store import Filters, OutcomeStore
 from outcomes.mcp import server, tool_calls
 from outcomes.mcp.tools import DATA
@@ -60,10 +60,7 @@ def _record(caller: Caller, arguments: dict[str, Any]) -> str:
 
 def _record_many(event: Event, caller: Caller, arguments: dict[str, Any]) -> str:
     items = tool_calls.outcomes(arguments, caller)
-    read = [write_requests.read_item(item, caller, TYPES) for item in items]
-    results = write_requests.results(read, ledger.record_all([each for each in read if isinstance(each, WriteRequest)]))
-    log_failures(event, "Tool failed", results.failures)
-    count_recorded(results.created)
+    results = write_requests.record_each(event, caller, TYPES, ledger, [(item, None) for item in items], "Tool failed")
     told = [tool_calls.result(item, answer, TYPES) for item, answer in zip(items, results.answers, strict=True)]
     recorded = sum(each["id"] is not None for each in told)
     return compact({"recorded": recorded, "not_recorded": len(told) - recorded, "results": told})

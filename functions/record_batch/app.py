@@ -15,13 +15,11 @@ from outcomes.edge.api import (
     idempotency_key,
     ignored_header,
     json_body,
-    log_failures,
     ok,
     types_header,
 )
-from outcomes.edge.observability import count_recorded
 from outcomes.errors import BadRequest, Fault
-from outcomes.ledger.idempotent_writes import IdempotentWriter, WriteRequest
+from outcomes.ledger.idempotent_writes import IdempotentWriter
 from outcomes.ledger.store import OutcomeStore
 from outcomes.limits import MAX_BATCH_BYTES, MAX_BATCH_OUTCOMES
 
@@ -37,10 +35,8 @@ def handler(event: Event, caller: Caller) -> Response:
     key = idempotency_key(event)
     body = json_body(event, MAX_BATCH_BYTES)
     items = _items(body)
-    read = [write_requests.read_item(item, caller, TYPES, key and f"{key}#{index}") for index, item in enumerate(items)]
-    results = write_requests.results(read, ledger.record_all([each for each in read if isinstance(each, WriteRequest)]))
-    log_failures(event, write_requests.FAILURE, results.failures)
-    count_recorded(results.created)
+    keyed = [(item, key and f"{key}#{index}") for index, item in enumerate(items)]
+    results = write_requests.record_each(event, caller, TYPES, ledger, keyed, write_requests.FAILURE)
     answers = [answer | _ignored(item) for item, answer in zip(items, results.answers, strict=True)]
     statuses = [answer["status"] for answer in answers]
     created, replayed = statuses.count("created"), statuses.count("replayed")

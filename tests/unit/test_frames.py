@@ -51,7 +51,7 @@ SUMMARY = [
             record_batch,
             proxy_event("POST", authorizer=KEY, body={"outcomes": [OUTCOME]}),
             "BatchExecuteStatement",
-            ["record_all", "_insert"],
+            ["record_each", "record_all", "_insert"],
         ),
         (list_outcomes, proxy_event("GET", authorizer=session(42)), "Query", ["page", "_read"]),
         (export_outcomes, proxy_event("GET", authorizer=session(42)), "Query", ["export", "page_by_size", "_examined"]),

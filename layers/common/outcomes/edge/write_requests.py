@@ -1,6 +1,6 @@
-"""Parse the outcomes in request bodies, and build responses from the results of writing them."""
+"""Parse the outcomes in request bodies, record several of them, and build responses from the results."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from outcomes.contract import occurrence
@@ -8,9 +8,11 @@ from outcomes.contract.caller import Caller
 from outcomes.contract.idempotency_key import WORDS, is_idempotency_key
 from outcomes.contract.models import NEW_OUTCOME, NewOutcome
 from outcomes.contract.outcome_type import Types
+from outcomes.edge.api import Event, log_failures
+from outcomes.edge.observability import count_recorded
 from outcomes.errors import BadRequest, Busy, Fault, Forbidden, IdempotencyKeyReused
 from outcomes.ledger.idempotency_keys import idempotency_hash
-from outcomes.ledger.idempotent_writes import Recorded, WriteRequest
+from outcomes.ledger.idempotent_writes import IdempotentWriter, Recorded, WriteRequest
 
 FAILURE = "Failed to record outcome"
 ITEM_FIELDS = NEW_OUTCOME.rules.keys() | {"idempotencyKey"}
@@ -57,32 +59,35 @@ def read_item(
 
 
 class Results(NamedTuple):
-    """Results of several outcomes.
-
-    answers: one per outcome, in the same order. created: the newly stored outcomes. failures: the errors.
-    """
+    """Results of several outcomes. answers: one per outcome, in the same order. failures: the errors."""
 
     answers: list[dict[str, Any]]
-    created: list[NewOutcome]
     failures: list[Exception]
 
 
-def results(read: Sequence[WriteRequest | BadRequest | Forbidden], recorded: Sequence[Recorded | Exception]) -> Results:
-    """Combine the results of `read_item` with the results of writing.
+def record_each(
+    event: Event,
+    caller: Caller,
+    types: Types,
+    ledger: IdempotentWriter,
+    items: Iterable[tuple[object, str | None]],
+    failure: str,
+) -> Results:
+    """Record outcomes, each independently of the others. Log the failures, and count what was created.
 
-    recorded: the result of writing, for each outcome that was read.
+    items: each outcome, and the idempotency key to use if it has none; see `read_item`. failure: the message to log.
     """
-    made = iter(recorded)
-    ended = [(each, next(made) if isinstance(each, WriteRequest) else each) for each in read]
-    return Results(
-        [_answer(each, result) for each, result in ended],
-        [
-            each.outcome
-            for each, result in ended
-            if isinstance(each, WriteRequest) and isinstance(result, Recorded) and not result.replayed
-        ],
-        [result for _, result in ended if isinstance(result, Exception)],
+    read = [read_item(sent, caller, types, key) for sent, key in items]
+    recorded = iter(ledger.record_all([each for each in read if isinstance(each, WriteRequest)]))
+    ended = [(each, next(recorded) if isinstance(each, WriteRequest) else each) for each in read]
+    failures = [result for _, result in ended if isinstance(result, Exception)]
+    log_failures(event, failure, failures)
+    count_recorded(
+        each.outcome
+        for each, result in ended
+        if isinstance(each, WriteRequest) and isinstance(result, Recorded) and not result.replayed
     )
+    return Results([_answer(each, result) for each, result in ended], failures)
 
 
 def _answer(read: WriteRequest | BadRequest | Forbidden, result: Recorded | Exception) -> dict[str, Any]:
