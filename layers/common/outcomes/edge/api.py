@@ -9,7 +9,6 @@ from typing import Any
 
 from outcomes.contract import json_text
 from outcomes.contract.caller import Bounds, Caller
-from outcomes.contract.idempotency_key import is_idempotency_key
 from outcomes.contract.json_text import compact
 from outcomes.edge import headers
 from outcomes.errors import (
@@ -33,7 +32,7 @@ from outcomes.errors import (
     UnsupportedMediaType,
     throttled_by,
 )
-from outcomes.limits import MAX_BODY_BYTES
+from outcomes.limits import MAX_BODY_BYTES, MAX_IDEMPOTENCY_KEY
 
 type Event = dict[str, Any]
 """A REST API proxy event:
@@ -64,6 +63,8 @@ EXPOSED = (
     " No-Such-Route, Capabilities, Fresh-For, ETag"
 )
 """Response headers that pages of the dashboard's origins may read, in addition to the CORS-safelisted headers."""
+
+IDEMPOTENCY_KEY = f"must be a string of 1 to {MAX_IDEMPOTENCY_KEY} visible ASCII characters"
 
 AGAIN_SECONDS = 1.0
 """A request that fails with `Mistimed` after this many seconds is not processed again, as it could exceed the
@@ -209,6 +210,13 @@ def reader(event: Event, caller: Caller) -> int | None:
     if queries.reader(caller.reads) != user_id:
         raise Unauthorized
     return user_id
+
+
+def is_idempotency_key(value: object) -> bool:
+    """Check a key in a header, in an item of a batch, or in a tool's arguments by the rule IDEMPOTENCY_KEY."""
+    return (
+        isinstance(value, str) and 1 <= len(value) <= MAX_IDEMPOTENCY_KEY and all("!" <= char <= "~" for char in value)
+    )
 
 
 def idempotency_key(event: Event) -> str | None:

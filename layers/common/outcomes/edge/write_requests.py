@@ -5,10 +5,9 @@ from typing import Any, NamedTuple
 
 from outcomes.contract import occurrence
 from outcomes.contract.caller import Caller
-from outcomes.contract.idempotency_key import WORDS, is_idempotency_key
 from outcomes.contract.models import NEW_OUTCOME, NewOutcome
 from outcomes.contract.outcome_type import Types
-from outcomes.edge.api import Event, log_failures
+from outcomes.edge.api import IDEMPOTENCY_KEY, Event, is_idempotency_key, log_failures
 from outcomes.edge.observability import count_recorded
 from outcomes.errors import BadRequest, Busy, Fault, Forbidden, IdempotencyKeyReused
 from outcomes.ledger.idempotency_keys import idempotency_hash
@@ -53,7 +52,7 @@ def read_item(
     except (BadRequest, Forbidden) as refused:
         return refused
     if not is_valid:
-        fault = Fault(field="idempotencyKey", message=f"{WORDS}, or null")
+        fault = Fault(field="idempotencyKey", message=f"{IDEMPOTENCY_KEY}, or null")
         return BadRequest("Invalid idempotencyKey", [fault])
     return read
 

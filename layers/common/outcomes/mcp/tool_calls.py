@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from outcomes.contract.bodies import ignored_fields, request_name
 from outcomes.contract.correction_rules import NO_CHANGE
-from outcomes.contract.idempotency_key import WORDS, is_idempotency_key
 from outcomes.contract.outcome_type import Types
+from outcomes.edge.api import IDEMPOTENCY_KEY, is_idempotency_key
 from outcomes.errors import (
     BadRequest,
     Busy,
@@ -63,7 +63,7 @@ def _check_names(arguments: Json, known: Json, required: Iterable[str]) -> None:
     if missing := [name for name in required if arguments.get(name) is None]:
         raise Mistake(f"Missing argument: {', '.join(missing)}. Call again with it.")
     if "idempotency_key" in required and not is_idempotency_key(arguments["idempotency_key"]):
-        raise Mistake(f"idempotency_key {WORDS}. Call again.")
+        raise Mistake(f"idempotency_key {IDEMPOTENCY_KEY}. Call again.")
 
 
 def _check_user(arguments: Json, caller: "Caller") -> None:
