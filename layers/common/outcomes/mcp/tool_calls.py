@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from outcomes.contract.bodies import ignored_fields, request_name
-from outcomes.contract.correction_rules import NO_CHANGE
 from outcomes.contract.outcome_type import Types
 from outcomes.edge.api import IDEMPOTENCY_KEY, is_idempotency_key
 from outcomes.errors import (
@@ -148,6 +147,8 @@ def _text(name: str, value: object) -> str:
 
 def advice(refused: Refused, name: str) -> str:
     """Return a text for the model: what was refused, and what to do next."""
+    from outcomes.contract.correction_rules import NO_CHANGE  # imported here, because only refusals need it
+
     details = _details(refused.error, refused.details, refused.types if isinstance(refused, BadRequest) else ())
     faults = [f"{_argument(fault['field'])}: {fault['message']}" for fault in details]
     what = refused.error if not faults else f"{refused.error}: {'; '.join(faults)}"
