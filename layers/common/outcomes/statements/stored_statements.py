@@ -16,8 +16,8 @@ from outcomes.ledger import ulid
 from outcomes.ledger.items import sort_key
 from outcomes.ledger.store import LIMITS
 from outcomes.limits import MAX_RESPONSE_BYTES
-from outcomes.statements.entries import LedgerEntries, entry_text
 from outcomes.statements.format import ProofEntry, entry_line, inclusion_paths, leaf, proof_text, salt
+from outcomes.statements.recorded_entries import LedgerEntries, entry_text
 from outcomes.statements.statement_rows import Statement, StatementsTable
 
 if TYPE_CHECKING:

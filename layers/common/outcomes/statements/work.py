@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import tzdata
 
-from outcomes.statements.entries import Entry, counted, entry_text
 from outcomes.statements.format import FORMAT, SUMS, RecordedOutcome, leaf, salt
 from outcomes.statements.months import Calendar
+from outcomes.statements.recorded_entries import Entry, counted, entry_text
 from outcomes.statements.statement_rows import Unfinished
 from outcomes.statements.statement_sums import Bounds, StatementSums
 from outcomes.statements.tree import IndexedTree
