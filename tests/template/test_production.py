@@ -150,7 +150,10 @@ def test_calls_end_before_the_function_and_functions_before_api_gateway(deployed
         **dict.fromkeys(["ListOutcomesFunction", "ExportOutcomesFunction"], page),
         "SummarizeOutcomesFunction": max(summary, costs + call),
         "ManageKeysFunction": backoff.RETRY_SECONDS + 2 * agent_keys.LIMITS.total,
-        "StatementsFunction": max(chain.READ_SECONDS + 2 * chain.LIMITS.total, stored_statements.READ_SECONDS + call),
+        "StatementsFunction": max(
+            chain.READ_SECONDS + 2 * chain.LIMITS.total,
+            stored_statements.READ_SECONDS + stored_statements.LIMITS.total,
+        ),
         "StatementKeysFunction": page,
         "CostsFunction": max(
             backoff.RETRY_SECONDS + days.LIMITS.total, 4 * days.LIMITS.total, costs + days.LIMITS.total

@@ -1,12 +1,13 @@
-"""Read the entries of a user's append-only ledger, each with its deltas: the changes that it makes to sums.
+"""Read the entries of a user's append-only ledger, in the order in which they were recorded.
 
 Entries are recorded outcomes and corrections. Both are items of the table of outcomes. Recorded values never change: an
 amended outcome keeps them in `as_recorded`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from heapq import merge
+from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -20,8 +21,84 @@ _CORRECTION = "~"
 _AFTER_CORRECTIONS = "~~"
 
 
+class LedgerReader:
+    """Reads the entries of one partition on demand, in pages of 1 MB.
+
+    send: sends the DynamoDB Query that reads a page; it may raise an error. attributes: the only attributes to read,
+    separated by commas; empty for all.
+    """
+
+    def __init__(
+        self, send: Callable[[dict[str, Any]], Answer], table: str, partition: str, attributes: str = ""
+    ) -> None:
+        self.send = send
+        self.table = table
+        self.partition = partition
+        self.attributes = attributes
+
+    def first(self) -> str | None:
+        """Return the instant when the first outcome was recorded, or None."""
+        page = self.send(self._query("0", _AFTER_OUTCOMES) | {"Limit": 1})
+        return next((instant_of(item) for item in page["Items"]), None)
+
+    def outcomes(self, begin: str, end: str = _AFTER_OUTCOMES) -> Iterator[Answer]:
+        """Yield pages of the outcomes recorded in [begin, end), oldest first."""
+        return self._pages(self._query(begin, end))
+
+    def corrections(self, begin: str, end: str, of_outcome: str | None = None) -> Iterator[Answer]:
+        """Yield pages of the corrections recorded in [begin, end), oldest first. of_outcome: only this outcome's."""
+        query = self._query(_CORRECTION + begin, _CORRECTION + end)
+        if of_outcome:
+            query["FilterExpression"] = "outcome = :outcome"
+            query["ExpressionAttributeValues"][":outcome"] = {"S": of_outcome}
+        return self._pages(query)
+
+    def latest_corrections(self, begin: str) -> Iterator[Answer]:
+        """Yield pages of the corrections recorded since `begin`, newest first."""
+        return self._pages(self._query(_CORRECTION + begin, _AFTER_CORRECTIONS) | {"ScanIndexForward": False})
+
+    def _query(self, first: str, after: str) -> dict[str, Any]:
+        query = {
+            "TableName": self.table,
+            "ConsistentRead": True,
+            "KeyConditionExpression": "user_id = :user AND created_at BETWEEN :first AND :last",
+            "ExpressionAttributeValues": {
+                ":user": {"S": self.partition},
+                ":first": {"S": first},
+                # BETWEEN includes `after`. If `after` is an instant, no key equals it, because a key also has an id.
+                ":last": {"S": after},
+            },
+            "ReturnConsumedCapacity": "TOTAL",
+        }
+        return query | ({"ProjectionExpression": self.attributes} if self.attributes else {})
+
+    def _pages(self, query: dict[str, Any]) -> Iterator[Answer]:
+        while True:
+            page = self.send(query)
+            yield page
+            if "LastEvaluatedKey" not in page:
+                return
+            query = query | {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+
+def sort_key_of(item: Item) -> str:
+    """Return an outcome's sort key, or that of a correction without its prefix. Both begin with the instant."""
+    key: str = item["created_at"]["S"]
+    return key.removeprefix(_CORRECTION)
+
+
+def instant_of(item: Item) -> str:
+    """Return the instant when an entry was recorded, in the format of `instants.text`."""
+    return sort_key_of(item).partition("#")[0]
+
+
+def in_order[Entry: tuple[Any, ...]](outcomes: Iterable[Entry], corrections: Iterable[Entry]) -> Iterator[Entry]:
+    """Merge outcomes and corrections that are oldest first, by the instant or sort key with which each begins."""
+    return merge(outcomes, corrections, key=itemgetter(0))
+
+
 class Entry(NamedTuple):
-    """An entry.
+    """An entry with its deltas: the changes that it makes to sums.
 
     recorded_at: when it was recorded, in the format of `instants.text`. read_units: the estimated read units for
     reading it. outcome_id: the id of a recorded outcome; empty for a correction.
@@ -34,22 +111,18 @@ class Entry(NamedTuple):
 
 
 class Entries:
-    """The entries of one partition, read on demand in pages of 1 MB.
+    """The entries of one partition with their deltas. send: see `LedgerReader`."""
 
-    query: sends the DynamoDB Query that reads a page; it may raise an error.
-    """
-
-    def __init__(self, query: Callable[[dict[str, Any]], Answer], table: str, partition: str) -> None:
-        self.query = query
-        self.table = table
-        self.partition = partition
+    def __init__(self, send: Callable[[dict[str, Any]], Answer], table: str, partition: str) -> None:
+        attributes = "created_at, occurred_at, outcome_type, agent_id, value_usd, as_recorded, effects"
+        self.reader = LedgerReader(send, table, partition, attributes)
 
     def recorded(self, begin: str, end: str) -> Iterator[Entry]:
         """Yield the entries recorded in [begin, end), oldest first.
 
         The interval must be settled: no more entries can be added to it.
         """
-        return merge(self._outcomes(begin, end), self._corrections(begin, end), key=itemgetter(0))
+        return in_order(_outcomes(self.reader.outcomes(begin, end)), _corrections(self.reader.corrections(begin, end)))
 
     def recorded_since(self, begin: str, settled: str) -> Iterator[Entry]:
         """Yield the entries recorded since `begin`, oldest first.
@@ -58,80 +131,47 @@ class Entries:
         Corrections are read before outcomes, and newer corrections before older ones. So a correction is never yielded
         without its outcome and the outcome's earlier corrections, even if these were written during the read.
         """
-        pages = self._corrections_since(begin)
-        newest = next(pages)
+        pages = self.reader.latest_corrections(begin)
+        newest = [next(pages)]
         # If the corrections fill several pages, read the settled interval separately. Then only corrections recorded
         # since `settled` are kept in memory.
         if begin < settled and next(pages, None) is not None:
             yield from self.recorded(begin, settled)
             begin = settled
-            pages = self._corrections_since(begin)
-            newest = next(pages)
-        for page in pages:
-            newest += page
-        corrections = [_correction(item, units) for item, units in reversed(newest)]
-        yield from merge(self._outcomes(begin, None), corrections, key=itemgetter(0))
-
-    def _outcomes(self, begin: str, end: str | None) -> Iterator[Entry]:
-        for page in self._pages(self._query(begin, end or _AFTER_OUTCOMES)):
-            for item, units in page:
-                yield _outcome(item, units)
-
-    def _corrections(self, begin: str, end: str) -> Iterator[Entry]:
-        for page in self._pages(self._query(_CORRECTION + begin, _CORRECTION + end)):
-            for item, units in page:
-                yield _correction(item, units)
-
-    def _corrections_since(self, begin: str) -> Iterator[list[tuple[Item, float]]]:
-        return self._pages(self._query(_CORRECTION + begin, _AFTER_CORRECTIONS, newest_first=True))
-
-    def _query(self, first: str, after: str, *, newest_first: bool = False) -> dict[str, Any]:
-        return {
-            "TableName": self.table,
-            "ConsistentRead": True,
-            "KeyConditionExpression": "user_id = :user AND created_at BETWEEN :first AND :last",
-            "ExpressionAttributeValues": {
-                ":user": {"S": self.partition},
-                ":first": {"S": first},
-                # BETWEEN is inclusive, but no key equals `after`, because keys have an id after the instant.
-                ":last": {"S": after},
-            },
-            "ProjectionExpression": "created_at, occurred_at, outcome_type, agent_id, value_usd, as_recorded, effects",
-            "ScanIndexForward": not newest_first,
-            "ReturnConsumedCapacity": "TOTAL",
-        }
-
-    def _pages(self, query: dict[str, Any]) -> Iterator[list[tuple[Item, float]]]:
-        while True:
-            page = self.query(query)
-            items = page["Items"]
-            units = page.get("ConsumedCapacity", {}).get("CapacityUnits", 0) / max(1, len(items))
-            yield [(item, units) for item in items]
-            if "LastEvaluatedKey" not in page:
-                return
-            query |= {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+            newest, pages = [], self.reader.latest_corrections(begin)
+        corrections = [*_corrections(chain(newest, pages))]
+        yield from in_order(_outcomes(self.reader.outcomes(begin)), reversed(corrections))
 
 
-def _outcome(item: Item, units: float) -> Entry:
-    recorded_at, _, outcome_id = item["created_at"]["S"].partition("#")
-    fields = item["as_recorded"]["M"] if "as_recorded" in item else item
-    deltas = [_delta(tally, 1, recorded_at, fields) for tally in TALLIES_BY_STATUS[RECORDED]]
-    return Entry(recorded_at, units, deltas, outcome_id)
+def _outcomes(pages: Iterable[Answer]) -> Iterator[Entry]:
+    for page in pages:
+        units = _units_per_item(page)
+        for item in page["Items"]:
+            instant, _, outcome_id = sort_key_of(item).partition("#")
+            fields = item["as_recorded"]["M"] if "as_recorded" in item else item
+            deltas = [_delta(tally, 1, instant, fields) for tally in TALLIES_BY_STATUS[RECORDED]]
+            yield Entry(instant, units, deltas, outcome_id)
 
 
-def _correction(item: Item, units: float) -> Entry:
-    recorded_at = item["created_at"]["S"].removeprefix(_CORRECTION).partition("#")[0]
-    deltas = [
-        _delta(delta["M"]["tally"]["S"], int(delta["M"]["sign"]["N"]), recorded_at, delta["M"])
-        for delta in item["effects"]["L"]
-    ]
-    return Entry(recorded_at, units, deltas)
+def _corrections(pages: Iterable[Answer]) -> Iterator[Entry]:
+    for page in pages:
+        units = _units_per_item(page)
+        for item in page["Items"]:
+            instant = instant_of(item)
+            effects = [effect["M"] for effect in item["effects"]["L"]]
+            deltas = [_delta(each["tally"]["S"], int(each["sign"]["N"]), instant, each) for each in effects]
+            yield Entry(instant, units, deltas)
 
 
-def _delta(tally: str, sign: int, recorded_at: str, fields: Item) -> Delta:
+def _units_per_item(page: Answer) -> float:
+    units: float = page.get("ConsumedCapacity", {}).get("CapacityUnits", 0)
+    return units / max(1, len(page["Items"]))
+
+
+def _delta(tally: str, sign: int, instant: str, fields: Item) -> Delta:
     return Delta(
         tally,
-        fields["occurred_at"]["S"] if "occurred_at" in fields else recorded_at,
+        fields["occurred_at"]["S"] if "occurred_at" in fields else instant,
         fields["outcome_type"]["S"],
         int(fields["agent_id"]["N"]) if "agent_id" in fields else None,
         sign,

@@ -22,7 +22,7 @@ from outcomes.statements.format import digest, head_text, statement_text
 from outcomes.statements.jws import SigningKey
 from outcomes.statements.months import Calendar
 from outcomes.statements.published_keys import signing_key
-from outcomes.statements.recorded_entries import LedgerEntries
+from outcomes.statements.recorded_entries import RecordedEntries
 from outcomes.statements.statement_rows import ListedStatement, Statement, StatementsTable, Unfinished, store
 from outcomes.statements.statement_sums import Bounds
 from outcomes.statements.work import RULES, Work, other_periods
@@ -80,7 +80,7 @@ class _Chain:
         self.issuer = issuer
         self.may_begin = may_begin
         self.reads = PacedReads(statements.dynamodb, time.monotonic() + READ_SECONDS, StillAddingUp)
-        self.entries = LedgerEntries(self.reads, statements.outcomes, user_id)
+        self.entries = RecordedEntries(self.reads, statements.outcomes, user_id)
         self.calendar = Calendar(request.timezone)
         self.room = MAX_ENTRIES
 
@@ -152,7 +152,7 @@ class _Chain:
         return Imports.of(self.reads.call(get, "GetItem").get("Item", {}))
 
     def _first_period(self) -> str:
-        if first := self.entries.first():
+        if first := self.entries.reader.first():
             return self.calendar.name_of(first)
         raise _not_possible("is before the first entry")
 

@@ -9,8 +9,6 @@ computed from these effects. An amend of other fields has no effects; then the p
 
 from collections.abc import Iterator
 from decimal import Decimal
-from heapq import merge
-from operator import itemgetter
 from typing import Any
 
 from outcomes.aws.backoff import KEYS_PER_CALL
@@ -20,30 +18,26 @@ from outcomes.contract.status import CONFIRMED, DISPUTED, RECORDED, TALLIES_BY_S
 from outcomes.errors import NotFound
 from outcomes.ledger import ulid
 from outcomes.ledger.correction_entries import corrections_of, entry_key, id_of, version_of
+from outcomes.ledger.entries import LedgerReader, in_order, instant_of, sort_key_of
 from outcomes.ledger.items import item_key, sort_key
 from outcomes.statements.format import RecordedCorrection, RecordedOutcome, correction_text, outcome_text
 
-_CORRECTION = "~"
 _UNCOUNTED = ("title", "description", "metadata")
 _COUNTED = ("outcome_type", "agent_id", "value_usd", "occurred_at")
 
 type Entry = RecordedOutcome | RecordedCorrection
 
 
-class LedgerEntries:
-    """The entries of one user, read on demand in pages of 1 MB."""
+class RecordedEntries:
+    """The entries of one user as they were recorded."""
 
     def __init__(self, reads: PacedReads, table: str, user_id: int) -> None:
         self.reads = reads
+        self.reader = LedgerReader(reads.call, table, str(user_id))
         self.table = table
         self.user_id = user_id
         self._counted: dict[str, tuple[int, CountedFields]] = {}
         """The last version of each outcome that was yielded, with its fields."""
-
-    def first(self) -> str | None:
-        """Return the instant when the user's first outcome was recorded, or None."""
-        page = self.reads.call(self._query("0", _CORRECTION) | {"Limit": 1})
-        return next((item["created_at"]["S"].partition("#")[0] for item in page["Items"]), None)
 
     def recorded(self, begin: str, end: str, after: str | None = None) -> Iterator[Entry]:
         """Yield the entries recorded in [begin, end), sorted by time and id.
@@ -55,7 +49,7 @@ class LedgerEntries:
         if begin >= end:
             return
         outcomes: Iterator[tuple[str, RecordedOutcome | Item]] = self._outcomes(begin, end)
-        for _, entry in merge(outcomes, self._corrections(begin, end), key=itemgetter(0)):
+        for _, entry in in_order(outcomes, self._corrections(begin, end)):
             if isinstance(entry, dict):
                 yield self._correction(entry)
             else:
@@ -67,16 +61,16 @@ class LedgerEntries:
         return [id_, *map(id_of, self._history(self._item(id_)))]
 
     def _outcomes(self, begin: str, end: str) -> Iterator[tuple[str, RecordedOutcome]]:
-        for page in self._pages(self._query(begin, end)):
-            for group in _groups(page):
+        for page in self.reader.outcomes(begin, end):
+            for group in _groups(page["Items"]):
                 histories = self._histories([item for item in group if "as_recorded" in item])
                 for item in group:
-                    yield item["created_at"]["S"], _outcome(item, histories.get(id_of(item), []))
+                    yield sort_key_of(item), _outcome(item, histories.get(id_of(item), []))
 
     def _corrections(self, begin: str, end: str) -> Iterator[tuple[str, Item]]:
-        for page in self._pages(self._query(_CORRECTION + begin, _CORRECTION + end)):
-            for item in page:
-                yield item["created_at"]["S"].removeprefix(_CORRECTION), item
+        for page in self.reader.corrections(begin, end):
+            for item in page["Items"]:
+                yield sort_key_of(item), item
 
     def _correction(self, entry: Item) -> RecordedCorrection:
         id_, version = entry["outcome"]["S"], version_of(entry)
@@ -96,11 +90,11 @@ class LedgerEntries:
         counted = {name: after for name, (_, after) in changes.items() if name in CountedFields._fields}
         after = before._replace(status=status, **counted)
         self._counted[id_] = version, after
-        instant = entry["created_at"]["S"].removeprefix(_CORRECTION).partition("#")[0]
         reason = entry["reason"]["S"] if "reason" in entry else None
         by = entry["recorded_by"]["S"]
         type_ = entry["type"]["S"]
-        return RecordedCorrection(id_of(entry), id_, type_, reason, by, instant, changes or None, before, after)
+        at = instant_of(entry)
+        return RecordedCorrection(id_of(entry), id_, type_, reason, by, at, changes or None, before, after)
 
     def _before(self, id_: str, version: int) -> CountedFields:
         """Return the counted fields of an outcome just before its correction with this version."""
@@ -136,11 +130,9 @@ class LedgerEntries:
 
     def _unlisted(self, outcome: Item, first_listed: str) -> Iterator[Item]:
         """Yield the corrections that are not listed in the outcome's item, which lists only the newest ones."""
-        query = self._query(_CORRECTION + outcome["created_at"]["S"], _CORRECTION + sort_key(first_listed)[:-1])
-        query["FilterExpression"] = "outcome = :outcome"
-        query["ExpressionAttributeValues"][":outcome"] = {"S": id_of(outcome)}
-        for page in self._pages(query):
-            yield from page
+        end = sort_key(first_listed)[:-1]
+        for page in self.reader.corrections(sort_key_of(outcome), end, of_outcome=id_of(outcome)):
+            yield from page["Items"]
 
     def _items(self, keys: list[Item]) -> list[Item]:
         """Read items by their keys, in any order. Missing items are left out."""
@@ -152,28 +144,6 @@ class LedgerEntries:
             found += answer["Responses"].get(self.table, [])
             keys = answer["UnprocessedKeys"].get(self.table, {}).get("Keys", []) + keys
         return found
-
-    def _query(self, first: str, after: str) -> dict[str, Any]:
-        return {
-            "TableName": self.table,
-            "ConsistentRead": True,
-            "KeyConditionExpression": "user_id = :user AND created_at BETWEEN :first AND :last",
-            "ReturnConsumedCapacity": "TOTAL",
-            # BETWEEN includes `after`. If `after` is an instant, no key equals it, because a key also contains an id.
-            "ExpressionAttributeValues": {
-                ":user": {"S": str(self.user_id)},
-                ":first": {"S": first},
-                ":last": {"S": after},
-            },
-        }
-
-    def _pages(self, query: dict[str, Any]) -> Iterator[list[Item]]:
-        while True:
-            page = self.reads.call(query)
-            yield page["Items"]
-            if "LastEvaluatedKey" not in page:
-                return
-            query = query | {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
 
 def entry_text(entry: Entry) -> str:

@@ -5,6 +5,7 @@ from collections import defaultdict
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from outcomes.aws.calls import Limits
 from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import DynamoDB
 from outcomes.calendar import instants
@@ -14,15 +15,15 @@ from outcomes.errors import Busy, NotFound
 from outcomes.ledger import cursor as cursors
 from outcomes.ledger import ulid
 from outcomes.ledger.items import sort_key
-from outcomes.ledger.store import LIMITS
 from outcomes.limits import MAX_RESPONSE_BYTES
 from outcomes.statements.format import ProofEntry, entry_line, inclusion_paths, leaf, proof_text, salt
-from outcomes.statements.recorded_entries import LedgerEntries, entry_text
+from outcomes.statements.recorded_entries import RecordedEntries, entry_text
 from outcomes.statements.statement_rows import Statement, StatementsTable
 
 if TYPE_CHECKING:
     from outcomes.statements.tree import Subtree
 
+LIMITS = Limits(attempts=3, connect=1, read=2, total=12)  # limits of each call to DynamoDB
 READ_SECONDS = 14.0
 """No read begins later. Together with the 12 s of a call, this is below the function's timeout."""
 
@@ -138,5 +139,5 @@ class StoredStatements:
     def _reads(self) -> PacedReads:
         return PacedReads(self.dynamodb, time.monotonic() + READ_SECONDS, Busy)
 
-    def _ledger(self, reads: PacedReads, user_id: int) -> LedgerEntries:
-        return LedgerEntries(reads, self.outcomes, user_id)
+    def _ledger(self, reads: PacedReads, user_id: int) -> RecordedEntries:
+        return RecordedEntries(reads, self.outcomes, user_id)
