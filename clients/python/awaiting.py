@@ -6,10 +6,8 @@ import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent / "src/outcomes_client"
-MODULES = {
-    PACKAGE / name: PACKAGE / f"_async{name}" for name in ("_client.py", "_client_costs.py", "_client_statements.py")
-}
-"""The blocking modules, and the async modules that are generated from them."""
+MODULES = {PACKAGE / "_client.py": PACKAGE / "_async_client.py"}
+"""The blocking module, and the async module that is generated from it."""
 
 RULES = {
     r"The blocking (.*) `make awaiting` generates .* from this module\.": (
@@ -17,8 +15,7 @@ RULES = {
     ),
     r"with blocking calls\. Threads may share a client\.": "with async calls, on asyncio and trio.",
     r"Close the client, or use `with`": "Close the client with `aclose`, or use `async with`",
-    r"\b(Costs|Outcomes|Statements)Client\b": r"Async\1Client",
-    r"from \._client_(costs|statements)": r"from ._async_client_\1",
+    r"\bOutcomesClient\b": "AsyncOutcomesClient",
     r"\bIterator\b": "AsyncIterator",
     r"\bdef (?!__init__|__repr__)": "async def ",
     r"__(enter|exit)__": r"__a\1__",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import date
 from decimal import Decimal
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -11,12 +12,24 @@ from typing import Any, Literal, Self
 import anyio
 import httpx
 
-from ._async_client_costs import AsyncCostsClient
-from ._async_client_statements import AsyncStatementsClient
+from . import _cost_calls, _statement_calls
 from ._calls import PAGE_SIZE, Calls, ExportFormat
 from ._choices import Division, IdOrNone, OutcomeType, Time
+from ._cost_models import CostDay, CostLine, Costs, CostSummary
 from ._http import NoReply, Reply
-from ._models import AgentKey, Corrected, ExportPart, History, NewAgentKey, NewOutcome, Outcome, Page, Recorded, Summary
+from ._models import (
+    AgentKey,
+    Corrected,
+    ExportPart,
+    History,
+    NewAgentKey,
+    NewOutcome,
+    Outcome,
+    Page,
+    Recorded,
+    StatementPage,
+    Summary,
+)
 from ._moments import Moment
 from ._requests import filters
 from ._sending import LOG, Keys, ListedTypes, Results, Statuses, Types, arguments, in_time, no_cookies, no_reply, reply
@@ -26,7 +39,7 @@ from ._steps import Call, Retry, Say, Send
 _LONGEST_ANSWER = 16 * 1024 * 1024  # maximum bytes of an answer; Lambda limits the API's answers to 6 MB
 
 
-class AsyncOutcomesClient(AsyncCostsClient, AsyncStatementsClient):
+class AsyncOutcomesClient:
     """Records outcomes and reads them back, with async calls, on asyncio and trio.
 
     Close the client with `aclose`, or use `async with`.
@@ -332,6 +345,111 @@ class AsyncOutcomesClient(AsyncCostsClient, AsyncStatementsClient):
     async def own_key(self) -> AgentKey:
         """Describe the agent key of this client: its user, limits and scopes."""
         return await self._run(self._calls.own_key())
+
+    async def make_statement(self, period: str, timezone: str | None = None) -> bytes:
+        """Return the statement of a month, such as `2026-10`, by default in UTC.
+
+        Save the bytes as they are. They are the same in each call, because the first call stores them. Needs the
+        session or an agent key with the scope `read`; only the session makes the first statement of a time zone. Raises
+        ConflictError until ten minutes after the month's end, and for a fourth time zone. The first statement of a long
+        history takes longer; see `Retry`.
+        """
+        return await self._run(_statement_calls.make(self._calls, period, timezone))
+
+    async def list_statements(self, *, limit: int | None = None, cursor: str | None = None) -> StatementPage:
+        """List one page of the existing statements, latest period first."""
+        return await self._run(_statement_calls.page(self._calls, limit, cursor))
+
+    async def get_statement(self, statement_id: str) -> bytes:
+        """Return the bytes of the existing statement with this id, such as `2026-10@Europe/Berlin`."""
+        return await self._run(_statement_calls.get(self._calls, statement_id))
+
+    async def statement_entries(self, statement_id: str, *, cursor: str | None = None) -> AsyncIterator[ExportPart]:
+        """Yield the entries of a statement, in parts. The joined texts of the parts are the file."""
+        while True:
+            part = await self._run(_statement_calls.entries(self._calls, statement_id, cursor))
+            yield part
+            cursor = part.next_cursor
+            if cursor is None:
+                return
+
+    async def statement_proof(self, statement_id: str, outcome_id: str) -> bytes:
+        """Return the proof that a statement contains an outcome's entries. A proof discloses no sums."""
+        return await self._run(_statement_calls.proof(self._calls, statement_id, outcome_id))
+
+    async def statement_keys(self) -> bytes:
+        """Return the API's public keys, which verify its statements."""
+        return await self._run(_statement_calls.keys(self._calls))
+
+    async def put_costs(
+        self,
+        day: date | str,
+        source: str,
+        lines: Iterable[CostLine | Mapping[str, Any]],
+        *,
+        if_version: int | None = None,
+        user_id: int | None = None,
+    ) -> int:
+        """Replace the costs of a UTC day from a source. Return their version; unchanged lines keep the version.
+
+        A line is a `CostLine` or a line of the API's request (`{"costUsd": ...}`). Needs the platform's key (`user_id`
+        is the user), an agent key with the scope `cost`, or a session. `if_version` is the version that must be stored
+        before the call; 0 means that there must be none. Raises PreconditionFailedError if another version is stored.
+        A retry also raises this error if the first try stored the lines but its answer was lost.
+
+        Without `if_version`, the last call wins. Such a call is not retried after a lost answer (`retryable` is false),
+        because others may have put costs since. Check `get_costs` before you call again.
+        """
+        return await self._run(_cost_calls.put(self._calls, day, source, lines, if_version, user_id))
+
+    async def get_costs(
+        self, day: date | str, source: str, *, versions: bool = False, user_id: int | None = None
+    ) -> CostDay:
+        """Read the costs of a UTC day from a source; with `versions`, also read earlier versions.
+
+        Raises NotFoundError if the source has put no costs for that day.
+        """
+        return await self._run(_cost_calls.get(self._calls, day, source, user_id, versions=versions))
+
+    async def delete_costs(
+        self, day: date | str, source: str, *, if_version: int | None = None, user_id: int | None = None
+    ) -> int:
+        """Delete the costs of a UTC day from a source: they become unknown. Return the version of the deletion.
+
+        See `put_costs` for `if_version` and retries.
+        """
+        return await self._run(_cost_calls.delete(self._calls, day, source, if_version, user_id))
+
+    async def cost_summary(
+        self,
+        *,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        timezone: str | None = None,
+        agent_id: IdOrNone | None = None,
+        by: Division | None = None,
+        compare: Literal["previous"] | None = None,
+        user_id: IdOrNone | None = None,
+    ) -> CostSummary:
+        """Return a summary of the user's outcomes, with the costs of the agents in the period. See `summary`."""
+        asked = filters(None, agent_id, start, end, None, user_id)
+        return await self._run(_cost_calls.summary(self._calls, asked, timezone, by, compare))
+
+    async def list_costs(
+        self,
+        *,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        agent_id: IdOrNone | None = None,
+        timezone: str | None = None,
+        user_id: IdOrNone | None = None,
+    ) -> Costs:
+        """Return the user's costs by agent, UTC day and source, by default of the last 30 days.
+
+        `start` and `end` without an offset are in `timezone`. See `list` for `user_id`.
+        """
+        asked = filters(None, agent_id, start, end, None, user_id)
+        return await self._run(_cost_calls.period(self._calls, asked, timezone))
 
     async def _run[T](self, call: Call[T]) -> T:
         answer: Reply | NoReply | None = None
