@@ -277,7 +277,9 @@ seed: install ## record about a hundred outcomes of the last 75 days in the runn
 erase export-user: export WHOSE := $(if $(filter command,$(origin USER_ID)),$(USER_ID))
 erase export-user: export STACK := $(STACK)
 export-user: export FILE := $(FILE)
-data_request := PYTHONPATH=layers/common $(bin)/python -m $(if $(STACK),ops.data_request --stack="$$STACK",local.data_request --data '$(DATA)')
+# Without STACK, these commands work on the local stack's data.
+place = $(if $(STACK),--stack="$$STACK",--data '$(DATA)')
+data_request := PYTHONPATH=layers/common $(bin)/python -m ops.data_request $(place)
 
 erase: install ## delete all data of a user for good (USER_ID=42, or AGAIN=1 after a restore; STACK=outcomes-prod)
 	@$(data_request) erase $(if $(AGAIN),--again $(if $(filter command,$(origin USER_ID)),--user-id="$$WHOSE"),--user-id="$$WHOSE")
@@ -293,7 +295,7 @@ import-history: export MAPPING := $(MAPPING)
 import-history: export STACK := $(STACK)
 import-history: export ROUND := $(or $(ROUND),1)
 import-history: install ## import an existing table (FILE=outcomes.csv MAPPING=mapping.toml STACK=outcomes-prod; YES=1 writes; UNDO=1 undoes; COMPARE=1 compares)
-	@PYTHONPATH=layers/common $(bin)/python -m $(if $(STACK),ops.import_history --stack="$$STACK",local.import_history --data '$(DATA)') \
+	@PYTHONPATH=layers/common $(bin)/python -m ops.import_history $(place) \
 	    --file="$$FILE" --mapping="$$MAPPING" --round="$$ROUND" $(if $(call asked,YES),--yes) $(if $(call asked,FORCE),--force) \
 	    $(if $(filter-out 0,$(UNDO)),--undo) $(if $(filter-out 0,$(COMPARE)),--compare) $(if $(filter-out 0,$(SKIP_REFUSED)),--skip-refused)
 

@@ -131,8 +131,8 @@ def seed(options: argparse.Namespace) -> None:
     import httpx
 
     from local.data import SEEDED, STACK
+    from local.data_folder import bring_rows
     from local.demo import DEMO_USER
-    from local.import_history import bring_rows
     from local.seed import SIGNED_USER, sign
     from local.seed import seed as record_outcomes
     from local.session_cookies import mint
@@ -242,7 +242,7 @@ def port(text: str) -> int:
 def log_to_stderr() -> None:
     """Log requests and function errors, but not messages of libraries."""
     log = logging.getLogger("local")
-    log.addHandler(logging.StreamHandler())
+    log.handlers = [logging.StreamHandler()]
     log.setLevel(logging.INFO)
     log.propagate = False
 

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 from ops.errors import StackError
@@ -16,6 +17,13 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise StackError(message)
+
+
+def add_place(parser: Parser) -> None:
+    """Add the options that say where a command works: on a deployed stack, or on the data folder of the local stack."""
+    place = parser.add_mutually_exclusive_group(required=True)
+    place.add_argument("--stack", type=named_stack)
+    place.add_argument("--data", type=Path, metavar="FOLDER")
 
 
 def exit_code(command: Callable[[], object], *, if_interrupted: str = "") -> int:

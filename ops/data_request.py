@@ -1,6 +1,7 @@
-"""python -m ops.data_request --stack STACK erase|export: erase a user, or export a user's data.
+"""python -m ops.data_request --stack STACK | --data FOLDER erase|export: erase a user, or export a user's data.
 
-It uses the account and region of the AWS settings. docs/runbook.md describes the other steps of a data request.
+With --stack, it uses the account and region of the AWS settings; with --data, the local stack, which need not run.
+docs/runbook.md describes the other steps of a data request.
 """
 
 import argparse
@@ -8,11 +9,11 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ops.command import Parser, exit_code, user_id
+from ops.command import Parser, add_place, exit_code, user_id
 from ops.errors import StackError, one_line
 from ops.files import write_lines
 
@@ -30,23 +31,15 @@ class Holder(NamedTuple):
     invoke: Callable[[dict[str, Any]], dict[str, Any]]
 
 
-type Reach = Callable[[argparse.Namespace], AbstractContextManager[Holder]]
-
-
 def main() -> int:
-    """Run one command on a deployed stack, and return the exit code of the process."""
+    """Run one command on a deployed stack or the local one, and return the exit code of the process."""
     parser = Parser(prog="python -m ops.data_request")
-    parser.add_argument("--stack", required=True)
-    return run(parser, deployed)
-
-
-def run(parser: Parser, reach: Reach) -> int:
-    """Add the commands to a parser, run the requested command, and return the exit code of the process."""
+    add_place(parser)
     add_commands(parser)
 
     def command() -> None:
         options = parser.parse_args()
-        with reach(options) as holder:
+        with deployed(options) if options.stack else on_this_machine(options) as holder:
             options.command(options, holder)
 
     return exit_code(command, if_interrupted="Run the same command to continue.")
@@ -135,6 +128,15 @@ def _answer(answer: dict[str, Any]) -> dict[str, Any]:
     if "error" in answer:
         raise StackError(answer["error"])
     return answer
+
+
+@contextmanager
+def on_this_machine(options: argparse.Namespace) -> Iterator[Holder]:
+    """Start the Lambda function that runs the requested command on the local stack's data. Raises StackError."""
+    from local.data_folder import function_for  # imported here, because a deployed stack needs no local one
+
+    with function_for(options, FUNCTIONS[options.name]) as invoke:
+        yield Holder(f"the local stack ({options.data})", invoke)
 
 
 @contextmanager

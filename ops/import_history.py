@@ -1,19 +1,20 @@
-"""python -m ops.import_history --stack STACK --file FILE [--mapping MAPPING] [--yes]: import an existing table.
+"""python -m ops.import_history --stack STACK | --data FOLDER --file FILE [--mapping MAPPING] [--yes]: import a table.
 
 With --undo, it voids what an import created; with --compare, it compares sums. Without --yes, it writes nothing.
-docs/migrating.md describes the files and the other steps of a migration. The caller needs IAM permissions to describe
-the stack, to read the secret of erasure records, and to read and write the tables of outcomes, totals and erasures.
+docs/migrating.md describes the files and the other steps of a migration. With --data, it imports into the local stack,
+which need not run. With --stack, the caller needs IAM permissions to describe the stack, to read the secret of erasure
+records, and to read and write the tables of outcomes, totals and erasures.
 """
 
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ops.command import Parser, exit_code, named_stack
+from ops.command import Parser, add_place, exit_code
 from ops.errors import StackError, one_line
 
 if TYPE_CHECKING:
@@ -25,18 +26,11 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-ke
 
 MAX_ROUND = 99  # an import reads each row once for each round
 
-type Reach = Callable[[argparse.Namespace], AbstractContextManager["Target"]]
-
 
 def main() -> int:
-    """Import into a deployed stack, and return the exit code of the process."""
-    parser = Parser(prog="python -m ops.import_history")
-    parser.add_argument("--stack", required=True, type=named_stack)
-    return run(parser, deployed)
-
-
-def run(parser: Parser, reach: Reach) -> int:
     """Run the command, and return the exit code of the process: 1 if it refused rows, or if compared sums differ."""
+    parser = Parser(prog="python -m ops.import_history")
+    add_place(parser)
     parser.add_argument("--file", required=True)
     parser.add_argument("--mapping", default="")
     parser.add_argument("--round", type=_round, default=1)
@@ -51,7 +45,7 @@ def run(parser: Parser, reach: Reach) -> int:
             raise StackError("COMPARE=1 only compares: leave out UNDO=1 and YES=1")
         if options.force and not options.undo:
             raise StackError("FORCE=1 is only for UNDO=1")
-        with reach(options) as target:
+        with deployed(options) if options.stack else on_this_machine(options) as target:
             return import_file(options, target)
 
     return exit_code(command, if_interrupted="Run the same command to go on.")
@@ -97,6 +91,13 @@ def _round(text: str) -> int:
     if text not in map(str, range(1, MAX_ROUND + 1)):
         raise StackError(f"ROUND must be a whole number from 1 to {MAX_ROUND}, not {text!r}")
     return int(text)
+
+
+def on_this_machine(options: argparse.Namespace) -> AbstractContextManager["Target"]:
+    """Open the tables of the local stack. Raises StackError."""
+    from local.data_folder import import_target, on_folder  # imported here, because a deployed stack needs no local one
+
+    return import_target(on_folder(options.data))
 
 
 @contextmanager

@@ -11,13 +11,13 @@ from typing import Any
 import httpx
 import pytest
 
-from local import data_request
 from local.environment import AwsEndpoint
 from local.gateway import Gateway
 from local.lambdas import Function, specs
 from local.openapi import api
 from local.stack import Settings, local_parameters
 from local.template import capabilities, load
+from ops import data_request
 from ops.template import parse_yaml
 from tests.conftest import RunMain
 from tests.local.stacks import ROOT, Stack, local, running

@@ -15,8 +15,9 @@ import boto3
 import httpx
 import pytest
 
-from local import data_request
+from local import data_folder
 from local.data import JOURNAL, SEEDED
+from ops import data_request
 from tests.local.stacks import ROOT, Stack
 
 OUTCOME = {"outcomeType": "task_complete", "title": "Something of a person"}
@@ -35,7 +36,7 @@ def run(
 def test_a_user_of_the_running_stack_is_exported_and_erased(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(data_request, "SETTLE_SECONDS", 0)
+    monkeypatch.setattr(data_folder, "SETTLE_SECONDS", 0)
     headers = {"Authorization": f"Bearer {stack.key}"}
     for user_id in (5151, 5152):
         httpx.post(f"{stack.url}/api/outcomes", json=OUTCOME | {"userId": user_id}, headers=headers).raise_for_status()
@@ -56,7 +57,7 @@ def test_outcomes_recorded_during_an_erasure_are_erased_too(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Another thread records outcomes until the erasure pauses for calls in progress."""
-    monkeypatch.setattr(data_request, "SETTLE_SECONDS", 1)
+    monkeypatch.setattr(data_folder, "SETTLE_SECONDS", 1)
     begun, ended = threading.Event(), threading.Event()
 
     def record() -> None:
@@ -96,7 +97,7 @@ def test_a_user_is_erased_from_the_files_of_a_stopped_stack(tmp_path: Path) -> N
     (tmp_path / SEEDED).write_text("42 1775044800000\n43 1775044800000\n42 done\n")
 
     ended = subprocess.run(
-        [sys.executable, "-m", "local.data_request", "--data", str(tmp_path), "erase", "--user-id", "42"],
+        [sys.executable, "-m", "ops.data_request", "--data", str(tmp_path), "erase", "--user-id", "42"],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": "layers/common"},
         stdin=subprocess.DEVNULL,

@@ -1,21 +1,19 @@
-"""python -m local.data_request erase|export: erase a user from the local stack, or export a user's data.
-
-It works whether or not the stack is running.
-"""
+"""Open the data of the local stack, whether or not it is running, for the commands of operators and for `make seed`."""
 
 import argparse
 import asyncio
 import dataclasses
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from io import StringIO
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
-from local.__main__ import ROOT, log_to_stderr, settings_of
-from ops.command import Parser
-from ops.data_request import FUNCTIONS, Holder, run
+from local.__main__ import log_to_stderr, parser, settings_of
 from ops.errors import StackError
 
 if TYPE_CHECKING:
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from local.stack import Settings
     from local.state import State
     from local.template import Template
+    from ops.history.run import Target
 
 SETTLE_SECONDS = 30
 """No call on a laptop takes longer, because functions time out sooner and the network is not slow."""
@@ -38,25 +37,12 @@ class OpenData(NamedTuple):
     running: "State | None"
 
 
-def main() -> int:
-    """Run one command and return the exit code of the process."""
-    log_to_stderr()
-    return run(data_parser("python -m local.data_request"), on_this_machine)
-
-
-def data_parser(program: str) -> Parser:
-    """Return a parser with the option of the data folder, and the settings that `open_data` needs."""
-    parser = Parser(prog=program)
-    parser.add_argument("--data", type=Path, default=ROOT / ".local", metavar="FOLDER", help="the local stack's data")
-    parser.set_defaults(template=ROOT / "template.yaml", parameter=[], parameters="", off="", core=False)
-    return parser
-
-
 @contextmanager
 def open_data(options: argparse.Namespace, *, compact: bool = False) -> Iterator[OpenData]:
     """Yield the data of the running stack or, if no stack is running, serve the data folder. Raises StackError.
 
-    compact: whether to remove deleted items from a served folder's journal at the end.
+    options: those of `python -m local`, see `on_folder`. compact: whether to remove deleted items from the journal of a
+    served folder at the end.
     """
     from local.environment import forget_real_aws
 
@@ -85,13 +71,20 @@ def open_data(options: argparse.Namespace, *, compact: bool = False) -> Iterator
         yield OpenData(template, _start(settings, template, cleanup).endpoint, None)
 
 
-@contextmanager
-def on_this_machine(options: argparse.Namespace) -> Iterator[Holder]:
-    """Start the command's Lambda function on the tables of the running stack or, without one, of the data folder.
+def on_folder(folder: Path) -> argparse.Namespace:
+    """Return the options of `python -m local` for a command that gets only the data folder."""
+    log_to_stderr()
+    return parser().parse_args(["--data", str(folder)])
 
-    Raises StackError.
+
+@contextmanager
+def function_for(options: argparse.Namespace, logical_id: str) -> Iterator[Callable[[dict[str, Any]], dict[str, Any]]]:
+    """Start a Lambda function on the tables of the running stack or, without one, of the data folder.
+
+    options: those of `ops.data_request`. Yield what calls the function with an event. Raises StackError.
     """
-    with open_data(options, compact=options.name == "erase") as (template, aws, running), ExitStack() as cleanup:
+    is_erasure = options.name == "erase"
+    with open_data(on_folder(options.data), compact=is_erasure) as (template, aws, running), ExitStack() as cleanup:
         from local.data import JOURNAL, SEEDED
         from local.lambdas import EventTooLarge, Function, FunctionError, specs
         from local.seed import forget
@@ -100,7 +93,7 @@ def on_this_machine(options: argparse.Namespace) -> Iterator[Holder]:
             if "DataRequests" in running.off:
                 raise StackError("DataRequests is Off in the stack that runs: stop it, and try again")
             _name_secrets(template, aws)
-        spec = _settling(specs(template)[template.arn(FUNCTIONS[options.name])], SETTLE_SECONDS if running else 0)
+        spec = _settling(specs(template)[template.arn(logical_id)], SETTLE_SECONDS if running else 0)
         runner = cleanup.enter_context(asyncio.Runner())
         function = Function(spec, aws)
         cleanup.callback(lambda: runner.run(function.close()))
@@ -112,11 +105,51 @@ def on_this_machine(options: argparse.Namespace) -> Iterator[Holder]:
                 raise StackError(f"{spec.name} failed: {error}; run the same command to continue") from error
             return answer
 
-        yield Holder(f"the local stack ({options.data})", invoke)
-        if options.name == "erase" and options.user_id:
+        yield invoke
+        if is_erasure and options.user_id:
             forget(options.user_id, options.data / SEEDED)
             if running:
                 print(f"The next make run also removes what {options.data / JOURNAL} still has of earlier writes.")
+
+
+@contextmanager
+def import_target(options: argparse.Namespace) -> "Iterator[Target]":
+    """Yield the tables of the running stack or, without one, of the data folder. options: see `open_data`.
+
+    Raises StackError.
+    """
+    with open_data(options) as (template, aws, running):
+        os.environ |= aws.variables  # the code in the layer reads these variables
+        from ops.history.run import Target
+
+        secret = ""
+        if not running or "DataRequests" not in running.off:
+            found = aws.client("secretsmanager").get_secret_value(SecretId=template.name("ErasureSecret"))
+            secret = found["SecretString"]
+        parameters = running.parameters if running else template.texts
+        yield Target(
+            template.name("OutcomesTable"),
+            template.name("TotalsTable"),
+            template.name("ErasuresTable"),
+            secret.encode(),
+            parameters["OutcomeTypes"].split(","),
+            units_per_second=float("inf"),
+            edition=parameters["TotalsEdition"],
+        )
+
+
+def bring_rows(options: argparse.Namespace, rows: list[dict[str, Any]]) -> int:
+    """Import rows as of an NDJSON file, print nothing, and return how many were not there before. Raises StackError."""
+    with import_target(options) as target, NamedTemporaryFile("w", suffix=".ndjson", dir=options.data) as file:
+        from ops.history.files import RowFile
+        from ops.history.run import Import
+
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+        file.flush()
+        with RowFile(Path(file.name)) as opened, Import(opened, {}, target) as import_, redirect_stdout(StringIO()):
+            import_.read()
+            import_.refuse_users()
+            return import_.write()
 
 
 def _start(settings: "Settings", template: "Template", cleanup: ExitStack) -> "Aws":
@@ -140,7 +173,3 @@ def _name_secrets(template: "Template", aws: "AwsEndpoint") -> None:
 def _settling(spec: "Spec", seconds: int) -> "Spec":
     """Set how many seconds an erasure waits for calls in flight."""
     return dataclasses.replace(spec, variables=spec.variables | {"SETTLE_SECONDS": str(seconds)})
-
-
-if __name__ == "__main__":
-    sys.exit(main())
