@@ -203,6 +203,11 @@ def test_architecture_md_shows_every_function_table_and_module() -> None:
     }
 
 
+def test_no_two_modules_of_the_layer_share_a_name() -> None:
+    modules = [module.stem for module in (ROOT / "layers/common/outcomes").rglob("*.py") if module.stem != "__init__"]
+    assert sorted(modules) == sorted({*modules})
+
+
 def test_the_index_of_decisions_lists_each_by_its_title() -> None:
     folder = ROOT / "docs/decisions"
     files = sorted(folder.glob("[0-9][0-9][0-9]-*.md"))
