@@ -36,7 +36,7 @@ BREACHES = [
     (f"{LAYER}/contract/queries.py", "from outcomes.ledger import ulid", SUBPACKAGES),
     (f"{LAYER}/contract/rules.py", "from pydantic import BaseModel", CONTRACT),
     (f"{LAYER}/contract/json_text.py", "def lazily(): import urllib.request", AWS),
-    (f"{LAYER}/errors.py", "from outcomes.contract import limits", SUBPACKAGES),
+    (f"{LAYER}/errors.py", "from outcomes.contract import models", SUBPACKAGES),
     (f"{LAYER}/edge/headers.py", "from outcomes.auth import keys", SUBPACKAGES),
     (f"{LAYER}/edge/api.py", "from outcomes.ledger.store import OutcomeStore", EDGE),
     (f"{LAYER}/auth/keys.py", "import botocore.session", AWS),
