@@ -31,7 +31,7 @@ CORRECTION = proxy_event(
 )
 SUMMARY = [
     *["aggregate", "run", "_aggregate", "_aggregate_until", "_add_rest", "_aggregate_entries"],
-    *["_by_instant", "recorded_since", "_outcomes", "_pages", "call"],
+    *["_by_instant", "recorded_since", "_entries", "_pages", "call"],
 ]
 """Functions that the last query of a summary passes. It reads the entries that no materialized total contains."""
 

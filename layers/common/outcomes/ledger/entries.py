@@ -24,8 +24,7 @@ _AFTER_CORRECTIONS = "~~"
 class LedgerReader:
     """Reads the entries of one partition on demand, in pages of 1 MB.
 
-    send: sends the DynamoDB Query that reads a page; it may raise an error. attributes: the only attributes to read,
-    separated by commas; empty for all.
+    send: sends the DynamoDB Query of a page; it may raise an error. attributes: those to read; empty for all.
     """
 
     def __init__(
@@ -122,7 +121,7 @@ class Entries:
 
         The interval must be settled: no more entries can be added to it.
         """
-        return in_order(_outcomes(self.reader.outcomes(begin, end)), _corrections(self.reader.corrections(begin, end)))
+        return in_order(_entries(self.reader.outcomes(begin, end)), _entries(self.reader.corrections(begin, end)))
 
     def recorded_since(self, begin: str, settled: str) -> Iterator[Entry]:
         """Yield the entries recorded since `begin`, oldest first.
@@ -139,33 +138,23 @@ class Entries:
             yield from self.recorded(begin, settled)
             begin = settled
             newest, pages = [], self.reader.latest_corrections(begin)
-        corrections = [*_corrections(chain(newest, pages))]
-        yield from in_order(_outcomes(self.reader.outcomes(begin)), reversed(corrections))
+        corrections = [*_entries(chain(newest, pages))]
+        yield from in_order(_entries(self.reader.outcomes(begin)), reversed(corrections))
 
 
-def _outcomes(pages: Iterable[Answer]) -> Iterator[Entry]:
+def _entries(pages: Iterable[Answer]) -> Iterator[Entry]:
     for page in pages:
-        units = _units_per_item(page)
+        units = page.get("ConsumedCapacity", {}).get("CapacityUnits", 0) / max(1, len(page["Items"]))
         for item in page["Items"]:
-            instant, _, outcome_id = sort_key_of(item).partition("#")
-            fields = item["as_recorded"]["M"] if "as_recorded" in item else item
-            deltas = [_delta(tally, 1, instant, fields) for tally in TALLIES_BY_STATUS[RECORDED]]
-            yield Entry(instant, units, deltas, outcome_id)
-
-
-def _corrections(pages: Iterable[Answer]) -> Iterator[Entry]:
-    for page in pages:
-        units = _units_per_item(page)
-        for item in page["Items"]:
-            instant = instant_of(item)
-            effects = [effect["M"] for effect in item["effects"]["L"]]
-            deltas = [_delta(each["tally"]["S"], int(each["sign"]["N"]), instant, each) for each in effects]
-            yield Entry(instant, units, deltas)
-
-
-def _units_per_item(page: Answer) -> float:
-    units: float = page.get("ConsumedCapacity", {}).get("CapacityUnits", 0)
-    return units / max(1, len(page["Items"]))
+            instant, _, id_ = sort_key_of(item).partition("#")
+            if "effects" in item:  # a correction
+                effects = [effect["M"] for effect in item["effects"]["L"]]
+                deltas = [_delta(each["tally"]["S"], int(each["sign"]["N"]), instant, each) for each in effects]
+                yield Entry(instant, units, deltas)
+            else:
+                fields = item["as_recorded"]["M"] if "as_recorded" in item else item
+                deltas = [_delta(tally, 1, instant, fields) for tally in TALLIES_BY_STATUS[RECORDED]]
+                yield Entry(instant, units, deltas, id_)
 
 
 def _delta(tally: str, sign: int, instant: str, fields: Item) -> Delta:
