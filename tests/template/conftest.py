@@ -9,7 +9,7 @@ import pytest
 
 from local.template import Template, load
 from ops.errors import StackError
-from ops.template import declared_paths
+from ops.template import declared_paths, parse_yaml
 
 ROOT = Path(__file__).parents[2]
 FUNCTION = "AWS::Lambda::Function"
@@ -86,6 +86,12 @@ class Deployment(Template):
         except StackError:
             logical_id, attribute = argument.split(".", 1) if isinstance(argument, str) else argument
             return f"{self.name(logical_id)}.{attribute}"
+
+
+def declared(*types: str) -> list[str]:
+    """Return the names of all resources of these types in template.yaml, whatever is switched on."""
+    resources = parse_yaml((ROOT / "template.yaml").read_text())["Resources"]
+    return [name for name, resource in resources.items() if resource["Type"] in types]
 
 
 @lru_cache(maxsize=4)

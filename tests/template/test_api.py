@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -18,31 +19,28 @@ from .conftest import ORIGINS, Deployment, half_routes
 
 EXTENSION = "x-amazon-apigateway-{}".format
 
-# All types of gateway responses: https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
-# DEFAULT_4XX and DEFAULT_5XX keep the original status.
-GATEWAY_RESPONSES = {
-    "ACCESS_DENIED": ("403", "Forbidden"),
-    "API_CONFIGURATION_ERROR": ("500", "Internal error"),
-    "AUTHORIZER_CONFIGURATION_ERROR": ("500", "Internal error"),
-    "AUTHORIZER_FAILURE": ("500", "Internal error"),
-    "BAD_REQUEST_BODY": ("400", "Bad request"),
-    "BAD_REQUEST_PARAMETERS": ("400", "Bad request"),
-    "DEFAULT_4XX": (None, "Bad request"),
-    "DEFAULT_5XX": (None, "Internal error"),
-    "EXPIRED_TOKEN": ("403", "Forbidden"),
-    "INTEGRATION_FAILURE": ("502", "Internal error"),
-    "INTEGRATION_TIMEOUT": ("504", "Timeout"),
-    "INVALID_API_KEY": ("403", "Forbidden"),
-    "INVALID_SIGNATURE": ("403", "Forbidden"),
-    "MISSING_AUTHENTICATION_TOKEN": ("404", "Not found"),
-    "QUOTA_EXCEEDED": ("429", "Too many requests"),
-    "REQUEST_TOO_LARGE": ("413", "Payload too large"),
-    "RESOURCE_NOT_FOUND": ("404", "Not found"),
-    "THROTTLED": ("429", "Too many requests"),
-    "UNAUTHORIZED": ("401", "Unauthorized"),
-    "UNSUPPORTED_MEDIA_TYPE": ("415", "Unsupported media type"),
-    "WAF_FILTERED": ("403", "Forbidden"),
+# The types that always answer with this status: https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
+STATUSES = {
+    "400": "BAD_REQUEST_BODY BAD_REQUEST_PARAMETERS",
+    "401": "UNAUTHORIZED",
+    "403": "ACCESS_DENIED EXPIRED_TOKEN INVALID_API_KEY INVALID_SIGNATURE WAF_FILTERED",
+    "404": "MISSING_AUTHENTICATION_TOKEN RESOURCE_NOT_FOUND",
+    "413": "REQUEST_TOO_LARGE",
+    "415": "UNSUPPORTED_MEDIA_TYPE",
+    "429": "QUOTA_EXCEEDED THROTTLED",
+    "500": "API_CONFIGURATION_ERROR AUTHORIZER_CONFIGURATION_ERROR AUTHORIZER_FAILURE",
+    "502": "INTEGRATION_FAILURE",
+    "504": "INTEGRATION_TIMEOUT",
 }
+SAYS = {
+    "DEFAULT_4XX": "Bad request",
+    "DEFAULT_5XX": "Internal error",
+    "413": "Payload too large",
+    "500": "Internal error",
+    "502": "Internal error",
+    "504": "Timeout",
+}
+"""The errors of types and statuses that do not say the status's usual phrase."""
 
 
 def operations(api: Any) -> Iterator[tuple[str, str, Any]]:
@@ -66,35 +64,10 @@ def test_every_method_describes_its_responses(api: Any) -> None:
             assert response["description"], (path, method, status)
 
 
-def authorizer(api: Any, name: str) -> Any:
-    return api["components"]["securitySchemes"][name][EXTENSION("authorizer")]
-
-
 def test_a_route_has_a_path_in_the_api_and_an_event_of_its_function(template: Any) -> None:
     """The path makes API Gateway serve the route. The event gives API Gateway the permission to call the function."""
     if missing := half_routes(template):
         pytest.fail(" ".join(missing), pytrace=False)
-
-
-@pytest.mark.usefixtures("whole_routes")
-def test_the_contract_s_routes_are_there(api: Any) -> None:
-    assert {(path, method) for path, method, _ in operations(api)} >= {
-        ("/api/outcomes", "post"),
-        ("/api/outcomes", "get"),
-        ("/api/outcomes", "options"),
-        ("/api/keys", "post"),
-        ("/api/keys", "get"),
-        ("/api/keys/self", "get"),
-        ("/api/keys/{id}", "delete"),
-        ("/api/keys/{id}/rotate", "post"),
-    }
-
-
-def test_preflights_need_no_credentials(api: Any) -> None:
-    for path, method, operation in operations(api):
-        if method == "options":
-            assert "security" not in operation, path
-            assert operation[EXTENSION("integration")]["type"] == "mock", path
 
 
 def test_every_path_has_the_same_preflight(api: Any) -> None:
@@ -168,10 +141,16 @@ PUBLIC = "/.well-known/outcomes-keys.json"
 
 
 def test_every_other_method_but_one_has_the_same_authorizer(api: Any) -> None:
+    """API Gateway itself answers preflights and other methods of /mcp. Nothing is cached, and no header is required."""
     assert "security" not in api
-    assert authorizer(api, "KeyOrSession")["type"] == "request"
+    key_or_session = api["components"]["securitySchemes"]["KeyOrSession"][EXTENSION("authorizer")]
+    assert (key_or_session["type"], int(key_or_session["authorizerResultTtlInSeconds"])) == ("request", 0)
+    assert "identitySource" not in key_or_session
     for path, method, operation in operations(api):
-        if not is_mock(operation):
+        if is_mock(operation):
+            assert method == "options" or (path, method) == ("/mcp", openapi.ANY)
+            assert "security" not in operation, path
+        else:
             assert operation["security"] == ([] if path == PUBLIC else [{"KeyOrSession": []}]), (path, method)
 
 
@@ -180,12 +159,6 @@ def test_with_an_issuer_a_preflight_allows_the_authorization_header(deployed: De
     allowed = preflight(with_issuer, ("Origin", "https://app.example.com"))["Access-Control-Allow-Headers"]
 
     assert allowed == "Content-Type,Idempotency-Key,If-Match,If-None-Match,Authorization"
-
-
-def test_only_preflights_and_405s_have_no_authorizer(api: Any) -> None:
-    mocks = {(path, method) for path, method, operation in operations(api) if is_mock(operation)}
-
-    assert {(path, method) for path, method in mocks if method != "options"} == {("/mcp", openapi.ANY)}
 
 
 def test_a_401_tells_mcp_clients_to_send_a_bearer_token(api: Any) -> None:
@@ -207,41 +180,29 @@ def test_mcp_answers_405_to_other_methods(deployed: Template, method: str) -> No
     assert ("Allow", "POST, OPTIONS") in answer.headers
 
 
-def test_key_or_session_is_not_cached_and_needs_no_header(api: Any) -> None:
-    key_or_session = authorizer(api, "KeyOrSession")
+def test_gateway_responses_have_our_shape_and_headers(api: Any) -> None:
+    responses = api[EXTENSION("gateway-responses")]
+    statuses = {type_: status for status, types in STATUSES.items() for type_ in types.split()}
 
-    assert int(key_or_session["authorizerResultTtlInSeconds"]) == 0
-    assert "identitySource" not in key_or_session
-
-
-def test_every_gateway_response_is_customized(api: Any) -> None:
-    assert api[EXTENSION("gateway-responses")].keys() == GATEWAY_RESPONSES.keys()
-
-
-@pytest.mark.parametrize("type_", GATEWAY_RESPONSES)
-def test_gateway_responses_have_our_shape(api: Any, type_: str) -> None:
-    status, error = GATEWAY_RESPONSES[type_]
-    response = api[EXTENSION("gateway-responses")][type_]
-
-    assert response.get("statusCode") == status
-    assert response["responseTemplates"] == {"application/json": json.dumps({"error": error}, separators=(",", ":"))}
-
-
-@pytest.mark.parametrize("type_", GATEWAY_RESPONSES)
-def test_gateway_responses_have_our_headers(api: Any, type_: str) -> None:
-    parameters = api[EXTENSION("gateway-responses")][type_]["responseParameters"]
-    headers = {name.removeprefix("gatewayresponse.header."): value for name, value in parameters.items()}
-
-    assert headers.items() >= {
-        ("Cache-Control", "'no-store'"),
-        ("X-Content-Type-Options", "'nosniff'"),
-        ("Access-Control-Allow-Origin", "'https://app.example.com'"),
-        ("Access-Control-Allow-Credentials", "'true'"),
-        ("Vary", "'Origin'"),
-    }
-    assert ("Retry-After" in headers) == (type_ in {"THROTTLED", "QUOTA_EXCEEDED"})
-    is_missing_route = type_ in {"MISSING_AUTHENTICATION_TOKEN", "RESOURCE_NOT_FOUND"}
-    assert headers.get("No-Such-Route") == ("'true'" if is_missing_route else None)
+    assert responses.keys() == statuses.keys() | {"DEFAULT_4XX", "DEFAULT_5XX"}  # these two keep the original status
+    for type_, response in responses.items():
+        status = statuses.get(type_)
+        assert response.get("statusCode") == status, type_
+        text = SAYS.get(type_) or SAYS.get(status or "") or HTTPStatus(int(status or 0)).phrase.capitalize()
+        assert response["responseTemplates"] == {"application/json": f'{{"error":"{text}"}}'}, type_
+        headers = {
+            name.removeprefix("gatewayresponse.header."): value
+            for name, value in response["responseParameters"].items()
+        }
+        assert headers.items() >= {
+            ("Cache-Control", "'no-store'"),
+            ("X-Content-Type-Options", "'nosniff'"),
+            ("Access-Control-Allow-Origin", "'https://app.example.com'"),
+            ("Access-Control-Allow-Credentials", "'true'"),
+            ("Vary", "'Origin'"),
+        }
+        assert ("Retry-After" in headers) == (status == "429"), type_
+        assert headers.get("No-Such-Route") == ("'true'" if status == "404" else None), type_
 
 
 def test_pages_may_read_the_same_headers_of_functions_and_api_gateway(api: Any) -> None:
@@ -259,13 +220,3 @@ def test_a_changed_parameter_redeploys_the_stage(template: Any) -> None:
     The definition refers to parameters, such as the allowed origins, by name. So a new value does not change it.
     """
     assert template["Resources"]["OutcomesApi"]["Properties"]["AlwaysDeploy"]
-
-
-def test_only_this_api_may_call_the_functions(deployed: Template) -> None:
-    permissions = list(deployed.resources("AWS::Lambda::Permission").values())
-
-    assert permissions
-    for permission in permissions:
-        permission = deployed.resolve(permission)
-        assert permission["Principal"] == "apigateway.amazonaws.com"
-        assert f":{deployed.name('OutcomesApi')}/" in permission["SourceArn"]

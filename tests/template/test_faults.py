@@ -125,12 +125,10 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
             "OutcomesApi/Body/components/securitySchemes/*/x-amazon-apigateway-authorizer/authorizerUri",
             {"Fn::Sub": INVOKES.format("${AuthorizerFunction.Arn}")},
         ),
+        "every API may call": the("OutcomesApiKeyOrSessionAuthorizerPermission/SourceArn", "*"),
     },
     production.test_an_alias_exists_before_its_permission: {
         "a permission before its alias": the("OutcomesApi/DependsOn"),
-    },
-    test_api.test_only_this_api_may_call_the_functions: {
-        "every API may call": the("OutcomesApiKeyOrSessionAuthorizerPermission/SourceArn", "*"),
     },
     test_api.test_every_other_method_but_one_has_the_same_authorizer: {
         "everybody may list keys": the("OutcomesApi/Body/paths/~1api~1keys/get/security", []),
@@ -163,66 +161,53 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
         "bodies are text": the("OutcomesApi/Body/x-amazon-apigateway-binary-media-types", ["image/png"]),
     },
     # 2. Data safety
-    test_data.test_a_table_costs_nothing_when_idle_and_can_be_restored: {
-        f"{table}: {fault}": the(f"{table}/{setting}", value)
-        for table in test_data.KEYS
-        for fault, setting, value in (
-            ("no restore", "PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled", False),
-            ("backups of a day", "PointInTimeRecoverySpecification/RecoveryPeriodInDays", 1),
-            ("paid when idle", "BillingMode", "PROVISIONED"),
-        )
-    },
-    test_data.test_the_days_of_backups_are_a_parameter: {
-        f"{table}: fixed days": the(f"{table}/PointInTimeRecoverySpecification/RecoveryPeriodInDays", 35)
-        for table in test_data.KEYS
-    },
-    test_data.test_a_table_uses_the_key_of_dynamodb_and_none_of_the_account: {
-        **{f"{table}: KMS": the(f"{table}/SSESpecification/SSEEnabled", True) for table in test_data.KEYS},
+    test_data.test_a_table_is_billed_by_use_restorable_protected_and_bounded: {
+        **{
+            f"{table}: {fault}": the(f"{table}/{setting}", value)
+            for table in test_data.TABLES
+            for fault, setting, value in (
+                ("no restore", "PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled", False),
+                ("backups of a day", "PointInTimeRecoverySpecification/RecoveryPeriodInDays", "1"),
+                ("fixed days", "PointInTimeRecoverySpecification/RecoveryPeriodInDays", "35"),
+                ("paid when idle", "BillingMode", "PROVISIONED"),
+                ("KMS", "SSESpecification/SSEEnabled", True),
+                ("deletable", "DeletionProtectionEnabled", False),
+                ("no bound", "OnDemandThroughput", None),
+            )
+        },
         "a key of the account": the("CostsTable/SSESpecification/KMSMasterKeyId", "alias/outcomes"),
-    },
-    production.test_tables_are_protected_from_deletion_and_bounded_in_cost: {
-        f"{table}: {fault}": the(f"{table}/{setting}", value)
-        for table in test_data.KEYS
-        for fault, setting, value in (
-            ("deletable", "DeletionProtectionEnabled", False),
-            ("no bound", "OnDemandThroughput", None),
-        )
     },
     test_data.test_resources_with_data_are_retained: {
         f"{policy} of {resource}": the(f"{resource}/{policy}", "Delete")
         for policy in ("DeletionPolicy", "UpdateReplacePolicy")
-        for resource in (*test_data.KEYS, "SessionSecret", "WebhookSecret", "ErasureSecret", "FeedBucket")
+        for resource in (*test_data.TABLES, "SessionSecret", "WebhookSecret", "ErasureSecret", "FeedBucket")
     },
-    test_data.test_expired_rows_are_deleted: {
+    test_data.test_only_rows_that_may_expire_are_deleted: {
         "sessions stay": the("SessionsTable/TimeToLiveSpecification/Enabled", False),
         "keys stay": the("IdempotencyTable/TimeToLiveSpecification/Enabled", False),
         "agent keys stay": the("KeysTable/TimeToLiveSpecification/Enabled", False),
         "agent keys go while they work": the("KeysTable/TimeToLiveSpecification/AttributeName", "created_at"),
         "sums go": the("TotalsTable/TimeToLiveSpecification/AttributeName", "end"),
-    },
-    test_data.test_outcomes_and_records_of_erasures_never_expire: {
         "outcomes go": the("OutcomesTable/TimeToLiveSpecification", EXPIRES),
         "records of erasures expire": the(
             "ErasuresTable/TimeToLiveSpecification", EXPIRES | {"AttributeName": "done_at"}
         ),
     },
-    test_data.test_secrets_are_generated_and_long: {
+    test_data.test_secrets_are_generated_long_and_never_rotated: {
         "a short secret": the("ErasureSecret/GenerateSecretString/PasswordLength", 16),
     },
     production.test_an_erasure_waits_for_the_writes_of_earlier_calls: {
         "an erasure that does not wait": the("EraseUserFunction/Environment/Variables/SETTLE_SECONDS", "600"),
     },
     # 3. Limits
-    production.test_each_method_is_throttled: {
+    production.test_each_method_is_throttled_by_a_parameter: {
         "no throttle at all": the(f"{SETTINGS}/0"),
         "no throttle of batches": the(f"{SETTINGS}/2"),
         "no throttle of exports": the(f"{SETTINGS}/3"),
         "no throttle of tools": the(f"{SETTINGS}/4"),
-    },
-    production.test_a_throttled_method_exists: {
         "a throttle of nothing": the(f"{SETTINGS}/1/ResourcePath", "/~1api~1outcome"),
     },
-    production.test_only_the_authorizer_has_no_reserved_concurrency: {
+    production.test_all_functions_of_the_api_but_the_authorizer_may_have_reserved_concurrency: {
         "a reservation by default": the("ListOutcomesFunction/ReservedConcurrentExecutions", 5),
         "a writer without limit": the("RecordBatchFunction/ReservedConcurrentExecutions"),
         "the authorizer is the narrower": the("AuthorizerFunction/ReservedConcurrentExecutions", 5),
@@ -236,12 +221,10 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
             for fault, seconds in (("outlives its caller", 30), ("ends before its SDK", 4))
         },
     },
-    production.test_the_firewall_protects_the_stage: {
-        "a firewall before nothing": the("FirewallAssociation/ResourceArn", "x"),
-    },
     production.test_the_firewall_limits_the_rate_of_an_address: {
         "no rate": the("Firewall/Rules/2"),
         "all addresses together": the("Firewall/Rules/2/Statement/RateBasedStatement/AggregateKeyType", "CONSTANT"),
+        "a firewall before nothing": the("FirewallAssociation/ResourceArn", "x"),
     },
     production.test_the_firewall_refuses_no_valid_size: {
         fault: the(f"Firewall/Rules/{rule}/RegexMatchStatement/RegexString", sizes)
@@ -251,11 +234,9 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
             ("no size", "0/Statement/AndStatement/Statements/1", "^x$"),
         )
     },
-    production.test_the_firewall_samples_no_requests: {
-        "samples of headers": the("Firewall/Rules/0/VisibilityConfig/SampledRequestsEnabled", True),
-    },
-    production.test_the_firewall_answers_in_our_shape: {
+    production.test_the_firewall_answers_in_our_shape_and_samples_no_requests: {
         "another shape": the("Firewall/CustomResponseBodies/TooMany/Content", "Too many"),
+        "samples of headers": the("Firewall/Rules/0/VisibilityConfig/SampledRequestsEnabled", True),
     },
     # 4. Observability
     production.test_every_call_is_logged_as_json_and_without_a_credential: {
@@ -269,15 +250,13 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
         "a log for ever": the("AccessLogs/RetentionInDays"),
         "a function's log for ever": the("FunctionLogs/RetentionInDays"),
         "a function logs elsewhere": the("RecordBatchFunction/LoggingConfig", {"LogGroup": "x"}),
-    },
-    production.test_insights_discovers_the_fields_of_function_logs: {
         "logs that Insights does not know": the("FunctionLogs/LogGroupName"),
     },
     production.test_api_gateway_can_log_before_the_stage_exists: {
         "API Gateway may not log": the("ApiGatewayAccount/CloudWatchRoleArn", ""),
         "other APIs' logs end with the stack": the("ApiGatewayLogWriter/DeletionPolicy"),
     },
-    production.test_tracing_is_off_by_default: {
+    production.test_tracing_covers_the_stage_and_every_function_or_nothing: {
         "the API is traced unasked": the("OutcomesApiStage/TracingEnabled", True),
         "a function is traced unasked": the("ListOutcomesFunction/TracingConfig/Mode", "Active"),
     },
@@ -286,14 +265,16 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
             "RecordOutcomeFunction/Environment/Variables/POWERTOOLS_METRICS_NAMESPACE", "Outcomes"
         ),
     },
-    monitoring.test_log_lines_are_counted_for_this_stack_alone: {
+    monitoring.test_log_lines_are_counted: {
         "401s count as failures": the("AuthorizerFailures/FilterPattern", '{ $.refusal = "UNAUTHORIZED" }'),
         "Busy takes releases back": the("ServerErrors/FilterPattern", '{ $.status = "5*" }'),
         "failed tools are no server errors": the("ToolsFailed/MetricTransformations/0/MetricName", "ToolsFailed"),
-        "no value for minutes without Busy": the("BusyAnswers/MetricTransformations/0/DefaultValue"),
         "another stack's log": the("TooManyRequests/LogGroupName", "another"),
         "late webhooks are not counted": the("WebhooksLate/FilterPattern", '{ $.message = "Late" }'),
         "kept events are not counted": the("EventsKept/FilterPattern", '{ $.message = "Kept" }'),
+    },
+    monitoring.test_log_lines_are_counted_for_this_stack_alone: {
+        "no value for minutes without Busy": the("BusyAnswers/MetricTransformations/0/DefaultValue"),
     },
     monitoring.test_three_server_errors_in_a_minute_count_by_their_share: {
         "one error rolls a release back": the("ServerErrorsAlarm/Metrics/0/Expression", "100 * errors / requests"),
@@ -435,25 +416,23 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
             "CodeDeployDefault.LambdaCanary10Percent30Minutes",
         ),
     },
-    production.test_a_gradual_release_without_release_alarms_ignores_alarms: {
-        "alarms that cannot be switched off": the(f"{RELEASE}/AlarmConfiguration", lambda choice: choice["Fn::If"][1]),
-        "all at once without alarms": the(f"{RELEASE}/DeploymentConfigName", "CodeDeployDefault.LambdaAllAtOnce"),
-    },
-    production.test_a_gradual_release_rolls_back_on_an_alarm: {
+    production.test_a_gradual_release_rolls_back_on_release_alarms: {
         "a canary that looks at nothing": the(f"{RELEASE}/AlarmConfiguration", {"Enabled": False, "Alarms": []}),
         "a user's hot partition takes a release back": the(
             f"{RELEASE}/AlarmConfiguration/Fn::If/1/Alarms", plus({"Name": {"Ref": "BusyAlarm"}})
         ),
         "a canary all at once": the(f"{RELEASE}/DeploymentConfigName", "CodeDeployDefault.LambdaAllAtOnce"),
         "no rollback": the(f"{RELEASE}/AutoRollbackConfiguration/Events", []),
+        "alarms that cannot be switched off": the(f"{RELEASE}/AlarmConfiguration", lambda choice: choice["Fn::If"][1]),
+        "all at once without alarms": the(f"{RELEASE}/DeploymentConfigName", "CodeDeployDefault.LambdaAllAtOnce"),
     },
     # 6. Domain names
     production.test_tls_is_modern_for_both_hosts_of_the_api: {
+        "old TLS": the("Domain/SecurityPolicy", "TLS_1_0"),
         "old TLS of the API": the("OutcomesApi/SecurityPolicy", "TLS_1_0"),
         "a name that TLS was not opened for": the("OutcomesApi/EndpointAccessMode", "BASIC"),
     },
     production.test_with_a_domain_the_api_answers_nowhere_else: {
-        "old TLS": the("Domain/SecurityPolicy", "TLS_1_0"),
         "a way around the domain": the(
             "OutcomesApi/Body/servers/0/x-amazon-apigateway-endpoint-configuration/disableExecuteApiEndpoint", False
         ),
@@ -467,18 +446,12 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
         f"{table} streams keys alone": the(f"{table}/StreamSpecification", KEYS_ONLY)
         for table in ("OutcomesTable", "KeysTable", "SessionsTable")
     },
-    test_events.test_the_function_reads_each_stream_from_its_beginning: {
-        f"{source} {fault}": the(f"{source}/{setting}", value)
-        for source in test_events.STREAMS
-        for fault, setting, value in (
-            ("reads from when it is ready", "StartingPosition", "LATEST"),
-            ("calls past the alias", "FunctionName", {"Ref": "PublishEventsFunction"}),
-        )
-    },
     test_events.test_failed_records_are_retried_for_12_hours_then_written_to_the_bucket: {
         f"{source}: {setting} {value}": the(f"{source}/{setting}", value)
         for source in test_events.STREAMS
         for setting, value in (
+            ("StartingPosition", "LATEST"),
+            ("FunctionName", {"Ref": "PublishEventsFunction"}),
             ("FunctionResponseTypes", None),
             ("BisectBatchOnFunctionError", False),
             ("MaximumRetryAttempts", 3),
@@ -518,11 +491,9 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
             plus({"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage"}),
         ),
     },
-    test_webhooks.test_queues_are_encrypted: {
-        f"{queue}: not encrypted": the(f"{queue}/SqsManagedSseEnabled", False)
-        for queue in ("WebhooksQueue", "DeadWebhooksQueue")
-    },
-    test_webhooks.test_queues_take_the_largest_event_in_its_envelope: {
+    test_webhooks.test_queues_are_encrypted_and_take_the_largest_event_in_its_envelope: {
+        "WebhooksQueue: not encrypted": the("WebhooksQueue/SqsManagedSseEnabled", False),
+        "DeadWebhooksQueue: not encrypted": the("DeadWebhooksQueue/SqsManagedSseEnabled", False),
         "a large event is too large": the("WebhooksQueue/MaximumMessageSize", 262_144),
     },
     test_webhooks.test_a_message_outlives_its_attempts_then_goes_to_the_dead_letter_queue: {

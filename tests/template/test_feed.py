@@ -11,6 +11,7 @@ from .conftest import Deployment, deploy
 
 BUCKET, POLICY, DISTRIBUTION = "AWS::S3::Bucket", "AWS::S3::BucketPolicy", "AWS::CloudFront::Distribution"
 ACCESS, RESPONSE_HEADERS = "AWS::CloudFront::OriginAccessControl", "AWS::CloudFront::ResponseHeadersPolicy"
+MODERN = {"MinimumProtocolVersion": "TLSv1.2_2025"}
 TYPES = [BUCKET, POLICY, DISTRIBUTION, ACCESS, RESPONSE_HEADERS]
 CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/value"
 
@@ -22,7 +23,7 @@ ALL_VIEWER_EXCEPT_HOST_HEADER = "b689b0a8-53d0-40ab-baf2-38738e2966ac"
 
 
 @pytest.fixture(scope="module")
-def hosted() -> Template:
+def hosted() -> Deployment:
     return deploy(HostDashboard="true")
 
 
@@ -55,10 +56,7 @@ def api(distribution: Any) -> Any:
 
 def test_the_bucket_is_private_and_encrypted(hosted: Template) -> None:
     bucket = one(hosted, BUCKET)
-    blocked = bucket["PublicAccessBlockConfiguration"]
-    assert blocked == dict.fromkeys(
-        ["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"], True
-    )
+    assert [*bucket["PublicAccessBlockConfiguration"].values()] == [True] * 4
     assert bucket["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
     assert bucket["BucketEncryption"]
     assert not bucket.keys() & {"AccessControl", "WebsiteConfiguration", "BucketName"}
@@ -125,23 +123,14 @@ def test_the_api_is_under_the_same_host_uncached_with_all_headers_and_cookies(ap
 
 
 @pytest.mark.parametrize(
-    ("answers", "host", "path"),
-    [
-        ({}, "{api}.execute-api.us-east-1.amazonaws.com", "/v1"),
-        (
-            {"DomainName": "api.example.com", "CertificateArn": "arn:aws:acm:us-east-1:1:certificate/api"},
-            "api.example.com",
-            "",
-        ),
-    ],
+    ("domain", "host", "path"), [("", "{}.execute-api.us-east-1.amazonaws.com", "/v1"), ("a.example.com", "{1}", "")]
 )
-def test_the_origin_of_the_api_is_its_host_by_tls(answers: dict[str, str], host: str, path: str) -> None:
-    hosted = deploy(HostDashboard="true", **answers)
-    distribution = one(hosted, DISTRIBUTION)["DistributionConfig"]
-    origin = next(origin for origin in distribution["Origins"] if origin["Id"] == "api")
+def test_the_origin_of_the_api_is_its_host_by_tls(hosted: Deployment, domain: str, host: str, path: str) -> None:
+    template = hosted.with_parameters(DomainName=domain, CertificateArn=CERTIFICATE if domain else "")
+    [origin] = [each for each in one(template, DISTRIBUTION)["DistributionConfig"]["Origins"] if each["Id"] == "api"]
     assert origin["CustomOriginConfig"] == {"OriginProtocolPolicy": "https-only", "OriginSSLProtocols": ["TLSv1.2"]}
-    assert hosted.resolve(origin["DomainName"]) == host.format(api=hosted.name("OutcomesApi"))
-    assert hosted.resolve(origin["OriginPath"]) == path
+    assert template.resolve(origin["DomainName"]) == host.format(template.name("OutcomesApi"), domain)
+    assert template.resolve(origin["OriginPath"]) == path
 
 
 def test_errors_are_neither_cached_nor_replaced(distribution: Any) -> None:
@@ -158,42 +147,16 @@ def test_errors_are_neither_cached_nor_replaced(distribution: Any) -> None:
 # ── Its host ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_without_a_host_the_page_has_cloudfronts(hosted: Template, distribution: Any) -> None:
-    settled = hosted.resolve({name: distribution[name] for name in ("Aliases", "ViewerCertificate")})
-    assert settled == {"ViewerCertificate": {"CloudFrontDefaultCertificate": True}}
-
-
-def test_a_custom_host_takes_modern_tls_only(template: Any) -> None:
-    own = deploy(HostDashboard="true", DashboardHost="value.example.com", DashboardCertificateArn=CERTIFICATE)
-    config = one(own, DISTRIBUTION)["DistributionConfig"]
-    assert own.resolve(config["Aliases"]) == ["value.example.com"]
-    assert own.resolve(config["ViewerCertificate"]) == {
-        "AcmCertificateArn": CERTIFICATE,
-        "SslSupportMethod": "sni-only",
-        "MinimumProtocolVersion": "TLSv1.2_2025",
-    }
-    assert own.resolve(template["Outputs"]["FeedUrl"]["Value"]) == "https://value.example.com/"
-
-
 @pytest.mark.parametrize(
-    ("answers", "kept"),
+    ("host", "certificate"),
     [
-        ({}, True),
-        ({"DashboardHost": "value.example.com", "DashboardCertificateArn": CERTIFICATE}, True),
-        ({"DashboardHost": "value.example.com"}, False),
-        ({"DashboardCertificateArn": CERTIFICATE}, False),
+        ("", {"CloudFrontDefaultCertificate": True}),
+        ("a.example.com", {"AcmCertificateArn": CERTIFICATE, "SslSupportMethod": "sni-only"} | MODERN),
     ],
 )
-def test_host_and_certificate_come_together(
-    deployed: Deployment, template: Any, answers: dict[str, str], kept: bool
-) -> None:
-    own = deployed.with_parameters(HostDashboard="true", **answers)
-    rules = [rule for name, rule in template["Rules"].items() if name.startswith("Dashboard")]
-    assert len(rules) == 2
-    holds = [
-        own.resolve(assertion["Assert"])
-        for rule in rules
-        if own.resolve(rule["RuleCondition"])
-        for assertion in rule["Assertions"]
-    ]
-    assert all(holds) is kept
+def test_a_custom_host_takes_modern_tls_only(hosted: Deployment, host: str, certificate: dict[str, Any]) -> None:
+    template = hosted.with_parameters(DashboardHost=host, DashboardCertificateArn=CERTIFICATE if host else "")
+    config = template.resolve(one(template, DISTRIBUTION)["DistributionConfig"])
+    assert (config.get("Aliases"), config["ViewerCertificate"]) == ([host] if host else None, certificate)
+    url = template.resolve(template.document["Outputs"]["FeedUrl"]["Value"])
+    assert not host or url == f"https://{host}/"
