@@ -18,7 +18,8 @@ from outcomes.contract import json_text
 
 from smoke.api import Api
 from smoke.aws import Visit
-from smoke.model import Attempt, Call, Judge, Read, Result, State, Write
+from smoke.judge import Attempt, Call, Judge, Read, Result, Write
+from smoke.model import State
 
 CALLS = 300
 THREADS = 4

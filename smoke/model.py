@@ -1,19 +1,26 @@
-"""A simple model of two users' ledgers, which checks the answers of a run.
+"""A simple model of the ledger: what corrections make of outcomes, who may correct them, and what reads show of them.
 
-A write takes effect once, between its first attempt and its first 200. Without a 200, it takes effect once or never. A
-read must show each write that was answered before the read was sent, and no write that was sent after the read was
-answered. It may show the writes in between.
+It shares no code with the layer. The smoke test's judge and all tests of random orders compare answers with it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
-from decimal import Decimal
-from math import inf
+from datetime import UTC, date, datetime, timedelta
+from decimal import Context, Decimal
 from typing import Any, Literal, NamedTuple
+from zoneinfo import ZoneInfo
 
 type State = dict[str, Any]
-type Sums = tuple[Decimal, ...]
-type Result = Literal["created", "replayed", "refused", "impossible", "unknown", "wrong"]
+"""An outcome in the format of a list with `include=ledger`."""
+
+TALLIES = {
+    "recorded": ["standing"],
+    "confirmed": ["standing", "confirmed"],
+    "disputed": ["disputed"],
+    "void": ["voided"],
+}
+"""The tallies in which an outcome counts, by status. Each tally is a part of a summary; "standing" is the whole."""
+TALLY_NAMES = ("standing", "confirmed", "disputed", "voided")
 
 # The new status of an outcome, by the type of correction and the status before the correction.
 MOVES = {
@@ -23,282 +30,253 @@ MOVES = {
     "dispute": dict.fromkeys(("recorded", "confirmed"), "disputed"),
     "uphold": {"disputed": "recorded"},
 }
-# Maps each part of a summary to the statuses of the outcomes that this part counts.
-COUNTED = {"": ("recorded", "confirmed"), "confirmed": ("confirmed",), "disputed": ("disputed",), "voided": ("void",)}
-SUMS = ("count", "value_usd")
-NOTHING: Sums = (Decimal(0),) * len(SUMS) * len(COUNTED)
-# A summary is not checked if more writes than this may or may not be part of it: each doubles the number of valid sums.
-MOST_OPEN = 12
+
+KEYS = ["key", "key:0123456789abcdef", "key:fedcba9876543210"]
+RECORDERS = [*KEYS, "session", None]
+
+# For each correction type and caller: the recorders whose outcomes this caller may correct.
+# Corrections of other outcomes are forbidden.
+_TAKE_BACK: dict[str, list[Any]] = {
+    "the platform": RECORDERS,
+    "an agent": KEYS,
+    "the agent itself": KEYS,
+    "the owner": ["session"],
+}
+ALLOWED: dict[str, dict[str, list[Any]]] = {
+    "amend": _TAKE_BACK,
+    "void": _TAKE_BACK,
+    "confirm": {"the owner": KEYS},
+    "dispute": {"the owner": RECORDERS},
+    "uphold": {"the platform": RECORDERS},
+}
+WITHOUT_NUMBER = {("void", "platform"), ("uphold", "platform"), ("dispute", "owner")}
+"""Corrections that are possible whatever the number of the caller's corrections is."""
+
+_add = Context(prec=400).add  # adds decimals without rounding
 
 
-@dataclass
-class Call:
-    """An HTTP call.
+def kind_of(recorded_by: str) -> str:
+    return {"key": "platform", "session": "owner"}.get(recorded_by, "agent")
 
-    sent, answered: times in seconds, all by the same clock. status: the answer's HTTP status, or None if the answer was
-    lost.
+
+def corrected(before: State, type_: str, changes: State, by: str) -> State | None:
+    """Return the outcome after a correction. Return None if its status makes the correction impossible.
+
+    changes: the new values of an amend, by the names in a list. by: who corrects, as entries say it.
+    """
+    status = MOVES[type_].get(before["status"])
+    if status is None:
+        return None
+    if (type_, before["status"], kind_of(by)) == ("amend", "disputed", "agent"):
+        status = "disputed"  # an agent's amend does not end the owner's dispute
+    return before | changes | {"status": status, "version": before["version"] + 1}
+
+
+# ── Corrections ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+NAMES = {
+    "outcomeType": "outcome_type",
+    "valueUsd": "value_usd",
+    "agentId": "agent_id",
+    "occurredAt": "occurred_at",
+    "title": "title",
+}
+
+
+class Caller(NamedTuple):
+    """Who corrects.
+
+    recorded_by: how entries say it. bounds: for each field that a key limits, the values that an outcome must have
+    before and after a correction.
     """
 
-    number: int
     name: str
-    by: str
-    sent: float
-    answered: float = inf
-    status: int | None = None
-    request_id: str | None = None
-
-    def __str__(self) -> str:
-        return f"call {self.number} ({self.name}, {self.status or 'lost'}, request {self.request_id})"
-
-
-class Attempt(NamedTuple):
-    """An attempt to write. id, status and version are those in the answer, if it has them."""
-
-    call: Call
-    result: Result
-    id: str | None = None
-    status: str | None = None
-    version: int | None = None
-
-
-@dataclass(eq=False)
-class Write:
-    """An outcome to record, or a correction of one.
-
-    text: a title or reason that no other write has. user: the id of the outcome's owner. fields: the outcome in the
-    format of a list, or the changes of an amend. of: the outcome to correct, for a correction.
-
-    A write without an idempotency key is not retried after an attempt that may have taken effect.
-    """
-
-    text: str
-    user: int
-    by: str
-    type: str
-    fields: State
-    key: str | None = None
-    of: "Write | None" = None
-    attempts: list[Attempt] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        return f"{self.text} ({self.attempts[-1].call})"
+    recorded_by: str
+    may_read: bool
+    bounds: Mapping[str, Set[Any]] = {}
 
     @property
-    def done(self) -> list[Attempt]:
-        return [each for each in self.attempts if each.result in {"created", "replayed"}]
+    def kind(self) -> str:
+        return kind_of(self.recorded_by)
+
+    def may(self, type_: str, recorded_by: str | None) -> bool:
+        """Return whether the caller may make this type of correction, if the outcome is within its bounds."""
+        return recorded_by in ALLOWED[type_].get("an agent" if self.bounds else self.name, [])
+
+
+class Sent(NamedTuple):
+    """A request for a correction. body: in the format of the API."""
+
+    id_: str
+    by: Caller
+    body: dict[str, Any]
+    key: str | None
 
     @property
-    def id(self) -> str | None:
-        return next((each.id for each in self.done), None)
+    def type(self) -> str:
+        return str(self.body["type"])
 
     @property
-    def begin(self) -> float:
-        return min(each.call.sent for each in self.attempts)
+    def remembered_by(self) -> tuple[str, str, str | None]:
+        return self.id_, self.by.recorded_by, self.key
 
-    @property
-    def end(self) -> float:
-        return min((each.call.answered for each in self.done), default=inf)
 
-    @property
-    def is_refused(self) -> bool:
-        return all(each.result in {"refused", "impossible"} for each in self.attempts)
+class End(NamedTuple):
+    """The expected result of a correction. replayed: the earlier correction's id, if the answer is a replay."""
+
+    status: int
+    replayed: str | None = None
 
 
 @dataclass
-class Read:
-    """The answer to a user's list or summary.
+class Ledger:
+    """A user's ledger, changed by one caller after the other.
 
-    A list begins with the newest outcome. It was requested with `include=ledger`, so it has fields such as version.
+    budgets: how many corrections of an outcome each kind of caller may make. remembered: the id and body of each
+    correction with an idempotency key.
     """
 
-    call: Call
-    user: int
-    answer: State
+    budgets: Mapping[str, int]
+    outcomes: dict[str, State] = field(default_factory=dict)
+    history: dict[str, list[State]] = field(default_factory=dict)
+    remembered: dict[tuple[str, str, str | None], tuple[str, dict[str, Any]]] = field(default_factory=dict)
+
+    def expected(self, sent: Sent) -> End:
+        """Return the result that this correction should have, if it is sent now."""
+        if not self._is_allowed(sent):
+            return End(403)
+        if sent.key and sent.remembered_by in self.remembered:
+            made, body = self.remembered[sent.remembered_by]
+            return End(200, made) if body == sent.body else End(422)
+        if self.outcomes[sent.id_]["status"] not in MOVES[sent.type] or self._is_one_too_many(sent):
+            return End(409)
+        if self.is_unchanged(sent) and (sent.by.may_read or sent.by.kind == "platform"):
+            return End(400)
+        return End(200)
+
+    def _is_allowed(self, sent: Sent) -> bool:
+        outcome, bounds = self.outcomes[sent.id_], sent.by.bounds
+        after = outcome | self._changes(sent)
+        is_within = all(each[name] in bounds[name] for each in (outcome, after) for name in bounds)
+        return is_within and sent.by.may(sent.type, outcome["recorded_by"])
+
+    def _is_one_too_many(self, sent: Sent) -> bool:
+        so_far = sum(kind_of(each["by"]) == sent.by.kind for each in self.history[sent.id_])
+        return so_far >= self.budgets[sent.by.kind] and (sent.type, sent.by.kind) not in WITHOUT_NUMBER
+
+    def is_unchanged(self, sent: Sent) -> bool:
+        return sent.type == "amend" and self._changes(sent).items() <= self.outcomes[sent.id_].items()
+
+    def _changes(self, sent: Sent) -> State:
+        """Return the new values of an amend, by the names in a list."""
+        created_at = self.outcomes[sent.id_]["created_at"]
+        changes = {NAMES[name]: value for name, value in sent.body.get("changes", {}).items()}
+        if "value_usd" in changes:
+            changes["value_usd"] = exact(changes["value_usd"])
+        return changes | ({"occurred_at": changes["occurred_at"] or created_at} if "occurred_at" in changes else {})
+
+    def made(self, sent: Sent, id_: str) -> None:
+        """Apply a correction, which the API has stored with this id."""
+        if sent.key:
+            self.remembered[sent.remembered_by] = (id_, sent.body)
+        if self.is_unchanged(sent):
+            return
+        before, changes = self.outcomes[sent.id_], self._changes(sent)
+        after = corrected(before, sent.type, changes, sent.by.recorded_by)
+        assert after, "not possible, and stored"
+        entry = {"id": id_, "type": sent.type, "reason": sent.body.get("reason"), "by": sent.by.recorded_by}
+        if "changes" in sent.body:
+            entry["changes"] = {name: {"before": before[name], "after": after[name]} for name in changes}
+        self.outcomes[sent.id_] = after
+        self.history[sent.id_].append(entry)
 
 
-class Judge:
-    """Compares answers with the model.
+def exact(value: float | None) -> Decimal | None:
+    return None if value is None else Decimal(str(value))
 
-    faults: one sentence for each fault; it quotes only content that this run has recorded. lists: for each user,
-    all outcomes that the API listed after the last write. histories: the corrections of each outcome by its id, read
-    after the last write, too.
+
+# ── Lists and summaries ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Choice(NamedTuple):
+    """The filters of a request. None and an empty tuple match everything.
+
+    The agent "none" matches outcomes without an agent. since and until are instants as text; they match
+    since <= instant < until.
     """
 
-    def __init__(self, writes: Sequence[Write], lists: Sequence[Read], histories: Mapping[str, list[State]]) -> None:
-        self.faults: list[str] = []
-        self.unjudged = 0
-        self._records = {each.text: each for each in writes if each.of is None}
-        self._corrections = {each.text: each for each in writes if each.of is not None}
-        self._states: dict[str, list[State]] = {}
-        self._steps: dict[str, list[Write]] = {}
-        for write in writes:
-            self._check_attempts(write)
-        for each in lists:
-            self._find_records(each)
-        for id_ in self._steps:
-            self._replay(id_, histories.get(id_, []))
-        self._found = {step for steps in self._steps.values() for step in steps}
-        for write in writes:
-            if write.id and write not in self._found:
-                self._fault(write, "was answered with 200, and is not stored")
-            self._check_shown(write)
+    types: tuple[str, ...] = ()
+    agent: int | Literal["none"] | None = None
+    statuses: tuple[str, ...] = ()
+    since: str | None = None
+    until: str | None = None
 
-    def stored(self, writes: Sequence[Write]) -> int:
-        """Return how many of the writes are stored."""
-        return len(self._found.intersection(writes))
-
-    def _fault(self, of: Write | Call, what: str) -> None:
-        self.faults.append(f"{of}: {what}")
-
-    def _check_attempts(self, write: Write) -> None:
-        if len({each.id for each in write.done}) > 1:
-            self._fault(write, "its answers have different ids")
-        if sum(each.result == "created" for each in write.attempts) > 1:
-            self._fault(write, "two answers say that it was new")
-        for each in write.attempts:
-            if each.result == "wrong":
-                self._fault(each.call, "an answer that a valid request must not get")
-            earlier = [other for other in write.attempts if other is not each and other.call.sent < each.call.answered]
-            if each.result == "replayed" and all(other.result in {"refused", "impossible"} for other in earlier):
-                self._fault(write, "was replayed, although no earlier attempt can have worked")
-
-    def _find_records(self, read: Read) -> None:
-        for outcome in read.answer["outcomes"]:
-            write = self._of_title(read, outcome)
-            if write is None:
-                continue  # the method `judge` reports this fault
-            if any(write in steps for steps in self._steps.values()):
-                self._fault(write, "is stored twice")
-            self._check_stored(write, outcome["id"])
-            self._steps[outcome["id"]], self._states[outcome["id"]] = [write], [write.fields]
-
-    def _of_title(self, read: Read, outcome: State) -> Write | None:
-        write = self._records.get(outcome["title"])
-        return write if write and write.user == outcome["user_id"] == read.user else None
-
-    def _check_stored(self, write: Write, id_: str) -> None:
-        if write.is_refused:
-            self._fault(write, "was refused, and is stored")
-        if write.id not in {None, id_}:
-            self._fault(write, "is stored with another id than its answer has")
-
-    def _replay(self, id_: str, history: list[State]) -> None:
-        """Apply an outcome's corrections one after the other."""
-        states, steps = self._states[id_], self._steps[id_]
-        for entry in history:
-            write = self._corrections.get(entry["reason"])
-            if write is None or write.of is not steps[0]:
-                self._fault(steps[0], "its history has a correction that was not made")
-                return
-            before = states[-1]
-            status = MOVES[write.type].get(before["status"])
-            if write in steps:
-                self._fault(write, "is in the history twice")
-            if status is None:
-                self._fault(write, f"was not possible for a {before['status']} outcome, and is in the history")
-            if any(step.begin > write.end for step in steps):
-                self._fault(write, "comes after a correction that was sent only when this one had been answered")
-            self._check_stored(write, entry["id"])
-            changes = {name: {"before": before[name], "after": after} for name, after in write.fields.items()}
-            said = (entry["type"], entry["by"], entry.get("changes") or {})
-            if said != (write.type, write.by, changes):
-                self._fault(write, "its history shows another type, caller or change")
-            steps.append(write)
-            states.append(before | write.fields | {"status": status, "version": before["version"] + 1})
-
-    def _check_shown(self, write: Write) -> None:
-        """Check the versions and statuses in answers to corrections.
-
-        Also check that a correction was refused only if it was not possible.
-        """
-        id_ = write.of and write.of.id
-        if not id_ or id_ not in self._states:
-            return
-        states, steps = self._states[id_], self._steps[id_]
-        for attempt in write.attempts:
-            oldest, newest = self._versions(id_, attempt.call)
-            if attempt.result == "impossible":
-                during = states[oldest : newest + 1]
-                if all(state["status"] in MOVES[write.type] for state in during):
-                    self._fault(write, "was refused as not possible, although it was")
-            elif attempt.version is not None and write in steps:
-                own = steps.index(write)
-                is_known = attempt.version == own if attempt.result == "created" else own <= attempt.version <= newest
-                if not is_known or states[attempt.version]["status"] != attempt.status:
-                    self._fault(write, "its answer has a wrong version or status")
-
-    def _versions(self, id_: str, call: Call) -> tuple[int, int]:
-        """Return the oldest and the newest version that an outcome can have had during a call."""
-        corrections = self._steps[id_][1:]
-        oldest = sum(each.end < call.sent for each in corrections)
-        return oldest, sum(each.begin < call.answered for each in corrections)
-
-    def judge(self, read: Read) -> None:
-        """Check the answer to a list or a summary."""
-        if "outcomes" in read.answer:
-            self._judge_list(read, read.answer["outcomes"])
-        else:
-            self._judge_summary(read, read.answer)
-
-    def _judge_list(self, read: Read, outcomes: list[State]) -> None:
-        order = [(each["created_at"], each["id"]) for each in outcomes]
-        if order != sorted(set(order), reverse=True):
-            self._fault(read.call, "is not in order, newest first and each once")
-        for outcome in outcomes:
-            write = self._of_title(read, outcome)
-            if write is None:
-                self._fault(read.call, "lists an outcome that was not recorded for this user")
-            elif outcome["id"] not in self._states:
-                self._fault(read.call, f"lists {write.text} with another id than later")
-            elif write.begin > read.call.answered:
-                self._fault(read.call, f"lists {write.text} before it was sent")
-            else:
-                self._judge_state(read, outcome)
-        listed = {each["id"] for each in outcomes}
-        since = "" if read.answer["next_cursor"] is None else min(listed, default="~")
-        for id_, (write, *_) in self._steps.items():
-            if write.user == read.user and write.end < read.call.sent and id_ >= since and id_ not in listed:
-                self._fault(read.call, f"does not list {write.text}, which was recorded before")
-
-    def _judge_state(self, read: Read, outcome: State) -> None:
-        states = self._states[outcome["id"]]
-        oldest, newest = self._versions(outcome["id"], read.call)
-        if not oldest <= outcome["version"] <= min(newest, len(states) - 1):
-            self._fault(read.call, f"lists {outcome['title']} without a correction made before, or with one too many")
-        elif {name: outcome[name] for name in states[0]} != states[int(outcome["version"])]:
-            self._fault(read.call, f"lists {outcome['title']} otherwise than recorded and corrected")
-
-    def _judge_summary(self, read: Read, summary: State) -> None:
-        groups = [[each[name] for each in summary[group]] for group in ("by_type", "by_day") for name in SUMS]
-        if [sum(group) for group in groups] != [summary[name] for name in SUMS] * 2:
-            self._fault(read.call, "has parts that do not add up to the whole")
-        whole, open_ = NOTHING, []
-        for begin, end, change in self._changes(read.user):
-            if end < read.call.sent:
-                whole = _add(whole, change)
-            elif begin < read.call.answered:
-                open_.append(change)
-        if len(open_) > MOST_OPEN:
-            self.unjudged += 1
-            return
-        possible = {whole}
-        for change in open_:
-            possible |= {_add(sums, change) for sums in possible}
-        said = tuple(part[name] for part in (summary[each] if each else summary for each in COUNTED) for name in SUMS)
-        if said not in possible:
-            self._fault(read.call, "is not the sum of what was recorded and corrected")
-
-    def _changes(self, user: int) -> Iterator[tuple[float, float, Sums]]:
-        """Yield for each write of a user: the times when it began and ended, and its change of the sums."""
-        for id_, steps in self._steps.items():
-            before = NOTHING
-            for step, state in zip(steps, self._states[id_], strict=True):
-                counts = [Decimal(state["status"] in statuses) for statuses in COUNTED.values()]
-                sums = tuple(part for count in counts for part in (count, count * (state["value_usd"] or 0)))
-                if step.user == user:
-                    yield step.begin, step.end, tuple(b - a for a, b in zip(before, sums, strict=True))
-                before = sums
+    def takes(self, outcome: State, at: str) -> bool:
+        """Return whether an outcome matches. at: the name of the compared time field, created_at or occurred_at."""
+        return (
+            (not self.types or outcome["outcome_type"] in self.types)
+            and (self.agent is None or outcome["agent_id"] == (None if self.agent == "none" else self.agent))
+            and (not self.statuses or outcome["status"] in self.statuses)
+            and (self.since is None or self.since <= outcome[at])
+            and (self.until is None or outcome[at] < self.until)
+        )
 
 
-def _add(one: Sums, other: Sums) -> Sums:
-    return tuple(a + b for a, b in zip(one, other, strict=True))
+def shown(outcomes: Iterable[State], choice: Choice, *, with_void: bool, by: str = "created_at") -> list[State]:
+    """Return the matching outcomes, newest first.
+
+    with_void: whether void outcomes are included. by: the field to which the range applies and by which outcomes are
+    sorted, created_at or occurred_at.
+    """
+    chosen = [each for each in outcomes if choice.takes(each, by)]
+    newest_first = sorted(chosen, key=lambda each: (each[by], each["id"]), reverse=True)
+    return [each for each in newest_first if with_void or each["status"] != "void"]
+
+
+def added_up(outcomes: Iterable[State], choice: Choice, zone: str, by: str = "day") -> dict[str, Any]:
+    """Add up the matching outcomes as a summary does. Groups without outcomes are left out.
+
+    The filter by status does not apply to `confirmed`, `disputed` and `voided`.
+    """
+    chosen = [each for each in outcomes if choice._replace(statuses=()).takes(each, "occurred_at")]
+    counted = choice.statuses or ("recorded", "confirmed")
+    assert choice.since
+    first = _local(choice.since, zone)
+
+    def sums(of: Callable[[State], Any], tally: str = "standing") -> dict[Any, tuple[int, Decimal]]:
+        found: dict[Any, tuple[int, Decimal]] = {}
+        for each in chosen:
+            if each["status"] in counted if tally == "standing" else tally in TALLIES[each["status"]]:
+                count, value = found.get(of(each), (0, Decimal(0)))
+                found[of(each)] = count + 1, _add(value, each["value_usd"] or 0)
+        return found
+
+    def bucket(outcome: State) -> str:
+        day = _local(outcome["occurred_at"], zone)
+        begin = {"day": day, "week": day - timedelta(days=day.weekday()), "month": day.replace(day=1)}[by]
+        return max(begin, first).isoformat()
+
+    totals = {tally: sums(lambda _: None, tally).get(None, (0, Decimal(0))) for tally in TALLY_NAMES}
+    return totals | {
+        "by_type": sums(lambda each: each["outcome_type"]),
+        "by_agent": sums(lambda each: each["agent_id"]),
+        f"by_{by}": sums(bucket),
+    }
+
+
+def said(summary: dict[str, Any], by: str = "day") -> dict[str, Any]:
+    """Convert a summary from the API to the format of `added_up`."""
+
+    def sum_of(entry: dict[str, Any]) -> tuple[int, Decimal]:
+        return entry["count"], entry["value_usd"]
+
+    totals = {name: sum_of(summary if name == "standing" else summary[name]) for name in TALLY_NAMES}
+    names = {"by_type": "outcome_type", "by_agent": "agent_id", f"by_{by}": "date"}
+    return totals | {
+        group: {entry[name]: sum_of(entry) for entry in summary[group] if entry["count"]}
+        for group, name in names.items()
+    }
+
+
+def _local(instant: str, zone: str) -> date:
+    return datetime.fromisoformat(instant).astimezone(UTC).astimezone(ZoneInfo(zone)).date()

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from smoke.checker import Checker
-from smoke.model import Call
+from smoke.judge import Call
 
 LOG_SECONDS = 120  # wait at most this long for log lines, most of which arrive within seconds
 LOG_PAUSE_SECONDS = 5

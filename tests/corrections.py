@@ -1,4 +1,4 @@
-"""Send corrections. Tables list which corrections are allowed, and how they change the status."""
+"""Send corrections, and read outcomes with their corrections."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -26,15 +26,6 @@ BODIES: dict[str, Any] = {
     "dispute": {"type": "dispute", "reason": "Not mine"},
     "uphold": {"type": "uphold", "reason": "It is in the books"},
 }
-TALLIES = {
-    "recorded": ["standing"],
-    "confirmed": ["standing", "confirmed"],
-    "disputed": ["disputed"],
-    "void": ["voided"],
-}
-"""The tallies in which an outcome counts, by status."""
-STATUSES = [*TALLIES]
-
 writes_meet = partial(faulty, correct_outcome.corrections.store.dynamodb, "TransactWriteItems")
 
 
@@ -158,22 +149,4 @@ CALLERS = {
     "another agent": agent("correct", agentId="8"),
     "an agent without the scope": agent("record backfill read"),
     "the owner": OWNER,
-}
-KEYS = ["key", "key:0123456789abcdef", "key:fedcba9876543210"]
-RECORDERS = [*KEYS, "session", None]
-
-# For each correction type and caller: the recorders whose outcomes this caller may correct.
-# Corrections of other outcomes are forbidden.
-_TAKE_BACK: dict[str, list[Any]] = {
-    "the platform": RECORDERS,
-    "an agent": KEYS,
-    "the agent itself": KEYS,
-    "the owner": ["session"],
-}
-ALLOWED: dict[str, dict[str, list[Any]]] = {
-    "amend": _TAKE_BACK,
-    "void": _TAKE_BACK,
-    "confirm": {"the owner": KEYS},
-    "dispute": {"the owner": RECORDERS},
-    "uphold": {"the platform": RECORDERS},
 }

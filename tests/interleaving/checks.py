@@ -1,7 +1,6 @@
 """Check the invariants that must hold at the end of any schedule."""
 
 from collections import Counter, defaultdict
-from decimal import Decimal
 from itertools import chain
 from typing import Any
 
@@ -12,14 +11,13 @@ from outcomes.events.stream import event_of
 
 from functions.export_outcomes import app as export_outcomes
 from functions.get_outcome import app as get_outcome
-from tests.corrections import TALLIES, pages
+from smoke.model import Choice, added_up, said, shown
+from tests.corrections import pages
+from tests.entries import corrections_of, id_of, outcomes_equal_their_entries, status_of
 from tests.events import proxy_event
 from tests.interleaving.callers import NOBODY, OWNER, PERIODS, USER, Callers
 from tests.interleaving.seam import MOST_SKEW, Seam
-from tests.oracle import Choice, added_up, said, shown
 from tests.people import rows_of
-
-_FACTS = ("outcome_type", "agent_id", "value_usd", "occurred_at")
 
 
 class Checks:
@@ -37,7 +35,7 @@ class Checks:
 
     def all(self) -> None:
         """Check all invariants. Raises AssertionError."""
-        self.every_outcome_equals_its_entries()
+        outcomes_equal_their_entries(self.items, self.entries)
         self.every_answer_was_true()
         self.assigned_outcomes_are_void_and_name_the_new_one()
         self.lists_histories_and_exports_agree()
@@ -49,29 +47,6 @@ class Checks:
         self.the_bus_got_events_in_order()
         self.a_retry_with_a_key_is_a_replay()
         self.revoked_keys_are_refused()
-
-    def every_outcome_equals_its_entries(self) -> None:
-        of: defaultdict[str, list[Any]] = defaultdict(list)
-        for entry in self.entries.values():
-            of[entry["outcome"]["S"]].append(entry)
-        assert of.keys() <= self.items.keys(), "a correction without its outcome"
-        for id_, item in self.items.items():
-            entries = sorted(of[id_], key=lambda entry: int(entry["version"]["N"]))
-            made = [id_of(entry) for entry in entries]
-            assert [int(entry["version"]["N"]) for entry in entries] == [*range(1, len(entries) + 1)], (
-                f"versions of {id_}"
-            )
-            assert int(item.get("version", {"N": "0"})["N"]) == len(entries), f"the version of {id_}"
-            assert corrections_of(item) == made, f"corrections of {id_}"
-            content: dict[str, Any] = {}
-            for entry in entries:
-                for name, change in entry.get("changes", {"M": {}})["M"].items():
-                    assert content.get(name, change["M"]["before"]) == change["M"]["before"], f"{name} of {id_}"
-                    content[name] = change["M"]["after"]
-            assert content == {name: item.get(name, {"NULL": True}) for name in content}, f"contents of {id_}"
-            assert net_of(item, entries) == {(tally, fact_of(item)) for tally in TALLIES[status_of(item)]}, (
-                f"effects on {id_}"
-            )
 
     def every_answer_was_true(self) -> None:
         """Check that each request is stored once if an answer reported success, and not at all if it was refused.
@@ -200,43 +175,3 @@ class Checks:
 
 def _listed(by: dict[str, Any], **query: str) -> list[Any]:
     return list(chain.from_iterable(pages(by, userId="none", limit="50", include="ledger", **query)))
-
-
-def id_of(row: Any) -> str:
-    id_: str = row["created_at"]["S"].rpartition("#")[2]
-    return id_
-
-
-def corrections_of(item: Any) -> list[str]:
-    return [each["S"] for each in item.get("corrections", {"L": []})["L"]]
-
-
-def status_of(item: Any) -> str:
-    status: str = item["standing"]["S"] if "standing" in item else "recorded"
-    return status
-
-
-def fact_of(item: Any, recorded_at: str = "") -> tuple[Any, ...]:
-    """Return the type, agent, value and time of an item."""
-    recorded_at = recorded_at or item["created_at"]["S"].partition("#")[0]
-    return (
-        item["outcome_type"]["S"],
-        item["agent_id"]["N"] if "agent_id" in item else None,
-        abs(Decimal(item["value_usd"]["N"])) if "value_usd" in item else None,
-        item["occurred_at"]["S"] if "occurred_at" in item else recorded_at,
-    )
-
-
-def net_of(item: Any, entries: list[Any]) -> set[Any]:
-    """Add up the deltas of an outcome's recording and corrections.
-
-    Return the tallies (such as "standing") in which the outcome counts, each with its type, agent, value and time.
-    """
-    recorded_at = item["created_at"]["S"].partition("#")[0]
-    fact = item["as_recorded"]["M"] if "as_recorded" in item else item
-    net = Counter({("standing", fact_of(fact, recorded_at)): 1})
-    for entry in entries:
-        for effect in entry["effects"]["L"]:
-            net[effect["M"]["tally"]["S"], fact_of(effect["M"], recorded_at)] += int(effect["M"]["sign"]["N"])
-    assert all(0 <= count <= 1 for count in net.values()), net
-    return {each for each, count in net.items() if count}

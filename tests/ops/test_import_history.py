@@ -28,6 +28,7 @@ from local.environment import REGION
 from ops.errors import StackError
 from ops.history import writer
 from ops.history.mapper import ulid_of
+from smoke.model import Choice, added_up, said
 from tests.aws import STACKS, aws_client, scan
 from tests.corrections import pages
 from tests.events import KEY, proxy_event, session
@@ -43,7 +44,6 @@ from tests.ops.imports import (
     planned,
     write_ndjson,
 )
-from tests.oracle import Choice, added_up, said
 from tests.outcome_types import TYPES
 from tests.people import restore, snapshot, two_shards
 

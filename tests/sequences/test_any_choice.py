@@ -20,10 +20,10 @@ from outcomes.contract import json_text
 
 from functions.export_outcomes import app as export_outcomes
 from functions.summarize_outcomes import app as summarize_outcomes
+from smoke.model import Choice, State, added_up, said, shown
 from tests.conftest import template_tables
 from tests.corrections import BODIES, OWNER, correct, pages
 from tests.events import KEY, proxy_event
-from tests.oracle import Choice, Outcome, added_up, said, shown
 from tests.people import record
 
 MINUTE = 60_000
@@ -46,7 +46,7 @@ BECOMES: dict[str, list[str]] = {
 
 
 @pytest.fixture(scope="module")
-def ledger(template: Any) -> Iterator[list[Outcome]]:
+def ledger(template: Any) -> Iterator[list[State]]:
     """Record outcomes of every type, agent and status within four days, and list them all."""
     draw = Random(20)  # noqa: S311 - the same ones each time
     with ExitStack() as stack:
@@ -86,7 +86,7 @@ class Asked(NamedTuple):
     by: str
 
 
-def asked(outcomes: list[Outcome]) -> st.SearchStrategy[Asked]:
+def asked(outcomes: list[State]) -> st.SearchStrategy[Asked]:
     """Draw parameters. The period often begins or ends exactly at an outcome's instant, or 1 ms from it."""
     told = [instants.read(each[name]) for each in outcomes for name in ("created_at", "occurred_at")]
     midnights = [BEGIN + day * DAY - hours * HOUR for day in range(5) for hours in (0, 1, 2)]
@@ -115,7 +115,7 @@ def asked(outcomes: list[Outcome]) -> st.SearchStrategy[Asked]:
     )
 
 
-def test_lists_exports_and_summaries_equal_the_oracle_for_any_filters(ledger: list[Outcome]) -> None:
+def test_lists_exports_and_summaries_equal_the_oracle_for_any_filters(ledger: list[State]) -> None:
     assert {(each["status"], each["agent_id"]) for each in ledger} == {(s, a) for s in STATUSES for a in AGENTS}
 
     @settings(max_examples=90)
@@ -149,7 +149,7 @@ def test_lists_exports_and_summaries_equal_the_oracle_for_any_filters(ledger: li
     show()
 
 
-def exported(**query: Any) -> list[Outcome]:
+def exported(**query: Any) -> list[State]:
     return [json_text.read(line) for line in get(export_outcomes.handler, query | {"format": "ndjson"}).splitlines()]
 
 

@@ -1,7 +1,6 @@
 """After any sequence of recordings and corrections, by any caller and with faults, the API answers like a model."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import chain
 from typing import Any
@@ -17,11 +16,41 @@ from outcomes.limits import MAX_CORRECTIONS
 from functions.correct_outcome import app as correct_outcome
 from functions.record_outcome import app as record_outcome
 from functions.summarize_outcomes import app as summarize_outcomes
-from tests.corrections import BODIES, OWNER, correct, forget_counts, get, listed, pages, read, stored
+from smoke.model import Caller, Choice, Ledger, Sent, added_up, exact, said, shown
+from tests.corrections import BODIES, CALLERS, OWNER, correct, forget_counts, get, listed, pages, read, stored
+from tests.entries import id_of, outcomes_equal_their_entries
 from tests.events import KEY, agent, proxy_event
 from tests.faults import Fault, Request, Send, cancelled, faulty, fine, lost, unreachable
-from tests.sequences.ledger import BUDGETS, BY_NAME, GROUPS, Ledger, Sent, add, day, exact
 from tests.sequences.machine import OnTables, run
+
+BOUNDED: dict[str, dict[str, set[Any]]] = {
+    "the agent itself": {"agent_id": {7}},
+    "another agent": {"agent_id": {8}},
+    "an agent of small tasks": {
+        "outcome_type": {"task_complete"},
+        "value_usd": {None, 0, 1, Decimal("0.1"), Decimal("1e-130")},
+    },
+}
+"""For each bounded agent key, the values of a field that an outcome must have for the key to correct it."""
+BY_NAME = CALLERS | {"an agent of small tasks": agent("correct read", outcomeTypes="task_complete", maxValueUsd="1")}
+BUDGETS = {"agent": 2, "owner": 2, "platform": 3}
+"""Limits of corrections for each kind of caller: low, so that they are reached."""
+
+
+def caller(name: str) -> Caller:
+    context = BY_NAME[name]
+    recorded_by = f"key:{context['keyId']}" if "keyId" in context else "key" if context is KEY else "session"
+    may_read = context is OWNER or "read" in context.get("scopes", "").split()
+    return Caller(name, recorded_by, may_read, BOUNDED.get(name, {}))
+
+
+TODAY = datetime.now(UTC).date()
+
+
+def day(ago: int) -> str:
+    """Return 12:15 UTC on the day `ago` days before today."""
+    return (TODAY - timedelta(days=ago)).isoformat() + "T12:15:00.000Z"
+
 
 RECORDERS = {"key": KEY, "key:0123456789abcdef": agent(), "session": OWNER}
 TYPES = st.sampled_from(["deal_closed", "task_complete"])
@@ -86,7 +115,7 @@ class AnyCorrection(OnTables):
         # A new client has a full retry quota.
         store = correct_outcome.corrections.store
         self.patches.enter_context(patch.object(store, "dynamodb", DynamoDB(LIMITS)))
-        self.model = Ledger()
+        self.model = Ledger(BUDGETS)
 
     # Record few outcomes, so that each is corrected many times.
     @precondition(lambda self: len(self.model.outcomes) < 4)
@@ -114,7 +143,7 @@ class AnyCorrection(OnTables):
         operation=st.sampled_from(["TransactWriteItems", "BatchGetItem"]),
     )
     def correct(self, id_: str, how: How, trouble: str, operation: str) -> None:
-        sent = Sent(id_, *how)
+        sent = sent_by(id_, *how)
         faults, is_certain = TROUBLE[trouble]
         if operation == "BatchGetItem" and CONFLICT in faults:
             faults = [fine]
@@ -135,8 +164,8 @@ class AnyCorrection(OnTables):
 
         The second one is stored before the first one writes.
         """
-        first = Sent(id_, *how)
-        others = [first._replace(by=by, body=second)]
+        first = sent_by(id_, *how)
+        others = [first._replace(by=caller(by), body=second)]
 
         def meanwhile(_request: Request, send_on: Send) -> Any:
             if others:
@@ -167,7 +196,7 @@ class AnyCorrection(OnTables):
         outcome = self.model.outcomes[sent.id_]
         standing = {name: outcome[name] for name in ("status", "version")}
         told = {name: value for name, value in answer.items() if name not in {"ok", "id"}}
-        assert told == ({"outcome": outcome} if sent.may_read else standing)
+        assert told == ({"outcome": outcome} if sent.by.may_read else standing)
 
     def find_out(self, sent: Sent) -> None:
         """Find out whether a correction with an uncertain result was stored, and apply it to the model if it was."""
@@ -187,14 +216,13 @@ class AnyCorrection(OnTables):
 
     @invariant()
     def lists_equal_the_model(self) -> None:
+        outcomes = self.model.outcomes.values()
         found = list(chain.from_iterable(pages(limit="2", include="ledger")))
-        assert {each["id"]: each for each in found} == self.model.outcomes
-        by_time = sorted(found, key=lambda each: (each["created_at"], each["id"]), reverse=True)
-        assert found == by_time
-        by_occurrence = sorted(found, key=lambda each: (each["occurred_at"], each["id"]), reverse=True)
+        assert found == shown(outcomes, Choice(), with_void=True)
+        by_occurrence = shown(outcomes, Choice(), with_void=True, by="occurred_at")
         assert listed(limit="50", include="ledger", time="occurred") == by_occurrence
-        shown = [each["id"] for each in found if each["status"] != "void"]
-        assert [each["id"] for each in listed(limit="50")] == shown
+        without_void = shown(outcomes, Choice(), with_void=False)
+        assert [each["id"] for each in listed(limit="50")] == [each["id"] for each in without_void]
 
     @invariant()
     def histories_equal_the_model(self) -> None:
@@ -207,19 +235,16 @@ class AnyCorrection(OnTables):
 
     @invariant()
     def the_summary_equals_the_model(self) -> None:
-        event = proxy_event("GET", authorizer=OWNER, query={"from": day(40)[:10]})
+        since = day(40)[:10]
+        event = proxy_event("GET", authorizer=OWNER, query={"from": since})
         answer = read(summarize_outcomes.handler(event, None)["body"])
-        for name in ("standing", "confirmed", "disputed", "voided"):
-            said = answer if name == "standing" else answer[name]
-            assert (said["count"], said["value_usd"]) == self.model.counted(name)
-        for by, (name, _) in GROUPS.items():
-            groups = {each[name]: (each["count"], each["value_usd"]) for each in answer[by] if each["count"]}
-            assert groups == self.model.groups(by)
+        assert said(answer) == added_up(self.model.outcomes.values(), Choice(since=f"{since}T00:00:00.000Z"), "UTC")
 
     @invariant()
-    def the_sum_over_entries_is_the_sum_over_outcomes(self) -> None:
-        """Check that entries and the model's outcomes have the same sums for each tally, instant, type and agent."""
-        assert added_up(entries()) == added_up(self.model.facts())
+    def every_outcome_equals_its_entries(self) -> None:
+        rows = {id_of(row): row for row in stored()}
+        entries = {id_: row for id_, row in rows.items() if row["created_at"]["S"].startswith("~")}
+        outcomes_equal_their_entries({id_: row for id_, row in rows.items() if id_ not in entries}, entries)
 
 
 @pytest.mark.usefixtures("no_waiting")
@@ -227,37 +252,9 @@ def test_any_sequence_of_recordings_and_corrections_equals_the_model(template: A
     run(AnyCorrection, template, examples=30, steps=20)
 
 
+def sent_by(id_: str, by: str, body: dict[str, Any], key: str | None) -> Sent:
+    return Sent(id_, caller(by), body, key)
+
+
 def send(sent: Sent) -> tuple[int, Any, dict[str, str]]:
-    return correct(sent.id_, BY_NAME[sent.by], sent.body, key=sent.key)
-
-
-type Counted = tuple[Any, int, Decimal]
-"""Tally, instant, type and agent; then the change in count, and the value."""
-
-
-def entries() -> Iterator[Counted]:
-    """Yield what each stored outcome and correction adds to the totals."""
-    for item in stored():
-        if item["created_at"]["S"].startswith("~"):
-            for effect in item["effects"]["L"]:
-                yield counted(effect["M"], effect["M"]["tally"]["S"], int(effect["M"]["sign"]["N"]))
-        else:
-            fact = item["as_recorded"]["M"] if "as_recorded" in item else item
-            recorded_at = {"S": item["created_at"]["S"].partition("#")[0]}
-            yield counted({"occurred_at": recorded_at} | fact, "standing", 1)
-
-
-def counted(fact: Any, tally: str, sign: int) -> Counted:
-    agent_id = int(fact["agent_id"]["N"]) if "agent_id" in fact else None
-    value = Decimal(fact["value_usd"]["N"]) if "value_usd" in fact else Decimal(0)
-    return (tally, fact["occurred_at"]["S"], fact["outcome_type"]["S"], agent_id), sign, value
-
-
-def added_up(changes: Iterable[Counted]) -> dict[Any, tuple[int, Decimal]]:
-    """Add up the changes of each group. Groups whose count and value are zero are left out."""
-    counts: Counter[Any] = Counter()
-    values: defaultdict[Any, Decimal] = defaultdict(Decimal)
-    for group, sign, value in changes:
-        counts[group] += sign
-        values[group] = add([values[group], value])
-    return {group: (counts[group], values[group]) for group in counts if counts[group] or values[group]}
+    return correct(sent.id_, BY_NAME[sent.by.name], sent.body, key=sent.key)

@@ -30,12 +30,11 @@ from outcomes.totals import codec, materialized, monthly_sums, settled_intervals
 
 from functions.correct_outcome import app as correct_outcome
 from functions.summarize_outcomes import app
-from smoke.model import MOVES
+from smoke.model import Choice, State, added_up, corrected, said
 from tests.conftest import template_tables
 from tests.corrections import BODIES, OWNER, assign, correct, read
 from tests.events import KEY, proxy_event
 from tests.faults import THROTTLED, Request, Send, error
-from tests.oracle import Choice, Outcome, added_up, said
 from tests.people import two_shards
 
 SEEDS = int(os.environ.get("LOOKS") or 9)
@@ -59,6 +58,7 @@ PERIODS = [1, 2, 7, 30, 45, 70, 100]
 """Numbers of days. Sums of whole months are only read by summaries of several months."""
 TYPES = [(), ("deal_closed",), ("task_complete", "deal_closed"), ("content_published",)]
 AGENTS: list[Any] = [None, 7, 9, "none"]
+RECORDED = {"status": "recorded", "version": 0}
 STATUSES = [(), ("recorded",), ("confirmed", "recorded"), ("disputed", "void", "confirmed")]
 
 
@@ -79,7 +79,7 @@ class Fact(NamedTuple):
         fields["valueUsd"] = self.value and Decimal(self.value)
         return fields | ({} if self.ago is None else {"occurredAt": instants.text(recorded_at - self.ago)})
 
-    def shown(self, recorded_at: int) -> Outcome:
+    def shown(self, recorded_at: int) -> State:
         """Return the fields in the format of a list. They contain occurred_at only if `ago` is set."""
         fields = self.fields(recorded_at)
         names = {"outcomeType": "outcome_type", "agentId": "agent_id", "valueUsd": "value_usd"}
@@ -177,8 +177,8 @@ class Course:
         self.steps: list[Any] = []
         self.now = BEGIN
         self.clock = BEGIN  # the host that runs the function has its own clock
-        self.outcomes: dict[str, Outcome] = {}
-        self.unassigned: dict[str, Outcome] = {}
+        self.outcomes: dict[str, State] = {}
+        self.unassigned: dict[str, State] = {}
         self.amended = 0
         self.busy_days: list[int] = []
         # Few zones, so that totals stored for one summary are used by a later one.
@@ -253,7 +253,7 @@ class Course:
         id_ = app.store.add(NewOutcome.parse(body, session_user=None), "key", milliseconds=at)
         created_at = instants.text(at)
         outcomes = self.outcomes if is_user else self.unassigned
-        outcomes[id_] = {"created_at": created_at, "occurred_at": created_at, "status": "recorded"} | fact.shown(at)
+        outcomes[id_] = {"created_at": created_at, "occurred_at": created_at} | RECORDED | fact.shown(at)
 
     def assign(self) -> None:
         """Assign an outcome, which may have been recorded long before the last summary."""
@@ -282,11 +282,9 @@ class Course:
         self.clock = self.now - self.random.choice(LAGS) * SECOND
         status, answer, _ = correct(id_, KEY if type_ in {"amend", "void", "uphold"} else OWNER, body)
         self.clock = self.now
-        moved = MOVES[type_].get(outcome["status"])
-        assert status == (200 if moved else 409), answer
-        if moved:
-            outcome["status"] = moved
-            outcome |= to.shown(recorded_at) if type_ == "amend" else {}
+        after = corrected(outcome, type_, to.shown(recorded_at) if type_ == "amend" else {}, "key")
+        assert status == (200 if after else 409), answer
+        outcome |= after or {}
 
     def time_passes(self) -> None:
         self.now += self.random.choice(LATER)

@@ -25,7 +25,7 @@ from functions.summarize_outcomes import app as summarize_outcomes
 from smoke.api import Api
 from smoke.aws import User, Visit
 from smoke.checker import Checker
-from smoke.model import Call
+from smoke.judge import Call
 from smoke.report import compare_with_log, differences, write
 from tests.events import KEY, proxy_event, session
 

@@ -18,7 +18,7 @@ from botocore.awsrequest import AWSPreparedRequest
 from smoke.__main__ import main
 from smoke.aws import CAPABILITIES
 from smoke.checker import Checker
-from smoke.model import Call
+from smoke.judge import Call
 from smoke.report import RESOURCES
 from tests.aws import IN_PLACE_OF_MOTO, PARAMETERS, STACKS, Answer, answering, aws_client, mock_aws
 from tests.canaries import leaks

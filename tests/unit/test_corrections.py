@@ -17,16 +17,13 @@ from functions.correct_outcome import app as correct_outcome
 from functions.get_outcome import app as get_outcome
 from functions.list_outcomes import app as list_outcomes
 from functions.record_outcome import app as record_outcome
-from smoke.model import MOVES
+from smoke.model import ALLOWED, MOVES, RECORDERS, TALLIES
 from tests.corrections import (
     AGENT,
-    ALLOWED,
     BODIES,
     CALLERS,
     OWNER,
     PLAIN,
-    RECORDERS,
-    STATUSES,
     correct,
     forget_counts,
     get,
@@ -175,7 +172,7 @@ def test_a_session_ignores_the_body_s_user() -> None:
 
 
 @pytest.mark.parametrize("type_", MOVES)
-@pytest.mark.parametrize("origin", STATUSES)
+@pytest.mark.parametrize("origin", TALLIES)
 def test_a_correction_changes_the_status_or_is_a_409(type_: str, origin: str) -> None:
     id_ = given(status=origin)
     status, answer, headers = correct(id_, OWNER if type_ in {"confirm", "dispute"} else KEY, BODIES[type_])

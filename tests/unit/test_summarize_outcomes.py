@@ -26,10 +26,10 @@ from outcomes.limits import MAX_RESPONSE_BYTES
 from outcomes.totals.summary import Summary
 
 from functions.summarize_outcomes import app
+from smoke.model import Choice, added_up, said
 from tests.corrections import correct, listed
 from tests.events import proxy_event, session
 from tests.faults import DENIED, Fault, Request, Send, error, faulty, fine
-from tests.oracle import Choice, added_up, said
 from tests.outcome_types import TYPES
 
 NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
