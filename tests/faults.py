@@ -27,6 +27,10 @@ type Fault = Callable[[Request, Send], Reply]
 """Gets a request and a function that sends it to moto. Returns an answer, or raises like a broken connection."""
 
 
+class Killed(BaseException):
+    """Raised to simulate that the function's process is killed."""
+
+
 def answered(status: int, body: dict[str, Any] | bytes) -> Reply:
     """Return an AWS service's reply with this status and body."""
     return Reply(status, {"x-amzn-requestid": "R1"}, body if isinstance(body, bytes) else json.dumps(body).encode())
@@ -58,6 +62,15 @@ def lost(_request: Request, send: Send) -> Reply:
     """Execute the request, but lose its answer."""
     send()
     raise TimeoutError("timed out")
+
+
+def killed_before(_request: Request, _send: Send) -> Reply:
+    raise Killed
+
+
+def killed_after(_request: Request, send: Send) -> Reply:
+    send()
+    raise Killed
 
 
 def vanished(_request: Request, _send: Send) -> Reply:

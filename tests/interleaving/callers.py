@@ -24,7 +24,8 @@ from functions.record_batch import app as record_batch
 from functions.record_outcome import app as record_outcome
 from functions.summarize_outcomes import app as summarize_outcomes
 from tests.events import KEY, agent, proxy_event, session
-from tests.interleaving.schedule import BEGIN, NEVER, Killed, Schedule
+from tests.faults import Killed
+from tests.interleaving.schedule import BEGIN, NEVER, Schedule
 from tests.interleaving.seam import PARTITION
 from tests.people import moto_tables
 

@@ -16,13 +16,11 @@ from unittest.mock import patch
 
 from outcomes.calendar import instants
 
+from tests.faults import Killed
+
 # 2026-03-10T23:50:00Z, shortly before a day ends, and two days after a clock change in New York.
 BEGIN = 1_773_186_600.0
 NEVER = float("inf")
-
-
-class Killed(BaseException):
-    """Raised to simulate that a caller's process is killed."""
 
 
 class Caller:

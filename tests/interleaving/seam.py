@@ -22,12 +22,14 @@ from tests.faults import (
     cancelled,
     error,
     fine,
+    killed_after,
+    killed_before,
     lost,
     unreachable,
     vanished,
 )
 from tests.interleaving.planted import Planted
-from tests.interleaving.schedule import BEGIN, Killed, Late, Schedule
+from tests.interleaving.schedule import BEGIN, Late, Schedule
 from tests.people import moto_tables
 
 MOST_SKEW = 300
@@ -202,15 +204,6 @@ class Seam:
             for code, done in zip(codes, takes_effect, strict=True)
         ]
         return answered(200, {"Responses": responses})
-
-
-def killed_before(_request: Request, _send: Send) -> Reply:
-    raise Killed
-
-
-def killed_after(_request: Request, send: Send) -> Reply:
-    send()
-    raise Killed
 
 
 def failed_after(request: Request, send: Send) -> Reply:

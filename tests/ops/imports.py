@@ -20,7 +20,7 @@ from ops.history.run import Import, Target
 from tests.aws import PARAMETERS, STACKS, aws_client
 from tests.conftest import RunMain
 from tests.corrections import ledger
-from tests.interleaving.schedule import Killed
+from tests.faults import Killed
 from tests.outcome_types import TYPES
 
 SECRET = b"a secret of the stack"

@@ -32,8 +32,7 @@ from smoke.model import Choice, added_up, said
 from tests.aws import STACKS, aws_client, scan
 from tests.corrections import pages
 from tests.events import KEY, proxy_event, session
-from tests.faults import THROTTLED, Fault, Request, answered, error, lost, vanished
-from tests.interleaving.schedule import Killed
+from tests.faults import THROTTLED, Fault, Killed, Request, answered, error, lost, vanished
 from tests.ops.imports import (
     SECRET,
     TARGET,

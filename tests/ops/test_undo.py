@@ -23,8 +23,7 @@ from tests import streams
 from tests.aws import scan
 from tests.corrections import BODIES, OWNER, assign, correct, get, get_without_user, ledger, listed, summary
 from tests.events import KEY
-from tests.faults import THROTTLED, Fault, Request, answered, error, lost, vanished
-from tests.interleaving.schedule import Killed
+from tests.faults import THROTTLED, Fault, Killed, Request, answered, error, lost, vanished
 from tests.ops.imports import (
     Command,
     days_ago,

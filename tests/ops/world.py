@@ -22,8 +22,8 @@ from outcomes.totals.imports import Imports
 from functions.summarize_outcomes import app
 from ops.history import past
 from tests.events import proxy_event, session
-from tests.faults import Request, answered, error
-from tests.interleaving.schedule import BEGIN, Killed, Schedule
+from tests.faults import Killed, Request, answered, error
+from tests.interleaving.schedule import BEGIN, Schedule
 from tests.interleaving.seam import MOST_SKEW
 from tests.ops.imports import old_row
 from tests.people import restore, rows_of, snapshot

@@ -20,7 +20,19 @@ from smoke.model import Caller, Choice, Ledger, Sent, added_up, exact, said, sho
 from tests.corrections import BODIES, CALLERS, OWNER, correct, forget_counts, get, listed, pages, read, stored
 from tests.entries import id_of, outcomes_equal_their_entries
 from tests.events import KEY, agent, proxy_event
-from tests.faults import Fault, Request, Send, cancelled, faulty, fine, lost, unreachable
+from tests.faults import (
+    Fault,
+    Killed,
+    Request,
+    Send,
+    cancelled,
+    faulty,
+    fine,
+    killed_after,
+    killed_before,
+    lost,
+    unreachable,
+)
 from tests.sequences.machine import OnTables, run
 
 BOUNDED: dict[str, dict[str, set[Any]]] = {
@@ -74,19 +86,6 @@ BODIES_SENT = st.builds(body, MADE, CHANGES)
 type How = tuple[str, dict[str, Any], str | None]
 """Caller, body and idempotency key of a correction."""
 HOW: st.SearchStrategy[How] = st.tuples(BY, BODIES_SENT, IDEMPOTENCY_KEYS)
-
-
-class Killed(BaseException):
-    """Raised to simulate that the function's process is killed."""
-
-
-def killed_before(_request: Any, _send: Any) -> Any:
-    raise Killed
-
-
-def killed_after(_request: Any, send: Any) -> Any:
-    send()
-    raise Killed
 
 
 CONFLICT = cancelled("TransactionConflict", "None")

@@ -1,18 +1,21 @@
 """After any sequence of recordings, corrections and failing or concurrent readers, a summary equals the sum of all
-outcomes.
+outcomes. Lists and exports with any filters equal those of the model, and a summary equals the sum of an export's rows.
 
 The variable LOOKS is the number of seeds (`make soak`).
 """
 
+import csv
 import itertools
 import json
 import os
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
+from io import StringIO
+from itertools import chain
 from random import Random
 from types import SimpleNamespace
 from typing import Any, Literal, NamedTuple
@@ -29,12 +32,13 @@ from outcomes.ledger.store import LIMITS
 from outcomes.totals import codec, materialized, monthly_sums, settled_intervals
 
 from functions.correct_outcome import app as correct_outcome
+from functions.export_outcomes import app as export_outcomes
 from functions.summarize_outcomes import app
-from smoke.model import Choice, State, added_up, corrected, said
+from smoke.model import TALLIES, Choice, State, added_up, corrected, said, shown
 from tests.conftest import template_tables
-from tests.corrections import BODIES, OWNER, assign, correct, read
+from tests.corrections import BODIES, OWNER, assign, correct, pages, read
 from tests.events import KEY, proxy_event
-from tests.faults import THROTTLED, Request, Send, error
+from tests.faults import THROTTLED, Killed, Request, Send, error
 from tests.people import two_shards
 
 SEEDS = int(os.environ.get("LOOKS") or 9)
@@ -128,10 +132,6 @@ class Look(NamedTuple):
         return Choice(self.types, self.agent, self.statuses, since, until)
 
 
-class Killed(BaseException):
-    """Raised to simulate that the reader's process is killed."""
-
-
 class Service:
     """A DynamoDB with small pages and its own clock. meet: a fault that the next call gets."""
 
@@ -217,6 +217,8 @@ class Course:
                     step()
                 look()
             self.look()
+        for _ in range(10):
+            self.list_and_export()
 
     def draw_fact(self) -> Fact:
         draw = self.random
@@ -253,7 +255,7 @@ class Course:
         id_ = app.store.add(NewOutcome.parse(body, session_user=None), "key", milliseconds=at)
         created_at = instants.text(at)
         outcomes = self.outcomes if is_user else self.unassigned
-        outcomes[id_] = {"created_at": created_at, "occurred_at": created_at} | RECORDED | fact.shown(at)
+        outcomes[id_] = {"id": id_, "created_at": created_at, "occurred_at": created_at} | RECORDED | fact.shown(at)
 
     def assign(self) -> None:
         """Assign an outcome, which may have been recorded long before the last summary."""
@@ -267,7 +269,7 @@ class Course:
         self.clock = self.now
         assert status == 200, answer
         new = str(answer["id"])
-        self.outcomes[new] = self.unassigned[id_] | {"created_at": instants.text(ulid.milliseconds(new))}
+        self.outcomes[new] = self.unassigned[id_] | {"id": new, "created_at": instants.text(ulid.milliseconds(new))}
         self.unassigned[id_]["status"] = "void"
 
     def correct(self) -> None:
@@ -398,6 +400,38 @@ class Course:
         for other in self.filtered(look), before, look:
             assert self.has_read(other, is_user=is_user)
 
+    def list_and_export(self) -> None:
+        """Read a list, files and a summary with the same filters, of a period that begins and ends near outcomes."""
+        draw, outcomes = self.random, self.outcomes.values()
+        time, at = draw.choice([("recorded", "created_at"), ("occurred", "occurred_at")])
+        told = [instants.read(each[name]) for each in outcomes for name in ("created_at", "occurred_at")]
+        since, until = sorted(draw.choice(told) + draw.choice((-1, 0, 1)) for _ in range(2))
+        period = instants.text(since), instants.text(until + (since == until))
+        choice = Choice(draw.choice(TYPES), draw.choice(AGENTS), draw.choice(STATUSES), *period)
+        self.steps.append((time, choice))
+        query: dict[str, Any] = {"from": choice.since, "to": choice.until, "status": [*choice.statuses]}
+        query |= {"outcomeType": [*choice.types], "agentId": choice.agent and str(choice.agent)}
+        query = {name: value for name, value in query.items() if value}
+
+        include: dict[str, Any] = draw.choice([{}, {"include": "ledger"}])
+        limit = draw.choice(["1", "7", "50"])
+        found = chain.from_iterable(pages(**query, time=time, limit=limit, **include))
+        with_void = bool(choice.statuses)
+        assert ids(found) == ids(shown(outcomes, choice, with_void=with_void or bool(include), by=at))
+        files = {
+            name: get(export_outcomes.handler, query | {"time": time, "format": name}) for name in ("ndjson", "csv")
+        }
+        expected = ids(shown(outcomes, choice, with_void=with_void, by=at))
+        assert ids(map(json.loads, files["ndjson"].splitlines())) == expected
+        assert ids(csv.DictReader(StringIO(files["csv"], newline=""))) == expected
+
+        zone, by = draw.choice(ZONES), draw.choice(["day", "week", "month"])
+        totals = said(read(get(app.handler, query | {"timezone": zone, "by": by})), by)
+        assert totals == added_up(outcomes, choice, zone, by)
+        everything = query | {"time": "occurred", "format": "ndjson", "status": [*TALLIES]}
+        rows = [read(line) for line in get(export_outcomes.handler, everything).splitlines()]
+        assert totals == added_up(rows, choice, zone, by)
+
     @contextmanager
     def clock_that_ticks(self, seconds: float, grace: float = 100) -> Iterator[None]:
         """Let each read of the clock take 0.1 s, and change the seconds after which an aggregation ends."""
@@ -436,6 +470,16 @@ class Course:
             before, previous = look.choice(look.period_before(self.now)), summary["previous"]
             assert (previous["from"], previous["to"]) == (before.since, before.until)
             assert (previous["count"], previous["value_usd"]) == added_up(outcomes, before, look.zone)["standing"]
+
+
+def get(handler: Callable[[Any, None], Any], query: dict[str, Any]) -> str:
+    response = handler(proxy_event("GET", authorizer=OWNER, query=query), None)
+    assert response["statusCode"] == 200, response
+    return str(response["body"])
+
+
+def ids(outcomes: Iterable[Any]) -> list[str]:
+    return [each["id"] for each in outcomes]
 
 
 @pytest.mark.usefixtures("no_waiting")

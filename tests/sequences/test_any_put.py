@@ -24,8 +24,9 @@ from outcomes.errors import Mistimed, Refused
 
 from tests.aws import scan
 from tests.conftest import template_tables
+from tests.faults import Killed
 from tests.interleaving.planted import Planted, without_condition
-from tests.interleaving.schedule import NEVER, Killed, Schedule
+from tests.interleaving.schedule import NEVER, Schedule
 from tests.interleaving.seam import Seam
 
 SEEDS = int(os.environ.get("SEEDS") or 40)

@@ -23,7 +23,7 @@ from functions.statements import app
 from tests.aws import aws_client
 from tests.corrections import correct
 from tests.events import KEY
-from tests.faults import cancelled, faulty, fine
+from tests.faults import Killed, cancelled, faulty, fine
 from tests.people import record, rows_of
 from tests.statements import chance, example
 from tests.statements.conftest import Clock
@@ -205,10 +205,6 @@ def test_each_call_replaces_the_rows_of_agents_of_the_call_before(clock: Clock) 
         assert agents not in seen
         seen.add(agents)
     assert len(seen) > 1
-
-
-class Killed(BaseException):
-    """Raised to simulate that the function's process is killed."""
 
 
 def kill() -> None:

@@ -28,7 +28,7 @@ from functions.summarize_outcomes.app import store
 from tests.aws import aws_client
 from tests.corrections import OWNER, correct
 from tests.events import KEY, agent, proxy_event, session
-from tests.faults import Fault, cancelled, faulty, fine
+from tests.faults import Fault, Killed, cancelled, faulty, fine
 from tests.ops.imports import import_all, old_row, undo_all, write_ndjson
 from tests.people import record, rows_of
 from tests.statements.conftest import Clock
@@ -385,10 +385,6 @@ def test_an_import_that_begins_meanwhile_wins(clock: Clock) -> None:
     with before_each("TransactWriteItems", begin):
         assert ask("2026-09") == (503, {"error": "Still adding up"})
     assert "StatementsTable" not in rows_of(42)
-
-
-class Killed(BaseException):
-    """Raised to simulate that the function's process is killed."""
 
 
 def test_a_request_that_is_killed_before_any_of_its_calls_leaves_a_whole_chain(clock: Clock) -> None:

@@ -23,7 +23,7 @@ from local.moto_backend import ABOUT_ITEMS
 from tests.aws import aws_client
 from tests.corrections import assign
 from tests.events import proxy_event, session
-from tests.faults import THROTTLED, error, faulty, fine, lost
+from tests.faults import THROTTLED, Killed, error, faulty, fine, lost
 from tests.people import (
     cost_day,
     keep_sums,
@@ -125,10 +125,6 @@ def id_of(row: Any) -> str:
 
 def without_records() -> dict[str, list[Any]]:
     return {table: rows for table, rows in rows_of(None).items() if table != "ErasuresTable"}
-
-
-class Killed(BaseException):
-    """Raised to simulate that the function's process is killed."""
 
 
 def watching(monkeypatch: pytest.MonkeyPatch, before: Callable[[int, str, Any], None]) -> None:
