@@ -76,9 +76,9 @@ def may(function: str, action: str, resource: Any = OUTCOMES) -> Plant:
     return the(f"{function}FunctionRole/{RIGHTS}", plus({"Effect": "Allow", "Action": action, "Resource": resource}))
 
 
-def always(function: str, statement: int, condition: str = "Condition") -> Plant:
+def always(function: str, statement: int, condition: str = "Condition", policy: int = 0) -> Plant:
     """Return a fault that removes the condition from a policy statement, so that it always allows."""
-    return the(f"{function}FunctionRole/{RIGHTS}/{statement}/{condition}")
+    return the(f"{function}FunctionRole/Policies/{policy}/PolicyDocument/Statement/{statement}/{condition}")
 
 
 def planted_in(promise: Promise, templates: Mapping[str, Any], plant: Plant) -> dict[str, Any]:

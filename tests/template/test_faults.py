@@ -44,9 +44,7 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
         "a function may do all": may("RecordOutcome", "dynamodb:*"),
         "a function may write all": may("RecordBatch", "dynamodb:PutItem", "*"),
         "the reader may write": may("SummarizeOutcomes", "dynamodb:PutItem"),
-        "the reader may change a day's costs": the(
-            "SummarizeOutcomesFunctionRole/Policies/1/PolicyDocument/Statement/1/Condition"
-        ),
+        "the reader may change a day's costs": always("SummarizeOutcomes", 1, policy=1),
         "a key may be put without its outcome": always("RecordOutcome", 1),
         "a user's keys may be more than their row says": always("ManageKeys", 3),
         "a key may go without its place in a row": always("ManageKeys", 4),
@@ -61,9 +59,7 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
         ),
         "who reads one outcome may read what is remembered": may("GetOutcome", "dynamodb:BatchGetItem", IDEMPOTENCY),
         "a tool may write without the rest of its transaction (0)": always("Mcp", 0),
-        "a tool may write without the rest of its transaction (1)": the(
-            "McpFunctionRole/Policies/1/PolicyDocument/Statement/0/Condition"
-        ),
+        "a tool may write without the rest of its transaction (1)": always("Mcp", 0, policy=1),
         "a tool may write without the rest of its transaction (2)": always("Mcp", 2),
         "a tool may delete": may("Mcp", "dynamodb:DeleteItem"),
         "an outcome may be moved without an entry": always("CorrectOutcome", 1),
