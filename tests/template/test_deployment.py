@@ -109,6 +109,11 @@ def test_an_invalid_parameter_is_refused(deployed: Deployment, parameter: str) -
             deployed.with_parameters(**{parameter: value})
 
 
+@pytest.mark.parametrize("name", ["default", "platform-events", "aws.partner/example.com/a_b", "x" * 256])
+def test_any_name_of_a_bus_is_accepted(deployed: Deployment, name: str) -> None:
+    assert deployed.with_parameters(EventBusName=name)
+
+
 def test_the_first_output_is_the_url_of_the_api(template: Any, deployed: Deployment) -> None:
     [name, *_] = template["Outputs"]
 

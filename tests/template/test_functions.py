@@ -236,6 +236,7 @@ def test_functions_run_on_the_processor_and_runtime_of_their_layer(complete: Dep
         assert function["Architectures"] == [architecture]
         assert [function["Runtime"]] == layer["CompatibleRuntimes"]
         assert function["Layers"] == [template.arn(name)]
+        assert "SnapStart" not in function
 
 
 @pytest.mark.parametrize("function", MAY)

@@ -176,7 +176,7 @@ def test_the_firewall_limits_the_rate_of_an_address(complete: Deployment) -> Non
     rate = rules(complete.with_parameters(FirewallRequests="77"))["Rate"]["Statement"]["RateBasedStatement"]
 
     assert association == {"ResourceArn": stage, "WebACLArn": "Firewall.Arn"}
-    assert (rate["Limit"], rate["AggregateKeyType"]) == ("77", "IP")
+    assert rate == {"Limit": "77", "AggregateKeyType": "IP", "EvaluationWindowSec": 300}
 
 
 def refused_size(statement: Any) -> re.Pattern[str]:
