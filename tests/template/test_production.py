@@ -85,7 +85,8 @@ THROTTLES = {
     "ExportThrottle": ["GET /api/outcomes/export"],
     "McpThrottle": ["POST /mcp"],
     "StatementsThrottle": [
-        *("POST /api/statements", "GET /api/statements/{id}/entries", "GET /api/statements/{id}/proof"),
+        "POST /api/statements",
+        *(f"GET /api/statements/{{id}}/{of}" for of in ("entries", "proof")),
     ],
     "PublicKeysThrottle": ["GET /.well-known/outcomes-keys.json"],
 }
