@@ -297,15 +297,6 @@ def test_the_dashboard_shows_all_alarms_and_what_is_on(complete: Deployment) -> 
     assert set(re.findall(r"SOURCE '(\w+)'", body)) <= complete.resources("AWS::Logs::LogGroup").keys()
 
 
-@pytest.mark.parametrize(
-    ("off", "word"),
-    [({"EventBusName": ""}, "Events "), ({"WebhookUrl": ""}, "Webhook"), ({"DataRequests": "Off"}, "Erase")],
-)
-def test_the_dashboard_shows_nothing_of_what_is_off(complete: Deployment, off: dict[str, str], word: str) -> None:
-    assert word in complete.one(DASHBOARD)["DashboardBody"]
-    assert word not in complete.with_parameters(**off).one(DASHBOARD)["DashboardBody"]
-
-
 def test_the_dashboard_shows_the_busy_answers_that_functions_count(
     complete: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
