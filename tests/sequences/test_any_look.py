@@ -217,7 +217,7 @@ class Course:
                     step()
                 look()
             self.look()
-        for _ in range(10):
+        for _ in range(6):
             self.list_and_export()
 
     def draw_fact(self) -> Fact:
@@ -414,7 +414,7 @@ class Course:
         query = {name: value for name, value in query.items() if value}
 
         include: dict[str, Any] = draw.choice([{}, {"include": "ledger"}])
-        limit = draw.choice(["1", "7", "50"])
+        limit = draw.choice(["4", "50"])
         found = chain.from_iterable(pages(**query, time=time, limit=limit, **include))
         with_void = bool(choice.statuses)
         assert ids(found) == ids(shown(outcomes, choice, with_void=with_void or bool(include), by=at))
