@@ -1,5 +1,6 @@
 """Test the feed with many new outcomes at once, and with many rows."""
 
+import itertools
 import re
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
@@ -147,3 +148,35 @@ def test_chunks_of_rows_stay_in_order_while_rows_come_move_and_are_hidden(
     next(one for one in recorded.outcomes if one["id"] == newest)["occurred_at"] = instant(NOW - timedelta(days=2))
     leave_and_return(page)
     expect_chunks(21, 1, titles=["Work 0", "Late", *old[1:], "Newest"])
+
+
+# Counts nodes that are added or removed, and changed attributes and texts.
+COUNT_CHANGES = """feed => {
+    window.changes = 0
+    new MutationObserver((records) => {
+        for (const { addedNodes, removedNodes } of records) changes += addedNodes.length + removedNodes.length || 1
+    }).observe(feed.shadowRoot, { subtree: true, childList: true, attributes: true, characterData: true })
+}"""
+
+
+def test_load_more_changes_as_little_behind_many_rows(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    recorded.sums = {"count": 2300}
+    recorded.has("One of many")
+
+    def answer(route: Route) -> None:
+        start = int(parse_qs(urlsplit(route.request.url).query).get("cursor", ["0"])[0])
+        happened = [instant(NOW - timedelta(minutes=number)) for number in range(start, start + 20)]
+        outcomes = [recorded.outcomes[0] | {"id": at, "title": at, "occurred_at": at} for at in happened]
+        route.fulfill(json={"outcomes": outcomes, "next_cursor": str(start + 20)})
+
+    page.route(re.compile(r"/api/outcomes\?.*time=occurred"), answer)
+    open_feed(refresh=3600)
+    page.locator("value-delivered").evaluate(COUNT_CHANGES)
+    counts = []
+    for shown in range(20, 420, 20):
+        expect(rows(page)).to_have_count(shown)
+        expect(page.get_by_role("button", name="Load more")).to_be_enabled()
+        counts.append(page.evaluate("changes"))
+        page.get_by_role("button", name="Load more").press("Enter")
+    first, *_, last = (after - before for before, after in itertools.pairwise(counts[1:]))
+    assert 0 < last <= first + 20, counts  # 340 more, if it changed each row
