@@ -413,4 +413,4 @@ bench: install .bench/installed ## measure starts, calls and storage against the
 	@touch $@
 
 cost: install ## compute the costs in docs/costs.md from bench/prices.toml
-	@$(offline) PYTHONPATH=layers/common $(bin)/python -m bench.month docs/costs.md
+	@$(offline) PYTHONPATH=layers/common $(bin)/python -m docs.costs docs/costs.md

@@ -3,35 +3,35 @@
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
+import trustme
 from outcomes.auth.keys import fingerprint
 
-from bench import certificates
 from bench.outcome import API_KEY
-from bench.runtime_api import Moment, life
+from bench.report import Times
+from bench.runtime_api import life
 from ops.template import default_outcome_types, parse_yaml
 
 ROOT = Path(__file__).parents[1]
 PLACE = ROOT / ".bench"
 """The folder that `make bench` prepares: python (an empty environment), runtime, usual, build."""
 
+PYTHON = str(PLACE / "python/bin/python")
 BUILD = PLACE / "build"
 LAYER = BUILD / "CommonLayer/python"
 RUNTIME = PLACE / "runtime"
-USUAL = (ROOT / "bench/usual", PLACE / "usual", RUNTIME)
+USUAL = (PLACE / "usual", RUNTIME)
 NOTHING = ROOT / "bench/bare"
 """A function that does nothing."""
 
@@ -91,88 +91,56 @@ class Program:
         return Program(self.path, {**self.variables, **variables})
 
 
-def function(logical_id: str, layer: Path = LAYER, runtime: Path = RUNTIME) -> Program:
-    """Return a built function as a program, with the template's environment variables."""
+def function(name: str) -> Program:
+    """Return the built function `<name>Function` as a program, with the template's environment variables."""
     template = parse_yaml((BUILD / "template.yaml").read_text())
-    properties = template["Resources"][logical_id]["Properties"]
+    properties = template["Resources"][f"{name}Function"]["Properties"]
     variables = {
         **template["Globals"]["Function"].get("Environment", {}).get("Variables", {}),
         **properties.get("Environment", {}).get("Variables", {}),
     }
     known = {name: KNOWN_WHEN_DEPLOYED.get(name, value) for name, value in variables.items()}
-    return Program(
-        (BUILD / properties["CodeUri"], layer, runtime),
-        {name: value for name, value in known.items() if isinstance(value, str)},
-    )
+    path = BUILD / properties["CodeUri"], LAYER, RUNTIME
+    return Program(path, {name: value for name, value in known.items() if isinstance(value, str)})
 
 
-def uncompiled(folder: Path) -> Path:
-    """Copy a folder without its .pyc files, and return the copy."""
-    copy = PLACE / "uncompiled" / folder.name
-    shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("__pycache__"), copy_function=os.link)
-    return copy
+def check(name: str, result: dict[str, Any]) -> None:
+    """Raise RuntimeError if a call failed, because its time would mean nothing."""
+    status = result.get("statusCode") or result.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    if status != 200 and "policyDocument" not in result:
+        raise RuntimeError(f"{name} failed: {result}")
 
 
-def handled(event: dict[str, Any], module: str = "app") -> dict[str, Any]:
-    """Return the JSON that tells a worker which handler to call with which event."""
-    return {"call": "handler", "module": module, "event": event}
+def medians(samples: Mapping[str, Iterable[Times]]) -> dict[str, Times]:
+    return {name: Times(*map(median, zip(*each, strict=True))) for name, each in samples.items()}
 
 
-@dataclass(frozen=True)
-class Times:
-    """Median times, in seconds."""
-
-    cpu: float
-    wall: float
-
-
-class Samples:
-    """Measurements by the name of the program.
-
-    Programs are measured in turns, so that other load on the machine affects all of them equally.
-    """
-
-    def __init__(self) -> None:
-        self.cpu: dict[str, list[float]] = {}
-        self.wall: dict[str, list[float]] = {}
-
-    def add(self, name: str, cpu: float, wall: float) -> None:
-        self.cpu.setdefault(name, []).append(cpu)
-        self.wall.setdefault(name, []).append(wall)
-
-    def times(self) -> dict[str, Times]:
-        return {name: Times(median(self.cpu[name]), median(self.wall[name])) for name in self.cpu}
-
-
-def run_once(command: list[str], environment: Mapping[str, str]) -> tuple[float, float]:
-    """Measure a process: seconds of processor time and wall time. Raises RuntimeError if it fails."""
+def run_once(command: list[str], environment: Mapping[str, str]) -> Times:
+    """Measure a process. Raises RuntimeError if it fails."""
     begun = time.perf_counter()
     no_output = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
     pid = os.posix_spawn(command[0], command, environment, file_actions=no_output)
     _, status, used = os.wait4(pid, 0)
-    wall = time.perf_counter() - begun
     if status:
         raise RuntimeError(f"{command!r} failed")
-    return used.ru_utime + used.ru_stime, wall
+    return Times(used.ru_utime + used.ru_stime, time.perf_counter() - begun)
 
 
 def in_turns(commands: Mapping[str, tuple[list[str], Mapping[str, str]]], runs: int) -> dict[str, Times]:
-    """Run each command with its environment, `runs` times and in turns."""
-    samples = Samples()
+    """Run each command with its environment, `runs` times and in turns, so that other load affects all of them."""
+    samples: dict[str, list[Times]] = {name: [] for name in commands}
     for run in range(-1, runs):  # the first round only fills the file cache
         for name, (command, environment) in commands.items():
-            cpu, wall = run_once(command, environment)
+            taken = run_once(command, environment)
             if run >= 0:
-                samples.add(name, cpu, wall)
-    return samples.times()
+                samples[name].append(taken)
+    return medians(samples)
 
 
 def starts(programs: Mapping[str, tuple[Program, str]], runs: int) -> dict[str, Times]:
     """Measure new processes until they have run the code. Python's own shutdown is not included."""
-    python = str(PLACE / "python/bin/python")
     commands = {
-        name: ([python, "-c", f"{code}\nimport os; os._exit(0)"], program.environment)
+        name: ([PYTHON, "-c", f"{code}\nimport os; os._exit(0)"], program.environment)
         for name, (program, code) in programs.items()
     }
     return in_turns(commands, runs)
@@ -182,51 +150,24 @@ BOOTSTRAP = "import sys; from awslambdaric.__main__ import main; main(sys.argv)"
 """The command that starts Lambda's runtime."""
 
 
-class Lives(NamedTuple):
-    """Medians of processes that Lambda's bootstrap starts.
+def cold(
+    programs: Mapping[str, tuple[Program, dict[str, Any]]], together: dict[str, tuple[str, ...]], runs: int
+) -> dict[str, Times]:
+    """Run each program `runs` times, in turns, from Lambda's bootstrap to its handler's answer to its event.
 
-    event: the resources used until the first event. answered: the resources used until its answer.
+    together: groups of programs that are called one after another, by the group's name.
     """
-
-    event: Moment
-    answered: Moment
-
-
-type Cold = tuple[Program, str, dict[str, Any]]
-"""A program, its handler such as `app.handler`, and its event."""
-
-
-def lives(
-    programs: Mapping[str, Cold], together: Mapping[str, tuple[str, ...]], runs: int, check: Callable[[str, Any], None]
-) -> dict[str, Lives]:
-    """Run each program `runs` times, in turns, from Lambda's bootstrap to the answer to its event.
-
-    together: groups of programs that are called one after another, by the group's name. check: a function that raises
-    an error for a wrong answer.
-    """
-    python = str(PLACE / "python/bin/python")
-    events, answers = defaultdict[str, list[Moment]](list), defaultdict[str, list[Moment]](list)
+    groups = {name: (name,) for name in programs} | together
+    samples: dict[str, list[Times]] = {name: [] for name in groups}
     for run in range(-1, runs):  # the first round only fills the file cache
         taken = {}
-        for name, (program, handler, event) in programs.items():
-            taken[name] = life([python, "-c", BOOTSTRAP, handler], program.environment, event)
-            check(name, taken[name].answer)
-        if run < 0:
-            continue
-        for name, parts in [*((name, (name,)) for name in programs), *together.items()]:
-            events[name].append(_one_after_the_other([taken[part].event for part in parts]))
-            answers[name].append(_one_after_the_other([taken[part].answered for part in parts]))
-    return {name: Lives(_median(events[name]), _median(answers[name])) for name in events}
-
-
-def _one_after_the_other(moments: list[Moment]) -> Moment:
-    cpu, wall, peak_bytes = zip(*moments, strict=True)
-    return Moment(sum(cpu), sum(wall), max(peak_bytes))
-
-
-def _median(moments: list[Moment]) -> Moment:
-    cpu, wall, peak_bytes = zip(*moments, strict=True)
-    return Moment(median(cpu), median(wall), int(median(peak_bytes)))
+        for name, (program, event) in programs.items():
+            answered, answer = life([PYTHON, "-c", BOOTSTRAP, "app.handler"], program.environment, event)
+            check(name, answer)
+            taken[name] = answered
+        for name, parts in groups.items() if run >= 0 else ():
+            samples[name].append(Times(*map(sum, zip(*(taken[part] for part in parts), strict=True))))
+    return medians(samples)
 
 
 class Stub:
@@ -256,10 +197,14 @@ def _endpoints(url: str) -> dict[str, str]:
 @contextmanager
 def stub(trusted: Path = LAYER / "outcomes/aws/amazon_roots.pem") -> Iterator[Stub]:
     """Run a stub in another process. Its clients trust the authorities in `trusted` and the stub's own authority."""
+    authority = trustme.CA(key_type=trustme.KeyType.RSA)
+    certificate = authority.issue_cert("127.0.0.1", key_type=trustme.KeyType.RSA)
     with TemporaryDirectory() as folder:
-        made = certificates.make(Path(folder), trusted)
+        server, authorities = Path(folder, "server.pem"), Path(folder, "authorities.pem")
+        certificate.private_key_and_cert_chain_pem.write_to_path(server)
+        authorities.write_bytes(trusted.read_bytes() + b"\n" + authority.cert_pem.bytes())
         with subprocess.Popen(
-            [sys.executable, "-m", "bench.stub", str(made.server)],
+            [sys.executable, "-m", "bench.stub", str(server)],
             cwd=ROOT,
             env=os.environ | {"PYTHONPATH": "layers/common"},
             stdin=subprocess.PIPE,
@@ -268,8 +213,7 @@ def stub(trusted: Path = LAYER / "outcomes/aws/amazon_roots.pem") -> Iterator[St
         ) as process:
             assert process.stdin
             assert process.stdout
-            port, tls_port = int(process.stdout.readline()), int(process.stdout.readline())
-            yield Stub(port, tls_port, made.authorities)
+            yield Stub(int(process.stdout.readline()), int(process.stdout.readline()), authorities)
             process.stdin.close()
 
 
@@ -278,7 +222,7 @@ class Worker:
 
     def __init__(self, program: Program, spec: dict[str, Any]) -> None:
         self.process = subprocess.Popen(
-            [PLACE / "python/bin/python", ROOT / "bench/worker.py"],
+            [PYTHON, ROOT / "bench/worker.py"],
             env=program.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -287,13 +231,13 @@ class Worker:
         self._say(json.dumps(spec))
 
     def call(self, times: int = 1) -> Any:
-        """Make the call and return its result, or make it several times and return the time taken."""
+        """Make the call and return its result, or make it several times and return the seconds of one as `Times`."""
         self._say(str(times))
         assert self.process.stdout
         answer = self.process.stdout.readline()
         if not answer:
             raise RuntimeError("the measured process failed")
-        return json.loads(answer)
+        return json.loads(answer) if times == 1 else Times(*json.loads(answer))
 
     def close(self) -> None:
         assert self.process.stdin
@@ -302,49 +246,37 @@ class Worker:
 
     def _say(self, line: str) -> None:
         assert self.process.stdin
-        self.process.stdin.write(f"{line}\n")
-        self.process.stdin.flush()
+        print(line, file=self.process.stdin, flush=True)
 
 
 @contextmanager
 def workers(calls: Mapping[str, tuple[Program, dict[str, Any]]]) -> Iterator[dict[str, Worker]]:
-    """Run a warm worker for each call."""
+    """Run a warm worker for each call, whose first answer was right."""
     with ExitStack() as stack:
         working = {}
         for name, (program, spec) in calls.items():
             working[name] = Worker(program, spec)
             stack.callback(working[name].close)
+            check(name, working[name].call())
             working[name].call(20)
         yield working
 
 
 def warm(working: Mapping[str, Worker], rounds: int, times: int) -> dict[str, Times]:
-    """Measure the seconds of one call of each worker, in turns."""
-    samples = Samples()
+    """Measure one call of each worker, in turns."""
+    samples: dict[str, list[Times]] = {name: [] for name in working}
     for _ in range(rounds):
         for name, worker in working.items():
-            taken = worker.call(times)
-            samples.add(name, taken["cpu"] / times, taken["wall"] / times)
-    return samples.times()
+            samples[name].append(worker.call(times))
+    return medians(samples)
 
 
 def versions() -> dict[str, str]:
     """Return the processor and the versions of Python and packages."""
     models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    found = {
-        "processor": f"{os.cpu_count()} x {models[0].partition(':')[2].strip() if models else platform.machine()}",
-        "python": platform.python_version(),
-    }
-    for name in (
-        "awslambdaric",
-        "boto3",
-        "botocore",
-        "pydantic_core",
-        "aws_lambda_powertools",
-        "fastapi",
-        "mangum",
-        "tzdata",
-    ):
+    model = models[0].partition(":")[2].strip() if models else platform.machine()
+    found = {"processor": f"{os.cpu_count()} x {model}", "python": platform.python_version()}
+    for name in ("awslambdaric", "boto3", "botocore", "pydantic_core", "aws_lambda_powertools", "tzdata"):
         for folder in (RUNTIME, LAYER, PLACE / "usual"):
             for metadata in folder.glob(f"{name}-*.dist-info"):
                 found[name] = metadata.name.removesuffix(".dist-info").rpartition("-")[2]

@@ -13,6 +13,7 @@ from outcomes.ledger.idempotency_keys import REMEMBERED_SECONDS, idempotency_has
 from outcomes.ledger.items import new_item
 
 from local.session_cookies import mint
+from tests.events import proxy_event
 
 API_KEY = "bench-key"
 AGENT_KEY = "oc_0123456789abcdef_000000000000000000000000000000002HE1O8"
@@ -54,16 +55,26 @@ AGENT_KEY_ROW = {
 }
 """A key whose use is already stored, as in all calls except the first of an hour."""
 
+SENT_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate, br",
+    "Host": "api.example.com",
+    "User-Agent": "agents/3.2 python-httpx/0.28.1",
+    "X-Amzn-Trace-Id": "Root=1-67f0b2d1-5a1c9d1e2f3b4c5d6e7f8091",
+    "X-Forwarded-For": "203.0.113.7",
+    "X-Forwarded-Port": "443",
+    "X-Forwarded-Proto": "https",
+}
+
 
 def new_outcome() -> NewOutcome:
     """Return OUTCOME after validation."""
-    return NewOutcome.parse(_as_decimals(OUTCOME), session_user=None)
+    return NewOutcome.parse(json_text.read(json.dumps(OUTCOME)), session_user=None)
 
 
 def stored(index: int) -> dict[str, Any]:
     """Return the stored item of OUTCOME. index: 0 for the newest outcome, 1 for the one before it, and so on."""
-    _, item = new_item(new_outcome(), "key", NOW - index * 60_000)
-    return dict(item)
+    return dict(new_item(new_outcome(), "key", NOW - index * 60_000)[1])
 
 
 def remembered() -> dict[str, Any]:
@@ -86,65 +97,40 @@ def answered() -> str:
     return json.dumps({"id": id_, **outcome, "created_at": created_at}, separators=(",", ":"))
 
 
-def cookie(kind: str) -> str:
-    """Return the Cookie header of a session for USER_ID."""
-    return mint(kind, USER_ID, SESSION_SECRET, int(time.time())).cookie
-
-
 def request(
     method: str,
     path: str = "/api/outcomes",
     *,
     body: object = None,
     authorizer: dict[str, str] | None = None,
+    parameters: dict[str, str] | None = None,
     headers: dict[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Return a REST API's event for a request. authorizer: the authorizer's context."""
-    sent = {
-        "Accept": "application/json",
-        "Accept-Encoding": "gzip, deflate, br",
-        "Content-Type": "application/json",
-        "Host": "api.example.com",
-        "User-Agent": "agents/3.2 python-httpx/0.28.1",
-        "X-Amzn-Trace-Id": "Root=1-67f0b2d1-5a1c9d1e2f3b4c5d6e7f8091",
-        "X-Forwarded-For": "203.0.113.7",
-        "X-Forwarded-Port": "443",
-        "X-Forwarded-Proto": "https",
-    } | (headers or {})
-    return {
-        "type": "REQUEST",
-        "methodArn": f"arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/v1/{method}{path}",
-        "resource": path,
-        "path": path,
-        "httpMethod": method,
-        "headers": sent,
-        "multiValueHeaders": {name: [value] for name, value in sent.items()},
-        "queryStringParameters": None,
-        "multiValueQueryStringParameters": None,
-        "pathParameters": None,
-        "stageVariables": None,
-        "requestContext": {
-            "resourceId": "x1y2z3",
-            "resourcePath": path,
-            "httpMethod": method,
-            "extendedRequestId": "JJbxCHvFIAMFbmg=",
-            "requestTime": "24/Nov/2026:12:00:00 +0000",
-            "path": f"/v1{path}",
-            "accountId": "123456789012",
-            "protocol": "HTTP/1.1",
-            "stage": "v1",
-            "domainPrefix": "api",
-            "requestTimeEpoch": NOW,
-            "requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
-            "identity": {"sourceIp": "203.0.113.7", "userAgent": sent["User-Agent"]},
-            "domainName": "api.example.com",
-            "apiId": "a1b2c3d4e5",
-        }
-        | ({} if authorizer is None else {"authorizer": authorizer}),
-        "body": None if body is None else base64.b64encode(json.dumps(body).encode()).decode(),
-        "isBase64Encoded": body is not None,
-    }
+    """Return a REST API's event for a request, to the function (`authorizer`: the context) or to the authorizer."""
+    text = None if body is None else base64.b64encode(json.dumps(body).encode()).decode()
+    event = proxy_event(
+        method,
+        path,
+        authorizer=authorizer,
+        body=text,
+        headers=SENT_HEADERS | (headers or {}),
+        parameters=parameters,
+        base64=body is not None,
+    )
+    arn = f"arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/v1/{method}{path}"
+    return event | {"type": "REQUEST", "methodArn": arn}
 
 
-def _as_decimals(value: object) -> Any:
-    return json_text.read(json.dumps(value))
+def asked_with_a_key(key: str = API_KEY) -> dict[str, Any]:
+    """Return an event for the authorizer."""
+    return request("POST", headers={"Authorization": f"Bearer {key}"})
+
+
+def asked_with_a_cookie(kind: str) -> dict[str, Any]:
+    """Return an event for the authorizer, with a session of USER_ID. kind: see `mint`."""
+    return request("GET", headers={"Cookie": cookie(kind)})
+
+
+def cookie(kind: str) -> str:
+    """Return the Cookie header of a session for USER_ID."""
+    return mint(kind, USER_ID, SESSION_SECRET, int(time.time())).cookie

@@ -90,8 +90,7 @@ class Ledger:
 
 
 def statements(report: Report, runs: int, entries: int) -> None:
-    """Measure statements with this number of entries, and add a table to the report. Each entry is an outcome."""
-    rows = []
+    """Measure statements with this number of entries. Each entry is an outcome."""
     for agents in (3, entries):
         ledger = Ledger(entries, agents)
         times = []
@@ -108,15 +107,7 @@ def statements(report: Report, runs: int, entries: int) -> None:
                 times.append(time.process_time() - began)
             assert json.loads(text)["size"] == entries
         exported = sum(read_units(*page) for page in ledger.pages)
-        name = f"{entries:,} outcomes of {agents:,} agents"
-        seconds, other = median(times), ledger.units - exported
-        cells = [name, f"{seconds:.2f}", *report.bar(f"s for a statement of {name}", BAR, seconds)]
-        cells += [
-            f"{exported:g}",
-            f"{other:g}",
-            *report.bar(f"other units of a statement of {name}", MOST_OTHER_UNITS, other),
-        ]
-        rows.append([*cells, f"{len(text):,}"])
-    report.text(f"## Make a statement: median of {runs} first requests, processor time")
-    columns = ["", "s", "bar", "verdict", "read units of the outcomes", "other read units", "bar", "verdict", "bytes"]
-    report.table(columns, rows)
+        name = f"first statement of {entries:,} outcomes of {agents:,} agents"
+        report.add(name, median(times), "s of processor time", bar=BAR, note=f"{len(text):,} bytes")
+        other = ledger.units - exported
+        report.add(f"{name}, besides {exported:,} of an export", other, "read units", bar=MOST_OTHER_UNITS)

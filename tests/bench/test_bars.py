@@ -2,32 +2,34 @@
 
 import pytest
 
-from bench.__main__ import check
-from bench.report import Bar, Report
+from bench.measure import check
+from bench.report import Report, Row, Times
 from bench.stub import answer
 
 
 @pytest.mark.parametrize(
-    ("limit", "measured", "verdict"),
-    [(0.35, 0.3, "met"), (0.35, 0.35, "met"), (0.35, 0.351, "**MISSED**"), (0, 0, "met"), (0, 1, "**MISSED**")],
+    ("limit", "measured", "cells"),
+    [
+        (0.35, 0.3, ["0.3 s", "", "0.35", "met"]),
+        (0.35, 0.35, ["0.35 s", "", "0.35", "met"]),
+        (0.35, 0.3501, ["0.35 s", "", "0.35", "**MISSED**"]),
+        (0, 0, ["0 s", "", "0", "met"]),
+        (0, 1, ["1 s", "", "0", "**MISSED**"]),
+        (None, 1234.5, ["1,234 s", "", "", ""]),
+    ],
 )
-def test_a_bar_is_met_up_to_its_limit(limit: float, measured: float, verdict: str) -> None:
-    assert Bar("record", limit, measured).verdict == verdict
+def test_a_bar_is_met_up_to_its_limit(limit: float | None, measured: float, cells: list[str]) -> None:
+    row = Row("record", measured, "s", "", limit)
+    assert (row.cells(), row.is_missed) == (["record", *cells], "MISSED" in cells[-1])
 
 
-@pytest.mark.parametrize(("measured", "missed"), [(8.4, False), (8.6, True)])
-def test_one_missed_bar_fails_the_bench(measured: float, missed: bool) -> None:
+def test_times_are_compared_with_those_of_the_base() -> None:
     report = Report()
-    report.bar("list", 6, 5.4)
-    report.bar("record", 8.5, measured)
-    assert report.is_missed is missed
-
-
-@pytest.mark.parametrize("verdict", ["met", "**MISSED**"])
-def test_a_missed_bar_of_a_separate_process_fails_the_bench(verdict: str) -> None:
-    report = Report()
-    report.text(f'"Load more" takes 1.31 of the first (bar 1.3): {verdict}.')
-    assert report.is_missed is (verdict != "met")
+    report.times("start", {"Python": Times(0.01, 0.02), "list": Times(0.046, 0.1)}, "Python", {"list": 4.5}, "Pythons")
+    assert report.table().splitlines()[-1] == (
+        "| start: list | 4.6 Pythons | 46 ms; 5.00 by wall time | 4.5 | **MISSED** |"
+    )
+    assert [row.name for row in report.missed] == ["start: list"]
 
 
 @pytest.mark.parametrize("result", [{"statusCode": 500}, {}, {"ResponseMetadata": {"HTTPStatusCode": 400}}])

@@ -25,12 +25,10 @@ while True:
 """
 
 
-def test_a_process_is_measured_until_its_event_and_until_its_answer() -> None:
-    lived = life([sys.executable, "-c", ECHO], dict(os.environ), {"said": "1"})
-    assert lived.answer == {"said": "1"}
-    assert 0 < lived.event.cpu < lived.answered.cpu
-    assert 0 < lived.event.wall < lived.answered.wall
-    assert 1_000_000 < lived.event.peak_bytes <= lived.answered.peak_bytes
+def test_a_process_is_measured_until_its_answer() -> None:
+    taken, answer = life([sys.executable, "-c", ECHO], dict(os.environ), {"said": "1"})
+    assert answer == {"said": "1"}
+    assert (taken.cpu > 0, taken.wall > 0) == (True, True)
 
 
 def test_a_process_that_reports_an_error_is_a_failure() -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bench.__main__ import CALLS, STARTED
 from bench.measure import KNOWN_WHEN_DEPLOYED, ROOT
 from ops.template import parse_yaml
 
@@ -9,22 +10,8 @@ TEMPLATE = parse_yaml((ROOT / "template.yaml").read_text())
 UNREAD = {"AWS_ENDPOINT_URL", "CONFIGURATION", "OIDC_AUDIENCE", "OIDC_COOKIE", "OIDC_USER_CLAIM"}
 """Variables that functions do not read without an endpoint or an issuer."""
 
-MEASURED = [
-    "Authorizer",
-    "CorrectOutcome",
-    "ExportOutcomes",
-    "GetOutcome",
-    "ListOutcomes",
-    "ManageKeys",
-    "Mcp",
-    "RecordBatch",
-    "RecordOutcome",
-    "Statements",
-    "SummarizeOutcomes",
-]
 
-
-@pytest.mark.parametrize("name", MEASURED)
+@pytest.mark.parametrize("name", sorted({*STARTED.values(), *(call.function for call in CALLS.values())}))
 def test_every_variable_of_a_measured_function_has_a_value(name: str) -> None:
     variables = (
         TEMPLATE["Globals"]["Function"].get("Environment", {}).get("Variables", {})

@@ -7,4 +7,4 @@ from bench.statements import statements
 def test_a_statement_of_each_ledger_is_made_and_meets_its_bars() -> None:
     report = Report()
     statements(report, runs=1, entries=10)
-    assert (len(report.bars), report.is_missed) == (4, False)
+    assert (len(report.rows), report.missed) == (4, [])

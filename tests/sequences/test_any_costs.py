@@ -19,7 +19,8 @@ from outcomes.costs.cost_report import CostReport
 from outcomes.costs.cost_rows import CostDay
 from outcomes.costs.days import CostDays
 
-from bench.costs import DAY, CostsInMemory
+from bench.costs import DAY
+from tests.costs.in_memory import CostsInMemory
 
 SEQUENCES = int(os.environ.get("SEQUENCES", "1000"))
 STEPS = 10

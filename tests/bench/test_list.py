@@ -1,4 +1,4 @@
-"""Measure how a list's queries and read units grow with the number of stored outcomes, in both orders.
+"""Count the calls, queries and read units of a list, by the number of stored outcomes, in both orders.
 
 DynamoDB is a fake in the same process. It counts units like the service, and generates outcomes when they are read.
 """
@@ -9,6 +9,7 @@ from math import ceil
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
+import pytest
 from outcomes.aws.calls import Answer
 from outcomes.calendar import instants
 from outcomes.ledger import ulid
@@ -16,14 +17,10 @@ from outcomes.ledger.items import indexed, sort_key
 from outcomes.ledger.store import Filters, OutcomeStore
 
 from bench.outcome import NOW, USER_ID, stored
-from bench.report import Report
 from bench.storage import READ_UNIT_BYTES, item_bytes
 from bench.totals import DAY, MONTH, PAGE_BYTES
 
 LIMIT = 20
-LATE = 100_000
-MOST_BY_OCCURRENCE = 4
-"""Maximum read units of a list by occurrence if no outcome is late. A list by recording takes 3."""
 
 type Item = dict[str, Any]
 
@@ -40,14 +37,6 @@ class Outcome(NamedTuple):
         return indexed(item | late)
 
 
-class Cost(NamedTuple):
-    """The cost of requesting pages until LIMIT outcomes were listed."""
-
-    calls: int
-    queries: int
-    read_units: float
-
-
 class Table:
     """A fake DynamoDB with one user's outcomes. Its index has those recorded at another time than they happened."""
 
@@ -62,7 +51,8 @@ class Table:
     def call(self, _operation: str, request: Item) -> Answer:
         """Answer a query like DynamoDB."""
         key = "happened" if "IndexName" in request else "created_at"
-        oldest, newest = (request["ExpressionAttributeValues"][name]["S"].partition("#")[0] for name in _BOUNDS)
+        values = request["ExpressionAttributeValues"]
+        oldest, newest = (values[name]["S"].partition("#")[0] for name in (":oldest", ":newest"))
         first = bisect_left(self.times[key], instants.read(oldest))
         after = len(self.rows[key]) if newest == "~" else bisect_right(self.times[key], instants.read(newest) - 1)
         read: list[Outcome] = []
@@ -79,8 +69,8 @@ class Table:
         last = {"LastEvaluatedKey": {key: read[-1].stored()[key]}} if len(read) < after - first else {}
         return Answer({"Items": [each.stored() for each in shown], "ScannedCount": len(read)} | last)
 
-    def listed(self, filters: Filters) -> Cost:
-        """Request pages until LIMIT outcomes are listed."""
+    def listed(self, filters: Filters) -> tuple[int, int, float]:
+        """Request pages until LIMIT outcomes are listed. Return the numbers of calls, queries and read units."""
         self.queries, self.read_units = 0, 0.0
         store = OutcomeStore("outcomes")
         calls = found = 0
@@ -89,44 +79,22 @@ class Table:
             while not calls or (cursor and found < LIMIT):
                 page = store.page(USER_ID, LIMIT, cursor, filters)
                 calls, found, cursor = calls + 1, found + len(page.outcomes), page.next_cursor
-        return Cost(calls, self.queries, self.read_units)
+        return calls, self.queries, self.read_units
 
 
-_BOUNDS = (":oldest", ":newest")
+def on_time(number: int) -> list[Outcome]:
+    return [Outcome(NOW - index * 60_000, NOW - index * 60_000) for index in range(number)]
 
 
-def list_growth(report: Report, sizes: list[int]) -> None:
-    """Report the queries and read units of a list of 20 in both orders, for each number of stored outcomes."""
+@pytest.mark.parametrize("stored", [100, 1_000, 10_000])
+def test_a_list_costs_the_same_however_many_outcomes_are_stored(stored: int) -> None:
+    table = Table(on_time(stored))
+    assert table.listed(Filters()) == (1, 1, 3)
+    assert table.listed(Filters(by_occurrence=True)) == (1, 2, 3.5)
 
-    def on_time(number: int) -> list[Outcome]:
-        return [Outcome(NOW - index * 60_000, NOW - index * 60_000) for index in range(number)]
 
-    late = [Outcome(each.recorded, each.happened - DAY * (each.recorded % 600_000 == 0)) for each in on_time(1_000)]
-    imported = [Outcome(NOW + 1 + index, NOW - MONTH * DAY - index) for index in range(LATE)]
-    tables = {f"{size:,}": Table(on_time(size)) for size in sizes} | {
-        "1,000, every tenth a day late": Table(late),
-        f"1,000, and today {LATE:,} of the month before": Table(on_time(1_000) + imported),
-    }
-    *_, (last, table) = tables.items()
-    costs = {
-        (name, time): each.listed(Filters(by_occurrence=time == "occurred"))
-        for name, each in tables.items()
-        for time in ("recorded", "occurred")
-    }
-    costs[last, "occurred, `to` yesterday"] = table.listed(Filters(until=NOW - DAY // 2, by_occurrence=True))
-    report.text(
-        f"## Growth of a list of {LIMIT}\n\nBy when outcomes were recorded, and by when they happened (`time`). Behind "
-        f"many late outcomes, several calls are needed until {LIMIT} are listed."
-    )
-    report.table(
-        ["outcomes stored", "time", "calls", "queries", "read units"],
-        [[*case, f"{cost.calls}", f"{cost.queries}", f"{cost.read_units:g}"] for case, cost in costs.items()],
-    )
-    of_sizes = {time: [costs[name, time] for name in [*tables][: len(sizes)]] for time in ("recorded", "occurred")}
-    flat = all(len(set(each)) == 1 for each in of_sizes.values())
-    report.bars_table(
-        [
-            ("growth of a list (0 when flat)", 0, 0 if flat else 1),
-            ("read units of a list by occurrence", MOST_BY_OCCURRENCE, of_sizes["occurred"][0].read_units),
-        ]
-    )
+def test_a_list_by_occurrence_takes_many_calls_only_behind_many_late_outcomes_of_a_day() -> None:
+    imported = [Outcome(NOW + 1 + index, NOW - MONTH * DAY - index) for index in range(100_000)]
+    table = Table(on_time(1_000) + imported)
+    assert table.listed(Filters(by_occurrence=True)) == (30, 180, 16_500)
+    assert table.listed(Filters(until=NOW - DAY // 2, by_occurrence=True)) == (1, 2, 5)

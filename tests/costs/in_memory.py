@@ -1,0 +1,70 @@
+"""Fake DynamoDB with the table of costs. It counts read units like the service."""
+
+from binascii import a2b_base64
+from collections.abc import Callable
+from typing import Any
+
+from outcomes.aws.calls import Answer
+from outcomes.aws.failures import ConditionFailed
+from outcomes.aws.replies import Reply
+from outcomes_client.testing import _tables as memory
+from outcomes_client.testing._surroundings import TABLES
+
+from bench.storage import item_bytes, read_units
+
+PAGE_BYTES = 1024 * 1024
+
+
+class CostsInMemory(memory.Tables):
+    """A fake DynamoDB with the table of costs. `call` replaces `DynamoDB.call`.
+
+    page_items: the maximum number of items of a page, in addition to PAGE_BYTES.
+    before_storing: is called with the month before its sums are stored. stored: how often sums were stored.
+    """
+
+    def __init__(self, page_items: int = 1_000_000) -> None:
+        super().__init__()
+        TABLES["costs"] = ("user_id", "day_source")
+        self._partitions["costs"] = {}
+        self.page_items = page_items
+        self.before_storing: Callable[[str], object] = lambda _month: None
+        self.stored = 0
+
+    def call(self, operation: str, request: Any, **_: Any) -> Answer:
+        match operation:
+            case "BatchGetItem":
+                return Answer(self.batch_get_item(request))
+            case "Query":
+                return Answer(self.query(request))
+            case "TransactWriteItems":
+                return Answer(self.transact_write_items(request))
+            case "UpdateItem":
+                self.before_storing(request["Key"]["day_source"]["S"].removeprefix("month#"))
+                try:
+                    answer = Answer(self.update_item(request))
+                except memory.ConditionFailed:
+                    raise ConditionFailed(operation, "", Reply(400, {}, b""), {}) from None
+                self.stored += 1
+                return answer
+        raise ValueError(f"{operation} is not answered")
+
+    def query(self, request: Any) -> dict[str, Any]:
+        """Return a page of rows whose keys are from `:first` to `:last`."""
+        values = request["ExpressionAttributeValues"]
+        rows = self._partitions["costs"].get(values[":user"]["S"], {})
+        after = request.get("ExclusiveStartKey", {"day_source": {"S": ""}})["day_source"]["S"]
+        keys = sorted(key for key in rows if values[":first"]["S"] <= key <= values[":last"]["S"] and key > after)
+        items: list[Any] = []
+        size = 0
+        for key in keys[: self.page_items]:
+            size += item_bytes(_with_bytes(rows[key]))
+            if size > PAGE_BYTES:
+                break
+            items.append(rows[key])
+        units = read_units(*map(_with_bytes, items))
+        answer: dict[str, Any] = {"Items": items, "ConsumedCapacity": {"CapacityUnits": units}}
+        return answer | ({"LastEvaluatedKey": items[-1]} if len(items) < len(keys) else {})
+
+
+def _with_bytes(row: Any) -> Any:
+    return row | ({"sums": {"B": a2b_base64(row["sums"]["B"])}} if "sums" in row else {})
