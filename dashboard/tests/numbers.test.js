@@ -1,13 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
+import "./elements.js";
 
-// In Node 20, JSON.rawJSON needs a flag, which takes effect only in a new realm.
-if (!("rawJSON" in JSON)) {
-  setFlagsFromString("--harmony-json-parse-with-source");
-  globalThis.JSON = runInNewContext("JSON");
-}
 const { decimal, exactNumber, isNumber, minus, parseExactly } = await import("../src/shared/numbers.js");
 
 const DIGITS = "12345678901234567890123456789012345.678";

@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { mock, test } from "node:test";
+import { textsOf } from "./elements.js";
+
+const { whatToPaste } = await import("../src/keys/paste.js");
+const { KeyRow } = await import("../src/keys/row.js");
+const { AgentNames } = await import("../src/shared/agents.js");
+const { parseExactly } = await import("../src/shared/numbers.js");
+
+const NOON = Date.parse("2026-04-15T16:00:00Z");
+const ago = (hours) => new Date(NOON - hours * 3_600_000).toISOString();
+const KEY = {
+  ...{ id: "1", name: "Key", agent_id: null, outcome_types: null, max_value_usd: null, scopes: ["record"] },
+  ...{
+    created_at: ago(0),
+    expires_at: null,
+    last_used_at: null,
+    made_by: "session",
+    rotated_by: null,
+    rotated_at: null,
+  },
+};
+mock.method(Date, "now", () => NOON);
+
+/** Return what a row says of a key: what it may do, and how it came and was used. */
+function said(fields) {
+  const { element } = new KeyRow({ ...KEY, ...fields }, new AgentNames());
+  return textsOf(element.all("span").filter(({ attributes }) => attributes.class === "meta"));
+}
+
+test("the limits of a key are shown in words, with each digit", () => {
+  const digits = "123456789012345.12345678901234567";
+  const most = { agent_id: 7, outcome_types: ["deal_closed", "task_complete"], scopes: ["record", "correct"] };
+  // A newer server may have other types and scopes. These names are also properties of every object.
+  const strange = { outcome_types: ["constructor"], scopes: ["record", "read", "toString"], max_value_usd: 0.001 };
+  for (const [fields, words] of [
+    [{}, "May record · for any agent · outcomes of any type · of any value"],
+    [most, "May record and correct · for Agent 7 only · only Deal closed and Task complete · of any value"],
+    [strange, "May record, read, and toString · for any agent · only Constructor · up to $0.001 each"],
+    [
+      { max_value_usd: parseExactly(digits) },
+      "May record · for any agent · outcomes of any type · up to $123,456,789,012,345.12345678901234567 each",
+    ],
+  ])
+    assert.equal(said(fields)[0], words);
+});
+
+test("maker, use and end of a key are shown", () => {
+  for (const [fields, words] of [
+    [{}, " by you · Never used"],
+    [{ last_used_at: ago(0.98) }, " by you · Last used within the last hour"],
+    [{ last_used_at: ago(5.9) }, " by you · Last used 5 hours ago"],
+    [{ last_used_at: ago(480) }, " by you · Last used 2 weeks ago"],
+    [{ expires_at: "2026-05-01T12:00:00Z" }, " by you · Never used · Until May 1, 2026"],
+    [{ expires_at: ago(0) }, " by you · Never used · Expired Apr 15, 2026"],
+    [{ rotated_by: "platform", rotated_at: ago(24) }, " by you · Rotated Apr 14, 2026 by the platform · Never used"],
+    [{ made_by: "platform" }, " by the platform · Never used"],
+    [{ made_by: null }, " · Never used"],
+    [{ made_by: "constructor" }, " · Never used"],
+  ])
+    assert.equal(said(fields)[1], `Made Apr 15, 2026${words}`);
+});
+
+test("the texts to paste have the addresses that agents reach", async () => {
+  globalThis.location = { origin: "https://app.example.com" };
+  const asked = [];
+  const answer = { mcp: 204, types: Response.json({ types: [{ type: "task" }] }) };
+  mock.method(globalThis, "fetch", async ({ pathname }, { method }) => {
+    asked.push(`${method} ${pathname}`);
+    return pathname === "/mcp" ? new Response(null, { status: answer.mcp }) : answer.types.clone();
+  });
+  const stage = "https://api.example.com/Prod/api/outcomes";
+  for (const [apiUrl, mcpUrl, mcp, base, tools, questions] of [
+    [null, null, 204, "https://app.example.com", 3, ["OPTIONS /mcp"]],
+    [null, null, 404, "https://app.example.com", 0, ["OPTIONS /mcp"]],
+    [stage, null, 204, "https://api.example.com/Prod", 3, ["OPTIONS /mcp"]],
+    [null, "https://api.example.com/mcp", 404, "https://app.example.com", 3, []],
+    [null, "", 204, "https://app.example.com", 0, []],
+    ["https://[", "", 204, "https://[", 0, []], // a wrong attribute is shown as it is
+  ]) {
+    answer.mcp = mcp;
+    asked.length = 0;
+    const key = { ...KEY, key: "oc_secret" };
+    const [env, , curl, ...rest] = await whatToPaste(key, new URL("https://app.example.com/api/keys"), apiUrl, mcpUrl);
+    assert.equal(env.text, `OUTCOMES_URL=${base}\nINTERNAL_API_KEY=oc_secret`);
+    assert.match(curl.text, /"outcomeType":"task"/);
+    assert.deepEqual([rest.length, asked], [tools, ["GET /api/outcomes/types", ...questions]]);
+  }
+  answer.types = Response.json({ error: "Busy" }, { status: 503 });
+  const [, , curl] = await whatToPaste(
+    { ...KEY, key: "oc_secret" },
+    new URL("https://app.example.com/api/keys"),
+    null,
+    "",
+  );
+  assert.match(curl.text, /\/api\/keys\/self/); // without a known type, the call only shows what the key may do
+});

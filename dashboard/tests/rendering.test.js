@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { mock, test } from "node:test";
+import { textsOf } from "./elements.js";
+
+const { linked } = await import("../src/feed/changes.js");
+const { amount } = await import("../src/feed/format.js");
+const { typeIcon } = await import("../src/feed/icons.js");
+const { change, split } = await import("../src/feed/shares.js");
+const { parseExactly } = await import("../src/shared/numbers.js");
+const { ago } = await import("../src/shared/time.js");
+const { inWords } = await import("../src/shared/words.js");
+
+test("values are exact, and no value is not zero", () => {
+  for (const [value, shown, inFull] of [
+    ["0", "$0.00", null],
+    ["-12.5", "-$12.50", null],
+    ["-999999999999999.98", "-$999,999,999,999,999.98", null],
+    ["0.0042", "$0.00", "$0.0042"],
+    ["1E+3", "$1,000.00", null],
+    ["123456789012345.12345678901234567", "$123,456,789,012,345.12", "$123,456,789,012,345.12345678901234567"],
+  ]) {
+    const { textContent, attributes } = amount(parseExactly(value));
+    assert.deepEqual([textContent, attributes.title ?? null], [shown, inFull]);
+  }
+  assert.equal(amount(null).textContent, "–no value");
+});
+
+test("an older browser shows the nearest double", async () => {
+  const { rawJSON } = JSON;
+  JSON.rawJSON = undefined;
+  const older = await import("../src/shared/numbers.js?older");
+  JSON.rawJSON = rawJSON;
+  assert.equal(older.parseExactly("1234567.890"), 1234567.89);
+  assert.equal(older.exactNumber("12.50"), 12.5);
+});
+
+test("a total is compared with the one before, in percent if there was some", () => {
+  for (const [before, value_usd, words] of [
+    [100, 112, "+12% against the year before"],
+    [100, 0, "-100% against the year before"],
+    [3, 3, "0% against the year before"],
+    [0, 3, "$0.00 in the year before"],
+    [-5, 3, "-$5.00 in the year before"],
+    [0, 0, ""],
+  ]) {
+    const parts = change({ value_usd, previous: { count: 1, value_usd: before } }, "the year before");
+    assert.equal(textsOf(parts).join(""), words);
+  }
+  assert.deepEqual(change({ value_usd: 3 }, "the year before"), []); // an older server does not compare
+});
+
+test("a share is of the value, or of the count if nothing has a value", () => {
+  const widths = (...parts) =>
+    split(
+      parts.map(([value_usd, count]) => ({ value_usd, count })),
+      () => ({ name: "", icon: "", button: {} }),
+    ).map((part) => part.all("i")[0].style.inlineSize);
+  assert.deepEqual(widths([5, 1], [1, 9], [-3, 1]), ["100%", "20%", "0%"]);
+  assert.deepEqual(widths([0, 2], [0, 1]), ["100%", "50%"]);
+});
+
+test("a time is shown in its largest unit, and one in the future as now", () => {
+  mock.method(Date, "now", () => 0);
+  const hour = 3600;
+  for (const [seconds, words] of [
+    [-40, "now"],
+    [59, "now"],
+    [60, "1 minute ago"],
+    [23.9 * hour, "23 hours ago"],
+    [6 * 24 * hour, "6 days ago"],
+    [20 * 24 * hour, "2 weeks ago"],
+    [800 * 24 * hour, "2 years ago"],
+  ])
+    assert.equal(ago(new Date(seconds * -1000).toISOString()), words);
+});
+
+test("only URLs of pages are links", () => {
+  const isLink = (text) => linked(text).some((part) => part.localName === "a");
+  for (const text of ["https://crm.example.com/deals/7?a=1#b", "HTTP://example.com", '{"a":["https://example.com"]}'])
+    assert.ok(isLink(text), text);
+  for (const text of [
+    ...["see https://example.com", "https://example.com now", "https://", "javascript:alert(1)", "ftp://example.com"],
+    ...["java\nscript:alert(1)", "data:text/html,<script>alert(1)</script>", "//example.com", "https:example.com"],
+    ...["https://[broken", 'https://example.com/\\"onclick'],
+  ])
+    assert.ok(!isLink(text), text);
+});
+
+test("a type that is also a property of each object is a type like others", () => {
+  for (const [type, words] of [
+    ["deal_closed", "Deal closed"],
+    ["constructor", "Constructor"],
+    ["__proto__", "  proto  "],
+  ])
+    assert.equal(inWords(type), words);
+  assert.equal(typeIcon("constructor"), typeIcon("moon_landing"));
+});
+
+test("a printed statement sums up the agents that it does not list", async () => {
+  const { paper } = await import("../src/feed/paper.js");
+  const vector = await readFile(new URL("../../clients/statements/agents.json", import.meta.url), "utf8");
+  const sheet = paper(JSON.parse(vector), (id) => `Agent ${id}`);
+  assert.equal(sheet.all("tr").findLast((row) => /agent/.test(row.textContent)).textContent, "4 other agents7$14.99");
+});
