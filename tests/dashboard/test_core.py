@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Callable
 from decimal import Decimal
 from urllib.parse import urlsplit
 
@@ -66,12 +65,10 @@ def test_the_feed_of_a_core_deployment_is_a_list(
 @pytest.mark.parametrize(
     ("capabilities", "shown"),
     [
-        (None, {SUMMARY, PERIODS, DOWNLOAD, "buttons"}),
         (ALL, {SUMMARY, PERIODS, DOWNLOAD, "buttons"}),
         ("totals", {SUMMARY, PERIODS}),
         ("export", {PERIODS, DOWNLOAD}),
         ("batch, corrections", {"buttons"}),
-        ("", set()),
     ],
 )
 def test_what_is_off_is_neither_shown_nor_requested(
@@ -95,39 +92,21 @@ def test_what_is_off_is_neither_shown_nor_requested(
     assert below() == expected
 
 
-@pytest.fixture
-def open_with(open_feed: Open, page: Page, recorded: Recorded) -> Callable[[str, str], None]:
-    """Return a function that opens the feed with a URL fragment. Its API has only the given capabilities."""
-
-    def open_(capabilities: str, fragment: str) -> None:
-        recorded.has("Closed Acme")
-        recorded.capabilities = capabilities
-        open_feed(fast_timers=True, url_state="", refresh=1)
-        expect(rows(page)).to_have_count(1)
-        page.evaluate("fragment => { location.hash = fragment }", fragment)
-
-    return open_
-
-
 @pytest.mark.at_noon
-def test_a_link_to_an_outcome_is_ignored_without_corrections(
-    open_with: Callable[[str, str], None], page: Page, recorded: Recorded
-) -> None:
-    open_with("totals", "outcome=01KN4EMBG0QK3YB9X6N1V8ZT5R")
-    for _ in range(2):  # the first poll is completely processed when the second one ends
-        next_poll(page)
-    expect(page.get_by_text("Linked outcome")).to_be_hidden()
+def test_an_address_selects_nothing_without_capabilities(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    recorded.has("Closed Acme")
+    recorded.capabilities = ""
+    open_feed(fast_timers=True, url_state="", refresh=1)
     expect(rows(page)).to_have_count(1)
-    assert not [request for request in recorded.asked if request.url.endswith("/01KN4EMBG0QK3YB9X6N1V8ZT5R")]
-
-
-@pytest.mark.at_noon
-def test_a_period_of_the_address_can_be_left_without_totals(open_with: Callable[[str, str], None], page: Page) -> None:
-    open_with("", "period=2026-04-01..2026-04-30")
+    page.evaluate("location.hash = 'outcome=01KN4EMBG0QK3YB9X6N1V8ZT5R&period=2026-04-01..2026-04-30'")
     expect(page.locator("#latest")).to_have_text(re.compile("^Happened "))
     page.get_by_role("button", name="30 days").click()
     expect(page.locator("#latest")).to_have_text("$1,200.50 in the latest 1")
     expect(page.locator(PERIODS)).to_be_hidden()
+    for _ in range(2):  # the first poll is completely processed when the second one ends
+        next_poll(page)
+    expect(page.get_by_text("Linked outcome")).to_be_hidden()
+    assert not [request for request in recorded.asked if "01KN4EMBG0QK3YB9X6N1V8ZT5R" in request.url]
 
 
 @pytest.mark.at_noon
@@ -150,9 +129,7 @@ def test_a_row_follows_when_corrections_are_switched(open_feed: Open, page: Page
 
 
 @pytest.mark.at_noon
-def test_the_feed_does_not_wait_for_totals_that_are_switched_off(
-    open_feed: Open, page: Page, recorded: Recorded
-) -> None:
+def test_the_feed_does_not_wait_for_totals_that_are_off(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.has("Closed Acme")
     # The fake summary answers 503 during the whole test, even after Totals is switched off.
     page.route("**/summary**", reply(503, json={"error": "Still adding up"}))
@@ -162,15 +139,3 @@ def test_the_feed_does_not_wait_for_totals_that_are_switched_off(
     expect(page.locator(SUMMARY)).to_be_hidden()
     asked = page.evaluate("waits.length")
     assert waits(page, asked + 3)[-2:] == [60_000] * 2
-
-
-@pytest.mark.at_noon
-def test_totals_that_a_server_without_capabilities_lacks_are_hidden(
-    open_feed: Open, page: Page, recorded: Recorded
-) -> None:
-    recorded.has("Closed Acme")
-    recorded.instead("GET", "/summary", 404, json={"error": "Not found"})
-    open_feed()
-    expect(rows(page)).to_have_count(1)
-    expect(page.locator(SUMMARY)).to_be_hidden()
-    expect(page.locator(".card")).to_have_attribute("data-banner", "")

@@ -2,13 +2,12 @@
 
 import re
 from datetime import timedelta
-from itertools import product
 from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browsers import confirm, go_offline, hide_tab, leave_and_return
+from tests.browsers import confirm, hide_tab, leave_and_return, wait_until
 from tests.dashboard.conftest import AXE_RULES, THEMES, FindFaults, Open, TakePicture
 from tests.dashboard.recorded import NOW, Recorded, instant
 
@@ -58,8 +57,7 @@ def history(row: Locator) -> Locator:
 
 def first(page: Page, held: list[Route]) -> Route:
     """Wait for a held request, and return it."""
-    while not held:
-        page.wait_for_timeout(10)
+    wait_until(page, lambda: held != [])
     return held[0]
 
 
@@ -68,52 +66,50 @@ def first(page: Page, held: list[Route]) -> Route:
 
 def test_a_row_unfolds_to_its_history(open_feed: Open, page: Page, recorded: Recorded) -> None:
     hours = [instant(NOW - timedelta(hours=hours)) for hours in (4, 3, 2, 1)]
+    html = "<img src=x onerror='window.harmed = 1'>"
     changes = {
         "value_usd": {"before": 12500.5, "after": 12000},
-        "title": {"before": "Acme", "after": "Renewed Acme"},
+        "title": {"before": html, "after": "Renewed Acme"},
         "description": {"before": None, "after": "By mail"},
         "agent_id": {"before": 7, "after": None},
         "outcome_type": {"before": "task_complete", "after": "deal_closed"},
         "occurred_at": {"before": hours[0], "after": "2026-04-01T16:00:00.000Z"},
-        "metadata": {"before": {"seats": 12, "same": [1]}, "after": {"seats": 10, "same": [1], "new": "x"}},
+        "metadata": {"before": {"seats": 12, "same": [1]}, "after": {"seats": 10, "same": [1], html: "x"}},
     }
-    recorded.has(
-        "Renewed Acme",
-        hours=5,
-        recorded_by=AGENT_KEY,
-        corrections=[
-            {"type": "amend", "by": AGENT_KEY, "reason": "Two seats fewer", "created_at": hours[0], "changes": changes},
-            {"type": "dispute", "by": "session", "reason": "We never signed", "created_at": hours[1]},
-            {"type": "uphold", "by": "key", "reason": "Signed on April 1", "created_at": hours[2]},
-            {"type": "confirm", "by": "session", "created_at": hours[3]},
-            {"type": "amend", "reason": "Mended", "changes": {"metadata": {"omitted": True}}, "created_at": hours[3]},
-        ],
-    )
+    corrections: list[dict[str, Any]] = [
+        {"type": "amend", "by": AGENT_KEY, "reason": html, "created_at": hours[0], "changes": changes},
+        {"type": "dispute", "by": "session", "reason": "We never signed", "created_at": hours[1]},
+        {"type": "uphold", "by": "key", "reason": "Signed on April 1", "created_at": hours[2]},
+        {"type": "confirm", "by": "session", "created_at": hours[3]},
+        {"type": html, "by": "key:" + html, "changes": {"metadata": {"omitted": True}}, "created_at": hours[3]},
+    ]
+    recorded.has("Renewed Acme", hours=5, recorded_by=AGENT_KEY, corrections=corrections)
     open_feed()
     entries = history(unfold(page))
-    by_key = "by an agent\u2019s key (7Fq2LmXw9KdR4sTb)"
+    by_key = "by an agent\u2019s key"
     expect(entries).to_have_text(
         [
-            f"Recorded {by_key} · 5 hours ago",
-            re.compile(re.escape(f"Amended {by_key} · 4 hours agoTwo seats fewer")),
+            f"Recorded {by_key} (7Fq2LmXw9KdR4sTb) · 5 hours ago",
+            re.compile(re.escape(f"Amended {by_key} (7Fq2LmXw9KdR4sTb) · 4 hours ago{html}")),
             "Disputed by you · 3 hours agoWe never signed",
             "Dispute dismissed by the platform · 2 hours agoSigned on April 1",
             "Confirmed by you · 1 hour ago",
-            "Amended by the platform · 1 hour agoMendedmetadatachanged (too long to show)",
+            f"{html} {by_key} ({html}) · 1 hour agometadatachanged (too long to show)",
         ]
     )
     expect(entries.nth(1).locator("dl > div")).to_have_text(
         [
             "TypeTask complete → Deal closed",
-            "TitleAcme → Renewed Acme",
+            f"Title{html} → Renewed Acme",
             "Description\u2013 → By mail",
             "Value$12,500.50 → $12,000.00",
             "AgentAgent 7 → \u2013",
             re.compile(r"HappenedWednesday, April 15, 2026.* → Wednesday, April 1, 2026"),
             "seats12 → 10",
-            'new\u2013 → "x"',
+            f'{html}\u2013 → "x"',
         ]
     )
+    assert page.evaluate("window.harmed") is None
 
 
 def test_a_history_names_agents_keys(open_feed: Open, page: Page, recorded: Recorded) -> None:
@@ -140,22 +136,6 @@ def test_a_history_names_agents_keys(open_feed: Open, page: Page, recorded: Reco
     assert len(reads) == 1
 
 
-def test_a_history_is_read_each_time_its_row_is_unfolded(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    id_ = recorded.has("Work")
-    recorded.has("Other", hours=2)
-    open_feed()
-    expect(rows(page)).to_have_count(2)
-    assert recorded.reads(id_) == 0
-    row = unfold(page)
-    expect(history(row)).to_have_text(["Recorded by the platform · 1 hour ago"])
-    recorded.correct(id_, type="void", reason="Twice")
-    unfold(page)  # this click folds the row
-    unfold(page)
-    expect(history(row)).to_have_count(2)
-    expect(row.locator("summary")).to_contain_text("Void · ")
-    assert recorded.reads(id_) == 2
-
-
 def test_a_history_that_fails_has_a_message_and_a_retry(open_feed: Open, page: Page, recorded: Recorded) -> None:
     id_ = recorded.has("Work")
     open_feed()
@@ -163,14 +143,8 @@ def test_a_history_that_fails_has_a_message_and_a_retry(open_feed: Open, page: P
     row = unfold(page)
     expect(row.locator(".past")).to_have_text("HistoryLoading…")
     faults: list[tuple[dict[str, Any], str]] = [
-        ({"status": 500, "json": {"error": "Failed to get outcome"}}, "The server answered 500."),
         ({"status": 404, "json": {"error": "Not found"}}, "This outcome no longer exists or is not yours."),
-        (
-            {"status": 404, "headers": {"No-Such-Route": "true"}, "json": {"error": "Not found"}},
-            "It is switched off here, or its address is wrong.",
-        ),
         ({"status": 200, "json": {"outcome": {}}}, "The server\u2019s answer could not be understood."),
-        ({"status": 200, "body": "Wi-Fi"}, "The server\u2019s answer could not be read."),
     ]
     for fault, words in faults:
         first(page, held).fulfill(**fault)
@@ -199,62 +173,24 @@ def test_an_older_server_has_no_history_and_buttons(open_feed: Open, page: Page,
 # ---- status
 
 
-def test_a_row_shows_its_status(open_feed: Open, page: Page, recorded: Recorded) -> None:
+def test_a_row_shows_its_status_and_when_it_happened(open_feed: Open, page: Page, recorded: Recorded) -> None:
     for hours, status in enumerate(("recorded", "confirmed", "disputed", "void", "questioned"), start=1):
         recorded.has("Work", hours=hours, status=status)
-    open_feed()
+    recorded.has("A minute before", hours=6, occurred_at=instant(NOW - timedelta(hours=6, minutes=1)))
+    recorded.has("Backfilled", hours=1, occurred_at="2026-03-03T17:00:00.000Z")
+    open_feed(period=90)
     tags = ["", "Confirmed · ", "Disputed · ", "Void · ", "Questioned · "]
-    expect(rows(page).locator(".meta")).to_have_text([re.compile(f"^{tag}Deal closed · Agent 7 · ") for tag in tags])
+    shown = [*(f"{tag}Deal closed · Agent 7 · {hours} hour" for hours, tag in enumerate(tags, start=1)), "Deal closed"]
+    last = "Deal closed · Agent 7 · 1 month ago · recorded Apr 15"
+    expect(rows(page).locator(".meta")).to_have_text([*(re.compile(f"^{words}") for words in shown), last])
     for at, lines in enumerate(("none", "none", "none", "line-through", "none")):
         for part in (".amount", "strong"):
             line = rows(page).nth(at).locator(f"summary {part}")
             expect(line).to_have_css("text-decoration-line", lines)
-
-
-def test_totals_show_the_confirmed_and_disputed_value(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    recorded.has("Work")
-    none, some = {"count": 0, "value_usd": 0}, {"count": 2, "value_usd": 1234.5}
-    for confirmed, disputed, words in (
-        (none, none, ""),
-        (some, none, "$1,234.50 confirmed"),
-        (none, some, "$1,234.50 disputed"),
-        (some, {"count": 1, "value_usd": -3}, "$1,234.50 confirmed · -$3.00 disputed"),
-    ):
-        recorded.sums = {"confirmed": confirmed, "disputed": disputed}
-        open_feed()
-        expect(page.locator(".total")).to_have_text("$1,200.50")
-        expect(page.locator(".standing")).to_have_text(words)
-
-
-def test_a_row_shows_when_it_happened_if_not_when_recorded(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    recorded.has("Backfilled", hours=1, occurred_at="2026-03-03T17:00:00.000Z")
-    recorded.has("A minute before", hours=2, occurred_at=instant(NOW - timedelta(hours=2, minutes=1)))
-    recorded.has("At once", hours=3)
-    open_feed(period=90)
-    expect(rows(page).locator(".meta")).to_have_text(
-        [
-            "Deal closed · Agent 7 · 2 hours ago",
-            "Deal closed · Agent 7 · 3 hours ago",
-            "Deal closed · Agent 7 · 1 month ago · recorded Apr 15",
-        ]
-    )
     late = ["Happened", "Recorded", "Outcome"]
-    for at, terms in enumerate((late, late[1:], late)):
-        expect(unfold(page, at).locator("dt")).to_have_text(terms)
-    expect(rows(page).nth(2).locator("dd").nth(0)).to_have_text(re.compile("Tuesday, March 3, 2026 at 12:00:00"))
-
-
-def test_text_of_corrections_is_never_markup(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    text = "<img src=x onerror='window.harmed = 1'>"
-    changes = {"title": {"before": text, "after": text + "!"}, "metadata": {"before": {}, "after": {text: text}}}
-    entry: dict[str, Any] = {"type": text, "by": "key:" + text, "reason": text, "changes": changes}
-    recorded.has("Work", corrections=[entry])
-    open_feed()
-    row = unfold(page)
-    expect(row.locator("q")).to_have_text(text)
-    expect(row.locator(".past dt").nth(1)).to_have_text(text)
-    expect(row.locator("img")).to_have_count(0)
-    assert page.evaluate("window.harmed") is None
+    for at, terms in ((4, late[1:]), (5, late), (6, late)):
+        expect(unfold(page, at).locator("dl:not(.past dl) dt")).to_have_text(terms)
+    expect(rows(page).nth(6).locator("dd").nth(0)).to_have_text(re.compile("Tuesday, March 3, 2026 at 12:00:00"))
 
 
 # ---- the owner's verdict
@@ -326,9 +262,7 @@ def test_a_confirmation_can_be_undone_before_it_is_sent(open_feed: Open, page: P
     assert recorded.sent(0) == []
 
 
-def test_a_confirmation_of_values_that_changed_meanwhile_is_not_sent(
-    open_feed: Open, page: Page, recorded: Recorded
-) -> None:
+def test_a_confirmation_of_changed_values_is_not_sent(open_feed: Open, page: Page, recorded: Recorded) -> None:
     id_ = recorded.has("Work")
     open_feed(refresh=3600)
     row = unfold(page)
@@ -364,7 +298,7 @@ def test_a_confirmation_of_values_that_changed_meanwhile_is_not_sent(
 
 
 @pytest.mark.viewer
-def test_a_confirmation_is_sent_after_five_seconds_or_when_the_page_is_hidden(
+def test_a_confirmation_is_sent_late_or_when_the_page_is_hidden(
     open_feed: Open, page: Page, recorded: Recorded
 ) -> None:
     page.clock.install(time=NOW)
@@ -417,32 +351,18 @@ def test_a_verdict_is_shown_at_once_and_kept_after_success(open_feed: Open, page
     expect(history(row).nth(2)).to_have_text("Disputed by you · nowWe never <signed>")
     assert recorded.sent(2)[1]["reason"] == "We never <signed>"
     assert len({said["key"] for said in recorded.sent(2)}) == 2
-    confirm(row)
-    expect(row.locator("summary")).to_contain_text("Confirmed · ")
 
 
-def invalid(error: str, field: str, message: str) -> dict[str, Any]:
-    return {"error": error, "details": [{"field": field, "message": message}]}
-
-
-VOID = invalid("Not possible", "type", "cannot confirm an outcome that is void")
-AMBIGUOUS = "It may not have been saved. {} Trying again is safe: it counts once."
 FAILURES: list[tuple[int, dict[str, Any], str, bool]] = [
     (0, {}, UNREACHED, True),
-    (500, {"error": "Failed to correct outcome"}, AMBIGUOUS.format("The server answered 500."), True),
-    (200, {"ok": True}, AMBIGUOUS.format("The server\u2019s answer could not be understood."), True),
+    (200, {"ok": True}, UNREACHED.replace("could not be reached", "\u2019s answer could not be understood"), True),
     (503, {"error": "Busy"}, "Not saved. The server answered 503.", True),
-    (429, {"error": "Too many requests"}, "Not saved. The server answered 429.", True),
-    (409, {"error": "Conflict"}, "Not saved. Someone else is correcting it right now.", True),
-    (409, VOID, "Not saved. Not possible: cannot confirm an outcome that is void.", False),
     (409, {"error": "Not possible"}, "Not saved. Not possible: this outcome can no longer be corrected.", False),
-    (404, {"error": "Not found"}, "Not saved. This outcome no longer exists or is not yours.", False),
-    (400, invalid("Invalid reason", "reason", "must be a string"), "Not saved. The reason must be a string.", False),
-    (403, {"error": "Forbidden"}, "Not saved. Not allowed: you cannot confirm an outcome that you recorded.", False),
 ]
 
 
 def test_a_failed_verdict_is_reverted_with_the_reason(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    """dashboard/tests/verdict.test.js has the words of each failure."""
     for hours in range(1, len(FAILURES) + 1):
         recorded.has("Work", hours=hours)
     open_feed()
@@ -453,7 +373,7 @@ def test_a_failed_verdict_is_reverted_with_the_reason(open_feed: Open, page: Pag
         recorded.instead("POST", "/corrections", status, json=body)
         before = len(recorded.sent(0))
         right(row).press("Enter")
-        expect(row.get_by_role("alert")).to_have_text(words)
+        expect(row.get_by_role("alert")).to_have_text(words.replace("server \u2019s", "server\u2019s"))
         expect(row.locator("summary")).not_to_contain_text("Confirmed")
         expect(row.get_by_role("button", name="This is right", pressed=False)).to_be_focused()
         retry = row.locator(".word").get_by_role("button", name="Try again")
@@ -488,25 +408,14 @@ def test_a_verdict_that_fails_after_another_period_was_chosen_says_so(
     expect(row.get_by_role("alert")).to_have_text("Not saved. The server answered 503.")
     wrong(row).press("Enter")
     expect(row.get_by_label("What is not right?")).to_have_value("Important")
-
-
-def test_a_failed_dispute_is_retried_with_its_reason_and_key(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    recorded.has("Work", recorded_by="session")
-    open_feed()
-    row = unfold(page)
-    recorded.instead("POST", "/corrections")
-    dispute(row, "Twice")
-    expect(row.get_by_role("alert")).to_have_text(UNREACHED)
-    expect(row.locator("summary")).not_to_contain_text("Disputed")
-    wrong(row).press("Enter")
-    expect(row.get_by_label("What is not right?")).to_have_value("Twice")
     row.get_by_label("What is not right?").press("Escape")
+    expect(wrong(row)).to_be_focused()
+    if choose == "7 days":
+        return
     row.get_by_role("button", name="Try again").click()
     expect(row.locator("summary")).to_contain_text("Disputed · ")
-    expect(history(row)).to_have_count(2)
-    first, second = recorded.sent(2)
-    assert first == second
-    assert first["reason"] == "Twice"
+    first_sent, second = recorded.sent(2)
+    assert first_sent == second  # with the same reason and idempotency key
 
 
 def test_a_correction_made_elsewhere_reaches_an_unfolded_row(open_feed: Open, page: Page, recorded: Recorded) -> None:
@@ -521,28 +430,19 @@ def test_a_correction_made_elsewhere_reaches_an_unfolded_row(open_feed: Open, pa
     expect(page.locator(".standing")).to_have_text("$5.00 disputed")
 
 
-REASONS = [
-    ("", "Say what is not right."),
-    (" \n ", "Say what is not right."),
-    ("x" * 501, "At most 500 characters; these are 501."),
-    ("\U0001f389" * 500, ""),  # in JavaScript, an emoji such as this one has the length 2
-]
-
-
 def test_a_reason_has_1_to_500_characters(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    for hours in range(1, len(REASONS) + 1):
-        recorded.has("Work", hours=hours)
+    recorded.has("Work")
     open_feed()
-    for at, (reason, fault) in enumerate(REASONS):
-        row = unfold(page, at)
+    row = unfold(page)
+    asked = row.get_by_label("What is not right?")
+    for reason, fault in ((" \n ", "Say what is not right."), ("x" * 501, "At most 500 characters; these are 501.")):
         dispute(row, reason)
         expect(row.locator("form .fault")).to_have_text(fault)
-        if fault:
-            expect(row.get_by_label("What is not right?")).to_be_focused()
-            expect(row.get_by_label("What is not right?")).to_have_attribute("aria-invalid", "true")
-            assert recorded.sent(0) == []
-        else:
-            expect(row.locator("summary")).to_contain_text("Disputed · ")
+        expect(asked).to_be_focused()
+        expect(asked).to_have_attribute("aria-invalid", "true")
+    assert recorded.sent(0) == []
+    dispute(row, "\U0001f389" * 500)  # in JavaScript, an emoji such as this one has the length 2
+    expect(row.locator("summary")).to_contain_text("Disputed · ")
 
 
 @pytest.mark.parametrize("call", ["GET", "POST"])
@@ -559,45 +459,6 @@ def test_a_signed_out_viewer_sees_nothing(open_feed: Open, page: Page, recorded:
     expect(page.get_by_text("You are signed out")).to_be_visible()
     assert not page.locator("value-delivered").evaluate("feed => /Private/.test(feed.shadowRoot.textContent)")
     expect(page.get_by_role("heading", name="Value Delivered")).to_be_focused()
-
-
-def test_an_offline_verdict_can_be_retried(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    recorded.has("Work")
-    open_feed()
-    row = unfold(page)
-    expect(history(row)).to_have_count(1)
-    go_offline(page)
-    recorded.instead("POST", "/corrections")
-    confirm(row)
-    expect(row.get_by_role("alert")).to_have_text(
-        "It may not have been saved. You are offline. Trying again is safe: it counts once."
-    )
-    page.context.set_offline(False)
-    row.locator(".word").get_by_role("button", name="Try again").press("Enter")
-    expect(row.locator("summary")).to_contain_text("Confirmed · ")
-
-
-def test_a_verdict_is_given_by_keyboard(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    recorded.has("Work")
-    open_feed()
-    row = unfold(page)
-    expect(history(row)).to_have_count(1)
-    page.keyboard.press("Tab")
-    expect(right(row)).to_be_focused()
-    page.keyboard.press("Tab")
-    expect(wrong(row)).to_be_focused()
-    page.keyboard.press("Enter")
-    expect(wrong(row)).to_have_attribute("aria-expanded", "true")
-    page.keyboard.type("Twice")
-    page.keyboard.press("Escape")
-    expect(wrong(row)).to_be_focused()
-    expect(wrong(row)).to_have_attribute("aria-expanded", "false")
-    page.keyboard.press("Enter")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Enter")  # Enter presses the focused button Send
-    expect(row.locator("summary")).to_contain_text("Disputed · ")
-    expect(wrong(row)).to_be_focused()
-    assert recorded.sent(1)[0]["reason"] == "Twice"
 
 
 def test_axe_finds_no_violation_in_any_status(
@@ -629,7 +490,7 @@ def test_axe_finds_no_violation_in_any_status(
     page.evaluate(TIME_CONFIRMATIONS, None)
     right(latest).click()
     expect(latest.get_by_role("button", name="Undo")).to_be_visible()
-    for width, theme in product((1100, 390, 320), THEMES):
+    for width, theme in zip((1100, 320), THEMES, strict=True):
         page.set_viewport_size({"width": width, "height": 900})
         page.emulate_media(color_scheme=theme)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

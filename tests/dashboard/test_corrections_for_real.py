@@ -58,60 +58,45 @@ def test_an_owner_disputes_and_confirms_after_an_amendment(feed: Page, ledger: L
     )
 
 
-def test_a_void_outcome_stays_in_the_feed_but_not_in_the_totals(feed: Page, ledger: Ledger) -> None:
-    correct(ledger, feed, type="void", reason="Recorded twice")
-    leave_and_return(feed)
-    row = rows(feed).first
-    expect(row.locator("summary")).to_contain_text("Void · ")
-    expect(feed.locator(".total")).to_have_text("$0.00")
-    expect(history(unfold(feed))).to_have_text(
-        ["Recorded by the platform · now", "Declared void by the platform · nowRecorded twice"]
-    )
-    expect(right(row)).to_be_hidden()
-    expect(wrong(row)).to_be_hidden()
-
-
-def test_a_verdict_whose_response_was_lost_counts_once(feed: Page) -> None:
-    row = unfold(feed)
+def test_a_lost_verdict_counts_once_and_a_late_one_is_refused(feed: Page, ledger: Ledger) -> None:
+    row, total = unfold(feed), feed.locator(".total")
     expect(history(row)).to_have_count(1)
 
     def lose(route: Route) -> None:
         assert route.fetch().ok
         route.abort("connectionreset")
 
-    feed.route("**/corrections", lose)
+    feed.route("**/corrections", lose, times=1)
     confirm(row)
     expect(row.get_by_role("alert")).to_contain_text("It may not have been saved.")
-    feed.unroute("**/corrections")
     row.locator(".word").get_by_role("button", name="Try again").click()
     expect(row.get_by_role("alert")).to_have_text("")
     expect(feed.locator(".standing")).to_have_text("$12.50 confirmed")
     expect(history(row)).to_have_text(["Recorded by the platform · now", "Confirmed by you · now"])
 
-
-def test_a_verdict_that_became_impossible_is_refused_and_the_row_updated(feed: Page, ledger: Ledger) -> None:
-    row = unfold(feed)
-    expect(history(row)).to_have_count(1)
-
     def too_late(route: Route) -> None:
         correct(ledger, feed, type="void", reason="Recorded twice")
         route.continue_()
 
-    feed.route("**/corrections", too_late)
-    confirm(row)
-    expect(row.get_by_role("alert")).to_have_text("Not saved. Not possible: cannot confirm an outcome that is void.")
+    feed.route("**/corrections", too_late, times=1)
+    dispute(row, "It was $12")
+    expect(row.get_by_role("alert")).to_have_text("Not saved. Not possible: cannot dispute an outcome that is void.")
     expect(row.locator("summary")).to_contain_text("Void · ")
     expect(right(row)).to_be_hidden()
+    expect(wrong(row)).to_be_hidden()
+    leave_and_return(feed)
+    expect(total).to_have_text("$0.00")  # a void outcome stays in the list
+    expect(history(row).last).to_have_text("Declared void by the platform · nowRecorded twice")
 
 
 def test_an_owner_can_dispute_but_not_confirm_their_own_record(open_feed: Open, page: Page) -> None:
     open_feed(refresh=60)
     body = '{"outcomeType": "task_complete", "title": "By hand", "valueUsd": 5}'
     headers = "{'Content-Type': 'application/json'}"
-    sent = f"fetch('/api/outcomes', {{ method: 'POST', headers: {headers}, body: '{body}' }}).then(({{ ok }}) => ok)"
-    assert page.evaluate(sent)
+    assert page.evaluate(
+        f"fetch('/api/outcomes', {{ method: 'POST', headers: {headers}, body: '{body}' }}).then(r => r.ok)"
+    )
     leave_and_return(page)
-    expect(rows(page)).to_have_count(1)
     row = unfold(page)
     expect(history(row)).to_have_text(["Recorded by you · now"])
     expect(right(row)).to_be_hidden()

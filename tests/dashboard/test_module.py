@@ -142,9 +142,7 @@ def test_elements_one_below_the_other_have_a_gap_and_fit_on_a_narrow_phone(open_
 
 
 @pytest.mark.at_noon
-def test_the_second_file_is_loaded_when_it_is_needed_and_again_after_a_failure(
-    open_feed: Open, page: Page, recorded: Recorded
-) -> None:
+def test_the_second_file_is_loaded_late_and_after_a_failure(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.has("Work")
     second = (SERVED / LATER[0]).read_text()
     answers = ["", second.replace(re.findall(r'"([\w-]{8})"', second)[-1], "of-later"), "", second]

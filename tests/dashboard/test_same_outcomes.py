@@ -227,9 +227,7 @@ def test_headline_list_and_file_have_the_same_outcomes(open_feed: Open, page: Pa
 
 
 @pytest.mark.at_noon
-def test_a_late_outcome_comes_in_its_place_or_with_the_next_page_or_only_counts(
-    open_feed: Open, page: Page, ledger: Ledger
-) -> None:
+def test_a_late_outcome_comes_in_its_place_or_only_counts(open_feed: Open, page: Page, ledger: Ledger) -> None:
     minutes = itertools.count(1)
 
     def late(title: str, hours: float) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browsers import hide_tab, leave_and_return, show_tab
+from tests.browsers import leave_and_return
 from tests.dashboard.conftest import Open
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.recorded import NOW, Recorded, instant
@@ -19,9 +19,7 @@ from tests.dashboard.test_download import Held, button, line, part, text
 pytestmark = pytest.mark.at_noon
 
 
-def test_three_hundred_outcomes_at_once_keep_search_open_row_and_download(
-    open_feed: Open, page: Page, ledger: Ledger
-) -> None:
+def test_three_hundred_outcomes_keep_search_and_open_row(open_feed: Open, page: Page, ledger: Ledger) -> None:
     for title in ("Work", "Other"):
         ledger.record(title, created_at=NOW - timedelta(days=1))
     open_feed(refresh=3600)
@@ -45,9 +43,7 @@ def test_three_hundred_outcomes_at_once_keep_search_open_row_and_download(
     expect(rows(page).locator("strong")).to_have_text(expected)
 
 
-def test_a_search_reads_the_whole_period_and_asks_after_two_thousand_rows(
-    open_feed: Open, page: Page, recorded: Recorded
-) -> None:
+def test_a_search_reads_on_and_asks_after_2000_rows(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.sums = {"count": 2300, "disputed": {"count": 6, "value_usd": 1}, "voided": {"count": 4, "value_usd": 1}}
     recorded.has("One of many")
     outcomes = []
@@ -82,9 +78,7 @@ def test_a_search_reads_the_whole_period_and_asks_after_two_thousand_rows(
     expect(page.locator(".rows [role=listitem]:not([hidden])")).to_have_count(2310)
 
 
-def test_an_open_row_shows_a_correction_that_came_with_many_outcomes(
-    open_feed: Open, page: Page, ledger: Ledger
-) -> None:
+def test_an_open_row_shows_a_correction_among_many_rows(open_feed: Open, page: Page, ledger: Ledger) -> None:
     ledger.record("Work", created_at=NOW, value_usd=1, outcome_type="deal_closed")
     open_feed(refresh=3600)
     page.get_by_label("Filter by type").select_option("deal_closed")
@@ -95,19 +89,7 @@ def test_an_open_row_shows_a_correction_that_came_with_many_outcomes(
         ledger.record(f"Rush {number}", created_at=NOW + timedelta(seconds=30))
     leave_and_return(page)
     expect(row.locator("summary .amount")).to_have_text("$2.00")
-
-
-@pytest.mark.viewer  # the test changes the clock, so it needs its own browser context
-def test_a_tab_that_is_shown_again_says_how_long_ago_outcomes_came(
-    open_feed: Open, page: Page, recorded: Recorded
-) -> None:
-    recorded.has("Closed Acme", hours=1)
-    open_feed(refresh=3600)
-    expect(rows(page).locator(".ago")).to_have_text("1 hour ago")
-    hide_tab(page)
-    page.clock.set_fixed_time(NOW + timedelta(hours=2))
-    show_tab(page)
-    expect(rows(page).locator(".ago")).to_have_text("3 hours ago")
+    expect(rows(page)).to_have_count(1)  # the filter hides the others
 
 
 def test_a_row_has_twelve_elements_until_it_is_unfolded(open_feed: Open, page: Page, recorded: Recorded) -> None:
@@ -118,9 +100,7 @@ def test_a_row_has_twelve_elements_until_it_is_unfolded(open_feed: Open, page: P
     expect(unfold(page).locator("dl")).to_be_visible()
 
 
-def test_chunks_of_rows_stay_in_order_while_rows_come_move_and_are_hidden(
-    open_feed: Open, page: Page, recorded: Recorded
-) -> None:
+def test_chunks_of_rows_stay_in_order(open_feed: Open, page: Page, recorded: Recorded) -> None:
     for number in range(20):
         recorded.has(f"Work {number}", hours=number + 1)
     open_feed(refresh=3600)

@@ -1,18 +1,14 @@
 """Test costs, links, search, arrow keys and print of the feed."""
 
-import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import partial
-from itertools import cycle
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import APIResponse, Page, Route, expect
 
 from tests.browsers import confirm, leave_and_return, wait_until
-from tests.dashboard.conftest import Open, next_poll, set_attribute, waits
+from tests.dashboard.conftest import Open, set_attribute
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.recorded import NOW, Recorded
 
@@ -24,54 +20,8 @@ COSTS = "**/costs**"
 # ---- cost
 
 
-NOT_KNOWN = ["\u2013no value"] * 3
-COST_CASES: dict[str, list[tuple[dict[str, Any], list[str]]]] = {
-    "1200.50": [({"json": {"cost_usd": 100}}, ["$100.00", "$1,100.50", "12\u00d7"])],
-    "0.3": [({"json": {"cost_usd": 0.1}}, ["$0.10", "$0.20", "3\u00d7"])],
-    "1E+3": [({"body": '{"cost_usd": 25e-1}'}, ["$2.50", "$997.50", "400\u00d7"])],
-    "999999999999999.99": [
-        ({"body": '{"cost_usd": 0.98}'}, ["$0.98", "$999,999,999,999,999.01", "1,020,000,000,000,000\u00d7"])
-    ],
-    "1": [
-        ({"json": {"cost_usd": 4}}, ["$4.00", "-$3.00", "0.25\u00d7"]),
-        ({"json": {"cost_usd": None}}, NOT_KNOWN),
-        ({"json": {"cost_usd": 0}}, ["$0.00", "$1.00", "\u2013no value"]),
-        ({"json": {"cost_usd": "12"}}, NOT_KNOWN),
-        ({"json": {"cost_usd": -2}}, ["-$2.00", "$3.00", "\u2013no value"]),
-        ({"json": None}, NOT_KNOWN),
-        ({"body": "<!doctype html>"}, NOT_KNOWN),
-        ({"status": 401, "json": {}}, NOT_KNOWN),
-        ({"json": {"cost_usd": 4, "by_agent": [None]}}, ["$4.00", "-$3.00", "0.25\u00d7"]),
-        ({"json": {"cost_usd": 4, "by_source": [{"source": "openai", "gaps": ["unknown"]}]}}, NOT_KNOWN),
-        ({"json": {"cost_usd": 4, "by_day": [{"restated_at": "2026-04-15T09:00:00.000Z"}]}}, NOT_KNOWN),
-    ],
-}
-
-
-def test_cost_net_and_ratio_are_shown_as_far_as_known(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    recorded.has("Work")
-    open_feed(refresh=60)
-    expect(page.locator(".balance")).to_be_hidden()  # the balance is only shown with a cost endpoint
-    for days, (value, cases) in zip(cycle(("7", "90")), COST_CASES.items(), strict=False):
-        text = json.dumps(recorded.summary() | {"value_usd": "VALUE"}).replace('"VALUE"', value)
-        page.route("**/summary**", partial(Route.fulfill, body=text))
-        set_attribute(page, "value-delivered", "period", days)
-        expect(page.locator(".summary > .caption")).to_contain_text(f"{days} days")
-        for number, (cost, shown) in enumerate(cases):
-            url = f"/costs/{value}/{number}"
-            page.route(f"**{url}?**", partial(Route.fulfill, **cost))
-            with page.expect_response(f"**{url}?**"):
-                set_attribute(page, "value-delivered", "cost-endpoint", url)
-            expect(page.locator(".balance dd"), f"{value} and {cost}").to_have_text(shown)
-            # A failed request for the cost is not shown.
-            expect(page.locator(".card")).to_have_attribute("data-banner", "")
-    set_attribute(page, "value-delivered", "cost-endpoint", "https://[")
-    expect(page.locator(".balance dd")).to_have_text(NOT_KNOWN)
-
-
-def test_cost_is_requested_for_the_period_and_agent_of_the_totals(
-    open_feed: Open, page: Page, recorded: Recorded
-) -> None:
+def test_cost_is_shown_for_the_period_and_agent_of_the_totals(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    """dashboard/tests/costs.test.js has exact amounts, failures and repeated reads."""
     recorded.has("Work", agent_id=7)
     recorded.sums["by_agent"] = [{"agent_id": 7, "count": 1, "value_usd": 5}]
     asked: list[str] = []
@@ -82,160 +32,37 @@ def test_cost_is_requested_for_the_period_and_agent_of_the_totals(
 
     page.route(COSTS, answer)
     open_feed(cost_endpoint="/costs?team=1", refresh=1)
-    cost = page.locator(".balance dd").first
-    expect(cost).to_have_text("$1.00")
+    shown = page.locator(".balance dd")
+    expect(shown).to_have_text(["$1.00", "$1,199.50", "1,200\u00d7"])
     expect(page.locator(".parts .count").last).to_have_text("1 outcome · cost $3.00, 1.67\u00d7")
     page.get_by_role("button", name="7 days").click()
-    expect(cost).to_have_text("$2.00")
+    expect(shown.first).to_have_text("$2.00")
     page.get_by_label("Filter by agent").select_option("Agent 7")
-    expect(cost).to_have_text("$3.00")
+    expect(shown.first).to_have_text("$3.00")
     # Costs have no outcome type, so no cost is shown while the list is filtered by type.
     page.get_by_label("Filter by type").select_option("Deal closed")
-    expect(page.locator(".balance dd")).to_have_text(["\u2013no value"] * 3)
+    expect(shown).to_have_text(["\u2013no value"] * 3)
     zone = "timezone=America%2FNew_York"
     week = f"from=2026-04-09T04%3A00%3A00.000Z&to=2026-04-16T04%3A00%3A00.000Z&{zone}"
     assert asked[1:] == [f"team=1&{week}", f"team=1&{week}&agentId=7"]
-
-
-def test_cost_is_hidden_if_the_capability_is_off(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    recorded.has("Work")
-    page.route(
-        COSTS, partial(Route.fulfill, status=404, json={"error": "Not found"}, headers={"No-Such-Route": "true"})
-    )
-    with page.expect_response(COSTS):
-        open_feed(cost_endpoint="/costs")
-    expect(page.locator(".total")).not_to_be_empty()
-    expect(page.locator(".balance")).to_be_hidden()
-
-
-SCALED = """
-(selector) => {
-  const value = document.querySelector("value-delivered").shadowRoot.querySelector(`${selector} data`).value;
-  const [whole, fraction = ""] = value.split(".");
-  return String(BigInt(whole + fraction.padEnd(30, "0")));
-}
-"""
-"""Read an amount of the card in units of 1e-30 dollars."""
-
-
-def test_costs_of_the_api_are_exact_and_say_what_they_lack(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    recorded.has("Work", agent_id=7)
-    by_nobody = {"agent_id": None, "count": 2, "value_usd": 5}
-    recorded.sums["by_agent"] = [{"agent_id": 7, "count": 3, "value_usd": 41}, by_nobody]
-    text = json.dumps(recorded.summary() | {"value_usd": "VALUE"}).replace(
-        '"VALUE"', "41531.04000000000000000000000001"
-    )
-    page.route("**/summary**", partial(Route.fulfill, body=text))
-    costs: dict[str, Any] = {
-        "cost_usd": "COST",
-        "by_agent": [
-            {"agent_id": 9, "cost_usd": 212},
-            {"agent_id": None, "cost_usd": 37},
-            {"agent_id": 7, "cost_usd": 9.8},
-        ],
-        "by_day": [{"date": f"2026-04-{day:02}", "cost_usd": 1, "sources": ["openai"]} for day in range(1, 31)],
-        "by_source": [
-            {"source": "openai", "gaps": ["2026-04-03", "2026-04-04", "2026-04-08", "2026-04-09", "2026-04-10"]},
-            {"source": "tavily", "gaps": []},
-        ],
-        "known_days": 29,
-        "of_days": 31,
-    }
-    costs["by_day"][12]["restated_at"] = "2026-04-15T09:00:00.000Z"
-    body = json.dumps(costs).replace('"COST"', "412.070000000000000000000000000001")
-    page.route(COSTS, partial(Route.fulfill, body=body))
-    open_feed(cost_endpoint="/costs")
-    expect(page.locator(".known")).to_have_text(
-        "Cost known for 29 of 31 days · openai lacks Apr 3, Apr 4, Apr 8 and 2 more · cost of Apr 13 restated"
-    )
-    total, cost, net = (int(page.evaluate(SCALED, selector)) for selector in (".total", ".cost", ".net"))
-    assert total - cost == net == 41118970000000000000000000000009999
-    expect(page.locator(".parts ul").last.locator("li")).to_have_text(
-        [
-            "Agent 7$41.003 outcomes · cost $9.80, $3.27 each, 4.18\u00d7",
-            "No agent$5.002 outcomes · cost $37.00",
-            "Agent 9$0.000 outcomes · cost $212.00",
-        ]
-    )
-
-
-@pytest.mark.viewer  # the test sets the clock, so it needs its own browser context
-def test_cost_is_requested_again_after_a_failure_or_a_minute(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    recorded.has("Work")
-    fails = {"status": 500}
-    answers: list[dict[str, Any]] = [fails, {"json": {"cost_usd": 1}}, {"json": {"cost_usd": 2}}, fails]
-    page.route(COSTS, lambda route: route.fulfill(**answers.pop(0)) if answers else None)
-    open_feed(fast_timers=True, cost_endpoint="/costs", refresh=10)
-    cost = page.locator(".balance dd").first
-    expect(cost).to_have_text("$1.00")
-    waits(page, 5)
-    expect(cost).to_have_text("$1.00")
-    page.clock.set_fixed_time(datetime(2026, 4, 15, 12, 0, tzinfo=UTC))  # four hours earlier
-    expect(cost).to_have_text("$2.00")
-    page.clock.set_fixed_time(datetime(2026, 4, 15, 16, 2, tzinfo=UTC))
-    expect(page.locator(".balance dd")).to_have_text(NOT_KNOWN)  # the last known cost may have changed
-
-
-def test_a_cost_that_arrives_after_another_user_signed_in_is_not_shown(
-    open_feed: Open, page: Page, ledger: Ledger
-) -> None:
-    ledger.record("Of the first", created_at=NOW - timedelta(minutes=5))
-    ledger.record("Of another", user_id=ledger.stranger, created_at=NOW - timedelta(minutes=9))
-    held: list[Route] = []
-    page.route(COSTS, lambda route: held.append(route))
-    open_feed(fast_timers=True, cost_endpoint="/costs", refresh=1)
-    wait_until(page, lambda: len(held) == 1)
-    ledger.sign_in(page.context, ledger.stranger)
-    wait_until(page, lambda: len(held) == 2)
-    cost = page.locator(".balance dd").first
-    held[1].fulfill(json={"cost_usd": 2})
-    expect(cost).to_have_text("$2.00")
-    held[0].fulfill(json={"cost_usd": 1})
-    next_poll(page)
-    assert cost.text_content() == "$2.00"
-
-
-def test_agents_that_the_api_adds_up_are_the_last_row(open_feed: Open, recorded: Recorded) -> None:
-    recorded.has("Work", agent_id=7)
-    recorded.sums["by_agent"] = [{"agent_id": n + 1, "count": 1, "value_usd": 200 - n} for n in range(100)]
-    recorded.sums["other_agents"] = {"agents": 1900, "count": 2500, "value_usd": 0.125}
-    last = open_feed().locator(".parts li").last
-    expect(last).to_have_text("1,994 other agents$13,865.132,594 outcomes")
-    expect(last.locator("i")).to_have_attribute("style", "inline-size: 100%;")
+    set_attribute(page, "value-delivered", "cost-endpoint", "https://[")
+    expect(page.locator(".card")).to_have_attribute("data-banner", "")  # a failed request for the cost is not shown
+    page.get_by_role("button", name="Clear filters").click()
+    expect(shown).to_have_text(["\u2013no value"] * 3)
 
 
 # ---- links
 
 
-TEXTS: list[tuple[str, str | None]] = [
-    ("https://crm.example.com/deals/7?a=1#b", "https://crm.example.com/deals/7?a=1#b"),
-    ("HTTP://example.com", "HTTP://example.com"),
-    ("see https://example.com", None),
-    ("https://example.com now", None),
-    ("https://", None),
-    ("javascript:alert(1)", None),
-    ("java\nscript:alert(1)", None),
-    ("data:text/html,<script>alert(1)</script>", None),
-    ("//example.com", None),
-    ("ftp://example.com", None),
-    ("https:example.com", None),
-    ("https://[broken", None),
-    ('https://example.com/\\"onclick', None),
-]
-
-
 def test_only_urls_of_pages_are_links(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    for number, (text, _) in enumerate(TEXTS):
-        recorded.has(f"Work {number}", hours=number + 1, metadata={"where": text, "deep": {"a": [text, 1]}})
+    """dashboard/tests/rendering.test.js has texts that are no links."""
+    href = "https://crm.example.com/deals/7?a=1#b"
+    recorded.has("Work", metadata={"where": href, "deep": {"a": [href, 1]}, "no": "javascript:alert(1)"})
     open_feed()
-    expect(page.locator(".rows summary")).to_have_count(len(TEXTS))
-    page.locator(".rows summary").evaluate_all("rows => rows.forEach(row => row.click())")
-    shown = page.locator(".rows dl > :first-child dd")
-    expect(shown).to_have_text([text for text, _ in TEXTS], use_inner_text=True)
-    look = """rows => rows.map(row => [...row.querySelectorAll("a")].map(
-        link => ["href", "rel", "target"].map(name => link.getAttribute(name))))"""
-    links = page.locator(".rows .details").evaluate_all(look)
-    assert links == [[[href, "noopener", "_blank"]] * 2 if href else [] for _, href in TEXTS]
+    page.locator(".rows summary").press("Enter")
+    names = "links => links.map(link => ['href', 'rel', 'target'].map(name => link.getAttribute(name)))"
+    expect(page.locator(".details dl")).to_be_visible()
+    assert page.locator(".details a").evaluate_all(names) == [[href, "noopener", "_blank"]] * 2
 
 
 def test_each_outcome_has_a_link_that_opens_it(open_feed: Open, page: Page, ledger: Ledger) -> None:
@@ -269,9 +96,7 @@ def test_each_outcome_has_a_link_that_opens_it(open_feed: Open, page: Page, ledg
     expect(linked.locator("strong")).to_have_text(["Long ago"])
 
 
-def test_a_page_read_before_a_confirmation_shows_it_if_it_arrives_later(
-    open_feed: Open, page: Page, ledger: Ledger
-) -> None:
+def test_a_page_read_before_a_confirmation_shows_it(open_feed: Open, page: Page, ledger: Ledger) -> None:
     old = ledger.record("Long ago", created_at=datetime(2026, 4, 1, tzinfo=UTC))
     for number in range(20):
         ledger.record(f"Recent {number}", created_at=datetime(2026, 4, 14, number, tzinfo=UTC))
@@ -316,35 +141,28 @@ def test_a_link_to_a_missing_outcome_shows_a_message_in_view(open_feed: Open, pa
     expect(page.locator(".link")).to_be_hidden()
 
 
-NO_IDS = [
-    "export",
-    "summary",
-    "batch",
-    "../keys",
-    "..",
-    "nothing",
-    "01m8acqw01pj4eyckzdpa329tg",
-    "81M8ACQW01PJ4EYCKZDPA329TG",
-]
-
-
-def test_a_link_to_another_route_is_not_requested(open_feed: Open, page: Page, recorded: Recorded) -> None:
+@pytest.mark.parametrize("id_", ["export", "../keys", "01m8acqw01pj4eyckzdpa329tg", "81M8ACQW01PJ4EYCKZDPA329TG"])
+def test_a_link_to_another_route_is_not_requested(open_feed: Open, page: Page, recorded: Recorded, id_: str) -> None:
     """In earlier versions, a link to `export` emptied the feed and downloaded all outcomes with each poll."""
     recorded.has("Work")
-    for id_ in NO_IDS:
-        open_linked(open_feed, page, id_)
-        expect(page.locator(".link .caption"), id_).to_have_text(NOT_THERE)
-        expect(page.locator(".feed > .rows strong"), id_).to_have_text(["Work"])
-        expect(page.locator(".total"), id_).to_have_text("$1,200.50")
-        paths = {urlsplit(request.url).path for request in recorded.asked}
-        assert paths == {"/api/outcomes", "/api/outcomes/summary"}, id_
+    open_linked(open_feed, page, id_)
+    expect(page.locator(".link .caption")).to_have_text(NOT_THERE)
+    expect(page.locator(".feed > .rows strong")).to_have_text(["Work"])
+    expect(page.locator(".total")).to_have_text("$1,200.50")
+    paths = {urlsplit(request.url).path for request in recorded.asked}
+    assert paths == {"/api/outcomes", "/api/outcomes/summary"}
 
 
-def test_a_link_works_in_an_empty_feed(open_feed: Open, page: Page, recorded: Recorded) -> None:
+def test_a_link_works_alone_and_rows_stay_if_it_fails(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.instead("GET", f"/{SOME_ID}$", 404, json={"error": "Not found"})
     open_linked(open_feed, page, SOME_ID)
     expect(page.locator(".link .caption")).to_have_text(NOT_THERE)
     expect(page.locator(".link .caption")).to_be_in_viewport()
+    recorded.has("Work")
+    recorded.instead("GET", f"/{SOME_ID}$", 500, json={"error": "Failed to read outcome"})
+    open_linked(open_feed, page, SOME_ID)
+    expect(page.locator(".card")).to_have_attribute("data-banner", "error")
+    expect(page.locator(".feed > .rows strong")).to_have_text(["Work"])
 
 
 def test_a_linked_outcome_stays_in_view_when_totals_arrive(open_feed: Open, page: Page, ledger: Ledger) -> None:
@@ -364,19 +182,13 @@ def test_a_linked_outcome_stays_in_view_when_totals_arrive(open_feed: Open, page
     expect(linked).to_be_in_viewport()
 
 
-def test_rows_are_shown_if_the_linked_outcome_fails(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    recorded.has("Work")
-    recorded.instead("GET", f"/{SOME_ID}$", 500, json={"error": "Failed to read outcome"})
-    open_linked(open_feed, page, SOME_ID)
-    expect(page.locator(".card")).to_have_attribute("data-banner", "error")
-    expect(page.locator(".feed > .rows strong")).to_have_text(["Work"])
-
-
-def test_another_user_does_not_see_the_linked_outcome_of_the_first(open_feed: Open, page: Page, ledger: Ledger) -> None:
+def test_another_user_sees_nothing_of_the_first(open_feed: Open, page: Page, ledger: Ledger) -> None:
     moment = datetime(2026, 4, 15, 15, 55, tzinfo=UTC)
-    ledger.record("Private work", created_at=moment, metadata={"note": "private"})
-    ledger.record("Of another", user_id=ledger.stranger, created_at=moment)
-    open_feed(url_state="", refresh=3600)
+    ledger.record("Private work", created_at=moment, agent_id=7, value_usd=1, metadata={"note": "private"})
+    ledger.record("Of another", user_id=ledger.stranger, created_at=moment, agent_id=9, value_usd=5)
+    costs: list[Route] = []
+    page.route(COSTS, lambda route: costs.append(route))
+    open_feed(url_state="", cost_endpoint="/costs", refresh=3600)
     page.locator(".rows summary").press("Enter")
     page.get_by_role("link", name="To this outcome").press("Enter")
     expect(page.locator(".link strong")).to_have_text(["Private work"])
@@ -385,8 +197,13 @@ def test_another_user_does_not_see_the_linked_outcome_of_the_first(open_feed: Op
     leave_and_return(page)
     expect(page.locator(".link .caption")).to_have_text(NOT_THERE)
     expect(page.locator(".feed > .rows strong")).to_have_text(["Of another"])
+    expect(page.locator(".total")).to_have_text("$5.00")
+    expect(page.get_by_label("Filter by agent").locator("option")).to_have_text(["All agents", "Agent 9"])
     expect(page.get_by_label("Search")).to_have_value("")
     assert not page.locator("value-delivered").evaluate("feed => /private/i.test(feed.shadowRoot.textContent)")
+    wait_until(page, lambda: len(costs) > 1)
+    costs[-1].fulfill(json={"cost_usd": 2})
+    expect(page.locator(".cost")).to_have_text("$2.00")
 
 
 # ---- search and keys
@@ -399,12 +216,10 @@ def test_outcomes_can_be_searched(open_feed: Open, page: Page, recorded: Recorde
     open_feed(refresh=3600)
     search, shown = page.get_by_label("Search"), page.locator(".rows li:not([hidden]) strong")
     for words, expected in (
-        ("acme", ["Renewed Acme", "Answered tickets"]),
         ("ACME renewed", ["Renewed Acme"]),
         ("4711", ["Renewed Acme"]),
         ("agent 9", ["Renewed Borealis"]),
         ("task", ["Answered tickets"]),
-        ("nowhere", []),
         ("null", []),
         (" ", ["Renewed Acme", "Answered tickets", "Renewed Borealis"]),
     ):
@@ -480,10 +295,11 @@ def test_print_loads_every_outcome_of_the_period(open_feed: Open, page: Page, le
         ledger.record(
             f"Work {number}", created_at=NOW - timedelta(minutes=number), value_usd=Decimal("0.1"), agent_id=7
         )
+    ledger.correct(ledger.record("Void", created_at=NOW - timedelta(days=1), value_usd=7), "void")
     open_feed(refresh=60)
     expect(page.locator(".total")).to_have_text("$5.20")
     page.emulate_media(media="print")  # the viewer prints without clicking the button Print
-    expect(page.get_by_text("20 of 52 outcomes are listed here.")).to_be_visible()
+    expect(page.get_by_text("20 of 53 outcomes are listed here.")).to_be_visible()
     page.emulate_media(media="null")
     page.evaluate("window.printed = 0, print = () => { window.printed += 1 }, 0")
     button = page.get_by_role("button", name="Print", exact=True)
@@ -493,7 +309,7 @@ def test_print_loads_every_outcome_of_the_period(open_feed: Open, page: Page, le
     page.route("**/api/outcomes?**cursor=**", lambda route: held.append(route))
     button.click()
     wait_until(page, lambda: len(held) == 1)
-    assert page.get_by_role("progressbar", name="Loaded").get_attribute("title") == "50 of 52"
+    assert page.get_by_role("progressbar", name="Loaded").get_attribute("title") == "50 of 53"
     cancel.click()
     expect(page.get_by_role("progressbar")).to_have_count(0)
 
@@ -508,7 +324,7 @@ def test_print_loads_every_outcome_of_the_period(open_feed: Open, page: Page, le
     page.route("**/api/outcomes?**cursor=**", lambda route: route.fulfill(**busy), times=1)
     button.click()
     rows = page.locator(".ledger tbody tr")
-    expect(rows).to_have_count(52)
+    expect(rows).to_have_count(53)
     assert page.evaluate("printed") == 1
     expect(rows.first).to_be_hidden()
     page.emulate_media(media="print")
