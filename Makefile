@@ -50,7 +50,7 @@ local := $(bin)/python -m local --data '$(DATA)'
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help install run aws reset unit test soak examples adopters coverage check audit format build lock upgrade version release-check openapi awaiting golden terminal picture key session seed deploy smoke resend end-key adopt bench cost erase export-user import-history fill-index
+.PHONY: help install run aws reset unit test soak examples adopters coverage check audit format build lock upgrade version release-check contract golden terminal picture key session seed deploy smoke resend end-key adopt bench cost erase export-user import-history fill-index
 
 help: ## list all commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -85,10 +85,11 @@ test: install .tools/sam/installed $(npm) $(npm_client) $(npm_viewer) ## run eve
 # `make test` tries 125 seeds. A failure prints its seed and its schedule; SEED=... repeats it.
 soak: export SEEDS ?= 5000
 soak: export SEED := $(SEED)
-soak: install $(npm_client) ## try thousands of schedules of concurrent callers, with faults and late writes (SEEDS=5000, or SEED=4711 for one), 10,000 tamperings with statements, 10,000 files of a hostile issuer, 20,000 sequences of puts and reports of costs, and 500 of summaries
+soak: install $(npm_client) ## try all tests with a new field and a new limit, thousands of schedules of concurrent callers, with faults and late writes (SEEDS=5000, or SEED=4711 for one), 10,000 tamperings with statements, 10,000 files of a hostile issuer, 20,000 sequences of puts and reports of costs, and 500 of summaries
 	@$(bin)/python -m pytest --numprocesses 2 --dist worksteal --show-capture=no -k in_any_order tests/sequences/test_any_order.py tests/sequences/test_any_put.py
 	@TAMPERINGS=10000 HOSTILE=10000 $(bin)/python -m pytest --numprocesses 2 tests/statements/test_tampering.py tests/statements/test_one_word.py
 	@SEQUENCES=20000 $(bin)/python -m pytest --numprocesses 0 tests/sequences/test_any_costs.py
+	@WHOLE=1 $(bin)/python -m pytest --numprocesses 0 tests/change/test_change_cost.py
 	@LOOKS=500 $(bin)/python -m pytest --numprocesses 2 --show-capture=no tests/sequences/test_any_look.py
 
 # `make test` leaves the examples out, because installing and building Next.js takes longer than hundreds of tests. Each
@@ -139,6 +140,7 @@ check: install check-dashboard check-typescript check-workflows check-openapi .t
 	$(bin)/ruff format --check .
 	$(bin)/ruff check .
 	PYTHONPATH=layers/common $(bin)/lint-imports --no-logo --no-cache
+	PYTHONPATH=layers/common $(bin)/python -m release.contract --check
 	$(bin)/mypy functions layers/common/outcomes local ops release smoke bench docs tests clients/python conftest.py
 	$(bin)/mypy --python-version 3.12 clients/python/src
 	@PYTHONPATH=layers/common $(bin)/python -m docs.picture --check
@@ -244,11 +246,11 @@ release-check: export TAG := $(TAG)
 release-check: install $(npm_client) $(npm_viewer) .tools/sam/installed .tools/twine/installed ## build and try what a release publishes, in .release (TAG=v1.0.0)
 	@PYTHONPATH=layers/common $(bin)/python -m release $${TAG:+--tag="$$TAG"}
 
-openapi: install ## generate openapi.yaml from template.yaml and the models
-	@PYTHONPATH=layers/common $(bin)/python -m docs.openapi
-
-awaiting: install ## generate the awaiting Python client from the blocking one
-	@$(bin)/python -m clients.python.awaiting
+contract: install $(npm) ## write all that repeats the contract: openapi.yaml, the clients, tables of pages, costs, and the bundles
+	@PYTHONPATH=layers/common $(bin)/python -m release.contract
+	@$(costs)
+	@if $(has_npm); then npm run --prefix dashboard --silent minify; \
+	    else echo 'NOT BUNDLED: the dashboard, because npm is missing.' >&2; fi
 
 golden: install ## renew what tests/upgrade keeps of this version (until its release)
 	@PYTHONPATH=layers/common $(bin)/python -m tests.upgrade.make
@@ -412,5 +414,8 @@ bench: install .bench/installed ## measure starts, calls and storage against the
 	    .bench/python/bin/python -m compileall -q --invalidation-mode unchecked-hash .bench/$$group || exit 1; done
 	@touch $@
 
+# A new field makes answers longer, so `make contract` computes the costs, too.
+costs = $(offline) PYTHONPATH=layers/common $(bin)/python -m docs.costs docs/costs.md
+
 cost: install ## compute the costs in docs/costs.md from bench/prices.toml
-	@$(offline) PYTHONPATH=layers/common $(bin)/python -m docs.costs docs/costs.md
+	@$(costs)

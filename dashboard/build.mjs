@@ -51,7 +51,7 @@ const { outputFiles } = await build({
     ),
     verify: "src/verify/page.js",
   },
-  define: { BUILD: JSON.stringify(hash.digest("base64url").slice(0, 8)) },
+  define: { BUILD: JSON.stringify(hash.digest("base64url").slice(0, 4)) },
   outdir: process.argv[2] ?? "public",
   bundle: true,
   minify: true,

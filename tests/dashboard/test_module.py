@@ -145,7 +145,7 @@ def test_elements_one_below_the_other_have_a_gap_and_fit_on_a_narrow_phone(open_
 def test_the_second_file_is_loaded_late_and_after_a_failure(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.has("Work")
     second = (SERVED / LATER[0]).read_text()
-    answers = ["", second.replace(re.findall(r'"([\w-]{8})"', second)[-1], "of-later"), "", second]
+    answers = ["", second.replace(re.findall(r'"([\w-]{4})"', second)[-1], "late"), "", second]
     asked = []
 
     def answer(route: Route) -> None:

@@ -139,38 +139,6 @@ def test_limits_md_has_the_templates_rates() -> None:
     assert {name: rate for rate, name in rows} == rates
 
 
-def test_errors_md_names_each_status_and_error_of_the_contract() -> None:
-    contract = parse_yaml((ROOT / "openapi.yaml").read_text())
-    errors = {
-        (status, error)
-        for methods in contract["paths"].values()
-        for operation in methods.values()
-        for status, response in operation["responses"].items()
-        for error in errors_of(response)
-    }
-    page = (ROOT / "docs/errors.md").read_text()
-    rows = re.findall(r"^\| `(\d{3})(?:` \| (.*?) \|| {\"error\":\"(.*?)\"}` \|)", page, re.MULTILINE)
-    told = {(status, error) for status, names, own in rows for error in re.findall("`(.*?)`", names) or [own]}
-    fields = {
-        f"Invalid {field}"
-        for row in page.splitlines()
-        if row.startswith("| [")
-        for field in re.findall(r"`(\w+)`", row)
-    }
-    told |= {("400", field) for field in fields}
-
-    assert len(errors) > 50
-    assert sorted(errors - told) == []
-
-
-def errors_of(response: Any) -> list[str]:
-    """Return the texts that a response in openapi.yaml allows for `error`."""
-    schema = response.get("content", {}).get("application/json", {}).get("schema", {})
-    error = schema.get("properties", {}).get("error", {})
-    texts: list[str] = error.get("enum", [error["const"]] if "const" in error else [])
-    return texts
-
-
 def test_errors_md_has_api_gateways_own_answers() -> None:
     api = parse_yaml((ROOT / "template.yaml").read_text())["Resources"]["OutcomesApi"]["Properties"]
     usual = {"DEFAULT_4XX": 400, "DEFAULT_5XX": 500}

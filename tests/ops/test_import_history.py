@@ -19,6 +19,7 @@ from outcomes.aws.connection import Connection
 from outcomes.calendar import instants
 from outcomes.contract import json_text
 from outcomes.ledger import ulid
+from outcomes.limits import MAX_TITLE
 from outcomes.privacy.erasure import hashed
 from outcomes.totals import settled_intervals
 
@@ -33,6 +34,7 @@ from tests.aws import STACKS, aws_client, scan
 from tests.corrections import pages
 from tests.events import KEY, proxy_event, session
 from tests.faults import THROTTLED, Fault, Killed, Request, answered, error, lost, vanished
+from tests.fields import UNSET
 from tests.ops.imports import (
     SECRET,
     TARGET,
@@ -88,6 +90,7 @@ class TestRows:
             "status": "recorded",
             "recorded_by": "key",
             "version": 0,
+            **UNSET,
         }
         assert id_.startswith("01KN4EMBKV")
 
@@ -114,8 +117,8 @@ class TestRows:
             ({"id": [1]}, "id must be text or a number"),
             ({"outcome_type": "won"}, "Invalid outcome_type: 'won' is none of negotiation_complete"),
             ({"outcome_type": None}, "Invalid outcome_type"),
-            ({"title": ""}, "title must be a string of 1 to 200"),
-            ({"title": "x" * 201, "agent_id": 0}, "; agentId must be a whole number"),
+            ({"title": ""}, "title must be a string of 1 to "),
+            ({"title": "x" * (MAX_TITLE + 1), "agent_id": 0}, "; agentId must be a whole number"),
             ({"value_usd": "NaN"}, "valueUsd must be a number"),
             ({"value_usd": "$1"}, "valueUsd must be a number"),
             ({"user_id": "x"}, "userId must be a whole number"),

@@ -6,12 +6,15 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from importlib.machinery import SourcelessFileLoader
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import yaml
+
+from release.contract.source import words
 
 from .conftest import ROOT, Build, build
 
@@ -134,6 +137,17 @@ def test_exactly_the_pinned_packages_are_shipped(built: Build) -> None:
 )
 def test_the_layer_has_no_unneeded_files(built: Build, pattern: str) -> None:
     assert not list(built.layer.rglob(pattern))
+
+
+def test_the_words_for_people_are_not_deployed(built: Build) -> None:
+    def texts(said: object) -> Iterator[str]:
+        for each in said.values() if isinstance(said, dict) else said if isinstance(said, list) else ():
+            yield from [each] if isinstance(each, str) else texts(each)
+
+    told = [text for text in texts(words() | {"sentences": []}) if len(text) > 30]
+    shipped = [path.read_text() for path in built.folder.rglob("*.py") if "dist-info" not in str(path)]
+    assert len(told) > 40
+    assert [text for text in told if any(text in module for module in shipped)] == []
 
 
 def test_the_layer_is_small(built: Build) -> None:

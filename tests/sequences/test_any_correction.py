@@ -33,6 +33,7 @@ from tests.faults import (
     lost,
     unreachable,
 )
+from tests.fields import UNSET
 from tests.sequences.machine import OnTables, run
 
 BOUNDED: dict[str, dict[str, set[Any]]] = {
@@ -129,7 +130,7 @@ class AnyCorrection(OnTables):
         self.model.outcomes[id_] = {
             **{"id": id_, "user_id": 42, "agent_id": of, "outcome_type": type_, "title": "Done", "description": None},
             **{"value_usd": exact(value), "metadata": None, "created_at": created_at, "status": "recorded"},
-            **{"occurred_at": created_at if ago is None else day(ago), "recorded_by": by, "version": 0},
+            **{"occurred_at": created_at if ago is None else day(ago), "recorded_by": by, "version": 0, **UNSET},
         }
         self.model.history[id_] = []
         return id_

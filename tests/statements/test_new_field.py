@@ -16,19 +16,19 @@ from tests.upgrade.make import FUNCTIONS, LAYER
 from tests.upgrade.planted import Plant, planted
 from tests.upgrade.stack import Call, Stack
 
-_OCCURRED_AT = """\
-        "When it happened, if not now: an ISO 8601 instant with offset. Leave out unless you know.",
-    ] = None
-"""
-_KIND = '    "occurred_at": Kind.INSTANT,\n'
+_METHOD = """\
+    @staticmethod
+    def parse(
+        body: dict[str, Any], *, session_user: int | None, types"""
+_KINDS_END = '}\n"""All fields except `user_id`."""\n'
 NEW_FIELD = Plant(
     "",
     [
-        (_OCCURRED_AT, f"{_OCCURRED_AT}    note: Annotated[str | None, or_null(title(100))] = None\n"),
-        (_KIND, f'{_KIND}    "note": Kind.TEXT,\n'),
+        (_METHOD, f"    note: Annotated[str | None, or_null(title(100)), About()] = None\n\n{_METHOD}"),
+        (_KINDS_END, f'    "note": Kind.TEXT,\n{_KINDS_END}'),
     ],
 )
-"""The changes of the layer in the first two rows of docs/extending.md's table."""
+"""A field in the layer, as docs/extending.md and `make contract` add it."""
 
 type Send = Callable[..., str]
 

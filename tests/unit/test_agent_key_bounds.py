@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from outcomes.contract.outcome_fields import LATER
 
 from functions.list_outcomes import app as list_outcomes
 from functions.record_batch import app as record_batch
@@ -144,7 +145,7 @@ def test_a_list_with_the_ledger_says_who_recorded_each_outcome() -> None:
     by = [outcome["recorded_by"] for outcome in listed(include="ledger")]
     assert by == ["session"] * 3 + ["key:0123456789abcdef"] * 3 + ["key"] * 3
     assert all("recorded_by" not in outcome for outcome in listed())
-    assert list(listed(include="ledger")[0]) == [*listed()[0], "status", "occurred_at", "recorded_by", "version"]
+    assert list(listed(include="ledger")[0]) == [*listed()[0], "status", *LATER, "recorded_by", "version"]
 
 
 def test_an_outcome_stored_without_recorded_by_has_none() -> None:

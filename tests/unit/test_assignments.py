@@ -30,6 +30,7 @@ from tests.corrections import (
 )
 from tests.events import KEY, agent, proxy_event, session
 from tests.faults import DENIED, THROTTLED, Fault, Request, Send, cancelled, error, fine, lost, unreachable
+from tests.fields import UNSET
 
 pytestmark = pytest.mark.usefixtures("tables")
 
@@ -64,7 +65,7 @@ def test_the_outcome_is_recorded_for_the_user_and_the_original_is_void_and_witho
         **{"user_id": 42, "agent_id": 7, "outcome_type": "deal_closed", "title": "Closed a deal"},
         **{"description": "For a year", "value_usd": 10, "metadata": metadata},
         **{"created_at": instants.text(ulid.milliseconds(new["id"])), "occurred_at": recorded_at},
-        **{"status": "recorded", "recorded_by": "key", "version": 0},
+        **{"status": "recorded", "recorded_by": "key", "version": 0, **UNSET},
     }
     void = new | {"id": id_, "user_id": None, "title": "", "description": None, "metadata": None}
     void |= {"created_at": recorded_at, "status": "void", "version": 1}

@@ -25,6 +25,7 @@ from tests import streams
 from tests.aws import aws_client, scan
 from tests.corrections import OWNER, assign, correct, get, ledger, read
 from tests.events import KEY, proxy_event
+from tests.fields import UNSET
 from tests.people import keep_statement
 
 NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
@@ -155,6 +156,9 @@ def test_each_type_of_event_is_published_as_its_example() -> None:
     happened = [*told(), *told("KeysTable"), *told("StatementsTable"), *told("CostsTable")]
 
     examples = {file.stem: read(file.read_text()) for file in GOLDEN.glob("*.json")}
+    for example in examples.values():
+        if "recorded_by" in example["data"]:
+            example["data"] |= UNSET
     # If a type has two events, the first of them is the golden example.
     assert {event.type: read(events.cloud_event(event, "outcomes-prod")) for event in reversed(happened)} == examples
     corrected = ("recorded", "amended", "disputed", "upheld", "confirmed", "voided")

@@ -9,7 +9,7 @@ from openapi_schema_validator import OAS31Validator
 from outcomes.contract import json_text
 from outcomes.contract.models import NEW_OUTCOME, NewOutcome
 from outcomes.errors import BadRequest
-from outcomes.limits import MAX_ID
+from outcomes.limits import MAX_DESCRIPTION, MAX_ID, MAX_TITLE
 
 from tests.outcome_types import TYPES
 
@@ -59,8 +59,8 @@ def test_a_missing_type_wins_over_other_faults() -> None:
     [
         ("title", "x", "x"),
         ("title", " padded ", " padded "),
-        ("title", "x" * 200, "x" * 200),
-        ("title", "🎉" * 200, "🎉" * 200),
+        ("title", "x" * MAX_TITLE, "x" * MAX_TITLE),
+        ("title", "🎉" * MAX_TITLE, "🎉" * MAX_TITLE),
         ("title", "\tone\r\nline", "\tone\r\nline"),
         ("title", "\u200bx\u2800", "\u200bx\u2800"),
         ("title", "\u0301", "\u0301"),
@@ -70,7 +70,7 @@ def test_a_missing_type_wins_over_other_faults() -> None:
         ("description", " ", " "),
         ("description", "\u200b\u3164", "\u200b\u3164"),
         ("description", "a\tb\r\nc", "a\tb\r\nc"),
-        ("description", "é" * 1000, "é" * 1000),
+        ("description", "é" * MAX_DESCRIPTION, "é" * MAX_DESCRIPTION),
         ("valueUsd", None, None),
         ("valueUsd", 0, "0"),
         ("valueUsd", -0.0, "0"),
@@ -102,11 +102,11 @@ def test_a_valid_field_is_kept(field: str, value: Any, stored: object) -> None:
 
 INVALID: dict[str, list[Any]] = {
     "title": [
-        *(None, "", " \n\u2003", "x" * 201, 1, True, ["x"]),
+        *(None, "", " \n\u2003", "x" * (MAX_TITLE + 1), 1, True, ["x"]),
         *(f"x{control}" for control in CONTROLS),
         *(f" {blank}\n" for blank in BLANKS),
     ],
-    "description": ["x" * 1001, 0, False, *(f"{control}x" for control in CONTROLS)],
+    "description": ["x" * (MAX_DESCRIPTION + 1), 0, False, *(f"{control}x" for control in CONTROLS)],
     "valueUsd": ["1", "", True, [], 10**15, -(10**15), 1e-131],
     "agentId": [0, -1, 1.5, MAX_ID + 1, True, "7"],
     "userId": [0, "42", {}],

@@ -13,6 +13,7 @@ from outcomes.contract.models import NewOutcome
 from outcomes.ledger.idempotency_keys import idempotency_hash
 from outcomes.ledger.idempotent_writes import IdempotentWriter, WriteRequest
 from outcomes.ledger.store import OutcomeStore
+from outcomes.limits import MAX_REASON, MAX_TITLE
 
 from functions.correct_outcome import app as correct_outcome
 from functions.mcp import app as mcp
@@ -22,12 +23,12 @@ from tests.corrections import BODIES, OWNER, correct, get, given, ledger
 from tests.events import KEY, agent, proxy_event, session
 
 TITLE = (
-    "must be a string of 1 to 200 characters, at least one of them visible, without control characters other than tab, "
-    "line feed and carriage return"
+    f"must be a string of 1 to {MAX_TITLE} characters, at least one of them visible, without control characters other "
+    "than tab, line feed and carriage return"
 )
 REASON = (
-    "must be a string of 1 to 500 characters, not blank, without control characters other than tab, line feed and "
-    "carriage return"
+    f"must be a string of 1 to {MAX_REASON} characters, not blank, without control characters other than tab, line "
+    "feed and carriage return"
 )
 OLD = {"outcomeType": "deal_closed", "title": "\u200b", "description": "an\x1b[31m escape", "userId": 42}
 

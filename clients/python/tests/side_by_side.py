@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from outcomes.limits import MAX_DESCRIPTION, MAX_TITLE
 from outcomes_client import OutcomeType
 
 type Headers = list[tuple[str, str]]
@@ -97,8 +98,8 @@ USERS = {"~user1~": "1", "~user2~": "2"}
 
 GOOD: dict[str, list[Any]] = {
     "outcomeType": TYPES,
-    "title": ["Closed the deal", "x" * 200, "\u00e9\u4e2d\U0001f600", 'a "b" \\ \n', "\u0000"],
-    "description": [None, "", "More", "x" * 1000],
+    "title": ["Closed the deal", "x" * MAX_TITLE, "\u00e9\u4e2d\U0001f600", 'a "b" \\ \n', "\u0000"],
+    "description": [None, "", "More", "x" * MAX_DESCRIPTION],
     "valueUsd": [None, *map(Raw, ("12.50", "0", "-0", "1E+3", "-7.1", "123456789012345.678"))],
     "agentId": [None, 7, 8, Raw("7.0")],
     "userId": [None, Raw("~user1~"), Raw("~user1~"), Raw("~user2~")],
@@ -107,8 +108,8 @@ GOOD: dict[str, list[Any]] = {
 }
 BAD: dict[str, list[Any]] = {
     "outcomeType": ["lead_qualified", 5, None, "Deal_closed"],
-    "title": ["", "  ", "x" * 201, 5, None],
-    "description": ["x" * 1001, 5, {}],
+    "title": ["", "  ", "x" * (MAX_TITLE + 1), 5, None],
+    "description": ["x" * (MAX_DESCRIPTION + 1), 5, {}],
     "valueUsd": [*map(Raw, ("1e15", '"5"', "true", "1" * 39, "0.1e-200"))],
     "agentId": [0, -1, 1.5, "7", True, 2**53],
     "userId": [0, "42", 2**53],

@@ -302,6 +302,8 @@ def alike(seen: Any, expected: Any) -> bool:
     if isinstance(seen, str) and isinstance(expected, dict):
         return {"$length": len(seen)} == expected
     if isinstance(seen, dict) and isinstance(expected, dict):
+        if "recordedBy" in expected:  # a later field is null in an outcome of an older API
+            expected = {name: None for name, value in seen.items() if value is None} | expected
         if "kind" in expected:
             expected = {**NO_ERROR, **expected, "says": "any" if expected.get("says", "") in seen["says"] else "said"}
         return seen.keys() == expected.keys() and all(alike(seen[name], expected[name]) for name in seen)

@@ -15,8 +15,6 @@ import outcomes_client
 import pytest
 from outcomes_client import AsyncOutcomesClient, OutcomesClient, Retry
 
-from clients.python import awaiting
-
 FRAMEWORKS = {
     "claude_agent_sdk": ("claude_agent_sdk", "claude"),
     "langchain": ("langchain_core.callbacks", "langchain"),
@@ -67,11 +65,6 @@ def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
         }
 
     assert methods(OutcomesClient, "close") == methods(AsyncOutcomesClient, "aclose")
-
-
-def test_the_async_client_is_generated_from_the_blocking_one() -> None:
-    for target, text in awaiting.texts().items():
-        assert target.read_text() == text, "run make awaiting"
 
 
 def test_the_readme_names_each_argument_of_the_constructor() -> None:

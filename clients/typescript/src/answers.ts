@@ -139,7 +139,14 @@ export const shape =
     ) as Shaped<F>;
   };
 
-const standing = shape({ status: named, occurred_at: instant, recorded_by: orNull(text), version: whole });
+const standing = shape({
+  status: named,
+  // make contract: fields of a ledger
+  occurred_at: instant,
+  // end of make contract
+  recorded_by: orNull(text),
+  version: whole,
+});
 
 const recordedOutcome = shape({
   id: text,

@@ -85,12 +85,9 @@ type Asked = Omit<models.ListOptions & models.SummaryOptions, "cursor"> & {
   include?: string | undefined;
 };
 
+// Numbers and paths that are used once are written where they are used: a page loads each name.
 const PATH = "/api/outcomes";
-const KEYS_PATH = "/api/keys";
-const BATCH_ITEMS = 100;
 const BATCH_BYTES = 2 ** 20 - 14; // less 15 bytes of {"outcomes":[]}; plus 1, because the last item has no comma
-const LONGEST_TIMER = 2e9; // milliseconds; timers of 2 ** 31 or more fire at once
-const LONGEST_ANSWER = 2 ** 24; // bytes; Lambda limits the API's answers to 6 MB
 /** Matches URLs that use TLS or point to this machine. */
 const SAFE = /^https:|^http:\/\/(([a-z\d.-]+\.)?localhost|127(\.\d{1,3}){3}|\[::1\])(:\d*)?(\/|$)/i;
 
@@ -193,7 +190,7 @@ export class OutcomesClient {
           judge(item, { status: "invalid", error: "Payload too large" });
           continue;
         }
-        if (bytes > room || last.length === BATCH_ITEMS) {
+        if (bytes > room || last.length === 100) {
           last = [];
           batches.push(last);
           room = BATCH_BYTES;
@@ -410,7 +407,7 @@ export class OutcomesClient {
     const by = this.#key && !(this.#cookie && (nobodys || this.#owner === "agent")) ? "key" : "session";
     if (nobodys && by === "key") throw new ConfigurationError("It needs the keys' userId");
     const request: Request = {
-      ...{ path: KEYS_PATH + below, method, by, named: true },
+      ...{ path: `/api/keys${below}`, method, by, named: true },
       ...(wanted ? { body: encode({ ...wanted, userId, signal: undefined }) } : { query: queryOf({ userId }) }),
     };
     return this.#exchange(request, options.signal, read, !wanted);
@@ -585,7 +582,8 @@ async function textOf(response: Response): Promise<string> {
     const { value } = await reader.read();
     if (!value) return text + decoder.decode();
     size += value.length;
-    if (size > LONGEST_ANSWER) throw new Error("the answer is too long");
+    // Lambda limits the API's answers to 6 MB.
+    if (size > 2 ** 24) throw new Error("the answer is too long");
     text += decoder.decode(value, { stream: true });
   }
 }
@@ -612,7 +610,8 @@ async function within<T>(
     return await Promise.race([
       work(end.signal),
       new Promise<undefined>((resolve, reject) => {
-        timer = setTimeout(resolve as () => void, Math.min(seconds * 1000, LONGEST_TIMER));
+        // Timers of 2 ** 31 ms or more fire at once.
+        timer = setTimeout(resolve as () => void, Math.min(seconds * 1000, 2e9));
         signal?.addEventListener("abort", () => reject(signal.reason), { signal: end.signal });
       }),
     ]);

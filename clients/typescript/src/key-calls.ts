@@ -1,10 +1,13 @@
 // Adds the calls that need a key to the client. Web pages load page.ts, which leaves this module out to stay below 6.6 kB:
-// a page never has a key.
+// a page never has a key. The calls that `make contract` writes are here, too.
 
 import * as answers from "./answers.js";
 import { encode, OutcomesClient as PageClient } from "./client.js";
 import { ConfigurationError } from "./errors.js";
 import type * as models from "./models.js";
+
+// make contract: readers of rows
+// end of make contract
 
 export class KeyedClient extends PageClient {
   /** Dismisses a dispute. Needs the platform's key; `userId` is the outcome's user. */
@@ -33,4 +36,7 @@ export class KeyedClient extends PageClient {
     if (this.owner !== "agent") throw new ConfigurationError("It needs an agent key");
     return this.read("/api/keys/self", options, answers.key, { by: "key" });
   }
+
+  // make contract: calls for rows
+  // end of make contract
 }

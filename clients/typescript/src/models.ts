@@ -2,6 +2,7 @@
 
 import type { Decimal } from "./json.js";
 
+// make contract: outcome types
 /** The name of an outcome type: a default type, or any other type of the platform. */
 export type OutcomeType =
   | (string & {})
@@ -11,6 +12,7 @@ export type OutcomeType =
   | "broadcast_complete"
   | "task_complete"
   | "content_published";
+// end of make contract
 
 /** An outcome type that the API records, with its name for people. */
 export interface ListedType {
@@ -32,6 +34,7 @@ export type Metadata = Record<string, unknown>;
 
 /** An outcome to record. The API validates the fields; undefined fields are not sent. */
 export interface NewOutcome {
+  // make contract: fields to record
   outcomeType: OutcomeType;
   title: string;
   description?: string | null;
@@ -43,6 +46,7 @@ export interface NewOutcome {
   metadata?: Metadata | null;
   /** The time when the outcome happened; default now. */
   occurredAt?: Moment | null;
+  // end of make contract
   /** 1 to 255 visible ASCII characters, such as an id of the work that never changes; the default is a random key. */
   idempotencyKey?: string | null;
 }
@@ -185,7 +189,9 @@ export interface Outcome {
   metadata: Metadata | null;
   createdAt: string;
   status?: OutcomeStatus;
+  // make contract: fields of a ledger
   occurredAt?: string;
+  // end of make contract
   /** Who recorded it: `key`, `key:<id>` for an agent key, `session`, or null if unknown. */
   recordedBy?: string | null;
   /** The number of corrections. */

@@ -223,8 +223,10 @@ function filled(seen: unknown, expected: unknown): unknown {
   if (typeof expected !== "object" || !expected) return expected;
   const of = Object(seen);
   if ("$length" in expected) return of.length === expected.$length ? seen : expected;
+  // A later field is null in an outcome of an older API.
+  const unset = "recordedBy" in expected ? Object.entries(of).filter(([, value]) => value === null) : [];
   const all: Record<string, unknown> = "kind" in expected ? { ...NO_ERROR, ...expected } : { ...expected };
   if ("kind" in all && `${of.says}`.includes(`${all.says}`)) all.says = of.says;
   // Uses fromEntries instead of a literal, because one property is called __proto__.
-  return Object.fromEntries(Object.entries(all).map(([name, one]) => [name, filled(of[name], one)]));
+  return Object.fromEntries([...unset, ...Object.entries(all)].map(([name, one]) => [name, filled(of[name], one)]));
 }

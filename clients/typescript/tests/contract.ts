@@ -1,6 +1,6 @@
 // Compares the types with openapi.yaml: tsc fails if they differ. `npm run check` generates .tests/openapi.ts from openapi.yaml.
 
-import type { components, operations, paths } from "../.tests/openapi.js";
+import type { components, operations } from "../.tests/openapi.js";
 import type * as ours from "../src/index.js";
 
 type Contract = components["schemas"];
@@ -101,26 +101,3 @@ type OrNull = "previous" | "otherAgents";
 same<Omit<ours.Summary, OrNull>, Omit<Required<Told<Contract["Summary"]>>, OrNull>>(true);
 same<ours.OtherAgents, NonNullable<Told<Contract["Summary"]>["otherAgents"]>>(true);
 same<ours.PeriodTotal, NonNullable<Told<Contract["Summary"]>["previous"]>>(true);
-
-/** The routes that the client calls. */
-export const ROUTES: (keyof paths)[] = [
-  "/api/outcomes",
-  "/api/outcomes/batch",
-  "/api/outcomes/summary",
-  "/api/outcomes/export",
-  "/api/outcomes/types",
-  "/api/outcomes/{id}",
-  "/api/outcomes/{id}/corrections",
-  "/api/outcomes/{id}/assign",
-  "/api/keys",
-  "/api/keys/self",
-  "/api/keys/{id}",
-  "/api/keys/{id}/rotate",
-  "/api/statements",
-  "/api/statements/{id}",
-  "/api/statements/{id}/entries",
-  "/api/statements/{id}/proof",
-  "/.well-known/outcomes-keys.json",
-  "/api/costs",
-  "/api/costs/{date}/{source}",
-];

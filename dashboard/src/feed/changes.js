@@ -11,12 +11,14 @@ import { everyDigit } from "./format.js";
 
 /** @type {Map<string, [label: string, words: (value: any) => string]>} */
 const FIELDS = new Map([
+  // make contract: labels of fields
   ["outcome_type", ["Type", inWords]],
   ["title", ["Title", String]],
   ["description", ["Description", String]],
   ["value_usd", ["Value", (/** @type {Exact} */ value) => everyDigit.format(decimal(value))]],
   ["agent_id", ["Agent", String]],
   ["occurred_at", ["Happened", (/** @type {string} */ value) => exactTime.format(new Date(value))]],
+  // end of make contract
 ]);
 
 /** @param {string} instant @param {string} words @param {Attributes} attributes */

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from urllib.parse import unquote
 
-from . import _json
+from . import _json, _models
 from ._errors import BrokenAnswerError, CapabilityOffError, ForbiddenError, UnexpectedAnswerError
 from ._http import Reply, Request
 from ._models import (
@@ -19,7 +19,6 @@ from ._models import (
     ExportPart,
     History,
     ListedStatement,
-    ListedType,
     NewAgentKey,
     OtherAgents,
     Outcome,
@@ -174,10 +173,12 @@ def exported(line: str) -> dict[str, Any]:
 
 
 def _row(item: dict[str, Any]) -> dict[str, Any]:
-    row = _outcome({**item, "version": 0}).as_dict()
+    outcome = _outcome({**item, "status": item["status"], "version": 0})
+    row = outcome.as_dict()
     del row["version"]
     metadata = None if item["metadata"] is None else _json.encode(item["metadata"]).decode()
-    return {**row, "metadata": metadata, **{name: instant(item[name]) for name in ("created_at", "occurred_at")}}
+    instants = {name: value for name, value in vars(outcome).items() if isinstance(value, datetime)}
+    return {**row, "metadata": metadata, **instants}
 
 
 def _outcome(item: dict[str, Any]) -> Outcome:
@@ -200,7 +201,9 @@ def _outcome(item: dict[str, Any]) -> Outcome:
 def _ledger_fields(item: dict[str, Any]) -> dict[str, Any]:
     return {
         "status": text(item["status"]),
+        # make contract: fields of a ledger
         "occurred_at": instant(item["occurred_at"]),
+        # end of make contract
         "recorded_by": None if item["recorded_by"] is None else text(item["recorded_by"]),
         "version": whole(item["version"]),
     }
@@ -266,10 +269,22 @@ def _totals(body: dict[str, Any]) -> Summary:
     )
 
 
-def types(reply: Reply) -> list[ListedType]:
-    """Parse the list of outcome types."""
+# make contract: readers of rows
+def types(reply: Reply) -> list[_models.ListedType]:
+    """Parse the answer to `GET /api/outcomes/types`."""
     body = json_object(reply)
-    return shaped(lambda: [ListedType(text(item["type"]), text(item["label"])) for item in body["types"]])
+    return shaped(
+        lambda: [
+            _models.ListedType(
+                type=text(item["type"]),
+                label=text(item["label"]),
+            )
+            for item in body["types"]
+        ]
+    )
+
+
+# end of make contract
 
 
 def key(reply: Reply) -> AgentKey:

@@ -1,4 +1,4 @@
-"""The async client. It runs the steps of `_calls`. `make awaiting` generates this module from _client.py."""
+"""The async client. It runs the steps of `_calls`. `make contract` generates this module from _client.py."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 import anyio
 import httpx
 
-from . import _cost_calls, _statement_calls
+from . import _cost_calls, _models, _statement_calls
 from ._calls import PAGE_SIZE, Calls, ExportFormat
 from ._choices import Division, IdOrNone, OutcomeType, Time
 from ._cost_models import CostDay, CostLine, Costs, CostSummary
@@ -32,9 +32,13 @@ from ._models import (
 )
 from ._moments import Moment
 from ._requests import filters
-from ._sending import LOG, Keys, ListedTypes, Results, Statuses, Types, arguments, in_time, no_cookies, no_reply, reply
+from ._sending import LOG, Keys, Results, Statuses, Types, arguments, in_time, no_cookies, no_reply, reply
 from ._settings import address_of, defaults_of, retry_of
 from ._steps import Call, Retry, Say, Send
+
+# make contract: types of rows
+ListedTypes = list[_models.ListedType]
+# end of make contract
 
 _LONGEST_ANSWER = 16 * 1024 * 1024  # maximum bytes of an answer; Lambda limits the API's answers to 6 MB
 
@@ -94,12 +98,14 @@ class AsyncOutcomesClient:
         outcome_type: OutcomeType | str,
         title: str,
         *,
+        # make contract: fields to record
         description: str | None = None,
         value_usd: Decimal | float | None = None,
         agent_id: int | None = None,
         user_id: int | None = None,
         metadata: Mapping[str, Any] | None = None,
         occurred_at: Moment | None = None,
+        # end of make contract
         idempotency_key: str | None = None,
     ) -> Recorded:
         """Record one outcome, once, even if it is sent several times; see `NewOutcome` for the fields.
@@ -109,6 +115,7 @@ class AsyncOutcomesClient:
         return await self._run(
             self._calls.record(
                 NewOutcome(
+                    # make contract: arguments
                     outcome_type=outcome_type,
                     title=title,
                     description=description,
@@ -117,6 +124,7 @@ class AsyncOutcomesClient:
                     user_id=user_id,
                     metadata=metadata,
                     occurred_at=occurred_at,
+                    # end of make contract
                     idempotency_key=idempotency_key,
                 )
             )
@@ -228,9 +236,12 @@ class AsyncOutcomesClient:
         asked = filters(outcome_type, agent_id, start, end, status, user_id)
         return await self._run(self._calls.summary(asked, timezone, by, compare))
 
+    # make contract: calls for rows
     async def types(self) -> ListedTypes:
         """List the outcome types that the API records, in the platform's order. Any key or session may call this."""
         return await self._run(self._calls.types())
+
+    # end of make contract
 
     async def get(self, outcome_id: str, *, user_id: IdOrNone | None = None) -> History:
         """Read one outcome of the user with its corrections. See `list` for `user_id`."""

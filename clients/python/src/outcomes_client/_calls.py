@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, Literal
 from urllib.parse import quote
 
-from . import _answers, _moments
+from . import _answers, _models, _moments
 from ._choices import Division, IdOrNone
 from ._errors import BusyError, NoAnswerError, OutcomesError, StillAddingUpError
 from ._http import KEYS_PATH, MCP_PATH, OWN_KEY_PATH, PATH, SESSION, By, NoReply, Owner, Reply, Request
@@ -25,7 +25,6 @@ from ._models import (
     Corrected,
     ExportPart,
     History,
-    ListedType,
     NewAgentKey,
     NewOutcome,
     Page,
@@ -238,9 +237,12 @@ class Calls:
         request = Request("GET", f"{PATH}/summary", query, by=_reader(query))
         return (yield from self.exchange(request, partial(_answers.summary, query=query)))
 
-    def types(self) -> Call[list[ListedType]]:
-        request = Request("GET", f"{PATH}/types", by="any", does="Listing types")
+    # make contract: calls for rows
+    def types(self) -> Call[list[_models.ListedType]]:
+        request = Request("GET", "/api/outcomes/types", by="any", does="Listing types")
         return (yield from self.exchange(request, _answers.types))
+
+    # end of make contract
 
     def create_key(
         self,

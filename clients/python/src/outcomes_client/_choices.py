@@ -12,12 +12,14 @@ from typing import Literal
 class OutcomeType(StrEnum):
     """The default outcome types. Plain strings work too, also for other types that a platform may have."""
 
+    # make contract: outcome types
     NEGOTIATION_COMPLETE = "negotiation_complete"
     AMPLIFICATION_COMPLETE = "amplification_complete"
     DEAL_CLOSED = "deal_closed"
     BROADCAST_COMPLETE = "broadcast_complete"
     TASK_COMPLETE = "task_complete"
     CONTENT_PUBLISHED = "content_published"
+    # end of make contract
 
 
 class OutcomeStatus(StrEnum):

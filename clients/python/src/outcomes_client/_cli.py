@@ -99,15 +99,30 @@ JsonPage = Annotated[bool, typer.Option("--json", help="Print the page as JSON, 
 
 def record(
     outcome_type: Type,
-    title: Annotated[str, typer.Option(help="What was achieved, in 1 to 200 characters.")],
+    # make contract: options of record
+    title: Annotated[
+        str,
+        typer.Option(help="What was achieved, in 1 to 200 characters."),
+    ],
     value: Annotated[
-        Decimal | None, typer.Option(parser=decimal, metavar="USD", help="Its value in US dollars.")
+        Decimal | None,
+        typer.Option(parser=decimal, metavar="USD", help="Its value in US dollars."),
     ] = None,
-    agent: Annotated[int | None, typer.Option(min=1, help="The agent that did it.")] = None,
-    user: Annotated[int | None, typer.Option(min=1, help="The outcome's user; ignored without a key.")] = None,
-    description: Annotated[str | None, typer.Option(help="Details, up to 1000 characters.")] = None,
+    agent: Annotated[
+        int | None,
+        typer.Option(min=1, help="The agent that did it."),
+    ] = None,
+    user: Annotated[
+        int | None,
+        typer.Option(min=1, help="The outcome's user; ignored without a key."),
+    ] = None,
+    description: Annotated[
+        str | None,
+        typer.Option(help="Details, up to 1000 characters."),
+    ] = None,
     metadata: Annotated[
-        dict[str, Any] | None, typer.Option(parser=json_object, metavar="JSON", help="Any JSON object.")
+        dict[str, Any] | None,
+        typer.Option(parser=json_object, metavar="JSON", help="Any JSON object."),
     ] = None,
     at: Annotated[
         Any,
@@ -115,6 +130,7 @@ def record(
             parser=moment, metavar="WHEN", help="When it happened, if not now: an ISO 8601 instant, or a date in UTC."
         ),
     ] = None,
+    # end of make contract
     idempotency_key: Annotated[
         str | None, typer.Option(help="A name for this piece of work; repeated calls with it count once.")
     ] = None,
@@ -127,12 +143,14 @@ def record(
         recorded = client.record(
             outcome_type,
             title,
+            # make contract: arguments of record
             description=description,
             value_usd=value,
             agent_id=agent,
             user_id=user,
             metadata=metadata,
             occurred_at=at,
+            # end of make contract
             idempotency_key=key,
         )
         if recorded.replayed:

@@ -46,11 +46,13 @@ Key = Annotated[str | None, typer.Option(help="A name for this correction; repea
 class Clearable(StrEnum):
     """The optional fields of an outcome, which can be cleared."""
 
+    # make contract: fields that can be cleared
     DESCRIPTION = "description"
     VALUE = "value"
     AGENT = "agent"
     METADATA = "metadata"
     AT = "at"
+    # end of make contract
 
 
 def get(
@@ -68,6 +70,7 @@ def get(
     one = found.outcome
     about = grid(show_header=False)
     for name, text in (
+        # make contract: fields shown
         ("Title", one.title),
         ("Status", one.status),
         ("Type", one.outcome_type),
@@ -77,6 +80,7 @@ def get(
         ("Recorded", f"{local(one.created_at)} by {one.recorded_by or 'unknown'}"),
         ("About", one.description),
         ("Metadata", None if one.metadata is None else shown(one.metadata)),
+        # end of make contract
     ):
         if text:
             about.add_row(name, printable(text))
@@ -93,20 +97,33 @@ def get(
 def amend(
     outcome_id: OutcomeId,
     reason: Reason,
+    # make contract: options of amend
     outcome_type: Type | None = None,
-    title: Annotated[str | None, typer.Option(help="What was achieved.")] = None,
-    value: Annotated[
-        Decimal | None, typer.Option(parser=decimal, metavar="USD", help="Its value in US dollars.")
+    title: Annotated[
+        str | None,
+        typer.Option(help="What was achieved."),
     ] = None,
-    agent: Annotated[int | None, typer.Option(min=1, help="The agent that did it.")] = None,
-    description: Annotated[str | None, typer.Option(help="Details.")] = None,
+    value: Annotated[
+        Decimal | None,
+        typer.Option(parser=decimal, metavar="USD", help="Its value in US dollars."),
+    ] = None,
+    agent: Annotated[
+        int | None,
+        typer.Option(min=1, help="The agent that did it."),
+    ] = None,
+    description: Annotated[
+        str | None,
+        typer.Option(help="Details."),
+    ] = None,
     metadata: Annotated[
-        dict[str, Any] | None, typer.Option(parser=json_object, metavar="JSON", help="Any JSON object.")
+        dict[str, Any] | None,
+        typer.Option(parser=json_object, metavar="JSON", help="Any JSON object."),
     ] = None,
     at: Annotated[
         Any,
         typer.Option(parser=moment, metavar="WHEN", help="When it happened: an ISO 8601 instant, or a date in UTC."),
     ] = None,
+    # end of make contract
     clear: Annotated[list[Clearable] | None, typer.Option(help="Remove a field; may be repeated.")] = None,
     user: User = None,
     idempotency_key: Key = None,
@@ -115,6 +132,7 @@ def amend(
 ) -> None:
     """Correct an outcome. Its history keeps what was recorded."""
     named = {
+        # make contract: changes
         "outcome_type": outcome_type,
         "title": title,
         "value_usd": value,
@@ -122,9 +140,16 @@ def amend(
         "description": description,
         "metadata": metadata,
         "occurred_at": at,
+        # end of make contract
     }
     changes: dict[str, Any] = {name: new for name, new in named.items() if new is not None}
-    fields = {Clearable.VALUE: "value_usd", Clearable.AGENT: "agent_id", Clearable.AT: "occurred_at"}
+    # make contract: cleared fields
+    fields = {
+        Clearable.VALUE: "value_usd",
+        Clearable.AGENT: "agent_id",
+        Clearable.AT: "occurred_at",
+    }
+    # end of make contract
     for one in clear or ():
         name = fields.get(one, str(one))
         if name in changes:

@@ -1,4 +1,4 @@
-"""The blocking client. It runs the steps of `_calls`. `make awaiting` generates the async client from this module."""
+"""The blocking client. It runs the steps of `_calls`. `make contract` generates the async client from this module."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 
 import httpx
 
-from . import _cost_calls, _statement_calls
+from . import _cost_calls, _models, _statement_calls
 from ._calls import PAGE_SIZE, Calls, ExportFormat
 from ._choices import Division, IdOrNone, OutcomeType, Time
 from ._cost_models import CostDay, CostLine, Costs, CostSummary
@@ -31,9 +31,13 @@ from ._models import (
 )
 from ._moments import Moment
 from ._requests import filters
-from ._sending import LOG, Keys, ListedTypes, Results, Statuses, Types, arguments, no_cookies, no_reply, reply
+from ._sending import LOG, Keys, Results, Statuses, Types, arguments, no_cookies, no_reply, reply
 from ._settings import address_of, defaults_of, retry_of
 from ._steps import Call, Retry, Say, Send
+
+# make contract: types of rows
+ListedTypes = list[_models.ListedType]
+# end of make contract
 
 _LONGEST_ANSWER = 16 * 1024 * 1024  # maximum bytes of an answer; Lambda limits the API's answers to 6 MB
 
@@ -91,12 +95,14 @@ class OutcomesClient:
         outcome_type: OutcomeType | str,
         title: str,
         *,
+        # make contract: fields to record
         description: str | None = None,
         value_usd: Decimal | float | None = None,
         agent_id: int | None = None,
         user_id: int | None = None,
         metadata: Mapping[str, Any] | None = None,
         occurred_at: Moment | None = None,
+        # end of make contract
         idempotency_key: str | None = None,
     ) -> Recorded:
         """Record one outcome, once, even if it is sent several times; see `NewOutcome` for the fields.
@@ -106,6 +112,7 @@ class OutcomesClient:
         return self._run(
             self._calls.record(
                 NewOutcome(
+                    # make contract: arguments
                     outcome_type=outcome_type,
                     title=title,
                     description=description,
@@ -114,6 +121,7 @@ class OutcomesClient:
                     user_id=user_id,
                     metadata=metadata,
                     occurred_at=occurred_at,
+                    # end of make contract
                     idempotency_key=idempotency_key,
                 )
             )
@@ -224,9 +232,12 @@ class OutcomesClient:
         asked = filters(outcome_type, agent_id, start, end, status, user_id)
         return self._run(self._calls.summary(asked, timezone, by, compare))
 
+    # make contract: calls for rows
     def types(self) -> ListedTypes:
         """List the outcome types that the API records, in the platform's order. Any key or session may call this."""
         return self._run(self._calls.types())
+
+    # end of make contract
 
     def get(self, outcome_id: str, *, user_id: IdOrNone | None = None) -> History:
         """Read one outcome of the user with its corrections. See `list` for `user_id`."""

@@ -32,6 +32,7 @@ class NewOutcome:
     never changes, pass this id as the key: even if several processes record the work, it then counts once.
     """
 
+    # make contract: fields to record
     outcome_type: OutcomeType | str
     title: str
     description: str | None = None
@@ -40,6 +41,7 @@ class NewOutcome:
     user_id: int | None = None
     metadata: Mapping[str, Any] | None = None
     occurred_at: Moment | None = None
+    # end of make contract
     idempotency_key: str | None = None
 
     def body(self) -> dict[str, Any]:
@@ -123,6 +125,8 @@ class Outcome:
     occurred_at: datetime | None = None
     recorded_by: str | None = None
     version: int | None = None
+    # make contract: fields added later
+    # end of make contract
 
     def as_dict(self) -> dict[str, Any]:
         """Return the outcome as the API lists it; `value_usd` stays a Decimal."""

@@ -12,14 +12,13 @@ import httpx
 
 from ._choices import OutcomeStatus, OutcomeType
 from ._http import Address, NoReply, Reply
-from ._models import AgentKey, ListedType, Result
+from ._models import AgentKey, Result
 from ._steps import Send
 
 LOG = logging.getLogger("outcomes_client")
 # Aliases of types, because the clients' method `list` hides the built-in name.
 Results = list[Result]
 Keys = list[AgentKey]
-ListedTypes = list[ListedType]
 Types = OutcomeType | str | Iterable[OutcomeType | str]
 Statuses = OutcomeStatus | str | Iterable[OutcomeStatus | str]
 

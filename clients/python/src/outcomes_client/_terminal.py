@@ -92,14 +92,16 @@ def new_key() -> str:
 
 
 _OPTIONS = {
+    # make contract: options of fields
     "outcomeType": "--type",
-    "outcomeTypes": "--type",
     "outcome_type": "--type",
     "valueUsd": "--value",
-    "maxValueUsd": "--max-value",
     "agentId": "--agent",
     "userId": "--user",
     "occurredAt": "--at",
+    # end of make contract
+    "outcomeTypes": "--type",
+    "maxValueUsd": "--max-value",
     "expiresAt": "--expires",
     "overlapHours": "--overlap",
     "idempotencyKey": "--idempotency-key",

@@ -35,21 +35,40 @@ Type = Annotated[
     Field(description=f"The kind of work: {', '.join(OutcomeType)}, unless the platform has others."),
     WithJsonSchema({"type": "string", "examples": list(OutcomeType)}),
 ]
-TITLE = "What was achieved, in one line a person understands."
-Title = Annotated[str, Field(description=TITLE, min_length=1, max_length=200)]
-Description = Annotated[
-    str | None, Field(description="More about it, for the person who reads the feed.", max_length=1000)
-]
 Value = Annotated[
     Decimal | None,
     Field(description="What it is worth in US dollars, if you know; never a guess. A string keeps every digit."),
     WithJsonSchema({"anyOf": [{"type": ["number", "string"]}, {"type": "null"}]}),
 ]
-Metadata = Annotated[dict[str, Any] | None, Field(description="Anything else worth keeping, such as ids and links.")]
+# make contract: fields for models
+Title = Annotated[
+    str,
+    Field(
+        description="What was achieved, in one line a person understands.",
+        min_length=1,
+        max_length=200,
+    ),
+]
+Description = Annotated[
+    str | None,
+    Field(
+        description="More about it, for the person who reads the feed.",
+        max_length=1000,
+    ),
+]
+Metadata = Annotated[
+    dict[str, Any] | None,
+    Field(
+        description="Anything else worth keeping, such as ids and links.",
+    ),
+]
 OccurredAt = Annotated[
     str | None,
-    Field(description="When it happened, if not now: an ISO 8601 instant with offset. Leave out unless you know."),
+    Field(
+        description="When it happened, if not now: an ISO 8601 instant with offset. Leave out unless you know.",
+    ),
 ]
+# end of make contract
 Key = Annotated[
     str,
     Field(
@@ -69,10 +88,12 @@ class Work(BaseModel):
     outcome_type: Type
     title: Title
     idempotency_key: Annotated[Key, Field(max_length=150)]
+    # make contract: optional fields of work
     description: Description = None
     value_usd: Value = None
     metadata: Metadata = None
     occurred_at: OccurredAt = None
+    # end of make contract
 
 
 def work_with(types: Iterable[ListedType | str] | None) -> type[Work]:

@@ -28,28 +28,58 @@ if TYPE_CHECKING:
     from outcomes.contract.caller import Caller
 
 
-class NewOutcome(NamedTuple):
-    """A valid outcome to record. metadata: JSON text. occurred_at: milliseconds since 1970; None means now."""
+class About(NamedTuple):
+    """A field's description for models, and where the field appears.
 
-    outcome_type: Annotated[str, one_type()]
-    title: Annotated[str, title(MAX_TITLE), "What was achieved, in one line a person understands."]
+    since: the release that added the field. is_stated: whether statements have its changes. Statements of a published
+    format never get another field, because verifiers would refuse it.
+
+    Every field is in exports, events, tools and the feed's histories, and in lists with `include=ledger`. The fields
+    in every list are `outcome_fields.LISTED`.
+    """
+
+    words: str = ""
+    since: str = "1.0"
+    is_stated: bool = False
+
+
+class NewOutcome(NamedTuple):
+    """A valid outcome to record. metadata: JSON text. occurred_at: milliseconds since 1970; None means now.
+
+    The fields are the table from which `make contract` writes all other lists of them. Add new fields at the end.
+    """
+
+    outcome_type: Annotated[str, one_type(), About(is_stated=True)]
+    title: Annotated[
+        str, title(MAX_TITLE), About("What was achieved, in one line a person understands.", is_stated=True)
+    ]
     description: Annotated[
-        str | None, text_or_null(MAX_DESCRIPTION), "More about it, for the person who reads the feed."
+        str | None,
+        text_or_null(MAX_DESCRIPTION),
+        About("More about it, for the person who reads the feed.", is_stated=True),
     ] = None
     value_usd: Annotated[
-        Decimal | None, or_null(money()), "What it is worth in US dollars, if you know; never a guess."
+        Decimal | None,
+        or_null(money()),
+        About("What it is worth in US dollars, if you know; never a guess.", is_stated=True),
     ] = None
-    agent_id: Annotated[int | None, or_null(whole_number()), "Which agent did it. Leave out if your key says it."] = (
+    agent_id: Annotated[
+        int | None,
+        or_null(whole_number()),
+        About("Which agent did it. Leave out if your key says it.", is_stated=True),
+    ] = None
+    user_id: Annotated[int | None, or_null(whole_number()), About("For which user. Leave out if your key says it.")] = (
         None
     )
-    user_id: Annotated[int | None, or_null(whole_number()), "For which user. Leave out if your key says it."] = None
-    metadata: Annotated[str | None, or_null(json_object()), "Anything else worth keeping, such as ids and links."] = (
-        None
-    )
+    metadata: Annotated[
+        str | None, or_null(json_object()), About("Anything else worth keeping, such as ids and links.", is_stated=True)
+    ] = None
     occurred_at: Annotated[
         int | None,
         or_null(instant()),
-        "When it happened, if not now: an ISO 8601 instant with offset. Leave out unless you know.",
+        About(
+            "When it happened, if not now: an ISO 8601 instant with offset. Leave out unless you know.", is_stated=True
+        ),
     ] = None
 
     @staticmethod

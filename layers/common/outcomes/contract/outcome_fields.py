@@ -1,6 +1,6 @@
 """Define the fields of an outcome, for code that stores, lists, exports or corrects outcomes.
 
-The rules of the fields are in `models`, so that code that only reads does not load them.
+The fields and their rules are in `models`, which code that only reads does not load.
 """
 
 from enum import StrEnum
@@ -20,6 +20,7 @@ class Kind(StrEnum):
     INSTANT = "instant"
 
 
+# make contract: fields
 KINDS = {
     "outcome_type": Kind.NAME,
     "title": Kind.TEXT,
@@ -29,7 +30,11 @@ KINDS = {
     "metadata": Kind.JSON,
     "occurred_at": Kind.INSTANT,
 }
-"""All fields except `user_id`. Add new fields at the end."""
+"""All fields except `user_id`."""
+
+STATED = ("outcome_type", "title", "description", "value_usd", "agent_id", "metadata", "occurred_at")
+"""The fields whose changes are in a statement's entry of an amend, in this order."""
+# end of make contract
 
 LISTED = ("agent_id", "outcome_type", "title", "description", "value_usd", "metadata")
 """The fields in every list. Never add a field."""

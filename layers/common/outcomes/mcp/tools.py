@@ -107,7 +107,7 @@ def _rule(name: str) -> Json:
 
 def _field(name: str) -> Json:
     """Return the JSON Schema of the argument for an outcome field."""
-    words = " ".join(NewOutcome.__annotations__[name].__metadata__[1:])
+    words = NewOutcome.__annotations__[name].__metadata__[1].words
     if name == "value_usd":
         words += " A string keeps every digit."
     by_hand: Json = {"outcome_type": _TYPE, "value_usd": {"type": ["number", "string"]}}

@@ -16,6 +16,7 @@ from outcomes_client._json import encode
 
 from ._tables import Tables
 
+# make contract: routes
 ROUTES = {
     "POST /api/outcomes": "record_outcome",
     "GET /api/outcomes": "list_outcomes",
@@ -29,28 +30,37 @@ ROUTES = {
     "GET /api/keys/self": "manage_keys",
     "DELETE /api/keys/{id}": "manage_keys",
     "POST /api/keys/{id}/rotate": "manage_keys",
-    **dict.fromkeys([f"{method} /api/costs/{{date}}/{{source}}" for method in ("PUT", "GET", "DELETE")], "costs"),
     "GET /api/costs": "costs",
+    "PUT /api/costs/{date}/{source}": "costs",
+    "GET /api/costs/{date}/{source}": "costs",
+    "DELETE /api/costs/{date}/{source}": "costs",
 }
 """The function that answers a route."""
 
 UNANSWERED = {
     "GET /api/outcomes/summary": "summary",
     "GET /api/outcomes/export": "export",
-    **dict.fromkeys(
-        [
-            "POST /api/statements",
-            "GET /api/statements",
-            "GET /api/statements/{id}",
-            "GET /api/statements/{id}/entries",
-            "GET /api/statements/{id}/proof",
-            "GET /.well-known/outcomes-keys.json",
-        ],
-        "statements",
-    ),
+    "POST /api/statements": "statements",
+    "GET /api/statements": "statements",
+    "GET /api/statements/{id}": "statements",
+    "GET /api/statements/{id}/entries": "statements",
+    "GET /api/statements/{id}/proof": "statements",
+    "GET /.well-known/outcomes-keys.json": "statements",
     "POST /mcp": "/mcp",
 }
 """Routes of the API that the fake does not have, and what it calls them."""
+
+FAILED = {
+    "correct_outcome": "Failed to correct outcome",
+    "costs": "Failed to put or read costs",
+    "get_outcome": "Failed to get outcome",
+    "list_outcomes": "Failed to list outcomes",
+    "manage_keys": "Failed to manage keys",
+    "record_batch": "Failed to record outcomes",
+    "record_outcome": "Failed to record outcome",
+}
+"""The error of a function's 500."""
+# end of make contract
 
 FAILURES = {
     **{400: "Bad request", 401: "Unauthorized", 403: "Forbidden", 404: "Not found", 409: "Conflict"},
@@ -59,16 +69,6 @@ FAILURES = {
     **{429: "Too many requests", 500: "Internal error", 502: "Internal error", 503: "Busy", 504: "Timeout"},
 }
 """The API's errors, by status. A 500 of a function has a text of its own, see FAILED."""
-
-FAILED = {
-    "record_outcome": "Failed to record outcome",
-    "record_batch": "Failed to record outcomes",
-    "list_outcomes": "Failed to list outcomes",
-    "get_outcome": "Failed to get outcome",
-    "correct_outcome": "Failed to correct outcome",
-    "manage_keys": "Failed to manage keys",
-    "costs": "Failed to put or read costs",
-}
 
 
 class Answer(NamedTuple):

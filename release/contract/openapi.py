@@ -1,4 +1,4 @@
-"""make openapi: merge openapi.base.yaml, template.yaml and the models into openapi.yaml, the machine-readable contract.
+"""Merge openapi.base.yaml, template.yaml and the models into openapi.yaml, the machine-readable contract.
 
 Routes and API Gateway's own responses come from template.yaml. The fields of request bodies and all limits come from
 the package outcomes.contract. Everything else comes from openapi.base.yaml.
@@ -27,9 +27,10 @@ from outcomes.ledger.export import CSV_COLUMNS
 from outcomes.mcp.server import VERSIONS
 
 from ops.template import declared_paths, default_outcome_types, parse_yaml
+from release.contract.source import ROOT
+from release.contract.source import fields as table
 from release.version import project_version
 
-ROOT = Path(__file__).parents[1]
 BASE = Path(__file__).with_name("openapi.base.yaml")
 TARGET = ROOT / "openapi.yaml"
 
@@ -38,21 +39,28 @@ type Json = dict[str, Any]
 
 def document() -> Json:
     """Merge the whole document, OpenAPI 3.1."""
-    base: Json = yaml.load(_filled(BASE.read_text()), yaml.CSafeLoader)  # this is as safe as safe_load, and faster
+    api = parse_yaml((ROOT / "template.yaml").read_text())["Resources"]["OutcomesApi"]["Properties"]
+    return merged(_filled(BASE.read_text()), api)
+
+
+def merged(text: str, api: Json) -> Json:
+    """Merge a base, whose names are filled, with the routes and the responses of `api`, the API in template.yaml."""
+    base: Json = yaml.load(text, yaml.CSafeLoader)  # this is as safe as safe_load, and faster
     operations, refusals, details, security = (
         base.pop(f"x-{part}") for part in ("operations", "refusals", "details", "security")
     )
-    api = parse_yaml((ROOT / "template.yaml").read_text())["Resources"]["OutcomesApi"]["Properties"]
     gateway = _gateway_errors(api["GatewayResponses"])
 
     def operation(path: str, route: Json) -> Json:
         described: Json = operations[route["operationId"]]
         ours = described.pop("x-errors")
+        for ours_alone in ("x-client", "x-rows"):
+            described.pop(ours_alone, None)
         for status in sorted(ours.keys() | gateway.keys()):
             errors = list(dict.fromkeys([*ours.get(status, []), *gateway.get(status, [])]))
             described["responses"].setdefault(str(status), _error_response(refusals[status], errors, details))
         schemes: list[Json] = [{scheme: []} for scheme in described.pop("x-security", security)]
-        return {"operationId": route["operationId"], "tags": [_tag(path)], "security": schemes} | described
+        return {"operationId": route["operationId"], "tags": [tag(path)], "security": schemes} | described
 
     paths = {
         path: {method: operation(path, route) for method, route in methods.items() if "security" in route}
@@ -62,16 +70,31 @@ def document() -> Json:
     return base | {"paths": paths, "components": components}
 
 
-def _tag(path: str) -> str:
+def tag(path: str) -> str:
     """Return the tag of a path's operations, by which viewers and code generators group them."""
     name = path.removeprefix("/api/").strip("/").partition("/")[0]
     return "statements" if name == ".well-known" else name
 
 
-def text() -> str:
+def text(document: Json) -> str:
     """Write the document as it is committed."""
-    heading = "# Made by `make openapi` from docs/openapi.base.yaml, template.yaml and the models: do not edit.\n"
-    return heading + yaml.dump(document(), Dumper=_WithoutAliases, sort_keys=False, allow_unicode=True, width=120)
+    heading = "# `make contract` wrote this from release/contract/openapi.base.yaml, template.yaml and the models.\n"
+    return heading + yaml.dump(document, Dumper=_WithoutAliases, sort_keys=False, allow_unicode=True, width=120)
+
+
+def operations() -> tuple[Json, list[str]]:
+    """Return the operations of the base, by their names, and the credentials that they usually accept."""
+    base = yaml.load(_filled(BASE.read_text()), yaml.CSafeLoader)
+    return base["x-operations"], base["x-security"]
+
+
+def errors() -> dict[int, list[str]]:
+    """Return all texts of `error` that functions answer, by status."""
+    found: dict[int, dict[str, None]] = {}
+    for operation in operations()[0].values():
+        for status, texts in operation["x-errors"].items():
+            found.setdefault(status, {}).update(dict.fromkeys(texts))
+    return {status: [*texts] for status, texts in found.items()}
 
 
 def _filled(base: str) -> str:
@@ -111,7 +134,13 @@ def _from_models() -> dict[str, str]:
         ". Visible characters are assigned by Unicode, are no separator, control, format or private-use characters, and"
         " are not U+2800, U+3164, U+115F, U+1160 or U+FFA0"
     )
+    examples = {field.name: field.said["example"] for field in table()}
+    added = {name: examples[name] for name in LATER[1:]}
     return {
+        "NEW_OUTCOME": _flow({NEW_OUTCOME.names[name]: value for name, value in examples.items()}),
+        "ADDED": _flow(added),
+        "ADDED_CELLS": _quoted("".join(f",{json.dumps(value)}" for value in added.values())),
+        "ADDED_MEMBERS": _quoted("".join(f",{json.dumps(name)}:{json.dumps(value)}" for name, value in added.items())),
         "FIELDS": _flow(fields),
         "STORED_FIELDS": _flow(stored),
         "LATER_FIELDS": ", ".join(LATER),
@@ -207,6 +236,11 @@ def _from_costs() -> dict[str, str]:
     }
 
 
+def _quoted(text: str) -> str:
+    """Escape the quotes of a text inside a quoted text of YAML."""
+    return text.replace('"', '\\"')
+
+
 def _flow(value: Json | list[Json]) -> str:
     """Write YAML on one line, so that it fits into other YAML."""
     return yaml.dump(
@@ -259,7 +293,3 @@ class _WithoutAliases(yaml.SafeDumper):
     def ignore_aliases(self, _data: object) -> bool:
         """Write no aliases: not all tools that read OpenAPI know them."""
         return True
-
-
-if __name__ == "__main__":
-    TARGET.write_text(text())

@@ -1,17 +1,19 @@
-"""Generate the async client's modules from the blocking one's: `make awaiting`."""
+"""Generate the async client's modules from the blocking one's."""
 
 import re
-import subprocess
-import sys
+from collections.abc import Mapping
 from pathlib import Path
 
-PACKAGE = Path(__file__).parent / "src/outcomes_client"
+from release.contract.blocks import formatted
+from release.contract.source import ROOT
+
+PACKAGE = ROOT / "clients/python/src/outcomes_client"
 MODULES = {PACKAGE / "_client.py": PACKAGE / "_async_client.py"}
 """The blocking module, and the async module that is generated from it."""
 
 RULES = {
-    r"The blocking (.*) `make awaiting` generates .* from this module\.": (
-        r"The async \1 `make awaiting` generates this module from SOURCE."
+    r"The blocking (.*) `make contract` generates .* from this module\.": (
+        r"The async \1 `make contract` generates this module from SOURCE."
     ),
     r"with blocking calls\. Threads may share a client\.": "with async calls, on asyncio and trio.",
     r"Close the client, or use `with`": "Close the client with `aclose`, or use `async with`",
@@ -33,9 +35,9 @@ RULES = {
 """Patterns in the blocking client, and their replacements in the async client."""
 
 
-def texts() -> dict[Path, str]:
-    """Return the async modules, formatted."""
-    blocking = {target: source.read_text() for source, target in MODULES.items()}
+def texts(made: Mapping[Path, str]) -> dict[Path, str]:
+    """Return the async modules, formatted. made: blocking modules that are about to be written."""
+    blocking = {target: made.get(source) or source.read_text() for source, target in MODULES.items()}
     for pattern in RULES:
         if not any(re.search(pattern, text) for text in blocking.values()):
             raise ValueError(f"No blocking module matches {pattern}")
@@ -48,12 +50,4 @@ def texts() -> dict[Path, str]:
 def _awaiting(made: str, target: Path) -> str:
     for blocking, awaiting in RULES.items():
         made = re.sub(blocking, awaiting, made)
-    for command in (["check", "--fix", "--exit-zero", "--select=I"], ["format"]):
-        ruff = [sys.executable, "-m", "ruff", *command, "--quiet", f"--stdin-filename={target}", "-"]
-        made = subprocess.run(ruff, input=made, capture_output=True, text=True, check=True).stdout  # noqa: S603 - ours
-    return made
-
-
-if __name__ == "__main__":
-    for target, text in texts().items():
-        target.write_text(text)
+    return formatted(made, target)

@@ -1,0 +1,54 @@
+"""Check the words for people against the contract, and complete them for the templates."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from outcomes.contract.outcome_fields import LATER
+
+from clients.python.copied_functions import FUNCTIONS
+from ops.template import default_outcome_types, parse_yaml
+from release.contract import openapi
+from release.contract.routes import routes
+from release.contract.source import ROOT, fields, words
+
+FAILED = "FAILED"
+
+
+def values(document: openapi.Json) -> dict[str, Any]:
+    """Return what templates use. Raises ValueError if the words lack a parameter or an error, or have another one."""
+    said: dict[str, Any] = words()
+    operations = {
+        operation["operationId"]: operation for methods in document["paths"].values() for operation in methods.values()
+    }
+    for name, rows in said["parameters"].items():
+        known = {each["name"] for each in operations[name].get("parameters", ()) if each["in"] == "query"}
+        # The page of lists describes `userId` for all reads.
+        _same(f"parameters of {name}", {one for names, *_ in rows for one in names} | {"userId"}, known)
+    errors, invalid = _errors(said["errors"])
+    ordered = {field.name: field for field in fields()}
+    return said | {
+        "fields": [*ordered.values()],
+        "options": [ordered[name] for name in said["fields"]],
+        "later": [ordered[name] for name in LATER],
+        "types": default_outcome_types(parse_yaml((ROOT / "template.yaml").read_text())),
+        "errors": errors,
+        "routes": routes(),
+        "copied": FUNCTIONS,
+        "invalid": invalid,
+    }
+
+
+def _errors(rows: list[Any]) -> tuple[list[Any], list[str]]:
+    """Return the rows of errors, and the fields and parameters that an error `Invalid <field>` can name."""
+    found = openapi.errors()
+    named = {(status, name) for status, names, *_ in rows for name in names}
+    rest = [(status, error) for status, errors in found.items() for error in errors if (status, error) not in named]
+    failed = [error for status, error in rest if status == 500]
+    invalid = [error.removeprefix("Invalid ") for status, error in rest if status == 400]
+    _same("errors", [one for one in rest if one[0] not in (400, 500)], [])
+    return [[status, failed if FAILED in names else names, *more] for status, names, *more in rows], invalid
+
+
+def _same(what: str, told: Iterable[Any], known: Iterable[Any]) -> None:
+    if differ := {*told} ^ {*known}:
+        raise ValueError(f"words.yaml and the contract have different {what}: {sorted(differ)}")

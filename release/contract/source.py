@@ -1,0 +1,78 @@
+"""Read what a person edits: the layer's limits and fields and, in words.yaml, the words for people."""
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from outcomes import limits
+from outcomes.contract.models import NEW_OUTCOME, NewOutcome
+
+ROOT = Path(__file__).parents[2]
+WORDS = Path(__file__).with_name("words.yaml")
+UNITS = {"KiB": 2**10, "MiB": 2**20, "MB": 10**6}
+LIMIT = re.compile(r"<([A-Z][A-Z_]+)(?::(\w+))?>")
+"""A limit in a text, such as <MAX_TITLE>, <MAX_BODY_BYTES:KiB> (in a unit) or <MAX_CORRECTIONS:owner> (of a key)."""
+
+
+def number(limit: re.Match[str]) -> str:
+    """Return the number of a limit in a text. Raises KeyError for an unknown name."""
+    value = vars(limits)[limit[1]]
+    if isinstance(value, dict):
+        return str(value[limit[2]])
+    return str(value // UNITS[limit[2]] if limit[2] else value)
+
+
+@cache
+def words() -> Any:
+    """Return words.yaml, with the numbers of limits."""
+    return yaml.load(LIMIT.sub(number, WORDS.read_text()), yaml.CSafeLoader)  # this is as safe as safe_load, and faster
+
+
+def sentences() -> dict[str, list[str]]:
+    """Return the sentences of words.yaml that contain limits, by file, with the limits' names."""
+    told: dict[str, list[str]] = yaml.load(WORDS.read_text(), yaml.CSafeLoader)["sentences"]
+    return told
+
+
+class Field(NamedTuple):
+    """A field of an outcome, as templates use it.
+
+    name, sent: in answers and in requests. type: `type`, `text`, `money`, `whole`, `json` or `instant`. schema: the
+    JSON Schema of its value, without null. said: its words for people. The others are as in the layer's `About`.
+    """
+
+    name: str
+    sent: str
+    type: str
+    is_required: bool
+    schema: dict[str, Any]
+    for_models: str
+    since: str
+    is_stated: bool
+    said: dict[str, Any]
+
+    @property
+    def option(self) -> str:
+        """The name of its parameter in commands."""
+        option: str = self.said.get("option", self.name)
+        return option
+
+
+def fields() -> list[Field]:
+    """Return the fields of an outcome, in the order of the model. Raises ValueError if one has no words."""
+    said = words()["fields"]
+    if differ := said.keys() ^ {*NewOutcome._fields}:
+        raise ValueError(f"words.yaml and NewOutcome have different fields: {', '.join(differ)}")
+    return [_field(name, said[name]) for name in NewOutcome._fields]
+
+
+def _field(name: str, said: dict[str, Any]) -> Field:
+    sent, is_required = NEW_OUTCOME.names[name], name not in NewOutcome._field_defaults
+    schema = NEW_OUTCOME.rules[sent].json_schema
+    schema = schema if is_required else schema["anyOf"][0]
+    named = {"integer": "whole", "number": "money", "object": "json", "string": "text"}
+    type_ = "type" if "$ref" in schema else "instant" if "format" in schema else named[schema["type"]]
+    about: Any = NewOutcome.__annotations__[name].__metadata__[1]
+    return Field(name, sent, type_, is_required, schema, about.words, about.since, about.is_stated, said)

@@ -1,0 +1,139 @@
+"""`make contract` writes what repeats the contract, and refuses a template or a word that does not fit."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from release.contract import __main__ as contract
+from release.contract import blocks, openapi, pages
+from release.contract.source import ROOT, words
+
+BASE = """
+openapi: 3.1.0
+info: {title: Small, version: "1"}
+x-operations:
+  listThings:
+    summary: List things
+    responses: {"200": {description: Things}}
+    x-errors: {400: [Invalid name, Invalid JSON], 503: [Busy]}
+  showThing:
+    summary: Show a thing
+    x-security: [Session]
+    responses: {"200": {description: A thing}}
+    x-errors: {404: [Not found]}
+x-refusals:
+  400: {description: The request breaks the contract, with-details: true}
+  404: {description: There is no such thing}
+  429: {description: Too many requests, retry-after: [Too many requests]}
+  503: {description: Throttled, retry-after: [Busy]}
+x-details: {Invalid name: {field: name, message: must be a name}}
+x-security: [Key]
+components: {schemas: {Fault: {type: object}}}
+"""
+API = {
+    "DefinitionBody": {
+        "paths": {
+            "/api/things": {"get": {"operationId": "listThings", "security": []}, "options": {}},
+            "/api/things/{id}": {"get": {"operationId": "showThing", "security": []}},
+        }
+    },
+    "GatewayResponses": {
+        "THROTTLED": {
+            "StatusCode": 429,
+            "ResponseTemplates": {"application/json": '{"error":"Too many requests"}'},
+        }
+    },
+}
+
+
+def test_every_file_is_what_make_contract_writes() -> None:
+    differ = [str(path.relative_to(ROOT)) for path, text in contract.texts().items() if path.read_text() != text]
+    assert differ == [], "run make contract"
+
+
+def test_a_small_contract_gives_the_document_that_this_folder_keeps() -> None:
+    kept = Path(__file__).with_name("small.yaml").read_text()
+    assert openapi.merged(BASE, API) == yaml.safe_load(kept)
+
+
+@pytest.mark.parametrize(
+    ("template", "text", "fault"),
+    [
+        (
+            "# make contract: a\nnew\n# end of make contract\n",
+            "x = 1\n",
+            r"has the blocks \[\], but its template \['a'\]",
+        ),
+        ("", "// make contract: a\nold\n// end of make contract\n", r"has the blocks \['a'\], but its template \[\]"),
+    ],
+)
+def test_a_block_is_in_the_file_and_in_its_template(template: str, text: str, fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        blocks.with_blocks(text, template, Path("a.py"))
+
+
+def test_only_the_blocks_of_a_file_are_written() -> None:
+    text = "a\n    # make contract: one\n    old\n    # end of make contract\nb\n"
+    template = "    # make contract: one\n    new\n    # end of make contract\n"
+    assert blocks.with_blocks(text, template, Path("a.py")) == text.replace("old", "new")
+
+
+def test_a_number_is_written_into_each_equal_sentence() -> None:
+    text = "at most 7 rows, and at most 7 rows. Or 7."
+    assert blocks.with_numbers(text, ["at most <MAX_PAGE> rows"], Path("a.md")) == text.replace("most 7", "most 50")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [("at most a few rows", "has nothing for"), ("at most 7 rows, at most 8 rows", "'at most [78] rows', ")],
+)
+def test_a_sentence_that_is_missing_or_that_says_two_numbers_is_a_fault(text: str, fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        blocks.with_numbers(text, ["at most <MAX_PAGE> rows"], Path("a.md"))
+
+
+def test_a_sentence_with_an_unknown_limit_is_a_fault() -> None:
+    with pytest.raises(KeyError, match="MAX_INVENTED"):
+        blocks.with_numbers("at most 7", ["at most <MAX_INVENTED>"], Path("a.md"))
+
+
+@pytest.mark.parametrize(
+    ("part", "fault"),
+    [
+        ({"parameters": {"exportOutcomes": [[["invented"], "", "a rule"]]}}, "different parameters of exportOutcomes"),
+        ({"errors": [[400, ["Invalid JSON"], "no JSON", "no"]]}, r"different errors: \[.*\(403, 'Forbidden'\)"),
+    ],
+)
+def test_words_that_lack_a_part_of_the_contract_are_a_fault(
+    part: dict[str, object], fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = words() | part
+    monkeypatch.setattr(pages, "words", lambda: said)
+    with pytest.raises(ValueError, match=fault):
+        pages.values(openapi.document())
+
+
+def test_the_command_names_a_file_that_differs_and_writes_it_only_without_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("old")
+    monkeypatch.setattr(contract, "ROOT", tmp_path)
+    monkeypatch.setattr(contract, "texts", lambda: {page: "new"})
+
+    assert (contract.main(check=True), page.read_text()) == (1, "old")
+    assert capsys.readouterr() == ("page.md\n", "These files are not what `make contract` writes: run it.\n")
+    assert (contract.main(check=False), page.read_text()) == (0, "new")
+    assert contract.main(check=True) == 0
+
+
+def test_the_command_says_a_fault_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def faulty() -> dict[Path, str]:
+        raise ValueError("words.yaml lacks a word")
+
+    monkeypatch.setattr(contract, "texts", faulty)
+    assert contract.main(check=False) == 1
+    assert capsys.readouterr().err == "words.yaml lacks a word\n"
