@@ -50,7 +50,6 @@ class Field(NamedTuple):
     schema: dict[str, Any]
     for_models: str
     since: str
-    is_stated: bool
     said: dict[str, Any]
 
     @property
@@ -75,4 +74,4 @@ def _field(name: str, said: dict[str, Any]) -> Field:
     named = {"integer": "whole", "number": "money", "object": "json", "string": "text"}
     type_ = "type" if "$ref" in schema else "instant" if "format" in schema else named[schema["type"]]
     about: Any = NewOutcome.__annotations__[name].__metadata__[1]
-    return Field(name, sent, type_, is_required, schema, about.words, about.since, about.is_stated, said)
+    return Field(name, sent, type_, is_required, schema, about.words, about.since, said)

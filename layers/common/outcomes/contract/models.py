@@ -31,16 +31,14 @@ if TYPE_CHECKING:
 class About(NamedTuple):
     """A field's description for models, and where the field appears.
 
-    since: the release that added the field. is_stated: whether statements have its changes. Statements of a published
-    format never get another field, because verifiers would refuse it.
+    since: the release that added the field.
 
     Every field is in exports, events, tools and the feed's histories, and in lists with `include=ledger`. The fields
-    in every list are `outcome_fields.LISTED`.
+    in every list are `outcome_fields.LISTED`, and those of statements are in `statements.format`: both lists are frozen.
     """
 
     words: str = ""
     since: str = "1.0"
-    is_stated: bool = False
 
 
 class NewOutcome(NamedTuple):
@@ -49,37 +47,33 @@ class NewOutcome(NamedTuple):
     The fields are the table from which `make contract` writes all other lists of them. Add new fields at the end.
     """
 
-    outcome_type: Annotated[str, one_type(), About(is_stated=True)]
-    title: Annotated[
-        str, title(MAX_TITLE), About("What was achieved, in one line a person understands.", is_stated=True)
-    ]
+    outcome_type: Annotated[str, one_type(), About()]
+    title: Annotated[str, title(MAX_TITLE), About("What was achieved, in one line a person understands.")]
     description: Annotated[
         str | None,
         text_or_null(MAX_DESCRIPTION),
-        About("More about it, for the person who reads the feed.", is_stated=True),
+        About("More about it, for the person who reads the feed."),
     ] = None
     value_usd: Annotated[
         Decimal | None,
         or_null(money()),
-        About("What it is worth in US dollars, if you know; never a guess.", is_stated=True),
+        About("What it is worth in US dollars, if you know; never a guess."),
     ] = None
     agent_id: Annotated[
         int | None,
         or_null(whole_number()),
-        About("Which agent did it. Leave out if your key says it.", is_stated=True),
+        About("Which agent did it. Leave out if your key says it."),
     ] = None
     user_id: Annotated[int | None, or_null(whole_number()), About("For which user. Leave out if your key says it.")] = (
         None
     )
     metadata: Annotated[
-        str | None, or_null(json_object()), About("Anything else worth keeping, such as ids and links.", is_stated=True)
+        str | None, or_null(json_object()), About("Anything else worth keeping, such as ids and links.")
     ] = None
     occurred_at: Annotated[
         int | None,
         or_null(instant()),
-        About(
-            "When it happened, if not now: an ISO 8601 instant with offset. Leave out unless you know.", is_stated=True
-        ),
+        About("When it happened, if not now: an ISO 8601 instant with offset. Leave out unless you know."),
     ] = None
 
     @staticmethod

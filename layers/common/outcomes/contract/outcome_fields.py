@@ -31,9 +31,6 @@ KINDS = {
     "occurred_at": Kind.INSTANT,
 }
 """All fields except `user_id`."""
-
-STATED = ("outcome_type", "title", "description", "value_usd", "agent_id", "metadata", "occurred_at")
-"""The fields whose changes are in a statement's entry of an amend, in this order."""
 # end of make contract
 
 LISTED = ("agent_id", "outcome_type", "title", "description", "value_usd", "metadata")

@@ -11,12 +11,13 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from outcomes.contract.json_text import compact
-from outcomes.contract.outcome_fields import STATED
 from outcomes.contract.status import CountedFields
 from outcomes.contract.sums import EXACT
 
 FORMAT = "outcomes-statement/1"
 SALT_BYTES = 16
+_CHANGES = ("outcome_type", "title", "description", "value_usd", "agent_id", "metadata", "occurred_at")
+"""The fields whose changes are in an amend's entry, in this order. Never add a field: a verifier would refuse it."""
 
 SUMS = "sums"
 """The name that `salt` gets for the sums. No entry has this id."""
@@ -80,7 +81,7 @@ def correction_text(correction: RecordedCorrection) -> str:
         | {
             "changes": None
             if changes is None
-            else dict(_change(name, *changes[name]) for name in STATED if name in changes),
+            else dict(_change(name, *changes[name]) for name in _CHANGES if name in changes),
             "before": _counted(correction.before),
             "after": _counted(correction.after),
         }
