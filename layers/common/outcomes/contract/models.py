@@ -34,7 +34,7 @@ class About(NamedTuple):
     since: the release that added the field.
 
     Every field is in exports, events, tools and the feed's histories, and in lists with `include=ledger`. The fields
-    in every list are `outcome_fields.LISTED`, and those of statements are in `statements.format`: both lists are frozen.
+    in every list (`outcome_fields.LISTED`) and in statements (`statements.format`) are frozen.
     """
 
     words: str = ""
