@@ -84,7 +84,7 @@ NAMES = {
 
 
 class Caller(NamedTuple):
-    """Who corrects.
+    """The caller of a correction.
 
     recorded_by: how entries say it. bounds: for each field that a key limits, the values that an outcome must have
     before and after a correction.

@@ -1,4 +1,4 @@
-"""What a change of the contract costs: each patch is all that a person writes, and `make contract` writes the rest.
+"""Apply changes of the contract: each patch is all that a person writes, and `make contract` writes the rest.
 
 The patches are also the examples of docs/extending.md. `make soak` runs all tests with each of them (WHOLE=1).
 """

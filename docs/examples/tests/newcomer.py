@@ -19,7 +19,7 @@ from local.state import State
 ROOT = EXAMPLES.parents[1]
 
 SECONDS = 180
-"""How long a command may take, on a busy machine. The first installs the project's packages."""
+"""Maximum time of a command, on a busy machine. The first command installs the project's packages."""
 
 PORTS = ("3000", "4010", "9000")
 """Ports in the pages. Others may use them on this machine, so each is replaced by a free one."""
@@ -30,7 +30,7 @@ PRINTED = {
     "7Fq2...": re.compile(r"(?<=\boc_)[0-9A-Za-z]{16}(?=_)"),
     "whsec_...": re.compile(r"\bwhsec_[A-Za-z0-9+/]+=*"),
 }
-"""How pages shorten what was printed, and patterns of the whole."""
+"""The forms in which pages shorten what was printed, and patterns that match the whole."""
 
 
 @dataclass(frozen=True)

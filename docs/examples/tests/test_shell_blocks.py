@@ -35,7 +35,7 @@ NOT_RUN = {
     "asks its user": r"\boutcomes login\b",
     PLACEHOLDER: r"<[\w ]+>",
 }
-"""Why a command is not pasted, with a pattern of such commands."""
+"""Reasons not to paste a command, each with a pattern of such commands."""
 
 PAGES_NOT_RUN = {
     "docs/runbook.md": r"^stack=outcomes-prod$",
