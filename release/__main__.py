@@ -79,7 +79,7 @@ def main() -> int:
 def check_tag(tag: str | None, version: str) -> None:
     """Raise ValueError if the tag does not match the version, or if the version is a development version."""
     if tag is not None and (tag != f"v{version}" or ".dev" in version):
-        raise ValueError(f"tag {tag} does not release version {version} of pyproject.toml: see docs/releasing.md")
+        raise ValueError(f"tag {tag} does not release version {version} of pyproject.toml: see docs/upgrading.md")
 
 
 def build(to: Path, version: str) -> None:

@@ -20,7 +20,7 @@ def block(page: str, language: str, begin: str) -> str:
 
 
 def test_an_agents_ci_in_python(tmp_path: Path) -> None:
-    (tmp_path / "test_agent.py").write_text(block("docs/testing.md", "python", "import pytest"))
+    (tmp_path / "test_agent.py").write_text(block("docs/local.md", "python", "import pytest"))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "3 passed" in run.stdout, run.stdout
