@@ -25,12 +25,15 @@ def values(document: openapi.Json) -> dict[str, Any]:
         # The page of lists describes `userId` for all reads.
         _same(f"parameters of {name}", {one for names, *_ in rows for one in names} | {"userId"}, known)
     errors, invalid = _errors(said["errors"])
+    template = parse_yaml((ROOT / "template.yaml").read_text())
     ordered = {field.name: field for field in fields()}
     return said | {
         "fields": [*ordered.values()],
         "options": [ordered[name] for name in said["fields"]],
         "later": [ordered[name] for name in LATER],
-        "types": default_outcome_types(parse_yaml((ROOT / "template.yaml").read_text())),
+        "types": default_outcome_types(template),
+        "deployment": template["Parameters"],
+        "groups": template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"],
         "errors": errors,
         "routes": routes(),
         "copied": FUNCTIONS,

@@ -15,14 +15,12 @@ def test_a_table_is_billed_by_use_restorable_protected_and_bounded(deployed: Dep
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.howitworks.html
     """
     for days in ("1", "35"):
-        given = deployed.with_parameters(
-            BackupDays=days, DeletionProtection="true", MaxReadUnits="5", MaxWriteUnits="6"
-        )
+        given = deployed.with_parameters(BackupDays=days, MaxReadUnits="5", MaxWriteUnits="6")
         for name, table in given.of("AWS::DynamoDB::Table").items():
             assert table["BillingMode"] == "PAY_PER_REQUEST", name
             restorable = {"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": days}
             assert table["PointInTimeRecoverySpecification"] == restorable, name
-            assert table["DeletionProtectionEnabled"] == "true", name
+            assert table["DeletionProtectionEnabled"] is True, name
             assert table["SSESpecification"] == {"SSEEnabled": False}, name
             for bounded in (table, *table.get("GlobalSecondaryIndexes", [])):
                 assert bounded["OnDemandThroughput"] == {"MaxReadRequestUnits": "5", "MaxWriteRequestUnits": "6"}, name

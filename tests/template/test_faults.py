@@ -187,7 +187,7 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
         "an erasure that does not wait": the("EraseUserFunction/Environment/Variables/SETTLE_SECONDS", "600"),
     },
     # 3. Limits
-    production.test_each_method_is_throttled_by_a_parameter: {
+    production.test_methods_are_throttled_by_parameters_and_constants: {
         "no throttle at all": the(f"{SETTINGS}/0"),
         "no throttle of batches": the(f"{SETTINGS}/2"),
         "no throttle of exports": the(f"{SETTINGS}/3"),
