@@ -50,7 +50,7 @@ local := $(bin)/python -m local --data '$(DATA)'
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help install run aws reset unit test soak examples adopters coverage check audit format build lock upgrade version release-check contract golden terminal picture key session seed deploy smoke resend end-key adopt bench cost erase export-user import-history fill-index
+.PHONY: help install run aws reset unit test history soak examples adopters coverage check audit format build lock upgrade version release-check contract golden terminal picture key session seed deploy smoke resend end-key adopt bench cost erase export-user import-history fill-index
 
 help: ## list all commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -71,7 +71,7 @@ parallel := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 # Keep compiled files even if the environment forbids it: otherwise each of the hundred processes that tests start compiles
 # its imports again, and pytest rewrites all assertions again, which is half of the time of collecting tests.
-unit test soak coverage: export PYTHONDONTWRITEBYTECODE :=
+unit test history soak coverage: export PYTHONDONTWRITEBYTECODE :=
 
 # tests/sequences is left out, because it compares long sequences of calls with a model and takes as long as all other
 # tests. Two processes are enough for two processors, because these tests never wait. A third process would load all
@@ -79,8 +79,11 @@ unit test soak coverage: export PYTHONDONTWRITEBYTECODE :=
 unit: install ## run the tests of functions and layer, within seconds
 	@$(bin)/python -m pytest $(parallel) --maxprocesses 2 tests/unit tests/bench tests/docs
 
-test: install .tools/sam/installed $(npm) $(npm_client) $(npm_viewer) ## run every test (PYTEST_ADDOPTS=... for pytest's own options)
+test: install .tools/sam/installed $(npm) $(npm_client) $(npm_viewer) ## run the tests, except those of import-history and the examples (PYTEST_ADDOPTS=... for pytest's own options)
 	@$(bin)/python -m pytest $(parallel)
+
+history: install ## run the tests of `make import-history`, which `make test` leaves out
+	@$(bin)/python -m pytest $(parallel) --maxprocesses 2 history
 
 # `make test` tries 125 seeds. A failure prints its seed and its schedule; SEED=... repeats it.
 soak: export SEEDS ?= 5000
@@ -131,8 +134,8 @@ clients/typescript/dist/index.js: $(wildcard clients/typescript/src/*.ts) $(npm_
 
 # Each part of the code has a minimum coverage in percent.
 coverage: install .tools/sam/installed $(npm) $(npm_client) $(npm_viewer) ## run every test, and fail if a part has too little coverage, branches included
-	@$(bin)/python -m pytest $(parallel) --cov --cov-report=term-missing:skip-covered
-	@for part in 'functions/*,layers/*=95' 'clients/*=95' 'local/*,ops/*=95'; do \
+	@$(bin)/python -m pytest $(parallel) --cov --cov-report=term-missing:skip-covered tests clients/python/tests history
+	@for part in 'functions/*,layers/*=95' 'clients/*=95' 'local/*,ops/*,history/*=95'; do \
 	    $(bin)/coverage report --include="$${part%=*}" --fail-under="$${part#*=}" >/dev/null \
 	    || { echo "Less than $${part#*=} % of $${part%=*} is covered: see the table above." >&2; exit 1; }; done
 
@@ -141,7 +144,7 @@ check: install check-dashboard check-typescript check-workflows check-openapi .t
 	$(bin)/ruff check .
 	PYTHONPATH=layers/common $(bin)/lint-imports --no-logo --no-cache
 	PYTHONPATH=layers/common $(bin)/python -m release.contract --check
-	$(bin)/mypy functions layers/common/outcomes local ops release smoke bench docs tests clients/python conftest.py
+	$(bin)/mypy functions layers/common/outcomes local ops history release smoke bench docs tests clients/python conftest.py
 	$(bin)/mypy --python-version 3.12 clients/python/src
 	@PYTHONPATH=layers/common $(bin)/python -m docs.picture --check
 	@test "$$($(uv_export) --no-dev | $(versions))" = "$$($(versions) $(deployed))" \
@@ -297,7 +300,7 @@ import-history: export MAPPING := $(MAPPING)
 import-history: export STACK := $(STACK)
 import-history: export ROUND := $(or $(ROUND),1)
 import-history: install ## import an existing table (FILE=outcomes.csv MAPPING=mapping.toml STACK=outcomes-prod; YES=1 writes; UNDO=1 undoes; COMPARE=1 compares)
-	@PYTHONPATH=layers/common $(bin)/python -m ops.import_history $(place) \
+	@PYTHONPATH=layers/common $(bin)/python -m history $(place) \
 	    --file="$$FILE" --mapping="$$MAPPING" --round="$$ROUND" $(if $(call asked,YES),--yes) $(if $(call asked,FORCE),--force) \
 	    $(if $(filter-out 0,$(UNDO)),--undo) $(if $(filter-out 0,$(COMPARE)),--compare) $(if $(filter-out 0,$(SKIP_REFUSED)),--skip-refused)
 

@@ -17,13 +17,13 @@ from local.__main__ import log_to_stderr, parser, settings_of
 from ops.errors import StackError
 
 if TYPE_CHECKING:
+    from history.run import Target
     from local.aws import Aws
     from local.environment import AwsEndpoint
     from local.lambdas import Spec
     from local.stack import Settings
     from local.state import State
     from local.template import Template
-    from ops.history.run import Target
 
 SETTLE_SECONDS = 30
 """No call on a laptop takes longer, because functions time out sooner and the network is not slow."""
@@ -120,7 +120,7 @@ def import_target(options: argparse.Namespace) -> "Iterator[Target]":
     """
     with open_data(options) as (template, aws, running):
         os.environ |= aws.variables  # the code in the layer reads these variables
-        from ops.history.run import Target
+        from history.run import Target
 
         secret = ""
         if not running or "DataRequests" not in running.off:
@@ -141,8 +141,8 @@ def import_target(options: argparse.Namespace) -> "Iterator[Target]":
 def bring_rows(options: argparse.Namespace, rows: list[dict[str, Any]]) -> int:
     """Import rows as of an NDJSON file, print nothing, and return how many were not there before. Raises StackError."""
     with import_target(options) as target, NamedTemporaryFile("w", suffix=".ndjson", dir=options.data) as file:
-        from ops.history.files import RowFile
-        from ops.history.run import Import
+        from history.files import RowFile
+        from history.run import Import
 
         file.writelines(json.dumps(row) + "\n" for row in rows)
         file.flush()

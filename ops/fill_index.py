@@ -19,9 +19,6 @@ from ops.command import exit_code, named_stack
 from ops.errors import StackError, one_line
 from ops.stacks import describe_stack, outputs, parameters
 
-MAX_UNITS_PER_SECOND = 500
-"""Half of what DynamoDB allows one partition, because all outcomes of a user may be in one."""
-
 
 def main() -> int:
     """Fill the index, and return the exit code of the process."""
@@ -40,6 +37,8 @@ def fill(stack: str) -> None:
     from outcomes.aws.failures import CallFailed
     from outcomes.privacy.data_sources import SHARE
 
+    from ops.patience import MAX_UNITS_PER_SECOND
+
     units = (float(parameters(found)[name]) * SHARE for name in ("MaxReadUnits", "MaxWriteUnits"))
     try:
         seen, changed = _fill(outputs(found)["OutcomesTableName"], *(min(each, MAX_UNITS_PER_SECOND) for each in units))
@@ -57,8 +56,7 @@ def _fill(table: str, read_units: float, write_units: float) -> tuple[int, int]:
     from outcomes.aws.services import DynamoDB
     from outcomes.ledger.items import indexed
 
-    from ops.history.past import LIMITS
-    from ops.history.writer import patiently
+    from ops.patience import LIMITS, patiently
 
     dynamodb = DynamoDB(LIMITS)
     scan: dict[str, Any] = {

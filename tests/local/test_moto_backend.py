@@ -63,7 +63,7 @@ def test_an_account_is_empty_after_its_test(template: Any) -> None:
 
 
 def test_only_one_module_imports_moto() -> None:
-    folders = ("bench", "clients/python/src", "clients/python/tests", "docs", "local", "ops", "tests")
+    folders = ("bench", "clients/python/src", "clients/python/tests", "docs", "history", "local", "ops", "tests")
     files = [file for folder in folders for file in sorted(ROOT.glob(f"{folder}/**/*.py"))]
     of_moto = re.compile(r"^\s*(from|import) moto\b", re.MULTILINE)
     importing = [f"{file.relative_to(ROOT)}" for file in files if of_moto.search(file.read_text())]

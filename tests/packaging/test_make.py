@@ -148,7 +148,7 @@ def test_an_import_gets_the_options_that_are_set(clone: Path, settings: list[str
     done = make(clone, "import-history", "FILE=old.csv", *settings)
     round_ = "2" if "ROUND=2" in settings else "1"
     given = ["--data", ".local", "--file=old.csv", "--mapping=", f"--round={round_}", *options]
-    assert done.stdout.splitlines() == ["-m", "ops.import_history", *given]
+    assert done.stdout.splitlines() == ["-m", "history", *given]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from outcomes.contract.models import NewOutcome
 from outcomes.statements import chain
 
 from functions.summarize_outcomes.app import store
-from ops.history.past import Pasts
+from history.past import Pasts
 from tests.aws import aws_client
 from tests.events import agent
 from tests.people import record, rows_of

@@ -25,11 +25,11 @@ from outcomes_client.statements import verify_months
 from functions.statements import app
 from functions.summarize_outcomes import app as summarize_outcomes
 from functions.summarize_outcomes.app import store
+from history.tests.imports import import_all, old_row, undo_all, write_ndjson
 from tests.aws import aws_client
 from tests.corrections import OWNER, correct
 from tests.events import KEY, agent, proxy_event, session
 from tests.faults import Fault, Killed, cancelled, faulty, fine
-from tests.ops.imports import import_all, old_row, undo_all, write_ndjson
 from tests.people import record, rows_of
 from tests.statements.conftest import Clock
 from tests.statements.service import (

@@ -14,7 +14,7 @@ from outcomes.limits import MAX_YEARS
 from outcomes.totals.materialized import Totals
 from outcomes.totals.summary import Summary
 
-from ops.history.writer import patiently
+from ops.patience import patiently
 
 
 def compare(totals: Totals, users: Iterable[tuple[int | None, dict[str, Sum]]]) -> bool:

@@ -20,12 +20,12 @@ from outcomes.contract.models import NewOutcome
 from outcomes.totals.imports import Imports
 
 from functions.summarize_outcomes import app
-from ops.history import past
+from history.tests.imports import old_row
+from ops.patience import LIMITS
 from tests.events import proxy_event, session
 from tests.faults import Killed, Request, answered, error
 from tests.interleaving.schedule import BEGIN, Schedule
 from tests.interleaving.seam import MOST_SKEW
-from tests.ops.imports import old_row
 from tests.people import restore, rows_of, snapshot
 
 NOW = int(BEGIN * 1000)
@@ -147,7 +147,7 @@ def store_statement(numbers: list[int]) -> None:
 
     If that succeeds, add the number of outcomes before its end that are not void.
     """
-    dynamodb = DynamoDB(past.LIMITS)
+    dynamodb = DynamoDB(LIMITS)
     key = {"user_id": {"S": "42"}, "stretch": {"S": "import"}}
     item = dynamodb.call("GetItem", {"TableName": "TotalsTable", "Key": key}).get("Item", {})
     before = Imports.of(item)

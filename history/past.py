@@ -12,7 +12,7 @@ from secrets import token_hex
 from typing import Any
 
 from outcomes.aws.backoff import Backoff, read_items
-from outcomes.aws.calls import Answer, Limits
+from outcomes.aws.calls import Answer
 from outcomes.aws.failures import CallFailed, ConditionFailed
 from outcomes.aws.services import DynamoDB, Item
 from outcomes.calendar import instants
@@ -20,7 +20,7 @@ from outcomes.errors import Contended
 from outcomes.privacy.erasure import hashed
 from outcomes.totals.imports import STRETCH, Imports, service_time
 
-LIMITS = Limits(attempts=3, connect=2, read=10, total=30)  # limits of each call to DynamoDB
+from ops.patience import LIMITS
 
 BLOCK_SECONDS = 3600
 CHECK_SECONDS = 30

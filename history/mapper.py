@@ -30,8 +30,8 @@ from outcomes.errors import BadRequest
 from outcomes.ledger import ulid
 from outcomes.ledger.items import item_key, outcome_item
 
+from history.files import Cells
 from ops.errors import StackError
-from ops.history.files import Cells
 
 FIELDS = ("id", "user_id", *LISTED, "created_at")
 REQUIRED = ("id", "outcome_type", "title", "created_at")

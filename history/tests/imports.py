@@ -13,10 +13,10 @@ from outcomes.aws.connection import Connection
 from outcomes.calendar import instants
 from outcomes.totals.imports import Imports
 
+from history.__main__ import main
+from history.files import RowFile
+from history.run import Import, Target
 from local.environment import REGION
-from ops import import_history
-from ops.history.files import RowFile
-from ops.history.run import Import, Target
 from tests.aws import PARAMETERS, STACKS, aws_client
 from tests.conftest import RunMain
 from tests.corrections import ledger
@@ -91,7 +91,7 @@ def deployed_command(run_main: RunMain) -> Command:
         "OutcomeTypes": ",".join(TYPES),
         "TotalsEdition": "1",
     }
-    return partial(run_main, import_history.main, "--stack", "outcomes-prod", "--file")
+    return partial(run_main, main, "--stack", "outcomes-prod", "--file")
 
 
 def days_ago(days: int) -> int:

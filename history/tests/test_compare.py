@@ -8,10 +8,10 @@ import pytest
 from outcomes.errors import Busy, StillAddingUp
 from outcomes.totals.materialized import Totals
 
+from history.tests.imports import Command, import_all, old_row, write_ndjson
 from tests.aws import scan
 from tests.corrections import BODIES, correct, ledger
 from tests.events import KEY
-from tests.ops.imports import Command, import_all, old_row, write_ndjson
 from tests.people import two_shards
 
 pytestmark = pytest.mark.usefixtures("tables")

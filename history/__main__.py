@@ -1,4 +1,4 @@
-"""python -m ops.import_history --stack STACK | --data FOLDER --file FILE [--mapping MAPPING] [--yes]: import a table.
+"""python -m history --stack STACK | --data FOLDER --file FILE [--mapping MAPPING] [--yes]: import a table.
 
 With --undo, it voids what an import created; with --compare, it compares sums. Without --yes, it writes nothing.
 docs/migrating.md describes the files and the other steps of a migration. With --data, it imports into the local stack,
@@ -18,18 +18,14 @@ from ops.command import Parser, add_place, exit_code
 from ops.errors import StackError, one_line
 
 if TYPE_CHECKING:
-    from ops.history.run import Target
-
-MAX_UNITS_PER_SECOND = 500
-"""Half of what DynamoDB allows one partition, because all outcomes of a user may be in one:
-https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html"""
+    from history.run import Target
 
 MAX_ROUND = 99  # an import reads each row once for each round
 
 
 def main() -> int:
     """Run the command, and return the exit code of the process: 1 if it refused rows, or if compared sums differ."""
-    parser = Parser(prog="python -m ops.import_history")
+    parser = Parser(prog="python -m history")
     add_place(parser)
     parser.add_argument("--file", required=True)
     parser.add_argument("--mapping", default="")
@@ -59,9 +55,9 @@ def import_file(options: argparse.Namespace, target: "Target") -> bool:
     # Import this late, because the local stack first replaces the AWS settings in the environment.
     from outcomes.aws.failures import CallFailed
 
-    from ops.history.files import RowFile
-    from ops.history.mapper import read_mapping
-    from ops.history.run import Import
+    from history.files import RowFile
+    from history.mapper import read_mapping
+    from history.run import Import
 
     mapping = read_mapping(Path(options.mapping) if options.mapping else None)
     try:
@@ -125,7 +121,8 @@ def deployed(options: argparse.Namespace) -> "Iterator[Target]":
     os.environ.setdefault("AWS_DEFAULT_REGION", boto3.Session().region_name or "")
     from outcomes.privacy.data_sources import SHARE
 
-    from ops.history.run import Target
+    from history.run import Target
+    from ops.patience import MAX_UNITS_PER_SECOND
 
     yield Target(
         outputs["OutcomesTableName"],

@@ -25,17 +25,9 @@ from outcomes.totals import settled_intervals
 
 from functions.export_outcomes import app as export_outcomes
 from functions.summarize_outcomes import app as summarize_outcomes
-from local.environment import REGION
-from ops.errors import StackError
-from ops.history import writer
-from ops.history.mapper import ulid_of
-from smoke.model import Choice, added_up, said
-from tests.aws import STACKS, aws_client, scan
-from tests.corrections import pages
-from tests.events import KEY, proxy_event, session
-from tests.faults import THROTTLED, Fault, Killed, Request, answered, error, lost, vanished
-from tests.fields import UNSET
-from tests.ops.imports import (
+from history import writer
+from history.mapper import ulid_of
+from history.tests.imports import (
     SECRET,
     TARGET,
     Command,
@@ -45,6 +37,15 @@ from tests.ops.imports import (
     planned,
     write_ndjson,
 )
+from local.environment import REGION
+from ops import patience
+from ops.errors import StackError
+from smoke.model import Choice, added_up, said
+from tests.aws import STACKS, aws_client, scan
+from tests.corrections import pages
+from tests.events import KEY, proxy_event, session
+from tests.faults import THROTTLED, Fault, Killed, Request, answered, error, lost, vanished
+from tests.fields import UNSET
 from tests.outcome_types import TYPES
 from tests.people import restore, snapshot, two_shards
 
@@ -303,7 +304,7 @@ def test_faults_are_waited_for(small_file: Path, fault: Fault, monkeypatch: pyte
 
 @pytest.mark.usefixtures("no_waiting")
 def test_without_an_answer_the_import_ends(small_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0)
     with planned(small_file) as plan:
         monkeypatch.setattr(Connection, "post", lambda *_, **__: vanished(Request("", {}), lambda: answered(200, {})))
         with pytest.raises(StackError, match="run the same command to go on"):

@@ -9,11 +9,11 @@ import pytest
 from outcomes.aws.services import DynamoDB
 from outcomes.calendar import instants
 
-from ops.history import writer
-from ops.history.mapper import next_round
+from history import writer
+from history.mapper import next_round
+from history.tests.imports import days_ago, import_all, old_row, undo_all, write_ndjson
 from tests.corrections import BODIES, OWNER, correct, ledger, listed, summary
 from tests.events import KEY
-from tests.ops.imports import days_ago, import_all, old_row, undo_all, write_ndjson
 
 pytestmark = pytest.mark.usefixtures("tables")
 

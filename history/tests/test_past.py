@@ -20,11 +20,24 @@ from outcomes.totals.imports import Imports
 from outcomes.totals.stored_sums import StoredSums
 
 from functions.erase_user import app as erase_user
-from ops.history import past
-from ops.history.past import Pasts
+from history import past
+from history.past import Pasts
+from history.tests.imports import SECRET, import_all, write_ndjson
+from history.tests.world import (
+    CUT,
+    DIES,
+    ROWS,
+    Scripts,
+    World,
+    before_cut,
+    kept,
+    look,
+    record,
+    statement,
+    store_statement,
+)
+from ops.patience import LIMITS
 from tests.aws import aws_client
-from tests.ops.imports import SECRET, import_all, write_ndjson
-from tests.ops.world import CUT, DIES, ROWS, Scripts, World, before_cut, kept, look, record, statement, store_statement
 from tests.people import rows_of, snapshot
 
 PLANNING, OPENED, LAST = 3, 6, 12
@@ -131,7 +144,7 @@ def test_a_block_that_could_not_be_renewed_is_renewed_by_the_next_check(world: W
         pasts = Pasts("TotalsTable", "ErasuresTable", SECRET)
         opened = pasts.open("42")
         time.sleep(past.BLOCK_SECONDS * 0.6)
-        with patch.object(pasts, "dynamodb", DynamoDBThatCannotPut(past.LIMITS)), pytest.raises(Unavailable):
+        with patch.object(pasts, "dynamodb", DynamoDBThatCannotPut(LIMITS)), pytest.raises(Unavailable):
             opened.check()
         opened.check()
         time.sleep(past.BLOCK_SECONDS * 0.6)

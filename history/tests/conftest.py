@@ -7,14 +7,22 @@ from typing import Any
 import pytest
 from outcomes.totals import monthly_sums, settled_intervals
 
-from ops.history import undo, writer
-from tests.conftest import RunMain, template_tables
-from tests.ops.imports import Command, days_ago, deployed_command, old_row, write_ndjson
-from tests.ops.world import ROWS, World
+from history import undo, writer
+from history.tests.imports import Command, days_ago, deployed_command, old_row, write_ndjson
+from history.tests.world import ROWS, World
+from tests.conftest import (  # noqa: F401 - fixtures
+    RunMain,
+    clock_that_steps,
+    no_waiting,
+    run_main,
+    tables,
+    template,
+    template_tables,
+)
 
 
 @pytest.fixture
-def world(template: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(template: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:  # noqa: F811 - the fixture
     monkeypatch.setattr(settled_intervals, "SAVED_PER_COST", 0)
     monkeypatch.setattr(monthly_sums, "CELLS_SAVED", -(10**9))
     monkeypatch.setattr(writer, "OUTCOMES_PER_BATCH", 1)
@@ -37,5 +45,5 @@ def small(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(run_main: RunMain) -> Command:
+def run(run_main: RunMain) -> Command:  # noqa: F811 - the fixture
     return deployed_command(run_main)

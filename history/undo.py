@@ -23,11 +23,11 @@ from outcomes.errors import Contended
 from outcomes.ledger.correction_entries import CorrectionDraft, corrections_of, version_of
 from outcomes.ledger.items import counted_fields, status_of
 
-from ops.history.mapper import size_of
-from ops.history.past import LIMITS, Erased, Past, Pasts
-from ops.history.plan import PlannedRow
-from ops.history.stored import StoredOutcomes, before_cut
-from ops.history.writer import patiently
+from history.mapper import size_of
+from history.past import Erased, Past, Pasts
+from history.plan import PlannedRow
+from history.stored import StoredOutcomes, before_cut
+from ops.patience import LIMITS, patiently
 
 ROWS_PER_TRANSACTION = 25
 """TransactWriteItems accepts 100 actions, and each row needs two. A conflict about one row repeats them all."""

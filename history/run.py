@@ -20,17 +20,18 @@ from outcomes.totals.materialized import Totals
 from rich.console import Console
 from rich.progress import Progress
 
+from history.compare import compare
+from history.files import Row, RowFile
+from history.mapper import Mapper, NotImported
+from history.past import Pasts
+from history.plan import LAST_ID, Partition, Plan
+from history.stored import StoredOutcomes, before_cut
+from history.undo import Undo
+from history.writer import Pace, Writer
 from ops.errors import StackError
-from ops.history.compare import compare
-from ops.history.files import Row, RowFile
-from ops.history.mapper import Mapper, NotImported
-from ops.history.past import Pasts
-from ops.history.plan import LAST_ID, Partition, Plan
-from ops.history.stored import StoredOutcomes, before_cut
-from ops.history.undo import Undo
-from ops.history.writer import Pace, Writer, patiently
+from ops.patience import patiently
 
-PRICES = Path(__file__).parents[2] / "bench/prices.toml"
+PRICES = Path(__file__).parents[1] / "bench/prices.toml"
 
 
 class Target(NamedTuple):

@@ -17,14 +17,8 @@ from outcomes.calendar import instants
 from outcomes.events.stream import entry_key_of, event_of
 
 from bench.storage import TRANSACTION, item_bytes, read_units, write_units
-from ops.errors import StackError
-from ops.history import undo, writer
-from tests import streams
-from tests.aws import scan
-from tests.corrections import BODIES, OWNER, assign, correct, get, get_without_user, ledger, listed, summary
-from tests.events import KEY
-from tests.faults import THROTTLED, Fault, Killed, Request, answered, error, lost, vanished
-from tests.ops.imports import (
+from history import undo
+from history.tests.imports import (
     Command,
     days_ago,
     dying_at,
@@ -35,6 +29,13 @@ from tests.ops.imports import (
     undo_all,
     write_ndjson,
 )
+from ops import patience
+from ops.errors import StackError
+from tests import streams
+from tests.aws import scan
+from tests.corrections import BODIES, OWNER, assign, correct, get, get_without_user, ledger, listed, summary
+from tests.events import KEY
+from tests.faults import THROTTLED, Fault, Killed, Request, answered, error, lost, vanished
 from tests.outcome_types import TYPES
 from tests.people import record, restore, rows_of, snapshot, two_shards
 
@@ -222,7 +223,7 @@ class TestFaults:
     @pytest.mark.usefixtures("no_waiting")
     def test_without_an_answer_it_ends(self, small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         import_all(small)
-        monkeypatch.setattr(writer, "PATIENCE_SECONDS", 0)
+        monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0)
         monkeypatch.setattr(Connection, "post", lambda *_, **__: vanished(Request("", {}), lambda: answered(200, {})))
         with pytest.raises(StackError, match="run the same command to go on"):
             undo_all(small)

@@ -12,9 +12,9 @@ from outcomes.aws.services import DynamoDB, Item
 from outcomes.ledger.correction_entries import id_of
 from outcomes.ledger.items import sort_key
 
-from ops.history.mapper import next_round
-from ops.history.past import LIMITS
-from ops.history.plan import PlannedRow
+from history.mapper import next_round
+from history.plan import PlannedRow
+from ops.patience import LIMITS
 
 
 class StoredOutcomes:

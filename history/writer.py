@@ -5,20 +5,18 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from itertools import batched
 
-from outcomes.aws.failures import CallFailed, Unavailable
+from outcomes.aws.failures import CallFailed
 from outcomes.aws.services import DynamoDB
-from outcomes.errors import Busy, Contended, Mistimed
+from outcomes.errors import Busy
 from outcomes.ledger.idempotent_writes import OUTCOMES_PER_BATCH, THERE, UNKNOWN, UNPROCESSED, insertion
 
+from history.files import RowFile
+from history.mapper import Imported, Mapper, NotImported, size_of
+from history.past import Erased, Past, Pasts
+from history.plan import PlannedRow
+from history.stored import StoredOutcomes, before_cut
 from ops.errors import StackError
-from ops.history.files import RowFile
-from ops.history.mapper import Imported, Mapper, NotImported, size_of
-from ops.history.past import LIMITS, Erased, Past, Pasts
-from ops.history.plan import PlannedRow
-from ops.history.stored import StoredOutcomes, before_cut
-
-PATIENCE_SECONDS = 300
-MAX_PAUSE_SECONDS = 30.0
+from ops.patience import LIMITS, patiently
 
 
 @dataclass
@@ -143,16 +141,3 @@ class Pace:
         if wait > 0:
             time.sleep(wait)
         self._next_at = time.monotonic() + units / self.units_per_second
-
-
-def patiently[Result](call: Callable[[], Result]) -> Result:
-    """Repeat a call while DynamoDB is busy or unreachable. Raises StackError after PATIENCE_SECONDS."""
-    until, pause = time.monotonic() + PATIENCE_SECONDS, 0.5
-    while True:
-        try:
-            return call()
-        except (Busy, Contended, Mistimed, TimeoutError, Unavailable) as failure:
-            if time.monotonic() + pause > until:
-                raise StackError(f"DynamoDB does not answer ({failure}); run the same command to go on") from failure
-            time.sleep(pause)
-            pause = min(pause * 2, MAX_PAUSE_SECONDS)

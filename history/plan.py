@@ -16,7 +16,7 @@ from outcomes.calendar import instants
 from outcomes.contract.sums import Sum
 from outcomes.ledger import ulid
 
-from ops.history.mapper import Imported, size_of
+from history.mapper import Imported, size_of
 
 LAST_ID = "~"  # this text sorts after all ids
 _NOBODY = 0  # this number in the column `user` means "no user"

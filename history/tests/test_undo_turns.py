@@ -12,11 +12,11 @@ import pytest
 from outcomes.aws.failures import CallFailed
 
 from functions.erase_user import app as erase_user
-from ops.history import past
+from history import past
+from history.tests.imports import SECRET, TARGET, import_all, undo_all, write_ndjson
+from history.tests.world import DIES, ROWS, Scripts, World, before_cut, kept, look, store_statement
 from tests.corrections import BODIES, OWNER, correct
 from tests.interleaving.schedule import Schedule
-from tests.ops.imports import SECRET, TARGET, import_all, undo_all, write_ndjson
-from tests.ops.world import DIES, ROWS, Scripts, World, before_cut, kept, look, store_statement
 from tests.people import rows_of, snapshot
 
 BEFORE, UNDONE = (6, Decimal("4.2")), (4, Decimal(4))

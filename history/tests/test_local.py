@@ -15,7 +15,7 @@ def import_row(data: Path, folder: Path, *options: str, **fields: object) -> str
     """Import a table of one row. Return the last line of the output."""
     file = folder / "old.ndjson"
     file.write_text(json.dumps(ROW | fields))
-    done = local(data, "--file", str(file), *(options or ["--yes"]), module="ops.import_history")
+    done = local(data, "--file", str(file), *(options or ["--yes"]), module="history")
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()[-1]
 
