@@ -12,7 +12,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 import httpx
-from outcomes.statements.jws import jwk
+from outcomes.statements.signing_keys import jwk
 from outcomes_client.testing import OutcomesFake
 
 from bench.measure import in_turns, run_once

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 from unittest.mock import patch
 
-from outcomes.aws.calls import Answer
+from outcomes.aws.services import Answer
 from outcomes.calendar import instants
 from outcomes.contract import json_text
 from outcomes.contract.models import NewOutcome

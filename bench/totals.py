@@ -15,7 +15,7 @@ from multiprocessing import get_context
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from outcomes.aws.calls import Answer
+from outcomes.aws.services import Answer
 from outcomes.calendar import instants
 from outcomes.calendar.period import Period
 from outcomes.contract import json_text

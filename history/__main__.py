@@ -53,7 +53,7 @@ def import_file(options: argparse.Namespace, target: "Target") -> bool:
     With `options.compare`, return whether the sums of the file and of the API differ.
     """
     # Import this late, because the local stack first replaces the AWS settings in the environment.
-    from outcomes.aws.failures import CallFailed
+    from outcomes.aws.services import CallFailed
 
     from history.files import RowFile
     from history.mapper import read_mapping

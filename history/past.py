@@ -12,9 +12,7 @@ from secrets import token_hex
 from typing import Any
 
 from outcomes.aws.backoff import Backoff, read_items
-from outcomes.aws.calls import Answer
-from outcomes.aws.failures import CallFailed, ConditionFailed
-from outcomes.aws.services import DynamoDB, Item
+from outcomes.aws.services import Answer, CallFailed, ConditionFailed, DynamoDB, Item
 from outcomes.calendar import instants
 from outcomes.errors import Contended
 from outcomes.privacy.erasure import hashed
@@ -24,7 +22,7 @@ from ops.patience import LIMITS
 
 BLOCK_SECONDS = 3600
 CHECK_SECONDS = 30
-"""Seconds for which a check allows writes. A write is signed at most `caller.MAX_AGE` (60 s) after the check, and
+"""Seconds for which a check allows writes. A write is signed at most `services.MAX_AGE` (60 s) after the check, and
 DynamoDB refuses signatures older than 300 s. Even if our clock is 300 s ahead, a write takes effect at most 660 s after
 the check. By then, neither has the block expired, nor has an erasure ended that began after the check (900 s)."""
 

@@ -13,8 +13,7 @@ from functools import partial
 from itertools import batched
 
 from outcomes.aws.backoff import CONFLICTS, THROTTLED
-from outcomes.aws.failures import TransactionCanceled
-from outcomes.aws.services import DynamoDB, Item
+from outcomes.aws.services import DynamoDB, Item, TransactionCanceled
 from outcomes.contract.caller import Caller
 from outcomes.contract.correction_rules import Correction, CorrectionType
 from outcomes.contract.status import VOID
@@ -148,6 +147,4 @@ class Undo:
 
 
 def _draft(item: Item) -> CorrectionDraft:
-    counts = item.get("corrected_by", {"M": {}})["M"]
-    corrected_by = {kind: int(count["N"]) for kind, count in counts.items()}
-    return CorrectionDraft.of(item, _VOID, VOID, Caller(), corrected_by).undone()
+    return CorrectionDraft.of(item, _VOID, VOID, Caller()).undone()

@@ -5,8 +5,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from itertools import batched
 
-from outcomes.aws.failures import CallFailed
-from outcomes.aws.services import DynamoDB
+from outcomes.aws.services import CallFailed, DynamoDB
 from outcomes.errors import Busy
 from outcomes.ledger.idempotent_writes import OUTCOMES_PER_BATCH, THERE, UNKNOWN, UNPROCESSED, insertion
 
@@ -105,7 +104,7 @@ class Writer:
                 return
             self.pace(sum(-(-size_of(outcome.item) // 1024) for outcome in waiting.values()))
             request = {"Statements": [insertion(self.table, outcome.item) for outcome in waiting.values()]}
-            # The call fails if `recorded_at`, the time of the last `past.check()`, is more than `caller.MAX_AGE` ago.
+            # The call fails if `recorded_at`, the time of the last `past.check()`, is more than `services.MAX_AGE` ago.
             answer = self.dynamodb.call("BatchExecuteStatement", request, recorded_at=past.checked_at)
             there = []
             for row, response in zip([*waiting], answer["Responses"], strict=True):

@@ -13,8 +13,7 @@ import time
 from typing import Any
 
 import aiohttp
-from outcomes.events.webhooks.receiver import CONTENT_TYPE
-from outcomes.events.webhooks.signing import is_id, signed, signing_key
+from outcomes.events.webhooks import CONTENT_TYPE, is_id, signed, signing_key
 
 from local.backlog import Backlog
 from local.moto_backend import backend

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from outcomes.events.webhooks.signing import PREFIX
+from outcomes.events.webhooks import PREFIX
 
 from local import bus, demo, event_sources, issuer, reference
 from local.aws import Aws

@@ -34,7 +34,7 @@ def fill(stack: str) -> None:
         raise StackError(f"{stack}: {one_line(error)}") from error
     # The code in the layer reads the region only from the environment.
     os.environ.setdefault("AWS_DEFAULT_REGION", boto3.Session().region_name or "")
-    from outcomes.aws.failures import CallFailed
+    from outcomes.aws.services import CallFailed
     from outcomes.privacy.data_sources import SHARE
 
     from ops.patience import MAX_UNITS_PER_SECOND
@@ -52,8 +52,7 @@ def _fill(table: str, read_units: float, write_units: float) -> tuple[int, int]:
 
     read_units, write_units: the capacity units of DynamoDB to use per second.
     """
-    from outcomes.aws.failures import ConditionFailed
-    from outcomes.aws.services import DynamoDB
+    from outcomes.aws.services import ConditionFailed, DynamoDB
     from outcomes.ledger.items import indexed
 
     from ops.patience import LIMITS, patiently

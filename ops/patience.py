@@ -3,8 +3,7 @@
 import time
 from collections.abc import Callable
 
-from outcomes.aws.calls import Limits
-from outcomes.aws.failures import Unavailable
+from outcomes.aws.services import Limits, Unavailable
 from outcomes.errors import Busy, Contended, Mistimed
 
 from ops.errors import StackError

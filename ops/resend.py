@@ -83,7 +83,7 @@ def _publish(bus: "Bus", keys_table: str, records: "list[Record]") -> tuple[list
 
     Return the types of the published events, and the reasons why events of other records cannot be published.
     """
-    from outcomes.aws.failures import CallFailed
+    from outcomes.aws.services import CallFailed
     from outcomes.errors import Busy
 
     types: list[str] = []

@@ -11,8 +11,7 @@ from xml.sax.saxutils import escape
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.session import get_session
-from outcomes.aws.connection import Connection
-from outcomes.aws.replies import Reply
+from outcomes.aws.connection import Connection, Reply
 
 # Import moto before any client is made: moto cannot patch clients that already exist.
 from local import moto_backend

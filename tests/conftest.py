@@ -117,7 +117,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         monkeypatch.setattr(f"outcomes.{module}.time", clock)
     for pause in ("PAUSE", "THROTTLED_PAUSE"):
-        monkeypatch.setattr(f"outcomes.aws.calls.{pause}", 0)
+        monkeypatch.setattr(f"outcomes.aws.services.{pause}", 0)
 
 
 @pytest.fixture

@@ -134,14 +134,6 @@ def stored() -> list[Any]:
     return items
 
 
-def forget_counts(id_: str) -> None:
-    """Remove the count of corrections from a stored outcome. Outcomes of earlier releases have no such count."""
-    [item] = [each for each in stored() if each["created_at"]["S"].endswith(f"Z#{id_}")]
-    key = {name: item[name] for name in ("user_id", "created_at")}
-    request = {"TableName": "OutcomesTable", "Key": key, "UpdateExpression": "REMOVE corrected_by"}
-    list_outcomes.store.dynamodb.call("UpdateItem", request)
-
-
 CALLERS = {
     "the platform": KEY,
     "an agent": AGENT,

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from outcomes.aws.connection import NotSent
-from outcomes.aws.replies import Reply
+from outcomes.aws.connection import NotSent, Reply
 from outcomes.aws.services import SQS, DynamoDB, EventBridge, SecretsManager
 
 THROTTLED = "ProvisionedThroughputExceededException"

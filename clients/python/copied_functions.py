@@ -28,7 +28,7 @@ FUNCTIONS = (
 )
 
 REPLACED = {
-    r"outcomes\.aws\.(?:calls|failures|services)": "outcomes_client.testing._tables",
+    r"outcomes\.aws\.services": "outcomes_client.testing._tables",
     r"outcomes\.auth\.session_secrets(?= import SessionSecrets)": "outcomes_client.testing._tables",
     r"outcomes\.edge\.observability": "outcomes_client.testing._surroundings",
     r"outcomes": "outcomes_client.testing._copied",

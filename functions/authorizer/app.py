@@ -121,7 +121,7 @@ def _agent_key(event: "Event", text: str, until: float) -> "AgentKey | None":
 
     if key_text.read_id(text) is None:
         return None
-    from outcomes.aws.failures import CallFailed
+    from outcomes.aws.services import CallFailed
     from outcomes.errors import Busy
 
     try:

@@ -3,11 +3,10 @@
 import os
 from typing import Any
 
-from outcomes.aws.failures import CallFailed
+from outcomes.aws.services import CallFailed
 from outcomes.edge.observability import count, logger
 from outcomes.errors import Busy
-from outcomes.events.webhooks.delivery import Queue, SigningKeys, deliver
-from outcomes.events.webhooks.receiver import Receiver
+from outcomes.events.webhooks import Queue, Receiver, SigningKeys, deliver
 
 receiver = Receiver(os.environ["WEBHOOK_URL"])
 keys = SigningKeys(os.environ["WEBHOOK_SECRET_ARN"])

@@ -11,8 +11,7 @@ from typing import Any
 from outcomes.errors import BadRequest
 from outcomes.limits import MAX_ID
 from outcomes.privacy.data_sources import Bounds, Tables
-from outcomes.privacy.erasure import Erasures
-from outcomes.privacy.restored import erase_again
+from outcomes.privacy.erasure import Erasures, erase_again
 
 erasures = Erasures(
     os.environ["ERASURES_TABLE"],

@@ -8,7 +8,7 @@ from outcomes.aws.services import DynamoDB
 from outcomes.edge.api import Response, ok, public_endpoint
 from outcomes.errors import Busy
 from outcomes.ledger.store import LIMITS
-from outcomes.statements.published_keys import published
+from outcomes.statements.signing_keys import published
 
 TABLE = os.environ["STATEMENTS_TABLE"]
 READ_SECONDS = 6.0

@@ -13,8 +13,7 @@ from typing import Any, override
 from unittest.mock import patch
 
 import pytest
-from outcomes.aws.failures import CallFailed, Unavailable
-from outcomes.aws.services import DynamoDB
+from outcomes.aws.services import CallFailed, DynamoDB, Unavailable
 from outcomes.calendar import instants
 from outcomes.totals.imports import Imports
 from outcomes.totals.stored_sums import StoredSums

@@ -9,7 +9,7 @@ from contextlib import suppress
 from decimal import Decimal
 
 import pytest
-from outcomes.aws.failures import CallFailed
+from outcomes.aws.services import CallFailed
 
 from functions.erase_user import app as erase_user
 from history import past

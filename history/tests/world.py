@@ -10,10 +10,8 @@ from time import strptime
 from typing import Any, override
 from unittest.mock import patch
 
-from outcomes.aws.connection import Connection
-from outcomes.aws.failures import ConditionFailed
-from outcomes.aws.replies import Reply
-from outcomes.aws.services import DynamoDB
+from outcomes.aws.connection import Connection, Reply
+from outcomes.aws.services import ConditionFailed, DynamoDB
 from outcomes.calendar import instants
 from outcomes.contract import json_text
 from outcomes.contract.models import NewOutcome

@@ -15,7 +15,7 @@ from outcomes.auth.session_secrets import SessionSecrets
 from outcomes.auth.sessions import Sessions
 from outcomes.auth.stored_sessions import StoredSessions
 from outcomes.auth.tokens import MAX_TOKEN_LENGTH, NoSession, SessionsUnavailable
-from outcomes.aws.replies import Reply
+from outcomes.aws.connection import Reply
 from outcomes.calendar import instants
 
 from local.session_cookies import KINDS, LIFETIME_SECONDS, encrypted_cookie, mint, stored_row

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import pytest
-from outcomes.aws.calls import Answer
+from outcomes.aws.services import Answer
 from outcomes.calendar import instants
 from outcomes.ledger import ulid
 from outcomes.ledger.items import indexed, sort_key

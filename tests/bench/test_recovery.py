@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 import pytest
 from httpx import Headers
-from outcomes.aws.replies import Reply
+from outcomes.aws.connection import Reply
 from outcomes.aws.services import DynamoDB
 from outcomes.ledger.store import LIMITS
 from outcomes_client import NewOutcome, OutcomesError, _steps

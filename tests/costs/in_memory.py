@@ -4,9 +4,8 @@ from binascii import a2b_base64
 from collections.abc import Callable
 from typing import Any
 
-from outcomes.aws.calls import Answer
-from outcomes.aws.failures import ConditionFailed
-from outcomes.aws.replies import Reply
+from outcomes.aws.connection import Reply
+from outcomes.aws.services import Answer, ConditionFailed
 from outcomes_client.testing import _tables as memory
 from outcomes_client.testing._surroundings import TABLES
 

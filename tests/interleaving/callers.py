@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
 
-from outcomes.aws.failures import CallFailed
-from outcomes.aws.services import DynamoDB, EventBridge
+from outcomes.aws.services import CallFailed, DynamoDB, EventBridge
 from outcomes.calendar import instants
 from outcomes.contract import json_text
 from outcomes.errors import Busy

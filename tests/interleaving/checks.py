@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from itertools import chain
 from typing import Any
 
-from outcomes.aws.calls import MAX_AGE
+from outcomes.aws.services import MAX_AGE
 from outcomes.calendar import instants
 from outcomes.contract import json_text
 from outcomes.events.stream import event_of

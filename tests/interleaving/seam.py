@@ -8,8 +8,7 @@ from functools import partial
 from time import strptime
 from typing import Any
 
-from outcomes.aws.connection import Connection
-from outcomes.aws.replies import Reply
+from outcomes.aws.connection import Connection, Reply
 
 from local.moto_backend import DynamoType
 from tests.faults import (

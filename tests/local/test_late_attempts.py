@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from outcomes.aws.calls import Limits
+from outcomes.aws.services import Limits
 
 from tests.events import KEY, proxy_event
 from tests.local.stacks import ROOT, Stack

@@ -17,7 +17,7 @@ from functions.correct_outcome import app as correct_outcome
 from functions.record_outcome import app as record_outcome
 from functions.summarize_outcomes import app as summarize_outcomes
 from smoke.model import Caller, Choice, Ledger, Sent, added_up, exact, said, shown
-from tests.corrections import BODIES, CALLERS, OWNER, correct, forget_counts, get, listed, pages, read, stored
+from tests.corrections import BODIES, CALLERS, OWNER, correct, get, listed, pages, read, stored
 from tests.entries import id_of, outcomes_equal_their_entries
 from tests.events import KEY, agent, proxy_event
 from tests.faults import (
@@ -176,10 +176,6 @@ class AnyCorrection(OnTables):
         with faulty(correct_outcome.corrections.store.dynamodb, "TransactWriteItems", meanwhile):
             answer = send(first)
         self.check(first, *answer)
-
-    @rule(id_=ids)
-    def forget_the_counts_of_corrections(self, id_: str) -> None:
-        forget_counts(id_)
 
     def check(self, sent: Sent, status: int, answer: Any, headers: dict[str, str]) -> None:
         """Compare an answer with the model, and apply the correction to the model."""

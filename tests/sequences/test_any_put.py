@@ -14,8 +14,7 @@ from unittest.mock import patch
 
 import pytest
 from outcomes.aws.connection import Connection
-from outcomes.aws.failures import CallFailed
-from outcomes.aws.services import DynamoDB
+from outcomes.aws.services import CallFailed, DynamoDB
 from outcomes.contract.caller import Bounds, Caller, kind_of
 from outcomes.contract.costs import TRUST, CostLine, Preconditions, etag
 from outcomes.costs.cost_rows import CostDay, CostVersion

@@ -4,8 +4,7 @@ from email.utils import formatdate
 from typing import Any
 
 import pytest
-from outcomes.aws.connection import Connection
-from outcomes.aws.replies import Reply
+from outcomes.aws.connection import Connection, Reply
 from outcomes.calendar import instants
 
 from tests.aws import aws_client

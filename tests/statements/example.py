@@ -18,7 +18,7 @@ from outcomes.contract.status import CONFIRMED, DISPUTED, VOID, CountedFields
 from outcomes.ledger import ulid
 from outcomes.statements import format as statement_format
 from outcomes.statements.format import ProofEntry, RecordedCorrection, RecordedOutcome
-from outcomes.statements.jws import SigningKey, jwk
+from outcomes.statements.signing_keys import SigningKey, jwk
 from outcomes.statements.statement_sums import Bounds, StatementSums
 
 from tests.statements import many_agents

@@ -15,7 +15,7 @@ from typing import Any
 
 from outcomes.statements import format as statement_format
 from outcomes.statements.format import RecordedCorrection
-from outcomes.statements.jws import jwk
+from outcomes.statements.signing_keys import jwk
 
 from tests.statements import chance, example
 from tests.statements.example import Entry, Statement

@@ -6,8 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from outcomes.aws.connection import Connection
-from outcomes.aws.replies import Reply
+from outcomes.aws.connection import Connection, Reply
 from outcomes.totals.imports import Imports
 from outcomes_client.statements import Verified, verify
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from random import Random
 
 import pytest
-from outcomes.statements.jws import SigningKey, jwk
+from outcomes.statements.signing_keys import SigningKey, jwk
 from outcomes_client.statements import StatementError, verify
 
 from tests.statements import chance, example

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from outcomes import limits
 from outcomes.auth import session_secrets, tokens
-from outcomes.aws import backoff, calls
+from outcomes.aws import backoff, services
 from outcomes.costs import days, stored_costs
 from outcomes.keys import agent_keys
 from outcomes.ledger import store
@@ -164,7 +164,7 @@ def test_an_erasure_waits_for_the_writes_of_earlier_calls(deployed: Deployment) 
     takes = 300
     settle = int(functions["EraseUserFunction"]["Environment"]["Variables"]["SETTLE_SECONDS"])
 
-    assert takes > calls.MAX_SKEW
+    assert takes > services.MAX_SKEW
     assert API_GATEWAY_GIVES_UP_SECONDS + longest + 2 * takes + 120 < settle
 
 

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 from outcomes.contract import events
-from outcomes.events.webhooks import delivery, receiver
-from outcomes.events.webhooks.receiver import Receiver
-from outcomes.events.webhooks.signing import signing_key
+from outcomes.events import webhooks
+from outcomes.events.webhooks import Receiver, signing_key
 
 from ops.errors import StackError
 from tests.webhooks.test_receiver import FINE, HOSTILE
@@ -31,8 +30,8 @@ def test_the_template_refuses_every_url_that_the_function_refuses(deployed: Depl
 
 
 def test_the_template_and_the_function_limit_urls_alike(template: Any, complete: Deployment) -> None:
-    assert template["Parameters"]["WebhookUrl"]["MaxLength"] == receiver.MAX_URL
-    longest = f"https://{'a' * 60}.example.com/".ljust(receiver.MAX_URL, "x")
+    assert template["Parameters"]["WebhookUrl"]["MaxLength"] == webhooks.MAX_URL
+    longest = f"https://{'a' * 60}.example.com/".ljust(webhooks.MAX_URL, "x")
     assert Receiver(longest)
     function = complete.with_parameters(WebhookUrl=longest).of(FUNCTION)["DeliverWebhookFunction"]
     assert function["Environment"]["Variables"]["WEBHOOK_URL"] == longest
@@ -77,19 +76,19 @@ def test_queues_are_encrypted_and_take_the_largest_event_in_its_envelope(complet
 def test_a_message_outlives_its_attempts_then_goes_to_the_dead_letter_queue(complete: Deployment) -> None:
     queues = complete.of(QUEUE)
     retention = queues["WebhooksQueue"]["MessageRetentionPeriod"]
-    longest = len(delivery.WAITS) * delivery.LONGEST * (1 + delivery.SPREAD)
+    longest = len(webhooks.WAITS) * webhooks.LONGEST * (1 + webhooks.SPREAD)
 
     assert queues["WebhooksQueue"]["RedrivePolicy"] == {
         "deadLetterTargetArn": "DeadWebhooksQueue.Arn",
-        "maxReceiveCount": len(delivery.WAITS) + 1,
+        "maxReceiveCount": len(webhooks.WAITS) + 1,
     }
-    assert longest + delivery.HOUR < retention
+    assert longest + webhooks.HOUR < retention
     # A message keeps its age when it is moved to the dead-letter queue, so this queue needs a longer retention:
     # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
-    assert queues["DeadWebhooksQueue"]["MessageRetentionPeriod"] == 14 * 24 * delivery.HOUR >= 2 * retention
+    assert queues["DeadWebhooksQueue"]["MessageRetentionPeriod"] == 14 * 24 * webhooks.HOUR >= 2 * retention
     # The pages say how long data of an erased person stays.
     for name, queue in queues.items():
-        days = queue["MessageRetentionPeriod"] // (24 * delivery.HOUR)
+        days = queue["MessageRetentionPeriod"] // (24 * webhooks.HOUR)
         assert re.search(
             rf"^\| `{name}` \|.*\| {days} days", (ROOT / "docs/data-requests.md").read_text(), re.MULTILINE
         )
@@ -107,7 +106,7 @@ def test_a_message_is_hidden_longer_than_an_attempt_takes(complete: Deployment) 
     """https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html recommends six times the timeout."""
     timeout = int(complete.of(FUNCTION)["DeliverWebhookFunction"]["Timeout"])
 
-    assert 2 * delivery.LIMITS.total + receiver.SECONDS + 1 < timeout
+    assert 2 * webhooks.LIMITS.total + webhooks.SECONDS + 1 < timeout
     assert 6 * timeout <= complete.of(QUEUE)["WebhooksQueue"]["VisibilityTimeout"]
 
 

@@ -4,8 +4,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from outcomes.aws.failures import CallFailed, ServiceError
-from outcomes.aws.replies import Reply
+from outcomes.aws.connection import Reply
+from outcomes.aws.services import CallFailed, ServiceError
 from outcomes.calendar import instants
 from outcomes.contract.agent_key_bodies import NewAgentKey, Scope
 from outcomes.errors import Busy, Contended, Mistimed, TooManyKeys

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from outcomes.aws.backoff import Backoff, read_items
-from outcomes.aws.calls import NEVER
 from outcomes.aws.paced_reads import PacedReads
+from outcomes.aws.services import NEVER
 from outcomes.errors import Busy, StillAddingUp, throttled_by
 
 from functions.costs import app as costs

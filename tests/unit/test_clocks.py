@@ -8,8 +8,7 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
-from outcomes.aws.connection import Connection
-from outcomes.aws.replies import Reply
+from outcomes.aws.connection import Connection, Reply
 from outcomes.calendar import instants
 from outcomes.ledger import ulid
 from outcomes.totals.summary import Summary

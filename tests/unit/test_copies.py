@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from outcomes.aws.backoff import Backoff
-from outcomes.aws.calls import jitter
+from outcomes.aws.services import jitter
 from outcomes.ledger import ulid
 
 

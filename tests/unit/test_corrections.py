@@ -25,7 +25,6 @@ from tests.corrections import (
     OWNER,
     PLAIN,
     correct,
-    forget_counts,
     get,
     get_event,
     given,
@@ -254,25 +253,6 @@ def test_disputes_and_upholds_are_unlimited_but_count_for_other_corrections() ->
     # One call reads the outcome. Two calls read its 110 entries, because a call reads at most 100.
     assert len(calls) == 3
     assert amend(id_, KEY, retitle("x"))[:2] == correct(id_, OWNER, BODIES["confirm"])[:2] == IMPOSSIBLE
-
-
-@pytest.mark.usefixtures("few_corrections")
-def test_corrections_stored_without_counts_are_counted_from_their_entries(monkeypatch: pytest.MonkeyPatch) -> None:
-    id_ = given()
-    with monkeypatch.context() as before:
-        before.setitem(MAX_CORRECTIONS, "agent", 5)
-        for number in range(5):
-            amend(id_, AGENT, retitle(number))
-    forget_counts(id_)
-    assert amend(id_, AGENT, retitle("x"))[:2] == IMPOSSIBLE
-    with reads_of_corrections_meet(fine) as reads:
-        assert correct(id_, OWNER, BODIES["dispute"])[0] == 200
-    assert len(reads) == 2  # one call reads the outcome, the other call reads its entries
-    with reads_of_corrections_meet(fine) as reads:
-        assert correct(id_, KEY, BODIES["uphold"])[0] == 200
-    assert len(reads) == 1  # the counts were stored by the previous correction
-    assert amend(id_, AGENT, retitle("x"))[:2] == IMPOSSIBLE
-    assert amend(id_, KEY, retitle("x"))[0] == 200
 
 
 LONGEST: dict[str, Any] = {"title": '"' * 200, "description": '"' * 1000}

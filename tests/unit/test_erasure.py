@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from outcomes.aws.replies import Reply
+from outcomes.aws.connection import Reply
 from outcomes.calendar import instants
 from outcomes.costs.cost_rows import ALL_SOURCES, row_key
 from outcomes.errors import Busy

@@ -18,7 +18,7 @@ from tests.faults import Request, Send, faulty
 
 OUTCOME = {"outcomeType": "deal_closed", "title": "Closed a deal", "userId": 42}
 ROOMS = ("/functions/", "/layers/common/outcomes/")
-CALLS_OF_AWS = "/aws/calls.py"
+CALLS_OF_AWS = "/aws/services.py"
 
 
 ONE = proxy_event("GET", "/api/outcomes/{id}", authorizer=session(42), parameters={"id": "an id"})
@@ -31,7 +31,7 @@ CORRECTION = proxy_event(
 )
 SUMMARY = [
     *["aggregate", "run", "_aggregate", "_aggregate_until", "_add_rest", "_aggregate_entries"],
-    *["_by_instant", "recorded_since", "_entries", "_pages", "call"],
+    *["_by_instant", "recorded_since", "_entries", "call"],
 ]
 """Functions that the last query of a summary passes. It reads the entries that no materialized total contains."""
 

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from outcomes.aws.failures import CallFailed, ServiceError, TransactionCanceled, Unavailable
-from outcomes.aws.replies import Reply
+from outcomes.aws.connection import Reply
+from outcomes.aws.services import CallFailed, ServiceError, TransactionCanceled, Unavailable
 from outcomes.calendar import instants
 from outcomes.contract.caller import Bounds, Caller
 from outcomes.contract.models import NewOutcome

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from outcomes.aws.replies import Reply
+from outcomes.aws.connection import Reply
 from outcomes.calendar import instants
 
 from functions.list_outcomes import app as list_outcomes

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from outcomes.aws import backoff
-from outcomes.aws.replies import Reply
+from outcomes.aws.connection import Reply
 from outcomes.contract import events
 from outcomes.events import bus as bus_module
 from outcomes.events import dead_letters

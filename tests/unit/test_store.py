@@ -5,8 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from outcomes.aws.failures import CallFailed
-from outcomes.aws.replies import Reply
+from outcomes.aws.connection import Reply
+from outcomes.aws.services import CallFailed
 from outcomes.contract.models import NewOutcome
 from outcomes.errors import Busy
 from outcomes.ledger.store import OutcomeStore

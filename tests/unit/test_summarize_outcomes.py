@@ -12,7 +12,7 @@ import pytest
 import tzdata
 from hypothesis import example, given
 from hypothesis import strategies as st
-from outcomes.aws.replies import Reply
+from outcomes.aws.connection import Reply
 from outcomes.calendar import instants
 from outcomes.calendar.local_days import LocalDays
 from outcomes.calendar.period import Period

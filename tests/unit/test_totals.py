@@ -13,8 +13,8 @@ import pytest
 import tzdata
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from outcomes.aws import backoff, calls, paced_reads
-from outcomes.aws.replies import Reply
+from outcomes.aws import backoff, paced_reads, services
+from outcomes.aws.connection import Reply
 from outcomes.aws.services import Item
 from outcomes.calendar import instants
 from outcomes.contract.models import NewOutcome
@@ -740,7 +740,7 @@ class TestClocks:
     """DynamoDB refuses signatures that are older than five minutes. So no write arrives more than five minutes late."""
 
     def test_the_settling_time_exceeds_the_longest_write(self) -> None:
-        assert 300 + calls.MAX_AGE + app.store.dynamodb.limits.total < stored_sums.SETTLED_SECONDS / 1.5
+        assert 300 + services.MAX_AGE + app.store.dynamodb.limits.total < stored_sums.SETTLED_SECONDS / 1.5
 
 
 SUMS = st.lists(

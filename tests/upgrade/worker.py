@@ -45,8 +45,7 @@ def fix(now: int) -> None:
 
 def receive_webhooks() -> list[Any]:
     """Return a list to which webhooks are appended instead of being sent."""
-    from outcomes.aws.connection import Connection
-    from outcomes.aws.replies import Reply
+    from outcomes.aws.connection import Connection, Reply
 
     posted: list[Any] = []
     send = Connection.post

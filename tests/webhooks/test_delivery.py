@@ -11,9 +11,8 @@ import pytest
 from outcomes.aws.services import SecretsManager
 from outcomes.calendar import instants
 from outcomes.contract import events
-from outcomes.events.webhooks import delivery
-from outcomes.events.webhooks.delivery import HOUR, LONGEST, SPREAD, WAITS, SigningKeys, wait_after
-from outcomes.events.webhooks.receiver import Receiver
+from outcomes.events import webhooks
+from outcomes.events.webhooks import HOUR, LONGEST, SPREAD, WAITS, Receiver, SigningKeys, wait_after
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from functions.deliver_webhook import app
@@ -271,7 +270,7 @@ class TestRotation:
     ) -> None:
         assert self.verified_by(queues, server) == {SECRET}
         self.rotate(NEXT_SECRET)
-        now(delivery.KEYS_SECONDS)  # the function caches the secret for this long
+        now(webhooks.KEYS_SECONDS)  # the function caches the secret for this long
         assert self.verified_by(queues, server) == {SECRET, NEXT_SECRET}
         now(23 * HOUR)
         assert self.verified_by(queues, server) == {SECRET, NEXT_SECRET}

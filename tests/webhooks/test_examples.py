@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
-from outcomes.events.webhooks.signing import signed, signing_key
+from outcomes.events.webhooks import signed, signing_key
 
 from tests.conftest import ROOT
 

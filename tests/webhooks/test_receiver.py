@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from outcomes.events.webhooks.receiver import SECONDS, Attempt, Receiver
-from outcomes.events.webhooks.signing import signed
+from outcomes.events.webhooks import SECONDS, Attempt, Receiver, signed
 
 from tests.webhooks.conftest import HOST, ReceivingServer
 
@@ -191,7 +190,7 @@ def test_a_receiver_that_drips_is_cut_off_after_ten_seconds_in_all(
 def test_a_receiver_that_is_silent_is_cut_off(
     server: ReceivingServer, hand: Callable[..., Attempt], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("outcomes.events.webhooks.receiver.SECONDS", 0.05)
+    monkeypatch.setattr("outcomes.events.webhooks.SECONDS", 0.05)
     server.answers = [lambda _out: time.sleep(0.1)]
     assert hand() == Attempt("timeout", cause="TimeoutError")
 

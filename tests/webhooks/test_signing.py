@@ -4,7 +4,7 @@ import time
 from base64 import b64decode, b64encode
 
 import pytest
-from outcomes.events.webhooks.signing import is_id, signed, signing_key
+from outcomes.events.webhooks import is_id, signed, signing_key
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 # Secrets Manager generates such secrets: letters and digits, without prefix and padding.

@@ -9,8 +9,7 @@ import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.session import Session
-from outcomes.aws.calls import Limits
-from outcomes.aws.services import DynamoDB
+from outcomes.aws.services import DynamoDB, Limits
 
 from tests.wire.network import Network
 

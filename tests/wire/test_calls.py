@@ -9,10 +9,17 @@ from collections.abc import Iterator
 
 import pytest
 from botocore.retries.standard import ThrottledRetryableChecker, TransientRetryableChecker
-from outcomes.aws import calls as wire
-from outcomes.aws.calls import Answer
-from outcomes.aws.failures import CallFailed, ConditionFailed, ServiceError, TransactionCanceled, Unavailable
-from outcomes.aws.services import DynamoDB, SecretsManager
+from outcomes.aws import services as wire
+from outcomes.aws.services import (
+    Answer,
+    CallFailed,
+    ConditionFailed,
+    DynamoDB,
+    SecretsManager,
+    ServiceError,
+    TransactionCanceled,
+    Unavailable,
+)
 from outcomes.calendar import instants
 from outcomes.errors import Busy, Mistimed
 
@@ -403,7 +410,7 @@ def test_the_trace_header_of_the_invocation_is_passed_on(
 def test_importing_it_loads_nothing_dispensable() -> None:
     code = """
 import sys
-from outcomes.aws.calls import Limits
+from outcomes.aws.services import Limits
 from outcomes.aws.services import DynamoDB
 DynamoDB(Limits(1, 1, 1, 1))
 print(*sys.modules)

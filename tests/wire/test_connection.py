@@ -13,9 +13,8 @@ import botocore
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from outcomes.aws.calls import AMAZON_ROOTS
-from outcomes.aws.connection import Connection, NotSent, addresses
-from outcomes.aws.replies import BrokenReply, Reply
+from outcomes.aws.connection import BrokenReply, Connection, NotSent, Reply, addresses
+from outcomes.aws.services import AMAZON_ROOTS
 
 from tests.authority import Authority, make_authority
 from tests.wire.network import http

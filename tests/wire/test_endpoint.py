@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 from botocore.session import Session
-from outcomes.aws.calls import AMAZON_ROOTS, Limits
-from outcomes.aws.services import SQS, DynamoDB, EventBridge, SecretsManager
+from outcomes.aws.services import AMAZON_ROOTS, SQS, DynamoDB, EventBridge, Limits, SecretsManager
 
 from tests.wire.conftest import LIMITS, botocore_session
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from outcomes.aws.replies import MAX_LINE, MAX_LINES, BrokenReply, Reply, read_reply
+from outcomes.aws.connection import MAX_LINE, MAX_LINES, BrokenReply, Reply, read_reply
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"

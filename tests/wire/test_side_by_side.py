@@ -14,8 +14,8 @@ from botocore.retries.quota import RetryQuota
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
-from outcomes.aws import calls as wire
-from outcomes.aws.failures import CallFailed
+from outcomes.aws import services as wire
+from outcomes.aws.services import CallFailed
 from outcomes.errors import Busy
 
 from tests.wire.conftest import ENDPOINT, botocore_session, botocores_client, our_client

@@ -15,7 +15,7 @@ from botocore.credentials import Credentials as BotocoreCredentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from outcomes.aws import signature
-from outcomes.aws.failures import Unavailable
+from outcomes.aws.services import Unavailable
 from outcomes.aws.signature import Credentials, authorization
 
 from tests.wire.conftest import ENDPOINT, botocore_session, our_client

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.auth.tokens import SessionsUnavailable, base64url_decoded, is_within, now
 from outcomes.aws.addresses import public_addresses
-from outcomes.aws.calls import NEVER
 from outcomes.aws.connection import Connection, NotSent, Resolve, addresses
+from outcomes.aws.services import NEVER
 
 if TYPE_CHECKING:
     from joserfc.jwk import Key

@@ -17,7 +17,7 @@ from outcomes.auth.tokens import (
     now,
     user_id_of,
 )
-from outcomes.aws.calls import NEVER
+from outcomes.aws.services import NEVER
 from outcomes.limits import MAX_ID
 
 CLOCK_LEEWAY_SECONDS = 60

@@ -6,9 +6,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from outcomes.auth.tokens import LIMITS, SessionsUnavailable, is_within, now
-from outcomes.aws.calls import NEVER
-from outcomes.aws.failures import CallFailed
-from outcomes.aws.services import SecretsManager
+from outcomes.aws.services import NEVER, CallFailed, SecretsManager
 from outcomes.errors import Busy
 
 SECRET_CACHE_SECONDS = 240

@@ -29,7 +29,7 @@ from outcomes.auth.encrypted_cookies import (
 from outcomes.auth.session_secrets import SessionSecrets
 from outcomes.auth.stored_sessions import StoredSessions
 from outcomes.auth.tokens import NoSession, now
-from outcomes.aws.calls import NEVER
+from outcomes.aws.services import NEVER
 
 STORED_COOKIE = "session"
 

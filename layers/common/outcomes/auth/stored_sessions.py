@@ -5,9 +5,7 @@ from functools import cached_property
 from hashlib import sha256
 
 from outcomes.auth.tokens import LIMITS, NoSession, SessionsUnavailable, is_plausible, now, whole_number
-from outcomes.aws.calls import NEVER
-from outcomes.aws.failures import CallFailed
-from outcomes.aws.services import DynamoDB
+from outcomes.aws.services import NEVER, CallFailed, DynamoDB
 from outcomes.errors import Busy
 
 

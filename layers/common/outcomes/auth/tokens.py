@@ -5,7 +5,7 @@ import json
 import re
 from typing import Any
 
-from outcomes.aws.calls import Limits
+from outcomes.aws.services import Limits
 from outcomes.calendar import instants
 from outcomes.limits import MAX_ID
 

@@ -3,8 +3,7 @@
 import time
 from collections.abc import Iterator
 
-from outcomes.aws.calls import jitter
-from outcomes.aws.services import DynamoDB, Item
+from outcomes.aws.services import DynamoDB, Item, jitter
 from outcomes.errors import Busy
 
 RETRY_SECONDS = 6.0

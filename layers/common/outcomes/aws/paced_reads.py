@@ -4,8 +4,7 @@ import time
 from typing import Any
 
 from outcomes.aws.backoff import Backoff
-from outcomes.aws.calls import Answer
-from outcomes.aws.services import DynamoDB
+from outcomes.aws.services import Answer, DynamoDB
 from outcomes.calendar import instants
 from outcomes.errors import Busy, Refused
 

@@ -36,8 +36,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from outcomes.aws.calls import Answer
-from outcomes.aws.services import Item
+from outcomes.aws.services import Answer, Item
 from outcomes.contract import json_text
 from outcomes.contract.caller import kind_of
 from outcomes.contract.costs import CostLine, days_ago, last_day

@@ -10,9 +10,7 @@ from itertools import islice
 from typing import Any
 
 from outcomes.aws.backoff import CONFLICTS, THROTTLED, Backoff, read_items
-from outcomes.aws.calls import Limits
-from outcomes.aws.failures import CallFailed, TransactionCanceled
-from outcomes.aws.services import DynamoDB, Item
+from outcomes.aws.services import CallFailed, DynamoDB, Item, Limits, TransactionCanceled
 from outcomes.calendar import instants
 from outcomes.contract.caller import Caller, kind_of
 from outcomes.contract.costs import TRUST, CostLine, Preconditions, is_more_trusted, require_may_put

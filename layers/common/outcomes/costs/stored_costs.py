@@ -18,9 +18,8 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from itertools import groupby
 
-from outcomes.aws.failures import ConditionFailed, Unavailable
 from outcomes.aws.paced_reads import PacedReads
-from outcomes.aws.services import DynamoDB, Item
+from outcomes.aws.services import ConditionFailed, DynamoDB, Item, Unavailable
 from outcomes.contract.costs import days_ago, last_day
 from outcomes.contract.sums import ALL_AGENTS, EXACT, Cell, Sums
 from outcomes.costs.cost_report import CostReport, SourceDay

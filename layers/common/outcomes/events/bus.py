@@ -4,9 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from outcomes.aws.backoff import Backoff, read_items
-from outcomes.aws.calls import Limits
-from outcomes.aws.failures import CallFailed, ServiceError
-from outcomes.aws.services import DynamoDB, EventBridge
+from outcomes.aws.services import CallFailed, DynamoDB, EventBridge, Limits, ServiceError
 from outcomes.contract.events import MAX_ENTRY_BYTES, Event, entry, entry_bytes
 from outcomes.errors import Busy
 from outcomes.events.stream import Record, entry_key_of, event_of

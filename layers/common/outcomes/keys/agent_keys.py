@@ -25,9 +25,16 @@ from hmac import compare_digest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.aws.backoff import CONFLICTS, THROTTLED, Backoff, read_items
-from outcomes.aws.calls import NEVER, Limits
-from outcomes.aws.failures import CallFailed, ConditionFailed, ServiceError, TransactionCanceled
-from outcomes.aws.services import DynamoDB, Item
+from outcomes.aws.services import (
+    NEVER,
+    CallFailed,
+    ConditionFailed,
+    DynamoDB,
+    Item,
+    Limits,
+    ServiceError,
+    TransactionCanceled,
+)
 from outcomes.calendar import instants
 from outcomes.errors import Busy, Contended, Mistimed, NotFound, TooManyKeys
 from outcomes.keys import key_text

@@ -24,8 +24,6 @@ from outcomes.ledger.items import attribute, counted_fields, indexed, value_json
 from outcomes.limits import MAX_HISTORY, MAX_METADATA_LEVELS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from outcomes.contract.caller import Caller
     from outcomes.contract.correction_rules import Correction
     from outcomes.contract.sums import Delta
@@ -48,13 +46,8 @@ class CorrectionDraft(NamedTuple):
     after: Item
 
     @classmethod
-    def of(
-        cls, before: Item, correction: "Correction", to: str, caller: "Caller", corrected_by: "Mapping[str, int]"
-    ) -> "CorrectionDraft":
-        """Create the correction.
-
-        to: the outcome's new status. corrected_by: how often each kind of caller corrected the outcome before.
-        """
+    def of(cls, before: Item, correction: "Correction", to: str, caller: "Caller") -> "CorrectionDraft":
+        """Create the correction. to: the outcome's new status."""
         ids = corrections_of(before)
         made_at = instants.now()
         # The id must sort after the ids of the outcome and earlier corrections, even if the clocks of hosts differ.
@@ -67,7 +60,7 @@ class CorrectionDraft(NamedTuple):
         after = indexed(after)
         if to != RECORDED:
             after["standing"] = {"S": to}
-        counts = Counter(corrected_by) + Counter([caller.kind])
+        counts = Counter(corrected_by(before)) + Counter([caller.kind])
         after |= {
             "version": {"N": str(version_of(before) + 1)},
             "corrections": {"L": [{"S": each} for each in (*ids, id_)[-MAX_HISTORY:]]},
@@ -158,6 +151,11 @@ def id_of(item: Item) -> str:
 
 def version_of(item: Item) -> int:
     return int(item["version"]["N"]) if "version" in item else 0
+
+
+def corrected_by(item: Item) -> dict[str, int]:
+    """Return how often each kind of caller corrected an outcome."""
+    return {kind: int(count["N"]) for kind, count in item.get("corrected_by", {"M": {}})["M"].items()}
 
 
 def corrections_of(item: Item) -> list[str]:

@@ -7,27 +7,24 @@ An assignment works the same way, but stores a new outcome instead of an idempot
 recognized by the user to whom the outcome was assigned, because the original outcome contains this user's id.
 """
 
-from collections import Counter
 from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.aws.backoff import CONFLICTS, THROTTLED, Backoff, read_items
-from outcomes.aws.failures import CallFailed, TransactionCanceled
-from outcomes.aws.services import Item
-from outcomes.contract.caller import kind_of
+from outcomes.aws.services import CallFailed, Item, TransactionCanceled
 from outcomes.contract.correction_rules import Correction, CorrectionType, OutcomeState
 from outcomes.contract.status import VOID
 from outcomes.errors import Busy, Contended, Mistimed, NotFound, NotPossible, Refused
 from outcomes.ledger import ulid
-from outcomes.ledger.correction_entries import CorrectionDraft, corrections_of, version_of
-from outcomes.ledger.history import read_entries, read_outcome
+from outcomes.ledger.correction_entries import CorrectionDraft, corrected_by, corrections_of, version_of
+from outcomes.ledger.history import read_outcome
 from outcomes.ledger.idempotency_keys import KeyRow, base64, live_rows
 from outcomes.ledger.items import counted_fields, outcome_json, reassigned, status_of
 from outcomes.ledger.store import NOT_THERE, OutcomeStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from outcomes.contract.caller import Caller
 
@@ -137,9 +134,8 @@ class Corrections:
             # If the outcome was read before the stored correction took effect, it must be read again.
             is_current = row.version <= recorded.version
             return Corrected(made, before, replayed=made not in tried.ids) if is_current else None
-        corrected_by = self._corrected_by(before, backoff)
-        to = correction.next_status(caller, recorded, corrected_by)
-        draft = CorrectionDraft.of(before, correction, to, caller, corrected_by)
+        to = correction.next_status(caller, recorded, corrected_by(before))
+        draft = CorrectionDraft.of(before, correction, to, caller)
         if draft.changes_nothing:
             correction.refuse_unchanged(caller)
             if not hash_:
@@ -163,7 +159,7 @@ class Corrections:
         if status_of(before) == VOID:
             raise NotPossible
         void = Correction(CorrectionType.VOID, None, None, {}, [])
-        draft = CorrectionDraft.of(before, void, VOID, caller, self._corrected_by(before, backoff))
+        draft = CorrectionDraft.of(before, void, VOID, caller)
         new_id, item = reassigned(before, user_id, ulid.milliseconds(draft.id))
         draft = draft.assigned(user_id, new_id)
         put = {"TableName": self.store.table, "Item": item, "ConditionExpression": NOT_THERE}
@@ -196,16 +192,6 @@ class Corrections:
         if isinstance(row, Exception):
             raise row
         return row
-
-    def _corrected_by(self, outcome: Item, backoff: Backoff) -> "Mapping[str, int]":
-        """Return how often each kind of caller corrected an outcome.
-
-        Items of early releases do not contain these numbers: then the entries are counted.
-        """
-        if "corrected_by" in outcome:
-            return {kind: int(count["N"]) for kind, count in outcome["corrected_by"]["M"].items()}
-        entries = read_entries(self.store, outcome, backoff)
-        return Counter(kind_of(entry["recorded_by"]["S"]) for entry in entries)
 
 
 def _state(item: Item) -> OutcomeState:

@@ -11,8 +11,7 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from outcomes.aws.calls import Answer
-from outcomes.aws.services import Item
+from outcomes.aws.services import Answer, Item, pages
 from outcomes.contract.status import RECORDED, TALLIES_BY_STATUS
 from outcomes.contract.sums import Delta
 
@@ -42,7 +41,7 @@ class LedgerReader:
 
     def outcomes(self, begin: str, end: str = _AFTER_OUTCOMES) -> Iterator[Answer]:
         """Yield pages of the outcomes recorded in [begin, end), oldest first."""
-        return self._pages(self._query(begin, end))
+        return pages(self.send, self._query(begin, end))
 
     def corrections(self, begin: str, end: str, of_outcome: str | None = None) -> Iterator[Answer]:
         """Yield pages of the corrections recorded in [begin, end), oldest first. of_outcome: only this outcome's."""
@@ -50,11 +49,11 @@ class LedgerReader:
         if of_outcome:
             query["FilterExpression"] = "outcome = :outcome"
             query["ExpressionAttributeValues"][":outcome"] = {"S": of_outcome}
-        return self._pages(query)
+        return pages(self.send, query)
 
     def latest_corrections(self, begin: str) -> Iterator[Answer]:
         """Yield pages of the corrections recorded since `begin`, newest first."""
-        return self._pages(self._query(_CORRECTION + begin, _AFTER_CORRECTIONS) | {"ScanIndexForward": False})
+        return pages(self.send, self._query(_CORRECTION + begin, _AFTER_CORRECTIONS) | {"ScanIndexForward": False})
 
     def _query(self, first: str, after: str) -> dict[str, Any]:
         query = {
@@ -70,14 +69,6 @@ class LedgerReader:
             "ReturnConsumedCapacity": "TOTAL",
         }
         return query | ({"ProjectionExpression": self.attributes} if self.attributes else {})
-
-    def _pages(self, query: dict[str, Any]) -> Iterator[Answer]:
-        while True:
-            page = self.send(query)
-            yield page
-            if "LastEvaluatedKey" not in page:
-                return
-            query = query | {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
 
 def sort_key_of(item: Item) -> str:

@@ -9,8 +9,7 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.aws.backoff import THROTTLED, Backoff, read_pages
-from outcomes.aws.failures import CallFailed, TransactionCanceled
-from outcomes.aws.services import Item
+from outcomes.aws.services import CallFailed, Item, TransactionCanceled
 from outcomes.errors import BadRequest, Busy, Contended, Mistimed, Refused, throttled_by
 from outcomes.ledger import ulid
 from outcomes.ledger.idempotency_keys import KeyRow, base64, live_rows

@@ -7,11 +7,10 @@ consistent.
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from outcomes.aws.calls import Limits
-from outcomes.aws.failures import ConditionFailed
-from outcomes.aws.services import DynamoDB, Item
+from outcomes.aws.services import ConditionFailed, DynamoDB, Item, Limits, pages
 from outcomes.calendar import instants
 from outcomes.contract.status import RECORDED, VOID
 from outcomes.errors import Busy
@@ -246,14 +245,11 @@ class OutcomeStore:
         """
         if _is_empty(query["ExpressionAttributeValues"]):
             return
-        while True:
-            answer = self.dynamodb.call("Query", query)
+        for answer in pages(partial(self.dynamodb.call, "Query"), query):
             for item in answer["Items"]:
                 yield filters.key_of(item), item
-            if "LastEvaluatedKey" not in answer:
-                return
-            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
-            yield filters.key_of(answer["LastEvaluatedKey"]), None
+            if "LastEvaluatedKey" in answer:
+                yield filters.key_of(answer["LastEvaluatedKey"]), None
 
     def _newest_first(self, user_id: int | None, cursor: str | None, filters: Filters) -> list[dict[str, Any]]:
         """Return the queries of a list: one per partition, or two per partition if the list is ordered by occurrence.

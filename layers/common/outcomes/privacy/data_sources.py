@@ -12,8 +12,7 @@ from itertools import batched
 from typing import Any, NamedTuple
 
 from outcomes.aws.backoff import KEYS_PER_CALL, Backoff, read_items
-from outcomes.aws.calls import Answer, Limits
-from outcomes.aws.services import DynamoDB, Item
+from outcomes.aws.services import Answer, DynamoDB, Item, Limits
 from outcomes.errors import BadRequest
 from outcomes.keys import key_text
 from outcomes.ledger.correction_entries import id_of

@@ -9,20 +9,17 @@ from functools import cached_property
 from typing import Any
 
 from outcomes.aws.backoff import Backoff
-from outcomes.aws.calls import Limits
-from outcomes.aws.failures import CallFailed
 from outcomes.aws.paced_reads import PacedReads
-from outcomes.aws.services import DynamoDB, Item, SecretsManager
+from outcomes.aws.services import CallFailed, DynamoDB, Item, Limits, SecretsManager
 from outcomes.calendar import instants
 from outcomes.contract.json_text import response_bytes
 from outcomes.contract.statements import StatementRequest
 from outcomes.errors import Busy, Fault, Forbidden, NotFound, NotPossible, StillAddingUp
 from outcomes.limits import MAX_RESPONSE_BYTES, MAX_STATEMENT_ZONES
 from outcomes.statements.format import digest, head_text, statement_text
-from outcomes.statements.jws import SigningKey
 from outcomes.statements.months import Calendar
-from outcomes.statements.published_keys import signing_key
 from outcomes.statements.recorded_entries import RecordedEntries
+from outcomes.statements.signing_keys import SigningKey, signing_key
 from outcomes.statements.statement_rows import ListedStatement, Statement, StatementsTable, Unfinished, store
 from outcomes.statements.statement_sums import Bounds
 from outcomes.statements.work import RULES, Work, other_periods

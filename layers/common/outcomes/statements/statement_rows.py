@@ -1,6 +1,6 @@
 """Read and write the rows of the table of statements.
 
-user_id (HASH, S)       `42`; for public keys `keys`, see `published_keys`
+user_id (HASH, S)       `42`; for public keys `keys`, see `signing_keys`
 id (RANGE, S)           the kind of the row, see below
 created_at              S, when the row was written, by DynamoDB's clock
 
@@ -35,17 +35,16 @@ key                     B, the key of the HMAC by which statements name the user
 """
 
 import os
-import re
 import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 from outcomes.aws.backoff import CONFLICTS, THROTTLED
-from outcomes.aws.calls import NEVER
-from outcomes.aws.failures import TransactionCanceled
 from outcomes.aws.paced_reads import PacedReads
-from outcomes.aws.services import DynamoDB, Item
+from outcomes.aws.services import NEVER, DynamoDB, Item, TransactionCanceled, pages
 from outcomes.calendar import instants
 from outcomes.errors import Busy, Fault, NotPossible
 
@@ -129,7 +128,7 @@ class StatementsTable:
     def read_unfinished(self, reads: PacedReads, user_id: int, id_: str) -> Unfinished | None:
         try:
             row, content = self._read(reads, user_id, _UNFINISHED + id_)
-            if "agents" not in row:  # there is no such work, or an earlier version stored it
+            if not row:
                 return None
             of_agents, agents = self._read(reads, user_id, row["agents"]["S"])
         except zlib.error:  # another call replaced some of the rows meanwhile
@@ -137,9 +136,10 @@ class StatementsTable:
         if not of_agents:
             return None
         size, epoch, parts = (int(row[name]["N"]) for name in ("size", "epoch", "parts"))
-        rules = row.get("rules", {"S": ""})["S"]  # earlier versions stored no rules
         ids = _part_ids(row["agents"]["S"], int(of_agents["parts"]["N"]))
-        return Unfinished(content.decode(), agents.decode(), _bytes(row["salt_key"]), size, epoch, rules, parts, ids)
+        return Unfinished(
+            content.decode(), agents.decode(), _bytes(row["salt_key"]), size, epoch, row["rules"]["S"], parts, ids
+        )
 
     def read_user_key(self, reads: PacedReads, user_id: int) -> bytes | None:
         """Return the key of the HMAC that identifies the user in statements. Return None before the first statement."""
@@ -162,15 +162,9 @@ class StatementsTable:
                 ":first": {"S": f"{_LISTED}{after}!" if after else _LISTED},
                 ":last": {"S": f"{_LISTED}~"},
             },
-        }
-        found: list[ListedStatement] = []
-        while limit is None or len(found) < limit:
-            page = reads.call(query | ({"Limit": limit - len(found)} if limit else {}))
-            found += filter(None, map(listed_statement, page["Items"]))
-            if "LastEvaluatedKey" not in page:
-                break
-            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
-        return found
+        } | ({"Limit": limit} if limit else {})
+        rows = (row for page in pages(reads.call, query) for row in page["Items"])
+        return [*map(listed_statement, islice(rows, limit))]
 
     def put_statement(
         self, user_id: int, statement: Statement, listed: ListedStatement, now: str
@@ -209,8 +203,7 @@ class StatementsTable:
         attributes: Item = {"size": size, "epoch": epoch, "rules": rules, "salt_key": _binary(unfinished.salt_key)}
         attributes |= {"agents": {"S": agents_id}}
         first, *more = _rows(user_id, _UNFINISHED + id_, now, attributes, _packed(unfinished.content, id_))
-        # Work without `agents` is not continued: no call or an earlier version stored it.
-        expression = "attribute_not_exists(agents) OR epoch <> :epoch OR #rules <> :rules OR #size < :size"
+        expression = "attribute_not_exists(id) OR epoch <> :epoch OR #rules <> :rules OR #size < :size"
         condition = {
             "ConditionExpression": expression,
             "ExpressionAttributeNames": {"#rules": "rules", "#size": "size"},
@@ -231,12 +224,8 @@ class StatementsTable:
             "ProjectionExpression": "id",
             "ExpressionAttributeValues": {":user": {"S": str(user_id)}, ":prefix": {"S": _AGENTS}},
         }
-        while True:
-            page = dynamodb.call("Query", query)
+        for page in pages(partial(dynamodb.call, "Query"), query):
             yield from (row["id"]["S"] for row in page["Items"] if row["id"]["S"].split("#")[1] in made)
-            if "LastEvaluatedKey" not in page:
-                return
-            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def delete(self, user_id: int, id_: str) -> dict[str, Any]:
         return {"Delete": {"TableName": self.name, "Key": _key(user_id, id_)}}
@@ -292,15 +281,16 @@ def store(dynamodb: DynamoDB, actions: list[dict[str, Any]], until: float = NEVE
     return True
 
 
-def listed_statement(row: Item) -> ListedStatement | None:
-    """Read a statement's entry in the list. Return None for any other row, and if there is no row."""
-    if not row or not row["id"]["S"].startswith(_LISTED):
-        return None
+def is_listed(row: Item) -> bool:
+    """Check whether a row of the table is a statement's entry in the list."""
+    return bool(row["id"]["S"].startswith(_LISTED))
+
+
+def listed_statement(row: Item) -> ListedStatement:
+    """Read a statement's entry in the list."""
     period, timezone, begin, cut, root, sha256 = (
         row[name]["S"] for name in ("period", "timezone", "from", "cut", "root", "sha256")
     )
-    if not re.fullmatch("[0-9]{4}-[0-9]{2}", period):  # stacks in development may have stored quarters and years
-        return None
     return ListedStatement(period, timezone, begin, cut, int(row["size"]["N"]), root, sha256)
 
 

@@ -5,9 +5,8 @@ from collections import defaultdict
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from outcomes.aws.calls import Limits
 from outcomes.aws.paced_reads import PacedReads
-from outcomes.aws.services import DynamoDB
+from outcomes.aws.services import DynamoDB, Limits
 from outcomes.calendar import instants
 from outcomes.contract.json_text import compact, response_bytes
 from outcomes.contract.statement_ids import cursor_after, read_cursor

@@ -9,8 +9,7 @@ were first stored on that day: `zones` SS, `expires_at` N.
 import time
 from collections.abc import Iterator
 
-from outcomes.aws.failures import ConditionFailed, Unavailable
-from outcomes.aws.services import Item
+from outcomes.aws.services import ConditionFailed, Item, Unavailable
 from outcomes.calendar import instants
 from outcomes.calendar.local_days import LocalDays
 from outcomes.contract.sums import Sums

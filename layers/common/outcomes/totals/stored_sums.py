@@ -32,10 +32,8 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from outcomes.aws.calls import Answer
-from outcomes.aws.failures import ConditionFailed, Unavailable
 from outcomes.aws.paced_reads import PacedReads
-from outcomes.aws.services import Item
+from outcomes.aws.services import Answer, ConditionFailed, Item, Unavailable, pages
 from outcomes.calendar import instants
 from outcomes.contract.sums import Sums
 from outcomes.errors import Busy
@@ -44,7 +42,7 @@ from outcomes.totals.imports import Imports, service_time
 
 SETTLED_SECONDS = 600
 """Seconds after an instant, by DynamoDB's clock, until no entry with this instant can be written any more. DynamoDB
-refuses signatures older than 300 s, our signatures are made within `caller.MAX_AGE` (60 s) of the instant, and a call
+refuses signatures older than 300 s, our signatures are made within `services.MAX_AGE` (60 s) of the instant, and a call
 takes at most 12 s. The rest is a margin for DynamoDB's own clocks and processing."""
 KEEP_SECONDS = 4.0  # maximum time for a call that stores sums; it has only one attempt
 
@@ -128,13 +126,9 @@ class StoredSums:
             "ReturnConsumedCapacity": "TOTAL",
             **more,
         }
-        while True:
-            page = self.reads.call(query)
+        for page in pages(self.reads.call, query):
             self.is_zone_kept |= bool(page["Items"]) and first != imports.STRETCH
             yield page
-            if "LastEvaluatedKey" not in page:
-                return
-            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def _decode(self, begin: str, items: dict[int, Item]) -> SettledInterval | None:
         """Decode an interval from its items. Return None if an item is missing, damaged or has different rules."""

@@ -66,6 +66,14 @@ class Answer(dict[str, Any]):
     date = ""
 
 
+def pages(send: Callable[[Request], Answer], request: Request) -> Iterator[Answer]:
+    while page := send(request):
+        yield page
+        if "LastEvaluatedKey" not in page:
+            return
+        request = request | {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+
 class Tables:
     """The tables of one API: items by table, partition key and sort key ("" if the table has none).
 

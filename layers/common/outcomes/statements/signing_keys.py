@@ -1,7 +1,9 @@
-"""Store the public keys of statements in the table of statements, and publish their list.
+"""Sign heads of statements, and publish the public keys: Ed25519, compact JWS and JWK (RFC 7515, RFC 8037, RFC 7517).
+
+The public keys are rows of the table of statements:
 
 user_id (HASH, S)       `keys`
-id (RANGE, S)           the key's id, see `jws.key_id`
+id (RANGE, S)           the key's id, see `key_id`
 created_at              S, when the key began to sign, by DynamoDB's clock
 public                  S, the public key, base64url
 secret_created_at       N, when its secret was created, in seconds since 1970
@@ -10,14 +12,17 @@ valid_until             S, when its signatures stop being valid; absent while th
 A row is never deleted, because the statements that the key signed stay valid.
 """
 
+from base64 import urlsafe_b64encode
+from hashlib import sha256
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from outcomes.aws.paced_reads import PacedReads
-from outcomes.aws.services import Item, SecretsManager
+from outcomes.aws.services import Item, SecretsManager, pages
 from outcomes.calendar import instants
 from outcomes.contract.json_text import compact
 from outcomes.errors import StillAddingUp
-from outcomes.statements.jws import SigningKey, jwk
 from outcomes.statements.statement_rows import store
 
 _PARTITION = {"user_id": {"S": "keys"}}
@@ -26,6 +31,39 @@ OVERLAP_SECONDS = 120
 """Seconds for which a key stays valid after the next key began: calls in flight, of at most 28 s, still sign with it.
 The rest is a margin."""
 ATTEMPTS = 4
+
+
+class SigningKey:
+    """A signing key, derived from a generated secret. public: the public key, base64url."""
+
+    def __init__(self, secret: str) -> None:
+        self._private = Ed25519PrivateKey.from_private_bytes(sha256(secret.encode()).digest())
+        self.public = _base64url(self._private.public_key().public_bytes_raw())
+        self.id = key_id(self.public)
+
+    def sign(self, head: str) -> str:
+        """Return the compact JWS whose payload is the head."""
+        signed = f"{_base64url(compact({'alg': 'EdDSA', 'kid': self.id}).encode())}.{_base64url(head.encode())}"
+        return f"{signed}.{_base64url(self._private.sign(signed.encode()))}"
+
+
+def key_id(public: str) -> str:
+    """Return the thumbprint (RFC 7638) of a public key, which names the key in signatures."""
+    return _base64url(sha256(compact({"crv": "Ed25519", "kty": "OKP", "x": public}).encode()).digest())
+
+
+def jwk(public: str, valid_from: str, valid_until: str | None) -> dict[str, str | None]:
+    """Return a public key for the list of keys. valid_until: None while the key is in use."""
+    return {
+        "kty": "OKP",
+        "crv": "Ed25519",
+        "alg": "EdDSA",
+        "use": "sig",
+        "kid": key_id(public),
+        "x": public,
+        "valid_from": valid_from,
+        "valid_until": valid_until,
+    }
 
 
 def signing_key(
@@ -104,10 +142,8 @@ def _rows(reads: PacedReads, table: str) -> list[Item]:
         "KeyConditionExpression": "user_id = :keys",
         "ExpressionAttributeValues": {":keys": _PARTITION["user_id"]},
     }
-    rows: list[Item] = []
-    while True:
-        page = reads.call(query)
-        rows += page["Items"]
-        if "LastEvaluatedKey" not in page:
-            return rows
-        query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+    return [row for page in pages(reads.call, query) for row in page["Items"]]
+
+
+def _base64url(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
