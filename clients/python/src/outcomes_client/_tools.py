@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, create_model
 
 from ._choices import OutcomeType
 from ._errors import (
@@ -105,7 +105,16 @@ def work_with(types: Iterable[ListedType | str] | None) -> type[Work]:
     return create_model("Work", __base__=Work, outcome_type=(listed, ...))
 
 
-def advise(failure: OutcomesError) -> str:
+def mistakes(invalid: ValidationError) -> str:
+    """Return a text that tells a model which arguments are wrong, without repeating their values."""
+    said = "; ".join(
+        f"{'.'.join(map(str, one['loc'])) or 'arguments'}: {one['msg'].removeprefix('Value error, ')}"
+        for one in invalid.errors()
+    )
+    return f"Not recorded: {said}. Change that and call again."
+
+
+def advise(failure: Exception) -> str:
     """Return a text that tells a model what to do about a failure."""
     match failure:
         case InvalidOutcomeError():
@@ -122,7 +131,7 @@ def advise(failure: OutcomesError) -> str:
             )
         case BusyError():
             return "Call again later with the same idempotency_key and fields."
-        case _ if failure.retryable:
+        case OutcomesError() if failure.retryable:
             return "It may or may not have been done. Call again later with the same idempotency_key and fields."
         case _:
             return "You cannot fix this: tell the person who runs this agent."

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from functools import partial
 from typing import Any, override
 from uuid import UUID
 
@@ -16,31 +17,24 @@ except ImportError as exc:
     raise ImportError(missing(exc, "langchain"), name=exc.name) from exc
 
 from ._agents import (
-    TOOL,
-    TOOL_DESCRIPTION,
+    Client,
     MaybeOutcome,
     OnError,
+    OutcomeOf,
     OutcomeTypes,
-    Refused,
-    arecord_finished,
-    arecord_work,
-    check_owner,
-    mistakes,
-    record_finished,
-    record_work,
-    run_id_getter,
+    RunId,
+    Tool,
+    arecord_run,
+    record_run,
 )
 from ._async_client import AsyncOutcomesClient
 from ._client import OutcomesClient
-from ._tools import work_with
+from ._tools import mistakes
 
 __all__ = ["AsyncOutcomesCallback", "OutcomesCallback", "record_outcome_tool"]
 
-type RunId = str | Callable[[RunnableConfig], str]
-"""A run's id, or a function that finds it in the config: `lambda config: config["metadata"]["job"]`."""
 
-
-class _OutermostRuns:
+class _Hook[Recording, Finding]:
     """Tells a run that counts from a run inside it, which LangChain may also report without a parent.
 
     `with_fallbacks` calls its choices with the caller's callbacks, so their runs have no parent. But it calls them in
@@ -48,18 +42,21 @@ class _OutermostRuns:
     tasks. Inside a tool, the parent is the tool's run, so a chain that a tool calls by hand counts.
     """
 
-    def __init__(self) -> None:
+    raise_error = True  # Without this, LangChain would only log an exception that `on_error` raises.
+
+    def __init__(self, client: Recording, outcome_of: Finding, *, on_error: OnError = None) -> None:
+        self._client, self._outcome_of, self._on_error = client, outcome_of, on_error
         # Lists, because runs at the same time may have the same id, and a hook may be in a config twice.
         self._open: list[UUID] = []
         self._inner: list[UUID] = []
 
-    def begin(self, run_id: UUID, parent_run_id: UUID | None) -> None:
+    def _begin(self, run_id: UUID, parent_run_id: UUID | None = None, **_: Any) -> None:
         if parent_run_id is None:
             if getattr(ensure_config().get("callbacks"), "parent_run_id", None) in self._open:
                 self._inner.append(run_id)
             self._open.append(run_id)
 
-    def end(self, run_id: UUID, parent_run_id: UUID | None) -> bool:
+    def _end(self, run_id: UUID, parent_run_id: UUID | None = None, **_: Any) -> bool:
         """Forget a run. Return whether it was an outermost one."""
         counts = parent_run_id is None and run_id not in self._inner
         for runs in (self._open, self._inner):
@@ -68,148 +65,76 @@ class _OutermostRuns:
         return counts
 
 
-class OutcomesCallback(BaseCallbackHandler):
+class OutcomesCallback(_Hook[OutcomesClient, Callable[[Any], MaybeOutcome]], BaseCallbackHandler):
     """Records the outcome of a finished run: `agent.invoke(..., {"callbacks": [OutcomesCallback(...)]})`.
 
-    The run is the outermost chain, graph or agent, also with `with_fallbacks`. The idempotency key is its `run_id`, a
-    new one for each call unless the config sets `{"run_id": UUID(...)}`. With `ainvoke`, LangChain runs this callback
-    in a thread; `AsyncOutcomesCallback` runs in the event loop.
-
-    Args:
-        client: the client to record with; the caller closes it.
-        outcome_of: called with the run's output; returns the outcome, or None if there is none. An output is not an
-            outcome in itself.
-        on_error: called with the error if recording fails; an exception that it raises is raised by `invoke`. Without
-            `on_error`, the run ends normally.
+    The run is the outermost chain, graph or agent, also with `with_fallbacks`. `outcome_of` gets the run's output. The
+    idempotency key is the `run_id`, a new one for each call unless the config sets `{"run_id": UUID(...)}`. With
+    `ainvoke`, LangChain runs this callback in a thread; `AsyncOutcomesCallback` runs in the event loop.
     """
 
-    raise_error = True  # Without this, LangChain would only log an exception that `on_error` raises.
-
-    def __init__(
-        self, client: OutcomesClient, outcome_of: Callable[[Any], MaybeOutcome], *, on_error: OnError | None = None
-    ) -> None:
-        self._client, self._outcome_of, self._on_error = client, outcome_of, on_error
-        self._runs = _OutermostRuns()
+    @override
+    def on_chain_start(self, *_: Any, **run: Any) -> None:
+        self._begin(**run)
 
     @override
-    def on_chain_start(
-        self,
-        serialized: dict[str, Any],
-        inputs: dict[str, Any],
-        *,
-        run_id: UUID,
-        parent_run_id: UUID | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Remember whether the run is an outermost one."""
-        self._runs.begin(run_id, parent_run_id)
+    def on_chain_error(self, *_: Any, **run: Any) -> None:
+        self._end(**run)
 
     @override
-    def on_chain_error(
-        self, error: BaseException, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
-    ) -> None:
-        """Forget a run that failed."""
-        self._runs.end(run_id, parent_run_id)
-
-    @override
-    def on_chain_end(self, outputs: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any) -> None:
-        """Record the outcome of an outermost run."""
-        if self._runs.end(run_id, parent_run_id):
-            record_finished(self._client, lambda: self._outcome_of(outputs), lambda: str(run_id), self._on_error)
+    def on_chain_end(self, outputs: Any, **run: Any) -> None:
+        if self._end(**run):
+            outcome_of, key = partial(self._outcome_of, outputs), partial(str, run["run_id"])
+            record_run(self._client, outcome_of, key, self._on_error)
 
 
-class AsyncOutcomesCallback(AsyncCallbackHandler):
+class AsyncOutcomesCallback(_Hook[AsyncOutcomesClient, OutcomeOf[[Any]]], AsyncCallbackHandler):
     """Async version of `OutcomesCallback`, for `ainvoke` and `astream`; `outcome_of` may be async."""
 
-    raise_error = True
-
-    def __init__(
-        self,
-        client: AsyncOutcomesClient,
-        outcome_of: Callable[[Any], MaybeOutcome | Awaitable[MaybeOutcome]],
-        *,
-        on_error: OnError | None = None,
-    ) -> None:
-        self._client, self._outcome_of, self._on_error = client, outcome_of, on_error
-        self._runs = _OutermostRuns()
+    @override
+    async def on_chain_start(self, *_: Any, **run: Any) -> None:
+        self._begin(**run)
 
     @override
-    async def on_chain_start(
-        self,
-        serialized: dict[str, Any],
-        inputs: dict[str, Any],
-        *,
-        run_id: UUID,
-        parent_run_id: UUID | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Remember whether the run is an outermost one."""
-        self._runs.begin(run_id, parent_run_id)
+    async def on_chain_error(self, *_: Any, **run: Any) -> None:
+        self._end(**run)
 
     @override
-    async def on_chain_error(
-        self, error: BaseException, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
-    ) -> None:
-        """Forget a run that failed."""
-        self._runs.end(run_id, parent_run_id)
-
-    @override
-    async def on_chain_end(
-        self, outputs: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
-    ) -> None:
-        """Record the outcome of an outermost run."""
-        if self._runs.end(run_id, parent_run_id):
-            await arecord_finished(self._client, lambda: self._outcome_of(outputs), lambda: str(run_id), self._on_error)
+    async def on_chain_end(self, outputs: Any, **run: Any) -> None:
+        if self._end(**run):
+            outcome_of, key = partial(self._outcome_of, outputs), partial(str, run["run_id"])
+            await arecord_run(self._client, outcome_of, key, self._on_error)
 
 
 def record_outcome_tool(
-    client: OutcomesClient | AsyncOutcomesClient,
-    *,
-    run_id: RunId,
-    types: OutcomeTypes = None,
-    on_error: OnError | None = None,
+    client: Client, *, run_id: RunId[RunnableConfig], types: OutcomeTypes = None, on_error: OnError = None
 ) -> StructuredTool:
     """Return the tool that lets a model record finished work, only for the client's user and agent.
 
     With an `AsyncOutcomesClient`, the tool supports `ainvoke` and `astream` only. The idempotency key is
     `<run_id>/<name>`, where the model names the piece of work: LangChain does not tell a tool which run is the
-    outermost.
-
-    Args:
-        client, on_error: the same as for `OutcomesCallback`.
-        run_id: 1 to 100 visible ASCII characters, such as the id of the job.
-        types: the outcome types that the model may choose from, such as `client.types()`; by default any.
+    outermost, so pass the id of the job, or `lambda config: config["metadata"]["job"]`.
 
     Raises:
         ConfigurationError: the client has no user to record for, or `run_id` does not fit into an idempotency key.
     """
-    check_owner(client)
-    id_of, kind = run_id_getter(run_id), work_with(types)
-    func = coroutine = None
-    if isinstance(client, OutcomesClient):
+    tool = Tool(client, run_id, types, on_error)
 
-        def record(config: RunnableConfig, **arguments: Any) -> str:
-            try:
-                return record_work(client, arguments, lambda: id_of(config), on_error, kind)
-            except Refused as refused:
-                raise ToolException(str(refused)) from refused
+    tool.refused = ToolException
 
-        func = record
-    else:
+    def record(config: RunnableConfig, **arguments: Any) -> str:
+        return tool.record(arguments, config)
 
-        async def arecord(config: RunnableConfig, **arguments: Any) -> str:
-            try:
-                return await arecord_work(client, arguments, lambda: id_of(config), on_error, kind)
-            except Refused as refused:
-                raise ToolException(str(refused)) from refused
+    async def arecord(config: RunnableConfig, **arguments: Any) -> str:
+        return await tool.arecord(arguments, config)
 
-        coroutine = arecord
+    blocking = isinstance(client, OutcomesClient)
     return StructuredTool.from_function(
-        func=func,
-        coroutine=coroutine,
-        name=TOOL,
-        description=TOOL_DESCRIPTION,
-        args_schema=kind,
+        func=record if blocking else None,
+        coroutine=None if blocking else arecord,
+        name=tool.name,
+        description=tool.description,
+        args_schema=tool.arguments,
         handle_tool_error=True,
         handle_validation_error=lambda invalid: mistakes(invalid),
     )
