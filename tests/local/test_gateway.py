@@ -79,6 +79,7 @@ def test_a_failing_function_is_a_502_and_is_logged(
     assert response.json() == {"message": "Internal server error"}
     assert "MisbehaveFunction: " in echo_stack.log[before:]
     assert logged in echo_stack.log[before:]
+    assert "runtime.py" not in echo_stack.log[before:]
     assert echo.get("/misbehave?how=print").text == "fine"
 
 

@@ -118,22 +118,6 @@ def dynamodb(stack: Stack) -> Iterator[Any]:
     client.close()
 
 
-def test_items_of_every_table_survive_a_kill(tmp_path: Path) -> None:
-    items = {}
-    with running(tmp_path, *AWS_ALONE) as stack, dynamodb(stack) as client:
-        for name in stack.tables.values():
-            table = client.describe_table(TableName=name)["Table"]
-            types = {
-                attribute["AttributeName"]: attribute["AttributeType"] for attribute in table["AttributeDefinitions"]
-            }
-            key = {part["AttributeName"]: {types[part["AttributeName"]]: "7"} for part in table["KeySchema"]}
-            items[name] = key | {"of": {"S": name}}
-            client.put_item(TableName=name, Item=items[name])
-        stack.stop(signal.SIGKILL)
-    with running(tmp_path, *AWS_ALONE) as stack, dynamodb(stack) as client:
-        assert {name: client.scan(TableName=name)["Items"] for name in items} == {name: [items[name]] for name in items}
-
-
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux limits another process")
 def test_a_write_is_not_acknowledged_when_the_journal_cannot_be_written(tmp_path: Path) -> None:
     with running(tmp_path, *AWS_ALONE) as stack, dynamodb(stack) as client:

@@ -40,35 +40,10 @@ def misbehave(*ways: str) -> tuple[list[Any], str]:
     return run(FUNCTIONS / "misbehave", *({"queryStringParameters": {"how": how}} for how in ways))
 
 
-def test_events_are_answered_in_turn_until_the_input_ends() -> None:
-    (ready, *answers), _ = run(FUNCTIONS / "echo", {"first": 1}, {"second": "ü"})
-    assert ready == {"ready": True}
-    bodies = [json.loads(answer["result"]["body"]) for answer in answers]
-    assert [each["event"] for each in bodies] == [{"first": 1}, {"second": "ü"}]
-    assert [each["context"]["aws_request_id"] for each in bodies] == ["0", "1"]
-    assert all(0 < each["context"]["remaining"] <= 5_000 for each in bodies)
-
-
 def test_output_goes_to_standard_error_without_metrics() -> None:
     (_, answer), errors = misbehave("metrics")
     assert answer == {"result": {"statusCode": 200, "body": "fine"}}
     assert errors == 'before\n{"level":"INFO"}\nafter\n'
-
-
-@pytest.mark.parametrize(
-    ("how", "error_type", "message"),
-    [
-        ("raise", "RuntimeError", "on purpose"),
-        ("not-json", "TypeError", "Object of type bytes is not JSON serializable"),
-        ("too-large", "Function.ResponseSizeTooLarge", "the response has 6291587 bytes, Lambda takes 6291556"),
-    ],
-)
-def test_a_failed_event_is_an_error_and_the_next_event_is_answered(how: str, error_type: str, message: str) -> None:
-    (_, answer, after), _ = misbehave(how, "nothing")
-    assert answer["error"] == {"errorType": error_type, "errorMessage": message}
-    assert answer["log"].endswith(message)
-    assert "runtime.py" not in answer["log"]
-    assert after == {"result": None}
 
 
 @pytest.mark.parametrize(

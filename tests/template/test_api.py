@@ -12,6 +12,7 @@ from outcomes.edge.api import endpoint, ok
 from local import openapi
 from local.events import Call
 from local.mock import Parameters, mock_answer
+from local.responses import Refusal
 from local.template import Template
 from tests.events import proxy_event, session
 
@@ -118,6 +119,11 @@ def test_a_preflight_allows_a_listed_origin_in_either_spelling_of_the_header(
 @pytest.mark.usefixtures("missing")
 def test_a_preflight_allows_no_other_origin(deployed: Template, name: str, origin: str | None) -> None:
     assert preflight(deployed, *([] if origin is None else [(name, origin)])) == {}
+
+
+def test_a_preflight_with_a_body_of_another_type_is_refused(deployed: Template) -> None:
+    with pytest.raises(Refusal, match="UNSUPPORTED_MEDIA_TYPE"):
+        preflight(deployed, ("Content-Type", "text/plain"))
 
 
 def test_a_preflight_template_never_tests_a_value_for_truth(api: Any) -> None:
