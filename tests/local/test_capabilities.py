@@ -1,97 +1,29 @@
 """A local stack serves only the capabilities that are on.
 
-Without any, it still records and lists as the contract says.
+Without any, it still records and lists as the contract says. tests/template tries the switches in combinations.
 """
 
 from collections.abc import Iterator
-from itertools import combinations, product
 from pathlib import Path
 
 import httpx
 import pytest
 
-from local.environment import AwsEndpoint
-from local.gateway import Gateway
-from local.lambdas import Function, specs
-from local.openapi import api
-from local.stack import Settings, local_parameters
-from local.template import capabilities, load
+from local.template import capabilities
 from ops import data_request
 from ops.template import parse_yaml
 from tests.conftest import RunMain
 from tests.local.stacks import ROOT, Stack, local, running
 
-TEMPLATE = ROOT / "template.yaml"
-OPERATIONS = {
-    operation["operationId"]: (method.upper(), path)
+ROUTES = {
+    (method.upper(), path)
     for path, methods in parse_yaml((ROOT / "openapi.yaml").read_text())["paths"].items()
-    for method, operation in methods.items()
+    for method in methods
 }
-NEEDED = {
-    "recordOutcomes": "Batch",
-    "summarizeOutcomes": "Totals",
-    **dict.fromkeys(["createKey", "listKeys", "showOwnKey", "revokeKey", "rotateKey"], "AgentKeys"),
-    **dict.fromkeys(["getOutcome", "correctOutcome", "assignOutcome"], "Corrections"),
-    "exportOutcomes": "Export",
-    "callTools": "ModelTools",
-    **dict.fromkeys(
-        ["makeStatement", "listStatements", "getStatement", "listStatementEntries", "proveOutcome", "listPublicKeys"],
-        "Statements",
-    ),
-    **dict.fromkeys(["putCosts", "getCosts", "deleteCosts", "addUpCosts"], "Costs"),
-}
-"""The capability of each operation outside the core."""
-FUNCTIONS = {
-    "AgentKeys": {"manage_keys"},
-    "Batch": {"record_batch"},
-    "Corrections": {"correct_outcome", "get_outcome"},
-    "Costs": {"costs"},
-    "DataRequests": {"erase_user", "export_user"},
-    "Export": {"export_outcomes"},
-    "ModelTools": {"mcp"},
-    "Statements": {"statements", "statement_keys"},
-    "Totals": {"summarize_outcomes"},
-}
-SCOPES = {"correct": "Corrections", "cost": "Costs"}
-"""The capability of each scope outside the core. New keys cannot have the scope while it is off."""
-CAPABILITIES = capabilities(TEMPLATE)
+CORE = {("POST", "/api/outcomes"), ("GET", "/api/outcomes"), ("GET", "/api/outcomes/types")}
+CAPABILITIES = capabilities(ROOT / "template.yaml")
 OUTCOME = {"outcomeType": "deal_closed", "title": "Renewed Acme", "valueUsd": 0.1, "userId": 7}
 NOT_FOUND = '{"error":"Not found"}'
-
-# An orthogonal array: any two capabilities have each combination of on and off equally often. In the first row, all are
-# on. https://en.wikipedia.org/wiki/Orthogonal_array
-PAIRWISE = [
-    frozenset(name for number, name in enumerate(CAPABILITIES, start=1) if (row & number).bit_count() % 2)
-    for row in range(16)
-]
-
-
-def test_each_pair_of_capabilities_has_each_combination_of_on_and_off() -> None:
-    assert set(CAPABILITIES) == set(FUNCTIONS)
-    for pair in combinations(CAPABILITIES, 2):
-        assert {tuple(name in off for name in pair) for off in PAIRWISE} == set(product([True, False], repeat=2))
-
-
-@pytest.mark.parametrize("off", [*PAIRWISE, frozenset(CAPABILITIES)], ids=lambda off: " ".join(sorted(off)) or "none")
-def test_only_capabilities_that_are_on_have_routes_and_functions(off: frozenset[str]) -> None:
-    settings = Settings(TEMPLATE, Path(), 0, key="", session_secret="", aws_secret="", off=off)
-    template = load(TEMPLATE, local_parameters(settings, 1), {})
-    template.arns = dict.fromkeys(template.resources("AWS::SecretsManager::Secret"), "arn:aws:secretsmanager:1")
-    functions = specs(template)
-    served = api(template)
-    Gateway(served, {arn: Function(spec, AwsEndpoint("", "")) for arn, spec in functions.items()})
-    resources = {(route.method.upper(), route.resource) for route in served.routes}
-    on = {operation for operation in OPERATIONS if NEEDED.get(operation) not in off}
-    assert {operation for operation, route in OPERATIONS.items() if route in resources} == on
-    assert {resource for _, resource in resources} == {OPERATIONS[operation][1] for operation in on}
-    core = {"authorizer", "list_outcomes", "record_outcome", "publish_events"}
-    expected = core.union(*(FUNCTIONS[name] for name in CAPABILITIES if name not in off))
-    assert {spec.folders[0].name for spec in functions.values()} == expected
-    for spec in functions.values():
-        if spec.folders[0].name == "manage_keys":
-            scopes = {"record", "read", "backfill", *(s for s, needed in SCOPES.items() if needed not in off)}
-            assert set(spec.variables["SCOPES"].split(",")) == scopes
-
 
 # ---- the core
 
@@ -150,9 +82,8 @@ def test_the_core_refuses_callers_without_credentials(core: httpx.Client, core_s
 
 
 def test_a_route_that_is_off_is_not_found_for_any_caller(core: httpx.Client, core_stack: Stack) -> None:
-    routes = [OPERATIONS[operation] for operation in NEEDED] + [("GET", "/nowhere"), ("PUT", "/api/outcomes")]
     session = {"Cookie": core_stack.cookie(42)}
-    for method, path in routes:
+    for method, path in (ROUTES - CORE) | {("GET", "/nowhere"), ("PUT", "/api/outcomes")}:
         for headers in ({}, by_key(core_stack), session):
             answer = core.request(method, path.format(id="0" * 26, date="2026-11-26", source="openai"), headers=headers)
             assert (answer.status_code, answer.text) == (404, NOT_FOUND), (method, path)

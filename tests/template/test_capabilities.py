@@ -37,6 +37,7 @@ SWITCHES = {
     "Monitoring": "CloudWatch::|Logs::MetricFilter",
 }
 CAPABILITIES = [*SWITCHES][:9]
+API = "AWS::ApiGateway::RestApi"
 NEEDS = {"AlarmEmail": "Monitoring", "WebhookUrl": "EventBusName", "HostedZoneId": "DomainName"}
 GIVEN = EVERYTHING | {
     "DashboardCertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/value",
@@ -104,14 +105,19 @@ def test_a_switch_that_is_off_leaves_nothing_and_no_reference_dangles(
     assert left == {switch for switch in on if NEEDS.get(switch, switch) in on}
 
 
+def routes(template: Deployment) -> set[str]:
+    return {f"{path} {method}" for path, methods in template.one(API)["Body"]["paths"].items() for method in methods}
+
+
 @pytest.mark.parametrize("off", CAPABILITIES)
-def test_a_capability_that_is_off_has_no_function(deployed: Deployment, off: str) -> None:
+def test_a_capability_that_is_off_has_no_function_and_no_route(deployed: Deployment, off: str) -> None:
     template = deployed.with_parameters(**{off: "Off"})
     names = ", ".join(name.lower() for name in CAPABILITIES if name != off)
 
     assert functions(deployed).keys() - functions(template).keys() == {
         each for each in functions(deployed) if re.search(SWITCHES[off], each)
     }
+    assert routes(deployed) - routes(template) == {each for each in routes(deployed) if re.search(SWITCHES[off], each)}
     assert variable(template, "ListOutcomesFunction", "CAPABILITIES") == names
     if off != "ModelTools":
         assert variable(template, "McpFunction", "CAPABILITIES") == names
@@ -145,7 +151,7 @@ def test_the_core_has_three_functions_two_paths_and_every_table(
 ) -> None:
     assert functions(core).keys() == {"AuthorizerFunction", "ListOutcomesFunction", "RecordOutcomeFunction"}
     assert variable(core, "ListOutcomesFunction", "CAPABILITIES") == ""
-    assert core.one("AWS::ApiGateway::RestApi")["Body"]["paths"].keys() == {"/api/outcomes", "/api/outcomes/types"}
+    assert core.one(API)["Body"]["paths"].keys() == {"/api/outcomes", "/api/outcomes/types"}
     assert core.resources("AWS::DynamoDB::Table").keys() == deployed.resources("AWS::DynamoDB::Table").keys()
     assert core.resources("AWS::SecretsManager::Secret").keys() == {"SessionSecret"}
     assert sum(core._exists(resource) for resource in template["Resources"].values()) <= 24

@@ -345,6 +345,11 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
         "a right to what is off": may("ListOutcomes", "dynamodb:Query", {"Fn::GetAtt": ["ErasureSecret", "Arn"]}),
         "a stream for nobody": the("KeysTable/StreamSpecification", KEYS_ONLY),
     },
+    capabilities.test_a_capability_that_is_off_has_no_function_and_no_route: {
+        "a route goes with another capability": the(
+            "OutcomesApi/Body/paths/~1api~1keys~1self", lambda route: {"Fn::If": ["HasTotals", *route["Fn::If"][1:]]}
+        ),
+    },
     capabilities.test_new_keys_may_have_only_scopes_whose_capability_is_on: {
         "keys may have every scope": the(
             "ManageKeysFunction/Environment/Variables/SCOPES", "record,read,correct,backfill,cost"

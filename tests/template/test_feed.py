@@ -5,18 +5,13 @@ from typing import Any
 import pytest
 
 from local.demo import HEADERS
-from local.template import Template
 
 from .conftest import Deployment, deploy
 
-BUCKET, POLICY, DISTRIBUTION = "AWS::S3::Bucket", "AWS::S3::BucketPolicy", "AWS::CloudFront::Distribution"
-ACCESS, RESPONSE_HEADERS = "AWS::CloudFront::OriginAccessControl", "AWS::CloudFront::ResponseHeadersPolicy"
-MODERN = {"MinimumProtocolVersion": "TLSv1.2_2025"}
-TYPES = [BUCKET, POLICY, DISTRIBUTION, ACCESS, RESPONSE_HEADERS]
+DISTRIBUTION = "AWS::CloudFront::Distribution"
 CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/value"
 
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-cache-policies.html
-CACHING_OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
 CACHING_DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-origin-request-policies.html
 ALL_VIEWER_EXCEPT_HOST_HEADER = "b689b0a8-53d0-40ab-baf2-38738e2966ac"
@@ -27,77 +22,39 @@ def hosted() -> Deployment:
     return deploy(HostDashboard="true")
 
 
-def one(template: Template, type_: str) -> Any:
-    """Return the properties of the only resource of a type, as CloudFormation gets them."""
-    [properties] = template.resources(type_).values()
-    return properties
-
-
 @pytest.fixture
-def distribution(hosted: Template) -> Any:
-    return one(hosted, DISTRIBUTION)["DistributionConfig"]
+def distribution(hosted: Deployment) -> Any:
+    return hosted.one(DISTRIBUTION)["DistributionConfig"]
 
 
-@pytest.fixture
-def page(distribution: Any) -> Any:
-    return distribution["DefaultCacheBehavior"]
+def test_only_our_distribution_reads_the_private_bucket_and_only_by_tls(hosted: Deployment, distribution: Any) -> None:
+    bucket = hosted.one("AWS::S3::Bucket")
+    allow, deny = hosted.one("AWS::S3::BucketPolicy")["PolicyDocument"]["Statement"]
+    access = hosted.one("AWS::CloudFront::OriginAccessControl")["OriginAccessControlConfig"]
+    [origin] = [each for each in distribution["Origins"] if each["Id"] == "page"]
 
-
-@pytest.fixture
-def api(distribution: Any) -> Any:
-    behavior, keys = distribution["CacheBehaviors"]
-    only_path = {name for name in behavior if behavior[name] != keys["Fn::If"][1][name]}
-    assert (keys["Fn::If"][1]["PathPattern"], only_path) == ("/.well-known/outcomes-keys.json", {"PathPattern"})
-    return behavior
-
-
-# ── The bucket ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_the_bucket_is_private_and_encrypted(hosted: Template) -> None:
-    bucket = one(hosted, BUCKET)
     assert [*bucket["PublicAccessBlockConfiguration"].values()] == [True] * 4
     assert bucket["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
-    assert bucket["BucketEncryption"]
     assert not bucket.keys() & {"AccessControl", "WebsiteConfiguration", "BucketName"}
-
-
-def test_only_our_distribution_may_read_it_and_only_by_tls(hosted: Template) -> None:
-    allow, deny = one(hosted, POLICY)["PolicyDocument"]["Statement"]
     assert (allow["Effect"], allow["Action"]) == ("Allow", "s3:GetObject")
     assert allow["Principal"] == {"Service": "cloudfront.amazonaws.com"}
-    [(operator, condition)] = allow["Condition"].items()
-    assert (operator, list(condition)) == ("StringEquals", ["AWS:SourceArn"])
-    assert condition["AWS:SourceArn"]["Fn::Sub"].endswith("::${AWS::AccountId}:distribution/${FeedDistribution}")
+    ours = "arn:aws:cloudfront::123456789012:distribution/FeedDistribution"
+    assert allow["Condition"] == {"StringEquals": {"AWS:SourceArn": ours}}
     assert (deny["Effect"], deny["Principal"], deny["Action"]) == ("Deny", "*", "s3:*")
     assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert origin["OriginAccessControlId"] == hosted.resolve({"Ref": "FeedAccess"})
+    assert (access["OriginAccessControlOriginType"], access["SigningBehavior"]) == ("s3", "always")
 
 
-def test_the_bucket_is_reached_by_a_signing_origin_access_control(hosted: Template, distribution: Any) -> None:
-    [access] = hosted.resources(ACCESS)
-    origin = next(origin for origin in distribution["Origins"] if origin["Id"] == "page")
-    assert origin["OriginAccessControlId"] == {"Ref": access}
-    assert origin["S3OriginConfig"] == {"OriginAccessIdentity": ""}
-    assert origin["DomainName"] == {"Fn::GetAtt": ["FeedBucket", "RegionalDomainName"]}
-    config = one(hosted, ACCESS)["OriginAccessControlConfig"]
-    assert (config["OriginAccessControlOriginType"], config["SigningBehavior"]) == ("s3", "always")
+def test_the_page_is_served_by_tls_with_the_headers_it_is_tested_with(hosted: Deployment, distribution: Any) -> None:
+    page = distribution["DefaultCacheBehavior"]
+    [headers] = hosted.resources("AWS::CloudFront::ResponseHeadersPolicy")
+    policy = hosted.one("AWS::CloudFront::ResponseHeadersPolicy")["ResponseHeadersPolicyConfig"]
+    security = policy["SecurityHeadersConfig"]
 
-
-# ── The page ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_the_page_is_cached_and_served_by_tls(distribution: Any, page: Any) -> None:
-    assert distribution["DefaultRootObject"] == "index.html"
-    assert page["TargetOriginId"] == "page"
-    assert page["ViewerProtocolPolicy"] == "redirect-to-https"
-    assert (page["CachePolicyId"], page["Compress"]) == (CACHING_OPTIMIZED, True)
+    assert (page["TargetOriginId"], page["ViewerProtocolPolicy"]) == ("page", "redirect-to-https")
     assert "AllowedMethods" not in page  # CloudFront's default is GET and HEAD
-
-
-def test_the_page_has_the_headers_it_is_tested_with(hosted: Template, page: Any) -> None:
-    [headers] = hosted.resources(RESPONSE_HEADERS)
-    assert page["ResponseHeadersPolicyId"] == {"Ref": headers}
-    security = one(hosted, RESPONSE_HEADERS)["ResponseHeadersPolicyConfig"]["SecurityHeadersConfig"]
+    assert page["ResponseHeadersPolicyId"] == hosted.resolve({"Ref": headers})
     assert all(header["Override"] is True for header in security.values())
     assert {
         "Content-Security-Policy": security["ContentSecurityPolicy"]["ContentSecurityPolicy"],
@@ -108,10 +65,9 @@ def test_the_page_has_the_headers_it_is_tested_with(hosted: Template, page: Any)
     assert security["StrictTransportSecurity"]["AccessControlMaxAgeSec"] >= 31_536_000
 
 
-# ── The API ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+def test_the_api_is_under_the_same_host_uncached_with_all_headers_and_cookies(distribution: Any) -> None:
+    api, keys = distribution["CacheBehaviors"]
 
-
-def test_the_api_is_under_the_same_host_uncached_with_all_headers_and_cookies(api: Any) -> None:
     assert (api["PathPattern"], api["TargetOriginId"]) == ("/api/*", "api")
     assert api["CachePolicyId"] == CACHING_DISABLED
     # This policy forwards cookies, Authorization and queries. It does not forward Host, because API Gateway finds the
@@ -120,6 +76,7 @@ def test_the_api_is_under_the_same_host_uncached_with_all_headers_and_cookies(ap
     assert api["ViewerProtocolPolicy"] == "https-only"
     assert {"GET", "POST", "OPTIONS"} < set(api["AllowedMethods"])
     assert "ResponseHeadersPolicyId" not in api  # the API's own answers have security headers already
+    assert keys == api | {"PathPattern": "/.well-known/outcomes-keys.json"}
 
 
 @pytest.mark.parametrize(
@@ -127,10 +84,10 @@ def test_the_api_is_under_the_same_host_uncached_with_all_headers_and_cookies(ap
 )
 def test_the_origin_of_the_api_is_its_host_by_tls(hosted: Deployment, domain: str, host: str, path: str) -> None:
     template = hosted.with_parameters(DomainName=domain, CertificateArn=CERTIFICATE if domain else "")
-    [origin] = [each for each in one(template, DISTRIBUTION)["DistributionConfig"]["Origins"] if each["Id"] == "api"]
+    [origin] = [each for each in template.one(DISTRIBUTION)["DistributionConfig"]["Origins"] if each["Id"] == "api"]
     assert origin["CustomOriginConfig"] == {"OriginProtocolPolicy": "https-only", "OriginSSLProtocols": ["TLSv1.2"]}
-    assert template.resolve(origin["DomainName"]) == host.format(template.name("OutcomesApi"), domain)
-    assert template.resolve(origin["OriginPath"]) == path
+    assert origin["DomainName"] == host.format(template.name("OutcomesApi"), domain)
+    assert origin["OriginPath"] == path
 
 
 def test_errors_are_neither_cached_nor_replaced(distribution: Any) -> None:
@@ -144,19 +101,15 @@ def test_errors_are_neither_cached_nor_replaced(distribution: Any) -> None:
     ]
 
 
-# ── Its host ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+def test_a_custom_host_takes_modern_tls_only(hosted: Deployment, distribution: Any) -> None:
+    template = hosted.with_parameters(DashboardHost="a.example.com", DashboardCertificateArn=CERTIFICATE)
+    config = template.one(DISTRIBUTION)["DistributionConfig"]
+    modern = {"SslSupportMethod": "sni-only", "MinimumProtocolVersion": "TLSv1.2_2025"}
 
-
-@pytest.mark.parametrize(
-    ("host", "certificate"),
-    [
-        ("", {"CloudFrontDefaultCertificate": True}),
-        ("a.example.com", {"AcmCertificateArn": CERTIFICATE, "SslSupportMethod": "sni-only"} | MODERN),
-    ],
-)
-def test_a_custom_host_takes_modern_tls_only(hosted: Deployment, host: str, certificate: dict[str, Any]) -> None:
-    template = hosted.with_parameters(DashboardHost=host, DashboardCertificateArn=CERTIFICATE if host else "")
-    config = template.resolve(one(template, DISTRIBUTION)["DistributionConfig"])
-    assert (config.get("Aliases"), config["ViewerCertificate"]) == ([host] if host else None, certificate)
-    url = template.resolve(template.document["Outputs"]["FeedUrl"]["Value"])
-    assert not host or url == f"https://{host}/"
+    assert (config["Aliases"], config["ViewerCertificate"]) == (
+        ["a.example.com"],
+        modern | {"AcmCertificateArn": CERTIFICATE},
+    )
+    assert template.resolve(template.document["Outputs"]["FeedUrl"]["Value"]) == "https://a.example.com/"
+    assert "Aliases" not in distribution
+    assert distribution["ViewerCertificate"] == {"CloudFrontDefaultCertificate": True}
