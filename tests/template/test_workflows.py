@@ -56,6 +56,14 @@ def test_a_job_has_only_the_rights_it_needs(file: Path) -> None:
         assert "timeout-minutes" in job or "uses" in job
 
 
+def test_a_pull_request_runs_what_people_run() -> None:
+    text = workflow("check.yml").read_text()
+
+    assert "pull_request:" in text
+    assert "pull_request_target" not in text
+    assert "run: make check audit examples coverage build release-check" in text
+
+
 def needs(name: str) -> dict[str, Any]:
     return {job: part.get("needs") for job, part in jobs(workflow(name)).items()}
 
