@@ -23,6 +23,7 @@ import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 from outcomes.auth.keys import fingerprint
 
+from ops.change_sets import is_expected
 from ops.command import exit_code, named_stack
 from ops.configuration import configured
 from ops.errors import StackError, one_line
@@ -34,15 +35,6 @@ AT_ONCE = {"Deployment": "AllAtOnce", "ReleaseAlarms": "Off"}
 MAX_ENDED = 63  # more would not fit into EndedFingerprints: the oldest are dropped
 CHANGE_SET = "end-key-"  # prefix of the change sets' names
 EARLIER = "end-key:earlier-concurrency"  # tag of the authorizer, whose reserved concurrency is 0 while it is shut
-
-MAY_CHANGE = {
-    "AWS::Lambda::Version": {"Add", "Modify", "Remove"},
-    "AWS::Lambda::Alias": {"Modify"},
-    "AWS::CodeDeploy::DeploymentGroup": {"Modify"},
-    "AWS::ApiGateway::Deployment": {"Add", "Remove"},  # SAM makes a new one in each change set (AlwaysDeploy)
-}
-# The only property that may change, by type of resource
-MAY_SET = {"AWS::Lambda::Function": "Environment", "AWS::ApiGateway::Stage": "DeploymentId"}
 
 PAUSE_SECONDS, PATIENCE_SECONDS, TRIAL_SECONDS = 5, 3600, 120
 
@@ -137,7 +129,9 @@ class Stack:
 
     @cached_property
     def authorizer(self) -> str:
-        return self._resource("AuthorizerFunction")
+        aws = boto3.client("cloudformation")
+        found = aws.describe_stack_resource(StackName=self.name, LogicalResourceId="AuthorizerFunction")
+        return str(found["StackResourceDetail"]["PhysicalResourceId"])
 
     def settled(self, *, cancels: bool = False) -> Any:
         """Wait until nothing changes the stack, and describe it. cancels: whether to cancel a deployment's update."""
@@ -194,19 +188,22 @@ class Stack:
             raise
         aws.execute_change_set(**named)
 
-    def look(self) -> Any:
-        """Describe the authorizer. If an earlier call has shut it, this call lets callers in when it succeeds."""
+    def look(self) -> tuple[str, str]:
+        """Return the authorizer's ARN and reserved concurrency.
+
+        If an earlier call has shut it, this call lets callers in when it succeeds.
+        """
         found = boto3.client("lambda").get_function(FunctionName=self.authorizer)
-        if self.earlier is None and reserved_concurrency(found) == "0":
+        reserved = str(found.get("Concurrency", {}).get("ReservedConcurrentExecutions", ""))
+        if self.earlier is None and reserved == "0":
             self.earlier = found.get("Tags", {}).get(EARLIER, "")
-        return found
+        return found["Configuration"]["FunctionArn"], reserved
 
     def shut(self) -> None:
         """Let nobody in, because the authorizer cannot run. Keep its earlier reserved concurrency in a tag."""
-        aws, found, was = boto3.client("lambda"), self.look(), self.earlier
-        present = reserved_concurrency(found)
+        aws, (arn, present), was = boto3.client("lambda"), self.look(), self.earlier
         if was is None:
-            aws.tag_resource(Resource=found["Configuration"]["FunctionArn"], Tags={EARLIER: present})
+            aws.tag_resource(Resource=arn, Tags={EARLIER: present})
             self.earlier = present
         while present != "0":
             try:
@@ -233,8 +230,6 @@ class Stack:
             print(f"Not tried: INTERNAL_API_KEY is {'another key' if key else 'not set'}.")
             return
         url = outputs(describe_stack(self.name))["ApiUrl"]
-        authorizers = boto3.client("apigateway").get_authorizers(restApiId=self._resource("OutcomesApi"))["items"]
-        time.sleep(max(each["authorizerResultTtlInSeconds"] for each in authorizers))
         until, refused = time.monotonic() + TRIAL_SECONDS, 0
         while refused < 3:
             # If the key were accepted, the answer to this body would be 400.
@@ -244,29 +239,6 @@ class Stack:
                 raise StackError(f"the API still answers {status} to the ended key, not 401.")
             time.sleep(1)
         print("Tried: the API refuses the key in INTERNAL_API_KEY.")
-
-    def _resource(self, logical_id: str) -> str:
-        aws = boto3.client("cloudformation")
-        found = aws.describe_stack_resource(StackName=self.name, LogicalResourceId=logical_id)
-        return str(found["StackResourceDetail"]["PhysicalResourceId"])
-
-
-def reserved_concurrency(function: Any) -> str:
-    return str(function.get("Concurrency", {}).get("ReservedConcurrentExecutions", ""))
-
-
-def is_expected(change: Any) -> bool:
-    """Return whether a resource's change only publishes versions, moves aliases or sets variables, or follows from one.
-
-    CloudFormation also lists each resource that refers to such a one; its details have the reference as their source.
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChangeDetail.html
-    """
-    if change["ResourceType"] in MAY_CHANGE:
-        return change["Action"] in MAY_CHANGE[change["ResourceType"]]
-    may_set, details = MAY_SET.get(change["ResourceType"], ""), change.get("Details", [])
-    follows = ("ResourceReference", "ResourceAttribute")
-    each = [one["Target"].get("Name") == may_set or one.get("ChangeSource") in follows for one in details]
-    return change["Action"] == "Modify" and change.get("Replacement") != "True" and bool(each) and all(each)
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from tests.aws import Answer
 from tests.template.conftest import ROOT, Deployment
 
 STACK = "outcomes-prod"
-NAMES = {"AuthorizerFunction": f"{STACK}-AuthorizerFunction-a1", "OutcomesApi": "a1b2c3d4e5"}
-ARN = f"arn:aws:lambda:us-east-1:123456789012:function:{NAMES['AuthorizerFunction']}"
+AUTHORIZER = f"{STACK}-AuthorizerFunction-a1"
+ARN = f"arn:aws:lambda:us-east-1:123456789012:function:{AUTHORIZER}"
 URL = "https://api.example.com/api/outcomes"
 
 
@@ -93,7 +93,6 @@ class Account:
         """The status after the next update."""
         self.concurrency: int | None = None
         self.tags: dict[str, str] = {}
-        self.cache_seconds = 0
         self.calls: list[str] = []
         self.fails: Callable[[str], object] = lambda _operation: None
         """Is called before each call, and may raise an exception."""
@@ -112,9 +111,7 @@ class Account:
         answers = {"DescribeStacks": self.describe, "CreateChangeSet": self.create, "CancelUpdateStack": self.cancel}
         answers |= {"DescribeChangeSet": self.change_set, "ExecuteChangeSet": self.execute}
         answers |= {"DeleteChangeSet": lambda query: self.change_sets.pop(query["ChangeSetName"]) and {}}
-        answers["DescribeStackResource"] = lambda query: {
-            "StackResourceDetail": {"PhysicalResourceId": NAMES[query["LogicalResourceId"]]}
-        }
+        answers["DescribeStackResource"] = lambda _query: {"StackResourceDetail": {"PhysicalResourceId": AUTHORIZER}}
         return 200, {}, xml({f"{action}Response": {f"{action}Result": answers[action](query)}})
 
     def describe(self, _query: Any) -> Any:
@@ -192,9 +189,6 @@ class Account:
     def delete_concurrency(self, _request: AWSPreparedRequest) -> Answer:
         self.concurrency = None
         return 204, {}, ""
-
-    def authorizers(self, _request: AWSPreparedRequest) -> Answer:
-        return 200, {}, json.dumps({"item": [{"authorizerResultTtlInSeconds": self.cache_seconds}]})
 
     def api(self, url: str, *, content: str, headers: dict[str, str]) -> httpx.Response:
         """Run the authorizer's code with the live parameters, as API Gateway does."""
