@@ -27,7 +27,15 @@ ALWAYS = [
 SUITES = {
     "field": (
         3,
-        ["tests/unit/test_every_field.py", "tests/unit/test_events.py", "tests/clients", "tests/bench/test_cost.py"],
+        [
+            *(
+                "tests/unit/test_every_field.py",
+                "tests/unit/test_events.py",
+                "tests/clients",
+                "tests/bench/test_cost.py",
+            ),
+            "tests/statements/test_service.py::test_totals_and_all_adjustments_of_a_month_are_its_summary",
+        ],
     ),
     "route": (6, ["tests/docs/test_every_route.py", "tests/unit/test_every_route.py", "tests/template/test_api.py"]),
     "limit": (1, ["tests/unit/test_models.py", "tests/unit/test_tools_of_frameworks.py"]),

@@ -137,7 +137,7 @@ def written(value: Any) -> str:
 def _value(random: Random, value: Any) -> Any:
     """Return a JSON value with one change somewhere in it."""
     if isinstance(value, dict | list) and value and random.random() < 0.85:
-        return _member(random, value)
+        return changed_member(random, value)
     if isinstance(value, str) and random.random() < 0.5:
         return _text(random, value)
     if type(value) is int and random.random() < 0.5:
@@ -145,7 +145,7 @@ def _value(random: Random, value: Any) -> Any:
     return random.choice(VALUES)
 
 
-def _member(random: Random, value: Any) -> Any:
+def changed_member(random: Random, value: Any) -> Any:
     members: list[tuple[str, Any]] = [*value.items()] if isinstance(value, dict) else [("", each) for each in value]
     at = random.randrange(len(members))
     name, inner = members[at]
@@ -205,11 +205,11 @@ def _lines(random: Random, world: World) -> None:
 
 
 def _head(random: Random, world: World) -> None:
-    world.head = _member(random, world.head)
+    world.head = changed_member(random, world.head)
 
 
 def _sums(random: Random, world: World) -> None:
-    world.sums = _member(random, world.sums)
+    world.sums = changed_member(random, world.sums)
 
 
 def _totals(random: Random, world: World) -> None:
@@ -218,7 +218,7 @@ def _totals(random: Random, world: World) -> None:
 
 
 def _previous(random: Random, world: World) -> None:
-    world.previous = _bytes(random, world.previous) if random.random() < 0.3 else _json(random, world.previous)
+    world.previous = changed_bytes(random, world.previous) if random.random() < 0.3 else _json(random, world.previous)
     world.head["previous"] = statement_format.digest(world.previous)
 
 
@@ -232,7 +232,7 @@ def _times(random: Random, world: World) -> None:
 
 
 def _keys(random: Random, world: World) -> None:
-    world.keys = _bytes(random, world.keys) if random.random() < 0.2 else _json(random, world.keys)
+    world.keys = changed_bytes(random, world.keys) if random.random() < 0.2 else _json(random, world.keys)
 
 
 def _json(random: Random, data: bytes) -> bytes:
@@ -245,7 +245,7 @@ def _json(random: Random, data: bytes) -> bytes:
     )
 
 
-def _bytes(random: Random, data: bytes) -> bytes:
+def changed_bytes(random: Random, data: bytes) -> bytes:
     if random.random() < 0.5:
         return _text(random, data.decode(errors="replace")).encode(errors="backslashreplace")
     at = random.randrange(len(data) + 1)
@@ -299,7 +299,7 @@ def _files(random: Random, world: World) -> Files:
     if random.random() < 0.1:
         role = random.choice([role for role, data in files.items() if data])
         world.changes.append(f"bytes of the {role}")
-        files[role] = _bytes(random, files[role] or b"")
+        files[role] = changed_bytes(random, files[role] or b"")
     return files
 
 

@@ -29,6 +29,7 @@ from tests.aws import aws_client
 from tests.corrections import OWNER, correct
 from tests.events import KEY, agent, proxy_event, session
 from tests.faults import Fault, Killed, cancelled, faulty, fine
+from tests.fields import SENT
 from tests.people import record, rows_of
 from tests.statements.conftest import Clock
 from tests.statements.service import (
@@ -78,15 +79,18 @@ def live(clock: Clock, draw: random.Random) -> list[str]:
         if not ids or draw.random() < 0.5:
             value, agent_id = draw.choice([None, 0, 12.5, -3, 1e14]), draw.choice([None, 7, 12])
             occurred_at = draw.choice([None, happened])
-            ids.append(record(occurredAt=occurred_at, title=f"Deal {at}", valueUsd=value, agentId=agent_id))
+            fields = SENT | {"title": f"Deal {at}", "agentId": agent_id, "valueUsd": value, "occurredAt": occurred_at}
+            ids.append(record(**fields))
             continue
-        changes: dict[str, Any] = {
+        # Fields that docs/extending.md adds are recorded and amended, too, but format 1 has a fixed list of members.
+        changes: dict[str, Any] = {name: draw.choice([None, value]) for name, value in SENT.items()} | {
             "title": "New",
-            "valueUsd": draw.choice([None, 7]),
+            "outcomeType": "deal_closed",
             "agentId": 8,
             "occurredAt": happened,
+            "metadata": {"at": at},
+            "description": draw.choice([None, "x\u2028y"]),
         }
-        changes |= {"metadata": {"at": at}, "description": draw.choice([None, "x\u2028y"])}
         some = {name: changes[name] for name in draw.sample([*changes], draw.randint(1, 3))}
         kind = draw.choice(["amend", "amend", "amend", "void", "confirm", "dispute", "uphold"])
         body = {"type": kind, "reason": "So"} | ({"changes": some} if kind == "amend" else {})
