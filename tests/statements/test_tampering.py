@@ -58,7 +58,7 @@ def tampered(random: Random, role: str, file: bytes) -> bytes:
 def refusal(files: dict[str, bytes]) -> str | None:
     """Return the word with which the verifier refuses files."""
     try:
-        verify(**files)  # type: ignore[arg-type]
+        verify(**files)
     except StatementError as refused:
         return refused.word
     return None
