@@ -123,7 +123,7 @@ def _request(api: Api, route: Route, parameters: dict[str, str], call: Call) -> 
         "queryStringParameters": dict(call.query) or None,
         "multiValueQueryStringParameters": _multi(call.query) or None,
         "pathParameters": parameters or None,
-        "stageVariables": api.stage_variables or None,
+        "stageVariables": None,
         "requestContext": {
             "resourceId": resource_id,
             "resourcePath": route.resource,

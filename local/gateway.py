@@ -72,7 +72,7 @@ class Gateway:
         try:
             answer = await self._result(request, call)
         except Refusal as refusal:
-            answer, note = gateway_response(self._api, call, refusal), f" ({refusal.kind})"
+            answer, note = gateway_response(self._api, refusal), f" ({refusal.kind})"
         except web.HTTPRequestEntityTooLarge:
             # API Gateway sends this answer before it looks up the API. So the answer has no request id and is not a
             # gateway response.

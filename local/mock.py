@@ -53,8 +53,8 @@ class Input:
 
 def mock_answer(api: Api, mock: Mock, parameters: dict[str, str], call: Call) -> Answer:
     """Return the answer of a mock integration. Raises Refusal if its templates do not produce one."""
-    status = _status(api, mock, parameters, call)
-    response = _response(mock, status)
+    _check_request(api, mock, parameters, call)
+    response = mock.response
     context = _context(api, call)
     templates = response.get("responseTemplates") or {JSON: ""}
     accepted = call.header("accept") or JSON
@@ -73,20 +73,15 @@ def mock_answer(api: Api, mock: Mock, parameters: dict[str, str], call: Call) ->
     return Answer(int(override.get("status", response["statusCode"])), list(headers.items()), body.encode())
 
 
-def _status(api: Api, mock: Mock, parameters: dict[str, str], call: Call) -> str:
-    """Return the status that the request template chooses."""
+def _check_request(api: Api, mock: Mock, parameters: dict[str, str], call: Call) -> None:
+    """Raise Refusal unless a request template fits the body's type, and gives a status, as API Gateway demands."""
     media_type = (call.header("content-type") or JSON).split(";")[0].strip().lower()
     template = mock.request_templates.get(media_type)
-    if template is None and (
-        mock.passthrough == "never" or (mock.passthrough != "when_no_match" and mock.request_templates)
-    ):
+    if template is None:
         raise Refusal("UNSUPPORTED_MEDIA_TYPE")
-    if template is not None:
-        _refuse_binary(api, call.header("content-type"), mock.content_handling)
-    # Without a request template, the body is passed through.
-    text = call.body if template is None else _render(template, api, parameters, call, _context(api, call))
+    _refuse_binary(api, call.header("content-type"), mock.content_handling)
     try:
-        return str(int(json.loads(text)["statusCode"]))
+        int(json.loads(_render(template, api, parameters, call, _context(api, call)))["statusCode"])
     except (KeyError, TypeError, ValueError) as error:
         raise Refusal("DEFAULT_5XX", status=500) from error
 
@@ -99,15 +94,6 @@ def _refuse_binary(api: Api, media_type: str | None, content_handling: str | Non
     if is_binary_type(api, media_type) and content_handling != "CONVERT_TO_TEXT":
         log.error("mock integration: unable to transform a binary body without contentHandling CONVERT_TO_TEXT")
         raise Refusal("API_CONFIGURATION_ERROR")
-
-
-def _response(mock: Mock, status: str) -> dict[str, Any]:
-    """Return the first response whose pattern matches the status, or the default response."""
-    patterns = (pattern for pattern in mock.responses if pattern != "default" and re.fullmatch(pattern, status))
-    response = mock.responses.get(next(patterns, "default"))
-    if response is None:
-        raise Refusal("API_CONFIGURATION_ERROR")
-    return response
 
 
 def _context(api: Api, call: Call) -> dict[str, Any]:
@@ -123,7 +109,7 @@ def _context(api: Api, call: Call) -> dict[str, Any]:
 
 
 def _render(template: str, api: Api, parameters: dict[str, str], call: Call, context: dict[str, Any]) -> str:
-    variables = {"input": Input(api, call, parameters), "context": context, "stageVariables": api.stage_variables}
+    variables = {"input": Input(api, call, parameters), "context": context}
     try:
         return str(Template(template).merge(variables))
     except TemplateError as error:

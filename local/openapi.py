@@ -30,11 +30,10 @@ class Proxy:
 
 @dataclass(frozen=True)
 class Mock:
-    """An integration that API Gateway itself answers, from mapping templates."""
+    """An integration that API Gateway itself answers, from mapping templates. response: the only one, `default`."""
 
     request_templates: dict[str, str]
-    passthrough: str
-    responses: dict[str, dict[str, Any]]
+    response: dict[str, Any]
     content_handling: str | None = None
 
 
@@ -57,7 +56,6 @@ class Api:
 
     id: str
     stage: str
-    stage_variables: dict[str, str]
     routes: tuple[Route, ...]
     gateway_responses: dict[str, dict[str, Any]]
     binary_media_types: tuple[str, ...]
@@ -89,23 +87,27 @@ def api(template: Template) -> Api:
     schemes = body.get("components", {}).get("securitySchemes", {}) | body.get("securityDefinitions", {})
     authorizers = {name: scheme for name, scheme in schemes.items() if AUTHORIZER in scheme}
     stages = [
-        template.resolve({key: stage[key] for key in ("StageName", "Variables") if key in stage})
+        template.resolve({key: stage.get(key) for key in ("StageName", "Variables")})
         for stage in template.resources("AWS::ApiGateway::Stage").values()
         if template.resolve(stage.get("RestApiId")) == template.name(logical_id)
     ]
     if len(stages) != 1:
         raise StackError(f"the local stack runs exactly one stage of {logical_id}, the template has {len(stages)}")
+    if stages[0]["Variables"]:
+        raise StackError(f"the local stack supports no variables of the stage {stages[0]['StageName']}")
+    gateway_responses = body.get("x-amazon-apigateway-gateway-responses", {})
+    for kind, response in gateway_responses.items():
+        _check_gateway_response(kind, response)
     return Api(
         id=template.name(logical_id),
         stage=stages[0]["StageName"],
-        stage_variables=stages[0].get("Variables", {}),
         routes=tuple(
             _route(method, resource, operation, body.get("security", []), authorizers)
             for resource, operations in body.get("paths", {}).items()
             for method, operation in operations.items()
             if method in METHODS
         ),
-        gateway_responses=body.get("x-amazon-apigateway-gateway-responses", {}),
+        gateway_responses=gateway_responses,
         binary_media_types=tuple(
             body.get("x-amazon-apigateway-binary-media-types", [])
             + template.resolve(properties.get("BinaryMediaTypes", []))
@@ -139,14 +141,23 @@ def _integration(place: str, integration: dict[str, Any]) -> Proxy | Mock:
             timeout = min(INTEGRATION_SECONDS, int(integration.get("timeoutInMillis", 29_000)) / 1000)
             return Proxy(_function_arn(place, integration.get("uri", "")), timeout)
         case "mock":
+            responses = integration.get("responses", {})
+            if integration.get("passthroughBehavior") != "never" or responses.keys() != {"default"}:
+                raise StackError(f"{place}: a mock needs passthroughBehavior never, and default as its only response")
             return Mock(
-                request_templates=integration.get("requestTemplates", {}),
-                passthrough=integration.get("passthroughBehavior", "when_no_match").lower(),
-                responses=integration.get("responses", {}),
-                content_handling=integration.get("contentHandling"),
+                integration.get("requestTemplates", {}), responses["default"], integration.get("contentHandling")
             )
         case type_:
             raise StackError(f"{place}: the local stack supports no integration of type {type_}")
+
+
+def _check_gateway_response(kind: str, response: dict[str, Any]) -> None:
+    """Raise StackError unless the response has constant headers, and only a JSON template."""
+    is_known = response.get("responseTemplates", {}).keys() <= {"application/json"}
+    for target, source in response.get("responseParameters", {}).items():
+        is_known &= target.startswith("gatewayresponse.header.") and source[:1] == source[-1:] == "'"
+    if not is_known:
+        raise StackError(f"{kind}: the local stack supports only a JSON template and quoted headers")
 
 
 def _authorizer(name: str, authorizer: dict[str, Any]) -> str:

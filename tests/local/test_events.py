@@ -48,7 +48,7 @@ def test_a_function_gets_a_complete_proxy_event(echo_stack: Stack, echo: httpx.C
         "queryStringParameters": {"a": "1"},
         "multiValueQueryStringParameters": {"a": ["1"]},
         "pathParameters": None,
-        "stageVariables": {"colour": "green"},
+        "stageVariables": None,
         "body": '{"ü":1}',
         "isBase64Encoded": False,
         "requestContext": {

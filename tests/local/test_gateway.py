@@ -179,7 +179,7 @@ def test_concurrent_requests_are_all_answered(echo_stack: Stack) -> None:
 async def test_a_slow_function_does_not_block_others() -> None:
     slow, quick = _function(PROJECT / "misbehave", timeout=30), _function(PROJECT / "echo")
     routes = (Route("get", "/slow", Proxy("slow", 29), None), Route("get", "/quick", Proxy("quick", 29), None))
-    gateway = Gateway(Api("id", "v1", {}, routes, {}, ()), {"slow": slow, "quick": quick})
+    gateway = Gateway(Api("id", "v1", routes, {}, ()), {"slow": slow, "quick": quick})
     async with TestClient(TestServer(gateway.app())) as client:
         hanging = asyncio.create_task(client.get("/slow?how=hang"))
         await _called(slow)
@@ -231,7 +231,7 @@ async def test_a_link_to_a_parent_folder_is_ignored(tmp_path: Path) -> None:
 
 async def test_api_gateway_stops_waiting_after_its_timeout() -> None:
     function = _function(PROJECT / "misbehave")
-    api = Api("id", "v1", {}, (Route("get", "/", Proxy("arn", 0.1), None),), {}, ())
+    api = Api("id", "v1", (Route("get", "/", Proxy("arn", 0.1), None),), {}, ())
     async with TestClient(TestServer(Gateway(api, {"arn": function}).app())) as client:
         response = await client.get("/?how=hang")
         assert response.status == 504
@@ -240,7 +240,7 @@ async def test_api_gateway_stops_waiting_after_its_timeout() -> None:
 
 
 def test_a_route_to_a_missing_function_is_an_error_at_start() -> None:
-    api = Api("id", "v1", {}, (Route("get", "/", Proxy("arn:elsewhere", 29), None),), {}, ())
+    api = Api("id", "v1", (Route("get", "/", Proxy("arn:elsewhere", 29), None),), {}, ())
     with pytest.raises(StackError, match="the template has no function arn:elsewhere"):
         Gateway(api, {})
 

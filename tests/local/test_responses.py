@@ -5,76 +5,33 @@ from typing import Any
 
 import pytest
 
-from local.events import Call
 from local.openapi import Api
 from local.responses import Refusal, gateway_response
 
-CALL = Call(
-    "GET",
-    "/a",
-    [("q", "asked")],
-    [("X-Who", "anna")],
-    b"",
-    "192.0.2.7",
-    "HTTP/1.1",
-    "0d3c0d3c-0d3c-4d3c-8d3c-0d3c0d3c0d3c",
-)
-
-
-def api(**gateway_responses: Any) -> Api:
-    return Api("id", "v1", {"colour": "green"}, (), gateway_responses, ())
-
 
 @pytest.mark.parametrize(
-    ("source", "value"),
+    ("configured", "kind", "status", "headers", "body"),
     [
-        ("'a, b'", "a, b"),
-        ("method.request.header.x-who", "anna"),
-        ("method.request.header.x-none", None),
-        ("method.request.querystring.q", "asked"),
-        ("method.request.querystring.none", None),
-        ("stageVariables.colour", "green"),
-        ("context.requestId", "0d3c0d3c-0d3c-4d3c-8d3c-0d3c0d3c0d3c"),
-        ("context.identity.sourceIp", "192.0.2.7"),
-        ("context.none", None),
+        ({}, "INTEGRATION_TIMEOUT", 504, {}, {"message": "Endpoint request timed out"}),
+        ({"DEFAULT_4XX": {"responseParameters": {"X-Fixed": "a, b"}}}, "UNAUTHORIZED", 401, {"X-Fixed": "a, b"}, None),
+        (
+            {"UNAUTHORIZED": {"statusCode": "418", "responseParameters": {"content-type": "text/html"}}},
+            *("UNAUTHORIZED", 418, {"content-type": "text/html"}, {"message": "Unauthorized"}),
+        ),
+        (
+            {"DEFAULT_4XX": {}, "UNAUTHORIZED": {"responseTemplates": {"application/json": '{"error":"No"}'}}},
+            *("UNAUTHORIZED", 401, {}, {"error": "No"}),
+        ),
     ],
 )
-def test_a_header_is_mapped_from_the_call(source: str, value: str | None) -> None:
-    mapped = {"responseParameters": {"gatewayresponse.header.X-Mapped": source}}
-    answer = gateway_response(api(DEFAULT_4XX=mapped), CALL, Refusal("UNAUTHORIZED"))
-    assert (answer.status, dict(answer.headers).get("X-Mapped")) == (401, value)
-
-
-def test_a_mapped_header_replaces_api_gateways_own() -> None:
-    mapped = {"responseParameters": {"gatewayresponse.header.content-type": "'text/html'"}}
-    answer = gateway_response(api(UNAUTHORIZED=mapped), CALL, Refusal("UNAUTHORIZED"))
-    assert [value for name, value in answer.headers if name.lower() == "content-type"] == ["text/html"]
-
-
-def test_a_mapping_to_anything_but_a_header_is_ignored() -> None:
-    mapped = {"responseParameters": {"gatewayresponse.path.a": "'b'"}}
-    answer = gateway_response(api(UNAUTHORIZED=mapped), CALL, Refusal("UNAUTHORIZED"))
-    assert {name for name, _ in answer.headers} == {"Content-Type", "x-amzn-ErrorType"}
-
-
-@pytest.mark.parametrize(
-    ("accept", "media_type", "body"),
-    [
-        ("text/plain, */*", "text/plain", "UNAUTHORIZED: Unauthorized"),
-        ("application/json;q=0.5", "application/json", '{"why":"Unauthorized"}'),
-        ("image/png", "application/json", '{"why":"Unauthorized"}'),
-    ],
-)
-def test_the_template_is_chosen_by_the_accept_header(accept: str, media_type: str, body: str) -> None:
-    templates = {
-        "text/plain": "${context.error.responseType}: $context.error.message",
-        "application/json": '{"why":$context.error.messageString}',
-    }
-    call = Call("GET", "/a", [], [("Accept", accept)], b"", "192.0.2.7", "HTTP/1.1")
-    answer = gateway_response(api(UNAUTHORIZED={"responseTemplates": templates}), call, Refusal("UNAUTHORIZED"))
-    assert (dict(answer.headers)["Content-Type"], answer.body.decode()) == (media_type, body)
-
-
-def test_without_a_mapping_the_response_is_api_gateways_own() -> None:
-    answer = gateway_response(api(), CALL, Refusal("INTEGRATION_TIMEOUT"))
-    assert (answer.status, json.loads(answer.body)) == (504, {"message": "Endpoint request timed out"})
+def test_a_refusal_has_the_templates_response_or_that_of_its_status(
+    configured: dict[str, Any], kind: str, status: int, headers: dict[str, str], body: Any
+) -> None:
+    for response in configured.values():
+        quoted = {f"gatewayresponse.header.{name}": f"'{value}'" for name, value in headers.items()}
+        response |= {"responseParameters": quoted} if "responseParameters" in response else {}
+    answer = gateway_response(Api("id", "v1", (), configured, ()), Refusal(kind))
+    usual = {"Content-Type": "application/json"} if "content-type" not in headers else {}
+    given = {name: value for name, value in answer.headers if name != "x-amzn-ErrorType"}
+    assert (answer.status, given) == (status, usual | headers)
+    assert body is None or json.loads(answer.body) == body

@@ -199,6 +199,9 @@ def test_a_layer_from_elsewhere_is_named(tmp_path: Path) -> None:
         specs(_loaded(tmp_path, {"F": function}))
 
 
+MOCK = {"type": "mock", "passthroughBehavior": "never", "responses": {"default": {}}}
+
+
 def _api_of(tmp_path: Path, paths: dict[str, Any], **more: Any) -> Api:
     definition = {"openapi": "3.0.1", "info": {"title": "x", "version": "1"}, "paths": paths, **more}
     resource = {"Type": "AWS::Serverless::Api", "Properties": {"StageName": "s", "DefinitionBody": definition}}
@@ -226,7 +229,24 @@ def _api_of(tmp_path: Path, paths: dict[str, Any], **more: Any) -> Api:
             "GET /a: the local stack supports no request validators",
         ),
         (
-            {"security": [{"t": []}], "x-amazon-apigateway-integration": {"type": "mock"}},
+            {"x-amazon-apigateway-integration": {"type": "mock", "responses": {"2..": {}}}},
+            {},
+            "GET /a: a mock needs passthroughBehavior never, and default as its only response",
+        ),
+        *(
+            (
+                {"x-amazon-apigateway-integration": MOCK},
+                {"x-amazon-apigateway-gateway-responses": {"THROTTLED": response}},
+                "THROTTLED: the local stack supports only a JSON template and quoted headers",
+            )
+            for response in (
+                {"responseTemplates": {"text/plain": "No"}},
+                {"responseParameters": {"gatewayresponse.header.X-Said": "method.request.header.X"}},
+                {"responseParameters": {"gatewayresponse.path.a": "'b'"}},
+            )
+        ),
+        (
+            {"security": [{"t": []}], "x-amazon-apigateway-integration": MOCK},
             {"components": {"securitySchemes": {"t": {"x-amazon-apigateway-authorizer": {"type": "token"}}}}},
             "t: the local stack only supports authorizers of type REQUEST",
         ),
@@ -240,8 +260,11 @@ def test_an_unsupported_api_is_an_error_at_start(
     assert str(caught.value) == complaint
 
 
-def test_two_apis_are_an_error(tmp_path: Path) -> None:
+def test_two_apis_or_variables_of_a_stage_are_an_error(tmp_path: Path) -> None:
     definition = {"openapi": "3.0.1", "info": {"title": "x", "version": "1"}, "paths": {}}
-    resource = {"Type": "AWS::Serverless::Api", "Properties": {"StageName": "s", "DefinitionBody": definition}}
+    resource: Any = {"Type": "AWS::Serverless::Api", "Properties": {"StageName": "s", "DefinitionBody": definition}}
     with pytest.raises(StackError, match="exactly one REST API, the template has 2"):
         api(_loaded(tmp_path, {"One": resource, "Two": resource}))
+    resource["Properties"]["Variables"] = {"colour": "green"}
+    with pytest.raises(StackError, match="no variables of the stage s"):
+        api(_loaded(tmp_path, {"One": resource}))
