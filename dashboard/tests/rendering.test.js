@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { mock, test } from "node:test";
 import { textsOf } from "./elements.js";
 
-const { linked } = await import("../src/feed/changes.js");
+const { changed, linked } = await import("../src/feed/changes.js");
 const { amount } = await import("../src/feed/format.js");
 const { typeIcon } = await import("../src/feed/icons.js");
 const { change, split } = await import("../src/feed/shares.js");
@@ -73,6 +73,33 @@ test("a time is shown in its largest unit, and one in the future as now", () => 
     [800 * 24 * hour, "2 years ago"],
   ])
     assert.equal(ago(new Date(seconds * -1000).toISOString()), words);
+});
+
+test("an amendment shows each changed field before and after, in the order of the fields", () => {
+  const amended = {
+    occurred_at: { before: "2026-04-15T12:00:00Z", after: "2026-04-01T12:00:00Z" },
+    value_usd: { before: 12500.5, after: 12000 },
+    metadata: { before: { seats: 12, same: [1] }, after: { seats: 10, same: [1], "<b>": "x" } },
+    title: { before: "<b>", after: "Renewed Acme" },
+    description: { before: null, after: "By mail" },
+    agent_id: { before: 7, after: null },
+    outcome_type: { before: "task_complete", after: "deal_closed" },
+    new_field: { before: 1, after: { deep: true } },
+    long: { omitted: true },
+  };
+  const shown = textsOf(changed(amended, (id) => `Agent ${id}`).all("div"));
+  assert.match(shown.splice(5, 1)[0], /^HappenedWednesday, April 15, 2026.* → Wednesday, April 1, 2026/);
+  assert.deepEqual(shown, [
+    "TypeTask complete → Deal closed",
+    "Title<b> → Renewed Acme",
+    "Description– → By mail",
+    "Value$12,500.50 → $12,000.00",
+    "AgentAgent 7 → –",
+    "seats12 → 10",
+    '<b>– → "x"',
+    'new_field1 → {"deep":true}',
+    "longchanged (too long to show)",
+  ]);
 });
 
 test("only URLs of pages are links", () => {

@@ -24,7 +24,6 @@ ARTEFACTS = ROOT / ".artefacts"  # .artefacts contains a .gitignore for all its 
 AXE = ROOT / "dashboard/node_modules/axe-core/axe.min.js"
 
 Open = Callable[..., Page]
-TakePicture = Callable[..., None]
 Faults = list[tuple[str, list[str]]]
 FindFaults = Callable[..., Faults]
 Theme = Literal["light", "dark"]
@@ -269,20 +268,6 @@ def assert_fits(page: Page, element: str) -> None:
     assert page.locator(element).evaluate(CRAMPED_BUTTONS) == []
 
 
-@pytest.fixture
-def take_picture(page: Page) -> TakePicture:
-    """Return a function that saves a screenshot in .artefacts. Without the variable PICTURES, it does nothing."""
-    if "PICTURES" not in os.environ:
-        return lambda _name, **_options: None
-    ARTEFACTS.mkdir(exist_ok=True)
-    (ARTEFACTS / ".gitignore").write_text("*\n")
-
-    def take(name: str, **options: Any) -> None:
-        page.screenshot(path=ARTEFACTS / f"{name}.png", **options)
-
-    return take
-
-
 @pytest.fixture(scope="session")
 def axe() -> str:
     if not AXE.is_file() and "CI" not in os.environ:
@@ -291,13 +276,19 @@ def axe() -> str:
 
 
 @pytest.fixture
-def find_faults(page: Page, axe: str) -> FindFaults:
+def find_faults(page: Page, axe: str, request: pytest.FixtureRequest) -> FindFaults:
     """Return a function that runs axe, and returns each broken rule with the elements that break it.
 
-    The function fails if axe did not look into the named custom elements. rules: check only these rules.
+    The function fails if axe did not look into the named custom elements. rules: check only these rules. With the
+    environment variable PICTURES, each call saves a screenshot in .artefacts.
     """
+    pictures = itertools.count()
 
     def find(*names: str, rules: Sequence[str] = ()) -> Faults:
+        if "PICTURES" in os.environ:
+            ARTEFACTS.mkdir(exist_ok=True)
+            (ARTEFACTS / ".gitignore").write_text("*\n")
+            page.screenshot(path=ARTEFACTS / f"{request.node.name}-{next(pictures):02}.png", full_page=True)
         if not page.evaluate("'axe' in window"):
             page.evaluate(f"{axe}; 0")
         faults: Faults

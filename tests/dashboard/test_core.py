@@ -9,8 +9,8 @@ import httpx
 import pytest
 from playwright.sync_api import Page, Request, expect
 
-from tests.browsers import hide_tab, show_tab, wait_until
-from tests.dashboard.conftest import FindFaults, Open, TakePicture, next_poll, waits
+from tests.browsers import hide_tab, show_tab
+from tests.dashboard.conftest import FindFaults, Open, next_poll
 from tests.dashboard.recorded import Recorded, reply
 from tests.dashboard.test_corrections import rows, unfold
 from tests.local.stacks import Stack
@@ -19,9 +19,7 @@ ALL = "batch, totals, agentkeys, corrections, export, datarequests, modeltools"
 SUMMARY, PERIODS, DOWNLOAD = ".summary", ".periods", ".download"
 
 
-def test_the_feed_of_a_core_deployment_is_a_list(
-    page: Page, core_stack: Stack, take_picture: TakePicture, find_faults: FindFaults
-) -> None:
+def test_the_feed_of_a_core_deployment_is_a_list(page: Page, core_stack: Stack, find_faults: FindFaults) -> None:
     assert core_stack.command("seed").returncode == 0
     page.context.clear_cookies()
     asked: list[Request] = []
@@ -42,7 +40,6 @@ def test_the_feed_of_a_core_deployment_is_a_list(
     page.get_by_label("Filter by type").hover()
     page.get_by_label("Filter by type").select_option("Deal closed")
     expect(rows(page).first).to_contain_text("Deal closed")
-    take_picture("core")
     assert find_faults("value-delivered", "#keys") == []
     hide_tab(page)
     with page.expect_response(re.compile("/api/outcomes[?]")):
@@ -62,80 +59,47 @@ def test_the_feed_of_a_core_deployment_is_a_list(
 
 
 @pytest.mark.at_noon
-@pytest.mark.parametrize(
-    ("capabilities", "shown"),
-    [
+def test_what_is_off_is_neither_shown_nor_requested_also_when_it_is_switched(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    page.route("**/summary**", reply(503, json={"error": "Still adding up"}), times=1)
+    open_feed(fast_timers=True, url_state="", refresh=1)
+    cases = (
         (ALL, {SUMMARY, PERIODS, DOWNLOAD, "buttons"}),
         ("totals", {SUMMARY, PERIODS}),
         ("export", {PERIODS, DOWNLOAD}),
         ("batch, corrections", {"buttons"}),
-    ],
-)
-def test_what_is_off_is_neither_shown_nor_requested(
-    open_feed: Open, page: Page, recorded: Recorded, capabilities: str | None, shown: set[str]
-) -> None:
-    recorded.has("Closed Acme")
-    recorded.capabilities = capabilities
-    open_feed(url_state="")
-    expect(rows(page)).to_have_count(1)
-    for part in (SUMMARY, PERIODS, DOWNLOAD):
-        expect(page.locator(part)).to_be_visible(visible=part in shown)
-    row = unfold(page)
-    expect(row.get_by_role("button", name="This is right")).to_have_count(int("buttons" in shown))
-    expect(row.get_by_role("link", name="To this outcome")).to_have_count(int("buttons" in shown))
-    expected = {""} | ({"/summary"} if SUMMARY in shown else set()) | ({"/outcome-0"} if "buttons" in shown else set())
+        ("", set[str]()),
+    )
+    for number, (capabilities, shown) in enumerate(cases):
+        id_ = recorded.has(f"Work {number}", hours=9 - number)
+        recorded.capabilities = capabilities
+        for _ in range(2):  # the first poll may have been answered before the capabilities changed
+            next_poll(page)
+        recorded.asked.clear()
+        row = unfold(page)
+        expect(row.locator("dl")).to_be_visible()
+        has_buttons = int("buttons" in shown)
+        expect(row.get_by_role("button", name="right")).to_have_count(2 * has_buttons)
+        expect(row.get_by_role("link", name="To this outcome")).to_have_count(has_buttons)
+        expect(row.locator(".past ol")).to_have_count(has_buttons)
+        for part in (SUMMARY, PERIODS, DOWNLOAD):
+            expect(page.locator(part)).to_be_visible(visible=part in shown)
+        page.get_by_label("Filter by agent").select_option("Agent 7")
+        expect(rows(page)).to_have_count(number + 1)
+        page.get_by_label("Filter by agent").select_option("All agents")
+        next_poll(page)
+        paths = {urlsplit(request.url).path.removeprefix("/api/outcomes") for request in recorded.asked}
+        assert paths == {""} | ({"/summary"} if SUMMARY in shown else set()) | ({f"/{id_}"} if has_buttons else set())
+        unfold(page)  # this key folds the row
 
-    def below() -> set[str]:
-        return {urlsplit(request.url).path.removeprefix("/api/outcomes") for request in recorded.asked}
-
-    wait_until(page, lambda: below() == expected)
-    assert below() == expected
-
-
-@pytest.mark.at_noon
-def test_an_address_selects_nothing_without_capabilities(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    recorded.has("Closed Acme")
-    recorded.capabilities = ""
-    open_feed(fast_timers=True, url_state="", refresh=1)
-    expect(rows(page)).to_have_count(1)
+    # Without any capability, an address selects a range of days, and no outcome.
     page.evaluate("location.hash = 'outcome=01KN4EMBG0QK3YB9X6N1V8ZT5R&period=2026-04-01..2026-04-30'")
     expect(page.locator("#latest")).to_have_text(re.compile("^Happened "))
     page.get_by_role("button", name="30 days").click()
-    expect(page.locator("#latest")).to_have_text("$1,200.50 in the latest 1")
+    expect(page.locator("#latest")).to_have_text("$6,002.50 in the latest 5")
     expect(page.locator(PERIODS)).to_be_hidden()
     for _ in range(2):  # the first poll is completely processed when the second one ends
         next_poll(page)
     expect(page.get_by_text("Linked outcome")).to_be_hidden()
     assert not [request for request in recorded.asked if "01KN4EMBG0QK3YB9X6N1V8ZT5R" in request.url]
-
-
-@pytest.mark.at_noon
-def test_a_row_follows_when_corrections_are_switched(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    id_ = recorded.has("Closed Acme")
-    open_feed(fast_timers=True, refresh=1)
-    reads = 0
-    for capabilities, buttons in ((ALL, 2), ("totals", 0), (ALL, 2)):
-        recorded.capabilities = capabilities
-        for _ in range(2):  # the first poll may have been answered before the capabilities changed
-            next_poll(page)
-        row = unfold(page)
-        expect(row.locator("dl")).to_be_visible()
-        expect(row.get_by_role("button", name="right")).to_have_count(buttons)
-        expect(row.get_by_text("History")).to_have_count(buttons // 2)
-        reads += buttons // 2
-        wait_until(page, lambda: recorded.reads(id_) >= reads)  # noqa: B023 - called at once
-        assert recorded.reads(id_) == reads
-        unfold(page)  # this click folds the row
-
-
-@pytest.mark.at_noon
-def test_the_feed_does_not_wait_for_totals_that_are_off(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    recorded.has("Closed Acme")
-    # The fake summary answers 503 during the whole test, even after Totals is switched off.
-    page.route("**/summary**", reply(503, json={"error": "Still adding up"}))
-    open_feed(fast_timers=True, refresh=60)
-    expect(page.get_by_text("Adding up your history, once…")).to_be_visible()
-    recorded.capabilities = "export"
-    expect(page.locator(SUMMARY)).to_be_hidden()
-    asked = page.evaluate("waits.length")
-    assert waits(page, asked + 3)[-2:] == [60_000] * 2

@@ -8,13 +8,14 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browsers import confirm, hide_tab, leave_and_return, wait_until
-from tests.dashboard.conftest import AXE_RULES, THEMES, FindFaults, Open, TakePicture
+from tests.dashboard.conftest import AXE_RULES, THEMES, FindFaults, Open
 from tests.dashboard.recorded import NOW, Recorded, instant
 
 pytestmark = pytest.mark.at_noon
 
 AGENT_KEY = "key:7Fq2LmXw9KdR4sTb"
-NAMED = ["by the key <b>Nightly</b> import", "by an agent\u2019s key (revoked)"]
+OTHERS = ["Dispute dismissed by the platform", "<img src=x onerror='window.harmed = 1'> by you"]
+NAMED = ["by the key <b>Nightly</b> import", "by an agent\u2019s key (revoked)", *OTHERS]
 UNREACHED = "It may not have been saved. The server could not be reached. Trying again is safe: it counts once."
 
 
@@ -45,6 +46,15 @@ TIME_CONFIRMATIONS = """(delay) => {
 }"""
 
 
+# Notes for each request whether the browser sends it even if the page is closed, until `unwatch` is called.
+WATCH_FETCH = """() => {
+    const { fetch } = window
+    window.sent = []
+    window.fetch = (url, options) => (sent.push(options.method + options.keepalive), fetch(url, options))
+    window.unwatch = () => { window.fetch = fetch }
+}"""
+
+
 def dispute(row: Locator, reason: str) -> None:
     wrong(row).click()
     row.get_by_label("What is not right?").fill(reason)
@@ -64,54 +74,6 @@ def first(page: Page, held: list[Route]) -> Route:
 # ---- history
 
 
-def test_a_row_unfolds_to_its_history(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    hours = [instant(NOW - timedelta(hours=hours)) for hours in (4, 3, 2, 1)]
-    html = "<img src=x onerror='window.harmed = 1'>"
-    changes = {
-        "value_usd": {"before": 12500.5, "after": 12000},
-        "title": {"before": html, "after": "Renewed Acme"},
-        "description": {"before": None, "after": "By mail"},
-        "agent_id": {"before": 7, "after": None},
-        "outcome_type": {"before": "task_complete", "after": "deal_closed"},
-        "occurred_at": {"before": hours[0], "after": "2026-04-01T16:00:00.000Z"},
-        "metadata": {"before": {"seats": 12, "same": [1]}, "after": {"seats": 10, "same": [1], html: "x"}},
-    }
-    corrections: list[dict[str, Any]] = [
-        {"type": "amend", "by": AGENT_KEY, "reason": html, "created_at": hours[0], "changes": changes},
-        {"type": "dispute", "by": "session", "reason": "We never signed", "created_at": hours[1]},
-        {"type": "uphold", "by": "key", "reason": "Signed on April 1", "created_at": hours[2]},
-        {"type": "confirm", "by": "session", "created_at": hours[3]},
-        {"type": html, "by": "key:" + html, "changes": {"metadata": {"omitted": True}}, "created_at": hours[3]},
-    ]
-    recorded.has("Renewed Acme", hours=5, recorded_by=AGENT_KEY, corrections=corrections)
-    open_feed()
-    entries = history(unfold(page))
-    by_key = "by an agent\u2019s key"
-    expect(entries).to_have_text(
-        [
-            f"Recorded {by_key} (7Fq2LmXw9KdR4sTb) · 5 hours ago",
-            re.compile(re.escape(f"Amended {by_key} (7Fq2LmXw9KdR4sTb) · 4 hours ago{html}")),
-            "Disputed by you · 3 hours agoWe never signed",
-            "Dispute dismissed by the platform · 2 hours agoSigned on April 1",
-            "Confirmed by you · 1 hour ago",
-            f"{html} {by_key} ({html}) · 1 hour agometadatachanged (too long to show)",
-        ]
-    )
-    expect(entries.nth(1).locator("dl > div")).to_have_text(
-        [
-            "TypeTask complete → Deal closed",
-            f"Title{html} → Renewed Acme",
-            "Description\u2013 → By mail",
-            "Value$12,500.50 → $12,000.00",
-            "AgentAgent 7 → \u2013",
-            re.compile(r"HappenedWednesday, April 15, 2026.* → Wednesday, April 1, 2026"),
-            "seats12 → 10",
-            f'{html}\u2013 → "x"',
-        ]
-    )
-    assert page.evaluate("window.harmed") is None
-
-
 def test_a_history_names_agents_keys(open_feed: Open, page: Page, recorded: Recorded) -> None:
     names = [{"id": AGENT_KEY.removeprefix("key:"), "name": "<b>Nightly</b> import"}]
     reads: list[Route] = []
@@ -121,18 +83,22 @@ def test_a_history_names_agents_keys(open_feed: Open, page: Page, recorded: Reco
         route.fulfill(json={"keys": names})
 
     page.route("**/api/keys", answer)
-    revoked = {"type": "amend", "by": "key:revoked", "reason": "Mended"}
+    html = "<img src=x onerror='window.harmed = 1'>"
+    revoked = {"type": "amend", "by": "key:revoked", "reason": html, "changes": {html: {"omitted": True}}}
+    others = [{"type": "uphold", "by": "key", "reason": "Signed"}, {"type": html, "by": "session"}]
     for hours in (1, 2):
-        recorded.has("Work", hours=hours, recorded_by=AGENT_KEY, corrections=[revoked])
+        recorded.has("Work", hours=hours, recorded_by=AGENT_KEY, corrections=[revoked, *others])
     recorded.has("By the platform", hours=3)
     open_feed()
     for at, by in ((2, ["by the platform"]), (0, NAMED), (1, NAMED)):
         expect(history(unfold(page, at))).to_have_text([re.compile(re.escape(words)) for words in by])
         assert len(reads) == (by is NAMED)
+    assert page.evaluate("window.harmed") is None
 
     recorded.capabilities = "corrections, totals"  # without the capability AgentKeys
     open_feed()
-    expect(history(unfold(page))).to_have_text([re.compile("by an agent\u2019s key"), re.compile("revoked")])
+    by_key = [f"Recorded by an agent\u2019s key ({AGENT_KEY[4:]})", "Amended by an agent\u2019s key (revoked)"]
+    expect(history(unfold(page))).to_have_text([re.compile(re.escape(words)) for words in (*by_key, *OTHERS)])
     assert len(reads) == 1
 
 
@@ -163,10 +129,8 @@ def test_an_older_server_has_no_history_and_buttons(open_feed: Open, page: Page,
     id_ = recorded.has("Work", description="As ever")
     open_feed()
     row = unfold(page)
-    expect(row.locator(".description")).to_have_text("As ever")
     expect(row.locator("dt")).to_have_text(["Recorded", "Outcome"])
     expect(row.locator("button, .past")).to_have_count(0)
-    expect(page.locator(".standing")).to_have_text("")
     assert recorded.reads(id_) == 0
 
 
@@ -183,12 +147,10 @@ def test_a_row_shows_its_status_and_when_it_happened(open_feed: Open, page: Page
     shown = [*(f"{tag}Deal closed · Agent 7 · {hours} hour" for hours, tag in enumerate(tags, start=1)), "Deal closed"]
     last = "Deal closed · Agent 7 · 1 month ago · recorded Apr 15"
     expect(rows(page).locator(".meta")).to_have_text([*(re.compile(f"^{words}") for words in shown), last])
-    for at, lines in enumerate(("none", "none", "none", "line-through", "none")):
-        for part in (".amount", "strong"):
-            line = rows(page).nth(at).locator(f"summary {part}")
-            expect(line).to_have_css("text-decoration-line", lines)
-    late = ["Happened", "Recorded", "Outcome"]
-    for at, terms in ((4, late[1:]), (5, late), (6, late)):
+    for at, line in enumerate(("none", "none", "none", "line-through", "none")):
+        expect(rows(page).nth(at).locator("summary .amount")).to_have_css("text-decoration-line", line)
+        expect(rows(page).nth(at).locator("strong")).to_have_css("text-decoration-line", line)
+    for at, terms in ((4, ["Recorded", "Outcome"]), (6, ["Happened", "Recorded", "Outcome"])):
         expect(unfold(page, at).locator("dl:not(.past dl) dt")).to_have_text(terms)
     expect(rows(page).nth(6).locator("dd").nth(0)).to_have_text(re.compile("Tuesday, March 3, 2026 at 12:00:00"))
 
@@ -200,6 +162,8 @@ DISPUTED = (
     "You disputed this, so it does not count. Next, the agent or the platform amends it or declares it void, or the"
     " platform dismisses your dispute."
 )
+AMENDED = {"type": "amend", "by": AGENT_KEY, "reason": "You are right"}
+BY_OWNER = {"type": "dispute", "by": "session", "reason": "We never signed"}
 RIGHT, WRONG = "This is right", "This is not right"
 OFFERS: list[tuple[dict[str, Any], list[str], str]] = [
     ({"recorded_by": "key"}, [RIGHT, WRONG], ""),
@@ -209,6 +173,16 @@ OFFERS: list[tuple[dict[str, Any], list[str], str]] = [
     ({"status": "confirmed"}, [RIGHT, WRONG], "You confirmed this."),
     ({"status": "disputed"}, [RIGHT, WRONG], f"{DISPUTED} If you change your mind, confirm it."),
     ({"status": "disputed", "recorded_by": "session"}, [WRONG], DISPUTED),
+    (
+        {"status": "disputed", "corrections": [AMENDED, BY_OWNER]},
+        [RIGHT, WRONG],
+        f"{DISPUTED} If you change your mind, confirm it.",
+    ),
+    (
+        {"status": "disputed", "corrections": [BY_OWNER, AMENDED]},
+        [RIGHT, WRONG],
+        "It was amended after you disputed it. It does not count until you confirm it.",
+    ),
     ({"status": "void"}, [], "It is void for good and does not count."),
 ]
 
@@ -217,30 +191,11 @@ def test_an_owner_is_offered_only_possible_verdicts(open_feed: Open, page: Page,
     for hours, (fields, _, _) in enumerate(OFFERS, start=1):
         recorded.has("Work", hours=hours, **fields)
     open_feed()
-    for at, (_, buttons, words) in enumerate(OFFERS):
+    for at, (fields, buttons, words) in enumerate(OFFERS):
         row = unfold(page, at)
-        expect(history(row)).to_have_count(1)
+        expect(history(row)).to_have_count(1 + len(fields.get("corrections", [])))
         expect(row.locator(".word").get_by_role("button")).to_have_text(buttons)
         expect(row.locator(".word .help")).to_have_text(words)
-
-
-def test_an_amendment_after_a_dispute_asks_for_a_new_verdict(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    amended = {"type": "amend", "by": AGENT_KEY, "reason": "You are right"}
-    disputed = {"type": "dispute", "by": "session", "reason": "We never signed"}
-    id_ = recorded.has("Work", status="disputed", corrections=[amended, disputed])
-    open_feed()
-    row = unfold(page)
-    expect(history(row)).to_have_count(3)
-    expect(row.locator(".word .help")).to_have_text(OFFERS[5][2])
-    recorded.correct(id_, **amended)
-    unfold(page)  # this click folds the row
-    unfold(page)
-    expect(row.locator(".word .help")).to_have_text(
-        "It was amended after you disputed it. It does not count until you confirm it."
-    )
-    expect(row.locator("summary")).to_contain_text("Disputed · ")
-    confirm(row)
-    expect(row.locator(".word .help")).to_have_text("You confirmed this.")
 
 
 def test_a_confirmation_can_be_undone_before_it_is_sent(open_feed: Open, page: Page, recorded: Recorded) -> None:
@@ -297,38 +252,12 @@ def test_a_confirmation_of_changed_values_is_not_sent(open_feed: Open, page: Pag
     expect(row.get_by_role("status")).to_have_text("You confirmed this.")
 
 
-@pytest.mark.viewer
-def test_a_confirmation_is_sent_late_or_when_the_page_is_hidden(
-    open_feed: Open, page: Page, recorded: Recorded
-) -> None:
-    page.clock.install(time=NOW)
-    for hours in (1, 2):
-        recorded.has("Work", hours=hours)
-    options = "window.sent = []; const { fetch } = window; window.fetch = (url, options) => {"
-    page.add_init_script(f"{options} sent.push(options.keepalive); return fetch(url, options) }}")
-    open_feed(refresh=3600)
-    rows_ = [unfold(page, at) for at in (0, 1)]
-    for row in rows_:
-        expect(history(row)).to_have_count(1)
-    page.clock.pause_at(NOW + timedelta(minutes=5))  # the clock must not advance by itself
-    right(rows_[0]).press("Enter")
-    page.clock.run_for(4_900)
-    assert recorded.sent(0) == []
-    page.clock.run_for(100)
-    expect(rows_[0].get_by_role("status")).to_have_text("You confirmed this.")
-    right(rows_[1]).press("Enter")
-    assert not page.evaluate("sent.some(Boolean)")
-    hide_tab(page)
-    expect(rows_[1].get_by_role("status")).to_have_text("You confirmed this.")
-    assert len(recorded.sent(2)) == 2
-    assert page.evaluate("sent.filter(Boolean).length") == 1  # only the last request is sent with `keepalive`
-
-
 def test_a_verdict_is_shown_at_once_and_kept_after_success(open_feed: Open, page: Page, recorded: Recorded) -> None:
     id_ = recorded.has("Work")
     open_feed()
     row = unfold(page)
     expect(history(row)).to_have_count(1)
+    page.evaluate(WATCH_FETCH)
     held = recorded.hold("POST", "/corrections")
     confirm(row)
     expect(row.locator("summary")).to_contain_text("Confirmed · ")
@@ -346,50 +275,24 @@ def test_a_verdict_is_shown_at_once_and_kept_after_success(open_feed: Open, page
     assert [said | {"key": ""} for said in recorded.sent(1)] == [{"type": "confirm", "key": ""}]
     assert [entry["type"] for entry in recorded.corrections[id_]] == ["confirm"]
 
-    dispute(row, "  We never <signed>\n")
+    asked = row.get_by_label("What is not right?")
+    for reason, fault in ((" \n ", "Say what is not right."), ("x" * 501, "At most 500 characters; these are 501.")):
+        dispute(row, reason)
+        expect(row.locator("form .fault")).to_have_text(fault)
+        expect(asked).to_be_focused()
+        expect(asked).to_have_attribute("aria-invalid", "true")
+    reason = "\U0001f389" * 485 + "We never <sign>"  # in JavaScript, an emoji such as this one has the length 2
+    dispute(row, f"  {reason}\n")
     expect(row.locator("summary")).to_contain_text("Disputed · ")
-    expect(history(row).nth(2)).to_have_text("Disputed by you · nowWe never <signed>")
-    assert recorded.sent(2)[1]["reason"] == "We never <signed>"
+    expect(history(row).nth(2)).to_have_text(f"Disputed by you · now{reason}")
+    assert recorded.sent(2)[1]["reason"] == reason
     assert len({said["key"] for said in recorded.sent(2)}) == 2
+    posts = page.evaluate("unwatch(), sent.filter((one) => one.startsWith('POST'))")
+    assert posts == ["POSTtrue", "POSTfalse"]  # the page was hidden when the confirmation was sent
 
 
-FAILURES: list[tuple[int, dict[str, Any], str, bool]] = [
-    (0, {}, UNREACHED, True),
-    (200, {"ok": True}, UNREACHED.replace("could not be reached", "\u2019s answer could not be understood"), True),
-    (503, {"error": "Busy"}, "Not saved. The server answered 503.", True),
-    (409, {"error": "Not possible"}, "Not saved. Not possible: this outcome can no longer be corrected.", False),
-]
-
-
-def test_a_failed_verdict_is_reverted_with_the_reason(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    """dashboard/tests/verdict.test.js has the words of each failure."""
-    for hours in range(1, len(FAILURES) + 1):
-        recorded.has("Work", hours=hours)
-    open_feed()
-    page.evaluate(TIME_CONFIRMATIONS, 0)  # sends each confirmation without hiding the page, after which the feed polls
-    for at, (status, body, words, again) in enumerate(FAILURES):
-        row = unfold(page, at)
-        expect(history(row)).to_have_count(1)
-        recorded.instead("POST", "/corrections", status, json=body)
-        before = len(recorded.sent(0))
-        right(row).press("Enter")
-        expect(row.get_by_role("alert")).to_have_text(words.replace("server \u2019s", "server\u2019s"))
-        expect(row.locator("summary")).not_to_contain_text("Confirmed")
-        expect(row.get_by_role("button", name="This is right", pressed=False)).to_be_focused()
-        retry = row.locator(".word").get_by_role("button", name="Try again")
-        if again:
-            retry.press("Enter")
-            expect(row.locator("summary")).to_contain_text("Confirmed · ")
-            expect(row.get_by_role("alert")).to_have_text("")
-            first, second = recorded.sent(before + 2)[before:]
-            assert first == second, words  # the retry sends the same idempotency key
-        else:
-            expect(retry, words).to_be_hidden()
-
-
-@pytest.mark.parametrize("choose", ["7 days", "90 days"])
 def test_a_verdict_that_fails_after_another_period_was_chosen_says_so(
-    open_feed: Open, page: Page, recorded: Recorded, choose: str
+    open_feed: Open, page: Page, recorded: Recorded
 ) -> None:
     recorded.has("Recent")
     recorded.has("Work", hours=24 * 10)
@@ -399,70 +302,44 @@ def test_a_verdict_that_fails_after_another_period_was_chosen_says_so(
     held = recorded.hold("POST", "/corrections")
     dispute(row, "Important")
     answer = first(page, held)
-    if choose == "7 days":
-        recorded.outcomes.pop()  # the list of these days does not have it
+    listed = recorded.outcomes.pop()  # the list of these days does not have it
     with page.expect_response("**/api/outcomes?**"):
-        page.get_by_role("button", name=choose).click()
-    expect(page.locator(".summary > .caption")).to_contain_text(f"last {choose}")
+        page.get_by_role("button", name="7 days").click()
+    expect(page.locator(".summary > .caption")).to_contain_text("last 7 days")
     answer.fulfill(status=503, json={"error": "Busy"})
     expect(row.get_by_role("alert")).to_have_text("Not saved. The server answered 503.")
     wrong(row).press("Enter")
     expect(row.get_by_label("What is not right?")).to_have_value("Important")
     row.get_by_label("What is not right?").press("Escape")
     expect(wrong(row)).to_be_focused()
-    if choose == "7 days":
-        return
+    recorded.outcomes.append(listed)
     row.get_by_role("button", name="Try again").click()
     expect(row.locator("summary")).to_contain_text("Disputed · ")
     first_sent, second = recorded.sent(2)
     assert first_sent == second  # with the same reason and idempotency key
 
 
-def test_a_correction_made_elsewhere_reaches_an_unfolded_row(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    id_ = recorded.has("Work")
-    open_feed(fast_timers=True, refresh=1)
-    row = unfold(page)
-    expect(history(row)).to_have_count(1)
-    recorded.sums = {"disputed": {"count": 1, "value_usd": 5}}
-    recorded.correct(id_, type="dispute", by="session", reason="In another tab")
-    expect(row.locator("summary")).to_contain_text("Disputed · ")
-    expect(history(row)).to_have_count(2)
-    expect(page.locator(".standing")).to_have_text("$5.00 disputed")
-
-
-def test_a_reason_has_1_to_500_characters(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    recorded.has("Work")
-    open_feed()
-    row = unfold(page)
-    asked = row.get_by_label("What is not right?")
-    for reason, fault in ((" \n ", "Say what is not right."), ("x" * 501, "At most 500 characters; these are 501.")):
-        dispute(row, reason)
-        expect(row.locator("form .fault")).to_have_text(fault)
-        expect(asked).to_be_focused()
-        expect(asked).to_have_attribute("aria-invalid", "true")
-    assert recorded.sent(0) == []
-    dispute(row, "\U0001f389" * 500)  # in JavaScript, an emoji such as this one has the length 2
-    expect(row.locator("summary")).to_contain_text("Disputed · ")
-
-
-@pytest.mark.parametrize("call", ["GET", "POST"])
-def test_a_signed_out_viewer_sees_nothing(open_feed: Open, page: Page, recorded: Recorded, call: str) -> None:
+def test_a_signed_out_viewer_sees_nothing(open_feed: Open, page: Page, recorded: Recorded) -> None:
     id_ = recorded.has("Private work")
     open_feed()
-    expect(rows(page)).to_have_count(1)
-    recorded.instead(call, id_, 401, json={"error": "Unauthorized"})
-    row = unfold(page)
-    if call == "POST":
-        expect(history(row)).to_have_count(1)
-        right(row).press("Enter")
-        hide_tab(page)  # the feed sends the confirmation, and does not poll
-    expect(page.get_by_text("You are signed out")).to_be_visible()
-    assert not page.locator("value-delivered").evaluate("feed => /Private/.test(feed.shadowRoot.textContent)")
-    expect(page.get_by_role("heading", name="Value Delivered")).to_be_focused()
+    for call in ("GET", "POST"):
+        expect(rows(page)).to_have_count(1)
+        if call == "GET":
+            recorded.instead(call, id_, 401, json={"error": "Unauthorized"})
+        row = unfold(page)
+        if call == "POST":
+            recorded.instead(call, id_, 401, json={"error": "Unauthorized"})
+            expect(history(row)).to_have_count(1)
+            right(row).press("Enter")
+            hide_tab(page)  # the feed sends the confirmation, and does not poll
+        expect(page.get_by_text("You are signed out")).to_be_visible()
+        assert not page.locator("value-delivered").evaluate("feed => /Private/.test(feed.shadowRoot.textContent)")
+        expect(page.get_by_role("heading", name="Value Delivered")).to_be_focused()
+        page.get_by_role("button", name="Try again").press("Enter")
 
 
 def test_axe_finds_no_violation_in_any_status(
-    open_feed: Open, page: Page, recorded: Recorded, take_picture: TakePicture, find_faults: FindFaults
+    open_feed: Open, page: Page, recorded: Recorded, find_faults: FindFaults
 ) -> None:
     amended = {"type": "amend", "reason": "Two fewer", "changes": {"value_usd": {"before": 5, "after": 4}}}
     recorded.has("Renewed Acme", hours=1, corrections=[amended], occurred_at="2026-03-03T17:00:00.000Z")
@@ -494,6 +371,5 @@ def test_axe_finds_no_violation_in_any_status(
         page.set_viewport_size({"width": width, "height": 900})
         page.emulate_media(color_scheme=theme)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        take_picture(f"standings-{width}-{theme}", full_page=True)
         assert find_faults("value-delivered", rules=AXE_RULES[theme]) == [], (width, theme)
     latest.get_by_role("button", name="Undo").click()  # the stopped timer would never send this confirmation

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browsers import leave_and_return
-from tests.dashboard.conftest import Open, TakePicture
+from tests.dashboard.conftest import Open
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.recorded import Recorded
 from tests.dashboard.test_feed import ago
@@ -49,14 +49,13 @@ def assert_shows(page: Page, total: str, titles: list[str], **state: str) -> Non
     assert parse_qs(urlsplit(page.url).fragment) == {name: [value] for name, value in state.items()}
 
 
-def test_bars_and_shares_select_and_take_back(feed: Page, take_picture: TakePicture) -> None:
+def test_bars_and_shares_select_and_take_back(feed: Page) -> None:
     everything = ["Deal", "Task", "Of no agent"]
     expect(bar(feed, "Apr 12")).to_have_accessible_name("Apr 12: $130.00, 2 outcomes")
     bar(feed, "Apr 12").click()
     assert_shows(feed, "$130.00", ["Deal", "Task"], period="2026-04-12..2026-04-12")
     expect(bar(feed, "Apr 12")).to_have_attribute("aria-pressed", "true")
     expect(feed.get_by_role("status").filter(has_text="$130.00 · 2 outcomes, Apr 12, 2026")).to_have_count(1)
-    take_picture("drill-day")
     feed.get_by_role("button", name="Back to the last 30 days").click()
     assert_shows(feed, "$135.00", everything)
     for name, total, titles, state in (
@@ -121,7 +120,9 @@ def test_a_list_without_outcomes_offers_what_has_some(open_feed: Open, page: Pag
     expect(way_out).to_have_text("Show Jan 2026 (1 outcome)")  # the feed has forgotten the month of the first user
 
 
-def test_a_viewer_without_outcomes_sees_how_to_record_one(open_feed: Open, page: Page, ledger: Ledger) -> None:
+def test_a_viewer_without_outcomes_sees_how_to_record_one_and_then_each_new_one(
+    open_feed: Open, page: Page, ledger: Ledger
+) -> None:
     held: list[Route] = []
     page.route("**/types", lambda route: held.append(route))
     with page.expect_request("**/types"):
@@ -134,9 +135,16 @@ def test_a_viewer_without_outcomes_sees_how_to_record_one(open_feed: Open, page:
         f"curl '{ledger.url}/api/outcomes' \\\n  -H 'Authorization: Bearer oc_...' \\\n"
         """  -d '{"outcomeType":"negotiation_complete","title":"First outcome"}'"""
     )
-    ledger.record("First outcome", created_at=ago(minutes=1))
-    expect(page.locator(".rows strong")).to_have_text(["First outcome"])
+    ledger.record("First outcome", created_at=ago(minutes=1), value_usd=2)
+    titles = page.locator(".rows strong")
+    expect(titles).to_have_text(["First outcome"])
     expect(call).to_be_hidden()
+    expect(page.locator(".total")).to_have_text("$2.00")
+    page.locator(".rows summary").press("Enter")
+    ledger.record("New", created_at=ago(seconds=30), value_usd=1)
+    expect(titles).to_have_text(["New", "First outcome"])
+    expect(page.locator(".rows details").nth(1)).to_have_attribute("open", "")  # the other row stays unfolded
+    expect(page.get_by_role("status").filter(has_text="1 new outcome")).to_have_count(1)
 
 
 def test_the_keyboard_is_enough_to_dispute_an_outcome_and_download_it(feed: Page) -> None:

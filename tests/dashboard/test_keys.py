@@ -20,10 +20,8 @@ from tests.dashboard.conftest import (
     THEMES,
     FindFaults,
     Open,
-    TakePicture,
     assert_fits,
     set_attribute,
-    set_theme,
 )
 from tests.dashboard.recorded import NOW, instant
 from tests.outcome_types import TYPES
@@ -76,10 +74,11 @@ def all_text(page: Page) -> str:
 
 
 SCOPES_RULE = NEW_AGENT_KEY.rules["scopes"].words
+MARKUP = "<img src=x onerror='window.harmed = 1'>\u202egnirts desrever" + "W" * 40
 
 
 def test_each_state_has_a_message_and_axe_finds_no_violation(
-    open_keys: Open, page: Page, keys: AgentKeys, take_picture: TakePicture, find_faults: FindFaults
+    open_keys: Open, page: Page, keys: AgentKeys, find_faults: FindFaults
 ) -> None:
     def shows(words: str) -> None:
         expect(page.get_by_text(words)).to_be_visible()
@@ -87,26 +86,29 @@ def test_each_state_has_a_message_and_axe_finds_no_violation(
             page.set_viewport_size({"width": width, "height": 900})
             page.emulate_media(color_scheme=theme)
             assert_fits(page, "outcome-keys")
-            take_picture(f"keys-{words[:24]}-{theme}", full_page=True)
             assert find_faults("outcome-keys", rules=AXE_RULES[theme]) == [], (words, theme)
 
     fails: dict[str, Any] = {"status": 500, "json": {"error": "Failed to list keys"}}
-    open_keys(endpoint_later=True, sign_in_url="/login")
+    open_keys(endpoint_later=True, sign_in_url="/login?next=/")
     shows("No keys here")
     held = list[Route]()
     keys.answers["GET"] = [held.append]
-    set_attribute(page, "outcome-keys", "endpoint", "/api/keys")
+    set_attribute(page, "outcome-keys", "endpoint", "/api/keys/")
     shows("Loading your agents\u2019 keys")
     held[0].fulfill(**fails)
     shows("The keys could not be loaded")
+    keys.instead("GET", 200, json={"keys": [{"id": 7}]})
+    button(page, "Try again").click()
+    expect(page.get_by_text("The server\u2019s answer could not be understood.")).to_be_visible()
     go_offline(page)
     keys.instead("GET")
     button(page, "Try again").click()
     shows("You are offline")
+    expect(button(page, "New key")).to_have_count(0)
     page.context.set_offline(False)
     shows("No keys yet")
 
-    keys.has("Last year's campaign", expires_at=instant(NOW - timedelta(days=90)), scopes=["record", "backfill"])
+    keys.has(MARKUP, expires_at=instant(NOW - timedelta(days=90)), scopes=["record", "backfill"])
     platform = {"made_by": "platform", "rotated_by": "platform", "rotated_at": instant(NOW - timedelta(days=5))}
     keys.has("Assistant", scopes=["record", "read"], last_used_at=instant(NOW - timedelta(days=3)), **platform)
     bounds = {"agent_id": 7, "outcome_types": ["deal_closed", "negotiation_complete"], "max_value_usd": 2500.5}
@@ -117,6 +119,14 @@ def test_each_state_has_a_message_and_axe_finds_no_violation(
     leave_and_return(page)
     shows("This may be out of date")
     button(page, "Rotate Sales agent").click()
+    go_offline(page)
+    keys.instead("POST")
+    keys.instead("GET")
+    button(page, "Rotate").click()
+    expect(page.get_by_role("alert")).to_contain_text("You are offline.")
+    expect(rows(page).locator("strong")).to_have_text(["Sales agent", "Assistant", MARKUP])
+    page.context.set_offline(False)
+    expect(page.locator(".notice")).to_be_hidden()
     shows("A new secret for Sales agent")
     button(page, "Revoke Assistant").click()
     keys.instead("DELETE")
@@ -127,36 +137,32 @@ def test_each_state_has_a_message_and_axe_finds_no_violation(
     keys.instead("POST", 400, json={"error": "Invalid name", "details": faults})
     button(page, "Make key").click()
     shows(f"What the key may do {SCOPES_RULE}.")
+    expect(page.get_by_label("Name")).to_be_focused()
+    expect(page.get_by_label("Name")).to_have_attribute("aria-invalid", "true")
     button(page, "Make key").click()
     shows("It is shown only once")
-    keys.instead("GET", 401, json={"error": "Unauthorized"})
-    leave_and_return(page)
+    assert SECRET.search(all_text(page))
+    keys.instead("POST", 401, json={"error": "Unauthorized"})
+    button(page, "Rotate").click()
     shows("You are signed out")
-
-
-# ---- the list; dashboard/tests/keys.test.js has the words of each row
-
-
-def test_keys_are_listed_in_order_and_never_as_markup(open_keys: Open, page: Page, keys: AgentKeys) -> None:
-    texts = ["<img src=x onerror='window.harmed = 1'>", "\u202egnirts desrever a", "W" * 80]
-    for text in texts:
-        keys.has(text)
-    open_keys()
-    expect(rows(page).locator("strong")).to_have_text([re.compile(re.escape(text)) for text in reversed(texts)])
-    expect(rows(page).locator("code").first).to_have_text(f"oc_{keys.kept[0]['id']}_\u2026")
-    for index in range(len(texts)):
-        rows(page).nth(index).get_by_role("button", name="Revoke").click()
-        expect(rows(page).nth(index).locator("bdi")).to_have_text(texts[-1 - index])
+    assert not re.search("oc_|Sales agent", all_text(page))
+    expect(page.get_by_role("link", name="Sign in")).to_have_attribute("href", "/login?next=/")
+    expect(button(page, "New key")).to_have_count(0)
+    button(page, "Check again").press("Enter")
+    expect(rows(page)).to_have_count(4)
     assert page.evaluate("window.harmed") is None
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 # ---- a new key
 
 
-def test_each_limit_is_sent_as_typed(open_keys: Open, page: Page, keys: AgentKeys) -> None:
+def test_each_limit_can_be_chosen_and_is_sent_as_typed(open_keys: Open, page: Page, keys: AgentKeys) -> None:
     open_keys()
     new_key(page)
+    boxes, values = page.get_by_role("checkbox"), "all => all.map(({ value }) => value)"
+    expect(boxes).to_have_count(len(TYPES) + len(Scope))  # the form shows the types once they are loaded
+    assert sorted(boxes.evaluate_all(values)) == sorted([*TYPES, *Scope])
+    expect(page.get_by_label("Name")).to_have_attribute("maxlength", str(MAX_KEY_NAME))
     agent, last = page.get_by_label("Agent number"), page.get_by_label("Last day")
     most, record = page.get_by_label("Largest value"), page.get_by_label("Record outcomes as they happen")
     for control, text in ((most, "5e"), (most, "-1"), (agent, "1.5"), (page.get_by_label("Name"), "")):
@@ -195,18 +201,7 @@ def test_each_limit_is_sent_as_typed(open_keys: Open, page: Page, keys: AgentKey
             "scopes": ["correct"],
         }
     ]
-
-
-def test_every_type_scope_and_overlap_of_the_api_can_be_chosen(open_keys: Open, page: Page, keys: AgentKeys) -> None:
-    keys.has("Key")
-    open_keys()
-    new_key(page)
-    boxes = page.get_by_role("checkbox")
-    expect(boxes).to_have_count(len(TYPES) + len(Scope))  # the form shows the types once they are loaded
-    values = "all => all.map(({ value }) => value)"
-    assert sorted(boxes.evaluate_all(values)) == sorted([*TYPES, *Scope])
-    expect(page.get_by_label("Name")).to_have_attribute("maxlength", str(MAX_KEY_NAME))
-    button(page, "Rotate Key").click()
+    button(page, "Rotate Nightly import").click()
     expect(page.get_by_label("How long the current secret keeps working")).to_be_visible()
     hours = page.locator("select option").evaluate_all(values)
     assert (hours[0], hours[-1]) == ("0", str(MAX_OVERLAP_HOURS))
@@ -266,6 +261,19 @@ def test_a_secret_and_texts_with_it_are_copied_and_forgotten(
     expect(button(page, "New key")).to_be_focused()
     expect(rows(page).locator("strong")).to_have_text(["Nightly import", "Older"])
 
+    # Pages without TLS have no clipboard.
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined, configurable: true })")
+    new_key(page, "Later")
+    button(page, "Make key").click()
+    for label, copy in (("The key of Later", "Copy"), (".env", "Copy for .env")):
+        button(page, copy).click()
+        shown = page.get_by_role("textbox", name=label)
+        selected = shown.evaluate("text => text.value.slice(text.selectionStart, text.selectionEnd)")
+        assert selected == shown.input_value()
+        expect(shown).to_be_focused()
+    expect(page.get_by_text("The text is selected: copy it by keyboard or menu.")).to_have_count(2)
+    page.evaluate("delete navigator.clipboard, 0")
+
 
 def test_a_form_that_failed_to_load_comes_with_the_next_click(open_keys: Open, page: Page, keys: AgentKeys) -> None:
     keys.has("Nightly import")
@@ -306,29 +314,14 @@ def test_agents_are_called_by_the_names_that_the_feed_uses(open_keys: Open, page
     assert [sent["agentId"] for sent in keys.sent("POST")] == [13, 19]
 
 
-@pytest.mark.viewer
-@pytest.mark.usefixtures("keys")
-def test_the_secret_is_selected_if_the_page_may_not_copy(open_keys: Open, page: Page) -> None:
+def test_pressing_twice_makes_one_key_which_an_old_list_does_not_remove(
+    open_keys: Open, page: Page, keys: AgentKeys
+) -> None:
     open_keys()
-    # Pages without TLS have no clipboard.
-    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
     new_key(page)
-    button(page, "Make key").click()
-    button(page, "Copy").click()
-    button(page, "Copy for .env").click()
-    for label in ("The key of Nightly import", ".env"):
-        text = page.get_by_role("textbox", name=label)
-        selected = text.evaluate("text => text.value.slice(text.selectionStart, text.selectionEnd)")
-        assert selected == text.input_value()
-    expect(text).to_be_focused()
-    expect(page.get_by_text("The text is selected: copy it by keyboard or menu.")).to_have_count(2)
-
-
-def test_pressing_twice_makes_one_key(open_keys: Open, page: Page, keys: AgentKeys) -> None:
-    open_keys()
-    held: list[Route] = []
-    keys.answers["POST"] = [held.append]
-    new_key(page)
+    lists, held = list[Route](), list[Route]()
+    keys.answers = {"GET": [lists.append], "POST": [held.append]}
+    page.evaluate("dispatchEvent(new Event('online'))")
     page.get_by_label("Name").press("Enter")
     expect(button(page, "Making\u2026")).to_have_attribute("aria-disabled", "true")
     page.get_by_label("Name").press("Enter")
@@ -339,27 +332,10 @@ def test_pressing_twice_makes_one_key(open_keys: Open, page: Page, keys: AgentKe
     made = keys.has("Nightly import")
     held[0].fulfill(json=made | {"key": "oc_secret"})
     expect(page.get_by_role("textbox", name="The key of Nightly import")).to_have_value("oc_secret")
-
-
-# ---- rotating and revoking
-
-
-def test_a_key_is_revoked_only_after_confirmation(open_keys: Open, page: Page, keys: AgentKeys) -> None:
-    keys.has("Other")
-    key = keys.has("Nightly import")
-    open_keys()
-    for key_ in ("Enter", "Escape"):
-        button(page, "Revoke Nightly import").click()
-        expect(page.get_by_role("heading", name="Revoke Nightly import?")).to_be_focused()
-        button(page, "Cancel").press(key_)
-        expect(button(page, "Revoke Nightly import")).to_be_focused()
-    assert keys.paths("DELETE") == []
-    button(page, "Revoke Nightly import").click()
-    button(page, "Revoke for good").click()
-    expect(rows(page).locator("strong")).to_have_text(["Other"])
-    expect(page.get_by_role("status").filter(has_text="Nightly import is revoked.")).to_be_visible()
-    expect(page.get_by_role("heading", name="Agent keys")).to_be_focused()
-    assert keys.paths("DELETE") == [f"/{key['id']}"]
+    lists[0].fulfill(json={"keys": []})
+    with page.expect_response(lambda response: len(response.body()) > 20):
+        pass
+    expect(rows(page)).to_have_count(1)
 
 
 # ---- errors
@@ -393,38 +369,17 @@ def test_a_failure_says_whether_a_key_may_have_been_made(open_keys: Open, page: 
         assert len(keys.paths("GET")) == 1 + reads
 
 
-def test_a_signed_out_viewer_sees_no_keys_and_can_sign_in(open_keys: Open, page: Page, keys: AgentKeys) -> None:
-    keys.has("Private")
-    open_keys(sign_in_url="/login?next=/")
-    button(page, "Rotate Private").click()
-    button(page, "Rotate").click()
-    expect(page.get_by_role("textbox", name="The key of Private")).to_be_visible()
-    new_key(page)
-    assert SECRET.search(all_text(page))
-    keys.instead("POST", 401, json={"error": "Unauthorized"})
-    button(page, "Make key").click()
-    expect(page.get_by_text("You are signed out")).to_be_visible()
-    assert not re.search("oc_|Private", all_text(page))
-    expect(page.get_by_role("link", name="Sign in")).to_have_attribute("href", "/login?next=/")
-    expect(button(page, "New key")).to_have_count(0)
-    button(page, "Check again").press("Enter")
-    expect(rows(page).locator("strong")).to_have_text(["Private"])
-
-
-@pytest.mark.parametrize("signs_out", [True, False])
-def test_a_late_secret_is_not_shown_after_signing_out_or_a_move(
-    open_keys: Open, page: Page, keys: AgentKeys, signs_out: bool
-) -> None:
+def test_a_late_secret_is_not_shown_after_signing_out_or_a_move(open_keys: Open, page: Page, keys: AgentKeys) -> None:
     old, held = keys.has("Old"), list[Route]()
     open_keys()
     for open_form, send, verb in (("New key", "Make key", "made"), ("Rotate Old", "Rotate", "rotated")):
         button(page, open_form).click()
-        if send == "Make key":
+        if verb == "made":
             page.get_by_label("Name").fill("Nightly import")
         keys.answers["POST"] = [held.append]
         button(page, send).click()
         wait_until(page, lambda: held != [])
-        if signs_out:
+        if verb == "made":
             keys.instead("GET", 401, json={"error": "Unauthorized"})
             leave_and_return(page)
             expect(page.get_by_text("You are signed out")).to_be_visible()
@@ -452,27 +407,6 @@ def test_another_user_never_sees_the_keys_of_the_first(open_keys: Open, page: Pa
     expect(page.get_by_role("heading", name="Agent keys")).to_be_focused()
 
 
-def test_offline_keys_stay_and_can_be_changed_later(open_keys: Open, page: Page, keys: AgentKeys) -> None:
-    keys.has("Key")
-    keys.instead("GET", 200, json={"keys": [{"id": 7}]})
-    open_keys()
-    expect(page.get_by_text("The server\u2019s answer could not be understood.")).to_be_visible()
-    expect(button(page, "New key")).to_have_count(0)
-    button(page, "Try again").click()
-    button(page, "Rotate Key").click()
-    go_offline(page)
-    keys.instead("POST")
-    keys.instead("GET")
-    button(page, "Rotate").click()
-    expect(page.get_by_role("alert")).to_contain_text("You are offline.")
-    expect(page.locator(".notice")).to_contain_text("You are offline")
-    expect(rows(page)).to_have_count(1)
-    page.context.set_offline(False)
-    expect(page.locator(".notice")).to_be_hidden()
-    button(page, "Rotate").click()
-    expect(page.get_by_role("textbox", name="The key of Key")).to_be_visible()
-
-
 # ---- updates
 
 
@@ -492,36 +426,6 @@ def test_returning_to_the_tab_keeps_input_and_focus(open_keys: Open, page: Page,
     leave_and_return(page)
     expect(rows(page)).to_have_count(3)
     expect(button(page, "Revoke Key")).to_be_focused()
-
-
-def test_an_old_list_does_not_remove_a_new_key(open_keys: Open, page: Page, keys: AgentKeys) -> None:
-    open_keys()
-    new_key(page)
-    held: list[Route] = []
-    keys.answers["GET"] = [held.append]
-    page.evaluate("dispatchEvent(new Event('online'))")
-    button(page, "Make key").click()
-    expect(rows(page)).to_have_count(1)
-    held[0].fulfill(json={"keys": []})
-    with page.expect_response(lambda response: len(response.body()) > 20):
-        pass
-    expect(rows(page)).to_have_count(1)
-
-
-def test_a_removed_element_sends_nothing_and_may_return(open_keys: Open, page: Page, keys: AgentKeys) -> None:
-    keys.has("Key")
-    open_keys()
-    expect(rows(page)).to_have_count(1)
-    page.evaluate("window.keys = document.querySelector('outcome-keys'); keys.remove()")
-    page.evaluate("dispatchEvent(new Event('online'))")
-    page.evaluate("keys.setAttribute('endpoint', '/api/keys/')")
-    assert len(keys.paths("GET")) == 1
-    page.evaluate("document.body.append(keys)")
-    expect(rows(page)).to_have_count(1)
-    assert keys.paths("GET") == ["", ""]
-    page.route("**/elsewhere", lambda route: route.fulfill(json={"keys": []}))
-    set_attribute(page, "outcome-keys", "endpoint", "/elsewhere/")
-    expect(page.get_by_text("No keys yet")).to_be_visible()
 
 
 # ---- accessibility
@@ -567,14 +471,3 @@ def test_the_keys_are_managed_by_keyboard(open_keys: Open, page: Page, keys: Age
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Copy the key of Older now")).to_be_focused()
     assert keys.sent("POST")[-1] == {"overlapHours": 1}
-
-
-def test_a_page_themes_the_keys_like_the_feed(open_keys: Open, page: Page, keys: AgentKeys) -> None:
-    keys.has("Key")
-    open_keys()
-    set_theme(page, "outcome-keys", accent="rgb(1, 2, 3)", surface="rgb(4, 5, 6)", danger="rgb(7, 8, 9)")
-    expect(button(page, "New key")).to_have_css("background-color", "rgb(1, 2, 3)")
-    expect(page.locator(".card")).to_have_css("background-color", "rgb(4, 5, 6)")
-    expect(button(page, "Revoke Key")).to_have_css("color", "rgb(7, 8, 9)")
-    button(page, "Revoke Key").click()
-    expect(button(page, "Revoke for good")).to_have_css("background-color", "rgb(7, 8, 9)")

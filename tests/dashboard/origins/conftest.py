@@ -9,12 +9,11 @@ import re
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import boto3
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
@@ -42,13 +41,11 @@ class PageHandler(BaseHTTPRequestHandler):
 class Platform:
     """A running stack and the pages on it.
 
-    api_url: the API's URL, as pages use it. page_port: the port of all pages. dynamodb: a client for the stack's
-    tables.
+    api_url: the API's URL, as pages use it. page_port: the port of all pages.
     """
 
     stack: Stack
     page_port: int
-    dynamodb: Any
 
     def page_url(self, host: str) -> str:
         return f"http://{host}:{self.page_port}/"
@@ -77,16 +74,6 @@ class Platform:
             time.sleep(0.01)
             arrived[:] = map(" ".join, re.findall(r"^([A-Z]+) /api/\S+ (\d+) ", self.stack.log[before:], re.MULTILINE))
 
-    def titles(self, user_id: int) -> list[str]:
-        """Return the titles of a user's outcomes, read from the table."""
-        found = self.dynamodb.query(
-            TableName=self.stack.tables["OutcomesTable"],
-            KeyConditionExpression="user_id = :user_id",
-            ExpressionAttributeValues={":user_id": {"S": str(user_id)}},
-            ConsistentRead=True,
-        )
-        return [item["title"]["S"] for item in found["Items"]]
-
 
 @pytest.fixture(scope="package")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
@@ -96,14 +83,9 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     port = server.server_port
     origins = f"http://app.example.com:{port},http://beta.example.com:{port}"
     try:
-        with (
-            running(
-                tmp_path_factory.mktemp("platform"),
-                environment={"DASHBOARD_ORIGINS": origins, "ALLOWED_HOSTS": "api.example.com"},
-            ) as stack,
-            closing(boto3.client("dynamodb", endpoint_url=stack.aws_url)) as dynamodb,
-        ):
-            yield Platform(stack, port, dynamodb)
+        environment = {"DASHBOARD_ORIGINS": origins, "ALLOWED_HOSTS": "api.example.com"}
+        with running(tmp_path_factory.mktemp("platform"), environment=environment) as stack:
+            yield Platform(stack, port)
     finally:
         server.shutdown()
         thread.join()
@@ -113,11 +95,9 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 class Visitor:
     """A user of the platform with a browser."""
 
-    def __init__(self, platform: Platform, context: BrowserContext, tabs: dict[str, Page], user_id: int) -> None:
+    def __init__(self, platform: Platform, context: BrowserContext, user_id: int) -> None:
         self.platform = platform
         self.context = context
-        self.tabs = tabs
-        self.opened: list[Page] = []
         self.user_id = user_id
 
     def sign_in(self) -> None:
@@ -131,20 +111,9 @@ class Visitor:
         )
 
     def open(self, host: str) -> Page:
-        """Return the tab of a host. Load the host's page, unless the tab shows it already."""
-        if host not in self.tabs:
-            self.tabs[host] = self.context.new_page()
-        page = self.tabs[host]
-        self.opened.append(page)
-        if page.url != self.platform.page_url(host):  # loading a page takes as long as ten requests to the API
-            page.goto(self.platform.page_url(host))
+        page = self.context.new_page()
+        page.goto(self.platform.page_url(host))
         return page
-
-    def leave(self) -> None:
-        """Empty the opened pages and delete the session."""
-        for page in self.opened:
-            page.evaluate("document.body.replaceChildren()")
-        self.context.clear_cookies()
 
     def fetch(self, page: Page, url: str, **init: Any) -> Any:
         """Send a request from the page. Return what the page's script can read: the response, or `blocked`."""
@@ -166,26 +135,12 @@ class Visitor:
         )
 
 
-@pytest.fixture(scope="package")
-def context(browser: Browser) -> Iterator[BrowserContext]:
+@pytest.fixture
+def visitor(platform: Platform, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visitor]:
+    """Return a signed-in visitor, who is another user in each test."""
     context = browser.new_context()
     context.set_default_timeout(SECONDS * 1000)
-    yield context
-    context.close()
-
-
-@pytest.fixture(scope="package")
-def tabs() -> dict[str, Page]:
-    """Return the tabs by host. Tests share the tabs, because opening a tab takes longer than most tests."""
-    return {}
-
-
-@pytest.fixture
-def visitor(
-    platform: Platform, context: BrowserContext, tabs: dict[str, Page], request: pytest.FixtureRequest
-) -> Iterator[Visitor]:
-    """Return a signed-in visitor, who is another user in each test."""
-    visitor = Visitor(platform, context, tabs, 1 + request.session.items.index(request.node))
+    visitor = Visitor(platform, context, 1 + request.session.items.index(request.node))
     visitor.sign_in()
     yield visitor
-    visitor.leave()
+    context.close()
