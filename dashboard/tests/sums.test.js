@@ -31,13 +31,6 @@ function randomly(seed) {
   };
 }
 
-/** Convert an amount to ten-thousandths of a dollar, so that sums are exact. */
-const exact = (amount) => {
-  const [whole, fraction = ""] = decimal(amount).split(".");
-  return BigInt(whole + fraction.padEnd(4, "0"));
-};
-const amount = (units) => Number(units) / 10_000;
-
 const localDay = (date) =>
   [date.getFullYear(), date.getMonth() + 1, date.getDate()].map((part) => String(part).padStart(2, "0")).join("-");
 
@@ -50,61 +43,45 @@ function firstDays({ from, to, by }) {
   return dates;
 }
 
-/** Add up outcomes, as the API does. */
-function addedUp(outcomes, { from, to, buckets, outcomeType, agentId, status: selected }) {
-  const sums = { all: [0, 0n], previous: [0, 0n], types: new Map(), agents: new Map(), buckets: new Map() };
-  for (const date of buckets) sums.buckets.set(date, [0, 0n]);
-  const add = (map, name, value) => {
-    const [count, sum] = map.get(name) ?? [0, 0n];
-    map.set(name, [count + 1, sum + value]);
+/** Return the summary of outcomes, as the API does. */
+function summarize(outcomes, { from, to, by, buckets, outcomeType, agentId, status: selected, timezone }, recent) {
+  const none = () => ({ count: 0, value_usd: 0 });
+  const summary = { from: from.toISOString(), to: to.toISOString(), timezone, ...none(), by_type: [], by_agent: [] };
+  const days = buckets.map((date) => ({ date, ...none() }));
+  const previous = { from: new Date(from - (to - from)).toISOString(), to: summary.from, ...none() };
+  const part = (parts, name, value) => {
+    if (!parts.some((one) => one[name] === value)) parts.push({ [name]: value, ...none() });
+    return parts.find((one) => one[name] === value);
   };
-  const total = new Map();
-  for (const outcome of outcomes) {
-    const { occurred_at, value_usd, outcome_type, agent_id, status } = outcome;
+  for (const { occurred_at, value_usd, outcome_type, agent_id, status } of outcomes) {
     if (!(selected ? [selected] : ["recorded", "confirmed"]).includes(status)) continue;
     if (outcomeType && outcome_type !== outcomeType) continue;
     if (agentId && agent_id !== (agentId === "none" ? null : Number(agentId))) continue;
-    const at = new Date(occurred_at);
-    const value = value_usd === null ? 0n : exact(value_usd);
-    if (at >= from - (to - from) && at < from) add(total, "previous", value);
-    if (at < from || at >= to) continue;
-    add(total, "all", value);
-    add(sums.types, outcome_type, value);
-    add(sums.agents, agent_id, value);
-    const day = localDay(at);
-    add(sums.buckets, buckets.findLast((date) => date <= day) ?? buckets[0], value);
+    const sums = occurred_at >= previous.from && occurred_at < summary.from ? [previous] : [];
+    if (occurred_at >= summary.from && occurred_at < summary.to) {
+      const day = localDay(new Date(occurred_at));
+      const bucket = days.findLast(({ date }) => date <= day) ?? days[0];
+      const [type, agent] = [
+        part(summary.by_type, "outcome_type", outcome_type),
+        part(summary.by_agent, "agent_id", agent_id),
+      ];
+      sums.push(summary, type, agent, bucket);
+    }
+    for (const sum of sums) {
+      sum.count += 1;
+      sum.value_usd += value_usd ?? 0;
+    }
   }
-  return { ...sums, ...Object.fromEntries(total) };
+  return { ...summary, [`by_${by}`]: days, previous, recent };
 }
 
-/** Return the response of the API for sums. */
-function response(sums, { from, to, by, timezone }, recent) {
-  const sum = ([count, value]) => ({ count, value_usd: amount(value) });
-  const rows = (map, name) => [...map].map(([key, one]) => ({ [name]: key, ...sum(one) }));
-  return {
-    from: from.toISOString(),
-    to: to.toISOString(),
-    timezone,
-    ...sum(sums.all),
-    by_type: rows(sums.types, "outcome_type"),
-    by_agent: rows(sums.agents, "agent_id"),
-    [`by_${by}`]: rows(sums.buckets, "date"),
-    previous: { from: new Date(from - (to - from)).toISOString(), to: from.toISOString(), ...sum(sums.previous) },
-    recent,
-  };
-}
-
-/** Return the sums of a response. */
-function sumsOf({ by_type, by_agent, by_day, by_week, by_month, previous, ...all }) {
-  const sum = ({ count, value_usd }) => [count, exact(value_usd)];
-  const map = (rows, name) => new Map(rows.map((row) => [row[name], sum(row)]));
-  return {
-    all: sum(all),
-    previous: sum(previous),
-    types: map(by_type, "outcome_type"),
-    agents: map(by_agent, "agent_id"),
-    buckets: map(by_day ?? by_week ?? by_month, "date"),
-  };
+/** Return the sums of a summary, in an order that does not depend on when each part was first seen. */
+function sumsOf(summary) {
+  const { by_type, by_agent, by_day, by_week, by_month, previous } = summary;
+  const sum = ({ outcome_type, agent_id, date, count, value_usd }) =>
+    [outcome_type ?? agent_id ?? date, count, decimal(value_usd)].join(" ");
+  const parts = [by_type, by_agent, by_day ?? by_week ?? by_month].map((part) => part.map(sum).sort());
+  return [sum(summary), sum(previous), ...parts];
 }
 
 /** Simulates a feed and its API without DOM. Time passes only during requests and between polls. */
@@ -164,7 +141,7 @@ class Stream {
         title: "Closed",
         outcome_type: this.one(TYPES),
         agent_id: this.one([7, 8, null]),
-        value_usd: this.one([null, 0.1, 12.3456, -3, 1200.5]),
+        value_usd: this.one([null, 1, 12, -3, 1200]),
         created_at,
         occurred_at: new Date(created - before).toISOString(),
         status: "recorded",
@@ -207,7 +184,7 @@ class Stream {
     if (dropped > after) after = dropped;
     const ids = visible.flatMap(({ created_at, id }) => (created_at > after ? [id] : []));
     await this.wait(3 * SECOND);
-    return [response(addedUp(this.counting, asking), { ...asking, timezone }, { after, ids }), this.freshFor];
+    return [summarize(this.counting, { ...asking, timezone }, { after, ids }), this.freshFor];
   }
 
   find(outcomes) {
@@ -241,7 +218,7 @@ class Stream {
   check() {
     const known = new Map(this.known);
     for (const one of this.counted) known.set(one.id, one);
-    assert.deepEqual(sumsOf(this.sums.summary), addedUp([...known.values()], this.shown));
+    assert.deepEqual(sumsOf(this.sums.summary), sumsOf(summarize([...known.values()], this.shown)));
     this.checked += 1;
   }
 
@@ -289,13 +266,7 @@ test("sums to which new outcomes are added agree with the next summary, for a th
   assert.ok(added > STREAMS / 2, `${added} polls without a summary`);
 });
 
-const SUMMARY = {
-  ...response(addedUp([], { from: new Date(0), to: new Date(0), buckets: ["1970-01-01"] }), {
-    from: new Date(0),
-    to: new Date(DAY),
-    by: "day",
-  }),
-};
+const SUMMARY = summarize([], { from: new Date(0), to: new Date(DAY), by: "day", buckets: ["1970-01-01"] });
 const OUTCOME = {
   id: "B",
   created_at: "1970-01-01T12:00:00.000Z",

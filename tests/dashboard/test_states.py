@@ -58,11 +58,12 @@ def test_each_state_has_a_message_and_axe_finds_no_violation(
             assert find_faults("value-delivered", rules=AXE_RULES[theme]) == [], (words, theme)
 
     def after(status: int, url: str | re.Pattern[str] = API, *, error: str = "No", **headers: str) -> None:
-        """Answer requests like this, and poll."""
+        """Answer requests like this, and poll. Hide the page first: unroute_all would send a request that is held."""
+        hide_tab(page)
         page.unroute_all()
         if status:
             page.route(url, lambda route: route.fulfill(status=status, json={"error": error}, headers=headers))
-        leave_and_return(page)
+        show_tab(page)
 
     page.route(API, lambda _: None)  # never answered
     open_feed(sign_in_url="/login?next=/", url_state="")
