@@ -1,34 +1,27 @@
-"""Merge openapi.base.yaml, template.yaml and the models into openapi.yaml, the machine-readable contract.
+"""Write openapi.yaml, the machine-readable contract.
 
-Routes and API Gateway's own responses come from template.yaml. The fields of request bodies and all limits come from
-the package outcomes.contract. Everything else comes from openapi.base.yaml.
+Routes and API Gateway's own responses come from template.yaml; the fields of request bodies and all limits from the
+layer; everything else, in a short form, from openapi.base.yaml.
 """
 
 import json
 import re
+from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import yaml
 from outcomes import limits
-from outcomes.auth.encrypted_cookies import AUTHJS, NEXT_AUTH
-from outcomes.auth.sessions import STORED_COOKIE
-from outcomes.contract.agent_key_bodies import NEW_AGENT_KEY, ROTATION, Scope
-from outcomes.contract.correction_rules import ASSIGNMENT, CHANGES, HEAD, REASON, SOME_CHANGE, CorrectionType
-from outcomes.contract.costs import COST_LINE, COST_USER, SOURCE
+from outcomes.contract.bodies import Body
+from outcomes.contract.correction_rules import HEAD, REASON, CorrectionType
 from outcomes.contract.models import NEW_OUTCOME
-from outcomes.contract.outcome_fields import LATER
-from outcomes.contract.outcome_type import PATTERN
-from outcomes.contract.queries import EXPORT_FORMATS
-from outcomes.contract.statement_ids import CURSOR
-from outcomes.contract.statements import STATEMENT_REQUEST
-from outcomes.contract.status import STATUSES
+from outcomes.contract.outcome_fields import LATER, LISTED
 from outcomes.ledger.export import CSV_COLUMNS
-from outcomes.mcp.server import VERSIONS
 
 from ops.template import declared_paths, default_outcome_types, parse_yaml
-from release.contract.source import ROOT
-from release.contract.source import fields as table
+from release.contract.source import ROOT, fields, words
 from release.version import project_version
 
 BASE = Path(__file__).with_name("openapi.base.yaml")
@@ -37,43 +30,25 @@ TARGET = ROOT / "openapi.yaml"
 type Json = dict[str, Any]
 
 
+@cache
+def base() -> Json:
+    """Return openapi.base.yaml, with a value for each <NAME>."""
+    values = _values()
+    filled = re.sub(r"<([A-Z_]+)>", lambda name: values[name[1]], BASE.read_text())
+    filled = re.sub(r"<(\w+ )?([a-z_]+\.[\w.]+)>", _of_layer, filled)
+    made: Json = yaml.load(filled, yaml.CSafeLoader)  # this is as safe as safe_load, and faster
+    return made
+
+
+@cache
+def template() -> Json:
+    made: Json = parse_yaml((ROOT / "template.yaml").read_text())
+    return made
+
+
 def document() -> Json:
-    """Merge the whole document, OpenAPI 3.1."""
-    api = parse_yaml((ROOT / "template.yaml").read_text())["Resources"]["OutcomesApi"]["Properties"]
-    return merged(_filled(BASE.read_text()), api)
-
-
-def merged(text: str, api: Json) -> Json:
-    """Merge a base, whose names are filled, with the routes and the responses of `api`, the API in template.yaml."""
-    base: Json = yaml.load(text, yaml.CSafeLoader)  # this is as safe as safe_load, and faster
-    operations, refusals, details, security = (
-        base.pop(f"x-{part}") for part in ("operations", "refusals", "details", "security")
-    )
-    gateway = _gateway_errors(api["GatewayResponses"])
-
-    def operation(path: str, route: Json) -> Json:
-        described: Json = operations[route["operationId"]]
-        ours = described.pop("x-errors")
-        for ours_alone in ("x-client", "x-rows"):
-            described.pop(ours_alone, None)
-        for status in sorted(ours.keys() | gateway.keys()):
-            errors = list(dict.fromkeys([*ours.get(status, []), *gateway.get(status, [])]))
-            described["responses"].setdefault(str(status), _error_response(refusals[status], errors, details))
-        schemes: list[Json] = [{scheme: []} for scheme in described.pop("x-security", security)]
-        return {"operationId": route["operationId"], "tags": [tag(path)], "security": schemes} | described
-
-    paths = {
-        path: {method: operation(path, route) for method, route in methods.items() if "security" in route}
-        for path, methods in declared_paths(api).items()
-    }
-    components = base.pop("components")
-    return base | {"paths": paths, "components": components}
-
-
-def tag(path: str) -> str:
-    """Return the tag of a path's operations, by which viewers and code generators group them."""
-    name = path.removeprefix("/api/").strip("/").partition("/")[0]
-    return "statements" if name == ".well-known" else name
+    """Return the whole document, OpenAPI 3.1."""
+    return merged(base(), template()["Resources"]["OutcomesApi"]["Properties"])
 
 
 def text(document: Json) -> str:
@@ -82,78 +57,182 @@ def text(document: Json) -> str:
     return heading + yaml.dump(document, Dumper=_WithoutAliases, sort_keys=False, allow_unicode=True, width=120)
 
 
-def operations() -> tuple[Json, list[str]]:
-    """Return the operations of the base, by their names, and the credentials that they usually accept."""
-    base = yaml.load(_filled(BASE.read_text()), yaml.CSafeLoader)
-    return base["x-operations"], base["x-security"]
+def merged(base: Json, api: Json) -> Json:
+    """Merge a base with the routes and the responses of `api`, the API in template.yaml."""
+    schemas, headers = (base["components"].get(part, {}) for part in ("schemas", "headers"))
+    gateway = _gateway_errors(api["GatewayResponses"])
 
+    def operation(path: str, route: Json) -> Json:
+        told = base["x-operations"][route["operationId"]]
+        kept = {name: told[name] for name in ("summary", "description") if name in told}
+        security: list[Json] = [{scheme: []} for scheme in told.get("x-security", base["x-security"])]
+        made = {"operationId": route["operationId"], "tags": [tag(path)], "security": security} | kept
+        if parameters := told.get("parameters"):
+            made["parameters"] = [_parameter(path, each) for each in parameters]
+        if body := told.get("x-body"):
+            said = body.get("description", f"At most {limits.MAX_BODY_BYTES} bytes.")
+            content = {"application/json": _content(body)}
+            made["requestBody"] = {"required": True, "description": said, "content": content}
+        made["responses"] = {"200": _answer(path, route["operationId"], told["x-answer"])} | told.get("responses", {})
+        own = errors(told, schemas)
+        for status in sorted(own.keys() | gateway.keys()):
+            found = [*dict.fromkeys([*own.get(status, []), *gateway.get(status, [])])]
+            if found:
+                error = _error_response(base["x-refusals"][status], found, base["x-details"])
+                made["responses"].setdefault(str(status), error)
+        return made
 
-def errors() -> dict[int, list[str]]:
-    """Return all texts of `error` that functions answer, by status."""
-    found: dict[int, dict[str, None]] = {}
-    for operation in operations()[0].values():
-        for status, texts in operation["x-errors"].items():
-            found.setdefault(status, {}).update(dict.fromkeys(texts))
-    return {status: [*texts] for status, texts in found.items()}
-
-
-def _filled(base: str) -> str:
-    """Replace each <NAME> of the base with its YAML. Raises KeyError for an unknown name."""
-    cookies = {"NEXT_AUTH_COOKIE": NEXT_AUTH.name, "AUTHJS_COOKIE": AUTHJS.name, "STORED_COOKIE": STORED_COOKIE}
-    formats = {"EXPORT_FORMATS": ", ".join(EXPORT_FORMATS), "EXPORT_FORMAT": EXPORT_FORMATS[0]}
-    formats["VERSION"] = project_version()
-    formats["MCP_VERSIONS"] = ", ".join(f'"{version}"' for version in VERSIONS)
-    values = formats | _numbers() | _from_models() | _from_corrections() | _from_agent_keys() | _from_costs() | cookies
-    return re.sub(r"<([A-Z_]+)>", lambda name: values[name[1]], base)
-
-
-def _numbers() -> dict[str, str]:
-    return {name: str(value) for name, value in vars(limits).items() if isinstance(value, int)}
-
-
-def _from_models() -> dict[str, str]:
-    """Return, by <NAME>, the YAML that describes the fields of an outcome."""
-    schema = NEW_OUTCOME.json_schema()
-    fields: Json = schema["properties"]
-    # The fields of answers lack the descriptions and the patterns of request fields. Stored texts may be older than a
-    # pattern.
-    stored: Json = {
-        attribute: _without_pattern(NEW_OUTCOME.rules[in_request].json_schema)
-        | ({"description": "Only with `include=ledger`"} if attribute in LATER else {})
-        for attribute, in_request in NEW_OUTCOME.names.items()
-        if attribute != "occurred_at"
+    paths = {
+        path: {method: operation(path, route) for method, route in methods.items() if "security" in route}
+        for path, methods in declared_paths(api).items()
     }
-    stored["title"]["minLength"] = 0  # An outcome without a user loses its title when it is assigned to a user.
-    fields["occurredAt"]["description"] += (
-        f". The time when it happened, by default now: at most {limits.MAX_DAYS_LATE} days ago, or"
-        f" {limits.MAX_MINUTES_EARLY} minutes ahead. With INTERNAL_API_KEY or an agent key with the scope backfill,"
-        " any time from 2000-01-01 on"
-    )
-    fields["userId"]["description"] += ". The owner of the outcome, if the caller has a key; a session has its own user"
-    fields["title"]["description"] += (
-        ". Visible characters are assigned by Unicode, are no separator, control, format or private-use characters, and"
-        " are not U+2800, U+3164, U+115F, U+1160 or U+FFA0"
-    )
-    examples = {field.name: field.said["example"] for field in table()}
+    components = base["components"] | {"schemas": {name: _schema(each) for name, each in schemas.items()}}
+    if headers:
+        components["headers"] = {name: each | {"schema": _schema(each["schema"])} for name, each in headers.items()}
+    return {name: each for name, each in base.items() if not name.startswith(("x-", "components"))} | {
+        "paths": paths,
+        "components": components,
+    }
+
+
+def errors(told: Json, schemas: Json) -> dict[int, list[str]]:
+    """Return the texts of `error` that an operation's function answers, by status.
+
+    told: the operation in the base. schemas: those of the base.
+    """
+    parameters = told.get("parameters", [])
+    invalid = [f"Invalid {each['name']}" for each in parameters if each.get("in") != "header" and each["name"] != "id"]
+    usual = {503: ["Busy"]}
+    if body := told.get("x-body", {}).get("schema"):
+        sent: Json = (schemas[body] if isinstance(body, str) else body).get("properties", {})
+        invalid += [*_invalid(sent), "Invalid JSON"]
+        usual[415] = ["Unsupported media type"]
+    headers = (each for each in parameters if each.get("in") == "header" and "pattern" in each["schema"])
+    invalid += [f"Invalid {each['name']}" for each in headers]
+    said: dict[int, list[str]] = told["x-errors"]
+    own = [] if "400" in told.get("responses", {}) else [*said.get(400, []), *invalid]
+    return usual | said | {400: [*dict.fromkeys(own)]}
+
+
+def _invalid(sent: Iterable[str]) -> list[str]:
+    return [f"Invalid {'outcome_type' if name == 'outcomeType' else name}" for name in sent]
+
+
+def tag(path: str) -> str:
+    """Return the tag of a path's operations, by which viewers and code generators group them."""
+    name = path.removeprefix("/api/").strip("/").partition("/")[0]
+    return "statements" if name == ".well-known" else name
+
+
+def _schema(short: Json | str) -> Json:
+    """Complete the short form of a schema, which openapi.base.yaml describes."""
+    if isinstance(short, str):
+        name, _, null = short.partition(" or ")
+        reference = {"$ref": f"#/components/schemas/{name}"}
+        return {"anyOf": [reference, {"type": "null"}]} if null else reference
+    made: Json = {}
+    for key, value in short.items():
+        if key == "members":
+            required = [name for name in value if not name.endswith("?")]
+            properties = {name.removesuffix("?"): _schema(each) for name, each in value.items()}
+            made |= {"type": "object", "required": required, "properties": properties, "additionalProperties": False}
+        elif key == "properties":
+            made[key] = {name: _schema(each) for name, each in value.items()}
+        elif key in ("anyOf", "oneOf", "allOf"):
+            made[key] = [_schema(each) for each in value]
+        else:
+            is_schema = key in ("items", "additionalProperties") and not isinstance(value, bool)
+            made[key] = _schema(value) if is_schema else value
+    return made
+
+
+def _parameter(path: str, told: Json) -> Json:
+    where = {"in": "path", "required": True} if f"{{{told['name']}}}" in path else {"in": told.get("in", "query")}
+    schema = _schema(told["schema"])
+    style = {"style": "form", "explode": True} if schema.get("type") == "array" else {}
+    return {"name": told["name"]} | where | told | {"schema": schema} | style
+
+
+def _content(told: Json) -> Json:
+    examples = {name: {"value": value} for name, value in told["examples"].items()}
+    return {"schema": _schema(told["schema"]), "examples": examples}
+
+
+def _answer(path: str, operation: str, told: Json) -> Json:
+    answer: Json = {"description": told["description"]}
+    headers = told.get("headers", [])
+    if headers:
+        answer["headers"] = {
+            name: {"$ref": f"#/components/headers/{name.title().replace('-', '')}"} for name in headers
+        }
+    contents = told.get("content") or ({"application/json": told} if "schema" in told else {})
+    if contents:
+        answer["content"] = {media: _content(each) for media, each in contents.items()}
+    cursor = ("response.body#/next_cursor", "The next page, unless `next_cursor` is null")
+    if "Next-Cursor" in headers:
+        cursor = ("response.header.Next-Cursor", "The next part, if there is a `Next-Cursor`")
+    if "Next-Cursor" in headers or "next_cursor" in str(told.get("schema")):
+        parameters = {name: f"$request.path.{name}" for name in re.findall(r"{(\w+)}", path)}
+        parameters["cursor"] = f"${cursor[0]}"
+        answer["links"] = {"next": {"operationId": operation, "parameters": parameters, "description": cursor[1]}}
+    return answer
+
+
+def _values() -> dict[str, str]:
+    """Return what a <NAME> of the base stands for."""
+    examples = {field.name: field.said["example"] for field in fields()}
     added = {name: examples[name] for name in LATER[1:]}
-    return {
-        "NEW_OUTCOME": _flow({NEW_OUTCOME.names[name]: value for name, value in examples.items()}),
-        "ADDED": _flow(added),
-        "ADDED_CELLS": _quoted("".join(f",{json.dumps(value)}" for value in added.values())),
-        "ADDED_MEMBERS": _quoted("".join(f",{json.dumps(name)}:{json.dumps(value)}" for name, value in added.items())),
-        "FIELDS": _flow(fields),
-        "STORED_FIELDS": _flow(stored),
-        "LATER_FIELDS": ", ".join(LATER),
+    return {name: str(value) for name, value in vars(limits).items() if isinstance(value, int)} | {
+        "VERSION": project_version(),
+        "OUTCOME_TYPES": ", ".join(default_outcome_types(template())),
         "CSV_COLUMNS": ",".join(CSV_COLUMNS),
-        "AGENT_ID": _flow(stored["agent_id"]),
-        "REQUIRED_FIELDS": ", ".join(schema["required"]),
-        "INVALID_FIELDS": ", ".join(
-            ["Invalid outcome_type", *(f"Invalid {name}" for name in fields if name != "outcomeType")]
-        ),
-        "OUTCOME_TYPES": ", ".join(default_outcome_types(parse_yaml((ROOT / "template.yaml").read_text()))),
-        "OUTCOME_TYPE_PATTERN": PATTERN,
-        "INVALID_TITLE": _flow({"field": "title", "message": NEW_OUTCOME.rules["title"].words}),
+        "CORRECTIONS": _flow(_correction_schemas()),
+        "INVALID_FIELDS": ", ".join(_invalid(NEW_OUTCOME.rules)),
+        "NEW_OUTCOME": _flow({NEW_OUTCOME.names[name]: value for name, value in examples.items()}),
+        "LISTED_EXAMPLE": _flow({name: examples[name] for name in ("user_id", *LISTED)}),
+        "LEDGER_EXAMPLE": _flow({name: examples[name] for name in ("user_id", *LISTED, *LATER)}),
+        "ADDED_CELLS": _quoted(f",{json.dumps(value)}" for value in added.values()),
+        "ADDED_MEMBERS": _quoted(f",{json.dumps(name)}:{json.dumps(value)}" for name, value in added.items()),
     }
+
+
+def _of_layer(name: re.Match[str]) -> str:
+    """Return what a <dotted.NAME> of the base stands for: a value of the layer, a body's schema, or a part of this."""
+    if name[1] == "rule ":
+        body, _, field = name[2].rpartition(".")
+        return json.dumps(resolve_name(f"outcomes.{body}").rules[field].words)
+    found = resolve_name(f"outcomes.{name[2]}")
+    if not isinstance(found, Body):
+        return found if isinstance(found, str) else ", ".join(f'"{each}"' for each in found)
+    schema = found.json_schema()
+    for field, more in words()["described"].get(name[2].rpartition(".")[2], {}).items():
+        schema["properties"][field]["description"] += f". {more}"
+    parts = {
+        None: _request(schema),
+        "fields ": schema["properties"],
+        "absent ": {field: {"not": {}} for field in schema["properties"]},
+        "stored ": _stored(found),
+    }
+    return _flow(parts[name[1]])
+
+
+def _request(schema: Json) -> Json:
+    # With a session, the body needs no userId.
+    required = [name for name in schema.pop("required") if name != "userId"]
+    schema |= {"description": "Unknown fields are ignored and named in the header Ignored-Fields."}
+    return schema | ({"required": required} if required else {})
+
+
+def _stored(body: Body[Any]) -> Json:
+    """Return the schemas of the fields in answers, which lack the descriptions and the patterns of requests.
+
+    Stored texts may be older than a pattern.
+    """
+    stored = {name: _without_pattern(body.rules[sent].json_schema) for name, sent in body.names.items()}
+    later = {name: stored.pop(name) for name in LATER if name in stored}
+    later.pop("occurred_at", None)  # each outcome has one, unlike the fields that came after it
+    ledger = {"description": "Only with `include=ledger`"}
+    return stored | {f"{name}?": schema | ledger for name, schema in later.items()}
 
 
 def _without_pattern(schema: Json) -> Json:
@@ -161,91 +240,33 @@ def _without_pattern(schema: Json) -> Json:
     return kept | {"anyOf": [_without_pattern(each) for each in schema["anyOf"]]} if "anyOf" in schema else kept
 
 
-def _from_corrections() -> dict[str, str]:
-    """Return, by <NAME>, the YAML that describes requests to correct an outcome."""
-    changes: Json = CHANGES.json_schema()["properties"]
-    return {
-        "STATEMENT_CURSOR_PATTERN": CURSOR,
-        "STATEMENT_FIELDS": _flow(STATEMENT_REQUEST.json_schema()["properties"]),
-        "ASSIGNMENT_FIELDS": _flow(ASSIGNMENT.json_schema()["properties"]),
-        "CORRECTIONS": _flow(_correction_schemas()),
-        "CHANGES_FIELDS": _flow(changes),
-        "NO_CHANGE": _flow({"properties": {name: {"not": {}} for name in changes}}),
-        "SOME_CHANGE": SOME_CHANGE,
-        "INVALID_CHANGES": _flow({"field": "changes.title", "message": changes["title"]["description"]}),
-        "CORRECTION_TYPES": ", ".join(CorrectionType),
-        "STATUSES": ", ".join(STATUSES),
-    }
-
-
 def _correction_schemas() -> Json:
     """Return a schema for each type of correction, by name, and NewCorrection, which is one of them."""
-    fields: Json = HEAD.json_schema()["properties"]
+    fields, reason = HEAD.json_schema()["properties"], REASON.json_schema | {"description": REASON.words}
     fields["userId"]["description"] += ". The owner of the outcome, if the caller has the platform's key"
-    optional, required = fields["reason"], REASON.json_schema | {"description": REASON.words}
     schemas: Json = {}
     for type_ in CorrectionType:
         needs = ["reason"] * (type_ != CorrectionType.CONFIRM) + ["changes"] * (type_ == CorrectionType.AMEND)
-        properties = fields | {"type": {"const": type_.value}, "reason": required if "reason" in needs else optional}
+        properties = fields | {"type": {"const": type_.value}} | ({"reason": reason} if "reason" in needs else {})
         if "changes" in needs:
-            properties["changes"] = {"$ref": "#/components/schemas/Changes"}
-        schemas[f"{type_.title()}Correction"] = {
-            "type": "object",
-            "description": "Unknown fields are ignored and named in the header Ignored-Fields.",
-            "required": ["type", *needs],
-            "properties": properties,
-        }
-    references = {type_.value: f"#/components/schemas/{type_.title()}Correction" for type_ in CorrectionType}
-    discriminator = {"propertyName": "type", "mapping": references}
-    one_of = [{"$ref": reference} for reference in references.values()]
-    return schemas | {"NewCorrection": {"oneOf": one_of, "discriminator": discriminator}}
+            properties["changes"] = "Changes"
+        schemas[f"{type_.title()}Correction"] = _request(
+            {"type": "object", "required": ["type", *needs], "properties": properties}
+        )
+    mapping = {type_.value: f"#/components/schemas/{type_.title()}Correction" for type_ in CorrectionType}
+    discriminator = {"propertyName": "type", "mapping": mapping}
+    return schemas | {"NewCorrection": {"oneOf": [*schemas], "discriminator": discriminator}}
 
 
-def _from_agent_keys() -> dict[str, str]:
-    """Return, by <NAME>, the YAML that describes requests about agent keys."""
-    key: Json = NEW_AGENT_KEY.json_schema()["properties"]
-    rotation: Json = ROTATION.json_schema()["properties"]
-    faults = {
-        "INVALID_NAME": {"field": "name", "message": key["name"]["description"]},
-        "INVALID_OVERLAP": {"field": "overlapHours", "message": rotation["overlapHours"]["description"]},
-    }
-    for fields in (key, rotation):
-        fields["userId"]["description"] += ". Required with the platform's key; a session has its own user"
-    return {name: _flow(fault) for name, fault in faults.items()} | {
-        "KEY_FIELDS": _flow(key),
-        "ROTATION_FIELDS": _flow(rotation),
-        "SCOPES": ", ".join(Scope),
-        "INVALID_KEY_FIELDS": ", ".join(f"Invalid {name}" for name in key),
-        "INVALID_ROTATION_FIELDS": ", ".join(f"Invalid {name}" for name in reversed(rotation)),
-    }
+def _quoted(texts: Iterable[str]) -> str:
+    """Escape the quotes of texts inside a quoted text of YAML."""
+    return "".join(texts).replace('"', '\\"')
 
 
-def _from_costs() -> dict[str, str]:
-    """Return, by <NAME>, the YAML that describes a day's costs, as sent and as stored."""
-    user: Json = COST_USER.json_schema()["properties"]
-    user["userId"]["description"] += ". Required with the platform's key; a session has its own user"
-    line: Json = COST_LINE.json_schema()["properties"]
-    line["agentId"]["description"] += ". The agent that caused the cost; null if it belongs to no agent"
-    stored = {name: _without_pattern(COST_LINE.rules[sent].json_schema) for name, sent in COST_LINE.names.items()}
-    return {
-        "COST_SOURCE_PATTERN": SOURCE,
-        "COST_USER_FIELDS": _flow(user),
-        "COST_LINE_FIELDS": _flow(line),
-        "COST_STORED_FIELDS": _flow(stored),
-        "INVALID_LINES": _flow({"field": "lines.3.costUsd", "message": COST_LINE.rules["costUsd"].words}),
-    }
-
-
-def _quoted(text: str) -> str:
-    """Escape the quotes of a text inside a quoted text of YAML."""
-    return text.replace('"', '\\"')
-
-
-def _flow(value: Json | list[Json]) -> str:
+def _flow(value: Json) -> str:
     """Write YAML on one line, so that it fits into other YAML."""
-    return yaml.dump(
-        value, Dumper=_WithoutAliases, default_flow_style=True, sort_keys=False, width=float("inf")
-    ).strip()
+    width = float("inf")
+    return yaml.dump(value, Dumper=_WithoutAliases, default_flow_style=True, sort_keys=False, width=width).strip()
 
 
 def _gateway_errors(responses: Json) -> dict[int, list[str]]:

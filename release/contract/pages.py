@@ -6,10 +6,10 @@ from typing import Any
 from outcomes.contract.outcome_fields import LATER
 
 from clients.python.copied_functions import FUNCTIONS
-from ops.template import default_outcome_types, parse_yaml
+from ops.template import default_outcome_types
 from release.contract import openapi
-from release.contract.routes import routes
-from release.contract.source import ROOT, fields, words
+from release.contract.routes import Route, routes
+from release.contract.source import fields, words
 
 FAILED = "FAILED"
 
@@ -24,8 +24,9 @@ def values(document: openapi.Json) -> dict[str, Any]:
         known = {each["name"] for each in operations[name].get("parameters", ()) if each["in"] == "query"}
         # The page of lists describes `userId` for all reads.
         _same(f"parameters of {name}", {one for names, *_ in rows for one in names} | {"userId"}, known)
-    errors, invalid = _errors(said["errors"])
-    template = parse_yaml((ROOT / "template.yaml").read_text())
+    all_routes = routes()
+    errors, invalid = _errors(said["errors"], all_routes)
+    template = openapi.template()
     ordered = {field.name: field for field in fields()}
     return said | {
         "fields": [*ordered.values()],
@@ -35,17 +36,19 @@ def values(document: openapi.Json) -> dict[str, Any]:
         "deployment": template["Parameters"],
         "groups": template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"],
         "errors": errors,
-        "routes": routes(),
+        "routes": all_routes,
         "copied": FUNCTIONS,
         "invalid": invalid,
     }
 
 
-def _errors(rows: list[Any]) -> tuple[list[Any], list[str]]:
+def _errors(rows: list[Any], known: list[Route]) -> tuple[list[Any], list[str]]:
     """Return the rows of errors, and the fields and parameters that an error `Invalid <field>` can name."""
-    found = openapi.errors()
     named = {(status, name) for status, names, *_ in rows for name in names}
-    rest = [(status, error) for status, errors in found.items() for error in errors if (status, error) not in named]
+    found = dict.fromkeys(
+        (status, error) for route in known for status in route.errors for error in route.errors[status]
+    )
+    rest = [error for error in found if error not in named]
     failed = [error for status, error in rest if status == 500]
     invalid = [error.removeprefix("Invalid ") for status, error in rest if status == 400]
     _same("errors", [one for one in rest if one[0] not in (400, 500)], [])

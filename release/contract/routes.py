@@ -1,10 +1,9 @@
-"""Read the routes: from template.yaml, x-operations of openapi.base.yaml, and the words for people."""
+"""Read the routes, from template.yaml and from x-operations of openapi.base.yaml."""
 
 from typing import NamedTuple
 
-from ops.template import capability_names, declared_paths, parse_yaml
+from ops.template import capability_names, declared_paths
 from release.contract import openapi
-from release.contract.source import ROOT, words
 
 
 class Rows(NamedTuple):
@@ -25,8 +24,9 @@ class Route(NamedTuple):
     """A route of the API, as templates use it.
 
     function: the folder of the function that answers it. capability: the parameter that switches it off, or "". client:
-    the Python client's method that calls it, or None if clients do not. failed: the error of its `500`. does: for the
-    table of all calls. rows: how to read its answer, if its call in the clients is generated. words: for this call.
+    the Python client's method that calls it, or None if clients do not. errors: those of its function, by status. does:
+    for the table of all calls. rows: how to read its answer, if its call in the clients is generated. words: for this
+    call.
     """
 
     method: str
@@ -37,9 +37,9 @@ class Route(NamedTuple):
     tag: str
     credential: str
     client: str | None
-    failed: str
+    errors: dict[int, list[str]]
     does: str
-    rows: "Rows | None"
+    rows: Rows | None
     words: dict[str, str]
 
     @property
@@ -49,53 +49,49 @@ class Route(NamedTuple):
 
 
 def routes() -> list[Route]:
-    """Return the routes in the order of the template. Raises ValueError if the words lack one, or have another."""
-    template = parse_yaml((ROOT / "template.yaml").read_text())
-    resources, capabilities = template["Resources"], capability_names(template["Parameters"])
-    described, usual = openapi.operations()
-    said = words()["calls"]
+    """Return the routes in the order of the template."""
+    base, template = openapi.base(), openapi.template()
+    capabilities = {f"Has{name}": name for name in capability_names(template["Parameters"])}
     answering = {
         (event["Properties"]["Path"], event["Properties"]["Method"].lower()): resource
-        for resource in resources.values()
+        for resource in template["Resources"].values()
         for event in (resource["Properties"].get("Events") or {}).values()
         if event["Type"] == "Api"
     }
-    found = []
-    for path, methods in declared_paths(resources["OutcomesApi"]["Properties"]).items():
-        for method, route in methods.items():
-            if "security" not in route:
-                continue
-            name, resource = route["operationId"], answering[path, method]
-            folder = resource["Properties"]["CodeUri"].strip("/").rpartition("/")[2]
-            capability = resource.get("Condition", "").removeprefix("Has")
-            operation = described[name]
-            word = said.get(name, "")
-            word = word if isinstance(word, dict) else {"does": word}
-            found.append(
-                Route(
-                    *(method.upper(), path, name, folder, capability if capability in capabilities else ""),
-                    *(openapi.tag(path), _credential(operation.get("x-security", usual))),
-                    *(operation["x-client"], operation["x-errors"].get(500, [""])[0], word["does"]),
-                    *(_rows(operation), word),
-                )
-            )
-    if differ := said.keys() ^ {route.operation for route in found}:
-        raise ValueError(f"words.yaml and template.yaml have different calls: {', '.join(sorted(differ))}")
-    return found
+
+    def route(method: str, path: str, name: str) -> Route:
+        function, told = answering[path, method], base["x-operations"][name]
+        return Route(
+            method=method.upper(),
+            path=path,
+            operation=name,
+            function=function["Properties"]["CodeUri"].strip("/").rpartition("/")[2],
+            capability=capabilities.get(function.get("Condition"), ""),
+            tag=openapi.tag(path),
+            credential=_credential(told.get("x-security", base["x-security"])),
+            client=told["x-client"],
+            errors=openapi.errors(told, base["components"]["schemas"]),
+            does=told["x-does"],
+            rows=_rows(told),
+            words=told.get("x-words", {}),
+        )
+
+    declared = declared_paths(template["Resources"]["OutcomesApi"]["Properties"]).items()
+    calls = [(method, path, call) for path, methods in declared for method, call in methods.items()]
+    return [route(method, path, call["operationId"]) for method, path, call in calls if "security" in call]
 
 
-def _rows(operation: openapi.Json) -> Rows | None:
-    if "x-rows" not in operation:
+def _rows(told: openapi.Json) -> Rows | None:
+    if "x-rows" not in told:
         return None
-    schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
-    [(member, rows)] = schema["properties"].items()
+    [(member, rows)] = told["x-answer"]["schema"]["members"].items()
     readers = {"integer": "whole", "number": "amount", "string": "text", None: "text"}
     fields = {}
-    for name, value in rows["items"]["properties"].items():
-        parts = value.get("anyOf", [value])
+    for name, value in rows["items"]["members"].items():
+        parts = value.get("anyOf", [value]) if isinstance(value, dict) else [{}]
         fields[name] = readers[parts[0].get("type")] + ("_or_none" if len(parts) > 1 else "")
-    asks = {parameter["name"] for parameter in operation.get("parameters", ())}
-    said = operation["x-rows"]
+    asks = {parameter["name"] for parameter in told.get("parameters", ())}
+    said = told["x-rows"]
     return Rows(said["model"], member, fields, "userId" in asks, said.get("page", False))
 
 

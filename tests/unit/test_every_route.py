@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from outcomes.aws.connection import Connection
 
-from release.contract import openapi
 from release.contract.routes import Route, routes
 from tests.aws import scan
 from tests.events import KEY, agent, proxy_event, session
@@ -40,8 +39,6 @@ CALLERS = {"assignOutcome": KEY, "showOwnKey": agent()}
 # Every route that needs a credential, except of MCP, which has errors of its own.
 ROUTES = {route.operation: route for route in routes() if route.credential != "none" and route.tag != "mcp"}
 WRITES = [name for name, route in ROUTES.items() if route.method != "GET" and name not in CALLERS]
-ERRORS = {name: operation["x-errors"] for name, operation in openapi.operations()[0].items()}
-"""The errors of operations, by status. A 503 means that the function reads or writes a table as a whole call."""
 
 pytestmark = pytest.mark.usefixtures("tables")
 
@@ -94,7 +91,7 @@ def test_a_page_of_another_site_may_not_write(route: str) -> None:
         (error(THROTTLED), 503, "INFO", ""),
     ],
 )
-@pytest.mark.parametrize("route", [name for name in ROUTES if 503 in ERRORS[name]])
+@pytest.mark.parametrize("route", [name for name, route in ROUTES.items() if route.errors[503]])
 def test_a_failing_table_is_a_500_whose_cause_is_logged_and_a_throttled_one_a_503(
     route: str,
     trouble: Fault,
@@ -108,8 +105,8 @@ def test_a_failing_table_is_a_500_whose_cause_is_logged_and_a_throttled_one_a_50
     event = event_of(ROUTES[route])
     event["requestContext"]["requestId"] = f"{route} {status}"  # no earlier call has had this request id
     response = handle(ROUTES[route], event)
-    busy = "Still adding up" if "Still adding up" in ERRORS[route][503] else "Busy"
-    said = ROUTES[route].failed if status == 500 else busy
+    errors = ROUTES[route].errors[status]
+    said = "Still adding up" if "Still adding up" in errors else errors[0]
     assert (response["statusCode"], response["body"]) == (status, f'{{"error":"{said}"}}')
     assert response["headers"].get("Retry-After") == (None if status == 500 else "1")
     [line] = log()
