@@ -66,7 +66,7 @@ def with_numbers(text: str, said: list[str], target: Path) -> str:
     """
     for sentence in said:
         plain = [re.escape(part) for part in LIMIT.sub("\0", sentence).split("\0")]
-        found = {*re.findall(r"\d+".join(plain), text)}
+        found = {*re.findall(r"(?:\d+|\w+(?:\|\w+)+)".join(plain), text)}
         if len(found) != 1:
             raise ValueError(f"{target} has {found or 'nothing'} for {sentence!r}: change it in words.yaml, too")
         text = text.replace(found.pop(), LIMIT.sub(number, sentence))

@@ -9,19 +9,32 @@ import yaml
 from outcomes import limits
 from outcomes.contract.models import NEW_OUTCOME, NewOutcome
 
+from ops.template import declared_paths, parse_yaml
+
 ROOT = Path(__file__).parents[2]
 WORDS = Path(__file__).with_name("words.yaml")
 UNITS = {"KiB": 2**10, "MiB": 2**20, "MB": 10**6}
 LIMIT = re.compile(r"<([A-Z][A-Z_]+)(?::(\w+))?>")
-"""A limit in a text, such as <MAX_TITLE>, <MAX_BODY_BYTES:KiB> (in a unit) or <MAX_CORRECTIONS:owner> (of a key)."""
+"""A limit in a text, such as <MAX_TITLE>, <MAX_BODY_BYTES:KiB> (in a unit) or <MAX_CORRECTIONS:owner> (of a key).
+
+<RESOURCES> are the first parts of the paths under /api, such as `outcomes|keys`.
+"""
 
 
 def number(limit: re.Match[str]) -> str:
-    """Return the number of a limit in a text. Raises KeyError for an unknown name."""
+    """Return the number of a limit in a text, or the names of RESOURCES. Raises KeyError for an unknown name."""
+    if limit[1] == "RESOURCES":
+        return "|".join(dict.fromkeys(path.split("/")[2] for path in _paths() if path.startswith("/api/")))
     value = vars(limits)[limit[1]]
     if isinstance(value, dict):
         return str(value[limit[2]])
     return str(value // UNITS[limit[2]] if limit[2] else value)
+
+
+@cache
+def _paths() -> list[str]:
+    template = parse_yaml((ROOT / "template.yaml").read_text())
+    return [*declared_paths(template["Resources"]["OutcomesApi"]["Properties"])]
 
 
 @cache
