@@ -7,6 +7,7 @@ layer; everything else, in a short form, from openapi.base.yaml.
 import json
 import re
 from collections.abc import Iterable
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from pkgutil import resolve_name
@@ -47,8 +48,8 @@ def template() -> Json:
 
 
 def document() -> Json:
-    """Return the whole document, OpenAPI 3.1."""
-    return merged(base(), template()["Resources"]["OutcomesApi"]["Properties"])
+    """Return the whole document, OpenAPI 3.1, which the caller may change."""
+    return merged(deepcopy(base()), template()["Resources"]["OutcomesApi"]["Properties"])
 
 
 def text(document: Json) -> str:
