@@ -26,8 +26,12 @@ PARAMETERS: dict[tuple[str, str], dict[str, str]] = {}
 STATUSES: dict[tuple[str, str], str] = {}
 """Statuses of CloudFormation stacks, by region and name, if they are not UPDATE_COMPLETE."""
 
+PROTECTED: list[str] = []
+"""Names of CloudFormation stacks with termination protection."""
+
 DESCRIBED = """<DescribeStacksResponse><DescribeStacksResult><Stacks><member>
 <StackName>{}</StackName><StackStatus>{}</StackStatus><Outputs>{}</Outputs><Parameters>{}</Parameters>
+<EnableTerminationProtection>{}</EnableTerminationProtection>
 </member></Stacks></DescribeStacksResult></DescribeStacksResponse>"""
 OUTPUT = "<member><OutputKey>{}</OutputKey><OutputValue>{}</OutputValue></member>"
 PARAMETER = "<member><ParameterKey>{}</ParameterKey><ParameterValue>{}</ParameterValue></member>"
@@ -76,6 +80,7 @@ def _empty() -> None:
     STACKS.clear()
     PARAMETERS.clear()
     STATUSES.clear()
+    PROTECTED.clear()
     _moto.reset()
 
 
@@ -127,7 +132,7 @@ def _described(region: str, query: Mapping[str, list[str]]) -> Answer:
     given = PARAMETERS.get((region, name), {})
     parameters = "".join(PARAMETER.format(key, escape(value)) for key, value in given.items())
     status = STATUSES.get((region, name), "UPDATE_COMPLETE")
-    return 200, {}, DESCRIBED.format(escape(name), status, outputs, parameters)
+    return 200, {}, DESCRIBED.format(escape(name), status, outputs, parameters, str(name in PROTECTED).lower())
 
 
 def _answered_by_moto(
