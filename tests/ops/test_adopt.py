@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -213,18 +213,6 @@ def test_a_missing_secret_is_named_with_what_is_lost_without_it(run_main: RunMai
     assert f"NOT FOUND: {name}. If outcomes-prod had one, restore it before the import. Without it, " in done.stdout
 
 
-def test_a_stack_whose_name_begins_alike_gives_nothing(root: Path, run_main: RunMain) -> None:
-    make_table("outcomes-prod-eu-OutcomesTable-A1", "OutcomesTable", stack="outcomes-prod-eu")
-    make_table("outcomes-prod-OutcomesTable-A1-restored", "OutcomesTable", is_tagged=False)
-
-    done = run_main(adopt.main, STACK)
-
-    assert (done.returncode, done.stdout) == (1, "")
-    says = f"error: nothing is left of outcomes-prod in {REGION}. Was it in another region or account?\n"
-    assert done.stderr == says
-    assert not (root / ".adopt").exists()
-
-
 def test_two_stacks_of_one_name_need_a_choice(root: Path, run_main: RunMain) -> None:
     make_table("outcomes-prod-KeysTable-A1", "KeysTable")
     make_table("outcomes-prod-KeysTable-B2", "KeysTable")
@@ -251,111 +239,104 @@ def test_copies_without_tags_are_named(root: Path, run_main: RunMain) -> None:
     assert f"{arn}  version {version}\n" in done.stdout
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        ([""], "STACK is missing, such as STACK=outcomes-prod"),
-        (
-            ["outcomes-dev"],
-            'samconfig.toml has no environment with stack_name = "outcomes-dev", which `make deploy` needs',
-        ),
-        ([STACK, "--use=Outcomes=a"], "USE names Outcomes, but may name only OutcomesTable, "),
-        ([STACK, "--use='"], "cannot read ': No closing quotation"),
-        ([STACK, "--use=KeysTable=gone"], "there is no table gone, which USE names as KeysTable"),
-    ],
-)
-@pytest.mark.usefixtures("root")
-def test_a_wrong_argument_is_one_line(run_main: RunMain, arguments: list[str], says: str) -> None:
+def make_others(_root: Path) -> None:
+    """Make what another stack, and a restore under another name, left."""
+    make_table("outcomes-prod-eu-OutcomesTable-A1", "OutcomesTable", stack="outcomes-prod-eu")
+    make_table("outcomes-prod-OutcomesTable-A1-restored", "OutcomesTable", is_tagged=False)
+
+
+def make_keys(_root: Path) -> None:
     make_table("outcomes-prod-KeysTable-A1", "KeysTable")
 
-    done = run_main(adopt.main, *arguments)
 
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"error: {says}")
-    assert done.stderr.count("\n") == 1
+def make_stack(status: str) -> Callable[[Path], None]:
+    def make(root: Path) -> None:
+        make_keys(root)
+        STATUS.append(status)
 
-
-def test_a_samconfig_that_was_not_deployed_is_refused(root: Path, run_main: RunMain) -> None:
-    """CloudFormation could make no change set of the template, because a parameter has no value."""
-    make_table("outcomes-prod-KeysTable-A1", "KeysTable")
-    samconfig = root / "samconfig.toml"
-    samconfig.write_text(samconfig.read_text().replace("DashboardOrigins=https://app.example.com", "Batch=On"))
-
-    done = run_main(adopt.main, STACK)
-
-    says = "samconfig.toml has no value for DashboardOrigins: check out the one that was deployed last"
-    assert done.stderr == f"error: {says}\n"
-    assert not (root / ".adopt").exists()
+    return make
 
 
-@pytest.mark.parametrize(
-    ("status", "says"),
-    [
-        (
-            "UPDATE_COMPLETE",
-            "error: outcomes-prod exists (UPDATE_COMPLETE). Only what a deleted stack left can be adopted.\n",
-        ),
-        (
-            "DELETE_FAILED",
-            "error: outcomes-prod is not deleted yet (DELETE_FAILED). Run `aws cloudformation delete-stack ",
-        ),
-        ("REVIEW_IN_PROGRESS", ""),
-    ],
-)
-@pytest.mark.usefixtures("root")
-def test_a_stack_that_exists_adopts_nothing(run_main: RunMain, status: str, says: str) -> None:
-    """An import that was created and not executed leaves a stack that is in review and has no resources."""
-    make_table("outcomes-prod-KeysTable-A1", "KeysTable")
-    STATUS.append(status)
-
-    done = run_main(adopt.main, STACK)
-
-    assert done.returncode == (1 if says else 0)
-    assert done.stderr.startswith(says)
+def delete_secret(_root: Path) -> None:
+    boto3.client("secretsmanager", REGION).delete_secret(SecretId=make_secret("ErasureSecret")[0])
 
 
-@pytest.mark.usefixtures("root")
-def test_a_secret_that_will_be_deleted_is_restored_first(run_main: RunMain) -> None:
-    arn, _ = make_secret("ErasureSecret")
-    boto3.client("secretsmanager", REGION).delete_secret(SecretId=arn)
-
-    done = run_main(adopt.main, STACK)
-
-    assert done.stderr == (
-        f"error: ErasureSecret will be deleted. Run `aws secretsmanager restore-secret --secret-id {arn}`, "
-        "then this command again\n"
-    )
+def leave_out_origins(root: Path) -> None:
+    make_keys(root)
+    (root / "samconfig.toml").write_text(SAMCONFIG.replace("DashboardOrigins=https://app.example.com", "Batch=On"))
 
 
-def test_a_type_that_cloudformation_cannot_import_is_named(root: Path, run_main: RunMain) -> None:
-    make_secret("ErasureSecret")
-    nothing = "<R><GetTemplateSummaryResult></GetTemplateSummaryResult></R>"
-
-    with answering("cloudformation.GetTemplateSummary", lambda _request: (200, {}, nothing)):
-        done = run_main(adopt.main, STACK)
-
-    assert done.stderr.startswith("error: CloudFormation cannot import AWS::SecretsManager::Secret in this region")
-    assert not (root / ".adopt").exists()
-
-
-def test_a_folder_that_cannot_be_written_is_one_line(root: Path, run_main: RunMain) -> None:
-    make_table("outcomes-prod-KeysTable-A1", "KeysTable")
+def make_file(root: Path) -> None:
+    make_keys(root)
     (root / ".adopt").touch()
 
-    done = run_main(adopt.main, STACK)
 
-    assert done.stderr == f"error: cannot write into {root}/.adopt/outcomes-prod: Not a directory\n"
+@pytest.mark.parametrize(
+    ("make", "arguments", "says"),
+    [
+        (make_keys, [""], "STACK is missing, such as STACK=outcomes-prod"),
+        (
+            *(make_keys, ["outcomes-dev"]),
+            'samconfig.toml has no environment with stack_name = "outcomes-dev", which `make deploy` needs',
+        ),
+        (make_keys, [STACK, "--use=Outcomes=a"], "USE names Outcomes, but may name only OutcomesTable, "),
+        (make_keys, [STACK, "--use='"], "cannot read ': No closing quotation"),
+        (make_keys, [STACK, "--use=KeysTable=gone"], "there is no table gone, which USE names as KeysTable"),
+        (make_others, [STACK], f"nothing is left of outcomes-prod in {REGION}. Was it in another region or account?"),
+        # CloudFormation could make no change set of the template, because a parameter has no value
+        (leave_out_origins, [STACK], "samconfig.toml has no value for DashboardOrigins: check out the one that was"),
+        (
+            *(make_stack("UPDATE_COMPLETE"), [STACK]),
+            "outcomes-prod exists (UPDATE_COMPLETE). Only what a deleted stack left can be adopted.",
+        ),
+        (
+            *(make_stack("DELETE_FAILED"), [STACK]),
+            "outcomes-prod is not deleted yet (DELETE_FAILED). Run `aws cloudformation delete-stack ",
+        ),
+        (
+            *(delete_secret, [STACK]),
+            "ErasureSecret will be deleted. Run `aws secretsmanager restore-secret --secret-id arn:aws:secretsmanager:",
+        ),
+        (make_file, [STACK], "cannot write into "),
+    ],
+)
+def test_what_cannot_be_adopted_is_one_line_and_nothing_is_written(
+    root: Path, run_main: RunMain, make: Callable[[Path], None], arguments: list[str], says: str
+) -> None:
+    make(root)
+    done = run_main(adopt.main, *arguments)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert done.stderr.startswith(f"error: {says}")
+    assert not (root / ".adopt").is_dir()
 
 
-@pytest.mark.usefixtures("root")
-def test_an_error_of_aws_is_one_line(run_main: RunMain) -> None:
-    denied = json.dumps({"__type": "AccessDeniedException", "Message": "not\nauthorized"})
+def test_a_stack_in_review_is_adopted(root: Path, run_main: RunMain) -> None:
+    """An import that was created and not executed leaves a stack that is in review and has no resources."""
+    make_stack("REVIEW_IN_PROGRESS")(root)
+    assert run_main(adopt.main, STACK).returncode == 0
 
-    with answering("resource-groups-tagging-api.GetResources", lambda _request: (400, {}, denied)):
+
+@pytest.mark.parametrize(
+    ("event", "answer", "says"),
+    [
+        (
+            *("cloudformation.GetTemplateSummary", (200, {}, "<R><GetTemplateSummaryResult/></R>")),
+            "CloudFormation cannot import AWS::SecretsManager::Secret in this region",
+        ),
+        (
+            "resource-groups-tagging-api.GetResources",
+            (400, {}, json.dumps({"__type": "AccessDeniedException", "Message": "not\nauthorized"})),
+            "cannot look up what outcomes-prod left: ",
+        ),
+    ],
+)
+def test_what_aws_refuses_is_one_line(root: Path, run_main: RunMain, event: str, answer: Answer, says: str) -> None:
+    make_secret("ErasureSecret")
+    with answering(event, lambda _request: answer):
         done = run_main(adopt.main, STACK)
-
-    assert done.stderr.startswith("error: cannot look up what outcomes-prod left: ")
+    assert done.stderr.startswith(f"error: {says}")
     assert done.stderr.count("\n") == 1
+    assert not (root / ".adopt").exists()
 
 
 def referenced(value: Any) -> set[str]:
