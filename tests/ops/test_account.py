@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from ops import account
-from tests.aws import Answer, answering, mock_aws
+from tests.aws import Given, answering, mock_aws, refused
 from tests.conftest import RunMain
 
 SAMCONFIG = """
@@ -44,12 +44,11 @@ def samconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
-def expired(_request: object) -> Answer:
-    error = "<Error><Code>ExpiredToken</Code><Message>The security token is expired.</Message></Error>"
-    return 403, {}, f"<ErrorResponse>{error}</ErrorResponse>"
+def expired(_given: Given) -> Given:
+    raise refused("ExpiredToken", "The security token is expired.")
 
 
-def unreachable(_request: object) -> Answer:
+def unreachable(_given: Given) -> Given:
     raise EndpointConnectionError(endpoint_url="https://sts.eu-centrl-1.amazonaws.com")
 
 

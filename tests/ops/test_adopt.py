@@ -3,9 +3,9 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 
 import boto3
 import pytest
@@ -13,7 +13,7 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[impor
 
 from ops import adopt
 from ops.adopt import IDENTIFIERS, WITHOUT, reduced
-from tests.aws import NO_STACK, PARAMETER, Answer, answering, mock_aws
+from tests.aws import Given, answering, mock_aws, no_stack, parameters, refused
 from tests.conftest import RunMain
 from tests.template.conftest import ROOT
 
@@ -54,32 +54,27 @@ def importable(type_: str) -> list[str]:
     )
 
 
-def summary(request: Any) -> Answer:
-    [body] = parse_qs(request.body)["TemplateBody"]
-    types = {each["Type"] for each in json.loads(body)["Resources"].values()}
-    member = (
-        "<member><ResourceType>{}</ResourceType><ResourceIdentifiers><member>{}</member></ResourceIdentifiers></member>"
-    )
-    members = "".join(member.format(type_, ",".join(importable(type_))) for type_ in types)
-    result = f"<ResourceIdentifierSummaries>{members}</ResourceIdentifierSummaries>"
-    return 200, {}, f"<R><GetTemplateSummaryResult>{result}</GetTemplateSummaryResult></R>"
+def summary(given: Given) -> Given:
+    types = {each["Type"] for each in json.loads(given["TemplateBody"])["Resources"].values()}
+    return {
+        "ResourceIdentifierSummaries": [
+            {"ResourceType": type_, "ResourceIdentifiers": importable(type_)} for type_ in types
+        ]
+    }
 
 
-def described(request: Any) -> Answer:
-    [name] = parse_qs(request.body)["StackName"]
+def described(given: Given) -> Given:
+    name = given["StackName"]
     if name in DELETED:
-        members = "".join(PARAMETER.format(*each) for each in DELETED[name].items())
-        created = f"<CreationTime>2026-11-0{name[-1]}T09:30:00Z</CreationTime>"
-        stack = f"<member>{created}<Parameters>{members}</Parameters></member>"
-    elif name == STACK and STATUS:
-        stack = f"<member><StackName>{STACK}</StackName><StackStatus>{STATUS[0]}</StackStatus></member>"
-    else:
-        return 400, {}, NO_STACK.format(name)
-    return 200, {}, f"<R><DescribeStacksResult><Stacks>{stack}</Stacks></DescribeStacksResult></R>"
+        created = datetime(2026, 11, int(name[-1]), tzinfo=UTC)
+        return {"Stacks": [{"CreationTime": created, "Parameters": parameters(DELETED[name])}]}
+    if name == STACK and STATUS:
+        return {"Stacks": [{"StackName": STACK, "StackStatus": STATUS[0]}]}
+    raise no_stack(given)
 
 
-def resources(request: Any) -> Answer:
-    [wanted] = json.loads(request.body)["TagFilters"]
+def resources(given: Given) -> Given:
+    [wanted] = given["TagFilters"]
     assert wanted["Key"] == "aws:cloudformation:stack-name"
     found = [
         {
@@ -94,7 +89,7 @@ def resources(request: Any) -> Answer:
         for arn, stack, logical_id in TAGGED
         if stack in wanted["Values"]
     ]
-    return 200, {}, json.dumps({"ResourceTagMappingList": found})
+    return {"ResourceTagMappingList": found}
 
 
 @pytest.fixture(autouse=True)
@@ -187,10 +182,10 @@ def test_the_new_stack_has_the_parameters_of_the_deleted_one_below_those_of_samc
     done = run_main(adopt.main, STACK)
 
     assert (done.returncode, done.stderr) == (0, "")
-    parameters = written(root, "template")["Parameters"]
-    values = [parameters[name]["Default"] for name in ("EndedFingerprints", "MaxReadUnits", "TotalsEdition")]
+    found = written(root, "template")["Parameters"]
+    values = [found[name]["Default"] for name in ("EndedFingerprints", "MaxReadUnits", "TotalsEdition")]
     assert values == ["b" * 64, "9000", "3"]
-    assert "Gone" not in parameters
+    assert "Gone" not in found
     assert "make end-key" not in done.stdout
 
 
@@ -316,23 +311,22 @@ def test_a_stack_in_review_is_adopted(root: Path, run_main: RunMain) -> None:
     assert run_main(adopt.main, STACK).returncode == 0
 
 
+def denied(given: Given) -> Given:
+    raise refused("AccessDeniedException", "not\nauthorized", given["operation"])
+
+
 @pytest.mark.parametrize(
     ("event", "answer", "says"),
     [
-        (
-            *("cloudformation.GetTemplateSummary", (200, {}, "<R><GetTemplateSummaryResult/></R>")),
-            "CloudFormation cannot import AWS::SecretsManager::Secret in this region",
-        ),
-        (
-            "resource-groups-tagging-api.GetResources",
-            (400, {}, json.dumps({"__type": "AccessDeniedException", "Message": "not\nauthorized"})),
-            "cannot look up what outcomes-prod left: ",
-        ),
+        ("cloudformation.GetTemplateSummary", lambda _: {}, "CloudFormation cannot import AWS::SecretsManager::Secret"),
+        ("resource-groups-tagging-api.GetResources", denied, "cannot look up what outcomes-prod left: "),
     ],
 )
-def test_what_aws_refuses_is_one_line(root: Path, run_main: RunMain, event: str, answer: Answer, says: str) -> None:
+def test_what_aws_refuses_is_one_line(
+    root: Path, run_main: RunMain, event: str, answer: Callable[[Given], Given], says: str
+) -> None:
     make_secret("ErasureSecret")
-    with answering(event, lambda _request: answer):
+    with answering(event, answer):
         done = run_main(adopt.main, STACK)
     assert done.stderr.startswith(f"error: {says}")
     assert done.stderr.count("\n") == 1

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import nullcontext
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs
 
 import pytest
 
 from ops.errors import StackError
 from ops.publish import main, publish
-from tests.aws import PARAMETERS, PROTECTED, STACKS, STATUSES, Answer, answering, aws_client, mock_aws
+from tests.aws import PARAMETERS, PROTECTED, STACKS, STATUSES, Given, answering, aws_client, mock_aws, refused
 from tests.conftest import RunMain
 from tests.template.conftest import ROOT
 
@@ -32,20 +32,17 @@ def samconfig(tmp_path: Path) -> Path:
     return file
 
 
-def denied(_request: object) -> Answer:
-    error = "<Error><Code>AuthorizationError</Code><Message>not\nyours</Message></Error>"
-    return 403, {}, f"<ErrorResponse>{error}</ErrorResponse>"
+def denied(given: Given) -> Given:
+    raise refused("AuthorizationError", "not\nyours", given["operation"])
 
 
-CHANGE_SET = "<member><ExecutionStatus>{}</ExecutionStatus><CreationTime>2026-11-{}T09:30:00Z</CreationTime></member>"
 CHANGE_SETS: list[tuple[str, int]] = []
 """The status of execution and the day of each of the stack's change sets."""
 
 
-def change_sets(_request: object) -> Answer:
-    members = "".join(CHANGE_SET.format(*each) for each in CHANGE_SETS)
-    result = f"<ListChangeSetsResult><Summaries>{members}</Summaries></ListChangeSetsResult>"
-    return 200, {}, f"<ListChangeSetsResponse>{result}</ListChangeSetsResponse>"
+def change_sets(_given: Given) -> Given:
+    november = partial(datetime, 2026, 11, tzinfo=UTC)
+    return {"Summaries": [{"ExecutionStatus": status, "CreationTime": november(day)} for status, day in CHANGE_SETS]}
 
 
 @pytest.fixture(autouse=True)
@@ -132,10 +129,8 @@ def test_the_last_line_says_if_alarms_notify_nobody(
 ) -> None:
     STACKS[DEV] = (HOSTED if hosted else {}) | ({"AlarmTopic": TOPIC} if parameters == ADDRESS else {})
     PARAMETERS[DEV] = parameters
-    member = f"<member><SubscriptionArn>{subscription}</SubscriptionArn></member>" if subscription else ""
-    result = f"<ListSubscriptionsByTopicResult><Subscriptions>{member}</Subscriptions></ListSubscriptionsByTopicResult>"
-    found: Answer = 200, {}, f"<ListSubscriptionsByTopicResponse>{result}</ListSubscriptionsByTopicResponse>"
-    with answering("sns.ListSubscriptionsByTopic", lambda _request: found):
+    found = {"Subscriptions": [{"SubscriptionArn": subscription}] if subscription else []}
+    with answering("sns.ListSubscriptionsByTopic", lambda _given: found):
         publish(samconfig, "dev", PUBLIC)
     dashboard = "Dashboard: https://value.example.com/ (within 5 minutes)\n" if hosted else ""
     assert capsys.readouterr().out == dashboard + says
@@ -194,12 +189,11 @@ def protections() -> Iterator[list[str]]:
     """Return the stacks whose termination protection was turned on."""
     made: list[str] = []
 
-    def update(request: Any) -> Answer:
-        query = parse_qs(request.body)
-        assert query["EnableTerminationProtection"] == ["true"]
-        made.extend(query["StackName"])
-        PROTECTED.extend(query["StackName"])
-        return 200, {}, "<R><UpdateTerminationProtectionResult/></R>"
+    def update(given: Given) -> Given:
+        assert given["EnableTerminationProtection"] is True
+        made.append(given["StackName"])
+        PROTECTED.append(given["StackName"])
+        return {}
 
     with answering("cloudformation.UpdateTerminationProtection", update):
         yield made
