@@ -64,37 +64,6 @@ def test_the_current_and_the_previous_key_are_valid(authorizer: ModuleType, key:
     assert authorizer.handler(load_event("post_with_key", Authorization=[f"{scheme} {key}"]), None) == KEY
 
 
-def test_a_removed_key_is_refused(deploy: Callable[..., ModuleType]) -> None:
-    authorizer = deploy(KEY_FINGERPRINTS=fingerprint(CURRENT_KEY))
-    assert refused(authorizer, load_event("post_with_key", Authorization=[f"Bearer {PREVIOUS_KEY}"]))
-
-
-@pytest.mark.parametrize("fingerprints", ["", " ", ","])
-def test_without_fingerprints_every_key_is_refused(deploy: Callable[..., ModuleType], fingerprints: str) -> None:
-    authorizer = deploy(KEY_FINGERPRINTS=fingerprints)
-    assert refused(authorizer, load_event("post_with_key"))
-    assert refused(authorizer, load_event("post_with_key", Authorization=["Bearer "]))
-
-
-def test_a_key_wins_over_a_session(authorizer: ModuleType) -> None:
-    event = load_event("post_with_key", Authorization=[f"Bearer {CURRENT_KEY}"], Cookie=[COOKIE])
-    assert authorizer.handler(event, None) == KEY
-
-
-def test_with_a_wrong_key_a_valid_session_counts(authorizer: ModuleType) -> None:
-    event = load_event("post_with_key", Authorization=["Bearer wrong"], Cookie=[COOKIE])
-    assert authorizer.handler(event, None) == SESSION
-
-
-def test_without_a_user_the_platforms_key_does_not_read(authorizer: ModuleType) -> None:
-    key = [f"Bearer {CURRENT_KEY}"]
-    assert refused(authorizer, load_event("get_with_session", Authorization=key))
-    assert refused(authorizer, load_event("get_with_session", Authorization=key, Cookie=["theme=dark"]))
-    assert (
-        authorizer.handler(load_event("get_with_session", Authorization=key, Cookie=[COOKIE]), None) == READING_SESSION
-    )
-
-
 def platform_reads(user: str, path: str = "/api/outcomes") -> dict[str, Any]:
     """Return the event of a request that reads a user's outcomes with the platform's key."""
     event = load_event("get_with_session", Authorization=[f"Bearer {CURRENT_KEY}"])

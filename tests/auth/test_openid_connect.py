@@ -20,10 +20,9 @@ from outcomes.auth.tokens import NoSession, SessionsUnavailable
 from outcomes.aws.connection import Connection
 from outcomes.calendar import instants
 
-from functions.mcp import app as mcp
 from functions.record_outcome import app as record_outcome
 from local.session_cookies import stored_row
-from tests.auth.conftest import CURRENT_KEY, NOON, Clock
+from tests.auth.conftest import NOON, Clock
 from tests.auth.events import load_event
 from tests.auth.issuer import (
     AUDIENCE,
@@ -578,17 +577,6 @@ def test_two_tokens_under_the_name_of_the_cookie_are_a_401(authorizer: ModuleTyp
     assert is_unauthorized(authorizer, load_event("post_with_session", Cookie=[tokens]))
 
 
-def test_two_authorization_headers_are_a_401(authorizer: ModuleType, issuer: Issuer) -> None:
-    bearer = f"Bearer {issuer.token({}, NOON)}"
-    assert is_unauthorized(authorizer, load_event("post_with_key", Authorization=[bearer, bearer]))
-
-
-def test_a_key_still_wins_and_does_not_read(authorizer: ModuleType) -> None:
-    key = [f"Bearer {CURRENT_KEY}"]
-    assert authorizer.handler(load_event("post_with_key", Authorization=key), None)["context"] == {"caller": "key"}
-    assert is_unauthorized(authorizer, load_event("get_with_session", Authorization=key))
-
-
 def test_an_issuer_never_reached_is_a_500_both_ways(
     authorizer: ModuleType, issuer: Issuer, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -653,9 +641,3 @@ def test_only_a_token_in_a_cookie_is_guarded_against_csrf(
         response = record_outcome.handler(proxy_event("POST", authorizer=context, body=OUTCOME, headers=headers), None)
         assert response["statusCode"] == status
         assert (status != 200) or "id" in json.loads(response["body"])  # the body contains the id, as for a session
-
-
-@pytest.mark.parametrize("context", [BY_TOKEN, BY_COOKIE])
-def test_tools_of_models_refuse_a_token_as_every_session(context: dict[str, str]) -> None:
-    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
-    assert mcp.handler(proxy_event("POST", "/mcp", authorizer=context, body=body), None)["statusCode"] == 403

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from openapi_schema_validator import OAS31Validator
 from outcomes.calendar import instants
-from outcomes.contract import queries
 from outcomes.contract.agent_key_bodies import (
     NEW_AGENT_KEY,
     ROTATION,
@@ -165,10 +164,3 @@ def test_an_overlap_is_a_week_at_most(hours: Any) -> None:
         {"field": "overlapHours", "message": "must be a whole number from 0 to 168, or null"}
     ]
     assert not ROTATION_SCHEMA.is_valid({"userId": 42, "overlapHours": hours})
-
-
-@pytest.mark.parametrize("text", [None, "", "0", "-1", "1.0", " 7", str(MAX_ID + 1), "me"])
-def test_the_platform_must_name_a_user_to_list_keys(text: str | None) -> None:
-    assert queries.user_id("7") == 7
-    with pytest.raises(BadRequest, match=r"^Invalid userId$"):
-        queries.user_id(text)

@@ -19,7 +19,7 @@ from outcomes.ledger.items import INDEX, indexed, new_item
 from functions.export_outcomes import app as export_outcomes
 from functions.list_outcomes import app as list_outcomes
 from tests.aws import aws_client, scan
-from tests.corrections import OWNER, assign, correct, given, pages, stored
+from tests.corrections import OWNER, correct, pages, stored
 from tests.events import KEY, proxy_event
 from tests.faults import Request, Send, faulty, fine
 
@@ -167,22 +167,6 @@ def test_an_amended_time_moves_the_outcome_in_the_same_write(
     assert (status, updates) == (200, [])
     assert happened(id_) == (None if after is None else f"{instants.text(NOON + after)}#{id_}")
     assert listed() == ([others[1], id_, others[0]] if after is None else [others[1], others[0], id_])
-
-
-def test_a_correction_finds_a_place_for_rows_of_earlier_releases() -> None:
-    id_ = add(0, -DAY)
-    key = {name: value for name, value in scan()[0].items() if name in {"user_id", "created_at"}}
-    aws_client("dynamodb").update_item(TableName="OutcomesTable", Key=key, UpdateExpression="REMOVE happened")
-    correct(id_, OWNER, {"type": "confirm"})
-    assert happened(id_) == f"{instants.text(NOON - DAY)}#{id_}"
-
-
-def test_an_assigned_outcome_happened_when_the_original_did() -> None:
-    original = given(user_id=None)
-    _, answer = assign(original)
-    assert listed() == [answer["id"]]
-    [item] = [each for each in stored() if each["user_id"] == {"S": "42"} and each["created_at"]["S"][0] != "~"]
-    assert item["happened"]["S"] == f"{item['occurred_at']['S']}#{answer['id']}"
 
 
 # ── Cursors and bad input ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -202,13 +202,6 @@ def test_a_correction_is_of_the_right_time_whenever_the_clock_is_found_to_be_wro
     assert all(map(is_now, entries))
 
 
-def test_a_correction_comes_after_an_outcome_of_a_host_whose_clock_is_ahead(set_clock: SetClock) -> None:
-    set_clock(290)
-    id_ = record()[1]["Outcome-Id"]
-    set_clock(-290)
-    assert correct(id_, KEY, BODIES["void"])[0] == 200
-
-
 @pytest.mark.parametrize("wrong", [HOUR, -HOUR])
 def test_an_agent_key_is_made_and_rotated_by_the_right_clock(set_clock: SetClock, wrong: float) -> None:
     set_clock(wrong)

@@ -102,15 +102,6 @@ def test_an_agent_key_corrects_no_outcome_beyond_its_bounds(
     assert ledger()[0]["version"] == 0
 
 
-def test_an_outcome_amended_beyond_an_agent_key_s_bounds_is_out_of_its_reach() -> None:
-    id_, bounded = given(), agent("correct", maxValueUsd="100")
-    assert correct(id_, bounded, BODIES["amend"] | {"changes": {"valueUsd": 100}})[0] == 200
-    assert correct(id_, KEY, BODIES["amend"] | {"changes": {"valueUsd": 900_000}})[0] == 200
-    assert correct(id_, bounded, BODIES["amend"] | {"changes": {"valueUsd": 1}})[0] == 403
-    assert correct(id_, bounded, BODIES["void"])[0] == 403
-    assert ledger()[0]["value_usd"] == 900_000
-
-
 READS = {"the owner": OWNER, "an agent's key that reads": agent("correct read")}
 
 
@@ -368,15 +359,6 @@ def test_bad_input_names_every_fault_in_the_order_of_the_fields(body: dict[str, 
     assert all(each["message"].startswith("must be ") for each in answer["details"])
 
 
-@pytest.mark.parametrize("body", ["", "[]", "{", "null", '{"type":NaN}'])
-def test_a_body_other_than_a_json_object_is_refused(body: str) -> None:
-    assert correct(given(), KEY, body)[:2] == (400, {"error": "Invalid JSON"})
-
-
-def test_a_body_over_128_kib_is_refused() -> None:
-    assert correct(given(), KEY, '{"x":"' + "x" * 128 * 1024 + '"}')[0] == 413
-
-
 def test_a_missing_reason_is_answered_with_its_rule() -> None:
     _, answer, _ = correct(given(), KEY, {"type": "void"})
     assert answer["details"] == [{"field": "reason", "message": TEXT}]
@@ -559,13 +541,6 @@ def test_an_amend_that_changed_nothing_is_remembered_under_its_key(unchanged: st
     assert ledger()[0]["title"] == "Another"
 
 
-def test_filters_apply_to_corrected_values() -> None:
-    id_ = given(agentId=Decimal(7))
-    correct(id_, KEY, BODIES["amend"] | {"changes": {"agentId": 8, "outcomeType": "task_complete"}})
-    assert [len(listed(**query)) for query in ({"agentId": "7"}, {"agentId": "8"})] == [0, 1]
-    assert [len(listed(outcomeType=name)) for name in ("deal_closed", "task_complete")] == [0, 1]
-
-
 def test_the_recorded_values_are_kept() -> None:
     id_ = given(agentId=Decimal(7), metadata={"k": Decimal("1.0")}, occurredAt="2026-03-01T00:00:00Z")
     correct(id_, KEY, BODIES["amend"] | {"changes": {"valueUsd": None, "metadata": {"k": 2}, "occurredAt": None}})
@@ -687,11 +662,6 @@ def test_an_idempotency_key_does_not_bypass_permissions() -> None:
     correct(id_, KEY, BODIES["amend"], key="k")
     assert correct(id_, agent("record"), BODIES["amend"], key="k")[0] == 403
     assert correct(id_, session(7), BODIES["amend"], key="k")[0] == 404
-
-
-@pytest.mark.parametrize("key", ["", "with space", "x" * 256, "é"])
-def test_a_malformed_idempotency_key_is_refused(key: str) -> None:
-    assert correct(given(), KEY, BODIES["void"], key=key)[:2] == (400, {"error": "Invalid Idempotency-Key"})
 
 
 def test_an_idempotency_key_is_forgotten_after_35_days(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -1037,21 +1007,3 @@ def test_a_type_without_a_standing_outcome_is_not_listed() -> None:
     correct(given(), KEY, BODIES["void"])
     answer = summary()
     assert (answer["by_type"], answer["by_agent"], answer["voided"]["count"]) == ([], [], 1)
-
-
-def test_an_entry_stores_its_deltas_to_the_totals() -> None:
-    id_ = given(agentId=Decimal(7), occurredAt="2026-03-01T00:00:00Z")
-    correct(id_, OWNER, BODIES["confirm"])
-    correct(id_, KEY, BODIES["amend"] | {"changes": {"valueUsd": 4, "occurredAt": "2026-03-02T00:00:00Z"}})
-    correct(id_, KEY, BODIES["amend"])
-    entries = [item for item in stored() if item["created_at"]["S"].startswith("~")]
-    effects = [
-        [
-            " ".join(each["M"][name][kind] for name, kind in (("tally", "S"), ("sign", "N"), ("value_usd", "N")))
-            + each["M"]["occurred_at"]["S"][7:10]
-            for each in entry["effects"]["L"]
-        ]
-        for entry in sorted(entries, key=lambda entry: entry["version"]["N"])
-    ]
-    assert effects == [["confirmed 1 10-01"], ["standing -1 -10-01", "confirmed -1 -10-01", "standing 1 4-02"], []]
-    assert all(each["M"]["agent_id"] == {"N": "7"} for entry in entries for each in entry["effects"]["L"])

@@ -19,7 +19,6 @@ from outcomes.ledger.items import outcome_item
 
 from functions.costs import app as costs
 from functions.manage_keys import app as manage_keys
-from functions.record_batch import app as record_batch
 from functions.record_outcome import app as record_outcome
 from tests import streams
 from tests.aws import aws_client, scan
@@ -218,26 +217,12 @@ def test_an_outcome_without_a_user_has_a_subject_and_no_user_id() -> None:
     assert data(event)["user_id"] is None
 
 
-def test_each_outcome_of_a_batch_is_an_event() -> None:
-    items = [OUTCOME | {"title": f"No. {number}", "idempotencyKey": f"key-{number}"} for number in range(3)]
-    record_batch.handler(proxy_event("POST", "/api/outcomes/batch", authorizer=KEY, body={"outcomes": items}), None)
-
-    assert [data(event)["title"] for event in told()] == ["No. 0", "No. 1", "No. 2"]
-
-
 def erase(table: str, key: dict[str, Any]) -> None:
     aws_client("dynamodb").delete_item(TableName=table, Key=key)
 
 
 def put(table: str, item: dict[str, Any]) -> None:
     aws_client("dynamodb").put_item(TableName=table, Item=item)
-
-
-def test_a_correction_is_one_event() -> None:
-    correct(record(), OWNER, {"type": "confirm"})
-
-    assert types() == ["outcome.recorded", "outcome.confirmed"]
-    assert len(streams.records("OutcomesTable")) == 3
 
 
 def test_an_imported_outcome_is_no_event_but_its_correction_is_one() -> None:

@@ -43,17 +43,6 @@ def test_a_key_for_another_outcome_is_unprocessable() -> None:
     assert len(scan()) == 1
 
 
-def test_a_key_belongs_to_the_caller() -> None:
-    for authorizer in (KEY, session(42), session(7)):
-        assert "Idempotent-Replayed" not in record("k", authorizer=authorizer)["headers"]
-    assert len(scan()) == 3
-
-
-def test_a_refused_request_is_not_remembered() -> None:
-    assert record("k", VALID | {"title": ""})["statusCode"] == 400
-    assert record("k")["statusCode"] == 200
-
-
 def test_a_lasting_conflict_is_a_409_to_retry() -> None:
     with faulty(app.store.dynamodb, "TransactWriteItems", cancelled("None", "TransactionConflict")):
         response = record("k")

@@ -307,24 +307,6 @@ def test_statements_left_unprocessed_at_the_deadline_time_out(
     assert isinstance(last, TimeoutError)
 
 
-@pytest.mark.parametrize("prefix", [None, "k"])
-def test_a_delayed_attempt_does_not_overwrite_a_correction(ledger: IdempotentWriter, prefix: str | None) -> None:
-    """The delayed attempt reaches DynamoDB after the outcome was voided."""
-    late: list[Send] = []
-
-    def hold(_request: Request, send: Send) -> Reply:
-        late.append(send)
-        raise TimeoutError("timed out")
-
-    with faulty(ledger.store.dynamodb, WRITES, hold, fine):
-        assert all(isinstance(result, Recorded) for result in ledger.record_all(entries(3, prefix)))
-    voided = [item | {"standing": {"S": "void"}, "version": {"N": "1"}} for item in scan()]
-    for item in voided:
-        aws_client("dynamodb").put_item(TableName=ledger.store.table, Item=item)
-    late[0]()
-    assert scan() == voided
-
-
 def test_a_batch_stores_each_outcome_as_it_is_stored_alone(ledger: IdempotentWriter) -> None:
     full = outcome(
         description='it\'s "quoted" -- ?',

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 from openapi_schema_validator import OAS31Validator
-from outcomes.contract.caller import Caller
 from outcomes.mcp import tool_calls, tools
 from outcomes.mcp.server import MAX_BATCH, MODERN, VERSIONS
 
 from functions.mcp import app
-from tests.events import KEY, agent, proxy_event, session
+from tests.events import KEY, agent, proxy_event
 from tests.faults import Request, Send, error, faulty
 from tests.outcome_types import TYPES
 
@@ -284,11 +283,6 @@ def test_an_incomplete_stateless_request_is_refused(
 # ── Authorization ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(("who", "status"), [(session(42), 403), (None, 401)])
-def test_only_keys_may_call(who: Any, status: int) -> None:
-    assert rpc(post(asking("ping"), who), status) == {"error": "Forbidden" if status == 403 else "Unauthorized"}
-
-
 @pytest.mark.parametrize(("origin", "status"), [("https://app.example.com", 200), ("https://evil.example", 403)])
 def test_only_pages_of_listed_origins_may_call(origin: str, status: int) -> None:
     rpc(post(asking("ping"), Origin=origin), status)
@@ -552,8 +546,3 @@ def test_a_failed_item_is_marked_as_retryable(log: Any) -> None:
         answer = done("record_outcomes", {"outcomes": [DEAL]})
     assert (answer["results"][0]["status"], answer["results"][0]["retryable"]) == ("failed", True)
     assert "Tool failed" in [line["message"] for line in log()]
-
-
-def test_reading_requires_an_agent_key() -> None:
-    with pytest.raises(tool_calls.Mistake):
-        tool_calls.check("list_outcomes", {}, Caller())

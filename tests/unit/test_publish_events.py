@@ -277,24 +277,6 @@ def test_a_refused_entry_is_retried_at_once_and_alone(bus: Bus) -> None:
     assert [[event["id"] for event in call] for call in bus.calls] == [[outcomes[0], outcomes[2]], [outcomes[1]]]
 
 
-@pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("seed", range(2))
-def test_with_random_refusals_each_outcome_is_published_whole_and_in_order(bus: Bus, seed: int) -> None:
-    """Publish four outcomes, each corrected four times, while the bus randomly refuses a third of the entries."""
-    outcomes = [record() for _ in range(4)]
-    for type_ in ("confirm", "dispute", "confirm", "dispute"):
-        for id_ in outcomes:
-            assert correct(id_, OWNER, {"type": type_, "reason": "So it is"})[0] == 200
-    entries = iter(range(seed, 10_000))
-    bus.refuse = lambda _event: "ThrottlingException" if next(entries) * 7 % 3 == 0 else None
-
-    keep_giving(records())
-    assert len(set(bus.ids)) == 20
-    for id_ in outcomes:
-        first_heard = list(dict.fromkeys(event["data"]["version"] for event in bus.heard if event["data"]["id"] == id_))
-        assert first_heard == [0, 1, 2, 3, 4]
-
-
 def test_an_unreadable_table_makes_lambda_retry_the_batch(bus: Bus) -> None:
     correct(record(), OWNER, {"type": "confirm"})
     with faulty(app.bus.dynamodb, "BatchGetItem", error(DENIED)), pytest.raises(Exception, match=DENIED):
@@ -503,27 +485,15 @@ def test_resending_skips_keys_of_erased_users_but_not_revoked_keys(
 
 
 @pytest.mark.usefixtures("stack")
-def test_resending_skips_outcomes_of_erased_users(bus: Bus, bucket: Callable[[], dict[str, bytes]]) -> None:
-    correct(record(), OWNER, {"type": "confirm"})
-    keep_as_lambda_does(records())
-    dynamodb = aws_client("dynamodb")
-    for item in dynamodb.scan(TableName="OutcomesTable")["Items"]:
-        dynamodb.delete_item(TableName="OutcomesTable", Key={name: item[name] for name in ("user_id", "created_at")})
-
-    assert resend("outcomes-prod") == 0
-    assert bus.heard == []
-    assert bucket() == {}
-
-
-@pytest.mark.usefixtures("stack")
 @pytest.mark.parametrize(
     ("table", "write", "types"),
     [
+        ("OutcomesTable", lambda user_id: record(userId=user_id), ["outcome.recorded"]),
         ("CostsTable", put_costs, ["costs.updated"] * 3),
         ("StatementsTable", keep_statement, ["outcome.statement"]),
     ],
 )
-def test_resending_skips_costs_and_statements_of_erased_users(
+def test_resending_skips_outcomes_costs_and_statements_of_erased_users(
     table: str, write: Callable[[int], None], types: list[str], bus: Bus, bucket: Callable[[], dict[str, bytes]]
 ) -> None:
     streams.turn_on(table)

@@ -5,14 +5,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from outcomes.aws.connection import Reply
 from outcomes.aws.services import CallFailed
 from outcomes.contract.models import NewOutcome
 from outcomes.errors import Busy
 from outcomes.ledger.store import OutcomeStore
 
-from tests.aws import aws_client, scan
-from tests.faults import DENIED, THROTTLED, Request, Send, error, faulty, fine, lost, unreachable, vanished
+from tests.aws import scan
+from tests.faults import DENIED, THROTTLED, error, faulty, fine, lost, unreachable, vanished
 
 NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
 
@@ -103,20 +102,3 @@ def test_an_outcome_that_an_earlier_attempt_stored_is_recorded(store: OutcomeSto
         id_ = store.add(outcome(), "key")
     [item] = scan()
     assert item["created_at"]["S"].endswith(id_)
-
-
-@pytest.mark.usefixtures("no_waiting")
-def test_a_delayed_attempt_does_not_overwrite_a_correction(store: OutcomeStore) -> None:
-    late: list[Send] = []
-
-    def hold(_request: Request, send: Send) -> Reply:
-        late.append(send)
-        raise TimeoutError("timed out")
-
-    with faulty(store.dynamodb, "PutItem", hold, fine):
-        store.add(outcome(), "key")
-    [item] = scan()
-    voided = item | {"standing": {"S": "void"}, "version": {"N": "1"}}
-    aws_client("dynamodb").put_item(TableName=store.table, Item=voided)
-    late[0]()
-    assert scan() == [voided]

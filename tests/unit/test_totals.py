@@ -19,7 +19,6 @@ from outcomes.aws.services import Item
 from outcomes.calendar import instants
 from outcomes.contract.models import NewOutcome
 from outcomes.contract.sums import ALL_AGENTS, Cell, Sums
-from outcomes.ledger import ulid
 from outcomes.totals import codec, materialized, monthly_sums, reading, settled_intervals, stored_sums
 from outcomes.totals.materialized import Totals
 from outcomes.totals.reading import Reading
@@ -491,29 +490,6 @@ class TestLarge:
         assert int(checkpoint["expires_at"]["N"]) > instants.now() // 1000 + DAY // 1000
         assert checkpoint["statuses"] == {"SS": ["recorded"]}  # the export of the user's data reads `statuses`
 
-    def test_a_checkpoint_has_only_the_sums_of_its_partition(
-        self, clock: Clock, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        for module, name, value in (
-            (settled_intervals, "FILLED", 0),
-            (materialized, "CHECKPOINT_CELLS", 0),
-            (materialized, "AGGREGATION_SECONDS", -1),
-            (materialized, "GRACE_SECONDS", 100),
-            (ulid, "shard", lambda id_, _shards: ulid.milliseconds(id_) // DAY % 2),
-        ):
-            monkeypatch.setattr(module, name, value)
-        for day in range(1, 11):
-            clock.at(day)
-            record(userId=None)
-        clock.at(12)
-        query: dict[str, Any] = {"from": "2026-04-01", "to": "2026-04-20", "userId": "none"}
-        looked: Any = {"statusCode": 503}
-        while looked["statusCode"] == 503:
-            looked = app.handler(proxy_event("GET", authorizer=KEY | {"reads": "none"}, query=query), None)
-        assert json.loads(looked["body"])["count"] == 10
-        rows = app.store.dynamodb.call("Scan", {"TableName": "TotalsTable"})["Items"]
-        assert len({row["user_id"]["S"] for row in rows if "expires_at" in row and "sums" in row}) == 2
-
 
 def replace(row: Item, sums: bytes | None) -> None:
     """Replace the bytes in a row, or remove them if `sums` is None."""
@@ -611,15 +587,6 @@ class TestTime:
         assert (body["count"], body["previous"]["count"]) == (10, 10)
         assert sum(month["count"] for month in body["by_month"]) == 10
         assert {month["count"] for month in body["by_month"]} == {0, 1}
-
-    def test_it_continues_in_any_zone(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for days in range(5, 0, -1):
-            add(days * DAY, **LARGE)
-        monkeypatch.setattr(settled_intervals, "ZONES_A_DAY", 1)
-        assert counted("UTC") == 5
-        monkeypatch.setattr(materialized, "AGGREGATION_SECONDS", -1)
-        monkeypatch.setattr(materialized, "GRACE_SECONDS", 100)
-        assert [look("Asia/Tokyo")[0] for _ in range(5)][-1] == 200
 
     def test_no_page_is_read_long_after_the_deadline(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(materialized, "AGGREGATION_SECONDS", -100)

@@ -11,9 +11,6 @@ from unittest.mock import patch
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.retries.quota import RetryQuota
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 from outcomes.aws import services as wire
 from outcomes.aws.services import CallFailed
 from outcomes.errors import Busy
@@ -27,17 +24,6 @@ PAGE = {"Items": [ITEM] * 3, "Count": 3, "ScannedCount": 3, "LastEvaluatedKey": 
 OPERATIONS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "PutItem": ("put_item", {"TableName": "t", "Item": ITEM}, {}),
     "Query": ("query", {"TableName": "t", "KeyConditionExpression": "user_id = :u"}, PAGE),
-    "GetItem": ("get_item", {"TableName": "t", "Key": {"user_id": {"S": "42"}}}, {"Item": ITEM}),
-    "BatchWriteItem": (
-        "batch_write_item",
-        {"RequestItems": {"t": [{"PutRequest": {"Item": ITEM}}]}},
-        {"UnprocessedItems": {"t": [{"PutRequest": {"Item": ITEM}}]}},
-    ),
-    "BatchExecuteStatement": (
-        "batch_execute_statement",
-        {"Statements": [{"Statement": "INSERT INTO \"t\" VALUE {'user_id':?}", "Parameters": [{"S": "42"}]}]},
-        {"Responses": [{"TableName": "t"}, {"Error": {"Code": "DuplicateItem", "Message": "there"}}]},
-    ),
     "TransactWriteItems": ("transact_write_items", {"TransactItems": [{"Put": {"TableName": "t", "Item": ITEM}}]}, {}),
 }
 
@@ -218,45 +204,3 @@ def test_the_retry_quota_is_spent_and_refilled_alike(pair: Pair, trouble: str) -
     for times in pattern:
         pair.call("PutItem", *which * times)
         assert pair.attempts[0] == pair.attempts[1]
-
-
-def test_any_sequence_of_faults_has_the_same_results() -> None:
-    class Sequence(RuleBasedStateMachine):
-        """Calls both clients several times. Their connections and retry quotas are kept from call to call."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.pair = Pair(wire.QUOTA // 5)  # the retry quota is small, so a few calls use it up
-            self.has_failed_for_long = False
-
-        def teardown(self) -> None:
-            self.pair.stack.close()
-
-        @rule(data=st.data(), operation=st.sampled_from(sorted(OPERATIONS)))
-        def call(self, data: st.DataObject, operation: str) -> None:
-            # Leave the last answer undamaged: after a damaged last answer, the two clients behave differently.
-            whole = sorted(TROUBLES[operation].keys() - {"damage"})
-            kinds = whole if self.has_failed_for_long else sorted(TROUBLES[operation])
-            met = [data.draw(st.sampled_from(kinds)) for _ in range(data.draw(st.integers(0, 2)))]
-            met.append(data.draw(st.sampled_from(whole)))
-            ours, theirs = self.pair.call(
-                operation, *[data.draw(st.sampled_from(TROUBLES[operation][kind]), "met") for kind in met]
-            )
-            assert self.pair.attempts[0] == self.pair.attempts[1]
-            assert ours == theirs
-
-        @rule()
-        def drop(self) -> None:
-            for network in self.pair.networks:
-                network.drop_idle()
-
-        @precondition(lambda self: not self.has_failed_for_long)
-        @rule(calls=st.integers(2, 8), trouble=st.sampled_from(["silent at once", "reset at once", "refused"]))
-        def fail_for_long(self, calls: int, trouble: str) -> None:
-            self.has_failed_for_long = True
-            [each] = [each for each in TROUBLES["PutItem"]["connection"] if each.name == trouble]
-            for _ in range(calls):
-                assert self.pair.call("PutItem", each, each, each) == (None, None)
-                assert self.pair.attempts[0] == self.pair.attempts[1]
-
-    run_state_machine_as_test(Sequence, settings=settings(max_examples=40, stateful_step_count=15, deadline=None))

@@ -11,7 +11,6 @@ The field `agent_id` of a model is `agentId` in a request.
 """
 
 from collections.abc import Callable, Container, Iterable
-from functools import cached_property
 from typing import Any
 
 from outcomes.contract.engine import SchemaValidator, ValidationError
@@ -42,28 +41,31 @@ class Body[T]:
             in_request: model.__annotations__[name].__metadata__[0] for name, in_request in self.names.items()
         }
         self.required = [in_request for name, in_request in self.names.items() if name not in optional]
-        self._validator = self._made({name: rule.engine for name, rule in self.rules.items()})
+        fields: Any = {
+            name: {
+                "type": "typed-dict-field",
+                "schema": self.rules[in_request].engine,
+                "required": in_request in self.required,
+                "validation_alias": in_request,
+            }
+            for name, in_request in self.names.items()
+        }
+        self._validator = SchemaValidator({"type": "typed-dict", "fields": fields, "extra_behavior": "ignore"})
 
-    def read(self, body: dict[str, Any], types: Types | None = None, *, as_before: bool = False) -> T:
-        """Parse a JSON object whose numbers are `Decimal`. types, as_before: see `given`.
+    def read(self, body: dict[str, Any], types: Types | None = None) -> T:
+        """Parse a JSON object whose numbers are `Decimal`. types: see `given`.
 
         Raises BadRequest with the faults of all fields, in the model's order, and the names of unknown fields.
         """
-        return self._model(**self.given(body, types, as_before=as_before))
+        return self._model(**self.given(body, types))
 
-    def given(self, body: dict[str, Any], types: Types | None = None, *, as_before: bool = False) -> dict[str, Any]:
+    def given(self, body: dict[str, Any], types: Types | None = None) -> dict[str, Any]:
         """Parse only the fields that `body` has, like `read`. Return their values by the model's field names.
 
         types: the valid outcome types; None accepts any well-formed name.
-        as_before: whether to use older rules, which accept more values, for the fields that have them, and to accept
-        any well-formed outcome type; see `read_or_refuse`.
         """
         try:
-            fields: dict[str, Any] = (
-                self._before.validate_python(body)
-                if as_before
-                else self._validator.validate_python(body, context=types)
-            )
+            fields: dict[str, Any] = self._validator.validate_python(body, context=types)
             return fields
         except ValidationError as invalid:
             errors = invalid.errors(include_url=False, include_context=False, include_input=False)
@@ -77,45 +79,28 @@ class Body[T]:
         ignored = ignored_fields(body, self.rules)
         raise BadRequest(f"Invalid {details[0]['field']}", details, ignored, (types or ()) if wrong_type else ())
 
-    @cached_property
-    def _before(self) -> SchemaValidator:
-        return self._made({name: rule.before or rule.engine for name, rule in self.rules.items()})
-
-    def _made(self, engines: dict[str, dict[str, Any]]) -> SchemaValidator:
-        fields: Any = {
-            name: {
-                "type": "typed-dict-field",
-                "schema": engines[in_request],
-                "required": in_request in self.required,
-                "validation_alias": in_request,
-            }
-            for name, in_request in self.names.items()
-        }
-        return SchemaValidator({"type": "typed-dict", "fields": fields, "extra_behavior": "ignore"})
-
     def json_schema(self) -> dict[str, Any]:
         """Return the schema of the body for openapi.yaml."""
         properties = {name: rule.json_schema | {"description": rule.words} for name, rule in self.rules.items()}
         return {"type": "object", "required": self.required, "properties": properties}
 
 
-def read_or_refuse[T](read: Callable[[bool], T], key: str | None) -> tuple[T, BadRequest | None]:
-    """Parse a body by the current rules. Return the parsed body and None.
+def read_or_refuse[T](read: Callable[[Types | None], T], types: Types, key: str | None) -> tuple[T, BadRequest | None]:
+    """Parse a body. Return the parsed body and None.
 
-    If the current rules refuse a body with an idempotency key, parse it by the older rules, which accept more values.
-    Then return the parsed body and the error of the current rules. So the retry of a request that was recorded under
-    older rules can be recognized by its key.
+    If only its outcome type is refused, and there is an idempotency key, return the parsed body and the error. So the
+    retry of a request can be recognized by its key after its type was removed from the deployment's types.
 
-    read: parses the body; its argument is the `as_before` of `Body.given`. Raises BadRequest.
+    read: parses the body; its argument is the `types` of `Body.given`. Raises BadRequest.
     """
     try:
-        return read(False), None
+        return read(types), None
     except BadRequest as refused:
         refusal = refused
     if key is None:
         raise refusal
     try:
-        return read(True), refusal
+        return read(None), refusal
     except Refused:
         raise refusal from None
 

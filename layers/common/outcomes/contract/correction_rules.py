@@ -93,8 +93,8 @@ class Correction(NamedTuple):
     """A valid request for a correction.
 
     user_id: the outcome's user, or None. changes: an amend's new values, by the names in NewOutcome.
-    ignored: unknown fields of the body. refusal: the error of the current rules if only older rules accept the body
-    (see `read_or_refuse`). It is raised unless a correction is stored under the idempotency key.
+    ignored: unknown fields of the body. refusal: the error if only the outcome type is not valid any more (see
+    `read_or_refuse`). It is raised unless a correction is stored under the idempotency key.
     """
 
     type: CorrectionType
@@ -113,18 +113,16 @@ class Correction(NamedTuple):
         types: the valid outcome types. recorded_at: when the outcome was recorded, in milliseconds since 1970; None if
         its id is invalid. key: the idempotency key.
         """
-        correction, refusal = read_or_refuse(partial(Correction._read, body, caller, types, recorded_at), key)
+        correction, refusal = read_or_refuse(partial(Correction._read, body, caller, recorded_at), types, key)
         return correction._replace(refusal=refusal)
 
     @staticmethod
-    def _read(
-        body: dict[str, Any], caller: Caller, types: Types, recorded_at: int | None, as_before: bool
-    ) -> "Correction":
+    def _read(body: dict[str, Any], caller: Caller, recorded_at: int | None, types: Types | None) -> "Correction":
         if caller.session_user is not None:
             body = body | {"userId": Decimal(caller.session_user)}
         elif caller.agent_key and body.get("userId") is None:
             body = body | {"userId": Decimal(caller.agent_key.user_id)}
-        head, faults = _given(HEAD, body, as_before)
+        head, faults = _given(HEAD, body)
         type_ = body.get("type")
         if type_ in [*TRANSITIONS] and type_ != CorrectionType.CONFIRM and body.get("reason") is None:
             faults.append(Fault(field="reason", message=REASON.words))
@@ -132,7 +130,7 @@ class Correction(NamedTuple):
         changes: dict[str, Any] = {}
         ignored = ignored_fields(body, HEAD.rules)
         if type_ == CorrectionType.AMEND:
-            changes, more = _changes(body.get("changes"), caller, types, recorded_at, as_before)
+            changes, more = _changes(body.get("changes"), caller, recorded_at, types)
             faults += more
             ignored = ignored_fields(body, [*HEAD.rules, "changes"])
             if isinstance(body.get("changes"), dict):
@@ -140,7 +138,7 @@ class Correction(NamedTuple):
         if faults:
             wrong_type = any(fault["field"] == "changes.outcomeType" for fault in faults)
             error = f"Invalid {faults[0]['field'].partition('.')[0]}"
-            raise BadRequest(error, faults, ignored, types if wrong_type else ())
+            raise BadRequest(error, faults, ignored, (types or ()) if wrong_type else ())
         return Correction(head["type"], head.get("reason"), head.get("user_id"), changes, ignored)
 
     def require_allowed(self, caller: Caller, recorded: OutcomeState) -> None:
@@ -205,21 +203,21 @@ class Correction(NamedTuple):
 
 
 def _given(
-    kind: Body[Any], body: dict[str, Any], as_before: bool, types: Types | None = None, within: str = ""
+    kind: Body[Any], body: dict[str, Any], types: Types | None = None, within: str = ""
 ) -> tuple[dict[str, Any], list[Fault]]:
     """Parse the fields that were sent. Return their values, or the faults if a field is invalid."""
     try:
-        return kind.given(body, types, as_before=as_before), []
+        return kind.given(body, types), []
     except BadRequest as refused:
         return {}, [Fault(field=within + fault["field"], message=fault["message"]) for fault in refused.details]
 
 
 def _changes(
-    changes: object, caller: Caller, types: Types, recorded_at: int | None, as_before: bool
+    changes: object, caller: Caller, recorded_at: int | None, types: Types | None
 ) -> tuple[dict[str, Any], list[Fault]]:
     if not isinstance(changes, dict) or not changes.keys() & CHANGES.rules.keys():
         return {}, [Fault(field="changes", message=SOME_CHANGE)]
-    given, faults = _given(CHANGES, changes, as_before, types, "changes.")
+    given, faults = _given(CHANGES, changes, types, "changes.")
     if recorded_at is not None:
         fault = occurrence.fault(given.get("occurred_at"), recorded_at, caller, "changes.occurredAt")
         faults += [fault] if fault else []

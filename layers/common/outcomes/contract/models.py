@@ -77,18 +77,15 @@ class NewOutcome(NamedTuple):
     ] = None
 
     @staticmethod
-    def parse(
-        body: dict[str, Any], *, session_user: int | None, types: Types | None = None, as_before: bool = False
-    ) -> "NewOutcome":
+    def parse(body: dict[str, Any], *, session_user: int | None, types: Types | None = None) -> "NewOutcome":
         """Parse a body, a JSON object whose numbers are `Decimal`. Raises BadRequest with every fault.
 
-        session_user: replaces the body's `userId`; None for a caller with a key.
-        types, as_before: see `Body.given`.
+        session_user: replaces the body's `userId`; None for a caller with a key. types: see `Body.given`.
         """
         if session_user is not None:
             body = body | {"userId": Decimal(session_user)}
         try:
-            return NEW_OUTCOME.read(body, types, as_before=as_before)
+            return NEW_OUTCOME.read(body, types)
         except BadRequest as refused:
             if refused.details[0]["field"] != "outcomeType":
                 raise
@@ -104,13 +101,13 @@ class NewOutcome(NamedTuple):
         key: the idempotency key, if any. Raises the errors of `parse`, and Forbidden if the body exceeds the bounds of
         the caller's key.
         """
-        return read_or_refuse(partial(NewOutcome._read, body, caller, types), key)
+        return read_or_refuse(partial(NewOutcome._read, body, caller), types, key)
 
     @staticmethod
-    def _read(body: dict[str, Any], caller: "Caller", types: Types, as_before: bool) -> "NewOutcome":
+    def _read(body: dict[str, Any], caller: "Caller", types: Types | None) -> "NewOutcome":
         if caller.agent_key:
             body = caller.agent_key.complete(body)
-        outcome = NewOutcome.parse(body, session_user=caller.session_user, types=types, as_before=as_before)
+        outcome = NewOutcome.parse(body, session_user=caller.session_user, types=types)
         if caller.agent_key:
             caller.agent_key.check(outcome._asdict())
         return outcome

@@ -45,20 +45,17 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Rule(NamedTuple):
-    """A rule for a field, in three forms, with the older rule that it replaced, if any.
+    """A rule for a field, in three forms.
 
     words: the validation error's `message`, without the field's name
     engine: the schema for pydantic's engine: https://docs.pydantic.dev/latest/api/pydantic_core_schema/
     json_schema: the schema for openapi.yaml, as far as JSON Schema can express the rule:
     https://json-schema.org/draft/2020-12/schema
-    before: the engine's schema for an older rule that accepts more values. It is used to recognize retries of requests
-    that were recorded under the older rule, see `bodies.read_or_refuse`.
     """
 
     words: str
     engine: dict[str, Any]
     json_schema: dict[str, Any]
-    before: dict[str, Any] | None = None
 
 
 def title(max_length: int) -> Rule:
@@ -68,30 +65,25 @@ def title(max_length: int) -> Rule:
         f"must be a string of 1 to {max_length} characters, at least one of them visible, {_WITHOUT_CONTROLS}",
         _then(_visible, plain.engine),
         plain.json_schema | {"pattern": _legible(rf"[^\s{_CONTROLS}{_UNSEEN}]")},
-        plain.before,
     )
 
 
 def text(max_length: int) -> Rule:
     """Accept a string of 1 to `max_length` code points that is not blank and has no control characters."""
-    before = _then(_not_blank, _string(1, max_length))
     return Rule(
         f"must be a string of 1 to {max_length} characters, not blank, {_WITHOUT_CONTROLS}",
-        _then(_without_controls, before),
+        _then(_without_controls, _then(_not_blank, _string(1, max_length))),
         {"maxLength": max_length, "minLength": 1, "pattern": _legible(rf"[^\s{_CONTROLS}]"), "type": "string"},
-        before,
     )
 
 
 def text_or_null(max_length: int) -> Rule:
     """Accept a string of at most `max_length` code points without control characters. An empty string becomes None."""
-    before = _then(lambda text: text or None, _string(0, max_length))
     return or_null(
         Rule(
             f"must be a string of at most {max_length} characters, {_WITHOUT_CONTROLS}",
-            _then(_without_controls, before),
+            _then(_without_controls, _then(lambda text: text or None, _string(0, max_length))),
             {"maxLength": max_length, "pattern": _legible(), "type": "string"},
-            before,
         )
     )
 
@@ -215,7 +207,6 @@ def or_null(rule: Rule) -> Rule:
         f"{rule.words}, or null",
         {"type": "nullable", "schema": rule.engine},
         {"anyOf": [rule.json_schema, {"type": "null"}]},
-        rule.before and {"type": "nullable", "schema": rule.before},
     )
 
 
