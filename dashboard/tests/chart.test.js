@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { mostAgents } from "../src/feed/agents.js";
-import { axisTicks } from "../src/feed/axis.js";
+import { axisTicks } from "../src/feed/chart.js";
+import { mostAgents } from "../src/feed/shares.js";
 import { decimal } from "../src/shared/numbers.js";
 
 test("the axis ends near the largest value and has round ticks", () => {

@@ -3,7 +3,7 @@ import { mock, test } from "node:test";
 import { textsOf } from "./elements.js";
 
 const { whatToPaste } = await import("../src/keys/paste.js");
-const { KeyRow } = await import("../src/keys/row.js");
+const { KeyRow } = await import("../src/keys/list.js");
 const { AgentNames } = await import("../src/shared/agents.js");
 const { parseExactly } = await import("../src/shared/numbers.js");
 

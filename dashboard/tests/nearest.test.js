@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { nearest } from "../src/feed/nearest.js";
+import { nearest } from "../src/feed/way-out.js";
 
 test("the nearest month has outcomes and the shortest distance to the period", () => {
   const months = (...counts) => counts.map((count, index) => ({ date: `2026-0${index + 1}-01`, count }));

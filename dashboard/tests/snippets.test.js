@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
-import { snippets } from "../src/keys/snippets.js";
+import { snippets } from "../src/keys/paste.js";
 import { baseOf } from "../src/shared/curl.js";
 
 const URL_ = "https://api.example.com";

@@ -1,11 +1,27 @@
 import { button, html, moveFocus, svg } from "../shared/dom.js";
 import { decimal } from "../shared/numbers.js";
-import { axisTicks } from "./axis.js";
 import { cents, compact, dayAndMonth, fullDay, isoDay, monthAndYear, outcomes } from "./format.js";
 import { barPeriod, midnight } from "./period.js";
 
 /** @import {Day, Summary} from "./api.js" */
 /** @import {Choice} from "./choice.js" */
+
+/**
+ * Return the ticks of an axis that contains all values: at most six ticks, highest first. One of them is 0. The
+ * distance between ticks is 1, 2, 2.5 or 5 times a power of ten.
+ * @param {number} lowest the lowest value, at most 0
+ * @param {number} highest the highest value, at least 0
+ */
+export function axisTicks(lowest, highest) {
+  const power = 10 ** Math.floor(Math.log10((highest - lowest) / 5));
+  for (const factor of [1, 2, 2.5, 5, 10, 20]) {
+    const step = factor * power;
+    // Subtract a little because of rounding errors: a quotient of 5 may be computed as 5.000000000000001.
+    const [above, below] = [highest, -lowest].map((value) => Math.ceil(value / step - 1e-9));
+    if (above + below <= 5) return Array.from({ length: above + below + 1 }, (_, index) => (above - index) * step);
+  }
+  return [0];
+}
 
 const WIDEST_BAR = 10; // percent of the chart
 
@@ -15,28 +31,14 @@ const dayOf = (day) => Date.parse(day.date);
 /**
  * The time span of a bar. of: the text before the date of its first day. short: the date's format on an axis within
  * one year. years: its format on an axis across years. long: its format in the table, and in labels across years.
- * @typedef {{name: string, figures: string, of: string, short: Intl.DateTimeFormat, years: Intl.DateTimeFormat,
+ * @typedef {{name: string, adverb: string, of: string, short: Intl.DateTimeFormat, years: Intl.DateTimeFormat,
  *   long: Intl.DateTimeFormat}} Unit
  */
 /** @type {Record<"day" | "week" | "month", Unit>} */
 const UNITS = {
-  day: { name: "day", figures: "Daily figures", of: "", short: dayAndMonth, years: dayAndMonth, long: fullDay },
-  week: {
-    name: "week",
-    figures: "Weekly figures",
-    of: "week of ",
-    short: dayAndMonth,
-    years: monthAndYear,
-    long: fullDay,
-  },
-  month: {
-    name: "month",
-    figures: "Monthly figures",
-    of: "",
-    short: monthAndYear,
-    years: monthAndYear,
-    long: monthAndYear,
-  },
+  day: { name: "day", adverb: "Daily", of: "", short: dayAndMonth, years: dayAndMonth, long: fullDay },
+  week: { name: "week", adverb: "Weekly", of: "week of ", short: dayAndMonth, years: monthAndYear, long: fullDay },
+  month: { name: "month", adverb: "Monthly", of: "", short: monthAndYear, years: monthAndYear, long: monthAndYear },
 };
 
 /**

@@ -1,8 +1,7 @@
 import { button, html } from "../shared/dom.js";
 import { inWords } from "../shared/words.js";
 import { STATUSES } from "./api.js";
-import { Later } from "./later.js";
-import { loadMore } from "./load.js";
+import { Later, loadMore } from "./later.js";
 import { choices, offer, option } from "./options.js";
 import { PERIODS, span } from "./period.js";
 

@@ -2,7 +2,7 @@ import { button, html } from "../shared/dom.js";
 import { asProblem } from "../shared/request.js";
 import { localDay, timeZone } from "../shared/time.js";
 import { asOf } from "./format.js";
-import { loadMore } from "./load.js";
+import { loadMore } from "./later.js";
 import { midnight } from "./period.js";
 
 /** @import {Api} from "./api.js" */

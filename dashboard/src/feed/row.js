@@ -4,7 +4,7 @@ import { inWords } from "../shared/words.js";
 import { fact, linked, readable, time, timeAgo } from "./changes.js";
 import { amount, shortDay } from "./format.js";
 import { typeIcon } from "./icons.js";
-import { loadMore } from "./load.js";
+import { loadMore } from "./later.js";
 import { happenedAt } from "./merge.js";
 
 /** @import {Problem} from "../shared/request.js" */

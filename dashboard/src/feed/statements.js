@@ -183,42 +183,29 @@ export class Statements {
     const month = monthName(one.period);
     const path = `/${one.id.replaceAll("/", "~").replaceAll("+", ".")}`;
     const file = `statement_${one.period}`;
-    /** @type {[label: string, name: string, failure: string, act: (signal: AbortSignal) => Promise<void>][]} */
-    const actions = [
-      [
-        "Download",
-        `Download the statement of ${month}`,
-        "Not downloaded.",
-        async (signal) => save(new Blob([await this.#text(one, path, signal)]), `${file}.json`),
-      ],
-      [
-        "Entries",
-        `Download the entries of ${month}`,
-        "Not downloaded.",
-        async (signal) => save(await this.#entries(one, path, signal), `${file}_entries.ndjson`),
-      ],
-      [
-        "Print",
-        `Print the statement of ${month}`,
-        "Not printed.",
-        async (signal) => this.#print(await this.#text(one, path, signal)),
-      ],
-    ];
     let isBusy = false;
-    const all = actions.map(([label, name, failure, act]) =>
-      button(
-        label,
-        async () => {
-          if (isBusy) return;
-          isBusy = true;
-          await this.#try(failure, act);
-          isBusy = false;
-        },
-        { "aria-label": name },
+    /** @type {(label: string, name: string, failure: string, act: (signal: AbortSignal) => Promise<void>) => Element} */
+    const action = (label, name, failure, act) => {
+      const work = async () => {
+        if (isBusy) return;
+        isBusy = true;
+        await this.#try(failure, act);
+        isBusy = false;
+      };
+      return button(label, work, { "aria-label": `${name} of ${month}` });
+    };
+    const text = (/** @type {AbortSignal} */ signal) => this.#text(one, path, signal);
+    const all = buttons(
+      action("Download", "Download the statement", "Not downloaded.", async (signal) =>
+        save(new Blob([await text(signal)]), `${file}.json`),
       ),
+      action("Entries", "Download the entries", "Not downloaded.", async (signal) =>
+        save(await this.#entries(one, path, signal), `${file}_entries.ndjson`),
+      ),
+      action("Print", "Print the statement", "Not printed.", async (signal) => this.#print(await text(signal))),
     );
     const size = `${whole.format(one.size)} ${one.size === 1 ? "entry" : "entries"}`;
-    return html("li", {}, html("strong", {}, month), html("span", { class: "count" }, size), buttons(...all));
+    return html("li", {}, html("strong", {}, month), html("span", { class: "count" }, size), all);
   }
 
   /** Read a statement's text. @param {Listed} one @param {string} path @param {AbortSignal} signal */

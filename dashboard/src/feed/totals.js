@@ -3,14 +3,12 @@ import { decimal } from "../shared/numbers.js";
 import { invalidResponse } from "../shared/request.js";
 import { timeZone } from "../shared/time.js";
 import { inWords } from "../shared/words.js";
-import { byValue, mostAgents } from "./agents.js";
 import { buckets, chart } from "./chart.js";
 import { agentValue } from "./choice.js";
 import { clock, headline, outcomes, whole } from "./format.js";
 import { AGENT_ICON, typeIcon } from "./icons.js";
-import { Later } from "./later.js";
-import { loadMore } from "./load.js";
-import { change, filterButton, split, statusSums } from "./shares.js";
+import { Later, loadMore } from "./later.js";
+import { byValue, change, filterButton, mostAgents, split, statusSums } from "./shares.js";
 import { Sums } from "./sums.js";
 
 /** @import {Api, Outcome, Summary} from "./api.js" */
@@ -198,9 +196,8 @@ export class Totals {
     this.#uncounted.hidden = this.listed === summary.count;
     const valued = bars.some((bar) => Number(decimal(bar.value_usd)) !== 0);
     replace(this.#chart, valued ? chart(bars, unit, this.#choice) : null);
-    this.#figures.element.ariaLabel = unit.figures;
+    this.#figures.element.ariaLabel = this.#tableTitle.textContent = `${unit.adverb} figures`;
     this.#showFigures();
-    this.#tableTitle.textContent = unit.figures;
     this.#daily.hidden = summary.count === 0;
     this.#parts.hidden = summary.by_type.length === 0;
     const types = split(summary.by_type.toSorted(byValue), ({ outcome_type: type }) => ({

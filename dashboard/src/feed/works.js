@@ -1,9 +1,55 @@
+import { html } from "../shared/dom.js";
 import { download } from "./parts.js";
 import { printAll } from "./print.js";
-import { Progress } from "./progress.js";
 import { Statements } from "./statements.js";
 
 /** @import {DocumentContext, Work} from "./documents.js" */
+
+/** Work that a button starts, with a progress bar. While the work runs, the button cancels it. */
+class Progress {
+  /** @type {AbortController | null} */
+  #running = null;
+
+  /**
+   * @param {HTMLButtonElement} opener
+   * @param {string} label of the progress bar
+   * @param {(bar: HTMLProgressElement, signal: AbortSignal) => Promise<void>} work
+   */
+  constructor(opener, label, work) {
+    this.#opener = opener;
+    this.#name = opener.textContent;
+    this.#bar = html("progress", { "aria-label": label });
+    this.#work = work;
+  }
+  #opener;
+  #name;
+  #bar;
+  #work;
+
+  /** Start the work, or cancel it. Throws a Problem. */
+  async toggle() {
+    if (this.#running) return this.close();
+    const running = new AbortController();
+    this.#running = running;
+    this.#bar.removeAttribute("value");
+    this.#opener.before(this.#bar);
+    this.#opener.textContent = "Cancel";
+    try {
+      await this.#work(this.#bar, running.signal);
+    } catch (error) {
+      if (!running.signal.aborted) throw error;
+    } finally {
+      if (this.#running === running) this.close();
+    }
+  }
+
+  close() {
+    this.#running?.abort();
+    this.#running = null;
+    this.#bar.remove();
+    this.#opener.textContent = this.#name;
+  }
+}
 
 /**
  * Maps the name of each button of Documents to a function that creates its work.

@@ -11,20 +11,21 @@ import STYLES from "./styles.css";
 
 import { AgentNames } from "../shared/agents.js";
 import { attachShadow, button, define, html, reapply, styleSheet } from "../shared/dom.js";
+import { loader } from "../shared/load.js";
 import { Notice } from "../shared/notice.js";
 import { asProblem, invalidResponse, Problem } from "../shared/request.js";
 import { call, isAmbiguous, isKey, secretOf } from "./api.js";
 import { KeyList } from "./list.js";
-import { loadMore } from "./load.js";
 import { Place } from "./place.js";
 import { KEY, WORDS } from "./words.js";
 
 /** @import {ViewState} from "../shared/request.js" */
 /** @import {Key, NewKey} from "./api.js" */
 /** @import {Question} from "./form.js" */
-/** @import {KeyRow} from "./row.js" */
+/** @import {KeyRow} from "./list.js" */
 /** @typedef {typeof import("./more.js")} More */
 
+const loadMore = loader("outcome-keys-more.js", () => import("./more.js"));
 const SHEET = styleSheet(BASE + COPYABLE + STYLES);
 
 class OutcomeKeys extends HTMLElement {

@@ -1,8 +1,59 @@
-import { html } from "../shared/dom.js";
-import { KeyRow } from "./row.js";
+import { button, dotted, drawing, html, icon } from "../shared/dom.js";
+import { exactTime, localDay } from "../shared/time.js";
+import { Place } from "./place.js";
+import { BY, bounds, hasExpired, KEY, lastUsed } from "./words.js";
 
 /** @import {AgentNames} from "../shared/agents.js" */
 /** @import {Key} from "./api.js" */
+
+const PROHIBITED = "M21 12a9 9 0 1 1-18 0 9 9 0 0 1 18 0zM5.6 5.6l12.8 12.8";
+
+/** @param {string} instant @param {string} words */
+const time = (instant, words) => html("time", { datetime: instant, title: exactTime.format(new Date(instant)) }, words);
+/** @param {string} instant */
+const day = (instant) => time(instant, localDay.format(new Date(instant)));
+
+/** A key in the list, with buttons to rotate and revoke it. */
+export class KeyRow {
+  #text = html("div", { class: "what" });
+
+  /**
+   * @param {Key} key
+   * @param {AgentNames} agents
+   * @param {(row: KeyRow) => void} rotate
+   * @param {(row: KeyRow) => void} revoke
+   */
+  constructor(key, agents, rotate, revoke) {
+    this.key = key;
+    this.agents = agents;
+    this.rotate = button("Rotate", () => rotate(this), { "aria-label": `Rotate ${key.name}` });
+    this.revoke = button("Revoke", () => revoke(this), { "aria-label": `Revoke ${key.name}`, class: "danger" });
+    this.revoke.prepend(drawing(PROHIBITED));
+    this.place = new Place(this.rotate, this.revoke);
+    const { buttons, panel } = this.place;
+    this.element = html("li", {}, html("div", { class: "key" }, icon(KEY), this.#text, buttons), panel);
+    this.show(key);
+  }
+
+  /** @param {Key} key */
+  show(key) {
+    this.key = key;
+    const { created_at: made, rotated_at: rotated, last_used_at: used, expires_at: end } = key;
+    const facts = dotted(
+      html("span", {}, "Made ", day(made), BY.get(key.made_by ?? "") ?? null),
+      rotated ? html("span", {}, "Rotated ", day(rotated), BY.get(key.rotated_by ?? "") ?? null) : null,
+      html("span", {}, used ? "Last used " : "Never used", used ? time(used, lastUsed(used)) : null),
+      end && !hasExpired(key) ? html("span", {}, "Until ", day(end)) : null,
+      end && hasExpired(key) ? html("span", { class: "over" }, "Expired ", day(end)) : null,
+    );
+    this.#text.replaceChildren(
+      html("strong", { dir: "auto" }, key.name),
+      html("span", { class: "meta" }, ...dotted(...bounds(key, this.agents))),
+      html("span", { class: "meta" }, ...facts),
+      html("code", {}, `oc_${key.id}_…`),
+    );
+  }
+}
 
 /** The viewer's keys, newest first. */
 export class KeyList {

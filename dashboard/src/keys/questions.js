@@ -1,6 +1,6 @@
 import { html } from "../shared/dom.js";
 import { exactNumber } from "../shared/numbers.js";
-import { choice, endOf, field, showFault, ticked, today } from "./fields.js";
+import { choice, endOf, field, showFault, ticked, today } from "./form.js";
 import { lastUsed, SCOPES } from "./words.js";
 
 /** @import {Attributes} from "../shared/dom.js" */

@@ -2,7 +2,7 @@ import { Copyable } from "../shared/copyable.js";
 import { button, buttons, html } from "../shared/dom.js";
 
 /** @import {NewKey} from "./api.js" */
-/** @import {Snippet} from "./snippets.js" */
+/** @import {Snippet} from "./paste.js" */
 
 const PASTE = "Paste it where your agent runs";
 
