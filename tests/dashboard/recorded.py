@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from outcomes.contract import outcome_type
 from playwright.sync_api import Page, Request, Route
@@ -32,7 +33,7 @@ def reply(status: int, **answer: Any) -> Answer:
 
 @dataclass
 class Recorded:
-    """A fake API with the outcomes of one viewer, newest first.
+    """A fake API with the outcomes of one viewer.
 
     corrections: the corrections of each outcome by its id. asked: the received requests. sums: fields that replace
     those of the computed summary. has_ledger: False for an older server, which does not support corrections.
@@ -75,7 +76,6 @@ class Recorded:
             outcome |= {"status": "recorded", "occurred_at": created_at, "recorded_by": "key"}
             outcome["version"] = len(corrections or [])
         self.outcomes.append(outcome | fields)
-        self.outcomes.sort(key=lambda one: one["created_at"], reverse=True)
         self.corrections[id_] = [
             {"id": f"correction-{at}", "reason": None, "by": "key", "created_at": created_at} | correction
             for at, correction in enumerate(corrections or [])
@@ -143,7 +143,11 @@ class Recorded:
             headers = {} if self.capabilities is None else {"Capabilities": self.capabilities}
             key = "occurred_at" if "time=occurred" in request.url and self.has_ledger else "created_at"
             outcomes = sorted(self.outcomes, key=lambda one: one[key], reverse=True)
-            route.fulfill(json={"outcomes": outcomes, "next_cursor": None}, headers=headers)
+            query = dict(parse_qsl(urlsplit(request.url).query))
+            start = int(query.get("cursor", 0))
+            end = start + int(query["limit"])
+            cursor = str(end) if end < len(outcomes) else None
+            route.fulfill(json={"outcomes": outcomes[start:end], "next_cursor": cursor}, headers=headers)
 
     def _answer(self, route: Route) -> None:
         request = route.request

@@ -1,12 +1,10 @@
 """Test the feed with many new outcomes at once, and with many rows."""
 
 import itertools
-import re
 from datetime import timedelta
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from tests.browsers import leave_and_return
 from tests.dashboard.conftest import Open
@@ -45,36 +43,25 @@ def test_three_hundred_outcomes_keep_search_and_open_row(open_feed: Open, page: 
     expect(rows(page).locator("strong")).to_have_text(expected)
 
 
+def pages(recorded: Recorded) -> list[str]:
+    return [request.url for request in recorded.asked if "time=occurred" in request.url]
+
+
 def test_a_search_reads_on_and_asks_after_2000_rows(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.sums = {"count": 2300, "disputed": {"count": 6, "value_usd": 1}, "voided": {"count": 4, "value_usd": 1}}
-    recorded.has("One of many")
-    outcomes = []
     for number in range(2310):
-        title = f"{'Renewal' if number % 100 == 0 else 'Deal'} {number}"
-        happened = instant(NOW - timedelta(minutes=number))
-        outcomes.append(recorded.outcomes[0] | {"id": title, "title": title, "occurred_at": happened})
-    asked: list[str] = []
-
-    def answer(route: Route) -> None:
-        query = parse_qs(urlsplit(route.request.url).query)
-        start, limit = (int(query.get(name, ["0"])[0]) for name in ("cursor", "limit"))
-        end = start + limit
-        asked.append(query.get("cursor", [""])[0])
-        cursor = str(end) if end < len(outcomes) else None
-        route.fulfill(json={"outcomes": outcomes[start:end], "next_cursor": cursor})
-
-    page.route(re.compile(r"/api/outcomes\?.*time=occurred"), answer)
+        recorded.has(f"{'Renewal' if number % 100 == 0 else 'Deal'} {number}", hours=number / 60)
     open_feed(refresh=3600)
     expect(page.get_by_role("button", name="Load more")).to_be_visible()
     search, found = page.get_by_label("Search"), page.get_by_role("status").filter(has_text="match")
     search.fill("renewal")
     expect(found).to_have_text("21 matches in 2,020 of 2,310")
     expect(found).to_have_attribute("aria-busy", "false")
-    assert len(asked) == 1 + 40
+    assert len(pages(recorded)) == 1 + 40
     page.get_by_role("button", name="Search further").press("Enter")
     expect(found).to_have_text("24 matches in 2,310 of 2,310")
     expect(rows(page).nth(2300).locator("summary")).to_be_focused()  # not the button, which is hidden now
-    assert len(asked) == len(set(asked)) == 1 + 40 + 6
+    assert len(pages(recorded)) == len(set(pages(recorded))) == 1 + 40 + 6
     search.fill("")
     expect(found).to_have_count(0)
     expect(page.locator(".rows [role=listitem]:not([hidden])")).to_have_count(2310)
@@ -121,16 +108,9 @@ COUNT_CHANGES = """feed => {
 
 
 def test_load_more_changes_as_little_behind_many_rows(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    recorded.sums = {"count": 2300}
-    recorded.has("One of many")
-
-    def answer(route: Route) -> None:
-        start = int(parse_qs(urlsplit(route.request.url).query).get("cursor", ["0"])[0])
-        happened = [instant(NOW - timedelta(minutes=number)) for number in range(start, start + 20)]
-        outcomes = [recorded.outcomes[0] | {"id": at, "title": at, "occurred_at": at} for at in happened]
-        route.fulfill(json={"outcomes": outcomes, "next_cursor": str(start + 20)})
-
-    page.route(re.compile(r"/api/outcomes\?.*time=occurred"), answer)
+    recorded.sums = {"count": 440}
+    for number in range(440):
+        recorded.has(f"Work {number}", hours=number / 60)
     open_feed(refresh=3600)
     page.locator("value-delivered").evaluate(COUNT_CHANGES)
     counts = []
