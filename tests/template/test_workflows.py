@@ -171,7 +171,7 @@ REVIEWED = {"check.yml", "bench.yml"}
 
 @pytest.mark.parametrize("name", [file.name for file in WORKFLOWS if file.name not in REVIEWED])
 def test_what_is_deployed_and_what_nobody_reviewed_share_no_cache(name: str) -> None:
-    """moto.yml and upgrade.yml run unreviewed packages, which could change a cache. uv checks only downloads."""
+    """newest.yml and upgrade.yml run unreviewed packages, which could change a cache. uv checks only downloads."""
     for job in jobs(workflow(name)).values():
         if "check.yml" in job.get("uses", ""):
             assert job["with"] == {"caches": "false"}
