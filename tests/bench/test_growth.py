@@ -1,17 +1,21 @@
-"""Test the bench of materialized totals, and its bars (limits)."""
+"""Test the benches of totals, statements and cost reports, and their bars (limits)."""
 
 from typing import Any
 
 import pytest
 
+from bench import totals
+from bench.costs import costs
+from bench.costs import looks as reports
 from bench.report import Report
-from bench.totals import CASES, MONTH, TOO_FEW, YEAR, Case, Look, bars_of_many, looks, totals_bars
+from bench.statements import statements
+from bench.totals import CASES, MONTH, TOO_FEW, YEAR, Case, Look
 
 EMPTY = Look("", 1, 4, 0, 0, 0, 0, 1000, 0)
 
 
 def test_only_the_first_look_reads_the_whole_history() -> None:
-    first, next_, one_more = looks(Case(1_000, MONTH, 3))
+    first, next_, one_more = totals.looks(Case(1_000, MONTH, 3))
     assert first.read_units > 10 * next_.read_units
     assert (first.write_units > 0, next_.write_units, one_more.write_units) == (True, 0, 0)
     assert one_more.read_units <= next_.read_units + 1
@@ -38,7 +42,7 @@ def test_each_bar_of_looks_can_be_missed(case: tuple[int, int] | None, look: int
         looked = found[Case(*case, 3)]
         looked[look] = looked[look]._replace(**changed)
     report = Report()
-    totals_bars(report, found)
+    totals.totals_bars(report, found)
     assert bool(report.missed) is (case is not None), report.missed
 
 
@@ -50,5 +54,20 @@ def test_each_bar_of_many_agents_can_be_missed(look: int, changed: dict[str, Any
     found = [EMPTY] * 5
     found[look] = found[look]._replace(**changed)
     report = Report()
-    bars_of_many(report, found)
+    totals.bars_of_many(report, found)
     assert len(report.missed) == 1
+
+
+def test_a_statement_of_each_ledger_is_made_and_meets_its_bars() -> None:
+    report = Report()
+    statements(report, runs=1, entries=10)
+    assert (len(report.rows), report.missed) == (4, [])
+
+
+def test_only_the_first_report_of_a_year_reads_all_days_and_each_bar_is_met() -> None:
+    units = reports()
+    assert units["the first"] > 4 * units["the next"]
+    assert units["the next"] < units["after a day was restated"] < units["the next"] + 15
+    report = Report()
+    costs(report, units)
+    assert (sum(row.bar is not None for row in report.rows), report.missed) == (2, [])
