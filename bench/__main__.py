@@ -159,7 +159,8 @@ def main() -> int:
     if not short:
         machine = "; ".join(f"{name} {value}" for name, value in versions().items())
         measured = f"Measured on {datetime.now(UTC):%Y-%m-%d}; {machine}\n\nCommit: `{commit()}`"
-        RESULTS.write_text(f"{ABOUT}\n{report.table()}\n\n{measured}\n")
+        table = f"<!-- make bench: results -->\n\n{report.table()}\n\n<!-- end of make bench -->"
+        RESULTS.write_text(f"{ABOUT}\n{table}\n\n{measured}\n")
     for row in report.missed:
         print(f"{row.name}: {row.measured:.2f} is over the bar of {row.bar:g}.")
     bars = sum(row.bar is not None for row in report.rows)
