@@ -1,5 +1,7 @@
 """Check the words for people against the contract, and complete them for the templates."""
 
+import ast
+import tomllib
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,7 +11,7 @@ from clients.python.copied_functions import FUNCTIONS
 from ops.template import default_outcome_types
 from release.contract import openapi
 from release.contract.routes import Route, routes
-from release.contract.source import fields, words
+from release.contract.source import ROOT, fields, words
 
 FAILED = "FAILED"
 
@@ -39,6 +41,8 @@ def values(document: openapi.Json) -> dict[str, Any]:
         "routes": all_routes,
         "copied": FUNCTIONS,
         "invalid": invalid,
+        "decisions": _decisions(),
+        "layer": _layer(),
     }
 
 
@@ -58,3 +62,27 @@ def _errors(rows: list[Any], known: list[Route]) -> tuple[list[Any], list[str]]:
 def _same(what: str, told: Iterable[Any], known: Iterable[Any]) -> None:
     if differ := {*told} ^ {*known}:
         raise ValueError(f"words.yaml and the contract have different {what}: {sorted(differ)}")
+
+
+def _decisions() -> dict[str, dict[str, str]]:
+    """Return the titles of decisions by subject and file. A title is `# Subject: What was decided`."""
+    found: dict[str, dict[str, str]] = {}
+    for file in sorted((ROOT / "docs/decisions").glob("[0-9]*.md")):
+        subject, _, title = file.read_text().partition("\n")[0].removeprefix("# ").rpartition(": ")
+        found.setdefault(subject or "Others", {})[file.name] = title
+    return found
+
+
+def _layer() -> dict[str, tuple[str, list[str]]]:
+    """Return what each subpackage of the layer does, and its modules, in the order of imports."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    [layers] = [each["layers"] for each in contracts if each.get("containers") == ["outcomes"]]
+    found = {}
+    for name in " | ".join(layers).split(" | "):
+        folder = ROOT / "layers/common/outcomes" / name
+        if folder.is_dir():
+            module = ast.parse((folder / "__init__.py").read_text())
+            [does, *_] = " ".join((ast.get_docstring(module) or "").split()).removesuffix(".").split(". ")
+            files = [file for file in sorted(folder.rglob("*.py")) if file.stem != "__init__"]
+            found[name] = (does, [str(file.relative_to(folder).with_suffix("")) for file in files])
+    return found
