@@ -34,13 +34,14 @@ class Value(NamedTuple):
 class Field(NamedTuple):
     """A field of a model.
 
-    name, ours: in answers and in Python. value: in answers. may_lack: whether an answer may lack it. default: in the
-    Python class, or "". said: the comment in TypeScript, or "".
+    name, ours: in answers and in Python. value: in answers. is_old: whether answers of all versions have it. may_lack:
+    whether an answer may lack it. default: in the Python class, or "". said: the comment in TypeScript, or "".
     """
 
     name: str
     ours: str
     value: Value
+    is_old: bool
     may_lack: bool
     default: str
     said: str
@@ -116,6 +117,7 @@ def _fields(schema: Json, words: Json, schemas: Json, models: dict[str, str]) ->
     made = []
     for name in names:
         value, is_optional = _value(schema["properties"][name], schemas, models), name not in required
+        is_old = name not in (*older, *LATER[1:])
         if name in OURS or name in words["texts"]:
             value = Value("text")
         if value.kind == "list" and words["tuples"]:
@@ -123,7 +125,7 @@ def _fields(schema: Json, words: Json, schemas: Json, models: dict[str, str]) ->
         default = ("field(default_factory=list)" if value.kind == "list" else "None") if is_optional else ""
         made.append(
             Field(
-                *(name, OURS.get(name, name), value, is_optional or name in older),
+                *(name, OURS.get(name, name), value, is_old, is_optional or not is_old),
                 *(defaults.get(name, default), comments.get(name, "")),
             )
         )
