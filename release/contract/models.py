@@ -13,7 +13,7 @@ NAMED = {"Status": "OutcomeStatus"}
 """Schemas of choices for which TypeScript has another name."""
 UNSAID: Json = {
     **{"also": (), "base": "", "without": (), "older": (), "hand": (), "texts": (), "fields": {}, "defaults": {}},
-    **{"tuples": False, "secret": "", "as_dict": "", "together": ""},
+    **{"first": (), "tuples": False, "secret": "", "as_dict": "", "together": ""},
 }
 """What the words of a model need not say."""
 KINDS = {"integer": "whole", "number": "amount", "string": "text", "object": "json"}
@@ -111,7 +111,7 @@ def described(said: dict[str, Json], document: Json) -> list[Model]:
 def _fields(schema: Json, words: Json, schemas: Json, models: dict[str, str]) -> list[Field]:
     required, older, defaults, comments = schema["required"], words["older"], words["defaults"], words["fields"]
     optional = [name for name in schema["properties"] if name not in [*required, *words["without"]]]
-    names = [*required, *sorted(optional, key=LATER[1:].count)]
+    names = [*dict.fromkeys([*words["first"], *required, *sorted(optional, key=LATER[1:].count)])]
     if unknown := {*older, *defaults, *comments} - {*names}:
         raise ValueError(f"words.yaml has fields that no schema has: {', '.join(sorted(unknown))}")
     made = []

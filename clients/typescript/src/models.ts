@@ -388,8 +388,8 @@ export interface NewAgentKey extends AgentKey {
 }
 
 export interface CostLine {
-  agentId: number | null;
   costUsd: string;
+  agentId: number | null;
   quantity: string | null;
   unit: string | null;
   label: string | null;

@@ -149,7 +149,6 @@ export const agentKey: Read<models.AgentKey> = /* @__PURE__ */ shape({
 });
 
 export const newAgentKey: Read<models.NewAgentKey> = /* @__PURE__ */ shape({
-  key: text,
   id: text,
   user_id: whole,
   name: text,
@@ -163,11 +162,12 @@ export const newAgentKey: Read<models.NewAgentKey> = /* @__PURE__ */ shape({
   made_by: /* @__PURE__ */ ifSaid(named),
   rotated_by: /* @__PURE__ */ ifSaid(named),
   rotated_at: /* @__PURE__ */ ifSaid(instant),
+  key: text,
 });
 
 export const costLine: Read<models.CostLine> = /* @__PURE__ */ shape({
-  agent_id: /* @__PURE__ */ orNull(whole),
   cost_usd: amount,
+  agent_id: /* @__PURE__ */ orNull(whole),
   quantity: /* @__PURE__ */ orNull(amount),
   unit: /* @__PURE__ */ orNull(text),
   label: /* @__PURE__ */ orNull(text),
@@ -243,16 +243,16 @@ export const otherValues = /* @__PURE__ */ shape({
 });
 
 export const costSummary: Read<models.CostSummary> = /* @__PURE__ */ shape({
-  from: text,
-  to: text,
-  timezone: text,
-  count: whole,
-  value_usd: amount,
   cost_usd: /* @__PURE__ */ orNull(amount),
   known_days: /* @__PURE__ */ orNull(whole),
   of_days: /* @__PURE__ */ orNull(whole),
   net_usd: /* @__PURE__ */ orNull(amount),
   ratio: /* @__PURE__ */ orNull(amount),
+  from: text,
+  to: text,
+  timezone: text,
+  count: whole,
+  value_usd: amount,
   confirmed: total,
   disputed: total,
   voided: total,

@@ -166,7 +166,6 @@ def agent_key(item: dict[str, Any]) -> _models.AgentKey:
 
 def new_agent_key(item: dict[str, Any]) -> _models.NewAgentKey:
     return _models.NewAgentKey(
-        key=text(item["key"]),
         id=text(item["id"]),
         user_id=whole(item["user_id"]),
         name=text(item["name"]),
@@ -180,13 +179,14 @@ def new_agent_key(item: dict[str, Any]) -> _models.NewAgentKey:
         made_by=or_none(text)(item.get("made_by")),
         rotated_by=or_none(text)(item.get("rotated_by")),
         rotated_at=or_none(instant)(item.get("rotated_at")),
+        key=text(item["key"]),
     )
 
 
 def cost_line(item: dict[str, Any]) -> _models.CostLine:
     return _models.CostLine(
-        agent_id=or_none(whole)(item["agent_id"]),
         cost_usd=amount(item["cost_usd"]),
+        agent_id=or_none(whole)(item["agent_id"]),
         quantity=or_none(amount)(item["quantity"]),
         unit=or_none(text)(item["unit"]),
         label=or_none(text)(item["label"]),
@@ -282,16 +282,16 @@ def other_values(item: dict[str, Any]) -> _models.OtherValues:
 
 def cost_summary(item: dict[str, Any]) -> _models.CostSummary:
     return _models.CostSummary(
-        start=text(item["from"]),
-        end=text(item["to"]),
-        timezone=text(item["timezone"]),
-        count=whole(item["count"]),
-        value_usd=amount(item["value_usd"]),
         cost_usd=or_none(amount)(item["cost_usd"]),
         known_days=or_none(whole)(item["known_days"]),
         of_days=or_none(whole)(item["of_days"]),
         net_usd=or_none(amount)(item["net_usd"]),
         ratio=or_none(amount)(item["ratio"]),
+        start=text(item["from"]),
+        end=text(item["to"]),
+        timezone=text(item["timezone"]),
+        count=whole(item["count"]),
+        value_usd=amount(item["value_usd"]),
         confirmed=total(item["confirmed"]) if "confirmed" in item else _models.CostSummary.confirmed,
         disputed=total(item["disputed"]) if "disputed" in item else _models.CostSummary.disputed,
         voided=total(item["voided"]) if "voided" in item else _models.CostSummary.voided,
