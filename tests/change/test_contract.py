@@ -100,9 +100,15 @@ SCHEMAS: dict[str, Any] = {
         ({"type": "number"}, "Decimal", "amount", "string", "amount"),
         ({"type": "string", "format": "date"}, "date", "day", "string", "text"),
         ({"allOf": [{"$ref": "#/Instant"}]}, "datetime", "instant", "string", "instant"),
-        ({"$ref": "#/OutcomeType"}, "str", "text", "OutcomeType", "named"),
-        ({"$ref": "#/Status"}, "str", "text", "OutcomeStatus", "named"),
-        ({"enum": ["a", "b", None]}, "str | None", "or_none(text)", '"a" | "b" | null', "PURE orNull(named)"),
+        ({"$ref": "#/OutcomeType"}, "str", "text", "OutcomeType", "text as Read<models.OutcomeType>"),
+        ({"$ref": "#/Status"}, "str", "text", "OutcomeStatus", "text as Read<models.OutcomeStatus>"),
+        (
+            {"enum": ["a", "b", None]},
+            "str | None",
+            "or_none(text)",
+            '"a" | "b" | null',
+            'PURE orNull(text as Read<"a" | "b">)',
+        ),
         ({"type": "object"}, "dict[str, Any]", "metadata", "Metadata", "metadata"),
         ({"$ref": "#/Money"}, "Total", "total", "{ usd: string }", "total"),
         (

@@ -3,7 +3,7 @@
 import * as errors from "./errors.js";
 import { mapped, parse } from "./json.js";
 import type * as models from "./models.js";
-import { type Fields, ifSaid, list, named, object, type Read, shape, text, whole, wrong } from "./parsing.js";
+import { type Fields, ifSaid, list, object, type Read, shape, text, whole, wrong } from "./parsing.js";
 import { outcome } from "./readers.js";
 
 /** A complete answer. */
@@ -126,7 +126,7 @@ export const recorded = receipt(({ id }, header) => ({
 
 export const corrected = receipt((body) => ({
   ...shape({ id: text, outcome: ifSaid(outcome) })(body),
-  ...shape({ status: named, version: whole })(body.outcome ?? body),
+  ...shape({ status: text as Read<models.OutcomeStatus>, version: whole })(body.outcome ?? body),
 }));
 
 export const assigned = /* @__PURE__ */ shaped((body) => done(body) && text(body.id));

@@ -10,8 +10,6 @@ import {
   list,
   listed,
   metadata,
-  named,
-  object,
   orNull,
   type Read,
   shape,
@@ -29,14 +27,14 @@ export const outcome: Read<models.Outcome> = (value) =>
     id: text,
     user_id: /* @__PURE__ */ orNull(whole),
     agent_id: /* @__PURE__ */ orNull(whole),
-    outcome_type: named,
+    outcome_type: text as Read<models.OutcomeType>,
     title: text,
     description: /* @__PURE__ */ orNull(text),
     value_usd: /* @__PURE__ */ orNull(amount),
     metadata: /* @__PURE__ */ orNull(metadata),
     created_at: instant,
-    ...("status" in object(value) && {
-      status: named,
+    ...("status" in (value as object) && {
+      status: text as Read<models.OutcomeStatus>,
       occurred_at: instant,
       recorded_by: /* @__PURE__ */ orNull(text),
       version: whole,
@@ -45,7 +43,7 @@ export const outcome: Read<models.Outcome> = (value) =>
 
 export const correction: Read<models.Correction> = /* @__PURE__ */ shape({
   id: text,
-  type: named,
+  type: text as Read<models.CorrectionType>,
   reason: /* @__PURE__ */ orNull(text),
   by: /* @__PURE__ */ ifSaid(text),
   created_at: instant,
@@ -84,7 +82,7 @@ export const total: Read<models.Total> = /* @__PURE__ */ shape({
 });
 
 export const typeTotal: Read<models.TypeTotal> = /* @__PURE__ */ shape({
-  outcome_type: named,
+  outcome_type: text as Read<models.OutcomeType>,
   count: whole,
   value_usd: amount,
 });
@@ -137,14 +135,14 @@ export const agentKey: Read<models.AgentKey> = /* @__PURE__ */ shape({
   user_id: whole,
   name: text,
   agent_id: /* @__PURE__ */ orNull(whole),
-  outcome_types: /* @__PURE__ */ orNull(/* @__PURE__ */ list(named)),
+  outcome_types: /* @__PURE__ */ orNull(/* @__PURE__ */ list(text as Read<models.OutcomeType>)),
   max_value_usd: /* @__PURE__ */ orNull(amount),
-  scopes: /* @__PURE__ */ list(named),
+  scopes: /* @__PURE__ */ list(text as Read<models.Scope>),
   created_at: instant,
   expires_at: /* @__PURE__ */ orNull(instant),
   last_used_at: /* @__PURE__ */ orNull(instant),
-  made_by: /* @__PURE__ */ ifSaid(named),
-  rotated_by: /* @__PURE__ */ ifSaid(named),
+  made_by: /* @__PURE__ */ ifSaid(text as Read<"session" | "platform">),
+  rotated_by: /* @__PURE__ */ ifSaid(text as Read<"session" | "platform">),
   rotated_at: /* @__PURE__ */ ifSaid(instant),
 });
 
@@ -153,14 +151,14 @@ export const newAgentKey: Read<models.NewAgentKey> = /* @__PURE__ */ shape({
   user_id: whole,
   name: text,
   agent_id: /* @__PURE__ */ orNull(whole),
-  outcome_types: /* @__PURE__ */ orNull(/* @__PURE__ */ list(named)),
+  outcome_types: /* @__PURE__ */ orNull(/* @__PURE__ */ list(text as Read<models.OutcomeType>)),
   max_value_usd: /* @__PURE__ */ orNull(amount),
-  scopes: /* @__PURE__ */ list(named),
+  scopes: /* @__PURE__ */ list(text as Read<models.Scope>),
   created_at: instant,
   expires_at: /* @__PURE__ */ orNull(instant),
   last_used_at: /* @__PURE__ */ orNull(instant),
-  made_by: /* @__PURE__ */ ifSaid(named),
-  rotated_by: /* @__PURE__ */ ifSaid(named),
+  made_by: /* @__PURE__ */ ifSaid(text as Read<"session" | "platform">),
+  rotated_by: /* @__PURE__ */ ifSaid(text as Read<"session" | "platform">),
   rotated_at: /* @__PURE__ */ ifSaid(instant),
   key: text,
 });
