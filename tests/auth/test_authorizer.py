@@ -146,22 +146,6 @@ def test_a_key_in_the_query_string_is_ignored(authorizer: ModuleType) -> None:
     assert refused(authorizer, event)
 
 
-@pytest.mark.parametrize("headers", [None, {}])
-def test_a_request_without_headers_is_refused(authorizer: ModuleType, headers: dict[str, Any] | None) -> None:
-    event = load_event("post_with_key") | {"headers": headers, "multiValueHeaders": headers}
-    assert refused(authorizer, event)
-
-
-def test_header_names_count_in_any_case(authorizer: ModuleType) -> None:
-    assert authorizer.handler(load_event("post_with_key", authorization=[f"Bearer {CURRENT_KEY}"]), None) == KEY
-    assert authorizer.handler(load_event("post_with_session", cookie=[COOKIE]), None) == SESSION
-
-
-def test_two_authorization_headers_in_different_case_are_refused(authorizer: ModuleType) -> None:
-    key = [f"Bearer {CURRENT_KEY}"]
-    assert refused(authorizer, load_event("post_with_key", Authorization=key, authorization=key))
-
-
 def test_with_several_cookie_headers_the_context_has_their_fingerprint(authorizer: ModuleType) -> None:
     """The stage of an earlier release may cache the policy of a read by only one of several Cookie headers.
 

@@ -80,48 +80,8 @@ def test_beyond_its_bounds_an_agent_key_gets_a_403_that_names_them(
     assert (listed(42), listed(7), listed(9)) == ([], [], [])
 
 
-@pytest.mark.parametrize(
-    ("bounds", "fields"),
-    [
-        ({"outcomeTypes": "deal_closed"}, {}),
-        ({"maxValueUsd": "500"}, {"valueUsd": 500}),
-        ({"maxValueUsd": "500.5"}, {"valueUsd": -500.5}),
-        ({"maxValueUsd": "0"}, {"valueUsd": 0}),
-        ({"maxValueUsd": "0"}, {}),
-        ({"agentId": "7"}, {"agentId": 7, "userId": 42}),
-    ],
-)
-def test_within_its_bounds_an_agent_key_records(bounds: dict[str, str], fields: dict[str, Any]) -> None:
-    assert post(PLAIN | fields, agent(**bounds)) == (200, {"ok": True})
-    assert post_batch([PLAIN | fields], agent(**bounds))[1]["created"] == 1
-
-
 def test_invalid_fields_are_reported_before_bounds() -> None:
     assert post(PLAIN | {"userId": 7, "title": ""}, agent())[1]["error"] == "Invalid title"
-
-
-MINE = agent(agentId="7")
-OTHERS: dict[str, Any] = {
-    "the platform": KEY,
-    "another key of the same agent": MINE | {"keyId": "another0another0"},
-    "the owner": session(42),
-}
-
-
-@pytest.mark.parametrize("other", list(OTHERS))
-def test_idempotency_keys_are_per_agent_key(other: str) -> None:
-    """If callers shared idempotency keys, a manipulated agent could use the key `deal-4711` before the platform.
-
-    The platform's call would then get a 422.
-    """
-    once = {"headers": {"Idempotency-Key": "deal-4711"}}
-    theirs = PLAIN | {"userId": 42, "agentId": 7}
-    for _ in range(2):
-        assert post(PLAIN | {"title": "Squatted"}, MINE, **once)[0] == 200
-        assert post(theirs, OTHERS[other], **once)[0] == 200
-    assert sorted(outcome["title"] for outcome in listed()) == ["Closed a deal", "Squatted"]
-    assert post(theirs | {"title": "Something else"}, OTHERS[other], **once)[0] == 422
-    assert post_batch([theirs | {"idempotencyKey": "deal-4711"}], OTHERS[other])[1]["replayed"] == 1
 
 
 def test_a_list_with_the_ledger_says_who_recorded_each_outcome() -> None:

@@ -285,19 +285,6 @@ class TestTheLimit:
         assert len(ids(full)) == MAX_KEYS
         assert works(full, made[0][0])
 
-    def test_lets_concurrent_creations_succeed_below_it(self, keys: AgentKeys) -> None:
-        made = []
-
-        def overtaken(_request: Request, send: Send) -> Reply:
-            made.append(AgentKeys("KeysTable").create(WANTED, "session"))
-            return send()
-
-        with faulty(keys.dynamodb, "TransactWriteItems", overtaken, overtaken, fine) as calls:
-            text, _ = keys.create(WANTED, "session")
-        assert len(calls) == 3
-        assert len(ids(keys)) == 3
-        assert all(works(keys, text) for text, _ in [*made, (text, None)])
-
 
 class TestTrouble:
     @pytest.mark.parametrize("trouble", [error(THROTTLED), error("X", status=500), error(DENIED), unreachable])

@@ -16,14 +16,12 @@ from outcomes.limits import MAX_CORRECTIONS, MAX_HISTORY
 from functions.correct_outcome import app as correct_outcome
 from functions.get_outcome import app as get_outcome
 from functions.list_outcomes import app as list_outcomes
-from functions.record_outcome import app as record_outcome
 from smoke.model import ALLOWED, MOVES, RECORDERS, TALLIES
 from tests.corrections import (
     AGENT,
     BODIES,
     CALLERS,
     OWNER,
-    PLAIN,
     correct,
     get,
     get_event,
@@ -36,7 +34,7 @@ from tests.corrections import (
     summary,
     writes_meet,
 )
-from tests.events import KEY, agent, proxy_event, session
+from tests.events import KEY, agent, proxy_event
 from tests.faults import DENIED, THROTTLED, Fault, answered, cancelled, error, faulty, fine, lost, unreachable, vanished
 
 pytestmark = pytest.mark.usefixtures("tables")
@@ -305,15 +303,6 @@ def test_an_agent_key_s_amend_leaves_a_dispute_standing() -> None:
     assert ledger()[0]["status"] == "confirmed"
 
 
-@pytest.mark.parametrize(("by", "recorded_by"), [(KEY, "key"), (OWNER, "session")], ids=["the platform", "the owner"])
-def test_the_platform_s_or_owner_s_amend_ends_a_dispute(by: dict[str, Any], recorded_by: str) -> None:
-    id_ = given(recorded_by)
-    correct(id_, OWNER, BODIES["dispute"])
-    assert correct(id_, by, BODIES["amend"])[0] == 200
-    assert ledger()[0]["status"] == "recorded"
-    assert summary()["disputed"]["count"] == 0
-
-
 # ── Validation ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 TEXT = (
@@ -517,17 +506,6 @@ def test_a_refusal_to_change_nothing_names_ignored_fields() -> None:
     assert (answer, headers["Ignored-Fields"]) == (NOTHING, "changes.vlaue")
 
 
-@pytest.mark.parametrize("changes", SAME.values(), ids=SAME)
-def test_callers_that_may_not_read_get_the_unchanged_version_if_nothing_changes(changes: str, unchanged: str) -> None:
-    correct(unchanged, OWNER, BODIES["confirm"])
-    before = stored()
-    status, answer, headers = amend(unchanged, AGENT, changes)
-    assert (status, answer | {"id": ""}) == (200, {"ok": True, "id": "", "status": "confirmed", "version": 1})
-    assert ulid.is_valid(answer["id"])
-    assert "Idempotent-Replayed" not in headers
-    assert stored() == before
-
-
 def test_an_amend_that_changed_nothing_is_remembered_under_its_key(unchanged: str) -> None:
     same, other = '{"title":"Closed a deal"}', '{"title":"Another"}'
     status, first, headers = amend(unchanged, AGENT, same, key="k")
@@ -595,13 +573,6 @@ def test_the_window_of_occurred_at_is_that_of_the_time_of_recording(monkeypatch:
 # ── Idempotency keys ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_retry_is_a_replay_when_it_is_not_possible_any_more() -> None:
-    id_ = given()
-    first = correct(id_, KEY, BODIES["void"], key="k")
-    assert correct(id_, KEY, BODIES["void"])[0] == 409
-    assert correct(id_, KEY, BODIES["void"], key="k")[:2] == first[:2]
-
-
 @pytest.mark.parametrize(
     ("other", "fields"),
     [
@@ -634,36 +605,6 @@ def test_equal_values_are_one_correction_however_they_are_written() -> None:
     assert ledger()[0]["version"] == 1
 
 
-def test_idempotency_keys_of_corrections_are_per_outcome() -> None:
-    body = PLAIN | {"userId": 42}
-    record_outcome.handler(proxy_event("POST", authorizer=KEY, body=body, headers={"Idempotency-Key": "k"}), None)
-    first = ledger()[0]["id"]
-    for id_ in (first, given()):
-        assert "Idempotent-Replayed" not in correct(id_, KEY, BODIES["amend"], key="k")[2]
-    assert [outcome["version"] for outcome in ledger()] == [1, 1]
-
-
-def test_idempotency_keys_are_per_kind_of_caller_and_per_agent_key() -> None:
-    """If callers shared idempotency keys, an agent could use a key first. Then the platform's void would get a 422."""
-    another = AGENT | {"keyId": "another0another0"}
-    id_ = given()
-    for number, caller in enumerate((AGENT, another, KEY)):
-        body = BODIES["amend"] | {"changes": {"title": f"Title {number}"}}
-        first, again = (correct(id_, caller, body, key="deal-4711") for _ in range(2))
-        assert (first[0], "Idempotent-Replayed" in first[2]) == (200, False)
-        assert (again[1]["id"], again[2]["Idempotent-Replayed"]) == (first[1]["id"], "true")
-    assert correct(id_, OWNER, BODIES["dispute"], key="deal-4711")[0] == 200
-    assert [each["type"] for each in get(id_)[1]["corrections"]] == ["amend", "amend", "amend", "dispute"]
-    assert correct(id_, KEY, BODIES["void"], key="deal-4711")[0] == 422
-
-
-def test_an_idempotency_key_does_not_bypass_permissions() -> None:
-    id_ = given()
-    correct(id_, KEY, BODIES["amend"], key="k")
-    assert correct(id_, agent("record"), BODIES["amend"], key="k")[0] == 403
-    assert correct(id_, session(7), BODIES["amend"], key="k")[0] == 404
-
-
 def test_an_idempotency_key_is_forgotten_after_35_days(monkeypatch: pytest.MonkeyPatch) -> None:
     id_ = given()
     now = instants.now()
@@ -682,16 +623,6 @@ CONFLICT = cancelled("TransactionConflict", "None")
 
 @pytest.mark.usefixtures("no_waiting")
 class TestRaces:
-    @pytest.mark.parametrize("type_", ["amend", "void"])
-    def test_the_same_key_at_once_corrects_once(self, type_: str) -> None:
-        id_ = given()
-        first: list[Any] = []
-        with writes_meet(meanwhile(lambda: first.append(correct(id_, KEY, BODIES[type_], key="k")))):
-            status, answer, headers = correct(id_, KEY, BODIES[type_], key="k")
-        assert (status, headers["Idempotent-Replayed"]) == (200, "true")
-        assert answer == first[0][1]
-        assert ledger()[0]["version"] == 1
-
     def test_the_same_key_between_two_reads_corrects_once(self) -> None:
         """The other correction is stored after the outcome is read and before the idempotency key is read."""
         id_ = given()
@@ -942,13 +873,6 @@ def test_one_outcome_comes_with_its_corrections_oldest_first() -> None:
         {"id": ids[2], "type": "uphold", "reason": "It is in the books", "by": "key"},
         {"id": ids[3], "type": "void", "reason": "Never happened", "by": "key"},
     ]
-
-
-def test_an_outcome_is_readable_by_its_user_only() -> None:
-    id_ = given()
-    assert get(id_)[0] == 200
-    assert get(id_, user_id=7) == (404, {"error": "Not found"})
-    assert get(given(user_id=None)) == (404, {"error": "Not found"})
 
 
 def test_the_id_of_a_correction_is_not_found() -> None:

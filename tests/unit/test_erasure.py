@@ -572,9 +572,3 @@ def test_a_summary_after_an_erasure_stores_nothing(clock: Clock) -> None:
     event = proxy_event("GET", "/api/outcomes/summary", authorizer=session(42))
     assert json.loads(summarize_outcomes.handler(event, None)["body"])["count"] == 0
     assert rows_of(42) == {}
-
-
-def test_sessions_end_at_once() -> None:
-    sign_in(42, "another token")
-    invoke(user_id=42)
-    assert "SessionsTable" not in rows_of(42)

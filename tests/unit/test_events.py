@@ -234,20 +234,6 @@ def test_an_imported_outcome_is_no_event_but_its_correction_is_one() -> None:
     assert types() == ["outcome.confirmed"]
 
 
-def test_erasures_are_no_events() -> None:
-    correct(record(), OWNER, {"type": "confirm"})
-    key = ask_keys("POST", "/api/keys", {"name": "Nightly import"})
-    for item in scan("OutcomesTable"):
-        erase("OutcomesTable", {name: item[name] for name in ("user_id", "created_at")})
-    for item in scan("KeysTable"):
-        erase("KeysTable", {"id": item["id"]})
-
-    # A correction whose entry was deleted is not published.
-    assert types() == ["outcome.recorded"]
-    assert types("KeysTable") == ["key.created"]
-    assert key["id"] in told("KeysTable")[0].subject
-
-
 def test_a_change_without_a_new_version_is_no_event() -> None:
     record()
     [item] = scan("OutcomesTable")

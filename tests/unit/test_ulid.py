@@ -1,15 +1,10 @@
 """ULIDs contain their creation time in milliseconds. ULIDs of one process sort in creation order."""
 
-import json
 import re
-import time
 from itertools import pairwise
 
 import pytest
-from outcomes.contract.models import NewOutcome
 from outcomes.ledger import ulid
-from outcomes.ledger.idempotent_writes import IdempotentWriter, Recorded, WriteRequest
-from outcomes.ledger.store import OutcomeStore
 
 NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
 
@@ -40,21 +35,6 @@ def test_ids_rise_within_their_millisecond_for_extreme_random_bytes(
     ids = [ulid.new(NOON) for _ in range(1000)]
     assert all(first < second for first, second in pairwise(ids))
     assert {ulid.milliseconds(id_) for id_ in ids} == {NOON}
-
-
-def test_outcomes_of_one_millisecond_are_listed_newest_first(
-    tables: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(time, "time_ns", lambda: NOON * 1_000_000)
-    store = OutcomeStore(tables["OutcomesTable"])
-    ledger = IdempotentWriter(store, tables["IdempotencyTable"])
-    outcome = NewOutcome.parse({"outcomeType": "deal_closed", "title": "Closed"}, session_user=42)
-    alone = [store.add(outcome, "session") for _ in range(10)]
-    batched = ledger.record_all([WriteRequest(outcome, hash_, "session") for hash_ in (None, "a", None, "b", None)])
-    ids = [*alone, *(each.id for each in batched if isinstance(each, Recorded))]
-    listed = [json.loads(each) for each in store.page(42, 50).outcomes]
-    assert [each["id"] for each in listed] == ids[::-1]
-    assert {each["created_at"] for each in listed} == {"2026-04-01T12:00:00.000Z"}
 
 
 def test_two_copies_of_a_process_make_different_ids(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -180,21 +180,6 @@ def test_each_lasting_fault_has_the_same_result_and_attempts(operation: str) -> 
     pair.stack.close()
 
 
-@pytest.mark.parametrize("code", sorted(wire.THROTTLED))
-@pytest.mark.parametrize("status", [400, 500])
-def test_both_retry_a_throttled_call_but_we_give_up_sooner(pair: Pair, code: str, status: int) -> None:
-    """This is the only intended difference: see `TestThrottling`."""
-    throttled = error(code, status)
-    for operation in OPERATIONS:
-        before = pair.attempts
-        ours, theirs = pair.call(operation, throttled, TROUBLES[operation]["fine"][0])
-        assert ours == theirs is not None
-        assert [after - each for after, each in zip(pair.attempts, before, strict=True)] == [2, 2]
-        before = pair.attempts
-        assert pair.call(operation, *[throttled] * 3) == (None, None)
-        assert [after - each for after, each in zip(pair.attempts, before, strict=True)] == [2, 3]
-
-
 @pytest.mark.parametrize(
     "trouble", ["silent at once", "no connection in time", "reset at once", "500 InternalServerError"]
 )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,10 +17,10 @@ from outcomes_client import (
     InvalidOutcomeError,
     InvalidRequestError,
     NewOutcome,
-    OutcomesClient,
     OutcomesError,
     Retry,
-    _readers,
+    _cost_calls,
+    _statement_calls,
 )
 from outcomes_client._calls import Calls, Defaults
 from outcomes_client._http import NoReply, Reply, Request, retry_after
@@ -76,28 +75,22 @@ def test_jitter_is_full() -> None:
 
 @pytest.mark.parametrize("id_", ["", ".", ".."])
 def test_an_id_that_would_name_another_path_is_refused_before_anything_is_sent(id_: str) -> None:
-    client, day = (
-        OutcomesClient("https://h", "s3cret", cookie="session=s3cret", transport=httpx.MockTransport(never)),
-        "2026-04-01",
-    )
-    calls: list[Callable[[], object]] = [
-        lambda: client.get(id_),
-        lambda: client.void(id_, "Twice"),
-        lambda: client.assign(id_, 42),
-        lambda: client.rotate_key(id_),
-        lambda: client.revoke_key(id_),
-        lambda: client.get_costs(day, id_),
-        lambda: client._run(client._calls.add_costs(day, id_, CostLine(Decimal(1)), None)),
-        lambda: client.get_statement(id_),
-    ]
-    for call in calls:
-        with pytest.raises(InvalidRequestError) as refused:
-            call()
-        assert str(refused.value) == "Invalid id: an id or a source of costs must not be empty, `.` or `..`"
-
-
-def never(request: httpx.Request) -> httpx.Response:
-    raise AssertionError(f"{request.url} was requested")
+    calls, day = Calls(Retry()), "2026-04-01"
+    for call in (
+        calls.history(id_),
+        calls.correct("void", id_, "Twice"),
+        calls.assign(id_, 42),
+        calls.rotate_key(id_),
+        calls.revoke_key(id_),
+        _cost_calls.get(calls, day, id_, None),
+        _cost_calls.add(calls, day, id_, CostLine(Decimal(1)), None),
+    ):
+        refused, steps = run(call, Clock(), [DONE])
+        assert isinstance(refused, InvalidRequestError)
+        assert str(refused) == "Invalid id: an id or a source of costs must not be empty, `.` or `..`"
+        assert steps == []
+    with pytest.raises(InvalidRequestError):
+        _statement_calls.get(calls, id_)
 
 
 def requests(steps: list[Any]) -> list[Request]:
@@ -118,9 +111,7 @@ ADDING_UP = Reply(503, {"Retry-After": "1"}, b'{"error":"Still adding up"}')
 
 def test_the_time_left_counts_anew_while_the_api_adds_up() -> None:
     clock = Clock()
-    _, steps = run(
-        Calls(Retry(first=0), clock).summary(_readers.summary, []), clock, [ADDING_UP] * 2 + [LOST] * 99, each=11
-    )
+    _, steps = run(Calls(Retry(first=0), clock).summary([]), clock, [ADDING_UP] * 2 + [LOST] * 99, each=11)
     said = "503 Still adding up: the API saves its progress and continues from there. Trying again, for at most"
     assert notices(steps)[:2] == [f"{said} 589 s", f"{said} 577 s"]
 

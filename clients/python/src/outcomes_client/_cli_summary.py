@@ -18,7 +18,8 @@ from ._terminal import Agent, Cookie, End, Start, Statuses, Types, Url, connect,
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ._models import CostSummary, PeriodTotal, Summary, Total
+    from ._cost_models import CostSummary
+    from ._models import PeriodTotal, Summary, Total
 
 
 MOST = 366  # the API's maximum number of days, weeks or months
@@ -69,7 +70,7 @@ def summary(
         return
     from rich.text import Text
 
-    from ._models import CostSummary
+    from ._cost_models import CostSummary
 
     console = _terminal.console()
     noun = "outcome" if totals.count == 1 else "outcomes"
