@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ops.template import parse_yaml
+from tests.outcome_types import TYPES
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = [".", "docs", "docs/decisions", "bench", "clients/python", "clients/typescript", "dashboard"]
@@ -176,6 +177,11 @@ def test_each_entry_of_the_changelog_ends_with_a_full_stop() -> None:
         for line in re.findall(r"^- ((?:.|\n(?!\n|-|#))*)", (ROOT / "CHANGELOG.md").read_text(), re.M)
     ]
     assert [line for line in told if not line.endswith((".", ".)"))] == []
+
+
+def test_each_default_type_of_outcomes_has_an_icon() -> None:
+    icons = (ROOT / "dashboard/src/feed/icons.js").read_text().partition("]);")[0]
+    assert set(re.findall(r'\[\s*"(\w+)",', icons)) == {*TYPES}
 
 
 NEXTJS = ROOT / "docs/examples/nextjs"
