@@ -14,19 +14,20 @@ from release.contract.routes import Route, routes
 from release.contract.source import ROOT, fields, words
 
 FAILED = "FAILED"
+ELSEWHERE = {"userId", "If-None-Match"}
+"""What pages may describe once for several calls, outside the tables of parameters and fields."""
 
 
-def values(document: openapi.Json) -> dict[str, Any]:
+def values() -> dict[str, Any]:
     """Return what templates use. Raises ValueError if the words lack a parameter or an error, or have another one."""
     said: dict[str, Any] = words()
-    operations = {
-        operation["operationId"]: operation for methods in document["paths"].values() for operation in methods.values()
-    }
-    for name, rows in said["parameters"].items():
-        known = {each["name"] for each in operations[name].get("parameters", ()) if each["in"] == "query"}
-        # The page of lists describes `userId` for all reads.
-        _same(f"parameters of {name}", {one for names, *_ in rows for one in names} | {"userId"}, known)
     all_routes = routes()
+    for operations, rows in said["parameters"].items():
+        refused = {
+            error for route in all_routes if route.operation in operations.split() for error in route.errors[400]
+        }
+        known = {error.removeprefix("Invalid ") for error in refused - {"Invalid JSON"}} - ELSEWHERE
+        _same(f"parameters of {operations}", {one for names, *_ in rows for one in names} - ELSEWHERE, known)
     errors, invalid = _errors(said["errors"], all_routes)
     template = openapi.template()
     ordered = {field.name: field for field in fields()}

@@ -136,7 +136,7 @@ def test_words_that_lack_a_part_of_the_contract_are_a_fault(
     said = words() | part
     monkeypatch.setattr(pages, "words", lambda: said)
     with pytest.raises(ValueError, match=fault):
-        pages.values(openapi.document())
+        pages.values()
 
 
 def test_the_command_names_a_file_that_differs_and_writes_it_only_without_check(

@@ -103,52 +103,47 @@ def test_a_missing_python_3_13_is_one_line(clone: Path) -> None:
     ]
 
 
-def test_run_passes_on_capabilities_and_parameters(clone: Path) -> None:
+OFF = "YES=0 NOW=0 FORCE=0 UNDO=0 COMPARE=0 SKIP_REFUSED=0"
+
+
+@pytest.mark.parametrize(
+    ("target", "settings", "options"),
+    [
+        (
+            "run",
+            ["CORE=1", "OFF=Export,ModelTools", "PARAMETERS=Totals=On Tracing='a b'"],
+            ["local", "--data", ".local", "--core", "--off=Export,ModelTools", "--parameters=Totals=On Tracing='a b'"],
+        ),
+        ("end-key", ["FINGERPRINT=f"], ["ops.end_key", "", "f"]),
+        ("end-key", ["FINGERPRINT=f", "NOW=1", "YES=1"], ["ops.end_key", "--now", "--yes", "", "f"]),
+        ("end-key", ["FINGERPRINT=f", *OFF.split()], ["ops.end_key", "", "f"]),
+        ("end-key", ["FINGERPRINT=f", "SECRET=previous"], ["ops.end_key", "--previous-secret", "", "f"]),
+        *(
+            (
+                "import-history",
+                ["FILE=old.csv", *settings.split()],
+                ["history", "--data", ".local", "--file=old.csv", "--mapping=", f"--round={round_}", *options.split()],
+            )
+            for settings, round_, options in (
+                ("", 1, ""),
+                ("YES=1", 1, "--yes"),
+                ("UNDO=1 FORCE=1 YES=1 ROUND=2", 2, "--yes --force --undo"),
+                ("COMPARE=1", 1, "--compare"),
+                ("SKIP_REFUSED=1", 1, "--skip-refused"),
+                (OFF, 1, ""),
+            )
+        ),
+    ],
+)
+def test_a_command_gets_the_options_that_are_set(
+    clone: Path, target: str, settings: list[str], options: list[str]
+) -> None:
     program(clone / ".venv/bin/python", 'printf "%s\\n" "$@"')
     touch(clone, ".venv/installed", "local/viewer/package-lock.json")
 
-    done = make(clone, "run", "CORE=1", "OFF=Export,ModelTools", "PARAMETERS=Totals=On Tracing='a b'")
+    done = make(clone, target, *settings)
 
-    switches = ["--core", "--off=Export,ModelTools", "--parameters=Totals=On Tracing='a b'"]
-    assert done.stdout.splitlines() == ["-m", "local", "--data", ".local", *switches]
-
-
-@pytest.mark.parametrize(
-    ("settings", "options"),
-    [
-        ([], ["", "f"]),
-        (["NOW=1", "YES=1"], ["--now", "--yes", "", "f"]),
-        (["NOW=0", "YES=0"], ["", "f"]),
-        (["SECRET=previous"], ["--previous-secret", "", "f"]),
-    ],
-)
-def test_a_key_is_ended_with_the_options_that_are_set(clone: Path, settings: list[str], options: list[str]) -> None:
-    program(clone / ".venv/bin/python", 'printf "%s\\n" "$@"')
-    touch(clone, ".venv/installed")
-
-    done = make(clone, "end-key", "FINGERPRINT=f", *settings)
-
-    assert done.stdout.splitlines() == ["-m", "ops.end_key", *options]
-
-
-@pytest.mark.parametrize(
-    ("settings", "options"),
-    [
-        ([], []),
-        (["YES=1"], ["--yes"]),
-        (["UNDO=1", "FORCE=1", "YES=1", "ROUND=2"], ["--yes", "--force", "--undo"]),
-        (["COMPARE=1"], ["--compare"]),
-        (["SKIP_REFUSED=1"], ["--skip-refused"]),
-        (["YES=0", "FORCE=0", "UNDO=0", "COMPARE=0", "SKIP_REFUSED=0"], []),
-    ],
-)
-def test_an_import_gets_the_options_that_are_set(clone: Path, settings: list[str], options: list[str]) -> None:
-    program(clone / ".venv/bin/python", 'printf "%s\\n" "$@"')
-    touch(clone, ".venv/installed")
-    done = make(clone, "import-history", "FILE=old.csv", *settings)
-    round_ = "2" if "ROUND=2" in settings else "1"
-    given = ["--data", ".local", "--file=old.csv", "--mapping=", f"--round={round_}", *options]
-    assert done.stdout.splitlines() == ["-m", "history", *given]
+    assert done.stdout.splitlines() == ["-m", *options]
 
 
 @pytest.mark.parametrize(
@@ -167,38 +162,34 @@ def test_the_stack_runs_without_the_viewer_of_the_reference(
     assert own_lines(done.stderr) == says
 
 
+NEXTJS = "docs/examples/nextjs"
+
+
 @pytest.mark.parametrize(("settings", "fails"), [([], False), (["CI=true"], True)])
 @pytest.mark.parametrize(
-    ("target", "folder", "skipped", "unchecked"),
+    ("target", "folder", "skipped", "says"),
     [
-        ("check-dashboard", "dashboard", "accessibility", "dashboard"),
-        ("check-workflows", "dashboard", "accessibility", "workflows"),
-        ("check-typescript", "clients/typescript", "the TypeScript client", "TypeScript client"),
+        ("check-dashboard", "dashboard", "accessibility", "CHECKED: the dashboard, because npm is missing."),
+        ("check-workflows", "dashboard", "accessibility", "CHECKED: the workflows, because npm is missing."),
+        (
+            *("check-typescript", "clients/typescript", "the TypeScript client"),
+            "CHECKED: the TypeScript client, because npm is missing.",
+        ),
+        ("examples", NEXTJS, "accessibility", "TRIED: the examples, because npm or their packages are missing."),
     ],
 )
 def test_checks_without_npm_are_skipped_and_fail_in_ci(
-    clone: Path, target: str, folder: str, skipped: str, unchecked: str, settings: list[str], fails: bool
+    clone: Path, target: str, folder: str, skipped: str, says: str, settings: list[str], fails: bool
 ) -> None:
-    touch(clone, f"{folder}/package-lock.json", uv=False)
+    more = [f"{NEXTJS}/package.json", "dashboard/package-lock.json", "clients/typescript/package-lock.json"]
+    touch(clone, f"{folder}/package-lock.json", *(more if folder == NEXTJS else ()), ".venv/installed")
 
     done = make(clone, target, *settings)
 
     assert (done.returncode != 0) is fails
-    assert own_lines(done.stderr) == [
-        f"npm is not installed: tests of {skipped} are skipped.",
-        f"NOT CHECKED: the {unchecked}, because npm is missing.",
-    ]
-
-
-@pytest.mark.parametrize(("settings", "fails"), [([], False), (["CI=true"], True)])
-def test_examples_without_npm_are_skipped_and_fail_in_ci(clone: Path, settings: list[str], fails: bool) -> None:
-    locks = [f"{folder}/package-lock.json" for folder in ("dashboard", "clients/typescript", "docs/examples/nextjs")]
-    touch(clone, *locks, "docs/examples/nextjs/package.json", ".venv/installed")
-
-    done = make(clone, "examples", *settings)
-
-    assert (done.returncode != 0) is fails
-    assert own_lines(done.stderr)[-1] == "NOT TRIED: the examples, because npm or their packages are missing."
+    said = own_lines(done.stderr)
+    assert (said[0], said[-1]) == (f"npm is not installed: tests of {skipped} are skipped.", f"NOT {says}")
+    assert len(said) == 2 or folder == NEXTJS
 
 
 def test_the_makefile_names_no_registry() -> None:

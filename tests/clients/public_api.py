@@ -1,4 +1,4 @@
-"""python -m release.contract.api: print the public API of both clients and of the command, to compare two commits.
+"""python -m tests.clients.public_api: print the public API of both clients and of the command, to compare two commits.
 
 Names, signatures and docstrings of the Python client, options and help of the command, and the declarations of the
 TypeScript client with their comments.
