@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, override
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -29,11 +29,9 @@ from outcomes_client._sending import LOG
 from outcomes_client.testing import OutcomesFake, _gateway
 from outcomes_client.testing._copied.calendar import instants
 from outcomes_client.testing._copied.ledger import store
-from outcomes_client.testing._copied.ledger.items import outcome_json
 
 from clients.python.copied_functions import rewritten
 from clients.python.tests.faults import SLOW, FaultyServer
-from clients.python.tests.summary import summary
 from tests.local.stacks import Stack
 from tests.servers import serving
 
@@ -133,7 +131,7 @@ def export_function() -> str:
 
 
 def _of_fake() -> Iterator[Api]:
-    """Yield the fake API. Add summaries and exports, which `OutcomesFake` does not support."""
+    """Yield the fake API. Add exports, which `OutcomesFake` does not support."""
     clock = Clock()
     with OutcomesFake() as fake, pytest.MonkeyPatch.context() as patched:
         patched.setattr(instants, "now", lambda: clock.now)
@@ -142,23 +140,13 @@ def _of_fake() -> Iterator[Api]:
 
         def upstream(method: str, target: str, headers: Mapping[str, str], body: bytes) -> Any:
             clock.now += clock.step
-            url = urlsplit(target)
-            if url.path.endswith("/batch") and api.unready_items:
+            path = urlsplit(target).path
+            if path.endswith("/batch") and api.unready_items:
                 return unready(decode(body)["outcomes"])
-            if url.path.endswith("/summary"):
-                read = fake.answer("GET", "/api/outcomes", headers.items(), b"")
-                if read.status != 200:
-                    return read
-                totals = summary(entries(), parse_qs(url.query))
-                return (200, {}, encode(totals)) if totals else (400, {}, b'{"error":"Invalid timezone"}')
             with pytest.MonkeyPatch.context() as smaller:
-                if url.path.endswith("/export"):
+                if path.endswith("/export"):
                     smaller.setattr(store, "MAX_RESPONSE_BYTES", 5000)
                 return fake.answer(method, target, headers.items(), body)
-
-        def entries() -> list[dict[str, Any]]:
-            items = [item for item in fake._tables.items("OUTCOMES_TABLE") if item["user_id"]["S"] == "42"]
-            return [decode(outcome_json(item, True).encode()) for item in items if item["created_at"]["S"] < "~"]
 
         def unready(items: list[Any]) -> Any:
             count = min(api.unready_items, len(items))

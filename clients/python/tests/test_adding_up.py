@@ -75,12 +75,6 @@ async def test_both_clients_wait_for_complete_totals(
     assert looks(api) == asked + 1  # only one call was needed, because the totals were saved
 
 
-async def test_the_async_client_waits_too(api: Api, waited: list[float]) -> None:
-    async with AsyncOutcomesClient(**api.settings) as awaiting:
-        assert (await awaiting.summary()).count == DAYS
-    assert len(waited) == looks(api) - 1 > 2
-
-
 def test_the_command_prints_why_it_waits(api: Api, outcomes: Outcomes) -> None:
     run = outcomes("summary")
     assert (run.code, f"$0.80 in {DAYS} outcomes" in run.out) == (0, True)

@@ -13,14 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from outcomes_client import (
     BusyError,
-    CostLine,
     InvalidOutcomeError,
-    InvalidRequestError,
     NewOutcome,
     OutcomesError,
     Retry,
-    _cost_calls,
-    _statement_calls,
 )
 from outcomes_client._calls import Calls, Defaults
 from outcomes_client._http import NoReply, Reply, Request, retry_after
@@ -73,26 +69,6 @@ def test_jitter_is_full() -> None:
     assert asked == [(0, 1), (0, 2)]
 
 
-@pytest.mark.parametrize("id_", ["", ".", ".."])
-def test_an_id_that_would_name_another_path_is_refused_before_anything_is_sent(id_: str) -> None:
-    calls, day = Calls(Retry()), "2026-04-01"
-    for call in (
-        calls.history(id_),
-        calls.correct("void", id_, "Twice"),
-        calls.assign(id_, 42),
-        calls.rotate_key(id_),
-        calls.revoke_key(id_),
-        _cost_calls.get(calls, day, id_, None),
-        _cost_calls.add(calls, day, id_, CostLine(Decimal(1)), None),
-    ):
-        refused, steps = run(call, Clock(), [DONE])
-        assert isinstance(refused, InvalidRequestError)
-        assert str(refused) == "Invalid id: an id or a source of costs must not be empty, `.` or `..`"
-        assert steps == []
-    with pytest.raises(InvalidRequestError):
-        _statement_calls.get(calls, id_)
-
-
 def requests(steps: list[Any]) -> list[Request]:
     return [step.request for step in steps if isinstance(step, Send)]
 
@@ -104,16 +80,6 @@ def items(request: Request) -> list[dict[str, Any]]:
 
 def notices(steps: list[Any]) -> list[str]:
     return [step.notice for step in steps if isinstance(step, Say)]
-
-
-ADDING_UP = Reply(503, {"Retry-After": "1"}, b'{"error":"Still adding up"}')
-
-
-def test_the_time_left_counts_anew_while_the_api_adds_up() -> None:
-    clock = Clock()
-    _, steps = run(Calls(Retry(first=0), clock).summary([]), clock, [ADDING_UP] * 2 + [LOST] * 99, each=11)
-    said = "503 Still adding up: the API saves its progress and continues from there. Trying again, for at most"
-    assert notices(steps)[:2] == [f"{said} 589 s", f"{said} 577 s"]
 
 
 def test_the_reason_of_a_wait_is_logged_at_once_then_every_ten_seconds() -> None:
@@ -160,12 +126,6 @@ def test_a_session_warns_that_a_given_user_id_is_ignored() -> None:
     assert "userId" not in items(requests(steps)[0])[0]
     _, steps = run(calls.record(OUTCOME), clock, [DONE])
     assert notices(steps) == ["Recorded for the user of the session (OUTCOMES_COOKIE): the given user_id was ignored"]
-
-
-def test_two_calls_never_share_a_key() -> None:
-    clock = Clock()
-    keys = {run(Calls(Retry(), clock).record(OUTCOME), clock, [DONE])[0].idempotency_key for _ in range(100)}
-    assert len(keys) == 100
 
 
 @given(

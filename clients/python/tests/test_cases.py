@@ -1,4 +1,4 @@
-"""Run the cases shared with the TypeScript client."""
+"""Run the cases shared with the TypeScript client, with the blocking and the async client."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import inspect
 import json
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -16,9 +16,10 @@ from typing import Any
 
 import httpx
 import pytest
-from outcomes_client import Outcome, OutcomesClient, OutcomesError, Retry
+from outcomes_client import AsyncOutcomesClient, Outcome, OutcomesClient, OutcomesError, Retry
 
 Case = Mapping[str, Any]
+Kind = type[OutcomesClient] | type[AsyncOutcomesClient]
 
 TABLE = json.loads((Path(__file__).parents[2] / "cases.json").read_text())
 CASES: list[Case] = TABLE["cases"]
@@ -56,22 +57,31 @@ def test_every_call_has_a_case() -> None:
 
 
 @of("call")
-def test_a_call_matches_the_table(
-    case: Case, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("kind", [OutcomesClient, AsyncOutcomesClient])
+async def test_a_call_matches_the_table(
+    kind: Kind, case: Case, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name, value in case.get("env", {}).items():
         monkeypatch.setenv(name, value)
     world = World(case)
     answers = list(world.answers)
-    monkeypatch.setattr("outcomes_client._client.time", SimpleNamespace(sleep=world.sleep, monotonic=world.clock))
+    time = SimpleNamespace(sleep=world.sleep, monotonic=world.clock)
+    monkeypatch.setattr("outcomes_client._client.time", time)
+    monkeypatch.setattr("outcomes_client._async_client.time", time)
+    monkeypatch.setattr("outcomes_client._async_client.anyio", SimpleNamespace(sleep=world.asleep))
     method, *arguments = case["call"]
     options = arguments.pop() if arguments and isinstance(arguments[-1], dict) else {}
     told: dict[str, Any] = {}
-    with caplog.at_level(logging.WARNING, "outcomes_client"), world.client() as client:
+    with caplog.at_level(logging.WARNING, "outcomes_client"):
+        client = world.client(kind)
         try:
             done = getattr(client, snake(method))(
                 *map(value_of, arguments), **{snake(name): value_of(value, name) for name, value in options.items()}
             )
+            if inspect.isasyncgen(done):
+                done = [each async for each in done]
+            elif inspect.isawaitable(done):
+                done = await done
             told["result"] = tell(list(done) if inspect.isgenerator(done) else done)
         except OutcomesError as error:
             told["error"] = tell_error(error)
@@ -94,11 +104,12 @@ def test_a_call_matches_the_table(
 
 
 @of("settings")
-def test_settings_match_the_table(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", [OutcomesClient, AsyncOutcomesClient])
+def test_settings_match_the_table(kind: Kind, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in case.get("env", {}).items():
         monkeypatch.setenv(name, value)
     with pytest.raises(OutcomesError) as failure:
-        World(case).client()
+        World(case).client(kind)
     assert alike(tell_error(failure.value), case["error"]), failure
     assert "s3cret" not in str(failure.value)
 
@@ -112,9 +123,9 @@ def test_a_number_matches_the_table(case: Case) -> None:
     page = json.dumps({"outcomes": [outcome], "next_cursor": None}).replace('"@"', f'{{"n":[{case["text"]}]}}')
     recorded = {"headers": {"Outcome-Id": "01A"}, "body": '{"ok":true}'}
     world = World({"answers": [{"body": page}, recorded]})
-    with world.client() as client:
-        metadata = client.list().outcomes[0].metadata
-        client.record("task_complete", "x", user_id=42, metadata=metadata)
+    client = world.client(OutcomesClient)
+    metadata = client.list().outcomes[0].metadata
+    client.record("task_complete", "x", user_id=42, metadata=metadata)
     assert tagged(metadata) == {"n": [case["value"]]}
     written = json.loads(world.requests[1]["body"], parse_float=str, parse_int=str)["metadata"]
     # Python writes a float without a fraction as, for example, "5.0".
@@ -133,12 +144,12 @@ class World:
         self.timeouts: list[float] = []
         self.requests: list[dict[str, Any]] = []
 
-    def client(self) -> OutcomesClient:
+    def client(self, kind: Kind) -> Any:
         given = {"url": "https://api.example/v1", **self.settings} if self.url else self.settings
         settings: dict[str, Any] = {{"key": "api_key"}.get(name, snake(name)): value for name, value in given.items()}
         if "retry" in settings:
             settings["retry"] = Retry(**{snake(name): value for name, value in settings["retry"].items()})
-        client = OutcomesClient(**settings, transport=httpx.MockTransport(self.answer))
+        client = kind(**settings, transport=httpx.MockTransport(self.answer))
         client._calls._clock, client._calls._jitter = self.clock, lambda _, ceiling: ceiling / 2
         return client
 
@@ -148,6 +159,9 @@ class World:
     def sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
         self.now += seconds
+
+    async def asleep(self, seconds: float) -> None:
+        self.sleep(seconds)
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         timeout = request.extensions["timeout"]["read"]
@@ -180,7 +194,18 @@ class World:
         )
 
 
-class Half(httpx.SyncByteStream):
+class Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A response of which each client reads the same parts."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        raise NotImplementedError
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for part in self:
+            yield part
+
+
+class Half(Stream):
     """A response that ends before its body is complete."""
 
     def __iter__(self) -> Iterator[bytes]:
@@ -188,7 +213,7 @@ class Half(httpx.SyncByteStream):
         raise httpx.RemoteProtocolError("half")
 
 
-class TooLong(httpx.SyncByteStream):
+class TooLong(Stream):
     """A response that fails the test if the client reads more than 17 MiB."""
 
     def __iter__(self) -> Iterator[bytes]:

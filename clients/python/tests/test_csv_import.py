@@ -6,12 +6,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from outcomes.ledger.export import CSV_HEADING, _text_cell
+from outcomes.ledger.export import _text_cell
 from outcomes_client import OutcomesClient
 from outcomes_client._importing import Line, outcome_rows, unguarded
 
 from clients.python.tests.conftest import Api, Outcomes, everywhere
-from tests.fields import ADDED
 
 
 def rows(text: str) -> list[Line]:
@@ -124,11 +123,3 @@ def test_a_file_without_a_heading_is_wrong_usage(outcomes: Outcomes, tmp_path: P
     assert (run.code, run.out) == (2, "")
     assert "outcome_type" in run.err
     assert not api.recorded()
-
-
-def test_the_heading_of_an_export_is_read() -> None:
-    [line] = rows(
-        CSV_HEADING + "01M,42,7,deal_closed,t,,1.5,{},2026-01-01T00:00:00Z,,recorded,key" + "," * len(ADDED) + "\r\n"
-    )
-    assert line.body is not None
-    assert (line.number, line.body["value_usd"], line.body["description"]) == (2, Decimal("1.5"), None)

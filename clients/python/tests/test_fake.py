@@ -5,7 +5,6 @@ Mutation testing: the comparison must detect each fault that a test plants in th
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -20,7 +19,6 @@ from importlib.metadata import requires
 from pathlib import Path
 from threading import Barrier
 from typing import Any
-from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -39,7 +37,7 @@ from outcomes_client.testing._copied.edge import api, write_requests
 from outcomes_client.testing._copied.functions import manage_keys, record_outcome
 from outcomes_client.testing._copied.ledger import items, store
 from outcomes_client.testing._copied.ledger.correction_entries import CorrectionDraft
-from outcomes_client.testing._gateway import FAILED, FAILURES, ROUTES, UNANSWERED, _match, refusal
+from outcomes_client.testing._gateway import FAILED, FAILURES, ROUTES, UNANSWERED, refusal
 from outcomes_client.testing._tables import Tables, updated
 
 from clients.python.tests.side_by_side import USERS, Call, Caller, Headers, Side
@@ -160,49 +158,6 @@ def test_the_fake_answers_random_calls_as_the_local_stack_does_but_with_each_pla
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(*planted)
             assert first_difference(answered), fault
-
-
-TABLE = json.loads((ROOT / "clients/cases.json").read_text())
-# Skip requests that contain one of these texts: some contain a value that does not exist in the fake, and in the last,
-# the platform's key reads a user's outcome, which the fake forbids. Also skip routes that the fake answers with 501.
-NOT_THE_FAKES = (
-    "/costs",
-    "cursor",
-    "$length",
-    "expiresAt",
-    '/01A", "query": [["userId"',
-)
-CASES = [
-    case
-    for case in TABLE["cases"]
-    if len(case.get("requests", [])) == len(case.get("answers", [])) == 1
-    and not any(word in json.dumps(case["requests"]) for word in NOT_THE_FAKES)
-    and _match(case["requests"][0]["method"], case["requests"][0]["path"].removeprefix("/v1"))[0] not in UNANSWERED
-]
-
-
-@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
-def test_the_fake_answers_the_requests_of_the_clients_cases(outcomes_fake: OutcomesFake, case: dict[str, Any]) -> None:
-    """Compare status and fields with the case's answer. First create the outcome and the key that the request names."""
-    [asked], [told] = case["requests"], case["answers"]
-    told = TABLE["answers"][told] if isinstance(told, str) else told
-    cookie = outcomes_fake.session(42)
-    outcome = outcomes_fake.client.record("deal_closed", "Acme renewed", user_id=42).id
-    key = outcomes_fake.client.create_key("Nightly", user_id=42)
-    if "uphold" in case["name"]:
-        with OutcomesClient(outcomes_fake.url, cookie=cookie) as owner:
-            owner.dispute(outcome, "Not ours")
-    reader = key.key if "scopes" in json.dumps(told) else outcomes_fake.agent_key(42, scopes=["record", "read"])
-    bearer = reader if asked["method"] == "GET" and "query" not in asked else outcomes_fake.key
-    path = asked["path"].removeprefix("/v1").replace("01A", outcome).replace("7Fq2LmXw9KdR4sTb", key.id)
-    headers = [
-        ("Cookie", cookie) if asked["by"] == "session" else ("Authorization", f"Bearer {bearer}"),
-        *{"Content-Type": "application/json", **asked.get("headers", {})}.items(),
-    ]
-    target = f"{path}?{urlencode([*map(tuple, asked.get('query', []))])}"
-    status, _, body = outcomes_fake.answer(asked["method"], target, headers, asked.get("body", "").encode())
-    assert status == told.get("status", 200), body
-    assert decode(told["body"].encode()).keys() - {"outcome", "key"} <= decode(body).keys()
 
 
 # Test the functions of the fake that users call in tests of their agents

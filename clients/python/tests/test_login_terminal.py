@@ -106,17 +106,6 @@ def test_a_valid_login_is_saved_and_only_the_url_is_shown(api: Api, file: Path) 
     assert COOKIE in file.read_text()
 
 
-def test_a_wrong_key_is_reported_and_not_saved(api: Api, file: Path) -> None:
-    with terminal("login", "--url", api.url) as shown:
-        shown.answer("Key (hidden; empty for none)", "K3Y-mistyped\n")
-        shown.answer("Session as name=value (hidden; empty for none)", "\n")
-        assert shown.ended() == 1
-    assert "the key (INTERNAL_API_KEY) is not valid" in shown.shown
-    assert shown.shown.endswith("Nothing was saved.\r\n")
-    assert "mistyped" not in shown.shown
-    assert not file.exists()
-
-
 @pytest.mark.parametrize("key", [CTRL_C, CTRL_D])
 def test_ctrl_c_and_ctrl_d_save_nothing(api: Api, file: Path, key: str) -> None:
     with terminal("login", "--url", api.url) as shown:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from outcomes_client import AsyncOutcomesClient, StatementError, _cli_months, _cli_statements, _kept_keys
+from outcomes_client import StatementError, _cli_months, _cli_statements, _kept_keys
 
 from clients.python.tests.conftest import ONE_TRY, Outcomes
 from clients.python.tests.faults import FaultyServer
@@ -411,18 +411,6 @@ def test_the_origin_of_given_keys_is_printed_even_if_the_statement_is_refused(
     run = outcomes("verify", *arguments, "--keys", str(keys))
     assert run.code == ("--previous" in arguments)
     assert run.out.startswith(f"keys of {ISSUER}, from {keys}, kept 2026-12-01\n")
-
-
-async def test_the_async_client_has_the_same_calls(served: dict[str, bytes]) -> None:
-    served["GET /api/statements"] = b'{"statements":[],"next_cursor":null}'
-    async with AsyncOutcomesClient() as client:
-        assert (await client.list_statements()).statements == []
-        assert await client.make_statement("2026-10", "Europe/Berlin") == Path(OCTOBER).read_bytes()
-        assert await client.get_statement("2026-10@Europe/Berlin") == Path(OCTOBER).read_bytes()
-        parts = [part.text async for part in client.statement_entries("2026-10@Europe/Berlin")]
-        assert "".join(parts) == Path(ENTRIES).read_text()
-        assert await client.statement_proof("2026-10@Europe/Berlin", "01M") == Path(PROOF).read_bytes()
-        assert await client.statement_keys() == Path(KEYS).read_bytes()
 
 
 @pytest.mark.parametrize("arguments", [(), ("--entries", ENTRIES), ("--proof", PROOF, "--previous", SEPTEMBER)])
