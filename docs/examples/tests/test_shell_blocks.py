@@ -31,7 +31,7 @@ NOT_RUN = {
     "calls another host": r"\bcurl (?:.|\n)*https://",
     "installs the newest packages": r"^(uv (tool|pip) install|uvx|npx) ",
     "takes minutes, and .ci/run runs it": r"^make (test|check|examples)\b",
-    "is test_nextjs.py": r"\bnpm run dev\b|^cd docs/examples/nextjs$",
+    "is test_sites.py": r"\bnpm run dev\b|^cd docs/examples/nextjs$",
     "asks its user": r"\boutcomes login\b",
     PLACEHOLDER: r"<[\w ]+>",
 }
