@@ -35,6 +35,18 @@ BEFORE_THE_WRITE = (
 )
 SLOW = ("silence after the write", "drip after the write")
 NO_HEADERS: Mapping[str, str] = {}
+FAILED = b'{"error":"Failed to record outcome"}'
+ANSWERS: dict[str, tuple[int, Mapping[str, str], bytes]] = {
+    "500": (500, {}, FAILED),
+    "500 after the write": (500, {}, FAILED),
+    "502 after the write": (502, {}, b"<html>Bad Gateway</html>"),
+    "503": (503, {"Retry-After": "0"}, b'{"error":"Service Unavailable"}'),
+    "503 busy": (503, {"Retry-After": "0"}, b'{"error":"Busy"}'),
+    "504 without a body": (504, {}, b""),
+    "409": (409, {"Retry-After": "0"}, b'{"error":"Too many at once"}'),
+    "429": (429, {}, b'{"error":"Too Many Requests"}'),
+    "html after the write": (200, {"Content-Type": "text/html"}, b"<html>Please sign in to the hotel's network</html>"),
+}
 
 
 class FaultyServer(ThreadingHTTPServer):
@@ -100,44 +112,26 @@ class _Handler(BaseHTTPRequestHandler):
         if not fault or fault in AFTER_THE_WRITE:
             status, ours, answer = self.server.upstream(self.command, self.path, headers, body)
         self.close_connection = bool(fault)
-        match fault:
-            case "":
-                self._answer(status, ours, answer)
-            case "drop" | "drop after the write":
-                pass
-            case "500" | "500 after the write":
-                self._answer(500, {}, b'{"error":"Failed to record outcome"}')
-            case "502 after the write":
-                self._answer(502, {}, b"<html>Bad Gateway</html>")
-            case "503":
-                self._answer(503, {"Retry-After": "0"}, b'{"error":"Service Unavailable"}')
-            case "503 busy":
-                self._answer(503, {"Retry-After": "0"}, b'{"error":"Busy"}')
-            case "504 without a body":
-                self._answer(504, {}, b"")
-            case "409":
-                self._answer(409, {"Retry-After": "0"}, b'{"error":"Too many at once"}')
-            case "429":
-                self._answer(429, {}, b'{"error":"Too Many Requests"}')
-            case "garbage" | "garbage after the write":
-                self.wfile.write(b"\x00\xff\xfe this is not HTTP\r\n\r\n")
-            case "html after the write":
-                self._answer(200, {"Content-Type": "text/html"}, b"<html>Please sign in to the hotel's network</html>")
-            case "half an answer after the write":
-                self._answer(status, ours, answer, announced=len(answer) * 2)
-            case "silence after the write":
-                self.server.waited_out = not self.server.closing.wait(30)
-            case "drip after the write":
-                self._answer(status, ours, b"", announced=10_000)
-                # 30 s, so that a client that waits for the answer fails its test instead of hanging
-                for _ in range(600):
-                    if self.server.closing.wait(0.05):
-                        break
-                    self.wfile.write(b" ")
-                else:
-                    self.server.waited_out = True
-            case _:
-                raise AssertionError(f"no such fault: {fault}")
+        if fault == "":
+            self._answer(status, ours, answer)
+        elif fault in ANSWERS:
+            self._answer(*ANSWERS[fault])
+        elif fault.startswith("garbage"):
+            self.wfile.write(b"\x00\xff\xfe this is not HTTP\r\n\r\n")
+        elif fault == "half an answer after the write":
+            self._answer(status, ours, answer, announced=len(answer) * 2)
+        elif fault == "silence after the write":
+            self.server.waited_out = not self.server.closing.wait(30)
+        elif fault == "drip after the write":
+            self._answer(status, ours, b"", announced=10_000)
+            # 30 s, so that a client that waits for the answer fails its test instead of hanging
+            for _ in range(600):
+                if self.server.closing.wait(0.05):
+                    return
+                self.wfile.write(b" ")
+            self.server.waited_out = True
+        else:
+            assert fault.startswith("drop"), f"no such fault: {fault}"
 
     def _answer(self, status: int, headers: Mapping[str, str], body: bytes, announced: int | None = None) -> None:
         self.send_response_only(status)

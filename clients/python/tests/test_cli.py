@@ -139,6 +139,9 @@ SAID: list[tuple[str, dict[str, str], int, str, str]] = [
     ("summary --by hour", {}, 2, "--by", ""),
     ("summary --days 7 --to 2026-04-01", {}, 2, "--days", ""),
     ("mcp", NO_URL, 2, GIVE_URL, "url="),
+    ("mcp", NO_KEY, 2, "MCP needs a key (INTERNAL_API_KEY): create one with `outcomes keys create`. A session can", ""),
+    ("mcp --http", {}, 2, "No such option", ""),
+    ("mcp --cookie=session=x", {}, 2, "No such option", ""),
     (
         "keys list",
         {**NO_KEY, **NO_SESSION},

@@ -77,10 +77,6 @@ def test_titles_are_aligned_whatever_the_type(client: OutcomesClient, watch: Wat
     assert len({line.index("Here") for line in watch().out.splitlines()}) == 1
 
 
-def test_an_empty_feed_can_be_watched(watch: Watch, record: Record) -> None:
-    assert titles(watch(nothing, record("first"), nothing)) == ["first"]
-
-
 def test_more_than_a_page_between_two_polls_is_shown_completely(watch: Watch, record: Record) -> None:
     many = [f"n{n}" for n in range(60)]
     assert titles(watch(record(*many), nothing)) == many
