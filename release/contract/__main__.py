@@ -13,7 +13,7 @@ LAYER = "layers/"
 def texts() -> dict[Path, str]:
     """Return the text of each file that is written, in whole or in part."""
     document = openapi.document()
-    made = blocks.texts("", pages.values()) | {openapi.TARGET: openapi.text(document)}
+    made = blocks.texts("", pages.values(document)) | {openapi.TARGET: openapi.text(document)}
     return made | awaiting.texts(made)
 
 

@@ -1,6 +1,6 @@
 """Fill the templates, and put their blocks and the numbers of limits into the files that people read.
 
-A template has the path of its file. Its blocks stand between marks, as in the file:
+A template has the path of its file. It is the whole file, or blocks between marks, as in the file:
 
     # make contract: the fields
     ...
@@ -11,6 +11,7 @@ import json
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from release.contract.source import LIMIT, ROOT, number, sentences
 
+WIDTH = 120
 TEMPLATES = Path(__file__).with_name("templates")
 BLOCK = re.compile(
     r"^[ \t]*(?:#|//|<!--) make contract: (.*?)(?: -->)?\n.*?^[ \t]*(?:#|//|<!--) end of make contract", re.M | re.S
@@ -27,19 +29,26 @@ BLOCK = re.compile(
 def texts(folder: str, values: dict[str, Any]) -> dict[Path, str]:
     """Return the files in a folder that have blocks or sentences with limits. values: for the templates."""
     made: dict[Path, str] = {}
-    environment = Environment(  # noqa: S701 - nothing is HTML
-        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["quoted"] = json.dumps
+    environment = templates()
     for template in environment.list_templates(extensions=["jinja"]):
         if template.startswith(folder):
             target = ROOT / template.removesuffix(".jinja")
-            made[target] = with_blocks(target.read_text(), environment.get_template(template).render(values), target)
+            rendered = environment.get_template(template).render(values)
+            made[target] = with_blocks(target.read_text(), rendered, target) if BLOCK.search(rendered) else rendered
     for name, said in sentences().items():
         if name.startswith(folder):
             target = ROOT / name
             made[target] = with_numbers(made.get(target) or target.read_text(), said, target)
     return {target: formatted(text, target) if target.suffix == ".py" else text for target, text in made.items()}
+
+
+def templates() -> Environment:
+    """Return the environment of the templates."""
+    environment = Environment(  # noqa: S701 - nothing is HTML
+        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"quoted": json.dumps, "docstring": docstring, "comment": comment}
+    return environment
 
 
 def formatted(text: str, target: Path) -> str:
@@ -48,6 +57,27 @@ def formatted(text: str, target: Path) -> str:
         ruff = [sys.executable, "-m", "ruff", *command, "--quiet", f"--stdin-filename={target}", "-"]
         text = subprocess.run(ruff, input=text, capture_output=True, text=True, check=True).stdout
     return text
+
+
+def docstring(words: str, indent: int = 4) -> str:
+    """Write words as a docstring, wrapped."""
+    if indent + len(words) <= WIDTH - 6 and "\n" not in words:
+        return f'"""{words}"""'
+    return _wrapped('"""' + words, "", indent) + "\n" + " " * indent + '"""'
+
+
+def comment(words: str, indent: int = 0) -> str:
+    """Write words as a comment of TypeScript, wrapped."""
+    if indent + len(words) <= WIDTH - 7 and "\n" not in words:
+        return f"/** {words} */"
+    margin = " " * indent
+    return f"/**\n{margin} * {_wrapped(words, ' * ', indent)}\n{margin} */"
+
+
+def _wrapped(words: str, margin: str, indent: int) -> str:
+    start = " " * indent + margin
+    lines = [line for paragraph in words.split("\n") for line in ("", *textwrap.wrap(paragraph, WIDTH - len(start)))]
+    return "\n".join((start + line).rstrip() for line in lines[1:]).removeprefix(start)
 
 
 def with_blocks(text: str, rendered: str, target: Path) -> str:

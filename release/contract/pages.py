@@ -9,7 +9,7 @@ from outcomes.contract.outcome_fields import LATER
 
 from clients.python.copied_functions import FUNCTIONS
 from ops.template import default_outcome_types
-from release.contract import openapi
+from release.contract import models, openapi
 from release.contract.routes import Route, routes
 from release.contract.source import ROOT, fields, words
 
@@ -18,7 +18,7 @@ ELSEWHERE = {"userId", "If-None-Match"}
 """What pages may describe once for several calls, outside the tables of parameters and fields."""
 
 
-def values() -> dict[str, Any]:
+def values(document: openapi.Json) -> dict[str, Any]:
     """Return what templates use. Raises ValueError if the words lack a parameter or an error, or have another one."""
     said: dict[str, Any] = words()
     all_routes = routes()
@@ -40,6 +40,8 @@ def values() -> dict[str, Any]:
         "groups": template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"],
         "errors": errors,
         "routes": all_routes,
+        "schemas": document["components"]["schemas"],
+        "models": {model.name: model for model in models.described(said["models"], document)},
         "copied": FUNCTIONS,
         "invalid": invalid,
         "decisions": _decisions(),

@@ -7,7 +7,7 @@ from release.contract import openapi
 
 
 class Rows(NamedTuple):
-    """An answer that is a list: the model of its rows, its member, and the readers of a row's fields.
+    """An answer that is a list: the model of its rows, and its member.
 
     of_user: whether the call has the parameter `userId`. on_page: whether the TypeScript client of pages has the call,
     which is then written by hand, because that client is full.
@@ -15,7 +15,6 @@ class Rows(NamedTuple):
 
     model: str
     member: str
-    fields: dict[str, str]
     of_user: bool
     on_page: bool
 
@@ -84,15 +83,10 @@ def routes() -> list[Route]:
 def _rows(told: openapi.Json) -> Rows | None:
     if "x-rows" not in told:
         return None
-    [(member, rows)] = told["x-answer"]["schema"]["members"].items()
-    readers = {"integer": "whole", "number": "amount", "string": "text", None: "text"}
-    fields = {}
-    for name, value in rows["items"]["members"].items():
-        parts = value.get("anyOf", [value]) if isinstance(value, dict) else [{}]
-        fields[name] = readers[parts[0].get("type")] + ("_or_none" if len(parts) > 1 else "")
+    [member] = told["x-answer"]["schema"]["members"]
     asks = {parameter["name"] for parameter in told.get("parameters", ())}
     said = told["x-rows"]
-    return Rows(said["model"], member, fields, "userId" in asks, said.get("page", False))
+    return Rows(said["model"], member, "userId" in asks, said.get("page", False))
 
 
 def _credential(schemes: list[str]) -> str:

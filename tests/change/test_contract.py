@@ -1,12 +1,13 @@
 """`make contract` writes what repeats the contract, and refuses a template or a word that does not fit."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from release.contract import __main__ as contract
-from release.contract import blocks, openapi, pages
+from release.contract import blocks, models, openapi, pages
 from release.contract.source import ROOT, words
 
 BASE = """
@@ -82,6 +83,82 @@ def test_a_small_contract_gives_the_document_that_this_folder_keeps() -> None:
     assert openapi.merged(yaml.safe_load(BASE), API) == yaml.safe_load(kept)
 
 
+SCHEMAS: dict[str, Any] = {
+    "Instant": {"type": "string", "format": "date-time"},
+    "OutcomeType": {"type": "string"},
+    "Status": {"enum": ["open", "closed"]},
+    "Money": {"type": "object", "required": ["usd"], "properties": {"usd": {"type": "number"}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("schema", "python", "reads", "typescript", "typescript_reads"),
+    [
+        ({"type": "string"}, "str", "text", "string", "text"),
+        ({"const": "UTC"}, "str", "text", "string", "text"),
+        ({"type": ["integer", "null"]}, "int | None", "or_none(whole)", "number | null", "PURE orNull(whole)"),
+        ({"type": "number"}, "Decimal", "amount", "string", "amount"),
+        ({"type": "string", "format": "date"}, "date", "day", "string", "text"),
+        ({"allOf": [{"$ref": "#/Instant"}]}, "datetime", "instant", "string", "instant"),
+        ({"$ref": "#/OutcomeType"}, "str", "text", "OutcomeType", "text as Read<models.OutcomeType>"),
+        ({"$ref": "#/Status"}, "str", "text", "OutcomeStatus", "text as Read<models.OutcomeStatus>"),
+        (
+            {"enum": ["a", "b", None]},
+            "str | None",
+            "or_none(text)",
+            '"a" | "b" | null',
+            'PURE orNull(text as Read<"a" | "b">)',
+        ),
+        ({"type": "object"}, "dict[str, Any]", "metadata", "Metadata", "metadata"),
+        ({"$ref": "#/Money"}, "Total", "total", "{ usd: string }", "total"),
+        (
+            {"anyOf": [{"type": "array", "items": {"$ref": "#/Money"}}, {"type": "null"}]},
+            *(
+                "list[Total] | None",
+                "or_none(list_of(total))",
+                "{ usd: string }[] | null",
+                "PURE orNull(PURE list(total))",
+            ),
+        ),
+    ],
+)
+def test_a_value_has_these_types_and_readers(
+    schema: dict[str, Any], python: str, reads: str, typescript: str, typescript_reads: str
+) -> None:
+    said: dict[str, Any] = {"Total": {"schema": "Money", "python": ""}, "One": {"python": "", "typescript": ""}}
+    one = {"type": "object", "required": ["value"], "properties": {"value": schema}}
+    document = {"components": {"schemas": SCHEMAS | {"One": one}}, "paths": {}}
+    made = {model.name: model for model in models.described(said, document)}
+    imported = '{% import "models.macro" as t with context %}'
+    made_of = blocks.templates().from_string(
+        imported + "{{ t.python(v) }};{{ t.read(v) }};{{ t.typescript(v) }};{{ t.read_plain(v) }}"
+    )
+    text = made_of.render(models=made, v=made["One"].fields[0].given).replace("/* @__PURE__ */", "PURE")
+    assert text.split(";") == [python, reads, typescript, typescript_reads]
+
+
+def test_a_model_has_the_fields_of_its_schema_required_ones_first_and_without_those_of_its_base() -> None:
+    text = {"type": "string"}
+    few: dict[str, Any] = {
+        "required": ["id", "old"],
+        "properties": {"more": text, "id": text, "old": text, "all": {"type": "array", "items": text}},
+    }
+    many = {"required": ["from", "id", "old", "more"], "properties": few["properties"] | {"from": text}}
+    said: dict[str, Any] = {"Few": {"older": ["old"]}, "Many": {"base": "Few", "older": ["old"], "without": ["all"]}}
+    document = {"components": {"schemas": {"Few": few, "Many": many}}, "paths": {}}
+    few_made, many_made = models.described(said, document)
+    assert [(each.name, each.given.or_none, each.default) for each in few_made.fields] == [
+        ("id", False, ""),
+        ("old", True, ""),
+        ("more", True, "None"),
+        ("all", False, "field(default_factory=list)"),
+    ]
+    assert [each.ours for each in many_made.own] == ["start", "more"]
+    assert ([each.name for each in many_made.overridden], many_made.kw_only) == (["more"], True)
+    with pytest.raises(ValueError, match="fields that no schema has: invented"):
+        models.described({"Few": {"fields": {"invented": "A word."}}}, document)
+
+
 @pytest.mark.parametrize(
     ("template", "text", "fault"),
     [
@@ -136,7 +213,7 @@ def test_words_that_lack_a_part_of_the_contract_are_a_fault(
     said = words() | part
     monkeypatch.setattr(pages, "words", lambda: said)
     with pytest.raises(ValueError, match=fault):
-        pages.values()
+        pages.values(openapi.document())
 
 
 def test_the_command_names_a_file_that_differs_and_writes_it_only_without_check(

@@ -15,7 +15,7 @@ from typing import Any
 
 MODULES = ("outcomes_client", "outcomes_client.statements", "outcomes_client.testing")
 TYPESCRIPT = Path(__file__).parents[2] / "clients/typescript"
-INTERNAL = {"answers", "cost-answers", "json"}
+INTERNAL = {"answers", "json", "parsing", "readers"}
 """Modules of the TypeScript client that its package does not export."""
 
 

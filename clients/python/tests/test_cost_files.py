@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from outcomes_client import CostLine
 from outcomes_client._cost_importing import Charges, Day, DayError, Key, Layout, Map, MapError, fitting, slug
-from outcomes_client._cost_models import add_line
+from outcomes_client._models import add_line
 
 NOV_1, NOV_2 = date(2026, 11, 1), date(2026, 11, 2)
 FOCUS = (

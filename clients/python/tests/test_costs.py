@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from outcomes_client import ConflictError, CostLine, OutcomesClient
-from outcomes_client._cost_calls import add
 
 from clients.python.tests.conftest import Api, Outcomes, everywhere
 
@@ -231,7 +230,7 @@ def test_costs_that_many_add_at_once_all_count(api: Api, client: OutcomesClient)
 
     def add_some(agent: int) -> None:
         for _ in range(5):
-            client._run(add(client._calls, day, "runs", CostLine(Decimal("0.1"), agent, label="gpt-5"), 42))
+            client._run(client._calls.add_costs(day, "runs", CostLine(Decimal("0.1"), agent, label="gpt-5"), 42))
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(add_some, (7, 7, 8, 9)))

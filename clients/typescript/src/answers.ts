@@ -1,8 +1,10 @@
 // Parses the API's answers strictly: an answer that violates the contract is an error.
 
 import * as errors from "./errors.js";
-import { Decimal, isStructure, mapped, parse, plain } from "./json.js";
+import { mapped, parse } from "./json.js";
 import type * as models from "./models.js";
+import { type Fields, ifSaid, list, object, type Read, shape, text, whole, wrong } from "./parsing.js";
+import { outcome } from "./readers.js";
 
 /** A complete answer. */
 export interface Reply {
@@ -13,9 +15,6 @@ export interface Reply {
   /** Hides a text that contains the key or a cookie. */
   hide: (said: unknown) => unknown;
 }
-
-export type Read<T> = (value: unknown) => T;
-type Fields = Record<string, unknown>;
 
 type Kind = new (...of: ConstructorParameters<typeof errors.OutcomesError>) => errors.OutcomesError;
 
@@ -86,142 +85,6 @@ const faults = ({ error, details }: Fields, header?: Reply["header"]): models.Fa
   return Array.isArray(details) ? details.filter((one) => one?.field) : [];
 };
 
-// Parts of answers
-
-function wrong(): never {
-  throw new TypeError();
-}
-
-export const text: Read<string> = (value) => (typeof value === "string" ? value : wrong());
-const named = text as Read<never>; // the type lists the contract's values; a newer API may have more
-
-const object = (value: unknown): Fields => (isStructure(value) && !Array.isArray(value) ? value : wrong());
-
-export const whole: Read<number> = (value) => {
-  const number = value instanceof Decimal && /^-?\d+$/.test(value.text) ? +value.text : wrong();
-  return Number.isSafeInteger(number) ? number : wrong();
-};
-
-export const amount: Read<string> = (value) => (value instanceof Decimal ? value.text : wrong());
-
-export const instant: Read<string> = (value) => (/^\d.*T.*Z$/.test(text(value)) ? (value as string) : wrong());
-
-export const orNull =
-  <T>(read: Read<T>): Read<T | null> =>
-  (value) =>
-    value === null ? null : read(value);
-
-/** Reads a value that is missing in the answers of older APIs. */
-export const ifSaid =
-  <T>(read: Read<T>): Read<T | null> =>
-  (value) =>
-    value === undefined || value === null ? null : read(value);
-
-export const list =
-  <T>(read: Read<T>): Read<T[]> =>
-  (value) =>
-    Array.isArray(value) ? value.map(read) : wrong();
-
-type Camel<N> = N extends `${infer A}_${infer B}` ? `${A}${Capitalize<Camel<B>>}` : N;
-type OurName<N> = N extends "from" ? "start" : N extends "to" ? "end" : Camel<N>;
-type Shaped<F> = { [N in keyof F as OurName<N>]: F[N] extends Read<infer T> ? T : never };
-
-const camel = (name: string): string =>
-  ({ from: "start", to: "end" })[name] ?? name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
-
-/** Reads an object field by field: `value_usd` becomes `valueUsd`, and other fields are dropped. */
-export const shape =
-  <F extends Record<string, Read<unknown>>>(fields: F): Read<Shaped<F>> =>
-  (value) => {
-    const said = object(value);
-    return Object.fromEntries(
-      Object.entries(fields).map(([name, read]) => [camel(name), read(said[name])]),
-    ) as Shaped<F>;
-  };
-
-const standing = shape({
-  status: named,
-  // make contract: fields of a ledger
-  occurred_at: instant,
-  // end of make contract
-  recorded_by: orNull(text),
-  version: whole,
-});
-
-const recordedOutcome = shape({
-  id: text,
-  user_id: orNull(whole),
-  agent_id: orNull(whole),
-  outcome_type: named,
-  title: text,
-  description: orNull(text),
-  value_usd: orNull(amount),
-  metadata: orNull((value) => plain(object(value)) as models.Metadata),
-  created_at: instant,
-});
-
-const outcome: Read<models.Outcome> = (value) => ({
-  ...recordedOutcome(value),
-  ...("status" in object(value) && standing(value)),
-});
-
-const correction: Read<models.Correction> = shape({
-  id: text,
-  type: named,
-  reason: orNull(text),
-  by: orNull(text),
-  created_at: instant,
-  changes: ifSaid((changes) =>
-    Object.fromEntries(
-      Object.entries(object(changes)).map(([name, change]) => [
-        camel(name),
-        object(
-          name === "value_usd" ? mapped(change, (item) => (item instanceof Decimal ? item.text : item)) : plain(change),
-        ),
-      ]),
-    ),
-  ),
-  assigned_to: ifSaid(whole),
-  assigned_id: ifSaid(text),
-});
-
-export const total = { count: whole, value_usd: amount };
-const period = { ...total, from: text, to: text };
-const dated: Read<models.DayTotal[]> = (value = []) => list(shape({ ...total, date: text }))(value);
-
-export const totals = {
-  ...period,
-  timezone: text,
-  confirmed: shape(total),
-  disputed: shape(total),
-  voided: shape(total),
-  by_type: list(shape({ ...total, outcome_type: named })),
-  by_agent: list(shape({ ...total, agent_id: orNull(whole) })),
-  other_agents: ifSaid(shape({ ...total, agents: whole })),
-  by_day: dated,
-  by_week: dated,
-  by_month: dated,
-  previous: ifSaid(shape(period)),
-};
-
-const bounds = {
-  id: text,
-  user_id: whole,
-  name: text,
-  agent_id: orNull(whole),
-  outcome_types: orNull(list(named)),
-  max_value_usd: orNull(amount),
-  scopes: list(named),
-  created_at: instant,
-  expires_at: orNull(instant),
-  last_used_at: orNull(instant),
-  made_by: ifSaid(named),
-  rotated_by: ifSaid(named),
-  rotated_at: ifSaid(instant),
-};
-
-const agentKey: Read<models.AgentKey> = shape(bounds);
-
 // Readers of complete answers. Each throws a BrokenAnswerError if the answer is malformed.
 
 const bodyOf = ({ text }: Reply): Fields => object(parse(text));
@@ -236,6 +99,9 @@ export const shaped =
       throw broken();
     }
   };
+
+/** Returns a function that reads the rows of an answer. */
+export const rows = <T>(member: string, read: Read<T>) => shaped((body) => list(read)(body[member]));
 
 /** The text does not quote the answer, which may echo secrets. */
 const broken = () => new errors.BrokenAnswerError("200, but not as the contract says", { status: 200 });
@@ -260,16 +126,10 @@ export const recorded = receipt(({ id }, header) => ({
 
 export const corrected = receipt((body) => ({
   ...shape({ id: text, outcome: ifSaid(outcome) })(body),
-  ...shape({ status: named, version: whole })(body.outcome ?? body),
+  ...shape({ status: text as Read<models.OutcomeStatus>, version: whole })(body.outcome ?? body),
 }));
 
 export const assigned = /* @__PURE__ */ shaped((body) => done(body) && text(body.id));
-
-export const history: (reply: Reply) => models.History = shaped(shape({ outcome, corrections: list(correction) }));
-
-export const page: (reply: Reply) => models.Page = shaped(
-  shape({ outcomes: list(outcome), next_cursor: ifSaid(text) }),
-);
 
 /** Reads the results of a batch, one for each item. `keys` are the items' idempotency keys. */
 export const results = (reply: Reply, keys: unknown[]): models.Result[] =>
@@ -312,24 +172,6 @@ export const document =
     shaped((body) => member in body || wrong())(reply);
     return reply.text;
   };
-
-/** Reads a page of statements. It is a function, not a constant, so that bundlers can remove it (tree shaking). */
-export function statements(reply: Reply): models.StatementPage {
-  const listed = shape({ id: text, period: text, timezone: text, cut: instant, size: whole, root: text });
-  return shaped(shape({ statements: list(listed), next_cursor: ifSaid(text) }))(reply);
-}
-
-export const summary: (reply: Reply) => models.Summary = shaped(shape(totals));
-
-export const types: (reply: Reply) => models.ListedType[] = shaped(({ types }) =>
-  list(shape({ label: text, type: text }))(types),
-);
-
-export const key: (reply: Reply) => models.AgentKey = /* @__PURE__ */ shaped(agentKey);
-
-export const newKey: (reply: Reply) => models.NewAgentKey = shaped(shape({ ...bounds, key: text }));
-
-export const keys = shaped(({ keys }) => list(agentKey)(keys));
 
 export const revoked = shaped((body): void => {
   done(body);

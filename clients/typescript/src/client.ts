@@ -12,6 +12,7 @@ import {
 } from "./errors.js";
 import { isNumber, stringify } from "./json.js";
 import type * as models from "./models.js";
+import * as readers from "./readers.js";
 
 /**
  * Time limits of a call, and exponential backoff between its tries, in seconds.
@@ -243,12 +244,13 @@ export class OutcomesClient {
    * A page can have fewer than `limit` outcomes even if `nextCursor` shows that there are more.
    */
   async list(options: models.ListOptions = {}): Promise<models.Page> {
-    return this.read(PATH, options, answers.page);
+    return this.read(PATH, options, answers.shaped(readers.page));
   }
 
   /** Yields every outcome of the user, newest first, reading pages on demand. */
   async *iterate(filters: models.IterateOptions = {}): AsyncGenerator<models.Outcome, void> {
-    for await (const { outcomes } of this.parts(PATH, { ...filters, limit: 50 }, answers.page)) yield* outcomes;
+    for await (const { outcomes } of this.parts(PATH, { ...filters, limit: 50 }, answers.shaped(readers.page)))
+      yield* outcomes;
   }
 
   /**
@@ -288,19 +290,21 @@ export class OutcomesClient {
    * The first summary of a long history takes longer; see `Retry`.
    */
   async summary(options: models.SummaryOptions = {}): Promise<models.Summary> {
-    return this.read(`${PATH}/summary`, options, answers.summary);
+    return this.read(`${PATH}/summary`, options, answers.shaped(readers.summary));
   }
 
   /** Lists the outcome types that the API records, in the platform's order. Any key or session may call this. */
   async types(options: models.CallOptions = {}): Promise<models.ListedType[]> {
-    return this.read(`${PATH}/types`, options, answers.types, { by: this.by });
+    return this.read(`${PATH}/types`, options, answers.rows("types", readers.listedType), { by: this.by });
   }
 
   /** Reads one outcome of the user with its corrections. */
   async get(outcomeId: string, options: models.ReadOptions = {}): Promise<models.History> {
     // `summary` and others would name another call.
     if (/^[a-z]+$/.test(outcomeId)) throw invalid("id", "must not be a word", InvalidRequestError);
-    return this.read(`${PATH}/${encodeURIComponent(outcomeId)}`, options, answers.history, { named: true });
+    return this.read(`${PATH}/${encodeURIComponent(outcomeId)}`, options, answers.shaped(readers.history), {
+      named: true,
+    });
   }
 
   /**
@@ -363,7 +367,7 @@ export class OutcomesClient {
    */
   async createKey(name: string, options: models.CreateKeyOptions = {}): Promise<models.NewAgentKey> {
     const { outcomeTypes: types } = options;
-    return this.#manage(answers.newKey, options, "POST", "", {
+    return this.#manage(answers.shaped(readers.newAgentKey), options, "POST", "", {
       name,
       ...options,
       outcomeTypes: types && [types].flat(),
@@ -372,7 +376,7 @@ export class OutcomesClient {
 
   /** Lists a user's live agent keys, newest first. Needs the same credentials as `createKey`. */
   async listKeys(options: models.KeyOptions = {}): Promise<models.AgentKey[]> {
-    return this.#manage(answers.keys, options);
+    return this.#manage(answers.rows("keys", readers.agentKey), options);
   }
 
   /**
@@ -382,7 +386,13 @@ export class OutcomesClient {
    * retried. Create a new key, or wait until the overlap is over.
    */
   async rotateKey(keyId: string, options: models.RotateKeyOptions = {}): Promise<models.NewAgentKey> {
-    return this.#manage(answers.newKey, options, "POST", `/${encodeURIComponent(keyId)}/rotate`, options);
+    return this.#manage(
+      answers.shaped(readers.newAgentKey),
+      options,
+      "POST",
+      `/${encodeURIComponent(keyId)}/rotate`,
+      options,
+    );
   }
 
   /** Revokes a key with all its secrets, from the next call on. Revoking a key twice is not an error. */

@@ -2,7 +2,7 @@
 
 import type { Decimal } from "./json.js";
 
-// make contract: outcome types
+// make contract: choices
 /** The name of an outcome type: a default type, or any other type of the platform. */
 export type OutcomeType =
   | (string & {})
@@ -12,17 +12,13 @@ export type OutcomeType =
   | "broadcast_complete"
   | "task_complete"
   | "content_published";
-// end of make contract
-
-/** An outcome type that the API records, with its name for people. */
-export interface ListedType {
-  type: string;
-  label: string;
-}
 
 export type OutcomeStatus = "recorded" | "confirmed" | "disputed" | "void";
 
 export type Scope = "record" | "read" | "correct" | "backfill" | "cost";
+
+export type CorrectionType = "amend" | "void" | "confirm" | "dispute" | "uphold";
+// end of make contract
 
 /** US dollars to send. A text such as "12500.50" is sent with all its digits, and a number as its shortest text. */
 export type Amount = string | number | bigint | Decimal;
@@ -175,58 +171,9 @@ export interface Result {
   unassigned: boolean;
 }
 
-/** A recorded outcome. The last four fields are only present if requested with `ledger`. */
-export interface Outcome {
-  id: string;
-  userId: number | null;
-  agentId: number | null;
-  outcomeType: OutcomeType;
-  title: string;
-  description: string | null;
-  /** The exact value in US dollars. Values close to zero have an exponent, such as `1E-7`. */
-  valueUsd: string | null;
-  /** Numbers are a bigint or a Decimal if a JavaScript number would change them. */
-  metadata: Metadata | null;
-  createdAt: string;
-  status?: OutcomeStatus;
-  // make contract: fields of a ledger
-  occurredAt?: string;
-  // end of make contract
-  /** Who recorded it: `key`, `key:<id>` for an agent key, `session`, or null if unknown. */
-  recordedBy?: string | null;
-  /** The number of corrections. */
-  version?: number;
-}
-
-export interface Page {
-  /** Newest first. */
-  outcomes: Outcome[];
-  /** The cursor of the next page; null on the last page. */
-  nextCursor: string | null;
-}
-
 /** A part of an export, which consists of complete lines. */
 export interface ExportPart {
   text: string;
-  nextCursor: string | null;
-}
-
-export interface ListedStatement {
-  id: string;
-  period: string;
-  timezone: string;
-  /** The end of the period. */
-  cut: string;
-  /** The number of entries. */
-  size: number;
-  /** The root hash of the tree of entries. */
-  root: string;
-}
-
-export interface StatementPage {
-  /** Latest period first. */
-  statements: ListedStatement[];
-  /** The cursor of the next page; null on the last page. */
   nextCursor: string | null;
 }
 
@@ -244,7 +191,76 @@ export interface ListStatementsOptions extends StatementEntriesOptions {
   limit?: number | undefined;
 }
 
-export type CorrectionType = "amend" | "void" | "confirm" | "dispute" | "uphold";
+export interface Corrected extends Omit<Recorded, "unassigned"> {
+  /** The outcome's status, and its number of corrections, after this correction. */
+  status: OutcomeStatus;
+  version: number;
+  /** The corrected outcome; null if the caller may not read it. */
+  outcome: Outcome | null;
+}
+
+/** The cost of an agent on a day, for one label. Without an `agentId`, the cost is unallocated. */
+export interface NewCostLine {
+  /** The amount is sent with all its digits. It is negative for a credit. */
+  costUsd: Amount;
+  agentId?: number | null | undefined;
+  quantity?: Amount | null | undefined;
+  unit?: string | null | undefined;
+  label?: string | null | undefined;
+}
+
+export interface CostsOfUserOptions extends CallOptions {
+  /** With the platform's key, the user of the costs; default: the client's `userId`. */
+  userId?: number | undefined;
+}
+
+export interface ReadCostsOptions extends CostsOfUserOptions {
+  /** Adds earlier versions. */
+  versions?: boolean | undefined;
+}
+
+export interface ChangeCostsOptions extends CostsOfUserOptions {
+  /** The version that the call may replace (optimistic locking); 0 means that the day must have no costs. */
+  ifVersion?: number | undefined;
+}
+
+/** A period of costs; `start` is inclusive, `end` exclusive. */
+export interface CostsOptions extends ReadOptions {
+  start?: Moment | undefined;
+  end?: Moment | undefined;
+  agentId?: number | "none" | undefined;
+  timezone?: string | undefined;
+}
+
+export type CostSummaryOptions = Omit<SummaryOptions, "outcomeType" | "status">;
+
+// make contract: models of answers
+/** An outcome type that the API records, with its name for people. */
+export interface ListedType {
+  type: string;
+  label: string;
+}
+
+/** A recorded outcome. The last four fields are only present if requested with `ledger`. */
+export interface Outcome {
+  id: string;
+  userId: number | null;
+  agentId: number | null;
+  outcomeType: OutcomeType;
+  title: string;
+  description: string | null;
+  /** The exact value in US dollars. Values close to zero have an exponent, such as `1E-7`. */
+  valueUsd: string | null;
+  /** Numbers are a bigint or a Decimal if a JavaScript number would change them. */
+  metadata: Metadata | null;
+  createdAt: string;
+  status?: OutcomeStatus;
+  occurredAt?: string;
+  /** Who recorded it: `key`, `key:<id>` for an agent key, `session`, or null if unknown. */
+  recordedBy?: string | null;
+  /** The number of corrections. */
+  version?: number;
+}
 
 export interface Correction {
   id: string;
@@ -270,12 +286,30 @@ export interface History {
   corrections: Correction[];
 }
 
-export interface Corrected extends Omit<Recorded, "unassigned"> {
-  /** The outcome's status, and its number of corrections, after this correction. */
-  status: OutcomeStatus;
-  version: number;
-  /** The corrected outcome; null if the caller may not read it. */
-  outcome: Outcome | null;
+export interface Page {
+  /** Newest first. */
+  outcomes: Outcome[];
+  /** The cursor of the next page; null on the last page. */
+  nextCursor: string | null;
+}
+
+export interface ListedStatement {
+  id: string;
+  period: string;
+  timezone: string;
+  /** The end of the period. */
+  cut: string;
+  /** The number of entries. */
+  size: number;
+  /** The root hash of the tree of entries. */
+  root: string;
+}
+
+export interface StatementPage {
+  /** Latest period first. */
+  statements: ListedStatement[];
+  /** The cursor of the next page; null on the last page. */
+  nextCursor: string | null;
 }
 
 export interface Total {
@@ -310,23 +344,23 @@ export interface PeriodTotal extends Total {
 /**
  * Totals of outcomes that happened from `start` (inclusive) to `end` (exclusive). Days are local days in `timezone`.
  *
- * `confirmed` is part of the totals; `disputed` and `voided` are not. Only one of `byDay`, `byWeek` and `byMonth` is filled, as
- * requested; `previous` is null unless requested.
+ * `confirmed` is part of the totals; `disputed` and `voided` are not. Only one of `byDay`, `byWeek` and `byMonth` is
+ * filled, as requested; `previous` is null unless requested.
  */
 export interface Summary extends PeriodTotal {
   timezone: string;
-  confirmed: Total;
-  disputed: Total;
-  voided: Total;
   byType: TypeTotal[];
   /** Up to 100 agents. `agentId` is null in the entry for outcomes without an agent. */
   byAgent: AgentTotal[];
-  /** The total of all other agents, if there are any. */
-  otherAgents: OtherAgents | null;
   byDay: DayTotal[];
+  confirmed: Total;
+  disputed: Total;
+  voided: Total;
   byWeek: DayTotal[];
   byMonth: DayTotal[];
   previous: PeriodTotal | null;
+  /** The total of all other agents, if there are any. */
+  otherAgents: OtherAgents | null;
 }
 
 /** The description of an agent key. A limit is null if it does not apply. */
@@ -353,45 +387,12 @@ export interface NewAgentKey extends AgentKey {
   key: string;
 }
 
-/** The cost of an agent on a day, for one label. Without an `agentId`, the cost is unallocated. */
-export interface NewCostLine {
-  /** The amount is sent with all its digits. It is negative for a credit. */
-  costUsd: Amount;
-  agentId?: number | null | undefined;
-  quantity?: Amount | null | undefined;
-  unit?: string | null | undefined;
-  label?: string | null | undefined;
-}
-
 export interface CostLine {
   costUsd: string;
   agentId: number | null;
   quantity: string | null;
   unit: string | null;
   label: string | null;
-}
-
-export interface CostsOfUserOptions extends CallOptions {
-  /** With the platform's key, the user of the costs; default: the client's `userId`. */
-  userId?: number | undefined;
-}
-
-export interface ReadCostsOptions extends CostsOfUserOptions {
-  /** Adds earlier versions. */
-  versions?: boolean | undefined;
-}
-
-export interface ChangeCostsOptions extends CostsOfUserOptions {
-  /** The version that the call may replace (optimistic locking); 0 means that the day must have no costs. */
-  ifVersion?: number | undefined;
-}
-
-/** A period of costs; `start` is inclusive, `end` exclusive. */
-export interface CostsOptions extends ReadOptions {
-  start?: Moment | undefined;
-  end?: Moment | undefined;
-  agentId?: number | "none" | undefined;
-  timezone?: string | undefined;
 }
 
 /** A version of a day's costs. `lines` is null for a deletion, and empty if nothing was spent. */
@@ -403,10 +404,13 @@ export interface CostVersion {
 }
 
 /** The costs of a UTC day from a source. `versions` has earlier versions, newest first, if they were requested. */
-export interface CostDay extends CostVersion {
+export interface CostDay {
   date: string;
   source: string;
+  version: number;
   lines: CostLine[];
+  putBy: string;
+  putAt: string;
   versions: CostVersion[];
 }
 
@@ -443,15 +447,13 @@ export interface Costs {
   days: string;
   costUsd: string | null;
   byAgent: AgentCost[];
-  /** The cost of all other agents, if there are any. */
-  otherAgents: { agents: number; costUsd: string } | null;
   byDay: DayCost[];
   bySource: SourceCost[];
   knownDays: number;
   ofDays: number;
+  /** The cost of all other agents, if there are any. */
+  otherAgents: { agents: number; costUsd: string } | null;
 }
-
-export type CostSummaryOptions = Omit<SummaryOptions, "outcomeType" | "status">;
 
 export interface AgentValue extends AgentTotal {
   costUsd: string | null;
@@ -460,8 +462,8 @@ export interface AgentValue extends AgentTotal {
 }
 
 /**
- * A summary with the known costs of the UTC days that begin in the period. `byAgent` also has agents that
- * only have costs. Never show `netUsd`, the value less the known cost, without `knownDays` and `ofDays`.
+ * A summary with the known costs of the UTC days that begin in the period. `byAgent` also has agents that only have
+ * costs. Never show `netUsd`, the value less the known cost, without `knownDays` and `ofDays`.
  */
 export interface CostSummary extends Omit<Summary, "byAgent" | "otherAgents"> {
   costUsd: string | null;
@@ -471,5 +473,6 @@ export interface CostSummary extends Omit<Summary, "byAgent" | "otherAgents"> {
   /** The value divided by the cost. */
   ratio: string | null;
   byAgent: AgentValue[];
-  otherAgents: (OtherAgents & { costUsd: string | null }) | null;
+  otherAgents: { agents: number; count: number; valueUsd: string; costUsd: string | null } | null;
 }
+// end of make contract

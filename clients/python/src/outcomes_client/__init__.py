@@ -6,19 +6,6 @@ if typing.TYPE_CHECKING:
     from ._async_client import AsyncOutcomesClient
     from ._choices import OutcomeStatus, OutcomeType
     from ._client import OutcomesClient
-    from ._cost_models import (
-        AgentCost,
-        AgentValue,
-        CostDay,
-        CostLine,
-        Costs,
-        CostSummary,
-        CostVersion,
-        DayCost,
-        OtherCosts,
-        OtherValues,
-        SourceCost,
-    )
     from ._errors import (
         ApiError,
         BrokenAnswerError,
@@ -41,10 +28,18 @@ if typing.TYPE_CHECKING:
         UnexpectedAnswerError,
     )
     from ._models import (
+        AgentCost,
         AgentKey,
         AgentTotal,
+        AgentValue,
         Corrected,
         Correction,
+        CostDay,
+        CostLine,
+        Costs,
+        CostSummary,
+        CostVersion,
+        DayCost,
         DayTotal,
         ExportPart,
         History,
@@ -53,11 +48,14 @@ if typing.TYPE_CHECKING:
         NewAgentKey,
         NewOutcome,
         OtherAgents,
+        OtherCosts,
+        OtherValues,
         Outcome,
         Page,
         PeriodTotal,
         Recorded,
         Result,
+        SourceCost,
         StatementPage,
         Summary,
         Total,
@@ -134,7 +132,7 @@ if not typing.TYPE_CHECKING:  # otherwise type checkers would accept every name
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         # Each of these modules imports those before it.
-        for module in ("_errors", "_choices", "_models", "_cost_models", "_steps", "_client", "_async_client"):
+        for module in ("_errors", "_choices", "_models", "_steps", "_client", "_async_client"):
             loaded = vars(import_module(f"{__name__}.{module}"))
             if name in loaded:
                 break

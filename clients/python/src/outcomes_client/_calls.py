@@ -11,30 +11,38 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from datetime import date
 from functools import partial
 from typing import Any, Literal
 from urllib.parse import quote
 
-from . import _answers, _models, _moments
-from ._choices import Division, IdOrNone
-from ._errors import BusyError, NoAnswerError, OutcomesError, StillAddingUpError
-from ._http import KEYS_PATH, MCP_PATH, OWN_KEY_PATH, PATH, SESSION, By, NoReply, Owner, Reply, Request
+from . import _answers, _readers
+from ._choices import Division
+from ._errors import (
+    BusyError,
+    NoAnswerError,
+    NotFoundError,
+    OutcomesError,
+    PreconditionFailedError,
+    StillAddingUpError,
+)
+from ._http import COSTS_PATH, KEYS_PATH, MCP_PATH, PATH, SESSION, STATEMENTS_PATH, By, NoReply, Owner, Reply, Request
 from ._models import (
-    AgentKey,
     Corrected,
+    CostDay,
+    CostLine,
     ExportPart,
-    History,
     NewAgentKey,
     NewOutcome,
     Page,
     Recorded,
     Result,
     Summary,
+    add_line,
+    by_agent_and_label,
 )
-from ._moments import Moment
 from ._refusals import refusal
-from ._requests import batches, check_key, encode, in_request, listed, parameters
+from ._requests import batches, check_key, encode, in_request, parameters
 from ._steps import Backoff, Call, Retry, Say, Send
 
 PAGE_SIZE = 50  # the API's maximum
@@ -159,25 +167,23 @@ class Calls:
             if not (yield from backoff.wait(f"{len(batch)} of {len(sent)} outcomes not taken yet: {reason}")):
                 return
 
-    def page(
-        self, filters: Query, limit: int | None = None, cursor: str | None = None, *, ledger: bool = False
-    ) -> Call[Page]:
+    def page(self, filters: Query, limit: int | None, cursor: str | None, *, ledger: bool) -> Call[Page]:
         query = [*filters, *parameters(limit=limit, cursor=cursor, include="ledger" if ledger else None)]
-        request = Request("GET", PATH, query, by=_reader(query))
-        return (yield from self.exchange(request, _answers.page))
+        return self.read(PATH, _answers.model(_readers.page), query)
 
-    def export_part(self, filters: Query, file_format: ExportFormat, cursor: str | None = None) -> Call[ExportPart]:
-        query = [*filters, *parameters(format=file_format, cursor=cursor)]
-        media_type = _MEDIA_TYPES[file_format]
+    def export_part(self, filters: Query, file_format: ExportFormat, cursor: str | None) -> Call[ExportPart]:
+        return self._part(
+            f"{PATH}/export", [*filters, *parameters(format=file_format, cursor=cursor)], _MEDIA_TYPES[file_format]
+        )
+
+    def entries(self, statement_id: str, cursor: str | None) -> Call[ExportPart]:
+        path = f"{statement_path(statement_id)}/entries"
+        return self._part(path, parameters(cursor=cursor), _MEDIA_TYPES["ndjson"], names="statement")
+
+    def _part(self, path: str, query: Query, media_type: str, names: str = "") -> Call[ExportPart]:
         accept = {"Accept": f"{media_type}, application/json"}
-        request = Request("GET", f"{PATH}/export", query, headers=accept, by=_reader(query))
         read = partial(_answers.export_part, media_type=media_type)
-        return (yield from self.exchange(request, read))
-
-    def history(self, outcome_id: str, user_id: IdOrNone | None = None) -> Call[History]:
-        path, query = f"{PATH}/{quote(outcome_id, safe='')}", parameters(userId=user_id)
-        request = Request("GET", path, query, by=_reader(query), names="outcome")
-        return (yield from self.exchange(request, _answers.history))
+        return self.read(path, read, query, headers=accept, names=names)
 
     def correct(
         self,
@@ -191,19 +197,18 @@ class Calls:
     ) -> Call[Corrected]:
         key = check_key(str(uuid.uuid4()) if idempotency_key is None else idempotency_key)
         by: By = _BY.get(kind, "")
-        body = {
-            "type": kind,
-            "reason": reason,
-            "userId": None if by == "session" else self._whose(user_id),
-            "changes": None if changes is None else in_request(changes),
-        }
-        sent = encode({name: value for name, value in body.items() if value is not None})
+        body = body_of(
+            type=kind,
+            reason=reason,
+            userId=None if by == "session" else self.whose(user_id),
+            changes=None if changes is None else in_request(changes),
+        )
         try:
             request = Request(
                 "POST",
-                f"{PATH}/{quote(outcome_id, safe='')}/corrections",
+                f"{PATH}/{escaped(outcome_id)}/corrections",
                 headers={"Idempotency-Key": key},
-                body=sent,
+                body=body,
                 by=by,
                 does=_DOES[kind],
                 names="outcome",
@@ -215,95 +220,120 @@ class Calls:
         yield from self._say_ignored(corrected.ignored_fields, "Corrected")
         return corrected
 
-    def assign(self, outcome_id: str, user_id: int) -> Call[str]:
-        request = Request(
-            "POST",
-            f"{PATH}/{quote(outcome_id, safe='')}/assign",
-            body=encode({"userId": user_id}),
-            by="key",
-            does="Assigning",
-            names="outcome",
-        )
-        return (yield from self.exchange(request, _answers.assigned))
-
-    def summary(
+    def summary[S: Summary](
         self,
+        read: Callable[[dict[str, Any]], S],
         filters: Query,
         timezone: str | None = None,
         by: Division | None = None,
         compare: Literal["previous"] | None = None,
-    ) -> Call[Summary]:
-        query = [*filters, *parameters(timezone=timezone, by=by, compare=compare)]
-        request = Request("GET", f"{PATH}/summary", query, by=_reader(query))
-        return (yield from self.exchange(request, partial(_answers.summary, query=query)))
+        include: Literal["cost"] | None = None,
+    ) -> Call[S]:
+        query = [*filters, *parameters(timezone=timezone, by=by, compare=compare, include=include)]
+        return self.read(f"{PATH}/summary", partial(_answers.summary, read=read, query=query), query)
 
-    # make contract: calls for rows
-    def types(self) -> Call[list[_models.ListedType]]:
-        request = Request("GET", "/api/outcomes/types", by="any", does="Listing types")
-        return (yield from self.exchange(request, _answers.types))
-
-    # end of make contract
-
-    def create_key(
-        self,
-        name: str,
-        *,
-        user_id: int | None = None,
-        agent_id: int | None = None,
-        outcome_types: str | Iterable[str] | None = None,
-        max_value_usd: Decimal | float | None = None,
-        scopes: Iterable[str] | None = None,
-        expires_at: Moment | None = None,
-    ) -> Call[NewAgentKey]:
-        wanted = {
-            "name": name,
-            "userId": self._whose(user_id),
-            "agentId": agent_id,
-            "outcomeTypes": None if outcome_types is None else listed(outcome_types),
-            "maxValueUsd": max_value_usd,
-            "scopes": None if scopes is None else list(scopes),
-            "expiresAt": _moments.of_body(expires_at),
-        }
-        return (yield from self._new_key(KEYS_PATH, wanted))
-
-    def rotate_key(
-        self, key_id: str, user_id: int | None = None, overlap_hours: int | None = None
-    ) -> Call[NewAgentKey]:
-        wanted = {"userId": self._whose(user_id), "overlapHours": overlap_hours}
-        return (yield from self._new_key(f"{KEYS_PATH}/{quote(key_id, safe='')}/rotate", wanted))
-
-    def _new_key(self, path: str, wanted: Mapping[str, Any]) -> Call[NewAgentKey]:
-        """Request a new secret.
+    def new_key(self, below: str, **wanted: Any) -> Call[NewAgentKey]:
+        """Request a new secret for `userId`, or for the default user.
 
         Retry only if it is certain that nothing was done, because otherwise a key may already exist.
         """
-        body = encode({name: value for name, value in wanted.items() if value is not None})
-        request = Request("POST", path, body=body, names="key", user_id=wanted["userId"])
-        return (yield from self.exchange(request, _answers.new_key, repeatable=False))
+        wanted["userId"] = user_id = self.whose(wanted["userId"])
+        request = Request("POST", KEYS_PATH + below, body=body_of(**wanted), names="key", user_id=user_id)
+        return self.exchange(request, _answers.model(_readers.new_agent_key), repeatable=False)
 
-    def keys(self, user_id: int | None = None) -> Call[list[AgentKey]]:
-        user_id = self._whose(user_id)
-        request = Request("GET", KEYS_PATH, parameters(userId=user_id), user_id=user_id)
-        return (yield from self.exchange(request, _answers.keys))
-
-    def revoke_key(self, key_id: str, user_id: int | None = None) -> Call[None]:
-        path, user_id = f"{KEYS_PATH}/{quote(key_id, safe='')}", self._whose(user_id)
-        request = Request("DELETE", path, parameters(userId=user_id), names="key", user_id=user_id)
-        yield from self.exchange(request, _answers.revoked)
-
-    def _whose(self, user_id: int | None) -> int | None:
+    def whose(self, user_id: int | None) -> int | None:
         """Return `user_id` or, with the platform's key, the default user. A session always acts for its own user."""
         return user_id if user_id is not None or self.defaults.owner != "body" else self.defaults.user_id
 
-    def own_key(self) -> Call[AgentKey]:
-        return (yield from self.exchange(Request("GET", OWN_KEY_PATH), _answers.key))
+    def put_costs(
+        self,
+        day: date | str,
+        source: str,
+        lines: Iterable[CostLine | Mapping[str, Any]],
+        if_version: int | None,
+        user_id: int | None,
+        *,
+        repeatable: bool = True,
+    ) -> Call[int]:
+        """Replace the costs of a day. `if_version` is the version that must be stored: 0 for none, None for any.
+
+        With None, a put whose answer was lost is not sent again: it could replace costs that others have put since.
+
+        repeatable: whether to retry after a lost answer if `if_version` is not None.
+        """
+        if self.defaults.owner == "session" and user_id is not None:
+            yield from self._say_once(f"The costs are of the user of {SESSION}: the given user_id is ignored")
+        sent = [line.body() if isinstance(line, CostLine) else dict(line) for line in lines]
+        body, headers = body_of(userId=self.whose(user_id), lines=sent), condition(if_version)
+        request = Request("PUT", costs_path(day, source), headers=headers, body=body, by="any", does="Putting costs")
+        repeatable = repeatable and if_version is not None
+        return (yield from self.exchange(request, _answers.version, repeatable=repeatable))
+
+    def get_costs(self, day: date | str, source: str, user_id: int | None, *, versions: bool = False) -> Call[CostDay]:
+        query = parameters(userId=self.whose(user_id), include="versions" if versions else None)
+        how: dict[str, Any] = {"by": "any", "does": "Reading costs", "names": "costs"}
+        return self.read(costs_path(day, source), _answers.model(_readers.cost_day), query, **how)
+
+    def change_costs(
+        self,
+        day: date | str,
+        source: str,
+        user_id: int | None,
+        changed: Callable[[list[CostLine] | None], list[CostLine] | None],
+        *,
+        repeatable: bool,
+    ) -> Call[int]:
+        """Read the costs of a day, and put changed lines. Start again if another version was put in the meantime.
+
+        changed: gets the day's costs, or None if they are not known; returns the new lines, or None to put nothing.
+
+        repeatable: whether to send a put again if its answer was lost. If the put was stored, `changed` then gets its
+        own result, so it must be idempotent.
+
+        Raises UnreadableError.
+        """
+        backoff, unseen = self._backoff(), 0
+        while True:
+            lines, version = None, 0
+            try:
+                stored = yield from self.get_costs(day, source, user_id)
+                lines, version = stored.lines, stored.version
+            except NotFoundError:
+                pass
+            lines = changed(lines)
+            if lines is None:
+                return version
+            try:
+                return (yield from self.put_costs(day, source, lines, version, user_id, repeatable=repeatable))
+            except PreconditionFailedError as exc:
+                unseen = 0 if version else unseen + 1
+                if unseen > 1:
+                    raise UnreadableError("others put the costs of this day, and this key may not read them") from exc
+                if not (yield from backoff.wait(str(exc))):
+                    raise
+
+    def add_costs(self, day: date | str, source: str, line: CostLine, user_id: int | None) -> Call[int]:
+        def changed(lines: list[CostLine] | None) -> list[CostLine]:
+            sums = by_agent_and_label(lines or ())
+            add_line(sums, line)
+            return [*sums.values()]
+
+        return self.change_costs(day, source, user_id, changed, repeatable=False)
 
     def relay(self, message: bytes, headers: Mapping[str, str]) -> Call[bytes | None]:
         """Forward an MCP message. Sending it again is safe, because every tool is idempotent."""
         request = Request(
             "POST", MCP_PATH, headers=headers, body=message, by="key", does="Serving tools", any_status=True
         )
-        return (yield from self.exchange(request, partial(_answers.relayed, request=request)))
+        return self.exchange(request, partial(_answers.relayed, request=request))
+
+    def read[T](self, path: str, read: Callable[[Reply], T], query: Query | None = None, **how: Any) -> Call[T]:
+        """Read, by default with a credential that may read. A query that names a user needs the platform's key.
+
+        how: other arguments of the `Request`.
+        """
+        by: By = "key" if any(name == "userId" for name, _ in query or ()) else ""
+        return self.exchange(Request("GET", path, query or (), **{"by": by, **how}), read)
 
     def exchange[T](
         self, request: Request, read: Callable[[Reply], T], backoff: Backoff | None = None, repeatable: bool = True
@@ -340,6 +370,31 @@ class Calls:
                 raise failure
 
 
-def _reader(query: Query) -> By:
-    """Return the credential for a query. A query that names a user needs the platform's key."""
-    return "key" if any(name == "userId" for name, _ in query) else ""
+class UnreadableError(OutcomesError):
+    """The day has costs, but the read finds none: others put them, and this key may not read what others put."""
+
+
+def body_of(**values: object) -> bytes:
+    """Write a body without the values that are None."""
+    return encode({name: value for name, value in values.items() if value is not None})
+
+
+def condition(if_version: int | None) -> dict[str, str]:
+    """Return the header that requires a version of costs."""
+    if if_version is None:
+        return {}
+    return {"If-Match": f'"{if_version}"'} if if_version else {"If-None-Match": "*"}
+
+
+def costs_path(day: date | str, source: str) -> str:
+    return f"{COSTS_PATH}/{escaped(str(day))}/{escaped(source)}"
+
+
+def statement_path(statement_id: str) -> str:
+    # Replace `/` and `+` in the time zone's name, because gateways decode escapes in paths.
+    return f"{STATEMENTS_PATH}/{quote(statement_id.replace('/', '~').replace('+', '.'), safe='@~')}"
+
+
+def escaped(part: str) -> str:
+    """Escape a part of a path."""
+    return quote(part, safe="")

@@ -25,10 +25,12 @@ class OutcomeType(StrEnum):
 class OutcomeStatus(StrEnum):
     """The status of an outcome. Plain strings with the same text work too."""
 
+    # make contract: statuses
     RECORDED = "recorded"
     CONFIRMED = "confirmed"
     DISPUTED = "disputed"
     VOID = "void"
+    # end of make contract
 
 
 Division = Literal["day", "week", "month"]

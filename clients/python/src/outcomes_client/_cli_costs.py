@@ -35,7 +35,7 @@ from ._terminal import (
 
 if TYPE_CHECKING:
     from ._cost_importing import Charges, Map
-    from ._cost_models import CostDay, CostLine, CostVersion
+    from ._models import CostDay, CostLine, CostVersion
 
 app = typer.Typer(help="Put and read what agents cost, by UTC day and source.", no_args_is_help=True)
 
@@ -184,13 +184,12 @@ def add(
     the command once for each cost. If it fails without an answer, the cost may have been added: check with `outcomes
     costs get` before you run it again.
     """
-    from . import _cost_calls
-    from ._cost_models import CostLine
+    from ._models import CostLine
 
     line = CostLine(cost, agent, quantity, unit or None, label or None)  # the API stores empty texts as null
     advice = "The cost may have been added: check with `outcomes costs get` before you run it again."
     with connect(url, cookie) as client, advising(advice):
-        print(f"Version {client._run(_cost_calls.add(client._calls, day, source, line, user))}")
+        print(f"Version {client._run(client._calls.add_costs(day, source, line, user))}")
 
 
 @app.command()
@@ -207,7 +206,7 @@ def get(
     with connect(url, cookie) as client:
         found = client.get_costs(day, source, versions=versions, user_id=user)
     if json:
-        from ._cost_models import told
+        from ._models import told
 
         document = told(found)
         print_json(document if versions else {name: document[name] for name in document if name != "versions"})
@@ -250,7 +249,7 @@ def list_(
     with connect(url, cookie) as client:
         costs = client.list_costs(start=start, end=end, agent_id=agent, timezone=timezone, user_id=user)
     if json:
-        from ._cost_models import told
+        from ._models import told
 
         print_json(told(costs))
         return

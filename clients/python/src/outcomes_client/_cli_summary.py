@@ -18,8 +18,7 @@ from ._terminal import Agent, Cookie, End, Start, Statuses, Types, Url, connect,
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ._cost_models import CostSummary
-    from ._models import PeriodTotal, Summary, Total
+    from ._models import CostSummary, PeriodTotal, Summary, Total
 
 
 MOST = 366  # the API's maximum number of days, weeks or months
@@ -70,7 +69,7 @@ def summary(
         return
     from rich.text import Text
 
-    from ._cost_models import CostSummary
+    from ._models import CostSummary
 
     console = _terminal.console()
     noun = "outcome" if totals.count == 1 else "outcomes"

@@ -6,19 +6,33 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self
 
 import httpx
 
-from . import _cost_calls, _models, _statement_calls
-from ._calls import PAGE_SIZE, Calls, ExportFormat
+from . import _answers, _models, _readers
+from ._calls import PAGE_SIZE, Calls, ExportFormat, body_of, condition, costs_path, escaped, statement_path
 from ._choices import Division, IdOrNone, OutcomeType, Time
-from ._cost_models import CostDay, CostLine, Costs, CostSummary
-from ._http import NoReply, Reply
+from ._http import (
+    COSTS_PATH,
+    KEYS_PATH,
+    OWN_KEY_PATH,
+    PATH,
+    PUBLIC_KEYS_PATH,
+    STATEMENTS_PATH,
+    NoReply,
+    Reply,
+    Request,
+)
 from ._models import (
     AgentKey,
     Corrected,
+    CostDay,
+    CostLine,
+    Costs,
+    CostSummary,
     ExportPart,
     History,
     NewAgentKey,
@@ -29,8 +43,9 @@ from ._models import (
     StatementPage,
     Summary,
 )
-from ._moments import Moment
-from ._requests import filters
+from ._moments import Moment, of_body
+from ._parsing import done
+from ._requests import filters, listed, parameters
 from ._sending import LOG, Keys, Results, Statuses, Types, arguments, no_cookies, no_reply, reply
 from ._settings import address_of, defaults_of, retry_of
 from ._steps import Call, Retry, Say, Send
@@ -39,6 +54,7 @@ from ._steps import Call, Retry, Say, Send
 ListedTypes = list[_models.ListedType]
 # end of make contract
 
+_SIGNED = partial(_answers.document, member="signature")
 _LONGEST_ANSWER = 16 * 1024 * 1024  # maximum bytes of an answer; Lambda limits the API's answers to 6 MB
 
 
@@ -230,18 +246,26 @@ class OutcomesClient:
         history takes longer; see `Retry`.
         """
         asked = filters(outcome_type, agent_id, start, end, status, user_id)
-        return self._run(self._calls.summary(asked, timezone, by, compare))
+        return self._run(self._calls.summary(_readers.summary, asked, timezone, by, compare))
 
     # make contract: calls for rows
     def types(self) -> ListedTypes:
         """List the outcome types that the API records, in the platform's order. Any key or session may call this."""
-        return self._run(self._calls.types())
+        read = _answers.rows("types", _readers.listed_type)
+        return self._run(self._calls.read("/api/outcomes/types", read, by="any", does="Listing types"))
 
     # end of make contract
 
     def get(self, outcome_id: str, *, user_id: IdOrNone | None = None) -> History:
         """Read one outcome of the user with its corrections. See `list` for `user_id`."""
-        return self._run(self._calls.history(outcome_id, user_id))
+        return self._run(
+            self._calls.read(
+                f"{PATH}/{escaped(outcome_id)}",
+                _answers.model(_readers.history),
+                parameters(userId=user_id),
+                names="outcome",
+            )
+        )
 
     def amend(
         self,
@@ -295,7 +319,15 @@ class OutcomesClient:
         Needs the platform's key. Retries get the same id. Raises NotFoundError if the outcome has a user, and
         ConflictError if it is void or was assigned to another user.
         """
-        return self._run(self._calls.assign(outcome_id, user_id))
+        request = Request(
+            "POST",
+            f"{PATH}/{escaped(outcome_id)}/assign",
+            body=body_of(userId=user_id),
+            by="key",
+            does="Assigning",
+            names="outcome",
+        )
+        return self._run(self._calls.exchange(request, _answers.assigned))
 
     def create_key(
         self,
@@ -318,20 +350,30 @@ class OutcomesClient:
         false). Check `list_keys` and revoke that key.
         """
         return self._run(
-            self._calls.create_key(
-                name,
-                user_id=user_id,
-                agent_id=agent_id,
-                outcome_types=outcome_types,
-                max_value_usd=max_value_usd,
-                scopes=scopes,
-                expires_at=expires_at,
+            self._calls.new_key(
+                "",
+                name=name,
+                userId=user_id,
+                agentId=agent_id,
+                outcomeTypes=None if outcome_types is None else listed(outcome_types),
+                maxValueUsd=max_value_usd,
+                scopes=None if scopes is None else listed(scopes),
+                expiresAt=of_body(expires_at),
             )
         )
 
     def list_keys(self, user_id: int | None = None) -> Keys:
         """List a user's live agent keys, newest first. Needs the same credentials as `create_key`."""
-        return self._run(self._calls.keys(user_id))
+        user_id = self._calls.whose(user_id)
+        return self._run(
+            self._calls.read(
+                KEYS_PATH,
+                _answers.rows("keys", _readers.agent_key),
+                parameters(userId=user_id),
+                by="",
+                user_id=user_id,
+            )
+        )
 
     def rotate_key(self, key_id: str, *, user_id: int | None = None, overlap_hours: int | None = None) -> NewAgentKey:
         """Replace a key's secret; the old one stays valid for `overlap_hours` (0 to 168, default 24).
@@ -339,15 +381,17 @@ class OutcomesClient:
         This call is not retried after a lost answer. The key may already be rotated, and a second rotation would
         invalidate the secret that is still in use. Create a new key, or wait until the overlap is over.
         """
-        return self._run(self._calls.rotate_key(key_id, user_id, overlap_hours))
+        return self._run(self._calls.new_key(f"/{escaped(key_id)}/rotate", userId=user_id, overlapHours=overlap_hours))
 
     def revoke_key(self, key_id: str, *, user_id: int | None = None) -> None:
         """Revoke a key with all its secrets, from the next call on. Revoking a key twice is not an error."""
-        self._run(self._calls.revoke_key(key_id, user_id))
+        path, user_id = f"{KEYS_PATH}/{escaped(key_id)}", self._calls.whose(user_id)
+        request = Request("DELETE", path, parameters(userId=user_id), names="key", user_id=user_id)
+        self._run(self._calls.exchange(request, done))
 
     def own_key(self) -> AgentKey:
         """Describe the agent key of this client: its user, limits and scopes."""
-        return self._run(self._calls.own_key())
+        return self._run(self._calls.read(OWN_KEY_PATH, _answers.model(_readers.agent_key)))
 
     def make_statement(self, period: str, timezone: str | None = None) -> bytes:
         """Return the statement of a month, such as `2026-10`, by default in UTC.
@@ -357,20 +401,31 @@ class OutcomesClient:
         ConflictError until ten minutes after the month's end, and for a fourth time zone. The first statement of a long
         history takes longer; see `Retry`.
         """
-        return self._run(_statement_calls.make(self._calls, period, timezone))
+        return self._run(
+            self._calls.exchange(
+                Request(
+                    "POST", STATEMENTS_PATH, body=body_of(period=period, timezone=timezone), does="Making a statement"
+                ),
+                _SIGNED,
+            )
+        )
 
     def list_statements(self, *, limit: int | None = None, cursor: str | None = None) -> StatementPage:
         """List one page of the existing statements, latest period first."""
-        return self._run(_statement_calls.page(self._calls, limit, cursor))
+        return self._run(
+            self._calls.read(
+                STATEMENTS_PATH, _answers.model(_readers.statement_page), parameters(limit=limit, cursor=cursor)
+            )
+        )
 
     def get_statement(self, statement_id: str) -> bytes:
         """Return the bytes of the existing statement with this id, such as `2026-10@Europe/Berlin`."""
-        return self._run(_statement_calls.get(self._calls, statement_id))
+        return self._run(self._calls.read(statement_path(statement_id), _SIGNED, names="statement"))
 
     def statement_entries(self, statement_id: str, *, cursor: str | None = None) -> Iterator[ExportPart]:
         """Yield the entries of a statement, in parts. The joined texts of the parts are the file."""
         while True:
-            part = self._run(_statement_calls.entries(self._calls, statement_id, cursor))
+            part = self._run(self._calls.entries(statement_id, cursor))
             yield part
             cursor = part.next_cursor
             if cursor is None:
@@ -378,11 +433,15 @@ class OutcomesClient:
 
     def statement_proof(self, statement_id: str, outcome_id: str) -> bytes:
         """Return the proof that a statement contains an outcome's entries. A proof discloses no sums."""
-        return self._run(_statement_calls.proof(self._calls, statement_id, outcome_id))
+        return self._run(
+            self._calls.read(
+                f"{statement_path(statement_id)}/proof", _SIGNED, parameters(outcome=outcome_id), names="statement"
+            )
+        )
 
     def statement_keys(self) -> bytes:
         """Return the API's public keys, which verify its statements."""
-        return self._run(_statement_calls.keys(self._calls))
+        return self._run(self._calls.read(PUBLIC_KEYS_PATH, partial(_answers.document, member="keys"), by="nobody"))
 
     def put_costs(
         self,
@@ -403,14 +462,14 @@ class OutcomesClient:
         Without `if_version`, the last call wins. Such a call is not retried after a lost answer (`retryable` is false),
         because others may have put costs since. Check `get_costs` before you call again.
         """
-        return self._run(_cost_calls.put(self._calls, day, source, lines, if_version, user_id))
+        return self._run(self._calls.put_costs(day, source, lines, if_version, user_id))
 
     def get_costs(self, day: date | str, source: str, *, versions: bool = False, user_id: int | None = None) -> CostDay:
         """Read the costs of a UTC day from a source; with `versions`, also read earlier versions.
 
         Raises NotFoundError if the source has put no costs for that day.
         """
-        return self._run(_cost_calls.get(self._calls, day, source, user_id, versions=versions))
+        return self._run(self._calls.get_costs(day, source, user_id, versions=versions))
 
     def delete_costs(
         self, day: date | str, source: str, *, if_version: int | None = None, user_id: int | None = None
@@ -419,7 +478,11 @@ class OutcomesClient:
 
         See `put_costs` for `if_version` and retries.
         """
-        return self._run(_cost_calls.delete(self._calls, day, source, if_version, user_id))
+        query, headers = parameters(userId=self._calls.whose(user_id)), condition(if_version)
+        request = Request(
+            "DELETE", costs_path(day, source), query, headers, by="any", does="Deleting costs", names="costs"
+        )
+        return self._run(self._calls.exchange(request, _answers.version, repeatable=if_version is not None))
 
     def cost_summary(
         self,
@@ -434,7 +497,7 @@ class OutcomesClient:
     ) -> CostSummary:
         """Return a summary of the user's outcomes, with the costs of the agents in the period. See `summary`."""
         asked = filters(None, agent_id, start, end, None, user_id)
-        return self._run(_cost_calls.summary(self._calls, asked, timezone, by, compare))
+        return self._run(self._calls.summary(_readers.cost_summary, asked, timezone, by, compare, "cost"))
 
     def list_costs(
         self,
@@ -450,7 +513,9 @@ class OutcomesClient:
         `start` and `end` without an offset are in `timezone`. See `list` for `user_id`.
         """
         asked = filters(None, agent_id, start, end, None, user_id)
-        return self._run(_cost_calls.period(self._calls, asked, timezone))
+        return self._run(
+            self._calls.read(COSTS_PATH, _answers.model(_readers.costs), [*asked, *parameters(timezone=timezone)])
+        )
 
     def _run[T](self, call: Call[T]) -> T:
         answer: Reply | NoReply | None = None

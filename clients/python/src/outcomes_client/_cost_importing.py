@@ -11,9 +11,10 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from . import _cost_calls, _json
-from ._cost_models import CostLine, Lines, add_line, by_agent_and_label
+from . import _json
+from ._calls import UnreadableError
 from ._importing import Line, csv_rows, json_lines
+from ._models import CostLine, Lines, add_line, by_agent_and_label
 
 if TYPE_CHECKING:
     from ._client import OutcomesClient
@@ -323,8 +324,8 @@ def store(client: OutcomesClient, key: Key, lines: list[CostLine], *, replace_lo
         return lines
 
     try:
-        client._run(_cost_calls.change(client._calls, key.date, key.source, key.user_id, changed, repeatable=True))
-    except _cost_calls.UnreadableError as exc:
+        client._run(client._calls.change_costs(key.date, key.source, key.user_id, changed, repeatable=True))
+    except UnreadableError as exc:
         if not replace_lost:
             raise DayError(f"{exc}; --replace replaces them") from None
         client.put_costs(key.date, key.source, lines, user_id=key.user_id)

@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 import httpx
 
-from ._answers import key as read_key
+from . import _answers, _readers
 from ._client import OutcomesClient
 from ._display import money
 from ._errors import BrokenAnswerError
@@ -126,7 +126,7 @@ def _agent_key(client: OutcomesClient) -> Generator[Finding, None, AgentKey | No
             yield _judged(answer, 200, "", AGENT_KEY)
         return None
     try:
-        key = read_key(answer)
+        key = _answers.model(_readers.agent_key)(answer)
     except BrokenAnswerError as broken:
         yield Finding(False, f"{AGENT_KEY} cannot be checked: {broken}")
         return None

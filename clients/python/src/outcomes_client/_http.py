@@ -18,6 +18,7 @@ KEYS_PATH = "/api/keys"
 OWN_KEY_PATH = f"{KEYS_PATH}/self"
 STATEMENTS_PATH = "/api/statements"
 COSTS_PATH = "/api/costs"
+PUBLIC_KEYS_PATH = "/.well-known/outcomes-keys.json"
 Owner = Literal["body", "session", "key"]
 By = Literal["", "session", "key", "any", "nobody"]
 HIDDEN = "***"

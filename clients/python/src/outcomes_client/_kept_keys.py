@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ._errors import OutcomesError, StatementError, UnexpectedAnswerError
-from ._http import Address
-from ._statement_calls import KEYS_PATH
+from ._http import PUBLIC_KEYS_PATH, Address
 from ._steps import Retry
 
 if TYPE_CHECKING:
@@ -116,7 +115,7 @@ def _published(client: OutcomesClient) -> list[dict[str, Any]]:
     except (KeyError, TypeError, ValueError):
         texts, keys = [], []
     if not keys or not all(isinstance(text, str) for text in texts):
-        raise UnexpectedAnswerError(f"{client._address.url}{KEYS_PATH} lists no keys")
+        raise UnexpectedAnswerError(f"{client._address.url}{PUBLIC_KEYS_PATH} lists no keys")
     return keys
 
 

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any, Literal
 
 from . import _moments
 from ._choices import OutcomeType
 from ._moments import Moment
 
-
-@dataclass(frozen=True)
-class ListedType:
-    """An outcome type that the API records, with its name for people."""
-
-    type: str
-    label: str
+_EXACT = Context(prec=1000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +40,7 @@ class NewOutcome:
 
     def body(self) -> dict[str, Any]:
         """Return the request body, without fields that are None."""
-        said = {SENT_AS.get(each.name, each.name): getattr(self, each.name) for each in fields(self)}
+        said = {_in_request(each.name): getattr(self, each.name) for each in fields(self)}
         return {
             name: _moments.of_body(value) if isinstance(value, date) else value
             for name, value in said.items()
@@ -105,6 +99,81 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Corrected:
+    """The result of a correction: its id, and the outcome's status and version after it.
+
+    `outcome` is the corrected outcome, or None if the caller may not read it. `replayed`, `idempotency_key` and
+    `ignored_fields` are as in `Recorded`.
+    """
+
+    id: str
+    status: str
+    version: int
+    outcome: Outcome | None
+    replayed: bool
+    idempotency_key: str
+    ignored_fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ExportPart:
+    """A part of an export, which consists of complete lines. `next_cursor` is None in the last part."""
+
+    text: str
+    next_cursor: str | None
+
+
+@dataclass(frozen=True)
+class CostLine:
+    """The cost of an agent on a day, for one label (such as a model). Without `agent_id`, it is unallocated.
+
+    A negative `cost_usd` is a credit. `quantity` and `unit` say what was bought, such as 1200000 tokens.
+    """
+
+    cost_usd: Decimal
+    agent_id: int | None = None
+    quantity: Decimal | None = None
+    unit: str | None = None
+    label: str | None = None
+
+    def body(self) -> dict[str, Any]:
+        """Return the line as in a request, without fields that are None."""
+        said = {_in_request(each.name): getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in said.items() if value is not None}
+
+    def plus(self, more: CostLine) -> CostLine:
+        """Return the exact sum with another line of the same agent. Quantities of different units have no sum."""
+        quantity = None
+        if self.unit == more.unit and self.quantity is not None and more.quantity is not None:
+            quantity = _EXACT.add(self.quantity, more.quantity)
+        unit = None if quantity is None else self.unit
+        return replace(self, cost_usd=_EXACT.add(self.cost_usd, more.cost_usd), quantity=quantity, unit=unit)
+
+
+type Lines = dict[tuple[int | None, str | None], CostLine]
+"""The lines of a day by their agent and label, which identify a line."""
+
+
+def by_agent_and_label(lines: Iterable[CostLine]) -> Lines:
+    return {(line.agent_id, line.label): line for line in lines}
+
+
+def add_line(lines: Lines, line: CostLine) -> None:
+    """Add a line to a day's lines. If the day has a line with the same agent and label, add both up."""
+    key = line.agent_id, line.label
+    lines[key] = lines[key].plus(line) if key in lines else line
+
+
+# make contract: models of answers
+@dataclass(frozen=True)
+class ListedType:
+    """An outcome type that the API records, with its name for people."""
+
+    type: str
+    label: str
+
+
+@dataclass(frozen=True)
 class Outcome:
     """A recorded outcome. Numbers in `metadata` are int or float, or Decimal if neither reads them exactly.
 
@@ -125,13 +194,10 @@ class Outcome:
     occurred_at: datetime | None = None
     recorded_by: str | None = None
     version: int | None = None
-    # make contract: fields added later
-    # end of make contract
 
     def as_dict(self) -> dict[str, Any]:
         """Return the outcome as the API lists it; `value_usd` stays a Decimal."""
-        kept = [each.name for each in fields(self) if self.status is not None or each.default is MISSING]
-        return {name: _told(getattr(self, name)) for name in kept}
+        return _listed(self, Outcome, () if self.status else ["status", "occurred_at", "recorded_by", "version"])
 
 
 @dataclass(frozen=True)
@@ -153,9 +219,7 @@ class Correction:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the correction as the API lists it; amounts stay Decimal."""
-        optional = {"changes", "assigned_to", "assigned_id"}
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return {name: _told(value) for name, value in values.items() if value is not None or name not in optional}
+        return _listed(self, Correction, ["changes", "assigned_to", "assigned_id"])
 
 
 @dataclass(frozen=True)
@@ -164,23 +228,6 @@ class History:
 
     outcome: Outcome
     corrections: list[Correction]
-
-
-@dataclass(frozen=True)
-class Corrected:
-    """The result of a correction: its id, and the outcome's status and version after it.
-
-    `outcome` is the corrected outcome, or None if the caller may not read it. `replayed`, `idempotency_key` and
-    `ignored_fields` are as in `Recorded`.
-    """
-
-    id: str
-    status: str
-    version: int
-    outcome: Outcome | None
-    replayed: bool
-    idempotency_key: str
-    ignored_fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -208,14 +255,6 @@ class StatementPage:
     """A page of statements, latest `cut` (the end of the period) first. `next_cursor` is None on the last page."""
 
     statements: list[ListedStatement]
-    next_cursor: str | None
-
-
-@dataclass(frozen=True)
-class ExportPart:
-    """A part of an export, which consists of complete lines. `next_cursor` is None in the last part."""
-
-    text: str
     next_cursor: str | None
 
 
@@ -264,7 +303,7 @@ class PeriodTotal(Total):
 
 
 @dataclass(frozen=True)
-class Summary(Total):
+class Summary(PeriodTotal):
     """Totals of outcomes that happened from `start` (inclusive) to `end` (exclusive), both ISO 8601.
 
     Days are local days in `timezone`. `confirmed` is part of the totals; `disputed` and `voided` are not. All three are
@@ -273,8 +312,6 @@ class Summary(Total):
     agents, if any.
     """
 
-    start: str
-    end: str
     timezone: str
     by_type: list[TypeTotal]
     by_agent: list[AgentTotal]
@@ -313,7 +350,7 @@ class AgentKey:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the description as the API lists it; `max_value_usd` stays a Decimal."""
-        return {each.name: _told(getattr(self, each.name)) for each in fields(AgentKey)}
+        return _listed(self, AgentKey)
 
 
 @dataclass(frozen=True)
@@ -323,5 +360,143 @@ class NewAgentKey(AgentKey):
     key: str = field(repr=False)
 
 
-def _told(value: object) -> object:
-    return _moments.text(value) if isinstance(value, datetime) else value
+@dataclass(frozen=True)
+class CostVersion:
+    """An earlier version of a day's costs. `lines` is None for a deletion, and empty if nothing was spent."""
+
+    version: int
+    lines: list[CostLine] | None
+    put_by: str
+    put_at: datetime
+
+
+@dataclass(frozen=True)
+class CostDay:
+    """The costs of a UTC day from a source. `put_by` has the values of `Outcome.recorded_by`.
+
+    `versions` has earlier versions, newest first, if they were requested.
+    """
+
+    date: date
+    source: str
+    version: int
+    lines: list[CostLine]
+    put_by: str
+    put_at: datetime
+    versions: list[CostVersion] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class AgentCost:
+    """The known cost of an agent. If `agent_id` is None: the known cost that belongs to no agent."""
+
+    agent_id: int | None
+    cost_usd: Decimal
+
+
+@dataclass(frozen=True)
+class OtherCosts:
+    """The cost of all agents that `by_agent` leaves out; `agents` is their number."""
+
+    agents: int
+    cost_usd: Decimal
+
+
+@dataclass(frozen=True)
+class DayCost:
+    """The cost of a UTC day, or None if no source has put it. `sources` are the sources that have put it.
+
+    `restated_at`: the time when a source last replaced the costs after the end of the day. None if that never happened,
+    or more than a day ago.
+    """
+
+    date: date
+    cost_usd: Decimal | None
+    sources: list[str]
+    restated_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class SourceCost:
+    """The cost from a source. `gaps`: the days without costs between its first and last day in the period."""
+
+    source: str
+    cost_usd: Decimal
+    known_days: int
+    gaps: list[date]
+
+
+@dataclass(frozen=True)
+class Costs:
+    """The known costs of the UTC days that begin from `start` (inclusive) to `end` (exclusive).
+
+    `known_days` is the number of these days that have a cost, and `of_days` the number of all.
+    """
+
+    start: str
+    end: str
+    days: str
+    cost_usd: Decimal | None
+    by_agent: list[AgentCost]
+    by_day: list[DayCost]
+    by_source: list[SourceCost]
+    known_days: int
+    of_days: int
+    other_agents: OtherCosts | None = None
+
+
+@dataclass(frozen=True)
+class AgentValue(AgentTotal):
+    """The total and the cost of one agent, or of outcomes without an agent. An unknown cost is None.
+
+    `cost_per_outcome` is None if the cost is not above 0, or if no outcome counts.
+    """
+
+    cost_usd: Decimal | None
+    cost_per_outcome: Decimal | None
+
+
+@dataclass(frozen=True)
+class OtherValues(OtherAgents):
+    """The total and the cost of all agents that `by_agent` leaves out."""
+
+    cost_usd: Decimal | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostSummary(Summary):
+    """A summary with the known costs of the UTC days that begin in the period.
+
+    `known_days` is the number of these days that have a cost, and `of_days` the number of all. `net_usd` is the value
+    less the known cost: never show it without these two numbers. `ratio` is the value divided by the cost. `by_agent`
+    also has agents that only have costs.
+    """
+
+    cost_usd: Decimal | None
+    known_days: int | None
+    of_days: int | None
+    net_usd: Decimal | None
+    ratio: Decimal | None
+    by_agent: list[AgentValue]  # type: ignore[assignment] # a frozen list of a subclass
+    other_agents: OtherValues | None = None
+
+
+# end of make contract
+
+
+def _listed(one: Any, model: Any, optional: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the fields of a model as the API lists them. `optional`: fields that are left out if they are None."""
+    said = {each.name: told(getattr(one, each.name)) for each in fields(model)}
+    return {name: value for name, value in said.items() if value is not None or name not in optional}
+
+
+def told(value: Any) -> Any:
+    """Return a model, or a part of it, with the API's names and structure; amounts stay Decimal."""
+    if hasattr(value, "__dataclass_fields__"):
+        names = {"start": "from", "end": "to"}
+        return {names.get(each.name, each.name): told(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, list):
+        return [told(each) for each in value]
+    if isinstance(value, datetime):
+        return _moments.text(value)
+    return value.isoformat() if isinstance(value, date) else value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote
@@ -73,11 +73,9 @@ def whole(value: object) -> int:
     # A number with an exponent is a Decimal; converting 1e30000000 to int would take hours.
     if type(value) is not int:
         raise TypeError(f"{type(value).__name__} where a whole number was expected")
+    if value < 0:
+        raise ValueError("a number below 0")
     return value
-
-
-def whole_or_none(value: object) -> int | None:
-    return None if value is None else whole(value)
 
 
 def amount(value: object) -> Decimal:
@@ -93,10 +91,6 @@ def amount(value: object) -> Decimal:
     return amount
 
 
-def amount_or_none(value: object) -> Decimal | None:
-    return None if value is None else amount(value)
-
-
 def instant(value: object) -> datetime:
     moment = datetime.fromisoformat(text(value))
     # Instants in the first or last year could overflow in other time zones.
@@ -105,5 +99,40 @@ def instant(value: object) -> datetime:
     return moment.astimezone(UTC)
 
 
-def instant_or_none(value: object) -> datetime | None:
-    return None if value is None else instant(value)
+def day(value: object) -> date:
+    return date.fromisoformat(text(value))
+
+
+def metadata(value: dict[str, Any]) -> dict[str, Any]:
+    return {name: _json.plain(item) for name, item in value.items()}
+
+
+def changes(value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Parse the changes of a correction, before and after. Amounts stay Decimal."""
+    return {
+        name: {when: or_none(amount)(each) for when, each in change.items()}
+        if name == "value_usd"
+        else metadata(change)
+        for name, change in value.items()
+    }
+
+
+def or_none[V, T](read: Callable[[V], T]) -> Callable[[V | None], T | None]:
+    """Return a function that reads a value that may be None."""
+    return lambda value: None if value is None else read(value)
+
+
+def list_of[V, T](read: Callable[[V], T]) -> Callable[[object], list[T]]:
+    """Return a function that reads each item of a list."""
+
+    def read_all(value: object) -> list[T]:
+        if not isinstance(value, list):
+            raise TypeError(f"{type(value).__name__} where a list was expected")
+        return [read(item) for item in value]
+
+    return read_all
+
+
+def tuple_of[V, T](read: Callable[[V], T]) -> Callable[[object], tuple[T, ...]]:
+    """Return a function that reads each item of a list, into a tuple."""
+    return lambda value: tuple(list_of(read)(value))
