@@ -3,6 +3,7 @@
 import typing
 
 if typing.TYPE_CHECKING:
+    # make contract: exports
     from ._async_client import AsyncOutcomesClient
     from ._choices import OutcomeStatus, OutcomeType
     from ._client import OutcomesClient
@@ -62,7 +63,9 @@ if typing.TYPE_CHECKING:
         TypeTotal,
     )
     from ._steps import Retry
+    # end of make contract
 
+# make contract: names
 __all__ = [
     "AgentCost",
     "AgentKey",
@@ -121,6 +124,7 @@ __all__ = [
     "UnauthorizedError",
     "UnexpectedAnswerError",
 ]
+# end of make contract
 
 
 if not typing.TYPE_CHECKING:  # otherwise type checkers would accept every name
