@@ -11,7 +11,6 @@ import json
 import re
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from release.contract.source import LIMIT, ROOT, number, sentences
 
-WIDTH = 120
 TEMPLATES = Path(__file__).with_name("templates")
 BLOCK = re.compile(
     r"^[ \t]*(?:#|//|<!--) make contract: (.*?)(?: -->)?\n.*?^[ \t]*(?:#|//|<!--) end of make contract", re.M | re.S
@@ -47,7 +45,7 @@ def templates() -> Environment:
     environment = Environment(  # noqa: S701 - nothing is HTML
         loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"quoted": json.dumps, "docstring": docstring, "comment": comment}
+    environment.filters["quoted"] = json.dumps
     return environment
 
 
@@ -57,27 +55,6 @@ def formatted(text: str, target: Path) -> str:
         ruff = [sys.executable, "-m", "ruff", *command, "--quiet", f"--stdin-filename={target}", "-"]
         text = subprocess.run(ruff, input=text, capture_output=True, text=True, check=True).stdout
     return text
-
-
-def docstring(words: str, indent: int = 4) -> str:
-    """Write words as a docstring, wrapped."""
-    if indent + len(words) <= WIDTH - 6 and "\n" not in words:
-        return f'"""{words}"""'
-    return _wrapped('"""' + words, "", indent) + "\n" + " " * indent + '"""'
-
-
-def comment(words: str, indent: int = 0) -> str:
-    """Write words as a comment of TypeScript, wrapped."""
-    if indent + len(words) <= WIDTH - 7 and "\n" not in words:
-        return f"/** {words} */"
-    margin = " " * indent
-    return f"/**\n{margin} * {_wrapped(words, ' * ', indent)}\n{margin} */"
-
-
-def _wrapped(words: str, margin: str, indent: int) -> str:
-    start = " " * indent + margin
-    lines = [line for paragraph in words.split("\n") for line in ("", *textwrap.wrap(paragraph, WIDTH - len(start)))]
-    return "\n".join((start + line).rstrip() for line in lines[1:]).removeprefix(start)
 
 
 def with_blocks(text: str, rendered: str, target: Path) -> str:

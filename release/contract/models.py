@@ -12,7 +12,7 @@ OURS = {"from": "start", "to": "end"}
 NAMED = {"Status": "OutcomeStatus"}
 """Schemas of choices for which TypeScript has another name."""
 UNSAID: Json = {
-    **{"also": (), "base": "", "without": (), "older": (), "hand": (), "texts": (), "fields": {}, "defaults": {}},
+    **{"also": (), "base": "", "without": (), "older": (), "texts": (), "fields": {}, "defaults": {}},
     **{"first": (), "tuples": False, "secret": "", "as_dict": "", "together": ""},
 }
 """What the words of a model need not say."""
