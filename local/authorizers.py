@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lamb
 import re
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 from local.events import Call, authorizer_event, method_arn
@@ -17,21 +16,6 @@ from local.responses import Refusal
 type Invoke = Callable[[str, dict[str, Any], str], Awaitable[Any]]
 
 UNAUTHORIZED = "Unauthorized"  # only an exception with exactly this message becomes a 401
-STATEMENT_KEYS = {"Sid", "Effect", "Action", "Resource"}
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The result of an authorizer: its context, whose values are text, and the statements of its IAM policy."""
-
-    principal_id: str
-    context: dict[str, str]
-    statements: list[dict[str, Any]]
-
-    def allows(self, arn: str) -> bool:
-        """Check that a method may be called. A Deny takes precedence over every Allow."""
-        effects = {statement["Effect"] for statement in self.statements if _covers(statement, arn)}
-        return effects == {"Allow"}
 
 
 async def authorize(api: Api, invoke: Invoke, route: Route, parameters: dict[str, str], call: Call) -> dict[str, Any]:
@@ -42,65 +26,38 @@ async def authorize(api: Api, invoke: Invoke, route: Route, parameters: dict[str
     event = authorizer_event(api, route, parameters, call)
     started = time.monotonic()
     try:
-        verdict = _verdict(await invoke(str(route.authorizer), event, call.request_id))
+        result = await invoke(str(route.authorizer), event, call.request_id)
     except FunctionError as error:
         raise Refusal("UNAUTHORIZED" if error.message == UNAUTHORIZED else "AUTHORIZER_FAILURE") from error
     except EventTooLarge as error:
         raise Refusal("AUTHORIZER_FAILURE") from error
-    if not verdict.allows(method_arn(api, call)):
+    principal_id, resource, context = _verdict(result)
+    # IAM's wildcards: `*` is any text, `?` is any character.
+    pattern = re.escape(resource).replace(r"\*", ".*").replace(r"\?", ".")
+    if not re.fullmatch(pattern, method_arn(api, call), re.DOTALL):
         raise Refusal("ACCESS_DENIED")
     latency = int((time.monotonic() - started) * 1000)
-    return {**verdict.context, "principalId": verdict.principal_id, "integrationLatency": latency}
+    return {**context, "principalId": principal_id, "integrationLatency": latency}
 
 
-def _verdict(result: Any) -> Verdict:
-    """Parse an authorizer's result. Raises Refusal if API Gateway would reject it.
+def _verdict(result: Any) -> tuple[str, str, dict[str, str]]:
+    """Return principal, allowed resource and context of an authorizer's result.
 
+    Raises Refusal if API Gateway would reject the result, or if its policy does more than allow calls of one resource.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
     """
     match result:
-        case {"principalId": str(principal_id), "policyDocument": {"Statement": list() | dict() as statements}}:
+        case {"principalId": str(principal_id), "policyDocument": {"Statement": [statement]}}:
             given = result.get("context") or {}
         case _:
             raise Refusal("AUTHORIZER_CONFIGURATION_ERROR")
-    statements = [statements] if isinstance(statements, dict) else statements
-    if not statements or not all(map(_is_statement, statements)):
-        raise Refusal("AUTHORIZER_CONFIGURATION_ERROR")
+    match statement:
+        case {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": str(resource), **more} if not more:
+            pass
+        case _:
+            raise Refusal("AUTHORIZER_CONFIGURATION_ERROR")
     if not isinstance(given, dict) or any(isinstance(value, dict | list) for value in given.values()):
         raise Refusal("AUTHORIZER_CONFIGURATION_ERROR")
     # API Gateway passes context values to functions as text.
-    context = {
-        name: str(value).lower() if isinstance(value, bool) else str(value)
-        for name, value in given.items()
-        if value is not None
-    }
-    return Verdict(principal_id, context, statements)
-
-
-def _is_statement(statement: Any) -> bool:
-    """Check that a policy statement is complete and uses only the features implemented here."""
-    return (
-        isinstance(statement, dict)
-        and statement.keys() <= STATEMENT_KEYS
-        and statement.get("Effect") in ("Allow", "Deny")
-        and all(_texts(statement.get(key)) for key in ("Action", "Resource"))
-    )
-
-
-def _texts(value: Any) -> list[str]:
-    values = value if isinstance(value, list) else [value]
-    return values if all(isinstance(text, str) for text in values) else []
-
-
-def _covers(statement: dict[str, Any], arn: str) -> bool:
-    return any(
-        _matches(action.lower(), "execute-api:invoke") and _matches(resource, arn)
-        for action in _texts(statement["Action"])
-        for resource in _texts(statement["Resource"])
-    )
-
-
-def _matches(pattern: str, text: str) -> bool:
-    """Match `text` with IAM's wildcards: `*` is any text, `?` is any character."""
-    regex = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.fullmatch(regex, text, re.DOTALL) is not None
+    texts = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in given.items()}
+    return principal_id, resource, {name: text for name, text in texts.items() if given[name] is not None}

@@ -287,17 +287,9 @@ def _listed(folder: Path, _request_id: str) -> frozenset[File]:
 
 def _files(folder: Path) -> Iterator[File]:
     """Yield path, modification time and size of each file, to detect edits."""
-    pending = [str(folder)]
-    while pending:
-        with suppress(FileNotFoundError), os.scandir(pending.pop()) as entries:
-            for entry in entries:
-                if entry.is_dir():
-                    # links are skipped, because a link may lead back to this folder
-                    if entry.name != "__pycache__" and not entry.is_symlink():
-                        pending.append(entry.path)
-                    continue
-                try:
-                    status = entry.stat()
-                except FileNotFoundError:  # the file was temporary, such as an editor's, and is already deleted
-                    continue
-                yield entry.path, status.st_mtime_ns, status.st_size
+    for path, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        for name in names:
+            with suppress(FileNotFoundError):  # the file was temporary, such as an editor's, and is already deleted
+                status = os.stat(os.path.join(path, name))
+                yield os.path.join(path, name), status.st_mtime_ns, status.st_size

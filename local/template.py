@@ -61,7 +61,6 @@ class Template:
             "Ref": self._ref,
             "Fn::And": lambda conditions: all(map(self._holds, conditions)),
             "Fn::Equals": lambda pair: as_text(self.resolve(pair[0])) == as_text(self.resolve(pair[1])),
-            "Fn::FindInMap": self._find_in_map,
             "Fn::GetAtt": self._get_att,
             "Fn::If": lambda args: self.resolve(args[1 if self._condition(args[0]) else 2]),
             "Fn::Join": lambda args: as_text(self.resolve(args[0])).join(
@@ -181,10 +180,6 @@ class Template:
         if attribute != "Arn":
             raise StackError(f"the local stack does not know {logical_id}.{attribute}")
         return self.arn(logical_id)
-
-    def _find_in_map(self, argument: list[Any]) -> Any:
-        name, first, second = self.resolve(argument)
-        return self.resolve(self._document["Mappings"][name][first][second])
 
     def _sub(self, argument: str | list[Any]) -> str:
         text, given = (argument, {}) if isinstance(argument, str) else (argument[0], self.resolve(argument[1]))

@@ -17,7 +17,6 @@ DOCUMENT = {
         "Words": {"Type": "CommaDelimitedList", "Default": "a, b"},
         "Number": {"Type": "Number", "Default": 60},
     },
-    "Mappings": {"Sizes": {"small": {"memory": 128}}},
     "Conditions": {
         "IsWord": {"Fn::Equals": [{"Ref": "Word"}, "word"]},
         "IsOther": {"Fn::Not": [{"Condition": "IsWord"}]},
@@ -63,7 +62,6 @@ def document() -> Template:
         ({"Fn::Join": [",", {"Ref": "Words"}]}, "a,b"),
         ({"Fn::Select": [1, {"Ref": "Words"}]}, "b"),
         ({"Fn::Select": ["0", {"Fn::Split": ["/", "x/y"]}]}, "x"),
-        ({"Fn::FindInMap": ["Sizes", "small", "memory"]}, 128),
         ({"Fn::If": ["IsWord", "yes", "no"]}, "yes"),
         ({"Fn::If": ["IsOther", "yes", "no"]}, "no"),
         ({"Fn::If": ["Both", "yes", "no"]}, "no"),
@@ -88,10 +86,6 @@ def test_an_intrinsic_is_resolved(document: Template, value: Any, expected: Any)
         ({"Fn::Select": [9, ["a"]]}, 'Fn::Select cannot be resolved: [9, ["a"]]'),
         ({"Fn::Join": ["", [["a"]]]}, 'Fn::Join cannot be resolved: ["", [["a"]]]'),
         ({"Fn::If": ["Nope", 1, 2]}, "there is no condition Nope"),
-        (
-            {"Fn::FindInMap": ["Sizes", "huge", "memory"]},
-            'Fn::FindInMap cannot be resolved: ["Sizes", "huge", "memory"]',
-        ),
     ],
 )
 def test_an_unresolvable_value_is_named(document: Template, value: Any, complaint: str) -> None:

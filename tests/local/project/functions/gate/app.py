@@ -16,13 +16,13 @@ def handler(event: dict[str, Any], _context: object) -> Any:
         case "nobody":
             return None
         case "without-principal":
-            return {"policyDocument": _policy("Allow", event["methodArn"])}
+            return {"policyDocument": _policy(event["methodArn"])}
         case "deep-context":
-            return {**_allowed(who, _policy("Allow", "*")), "context": {"a": {"b": 1}}}
+            return {**_allowed(who, _policy("*")), "context": {"a": {"b": 1}}}
         case "denied":
-            return _allowed(who, _policy("Deny", "*"))
+            return _allowed(who, _policy(event["methodArn"] + "/elsewhere"))
         case _:
-            return _allowed(who, _policy("Allow", event["methodArn"].split("/")[0] + "/*"))
+            return _allowed(who, _policy(event["methodArn"].split("/")[0] + "/*"))
 
 
 def _allowed(who: str, policy: dict[str, Any]) -> dict[str, Any]:
@@ -30,6 +30,6 @@ def _allowed(who: str, policy: dict[str, Any]) -> dict[str, Any]:
     return {"principalId": who, "policyDocument": policy, "context": context}
 
 
-def _policy(effect: str, resource: str) -> dict[str, Any]:
-    statement = {"Effect": effect, "Action": "execute-api:Invoke", "Resource": resource}
+def _policy(resource: str) -> dict[str, Any]:
+    statement = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": resource}
     return {"Version": "2012-10-17", "Statement": [statement]}
