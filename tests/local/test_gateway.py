@@ -21,16 +21,13 @@ from tests.local.stacks import Stack
 PROJECT = Path(__file__).parent / "project" / "functions"
 
 
-def test_an_unknown_route_gets_api_gateways_answer(echo: httpx.Client) -> None:
-    response = echo.get("/nowhere")
-    assert response.status_code == 403
-    assert response.json() == {"message": "Missing Authentication Token"}
-    assert response.headers["x-amzn-ErrorType"] == "MissingAuthenticationTokenException"
-
-
-@pytest.mark.parametrize("method", ["DELETE", "HEAD", "PROPFIND"])
-def test_a_method_without_a_route_is_an_unknown_route(echo: httpx.Client, method: str) -> None:
-    assert echo.request(method, "/visits").status_code == 403
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/nowhere"), *((method, "/visits") for method in ("DELETE", "HEAD", "PROPFIND"))]
+)
+def test_an_unknown_route_gets_api_gateways_answer(echo: httpx.Client, method: str, path: str) -> None:
+    response = echo.request(method, path)
+    assert (response.status_code, response.headers["x-amzn-ErrorType"]) == (403, "MissingAuthenticationTokenException")
+    assert method == "HEAD" or response.json() == {"message": "Missing Authentication Token"}
 
 
 def test_a_body_above_ten_mebibytes_gets_api_gateways_text(echo: httpx.Client) -> None:
@@ -40,17 +37,6 @@ def test_a_body_above_ten_mebibytes_gets_api_gateways_text(echo: httpx.Client) -
     assert response.text == "HTTP content length exceeded 10485760 bytes."
     assert response.headers["Content-Type"] == "text; charset=utf-8"
     assert "x-amzn-RequestId" not in response.headers
-
-
-def test_an_event_above_lambdas_limit_is_too_large(echo: httpx.Client) -> None:
-    assert echo.post("/visits", content=b"x" * 6_200_000).status_code == 200
-    assert echo.post("/visits", content=b"x" * 6_291_556).status_code == 413
-
-
-def test_headers_over_ten_kilobytes_are_too_large(echo: httpx.Client) -> None:
-    assert echo.get("/echo", headers={"Cookie": "a" * 9_000}).status_code == 200
-    assert echo.get("/echo", headers={"Cookie": "a" * 10_500}).status_code == 413
-    assert echo.get("/echo", headers={"Cookie": "a" * 60_000}).status_code == 413
 
 
 @pytest.mark.parametrize(

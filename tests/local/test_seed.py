@@ -3,7 +3,6 @@
 import json
 import re
 from collections import Counter
-from datetime import datetime
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -118,14 +117,6 @@ def test_one_outcome_is_recorded_twice_and_one_day_has_no_costs() -> None:
     days = {date for date, _ in costs(NOW)}
     assert len(days) == DAYS_OF_COSTS - 1
     assert instants.text(NOW - GAP * DAY)[:10] not in days
-
-
-def test_outcomes_are_recorded_in_the_order_in_which_they_happened(api: Api, file: Path) -> None:
-    api.seed(7, file, NOW)
-    times = [datetime.fromisoformat(time).timestamp() * 1000 for time in happened(7)]
-    assert times == sorted(times)
-    assert NOW - 45 * DAY < times[0] < NOW - 15 * DAY
-    assert NOW - DAY < times[-1] < NOW
 
 
 @pytest.mark.parametrize("day", range(7))
