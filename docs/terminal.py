@@ -18,9 +18,8 @@ from signal import SIGINT
 from rich.console import Console
 from rich.text import Text
 
-from local.data import STACK
+from local.data import STACK, State
 from local.session_cookies import mint
-from local.state import State
 
 TARGET = Path(__file__).parents[1] / "clients/python/terminal.svg"
 OUTCOMES = Path(sys.executable).with_name("outcomes")

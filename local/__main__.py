@@ -109,9 +109,8 @@ def aws(options: argparse.Namespace) -> None:
 def session(options: argparse.Namespace) -> None:
     """Print a Cookie or Authorization header to paste after curl -H."""
     from local import issuer
-    from local.data import STACK
+    from local.data import STACK, State
     from local.session_cookies import mint
-    from local.state import State
 
     state, user_id, now = State.read(options.data / STACK), options.user_id, int(time.time())
     if options.kind in issuer.KINDS:
@@ -130,13 +129,12 @@ def seed(options: argparse.Namespace) -> None:
     """Record demo outcomes in the running stack, and make a statement of the user who has one."""
     import httpx
 
-    from local.data import SEEDED, STACK
+    from local.data import SEEDED, STACK, State
     from local.data_folder import bring_rows
     from local.demo import DEMO_USER
     from local.seed import SIGNED_USER, sign
     from local.seed import seed as record_outcomes
     from local.session_cookies import mint
-    from local.state import State
 
     state = State.read(options.data / STACK)
     now = time.time_ns() // 1_000_000

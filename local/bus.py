@@ -15,9 +15,8 @@ from typing import Any
 import aiohttp
 from outcomes.events.webhooks import CONTENT_TYPE, is_id, signed, signing_key
 
-from local.backlog import Backlog
 from local.moto_backend import backend
-from local.persistence import Persistence
+from local.persistence import Backlog, Persistence
 
 log = logging.getLogger("local")
 

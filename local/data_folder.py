@@ -19,10 +19,10 @@ from ops.errors import StackError
 if TYPE_CHECKING:
     from history.run import Target
     from local.aws import Aws
+    from local.data import State
     from local.environment import AwsEndpoint
     from local.lambdas import Spec
     from local.stack import Settings
-    from local.state import State
     from local.template import Template
 
 SETTLE_SECONDS = 30
@@ -47,10 +47,9 @@ def open_data(options: argparse.Namespace, *, compact: bool = False) -> Iterator
     from local.environment import forget_real_aws
 
     forget_real_aws()
-    from local.data import JOURNAL, STACK, exclusive
+    from local.data import JOURNAL, STACK, State, exclusive
     from local.journal import Journal
     from local.stack import local_parameters
-    from local.state import State
     from local.template import load
 
     if not options.data.is_dir():

@@ -13,9 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local.backlog import Backlog
 from local.lambdas import MAX_EVENT_BYTES, Function, FunctionError
-from local.persistence import Persistence
+from local.persistence import Backlog, Persistence
 from local.template import Template
 from ops.errors import StackError
 

@@ -24,14 +24,13 @@ from outcomes.events.webhooks import PREFIX
 
 from local import bus, demo, event_sources, issuer, reference
 from local.aws import Aws
-from local.data import JOURNAL, STACK
+from local.data import JOURNAL, STACK, State
 from local.demo import DEMO_USER
 from local.environment import REGION
 from local.gateway import LOOPBACK, Gateway
 from local.lambdas import Function, Spec, specs
 from local.openapi import api
 from local.session_cookies import mint
-from local.state import State
 from local.template import Template, capabilities, load
 from ops.errors import StackError
 

@@ -18,9 +18,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
 
-from local.data import STACK
+from local.data import STACK, State
 from local.session_cookies import mint
-from local.state import State
 from ops.command import Parser
 from ops.errors import StackError
 from release.changelog import notes

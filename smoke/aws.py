@@ -20,8 +20,7 @@ from outcomes.ledger.corrections import correction_hash
 from outcomes.ledger.idempotency_keys import idempotency_hash
 from outcomes.limits import MAX_ID
 
-from local.data import STACK
-from local.state import State
+from local.data import STACK, State
 from ops.errors import StackError
 from ops.template import capability_names, parse_yaml
 

@@ -17,9 +17,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from local.data import STACK
+from local.data import STACK, State
 from local.session_cookies import mint
-from local.state import State
 from tests.canaries import MARKS, leaks
 from tests.local.forked import Forked
 

@@ -14,11 +14,10 @@ from aiohttp.test_utils import TestServer
 from standardwebhooks.webhooks import Webhook
 
 from local import bus, event_sources
-from local.backlog import Backlog
 from local.event_sources import Source
 from local.journal import Journal
 from local.lambdas import Function, FunctionError
-from local.persistence import Persistence
+from local.persistence import Backlog, Persistence
 from local.template import Template
 from ops.errors import StackError
 

@@ -17,10 +17,9 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.backlog import Backlog
 from local.journal import Journal
 from local.moto_backend import backend
-from local.persistence import Persistence
+from local.persistence import Backlog, Persistence
 from ops.errors import StackError
 from tests.aws import aws_client, mock_aws
 from tests.local.values import VALUES

@@ -12,9 +12,8 @@ from pathlib import Path
 import httpx
 
 from docs.examples.tests.conftest import EXAMPLES, free_port
-from local.data import STACK
+from local.data import STACK, State
 from local.session_cookies import mint
-from local.state import State
 
 ROOT = EXAMPLES.parents[1]
 
