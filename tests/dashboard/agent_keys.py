@@ -11,6 +11,7 @@ from playwright.sync_api import Page, Request, Route
 from tests.dashboard.recorded import NOW, Answer, instant, reply
 from tests.outcome_types import TYPES
 
+NO_TYPES = reply(200, json={"types": [None]})
 LISTED = reply(200, json={"types": described([*TYPES])})
 MCP_THERE, NO_MCP = reply(204), reply(404, json={"error": "Not found"})
 

@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browsers import wait_until
+from tests.dashboard.agent_keys import NO_TYPES
 from tests.dashboard.conftest import LIST, SUMMARY, Open, next_poll, set_attribute
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.recorded import NOW, Recorded, instant
@@ -278,6 +279,74 @@ def test_empty_pages_with_a_cursor_are_skipped_until_a_click(open_feed: Open, pa
     page.get_by_role("button", name="Look further back").press("Enter")
     expect(page.locator(".rows strong")).to_have_text(["Long ago"])
     expect(page.get_by_role("button", name="Look further back")).to_be_hidden()
+
+
+# ---- the types of a deployment; tests/local/test_own_types.py has the API
+
+
+OWN = ["lead_qualified", "ticket_resolved"]
+
+
+def by_type(page: Page) -> Locator:
+    return page.get_by_label("Filter by type")
+
+
+def offered(page: Page) -> Locator:
+    return by_type(page).locator("option")
+
+
+def offered_on_return(page: Page) -> int:
+    """Move the focus away from the filter and back. Return how many types the filter then offers."""
+    by_type(page).blur()
+    by_type(page).focus()
+    return offered(page).count()
+
+
+def test_the_filter_offers_types_that_occur_and_then_the_deployments_first(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    recorded.types = OWN
+    recorded.has("Ticket", hours=1, outcome_type="ticket_resolved")
+    recorded.has("Deal", hours=2, outcome_type="deal_closed")
+    recorded.sums["by_type"] = [{"outcome_type": "content_published", "count": 1, "value_usd": 1}]
+    page.route("**/types", NO_TYPES, times=1)
+    open_feed()
+    occurring = ["All types", "Ticket resolved", "Deal closed", "Content published"]
+    expect(offered(page)).to_have_text(occurring)
+    by_type(page).select_option("Deal closed")
+    assert not [request for request in recorded.asked if "/types" in request.url]
+
+    with page.expect_request("**/types"):
+        by_type(page).hover()
+    expect(offered(page)).to_have_text(occurring)  # the list could not be read
+    expect(page.locator("value-delivered .notice")).to_have_text("")
+    wait_until(page, lambda: offered_on_return(page) == len(occurring) + 1)
+    listed = ["All types", "Lead qualified", "Ticket resolved", "Deal closed", "Content published"]
+    expect(offered(page)).to_have_text(listed)
+    expect(by_type(page)).to_have_value("deal_closed")
+    by_type(page).focus()
+    by_type(page).select_option("Lead qualified")
+    expect(page.locator(".summary > .caption")).to_contain_text("Lead qualified")
+    assert "outcomeType=lead_qualified" in recorded.asked[-1].url
+    assert len([request for request in recorded.asked if "/types" in request.url]) == 1
+
+
+def test_another_deployments_types_are_forgotten(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    recorded.has("Deal")
+    open_feed(fast_timers=True, refresh=1)
+    held = recorded.hold("GET", "/types")
+    with page.expect_request("**/types"):
+        by_type(page).hover()
+    recorded.types = OWN
+    set_attribute(page, "value-delivered", "endpoint", "/other/api/outcomes")
+    expect(page.locator(".summary > .caption")).to_contain_text("1 outcome")
+    by_type(page).focus()
+    others = ["All types", "Lead qualified", "Ticket resolved", "Deal closed"]
+    expect(offered(page)).to_have_text(others)
+    with page.expect_event("requestfinished", lambda request: request == held[0].request):
+        held[0].fulfill(json={"types": [{"type": "moon_landing", "label": "Moon landing"}]})
+    next_poll(page)
+    expect(offered(page)).to_have_text(others)
 
 
 # ---- live updates; dashboard/tests/watcher.test.js and sums.test.js have the rest

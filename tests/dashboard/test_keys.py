@@ -14,7 +14,7 @@ from outcomes.limits import MAX_KEY_NAME, MAX_OVERLAP_HOURS
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browsers import go_offline, leave_and_return, wait_until
-from tests.dashboard.agent_keys import AgentKeys
+from tests.dashboard.agent_keys import LISTED, NO_TYPES, AgentKeys
 from tests.dashboard.conftest import (
     AXE_RULES,
     THEMES,
@@ -157,7 +157,16 @@ def test_each_state_has_a_message_and_axe_finds_no_violation(
 
 
 def test_each_limit_can_be_chosen_and_is_sent_as_typed(open_keys: Open, page: Page, keys: AgentKeys) -> None:
+    keys.types = NO_TYPES
     open_keys()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    expect(button(page, "New key")).to_be_visible()
+    assert asked == []  # the form asks for types
+    new_key(page)
+    expect(page.get_by_text("The types could not be loaded.")).to_be_visible()
+    button(page, "Cancel").click()
+    keys.types = LISTED
     new_key(page)
     boxes, values = page.get_by_role("checkbox"), "all => all.map(({ value }) => value)"
     expect(boxes).to_have_count(len(TYPES) + len(Scope))  # the form shows the types once they are loaded
@@ -205,6 +214,10 @@ def test_each_limit_can_be_chosen_and_is_sent_as_typed(open_keys: Open, page: Pa
     expect(page.get_by_label("How long the current secret keeps working")).to_be_visible()
     hours = page.locator("select option").evaluate_all(values)
     assert (hours[0], hours[-1]) == ("0", str(MAX_OVERLAP_HOURS))
+    page.route("**/stage/api/**", lambda route: route.fulfill(json={"keys": []}))
+    set_attribute(page, "outcome-keys", "endpoint", "/stage/api/keys/")
+    with page.expect_request("**/stage/api/outcomes/types"):  # types are read beside the endpoint
+        button(page, "New key").click()
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """Test the page verify.html, which verifies files without sending them."""
 
 import json
-import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -14,6 +14,7 @@ from tests.statements import example
 FOLDER = ROOT / "clients" / "statements"
 WRONG = json.loads((FOLDER / "wrong.json").read_text())
 OCTOBER = {"statement": "2026-10.json", "keys": "keys.json"}
+THREE = [f"Verified: 2026-{month}@Europe/Berlin" for month in ("08", "09", "10")]
 ALL = OCTOBER | {"entries": "2026-10.ndjson", "previous": "2026-09.json", "proof": "proof.json"}
 
 
@@ -62,33 +63,55 @@ def test_the_page_cannot_send_anything(page: Page, stack: Stack) -> None:
     other.close()
 
 
-def test_a_refusal_names_the_check(verifier: Page, tmp_path: Path) -> None:
+def test_the_page_says_what_is_verified_and_what_is_not(verifier: Page, tmp_path: Path) -> None:
     wrong = tmp_path / "totals.json"
     wrong.write_text(WRONG["totals.json"])
-    choose(verifier, **OCTOBER, entries="2026-08.ndjson")
-    expect(verifier.get_by_role("status")).to_have_text("Refused: size: expected 10 entries, found 3")
-    choose(verifier, statement=wrong, entries="2026-10.ndjson")
-    expect(verifier.get_by_role("status")).to_have_text(re.compile("^Refused: totals: expected count 1 by the entries"))
-
-
-def test_several_statements_add_up(verifier: Page) -> None:
-    output = verifier.get_by_role("status")
-    choose(verifier, statement=["2026-10.json", "2026-08.json", "2026-09.json"], keys="keys.json")
-    expect(output.get_by_text("Verified: 2026-")).to_have_count(3)
-    totals = "4 outcomes, $12,650.77; confirmed: 1 outcome, $12,500.50; disputed: 1 outcome, $80.00"
-    expect(output).to_contain_text(f"August to October 2026: {totals}")
-    expect(output).to_contain_text("Change of 2026-06-30T22:00:00.000Z to 2026-07-31T22:00:00.000Z: 1 outcome, $40.00")
-    not_verified = "Not verified: whether"
-    expect(output).to_contain_text(f"{not_verified} the sums follow from the entries, of one statement at a time.")
-    expect(output).not_to_contain_text("previous")
-    choose(verifier, statement=["2026-09.json", "2026-10.json"])
-    expect(output).to_contain_text(f"{not_verified} they continue the previous statement.")
-    choose(verifier, previous="2026-08.json")
-    expect(output).not_to_contain_text("previous")
-    choose(verifier, statement=["2026-08.json", "2026-10.json"])
-    expect(output).to_have_text("Refused: previous: expected the statement of 2026-09 after 2026-08, found 2026-10")
-    choose(verifier, entries="2026-10.ndjson")
-    expect(output).to_have_text("Entries and a proof are of one statement: choose only this one.")
+    output, not_verified = verifier.get_by_role("status"), "Not verified: whether"
+    of_one = f"{not_verified} the sums follow from the entries, of one statement at a time."
+    several = "4 outcomes, $12,650.77; confirmed: 1 outcome, $12,500.50; disputed: 1 outcome, $80.00"
+    change = "Change of 2026-06-30T22:00:00.000Z to 2026-07-31T22:00:00.000Z: 1 outcome, $40.00"
+    proof = "A proof shows what was recorded, not that nothing corrects it later."
+    # Each line chooses more files than the lines before, until a role is chosen again.
+    steps: list[tuple[dict[str, Any], list[str], str]] = [
+        ({"proof": "proof.json", "keys": "keys.json"}, [proof], "Total"),
+        ({"entries": "2026-10.ndjson"}, ["Choose the statement, too."], proof),
+        (
+            OCTOBER | {"proof": [], "entries": "2026-08.ndjson"},
+            ["Refused: size: expected 10 entries, found 3"],
+            "Total",
+        ),
+        (
+            {"statement": wrong, "entries": "2026-10.ndjson"},
+            ["Refused: totals: expected count 1 by the entries"],
+            "Total",
+        ),
+        (
+            {"statement": ["2026-10.json", "2026-08.json", "2026-09.json"], "entries": []},
+            [*THREE, f"August to October 2026: {several}", change, of_one],
+            "previous",
+        ),
+        (
+            {"statement": ["2026-09.json", "2026-10.json"]},
+            [f"{not_verified} they continue the previous statement."],
+            "08@",
+        ),
+        ({"previous": "2026-08.json"}, [of_one], "previous"),
+        (
+            {"statement": ["2026-08.json", "2026-10.json"]},
+            ["Refused: previous: expected the statement of 2026-09 after 2026-08, found 2026-10"],
+            "Verified",
+        ),
+        (
+            {"entries": "2026-10.ndjson"},
+            ["Entries and a proof are of one statement: choose only this one."],
+            "Verified",
+        ),
+    ]
+    for files, said, unsaid in steps:
+        choose(verifier, **files)
+        for words in said:
+            expect(output).to_contain_text(words)
+        expect(output).not_to_contain_text(unsaid)
 
 
 def test_while_new_files_are_checked_no_earlier_result_is_shown(verifier: Page) -> None:
@@ -123,12 +146,3 @@ def test_a_title_shows_no_line_of_its_own(verifier: Page, tmp_path: Path) -> Non
     choose(verifier, proof=issuer, keys=keys)
     said = "Refused: key: expected a signature by a key of https://x\ufffdTotal: 9\ufffd: none is known"
     expect(verifier.get_by_role("status")).to_have_text(said)
-
-
-def test_a_proof_needs_no_statement(verifier: Page) -> None:
-    choose(verifier, proof="proof.json", keys="keys.json")
-    output = verifier.get_by_role("status")
-    expect(output).to_contain_text("A proof shows what was recorded, not that nothing corrects it later.")
-    expect(output).not_to_contain_text("Total")
-    choose(verifier, entries="2026-10.ndjson")
-    expect(output).to_have_text("Choose the statement, too.")
