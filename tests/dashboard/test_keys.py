@@ -353,6 +353,10 @@ def test_pressing_twice_makes_one_key_which_an_old_list_does_not_remove(
     with page.expect_response(lambda response: len(response.body()) > 20):
         pass
     expect(rows(page)).to_have_count(1)
+    button(page, "Revoke Nightly import").click()
+    button(page, "Revoke for good").click()
+    expect(page.get_by_text("No keys yet")).to_be_visible()
+    assert "oc_secret" not in all_text(page)
 
 
 # ---- errors
