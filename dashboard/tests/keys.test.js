@@ -9,16 +9,10 @@ const { parseExactly } = await import("../src/shared/numbers.js");
 
 const NOON = Date.parse("2026-04-15T16:00:00Z");
 const ago = (hours) => new Date(NOON - hours * 3_600_000).toISOString();
+const ABSENT = ["agent_id", "outcome_types", "max_value_usd", "expires_at", "last_used_at", "rotated_by", "rotated_at"];
 const KEY = {
-  ...{ id: "1", name: "Key", agent_id: null, outcome_types: null, max_value_usd: null, scopes: ["record"] },
-  ...{
-    created_at: ago(0),
-    expires_at: null,
-    last_used_at: null,
-    made_by: "session",
-    rotated_by: null,
-    rotated_at: null,
-  },
+  ...Object.fromEntries(ABSENT.map((name) => [name, null])),
+  ...{ id: "1", name: "Key", scopes: ["record"], created_at: ago(0), made_by: "session", key: "oc_secret" },
 };
 mock.method(Date, "now", () => NOON);
 
@@ -63,6 +57,7 @@ test("maker, use and end of a key are shown", () => {
 
 test("the texts to paste have the addresses that agents reach", async () => {
   globalThis.location = { origin: "https://app.example.com" };
+  const url = new URL("https://app.example.com/api/keys");
   const asked = [];
   const answer = { mcp: 204, types: Response.json({ types: [{ type: "task" }] }) };
   mock.method(globalThis, "fetch", async ({ pathname }, { method }) => {
@@ -80,18 +75,12 @@ test("the texts to paste have the addresses that agents reach", async () => {
   ]) {
     answer.mcp = mcp;
     asked.length = 0;
-    const key = { ...KEY, key: "oc_secret" };
-    const [env, , curl, ...rest] = await whatToPaste(key, new URL("https://app.example.com/api/keys"), apiUrl, mcpUrl);
+    const [env, , curl, ...rest] = await whatToPaste(KEY, url, apiUrl, mcpUrl);
     assert.equal(env.text, `OUTCOMES_URL=${base}\nINTERNAL_API_KEY=oc_secret`);
     assert.match(curl.text, /"outcomeType":"task"/);
     assert.deepEqual([rest.length, asked], [tools, ["GET /api/outcomes/types", ...questions]]);
   }
   answer.types = Response.json({ error: "Busy" }, { status: 503 });
-  const [, , curl] = await whatToPaste(
-    { ...KEY, key: "oc_secret" },
-    new URL("https://app.example.com/api/keys"),
-    null,
-    "",
-  );
+  const [, , curl] = await whatToPaste(KEY, url, null, "");
   assert.match(curl.text, /\/api\/keys\/self/); // without a known type, the call only shows what the key may do
 });

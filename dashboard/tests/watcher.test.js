@@ -81,7 +81,7 @@ async function pass(seconds = waits.at(-1) / SECOND) {
   await settle();
 }
 
-const asked = () => server.asked.map((query) => [query.get("from"), query.get("cursor")]);
+const asked = (name) => server.asked.map((query) => query.get(name));
 const at = (seconds) => new Date(NOON + seconds * SECOND).toISOString();
 const status = (code, headers = {}) => Response.json({ error: "Busy" }, { status: code, headers });
 
@@ -112,10 +112,7 @@ test("it polls at once and then every interval, from two seconds before the newe
   await start();
   server.record("C", 5);
   for (let polls = 0; polls < 8; polls += 1) await pass();
-  assert.deepEqual(
-    asked().map(([from]) => from),
-    [null, at(-2), at(3), at(3), at(-60), at(3), at(3), at(3), at(-55)],
-  );
+  assert.deepEqual(asked("from"), [null, at(-2), at(3), at(3), at(-60), at(3), at(3), at(3), at(-55)]);
   assert.deepEqual(feed.reports.slice(0, 2), [
     [["C"], false],
     [[], false],
@@ -150,10 +147,7 @@ test("at twenty outcomes a second, an outcome that becomes visible a second late
     missed.push(late.id);
   }
   const found = new Set(feed.reports.flatMap(([ids]) => ids));
-  assert.deepEqual(
-    missed.slice(0, -1).filter((id) => !found.has(id)),
-    [],
-  );
+  for (const id of missed.slice(0, -1)) assert.ok(found.has(id), id);
 });
 
 test("a new version of a known outcome is news, unless it was marked as seen", async () => {
@@ -182,7 +176,7 @@ test("outcomes older than the first page are not reported as new", async () => {
   for (let number = 0; number < 30; number += 1) server.record(`A${number}`, number);
   await start(); // the first page has 20 outcomes
   for (let polls = 0; polls < 4; polls += 1) await pass();
-  assert.deepEqual(asked().at(-1), [at(10), null]);
+  assert.equal(asked("from").at(-1), at(10));
   assert.deepEqual(feed.reports.at(-1), [[], false]);
 });
 
@@ -194,12 +188,8 @@ test("if the newest outcome is missing, another user has signed in, so it forget
   await pass();
   assert.deepEqual(feed.reports, ["forget"]);
   assert.equal(feed.watcher.newest.id, "Z");
-  assert.deepEqual(
-    asked()
-      .slice(-3)
-      .map(([from]) => from),
-    [at(-2), at(0), null], // requests: new outcomes, the known outcome, the other user's latest page
-  );
+  // requests: new outcomes, the known outcome, the other user's latest page
+  assert.deepEqual(asked("from").slice(-3), [at(-2), at(0), null]);
 });
 
 test("it catches up with four pages of new outcomes; with more, it reads the latest page again", async () => {
@@ -211,12 +201,8 @@ test("it catches up with four pages of new outcomes; with more, it reads the lat
   for (let number = 0; number < 201; number += 1) server.record(`C${number}`, 120 + number / 100);
   await pass();
   assert.equal(feed.reports.at(-1), "skipped");
-  assert.deepEqual(
-    asked()
-      .slice(-5)
-      .map(([, cursor]) => cursor),
-    [null, "50", "100", "150", null], // the last request checks that the known outcome still exists
-  );
+  // The last request checks that the known outcome still exists.
+  assert.deepEqual(asked("cursor").slice(-5), [null, "50", "100", "150", null]);
   assert.equal(feed.watcher.newest.id, "C200");
   server.record("D", 130);
   await pass();

@@ -1,4 +1,4 @@
-"""Test corrections in the feed with a fake API: an outcome's history, and its owner's verdict (confirm or dispute)."""
+"""Test corrections in the feed: an outcome's history, and its owner's verdict (confirm or dispute)."""
 
 import re
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Test <outcome-keys> with a fake API: creating, rotating and revoking keys, and errors.
+"""Test <outcome-keys>: creating, rotating and revoking keys, and errors.
 
 Node tests hold the words of rows and the texts to paste.
 """
