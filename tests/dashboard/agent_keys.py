@@ -6,48 +6,35 @@ from typing import Any
 
 from outcomes.contract.outcome_type import described
 from outcomes.keys.key_text import new_id, new_key
-from playwright.sync_api import Page, Request, Route
+from playwright.sync_api import Page, Route
 
-from tests.dashboard.recorded import NOW, Answer, instant, reply
+from tests.dashboard.recorded import NOW, Answer, Fake, instant, reply
 from tests.outcome_types import TYPES
 
 NO_TYPES = reply(200, json={"types": [None]})
 LISTED = reply(200, json={"types": described([*TYPES])})
-MCP_THERE, NO_MCP = reply(204), reply(404, json={"error": "Not found"})
 
 
 @dataclass
-class AgentKeys:
+class AgentKeys(Fake):
     """A fake API with the keys of one viewer, newest first.
 
-    asked: the received requests. answers: the planned answers of each method. types: the answer to a request for the
-    outcome types. mcp: the answer to the request that checks whether the deployment has an MCP server.
+    types: the answer to a request for the outcome types. The deployment has an MCP server.
     """
 
     kept: list[dict[str, Any]] = field(default_factory=list)
-    asked: list[Request] = field(default_factory=list)
-    answers: dict[str, list[Answer]] = field(default_factory=dict)
     types: Answer = LISTED
-    mcp: Answer = MCP_THERE
-    user_id: int = 42
 
     def serve(self, page: Page) -> None:
-        page.route("**/api/keys**", self._answer)
+        page.route("**/api/keys**", self.receive)
         page.route("**/api/outcomes/types", lambda route: self.types(route))
-        page.route("**/mcp", lambda route: self.mcp(route))
-
-    def instead(self, method: str, status: int = 0, **answer: Any) -> None:
-        """Plan the response to the next request with this HTTP method.
-
-        If no status is given, the connection is reset.
-        """
-        self.answers.setdefault(method, []).append(reply(status, **answer))
+        page.route("**/mcp", reply(204))
 
     def has(self, name: str, **fields: Any) -> dict[str, Any]:
         """Add a key to the list, and return it."""
         key = {
             "id": new_id(),
-            "user_id": self.user_id,
+            "user_id": 42,
             "name": name,
             "agent_id": None,
             "outcome_types": None,
@@ -71,12 +58,8 @@ class AgentKeys:
     def paths(self, method: str) -> list[str]:
         return [request.url.partition("/api/keys")[2] for request in self.asked if request.method == method]
 
-    def _answer(self, route: Route) -> None:
+    def answer(self, route: Route) -> None:
         request = route.request
-        self.asked.append(request)
-        if self.answers.get(request.method):
-            self.answers[request.method].pop(0)(route)
-            return
         _, _, path = request.url.partition("/api/keys")
         id_, _, verb = path.strip("/").partition("/")
         found = next((key for key in self.kept if key["id"] == id_), None)

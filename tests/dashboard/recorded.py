@@ -32,28 +32,56 @@ def reply(status: int, **answer: Any) -> Answer:
 
 
 @dataclass
-class Recorded:
+class Fake:
+    """Answers the page's requests, unless a test has planned another answer. asked: the received requests."""
+
+    asked: list[Request] = field(default_factory=list)
+    _planned: list[tuple[str, re.Pattern[str], Answer]] = field(default_factory=list)
+
+    def instead(self, method: str, path: str, status: int = 0, **answer: Any) -> None:
+        """Plan the response to the next request whose path matches. If no status is given, the connection is reset."""
+        self._planned.append((method, re.compile(path), reply(status, **answer)))
+
+    def hold(self, method: str, path: str) -> list[Route]:
+        """Hold the next request to a matching path, until the test answers it."""
+        held: list[Route] = []
+        self._planned.append((method, re.compile(path), held.append))
+        return held
+
+    def receive(self, route: Route) -> None:
+        self.asked.append(route.request)
+        for one in self._planned:
+            method, path, answer = one
+            if method == route.request.method and path.search(urlsplit(route.request.url).path):
+                self._planned.remove(one)
+                return answer(route)
+        return self.answer(route)
+
+    def answer(self, route: Route) -> None:
+        """Answer a request as the API does."""
+        raise NotImplementedError
+
+
+@dataclass
+class Recorded(Fake):
     """A fake API with the outcomes of one viewer.
 
-    corrections: the corrections of each outcome by its id. asked: the received requests. sums: fields that replace
-    those of the computed summary. has_ledger: False for an older server, which does not support corrections.
-    capabilities: the value of the response header that names the capabilities. types: the outcome types that may be
-    recorded.
+    corrections: the corrections of each outcome by its id. sums: fields that replace those of the computed summary.
+    has_ledger: False for an older server, which does not support corrections. capabilities: the value of the response
+    header that names the capabilities. types: the outcome types that may be recorded.
     """
 
     outcomes: list[dict[str, Any]] = field(default_factory=list)
     corrections: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    asked: list[Request] = field(default_factory=list)
     sums: dict[str, Any] = field(default_factory=dict)
     has_ledger: bool = True
     capabilities: str | None = None
     types: list[str] = field(default_factory=lambda: [*TYPES])
-    _instead: list[tuple[str, re.Pattern[str], Answer]] = field(default_factory=list)
     _page: Page = field(init=False, repr=False)
 
     def serve(self, page: Page) -> None:
         self._page = page
-        page.route("**/api/outcomes**", self._answer)
+        page.route("**/api/outcomes**", self.receive)
 
     def has(
         self, title: str, *, hours: float = 1, corrections: list[dict[str, Any]] | None = None, **fields: Any
@@ -81,16 +109,6 @@ class Recorded:
             for at, correction in enumerate(corrections or [])
         ]
         return id_
-
-    def instead(self, method: str, path: str, status: int = 0, **answer: Any) -> None:
-        """Plan the response to the next request whose path matches. If no status is given, the connection is reset."""
-        self._instead.append((method, re.compile(path), reply(status, **answer)))
-
-    def hold(self, method: str, path: str) -> list[Route]:
-        """Hold the next request to a matching path, until the test answers it."""
-        held: list[Route] = []
-        self._instead.append((method, re.compile(path), held.append))
-        return held
 
     def sent(self, count: int) -> list[dict[str, Any]]:
         """Wait until at least `count` corrections have been sent.
@@ -124,7 +142,6 @@ class Recorded:
         return {"ok": True, "id": made["id"], "outcome": outcome}
 
     def answer(self, route: Route) -> None:
-        """Answer a request as the API does."""
         request = route.request
         path = request.url.partition("/api/outcomes")[2].partition("?")[0]
         _, _, id_ = path.partition("/")
@@ -148,18 +165,6 @@ class Recorded:
             end = start + int(query["limit"])
             cursor = str(end) if end < len(outcomes) else None
             route.fulfill(json={"outcomes": outcomes[start:end], "next_cursor": cursor}, headers=headers)
-
-    def _answer(self, route: Route) -> None:
-        request = route.request
-        self.asked.append(request)
-        path = request.url.partition("/api/outcomes")[2].partition("?")[0]
-        for one in self._instead:
-            method, pattern, answer = one
-            if method == request.method and pattern.search(path):
-                self._instead.remove(one)
-                answer(route)
-                return
-        self.answer(route)
 
     def summary(self) -> dict[str, Any]:
         value = sum(one["value_usd"] or 0 for one in self.outcomes)

@@ -14,7 +14,7 @@ import pytest
 from outcomes.contract.agent_key_bodies import NEW_AGENT_KEY, Scope
 from outcomes.keys import key_text
 from outcomes.limits import MAX_KEY_NAME, MAX_OVERLAP_HOURS
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browsers import go_offline, leave_and_return, wait_until
 from tests.dashboard.agent_keys import LISTED, NO_TYPES, AgentKeys
@@ -95,17 +95,16 @@ def test_each_state_has_a_message_and_axe_finds_no_violation(
     fails: dict[str, Any] = {"status": 500, "json": {"error": "Failed to list keys"}}
     open_keys(endpoint_later=True, sign_in_url="/login?next=/")
     shows("No keys here")
-    held = list[Route]()
-    keys.answers["GET"] = [held.append]
+    held = keys.hold("GET", "")
     set_attribute(page, "outcome-keys", "endpoint", "/api/keys/")
     shows("Loading your agents\u2019 keys")
     held[0].fulfill(**fails)
     shows("The keys could not be loaded")
-    keys.instead("GET", 200, json={"keys": [{"id": 7}]})
+    keys.instead("GET", "", 200, json={"keys": [{"id": 7}]})
     button(page, "Try again").click()
     expect(page.get_by_text("The server\u2019s answer could not be understood.")).to_be_visible()
     go_offline(page)
-    keys.instead("GET")
+    keys.instead("GET", "")
     button(page, "Try again").click()
     shows("You are offline")
     expect(button(page, "New key")).to_have_count(0)
@@ -119,13 +118,13 @@ def test_each_state_has_a_message_and_axe_finds_no_violation(
     keys.has("Sales agent", **bounds, last_used_at=instant(NOW), expires_at=instant(NOW + timedelta(days=60)))
     leave_and_return(page)
     shows("for Agent 7 only")
-    keys.instead("GET", **fails)
+    keys.instead("GET", "", **fails)
     leave_and_return(page)
     shows("This may be out of date")
     button(page, "Rotate Sales agent").click()
     go_offline(page)
-    keys.instead("POST")
-    keys.instead("GET")
+    keys.instead("POST", "")
+    keys.instead("GET", "")
     button(page, "Rotate").click()
     expect(page.get_by_role("alert")).to_contain_text("You are offline.")
     expect(rows(page).locator("strong")).to_have_text(["Sales agent", "Assistant", MARKUP])
@@ -133,12 +132,12 @@ def test_each_state_has_a_message_and_axe_finds_no_violation(
     expect(page.locator(".notice")).to_be_hidden()
     shows("A new secret for Sales agent")
     button(page, "Revoke Assistant").click()
-    keys.instead("DELETE")
+    keys.instead("DELETE", "")
     button(page, "Revoke for good").click()
     shows("The key may have been revoked anyway.")
     new_key(page)
     faults = [{"field": name, "message": NEW_AGENT_KEY.rules[name].words} for name in ("name", "scopes")]
-    keys.instead("POST", 400, json={"error": "Invalid name", "details": faults})
+    keys.instead("POST", "", 400, json={"error": "Invalid name", "details": faults})
     button(page, "Make key").click()
     shows(f"What the key may do {SCOPES_RULE}.")
     expect(page.get_by_label("Name")).to_be_focused()
@@ -146,7 +145,7 @@ def test_each_state_has_a_message_and_axe_finds_no_violation(
     button(page, "Make key").click()
     shows("It is shown only once")
     assert SECRET.search(all_text(page))
-    keys.instead("POST", 401, json={"error": "Unauthorized"})
+    keys.instead("POST", "", 401, json={"error": "Unauthorized"})
     button(page, "Rotate").click()
     shows("You are signed out")
     assert not re.search("oc_|Sales agent", all_text(page))
@@ -336,8 +335,7 @@ def test_pressing_twice_makes_one_key_which_an_old_list_does_not_remove(
 ) -> None:
     open_keys()
     new_key(page)
-    lists, held = list[Route](), list[Route]()
-    keys.answers = {"GET": [lists.append], "POST": [held.append]}
+    lists, held = keys.hold("GET", ""), keys.hold("POST", "")
     page.evaluate("dispatchEvent(new Event('online'))")
     page.get_by_label("Name").press("Enter")
     expect(button(page, "Making\u2026")).to_have_attribute("aria-disabled", "true")
@@ -381,7 +379,7 @@ def test_a_failure_says_whether_a_key_may_have_been_made(open_keys: Open, page: 
     new_key(page)
     keys.has("Nightly import")  # the server has created the key, but its answer is lost
     for reads, (answer, words) in zip((0, 0, 1, 2, 3), FAILURES, strict=True):
-        keys.instead("POST", **answer)
+        keys.instead("POST", "", **answer)
         button(page, "Make key").click()
         expect(page.get_by_role("alert")).to_have_text(words)
         expect(page.get_by_label("Name"), words).to_have_value("Nightly import")
@@ -391,17 +389,17 @@ def test_a_failure_says_whether_a_key_may_have_been_made(open_keys: Open, page: 
 
 
 def test_a_late_secret_is_not_shown_after_signing_out_or_a_move(open_keys: Open, page: Page, keys: AgentKeys) -> None:
-    old, held = keys.has("Old"), list[Route]()
+    old = keys.has("Old")
     open_keys()
     for open_form, send, verb in (("New key", "Make key", "made"), ("Rotate Old", "Rotate", "rotated")):
         button(page, open_form).click()
         if verb == "made":
             page.get_by_label("Name").fill("Nightly import")
-        keys.answers["POST"] = [held.append]
+        held = keys.hold("POST", "")
         button(page, send).click()
-        wait_until(page, lambda: held != [])
+        wait_until(page, lambda: held != [])  # noqa: B023 - called at once
         if verb == "made":
-            keys.instead("GET", 401, json={"error": "Unauthorized"})
+            keys.instead("GET", "", 401, json={"error": "Unauthorized"})
             leave_and_return(page)
             expect(page.get_by_text("You are signed out")).to_be_visible()
         else:
