@@ -161,11 +161,11 @@ def test_each_state_has_a_message_and_axe_finds_no_violation(
 
 def test_each_limit_can_be_chosen_and_is_sent_as_typed(open_keys: Open, page: Page, keys: AgentKeys) -> None:
     keys.types = NO_TYPES
-    open_keys()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
+    open_keys()
     expect(button(page, "New key")).to_be_visible()
-    assert asked == []  # the form asks for types
+    assert not [url for url in asked if url.endswith("/types")]  # only the form asks for them
     new_key(page)
     expect(page.get_by_text("The types could not be loaded.")).to_be_visible()
     button(page, "Cancel").click()
