@@ -15,11 +15,13 @@ from typing import Any
 
 import yaml
 from outcomes import limits
+from outcomes.contract import json_text
 from outcomes.contract.bodies import Body
 from outcomes.contract.correction_rules import HEAD, REASON, CorrectionType
-from outcomes.contract.models import NEW_OUTCOME
-from outcomes.contract.outcome_fields import LATER, LISTED
-from outcomes.ledger.export import CSV_COLUMNS
+from outcomes.contract.models import NEW_OUTCOME, NewOutcome
+from outcomes.contract.outcome_fields import LATER
+from outcomes.ledger.export import CSV_HEADING, csv_line, ndjson_line
+from outcomes.ledger.items import outcome_item, outcome_json
 
 from ops.template import declared_paths, default_outcome_types, parse_yaml
 from release.contract.source import ROOT, fields, words
@@ -27,6 +29,8 @@ from release.version import project_version
 
 BASE = Path(__file__).with_name("openapi.base.yaml")
 TARGET = ROOT / "openapi.yaml"
+EXAMPLE = "01KN4EMBG0QK3YB9X6N1V8ZT5R"
+"""The id of the outcome in examples."""
 
 type Json = dict[str, Any]
 
@@ -133,10 +137,11 @@ def _schema(short: Json | str) -> Json:
         return {"anyOf": [reference, {"type": "null"}]} if null else reference
     made: Json = {}
     for key, value in short.items():
-        if key == "members":
+        if key in ("members", "known-members"):
             required = [name for name in value if not name.endswith("?")]
             properties = {name.removesuffix("?"): _schema(each) for name, each in value.items()}
-            made |= {"type": "object", "required": required, "properties": properties, "additionalProperties": False}
+            made |= {"type": "object", "required": required, "properties": properties}
+            made |= {"additionalProperties": False} if key == "members" else {}
         elif key == "properties":
             made[key] = {name: _schema(each) for name, each in value.items()}
         elif key in ("anyOf", "oneOf", "allOf"):
@@ -181,19 +186,23 @@ def _answer(path: str, operation: str, told: Json) -> Json:
 
 def _values() -> dict[str, str]:
     """Return what a <NAME> of the base stands for."""
-    examples = {field.name: field.said["example"] for field in fields()}
-    added = {name: examples[name] for name in LATER[1:]}
+    sent = {field.sent: field.said["example"] for field in fields()}
+    shorter = sent | {"description": None, "metadata": {"seats": 120}}
+    listed, exported = (
+        outcome_item(NewOutcome.parse(json_text.read(json.dumps(each)), session_user=None), "key", EXAMPLE)
+        for each in (sent, shorter)
+    )
     return {name: str(value) for name, value in vars(limits).items() if isinstance(value, int)} | {
         "VERSION": project_version(),
         "OUTCOME_TYPES": ", ".join(default_outcome_types(template())),
-        "CSV_COLUMNS": ",".join(CSV_COLUMNS),
         "CORRECTIONS": _flow(_correction_schemas()),
         "INVALID_FIELDS": ", ".join(_invalid(NEW_OUTCOME.rules)),
-        "NEW_OUTCOME": _flow({NEW_OUTCOME.names[name]: value for name, value in examples.items()}),
-        "LISTED_EXAMPLE": _flow({name: examples[name] for name in ("user_id", *LISTED)}),
-        "LEDGER_EXAMPLE": _flow({name: examples[name] for name in ("user_id", *LISTED, *LATER)}),
-        "ADDED_CELLS": _quoted(f",{json.dumps(value)}" for value in added.values()),
-        "ADDED_MEMBERS": _quoted(f",{json.dumps(name)}:{json.dumps(value)}" for name, value in added.items()),
+        "EXAMPLE_ID": EXAMPLE,
+        "NEW_EXAMPLE": json.dumps(sent),
+        "LISTED_EXAMPLE": outcome_json(listed, include_ledger=False),
+        "LEDGER_EXAMPLE": outcome_json(exported, include_ledger=True),
+        "CSV_EXAMPLE": json.dumps(CSV_HEADING + csv_line(exported)),
+        "NDJSON_EXAMPLE": json.dumps(ndjson_line(exported)),
     }
 
 
@@ -257,11 +266,6 @@ def _correction_schemas() -> Json:
     mapping = {type_.value: f"#/components/schemas/{type_.title()}Correction" for type_ in CorrectionType}
     discriminator = {"propertyName": "type", "mapping": mapping}
     return schemas | {"NewCorrection": {"oneOf": [*schemas], "discriminator": discriminator}}
-
-
-def _quoted(texts: Iterable[str]) -> str:
-    """Escape the quotes of texts inside a quoted text of YAML."""
-    return "".join(texts).replace('"', '\\"')
 
 
 def _flow(value: Json) -> str:

@@ -59,18 +59,19 @@ def routes() -> list[Route]:
     }
 
     def route(method: str, path: str, name: str) -> Route:
-        function, told = answering[path, method], base["x-operations"][name]
+        function, told, tag = answering[path, method], base["x-operations"][name], openapi.tag(path)
+        summary = told["summary"]
         return Route(
             method=method.upper(),
             path=path,
             operation=name,
             function=function["Properties"]["CodeUri"].strip("/").rpartition("/")[2],
             capability=capabilities.get(function.get("Condition"), ""),
-            tag=openapi.tag(path),
+            tag=tag,
             credential=_credential(told.get("x-security", base["x-security"])),
             client=told["x-client"],
             errors=openapi.errors(told, base["components"]["schemas"]),
-            does=told["x-does"],
+            does=told.get("x-does") or f"[{summary[0].lower()}{summary[1:]}]({base['x-pages'][tag]})",
             rows=_rows(told),
             words=told.get("x-words", {}),
         )
