@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -45,40 +44,6 @@ def agent(api: Api, owner: OutcomesClient, *scopes: str, **bounds: Any) -> Outco
 
 
 # The clients
-
-
-@everywhere
-def test_corrections_count_and_the_history_keeps_what_was_recorded(api: Api, client: OutcomesClient, deal: str) -> None:
-    happened = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
-    changes = {"value_usd": Decimal("12000.10"), "occurredAt": happened, "description": None}
-    amended = client.amend(deal, "Two seats fewer", changes, user_id=api.user)
-    assert (amended.status, amended.version, amended.outcome, amended.replayed) == ("recorded", 1, None, False)
-    confirmed = client.confirm(deal)
-    assert (confirmed.status, confirmed.version) == ("confirmed", 2)
-    assert confirmed.outcome == client.get(deal).outcome
-    assert confirmed.outcome is not None
-    assert (confirmed.outcome.value_usd, confirmed.outcome.description) == (Decimal("12000.10"), None)
-    assert client.dispute(deal, "Not mine").status == "disputed"
-    assert client.uphold(deal, "Signed by you", user_id=api.user).status == "recorded"
-    assert client.void(deal, "Cancelled", user_id=api.user).status == "void"
-    history = client.get(deal)
-    assert (history.outcome.id, history.outcome.status, history.outcome.version) == (deal, "void", 5)
-    assert history.outcome.occurred_at == happened
-    assert [(one.type, one.reason, one.by) for one in history.corrections] == [
-        ("amend", "Two seats fewer", "key"),
-        ("confirm", None, "session"),
-        ("dispute", "Not mine", "session"),
-        ("uphold", "Signed by you", "key"),
-        ("void", "Cancelled", "key"),
-    ]
-    assert history.corrections[0].id == amended.id
-    [first, *others] = [one.changes for one in history.corrections]
-    assert first is not None
-    assert first["value_usd"] == {"before": Decimal("12500.50"), "after": Decimal("12000.10")}
-    assert first["description"] == {"before": "Ten seats", "after": None}
-    assert set(first) == {"value_usd", "description", "occurred_at"}
-    assert others == [None] * 4
-    assert client.list().outcomes == []
 
 
 @failing(*AFTER_THE_WRITE, *BEFORE_THE_WRITE)
