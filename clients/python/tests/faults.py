@@ -85,18 +85,6 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: FaultyServer
 
-    def do_GET(self) -> None:
-        self._serve()
-
-    def do_POST(self) -> None:
-        self._serve()
-
-    def do_PUT(self) -> None:
-        self._serve()
-
-    def do_DELETE(self) -> None:
-        self._serve()
-
     @override
     def log_message(self, format: str, *args: object) -> None:
         """Keep the test output quiet."""
@@ -132,6 +120,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.waited_out = True
         else:
             assert fault.startswith("drop"), f"no such fault: {fault}"
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_OPTIONS = _serve  # noqa: N815 - as http.server calls them
 
     def _answer(self, status: int, headers: Mapping[str, str], body: bytes, announced: int | None = None) -> None:
         self.send_response_only(status)

@@ -188,19 +188,6 @@ def test_an_outcome_without_a_history_shows_none(deal: str, outcomes: Outcomes) 
     assert "Why" not in shown
 
 
-@pytest.mark.usefixtures("one_try")
-def test_a_correction_whose_answer_was_lost_can_be_repeated(
-    api: Api, client: OutcomesClient, deal: str, outcomes: Outcomes
-) -> None:
-    api.fail("drop after the write")
-    run = outcomes("void", deal, "--reason", "Cancelled", "--user", "42")
-    assert run.code == 1
-    key = run.err.split("--idempotency-key ")[1].strip()
-    again = outcomes("void", deal, "--reason", "Cancelled", "--user", "42", "--idempotency-key", key)
-    assert again.err.startswith("Already done under this key.")
-    assert len(client.get(deal).corrections) == 1
-
-
 def test_an_interrupted_correction_can_be_repeated(
     deal: str, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

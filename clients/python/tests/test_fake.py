@@ -203,12 +203,6 @@ def test_a_status_that_the_api_never_has_is_refused(outcomes_fake: OutcomesFake)
         outcomes_fake.fail(418)
 
 
-def test_the_client_retries_until_the_outage_is_over(outcomes_fake: OutcomesFake) -> None:
-    outcomes_fake.fail(503, times=3)
-    assert not outcomes_fake.client.record("deal_closed", "Acme renewed", user_id=42).replayed
-    assert len(outcomes_fake.recorded) == 1
-
-
 def test_every_call_is_late_until_there_is_no_delay(outcomes_fake: OutcomesFake) -> None:
     outcomes_fake.delay(60)
     with (

@@ -56,17 +56,6 @@ def test_a_name_that_is_not_listed_is_an_error_also_for_type_checkers() -> None:
         outcomes_client.InventedClient  # type: ignore[attr-defined] # noqa: B018 - mypy finds no error to ignore if it sees __getattr__
 
 
-def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
-    def methods(client: type, close: str) -> dict[str, list[str]]:
-        return {
-            name.replace(close, "close"): list(inspect.signature(one).parameters)
-            for name, one in inspect.getmembers(client, inspect.isfunction)
-            if not name.startswith("_")
-        }
-
-    assert methods(OutcomesClient, "close") == methods(AsyncOutcomesClient, "aclose")
-
-
 def test_the_readme_names_each_argument_of_the_constructor() -> None:
     _, _, table = (Path(__file__).parents[1] / "README.md").read_text().partition("| argument of `OutcomesClient` |")
     rows = table.partition("\n\n")[0].splitlines()[2:]

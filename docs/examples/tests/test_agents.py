@@ -101,22 +101,10 @@ def recorded(stack: Stack, user: int) -> list[tuple[str, float | None]]:
     return [(outcome["title"], outcome["value_usd"]) for outcome in reversed(answer.json()["outcomes"])]
 
 
-def test_a_final_output_with_an_outcome_is_recorded(run: Run, stack: Stack, user: int) -> None:
-    ran = run("CLOSED $12500.50 Renewed Acme")
-    assert (ran.text, ran.told) == ("CLOSED $12500.50 Renewed Acme", "")
-    assert recorded(stack, user) == [("Renewed Acme", 12500.5)]
-
-
 @pytest.mark.parametrize("text", ["I could not close it.", "Soon it will be CLOSED $12500.50 Renewed Acme", "Done!"])
 def test_any_other_final_output_is_no_outcome(run: Run, stack: Stack, user: int, text: str) -> None:
     assert run(text).told == ""
     assert recorded(stack, user) == []
-
-
-def test_a_run_counts_once_by_the_id_of_its_response(run: Run, stack: Stack, user: int) -> None:
-    for response in ("response-1", "response-1", "response-2"):
-        run("CLOSED $1 Renewed Acme", response=response)
-    assert recorded(stack, user) == [("Renewed Acme", 1), ("Renewed Acme", 1)]
 
 
 def test_where_the_model_gives_no_id_the_ai_sdk_makes_one_and_openai_agents_does_not(
@@ -127,10 +115,12 @@ def test_where_the_model_gives_no_id_the_ai_sdk_makes_one_and_openai_agents_does
     assert len(recorded(stack, user)) == (0 if told else 1)
 
 
-def test_a_job_that_is_run_again_counts_once_by_its_own_id(run: Run, stack: Stack, user: int) -> None:
-    for response in ("response-1", "response-2"):
-        run("CLOSED $1 Renewed Acme", response=response, job="job-7")
-    assert recorded(stack, user) == [("Renewed Acme", 1)]
+def test_a_run_counts_once_by_the_id_of_its_response_or_of_its_job(run: Run, stack: Stack, user: int) -> None:
+    text = "CLOSED $12500.50 Renewed Acme"
+    for response, job in (("1", ""), ("1", ""), ("2", ""), ("3", "job-7"), ("4", "job-7")):
+        ran = run(text, response=f"response-{response}", job=job)
+        assert (ran.text, ran.told) == (text, "")
+    assert recorded(stack, user) == [("Renewed Acme", 12500.5)] * 3
 
 
 def test_the_tool_records_once_for_a_name(run: Run, stack: Stack, user: int) -> None:

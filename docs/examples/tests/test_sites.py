@@ -200,7 +200,7 @@ def test_a_session_in_several_cookies_works(site: Site, user: int) -> None:
 def test_the_api_gets_the_page_s_origin_and_its_own_host(site: Site, user: int) -> None:
     sent = {**site.signed_in(user), "Sec-Fetch-Site": "same-origin", "If-None-Match": '"a"'}
     site.call("GET", "/api/outcomes", headers=sent)
-    heard = site.api.seen[-1]
+    heard = site.api.heard[-1]
     assert sent.items() <= {name.title(): value for name, value in heard.items()}.items()
     assert heard["host"] == site.api.url.removeprefix("http://")
 
@@ -217,9 +217,9 @@ def test_a_failure_of_the_api_passes_through(site: Site, status: int) -> None:
     "path", ["/mcp", "/api", "/api/outcomesx", "/api/auth/session", "/api/outcomes%2F..%2F..%2Fmcp"]
 )
 def test_no_other_path_leads_to_the_api(site: Site, path: str) -> None:
-    before = len(site.api.seen)
+    before = len(site.api.heard)
     site.call("POST", path, headers={"Authorization": f"Bearer {site.stack.key}"})
-    assert len(site.api.seen) == before
+    assert len(site.api.heard) == before
 
 
 @pytest.mark.parametrize(("example", "command"), [("nextjs", [*NEXT, "build"]), ("express", ["node", "server.mjs"])])

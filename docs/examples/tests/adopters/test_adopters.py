@@ -8,18 +8,18 @@ import os
 import shutil
 import subprocess
 from base64 import b64encode
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from queue import Queue
-from threading import Thread
 from typing import Any
 
 import httpx
 import pytest
 
+from clients.python.tests.faults import FaultyServer
 from tests.local.stacks import ROOT, Stack, running
+from tests.servers import serving
 
 HERE = Path(__file__).parent
 PACKAGES = ROOT / ".adopters"
@@ -36,20 +36,12 @@ def posted() -> Iterator[tuple[str, Posted]]:
     """Yield the URL of a receiver of webhooks, and the requests that it got."""
     received: Posted = Queue()
 
-    class Receiver(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            received.put(({name.lower(): value for name, value in self.headers.items()}, body))
-            self.send_response(204)
-            self.end_headers()
+    def receive(_method: str, _target: str, headers: Mapping[str, str], body: bytes) -> Any:
+        received.put(({name.lower(): value for name, value in headers.items()}, body))
+        return 204, {}, b""
 
-        def log_message(self, *_: Any) -> None:
-            """Print nothing."""
-
-    with HTTPServer(("127.0.0.1", 0), Receiver) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/", received
-        server.shutdown()
+    with serving(FaultyServer(receive)) as server:
+        yield f"{server.url}/", received
 
 
 @pytest.fixture(scope="module")
