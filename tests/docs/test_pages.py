@@ -171,14 +171,6 @@ def test_a_decision_says_what_and_why_and_what_was_refused() -> None:
     assert {file: leads for file, leads in found.items() if not wanted.fullmatch(" ".join(leads))} == {}
 
 
-def test_each_entry_of_the_changelog_ends_with_a_full_stop() -> None:
-    told = [
-        " ".join(line.split())
-        for line in re.findall(r"^- ((?:.|\n(?!\n|-|#))*)", (ROOT / "CHANGELOG.md").read_text(), re.M)
-    ]
-    assert [line for line in told if not line.endswith((".", ".)"))] == []
-
-
 def test_each_default_type_of_outcomes_has_an_icon() -> None:
     icons = (ROOT / "dashboard/src/feed/icons.js").read_text().partition("]);")[0]
     assert set(re.findall(r'\[\s*"(\w+)",', icons)) == {*TYPES}
