@@ -13,7 +13,7 @@ from outcomes.costs import cost_report, stored_costs
 
 from functions.costs import app
 from tests.aws import scan
-from tests.costs.service import CALLERS, delete, put
+from tests.costs.service import CALLERS, put
 from tests.events import KEY, proxy_event
 from tests.faults import THROTTLED, Fault, Request, Send, error, faulty, vanished
 
@@ -70,14 +70,6 @@ def test_it_is_exactly_as_in_the_contract() -> None:
         assert [each["cost_usd"] for each in found["by_agent"]] == [cost] * (agent != "8")
 
 
-def test_what_is_not_known_is_null() -> None:
-    put("session", line(7, 1), date="2026-11-24")
-    delete("session", date="2026-11-24")
-    found = report()
-    assert (found["cost_usd"], found["by_agent"], found["by_source"], found["known_days"]) == (None, [], [], 0)
-    assert {each["cost_usd"] for each in found["by_day"]} == {None}
-
-
 def test_the_default_is_thirty_days_with_today() -> None:
     put("session", line(7, 1), date="2026-11-28")
     response = app.handler(proxy_event("GET", "/api/costs", authorizer=CALLERS["session"]), None)
@@ -91,18 +83,6 @@ def test_agents_beyond_the_limit_are_added_up(monkeypatch: pytest.MonkeyPatch) -
     found = report()
     assert [each["agent_id"] for each in found["by_agent"]] == [4, 3]
     assert found["other_agents"] == {"agents": 2, "cost_usd": Decimal("0.75")}
-
-
-def test_a_restated_day_says_so_for_a_day(clock: list[int]) -> None:
-    put("session", line(7, 1), date="2026-11-26")
-    put("session", line(7, 1), date="2026-11-28")
-    clock[0] += 1000
-    put("session", line(7, 2), date="2026-11-26")
-    put("session", line(7, 2), date="2026-11-28")  # a new put of the current day is no restatement
-    query = {"to": "2026-11-29"}
-    assert [each.get("restated_at") for each in report(**query)["by_day"]][-3:] == [instants.text(clock[0]), None, None]
-    clock[0] += DAY
-    assert not any("restated_at" in each for each in report(**query)["by_day"])
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,9 @@ class Sequence:
             del self.model.days[key]
 
     def date(self) -> str:
-        return DATES[self.random.choice([*range(0, 100, 9), 12, 13, 41, 42, 43])]
+        today = instants.text(self.now)[:10]
+        recent = [DATES.index(today)] * 3 if today in DATES else []
+        return DATES[self.random.choice([*range(0, 100, 9), 12, 13, 41, 42, 43, *recent])]
 
     def look(self) -> None:
         since, until = sorted(BEGINS[self.date()] + self.random.choice([0, 0, -1, 1, DAY // 4]) for _ in range(2))

@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from outcomes_client import ConflictError, CostLine, OutcomesClient
+from outcomes_client import CostLine, OutcomesClient
 
 from clients.python.tests.conftest import Api, Outcomes, everywhere
 
@@ -206,23 +206,6 @@ def test_costs_are_listed_and_stand_beside_the_value(api: Api, outcomes: Outcome
     assert outcomes("summary", "--cost", "--type", "deal_closed").code == 2
     by_platform = outcomes("costs", "list", "--user", str(api.user), *period)
     assert (by_platform.code, "needs PlatformMayRead=true" in by_platform.err) == (1, True)
-
-
-@everywhere
-def test_an_agent_key_puts_ten_sources_and_more_only_after_the_owner_took_one_over(
-    api: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    [day] = days(api, 1)
-    monkeypatch.delenv("INTERNAL_API_KEY", raising=False)
-    with OutcomesClient(api.url, cookie=api.cookie) as owner:
-        text = owner.create_key("Finance", scopes=["cost"]).key
-        with OutcomesClient(api.url, api_key=text) as agent:
-            for number in range(10):
-                assert agent.put_costs(day, f"s{number}", []) == 1
-            with pytest.raises(ConflictError, match="409 Too many sources"):
-                agent.put_costs(day, "s10", [])
-            assert owner.put_costs(day, "s0", []) == 1
-            assert agent.put_costs(day, "s10", []) == 1
 
 
 def test_costs_that_many_add_at_once_all_count(api: Api, client: OutcomesClient) -> None:
