@@ -23,7 +23,6 @@ from history import past
 from history.past import Pasts
 from history.tests.imports import SECRET, import_all, write_ndjson
 from history.tests.world import (
-    CUT,
     DIES,
     ROWS,
     Scripts,
@@ -32,12 +31,11 @@ from history.tests.world import (
     kept,
     look,
     record,
-    statement,
     store_statement,
 )
 from ops.patience import LIMITS
 from tests.aws import aws_client
-from tests.people import rows_of, snapshot
+from tests.people import rows_of
 
 PLANNING, OPENED, LAST = 3, 6, 12
 """Numbers of calls of an import: the last call of its planning, the call that writes the row of imports, and the last
@@ -81,14 +79,6 @@ def test_a_summary_that_ignores_the_row_of_imports_is_found(
     monkeypatch.setattr(StoredSums, "_obey", fault)
     with pytest.raises(AssertionError, match="import"):
         any_look_between_two_calls(world)
-
-
-def test_sums_are_stored_again_after_an_import(world: World) -> None:
-    def looks() -> None:
-        look()
-        assert kept()
-
-    world.run(["import"] * 20, {"import": lambda: import_all(world.file), "look": looks})
 
 
 @pytest.mark.parametrize("killed_before", range(OPENED + 1, LAST + 1))
@@ -225,16 +215,6 @@ def test_an_erasure_during_an_import_leaves_nothing(
     order = ["import"] * begun_before + ["erase"] * 200
     world.run(order, scripts, expected=(0, Decimal(0)), pauses={("import", begun_before): paused})
     assert rows_of(42) == {}
-
-
-def test_rows_before_the_end_of_a_statement_are_refused(world: World) -> None:
-    aws_client("dynamodb").put_item(TableName="TotalsTable", Item=statement(CUT, Imports()))
-    world.tables = snapshot()
-
-    def run_import() -> None:
-        assert import_all(world.file) == 1
-
-    world.run([], {"import": run_import}, expected=(5, Decimal("4.1")))
 
 
 @pytest.mark.parametrize("meanwhile", [0, 1, 20])

@@ -372,18 +372,6 @@ def test_the_undo_of_an_import_is_an_adjustment_of_the_month_of_the_undo(clock: 
     verified(november, made("2026-10"))
 
 
-def test_an_import_that_begins_meanwhile_wins(clock: Clock) -> None:
-    september(clock)
-
-    def begin(call: int) -> None:
-        if call == 2:  # this transaction stores the statement, the first one publishes the signing key
-            imports(Imports(epoch=1, runs={"r1": clock.now + 10**9}, changes=1))
-
-    with before_each("TransactWriteItems", begin):
-        assert ask("2026-09") == (503, {"error": "Still adding up"})
-    assert "StatementsTable" not in rows_of(42)
-
-
 def test_a_request_that_is_killed_before_any_of_its_calls_leaves_a_whole_chain(clock: Clock) -> None:
     september(clock)
     clock.at("2026-12-20T12:00:00Z")
