@@ -27,7 +27,6 @@ OPENAI = CostDay(42, DAY, "openai")
 OWNER = Caller(session_user=42)
 FAILED = (500, {"error": "Failed to put or read costs"})
 CONFLICT = (409, {"error": "Conflict"})
-FAILED_PRECONDITION = (412, {"error": "Precondition failed"})
 NOT_FOUND = (404, {"error": "Not found"})
 TOO_MANY = (409, {"error": "Too many sources"})
 
