@@ -45,7 +45,6 @@ from moto.events.models import EventPattern
 from local.environment import ACCOUNT, REGION
 
 __all__ = [  # other modules import moto's names from this module
-    "BotocoreStubber",
     "DynamoDBBackend",
     "DynamoType",
     "EventPattern",

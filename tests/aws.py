@@ -3,19 +3,18 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from io import BytesIO
 from typing import Any
 from unittest.mock import patch
-from urllib.parse import parse_qs, urlsplit
-from xml.sax.saxutils import escape
 
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.exceptions import ClientError
+from botocore.handlers import BUILTIN_HANDLERS
 from botocore.session import get_session
 from outcomes.aws.connection import Connection, Reply
 
 # Import moto before any client is made: moto cannot patch clients that already exist.
 from local import moto_backend
-from local.moto_backend import BotocoreStubber
 
 STACKS: dict[tuple[str, str], dict[str, str]] = {}
 """Outputs of CloudFormation stacks, by region and name."""
@@ -26,17 +25,11 @@ PARAMETERS: dict[tuple[str, str], dict[str, str]] = {}
 STATUSES: dict[tuple[str, str], str] = {}
 """Statuses of CloudFormation stacks, by region and name, if they are not UPDATE_COMPLETE."""
 
-DESCRIBED = """<DescribeStacksResponse><DescribeStacksResult><Stacks><member>
-<StackName>{}</StackName><StackStatus>{}</StackStatus><Outputs>{}</Outputs><Parameters>{}</Parameters>
-</member></Stacks></DescribeStacksResult></DescribeStacksResponse>"""
-OUTPUT = "<member><OutputKey>{}</OutputKey><OutputValue>{}</OutputValue></member>"
-PARAMETER = "<member><ParameterKey>{}</ParameterKey><ParameterValue>{}</ParameterValue></member>"
-NO_STACK = """<ErrorResponse><Error>
-<Code>ValidationError</Code><Message>Stack with id {} does not exist</Message>
-</Error></ErrorResponse>"""
+PROTECTED: list[str] = []
+"""Names of CloudFormation stacks with termination protection."""
 
-type Answer = tuple[int, dict[str, str], str]
-"""Status, headers and body."""
+type Given = dict[str, Any]
+"""The parameters of an SDK client's call, or its answer."""
 
 _session = cache(get_session)  # each new session would read the list of AWS regions again
 
@@ -63,10 +56,7 @@ def mock_aws() -> Iterator[None]:
     _start_moto()
     _empty()
     try:
-        with (
-            patch.object(BotocoreStubber, "__call__", _answered),
-            patch.object(Connection, "post", _answered_by_moto),
-        ):
+        with patch.object(Connection, "post", _answered_by_moto):
             yield
     finally:
         _empty()  # moto keeps answering SDK clients after the block
@@ -76,58 +66,77 @@ def _empty() -> None:
     STACKS.clear()
     PARAMETERS.clear()
     STATUSES.clear()
+    PROTECTED.clear()
     _moto.reset()
 
 
-_post, _answered_by_any_service = Connection.post, BotocoreStubber.__call__
-
-
-class _Raw(BytesIO):
-    def stream(self, **_: Any) -> Iterator[bytes]:
-        yield self.read()
+_post = Connection.post
 
 
 @contextmanager
-def answering(event: str, answer: Callable[[AWSPreparedRequest], Answer]) -> Iterator[None]:
-    """Use `answer` instead of moto for an operation (event="lambda.Invoke") or a whole service (event="lambda")."""
+def answering(event: str, answer: Callable[[Given], Given]) -> Iterator[None]:
+    """Use `answer` instead of moto for an operation (event="lambda.Invoke") or a whole service (event="lambda").
+
+    It gets the parameters of the call, and returns its answer or raises `refused(...)`.
+    """
     with patch.dict(IN_PLACE_OF_MOTO, {event: answer}):
         yield
 
 
-def _answered(
-    stubber: BotocoreStubber, event_name: str, request: AWSPreparedRequest, **more: Any
-) -> AWSResponse | None:
-    """Answer an SDK client's request with a function from IN_PLACE_OF_MOTO, or else with moto."""
+def refused(code: str, message: str = "", operation: str = "") -> ClientError:
+    """Return the exception of an SDK's client that an error of AWS raises."""
+    return ClientError({"Error": {"Code": code, "Message": message}}, operation)
+
+
+def _keep(params: Given, context: Given, **_: Any) -> None:
+    context["given"] = params
+
+
+def _answered(event_name: str, context: Given, **_: Any) -> tuple[AWSResponse, Given] | None:
+    """Answer an SDK client's call with a function from IN_PLACE_OF_MOTO. Without one, moto answers."""
     for event, answer in reversed(IN_PLACE_OF_MOTO.items()):  # an operation's answer was added after its service's
-        if event_name.startswith(f"before-send.{event}"):
-            status, headers, text = answer(request)
-            any_type: Any = headers, _Raw(text.encode())
-            return AWSResponse(request.url, status, *any_type)
-    return _answered_by_any_service(stubber, event_name, request, **more)
+        if f"{event_name}.".startswith(f"before-call.{event}."):
+            given = {"region": context["client_region"], "operation": event_name.rpartition(".")[2]} | context["given"]
+            return AWSResponse("", 200, HTTPHeaders(), None), answer(given)
+    return None
 
 
-def _answered_by_cloudformation(request: AWSPreparedRequest) -> Answer:
-    body: Any = request.body
-    return _described(str(urlsplit(request.url).netloc).split(".")[1], parse_qs(body))
+# botocore registers these for each new client, as moto's own handler.
+BUILTIN_HANDLERS.extend([("before-parameter-build", _keep), ("before-call", _answered)])
 
 
-IN_PLACE_OF_MOTO: dict[str, Callable[[AWSPreparedRequest], Answer]] = {"cloudformation": _answered_by_cloudformation}
-
-
-def _described(region: str, query: Mapping[str, list[str]]) -> Answer:
+def described(given: Given) -> Given:
     """Answer DescribeStacks with the stacks in STACKS.
 
     moto's CloudFormation is not used, because it takes a second to load.
     """
-    assert query["Action"] == ["DescribeStacks"]
-    [name] = query["StackName"]
-    if (region, name) not in STACKS:
-        return 400, {}, NO_STACK.format(escape(name))
-    outputs = "".join(OUTPUT.format(key, escape(value)) for key, value in STACKS[region, name].items())
-    given = PARAMETERS.get((region, name), {})
-    parameters = "".join(PARAMETER.format(key, escape(value)) for key, value in given.items())
-    status = STATUSES.get((region, name), "UPDATE_COMPLETE")
-    return 200, {}, DESCRIBED.format(escape(name), status, outputs, parameters)
+    assert given["operation"] == "DescribeStacks"
+    stack = given["region"], given["StackName"]
+    if stack not in STACKS:
+        raise no_stack(given)
+    outputs = [{"OutputKey": key, "OutputValue": value} for key, value in STACKS[stack].items()]
+    return {
+        "Stacks": [
+            {
+                "StackName": given["StackName"],
+                "StackStatus": STATUSES.get(stack, "UPDATE_COMPLETE"),
+                "Outputs": outputs,
+                "Parameters": parameters(PARAMETERS.get(stack, {})),
+                "EnableTerminationProtection": given["StackName"] in PROTECTED,
+            }
+        ]
+    }
+
+
+def no_stack(given: Given) -> ClientError:
+    return refused("ValidationError", f"Stack with id {given['StackName']} does not exist", given["operation"])
+
+
+def parameters(values: Mapping[str, str]) -> list[Given]:
+    return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
+
+
+IN_PLACE_OF_MOTO: dict[str, Callable[[Given], Given]] = {"cloudformation": described}
 
 
 def _answered_by_moto(

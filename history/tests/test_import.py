@@ -9,13 +9,10 @@ import sys
 import time
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pytest
-from outcomes.aws.connection import Connection
 from outcomes.calendar import instants
 from outcomes.contract import json_text
 from outcomes.ledger import ulid
@@ -25,29 +22,24 @@ from outcomes.totals import settled_intervals
 
 from functions.export_outcomes import app as export_outcomes
 from functions.summarize_outcomes import app as summarize_outcomes
-from history import writer
 from history.mapper import ulid_of
 from history.tests.imports import (
     SECRET,
     TARGET,
     Command,
-    dying_at,
     import_all,
     old_row,
     planned,
     write_ndjson,
 )
 from local.environment import REGION
-from ops import patience
 from ops.errors import StackError
 from smoke.model import Choice, added_up, said
 from tests.aws import STACKS, aws_client, scan
 from tests.corrections import pages
 from tests.events import KEY, proxy_event, session
-from tests.faults import THROTTLED, Fault, Killed, Request, answered, error, lost, vanished
 from tests.fields import UNSET
 from tests.outcome_types import TYPES
-from tests.people import restore, snapshot, two_shards
 
 pytestmark = pytest.mark.usefixtures("tables")
 
@@ -264,51 +256,6 @@ def small_file(tmp_path: Path) -> Path:
     """Return a file with outcomes of two users and without a user. Its rows are written in six groups."""
     rows = [old_row(number, APRIL + number, user_id=(42, 43, None)[number % 3]) for number in range(18)]
     return write_ndjson(tmp_path / "old.ndjson", [{**row, "id": row["id"] or "0"} for row in rows])
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-@two_shards()
-def test_an_import_that_was_killed_goes_on(small_file: Path, when: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "OUTCOMES_PER_BATCH", 3)
-    empty = snapshot()
-    import_all(small_file)
-    whole = sorted(scan(), key=repr)
-    for call in itertools.count(1):
-        restore(empty)
-        try:
-            with patch.object(Connection, "post", dying_at(call, when)):
-                import_all(small_file)
-            break
-        except Killed:
-            import_all(small_file)
-            assert sorted(scan(), key=repr) == whole
-    assert call > 30
-
-
-@pytest.mark.parametrize("fault", [lost, vanished, error(THROTTLED), error("InternalServerError", status=500)])
-@pytest.mark.usefixtures("no_waiting")
-def test_faults_are_waited_for(small_file: Path, fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fail two thirds of all attempts at random, so that some calls exhaust their attempts."""
-    post, draw = Connection.post, random.Random(7)  # noqa: S311 - repeatable
-
-    def faulty_post(connection: Connection, headers: Any, body: bytes, until: float, **more: Any) -> Any:
-        send = partial(post, connection, headers, body, until, **more)
-        request = Request(headers["x-amz-target"].rpartition(".")[2], json.loads(body))
-        return send() if draw.random() < 1 / 3 else fault(request, send)
-
-    monkeypatch.setattr(Connection, "post", faulty_post)
-    assert import_all(small_file) == 0
-    monkeypatch.setattr(Connection, "post", post)
-    assert len(scan()) == 18
-
-
-@pytest.mark.usefixtures("no_waiting")
-def test_without_an_answer_the_import_ends(small_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0)
-    with planned(small_file) as plan:
-        monkeypatch.setattr(Connection, "post", lambda *_, **__: vanished(Request("", {}), lambda: answered(200, {})))
-        with pytest.raises(StackError, match="run the same command to go on"):
-            plan.write()
 
 
 def test_a_file_that_changes_during_an_import_is_an_error(small_file: Path) -> None:

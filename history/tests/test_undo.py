@@ -1,27 +1,20 @@
 """Test `make import-history UNDO=1`, and importing again what was undone."""
 
-import itertools
 import json
 from collections.abc import Mapping
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
-from random import Random
 from typing import Any
-from unittest.mock import patch
 
 import pytest
-from outcomes.aws.connection import Connection
 from outcomes.aws.services import DynamoDB
 from outcomes.calendar import instants
 from outcomes.events.stream import entry_key_of, event_of
 
 from bench.storage import TRANSACTION, item_bytes, read_units, write_units
-from history import undo
 from history.tests.imports import (
     Command,
     days_ago,
-    dying_at,
     end_statement,
     import_all,
     old_row,
@@ -29,15 +22,12 @@ from history.tests.imports import (
     undo_all,
     write_ndjson,
 )
-from ops import patience
-from ops.errors import StackError
 from tests import streams
 from tests.aws import scan
 from tests.corrections import BODIES, OWNER, assign, correct, get, get_without_user, ledger, listed, summary
 from tests.events import KEY
-from tests.faults import THROTTLED, Fault, Killed, Request, answered, error, lost, vanished
 from tests.outcome_types import TYPES
-from tests.people import record, restore, rows_of, snapshot, two_shards
+from tests.people import record, restore, rows_of, snapshot
 
 pytestmark = pytest.mark.usefixtures("tables")
 
@@ -147,95 +137,35 @@ class TestWhatIsVoided:
         assert len(nobodys) == 3
 
 
-class TestFaults:
-    @pytest.mark.parametrize("when", ["before", "after"])
-    @two_shards()
-    def test_an_undo_that_was_killed_goes_on(
-        self, file: Path, when: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        monkeypatch.setattr(undo, "ROWS_PER_TRANSACTION", 2)
-        import_all(file)
-        whole = snapshot()
-        for call in itertools.count(1):
-            restore(whole)
-            try:
-                with patch.object(Connection, "post", dying_at(call, when)):
-                    undo_all(file)
-                break
-            except Killed:
-                capsys.readouterr()
-                undo_all(file)
-                says = capsys.readouterr().out.splitlines()[-1].split(", ")
-                assert sum(int(each.split()[0]) for each in says[:2]) == 9
-            assert all_void_once()
-        assert call > 15
-
-    @pytest.mark.parametrize("fault", [lost, vanished, error(THROTTLED), error("InternalServerError", status=500)])
-    @pytest.mark.usefixtures("no_waiting")
-    def test_each_outcome_is_voided_and_counted_once_under_faults(
-        self, file: Path, fault: Fault, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        """Fail two thirds of all attempts at random, so that some calls exhaust their attempts."""
-        import_all(file)
-        post, draw = Connection.post, Random(7)  # noqa: S311 - repeatable
-
-        def faulty_post(connection: Connection, headers: Any, body: bytes, until: float, **more: Any) -> Any:
-            send = partial(post, connection, headers, body, until, **more)
-            request = Request(headers["x-amz-target"].rpartition(".")[2], json.loads(body))
-            return send() if draw.random() < 1 / 3 else fault(request, send)
-
-        monkeypatch.setattr(Connection, "post", faulty_post)
-        undo_all(file)
-        monkeypatch.setattr(Connection, "post", post)
-        assert all_void_once()
-        assert "9 outcomes were undone, 0 were undone before" in capsys.readouterr().out
-
-    @pytest.mark.parametrize("missed", ["the import", "a dispute", "an undo"])
-    @pytest.mark.usefixtures("no_waiting")
-    def test_reads_that_miss_the_last_second_are_noticed(
-        self, small: Path, missed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+@pytest.mark.parametrize("missed", ["the import", "a dispute", "an undo"])
+@pytest.mark.usefixtures("no_waiting")
+def test_reads_that_miss_the_last_second_are_noticed(
+    small: Path, missed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stale = snapshot()
+    import_all(small)
+    if missed != "the import":
         stale = snapshot()
-        import_all(small)
-        if missed != "the import":
-            stale = snapshot()
-            correct(ledger()[0]["id"], OWNER, BODIES["dispute"]) if missed == "a dispute" else undo_all(small)
-        call = DynamoDB.call
+        correct(ledger()[0]["id"], OWNER, BODIES["dispute"]) if missed == "a dispute" else undo_all(small)
+    call = DynamoDB.call
 
-        def late(self: DynamoDB, operation: str, request: Any, **more: Any) -> Any:
-            if operation != "BatchGetItem" or request["RequestItems"].get("OutcomesTable", {}).get("ConsistentRead", 1):
-                return call(self, operation, request, **more)
-            present = snapshot()
-            restore(stale)
-            answer = call(self, operation, request, **more)
-            restore(present)
-            return answer
+    def late(self: DynamoDB, operation: str, request: Any, **more: Any) -> Any:
+        if operation != "BatchGetItem" or request["RequestItems"].get("OutcomesTable", {}).get("ConsistentRead", 1):
+            return call(self, operation, request, **more)
+        present = snapshot()
+        restore(stale)
+        answer = call(self, operation, request, **more)
+        restore(present)
+        return answer
 
-        monkeypatch.setattr(DynamoDB, "call", late)
-        capsys.readouterr()
-        undo_all(small)
-        assert {
-            "the import": "2 outcomes were undone, 0 were undone before, 0 are left, 0 are not there",
-            "a dispute": "1 outcomes were undone, 0 were undone before, 1 are left, 0 are not there",
-            "an undo": "0 outcomes were undone, 2 were undone before, 0 are left, 0 are not there",
-        }[missed] in capsys.readouterr().out
-
-    @pytest.mark.usefixtures("no_waiting")
-    def test_without_an_answer_it_ends(self, small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        import_all(small)
-        monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0)
-        monkeypatch.setattr(Connection, "post", lambda *_, **__: vanished(Request("", {}), lambda: answered(200, {})))
-        with pytest.raises(StackError, match="run the same command to go on"):
-            undo_all(small)
-
-
-def all_void_once() -> bool:
-    """Check that each outcome is void by exactly one entry."""
-    items = scan()
-    outcomes = {item["created_at"]["S"][-26:]: item for item in items if "title" in item}
-    entries = [item["outcome"]["S"] for item in items if "outcome" in item]
-    assert all(item["version"] == {"N": "1"} and item["standing"] == {"S": "void"} for item in outcomes.values())
-    return sorted(entries) == sorted(outcomes)
+    monkeypatch.setattr(DynamoDB, "call", late)
+    capsys.readouterr()
+    undo_all(small)
+    assert {
+        "the import": "2 outcomes were undone, 0 were undone before, 0 are left, 0 are not there",
+        "a dispute": "1 outcomes were undone, 0 were undone before, 1 are left, 0 are not there",
+        "an undo": "0 outcomes were undone, 2 were undone before, 0 are left, 0 are not there",
+    }[missed] in capsys.readouterr().out
 
 
 def counted(table: Mapping[str, Any], operation: str, request: Any) -> float:

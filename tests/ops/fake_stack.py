@@ -1,34 +1,21 @@
 """An AWS account with a deployed stack, for tests of `make end-key`."""
 
-import json
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.util import module_from_spec, spec_from_file_location
 from typing import Any
-from urllib.parse import parse_qsl
-from xml.sax.saxutils import escape
 
 import httpx
 import pytest
-from botocore.awsrequest import AWSPreparedRequest
 
 from ops.template import parameter_value
-from tests.aws import Answer
+from tests.aws import Given, no_stack, parameters
 from tests.template.conftest import ROOT, Deployment
 
 STACK = "outcomes-prod"
 AUTHORIZER = f"{STACK}-AuthorizerFunction-a1"
 ARN = f"arn:aws:lambda:us-east-1:123456789012:function:{AUTHORIZER}"
 URL = "https://api.example.com/api/outcomes"
-
-
-def xml(value: Any) -> str:
-    match value:
-        case dict():
-            return "".join(f"<{name}>{xml(each)}</{name}>" for name, each in value.items())
-        case list():
-            return "".join(f"<member>{xml(each)}</member>" for each in value)
-    return escape(str(value))
 
 
 def detail(name: str, source: str, evaluation: str = "Static") -> dict[str, Any]:
@@ -97,24 +84,29 @@ class Account:
         self.fails: Callable[[str], object] = lambda _operation: None
         """Is called before each call, and may raise an exception."""
 
-    def call(self, make: Callable[..., Any], client: Any, operation: str, given: Any) -> Any:
+    def answer(self, given: Given) -> Given:
+        """Answer a call of CloudFormation or Lambda."""
+        operation = given["operation"]
         self.calls.append(operation)
         self.fails(operation)
-        return make(client, operation, given)
+        if given.get("StackName", STACK) != STACK:
+            raise no_stack(given)
+        answers: dict[str, Callable[[Given], Any]] = {
+            "DescribeStacks": self.describe,
+            "DescribeStackResource": lambda _: {"StackResourceDetail": {"PhysicalResourceId": AUTHORIZER}},
+            "CreateChangeSet": self.create,
+            "DescribeChangeSet": self.change_set,
+            "DeleteChangeSet": lambda given: self.change_sets.pop(given["ChangeSetName"]),
+            "ExecuteChangeSet": self.execute,
+            "CancelUpdateStack": self.cancel,
+            "GetFunction": self.get_function,
+            "TagResource": lambda given: self.tags.update(given["Tags"]),
+            "PutFunctionConcurrency": lambda given: self.reserve(given["ReservedConcurrentExecutions"]),
+            "DeleteFunctionConcurrency": lambda _: self.reserve(None),
+        }
+        return answers[operation](given) or {}
 
-    def cloudformation(self, request: AWSPreparedRequest) -> Answer:
-        body: Any = request.body
-        query = dict(parse_qsl(body if isinstance(body, str) else body.decode(), keep_blank_values=True))
-        action = query["Action"]
-        if query["StackName"] != STACK:
-            return 400, {}, xml({"ErrorResponse": {"Error": {"Code": "ValidationError", "Message": "no stack"}}})
-        answers = {"DescribeStacks": self.describe, "CreateChangeSet": self.create, "CancelUpdateStack": self.cancel}
-        answers |= {"DescribeChangeSet": self.change_set, "ExecuteChangeSet": self.execute}
-        answers |= {"DeleteChangeSet": lambda query: self.change_sets.pop(query["ChangeSetName"]) and {}}
-        answers["DescribeStackResource"] = lambda _query: {"StackResourceDetail": {"PhysicalResourceId": AUTHORIZER}}
-        return 200, {}, xml({f"{action}Response": {f"{action}Result": answers[action](query)}})
-
-    def describe(self, _query: Any) -> Any:
+    def describe(self, _given: Given) -> Given:
         if self.meanwhile:
             self.meanwhile.pop(0)()
         status = self.statuses[0]
@@ -128,67 +120,49 @@ class Account:
             "StackName": STACK,
             "StackStatus": status,
             "ChangeSetId": self.change_set_id,
-            "Parameters": [{"ParameterKey": name, "ParameterValue": text} for name, text in self.parameters.items()],
+            "Parameters": parameters(self.parameters),
             "Outputs": [{"OutputKey": "ApiUrl", "OutputValue": URL}],
             "Tags": [{"Key": "project", "Value": "outcomes"}],
         }
         return {"Stacks": [stack]}
 
-    def cancel(self, _query: Any) -> Any:
+    def cancel(self, _given: Given) -> None:
         self.statuses = ["UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"]
-        return {}
 
-    def create(self, query: dict[str, str]) -> Any:
+    def create(self, given: Given) -> None:
         assert "IN_PROGRESS" not in self.statuses[0]
-        assert (query["UsePreviousTemplate"], query["Capabilities.member.1"]) == ("true", "CAPABILITY_IAM")
-        assert (query["Tags.member.1.Key"], query["Tags.member.1.Value"]) == ("project", "outcomes")
-        given = {}
-        for place in range(1, len(self.declared) + 1):
-            each = f"Parameters.member.{place}."
-            name = query[f"{each}ParameterKey"]
-            previous = query.get(f"{each}UsePreviousValue") == "true"
-            given[name] = self.parameters[name] if previous else query[f"{each}ParameterValue"]
-            parameter_value(name, self.declared[name], given[name])
-        assert given.keys() == self.declared.keys()
-        self.change_sets[query["ChangeSetName"]] = given
-        return {}
+        assert (given["UsePreviousTemplate"], given["Capabilities"]) == (True, ["CAPABILITY_IAM"])
+        assert given["Tags"] == [{"Key": "project", "Value": "outcomes"}]
+        made = {}
+        for each in given["Parameters"]:
+            name = each["ParameterKey"]
+            made[name] = self.parameters[name] if each.get("UsePreviousValue") else each["ParameterValue"]
+            parameter_value(name, self.declared[name], made[name])
+        assert made.keys() == self.declared.keys()
+        self.change_sets[given["ChangeSetName"]] = made
 
-    def change_set(self, query: dict[str, str]) -> Any:
+    def change_set(self, given: Given) -> Given:
         before = self.template.with_parameters(**self.parameters)
-        listed = changes(before, self.template.with_parameters(**self.change_sets[query["ChangeSetName"]]))
+        listed = changes(before, self.template.with_parameters(**self.change_sets[given["ChangeSetName"]]))
         return {
             "Status": "CREATE_COMPLETE",
             "Changes": [{"Type": "Resource", "ResourceChange": each} for each in listed + self.also],
         }
 
-    def execute(self, query: dict[str, str]) -> Any:
-        name = query["ChangeSetName"]
+    def execute(self, given: Given) -> None:
+        name = given["ChangeSetName"]
         self.parameters = self.change_sets[name]
         self.change_sets.clear()
         self.change_set_id = self.change_set_id.replace("samcli-deploy17", name)
         during = "UPDATE_ROLLBACK_IN_PROGRESS" if "ROLLBACK" in self.ends else "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
         self.statuses = ["UPDATE_IN_PROGRESS", during, self.ends]
-        return {}
 
-    def get_function(self, _request: AWSPreparedRequest) -> Answer:
-        answer: dict[str, Any] = {"Configuration": {"FunctionArn": ARN}, "Tags": self.tags}
-        if self.concurrency is not None:
-            answer["Concurrency"] = {"ReservedConcurrentExecutions": self.concurrency}
-        return 200, {}, json.dumps(answer)
+    def get_function(self, _given: Given) -> Given:
+        reserved = {} if self.concurrency is None else {"ReservedConcurrentExecutions": self.concurrency}
+        return {"Configuration": {"FunctionArn": ARN}, "Tags": {**self.tags}, "Concurrency": reserved}
 
-    def tag(self, request: AWSPreparedRequest) -> Answer:
-        body: Any = request.body
-        self.tags |= json.loads(body)["Tags"]
-        return 204, {}, ""
-
-    def put_concurrency(self, request: AWSPreparedRequest) -> Answer:
-        body: Any = request.body
-        self.concurrency = json.loads(body)["ReservedConcurrentExecutions"]
-        return 200, {}, "{}"
-
-    def delete_concurrency(self, _request: AWSPreparedRequest) -> Answer:
-        self.concurrency = None
-        return 204, {}, ""
+    def reserve(self, concurrency: int | None) -> None:
+        self.concurrency = concurrency
 
     def api(self, url: str, *, content: str, headers: dict[str, str]) -> httpx.Response:
         """Run the authorizer's code with the live parameters, as API Gateway does."""

@@ -2,10 +2,10 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 
 import boto3
 import pytest
@@ -13,7 +13,7 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[impor
 
 from ops import adopt
 from ops.adopt import IDENTIFIERS, WITHOUT, reduced
-from tests.aws import NO_STACK, PARAMETER, Answer, answering, mock_aws
+from tests.aws import Given, answering, mock_aws, no_stack, parameters, refused
 from tests.conftest import RunMain
 from tests.template.conftest import ROOT
 
@@ -54,32 +54,27 @@ def importable(type_: str) -> list[str]:
     )
 
 
-def summary(request: Any) -> Answer:
-    [body] = parse_qs(request.body)["TemplateBody"]
-    types = {each["Type"] for each in json.loads(body)["Resources"].values()}
-    member = (
-        "<member><ResourceType>{}</ResourceType><ResourceIdentifiers><member>{}</member></ResourceIdentifiers></member>"
-    )
-    members = "".join(member.format(type_, ",".join(importable(type_))) for type_ in types)
-    result = f"<ResourceIdentifierSummaries>{members}</ResourceIdentifierSummaries>"
-    return 200, {}, f"<R><GetTemplateSummaryResult>{result}</GetTemplateSummaryResult></R>"
+def summary(given: Given) -> Given:
+    types = {each["Type"] for each in json.loads(given["TemplateBody"])["Resources"].values()}
+    return {
+        "ResourceIdentifierSummaries": [
+            {"ResourceType": type_, "ResourceIdentifiers": importable(type_)} for type_ in types
+        ]
+    }
 
 
-def described(request: Any) -> Answer:
-    [name] = parse_qs(request.body)["StackName"]
+def described(given: Given) -> Given:
+    name = given["StackName"]
     if name in DELETED:
-        members = "".join(PARAMETER.format(*each) for each in DELETED[name].items())
-        created = f"<CreationTime>2026-11-0{name[-1]}T09:30:00Z</CreationTime>"
-        stack = f"<member>{created}<Parameters>{members}</Parameters></member>"
-    elif name == STACK and STATUS:
-        stack = f"<member><StackName>{STACK}</StackName><StackStatus>{STATUS[0]}</StackStatus></member>"
-    else:
-        return 400, {}, NO_STACK.format(name)
-    return 200, {}, f"<R><DescribeStacksResult><Stacks>{stack}</Stacks></DescribeStacksResult></R>"
+        created = datetime(2026, 11, int(name[-1]), tzinfo=UTC)
+        return {"Stacks": [{"CreationTime": created, "Parameters": parameters(DELETED[name])}]}
+    if name == STACK and STATUS:
+        return {"Stacks": [{"StackName": STACK, "StackStatus": STATUS[0]}]}
+    raise no_stack(given)
 
 
-def resources(request: Any) -> Answer:
-    [wanted] = json.loads(request.body)["TagFilters"]
+def resources(given: Given) -> Given:
+    [wanted] = given["TagFilters"]
     assert wanted["Key"] == "aws:cloudformation:stack-name"
     found = [
         {
@@ -94,7 +89,7 @@ def resources(request: Any) -> Answer:
         for arn, stack, logical_id in TAGGED
         if stack in wanted["Values"]
     ]
-    return 200, {}, json.dumps({"ResourceTagMappingList": found})
+    return {"ResourceTagMappingList": found}
 
 
 @pytest.fixture(autouse=True)
@@ -187,10 +182,10 @@ def test_the_new_stack_has_the_parameters_of_the_deleted_one_below_those_of_samc
     done = run_main(adopt.main, STACK)
 
     assert (done.returncode, done.stderr) == (0, "")
-    parameters = written(root, "template")["Parameters"]
-    values = [parameters[name]["Default"] for name in ("EndedFingerprints", "MaxReadUnits", "TotalsEdition")]
+    found = written(root, "template")["Parameters"]
+    values = [found[name]["Default"] for name in ("EndedFingerprints", "MaxReadUnits", "TotalsEdition")]
     assert values == ["b" * 64, "9000", "3"]
-    assert "Gone" not in parameters
+    assert "Gone" not in found
     assert "make end-key" not in done.stdout
 
 
@@ -211,18 +206,6 @@ def test_a_missing_secret_is_named_with_what_is_lost_without_it(run_main: RunMai
     done = run_main(adopt.main, STACK)
 
     assert f"NOT FOUND: {name}. If outcomes-prod had one, restore it before the import. Without it, " in done.stdout
-
-
-def test_a_stack_whose_name_begins_alike_gives_nothing(root: Path, run_main: RunMain) -> None:
-    make_table("outcomes-prod-eu-OutcomesTable-A1", "OutcomesTable", stack="outcomes-prod-eu")
-    make_table("outcomes-prod-OutcomesTable-A1-restored", "OutcomesTable", is_tagged=False)
-
-    done = run_main(adopt.main, STACK)
-
-    assert (done.returncode, done.stdout) == (1, "")
-    says = f"error: nothing is left of outcomes-prod in {REGION}. Was it in another region or account?\n"
-    assert done.stderr == says
-    assert not (root / ".adopt").exists()
 
 
 def test_two_stacks_of_one_name_need_a_choice(root: Path, run_main: RunMain) -> None:
@@ -251,111 +234,103 @@ def test_copies_without_tags_are_named(root: Path, run_main: RunMain) -> None:
     assert f"{arn}  version {version}\n" in done.stdout
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        ([""], "STACK is missing, such as STACK=outcomes-prod"),
-        (
-            ["outcomes-dev"],
-            'samconfig.toml has no environment with stack_name = "outcomes-dev", which `make deploy` needs',
-        ),
-        ([STACK, "--use=Outcomes=a"], "USE names Outcomes, but may name only OutcomesTable, "),
-        ([STACK, "--use='"], "cannot read ': No closing quotation"),
-        ([STACK, "--use=KeysTable=gone"], "there is no table gone, which USE names as KeysTable"),
-    ],
-)
-@pytest.mark.usefixtures("root")
-def test_a_wrong_argument_is_one_line(run_main: RunMain, arguments: list[str], says: str) -> None:
+def make_others(_root: Path) -> None:
+    """Make what another stack, and a restore under another name, left."""
+    make_table("outcomes-prod-eu-OutcomesTable-A1", "OutcomesTable", stack="outcomes-prod-eu")
+    make_table("outcomes-prod-OutcomesTable-A1-restored", "OutcomesTable", is_tagged=False)
+
+
+def make_keys(_root: Path) -> None:
     make_table("outcomes-prod-KeysTable-A1", "KeysTable")
 
-    done = run_main(adopt.main, *arguments)
 
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"error: {says}")
-    assert done.stderr.count("\n") == 1
+def make_stack(status: str) -> Callable[[Path], None]:
+    def make(root: Path) -> None:
+        make_keys(root)
+        STATUS.append(status)
 
-
-def test_a_samconfig_that_was_not_deployed_is_refused(root: Path, run_main: RunMain) -> None:
-    """CloudFormation could make no change set of the template, because a parameter has no value."""
-    make_table("outcomes-prod-KeysTable-A1", "KeysTable")
-    samconfig = root / "samconfig.toml"
-    samconfig.write_text(samconfig.read_text().replace("DashboardOrigins=https://app.example.com", "Batch=On"))
-
-    done = run_main(adopt.main, STACK)
-
-    says = "samconfig.toml has no value for DashboardOrigins: check out the one that was deployed last"
-    assert done.stderr == f"error: {says}\n"
-    assert not (root / ".adopt").exists()
+    return make
 
 
-@pytest.mark.parametrize(
-    ("status", "says"),
-    [
-        (
-            "UPDATE_COMPLETE",
-            "error: outcomes-prod exists (UPDATE_COMPLETE). Only what a deleted stack left can be adopted.\n",
-        ),
-        (
-            "DELETE_FAILED",
-            "error: outcomes-prod is not deleted yet (DELETE_FAILED). Run `aws cloudformation delete-stack ",
-        ),
-        ("REVIEW_IN_PROGRESS", ""),
-    ],
-)
-@pytest.mark.usefixtures("root")
-def test_a_stack_that_exists_adopts_nothing(run_main: RunMain, status: str, says: str) -> None:
-    """An import that was created and not executed leaves a stack that is in review and has no resources."""
-    make_table("outcomes-prod-KeysTable-A1", "KeysTable")
-    STATUS.append(status)
-
-    done = run_main(adopt.main, STACK)
-
-    assert done.returncode == (1 if says else 0)
-    assert done.stderr.startswith(says)
+def delete_secret(_root: Path) -> None:
+    boto3.client("secretsmanager", REGION).delete_secret(SecretId=make_secret("ErasureSecret")[0])
 
 
-@pytest.mark.usefixtures("root")
-def test_a_secret_that_will_be_deleted_is_restored_first(run_main: RunMain) -> None:
-    arn, _ = make_secret("ErasureSecret")
-    boto3.client("secretsmanager", REGION).delete_secret(SecretId=arn)
-
-    done = run_main(adopt.main, STACK)
-
-    assert done.stderr == (
-        f"error: ErasureSecret will be deleted. Run `aws secretsmanager restore-secret --secret-id {arn}`, "
-        "then this command again\n"
-    )
+def leave_out_origins(root: Path) -> None:
+    make_keys(root)
+    (root / "samconfig.toml").write_text(SAMCONFIG.replace("DashboardOrigins=https://app.example.com", "Batch=On"))
 
 
-def test_a_type_that_cloudformation_cannot_import_is_named(root: Path, run_main: RunMain) -> None:
-    make_secret("ErasureSecret")
-    nothing = "<R><GetTemplateSummaryResult></GetTemplateSummaryResult></R>"
-
-    with answering("cloudformation.GetTemplateSummary", lambda _request: (200, {}, nothing)):
-        done = run_main(adopt.main, STACK)
-
-    assert done.stderr.startswith("error: CloudFormation cannot import AWS::SecretsManager::Secret in this region")
-    assert not (root / ".adopt").exists()
-
-
-def test_a_folder_that_cannot_be_written_is_one_line(root: Path, run_main: RunMain) -> None:
-    make_table("outcomes-prod-KeysTable-A1", "KeysTable")
+def make_file(root: Path) -> None:
+    make_keys(root)
     (root / ".adopt").touch()
 
-    done = run_main(adopt.main, STACK)
 
-    assert done.stderr == f"error: cannot write into {root}/.adopt/outcomes-prod: Not a directory\n"
+@pytest.mark.parametrize(
+    ("make", "arguments", "says"),
+    [
+        (make_keys, [""], "STACK is missing, such as STACK=outcomes-prod"),
+        (
+            *(make_keys, ["outcomes-dev"]),
+            'samconfig.toml has no environment with stack_name = "outcomes-dev", which `make deploy` needs',
+        ),
+        (make_keys, [STACK, "--use=Outcomes=a"], "USE names Outcomes, but may name only OutcomesTable, "),
+        (make_keys, [STACK, "--use='"], "cannot read ': No closing quotation"),
+        (make_keys, [STACK, "--use=KeysTable=gone"], "there is no table gone, which USE names as KeysTable"),
+        (make_others, [STACK], f"nothing is left of outcomes-prod in {REGION}. Was it in another region or account?"),
+        # CloudFormation could make no change set of the template, because a parameter has no value
+        (leave_out_origins, [STACK], "samconfig.toml has no value for DashboardOrigins: check out the one that was"),
+        (
+            *(make_stack("UPDATE_COMPLETE"), [STACK]),
+            "outcomes-prod exists (UPDATE_COMPLETE). Only what a deleted stack left can be adopted.",
+        ),
+        (
+            *(make_stack("DELETE_FAILED"), [STACK]),
+            "outcomes-prod is not deleted yet (DELETE_FAILED). Run `aws cloudformation delete-stack ",
+        ),
+        (
+            *(delete_secret, [STACK]),
+            "ErasureSecret will be deleted. Run `aws secretsmanager restore-secret --secret-id arn:aws:secretsmanager:",
+        ),
+        (make_file, [STACK], "cannot write into "),
+    ],
+)
+def test_what_cannot_be_adopted_is_one_line_and_nothing_is_written(
+    root: Path, run_main: RunMain, make: Callable[[Path], None], arguments: list[str], says: str
+) -> None:
+    make(root)
+    done = run_main(adopt.main, *arguments)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert done.stderr.startswith(f"error: {says}")
+    assert not (root / ".adopt").is_dir()
 
 
-@pytest.mark.usefixtures("root")
-def test_an_error_of_aws_is_one_line(run_main: RunMain) -> None:
-    denied = json.dumps({"__type": "AccessDeniedException", "Message": "not\nauthorized"})
+def test_a_stack_in_review_is_adopted(root: Path, run_main: RunMain) -> None:
+    """An import that was created and not executed leaves a stack that is in review and has no resources."""
+    make_stack("REVIEW_IN_PROGRESS")(root)
+    assert run_main(adopt.main, STACK).returncode == 0
 
-    with answering("resource-groups-tagging-api.GetResources", lambda _request: (400, {}, denied)):
+
+def denied(given: Given) -> Given:
+    raise refused("AccessDeniedException", "not\nauthorized", given["operation"])
+
+
+@pytest.mark.parametrize(
+    ("event", "answer", "says"),
+    [
+        ("cloudformation.GetTemplateSummary", lambda _: {}, "CloudFormation cannot import AWS::SecretsManager::Secret"),
+        ("resource-groups-tagging-api.GetResources", denied, "cannot look up what outcomes-prod left: "),
+    ],
+)
+def test_what_aws_refuses_is_one_line(
+    root: Path, run_main: RunMain, event: str, answer: Callable[[Given], Given], says: str
+) -> None:
+    make_secret("ErasureSecret")
+    with answering(event, answer):
         done = run_main(adopt.main, STACK)
-
-    assert done.stderr.startswith("error: cannot look up what outcomes-prod left: ")
+    assert done.stderr.startswith(f"error: {says}")
     assert done.stderr.count("\n") == 1
+    assert not (root / ".adopt").exists()
 
 
 def referenced(value: Any) -> set[str]:

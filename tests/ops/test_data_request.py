@@ -10,12 +10,13 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
-import boto3
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import ReadTimeoutError
 
+from local.environment import REGION
 from ops import data_request
 from ops.errors import StackError
+from tests.aws import STACKS, Given, answering, mock_aws
 from tests.conftest import RunMain
 
 ARNS = {"EraseUserFunctionArn": "arn:erase:live", "ExportUserFunctionArn": "arn:export:live"}
@@ -23,28 +24,16 @@ ERASE = ("--stack", "outcomes-dev", "erase")
 EXPORT = ("--stack", "outcomes-dev", "export", "--user-id", "42", "--file")
 
 
-class Aws:
-    """A fake AWS account:
-
-    CloudFormation with one stack, and Lambda, whose functions return the given answers in turn.
-    """
+class Lambda:
+    """The functions of the stack `outcomes-dev`, which return the given answers in turn."""
 
     def __init__(self, *answers: Any, outputs: dict[str, str] = ARNS) -> None:
         self.answers = iter(answers)
         self.outputs = outputs
         self.invoked: list[tuple[str, Any]] = []
 
-    def client(self, _service: str, **_settings: Any) -> Any:
-        return self
-
-    def describe_stacks(self, StackName: str) -> Any:  # noqa: N803 (as AWS has it)
-        if StackName != "outcomes-dev":
-            raise ClientError({"Error": {"Code": "ValidationError", "Message": "no such stack"}}, "DescribeStacks")
-        listed = [{"OutputKey": name, "OutputValue": value} for name, value in self.outputs.items()]
-        return {"Stacks": [{"Outputs": listed}]}
-
-    def invoke(self, FunctionName: str, Payload: bytes) -> Any:  # noqa: N803
-        self.invoked.append((FunctionName, json.loads(Payload)))
+    def invoke(self, given: Given) -> Given:
+        self.invoked.append((given["FunctionName"], json.loads(given["Payload"])))
         answer = next(self.answers)
         if isinstance(answer, Exception):
             raise answer
@@ -61,9 +50,10 @@ def run(run_main: RunMain, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
 
-    def run(aws: Aws, *arguments: str) -> CompletedProcess[str]:
-        monkeypatch.setattr(boto3, "client", aws.client)
-        return run_main(data_request.main, *arguments)
+    def run(functions: Lambda, *arguments: str) -> CompletedProcess[str]:
+        with mock_aws(), answering("lambda.Invoke", functions.invoke):
+            STACKS[REGION, "outcomes-dev"] = functions.outputs
+            return run_main(data_request.main, *arguments)
 
     return run
 
@@ -82,70 +72,72 @@ def progress(
 
 
 def test_erase_calls_the_function_until_it_is_done(run: Run) -> None:
-    aws = Aws(
+    functions = Lambda(
         progress(agent_keys=1, outcomes=10),
         progress(wait=900, step="wait", agent_keys=1, outcomes=20),
         progress(done=True, step="end", agent_keys=1, outcomes=20),
     )
-    done = run(aws, *ERASE, "--user-id", "42")
+    done = run(functions, *ERASE, "--user-id", "42")
 
     assert done.returncode == 0
-    assert aws.invoked == [("arn:erase:live", {"user_id": 42})] * 3
+    assert functions.invoked == [("arn:erase:live", {"user_id": 42})] * 3
     assert done.stdout.splitlines()[-1] == "User 42 is erased: 20 outcomes, 1 agent keys."
 
 
 def test_erase_warns_when_new_data_arrives(run: Run) -> None:
     waiting = [progress(wait=900, step="wait", outcomes=number) for number in (1, 2)]
-    done = run(Aws(*waiting, progress(done=True, outcomes=2)), *ERASE, "--user-id", "42")
+    done = run(Lambda(*waiting, progress(done=True, outcomes=2)), *ERASE, "--user-id", "42")
 
     assert done.returncode == 0
     assert "stop what records for them" in done.stderr
 
 
 def test_erase_again_follows_the_cursor(run: Run) -> None:
-    aws = Aws(progress(cursor="[2, null]", outcomes=3), progress(done=True, outcomes=4))
-    done = run(aws, *ERASE, "--again")
+    functions = Lambda(progress(cursor="[2, null]", outcomes=3), progress(done=True, outcomes=4))
+    done = run(functions, *ERASE, "--again")
 
     assert (done.returncode, done.stdout) == (0, "All earlier erased users are erased again: 7 outcomes.\n")
-    assert [event for _, event in aws.invoked] == [{"again": True}, {"again": True, "cursor": "[2, null]"}]
+    assert [event for _, event in functions.invoked] == [{"again": True}, {"again": True, "cursor": "[2, null]"}]
 
 
 def test_export_writes_a_file_that_only_its_owner_can_read(run: Run, tmp_path: Path) -> None:
     lines = ['{"record":"outcome","title":"Ünï"}', '{"record":"session"}']
-    aws = Aws({"lines": lines[:1], "cursor": "[1, null]", "wait": 0}, {"lines": lines[1:], "cursor": None, "wait": 0})
+    functions = Lambda(
+        {"lines": lines[:1], "cursor": "[1, null]", "wait": 0}, {"lines": lines[1:], "cursor": None, "wait": 0}
+    )
     file = tmp_path / "held.ndjson"
 
-    assert run(aws, *EXPORT, str(file)).returncode == 0
+    assert run(functions, *EXPORT, str(file)).returncode == 0
     assert file.read_text() == "".join(f"{line}\n" for line in lines)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert aws.invoked[1] == ("arn:export:live", {"user_id": 42, "cursor": "[1, null]"})
+    assert functions.invoked[1] == ("arn:export:live", {"user_id": 42, "cursor": "[1, null]"})
 
 
 @pytest.mark.parametrize(
-    ("aws", "arguments", "says"),
+    ("functions", "arguments", "says"),
     [
-        (Aws(), ["--stack", "outcomes-prod", "erase", "--user-id", "42"], "no such stack"),
-        (Aws(outputs={}), [*ERASE, "--user-id", "42"], "deploy it with DataRequests=On"),
+        (Lambda(), ["--stack", "outcomes-prod", "erase", "--user-id", "42"], "does not exist"),
+        (Lambda(outputs={}), [*ERASE, "--user-id", "42"], "deploy it with DataRequests=On"),
         (
-            Aws({"errorMessage": "PutItem: attempt 3 failed"}),
+            Lambda({"errorMessage": "PutItem: attempt 3 failed"}),
             [*ERASE, "--user-id", "42"],
             "PutItem: attempt 3 failed; run the same command to continue",
         ),
         (
-            Aws(ReadTimeoutError(endpoint_url="https://lambda")),
+            Lambda(ReadTimeoutError(endpoint_url="https://lambda")),
             [*ERASE, "--user-id", "42"],
             "run the same command to continue",
         ),
-        (Aws({"error": "Invalid cursor"}), [*ERASE, "--again"], "Invalid cursor"),
-        (Aws(), ERASE, "give either USER_ID=42 or AGAIN=1"),
-        (Aws(), [*ERASE, "--user-id", ""], "USER_ID is missing, such as USER_ID=42"),
-        (Aws(), [*ERASE, "--again", "--user-id", "42"], "give either"),
-        (Aws(), ["--stack", "outcomes-dev", "export", "--user-id", "4x"], "USER_ID must be a whole number"),
+        (Lambda({"error": "Invalid cursor"}), [*ERASE, "--again"], "Invalid cursor"),
+        (Lambda(), ERASE, "give either USER_ID=42 or AGAIN=1"),
+        (Lambda(), [*ERASE, "--user-id", ""], "USER_ID is missing, such as USER_ID=42"),
+        (Lambda(), [*ERASE, "--again", "--user-id", "42"], "give either"),
+        (Lambda(), ["--stack", "outcomes-dev", "export", "--user-id", "4x"], "USER_ID must be a whole number"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_failure_is_one_line(run: Run, aws: Aws, arguments: list[str], says: str) -> None:
-    done = run(aws, *arguments)
+def test_a_failure_is_one_line(run: Run, functions: Lambda, arguments: list[str], says: str) -> None:
+    done = run(functions, *arguments)
     assert done.returncode == 1
     assert says in done.stderr
     assert done.stderr.count("\n") == 1
@@ -154,8 +146,8 @@ def test_a_failure_is_one_line(run: Run, aws: Aws, arguments: list[str], says: s
 def test_a_failed_export_keeps_an_existing_file(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "held.ndjson"
     file.write_text("of last week")
-    aws = Aws({"lines": ["{}"], "cursor": "x", "wait": 0}, {"errorMessage": "x"})
-    assert run(aws, *EXPORT, str(file)).returncode == 1
+    functions = Lambda({"lines": ["{}"], "cursor": "x", "wait": 0}, {"errorMessage": "x"})
+    assert run(functions, *EXPORT, str(file)).returncode == 1
     assert file.read_text() == "of last week"
     assert list(tmp_path.iterdir()) == [file]
 

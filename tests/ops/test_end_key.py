@@ -10,7 +10,6 @@ from unittest.mock import patch
 
 import httpx
 import pytest
-from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from outcomes.auth.keys import fingerprint
 
@@ -33,20 +32,11 @@ type EndKey = Callable[..., CompletedProcess[str]]
 def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     """Return an account with a stack that accepts two keys, and that a gradual release can change."""
     account = Account(deploy(**EVERYTHING, KeyFingerprints=f"{fingerprint(LEAKED)},{fingerprint(OTHER)}"))
-    make: Any = vars(BaseClient)["_make_api_call"]
-    monkeypatch.setattr(BaseClient, "_make_api_call", lambda *given: account.call(make, *given))
     monkeypatch.setattr("ops.end_key.boto3.client", aws_client)
     monkeypatch.setattr("ops.end_key.httpx.post", account.api)
     monkeypatch.setattr("ops.end_key.time.sleep", lambda seconds: account.calls.append(f"sleep {seconds}"))
     monkeypatch.delenv("INTERNAL_API_KEY", raising=False)
-    with (
-        mock_aws(),
-        answering("cloudformation", account.cloudformation),
-        answering("lambda.GetFunction", account.get_function),
-        answering("lambda.TagResource", account.tag),
-        answering("lambda.PutFunctionConcurrency", account.put_concurrency),
-        answering("lambda.DeleteFunctionConcurrency", account.delete_concurrency),
-    ):
+    with mock_aws(), answering("cloudformation", account.answer), answering("lambda", account.answer):
         yield account
 
 
@@ -409,7 +399,7 @@ MALFORMED = "error: FINGERPRINT is what `make key` printed"
         ),
         ([STACK, fingerprint(LEAKED), "--previous-secret", "--now"], "error: end either the key (FINGERPRINT) or", []),
         (["", fingerprint(LEAKED)], "STACK is missing", []),
-        (["another", fingerprint(LEAKED)], "no stack", ["DescribeStacks"]),
+        (["another", fingerprint(LEAKED)], "Stack with id another does not exist", ["DescribeStacks"]),
     ],
 )
 def test_wrong_arguments_change_nothing_and_a_key_is_not_printed(

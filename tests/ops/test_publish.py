@@ -1,18 +1,21 @@
-"""`make deploy` uploads the dashboard's page to the stack's bucket, if it has one."""
+"""After a deployment, `make deploy` protects `prod`, uploads the dashboard's page, and says if alarms notify nobody."""
 
 from collections.abc import Iterator
 from contextlib import nullcontext
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from ops.errors import StackError
 from ops.publish import main, publish
-from tests.aws import PARAMETERS, STACKS, STATUSES, Answer, answering, aws_client, mock_aws
+from tests.aws import PARAMETERS, PROTECTED, STACKS, STATUSES, Given, answering, aws_client, mock_aws, refused
 from tests.conftest import RunMain
 from tests.template.conftest import ROOT
 
 REGION = "eu-central-1"
+DEV = REGION, "outcomes-dev"
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:oncall"
 SAMCONFIG = f"""
 [dev.deploy.parameters]
@@ -29,34 +32,40 @@ def samconfig(tmp_path: Path) -> Path:
     return file
 
 
-CHANGE_SET = "<member><ExecutionStatus>{}</ExecutionStatus><CreationTime>2026-11-{}T09:30:00Z</CreationTime></member>"
+def denied(given: Given) -> Given:
+    raise refused("AuthorizationError", "not\nyours", given["operation"])
+
+
 CHANGE_SETS: list[tuple[str, int]] = []
 """The status of execution and the day of each of the stack's change sets."""
 
 
-def change_sets(_request: object) -> Answer:
-    members = "".join(CHANGE_SET.format(*each) for each in CHANGE_SETS)
-    result = f"<ListChangeSetsResult><Summaries>{members}</Summaries></ListChangeSetsResult>"
-    return 200, {}, f"<ListChangeSetsResponse>{result}</ListChangeSetsResponse>"
+def change_sets(_given: Given) -> Given:
+    november = partial(datetime, 2026, 11, tzinfo=UTC)
+    return {"Summaries": [{"ExecutionStatus": status, "CreationTime": november(day)} for status, day in CHANGE_SETS]}
 
 
 @pytest.fixture(autouse=True)
 def aws() -> Iterator[None]:
     CHANGE_SETS.clear()
     with mock_aws(), answering("cloudformation.ListChangeSets", change_sets):
+        aws_client("s3").create_bucket(Bucket="feed")
         yield
 
 
+def uploaded() -> list[str]:
+    return [each["Key"] for each in aws_client("s3").list_objects_v2(Bucket="feed").get("Contents", [])]
+
+
+HOSTED = {"FeedBucketName": "feed", "FeedUrl": "https://value.example.com/"}
+PUBLIC = ROOT / "dashboard/public"
+
+
 def test_only_the_pages_and_their_scripts_are_uploaded(samconfig: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    STACKS[REGION, "outcomes-dev"] = {"FeedBucketName": "feed", "FeedUrl": "https://value.example.com/"}
-    PARAMETERS[REGION, "outcomes-dev"] = {"AlarmTopicArn": TOPIC}
-    s3 = aws_client("s3")
-    s3.create_bucket(Bucket="feed")
-    publish(samconfig, "dev", ROOT / "dashboard/public")
-    objects = {
-        stored["Key"]: s3.get_object(Bucket="feed", Key=stored["Key"])
-        for stored in s3.list_objects_v2(Bucket="feed")["Contents"]
-    }
+    STACKS[DEV] = HOSTED
+    PARAMETERS[DEV] = {"AlarmTopicArn": TOPIC}
+    publish(samconfig, "dev", PUBLIC)
+    objects = {name: aws_client("s3").get_object(Bucket="feed", Key=name) for name in uploaded()}
     assert {name: stored["ContentType"] for name, stored in objects.items()} == {
         "index.html": "text/html; charset=utf-8",
         "value-delivered.js": "text/javascript; charset=utf-8",
@@ -67,7 +76,7 @@ def test_only_the_pages_and_their_scripts_are_uploaded(samconfig: Path, capsys: 
         "verify.js": "text/javascript; charset=utf-8",
     }
     for name, stored in objects.items():
-        assert stored["Body"].read() == (ROOT / "dashboard/public" / name).read_bytes()
+        assert stored["Body"].read() == (PUBLIC / name).read_bytes()
         assert stored["CacheControl"] == "public, max-age=300"
     assert capsys.readouterr().out == "Dashboard: https://value.example.com/ (within 5 minutes)\n"
 
@@ -84,81 +93,58 @@ def test_only_the_pages_and_their_scripts_are_uploaded(samconfig: Path, capsys: 
 def test_nothing_is_uploaded_if_the_change_set_was_declined(
     samconfig: Path, found: list[tuple[str, int]], uploads: bool
 ) -> None:
-    STACKS[REGION, "outcomes-dev"] = {"FeedBucketName": "feed", "FeedUrl": "https://value.example.com/"}
-    aws_client("s3").create_bucket(Bucket="feed")
+    STACKS[DEV] = HOSTED
     CHANGE_SETS.extend(found)
     with nullcontext() if uploads else pytest.raises(StackError, match="outcomes-dev was not changed"):
-        publish(samconfig, "dev", ROOT / "dashboard/public")
-    assert ("Contents" in aws_client("s3").list_objects_v2(Bucket="feed")) is uploads
-
-
-@pytest.mark.parametrize("outputs", [{}, {"ApiUrl": "https://api.example.com"}])
-def test_nothing_is_uploaded_for_a_stack_without_a_dashboard(
-    samconfig: Path, capsys: pytest.CaptureFixture[str], outputs: dict[str, str]
-) -> None:
-    STACKS[REGION, "outcomes-dev"] = outputs
-    PARAMETERS[REGION, "outcomes-dev"] = {"Monitoring": "Off"}
-    publish(samconfig, "dev", ROOT / "dashboard/public")
-    assert capsys.readouterr() == ("", "")
+        publish(samconfig, "dev", PUBLIC)
+    assert bool(uploaded()) is uploads
 
 
 NOBODY = "Alarms notify nobody: set AlarmEmail or AlarmTopicArn in samconfig.toml, and deploy again.\n"
+UNCONFIRMED = "Alarms notify nobody until oncall@example.com confirms the e-mail from AWS.\n"
+ADDRESS = {"Monitoring": "Essential", "AlarmEmail": "oncall@example.com"}
 
 
 @pytest.mark.parametrize("hosted", [False, True])
 @pytest.mark.parametrize(
-    ("parameters", "says"),
+    ("parameters", "subscription", "says"),
     [
-        ({}, NOBODY),
-        ({"Monitoring": "Essential", "AlarmEmail": "", "AlarmTopicArn": ""}, NOBODY),
-        ({"Monitoring": "Full", "AlarmEmail": "", "AlarmTopicArn": TOPIC}, ""),
-        ({"Monitoring": "Off", "AlarmEmail": "", "AlarmTopicArn": ""}, ""),
+        ({}, None, NOBODY),
+        ({"Monitoring": "Essential", "AlarmEmail": "", "AlarmTopicArn": ""}, None, NOBODY),
+        ({"Monitoring": "Full", "AlarmEmail": "", "AlarmTopicArn": TOPIC}, None, ""),
+        ({"Monitoring": "Off", "AlarmEmail": "", "AlarmTopicArn": ""}, None, ""),
+        (ADDRESS, "PendingConfirmation", UNCONFIRMED),
+        (ADDRESS, "Deleted", UNCONFIRMED),
+        (ADDRESS, None, UNCONFIRMED),
+        (ADDRESS, f"{TOPIC}:9b1f", ""),
     ],
 )
 def test_the_last_line_says_if_alarms_notify_nobody(
-    samconfig: Path, capsys: pytest.CaptureFixture[str], parameters: dict[str, str], says: str, hosted: bool
+    samconfig: Path,
+    capsys: pytest.CaptureFixture[str],
+    parameters: dict[str, str],
+    subscription: str | None,
+    says: str,
+    hosted: bool,
 ) -> None:
-    STACKS[REGION, "outcomes-dev"] = (
-        {"FeedBucketName": "feed", "FeedUrl": "https://value.example.com/"} if hosted else {}
-    )
-    PARAMETERS[REGION, "outcomes-dev"] = parameters
-    aws_client("s3").create_bucket(Bucket="feed")
-    publish(samconfig, "dev", ROOT / "dashboard/public")
+    STACKS[DEV] = (HOSTED if hosted else {}) | ({"AlarmTopic": TOPIC} if parameters == ADDRESS else {})
+    PARAMETERS[DEV] = parameters
+    found = {"Subscriptions": [{"SubscriptionArn": subscription}] if subscription else []}
+    with answering("sns.ListSubscriptionsByTopic", lambda _given: found):
+        publish(samconfig, "dev", PUBLIC)
     dashboard = "Dashboard: https://value.example.com/ (within 5 minutes)\n" if hosted else ""
     assert capsys.readouterr().out == dashboard + says
-
-
-@pytest.mark.parametrize(
-    ("subscription", "says"),
-    [
-        ("PendingConfirmation", "Alarms notify nobody until oncall@example.com confirms the e-mail from AWS.\n"),
-        (f"{TOPIC}:9b1f", ""),
-        ("Deleted", "Alarms notify nobody until oncall@example.com confirms the e-mail from AWS.\n"),
-        (None, "Alarms notify nobody until oncall@example.com confirms the e-mail from AWS.\n"),
-    ],
-)
-def test_the_last_line_says_if_the_address_is_not_confirmed(
-    samconfig: Path, capsys: pytest.CaptureFixture[str], subscription: str | None, says: str
-) -> None:
-    STACKS[REGION, "outcomes-dev"] = {"AlarmTopic": TOPIC}
-    PARAMETERS[REGION, "outcomes-dev"] = {"Monitoring": "Essential", "AlarmEmail": "oncall@example.com"}
-    member = f"<member><SubscriptionArn>{subscription}</SubscriptionArn></member>" if subscription else ""
-    result = f"<ListSubscriptionsByTopicResult><Subscriptions>{member}</Subscriptions></ListSubscriptionsByTopicResult>"
-    found: Answer = 200, {}, f"<ListSubscriptionsByTopicResponse>{result}</ListSubscriptionsByTopicResponse>"
-    with answering("sns.ListSubscriptionsByTopic", lambda _request: found):
-        publish(samconfig, "dev", ROOT / "dashboard/public")
-    assert capsys.readouterr().out == says
+    assert bool(uploaded()) is hosted
 
 
 def test_a_subscription_that_cannot_be_read_is_one_line(samconfig: Path) -> None:
-    STACKS[REGION, "outcomes-dev"] = {"AlarmTopic": TOPIC}
-    PARAMETERS[REGION, "outcomes-dev"] = {"Monitoring": "Essential", "AlarmEmail": "oncall@example.com"}
-    denied = "<ErrorResponse><Error><Code>AuthorizationError</Code><Message>No</Message></Error></ErrorResponse>"
+    STACKS[DEV] = {"AlarmTopic": TOPIC}
+    PARAMETERS[DEV] = {"Monitoring": "Essential", "AlarmEmail": "oncall@example.com"}
     with (
-        answering("sns.ListSubscriptionsByTopic", lambda _request: (403, {}, denied)),
+        answering("sns.ListSubscriptionsByTopic", denied),
         pytest.raises(StackError, match=r"^outcomes-dev is deployed, but .*AuthorizationError"),
     ):
-        publish(samconfig, "dev", ROOT / "dashboard/public")
+        publish(samconfig, "dev", PUBLIC)
 
 
 @pytest.mark.parametrize("environment", ["dev", "prod"])
@@ -166,21 +152,23 @@ def test_nothing_is_done_or_said_if_the_changes_of_a_first_deployment_were_decli
     samconfig: Path, capsys: pytest.CaptureFixture[str], environment: str
 ) -> None:
     samconfig.write_text(SAMCONFIG.replace("[prod.deploy.parameters]", "").replace("[dev.", f"[{environment}."))
-    STACKS[REGION, "outcomes-dev"] = {}
-    STATUSES[REGION, "outcomes-dev"] = "REVIEW_IN_PROGRESS"
-    publish(samconfig, environment, ROOT / "dashboard/public")
+    STACKS[DEV] = {}
+    STATUSES[DEV] = "REVIEW_IN_PROGRESS"
+    publish(samconfig, environment, PUBLIC)
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_missing_stack_is_one_line(samconfig: Path) -> None:
-    with pytest.raises(StackError, match=r"^cannot upload the dashboard of outcomes-dev: .*does not exist") as failed:
-        publish(samconfig, "dev", ROOT / "dashboard/public")
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        ("dev", r"^cannot upload the dashboard of outcomes-dev: .*does not exist"),
+        ("prod", r"ENV=prod is unknown; samconfig\.toml has dev"),
+    ],
+)
+def test_a_missing_stack_or_environment_is_one_line(samconfig: Path, environment: str, says: str) -> None:
+    with pytest.raises(StackError, match=says) as failed:
+        publish(samconfig, environment, PUBLIC)
     assert "\n" not in str(failed.value)
-
-
-def test_an_environment_without_a_stack_is_named(samconfig: Path) -> None:
-    with pytest.raises(StackError, match=r"ENV=prod is unknown; samconfig\.toml has dev"):
-        publish(samconfig, "prod", ROOT / "dashboard/public")
 
 
 def test_the_command_prints_an_error_as_one_line(run_main: RunMain) -> None:
@@ -190,7 +178,51 @@ def test_the_command_prints_an_error_as_one_line(run_main: RunMain) -> None:
 
 
 def test_a_key_that_was_ended_during_the_deployment_must_be_ended_again(samconfig: Path) -> None:
-    STACKS[REGION, "outcomes-dev"] = {}
-    PARAMETERS[REGION, "outcomes-dev"] = {"KeyFingerprints": f"{'0' * 64},{'e' * 64}", "EndedFingerprints": "e" * 64}
+    STACKS[DEV] = {}
+    PARAMETERS[DEV] = {"KeyFingerprints": f"{'0' * 64},{'e' * 64}", "EndedFingerprints": "e" * 64}
     with pytest.raises(StackError, match=f"make end-key STACK=outcomes-dev FINGERPRINT={'e' * 64}$"):
-        publish(samconfig, "dev", ROOT / "dashboard/public")
+        publish(samconfig, "dev", PUBLIC)
+
+
+@pytest.fixture
+def protections() -> Iterator[list[str]]:
+    """Return the stacks whose termination protection was turned on."""
+    made: list[str] = []
+
+    def update(given: Given) -> Given:
+        assert given["EnableTerminationProtection"] is True
+        made.append(given["StackName"])
+        PROTECTED.append(given["StackName"])
+        return {}
+
+    with answering("cloudformation.UpdateTerminationProtection", update):
+        yield made
+
+
+@pytest.mark.parametrize("status", ["CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"])
+@pytest.mark.parametrize("environment", ["prod", "dev", "core"])
+def test_production_is_protected_once_and_this_is_said(
+    samconfig: Path, capsys: pytest.CaptureFixture[str], protections: list[str], environment: str, status: str
+) -> None:
+    samconfig.write_text(SAMCONFIG.replace("[prod.deploy.parameters]", "").replace("[dev.", f"[{environment}."))
+    STACKS[DEV], PARAMETERS[DEV], STATUSES[DEV] = {}, {"Monitoring": "Off"}, status
+    publish(samconfig, environment, PUBLIC)
+    publish(samconfig, environment, PUBLIC)
+    is_production = environment == "prod"
+    assert protections == ["outcomes-dev"] * is_production
+    says = (
+        "Termination protection of outcomes-dev is on now: to delete the stack, turn it off first (docs/deploy.md).\n"
+    )
+    assert capsys.readouterr().out == says * is_production
+
+
+def test_a_refused_protection_says_that_the_deployment_itself_is_done(samconfig: Path) -> None:
+    samconfig.write_text(SAMCONFIG.replace("[prod.deploy.parameters]", "").replace("[dev.", "[prod."))
+    STACKS[DEV] = {}
+    says = "outcomes-dev was deployed, but its termination protection could not be turned on: "
+    with (
+        answering("cloudformation.UpdateTerminationProtection", denied),
+        pytest.raises(StackError, match=f"^{says}") as failed,
+    ):
+        publish(samconfig, "prod", PUBLIC)
+    assert "\n" not in str(failed.value)

@@ -9,27 +9,22 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
 import boto3
 import pytest
-from botocore.awsrequest import AWSPreparedRequest
 
 from smoke.__main__ import main
 from smoke.aws import CAPABILITIES
 from smoke.checker import Checker
 from smoke.judge import Call
 from smoke.report import RESOURCES
-from tests.aws import IN_PLACE_OF_MOTO, PARAMETERS, STACKS, Answer, answering, aws_client, mock_aws
+from tests.aws import IN_PLACE_OF_MOTO, PARAMETERS, STACKS, Given, answering, aws_client, mock_aws
 from tests.canaries import leaks
 from tests.conftest import RunMain
 from tests.local.stacks import ROOT, Stack, running
 
 NAME = "outcomes-smoke"
 LOG_GROUP = "access-logs"
-ACCESS_LOGS = f"""<DescribeStackResourceResponse><DescribeStackResourceResult><StackResourceDetail>
-<PhysicalResourceId>{LOG_GROUP}</PhysicalResourceId>
-</StackResourceDetail></DescribeStackResourceResult></DescribeStackResourceResponse>"""
 
 
 @pytest.fixture(scope="module")
@@ -65,13 +60,11 @@ def smoke(monkeypatch: pytest.MonkeyPatch, run_main: RunMain, tmp_path: Path) ->
     """
     run_checker, answer = Checker.run, IN_PLACE_OF_MOTO["cloudformation"]
 
-    def described(request: AWSPreparedRequest) -> Answer:
-        body: Any = request.body
-        if "Action=DescribeStackResource&" not in body:
-            return answer(request)
-        assert ("StackName", NAME) in parse_qsl(body)
-        assert ("LogicalResourceId", "AccessLogs") in parse_qsl(body)
-        return 200, {}, ACCESS_LOGS
+    def described(given: Given) -> Given:
+        if given["operation"] != "DescribeStackResource":
+            return answer(given)
+        assert (given["StackName"], given["LogicalResourceId"]) == (NAME, "AccessLogs")
+        return {"StackResourceDetail": {"PhysicalResourceId": LOG_GROUP}}
 
     def run_and_log(checker: Checker) -> None:
         try:
