@@ -1,5 +1,6 @@
 """Read the routes, from template.yaml and from x-operations of openapi.base.yaml."""
 
+import re
 from typing import NamedTuple
 
 from ops.template import capability_names, declared_paths
@@ -45,6 +46,11 @@ class Route(NamedTuple):
     def call(self) -> str:
         """The method and the path."""
         return f"{self.method} {self.path}"
+
+    @property
+    def pattern(self) -> str:
+        """A regular expression of the path, with any names. `OUTCOME_ID` stands for an outcome's id."""
+        return re.sub(r"{\w+}", "[^/]+", self.path.replace("outcomes/{id}", "outcomes/OUTCOME_ID").replace(".", r"\."))
 
 
 def routes() -> list[Route]:

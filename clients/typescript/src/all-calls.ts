@@ -18,16 +18,28 @@ import * as readers from "./readers.js";
 const COSTS = "/api/costs";
 const STATEMENTS = "/api/statements";
 
-/** Maps the template parameter of a capability to a pattern, which matches the paths of the capability's routes. */
-const CAPABILITIES = {
-  Batch: /\/outcomes\/batch$/,
-  Totals: /\/outcomes\/summary$/,
-  Export: /\/outcomes\/export$/,
-  Corrections: /\/outcomes\/[0-7][\dA-HJKMNP-TV-Z]{25}(\/corrections|\/assign)?$/,
-  AgentKeys: /\/api\/keys(\/.*)?$/,
-  Statements: /\/api\/statements(\/.*)?$|\/outcomes-keys\.json$/,
-  Costs: /\/api\/costs(\/.*)?$/,
-};
+// make contract: capabilities
+/** Patterns of paths, with the template parameter that switches their routes on or off. A mistyped id is no route. */
+const CAPABILITIES: [RegExp, string][] = [
+  [/\/api\/outcomes\/batch$/, "Batch"],
+  [/\/api\/outcomes\/summary$/, "Totals"],
+  [/\/api\/outcomes\/export$/, "Export"],
+  [/\/api\/outcomes\/[0-7][0-9A-HJKMNP-TV-Z]{25}$/, "Corrections"],
+  [/\/api\/outcomes\/[0-7][0-9A-HJKMNP-TV-Z]{25}\/corrections$/, "Corrections"],
+  [/\/api\/outcomes\/[0-7][0-9A-HJKMNP-TV-Z]{25}\/assign$/, "Corrections"],
+  [/\/api\/keys$/, "AgentKeys"],
+  [/\/api\/keys\/self$/, "AgentKeys"],
+  [/\/api\/keys\/[^/]+$/, "AgentKeys"],
+  [/\/api\/keys\/[^/]+\/rotate$/, "AgentKeys"],
+  [/\/api\/statements$/, "Statements"],
+  [/\/api\/statements\/[^/]+$/, "Statements"],
+  [/\/api\/statements\/[^/]+\/entries$/, "Statements"],
+  [/\/api\/statements\/[^/]+\/proof$/, "Statements"],
+  [/\/\.well-known\/outcomes-keys\.json$/, "Statements"],
+  [/\/api\/costs$/, "Costs"],
+  [/\/api\/costs\/[^/]+\/[^/]+$/, "Costs"],
+];
+// end of make contract
 
 /**
  * Records outcomes and reads them back, like the client for pages; rejects with a CapabilityOffError if a capability is off.
@@ -40,9 +52,9 @@ export class OutcomesClient extends PageClient {
         const response = await (options.fetch ?? fetch)(url, init);
         if (response.status !== 404 || !response.headers.has("No-Such-Route")) return response;
         const { pathname } = new URL(url as string);
-        const off = Object.entries(CAPABILITIES).find(([, path]) => path.test(pathname));
+        const off = CAPABILITIES.find(([path]) => path.test(pathname));
         if (!off) return response;
-        throw new CapabilityOffError(`404 Not found: ${off[0]} is Off in this deployment`, {
+        throw new CapabilityOffError(`404 Not found: ${off[1]} is Off in this deployment`, {
           status: 404,
           error: "Not found",
         });

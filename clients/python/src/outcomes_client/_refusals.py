@@ -24,7 +24,7 @@ from ._errors import (
     UnauthorizedError,
     UnexpectedAnswerError,
 )
-from ._http import COSTS_PATH, KEYS_PATH, MCP_PATH, PATH, STATEMENTS_PATH, Reply, Request, retry_after
+from ._http import Reply, Request, retry_after
 from ._parsing import details_of, ignored_of, text_or_none
 
 _REFUSALS: dict[int, type[ApiError]] = {
@@ -36,17 +36,29 @@ _REFUSALS: dict[int, type[ApiError]] = {
     422: KeyReusedError,
     429: BusyError,
 }
+# make contract: capabilities
 _CAPABILITIES = {
-    f"{PATH}/batch": "Batch",
-    f"{PATH}/summary": "Totals",
-    f"{PATH}/export": "Export",
-    rf"{PATH}/[0-7][0-9A-HJKMNP-TV-Z]{{25}}(/corrections|/assign)?": "Corrections",
-    f"{KEYS_PATH}(/.*)?": "AgentKeys",
-    MCP_PATH: "ModelTools",
-    rf"{STATEMENTS_PATH}(/.*)?|/\.well-known/outcomes-keys\.json": "Statements",
-    rf"{COSTS_PATH}(/.*)?": "Costs",
+    r"/api/outcomes/batch": "Batch",
+    r"/api/outcomes/summary": "Totals",
+    r"/api/outcomes/export": "Export",
+    r"/api/outcomes/[0-7][0-9A-HJKMNP-TV-Z]{25}": "Corrections",
+    r"/api/outcomes/[0-7][0-9A-HJKMNP-TV-Z]{25}/corrections": "Corrections",
+    r"/api/outcomes/[0-7][0-9A-HJKMNP-TV-Z]{25}/assign": "Corrections",
+    r"/api/keys": "AgentKeys",
+    r"/api/keys/self": "AgentKeys",
+    r"/api/keys/[^/]+": "AgentKeys",
+    r"/api/keys/[^/]+/rotate": "AgentKeys",
+    r"/api/statements": "Statements",
+    r"/api/statements/[^/]+": "Statements",
+    r"/api/statements/[^/]+/entries": "Statements",
+    r"/api/statements/[^/]+/proof": "Statements",
+    r"/\.well-known/outcomes-keys\.json": "Statements",
+    r"/api/costs": "Costs",
+    r"/api/costs/[^/]+/[^/]+": "Costs",
+    r"/mcp": "ModelTools",
 }
-"""Patterns of paths, with the template's parameter that switches their routes on or off."""
+# end of make contract
+"""Patterns of paths, with the template's parameter that switches their routes on or off. A mistyped id is no route."""
 
 
 def capability_off(reply: Reply, request: Request) -> str | None:
@@ -63,7 +75,8 @@ def switched_off(reply: Reply) -> list[str]:
     return an empty list.
     """
     on = reply.headers.get("Capabilities")
-    return [] if on is None else [name for name in _CAPABILITIES.values() if name.lower() not in on.split(", ")]
+    known = dict.fromkeys(_CAPABILITIES.values())
+    return [] if on is None else [name for name in known if name.lower() not in on.split(", ")]
 
 
 def refusal(reply: Reply, request: Request) -> OutcomesError:
