@@ -165,13 +165,3 @@ def test_the_queue_gets_the_stacks_events() -> None:
     assert [json.loads(message["Body"])["detail"] for message in heard] == [
         event for type_, event in sorted(EVENTS.items()) if type_ in OUTCOMES
     ]
-
-
-def test_the_export_command_has_the_options_of_dynamodb() -> None:
-    commands = re.findall(r"aws dynamodb ([a-z-]+) |(--[a-z0-9-]+)", SECTIONS["A warehouse"])
-    options = {option.removeprefix("--").replace("-", "") for _, option in commands if option}
-    operation = aws_client("dynamodb").meta.service_model.operation_model("ExportTableToPointInTime")
-
-    assert [name for name, _ in commands if name] == ["export-table-to-point-in-time"]
-    assert options
-    assert options <= {member.lower() for member in operation.input_shape.members}

@@ -1,4 +1,4 @@
-"""Try the commands of docs/runbook.md, as far as possible without AWS."""
+"""Try the commands of docs/runbook.md, and those of AWS on all pages, as far as possible without AWS."""
 
 import json
 import os
@@ -17,7 +17,8 @@ from outcomes.keys.agent_keys import AgentKeys
 
 from tests.aws import aws_client
 
-PAGE = (Path(__file__).parents[2] / "docs/runbook.md").read_text()
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/runbook.md").read_text()
 LEAKED = 1_775_044_800_000  # 2026-04-01T12:00:00Z, the time in the page's command
 BEFORE, SINCE = LEAKED - 1, LEAKED
 
@@ -62,26 +63,30 @@ def test_agent_keys_created_or_rotated_by_a_leaked_platform_key_are_found(
     assert command["--query"] == "Items[].[id.S, user_id.N]"
 
 
-ANY = {"query", "output"}
+ANY = {"query", "output", "clibinaryformat"}
 """Options of every command of the AWS CLI."""
+AWS = r"\baws (?!s3 |cloudformation deploy)"
+"""A command that is an operation of AWS, and not the CLI's own."""
 
 
 def commands_of_aws() -> list[str]:
-    blocks = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    return [line for line in "".join(blocks).replace("\\\n", " ").splitlines() if re.search(r"\baws (?!s3 )", line)]
+    """Return the lines with such commands in all pages' blocks."""
+    pages = "".join(page.read_text() for page in sorted((ROOT / "docs").glob("*.md")))
+    blocks = re.findall(r"^ *```sh\n(.*?)^ *```", pages, re.MULTILINE | re.DOTALL)
+    return [line for line in "".join(blocks).replace("\\\n", " ").splitlines() if re.search(AWS, line)]
 
 
 @pytest.mark.parametrize("line", commands_of_aws())
 def test_aws_has_each_command_and_its_options(line: str) -> None:
     taken = set(ANY)
-    for service, command, waiter in re.findall(r"\baws (?!s3 )([a-z]+) ([a-z-]+)(?: ([a-z-]+))?", line):
+    for service, command, waiter in re.findall(rf"{AWS}([a-z]+) ([a-z-]+)(?: ([a-z-]+))?", line):
         client = aws_client("codedeploy" if service == "deploy" else service)
         if command == "wait":
             operation = client.get_waiter(waiter.replace("-", "_")).config.operation
         else:
             operation = client.meta.method_to_api_mapping[command.replace("-", "_")]
         taken |= {member.lower() for member in client.meta.service_model.operation_model(operation).input_shape.members}
-    given = {option.removeprefix("no-").replace("-", "") for option in re.findall(r"(?<= --)[a-z-]+", line)}
+    given = {option.removeprefix("no-").replace("-", "") for option in re.findall(r"(?<= --)[a-z0-9-]+", line)}
 
     assert given <= taken
 
@@ -125,9 +130,8 @@ def test_a_table_is_deleted_once_its_backup_can_be_used_and_protected_once_it_is
 
 
 def test_functions_log_each_message_that_the_runbook_searches_for() -> None:
-    root = Path(__file__).parents[2]
     code = "".join(
-        file.read_text() for folder in ("functions", "layers/common") for file in (root / folder).rglob("*.py")
+        file.read_text() for folder in ("functions", "layers/common") for file in (ROOT / folder).rglob("*.py")
     )
     messages = re.findall(r'message = "(.*?)"', PAGE)
 
