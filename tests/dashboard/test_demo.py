@@ -20,7 +20,6 @@ def seeded(stack: Stack) -> Stack:
     return stack
 
 
-@pytest.mark.viewer(device_scale_factor=2)
 def test_the_page_shows_the_seed(page: Page, seeded: Stack, find_faults: FindFaults) -> None:
     page.context.clear_cookies()
     errors: list[str] = []

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browsers import wait_until
+from tests.browsers import leave_and_return, wait_until
 from tests.dashboard.agent_keys import NO_TYPES
 from tests.dashboard.conftest import LIST, SUMMARY, Open, next_poll, set_attribute
 from tests.dashboard.ledger import Ledger
@@ -220,18 +220,25 @@ def test_load_more_reaches_the_first_outcome_and_loses_nothing(open_feed: Open, 
     open_feed()
     more, rows = page.get_by_role("button", name="Load more"), page.locator(".rows li")
     expect(page.locator(".total")).to_have_text("$0.00")  # wait for the end of the poll, which would clear the error
+    # What happened before the loaded outcomes comes with its page.
+    ledger.record("Late", created_at=ago(seconds=30), occurred_at=ago(hours=3))
+    ledger.record("In its place", created_at=ago(seconds=30), occurred_at=ago(seconds=40))
+    leave_and_return(page)
+    expect(page.locator(".rows strong").first).to_have_text("In its place")
+    expect(rows).to_have_count(21)
     page.route(re.compile("cursor="), lambda route: route.fulfill(status=500, json={"error": "As arranged"}), times=1)
     more.press("Enter")
     expect(page.get_by_text("The server answered 500.")).to_be_visible()
-    for shown in (20, 40):
+    for shown in (21, 41):
         expect(rows).to_have_count(shown)
         more.press("Enter")
-    expect(rows).to_have_count(45)
+    expect(rows).to_have_count(47)
+    expect(rows.last.locator("strong")).to_have_text("Late")
     expect(page.get_by_text("The server answered 500.")).to_have_count(0)
     expect(more).to_be_hidden()
-    assert len(set(page.locator(".rows strong").all_text_contents())) == 45
+    assert len(set(page.locator(".rows strong").all_text_contents())) == 47
     # The button "Load more" is hidden now, so the focus moved to the first new row.
-    expect(page.locator(".rows summary").nth(40)).to_be_focused()
+    expect(page.locator(".rows summary").nth(41)).to_be_focused()
 
 
 def test_the_address_keeps_period_and_filters_with_url_state(open_feed: Open, page: Page, ledger: Ledger) -> None:

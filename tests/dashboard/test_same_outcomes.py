@@ -2,7 +2,6 @@
 
 import csv
 import io
-import itertools
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -12,10 +11,10 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
 
 from tests.browsers import wait_until
-from tests.dashboard.conftest import Open, next_poll
+from tests.dashboard.conftest import Open
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.recorded import NOW
 
@@ -168,37 +167,3 @@ def test_headline_list_and_file_have_the_same_outcomes(open_feed: Open, page: Pa
         assert got.value.suggested_filename == selection.file
         lines = csv.DictReader(io.StringIO(Path(got.value.path()).read_bytes().decode("utf-8-sig"), newline=""))
         assert rows_of((line["status"], line["title"], line["value_usd"]) for line in lines) == rows
-
-
-@pytest.mark.at_noon
-def test_a_late_outcome_comes_in_its_place_or_only_counts(open_feed: Open, page: Page, ledger: Ledger) -> None:
-    minutes = itertools.count(1)
-
-    def late(title: str, hours: float) -> None:
-        recorded_at = NOW - timedelta(minutes=60 - next(minutes))
-        ledger.record(
-            title, created_at=recorded_at, occurred_at=NOW - timedelta(hours=hours), value_usd=Decimal("0.01")
-        )
-
-    for hours in range(2, 32):
-        ledger.record(f"{hours} hours ago", created_at=NOW - timedelta(hours=hours), value_usd=1)
-    open_feed(fast_timers=True, refresh=1, period=7)
-    titles = page.locator(".feed > .rows strong")
-    shown = [f"{hours} hours ago" for hours in range(2, 22)]
-    expect(titles).to_have_text(shown)
-    expect(page.locator(".total")).to_have_text("$30.00")
-    late("In its place", 5.5)
-    late("With the next page", 25.5)
-    late("Only counted", 24 * 10)
-    late("Just now", 1.5)
-    expect(page.locator(".total")).to_have_text("$30.03")
-    shown = ["Just now", *shown[:4], "In its place", *shown[4:]]
-    expect(titles).to_have_text(shown)
-    expect(page.locator(".change")).to_have_text("+300,200% against the 7 days before")
-    expect(page.get_by_text("recorded Apr 15")).to_have_count(0)
-    next_poll(page)
-    expect(titles).to_have_text(shown)
-    page.get_by_role("button", name="Load more").press("Enter")
-    rest = [f"{hours} hours ago" for hours in range(22, 32)]
-    expect(titles).to_have_text([*shown, *rest[:4], "With the next page", *rest[4:]])
-    expect(page.get_by_text("recorded Apr 15")).to_have_count(1)

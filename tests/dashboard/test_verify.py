@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -14,7 +13,6 @@ from tests.statements import example
 FOLDER = ROOT / "clients" / "statements"
 WRONG = json.loads((FOLDER / "wrong.json").read_text())
 OCTOBER = {"statement": "2026-10.json", "keys": "keys.json"}
-THREE = [f"Verified: 2026-{month}@Europe/Berlin" for month in ("08", "09", "10")]
 ALL = OCTOBER | {"entries": "2026-10.ndjson", "previous": "2026-09.json", "proof": "proof.json"}
 
 
@@ -64,54 +62,35 @@ def test_the_page_cannot_send_anything(page: Page, stack: Stack) -> None:
 
 
 def test_the_page_says_what_is_verified_and_what_is_not(verifier: Page, tmp_path: Path) -> None:
+    def says(words: str, *, without: str, **files: str | Path | list[str]) -> None:
+        choose(verifier, **files)  # besides the files that were chosen before
+        expect(verifier.get_by_role("status")).to_contain_text(words)
+        expect(verifier.get_by_role("status")).not_to_contain_text(without)
+
     wrong = tmp_path / "totals.json"
     wrong.write_text(WRONG["totals.json"])
-    output, not_verified = verifier.get_by_role("status"), "Not verified: whether"
-    of_one = f"{not_verified} the sums follow from the entries, of one statement at a time."
-    several = "4 outcomes, $12,650.77; confirmed: 1 outcome, $12,500.50; disputed: 1 outcome, $80.00"
-    change = "Change of 2026-06-30T22:00:00.000Z to 2026-07-31T22:00:00.000Z: 1 outcome, $40.00"
     proof = "A proof shows what was recorded, not that nothing corrects it later."
-    # Each line chooses more files than the lines before, until a role is chosen again.
-    steps: list[tuple[dict[str, Any], list[str], str]] = [
-        ({"proof": "proof.json", "keys": "keys.json"}, [proof], "Total"),
-        ({"entries": "2026-10.ndjson"}, ["Choose the statement, too."], proof),
-        (
-            OCTOBER | {"proof": [], "entries": "2026-08.ndjson"},
-            ["Refused: size: expected 10 entries, found 3"],
-            "Total",
-        ),
-        (
-            {"statement": wrong, "entries": "2026-10.ndjson"},
-            ["Refused: totals: expected count 1 by the entries"],
-            "Total",
-        ),
-        (
-            {"statement": ["2026-10.json", "2026-08.json", "2026-09.json"], "entries": []},
-            [*THREE, f"August to October 2026: {several}", change, of_one],
-            "previous",
-        ),
-        (
-            {"statement": ["2026-09.json", "2026-10.json"]},
-            [f"{not_verified} they continue the previous statement."],
-            "08@",
-        ),
-        ({"previous": "2026-08.json"}, [of_one], "previous"),
-        (
-            {"statement": ["2026-08.json", "2026-10.json"]},
-            ["Refused: previous: expected the statement of 2026-09 after 2026-08, found 2026-10"],
-            "Verified",
-        ),
-        (
-            {"entries": "2026-10.ndjson"},
-            ["Entries and a proof are of one statement: choose only this one."],
-            "Verified",
-        ),
-    ]
-    for files, said, unsaid in steps:
-        choose(verifier, **files)
-        for words in said:
-            expect(output).to_contain_text(words)
-        expect(output).not_to_contain_text(unsaid)
+    says(proof, without="Total", proof="proof.json", keys="keys.json")
+    says("Choose the statement, too.", without=proof, entries="2026-10.ndjson")
+    size = "Refused: size: expected 10 entries, found 3"
+    says(size, without="Total", statement="2026-10.json", proof=[], entries="2026-08.ndjson")
+    totals = "Refused: totals: expected count 1 by the entries"
+    says(totals, without="Total", statement=wrong, entries="2026-10.ndjson")
+
+    three = ["2026-10.json", "2026-08.json", "2026-09.json"]
+    sums = "4 outcomes, $12,650.77; confirmed: 1 outcome, $12,500.50; disputed: 1 outcome, $80.00"
+    says(f"August to October 2026: {sums}", without="previous", statement=three, entries=[])
+    change = "Change of 2026-06-30T22:00:00.000Z to 2026-07-31T22:00:00.000Z: 1 outcome, $40.00"
+    says(change, without="Refused")
+    expect(verifier.get_by_text("Verified: 2026-")).to_have_count(3)
+    not_verified, two = "Not verified: whether", ["2026-09.json", "2026-10.json"]
+    says(f"{not_verified} they continue the previous statement.", without="2026-08@", statement=two)
+    of_one = f"{not_verified} the sums follow from the entries, of one statement at a time."
+    says(of_one, without="previous", previous="2026-08.json")
+    gap = "Refused: previous: expected the statement of 2026-09 after 2026-08, found 2026-10"
+    says(gap, without="Verified", statement=["2026-08.json", "2026-10.json"])
+    only_one = "Entries and a proof are of one statement: choose only this one."
+    says(only_one, without="Verified", entries="2026-10.ndjson")
 
 
 def test_while_new_files_are_checked_no_earlier_result_is_shown(verifier: Page) -> None:
