@@ -255,13 +255,6 @@ def set_attribute(page: Page, element: str, name: str, value: str) -> None:
     page.evaluate(script, [element, name, value])
 
 
-def set_theme(page: Page, element: str, **properties: str) -> None:
-    """Set custom CSS properties of an element, as an embedding page does."""
-    for name, value in properties.items():
-        script = "(element, [name, value]) => element.style.setProperty(name, value)"
-        page.locator(element).evaluate(script, [f"--value-delivered-{name}", value])
-
-
 def assert_fits(page: Page, element: str) -> None:
     """Check that the page does not scroll sideways, no button is cut off, and no button's text wraps."""
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -17,6 +17,8 @@ from tests.dashboard.test_feed import ago
 
 pytestmark = pytest.mark.at_noon
 
+FOCUSED = """(({ localName, ariaLabel, textContent }) => `${localName} ${ariaLabel ?? textContent.slice(0, 10)}`)(
+    document.querySelector('value-delivered').shadowRoot.activeElement ?? document.body)"""
 MOST_STOPS = 40  # maximum number of Tab presses to reach a control
 
 
@@ -155,8 +157,18 @@ def test_the_keyboard_is_enough_to_dispute_an_outcome_and_download_it(feed: Page
             feed.keyboard.press(key)
         expect(control).to_be_focused()
 
-    press = feed.keyboard.press
-    focus(bar(feed, "Apr 15"))  # Tab reaches only one of the bars
+    press, stops = feed.keyboard.press, []
+    for _ in range(22):
+        press("Tab")
+        stops.append(feed.evaluate(FOCUSED))
+    periods = [f"button {name}" for name in ("7 days", "30 days", "90 days", "Year", "Custom")]
+    filters = [f"select Filter by {name}" for name in ("type", "agent", "status")]
+    chart = ["button Apr 15: $0.00, 0 outcomes", "summary Daily figu"]  # Tab reaches only one of the bars
+    shares = [f"button {name}" for name in ("Deal close", "Task compl", "Agent 7", "Agent 9", "No agent")]
+    listed = ["input Search", "button Download", "button Print", "button Statements"]
+    rows = [f"summary {name}" for name in ("DealDeal c", "TaskTask c", "Of no agen")]
+    assert stops == [*periods, *filters, *chart, *shares, *listed, *rows]
+    focus(bar(feed, "Apr 15"), "Shift+Tab")
     press("Home")
     press("End")
     for _ in range(3):

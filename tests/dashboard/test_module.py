@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.dashboard.conftest import ROOT, Open, assert_fits, set_theme
+from tests.dashboard.conftest import ROOT, Open, assert_fits
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.recorded import Recorded
 
@@ -103,7 +103,9 @@ def test_elements_take_the_pages_theme_have_a_gap_fit_on_a_phone_and_may_be_repe
     page.evaluate("document.querySelector('main').append(document.createElement('outcome-keys'))")
     page.locator("outcome-keys").evaluate("keys => { keys.setAttribute('endpoint', '/api/keys') }")
     for element in ELEMENTS:
-        set_theme(page, element, accent="rgb(1, 2, 3)", surface="rgb(4, 5, 6)")
+        for name, value in (("accent", "rgb(1, 2, 3)"), ("surface", "rgb(4, 5, 6)")):
+            script = "(element, [name, value]) => element.style.setProperty(`--value-delivered-${name}`, value)"
+            page.locator(element).evaluate(script, [name, value])
         expect(page.locator(f"{element} .card")).to_have_css("background-color", "rgb(4, 5, 6)")
     expect(page.locator(".plot .bar").last).to_have_css("fill", "rgb(1, 2, 3)")
     expect(page.get_by_role("button", name="New key")).to_have_css("background-color", "rgb(1, 2, 3)")

@@ -20,7 +20,6 @@ from tests.dashboard.conftest import (
     THEMES,
     FindFaults,
     Open,
-    assert_fits,
     set_attribute,
     waits,
 )
@@ -127,31 +126,6 @@ def test_each_state_has_a_message_and_axe_finds_no_violation(
     ledger.sign_in(page.context)
     page.get_by_role("button", name="Check again").press("Enter")
     expect(page.locator(".feed > .rows li").first).to_be_visible()
-
-
-FOCUSED = """(({ localName, ariaLabel, textContent }) => `${localName} ${ariaLabel ?? textContent.slice(0, 10)}`)(
-    document.querySelector('value-delivered').shadowRoot.activeElement ?? document.body)"""
-
-
-def test_the_feed_is_used_by_keyboard(open_feed: Open, page: Page, ledger: Ledger) -> None:
-    for number in range(25):
-        ledger.record(f"Work {number:02}", created_at=datetime.now(UTC) - timedelta(minutes=number))
-    open_feed()
-    expect(page.locator(".rows li")).to_have_count(20)
-    expect(page.get_by_text("Daily figures")).to_be_visible()
-    stops = []
-    for _ in range(35):
-        page.keyboard.press("Tab")
-        stops.append(page.evaluate(FOCUSED))
-    periods = [f"button {name}" for name in ("7 days", "30 days", "90 days", "Year", "Custom")]
-    filters = [f"select Filter by {name}" for name in ("type", "agent", "status")]
-    documents = [f"button {name}" for name in ("Download", "Print", "Statements")]
-    charted = ["summary Daily figu", "button Task compl", "input Search"]
-    assert stops[:14] == [*periods, *filters, *charted, *documents]
-    assert stops[14:34] == [f"summary Work {number:02}Tas" for number in range(20)]
-    assert stops[34] == "button Load more"
-    page.set_viewport_size({"width": 320, "height": 800})
-    assert_fits(page, "value-delivered")
 
 
 # ---- the end of each state
