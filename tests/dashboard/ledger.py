@@ -63,14 +63,13 @@ class Ledger:
         }
         return self._put(fields, None if created_at is None else round(created_at.timestamp() * 1000))
 
-    def correct(self, id_: str, verb: str) -> None:
-        """Confirm or dispute an outcome as its owner, or void it with the platform's key."""
-        correction: dict[str, object] = {"type": verb, "reason": "As arranged"}
-        if verb == "void":
+    def correct(self, id_: str, verb: str, **fields: object) -> None:
+        """Confirm or dispute an outcome as its owner, or amend or void it with the platform's key."""
+        correction = {"type": verb, "reason": "As arranged"} | fields
+        headers = {"Cookie": self._stack.cookie(self.viewer)}
+        if verb not in {"confirm", "dispute"}:
             headers = {"Authorization": f"Bearer {self.key}"}
             correction["userId"] = self.viewer
-        else:
-            headers = {"Cookie": self._stack.cookie(self.viewer)}
         url = f"{self.url}/api/outcomes/{id_}/corrections"
         httpx.post(url, json=correction, headers=headers).raise_for_status()
 

@@ -5,7 +5,6 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
@@ -382,33 +381,26 @@ def test_axe_finds_no_violation_in_any_status(
 
 
 @pytest.fixture
-def feed(open_feed: Open, ledger: Ledger) -> Page:
+def outcome(ledger: Ledger) -> str:
+    return ledger.record("Renewed Acme", created_at=NOW - timedelta(hours=1), value_usd=Decimal("12.50"))
+
+
+@pytest.fixture
+def feed(open_feed: Open, outcome: str) -> Page:  # noqa: ARG001 - recorded before the feed opens
     """Open the feed of a viewer with one outcome of $12.50."""
-    ledger.record("Renewed Acme", created_at=NOW - timedelta(hours=1), value_usd=Decimal("12.50"))
     page = open_feed(refresh=60)
     expect(rows(page)).to_have_count(1)
     return page
 
 
-def correct(ledger: Ledger, page: Page, **correction: object) -> None:
-    """Correct the only outcome with the platform's key."""
-    found = page.evaluate("fetch('/api/outcomes?include=ledger').then(answer => answer.json())")["outcomes"]
-    [id_] = [outcome["id"] for outcome in found]
-    httpx.post(
-        f"{ledger.url}/api/outcomes/{id_}/corrections",
-        json=correction | {"userId": ledger.viewer},
-        headers={"Authorization": f"Bearer {ledger.key}"},
-    ).raise_for_status()
-
-
-def test_an_owner_disputes_and_confirms_after_an_amendment(feed: Page, ledger: Ledger) -> None:
+def test_an_owner_disputes_and_confirms_after_an_amendment(feed: Page, ledger: Ledger, outcome: str) -> None:
     row = unfold(feed)
     expect(history(row)).to_have_text(["Recorded by the platform · 1 hour ago"])
     dispute(row, "It was $12")
     expect(feed.locator(".standing")).to_have_text("$12.50 disputed")
     expect(feed.locator(".total")).to_have_text("$0.00")
 
-    correct(ledger, feed, type="amend", reason="Of course", changes={"valueUsd": 12, "title": "Renewed Acme at last"})
+    ledger.correct(outcome, "amend", reason="Of course", changes={"valueUsd": 12, "title": "Renewed Acme at last"})
     leave_and_return(feed)
     expect(row.locator("summary .amount")).to_have_text("$12.00")
     expect(row.locator("strong")).to_have_text("Renewed Acme at last")
@@ -427,7 +419,7 @@ def test_an_owner_disputes_and_confirms_after_an_amendment(feed: Page, ledger: L
     )
 
 
-def test_a_lost_verdict_counts_once_and_a_late_one_is_refused(feed: Page, ledger: Ledger) -> None:
+def test_a_lost_verdict_counts_once_and_a_late_one_is_refused(feed: Page, ledger: Ledger, outcome: str) -> None:
     row, total = unfold(feed), feed.locator(".total")
     expect(history(row)).to_have_count(1)
 
@@ -448,7 +440,7 @@ def test_a_lost_verdict_counts_once_and_a_late_one_is_refused(feed: Page, ledger
     expect(history(row)).to_have_text(["Recorded by the platform · 1 hour ago", "Confirmed by you · now"])
 
     def too_late(route: Route) -> None:
-        correct(ledger, feed, type="void", reason="Recorded twice")
+        ledger.correct(outcome, "void", reason="Recorded twice")
         route.continue_()
 
     feed.route("**/corrections", too_late, times=1)
