@@ -228,7 +228,7 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
 """Item operations and their parameters as JSON."""
 
 
-def _sent(operation: str, parameters: dict[str, Any]) -> tuple[int, Any, Any]:
+def sent(operation: str, parameters: dict[str, Any]) -> tuple[int, Any, Any]:
     """Send a request, and return the answer's status, content type and content."""
     headers = {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"{moto_backend.TARGET}{operation}"}
     status, answered, content = moto_backend.answer(headers, json.dumps(parameters).encode())
@@ -246,7 +246,7 @@ def test_an_item_operation_has_the_same_answer_and_effect_as_in_moto(
             client = aws_client("dynamodb")
             _put(client, "1", 1, 2)
             client.put_item(TableName=OUTCOMES, Item=AT["Key"] | {"B": {"B": b"\0\xff"}, "BS": {"BS": [b"", b"\xff"]}})
-            ends.append((_sent(operation, parameters), client.scan(TableName=OUTCOMES)["Items"]))
+            ends.append((sent(operation, parameters), client.scan(TableName=OUTCOMES)["Items"]))
     assert ends[0] == ends[1]
 
 
