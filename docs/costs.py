@@ -200,13 +200,6 @@ def calls_table() -> str:
         f"second and {figures['traced_of_the_others']:.0%} of the others. Tracing costs ${quiet:.2f} per million calls "
         f"at one call a second, and ${busy:.2f} at {BUSY} calls a second."
     )
-    puts = record.write_units / TRANSACTION * (TRANSACTION - 1) * figures["write_units_per_million"]
-    http_api = figures["gateway_per_million"] - figures["http_api_per_million"]
-    savings = (
-        f"Storing an outcome with two conditional puts instead of a transaction would save ${puts:.2f} per million, "
-        "but if one put failed, a retry would record the outcome twice, or never. An HTTP API would save "
-        f"${http_api:.2f} per million, but it has no firewall, and its errors lack our format and CORS headers."
-    )
     month = (
         f"Each GB of stored outcomes ({kept:.1f} million of them) costs ${figures['kept_gb_month']:.2f} a month, and "
         f"point-in-time recovery ${figures['restorable_gb_month']:.2f} more."
@@ -227,7 +220,7 @@ def calls_table() -> str:
     rows = {part: [f"{cost[part]:.2f}" for cost in costs] for part in costs[0]}
     rows["**sum**"] = [f"**{sum(cost.values()):.2f}**" for cost in costs]
     table = _table("US dollars a million", [call.name for call in columns], rows)
-    return "\n\n".join([fill(text, 120), table, *(fill(each, 120) for each in (savings, month, events, webhooks))])
+    return "\n\n".join([fill(text, 120), table, *(fill(each, 120) for each in (month, events, webhooks))])
 
 
 def _listed(dollars: Dollars) -> str:
