@@ -57,7 +57,8 @@ def test_no_item_of_several_is_recorded(api: Api, client: OutcomesClient) -> Non
 def test_the_doctor_is_content_and_says_what_is_off(outcomes: Outcomes) -> None:
     run = outcomes("doctor")
     assert run.code == 0, run.out
-    assert "Off in this deployment: Batch, Totals, Export, Corrections, AgentKeys, Statements, Costs, ModelTools" in run.out
+    off = "Batch, Totals, Export, Corrections, AgentKeys, Statements, Costs, ModelTools"
+    assert f"Off in this deployment: {off}" in run.out
     assert "Batch is Off in this deployment: record_many and import will not work" in run.out
 
 

@@ -1,5 +1,6 @@
 // The errors of this package.
 //
+// make contract: tree
 // OutcomesError
 // ├── ConfigurationError           no usable URL, key or cookie; nothing was sent
 // ├── NoAnswerError                no complete answer came in time; the outcome may have been recorded
@@ -18,6 +19,7 @@
 //     ├── BusyError                409 with Retry-After, 429, 503 Busy: too many requests at once; nothing was stored
 //     ├── StillAddingUpError       503 Still adding up: the first summary of a long history takes several calls
 //     └── ServerError              5xx: the outcome may have been recorded
+// end of make contract
 
 import type { Fault, Result } from "./models.js";
 
@@ -58,47 +60,51 @@ function kind<N extends string>(name: N, of: typeof OutcomesError | Kind<string>
   return made;
 }
 
+// make contract: errors
 /** The URL, the key or the cookie is missing or malformed; the text names the variable. */
-export const ConfigurationError = kind("ConfigurationError", OutcomesError);
+export const ConfigurationError = /* @__PURE__ */ kind("ConfigurationError", OutcomesError);
 export type ConfigurationError = InstanceType<typeof ConfigurationError>;
 
 /** No complete answer came before the deadline. The outcome may have been recorded: call again with the same key. */
-export const NoAnswerError = kind("NoAnswerError", OutcomesError, true);
+export const NoAnswerError = /* @__PURE__ */ kind("NoAnswerError", OutcomesError, true);
 export type NoAnswerError = InstanceType<typeof NoAnswerError>;
 
 /** The answer is not from this API: usually the URL is wrong, or a proxy answered. */
-export const UnexpectedAnswerError = kind<"UnexpectedAnswerError" | "BrokenAnswerError">(
+export const UnexpectedAnswerError = /* @__PURE__ */ kind<"UnexpectedAnswerError" | "BrokenAnswerError">(
   "UnexpectedAnswerError",
   OutcomesError,
 );
 export type UnexpectedAnswerError = InstanceType<typeof UnexpectedAnswerError>;
 
 /** A success whose body cannot be parsed. The outcome may have been recorded: call again with the same key. */
-export const BrokenAnswerError = kind("BrokenAnswerError", UnexpectedAnswerError, true);
+export const BrokenAnswerError = /* @__PURE__ */ kind("BrokenAnswerError", UnexpectedAnswerError, true);
 export type BrokenAnswerError = InstanceType<typeof BrokenAnswerError>;
 
 /** The API refused the call or failed; `status`, `error` and `details` are from its answer. */
-export const ApiError = kind<string>("ApiError", OutcomesError);
+export const ApiError = /* @__PURE__ */ kind<string>("ApiError", OutcomesError);
 export type ApiError = InstanceType<typeof ApiError>;
 
 /** 400 or 413, or an id that cannot be in a path. `details` names what to change. */
-export const InvalidRequestError = kind<"InvalidRequestError" | "InvalidOutcomeError">("InvalidRequestError", ApiError);
+export const InvalidRequestError = /* @__PURE__ */ kind<"InvalidRequestError" | "InvalidOutcomeError">(
+  "InvalidRequestError",
+  ApiError,
+);
 export type InvalidRequestError = InstanceType<typeof InvalidRequestError>;
 
 /** An InvalidRequestError of a call that writes, such as of an outcome that JSON cannot represent. */
-export const InvalidOutcomeError = kind("InvalidOutcomeError", InvalidRequestError);
+export const InvalidOutcomeError = /* @__PURE__ */ kind("InvalidOutcomeError", InvalidRequestError);
 export type InvalidOutcomeError = InstanceType<typeof InvalidOutcomeError>;
 
 /** 401: neither the key nor the session is valid. */
-export const UnauthorizedError = kind("UnauthorizedError", ApiError);
+export const UnauthorizedError = /* @__PURE__ */ kind("UnauthorizedError", ApiError);
 export type UnauthorizedError = InstanceType<typeof UnauthorizedError>;
 
 /** 403: the key or the session may not do this. If an agent key's limits are the reason, `details` names them. */
-export const ForbiddenError = kind("ForbiddenError", ApiError);
+export const ForbiddenError = /* @__PURE__ */ kind("ForbiddenError", ApiError);
 export type ForbiddenError = InstanceType<typeof ForbiddenError>;
 
 /** 404: this user has no key or outcome with this id. */
-export const NotFoundError = kind("NotFoundError", ApiError);
+export const NotFoundError = /* @__PURE__ */ kind("NotFoundError", ApiError);
 export type NotFoundError = InstanceType<typeof NotFoundError>;
 
 /** 404 with the header `No-Such-Route`: a capability is off. The text names its template parameter. */
@@ -106,7 +112,7 @@ export const CapabilityOffError = /* @__PURE__ */ kind("CapabilityOffError", Api
 export type CapabilityOffError = InstanceType<typeof CapabilityOffError>;
 
 /** 409, and a retry does not help: the user has too many keys, or the outcome's status does not allow the call. */
-export const ConflictError = kind("ConflictError", ApiError);
+export const ConflictError = /* @__PURE__ */ kind("ConflictError", ApiError);
 export type ConflictError = InstanceType<typeof ConflictError>;
 
 /** 412: the stored version of a day's costs is not `ifVersion`. Nothing was stored. */
@@ -114,17 +120,18 @@ export const PreconditionFailedError = /* @__PURE__ */ kind("PreconditionFailedE
 export type PreconditionFailedError = InstanceType<typeof PreconditionFailedError>;
 
 /** 422: the idempotency key belongs to another outcome or correction; `details` names the fields that differ. */
-export const KeyReusedError = kind("KeyReusedError", ApiError);
+export const KeyReusedError = /* @__PURE__ */ kind("KeyReusedError", ApiError);
 export type KeyReusedError = InstanceType<typeof KeyReusedError>;
 
 /** 409 with `Retry-After`, 429 or 503 `Busy`: the last try did nothing. Call again with the same idempotency key. */
-export const BusyError = kind("BusyError", ApiError, true);
+export const BusyError = /* @__PURE__ */ kind("BusyError", ApiError, true);
 export type BusyError = InstanceType<typeof BusyError>;
 
 /** 503 `Still adding up`: the totals take longer than one call. Call again: the API continues where it stopped. */
-export const StillAddingUpError = kind("StillAddingUpError", ApiError, true);
+export const StillAddingUpError = /* @__PURE__ */ kind("StillAddingUpError", ApiError, true);
 export type StillAddingUpError = InstanceType<typeof StillAddingUpError>;
 
 /** The API answered 5xx until the deadline. The outcome may have been recorded: call again with the same key. */
-export const ServerError = kind("ServerError", ApiError, true);
+export const ServerError = /* @__PURE__ */ kind("ServerError", ApiError, true);
 export type ServerError = InstanceType<typeof ServerError>;
+// end of make contract

@@ -1,25 +1,26 @@
-"""The errors of this package.
+"""The errors of this package."""
 
-OutcomesError
-├── ConfigurationError           no usable URL, key or cookie; nothing was sent
-├── NoAnswerError                no complete answer came in time; the outcome may have been recorded
-├── UnexpectedAnswerError        the answer is not from this API
-│   └── BrokenAnswerError        a success that cannot be parsed; the outcome may have been recorded
-├── StatementError               a statement or a proof does not verify; `word` names the check that failed
-└── ApiError                     the API refused the call or failed
-    ├── InvalidRequestError      400, 413: `error` and `details` say what to change
-    │   └── InvalidOutcomeError  the same, if the call was to write something
-    ├── UnauthorizedError        401: the key or the session is not valid
-    ├── ForbiddenError           403: the key or the session may not do this; `details` name the limits
-    ├── NotFoundError            404: the key or outcome does not exist
-    ├── CapabilityOffError       404 with No-Such-Route: the capability that the text names is off in this deployment
-    ├── ConflictError            409: not possible in the current state
-    ├── PreconditionFailedError  412: another version of the costs is stored than the call requires
-    ├── KeyReusedError           422: this idempotency key already belongs to another outcome or correction
-    ├── BusyError                409 with Retry-After, 429, 503 Busy: too many requests at once; nothing was stored
-    ├── StillAddingUpError       503 Still adding up: the first summary of a long history takes several calls
-    └── ServerError              5xx: the outcome may have been recorded
-"""
+# make contract: tree
+# OutcomesError
+# ├── ConfigurationError           no usable URL, key or cookie; nothing was sent
+# ├── NoAnswerError                no complete answer came in time; the outcome may have been recorded
+# ├── UnexpectedAnswerError        the answer is not from this API
+# │   └── BrokenAnswerError        a success that cannot be parsed; the outcome may have been recorded
+# ├── StatementError               a statement or a proof does not verify; `word` names the check that failed
+# └── ApiError                     the API refused the call or failed
+#     ├── InvalidRequestError      400, 413: `error` and `details` say what to change
+#     │   └── InvalidOutcomeError  the same, if the call was to write something
+#     ├── UnauthorizedError        401: the key or the session is not valid
+#     ├── ForbiddenError           403: the key or the session may not do this; `details` name the limits
+#     ├── NotFoundError            404: the key or outcome does not exist
+#     ├── CapabilityOffError       404 with No-Such-Route: the capability that the text names is off in this deployment
+#     ├── ConflictError            409: not possible in the current state
+#     ├── PreconditionFailedError  412: another version of the costs is stored than the call requires
+#     ├── KeyReusedError           422: this idempotency key already belongs to another outcome or correction
+#     ├── BusyError                409 with Retry-After, 429, 503 Busy: too many requests at once; nothing was stored
+#     ├── StillAddingUpError       503 Still adding up: the first summary of a long history takes several calls
+#     └── ServerError              5xx: the outcome may have been recorded
+# end of make contract
 
 from __future__ import annotations
 
@@ -73,6 +74,7 @@ class OutcomesError(Exception):
         self.results: list[Result] = []
 
 
+# make contract: errors
 class ConfigurationError(OutcomesError):
     """The URL, the key or the cookie is missing or malformed; the text names the argument and the variable."""
 
@@ -91,18 +93,6 @@ class BrokenAnswerError(UnexpectedAnswerError):
     """A success whose body cannot be parsed. The outcome may be recorded: call again with the same idempotency key."""
 
     retryable = True
-
-
-class StatementError(OutcomesError):
-    """A statement or a proof does not verify.
-
-    `word`: the first check that failed: "format", "key", "signature", "size", "root", "totals", "adjustments",
-    "definition", "previous" or "proof". The text begins with it.
-    """
-
-    def __init__(self, word: str, why: str) -> None:
-        super().__init__(f"{word}: {why}")
-        self.word = word
 
 
 class ApiError(OutcomesError):
@@ -161,3 +151,18 @@ class ServerError(ApiError):
     """5xx until the deadline. The outcome may be recorded: call again with the same idempotency key."""
 
     retryable = True
+
+
+# end of make contract
+
+
+class StatementError(OutcomesError):
+    """A statement or a proof does not verify.
+
+    `word`: the first check that failed: "format", "key", "signature", "size", "root", "totals", "adjustments",
+    "definition", "previous" or "proof". The text begins with it.
+    """
+
+    def __init__(self, word: str, why: str) -> None:
+        super().__init__(f"{word}: {why}")
+        self.word = word

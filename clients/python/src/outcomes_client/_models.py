@@ -406,8 +406,8 @@ class OtherCosts:
 class DayCost:
     """The cost of a UTC day, or None if no source has put it. `sources` are the sources that have put it.
 
-    `restated_at`: the time when a source last replaced the costs after the end of the day. None if that never happened,
-    or more than a day ago.
+    `restated_at`: the time when a source last replaced the costs after the end of the day. None if that never
+    happened, or more than a day ago.
     """
 
     date: date
