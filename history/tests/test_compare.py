@@ -72,13 +72,6 @@ def test_sums_that_differ_are_a_failure(run: Command, file: Path) -> None:
     ]
 
 
-def test_rows_that_cannot_be_imported_are_named(run: Command, file: Path) -> None:
-    write_ndjson(file, [old_row(1, APRIL_2026, title="")])
-    done = run(str(file), "--compare")
-    assert done.stdout.splitlines()[0].startswith("line 1: title must be")
-    assert done.stdout.splitlines()[1:] == [HEADING, "0 months are equal, 0 differ."]
-
-
 @pytest.mark.parametrize("failure", [StillAddingUp, Busy])
 def test_sums_that_take_several_calls_are_waited_for(
     run: Command, file: Path, failure: type[Exception], monkeypatch: pytest.MonkeyPatch

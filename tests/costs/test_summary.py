@@ -13,7 +13,6 @@ from outcomes.costs.cost_rows import CostDay
 from outcomes.costs.days import CostDays
 
 from functions.summarize_outcomes import app
-from tests.corrections import OWNER, correct, listed
 from tests.events import proxy_event, session
 from tests.faults import faulty, fine
 
@@ -154,17 +153,6 @@ def test_the_days_are_those_that_begin_in_utc_within_the_period() -> None:
         assert (zone, summary(timezone=zone)["cost_usd"]) == (zone, cost)
     found = summary(**{"from": "2026-05-28T01:00:00Z", "to": "2026-05-28T23:00:00Z"})
     assert [found[name] for name in COSTS] == [None, 0, 0, None, None]
-
-
-def test_a_disputed_outcome_keeps_its_cost_and_loses_its_value() -> None:
-    record(7, "5")
-    put("2026-05-28", (7, "1"))
-    assert summary()["net_usd"] == 4
-    [outcome] = listed()
-    assert correct(outcome["id"], OWNER, {"type": "dispute", "reason": "Not done"})[0] == 200
-    found = summary()
-    assert [found[name] for name in COSTS[:4]] == [1, 1, 3, -1]
-    assert found["by_agent"] == [{"agent_id": 7, "count": 0, "value_usd": 0, "cost_usd": 1, "cost_per_outcome": None}]
 
 
 def test_recent_ids_may_be_listed_too_and_the_previous_period_has_no_costs() -> None:

@@ -4,10 +4,8 @@ import json
 import random
 from collections import Counter
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
-from threading import Lock
 from types import ModuleType
 from typing import Any
 from unittest.mock import patch
@@ -408,26 +406,6 @@ def test_an_answer_that_is_lost_is_a_500_and_the_next_call_returns_the_statement
     with patch.object(Connection, "post", lose):
         assert ask("2026-09") == (500, {"error": "Failed to make or read a statement"})
     verified(made("2026-09"))
-
-
-def test_first_requests_at_once_get_the_same_bytes(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    september(clock)
-    lock, post = Lock(), Connection.post
-
-    def one_at_a_time(*request: Any, **more: Any) -> Reply:
-        with lock:
-            return post(*request, **more)
-
-    monkeypatch.setattr(Connection, "post", one_at_a_time)
-    monkeypatch.setattr(chain, "READ_SECONDS", 600.0)  # on a busy machine, a call may wait longer for the lock
-    with ThreadPoolExecutor(40) as threads:
-        answers = Counter(threads.map(lambda _: ask("2026-10"), range(1000)))
-    [(answer, times)] = answers.items()
-    assert (answer[0], times) == (200, 1000)
-    verified(answer[1], made("2026-09"))
-    rows = rows_of(42)["StatementsTable"]
-    # The rows are two statements, their two entries in the list of statements, and the key of the pseudonym.
-    assert len(rows) == 2 + 2 + 1
 
 
 # ── Keys ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
