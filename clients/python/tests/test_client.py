@@ -25,8 +25,6 @@ from outcomes_client import (
     OutcomesClient,
     OutcomesError,
     OutcomeType,
-    Recorded,
-    Result,
     Retry,
     UnexpectedAnswerError,
 )
@@ -35,36 +33,21 @@ from outcomes_client._json import decode, encode
 from clients.python.tests.conftest import ONE_TRY, Api, everywhere, failing
 from clients.python.tests.faults import AFTER_THE_WRITE, BEFORE_THE_WRITE, SLOW
 
-Record = Callable[..., Awaitable[Recorded]]
-RecordMany = Callable[..., Awaitable[list[Result]]]
+Call = Callable[..., Awaitable[Any]]
 
 
-@pytest.fixture(params=["blocking", "awaiting"])
-def record(request: pytest.FixtureRequest, api: Api) -> Record:
-    """Yield the function `record` of the blocking or the async client."""
+@pytest.fixture(params=[OutcomesClient, AsyncOutcomesClient])
+def call(request: pytest.FixtureRequest, api: Api) -> Call:
+    """Return a function that makes a call of the blocking or the async client, by the call's name."""
 
-    async def blocking(*args: Any, **fields: Any) -> Recorded:
-        with OutcomesClient(**api.settings) as client:
-            return client.record(*args, **fields)
+    async def call(name: str, *args: Any, **fields: Any) -> Any:
+        if request.param is OutcomesClient:
+            with OutcomesClient(**api.settings) as client:
+                return getattr(client, name)(*args, **fields)
+        async with AsyncOutcomesClient(**api.settings) as awaiting:
+            return await getattr(awaiting, name)(*args, **fields)
 
-    async def awaiting(*args: Any, **fields: Any) -> Recorded:
-        async with AsyncOutcomesClient(**api.settings) as client:
-            return await client.record(*args, **fields)
-
-    return blocking if request.param == "blocking" else awaiting
-
-
-@pytest.fixture(params=["blocking", "awaiting"])
-def record_many(request: pytest.FixtureRequest, api: Api) -> RecordMany:
-    async def blocking(items: Any) -> list[Result]:
-        with OutcomesClient(**api.settings) as client:
-            return client.record_many(items)
-
-    async def awaiting(items: Any) -> list[Result]:
-        async with AsyncOutcomesClient(**api.settings) as client:
-            return await client.record_many(items)
-
-    return blocking if request.param == "blocking" else awaiting
+    return call
 
 
 LONG = Decimal("9" * 5000)  # a whole number with more digits than Python converts to int
@@ -78,7 +61,7 @@ def tasks(count: int, user: int = 42, **fields: Any) -> list[NewOutcome]:
 
 
 @everywhere
-async def test_what_was_recorded_comes_back_exactly(api: Api, record: Record, client: OutcomesClient) -> None:
+async def test_what_was_recorded_comes_back_exactly(api: Api, call: Call, client: OutcomesClient) -> None:
     fields: dict[str, Any] = {
         "description": "Two years, paid upfront",
         "value_usd": Decimal("123456789012345.67890123456789"),
@@ -89,7 +72,7 @@ async def test_what_was_recorded_comes_back_exactly(api: Api, record: Record, cl
             "tags": ["ü", "🎉", "cut \ud83d", None, LONG],
         },
     }
-    answer = await record(OutcomeType.DEAL_CLOSED, "Acme renewed", user_id=api.user, **fields)
+    answer = await call("record", OutcomeType.DEAL_CLOSED, "Acme renewed", user_id=api.user, **fields)
     [outcome] = client.list().outcomes
     assert outcome.id == answer.id
     assert {name: getattr(outcome, name) for name in fields} == fields
@@ -98,9 +81,9 @@ async def test_what_was_recorded_comes_back_exactly(api: Api, record: Record, cl
 
 
 @failing(*AFTER_THE_WRITE, *BEFORE_THE_WRITE)
-async def test_one_call_is_one_outcome_whatever_fails(api: Api, record: Record, faults: list[str]) -> None:
+async def test_one_call_is_one_outcome_whatever_fails(api: Api, call: Call, faults: list[str]) -> None:
     api.fail(*faults)
-    answer = await record("task_complete", "Inbox sorted", user_id=api.user)
+    answer = await call("record", "task_complete", "Inbox sorted", user_id=api.user)
     assert [one["id"] for one in api.recorded()] == [answer.id]
     assert answer.replayed is any(fault in AFTER_THE_WRITE for fault in faults)
     assert api.door.seen == {**dict.fromkeys(faults, 1), "": api.door.seen[""]}
@@ -110,11 +93,11 @@ async def test_one_call_is_one_outcome_whatever_fails(api: Api, record: Record, 
 
 
 @pytest.mark.parametrize("fault", SLOW)
-async def test_a_slow_answer_does_not_outlive_the_deadline(api: Api, record: Record, fault: str) -> None:
+async def test_a_slow_answer_does_not_outlive_the_deadline(api: Api, call: Call, fault: str) -> None:
     api.fail(fault)
     api.quick = Retry(deadline=0.1)
     with pytest.raises(NoAnswerError):
-        await record("task_complete", "Inbox sorted", user_id=42)
+        await call("record", "task_complete", "Inbox sorted", user_id=42)
     assert not api.door.waited_out
 
 
@@ -135,11 +118,9 @@ async def test_a_refused_connection_names_its_reason() -> None:
 
 
 @failing(*AFTER_THE_WRITE, *BEFORE_THE_WRITE)
-async def test_a_batch_counts_each_item_once_whatever_fails(
-    api: Api, record_many: RecordMany, faults: list[str]
-) -> None:
+async def test_a_batch_counts_each_item_once_whatever_fails(api: Api, call: Call, faults: list[str]) -> None:
     api.fail(*faults)
-    results = await record_many(tasks(3, api.user))
+    results = await call("record_many", tasks(3, api.user))
     assert {one["id"] for one in api.recorded()} == {one.id for one in results}
     assert len(api.recorded()) == 3
 

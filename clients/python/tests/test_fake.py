@@ -24,19 +24,9 @@ import httpx
 import pytest
 from outcomes_client import ForbiddenError, NoAnswerError, OutcomesClient, Retry, ServerError
 from outcomes_client._json import decode, encode
-from outcomes_client.testing import OutcomesFake, _gateway, _tables
-from outcomes_client.testing._copied.auth import keys
+from outcomes_client.testing import OutcomesFake
 from outcomes_client.testing._copied.calendar import instants
-from outcomes_client.testing._copied.contract import occurrence, queries
-from outcomes_client.testing._copied.contract.caller import Bounds
-from outcomes_client.testing._copied.contract.caller import Caller as CallerOfApi
-from outcomes_client.testing._copied.contract.correction_rules import Correction
-from outcomes_client.testing._copied.contract.costs import Preconditions
-from outcomes_client.testing._copied.costs import days
-from outcomes_client.testing._copied.edge import api, write_requests
-from outcomes_client.testing._copied.functions import manage_keys, record_outcome
-from outcomes_client.testing._copied.ledger import items, store
-from outcomes_client.testing._copied.ledger.correction_entries import CorrectionDraft
+from outcomes_client.testing._copied.ledger import items
 from outcomes_client.testing._gateway import FAILED, FAILURES, ROUTES, UNANSWERED, refusal
 from outcomes_client.testing._tables import Tables, updated
 
@@ -114,39 +104,41 @@ def without(answer: dict[str, Any], name: str) -> dict[str, Any]:
 
 query, attribute = Tables.query, items.attribute
 
-PLANTED: dict[str, tuple[Any, str, Any]] = {
-    "every condition and filter holds": (_tables, "holds", always(True)),
-    "a list is oldest first": (Tables, "query", lambda *asked: {"Items": query(*asked)["Items"][::-1]}),
-    "a list has one page": (Tables, "query", lambda *asked: without(query(*asked), "LastEvaluatedKey")),
-    "a filter is ignored": (Tables, "query", lambda tables, asked: query(tables, without(asked, "FilterExpression"))),
-    "a batch is not stored": (Tables, "_insert", always({})),
-    "an update changes nothing": (_tables, "updated", lambda before, _: before),
-    "an update removes nothing": (_tables, "updated", lambda before, asked: before | updated(before, asked)),
-    "only the last value of a parameter counts": (_gateway, "_lists", lambda pairs: {n: [v] for n, v in pairs}),
-    "the route is not said to be missing": (_gateway, "refusal", lambda *error, **_: refusal(*error)),
-    "every key is valid": (keys, "is_valid", always(True)),
-    "another site may use a session": (api, "_refuse_cross_site", always(None)),
-    "an agent key has no bounds": (Bounds, "check", always(None)),
-    "an agent key has every scope": (CallerOfApi, "require", always(None)),
-    "an agent key has no defaults": (Bounds, "complete", lambda _, body: body),
-    "idempotency keys are everyone's": (write_requests, "idempotency_hash", lambda _, __, key: key),
-    "an ignored field is not named": (record_outcome, "ignored_fields", always([])),
-    "an outcome may have happened at any time": (occurrence, "fault", always(None)),
-    "a list has no limit": (queries, "limit", always(20)),
-    "void outcomes are listed": (store, "VOID", "nothing"),
-    "everyone may correct": (Correction, "require_allowed", always(None)),
-    "every status may be corrected": (Correction, "next_status", always("confirmed")),
-    "a correction may change nothing": (CorrectionDraft, "changes_nothing", False),
-    "the platform makes keys that read": (manage_keys, "_require_readable", always(None)),
-    "every version may be replaced": (Preconditions, "check", always(None)),
-    "everyone may put costs": (days, "require_may_put", always(None)),
+PLANTED: dict[str, tuple[str, Any]] = {
+    "every condition and filter holds": ("_tables.holds", always(True)),
+    "a list is oldest first": ("_tables.Tables.query", lambda *asked: {"Items": query(*asked)["Items"][::-1]}),
+    "a list has one page": ("_tables.Tables.query", lambda *asked: without(query(*asked), "LastEvaluatedKey")),
+    "a filter is ignored": (
+        "_tables.Tables.query",
+        lambda tables, asked: query(tables, without(asked, "FilterExpression")),
+    ),
+    "a batch is not stored": ("_tables.Tables._insert", always({})),
+    "an update changes nothing": ("_tables.updated", lambda before, _: before),
+    "an update removes nothing": ("_tables.updated", lambda before, asked: before | updated(before, asked)),
+    "only the last value of a parameter counts": ("_gateway._lists", lambda pairs: {n: [v] for n, v in pairs}),
+    "the route is not said to be missing": ("_gateway.refusal", lambda *error, **_: refusal(*error)),
+    "every key is valid": ("_copied.auth.keys.is_valid", always(True)),
+    "another site may use a session": ("_copied.edge.api._refuse_cross_site", always(None)),
+    "an agent key has no bounds": ("_copied.contract.caller.Bounds.check", always(None)),
+    "an agent key has every scope": ("_copied.contract.caller.Caller.require", always(None)),
+    "an agent key has no defaults": ("_copied.contract.caller.Bounds.complete", lambda _, body: body),
+    "idempotency keys are everyone's": ("_copied.edge.write_requests.idempotency_hash", lambda _, __, key: key),
+    "an ignored field is not named": ("_copied.functions.record_outcome.ignored_fields", always([])),
+    "an outcome may have happened at any time": ("_copied.contract.occurrence.fault", always(None)),
+    "a list has no limit": ("_copied.contract.queries.limit", always(20)),
+    "void outcomes are listed": ("_copied.ledger.store.VOID", "nothing"),
+    "everyone may correct": ("_copied.contract.correction_rules.Correction.require_allowed", always(None)),
+    "every status may be corrected": ("_copied.contract.correction_rules.Correction.next_status", always("confirmed")),
+    "a correction may change nothing": ("_copied.ledger.correction_entries.CorrectionDraft.changes_nothing", False),
+    "the platform makes keys that read": ("_copied.functions.manage_keys._require_readable", always(None)),
+    "every version may be replaced": ("_copied.contract.costs.Preconditions.check", always(None)),
+    "everyone may put costs": ("_copied.costs.days.require_may_put", always(None)),
     "numbers are written otherwise": (
-        items,
-        "attribute",
+        "_copied.ledger.items.attribute",
         lambda *of: {n: v.rstrip("0") or "0" for n, v in attribute(*of).items()},
     ),
 }
-"""Faults by name: where, which attribute, and what it becomes."""
+"""Faults by name: which attribute of a module of `outcomes_client.testing`, and what it becomes."""
 
 
 def test_the_fake_answers_random_calls_as_the_local_stack_does_but_with_each_planted_fault(own_stack: Stack) -> None:
@@ -156,7 +148,8 @@ def test_the_fake_answers_random_calls_as_the_local_stack_does_but_with_each_pla
     assert difference is None, difference
     for fault, planted in PLANTED.items():
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(*planted)
+            name, value = planted
+            patched.setattr(f"outcomes_client.testing.{name}", value)
             assert first_difference(answered), fault
 
 

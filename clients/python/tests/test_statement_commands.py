@@ -176,16 +176,9 @@ def test_against_asks_the_api_about_each_of_several_statements(served: dict[str,
     assert outcomes("verify", OCTOBER, SEPTEMBER, "--keys", KEYS, "--against").code == 0
 
 
-@pytest.mark.parametrize(
-    ("first", "last", "name"),
-    [
-        ("2026-10", "2026-12", "October to December 2026"),
-        ("2026-11", "2027-01", "November 2026 to January 2027"),
-        ("0001-01", "0001-02", "January to February 0001"),
-    ],
-)
-def test_a_range_of_months_has_a_name(first: str, last: str, name: str) -> None:
-    assert _cli_months.name_of(first, last) == name
+def test_a_range_of_months_has_a_name() -> None:
+    assert _cli_months.name_of("2026-11", "2027-01") == "November 2026 to January 2027"
+    assert _cli_months.name_of("0001-01", "0001-02") == "January to February 0001"
 
 
 @pytest.mark.parametrize(
@@ -369,16 +362,14 @@ def test_an_issuer_that_is_no_name_is_printed_without_harm(
         assert (run.code, run.err[: len(said)], run.err.count("\n")) == (0, said, 1)
 
 
-@pytest.mark.parametrize(
-    "keys", ['{"keys":[]}', '{"keys":{}}', '{"keys":[{"kty":"OKP","crv":"Ed25519","kid":7}]}', "{}", "<html>"]
-)
 @pytest.mark.usefixtures("one_try")
-def test_an_issuer_that_lists_no_keys_has_none_kept(served: dict[str, bytes], outcomes: Outcomes, keys: str) -> None:
+def test_an_issuer_that_lists_no_keys_has_none_kept(served: dict[str, bytes], outcomes: Outcomes) -> None:
     url = os.environ["OUTCOMES_URL"]
     claim(served, issuer=url)
-    served["GET /.well-known/outcomes-keys.json"] = keys.encode()
-    run = outcomes(*MAKE)
-    assert (run.code, run.err.splitlines()[-1].partition(": ")[0]) == (0, f"No new keys of {url} are kept")
+    for keys in (b'{"keys":[]}', b'{"keys":{}}', b'{"keys":[{"kty":"OKP","crv":"Ed25519","kid":7}]}', b"{}", b"<html>"):
+        served["GET /.well-known/outcomes-keys.json"] = keys
+        run = outcomes(*MAKE)
+        assert (run.code, run.err.splitlines()[-1].partition(": ")[0]) == (0, f"No new keys of {url} are kept")
 
 
 def test_a_forger_cannot_name_keys_of_an_issuer_whose_keys_are_kept(

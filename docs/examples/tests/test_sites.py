@@ -185,18 +185,6 @@ def test_the_headers_of_a_recording_pass_through(site: Site, user: int) -> None:
     assert (first.headers["Ignored-Fields"], again.headers["Idempotent-Replayed"]) == ("color", "true")
 
 
-def test_a_secure_cookie_passes_through(site: Site, user: int) -> None:
-    cookie = f"__Secure-{site.stack.cookie(user)}"
-    assert site.call("GET", "/api/outcomes", headers={"Cookie": cookie}).status_code == 200
-
-
-def test_a_session_in_several_cookies_works(site: Site, user: int) -> None:
-    name, _, value = site.stack.cookie(user).partition("=")
-    chunks = f"{name}.0={value[:100]}; theme=dark; {name}.1={value[100:]}"
-    assert site.call("GET", "/api/outcomes", headers={"Cookie": chunks}).status_code == 200
-    assert site.call("GET", "/api/outcomes", headers={"Cookie": f"{name}.0={value[:100]}"}).status_code == 401
-
-
 def test_the_api_gets_the_page_s_origin_and_its_own_host(site: Site, user: int) -> None:
     sent = {**site.signed_in(user), "Sec-Fetch-Site": "same-origin", "If-None-Match": '"a"'}
     site.call("GET", "/api/outcomes", headers=sent)
