@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
@@ -108,42 +107,35 @@ ONE_RUN: dict[str, Runnable[Any, Any]] = {
 """Runs that return the given number plus 2. LangChain gives the run of a choice of fallbacks no parent."""
 
 
-async def in_threads(run: Runnable[Any, Any], config: Any) -> list[Any]:
-    with ThreadPoolExecutor(2) as threads:
-        return list(threads.map(lambda number: run.invoke(number, config), [1, 2]))
+async def read(parts: AsyncIterator[Any]) -> list[Any]:
+    return [part async for part in parts]
 
 
-async def side_by_side(run: Runnable[Any, Any], config: Any) -> list[Any]:
-    return list(await asyncio.gather(run.ainvoke(1, config), run.ainvoke(2, config)))
+async def invoke(run: Runnable[Any, Any], config: Any) -> None:
+    for number in (1, 2):
+        run.invoke(number, config)
 
 
-async def one_after_the_other(run: Runnable[Any, Any], config: Any) -> list[Any]:
-    return [run.invoke(1, config), run.invoke(2, config)]
+async def stream(run: Runnable[Any, Any], config: Any) -> None:
+    for _ in zip(run.stream(1, config), run.stream(2, config), strict=True):  # in turn
+        pass
 
 
-async def by_streams(run: Runnable[Any, Any], config: Any) -> list[Any]:
-    """Read two streams in turn. Return the last part of each."""
-    return list(zip(run.stream(1, config), run.stream(2, config), strict=True))[-1:]
-
-
-async def by_async_streams(run: Runnable[Any, Any], config: Any) -> list[Any]:
-    return [[part async for part in run.astream(number, config)][-1] for number in (1, 2)]
-
-
-async def by_events(run: Runnable[Any, Any], config: Any) -> list[Any]:
-    return [[one async for one in run.astream_events(number, config, version="v2")][-1] for number in (1, 2)]
-
-
-WAYS: list[Callable[[Runnable[Any, Any], Any], Any]] = [
-    *(one_after_the_other, in_threads, side_by_side, by_streams, by_async_streams, by_events),
-    lambda run, config: asyncio.to_thread(run.batch, [1, 2], config),
-    lambda run, config: run.abatch([1, 2], config),
-]
+WAYS: dict[str, Callable[[Runnable[Any, Any], Any], Any]] = {
+    "invoke": invoke,
+    "stream": stream,
+    "threads": lambda run, config: asyncio.gather(*(asyncio.to_thread(run.invoke, n, config) for n in (1, 2))),
+    "ainvoke": lambda run, config: asyncio.gather(*(run.ainvoke(n, config) for n in (1, 2))),
+    "astream": lambda run, config: asyncio.gather(*(read(run.astream(n, config)) for n in (1, 2))),
+    "events": lambda run, config: asyncio.gather(*(read(run.astream_events(n, config, version="v2")) for n in (1, 2))),
+    "batch": lambda run, config: asyncio.to_thread(run.batch, [1, 2], config),
+    "abatch": lambda run, config: run.abatch([1, 2], config),
+}
 """Ways to run a chain with 1 and with 2."""
 
 
 @pytest.mark.parametrize("run", ONE_RUN.values(), ids=ONE_RUN)
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize("kind", [OutcomesCallback, AsyncOutcomesCallback])
 async def test_each_run_counts_once_with_fallbacks(kind: Any, way: Any, run: Runnable[Any, Any]) -> None:
     asked: list[Any] = []
@@ -155,9 +147,8 @@ async def test_each_run_counts_once_with_fallbacks(kind: Any, way: Any, run: Run
 def test_a_choice_that_has_the_hook_in_its_own_config_counts_once() -> None:
     asked: list[Any] = []
     callback: Any = OutcomesCallback(None, asked.append)  # type: ignore[arg-type]
-    run: Any = CHAIN.with_config(callbacks=[callback]).with_fallbacks(
-        [ADDS]
-    )  # so LangChain calls it twice for the choice
+    # LangChain calls it twice for the choice.
+    run: Any = CHAIN.with_config(callbacks=[callback]).with_fallbacks([ADDS])
     assert run.invoke(1, {"callbacks": [callback]}) == 3
     assert asked == [3]
 
@@ -180,7 +171,8 @@ async def test_two_runs_with_one_id_share_a_key_even_side_by_side(api: Api) -> N
 
     run = RunnableLambda(lambda number: number, afunc=slow).with_fallbacks([ADDS])
     with OutcomesClient(**api.settings) as client:
-        await side_by_side(run, {"callbacks": [OutcomesCallback(client, lambda _: DEAL)], "run_id": RUN})
+        config: Any = {"callbacks": [OutcomesCallback(client, lambda _: DEAL)], "run_id": RUN}
+        await asyncio.gather(run.ainvoke(1, config), run.ainvoke(2, config))
     assert keys(api) == [str(RUN)] * 2
 
 
