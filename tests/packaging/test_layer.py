@@ -52,10 +52,6 @@ def test_tests_run_with_the_versions_that_are_deployed() -> None:
     assert {name: version(name) for name in pins()} == pins()
 
 
-def test_development_packages_are_not_deployed() -> None:
-    assert not pins().keys() & {"boto3", "botocore", "moto", "pytest", "aws-sam-cli"}
-
-
 def test_every_module_is_compiled_for_the_runtime(built: Build) -> None:
     """https://docs.python.org/3.13/reference/import.html#pyc-invalidation"""
     assert sys.version_info[:2] == (3, 13)

@@ -35,7 +35,6 @@ from tests.local.stacks import WITHOUT_EVENTS, WITHOUT_ISSUER, Stack, running
 
 ROOT = Path(__file__).parents[3]
 ERRORS = (ROOT / "docs/errors.md").read_text()
-METHODS = {"get", "post", "put", "delete"}
 SEED = int(os.environ.get("SEED", "1"))
 CALLS = int(os.environ.get("CALLS", "1000"))
 
