@@ -22,7 +22,7 @@ from typing import Any
 from aiohttp import web
 from outcomes.events.webhooks import PREFIX
 
-from local import bus, demo, event_sources, issuer, reference
+from local import delivery, demo, issuer, reference
 from local.aws import Aws
 from local.data import JOURNAL, STACK, State
 from local.demo import DEMO_USER
@@ -141,15 +141,15 @@ async def run(settings: Settings, listener: socket.socket) -> None:
             functions = {arn: Function(_naming(spec, url), aws.endpoint) for arn, spec in specs(template).items()}
             rest_api = api(template)
             gateway = Gateway(rest_api, functions)
-            sources = event_sources.sources(template)
+            sources = delivery.sources(template)
         for function in functions.values():
             cleanup.push_async_callback(function.close)
         events = aws.persistence.bus_events
-        bus.listen(events if settings.events_url else None)
+        delivery.listen(events if settings.events_url else None)
         for source in sources:
-            _run_in_background(cleanup, event_sources.read(source, functions, aws.persistence))
+            _run_in_background(cleanup, delivery.read(source, functions, aws.persistence))
         if settings.events_url:
-            post = bus.post(settings.events_url, settings.webhook_secret, events, aws.persistence)
+            post = delivery.post(settings.events_url, settings.webhook_secret, events, aws.persistence)
             _run_in_background(cleanup, post)
 
         cookie_of = cache(partial(_cookie, settings))
@@ -299,7 +299,7 @@ Outcomes, the key and the sessions are kept in {settings.data}; make reset delet
 """
 
 
-def _events_banner(settings: Settings, sources: list[event_sources.Source]) -> str:
+def _events_banner(settings: Settings, sources: list[delivery.Source]) -> str:
     if not sources:
         return ""
     if settings.events_url:

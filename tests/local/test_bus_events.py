@@ -1,6 +1,6 @@
 """Each event of the local stack reaches EVENTS_URL, signed and in order, even if the stack is killed meanwhile.
 
-test_event_sources.py has the failures of functions, URL and journal; tests/unit those of the bus.
+test_delivery.py has the failures of functions, URL and journal; tests/unit those of the bus.
 """
 
 import json

@@ -184,12 +184,6 @@ def test_what_was_recorded_under_a_removed_type_stays(tmp_path: Path) -> None:
         assert own["outcome_types"] == ["deal_closed"]
 
 
-@pytest.mark.parametrize(("names", "status"), [(100, 200), (101, 400)])
-def test_a_filter_takes_as_many_types_as_a_query_can(platform: Stack, names: int, status: int) -> None:
-    params = {"outcomeType": [f"type_{number}" for number in range(names)]}
-    assert api(platform, 42).get("/api/outcomes", params=params).status_code == status
-
-
 def test_the_demo_has_the_platforms_types(platform: Stack) -> None:
     done = platform.command("seed", "--user-id", "46")
     assert done.returncode == 0, done.stderr

@@ -13,8 +13,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from standardwebhooks.webhooks import Webhook
 
-from local import bus, event_sources
-from local.event_sources import Source
+from local import delivery
+from local.delivery import Source
 from local.journal import Journal
 from local.lambdas import Function, FunctionError
 from local.persistence import Backlog, Persistence
@@ -87,7 +87,7 @@ async def batches_of(persistence: Persistence, reader: Reader, records: int = 6)
     """Pass records to a reader until all are processed. Return the batches, as lists of record numbers."""
     backlog = cast("Backlog", persistence.stream("Pages"))
     add_records(backlog, *map(str, range(records)))
-    task = asyncio.create_task(event_sources.read(SOURCE, {"the function": cast("Function", reader)}, persistence))
+    task = asyncio.create_task(delivery.read(SOURCE, {"the function": cast("Function", reader)}, persistence))
     await until(lambda: not len(backlog) or task.done())
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -139,9 +139,9 @@ async def test_backoff_grows_and_restarts_after_a_success(persistence: Persisten
 async def test_an_event_is_no_larger_than_lambdas_limit(
     persistence: Persistence, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_sources, "MAX_EVENT_BYTES", 1_600)
+    monkeypatch.setattr(delivery, "MAX_EVENT_BYTES", 1_600)
     assert await batches_of(persistence, Reader(), records=4) == [[1, 2], [3, 4]]
-    monkeypatch.setattr(event_sources, "MAX_EVENT_BYTES", 0)  # a batch has at least one record, however large
+    monkeypatch.setattr(delivery, "MAX_EVENT_BYTES", 0)  # a batch has at least one record, however large
     assert await batches_of(persistence, Reader(), records=2) == [[5], [6]]
 
 
@@ -161,7 +161,7 @@ async def test_records_are_passed_again_when_the_journal_cannot_be_written(
 
 async def test_a_waiting_reader_wakes_up_for_new_records(persistence: Persistence) -> None:
     backlog, reader = cast("Backlog", persistence.stream("Pages")), Reader()
-    task = asyncio.create_task(event_sources.read(SOURCE, {"the function": cast("Function", reader)}, persistence))
+    task = asyncio.create_task(delivery.read(SOURCE, {"the function": cast("Function", reader)}, persistence))
     for page in "ab":
         await asyncio.sleep(0)
         await asyncio.to_thread(add_records, backlog, page)
@@ -186,8 +186,8 @@ def template_of(mapping: dict[str, Any]) -> Template:
 def test_a_source_has_the_templates_settings() -> None:
     mapping = MAPPING | {"BatchSize": 7, "BisectBatchOnFunctionError": True}
     arn = "arn:aws:lambda:us-east-1:123456789012:function:Reader"
-    assert event_sources.sources(template_of(mapping)) == [Source(ARN, "Pages", arn, 7, bisects=True)]
-    assert event_sources.sources(template_of(MAPPING)) == [Source(ARN, "Pages", arn, 100, bisects=False)]
+    assert delivery.sources(template_of(mapping)) == [Source(ARN, "Pages", arn, 7, bisects=True)]
+    assert delivery.sources(template_of(MAPPING)) == [Source(ARN, "Pages", arn, 100, bisects=False)]
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_a_source_has_the_templates_settings() -> None:
 )
 def test_an_unsupported_source_is_named_in_the_error(other: dict[str, Any]) -> None:
     with pytest.raises(StackError, match=r"^Source: the local stack "):
-        event_sources.sources(template_of(MAPPING | other))
+        delivery.sources(template_of(MAPPING | other))
 
 
 # ── EVENTS_URL ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -237,7 +237,7 @@ async def posted(persistence: Persistence, receiver: Receiver, *texts: str) -> l
         persistence.bus_events.new += texts
         persistence.bus_events.add_new()
         task = asyncio.create_task(
-            bus.post(str(server.make_url("/events")), SIGNED_WITH, persistence.bus_events, persistence)
+            delivery.post(str(server.make_url("/events")), SIGNED_WITH, persistence.bus_events, persistence)
         )
         await until(lambda: not len(persistence.bus_events))
         task.cancel()
