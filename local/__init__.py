@@ -6,6 +6,6 @@ passes stream records of the tables to functions, and logs and posts the events 
 all of these.
 
 The stack does not emulate the following. API Gateway: throttling, usage plans and API keys, IAM and Cognito
-authorization, request validators and models, stage variables, WAF, access logs. CloudWatch: metrics, whose log lines are dropped.
-DynamoDB: features that moto lacks, such as expiry by TTL.
+authorization, request validators and models, stage variables, WAF, access logs. CloudWatch: metrics, whose log lines
+are dropped. DynamoDB: features that moto lacks, such as expiry by TTL.
 """
