@@ -1,7 +1,6 @@
 """No credential leaks into logs, metrics, headers or bodies."""
 
 import base64
-import json
 import os
 import subprocess
 import sys
@@ -20,7 +19,6 @@ from outcomes.auth.encrypted_cookies import AUTHJS, NEXT_AUTH, encryption_key
 from outcomes.keys import key_text
 
 from functions.list_outcomes import app as list_outcomes
-from functions.manage_keys import app as manage_keys
 from functions.record_outcome import app as record_outcome
 from local.session_cookies import KINDS, claims, encrypted_cookie, mint, stored_row
 from tests.auth.conftest import CURRENT_KEY, ROOT, SECRET
@@ -214,39 +212,6 @@ def test_a_failing_function_leaks_no_credential(
     said += [*map(str, log()), *capfd.readouterr()]
     assert len(log()) == 6
     assert leaks("\n".join(said), [CURRENT_KEY, SECRET, stored, *tokens(real.partition("; ")[2])]) == set()
-
-
-@pytest.mark.usefixtures("no_waiting")
-@pytest.mark.parametrize("trouble", [*TROUBLES.values(), unreachable], ids=[*TROUBLES, "unreachable"])
-def test_a_failing_keys_table_leaks_no_agent_key(
-    authorizer: ModuleType,
-    capfd: pytest.CaptureFixture[str],
-    log: Callable[[], list[dict[str, Any]]],
-    monkeypatch: pytest.MonkeyPatch,
-    trouble: Fault,
-) -> None:
-    text = key_text.new_key(key_text.new_id())
-    monkeypatch.setattr(key_text, "new_key", lambda _id: text)
-    said: list[str] = []
-    for bearer in (f"Bearer {text}", f"bearer  {text} "):
-        with (
-            faulty(authorizer._agent_keys().dynamodb, "GetItem", trouble),
-            pytest.raises(RuntimeError, match="Cannot identify") as raised,
-        ):
-            authorizer.handler(load_event("post_with_key", Authorization=[bearer]), None)
-        said += traceback.format_exception(raised.value)
-    made = manage_keys.handler(proxy_event("POST", "/api/keys", authorizer=session(42), body={"name": "x"}), None)
-    id_ = json.loads(made["body"])["id"]
-    for path, operation in (("/api/keys", "TransactWriteItems"), ("/api/keys/{id}/rotate", "UpdateItem")):
-        event = proxy_event("POST", path, authorizer=session(42), body={"name": "x"}, parameters={"id": id_})
-        with faulty(manage_keys.agent_keys.dynamodb, operation, trouble):
-            response = manage_keys.handler(event, None)
-        assert response["statusCode"] in {500, 503}
-        said.append(str(response))
-
-    said += [*map(str, log()), *capfd.readouterr()]
-    assert len(log()) == 4
-    assert leaks("\n".join(said), [text[20:], key_text.digest(text)]) == set()
 
 
 def test_a_part_of_a_credential_is_a_leak() -> None:

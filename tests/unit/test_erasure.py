@@ -23,7 +23,7 @@ from local.moto_backend import ABOUT_ITEMS
 from tests.aws import aws_client
 from tests.corrections import assign
 from tests.events import proxy_event, session
-from tests.faults import THROTTLED, Killed, error, faulty, fine, lost
+from tests.faults import Killed, faulty, fine, lost
 from tests.people import (
     cost_day,
     keep_sums,
@@ -325,17 +325,6 @@ def test_rows_written_between_any_two_calls_are_erased_too(
     assert call > 20
 
 
-def test_an_erasure_is_not_done_while_the_user_still_records(clock: Clock) -> None:
-    for number in range(5):
-        record(42, key=f"another-{number}")
-        answer = invoke(user_id=42)
-        assert not answer["done"]
-        clock.now += answer["wait"] * 1000
-    assert answer["erased"]["outcomes"] == 5 + 5
-    erase(clock)
-    assert rows_of(42) == {}
-
-
 def test_two_erasures_at_once_leave_nothing(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, lives: dict[str, Any]
 ) -> None:
@@ -363,23 +352,6 @@ def test_two_erasures_at_once_leave_nothing(
     for call, _ in erasures_disturbed(interfere, clock, lives, monkeypatch, among=ABOUT_ITEMS):
         assert_erased(call)
     assert call > 20
-
-
-def test_a_throttled_table_asks_to_wait(clock: Clock) -> None:
-    with faulty(app.erasures.dynamodb, "BatchWriteItem", error(THROTTLED)):
-        answer = invoke(user_id=42)
-    assert (answer["done"], answer["wait"]) == (False, 1)
-    assert records()
-    erase(clock)
-    assert rows_of(42) == {}
-
-
-def test_a_portion_out_of_time_is_continued_by_the_next(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    ticks = iter(range(0, 10**9, 2))  # each portion of the erasure has time for about a dozen calls
-    monkeypatch.setattr("outcomes.privacy.data_sources.time.monotonic", lambda: next(ticks))
-    assert invoke(user_id=42)["wait"] == 0
-    erase(clock, portions=200)
-    assert rows_of(42) == {}
 
 
 @pytest.fixture

@@ -77,13 +77,6 @@ def test_a_key_is_the_same_alone_and_in_a_batch() -> None:
     assert answer["results"] == [{"status": "replayed", "id": alone["headers"]["Outcome-Id"]}]
 
 
-def test_a_session_records_for_itself_under_keys_of_its_own() -> None:
-    record(VALID | {"idempotencyKey": "k"})
-    answer = record(VALID | {"userId": 7, "idempotencyKey": "k"}, authorizer=session(42))
-    assert statuses(answer) == ["created"]
-    assert {item["user_id"]["S"] for item in scan()} == {"42"}
-
-
 @pytest.mark.parametrize("key", ["", "x" * 256, "blank here", "tab\t", "ü", 5, True, [], {}])
 def test_an_invalid_key_makes_its_item_invalid(key: object) -> None:
     answer = record(VALID | {"idempotencyKey": key}, VALID)

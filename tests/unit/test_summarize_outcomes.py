@@ -135,30 +135,6 @@ class TestFiltersAndGroups:
             ',"previous":{"from":"2026-03-02T00:00:00.000Z","to":"2026-04-01T00:00:00.000Z","count":1,"value_usd":20}}'
         )
 
-    @pytest.mark.parametrize(
-        ("query", "value", "before"),
-        [
-            ({}, 1500, 30),
-            ({"outcomeType": "deal_closed"}, 100, 10),
-            ({"outcomeType": ["deal_closed", "task_complete", "deal_closed"]}, 700, 30),
-            ({"outcomeType": "broadcast_complete"}, 0, 0),
-            ({"agentId": "7"}, 300, 10),
-            # If a parameter is repeated, its last value counts, as in every query.
-            ({"agentId": ["7", "008"]}, 800, 20),
-            ({"agentId": "9007199254740991"}, 0, 0),
-            ({"agentId": "7", "outcomeType": "task_complete"}, 200, 0),
-            ({"agentId": "none"}, 400, 0),
-            ({"status": "void"}, 0, 0),
-            ({"nobody": "knows", "time": "recorded", "limit": "-1"}, 1500, 30),
-        ],
-    )
-    def test_filters_apply_to_the_previous_period_too(self, query: dict[str, Any], value: int, before: int) -> None:
-        for by in ("day", "week", "month"):
-            shown = summary(**APRIL, **query, by=by, compare="previous")
-            assert (shown["value_usd"], shown["previous"]["value_usd"]) == (value, before)
-            for name in ("by_type", "by_agent", f"by_{by}"):
-                assert sum(each["value_usd"] for each in shown[name]) == value
-
     def test_a_day_may_belong_to_both_periods_in_part(self) -> None:
         shown = summary(**{"from": "2026-04-06T00:00:00.001Z", "to": "2026-04-08"}, compare="previous")
         assert (shown["value_usd"], shown["previous"]["value_usd"]) == (400, 200)

@@ -165,20 +165,6 @@ def test_an_unwanted_body_is_not_read(start: Start) -> None:
     assert server.accepted == 2
 
 
-@pytest.mark.parametrize("body", [b"", b"not a size\r\n"])
-def test_an_unwanted_body_in_chunks_is_not_read_either(start: Start, body: bytes) -> None:
-    connection, _ = start([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body])
-    assert connection.post({}, b"the end", LATER, whole=False).status == 200
-
-
-def test_an_answer_in_chunks_is_put_together(start: Start) -> None:
-    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-    connection, server = start([head + b'5\r\n{"a":\r\n3\r\n 1}\r\n0\r\n\r\n', ANSWER])
-    assert post(connection).body == BODY
-    assert post(connection).body == BODY
-    assert server.accepted == 1
-
-
 def test_megabytes_are_sent_and_received(start: Start) -> None:
     large = b"x" * 3_000_000
     connection, server = start([http(200, large)])
