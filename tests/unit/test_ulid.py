@@ -14,12 +14,6 @@ def test_an_id_is_a_ulid_of_its_millisecond() -> None:
     assert re.fullmatch("01ARYZ6S41[0-9A-HJKMNP-TV-Z]{16}", ulid.new(1469918176385))
 
 
-def test_ids_of_one_millisecond_rise() -> None:
-    ids = [ulid.new(NOON) for _ in range(1000)]
-    assert all(first < second for first, second in pairwise(ids))
-    assert {ulid.milliseconds(id_) for id_ in ids} == {NOON}
-
-
 def test_ids_of_one_millisecond_rise_even_if_an_id_of_another_millisecond_is_made_in_between() -> None:
     """For example, a correction gets an id that is one millisecond later than its outcome's id."""
     first, _, second = (ulid.new(instant) for instant in (NOON, NOON + 1, NOON))
