@@ -11,7 +11,6 @@ from typing import Any
 
 from outcomes.aws.connection import Connection
 from outcomes.calendar import instants
-from outcomes.totals.imports import Imports
 
 from history.__main__ import main
 from history.files import RowFile
@@ -22,6 +21,7 @@ from tests.conftest import RunMain
 from tests.corrections import ledger
 from tests.faults import Killed
 from tests.outcome_types import TYPES
+from tests.statements.service import imports
 
 SECRET = b"a secret of the stack"
 TARGET = Target("OutcomesTable", "TotalsTable", "ErasuresTable", SECRET, TYPES, float("inf"))
@@ -106,7 +106,5 @@ def statuses() -> list[str]:
 def end_statement(days: int) -> str:
     """Store the end of a statement of user 42, as many days ago, and return it."""
     cut = instants.text(days_ago(days))
-    key = {"user_id": {"S": "42"}, "stretch": {"S": "import"}}
-    row = aws_client("dynamodb").get_item(TableName="TotalsTable", Key=key).get("Item", {})
-    aws_client("dynamodb").put_item(TableName="TotalsTable", Item=key | Imports.of(row)._replace(cut=cut).item())
+    imports(imports()._replace(cut=cut))
     return cut

@@ -135,11 +135,6 @@ def kept() -> list[Any]:
     return [row for row in rows if "rules" in row and row["rules"]["S"].split(" ")[4:] == epochs]
 
 
-def statement(cut: str, before: Imports) -> Any:
-    """Return the row of imports (`outcomes.totals.imports`) with the end of a new statement, `cut`."""
-    return {"user_id": {"S": "42"}, "stretch": {"S": "import"}} | before._replace(cut=cut).item()
-
-
 def store_statement(numbers: list[int]) -> None:
     """Store a statement that ends at CUT, with the optimistic locking that `outcomes.totals.imports` requires.
 
@@ -149,7 +144,7 @@ def store_statement(numbers: list[int]) -> None:
     key = {"user_id": {"S": "42"}, "stretch": {"S": "import"}}
     item = dynamodb.call("GetItem", {"TableName": "TotalsTable", "Key": key}).get("Item", {})
     before = Imports.of(item)
-    put: Any = {"TableName": "TotalsTable", "Item": statement(CUT, before)}
+    put: Any = {"TableName": "TotalsTable", "Item": key | before._replace(cut=CUT).item()}
     put |= {"ConditionExpression": "attribute_not_exists(stretch)"}
     if item:
         put |= {"ConditionExpression": "changes = :seen"}

@@ -22,7 +22,7 @@ from outcomes.costs.days import CostDays
 from bench.costs import DAY
 from tests.costs.in_memory import CostsInMemory
 
-SEQUENCES = int(os.environ.get("SEQUENCES", "1000"))
+SEQUENCES = int(os.environ.get("SEQUENCES", "400"))
 STEPS = 10
 AMOUNTS = ("0", "9.8", "9.80", "-3.1", "1e-130", "999999999999999", "-0.00000000000000000000000000000000000001", "37")
 SOURCES = ("openai", "0x", "a-_1")
