@@ -434,6 +434,7 @@ def test_a_lost_verdict_counts_once_and_a_late_one_is_refused(feed: Page, ledger
     expect(row.locator("summary")).not_to_contain_text("Confirmed")
     expect(row.get_by_role("button", name="This is right", pressed=False)).to_be_focused()
     row.locator(".word").get_by_role("button", name="Try again").click()
+    expect(right(row)).to_be_focused()  # not the button, which is hidden now
     expect(row.locator("summary")).to_contain_text("Confirmed · ")
     expect(row.get_by_role("alert")).to_have_text("")
     expect(feed.locator(".standing")).to_have_text("$12.50 confirmed")
