@@ -46,6 +46,9 @@ def test_cost_is_shown_for_the_period_and_agent_of_the_totals(open_feed: Open, p
     week = f"from=2026-04-09T04%3A00%3A00.000Z&to=2026-04-16T04%3A00%3A00.000Z&{zone}"
     assert asked[1:] == [f"team=1&{week}", f"team=1&{week}&agentId=7"]
     set_attribute(page, "value-delivered", "cost-endpoint", "https://[")
+    page.get_by_role("button", name="Clear filters").click()
+    expect(page.locator(".summary > .caption")).to_have_text("1 outcome in the last 7 days")
+    expect(shown).to_have_text(["\u2013no value"] * 3)
     expect(page.locator(".card")).to_have_attribute("data-banner", "")  # a failed request for the cost is not shown
 
 
