@@ -573,6 +573,18 @@ def test_the_window_of_occurred_at_is_that_of_the_time_of_recording(monkeypatch:
 # ── Idempotency keys ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def test_a_retry_of_an_amend_to_a_type_that_was_removed_is_a_replay(monkeypatch: pytest.MonkeyPatch) -> None:
+    id_ = given()
+    body = BODIES["amend"] | {"changes": {"outcomeType": "task_complete"}}
+    first = correct(id_, KEY, body, key="k")
+    monkeypatch.setattr(correct_outcome, "TYPES", ("deal_closed",))
+    assert correct(id_, KEY, body, key="k")[1] == first[1]
+    for key in (None, "another"):
+        status, answer, headers = correct(id_, KEY, body, key=key)
+        assert (status, answer["error"], headers["Outcome-Types"]) == (400, "Invalid changes", "deal_closed")
+    assert ledger()[0]["version"] == 1
+
+
 @pytest.mark.parametrize(
     ("other", "fields"),
     [
