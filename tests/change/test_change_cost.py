@@ -19,11 +19,7 @@ INSTALLED = (
     ".tools",
     *(f"{folder}/node_modules" for folder in ("dashboard", "clients/typescript", "local/viewer")),
 )
-ALWAYS = [
-    "tests/change/test_contract.py",
-    "clients/python/tests/test_cases.py",
-    "clients/python/tests/test_contract.py",
-]
+ALWAYS = ["clients/python/tests/test_cases.py", "clients/python/tests/test_contract.py"]
 SUITES = {
     "field": (
         3,
