@@ -125,7 +125,7 @@ adopters: install clients/typescript/dist/index.js ## try the newest agent frame
 	@npm install --prefix .adopters/openapi-npm --silent --no-audit --no-fund @redocly/cli @stoplight/spectral-cli openapi-typescript \
 	    openapi-fetch typescript@5
 	.adopters/venv/bin/python -m pytest --numprocesses 2 docs/examples/tests/adopters $(addprefix clients/python/tests/test_, \
-	    agents.py frameworks.py mcp.py)
+	    agents.py mcp.py)
 	NODE_MODULES=.adopters/openapi-npm/node_modules .ci/openapi/check .adopters/openapi/bin
 
 # Build the TypeScript client, because the examples import it.

@@ -1,22 +1,44 @@
-"""Test what all agent frameworks share, with real runs of each framework or on the code that they share."""
+"""Test the hooks and tools of agent frameworks: what all share, and what each framework alone shows."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
+import claude_agent_sdk
 import pytest
-from outcomes_client import AsyncOutcomesClient, ConfigurationError, NewOutcome, OutcomesClient, ServerError
+from agents import Agent, RunConfig, Runner, set_tracing_disabled
+from agents.testing import ScriptedModel, function_call
+from langchain.agents import create_agent
+from langchain_core.runnables import Runnable, RunnableLambda
+from langchain_core.tools import tool
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, StateGraph
+from langgraph.types import Command, interrupt
+from outcomes_client import (
+    AsyncOutcomesClient,
+    ConfigurationError,
+    NewOutcome,
+    OutcomesClient,
+    Retry,
+    ServerError,
+    openai_agents,
+)
 from outcomes_client._agents import Refused, Tool, arecord_run, record_run, run_key
+from outcomes_client.claude_agent_sdk import stop_hook
+from outcomes_client.langchain import AsyncOutcomesCallback, OutcomesCallback, record_outcome_tool
 
-from clients.python.tests.conftest import ONE_TRY, Api
-from clients.python.tests.frameworks import ALL, DEAL, RUN, WORK, Framework, Told, keys
+from clients.python.tests import frameworks
+from clients.python.tests.conftest import ONE_TRY, Api, everywhere
+from clients.python.tests.frameworks import ALL, DEAL, RUN, WORK, Claude, Framework, Told, keys, run_claude
 
 of_all = pytest.mark.parametrize("framework", ALL.values(), ids=ALL)
 
@@ -128,7 +150,7 @@ def test_a_tool_needs_a_user_and_a_valid_run_id(framework: Framework) -> None:
 # What they share
 
 
-def tool(client: OutcomesClient, run_id: Any = "run-1") -> Tool[Any]:
+def made_tool(client: OutcomesClient, run_id: Any = "run-1") -> Tool[Any]:
     return Tool(client, run_id, None, None)
 
 
@@ -136,7 +158,7 @@ def said(api: Api, work: dict[str, Any] | str = WORK, run_id: Any = "run-1") -> 
     """Return what a model is told about its work."""
     with OutcomesClient(**{**api.settings, "retry": ONE_TRY}, user_id=42) as client:
         try:
-            return tool(client, run_id).record(work, None)
+            return made_tool(client, run_id).record(work, None)
         except Refused as refused:
             return str(refused)
 
@@ -235,3 +257,290 @@ def test_a_model_learns_which_fields_were_ignored(api: Api) -> None:
 
     api.door.upstream = older
     assert '"ignored_fields": ["valueUsd"]' in said(api)
+
+
+LATER = UUID(int=4712)
+
+QUIET = RunConfig(tracing_disabled=True)
+
+type Example = Callable[[str], dict[str, Any]]
+
+
+@pytest.fixture
+def readme(api: Api, monkeypatch: pytest.MonkeyPatch) -> Example:
+    """Return a function that runs an example of README. The example's client records for the user of `api`."""
+    monkeypatch.setenv("OUTCOMES_URL", api.url)
+    monkeypatch.setenv("INTERNAL_API_KEY", api.key)
+
+    def run(heading: str) -> dict[str, Any]:
+        module = frameworks.example(heading)
+        for kind in (OutcomesClient, AsyncOutcomesClient):
+            module[kind.__name__] = lambda kind=kind, **whose: kind(**{**whose, "user_id": api.user})
+        return module
+
+    return run
+
+
+# LangChain and LangGraph
+
+
+@everywhere
+def test_the_example_of_langchain_records_once_however_often_a_run_is_started(api: Api, readme: Example) -> None:
+    publish, run = readme("LangChain and LangGraph")["publish"], uuid4()
+    for _ in range(2):
+        publish(run, frameworks.langchain_model(WORK, "PUBLISHED How we sell"))
+    publish(uuid4(), frameworks.langchain_model("There was nothing to publish."))
+    assert [one["title"] for one in api.recorded()] == ["PUBLISHED How we sell", "Sent the offer"]
+    assert keys(api) == [f"{run}/offer-sent", str(run)] * 2
+
+
+async def test_an_agent_s_tool_finds_its_run_id_in_the_config(api: Api) -> None:
+    async with AsyncOutcomesClient(**api.settings, user_id=42) as client:
+        callback = AsyncOutcomesCallback(
+            client, lambda outputs: DEAL if outputs["messages"][-1].text == "Won" else None
+        )
+        records = record_outcome_tool(client, run_id=lambda config: config["metadata"]["job"])
+        agent: Any = create_agent(frameworks.langchain_model(WORK, "Won"), tools=[records])
+        config: Any = {"callbacks": [callback], "metadata": {"job": "1"}, "run_id": UUID(RUN)}
+        async for _ in agent.astream({"messages": [("user", "Sell")]}, config):
+            pass
+    assert keys(api) == ["1/offer-sent", RUN]
+
+
+def unlucky(_: Any) -> Any:
+    raise ValueError("out of luck")
+
+
+ADDS: Runnable[Any, Any] = RunnableLambda(lambda number: number + 1)
+CHAIN = ADDS | ADDS
+GRAPH: Any = StateGraph(int)
+GRAPH.add_node("add", lambda number: number + 2)
+GRAPH.add_edge(START, "add")
+ONE_RUN: dict[str, Runnable[Any, Any]] = {
+    "the first choice succeeds": CHAIN.with_fallbacks([ADDS]),
+    "the first choice fails": RunnableLambda(unlucky).with_fallbacks([CHAIN]),
+    "every choice has fallbacks": CHAIN.with_fallbacks([ADDS]).with_fallbacks([ADDS]),
+    "with a config": CHAIN.with_fallbacks([ADDS]).with_config(run_name="adding"),
+    "a graph": GRAPH.compile().with_fallbacks([ADDS]),
+    "fallbacks inside": ADDS | ADDS.with_fallbacks([CHAIN]),
+    "no fallbacks": CHAIN,
+}
+"""Runs that return the given number plus 2. LangChain gives the run of a choice of fallbacks no parent."""
+
+
+async def read(parts: AsyncIterator[Any]) -> list[Any]:
+    return [part async for part in parts]
+
+
+async def invoke(run: Runnable[Any, Any], config: Any) -> None:
+    for number in (1, 2):
+        run.invoke(number, config)
+
+
+async def stream(run: Runnable[Any, Any], config: Any) -> None:
+    for _ in zip(run.stream(1, config), run.stream(2, config), strict=True):  # in turn
+        pass
+
+
+WAYS: dict[str, Callable[[Runnable[Any, Any], Any], Any]] = {
+    "invoke": invoke,
+    "stream": stream,
+    "threads": lambda run, config: asyncio.gather(*(asyncio.to_thread(run.invoke, n, config) for n in (1, 2))),
+    "ainvoke": lambda run, config: asyncio.gather(*(run.ainvoke(n, config) for n in (1, 2))),
+    "astream": lambda run, config: asyncio.gather(*(read(run.astream(n, config)) for n in (1, 2))),
+    "events": lambda run, config: asyncio.gather(*(read(run.astream_events(n, config, version="v2")) for n in (1, 2))),
+    "batch": lambda run, config: asyncio.to_thread(run.batch, [1, 2], config),
+    "abatch": lambda run, config: run.abatch([1, 2], config),
+}
+"""Ways to run a chain with 1 and with 2."""
+
+
+@pytest.mark.parametrize("run", ONE_RUN.values(), ids=ONE_RUN)
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize("kind", [OutcomesCallback, AsyncOutcomesCallback])
+async def test_each_run_counts_once_with_fallbacks(kind: Any, way: Any, run: Runnable[Any, Any]) -> None:
+    asked: list[Any] = []
+    callback = kind(None, lambda output: asked.append(output["add"] if isinstance(output, dict) else output))
+    await way(run, {"callbacks": [callback]})
+    assert sorted(asked) == [3, 4]
+
+
+def test_a_choice_that_has_the_hook_in_its_own_config_counts_once() -> None:
+    asked: list[Any] = []
+    callback: Any = OutcomesCallback(None, asked.append)  # type: ignore[arg-type]
+    # LangChain calls it twice for the choice.
+    run: Any = CHAIN.with_config(callbacks=[callback]).with_fallbacks([ADDS])
+    assert run.invoke(1, {"callbacks": [callback]}) == 3
+    assert asked == [3]
+
+
+@pytest.mark.parametrize("run_id", [UUID(RUN), None])
+async def test_the_key_is_the_id_of_the_outermost_run(api: Api, run_id: UUID | None) -> None:
+    run = CHAIN.with_fallbacks([ADDS])
+    with OutcomesClient(**api.settings) as client:
+        callback = OutcomesCallback(client, lambda _: DEAL)
+        run.invoke(1, {"callbacks": [callback], "run_id": run_id})
+        await run.ainvoke(1, {"callbacks": [callback], "run_id": run_id and LATER})
+    assert len(api.recorded()) == 2
+    assert run_id is None or keys(api) == [RUN, str(LATER)]
+
+
+async def test_two_runs_with_one_id_share_a_key_even_side_by_side(api: Api) -> None:
+    async def slow(number: int) -> int:
+        await asyncio.sleep(number / 100)
+        return number
+
+    run = RunnableLambda(lambda number: number, afunc=slow).with_fallbacks([ADDS])
+    with OutcomesClient(**api.settings) as client:
+        config: Any = {"callbacks": [OutcomesCallback(client, lambda _: DEAL)], "run_id": UUID(RUN)}
+        await asyncio.gather(run.ainvoke(1, config), run.ainvoke(2, config))
+    assert keys(api) == [RUN] * 2
+
+
+def test_a_run_whose_choices_all_fail_does_not_count_and_the_next_one_does() -> None:
+    asked: list[Any] = []
+    config: Any = {"callbacks": [OutcomesCallback(None, asked.append)]}  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="out of luck"):
+        RunnableLambda(unlucky).with_fallbacks([RunnableLambda(unlucky)]).invoke(1, config)
+    next(iter(CHAIN.with_fallbacks([ADDS]).stream(1, config)))  # abandoned
+    assert asked == []
+    CHAIN.with_fallbacks([ADDS]).invoke(1, config)
+    assert asked == [3]
+
+
+@pytest.mark.parametrize("kind", [OutcomesCallback, AsyncOutcomesCallback])
+async def test_a_chain_called_by_hand_inside_a_tool_counts_itself(kind: Any) -> None:
+    asked: list[Any] = []
+    config: Any = {"callbacks": [kind(None, asked.append)]}
+    inner: Any = CHAIN.with_fallbacks([ADDS])
+
+    @tool
+    def add(number: int) -> int:
+        """Add 2."""
+        return int(inner.invoke(number, config))
+
+    @tool
+    async def add_later(number: int) -> int:
+        """Add 2."""
+        return int(await inner.ainvoke(number, config))
+
+    asks: Any = RunnableLambda(lambda number: {"number": number})
+    assert (asks | add).with_fallbacks([ADDS]).invoke(1, config) == 3
+    assert await (asks | add_later).with_fallbacks([ADDS]).ainvoke(2, config) == 4
+    assert asked == [3, 3, 4, 4]
+
+
+def test_a_graph_that_is_interrupted_counts_once_under_one_id(api: Api) -> None:
+    graph: Any = StateGraph(dict)
+    graph.add_node("ask", lambda _: {"signed": interrupt("Signed?")})
+    graph.add_edge(START, "ask")
+    graph = graph.compile(checkpointer=InMemorySaver())
+    with OutcomesClient(**api.settings) as client:
+        callback = OutcomesCallback(client, lambda _: DEAL)
+        config = {"run_id": UUID(RUN), "callbacks": [callback], "configurable": {"thread_id": "1"}}
+        assert "__interrupt__" in graph.invoke({}, config)
+        assert graph.invoke(Command(resume=True), config) == {"signed": True}
+    assert keys(api) == [RUN] * 2
+    assert len(api.recorded()) == 1
+
+
+def test_an_async_tool_does_not_support_invoke() -> None:
+    tool = record_outcome_tool(AsyncOutcomesClient("https://h", "k3y", user_id=42), run_id="run-1")
+    with pytest.raises(NotImplementedError):
+        tool.invoke(WORK)
+
+
+# OpenAI Agents
+
+
+@pytest.fixture
+def no_traces() -> Iterator[None]:
+    set_tracing_disabled(True)
+    yield
+    set_tracing_disabled(False)
+
+
+@everywhere
+@pytest.mark.usefixtures("no_traces")
+async def test_the_example_of_openai_records_once_however_often_a_job_is_run(api: Api, readme: Example) -> None:
+    renew, job = readme("OpenAI Agents")["renew"], f"renewal-{api.user}"
+    signed, unsigned = (
+        json.dumps({"customer": "Acme", "signed": is_so, "value_usd": 1200.5}) for is_so in (True, False)
+    )
+    for _ in range(2):
+        await renew(job, "Acme wants to go on", frameworks.openai_model(WORK, signed))
+    await renew(f"{job}-lost", "Acme wants to leave", frameworks.openai_model(unsigned))
+    recorded = [(one["title"], str(one["value_usd"])) for one in api.recorded()]
+    assert recorded == [("Acme renewed", "1200.5"), ("Sent the offer", "12.5")]
+    assert keys(api)[:4] == [f"{job}/offer-sent", job] * 2
+
+
+async def test_hooks_and_tools_find_each_run_s_id_in_its_context(api: Api) -> None:
+    async def outcome_of(context: Any, agent: Any, output: str) -> NewOutcome:
+        return NewOutcome(outcome_type="deal_closed", title=f"{agent.name}: {output} of {context.context.id}")
+
+    async with AsyncOutcomesClient(**api.settings, user_id=42) as client:
+        records = openai_agents.record_outcome_tool(client, run_id=lambda run: run.context.id)
+        hooks = openai_agents.OutcomesHooks(client, outcome_of, run_id=lambda run: run.context.id)
+        for job in ("1", "2"):
+            agent = Agent[Any]("Sales", model=frameworks.openai_model(WORK, "Won"), tools=[records])
+            result = Runner.run_streamed(agent, "Sell", context=SimpleNamespace(id=job), hooks=hooks, run_config=QUIET)
+            _ = [event async for event in result.stream_events()]
+    assert keys(api) == ["1/offer-sent", "1", "2/offer-sent", "2"]
+    assert api.recorded()[0]["title"] == "Sales: Won of 2"
+
+
+async def test_only_the_agent_that_finishes_the_run_is_asked() -> None:
+    asked: list[str] = []
+    client: Any = None
+    hooks = openai_agents.OutcomesHooks(client, lambda *given: asked.append(given[1].name), run_id="run-1")
+    closer = Agent[Any]("Closer", model=frameworks.openai_model("Won"))
+    hands_over = ScriptedModel([[function_call("transfer_to_closer", {}, call_id="1")]])
+    await Runner.run(Agent("Opener", handoffs=[closer], model=hands_over), "Sell", hooks=hooks, run_config=QUIET)
+    assert asked == ["Closer"]
+
+
+# Claude Agent SDK
+
+
+@everywhere
+async def test_the_example_of_claude_records_once_however_often_a_hook_is_called(
+    api: Api, readme: Example, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work(claude: Claude) -> None:
+        for _ in range(2):
+            assert not (await claude.call(**WORK)).is_error
+            await claude.stop("FILED Week 48", f"prompt-of-{api.user}")
+        await claude.stop("I could not file it.", "another prompt")
+
+    monkeypatch.setattr(claude_agent_sdk, "query", partial(claude_agent_sdk.query, transport=Claude(work)))
+    await readme("Claude Agent SDK")["file_report"](f"report-{api.user}")
+    assert [one["title"] for one in api.recorded()] == ["FILED Week 48", "Sent the offer"]
+    assert keys(api) == [f"report-{api.user}/offer-sent", f"prompt-of-{api.user}"] * 2
+
+
+async def test_a_prompt_without_an_id_needs_an_idempotency_key(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    async def stop(claude: Claude) -> None:
+        await claude.stop("Won", prompt_id=None)
+
+    async with AsyncOutcomesClient(**api.settings, user_id=42) as client:
+        await run_claude(client, stop, lambda _: DEAL)
+        assert "Claude Code did not send the prompt's id" in caplog.text
+        assert not api.recorded()
+        await run_claude(client, stop, lambda stopped: replace(DEAL, idempotency_key=stopped["session_id"][2:]))
+    assert keys(api) == ["session"]
+
+
+async def test_claude_is_told_what_the_tool_needs_and_does() -> None:
+    async def work(claude: Claude) -> None:
+        [listed] = (await claude.tell_server("tools/list"))["tools"]
+        assert set(listed["inputSchema"]["required"]) == {"outcome_type", "title", "idempotency_key"}
+        assert listed["annotations"]["idempotentHint"]
+
+    async with AsyncOutcomesClient("https://h", "k3y", user_id=42) as client:
+        await run_claude(client, work)
+
+
+def test_the_hook_s_timeout_exceeds_the_client_s_deadline() -> None:
+    client = AsyncOutcomesClient("https://h", "k3y", retry=Retry(deadline=100))
+    assert (stop_hook(client, lambda _: None).timeout or 0) > 100

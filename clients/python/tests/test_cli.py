@@ -91,7 +91,8 @@ def test_the_help_has_a_line_for_each_command_and_each_command_a_help_of_its_own
 
 NO_KEY, NO_SESSION = {"INTERNAL_API_KEY": ""}, {"OUTCOMES_COOKIE": ""}
 NOBODY = {"OUTCOMES_URL": "http://127.0.0.1:9", "OUTCOMES_DEADLINE": "0.5"}
-NO_URL = {"OUTCOMES_URL": "", **NO_KEY, **NO_SESSION}
+NEITHER = {**NO_KEY, **NO_SESSION}
+NO_URL = {"OUTCOMES_URL": "", **NEITHER}
 WRONG_KEY = {"INTERNAL_API_KEY": "wrong"}
 DEAL, AMEND = "record --type deal_closed --title Acme --user 42", "amend 01A --reason x --user 42"
 NEW_KEY = "keys create --name x --user 42"
@@ -121,13 +122,7 @@ SAID: list[tuple[str, dict[str, str], int, str, str]] = [
     (f"{DEAL} --value 1e99", {}, 1, "400 Invalid --value: --value must be a number", ""),
     (f"{AMEND} --value 1e99", {}, 1, "400 Invalid changes: --value must be a number", ""),
     (f"{AMEND} --at soon", {}, 1, "400 Invalid changes: --at must be a date-time", ""),
-    (
-        f"{NEW_KEY} --expires 2020-01-01",
-        {},
-        1,
-        "400 Invalid --expires: --expires must be a date-time with an offset",
-        "",
-    ),
+    (f"{NEW_KEY} --expires 2020-01-01", {}, 1, "400 Invalid --expires: --expires must be a date-time with", ""),
     (f"{NEW_KEY} --max-value -1", {}, 1, "400 Invalid --max-value: --max-value must be a number from 0", ""),
     (DEAL, {"OUTCOMES_DEADLINE": "soon"}, 2, "OUTCOMES_DEADLINE", ""),
     ("list --limit 51", {}, 2, "--limit", ""),
@@ -142,21 +137,9 @@ SAID: list[tuple[str, dict[str, str], int, str, str]] = [
     ("mcp", NO_KEY, 2, "MCP needs a key (INTERNAL_API_KEY): create one with `outcomes keys create`. A session can", ""),
     ("mcp --http", {}, 2, "No such option", ""),
     ("mcp --cookie=session=x", {}, 2, "No such option", ""),
-    (
-        "keys list",
-        {**NO_KEY, **NO_SESSION},
-        2,
-        "Managing keys needs the session (OUTCOMES_COOKIE), or the platform",
-        "",
-    ),
+    ("keys list", NEITHER, 2, "Managing keys needs the session (OUTCOMES_COOKIE), or the platform", ""),
     ("import /no/such/file", {}, 2, "No such file", ""),
-    (
-        "import work.jsonl",
-        WRONG_KEY,
-        1,
-        "Fix what is named above first. The same command then continues",
-        "Run it again",
-    ),
+    ("import work.jsonl", WRONG_KEY, 1, "Fix what is named above first. The same command then", "Run it again"),
     ("import work.jsonl", NOBODY, 1, "0 recorded, 0 already there, 0 refused, 2 to be sent again", "0 refused\n"),
     ("import work.jsonl", NOBODY, 1, "Not everything was sent. Run it again", "Fix"),
     *((f"{command} \udcff", {}, 2, NOT_UTF_8, "") for command in ("get", "list --cursor", "summary --from")),
@@ -167,20 +150,14 @@ SAID: list[tuple[str, dict[str, str], int, str, str]] = [
     ("uphold --help", {}, 0, "status becomes recorded", "Uphold"),
     ("get --help", {}, 0, "The outcome's id, as `outcomes list` shows it", "list --json"),
     ("export --help", {}, 0, "the package's extra parquet", ""),
-    (
-        "doctor",
-        {"OUTCOMES_URL": "http://127.0.0.1:300O"},
-        2,
-        "The URL (OUTCOMES_URL) cannot be used: Invalid port: '300O'",
-        "",
-    ),
+    ("doctor", {"OUTCOMES_URL": "http://h:300O"}, 2, "The URL (OUTCOMES_URL) cannot be used: Invalid port: '300O'", ""),
     ("doctor", WRONG_KEY, 1, "wrong the key (INTERNAL_API_KEY) is not valid", ""),
     ("doctor", {"OUTCOMES_COOKIE": "session=old"}, 1, "wrong the session (OUTCOMES_COOKIE) is not valid", ""),
     ("doctor", NOBODY, 1, "wrong http://127.0.0.1:9 cannot be reached: [Errno 111]", ""),
     ("doctor", NO_KEY, 0, "ok no key (INTERNAL_API_KEY): recording uses the session", ""),
     ("doctor", NO_SESSION, 0, "ok no session (OUTCOMES_COOKIE): list, summary and export will not work", ""),
     ("doctor", NO_SESSION, 0, MAKE_SESSION, INVALID),
-    ("doctor", {**NO_KEY, **NO_SESSION}, 1, "wrong no key", ""),
+    ("doctor", NEITHER, 1, "wrong no key", ""),
     ("doctor", {}, 0, "ok no user (OUTCOMES_USER_ID): outcomes that name none are in nobody's feed", ""),
     ("doctor", {**NO_KEY, "OUTCOMES_USER_ID": "42"}, 0, "ok OUTCOMES_USER_ID is not used: without a key", ""),
 ]

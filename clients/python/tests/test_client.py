@@ -179,6 +179,7 @@ SUMMARY = (
         ({"compare": "previous"}, "compare"),
         ({"outcome_type": "deal_closed"}, "outcomeType"),
         ({"agent_id": 7}, "agentId"),
+        ({"status": "void"}, "status"),
         ({"agent_id": 7, "by": "month", "compare": "previous"}, "by, compare, agentId"),
     ],
 )

@@ -202,6 +202,7 @@ def test_a_lost_answer_tells_the_model_to_call_again(
     assert again["replayed"]
 
 
+NO_MESSAGE = "200, but not a message of the Model Context Protocol"
 NO_TOOLS: list[Any] = [
     (403, {}, b'{"message":"Missing Authentication Token"}'),
     (404, {}, b'{"error":"Not found"}'),
@@ -230,6 +231,7 @@ def test_an_api_without_mcp_is_reported(
         ((403, {}, b'{"error":"Forbidden"}'), "403 Forbidden: the key (INTERNAL_API_KEY) may not do this"),
         ((413, {}, b'{"error":"Payload too large"}'), "413 Payload too large"),
         ((400, {}, b'{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"K3Y-secret"}}'), "400 without a reason"),
+        *(((200, {}, body), NO_MESSAGE) for body in (b"<html>", b"{}", b"7")),
     ],
 )
 def test_failures_for_a_person_to_fix_are_reported_without_the_key(
@@ -239,15 +241,9 @@ def test_failures_for_a_person_to_fix_are_reported_without_the_key(
     bridge = bridging("K3Y-secret", retry=ONE_TRY)
     text = refusal(bridge, "record_outcome", deal(api))
     assert text.startswith(says)
-    assert text.endswith("You cannot fix this: tell the person who runs this server.")
+    advice = "It may or may not have been done." if says == NO_MESSAGE else "tell the person who runs this server."
+    assert advice in text
     assert "secret" not in text + caplog.text
-
-
-@pytest.mark.parametrize("body", [b"<html>", b"{}", b"7"])
-def test_a_success_without_a_message_is_a_broken_answer(api: Api, bridging: Bridging, body: bytes) -> None:
-    api.door.upstream = lambda *_: (200, {}, body)
-    bridge = bridging(retry=ONE_TRY)
-    assert "200, but not a message of the Model Context Protocol" in refusal(bridge, "record_outcome", deal(api))
 
 
 def test_an_internal_failure_is_answered_too(
@@ -270,20 +266,14 @@ def test_variables_set_user_and_agent_and_keep_numbers_exact(api: Api, bridging:
     one = calling("record_outcome", deal(api, metadata={"n": "long"})).replace(b'"12.50"', digits)
     assert answered(bridge, one.replace(b'"long"', long))["result"]["isError"] is False
     several = [deal(api, idempotency_key=key, agent_id=7, user_id=api.user) for key in "ab"]
-    assert answered(bridge, calling("record_outcomes", {"outcomes": several}))["result"]["structuredContent"] == (
-        {"recorded": 2, "not_recorded": 0} | {"results": answered_results(bridge, several)}
-    )
+    told = answered(bridge, calling("record_outcomes", {"outcomes": several}))["result"]["structuredContent"]
+    assert (told["recorded"], told["not_recorded"]) == (2, 0)
     recorded = api.recorded()
     assert [(each["user_id"], each["agent_id"]) for each in recorded] == [(api.user, 7)] * 3
     assert str(recorded[2]["value_usd"]).encode() == digits
     assert str(recorded[2]["metadata"]["n"]).encode() == long
     void = {"outcome_id": recorded[2]["id"], "reason": "Twice", "idempotency_key": "v"}
     assert answered(bridge, calling("void_outcome", void))["result"]["isError"] is False
-
-
-def answered_results(bridge: Bridge, several: list[dict[str, Any]]) -> Any:
-    told = answered(bridge, calling("record_outcomes", {"outcomes": several}))["result"]["structuredContent"]["results"]
-    return [{**each, "status": "created"} for each in told]
 
 
 @pytest.mark.parametrize(
@@ -309,13 +299,14 @@ def test_each_message_of_a_batch_is_checked(api: Api, bridging: Bridging) -> Non
     # An answer of several lines becomes one line.
     api.door.upstream = lambda *_: (200, {}, b'{\r\n "jsonrpc": "2.0",\n "id": 1, "result": {"a": "b  c"}\n}\n')
     bridge = bridging(retry=ONE_TRY, user_id=42)
-    batch = [calling("record_outcome", {"user_id": 43}), calling("record_outcome", {}), asking("ping", {}), b"7"]
+    bad, good = calling("record_outcome", {"user_id": 43}), calling("record_outcome", {})
+    batch = [bad, good, asking("ping", {}), b"7", b"[%s]" % bad]  # a batch in a batch is not forwarded, but null
     refused, *handed_on = answered(bridge, b"[%s]" % b",".join(batch))
     assert "for user_id 42 only" in refused["result"]["content"][0]["text"]
-    assert [each["result"] for each in handed_on] == [{"a": "b  c"}] * 3
+    assert [each["result"] for each in handed_on] == [{"a": "b  c"}] * 4
     recording, *others = [json.loads(body) for _, body in api.door.requests]
     assert recording["params"]["arguments"] == {"user_id": 42}
-    assert others == [json.loads(each) for each in batch[2:]]
+    assert others == [*(json.loads(each) for each in batch[2:4]), None]
 
 
 @pytest.mark.parametrize("unread", [b"\xff", b"1e99999999999999999999", b"[" * 100_000])
@@ -325,13 +316,6 @@ def test_a_line_that_cannot_be_checked_is_not_forwarded(api: Api, bridging: Brid
     line = calling("record_outcome", {"user_id": 43, "x": "?"}).replace(b"?", unread)
     assert answered(bridge, line.replace(b'"%s"' % unread, unread)) == {"jsonrpc": "2.0", "id": None, "error": error}
     assert not api.door.requests
-
-
-def test_a_batch_in_a_batch_is_not_forwarded(api: Api, bridging: Bridging) -> None:
-    bridge = bridging(retry=ONE_TRY, user_id=42)
-    api.door.upstream = lambda *_: (200, {}, b'{"jsonrpc":"2.0","id":null,"error":{}}')
-    answered(bridge, b"[[%s]]" % calling("record_outcome", {"user_id": 43}))
-    assert [body for _, body in api.door.requests] == [b"null"]
 
 
 @pytest.mark.parametrize("arguments", [7, {"outcomes": 7}, {"outcomes": [7]}, {"agent_id": 8}])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from importlib.metadata import version
-from typing import Any, cast
+from typing import Any
 
 from ._errors import ConfigurationError, missing
 
@@ -28,9 +28,8 @@ def stop_hook(
     prompts. What `on_error` raises does not end the run, because the run is another process.
     """
 
-    async def record(stopped: sdk.HookInput, _tool_use_id: str | None, _context: sdk.HookContext) -> sdk.HookJSONOutput:
-        given = cast(sdk.StopHookInput, stopped)
-        await arecord_run(client, partial(outcome_of, given), partial(_prompt_key, given), on_error)
+    async def record(stopped: Any, *_: Any) -> sdk.HookJSONOutput:
+        await arecord_run(client, partial(outcome_of, stopped), partial(_prompt_key, stopped), on_error)
         return {}
 
     # 10 s for `outcome_of` and `on_error`, in addition to the client's deadline
