@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from outcomes_client import StatementError, _cli_months, _cli_statements, _kept_keys
+from outcomes_client import StatementError, _cli_statements, _kept_keys
 
 from clients.python.tests.conftest import ONE_TRY, Outcomes
 from clients.python.tests.faults import FaultyServer
@@ -177,8 +177,8 @@ def test_against_asks_the_api_about_each_of_several_statements(served: dict[str,
 
 
 def test_a_range_of_months_has_a_name() -> None:
-    assert _cli_months.name_of("2026-11", "2027-01") == "November 2026 to January 2027"
-    assert _cli_months.name_of("0001-01", "0001-02") == "January to February 0001"
+    assert _cli_statements._name_of("2026-11", "2027-01") == "November 2026 to January 2027"
+    assert _cli_statements._name_of("0001-01", "0001-02") == "January to February 0001"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +17,12 @@ from ._errors import NotFoundError, StatementError
 from ._terminal import Cookie, Url, connect
 
 if TYPE_CHECKING:
-    from .statements import Verified
+    from .statements import Verified, VerifiedMonths
+
+_NAMES = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 
 
 def _file(words: str) -> Any:
@@ -120,11 +125,9 @@ def verify(
     given = [name for name, data in files.items() if data is not None]
     lines: Iterable[str]
     if several:
-        from . import _cli_months
-
         texts = [file.read_bytes() for file in several]
         months = statements.verify_months(texts, keys=known, previous=files["previous"])
-        every, lines = months.statements, _cli_months.shown(months, given)
+        every, lines = months.statements, _months_shown(months, given)
     else:
         verified = statements.verify(**files, keys=known)
         every, lines = [verified], _shown(verified, given)
@@ -192,3 +195,21 @@ def _compare_with_api(verified: Verified, keys: bytes, url: str | None, cookie: 
                 "signature", f"expected the API to say {name} {expected}, but it says {found.get(name)}"
             )
     statements.verify(live, keys=keys, entries=entries)
+
+
+def _months_shown(months: VerifiedMonths, given: Collection[str]) -> Iterator[str]:
+    """Yield the lines to print. given: the names of the files that were given."""
+    heads = [each.head for each in months.statements]
+    yield from map(_named, heads)
+    yield from _tallies(_name_of(heads[0]["period"], heads[-1]["period"]), months.totals)
+    yield from _changes(months.changes)
+    yield "Not verified: whether the sums follow from the entries (--entries, of one statement at a time)."
+    if heads[0]["previous"] and "previous" not in given:
+        yield f"Not verified: whether they continue the statement before (--previous), {heads[0]['previous']}."
+
+
+def _name_of(first: str, last: str) -> str:
+    """Name a range of months: "October to December 2026", or "November 2026 to January 2027"."""
+    (year, month), (last_year, last_month) = (period.split("-") for period in (first, last))
+    begin = _NAMES[int(month) - 1] + ("" if year == last_year else f" {year}")
+    return f"{begin} to {_NAMES[int(last_month) - 1]} {last_year}"
