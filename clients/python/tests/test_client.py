@@ -206,6 +206,7 @@ PAGE = (
 MALFORMED = [
     *[(SUMMARY, '"count":1', f'"count":{n}') for n in ("1e30000000", "-1", "1.5", "true", '"1"', "null", "[]")],
     *[(SUMMARY, '"value_usd":1', f'"value_usd":{n}') for n in ("1e30000000", "1e-30000000", "true", '"1"', "[]")],
+    (SUMMARY, '"by_day"', '"by_hour"'),
     *[(PAGE, '"value_usd":1', f'"value_usd":{n}') for n in ("1e30000000", "1e99999999999999999999")],
     *[(PAGE, '"agent_id":null', f'"agent_id":{n}') for n in ("1e30000000", r'"\u001b[31m"')],
     *[(PAGE, '"user_id":42', '"user_id":true'), (PAGE, '"description":null', '"description":7')],
