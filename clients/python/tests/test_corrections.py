@@ -20,8 +20,6 @@ from outcomes_client._json import encode
 from clients.python.tests.conftest import ONE_TRY, Api, Outcomes, everywhere, failing
 from clients.python.tests.faults import AFTER_THE_WRITE, BEFORE_THE_WRITE
 
-NOBODYS = "0" * 26
-
 
 @pytest.fixture
 def deal(api: Api, client: OutcomesClient) -> str:
