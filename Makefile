@@ -50,7 +50,7 @@ local := $(bin)/python -m local --data '$(DATA)'
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help install run aws reset unit test history soak examples adopters coverage check audit format build lock upgrade version release-check contract golden terminal picture key session seed deploy smoke resend end-key adopt bench cost erase export-user import-history fill-index \
+.PHONY: help install run aws reset unit test history soak examples adopters coverage check audit format build lock upgrade version release-check contract golden terminal picture key session seed deploy smoke resend end-key adopt bench cost erase export-user import-history \
     dashboard check-account check-dashboard check-openapi check-typescript check-workflows audit-where-possible audit-python audit-npm
 
 help: ## list all commands
@@ -298,9 +298,6 @@ import-history: install ## import an existing table (FILE=outcomes.csv MAPPING=m
 	@PYTHONPATH=layers/common $(bin)/python -m history $(place) \
 	    --file="$$FILE" --mapping="$$MAPPING" --round="$$ROUND" $(if $(call asked,YES),--yes) $(if $(call asked,FORCE),--force) \
 	    $(if $(filter-out 0,$(UNDO)),--undo) $(if $(filter-out 0,$(COMPARE)),--compare) $(if $(filter-out 0,$(SKIP_REFUSED)),--skip-refused)
-
-fill-index: install ## add outcomes of earlier versions to the index by occurrence, once (STACK=outcomes-prod)
-	@PYTHONPATH=layers/common $(bin)/python -m ops.fill_index '$(STACK)'
 
 aws: install ## serve DynamoDB and Secrets Manager for `sam local start-api`, without an AWS account
 	@$(local) aws

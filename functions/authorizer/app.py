@@ -52,8 +52,8 @@ def handler(event: "Event", _context: object) -> "Policy":
 
     The policy's context is `{"caller": "key"}`, the result of `_bounds`, or `{"caller": "session", "userId": "42"}`.
     If the platform's key may read outcomes, the context has `reads`, see `_platform_read`. If the session is an OpenID
-    Connect token in the Authorization header, the context has `credential` with the value `bearer`. `_allow` may add
-    fingerprints. https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
+    Connect token in the Authorization header, the context has `credential` with the value `bearer`.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
 
     Raises Exception("Unauthorized") if there is no valid key or session: API Gateway answers 401. Any other exception
     means that the caller could not be identified: API Gateway answers 500.
@@ -63,18 +63,18 @@ def handler(event: "Event", _context: object) -> "Policy":
     until = time.monotonic() + LOOK_UP_SECONDS
     if is_platform := bearer is not None and keys.is_valid(bearer, FINGERPRINTS):
         if not _is_read(event):
-            return _allow(event, "key", {"caller": "key"}, "authorization")
+            return _allow(event, "key", {"caller": "key"})
         if "userId" in (event.get("queryStringParameters") or {}):
-            return _allow(event, "key", {"caller": "key"} | _platform_read(event, until), "authorization")
+            return _allow(event, "key", {"caller": "key"} | _platform_read(event, until))
     elif KEYS_TABLE and bearer and bearer.startswith("oc_") and (agent_key := _agent_key(event, bearer, until)):
-        return _allow(event, f"key:{agent_key.id}", _bounds(agent_key), "authorization")
+        return _allow(event, f"key:{agent_key.id}", _bounds(agent_key))
 
     refused = None
     if OIDC_ISSUER and bearer and bearer.count(".") == 2:  # the credential is a JSON Web Token
         user = _looked_up(event, lambda: _openid_connect().user_id(bearer, until))
         if isinstance(user, int):
             caller = {"caller": "session", "userId": str(user), "credential": "bearer"}
-            return _allow(event, f"user:{user}", caller, "authorization")
+            return _allow(event, f"user:{user}", caller)
         refused = user
     cookies = headers.values(event, "cookie")
     if not cookies:
@@ -84,7 +84,7 @@ def handler(event: "Event", _context: object) -> "Policy":
     user = _looked_up(event, lambda: _sessions().user_id(cookies, until))
     if not isinstance(user, int):
         raise _refusal(event, refused or user)
-    return _allow(event, f"user:{user}", {"caller": "session", "userId": str(user)}, "cookie")
+    return _allow(event, f"user:{user}", {"caller": "session", "userId": str(user)})
 
 
 def _is_read(event: "Event") -> bool:
@@ -202,25 +202,12 @@ def _openid_connect() -> "OpenIdConnect":
     return OpenIdConnect(OIDC_ISSUER, audience, user_claim, IssuerKeys(OIDC_ISSUER, warn=warn))
 
 
-def _allow(event: "Event", principal: str, caller: dict[str, str], credential: str) -> "Policy":
-    """Return the policy that allows this call. credential: the header that was verified.
-
-    In earlier releases, API Gateway cached the policies of reads, with the Cookie header as the cache key. While such a
-    release is updated, its stage also calls this code and caches the policies. So the policy of a read must allow all
-    reads.
-
-    A cached policy must not allow a request with other credentials, but AWS does not document which of several Cookie
-    headers is the cache key. So if the verified header may not be the whole cache key, the context contains a
-    fingerprint of this header. Handlers compare it with the fingerprint of the same header in their own request.
-    """
+def _allow(event: "Event", principal: str, caller: dict[str, str]) -> "Policy":
+    """Return the policy that allows this call. It is never used for another one, so that of a read allows any path."""
     resource = event["methodArn"]
     if _is_read(event):
         api, stage, _ = resource.split("/", 2)
         resource = f"{api}/{stage}/GET/*"
-        cookies = headers.values(event, "cookie")
-        if len(cookies) > 1 or (cookies and credential != "cookie"):
-            name = "cookies" if credential == "cookie" else credential
-            caller[name] = headers.fingerprint(event, credential)
     statement = {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": resource}
     return {
         "principalId": principal,

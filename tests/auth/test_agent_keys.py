@@ -154,19 +154,6 @@ class TestReading:
         assert answer["context"] == {"caller": "session", "userId": "42"}
         assert answer["policyDocument"]["Statement"][0]["Resource"] == f"{STAGE}/GET/api/keys"
 
-    def test_of_outcomes_beside_a_cookie_has_the_fingerprint_of_the_key(
-        self, authorizer: ModuleType, keys: AgentKeys
-    ) -> None:
-        """The stage of an earlier release may cache this policy by the cookie, and apply it to other keys.
-
-        Then the fingerprint differs from that of the request's key, and handlers refuse the request.
-        """
-        text, _ = keys.create(WANTED, "session")
-        event = self.get("/api/outcomes/summary", Authorization=[f"Bearer {text}"], Cookie=["theme=dark"])
-        answer = authorizer.handler(event, None)
-        assert answer["context"]["authorization"] == fingerprint(f"Bearer {text}")
-        assert answer["policyDocument"]["Statement"][0]["Resource"] == f"{STAGE}/GET/*"
-
 
 @pytest.mark.usefixtures("no_waiting")
 class TestTrouble:

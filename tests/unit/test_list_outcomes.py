@@ -14,7 +14,7 @@ from outcomes.ledger.items import new_item
 
 from functions.list_outcomes import app
 from tests.aws import aws_client
-from tests.events import proxy_event, session
+from tests.events import KEY, proxy_event, session
 from tests.faults import faulty, fine
 
 NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
@@ -268,3 +268,9 @@ def test_only_listed_origins_may_read_answers_and_refusals(origin: str) -> None:
         assert headers.get("Access-Control-Allow-Origin") == (origin if origin in OURS else None)
         assert headers.get("Access-Control-Allow-Credentials") == ("true" if origin in OURS else None)
         assert headers["Vary"] == "Origin"
+
+
+@pytest.mark.parametrize(("sent", "status"), [("42", 200), ("042", 200), ("43", 401), ("none", 401), ("x", 400)])
+def test_the_platform_reads_only_the_user_whom_the_authorizer_logged(sent: str, status: int) -> None:
+    event = proxy_event("GET", authorizer=KEY | {"reads": "42"}, query={"userId": sent})
+    assert app.handler(event, None)["statusCode"] == status

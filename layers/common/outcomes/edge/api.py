@@ -205,8 +205,6 @@ def reader(event: Event, caller: Caller) -> int | None:
     if caller.reads is None:
         message = "reading a user's outcomes with INTERNAL_API_KEY needs PlatformMayRead=true"
         raise Forbidden(details=[Fault(field="userId", message=message)])
-    # The users differ if API Gateway did not call the authorizer, but used the policy that it had cached when the
-    # platform read another user. The stages of earlier releases cache policies, see the authorizer's `_allow`.
     if queries.reader(caller.reads) != user_id:
         raise Unauthorized
     return user_id
@@ -263,13 +261,9 @@ def json_value(event: Event, max_bytes: int = MAX_BODY_BYTES) -> Any:
 def _caller(event: Event, origins: frozenset[str]) -> Caller:
     """Return the caller that the authorizer identified.
 
-    Raises Unauthorized if there is no caller, or if the authorizer verified another Cookie or Authorization header than
-    that of this request. Also raises the errors of `_refuse_cross_site`.
+    Raises Unauthorized if there is no caller, and the errors of `_refuse_cross_site`.
     """
     context: dict[str, Any] = (event.get("requestContext") or {}).get("authorizer") or {}
-    for name, sent in ("cookies", "cookie"), ("authorization", "authorization"):
-        if name in context and context[name] != headers.fingerprint(event, sent):
-            raise Unauthorized
     match context:
         case {"caller": "key"}:
             return Caller(reads=context.get("reads"))

@@ -3,8 +3,6 @@
 The authorizer imports this module for every call with a key, so it imports nothing that loads slowly.
 """
 
-from hashlib import sha256
-
 TYPE_CHECKING = False  # type checkers treat this like typing.TYPE_CHECKING, whose module loads slowly
 if TYPE_CHECKING:
     from typing import Any
@@ -17,11 +15,3 @@ def values(event: "dict[str, Any]", name: str) -> list[str]:
     """
     headers = event.get("multiValueHeaders") or {}
     return [value for sent_name, values in headers.items() if sent_name.lower() == name for value in values]
-
-
-def fingerprint(event: "dict[str, Any]", name: str) -> str:
-    """Compute the SHA-256 of all values of a request header, as 64 lower-case hex digits.
-
-    name: the header's name in lower case.
-    """
-    return sha256("\n".join(values(event, name)).encode(errors="surrogatepass")).hexdigest()
