@@ -4,14 +4,13 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
-from threading import Thread
 from typing import Any, NamedTuple, override
 
 import pytest
 from outcomes.aws.connection import Found
 
 from tests.authority import Authority, make_authority
+from tests.servers import serving
 
 HOST = "hooks.example.com"
 
@@ -72,18 +71,9 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @pytest.fixture(scope="session")
-def authorities(authority: Authority) -> Path:
-    return authority.file
-
-
-@pytest.fixture(scope="session")
 def started(authority: Authority) -> Iterator[ReceivingServer]:
-    with ReceivingServer(authority.server) as running:
-        thread = Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(ReceivingServer(authority.server)) as running:
         yield running
-        running.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@
 
 import json
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +13,11 @@ from outcomes.calendar import instants
 from outcomes.contract import events
 from outcomes.events import webhooks
 from outcomes.events.webhooks import HOUR, LONGEST, SPREAD, WAITS, Receiver, SigningKeys, wait_after
-from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+from standardwebhooks.webhooks import Webhook
 
 from functions.deliver_webhook import app
 from local.moto_backend import backend
+from tests.authority import Authority
 from tests.aws import aws_client, mock_aws
 from tests.faults import DENIED, error, faulty
 from tests.template.conftest import deploy
@@ -30,7 +31,7 @@ EVENT: dict[str, Any] = {
     "source": "outcomes-prod",
     "type": "outcome.recorded",
     "subject": "users/42/outcomes/01M881HMN5BK0R53WV7N3P1R3Q",
-    "data": {"title": "Renewed Acme", "value_usd": 0},
+    "data": {"title": "Grüße", "value_usd": 0},
 }
 # The text contains a number that a float cannot represent.
 DETAIL = json.dumps(EVENT, ensure_ascii=False).replace('"value_usd": 0', '"value_usd": 12345678901234567.10')
@@ -97,9 +98,9 @@ def spread(waits: list[int]) -> Any:
 
 
 @pytest.fixture
-def queues(monkeypatch: pytest.MonkeyPatch, server: ReceivingServer, authorities: Path) -> Iterator[Queues]:
+def queues(monkeypatch: pytest.MonkeyPatch, server: ReceivingServer, authority: Authority) -> Iterator[Queues]:
     """Create the queues, the secret, and a newly started function. It sends webhooks to a receiver on this machine."""
-    receiver = Receiver("https://hooks.example.com/outcomes", resolve=server.resolve, authorities=str(authorities))
+    receiver = Receiver("https://hooks.example.com/outcomes", resolve=server.resolve, authorities=str(authority.file))
     monkeypatch.setattr(app, "receiver", receiver)
     with mock_aws():
         aws_client("secretsmanager").create_secret(Name="webhook-secret", SecretString=SECRET)
@@ -107,24 +108,17 @@ def queues(monkeypatch: pytest.MonkeyPatch, server: ReceivingServer, authorities
         yield Queues()
 
 
-def test_an_event_of_the_bus_is_posted_and_verified(queues: Queues, server: ReceivingServer) -> None:
-    queues.put()
+@pytest.mark.parametrize("value", ["12345678901234567.10", r'"an unpaired surrogate \ud800"'])
+def test_an_event_of_the_bus_is_posted_exactly_and_verified(
+    queues: Queues, server: ReceivingServer, value: str
+) -> None:
+    queues.put(ON_THE_BUS.replace("12345678901234567.10", value))
     queues.poll()
 
     [call] = server.calls
-    assert Webhook(SECRET).verify(call.body, call.headers) == json.loads(DETAIL)
+    assert Webhook(SECRET).verify(call.body, call.headers) == json.loads(DETAIL.replace("12345678901234567.10", value))
     assert call.headers["webhook-id"] == EVENT["id"]
-    assert b'"value_usd":12345678901234567.10' in call.body
-    assert (queues.waiting, queues.dead) == ([], [])
-
-
-def test_an_unpaired_surrogate_in_metadata_is_posted_as_an_escape(queues: Queues, server: ReceivingServer) -> None:
-    queues.put(ON_THE_BUS.replace("12345678901234567.10", r'"half \ud800"'))
-    queues.poll()
-
-    [call] = server.calls
-    assert rb'"half \ud800"' in call.body
-    assert Webhook(SECRET).verify(call.body, call.headers)
+    assert f'"value_usd":{value}'.encode() in call.body
     assert (queues.waiting, queues.dead) == ([], [])
 
 
@@ -145,8 +139,10 @@ def test_only_the_stack_s_own_events_pass_the_rule(queues: Queues, server: Recei
     assert Webhook(SECRET).verify(call.body, call.headers) == json.loads(ours["Detail"])
 
 
-def test_a_webhook_that_failed_is_retried_until_delivered(queues: Queues, server: ReceivingServer, log: Log) -> None:
-    server.answers = [503, lambda out: out.write(b""), 500]
+def test_a_webhook_that_failed_is_retried_until_delivered_and_each_attempt_is_counted(
+    queues: Queues, server: ReceivingServer, log: Log, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.answers = [503, lambda out: out.write(b""), 429]
     queues.put()
     for _ in range(4):
         queues.poll()
@@ -156,7 +152,7 @@ def test_a_webhook_that_failed_is_retried_until_delivered(queues: Queues, server
     assert [(line["reason"], line["attempt"]) for line in lines] == [
         ("status_5xx", 1),
         ("broken", 2),
-        ("status_5xx", 3),
+        ("status_4xx", 3),
     ]
     assert [line["next_in_seconds"] for line in lines] == queues.waits
     assert {call.headers["webhook-id"] for call in server.calls} == {EVENT["id"]}
@@ -164,6 +160,9 @@ def test_a_webhook_that_failed_is_retried_until_delivered(queues: Queues, server
     assert len(server.calls) == 4
     assert Webhook(SECRET).verify(server.calls[-1].body, server.calls[-1].headers)
     assert (queues.waiting, queues.dead) == ([], [])
+    counts = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "WebhookAttempts" in line]
+    results = [(count["result"], count["WebhookAttempts"]) for count in counts]
+    assert results == [(result, [1.0]) for result in ("status_5xx", "broken", "status_4xx", "delivered")]
 
 
 def test_each_attempt_is_signed_when_it_is_made(
@@ -187,8 +186,8 @@ def test_after_three_days_a_webhook_is_a_dead_letter(queues: Queues, server: Rec
     while queues.poll():
         pass
 
-    assert len(server.calls) == len(WAITS) + 1
-    assert queues.waits == spread([*WAITS, 0])
+    assert queues.waits == spread([5, 300, 1800, 2 * HOUR, 5 * HOUR, 10 * HOUR, *[11 * HOUR] * 5, 0])
+    assert len(server.calls) == len(queues.waits)
     assert 3 * 24 * HOUR <= sum(queues.waits) <= 1.05 * 3 * 24 * HOUR
     assert (queues.waiting, queues.dead) == ([], [ON_THE_BUS])
 
@@ -196,7 +195,7 @@ def test_after_three_days_a_webhook_is_a_dead_letter(queues: Queues, server: Rec
 def test_a_failing_webhook_stops_no_other(queues: Queues, server: ReceivingServer) -> None:
     server.answers = [500, 204, 204]
     for number in range(3):
-        queues.put(ON_THE_BUS.replace(EVENT["id"], f"event:{number}"))
+        queues.put(ON_THE_BUS.replace(EVENT["id"], f"a/b#c_d-e:{number}"))
     queues.poll()
 
     assert len(server.calls) == 3
@@ -215,23 +214,22 @@ def test_a_410_makes_a_dead_letter_at_once(queues: Queues, server: ReceivingServ
 @pytest.mark.parametrize(
     "body",
     [
-        *("", "nonsense", "[]", "null", "{}"),
+        *("nonsense", "[]", "null", "{}"),
         *(f'{{"detail": {detail}}}' for detail in ("null", '"text"', "{}")),
-        *(f'{{"detail": {{"id": {id_}}}}}' for id_ in ("7", '"a.b"', '"a\\r\\nx: y"')),
+        # If an id contained a full stop, its end could be mistaken for a timestamp.
+        *(
+            f'{{"detail": {{"id": {id_}}}}}'
+            for id_ in ("7", '""', '"a.b"', '"a b"', '"a\\r\\nx: y"', '"é"', f'"{"x" * 257}"')
+        ),
         f'{{"detail": {{"id": "a", "data": {"[" * 65}{"]" * 65}}}}}',
         f'{{"detail": {{"id": "a", "data": {"[" * 100_000}',
     ],
 )
 def test_an_invalid_event_is_a_dead_letter(queues: Queues, server: ReceivingServer, body: str) -> None:
-    message = {"messageId": "1", "receiptHandle": "x", "body": body, "attributes": {"ApproximateReceiveCount": "1"}}
-    aside: list[Any] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(app.queue, "set_aside", aside.append)
-        assert app.handler({"Records": [message]}, None) == {"batchItemFailures": []}
+    queues.put(body)
+    queues.poll()
 
-    assert aside == [message]
-    assert server.calls == []
-    assert queues.dead == []
+    assert (server.calls, queues.waiting, queues.dead) == ([], [], [body])
 
 
 class TestRotation:
@@ -269,7 +267,7 @@ class TestRotation:
         self, queues: Queues, server: ReceivingServer, now: Callable[[float], None]
     ) -> None:
         assert self.verified_by(queues, server) == {SECRET}
-        self.rotate(NEXT_SECRET)
+        self.rotate(f"whsec_{NEXT_SECRET}\n")  # people may paste the secret with its prefix and a newline
         now(webhooks.KEYS_SECONDS)  # the function caches the secret for this long
         assert self.verified_by(queues, server) == {SECRET, NEXT_SECRET}
         now(23 * HOUR)
@@ -277,22 +275,13 @@ class TestRotation:
         now(HOUR)
         assert self.verified_by(queues, server) == {NEXT_SECRET}
 
-    def test_a_rotated_webhook_is_verified_and_a_stranger_s_is_not(
-        self, queues: Queues, server: ReceivingServer
-    ) -> None:
-        self.rotate(f"whsec_{NEXT_SECRET}\n")  # people may paste the secret with its prefix and a newline
-        queues.put()
-        queues.poll()
-        [call] = server.calls
-        for secret in (SECRET, NEXT_SECRET):
-            assert Webhook(secret).verify(call.body, call.headers)
-        with pytest.raises(WebhookVerificationError):
-            Webhook(SECRET.swapcase()).verify(call.body, call.headers)
-
+    @pytest.mark.parametrize(
+        "secret", ["whsec_", "made-up-pass-phrase", *(b64encode(b"x" * size).decode() for size in (23, 65))]
+    )
     def test_an_invalid_secret_delivers_nothing_and_is_not_logged(
-        self, queues: Queues, server: ReceivingServer, log: Log
+        self, queues: Queues, server: ReceivingServer, log: Log, secret: str
     ) -> None:
-        self.rotate("made-up-pass-phrase")
+        self.rotate(secret)
         queues.put()
         queues.poll()
         assert server.calls == []
@@ -329,31 +318,12 @@ def test_when_sqs_fails_the_queue_keeps_the_webhook(
     assert (queues.waiting, queues.dead) == ([], [])
 
 
-def test_every_attempt_is_counted_by_its_result(
-    queues: Queues, server: ReceivingServer, capsys: pytest.CaptureFixture[str]
-) -> None:
-    server.answers = [429, 204]
-    queues.put()
-    queues.poll()
-    queues.poll()
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "WebhookAttempts" in line]
-    assert [(line["result"], line["WebhookAttempts"]) for line in lines] == [
-        ("status_4xx", [1.0]),
-        ("delivered", [1.0]),
-    ]
+@pytest.mark.parametrize(("number", "asked", "wait"), [(1, 120, 120), (4, 120, 2 * HOUR), (1, 10**6, LONGEST)])
+def test_a_wait_is_longer_when_the_receiver_asks_but_never_shorter(number: int, asked: float, wait: int) -> None:
+    assert wait_after(number, asked, spread=lambda _: 0) == wait
 
 
-class TestWaits:
-    def test_grow_for_three_days(self) -> None:
-        waits = [wait_after(number, spread=lambda _: 0) for number in range(1, len(WAITS) + 2)]
-        assert waits == [5, 300, 1800, 2 * HOUR, 5 * HOUR, 10 * HOUR, *[11 * HOUR] * 5, 0]
-
-    def test_have_jitter_and_stay_below_sqs_s_limit(self) -> None:
-        for number in range(1, len(WAITS) + 1):
-            wait = wait_after(number, asked=10**9, spread=lambda seconds: seconds)
-            assert wait_after(number, asked=10**9, spread=lambda _: 0) < wait < 12 * HOUR - 300
-
-    def test_are_longer_when_the_receiver_asks_but_never_shorter(self) -> None:
-        assert wait_after(1, asked=120, spread=lambda _: 0) == 120
-        assert wait_after(4, asked=120, spread=lambda _: 0) == 2 * HOUR
-        assert wait_after(1, asked=10**6, spread=lambda _: 0) == LONGEST
+def test_waits_have_jitter_and_stay_below_sqs_s_limit() -> None:
+    for number in range(1, len(WAITS) + 1):
+        wait = wait_after(number, asked=10**9, spread=lambda seconds: seconds)
+        assert LONGEST < wait < 12 * HOUR - 300
