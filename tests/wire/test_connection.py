@@ -118,12 +118,6 @@ def test_a_request_is_valid_http(start: Start) -> None:
     ]
 
 
-def test_a_connection_is_kept_alive(start: Start) -> None:
-    connection, server = start([ANSWER] * 20)
-    assert [post(connection).body for _ in range(20)] == [BODY] * 20
-    assert server.accepted == 1
-
-
 def test_a_connection_that_was_dropped_while_idle_is_not_used(start: Start) -> None:
     connection, server = start([ANSWER], [ANSWER])
     post(connection)
@@ -186,37 +180,36 @@ def test_no_connection_is_made_after_the_deadline(start: Start) -> None:
     assert server.accepted == 0
 
 
-def test_a_refused_connection_sends_nothing(start: Start) -> None:
-    connection, server = start([ANSWER])
-    server.close()
-    with pytest.raises(NotSent, match=f"no connection to 127.0.0.1:{server.port}: .*refused") as raised:
-        post(connection)
-    assert isinstance(raised.value.__cause__, ConnectionRefusedError)
-
-
-def test_an_unknown_host_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unknown(*_: object, **__: object) -> None:
-        raise socket.gaierror(-2, "Name or service not known")
-
-    monkeypatch.setattr("socket.getaddrinfo", unknown)
-    with pytest.raises(NotSent, match="Name or service not known"):
-        post(Connection("http://dynamodb.test", connect=5, read=5, authorities=None, clock=lambda: 0))
-
-
-def test_every_address_of_a_host_is_tried(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    connection, server = start([ANSWER])
+@pytest.fixture
+def refusing() -> tuple[Any, ...]:
+    """Return an address at which nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as nobody:
-        deaf = nobody.getsockname()
-    addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", each) for each in (deaf, ("127.0.0.1", server.port))]
+        return socket.AF_INET, socket.SOCK_STREAM, 6, "", nobody.getsockname()
+
+
+def test_every_address_of_a_host_is_tried(
+    start: Start, monkeypatch: pytest.MonkeyPatch, refusing: tuple[Any, ...]
+) -> None:
+    connection, server = start([ANSWER])
+    addresses = [refusing, (*refusing[:4], ("127.0.0.1", server.port))]
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: addresses)
     assert post(connection).body == BODY
-    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: addresses[:1])
-    connection.close()
-    with pytest.raises(NotSent, match="refused"):
-        post(connection)
-    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: [])
-    with pytest.raises(NotSent, match="no address"):
-        post(connection)
+
+
+def test_without_a_connection_nothing_is_sent(monkeypatch: pytest.MonkeyPatch, refusing: tuple[Any, ...]) -> None:
+    def unknown() -> None:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    lookups: dict[str, Callable[[], Any]] = {
+        "Connection refused": lambda: [refusing],
+        "no address": lambda: [],
+        "Name or service not known": unknown,
+    }
+    for cause, look_up in lookups.items():
+        monkeypatch.setattr("socket.getaddrinfo", lambda *_, look_up=look_up, **__: look_up())
+        with pytest.raises(NotSent, match=f"no connection to dynamodb.test: .*{cause}") as raised:
+            post(Connection("http://dynamodb.test", connect=5, read=5, authorities=None, clock=lambda: 0))
+        assert cause in str(raised.value.__cause__)
 
 
 @pytest.fixture(scope="session")
@@ -237,14 +230,12 @@ class TestTls:
         assert post(connection).body == BODY
         assert server.accepted == 2
 
-    def test_trusts_no_other_authority(self, start: Start, authority: Authority) -> None:
-        connection, server = start([ANSWER], url="https://localhost", tls=authority.server)
-        with pytest.raises(NotSent, match="CERTIFICATE_VERIFY_FAILED"):
-            post(connection)
-        assert server.received == []
-
-    def test_refuses_another_host_s_certificate(self, start: Start, authority: Authority) -> None:
-        connection, server = start([ANSWER], url="https://127.0.0.1", tls=authority.server, authorities=authority.file)
+    @pytest.mark.parametrize(("host", "is_trusted"), [("localhost", False), ("127.0.0.1", True)])
+    def test_trusts_no_other_authority_or_name(
+        self, start: Start, authority: Authority, host: str, is_trusted: bool
+    ) -> None:
+        authorities = authority.file if is_trusted else None
+        connection, server = start([ANSWER], url=f"https://{host}", tls=authority.server, authorities=authorities)
         with pytest.raises(NotSent, match="CERTIFICATE_VERIFY_FAILED"):
             post(connection)
         assert server.received == []

@@ -43,6 +43,14 @@ def test_the_endpoint_is_botocore_s_in_every_region(service: str, monkeypatch: p
     assert set(botocore_session.get_available_regions(service)) <= set(known)
 
 
+@pytest.mark.parametrize("service", CLIENTS)
+def test_the_headers_that_name_the_operation_are_botocore_s(service: str) -> None:
+    metadata = botocore_session.get_service_model(service).metadata
+    client = CLIENTS[service]
+    assert client.target == metadata["targetPrefix"]
+    assert client.content_type == f"application/x-amz-json-{metadata['jsonVersion']}"
+
+
 VARIABLES: list[dict[str, str]] = [
     {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"},
     {"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:8000"},

@@ -98,7 +98,7 @@ def test_an_answer_that_is_cut_off_anywhere_is_refused(data: bytes) -> None:
         assert ours(data[:length], at_most=100) is None  # http.client would return the bytes that it has read
 
 
-REFUSED_BY_BOTH: dict[str, bytes] = {
+REFUSED: dict[str, bytes] = {
     "nothing": b"",
     "another protocol": b"SSH-2.0-x\r\n",
     "another version": b"HTTP/2 200 OK\r\nContent-Length: 0\r\n\r\n",
@@ -115,7 +115,7 @@ REFUSED_BY_BOTH: dict[str, bytes] = {
     "a chunk size that is too long": CHUNKED + b"0" * MAX_LINE + b"3\r\nabc\r\n0\r\n\r\n",
     "a chunk larger than what comes": CHUNKED + b"4\r\nabc\r\n0\r\n\r\n",
 }
-REFUSED_BY_OURS: dict[str, bytes] = {
+GUESSED_AT: dict[str, bytes] = {
     "a space before the status line": b" HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc",
     "two spaces": b"HTTP/1.1  200 OK\r\nContent-Length: 3\r\n\r\nabc",
     "an odd version": b"HTTP/1.10 200 OK\r\nContent-Length: 3\r\n\r\nabc",
@@ -139,6 +139,7 @@ REFUSED_BY_OURS: dict[str, bytes] = {
     "a chunk followed by something else": CHUNKED + b"3\r\nabcde0\r\n\r\n",
     "trailers that end in a line": CHUNKED + b"3\r\nabc\r\n0\r\nX: a",
 }
+# http.client would wait for all these bytes, so it is not compared.
 HUGE: dict[str, bytes] = {
     "a huge length": OK + b"Content-Length: " + b"9" * 15 + b"\r\n\r\nabc",
     "a length of more digits than Python parses": OK + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\nabc",
@@ -146,21 +147,14 @@ HUGE: dict[str, bytes] = {
 }
 
 
-@pytest.mark.parametrize("data", REFUSED_BY_BOTH.values(), ids=REFUSED_BY_BOTH)
-def test_an_invalid_answer_is_refused_by_both(data: bytes) -> None:
-    assert theirs(data) is None
-    assert ours(data) is None
+INVALID = {**REFUSED, **GUESSED_AT, **HUGE}
 
 
-@pytest.mark.parametrize("data", REFUSED_BY_OURS.values(), ids=REFUSED_BY_OURS)
-def test_an_answer_that_http_client_guesses_at_is_refused(data: bytes) -> None:
-    assert theirs(data) is not None
-    assert ours(data) is None
-
-
-@pytest.mark.parametrize("data", HUGE.values(), ids=HUGE)
-def test_no_memory_is_reserved_for_an_absurd_size(data: bytes) -> None:
-    assert ours(data) is None
+@pytest.mark.parametrize("name", INVALID)
+def test_an_invalid_answer_is_refused_even_if_http_client_guesses_at_it(name: str) -> None:
+    assert ours(INVALID[name]) is None
+    if name not in HUGE:
+        assert (theirs(INVALID[name]) is not None) is (name in GUESSED_AT)
 
 
 @pytest.mark.parametrize("line", [b"no colon", b"X : a", b": a", b" X: a", b"Content-Length: x"])
