@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
-from functools import wraps
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -132,34 +131,44 @@ def checked(
     return checker, functions
 
 
-def on(
-    number: int, app: Any, of: Callable[[httpx.Request], bool] = lambda _: True
-) -> Callable[[Fault], Callable[[], Fault]]:
-    """Return a decorator that lets a fault happen only in one call of a function.
+def in_call(
+    number: int, app: Any, fault: Fault, of: Callable[[httpx.Request], bool] = lambda _: True
+) -> Callable[[], Fault]:
+    """Let a fault happen only in one call of a function. number: of this call, from 1; with 0, it happens in all."""
 
-    number: the number of this call, counted from 1; with 0, the fault happens in all calls.
-    """
+    def new() -> Fault:
+        calls = count(1)
 
-    def planted(fault: Fault) -> Callable[[], Fault]:
-        @wraps(fault)
-        def new() -> Fault:
-            calls = count(1)
+        def meet(request: httpx.Request, send: Send) -> httpx.Response:
+            is_met = route(request)[0] is app and of(request) and number in {0, next(calls)}
+            return fault(request, send) if is_met else send(request)
 
-            def meet(request: httpx.Request, send: Send) -> httpx.Response:
-                is_met = route(request)[0] is app and of(request) and number in {0, next(calls)}
-                return fault(request, send) if is_met else send(request)
+        return meet
 
-            return meet
-
-        return new
-
-    return planted
+    return new
 
 
-def altered(response: httpx.Response, answer: Any) -> httpx.Response:
-    return httpx.Response(
-        response.status_code, headers={"content-type": "application/json"}, content=json_text.exact(answer, 32)
-    )
+def instead(status: int, body: Any, *, stores: bool = False, **headers: str) -> Fault:
+    """Return a fault that answers this. stores: whether the function is called before."""
+
+    def fault(request: httpx.Request, send: Send) -> httpx.Response:
+        if stores:
+            send(request)
+        return httpx.Response(status, headers={n.replace("_", "-"): text for n, text in headers.items()}, json=body)
+
+    return fault
+
+
+def edited(edit: Callable[[httpx.Request, Any], None]) -> Fault:
+    """Return a fault that changes the JSON of an answer."""
+
+    def fault(request: httpx.Request, send: Send) -> httpx.Response:
+        response = send(request)
+        edit(request, answer := json_text.read(response.text))
+        headers = {"content-type": "application/json"}
+        return httpx.Response(response.status_code, headers=headers, content=json_text.exact(answer, 32))
+
+    return fault
 
 
 def has_key(request: httpx.Request) -> bool:
@@ -170,146 +179,124 @@ def has_no_key(request: httpx.Request) -> bool:
     return not has_key(request)
 
 
-@on(2, record_outcome, has_no_key)
-def a_lost_outcome(_request: httpx.Request, _send: Send) -> httpx.Response:
-    return httpx.Response(200, headers={"outcome-id": "01M00000000000000000000000"}, json={"ok": True})
-
-
-@on(3, record_outcome, has_no_key)
-def an_outcome_recorded_twice(request: httpx.Request, send: Send) -> httpx.Response:
+def twice(request: httpx.Request, send: Send) -> httpx.Response:
     send(request)
     return send(request)
 
 
-@on(3, record_outcome, lambda request: "authorization" in request.headers)
-def an_outcome_of_another_user(request: httpx.Request, send: Send) -> httpx.Response:
+def for_another_user(request: httpx.Request, send: Send) -> httpx.Response:
     body = json.loads(request.content)
-    return send(
-        httpx.Request("POST", request.url, headers=request.headers, json=body | {"userId": 203 - body["userId"]})
-    )
+    body["userId"] = 203 - body["userId"]
+    return send(httpx.Request("POST", request.url, headers=request.headers, json=body))
 
 
-@on(0, summarize_outcomes)
-def a_sum_off_by_a_cent(request: httpx.Request, send: Send) -> httpx.Response:
-    response = send(request)
-    answer = json_text.read(response.text)
-    for part in (answer, answer["by_day"][-1], *answer["by_type"][:1]):
-        part["value_usd"] += Decimal("0.01")
-    return altered(response, answer)
-
-
-@on(0, summarize_outcomes)
-def a_sum_that_is_not_that_of_its_days(request: httpx.Request, send: Send) -> httpx.Response:
-    response = send(request)
-    answer = json_text.read(response.text)
-    answer["by_day"][-1]["count"] += 1
-    return altered(response, answer)
-
-
-@on(1, correct_outcome, has_no_key)
-def a_lost_correction(_request: httpx.Request, _send: Send) -> httpx.Response:
-    answer = {"ok": True, "id": "01M00000000000000000000000", "status": "recorded", "version": 1}
-    return httpx.Response(200, json=answer)
-
-
-def a_correction_undone() -> Fault:
-    first: dict[str, Any] = {}
-
-    def meet(request: httpx.Request, send: Send) -> httpx.Response:
-        response = send(request)
-        if route(request)[0] is not list_outcomes:
-            return response
-        answer = json_text.read(response.text)
-        answer["outcomes"] = [first.setdefault(each["id"], each) for each in answer["outcomes"]]
-        return altered(response, answer)
-
-    return meet
-
-
-@on(0, record_outcome, has_key)
-def a_replay_with_another_id(request: httpx.Request, send: Send) -> httpx.Response:
+def replayed_with_another_id(request: httpx.Request, send: Send) -> httpx.Response:
     response = send(request)
     if "idempotent-replayed" in response.headers:
-        response.headers["outcome-id"] = "01M00000000000000000000000"
+        response.headers["outcome-id"] = UNKNOWN
     return response
 
 
-@on(0, record_outcome, has_key)
-def a_replay_that_says_it_is_new(request: httpx.Request, send: Send) -> httpx.Response:
+def replayed_as_new(request: httpx.Request, send: Send) -> httpx.Response:
     response = send(request)
     response.headers.pop("idempotent-replayed", None)
     return response
 
 
-@on(0, list_outcomes)
-def a_list_out_of_order(request: httpx.Request, send: Send) -> httpx.Response:
-    response = send(request)
-    answer = json_text.read(response.text)
+def off_by_a_cent(_request: httpx.Request, answer: Any) -> None:
+    for part in (answer, answer["by_day"][-1], *answer["by_type"][:1]):
+        part["value_usd"] += Decimal("0.01")
+
+
+def one_more_on_the_last_day(_request: httpx.Request, answer: Any) -> None:
+    answer["by_day"][-1]["count"] += 1
+
+
+def out_of_order(_request: httpx.Request, answer: Any) -> None:
     answer["outcomes"][:2] = answer["outcomes"][1::-1]
-    return altered(response, answer)
 
 
-@on(0, list_outcomes)
-def a_list_without_the_newest(request: httpx.Request, send: Send) -> httpx.Response:
-    response = send(request)
-    answer = json_text.read(response.text)
+def without_the_newest(request: httpx.Request, answer: Any) -> None:
     if "limit=20" not in str(request.url):  # leave the final lists complete: other answers are checked against them
         del answer["outcomes"][:1]
-    return altered(response, answer)
 
 
-@on(0, list_outcomes)
-def a_list_with_an_outcome_of_somebody_else(request: httpx.Request, send: Send) -> httpx.Response:
-    response = send(request)
-    answer = json_text.read(response.text)
+def with_an_outcome_of_somebody_else(_request: httpx.Request, answer: Any) -> None:
     answer["outcomes"] += [each | {"title": "Bought the competitor", "user_id": 7} for each in answer["outcomes"][-1:]]
-    return altered(response, answer)
 
 
-@on(3, record_outcome, has_no_key)
-def a_refused_call_that_was_stored(request: httpx.Request, send: Send) -> httpx.Response:
-    send(request)
-    return httpx.Response(400, json={"error": "Invalid title"})
+def a_correction_undone() -> Fault:
+    first: dict[str, Any] = {}
+
+    def undo(_request: httpx.Request, answer: Any) -> None:
+        answer["outcomes"] = [first.setdefault(each["id"], each) for each in answer["outcomes"]]
+
+    return in_call(0, list_outcomes, edited(undo))()
 
 
-@on(0, record_outcome)
-def a_throttled_call_that_was_stored(request: httpx.Request, send: Send) -> httpx.Response:
-    send(request)
-    return httpx.Response(429, headers={"retry-after": "1"}, json={"error": "Too many requests"})
-
-
-@on(0, correct_outcome)
-def a_possible_correction_refused(_request: httpx.Request, _send: Send) -> httpx.Response:
-    return httpx.Response(409, json={"error": "Not possible"})
-
-
-@on(0, get_outcome)
-def a_history_that_fails(_request: httpx.Request, _send: Send) -> httpx.Response:
-    return httpx.Response(500, json={"error": "Failed to get outcome"})
-
-
-FAULTS: list[tuple[Callable[[], Fault], str]] = [
-    (a_lost_outcome, "was answered with 200, and is not stored"),
-    (an_outcome_recorded_twice, "is stored twice"),
-    (an_outcome_of_another_user, "lists an outcome that was not recorded for this user"),
-    (a_sum_off_by_a_cent, "is not the sum of what was recorded and corrected"),
-    (a_sum_that_is_not_that_of_its_days, "has parts that do not add up to the whole"),
-    (a_lost_correction, "was answered with 200, and is not stored"),
-    (a_correction_undone, "without a correction made before"),
-    (a_replay_with_another_id, "its answers have different ids"),
-    (a_replay_that_says_it_is_new, "two answers say that it was new"),
-    (a_list_out_of_order, "is not in order"),
-    (a_list_without_the_newest, "which was recorded before"),
-    (a_list_with_an_outcome_of_somebody_else, "lists an outcome that was not recorded for this user"),
-    (a_refused_call_that_was_stored, "an answer that a valid request must not get"),
-    (a_throttled_call_that_was_stored, "was refused, and is stored"),
-    (a_possible_correction_refused, "was refused as not possible, although it was"),
-    (a_history_that_fails, "no answer after 5 attempts"),
-]
+UNKNOWN = "01M00000000000000000000000"
+CORRECTED = {"ok": True, "id": UNKNOWN, "status": "recorded", "version": 1}
+FAULTS: dict[str, tuple[Callable[[], Fault], str]] = {
+    "a lost outcome": (
+        in_call(2, record_outcome, instead(200, {"ok": True}, outcome_id=UNKNOWN), has_no_key),
+        "was answered with 200, and is not stored",
+    ),
+    "an outcome recorded twice": (in_call(3, record_outcome, twice, has_no_key), "is stored twice"),
+    "an outcome of another user": (
+        in_call(3, record_outcome, for_another_user, lambda request: "authorization" in request.headers),
+        "lists an outcome that was not recorded for this user",
+    ),
+    "a sum off by a cent": (
+        in_call(0, summarize_outcomes, edited(off_by_a_cent)),
+        "is not the sum of what was recorded and corrected",
+    ),
+    "a sum that is not that of its days": (
+        in_call(0, summarize_outcomes, edited(one_more_on_the_last_day)),
+        "has parts that do not add up to the whole",
+    ),
+    "a lost correction": (
+        in_call(1, correct_outcome, instead(200, CORRECTED), has_no_key),
+        "was answered with 200, and is not stored",
+    ),
+    "a correction undone": (a_correction_undone, "without a correction made before"),
+    "a replay with another id": (
+        in_call(0, record_outcome, replayed_with_another_id, has_key),
+        "its answers have different ids",
+    ),
+    "a replay that says it is new": (
+        in_call(0, record_outcome, replayed_as_new, has_key),
+        "two answers say that it was new",
+    ),
+    "a list out of order": (in_call(0, list_outcomes, edited(out_of_order)), "is not in order"),
+    "a list without the newest": (
+        in_call(0, list_outcomes, edited(without_the_newest)),
+        "which was recorded before",
+    ),
+    "a list with an outcome of somebody else": (
+        in_call(0, list_outcomes, edited(with_an_outcome_of_somebody_else)),
+        "lists an outcome that was not recorded for this user",
+    ),
+    "a refused call that was stored": (
+        in_call(3, record_outcome, instead(400, {"error": "Invalid title"}, stores=True), has_no_key),
+        "an answer that a valid request must not get",
+    ),
+    "a throttled call that was stored": (
+        in_call(0, record_outcome, instead(429, {"error": "Too many requests"}, stores=True, retry_after="1")),
+        "was refused, and is stored",
+    ),
+    "a possible correction refused": (
+        in_call(0, correct_outcome, instead(409, {"error": "Not possible"})),
+        "was refused as not possible, although it was",
+    ),
+    "a history that fails": (
+        in_call(0, get_outcome, instead(500, {"error": "Failed to get outcome"})),
+        "no answer after 5 attempts",
+    ),
+}
 
 
 @pytest.mark.usefixtures("tables", "no_waiting")
-@pytest.mark.parametrize(("fault", "found"), FAULTS, ids=lambda value: getattr(value, "__name__", ""))
+@pytest.mark.parametrize(("fault", "found"), FAULTS.values(), ids=FAULTS)
 def test_a_planted_fault_is_found(fault: Any, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("smoke.checker.THREADS", 1)  # with one thread, the order of calls is fixed
     checker, _ = checked(fault())
