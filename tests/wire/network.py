@@ -49,7 +49,7 @@ def http(
         **(headers or {}),
     }
     lines = "".join(f"{name}: {value}\r\n" for name, value in also.items())
-    return f"HTTP/1.1 {status} Told\r\n{lines}\r\n".encode() + sent
+    return f"HTTP/1.1 {status} Told\r\n{lines}\r\n".encode("latin-1") + sent
 
 
 def fine(body: dict[str, Any] | None = None) -> Trouble:
