@@ -117,16 +117,19 @@ def imports(row: Imports | None = None) -> Imports:
     return Imports.of(aws_client("dynamodb").get_item(TableName="TotalsTable", Key=key).get("Item", {}))
 
 
-def erase() -> None:
-    """Delete all rows of the user from the tables in _KEYS, as an erasure does."""
-    for name, attributes in _KEYS.items():
+def erase(*tables: str) -> None:
+    """Delete all rows of the user from these tables, or from all tables in _KEYS, as an erasure does."""
+    for name in tables or _KEYS:
         for row in rows_of(42).get(name, []):
-            aws_client("dynamodb").delete_item(TableName=name, Key={each: row[each] for each in attributes})
+            aws_client("dynamodb").delete_item(TableName=name, Key={each: row[each] for each in _KEYS[name]})
 
 
 @contextmanager
-def before_each(operation: str | None, function: Callable[[int], None]) -> Iterator[list[str]]:
-    """Run `function` before each AWS call of an operation (None: of any operation). Yield the called operations."""
+def before_call(number: int | None, event: Callable[[], object], operation: str | None = None) -> Iterator[list[str]]:
+    """Run `event` before the AWS call with this number (None: before each call). Yield the called operations.
+
+    operation: count only calls of this operation.
+    """
     called: list[str] = []
     post = Connection.post
 
@@ -134,7 +137,8 @@ def before_each(operation: str | None, function: Callable[[int], None]) -> Itera
         name = headers["x-amz-target"].rpartition(".")[2]
         if operation in (None, name):
             called.append(name)
-            function(len(called))
+            if number in (None, len(called)):
+                event()
         return post(connection, headers, *request, **more)
 
     with patch.object(Connection, "post", meet):

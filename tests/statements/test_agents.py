@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,14 +21,13 @@ from outcomes.statements.statement_sums import MAX_LISTED_AGENTS, StatementSums
 from outcomes_client.statements import StatementError, verify
 
 from functions.statements import app
-from tests.aws import aws_client
 from tests.corrections import correct
 from tests.events import KEY
 from tests.faults import Killed, cancelled, faulty, fine
 from tests.people import record, rows_of
 from tests.statements import chance, example
 from tests.statements.conftest import Clock
-from tests.statements.service import BERLIN, ask, before_each, made, verified
+from tests.statements.service import BERLIN, ask, before_call, erase, made, verified
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -216,26 +216,19 @@ def test_nothing_is_lost_and_no_row_stays_if_a_call_is_killed_or_overtaken_befor
     clock: Clock, event: Callable[[], None]
 ) -> None:
     flood(clock)
-    for last in range(1, 1000):
-        for name, key in (("StatementsTable", "id"), ("TotalsTable", "stretch")):
-            for row in rows_of(42).get(name, []):
-                aws_client("dynamodb").delete_item(TableName=name, Key={"user_id": row["user_id"], key: row[key]})
+    for number in count(1):
+        erase("StatementsTable", "TotalsTable")
         assert ask("2026-09")[0] == 503
-
-        def happen(call: int, last: int = last) -> None:
-            if call == last:
-                event()
-
         answer: Any = 503, None
-        with before_each(None, happen) as calls, suppress(Killed):
+        with before_call(number, event) as calls, suppress(Killed):
             answer = ask("2026-09")
         assert answer[0] == 503 or answer == (200, made("2026-09"))
         text = json.loads(made("2026-09"))
         assert (text["totals"]["count"], text["totals"]["other_agents"]["agents"]) == (8, 2)
         assert unfinished() == []
-        if len(calls) < last:
+        if len(calls) < number:
             break
-    assert last > 15
+    assert number > 15
 
 
 @pytest.mark.usefixtures("short_calls")
@@ -247,11 +240,11 @@ def test_rows_that_the_last_call_of_a_statement_left_are_deleted_with_those_of_t
     clock.at("2026-11-20T12:00:00Z")
     statuses = [ask("2026-09")[0] for _ in range(2)]
 
-    def kill_after_storing(_query: int) -> None:
+    def kill_after_storing() -> None:
         if any(row["id"]["S"] == f"2026-09@{BERLIN}" for row in rows_of(42)["StatementsTable"]):
             kill()
 
-    with before_each("Query", kill_after_storing), pytest.raises(Killed):
+    with before_call(None, kill_after_storing, "Query"), pytest.raises(Killed):
         ask("2026-09")
     assert (statuses, len(unfinished())) == ([503, 503], 1)
     assert finished("2026-09")

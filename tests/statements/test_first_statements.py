@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from history.past import Pasts
 from tests.events import agent
 from tests.people import record, rows_of
 from tests.statements.conftest import Clock
-from tests.statements.service import BERLIN, ID, ask, before_each, call, erase, head, in_path, made, september, verified
+from tests.statements.service import BERLIN, ID, ask, before_call, call, erase, head, in_path, made, september, verified
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 
@@ -49,25 +50,24 @@ def test_a_first_statement_contains_what_was_imported_between_any_two_of_its_cal
     old = instants.read("2026-07-15T12:00:00Z")
     outcome = NewOutcome.parse({"outcomeType": "deal_closed", "title": "x", "userId": Decimal(42)}, session_user=None)
     sizes: list[int] = []
-    for last in range(1, 1000):
+
+    def import_old() -> None:
+        """Import a row of two months before the first outcome, unless a statement forbids it."""
+        past = Pasts("TotalsTable", "ErasuresTable", b"").open("42")
+        if instants.text(old) >= past.cut:
+            store.add(outcome, "key", milliseconds=old)
+        past.close()
+
+    for number in count(1):
         september(clock)
-
-        def import_before(call: int, last: int = last) -> None:
-            """Import a row of two months before the first outcome, unless a statement forbids it."""
-            if call == last:
-                past = Pasts("TotalsTable", "ErasuresTable", b"").open("42")
-                if instants.text(old) >= past.cut:
-                    store.add(outcome, "key", milliseconds=old)
-                past.close()
-
-        with before_each(None, import_before) as calls:
+        with before_call(number, import_old) as calls:
             status, text = ask("2026-09")
         assert status in {200, 503}, text
         ledger = [row for row in rows_of(42)["OutcomesTable"] if row["created_at"]["S"] < "2026-10"]
         months = [head(made(month)) for month in ("2026-07", "2026-08")] if len(ledger) == 2 else []
         months.append(head(made("2026-09")))
         assert sum(each["size"] for each in months) == len(ledger)
-        if len(calls) < last:
+        if len(calls) < number:
             break
         sizes.append(len(ledger))
         erase()
@@ -130,28 +130,21 @@ def test_two_time_zones_never_take_the_last_place_at_once(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, taken: list[str], most: int
 ) -> None:
     monkeypatch.setattr(chain, "MAX_STATEMENT_ZONES", most)
-    last = 1
-    while True:
+    others: list[int] = []
+    for number in count(1):
         september(clock)
         for zone in taken:
             made("2026-09", zone)
-        other: list[int] = []
-
-        def ask_for_paris(number: int, last: int = last, other: list[int] = other) -> None:
-            if number == last:
-                other.append(ask("2026-09", PARIS)[0])
-
-        with before_each(None, ask_for_paris) as calls:
+        with before_call(number, lambda: others.append(ask("2026-09", PARIS)[0])) as calls:
             status, answer = ask("2026-09", KATHMANDU)
         winner = {200: KATHMANDU, 409: PARIS}[status]
         assert zones() == sorted([*taken, winner])
         assert status == 200 or (status, answer) == no_place(*sorted([*taken, PARIS]))
-        if len(calls) < last:
+        if len(calls) < number:
             break
-        assert other == [200 if winner == PARIS else 409]
+        assert others[number - 1 :] == [200 if winner == PARIS else 409]
         erase()
-        last += 1
-    assert last > 8
+    assert number > 8
 
 
 @pytest.mark.parametrize("period", ["2026-Q3", "2026"])

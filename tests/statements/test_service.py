@@ -4,7 +4,9 @@ import json
 import random
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -34,7 +36,7 @@ from tests.statements.service import (
     BERLIN,
     ID,
     ask,
-    before_each,
+    before_call,
     call,
     entries,
     erase,
@@ -289,12 +291,11 @@ def test_no_unfinished_work_is_stored_once_another_call_has_made_the_statement(
     made("2026-09", "UTC")
     monkeypatch.setattr(chain, "MAX_ENTRIES", 1)
 
-    def make(call: int) -> None:
-        if call == 1:
-            monkeypatch.setattr(chain, "MAX_ENTRIES", 2)
-            made("2026-09")
+    def make() -> None:
+        monkeypatch.setattr(chain, "MAX_ENTRIES", 2)
+        made("2026-09")
 
-    with before_each("TransactWriteItems", make):
+    with before_call(1, make, "TransactWriteItems"):
         assert ask("2026-09")[0] == 503
     assert not [row for row in rows_of(42)["StatementsTable"] if row["id"]["S"].startswith("unfinished")]
 
@@ -373,19 +374,18 @@ def test_the_undo_of_an_import_is_an_adjustment_of_the_month_of_the_undo(clock: 
 def test_a_request_that_is_killed_before_any_of_its_calls_leaves_a_whole_chain(clock: Clock) -> None:
     september(clock)
     clock.at("2026-12-20T12:00:00Z")
-    for last in range(1, 1000):
 
-        def kill(call: int, last: int = last) -> None:
-            if call == last:
-                raise Killed
+    def kill() -> None:
+        raise Killed
 
-        with before_each(None, kill) as calls:
-            try:
-                status, text = ask("2026-11")
-            except Killed:
-                continue
-        assert (status, len(calls) < last) == (200, True)
-        break
+    answers: list[tuple[int, Any]] = []
+    for number in count(1):
+        with before_call(number, kill) as calls, suppress(Killed):
+            answers.append(ask("2026-11"))
+        if len(calls) < number:
+            break
+    [(status, text)] = answers
+    assert status == 200
     for month, before in (("2026-09", None), ("2026-10", "2026-09"), ("2026-11", "2026-10")):
         verified(made(month), made(before) if before else None)
     assert made("2026-11") == text
@@ -432,20 +432,28 @@ def test_a_new_secret_within_a_chain_ends_the_previous_key_and_both_verify(clock
     verified(made("2026-11"), second)
 
 
+READS_KEYS = 3
+"""The query that reads the public keys. Those before it read the statements and the first entry."""
+
+
+def publish(clock: Clock) -> None:
+    """Make a statement of user 43, which publishes the signing key."""
+    clock.at("2026-09-15T12:00:00Z")
+    record(43)
+    clock.at("2026-11-20T12:00:01Z")
+    made("2026-09", user_id=43)
+
+
 def test_a_call_with_the_text_of_before_a_rotation_does_not_end_the_new_key(clock: Clock) -> None:
     september(clock)
     secrets = aws_client("secretsmanager")
 
-    def rotate(call: int) -> None:
+    def rotate() -> None:
         """Rotate the secret, and make a statement of user 43. User 42's request has already read the old secret."""
-        if call == 3:  # the first queries read the statements and the first entry, this query reads the public keys
-            secrets.put_secret_value(SecretId="StatementSecret", SecretString="another secret")
-            clock.at("2026-09-15T12:00:00Z")
-            record(43)
-            clock.at("2026-11-20T12:00:01Z")
-            made("2026-09", user_id=43)
+        secrets.put_secret_value(SecretId="StatementSecret", SecretString="another secret")
+        publish(clock)
 
-    with before_each("Query", rotate):
+    with before_call(READS_KEYS, rotate, "Query"):
         verified(ask("2026-09")[1])
     ends = [each["valid_until"] for each in json.loads(keys())["keys"]]
     assert sorted(ends, key=str) == ["2026-11-20T12:02:01.000Z", None]
@@ -454,15 +462,7 @@ def test_a_call_with_the_text_of_before_a_rotation_does_not_end_the_new_key(cloc
 
 def test_a_key_that_another_call_publishes_meanwhile_signs(clock: Clock) -> None:
     september(clock)
-
-    def publish(call: int) -> None:
-        if call == 3:  # this query reads the public keys, as in the previous test
-            clock.at("2026-09-15T12:00:00Z")
-            record(43)
-            clock.at("2026-11-20T12:00:01Z")
-            made("2026-09", user_id=43)
-
-    with before_each("Query", publish):
+    with before_call(READS_KEYS, lambda: publish(clock), "Query"):
         verified(made("2026-09"))
     assert [each["valid_until"] for each in json.loads(keys())["keys"]] == [None]
 
@@ -486,11 +486,10 @@ def test_a_throttled_table_of_statements_is_busy(clock: Clock, faults: list[Faul
 def test_no_statement_is_signed_before_its_key_is_valid_though_clocks_of_the_service_differ(clock: Clock) -> None:
     september(clock)
 
-    def another_clock(call: int) -> None:
-        if call == 1:  # this transaction publishes the signing key
-            clock.now -= 1000
+    def another_clock() -> None:
+        clock.now -= 1000
 
-    with before_each("TransactWriteItems", another_clock):
+    with before_call(1, another_clock, "TransactWriteItems"):  # this transaction publishes the signing key
         verified(made("2026-09"))
     clock.now -= 2000
     verified(made("2026-10"), made("2026-09"))
@@ -506,26 +505,21 @@ def test_the_secret_of_an_empty_text_signs_nothing(clock: Clock, monkeypatch: py
 
 
 def test_an_erasure_between_any_two_calls_leaves_no_statement_that_is_served_later(clock: Clock) -> None:
-    for last in range(1, 1000):
+    for number in count(1):
         clock.at("2026-09-15T12:00:00Z")
         record(title="Secret")
         clock.at("2026-11-20T12:00:00Z")
         user = head(made("2026-09"))["user"]
-
-        def erase_then(call: int, last: int = last) -> None:
-            if call == last:
-                erase()
-
-        with before_each(None, erase_then) as calls:
+        with before_call(number, erase) as calls:
             status, answer = ask("2026-10")
-        if len(calls) < last:
+        if len(calls) < number:
             break
         assert status in {200, 409, 503}, answer
         assert status != 200 or head(answer)["user"] == user
         assert "StatementsTable" not in rows_of(42)
         assert call("GET", f"{ID}/entries", parameters=in_path(f"2026-09@{BERLIN}"))[0] == 404
         assert call("GET", ID, parameters=in_path(f"2026-09@{BERLIN}"))[0] == 404
-    assert last > 8
+    assert number > 8
 
 
 @pytest.mark.parametrize("part", ["", "/entries", "/proof"])
@@ -533,7 +527,7 @@ def test_an_erasure_between_any_two_calls_of_a_read_leaves_the_whole_answer_or_n
     clock: Clock, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     monkeypatch.setattr(statement_rows, "PART_BYTES", 300)  # each statement needs several rows
-    for last in range(1, 1000):
+    for number in count(1):
         outcome = september(clock)
         clock.at("2026-09-16T12:00:00Z")
         correct(outcome, KEY, AMEND | {"changes": {"title": "New"}})
@@ -542,18 +536,13 @@ def test_an_erasure_between_any_two_calls_of_a_read_leaves_the_whole_answer_or_n
         path: dict[str, Any] = {"parameters": in_path(f"2026-09@{BERLIN}"), "query": {"outcome": outcome}}
         whole = call("GET", ID + part, **path)[:2]
         assert whole[0] == 200
-
-        def erase_then(call: int, last: int = last) -> None:
-            if call == last:
-                erase()
-
-        with before_each(None, erase_then) as calls:
+        with before_call(number, erase) as calls:
             answer = call("GET", ID + part, **path)[:2]
         assert answer == whole or answer[0] == 404, answer
-        if len(calls) < last:
+        if len(calls) < number:
             break
         assert call("GET", ID + part, **path)[0] == 404
-    assert last > 3
+    assert number > 3
 
 
 def test_a_later_user_of_the_same_id_has_another_name_and_a_new_chain(clock: Clock) -> None:
