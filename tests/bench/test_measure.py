@@ -2,21 +2,15 @@
 
 import os
 import re
-import ssl
 import sys
-from http.client import HTTPSConnection
-from pathlib import Path
-from urllib.parse import urlsplit
 
-import botocore
 import pytest
 
 from bench.__main__ import CALLS, RESULTS, START_BARS, STARTED, WARM_BARS
 from bench.commands import COMMAND_BARS
-from bench.measure import KNOWN_WHEN_DEPLOYED, ROOT, check, stub
+from bench.measure import KNOWN_WHEN_DEPLOYED, ROOT, check
 from bench.report import Report, Row, Times
 from bench.runtime_api import life
-from bench.stub import answer
 from ops.template import parse_yaml
 
 TEXT = RESULTS.read_text()
@@ -68,11 +62,6 @@ def test_a_failed_call_is_not_measured(result: dict[str, object]) -> None:
         check("record", result)
 
 
-def test_the_stub_refuses_an_unknown_operation() -> None:
-    with pytest.raises(ValueError, match="Scan is not answered"):
-        answer("DynamoDB_20120810.Scan", b"{}")
-
-
 def test_a_process_is_measured_until_its_answer() -> None:
     taken, answer = life([sys.executable, "-c", ECHO], dict(os.environ), {"said": "1"})
     assert answer == {"said": "1"}
@@ -82,18 +71,6 @@ def test_a_process_is_measured_until_its_answer() -> None:
 def test_a_process_that_reports_an_error_is_a_failure() -> None:
     with pytest.raises(RuntimeError, match=r"the measured process failed: \{\}"):
         life([sys.executable, "-c", ECHO.replace("/response", "/error")], dict(os.environ), {})
-
-
-def test_the_stubs_certificate_is_trusted_by_the_benchs_authorities() -> None:
-    with stub(trusted=Path(botocore.__file__).with_name("cacert.pem")) as running:
-        trusting = ssl.create_default_context(cafile=running.tls_variables["AWS_CA_BUNDLE"])
-        assert len(trusting.get_ca_certs()) > 100
-        connection = HTTPSConnection(
-            urlsplit(running.tls_variables["AWS_ENDPOINT_URL_DYNAMODB"]).netloc, context=trusting
-        )
-        connection.request("POST", "/", b"{}", {"X-Amz-Target": "DynamoDB_20120810.PutItem"})
-        assert connection.getresponse().read() == b"{}"
-        connection.close()
 
 
 @pytest.mark.parametrize("name", sorted({*STARTED.values(), *(call.function for call in CALLS.values())}))

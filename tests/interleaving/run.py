@@ -1,7 +1,8 @@
-"""Run the schedule of a seed, and check the invariants."""
+"""Run the schedules of a seed, and check the invariants."""
 
 import logging
-from contextlib import ExitStack, redirect_stdout
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from io import StringIO
 from typing import Any
 from unittest.mock import patch
@@ -13,6 +14,7 @@ from tests import streams
 from tests.conftest import template_tables
 from tests.interleaving.callers import Callers
 from tests.interleaving.checks import Checks
+from tests.interleaving.costs import Puts
 from tests.interleaving.planted import Planted
 from tests.interleaving.schedule import Schedule
 from tests.interleaving.seam import Seam
@@ -25,23 +27,46 @@ QUIET_SECONDS = 3600
 """Seconds until everything has settled."""
 
 
-def run(seed: int, template: Any, planted: Planted | None = None) -> None:
-    """Run the schedule of a seed. If it fails, the exception has the list of events as a note."""
-    schedule = Schedule(seed)
-    draw = schedule.random
+@contextmanager
+def surroundings(schedule: Schedule, template: Any, planted: Planted | None) -> Iterator[Seam]:
+    """Give a schedule empty tables, clocks and faults. An exception gets the list of events as a note."""
     with ExitStack() as stack:
         stack.enter_context(template_tables(template))
-        stack.enter_context(two_shards())
         stack.enter_context(schedule.clocks())
         stack.enter_context(redirect_stdout(StringIO()))  # hides printed metrics
         logging.disable()
         stack.callback(logging.disable, logging.NOTSET)
+        seam = Seam(schedule, Connection.post, planted)
+        stack.enter_context(patch.object(Connection, "post", lambda *args, **how: seam.post(*args, **how)))
+        try:
+            yield seam
+        except Exception as failure:
+            course = "\n".join(schedule.course)
+            failure.add_note(f"The course of seed {schedule.seed} (make soak SEED={schedule.seed}):\n{course}")
+            raise
+
+
+def run_puts_of_costs(seed: int, template: Any, planted: Planted | None = None) -> None:
+    """Let callers put the costs of a day."""
+    schedule = Schedule(seed)
+    draw, puts = schedule.random, Puts(schedule)
+    with surroundings(schedule, template, planted):
+        for name in "ABCD"[: draw.randint(2, 4)]:
+            schedule.add(name, puts.put_several, draw.choice((0, 0, 0, 0, 200, -200, 3600)))
+        schedule.run()
+        puts.check()
+
+
+def run(seed: int, template: Any, planted: Planted | None = None) -> None:
+    """Let callers record, correct, assign and read outcomes, and end a key, erase the user or publish events."""
+    schedule = Schedule(seed)
+    draw = schedule.random
+    with surroundings(schedule, template, planted) as seam, ExitStack() as stack:
+        stack.enter_context(two_shards())
         # With these values, each summary stores totals.
         for name, value in (("SAVED_PER_COST", 0), ("FILLED", 0.05), ("ZONES_A_DAY", 3)):
             stack.enter_context(patch.object(settled_intervals, name, value))
         stack.enter_context(patch.object(codec, "PART_CHARACTERS", 40))
-        seam = Seam(schedule, Connection.post, planted)
-        stack.enter_context(patch.object(Connection, "post", lambda *args, **how: seam.post(*args, **how)))
         callers = Callers(schedule)
         stack.enter_context(callers.hosts())
         streams.turn_on("OutcomesTable")
@@ -55,10 +80,6 @@ def run(seed: int, template: Any, planted: Planted | None = None) -> None:
             schedule.add("erasure", callers.erase)
         elif draw.random() < 0.4:
             schedule.add("events", callers.publish)
-        try:
-            schedule.run()
-            schedule.now += QUIET_SECONDS
-            Checks(callers, seam).all()
-        except Exception as failure:
-            failure.add_note("\n".join([f"The course of seed {seed} (make soak SEED={seed}):", *schedule.course]))
-            raise
+        schedule.run()
+        schedule.now += QUIET_SECONDS
+        Checks(callers, seam).all()

@@ -1,19 +1,12 @@
-"""Test concurrent puts and deletes of a day's costs in random orders, with faults, kills and late writes.
+"""Simulated callers that put and delete the costs of a day.
 
 The result must be the same as if the requests came one after the other. The version numbers have no gap. Every answer
-agrees with the stored rows. No request is stored twice, and none replaces a newer version. The environment variables
-SEEDS and SEED have the same meaning as in test_any_order.
+agrees with the stored rows. No request is stored twice, and none replaces a newer version.
 """
 
-import logging
-import os
-from contextlib import ExitStack
 from decimal import Decimal
-from typing import Any, NamedTuple
-from unittest.mock import patch
+from typing import NamedTuple
 
-import pytest
-from outcomes.aws.connection import Connection
 from outcomes.aws.services import CallFailed, DynamoDB
 from outcomes.contract.caller import Bounds, Caller, kind_of
 from outcomes.contract.costs import TRUST, CostLine, Preconditions, etag
@@ -22,14 +15,9 @@ from outcomes.costs.days import LIMITS, CostDays
 from outcomes.errors import Mistimed, Refused
 
 from tests.aws import scan
-from tests.conftest import template_tables
 from tests.faults import Killed
-from tests.interleaving.planted import Planted, without_condition
 from tests.interleaving.schedule import NEVER, Schedule
-from tests.interleaving.seam import Seam
 
-SEEDS = int(os.environ.get("SEEDS") or 40)
-ONE = os.environ.get("SEED")
 DAY = CostDay(42, "2026-03-10", "openai")
 TIMEOUT = 20  # the function's timeout, in seconds
 
@@ -59,22 +47,13 @@ class Sent(NamedTuple):
     is_refused: bool
 
 
-class Course:
-    """Concurrent requests in a random order. The same seed gives the same requests and the same order."""
+class Puts:
+    """The requests of all callers, and their answers."""
 
-    def __init__(self, seed: int, planted: Planted | None) -> None:
-        self.schedule = Schedule(seed)
-        self.planted = planted
+    def __init__(self, schedule: Schedule) -> None:
+        self.schedule = schedule
         self.sent: list[Sent] = []
         self.costs = iter(range(1, 1000))
-
-    def run(self) -> None:
-        draw = self.schedule.random
-        seam = Seam(self.schedule, Connection.post, self.planted)
-        with patch.object(Connection, "post", lambda *args, **how: seam.post(*args, **how)):
-            for name in "ABCD"[: draw.randint(2, 4)]:
-                self.schedule.add(name, self.put_several, draw.choice((0, 0, 0, 0, 200, -200, 3600)))
-            self.schedule.run()
 
     def put_several(self) -> None:
         caller, days, version = self.schedule.random.choice(CALLERS), CostDays("CostsTable"), None
@@ -102,6 +81,7 @@ class Course:
                 raise
         sender.ends_at = NEVER
         self.sent.append(Sent(caller, cost, replaces, began, self.schedule.now, version, is_refused))
+        self.schedule.note(f"= {self.sent[-1]}")
         return version
 
     def check(self) -> None:
@@ -134,36 +114,3 @@ class Course:
 
 def _cost(version: CostVersion) -> int | None:
     return int(version.lines[0].cost_usd) if version.lines else None
-
-
-def run(seed: int, template: Any, planted: Planted | None = None) -> None:
-    course = Course(seed, planted)
-    with ExitStack() as stack:
-        stack.enter_context(template_tables(template))
-        stack.enter_context(course.schedule.clocks())
-        logging.disable()
-        stack.callback(logging.disable, logging.NOTSET)
-        try:
-            course.run()
-            course.check()
-        except Exception as failure:
-            failure.add_note(
-                "\n".join([f"The course of seed {seed}:", *course.schedule.course, *map(repr, course.sent)])
-            )
-            raise
-
-
-@pytest.mark.parametrize("first", [int(ONE)] if ONE else range(0, SEEDS, 20))
-def test_puts_of_a_day_in_any_order_end_as_one_after_the_other(template: Any, first: int) -> None:
-    for seed in range(first, first + 1 if ONE else min(first + 20, SEEDS)):
-        run(seed, template)
-
-
-def test_a_put_without_its_condition_is_found(template: Any) -> None:
-    planted = without_condition("CostsTable", "user_id", "Put")
-    for seed in range(60):
-        try:
-            run(seed, template, planted)
-        except AssertionError:
-            return
-    pytest.fail("no order shows that versions are put over others")
