@@ -67,14 +67,9 @@ def kept_secrets(folder: Path) -> Secrets:
     """Read the folder's secrets, or create them on first use. Raises StackError if that fails."""
     file = folder / SECRETS
     try:
-        found = json.loads(file.read_text())
-        # Data folders of earlier versions lack these secrets.
-        newer = {name: secrets.token_urlsafe(48) for name in ("erasure_secret", "aws_secret")}
-        kept = Secrets(**newer | found)
+        kept = Secrets(**json.loads(file.read_text()))
         if not all(isinstance(text, str) and text for text in kept):
             raise TypeError("not texts")
-        if kept._asdict() != found:
-            write(file, json.dumps(kept._asdict()))
     except FileNotFoundError:
         kept = Secrets(secrets.token_urlsafe(32), *(secrets.token_urlsafe(48) for _ in range(3)))
         write(file, json.dumps(kept._asdict()))

@@ -23,7 +23,6 @@ import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 from outcomes.auth.keys import fingerprint
 
-from ops.change_sets import is_expected
 from ops.command import exit_code, named_stack
 from ops.configuration import configured
 from ops.errors import StackError, one_line
@@ -35,6 +34,15 @@ AT_ONCE = {"Deployment": "AllAtOnce", "ReleaseAlarms": "Off"}
 MAX_ENDED = 63  # more would not fit into EndedFingerprints: the oldest are dropped
 CHANGE_SET = "end-key-"  # prefix of the change sets' names
 EARLIER = "end-key:earlier-concurrency"  # tag of the authorizer, whose reserved concurrency is 0 while it is shut
+
+MAY_CHANGE = {
+    "AWS::Lambda::Version": {"Add", "Modify", "Remove"},
+    "AWS::Lambda::Alias": {"Modify"},
+    "AWS::CodeDeploy::DeploymentGroup": {"Modify"},
+    "AWS::ApiGateway::Deployment": {"Add", "Remove"},  # SAM makes a new one in each change set (AlwaysDeploy)
+}
+# The only property that may change, by type of resource
+MAY_SET = {"AWS::Lambda::Function": "Environment", "AWS::ApiGateway::Stage": "DeploymentId"}
 
 PAUSE_SECONDS, PATIENCE_SECONDS, TRIAL_SECONDS = 5, 3600, 120
 
@@ -97,8 +105,8 @@ def end(stack: "Stack", given: argparse.Namespace) -> None:
 def changes(given: argparse.Namespace, present: dict[str, str]) -> dict[str, str]:
     """Return the parameters to change, {} if an earlier call has changed them. Raises StackError if it cannot be."""
     if given.previous_secret:
-        return {"SessionSecretOverlapDays": "0"} if float(present.get("SessionSecretOverlapDays", 1)) else {}
-    known, ended = (present.get(name, "").split(",") for name in ("KeyFingerprints", "EndedFingerprints"))
+        return {"SessionSecretOverlapDays": "0"} if float(present["SessionSecretOverlapDays"]) else {}
+    known, ended = (present[name].split(",") for name in ("KeyFingerprints", "EndedFingerprints"))
     rest = [each for each in known if each != given.fingerprint]
     if rest == known and given.fingerprint in ended:
         return {}
@@ -108,6 +116,20 @@ def changes(given: argparse.Namespace, present: dict[str, str]) -> dict[str, str
         raise StackError("it is the last key: the platform could make no call. Add YES=1 to end it anyway.")
     ended = [each for each in ended if each not in ("", given.fingerprint)] + [given.fingerprint]
     return {"KeyFingerprints": ",".join(rest), "EndedFingerprints": ",".join(ended[-MAX_ENDED:])}
+
+
+def is_expected(change: Any) -> bool:
+    """Return whether a resource's change only publishes versions, moves aliases or sets variables, or follows from one.
+
+    CloudFormation also lists each resource that refers to such a one; its details have the reference as their source.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChangeDetail.html
+    """
+    if change["ResourceType"] in MAY_CHANGE:
+        return change["Action"] in MAY_CHANGE[change["ResourceType"]]
+    may_set, details = MAY_SET.get(change["ResourceType"], ""), change.get("Details", [])
+    follows = ("ResourceReference", "ResourceAttribute")
+    each = [one["Target"].get("Name") == may_set or one.get("ChangeSource") in follows for one in details]
+    return change["Action"] == "Modify" and change.get("Replacement") != "True" and bool(each) and all(each)
 
 
 class Stack:
@@ -162,8 +184,6 @@ class Stack:
             raise StackError(f"{self.name} is {status}. First run this:\n{CONTINUE.format(self.name)}")
         if not SETTLED.fullmatch(status):
             raise StackError(f"{self.name} is {status}, and cannot be updated.")
-        if "EndedFingerprints" not in parameters(stack):
-            raise StackError(f"the release of {self.name} is too old for `make end-key`. Run this instead:\n{DEPLOY}")
         return stack
 
     def update(self, stack: Any, changed: dict[str, str]) -> None:

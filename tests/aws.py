@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 from unittest.mock import patch
@@ -106,7 +107,7 @@ BUILTIN_HANDLERS.extend([("before-parameter-build", _keep), ("before-call", _ans
 
 
 def described(given: Given) -> Given:
-    """Answer DescribeStacks with the stacks in STACKS.
+    """Answer DescribeStacks with the stacks in STACKS, which were created in this order.
 
     moto's CloudFormation is not used, because it takes a second to load.
     """
@@ -119,6 +120,7 @@ def described(given: Given) -> Given:
         "Stacks": [
             {
                 "StackName": given["StackName"],
+                "CreationTime": datetime(2026, 11, 1 + [*STACKS].index(stack), tzinfo=UTC),
                 "StackStatus": STATUSES.get(stack, "UPDATE_COMPLETE"),
                 "Outputs": outputs,
                 "Parameters": parameters(PARAMETERS.get(stack, {})),

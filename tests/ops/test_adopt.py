@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[impor
 
 from ops import adopt
 from ops.adopt import IDENTIFIERS, WITHOUT, reduced
-from tests.aws import Given, answering, mock_aws, no_stack, parameters, refused
+from tests.aws import PARAMETERS, STACKS, STATUSES, Given, answering, mock_aws, refused
 from tests.conftest import RunMain
 from tests.template.conftest import ROOT
 
@@ -33,12 +32,6 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-li
 
 TAGGED: list[tuple[str, str, str]] = []
 """ARN, stack and logical id of resources, for the tagging API."""
-
-STATUS: list[str] = []
-"""The status of the stack, if it exists."""
-
-DELETED: dict[str, dict[str, str]] = {}
-"""The parameters of the deleted stacks that CloudFormation still describes, by stack id."""
 
 
 def importable(type_: str) -> list[str]:
@@ -63,16 +56,6 @@ def summary(given: Given) -> Given:
     }
 
 
-def described(given: Given) -> Given:
-    name = given["StackName"]
-    if name in DELETED:
-        created = datetime(2026, 11, int(name[-1]), tzinfo=UTC)
-        return {"Stacks": [{"CreationTime": created, "Parameters": parameters(DELETED[name])}]}
-    if name == STACK and STATUS:
-        return {"Stacks": [{"StackName": STACK, "StackStatus": STATUS[0]}]}
-    raise no_stack(given)
-
-
 def resources(given: Given) -> Given:
     [wanted] = given["TagFilters"]
     assert wanted["Key"] == "aws:cloudformation:stack-name"
@@ -95,12 +78,9 @@ def resources(given: Given) -> Given:
 @pytest.fixture(autouse=True)
 def aws() -> Iterator[None]:
     TAGGED.clear()
-    STATUS.clear()
-    DELETED.clear()
     with (
         mock_aws(),
         answering("cloudformation.GetTemplateSummary", summary),
-        answering("cloudformation.DescribeStacks", described),
         answering("resource-groups-tagging-api.GetResources", resources),
     ):
         yield
@@ -176,8 +156,12 @@ def test_the_new_stack_has_the_parameters_of_the_deleted_one_below_those_of_samc
     make_table("outcomes-prod-KeysTable-A1", "KeysTable")
     make_table("outcomes-prod-CostsTable-A2", "CostsTable")
     make_table("outcomes-prod-TotalsTable-A3", "TotalsTable")  # CloudFormation has forgotten the stack of this table
-    DELETED[f"arn:{STACK}/1"] = {"EndedFingerprints": "a" * 64}
-    DELETED[f"arn:{STACK}/2"] = {"EndedFingerprints": "b" * 64, "MaxReadUnits": "7", "TotalsEdition": "3", "Gone": "1"}
+    described = {
+        f"arn:{STACK}/1": {"EndedFingerprints": "a" * 64},
+        f"arn:{STACK}/2": {"EndedFingerprints": "b" * 64, "MaxReadUnits": "7", "TotalsEdition": "3", "Gone": "1"},
+    }
+    for id_, parameters in described.items():
+        STACKS[REGION, id_], PARAMETERS[REGION, id_] = {}, parameters
 
     done = run_main(adopt.main, STACK)
 
@@ -189,23 +173,16 @@ def test_the_new_stack_has_the_parameters_of_the_deleted_one_below_those_of_samc
     assert "make end-key" not in done.stdout
 
 
-def test_if_cloudformation_has_forgotten_the_stack_its_parameters_are_a_question(root: Path, run_main: RunMain) -> None:
-    make_table("outcomes-prod-KeysTable-A1", "KeysTable")
-
-    done = run_main(adopt.main, STACK)
-
-    assert written(root, "template")["Parameters"]["EndedFingerprints"]["Default"] == ""
-    assert "NOT FOUND: the parameters of the deleted stack. Look through samconfig.toml" in done.stdout
-
-
-@pytest.mark.parametrize("name", WITHOUT)
-@pytest.mark.usefixtures("root")
-def test_a_missing_secret_is_named_with_what_is_lost_without_it(run_main: RunMain, name: str) -> None:
+def test_what_is_not_found_is_named_with_what_is_lost_without_it(root: Path, run_main: RunMain) -> None:
     make_table("outcomes-prod-OutcomesTable-A1", "OutcomesTable")
 
     done = run_main(adopt.main, STACK)
 
-    assert f"NOT FOUND: {name}. If outcomes-prod had one, restore it before the import. Without it, " in done.stdout
+    for name, lost in WITHOUT.items():
+        says = f"NOT FOUND: {name}. If outcomes-prod had one, restore it before the import. Without it, {lost}.\n"
+        assert says in done.stdout
+    assert written(root, "template")["Parameters"]["EndedFingerprints"]["Default"] == ""
+    assert "NOT FOUND: the parameters of the deleted stack. Look through samconfig.toml" in done.stdout
 
 
 def test_two_stacks_of_one_name_need_a_choice(root: Path, run_main: RunMain) -> None:
@@ -247,7 +224,7 @@ def make_keys(_root: Path) -> None:
 def make_stack(status: str) -> Callable[[Path], None]:
     def make(root: Path) -> None:
         make_keys(root)
-        STATUS.append(status)
+        STACKS[REGION, STACK], STATUSES[REGION, STACK] = {}, status
 
     return make
 

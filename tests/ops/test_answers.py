@@ -2,7 +2,7 @@
 
 import shutil
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -10,7 +10,7 @@ from unittest.mock import Mock
 import pytest
 
 from ops import answers
-from ops.answers import Ask, keep
+from ops.answers import keep
 from ops.errors import StackError
 from tests.conftest import RunMain
 
@@ -24,6 +24,11 @@ stack_name = "outcomes-dev"  # a comment that stays
 FINGERPRINT = "0" * 64
 
 
+ORIGIN = "https://app.example.com"
+
+type Asked = Callable[..., list[str]]
+
+
 @pytest.fixture
 def samconfig(tmp_path: Path) -> Path:
     file = tmp_path / "samconfig.toml"
@@ -31,81 +36,66 @@ def samconfig(tmp_path: Path) -> Path:
     return file
 
 
-def answering(*answers: str) -> Ask:
-    given: Iterator[str] = iter(answers)
-    return lambda _question: next(given)
+@pytest.fixture
+def asked(samconfig: Path, template: Any) -> Asked:
+    """Return a function that gives these answers, and returns the overrides in samconfig.toml. All must be used."""
+
+    def ask(*answers: str, **given: str) -> list[str]:
+        left = iter(answers)
+        keep(samconfig, "dev", template, given, lambda _question: next(left))
+        assert list(left) == []
+        return overrides(samconfig)
+
+    return ask
 
 
-def test_without_monitoring_it_is_not_asked_whom_alarms_notify(samconfig: Path, template: Any) -> None:
+def overrides(samconfig: Path) -> list[str]:
+    found: list[str] = tomllib.loads(samconfig.read_text())["dev"]["deploy"]["parameters"]["parameter_overrides"]
+    return found
+
+
+def test_without_monitoring_it_is_not_asked_whom_alarms_notify(samconfig: Path, asked: Asked) -> None:
     samconfig.write_text(f'{SAMCONFIG}parameter_overrides = ["Monitoring=Off"]\n')
-    keep(samconfig, "dev", template, {}, answering("https://app.example.com", FINGERPRINT, ""))
-
-    assert not [override for override in overrides(samconfig) if override.startswith("Alarm")]
+    assert not [override for override in asked(ORIGIN, FINGERPRINT, "") if override.startswith("Alarm")]
 
 
-def overrides(samconfig: Path) -> Any:
-    return tomllib.loads(samconfig.read_text())["dev"]["deploy"]["parameters"]
-
-
-def test_required_parameters_are_asked_for_and_written(samconfig: Path, template: Any) -> None:
-    keep(
-        samconfig, "dev", template, {}, answering("https://app.example.com", FINGERPRINT, "", "oncall@example.com", "")
-    )
-
-    assert overrides(samconfig) == {
-        "stack_name": "outcomes-dev",
-        "parameter_overrides": [
-            "DashboardOrigins=https://app.example.com",
-            f"KeyFingerprints={FINGERPRINT}",
-            'SessionSecretArn=""',
-            "AlarmEmail=oncall@example.com",
-            'AlarmTopicArn=""',
-        ],
-    }
+def test_required_parameters_are_asked_for_and_written(samconfig: Path, asked: Asked) -> None:
+    assert asked(ORIGIN, FINGERPRINT, "", "oncall@example.com", "") == [
+        f"DashboardOrigins={ORIGIN}",
+        f"KeyFingerprints={FINGERPRINT}",
+        'SessionSecretArn=""',
+        "AlarmEmail=oncall@example.com",
+        'AlarmTopicArn=""',
+    ]
     assert samconfig.read_text().startswith(SAMCONFIG)
 
 
-def test_earlier_answers_are_the_defaults(samconfig: Path, template: Any) -> None:
-    keep(samconfig, "dev", template, {}, answering("https://app.example.com", FINGERPRINT, "", "", ""))
+def test_earlier_answers_are_the_defaults_and_a_dash_removes_one(samconfig: Path, asked: Asked) -> None:
+    asked(ORIGIN, FINGERPRINT, "", "", "")
     before = samconfig.read_text()
-    keep(samconfig, "dev", template, {}, answering("", "", "", "", ""))
-
+    asked("", "", "", "", "")
     assert samconfig.read_text() == before
+    assert 'KeyFingerprints=""' in asked("", "-", "", "", "")
 
 
-def test_a_dash_removes_an_answer(samconfig: Path, template: Any) -> None:
-    keep(samconfig, "dev", template, {}, answering("https://app.example.com", FINGERPRINT, "", "", ""))
-    keep(samconfig, "dev", template, {}, answering("", "-", "", "", ""))
-
-    assert 'KeyFingerprints=""' in overrides(samconfig)["parameter_overrides"]
-
-
-def test_overrides_written_by_hand_stay(samconfig: Path, template: Any) -> None:
+def test_overrides_written_by_hand_stay(samconfig: Path, asked: Asked) -> None:
     samconfig.write_text(SAMCONFIG + 'parameter_overrides = "Tracing=Active ReadThrottle=\\"5,6\\""\n')
-    keep(samconfig, "dev", template, {}, answering("https://app.example.com", "", "", "", ""))
-
-    assert overrides(samconfig)["parameter_overrides"][:2] == ["Tracing=Active", "ReadThrottle=5,6"]
+    assert asked(ORIGIN, "", "", "", "")[:2] == ["Tracing=Active", "ReadThrottle=5,6"]
 
 
-def test_given_parameters_are_not_asked_for(samconfig: Path, template: Any) -> None:
+def test_given_parameters_are_not_asked_for(asked: Asked) -> None:
     given = {"Architecture": "x86_64", "AlarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:oncall"}
-    keep(samconfig, "dev", template, given, answering("https://app.example.com", "", "", ""))
-
-    assert overrides(samconfig)["parameter_overrides"][:2] == [f"{name}={value}" for name, value in given.items()]
+    assert asked(ORIGIN, "", "", "", **given)[:2] == [f"{name}={value}" for name, value in given.items()]
 
 
-def test_an_invalid_answer_is_asked_for_again(
-    samconfig: Path, template: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
-    answers = ["", "app.example.com", "https://app.example.com", "ok_a-key", FINGERPRINT, "", "oncall", "", ""]
-    keep(samconfig, "dev", template, {}, answering(*answers))
-
+def test_an_invalid_answer_is_asked_for_again(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+    written = asked("", "app.example.com", ORIGIN, "ok_a-key", FINGERPRINT, "", "oncall", "", "")
     said = capsys.readouterr().out
     assert "Required." in said
     assert "parameter DashboardOrigins must be origins such as https://app.example.com" in said
     assert "parameter AlarmEmail must be an e-mail address such as oncall@example.com." in said
     assert "parameter KeyFingerprints must be one or two SHA-256 fingerprints" in said
-    assert "DashboardOrigins=https://app.example.com" in overrides(samconfig)["parameter_overrides"]
+    assert f"DashboardOrigins={ORIGIN}" in written
 
 
 @pytest.mark.parametrize(
@@ -115,11 +105,10 @@ def test_an_invalid_answer_is_asked_for_again(
         ("version = ", "samconfig.toml cannot be used"),
     ],
 )
-def test_a_file_that_cannot_be_used_stays_unchanged(samconfig: Path, template: Any, text: str, says: str) -> None:
+def test_a_file_that_cannot_be_used_stays_unchanged(samconfig: Path, asked: Asked, text: str, says: str) -> None:
     samconfig.write_text(text)
-
     with pytest.raises(StackError, match=says):
-        keep(samconfig, "dev", template, {}, answering())
+        asked()
     assert samconfig.read_text() == text
 
 
@@ -128,7 +117,7 @@ def test_the_command_changes_the_file_only_when_all_is_answered(
 ) -> None:
     shutil.copy(answers.ROOT / "template.yaml", samconfig.parent)
     monkeypatch.setattr(answers, "ROOT", samconfig.parent)
-    typed = ["https://app.example.com", EOFError, "https://app.example.com", FINGERPRINT, "", "", ""]
+    typed = [ORIGIN, EOFError, ORIGIN, FINGERPRINT, "", "", ""]
     monkeypatch.setattr("builtins.input", Mock(side_effect=typed))
 
     wrong = run_main(answers.main, "test")
@@ -137,7 +126,4 @@ def test_the_command_changes_the_file_only_when_all_is_answered(
     assert (given_up.returncode, given_up.stderr) == (130, "\nNothing was changed.\n")
     assert samconfig.read_text() == SAMCONFIG
     assert run_main(answers.main, "dev", "Architecture=x86_64").returncode == 0
-    assert overrides(samconfig)["parameter_overrides"][:2] == [
-        "Architecture=x86_64",
-        "DashboardOrigins=https://app.example.com",
-    ]
+    assert overrides(samconfig)[:2] == ["Architecture=x86_64", f"DashboardOrigins={ORIGIN}"]

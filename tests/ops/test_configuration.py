@@ -78,11 +78,11 @@ def test_a_first_deployment_gets_the_overrides_and_a_digest(told: Printed) -> No
 
 
 def test_the_digest_covers_the_stacks_parameters_that_are_not_overridden(told: Printed) -> None:
-    STACKS[REGION, "outcomes-dev"] = {}
+    STACKS[DEV] = {}
     first = told()
-    PARAMETERS[REGION, "outcomes-dev"] = {"LogRetentionDays": "30", "AlarmTopicArn": "is overridden"} | first
+    PARAMETERS[DEV] = {"LogRetentionDays": "30", "AlarmTopicArn": "is overridden"} | first
     assert told() == first
-    PARAMETERS[REGION, "outcomes-dev"]["LogRetentionDays"] = "90"
+    PARAMETERS[DEV]["LogRetentionDays"] = "90"
     assert told()["Configuration"] != first["Configuration"]
 
 
@@ -211,39 +211,25 @@ def test_a_release_that_was_rolled_back_can_be_deployed_again_unchanged(told: Pr
     assert told()["Configuration"][:12] != first[:12]
 
 
-@pytest.fixture
-def erasures() -> str:
-    """Create the ErasuresTable of the deployed stack `outcomes-dev`, and return the table's name."""
-    boto3.client("dynamodb", REGION).create_table(
+@pytest.mark.parametrize("is_in_stack", [False, True])
+def test_data_requests_can_be_switched_off_only_before_the_first_erasure(
+    told: Printed, tmp_path: Path, capsys: pytest.CaptureFixture[str], is_in_stack: bool
+) -> None:
+    """Records of erasures are keyed by an HMAC with ErasureSecret. With a new secret, they could not be found."""
+    dynamodb = boto3.client("dynamodb", REGION)
+    dynamodb.create_table(
         TableName="erasures",
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[{"AttributeName": "user", "AttributeType": "S"}],
         KeySchema=[{"AttributeName": "user", "KeyType": "HASH"}],
     )
-    STACKS[REGION, "outcomes-dev"] = {"ErasuresTableName": "erasures"}
-    return "erasures"
-
-
-def test_data_requests_can_be_switched_off_before_the_first_erasure(
-    told: Printed, tmp_path: Path, erasures: str
-) -> None:
-    (tmp_path / "samconfig.toml").write_text(SAMCONFIG.replace('    "Alarm', '    "DataRequests=Off",\n    "Alarm'))
-
-    assert told()["DataRequests"] == "Off"
-    assert boto3.client("dynamodb", REGION).scan(TableName=erasures)["Count"] == 0
-
-
-@pytest.mark.parametrize("is_in_stack", [False, True])
-def test_data_requests_cannot_be_switched_off_after_an_erasure(
-    told: Printed, tmp_path: Path, capsys: pytest.CaptureFixture[str], erasures: str, is_in_stack: bool
-) -> None:
-    """Records of erasures are keyed by an HMAC with ErasureSecret. With a new secret, they could not be found."""
-    boto3.client("dynamodb", REGION).put_item(TableName=erasures, Item={"user": {"S": "a hash"}})
-    assert told()
+    STACKS[DEV] = {"ErasuresTableName": "erasures"}
     if is_in_stack:
-        PARAMETERS[REGION, "outcomes-dev"] = {"DataRequests": "Off"}
+        PARAMETERS[DEV] = {"DataRequests": "Off"}
     else:
-        (tmp_path / "samconfig.toml").write_text(SAMCONFIG.replace('    "Alarm', '    "DataRequests=Off",\n    "Alarm'))
+        override(tmp_path / "samconfig.toml", "DataRequests=Off")
+    assert told().get("DataRequests", "Off") == "Off"
+    dynamodb.put_item(TableName="erasures", Item={"user": {"S": "a hash"}})
 
     assert configuration.main() == 1
     assert capsys.readouterr() == (
