@@ -15,6 +15,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -47,11 +48,11 @@ def main() -> int:
         with httpx.Client(http2=True, timeout=TIMEOUT_SECONDS, follow_redirects=False) as client:
             origin = options.origin or (stack.origin if stack else None)
             url = url.rstrip("/").removesuffix(PATH) + PATH
-            api = Api(url, client, options.key or (stack.key if stack else None), origin)
-            cookie = options.cookie or None
-            api.off = stack.off if stack else switched_off(api, cookie)
-            api.types = outcome_types(api, cookie)
-            return run(api, cookie, stack, options)
+            key = options.key or (stack.key if stack else None)
+            api = Api(url, client, key, origin, options.cookie or None)
+            api.off = stack.off if stack else switched_off(api)
+            api.types = outcome_types(api)
+            return run(api, stack, options)
     except (BotoCoreError, ClientError, LeftBehind, httpx.HTTPError, httpx.InvalidURL, KeyError) as error:
         told = f"the stack has no {error}" if isinstance(error, KeyError) else one_line(error) or "no answer"
         print(f"error: {told}", file=sys.stderr)
@@ -72,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run(api: Api, cookie: str | None, stack: Stack | None, options: argparse.Namespace) -> int:
+def run(api: Api, stack: Stack | None, options: argparse.Namespace) -> int:
     """Run the checks that the given options allow, and report the others as skipped."""
     report = Report(api.off)
     report.all(partial(check, api) for check in checks.WITHOUT_A_CALLER)
@@ -83,14 +84,14 @@ def run(api: Api, cookie: str | None, stack: Stack | None, options: argparse.Nam
     if stack and api.key:
         with visiting(stack) as visit:
             report.all(partial(check, api, visit) for check in checks.THAT_RECORD)
-            cookie = cookie or visit.users[0].cookie
-            report.all(partial(check, api) for check in with_session(cookie))
+            with_session = replace(api, cookie=api.cookie or visit.users[0].cookie)
+            report.all(partial(check, with_session) for check in checks.WITH_A_SESSION)
         check_many_calls(api, stack, options, report)
         print("ok    nothing is left behind")
     else:
         report.skipped("calls that record", "no KEY" if stack else "no STACK to delete from afterwards")
-        if cookie:
-            report.all(partial(check, api) for check in with_session(cookie))
+        if api.cookie:
+            report.all(partial(check, api) for check in checks.WITH_A_SESSION)
         else:
             report.skipped("calls with a session", "no COOKIE and no STACK")
     protocols = ", ".join(sorted(api.protocols))
@@ -121,12 +122,6 @@ def check_many_calls(api: Api, stack: Stack, options: argparse.Namespace, report
         report.skipped("the access log", error.response["Error"]["Code"])
     path = write(options.reports, checker, report.lines[first:])
     print(f"      report for an issue: {path}")
-
-
-def with_session(cookie: str) -> Iterator[checks.Check]:
-    """Yield the checks that need a session and record nothing."""
-    yield checks.a_session_reads(cookie)
-    yield checks.cookies_in_several_fields_are_one_session(cookie)
 
 
 class Report:

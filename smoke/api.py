@@ -15,14 +15,15 @@ from smoke.aws import CAPABILITIES, User
 class Api:
     """A client for the API.
 
-    url: the API's URL, which ends with /api/outcomes. protocols: the HTTP versions of the answers. off: the
-    capabilities that are off. types: the outcome types.
+    url: the API's URL, which ends with /api/outcomes. cookie: a session's Cookie header. protocols: the HTTP versions
+    of the answers. off: the capabilities that are off. types: the outcome types.
     """
 
     url: str
     client: httpx.Client
     key: str | None = None
     origin: str | None = None
+    cookie: str | None = None
     protocols: set[str] = field(default_factory=set)
     off: Collection[str] = ()
     types: Sequence[str] = ("deal_closed", "task_complete")
@@ -77,22 +78,22 @@ def is_no_route(response: httpx.Response) -> bool:
     return bool(response.headers.get("no-such-route") == "true")
 
 
-def switched_off(api: Api, cookie: str | None) -> frozenset[str]:
+def switched_off(api: Api) -> frozenset[str]:
     """Return the capabilities that are off. Without a session, this can only find out whether Batch is off."""
     try:
-        if cookie is None:
+        if api.cookie is None:
             return frozenset(["Batch"] if is_no_route(api.call("POST", "/batch", body={})) else [])
-        headers = api.call("GET", "?limit=1", cookie=cookie).headers
+        headers = api.call("GET", "?limit=1", cookie=api.cookie).headers
     except httpx.HTTPError:  # every check of this API will report the same error
         return frozenset()
     on = headers.get("capabilities", ", ".join(CAPABILITIES).lower()).split(", ")
     return frozenset(name for name in CAPABILITIES if name.lower() not in on)
 
 
-def outcome_types(api: Api, cookie: str | None) -> list[str]:
+def outcome_types(api: Api) -> list[str]:
     """Return the deployment's outcome types. If it does not list them, return the first default type."""
     try:
-        response = api.call("GET", "/types", key=api.key is not None, cookie=cookie)
+        response = api.call("GET", "/types", key=api.key is not None, cookie=api.cookie)
     except httpx.HTTPError:  # every check of this API will report the same error
         return [*api.types]
     return [each["type"] for each in response.json()["types"]] if response.status_code == 200 else [*api.types]

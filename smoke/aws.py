@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 LOCAL = ROOT / ".local"
 CAPABILITIES = capability_names(parse_yaml((ROOT / "template.yaml").read_text())["Parameters"])
+TABLES = ("OutcomesTable", "IdempotencyTable", "SessionsTable", "KeysTable")
 SESSION_SECONDS = 900
 # Real users' ids count up from 1 and do not reach these numbers.
 FIRST_ID, LAST_ID = 2**52, MAX_ID
@@ -41,18 +42,15 @@ class LeftBehind(Exception):
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack: the API's URL, table names, capabilities that are off, and the dashboard's origin.
+    """A stack: the API's URL, capabilities that are off, and the dashboard's origin.
 
-    limits: the stage's rate and burst limits and FirewallRequests, each by the name of its parameter. name: the stack's
-    name; None for the local stack. key: the local stack's bearer key; None for a deployed stack. client: returns a
-    client for an AWS service.
+    tables: the tables' names, by their names in template.yaml. limits: the stage's rate and burst limits and
+    FirewallRequests, each by the name of its parameter. name: the stack's name; None for the local stack. key: the
+    local stack's bearer key; None for a deployed stack. client: returns a client for an AWS service.
     """
 
     url: str
-    outcomes: str
-    idempotency: str
-    sessions: str
-    keys: str
+    tables: Mapping[str, str]
     off: frozenset[str] = frozenset()
     origin: str | None = None
     limits: Mapping[str, list[int]] = field(default_factory=dict)
@@ -68,10 +66,7 @@ class Stack:
         answers = {answer["ParameterKey"]: answer["ParameterValue"] for answer in stack["Parameters"]}
         return cls(
             url=outputs["ApiUrl"],
-            outcomes=outputs["OutcomesTableName"],
-            idempotency=outputs["IdempotencyTableName"],
-            sessions=outputs["SessionsTableName"],
-            keys=outputs["KeysTableName"],
+            tables={name: outputs[f"{name}Name"] for name in TABLES},
             off=frozenset(name for name in CAPABILITIES if answers.get(name) == "Off"),
             origin=answers["DashboardOrigins"].split(",")[0],
             limits={
@@ -93,10 +88,7 @@ class Stack:
             return None
         return cls(
             url=url,
-            outcomes=state.table("OutcomesTable"),
-            idempotency=state.table("IdempotencyTable"),
-            sessions=state.table("SessionsTable"),
-            keys=state.table("KeysTable"),
+            tables={name: state.table(name) for name in TABLES},
             off=frozenset(state.off),
             key=state.key,
             client=state.aws.client,
@@ -155,7 +147,7 @@ class Visit:
             token = secrets.token_urlsafe(32)
             self._tokens.append(token)
             self._client.put_item(
-                TableName=self._stack.sessions,
+                TableName=self._stack.tables["SessionsTable"],
                 Item={
                     "token_sha256": {"S": token_sha256(token)},
                     "user_id": {"N": str(user)},
@@ -167,13 +159,16 @@ class Visit:
     def leave(self) -> None:
         """Delete all stored data. Raises LeftBehind if outcomes are left."""
         for user in self.users:
-            self._delete(self._stack.outcomes, self._outcomes(user.id))
-            self._delete(self._stack.keys, self._agent_keys(user.id))
-        self._delete(self._stack.idempotency, ({"key_sha256": {"S": hash_}} for hash_ in self._hashes))
-        self._delete(self._stack.sessions, ({"token_sha256": {"S": token_sha256(token)}} for token in self._tokens))
+            self._delete("OutcomesTable", self._outcomes(user.id))
+            self._delete("KeysTable", self._agent_keys(user.id))
+        self._delete("IdempotencyTable", ({"key_sha256": {"S": hash_}} for hash_ in self._hashes))
+        self._delete(
+            self._stack.tables["SessionsTable"],
+            ({"token_sha256": {"S": token_sha256(token)}} for token in self._tokens),
+        )
         for user in self.users:
             if left := list(self._outcomes(user.id)):
-                raise LeftBehind(f"{len(left)} outcomes of user {user.id} in {self._stack.outcomes}")
+                raise LeftBehind(f"{len(left)} outcomes of user {user.id} in {self._stack.tables['OutcomesTable']}")
 
     def recorded(self, user: User) -> int:
         """Return the number of the user's outcomes in the table."""
@@ -182,7 +177,7 @@ class Visit:
     def _outcomes(self, user_id: int) -> Iterator[dict[str, Any]]:
         """Yield the item keys of a user's outcomes, then of their corrections."""
         pages = self._client.get_paginator("query").paginate(
-            TableName=self._stack.outcomes,
+            TableName=self._stack.tables["OutcomesTable"],
             KeyConditionExpression="user_id = :user",
             ExpressionAttributeValues={":user": {"S": str(user_id)}},
             ProjectionExpression="user_id, created_at",
@@ -194,13 +189,15 @@ class Visit:
     def _agent_keys(self, user_id: int) -> Iterator[dict[str, Any]]:
         """Yield the item keys of a user's agent keys, then of the row that lists them."""
         key = {"id": {"S": user_row_id(user_id)}}
-        row = self._client.get_item(TableName=self._stack.keys, Key=key, ConsistentRead=True).get("Item", {})
+        row = self._client.get_item(TableName=self._stack.tables["KeysTable"], Key=key, ConsistentRead=True).get(
+            "Item", {}
+        )
         yield from ({"id": {"S": name}} for name in row if is_id(name))
         yield key
 
     def _delete(self, table: str, keys: Iterable[dict[str, Any]]) -> None:
         for key in list(keys):
-            self._client.delete_item(TableName=table, Key=key)
+            self._client.delete_item(TableName=self._stack.tables[table], Key=key)
 
 
 @contextmanager

@@ -143,28 +143,23 @@ def a_batch_may_be_1_mib(api: Api) -> None:
 # ── With a session, storing nothing ──────────────────────────────────────────────────────────────────────────────────
 
 
-def a_session_reads(cookie: str) -> Check:
-    def a_session_reads(api: Api) -> None:
-        listed = api.call("GET", "?limit=1", cookie=cookie)
-        feed = answers(listed, 200)
-        assert isinstance(feed["outcomes"], list), feed
-        on = ", ".join(name.lower() for name in CAPABILITIES if name not in api.off)
-        assert listed.headers["capabilities"] == on, listed.headers
-        if "Totals" not in api.off:
-            answers(api.call("GET", "/summary", cookie=cookie), 200)
-        answers(api.call("GET", "?limit=0", cookie=cookie), 400, {"error": "Invalid limit"})
-        answers(api.call("GET", "?cursor=nonsense", cookie=cookie), 400, {"error": "Invalid cursor"})
-
-    return a_session_reads
+def a_session_reads(api: Api) -> None:
+    listed = api.call("GET", "?limit=1", cookie=api.cookie)
+    feed = answers(listed, 200)
+    assert isinstance(feed["outcomes"], list), feed
+    on = ", ".join(name.lower() for name in CAPABILITIES if name not in api.off)
+    assert listed.headers["capabilities"] == on, listed.headers
+    if "Totals" not in api.off:
+        answers(api.call("GET", "/summary", cookie=api.cookie), 200)
+    answers(api.call("GET", "?limit=0", cookie=api.cookie), 400, {"error": "Invalid limit"})
+    answers(api.call("GET", "?cursor=nonsense", cookie=api.cookie), 400, {"error": "Invalid cursor"})
 
 
-def cookies_in_several_fields_are_one_session(cookie: str) -> Check:
-    def cookies_in_several_fields_are_one_session(api: Api) -> None:
-        """In HTTP/2, browsers may send each cookie in a separate header field (RFC 9113, 8.2.3)."""
-        split = [("Cookie", pair) for pair in ("theme=dark", *cookie.split("; "), "lang=en")]
-        answers(api.call("GET", "?limit=1", headers=split), 200)
-
-    return cookies_in_several_fields_are_one_session
+def cookies_in_several_fields_are_one_session(api: Api) -> None:
+    """In HTTP/2, browsers may send each cookie in a separate header field (RFC 9113, 8.2.3)."""
+    assert api.cookie
+    split = [("Cookie", pair) for pair in ("theme=dark", *api.cookie.split("; "), "lang=en")]
+    answers(api.call("GET", "?limit=1", headers=split), 200)
 
 
 # ── With AWS rights: recorded data is deleted at the end ─────────────────────────────────────────────────────────────
@@ -370,6 +365,7 @@ WITH_A_KEY: list[Check] = [
     more_than_lambdas_limit_is_too_large,
     a_batch_may_be_1_mib,
 ]
+WITH_A_SESSION: list[Check] = [a_session_reads, cookies_in_several_fields_are_one_session]
 # The order matters: later checks read outcomes that earlier checks recorded.
 THAT_RECORD: list[KeptCheck] = [
     a_recorded_outcome_is_listed_at_once_and_exact,

@@ -151,7 +151,7 @@ def test_the_typescript_client_passes_any_type(platform: Stack, tmp_path: Path) 
 def test_make_smoke_records_the_platforms_types(platform: Stack) -> None:
     with httpx.Client() as client:
         checked = Api(f"{platform.url}/api/outcomes", client, platform.key)
-        checked.types = outcome_types(checked, None)
+        checked.types = outcome_types(checked)
     assert checked.types == ["lead_qualified", "ticket_resolved"]
     assert checked.outcome(None)["outcomeType"] == "lead_qualified"
 

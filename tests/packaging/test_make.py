@@ -82,25 +82,21 @@ def own_lines(stderr: str) -> list[str]:
             {"python3": 'case "$*" in *install*) exit 1;; esac'},
             "pip could not install uv: see above. Can this machine reach PyPI?",
         ),
+        (
+            {"uv": "exit 2"},
+            "Python 3.13 is not on this machine and could not be downloaded: install it, then run make again.",
+        ),
     ],
 )
 def test_a_missing_program_is_named_in_one_line(clone: Path, programs: dict[str, str], says: str) -> None:
+    if "uv" in programs:
+        touch(clone)
+        program(clone / ".tools/bin/uv", programs["uv"])
+
     done = make(clone, "run", **programs)
 
     assert done.returncode != 0
     assert own_lines(done.stderr) == [says]
-
-
-def test_a_missing_python_3_13_is_one_line(clone: Path) -> None:
-    touch(clone)
-    program(clone / ".tools/bin/uv", "exit 2")
-
-    done = make(clone, "run")
-
-    assert done.returncode != 0
-    assert own_lines(done.stderr) == [
-        "Python 3.13 is not on this machine and could not be downloaded: install it, then run make again."
-    ]
 
 
 OFF = "YES=0 NOW=0 FORCE=0 UNDO=0 COMPARE=0 SKIP_REFUSED=0"
@@ -217,28 +213,21 @@ def test_vulnerabilities_are_looked_up_where_the_registries_answer(clone: Path, 
         assert (audited in done.stdout) is (not says)
 
 
-def test_a_pipeline_deploys_what_it_has_built_without_building_again(clone: Path) -> None:
-    """Building runs code from many packages. This code must not run with the permissions to deploy."""
+def test_a_deployment_builds_only_for_a_known_account_and_uploads_the_dashboard_even_without_changes(
+    clone: Path,
+) -> None:
+    """Building runs code from many packages. In a pipeline, it must not run with the permissions to deploy."""
     touch(clone, ".venv/installed", ".tools/sam/installed")
 
     built = make_dry(clone, "deploy", "BUILT=1")
-
     assert "sam build" not in built
     assert ".venv" not in built  # its packages are partly built from source
-    for settings in ([], ["BUILT=0"]):
-        assert "sam build" in make_dry(clone, "deploy", *settings)
-
-
-def test_the_account_is_looked_up_before_anything_is_built(clone: Path) -> None:
-    touch(clone, ".venv/installed", ".tools/sam/installed")
-
-    before, account, after = make_dry(clone, "deploy", "ENV=prod").partition(
-        ".tools/sam/bin/python -m ops.account 'prod'"
-    )
-
-    assert account
-    assert "sam build" not in before
-    assert "sam build" in after
+    for settings in (["ENV=prod"], ["ENV=prod", "BUILT=0"]):
+        before, account, after = make_dry(clone, "deploy", *settings).partition("-m ops.account 'prod'")
+        assert account
+        assert ["sam build" in each for each in (before, after)] == [False, True]
+        [options, _] = after.partition("sam deploy")[2].split("ops.publish")
+        assert "--no-fail-on-empty-changeset" in re.sub(r"\$\(.*?\)", "", options)  # on a terminal, too
 
 
 def test_a_missing_build_is_one_line(clone: Path) -> None:
@@ -249,14 +238,6 @@ def test_a_missing_build_is_one_line(clone: Path) -> None:
 
     assert done.returncode != 0
     assert own_lines(done.stderr) == [".aws-sam/build has no build: leave out BUILT."]
-
-
-def test_a_deployment_without_changes_to_the_stack_still_uploads_the_dashboard(clone: Path) -> None:
-    touch(clone, ".venv/installed")
-
-    [options, _] = make_dry(clone, "deploy").partition("sam deploy")[2].split("ops.publish")
-
-    assert "--no-fail-on-empty-changeset" in re.sub(r"\$\(.*?\)", "", options)  # on a terminal, too
 
 
 LOCK_TESTS = "lock --upgrade-package joserfc==1.8.0 --upgrade-package tzdata==2026.6"

@@ -1,7 +1,8 @@
-"""Test the refusals and the output of `make release-check`. Only GitHub's workflows run the complete command."""
+"""Test `make version`, and what `make release-check` refuses and writes: only GitHub's workflows run all of it."""
 
 import hashlib
 import os
+import re
 import subprocess
 import time
 import tomllib
@@ -12,6 +13,7 @@ import pytest
 from release.__main__ import archive, check_tag, write_checksums
 from release.build_backends import names, repinned
 from release.changelog import notes
+from release.version import ROOT, STATED, expected, project_version
 
 CHANGELOG = """# Changelog
 
@@ -94,3 +96,30 @@ def test_what_builds_packages_is_pinned_anew_with_its_hashes() -> None:
         {"requirement": "hatchling==2.0", "hashes": ["sha256:aa", "sha256:bb"]},
         {"requirement": "pluggy==1.7.0", "hashes": ["sha256:cc"]},
     ]
+
+
+def test_every_file_states_the_projects_version() -> None:
+    version = project_version()
+
+    differing = [
+        f"{file} states {stated}, not {expected(file, version)}: run `make version`"
+        for file, patterns in STATED.items()
+        for pattern in patterns
+        if (stated := re.findall(pattern, (ROOT / file).read_text(), re.MULTILINE)) != [expected(file, version)]
+    ]
+
+    assert not differing, "\n".join(differing)
+
+
+@pytest.mark.parametrize(
+    ("version", "npm"), [("1.0.0", "1.0.0"), ("1.0.0.dev0", "1.0.0-dev"), ("2.10.0rc3", "2.10.0-rc.3")]
+)
+def test_npm_gets_the_version_in_its_own_form(version: str, npm: str) -> None:
+    assert expected("package.json", version) == npm
+    assert expected("pyproject.toml", version) == version
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.0.0-dev", "1.0.0.dev1", "1.0.0a1", "v1.0.0"])
+def test_other_forms_of_a_version_are_refused(version: str) -> None:
+    with pytest.raises(ValueError, match="must be like"):
+        expected("package.json", version)

@@ -151,39 +151,33 @@ class Service(Network):
         return self.meets(request).answer
 
 
-AGENT_KEY = key_text.new_key(key_text.new_id())
+def sent_to(
+    function: str, method: str, path: str = "/api/outcomes", *, by: Any = USER, **request: Any
+) -> tuple[str, dict[str, Any]]:
+    """Return a function, and the event of a request that it answers."""
+    return function, proxy_event(method, path, authorizer=by, **request)
 
 
-def cookies() -> str:
-    claims: dict[str, object] = {"userId": 42, "exp": 4_000_000_000}
-    of_others = [encrypted_cookie(each, f"__Secure-{each.name}", claims, "theirs") for each in (NEXT_AUTH, AUTHJS)]
-    return "; ".join([*of_others, "__Secure-session=token"])
+def authorize(**headers: str) -> tuple[str, dict[str, Any]]:
+    function, event = sent_to("authorizer", "POST", by=None, headers=headers)
+    return function, event | {"methodArn": "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/v1/POST/api/outcomes"}
 
 
-def authorizer_event(**headers: str) -> dict[str, Any]:
-    event = proxy_event("POST", authorizer=None, headers=headers)
-    return event | {"methodArn": "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/v1/POST/api/outcomes"}
-
-
-def keyed(body: dict[str, Any]) -> dict[str, Any]:
-    return proxy_event("POST", authorizer=KEY, body=body, headers={"Idempotency-Key": "k"})
-
-
+AGENT_KEY = {"Authorization": f"Bearer {key_text.new_key(key_text.new_id())}"}
+CLAIMS: dict[str, object] = {"userId": 42, "exp": 4_000_000_000}
+COOKIES = [encrypted_cookie(each, f"__Secure-{each.name}", CLAIMS, "theirs") for each in (NEXT_AUTH, AUTHJS)]
+COOKIE = {"Cookie": "; ".join([*COOKIES, "__Secure-session=token"])}
+IDEMPOTENT: dict[str, Any] = {"headers": {"Idempotency-Key": "k"}}
 BATCH = [
     *(OUTCOME | {"idempotencyKey": f"{number}"} for number in range(60)),
     *[OUTCOME] * 30,
     *(EARLY | {"idempotencyKey": f"early {number}"} for number in range(10)),
 ]
-CORRECTION = proxy_event(
-    "POST",
-    "/api/outcomes/{id}/corrections",
-    authorizer=USER,
-    body={"type": "dispute", "reason": "No."},
-    headers={"Idempotency-Key": "k"},
-    parameters={"id": ID},
-)
-OVERLAP = {"overlapHours": 1}
-COSTS, COSTS_DAY = "/api/costs/{date}/{source}", {"date": f"{datetime.now(UTC):%Y-%m-%d}", "source": "openai"}
+ONE, KEYS, STATEMENTS, COSTS = "/api/outcomes/{id}", "/api/keys", "/api/statements", "/api/costs/{date}/{source}"
+OF_OUTCOME: dict[str, Any] = {"parameters": {"id": ID}}
+OF_KEY: dict[str, Any] = {"parameters": {"id": key_text.new_id()}}
+OF_STATEMENT: dict[str, Any] = {"parameters": {"id": "2026-01@UTC"}, "query": {"outcome": ID}}
+OF_DAY: dict[str, Any] = {"parameters": {"date": f"{datetime.now(UTC):%Y-%m-%d}", "source": "openai"}}
 MESSAGE = {
     "messageId": "1",
     "receiptHandle": "r",
@@ -208,8 +202,9 @@ def corrected(number: int) -> dict[str, Any]:
     return before | {"eventName": "MODIFY", "dynamodb": before["dynamodb"] | {"OldImage": outcome, "NewImage": after}}
 
 
+DISPUTE = {"type": "dispute", "reason": "No."}
+VOID = {"outcome_id": ID, "reason": "Twice", "idempotency_key": "k"}
 KEYED = {"outcome_type": "deal_closed", "title": "Closed", "idempotency_key": "k"}
-READER = agent("record read correct")
 
 
 def tool_call(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -217,65 +212,41 @@ def tool_call(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
 
 
-def tool(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    return proxy_event("POST", "/mcp", authorizer=READER, body=tool_call(name, arguments))
+def mcp(body: Any) -> tuple[str, dict[str, Any]]:
+    return sent_to("mcp", "POST", "/mcp", by=agent("record read correct"), body=json.dumps(body))
 
-
-SUM_UP = tool_call("value_summary", {})
 
 CALLS: dict[str, tuple[str, dict[str, Any]]] = {
-    "authorizer, agent key": ("authorizer", authorizer_event(Authorization=f"Bearer {AGENT_KEY}")),
-    "authorizer, sessions": ("authorizer", authorizer_event(Cookie=cookies())),
-    "authorizer, both": ("authorizer", authorizer_event(Authorization=f"Bearer {AGENT_KEY}", Cookie=cookies())),
-    "record": ("record_outcome", proxy_event("POST", authorizer=KEY, body=OUTCOME)),
-    "record once": ("record_outcome", keyed(OUTCOME)),
-    "record once, too late": ("record_outcome", keyed(EARLY)),
-    "batch": ("record_batch", proxy_event("POST", authorizer=KEY, body={"outcomes": BATCH})),
-    "list": ("list_outcomes", proxy_event("GET", authorizer=USER)),
-    "list, filtered": ("list_outcomes", proxy_event("GET", authorizer=USER, query={"agentId": "7"})),
-    "export": ("export_outcomes", proxy_event("GET", "/api/outcomes/export", authorizer=USER)),
-    "summary": ("summarize_outcomes", proxy_event("GET", authorizer=USER)),
-    "one": ("get_outcome", proxy_event("GET", "/api/outcomes/{id}", authorizer=USER, parameters={"id": ID})),
-    "correct": ("correct_outcome", CORRECTION),
-    "tool, record": ("mcp", tool("record_outcome", KEYED)),
-    "tool, record several": ("mcp", tool("record_outcomes", {"outcomes": [KEYED, KEYED | {"idempotency_key": "l"}]})),
-    "tool, void": ("mcp", tool("void_outcome", {"outcome_id": ID, "reason": "Twice", "idempotency_key": "k"})),
-    "tool, list": ("mcp", tool("list_outcomes", {})),
-    "tool, sum up": ("mcp", tool("value_summary", {})),
-    "tools, in a batch": ("mcp", proxy_event("POST", "/mcp", authorizer=READER, body=json.dumps([SUM_UP] * 10))),
-    "make a statement": (
-        "statements",
-        proxy_event("POST", "/api/statements", authorizer=USER, body={"period": "2026-01"}),
-    ),
-    "list statements": ("statements", proxy_event("GET", "/api/statements", authorizer=USER)),
-    **{
-        f"statement{part}": (
-            "statements",
-            proxy_event(
-                "GET",
-                f"/api/statements/{{id}}{part}",
-                authorizer=USER,
-                parameters={"id": "2026-01@UTC"},
-                query={"outcome": ID},
-            ),
-        )
-        for part in ("", "/entries", "/proof")
-    },
-    "put costs": ("costs", proxy_event("PUT", COSTS, authorizer=USER, body={"lines": []}, parameters=COSTS_DAY)),
-    "costs": ("costs", proxy_event("GET", COSTS, authorizer=USER, parameters=COSTS_DAY, query={"include": "versions"})),
-    "list public keys": ("statement_keys", proxy_event("GET", "/.well-known/outcomes-keys.json", authorizer=None)),
-    "make a key": ("manage_keys", proxy_event("POST", "/api/keys", authorizer=USER, body={"name": "a"})),
-    "list keys": ("manage_keys", proxy_event("GET", "/api/keys", authorizer=USER)),
-    "rotate a key": (
-        "manage_keys",
-        proxy_event(
-            "POST", "/api/keys/{id}/rotate", authorizer=USER, body=OVERLAP, parameters={"id": key_text.new_id()}
-        ),
-    ),
-    "revoke a key": (
-        "manage_keys",
-        proxy_event("DELETE", "/api/keys/{id}", authorizer=USER, parameters={"id": key_text.new_id()}),
-    ),
+    "authorizer, agent key": authorize(**AGENT_KEY),
+    "authorizer, sessions": authorize(**COOKIE),
+    "authorizer, both": authorize(**AGENT_KEY, **COOKIE),
+    "record": sent_to("record_outcome", "POST", by=KEY, body=OUTCOME),
+    "record once": sent_to("record_outcome", "POST", by=KEY, body=OUTCOME, **IDEMPOTENT),
+    "record once, too late": sent_to("record_outcome", "POST", by=KEY, body=EARLY, **IDEMPOTENT),
+    "batch": sent_to("record_batch", "POST", by=KEY, body={"outcomes": BATCH}),
+    "list": sent_to("list_outcomes", "GET"),
+    "list, filtered": sent_to("list_outcomes", "GET", query={"agentId": "7"}),
+    "export": sent_to("export_outcomes", "GET", "/api/outcomes/export"),
+    "summary": sent_to("summarize_outcomes", "GET"),
+    "one": sent_to("get_outcome", "GET", ONE, **OF_OUTCOME),
+    "correct": sent_to("correct_outcome", "POST", f"{ONE}/corrections", body=DISPUTE, **IDEMPOTENT, **OF_OUTCOME),
+    "tool, record": mcp(tool_call("record_outcome", KEYED)),
+    "tool, record several": mcp(tool_call("record_outcomes", {"outcomes": [KEYED, KEYED | {"idempotency_key": "l"}]})),
+    "tool, void": mcp(tool_call("void_outcome", VOID)),
+    "tool, list": mcp(tool_call("list_outcomes", {})),
+    "tools, in a batch": mcp([tool_call("value_summary", {})] * 10),
+    "make a statement": sent_to("statements", "POST", STATEMENTS, body={"period": "2026-01"}),
+    "list statements": sent_to("statements", "GET", STATEMENTS),
+    "statement": sent_to("statements", "GET", f"{STATEMENTS}/{{id}}", **OF_STATEMENT),
+    "statement's entries": sent_to("statements", "GET", f"{STATEMENTS}/{{id}}/entries", **OF_STATEMENT),
+    "statement's proof": sent_to("statements", "GET", f"{STATEMENTS}/{{id}}/proof", **OF_STATEMENT),
+    "put costs": sent_to("costs", "PUT", COSTS, body={"lines": []}, **OF_DAY),
+    "costs": sent_to("costs", "GET", COSTS, query={"include": "versions"}, **OF_DAY),
+    "list public keys": sent_to("statement_keys", "GET", "/.well-known/outcomes-keys.json", by=None),
+    "make a key": sent_to("manage_keys", "POST", KEYS, body={"name": "a"}),
+    "list keys": sent_to("manage_keys", "GET", KEYS),
+    "rotate a key": sent_to("manage_keys", "POST", f"{KEYS}/{{id}}/rotate", body={"overlapHours": 1}, **OF_KEY),
+    "revoke a key": sent_to("manage_keys", "DELETE", f"{KEYS}/{{id}}", **OF_KEY),
     "erase": ("erase_user", {"user_id": 42}),
     "erase again": ("erase_user", {"again": True}),
     "write out": ("export_user", {"user_id": 42}),
