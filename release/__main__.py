@@ -6,6 +6,7 @@ in a local stack that runs for this check alone.
 
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,7 +23,6 @@ from local.data import STACK, State
 from local.session_cookies import mint
 from ops.command import Parser
 from ops.errors import StackError
-from release.changelog import notes
 from release.version import ROOT, project_version
 
 UV = ROOT / ".tools/bin/uv"
@@ -79,6 +79,19 @@ def check_tag(tag: str | None, version: str) -> None:
     """Raise ValueError if the tag does not match the version, or if the version is a development version."""
     if tag is not None and (tag != f"v{version}" or ".dev" in version):
         raise ValueError(f"tag {tag} does not release version {version} of pyproject.toml: see docs/upgrading.md")
+
+
+def notes(version: str, changelog: str | None = None) -> str:
+    """Return the changelog's entry for a version, or the entry "Unreleased" for a development version.
+
+    Raises ValueError if the entry is missing.
+    """
+    heading = "Unreleased" if ".dev" in version else version
+    text = (ROOT / "CHANGELOG.md").read_text() if changelog is None else changelog
+    found = re.search(rf"^## {re.escape(heading)}\b.*\n((?:(?!## ).*\n?)*)", text, re.MULTILINE)
+    if found is None:
+        raise ValueError(f"CHANGELOG.md has no heading `## {heading}`")
+    return found[1].strip() + "\n"
 
 
 def build(to: Path, version: str) -> None:

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from release.__main__ import archive, check_tag, write_checksums
+from release.__main__ import archive, check_tag, notes, write_checksums
 from release.build_backends import names, repinned
-from release.changelog import notes
 from release.version import ROOT, STATED, expected, project_version
 
 CHANGELOG = """# Changelog
