@@ -57,13 +57,6 @@ def test_secrets_may_be_edited_by_hand(tmp_path: Path) -> None:
     assert kept_secrets(tmp_path) == Secrets("mine", "b", "c", "d")
 
 
-def test_only_one_process_at_a_time_uses_a_folder(tmp_path: Path) -> None:
-    with exclusive(tmp_path), pytest.raises(StackError, match=f"^a stack is running on {tmp_path}: stop it"):
-        exclusive(tmp_path).__enter__()
-    with exclusive(tmp_path):
-        pass
-
-
 def test_reset_removes_only_our_files_and_only_from_a_folder_not_in_use(tmp_path: Path) -> None:
     names = {data.JOURNAL, data.SECRETS, data.SEEDED, data.STACK, f"{data.JOURNAL}.new", "notes.txt"}
     for name in names:

@@ -70,29 +70,3 @@ def test_the_documented_session_has_the_documented_answers(stack: Stack, agent_k
         answer = httpx.post(f"{stack.url}/mcp", headers=headers, content=sent)
         text = answer.text or str(answer.status_code)
         assert re.fullmatch(re.escape(documented).replace(re.escape("..."), ".*"), text), text
-
-
-async def test_a_key_without_the_scope_is_refused(stack: Stack, agent_key: Callable[..., str]) -> None:
-    headers = {"Authorization": f"Bearer {agent_key('record')}"}
-    async with (
-        httpx2.AsyncClient(headers=headers) as http,
-        Client(streamable_http_client(f"{stack.url}/mcp", http_client=http)) as tools,
-    ):
-        refused = await tools.call_tool("list_outcomes", {})
-        assert refused.is_error
-        assert "lacks the scope `read`" in str(refused.content)
-
-
-def test_an_invalid_key_gets_a_challenge_for_a_bearer_key(stack: Stack) -> None:
-    answer = httpx.post(f"{stack.url}/mcp", json={}, headers={"Authorization": "Bearer wrong"})
-    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
-
-
-def test_a_session_is_refused(stack: Stack) -> None:
-    assert httpx.post(f"{stack.url}/mcp", json={}, headers={"Cookie": stack.cookie(USER)}).status_code == 403
-
-
-@pytest.mark.parametrize("method", ["GET", "DELETE"])
-def test_streams_and_sessions_are_not_supported(stack: Stack, method: str) -> None:
-    answer = httpx.request(method, f"{stack.url}/mcp", headers={"Accept": "text/event-stream"})
-    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST, OPTIONS")
