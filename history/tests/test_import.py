@@ -273,10 +273,21 @@ def test_writes_are_paced(small_file: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert now[0] == (18 - 6) / 2  # the import does not wait after its last six writes
 
 
-def test_erased_users_are_refused(small_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    row = {"user": {"S": hashed(SECRET, "42")}, "erasure": {"S": "2026-04-01T12:00:00.000Z"}}
-    aws_client("dynamodb").put_item(TableName="ErasuresTable", Item=row)
-    assert import_all(small_file) == 6
+@pytest.mark.parametrize("is_planned", [False, True])
+def test_users_who_were_erased_before_or_after_the_plan_are_refused(
+    small_file: Path, capsys: pytest.CaptureFixture[str], is_planned: bool
+) -> None:
+    def erase() -> None:
+        row = {"user": {"S": hashed(SECRET, "42")}, "erasure": {"S": "2026-04-01T12:00:00.000Z"}}
+        aws_client("dynamodb").put_item(TableName="ErasuresTable", Item=row)
+
+    if not is_planned:
+        erase()
+    with planned(small_file) as plan:
+        if is_planned:
+            erase()
+        plan.write()
+    assert plan.refused == 6
     assert "line 1: user 42 was erased" in capsys.readouterr().out
     assert listed(42) == []
     assert len(listed(43)) == 6
