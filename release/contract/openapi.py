@@ -24,6 +24,7 @@ from outcomes.ledger.export import CSV_HEADING, csv_line, ndjson_line
 from outcomes.ledger.items import outcome_item, outcome_json
 
 from ops.template import declared_paths, default_outcome_types, parse_yaml
+from release.contract.blocks import templates
 from release.contract.source import ROOT, fields, words
 from release.version import project_version
 
@@ -67,35 +68,15 @@ def merged(base: Json, api: Json) -> Json:
     schemas, headers = (base["components"].get(part, {}) for part in ("schemas", "headers"))
     gateway = _gateway_errors(api["GatewayResponses"])
 
-    def operation(path: str, route: Json) -> Json:
-        told = base["x-operations"][route["operationId"]]
-        kept = {name: told[name] for name in ("summary", "description") if name in told}
-        security: list[Json] = [{scheme: []} for scheme in told.get("x-security", base["x-security"])]
-        made = {"operationId": route["operationId"], "tags": [tag(path)], "security": security} | kept
-        if parameters := told.get("parameters"):
-            made["parameters"] = [_parameter(path, each) for each in parameters]
-        if body := told.get("x-body"):
-            said = body.get("description", f"At most {limits.MAX_BODY_BYTES} bytes.")
-            content = {"application/json": _content(body)}
-            made["requestBody"] = {"required": True, "description": said, "content": content}
-        made["responses"] = {"200": _answer(path, route["operationId"], told["x-answer"])} | told.get("responses", {})
-        own = errors(told, schemas)
-        for status in sorted(own.keys() | gateway.keys()):
-            found = [*dict.fromkeys([*own.get(status, []), *gateway.get(status, [])])]
-            if found:
-                error = _error_response(base["x-refusals"][status], found, base["x-details"])
-                made["responses"].setdefault(str(status), error)
-        return made
-
-    paths = {
-        path: {method: operation(path, route) for method, route in methods.items() if "security" in route}
-        for path, methods in declared_paths(api).items()
-    }
+    rendered = templates().get_template("paths.macro").render(
+        base=base, paths=declared_paths(api), gateway=_gateway_errors(api["GatewayResponses"]),
+        most=limits.MAX_BODY_BYTES, schema=_schema, errors=errors, tag=tag,
+    )
     components = base["components"] | {"schemas": {name: _schema(each) for name, each in schemas.items()}}
     if headers:
         components["headers"] = {name: each | {"schema": _schema(each["schema"])} for name, each in headers.items()}
     return {name: each for name, each in base.items() if not name.startswith(("x-", "components"))} | {
-        "paths": paths,
+        "paths": yaml.load(rendered, yaml.CSafeLoader),
         "components": components,
     }
 
@@ -150,38 +131,6 @@ def _schema(short: Json | str) -> Json:
             is_schema = key in ("items", "additionalProperties") and not isinstance(value, bool)
             made[key] = _schema(value) if is_schema else value
     return made
-
-
-def _parameter(path: str, told: Json) -> Json:
-    where = {"in": "path", "required": True} if f"{{{told['name']}}}" in path else {"in": told.get("in", "query")}
-    schema = _schema(told["schema"])
-    style = {"style": "form", "explode": True} if schema.get("type") == "array" else {}
-    return {"name": told["name"]} | where | told | {"schema": schema} | style
-
-
-def _content(told: Json) -> Json:
-    examples = {name: {"value": value} for name, value in told["examples"].items()}
-    return {"schema": _schema(told["schema"]), "examples": examples}
-
-
-def _answer(path: str, operation: str, told: Json) -> Json:
-    answer: Json = {"description": told["description"]}
-    headers = told.get("headers", [])
-    if headers:
-        answer["headers"] = {
-            name: {"$ref": f"#/components/headers/{name.title().replace('-', '')}"} for name in headers
-        }
-    contents = told.get("content") or ({"application/json": told} if "schema" in told else {})
-    if contents:
-        answer["content"] = {media: _content(each) for media, each in contents.items()}
-    cursor = ("response.body#/next_cursor", "The next page, unless `next_cursor` is null")
-    if "Next-Cursor" in headers:
-        cursor = ("response.header.Next-Cursor", "The next part, if there is a `Next-Cursor`")
-    if "Next-Cursor" in headers or "next_cursor" in str(told.get("schema")):
-        parameters = {name: f"$request.path.{name}" for name in re.findall(r"{(\w+)}", path)}
-        parameters["cursor"] = f"${cursor[0]}"
-        answer["links"] = {"next": {"operationId": operation, "parameters": parameters, "description": cursor[1]}}
-    return answer
 
 
 def _values() -> dict[str, str]:
@@ -285,32 +234,6 @@ def _gateway_errors(responses: Json) -> dict[int, list[str]]:
             error = json.loads(response["ResponseTemplates"]["application/json"])["error"]
             errors.setdefault(status, []).append(error)
     return errors
-
-
-def _error_response(entry: Json, errors: list[str], details: Json) -> Json:
-    """Describe an error response.
-
-    entry: the entry of its status in x-refusals. errors: the possible values of `error`; the first is the example.
-    """
-    properties: Json = {"error": {"enum": errors}}
-    if "with-details" in entry:
-        properties["details"] = {"type": "array", "items": {"$ref": "#/components/schemas/Fault"}}
-    schema = {"type": "object", "required": ["error"], "properties": properties, "additionalProperties": False}
-    examples = {
-        error: {"value": {"error": error} | ({"details": [details[error]]} if error in details else {})}
-        for error in errors
-        if error == errors[0] or error in details
-    }
-    content = {"application/json": {"schema": schema, "examples": examples}}
-    response: Json = {"description": entry["description"], "content": content}
-    if waits := set(entry.get("retry-after", ())) & set(errors):
-        header = "RetryAfter" if waits == set(errors) else "RetryAfterAtTimes"
-        response["headers"] = {"Retry-After": {"$ref": f"#/components/headers/{header}"}}
-    if "Invalid outcome_type" in errors:
-        response["headers"] = {"Outcome-Types": {"$ref": "#/components/headers/OutcomeTypes"}}
-    if "Not found" in errors:
-        response["headers"] = {"No-Such-Route": {"$ref": "#/components/headers/NoSuchRoute"}}
-    return response
 
 
 class _WithoutAliases(yaml.SafeDumper):
