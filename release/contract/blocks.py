@@ -45,8 +45,12 @@ def templates() -> Environment:
     environment = Environment(  # noqa: S701 - nothing is HTML
         loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["quoted"] = json.dumps
+    environment.filters |= {"quoted": json.dumps, "camel": _camel}
     return environment
+
+
+def _camel(name: str) -> str:
+    return re.sub(r"_(.)", lambda letter: letter[1].upper(), name)
 
 
 def formatted(text: str, target: Path) -> str:

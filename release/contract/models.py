@@ -47,11 +47,6 @@ class Field(NamedTuple):
     said: str
 
     @property
-    def in_typescript(self) -> str:
-        """The name in TypeScript."""
-        return _camel(self.ours)
-
-    @property
     def given(self) -> Value:
         """The value in the clients, which is none if the answer lacks it. A list is empty."""
         return self.value._replace(or_none=self.value.or_none or (self.may_lack and self.value.kind != "list"))
@@ -75,11 +70,6 @@ class Model(NamedTuple):
     def reader(self) -> str:
         """The name of its reader in Python."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", self.name).lower()
-
-    @property
-    def in_typescript(self) -> str:
-        """The name of its reader in TypeScript."""
-        return _camel(self.reader)
 
 
 def described(said: dict[str, Json], document: Json) -> list[Model]:
@@ -156,7 +146,3 @@ def _value(schema: Json, schemas: Json, models: dict[str, str]) -> Value:
     if schema.get("format") == "date":
         return Value("date")
     return Value(KINDS[type_], None, bool(null))
-
-
-def _camel(name: str) -> str:
-    return re.sub(r"_(.)", lambda letter: letter[1].upper(), name)

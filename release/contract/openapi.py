@@ -17,15 +17,16 @@ import yaml
 from outcomes import limits
 from outcomes.contract import json_text
 from outcomes.contract.bodies import Body
-from outcomes.contract.correction_rules import HEAD, REASON, CorrectionType
+from outcomes.contract.correction_rules import CorrectionType
 from outcomes.contract.models import NEW_OUTCOME, NewOutcome
 from outcomes.contract.outcome_fields import LATER
+from outcomes.contract.rules import Rule
 from outcomes.ledger.export import CSV_HEADING, csv_line, ndjson_line
 from outcomes.ledger.items import outcome_item, outcome_json
 
-from ops.template import declared_paths, default_outcome_types, parse_yaml
+from ops.template import declared_paths, default_outcome_types
 from release.contract.blocks import templates
-from release.contract.source import ROOT, fields, words
+from release.contract.source import ROOT, fields, template, words
 from release.version import project_version
 
 BASE = Path(__file__).with_name("openapi.base.yaml")
@@ -46,12 +47,6 @@ def base() -> Json:
     return made
 
 
-@cache
-def template() -> Json:
-    made: Json = parse_yaml((ROOT / "template.yaml").read_text())
-    return made
-
-
 def document() -> Json:
     """Return the whole document, OpenAPI 3.1, which the caller may change."""
     return merged(deepcopy(base()), template()["Resources"]["OutcomesApi"]["Properties"])
@@ -65,19 +60,20 @@ def text(document: Json) -> str:
 
 def merged(base: Json, api: Json) -> Json:
     """Merge a base with the routes and the responses of `api`, the API in template.yaml."""
-    schemas, headers = (base["components"].get(part, {}) for part in ("schemas", "headers"))
-    gateway = _gateway_errors(api["GatewayResponses"])
-
-    rendered = templates().get_template("paths.macro").render(
-        base=base, paths=declared_paths(api), gateway=_gateway_errors(api["GatewayResponses"]),
-        most=limits.MAX_BODY_BYTES, schema=_schema, errors=errors, tag=tag,
+    template = templates().get_template("paths.macro")
+    rendered = template.render(
+        base=base,
+        paths=declared_paths(api),
+        gateway=_gateway_errors(api["GatewayResponses"]),
+        usual_body=f"At most {limits.MAX_BODY_BYTES} bytes.",
+        schema=_schema,
+        errors=errors,
+        tag=tag,
     )
-    components = base["components"] | {"schemas": {name: _schema(each) for name, each in schemas.items()}}
-    if headers:
-        components["headers"] = {name: each | {"schema": _schema(each["schema"])} for name, each in headers.items()}
+    schemas = {name: _schema(each) for name, each in base["components"]["schemas"].items()}
     return {name: each for name, each in base.items() if not name.startswith(("x-", "components"))} | {
         "paths": yaml.load(rendered, yaml.CSafeLoader),
-        "components": components,
+        "components": base["components"] | {"schemas": schemas},
     }
 
 
@@ -128,8 +124,7 @@ def _schema(short: Json | str) -> Json:
         elif key in ("anyOf", "oneOf", "allOf"):
             made[key] = [_schema(each) for each in value]
         else:
-            is_schema = key in ("items", "additionalProperties") and not isinstance(value, bool)
-            made[key] = _schema(value) if is_schema else value
+            made[key] = _schema(value) if key == "items" or isinstance(value, dict) else value
     return made
 
 
@@ -144,7 +139,7 @@ def _values() -> dict[str, str]:
     return {name: str(value) for name, value in vars(limits).items() if isinstance(value, int)} | {
         "VERSION": project_version(),
         "OUTCOME_TYPES": ", ".join(default_outcome_types(template())),
-        "CORRECTIONS": _flow(_correction_schemas()),
+        "CORRECTIONS": templates().get_template("corrections.macro").render(types=CorrectionType),
         "INVALID_FIELDS": ", ".join(_invalid(NEW_OUTCOME.rules)),
         "EXAMPLE_ID": EXAMPLE,
         "NEW_EXAMPLE": json.dumps(sent),
@@ -161,6 +156,8 @@ def _of_layer(name: re.Match[str]) -> str:
         body, _, field = name[2].rpartition(".")
         return json.dumps(resolve_name(f"outcomes.{body}").rules[field].words)
     found = resolve_name(f"outcomes.{name[2]}")
+    if isinstance(found, Rule):
+        return _flow(found.json_schema | {"description": found.words})
     if not isinstance(found, Body):
         return found if isinstance(found, str) else ", ".join(f'"{each}"' for each in found)
     schema = found.json_schema()
@@ -197,24 +194,6 @@ def _stored(body: Body[Any]) -> Json:
 def _without_pattern(schema: Json) -> Json:
     kept = {name: value for name, value in schema.items() if name != "pattern"}
     return kept | {"anyOf": [_without_pattern(each) for each in schema["anyOf"]]} if "anyOf" in schema else kept
-
-
-def _correction_schemas() -> Json:
-    """Return a schema for each type of correction, by name, and NewCorrection, which is one of them."""
-    fields, reason = HEAD.json_schema()["properties"], REASON.json_schema | {"description": REASON.words}
-    fields["userId"]["description"] += ". The owner of the outcome, if the caller has the platform's key"
-    schemas: Json = {}
-    for type_ in CorrectionType:
-        needs = ["reason"] * (type_ != CorrectionType.CONFIRM) + ["changes"] * (type_ == CorrectionType.AMEND)
-        properties = fields | {"type": {"const": type_.value}} | ({"reason": reason} if "reason" in needs else {})
-        if "changes" in needs:
-            properties["changes"] = "Changes"
-        schemas[f"{type_.title()}Correction"] = _request(
-            {"type": "object", "required": ["type", *needs], "properties": properties}
-        )
-    mapping = {type_.value: f"#/components/schemas/{type_.title()}Correction" for type_ in CorrectionType}
-    discriminator = {"propertyName": "type", "mapping": mapping}
-    return schemas | {"NewCorrection": {"oneOf": [*schemas], "discriminator": discriminator}}
 
 
 def _flow(value: Json) -> str:

@@ -11,7 +11,7 @@ from clients.python.copied_functions import FUNCTIONS
 from ops.template import default_outcome_types
 from release.contract import models, openapi
 from release.contract.routes import Route, routes
-from release.contract.source import ROOT, fields, words
+from release.contract.source import ROOT, fields, template, words
 
 FAILED = "FAILED"
 ELSEWHERE = {"userId", "If-None-Match"}
@@ -29,17 +29,17 @@ def values(document: openapi.Json) -> dict[str, Any]:
         known = {error.removeprefix("Invalid ") for error in refused - {"Invalid JSON"}} - ELSEWHERE
         _same(f"parameters of {operations}", {one for names, *_ in rows for one in names} - ELSEWHERE, known)
     errors, invalid = _errors(said["errors"], all_routes)
-    template = openapi.template()
     ordered = {field.name: field for field in fields()}
     return said | {
         "fields": [*ordered.values()],
         "options": [ordered[name] for name in said["fields"]],
         "later": [ordered[name] for name in LATER],
-        "types": default_outcome_types(template),
-        "deployment": template["Parameters"],
-        "groups": template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"],
+        "types": default_outcome_types(template()),
+        "deployment": template()["Parameters"],
+        "groups": template()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"],
         "errors": errors,
         "routes": all_routes,
+        "pages": openapi.base()["x-pages"],
         "schemas": document["components"]["schemas"],
         "models": {model.name: model for model in models.described(said["models"], document)},
         "copied": FUNCTIONS,

@@ -24,7 +24,8 @@ LIMIT = re.compile(r"<([A-Z][A-Z_]+)(?::(\w+))?>")
 def number(limit: re.Match[str]) -> str:
     """Return the number of a limit in a text, or the names of RESOURCES. Raises KeyError for an unknown name."""
     if limit[1] == "RESOURCES":
-        return "|".join(dict.fromkeys(path.split("/")[2] for path in _paths() if path.startswith("/api/")))
+        paths = declared_paths(template()["Resources"]["OutcomesApi"]["Properties"])
+        return "|".join(dict.fromkeys(path.split("/")[2] for path in paths if path.startswith("/api/")))
     value = vars(limits)[limit[1]]
     if isinstance(value, dict):
         return str(value[limit[2]])
@@ -32,9 +33,9 @@ def number(limit: re.Match[str]) -> str:
 
 
 @cache
-def _paths() -> list[str]:
-    template = parse_yaml((ROOT / "template.yaml").read_text())
-    return [*declared_paths(template["Resources"]["OutcomesApi"]["Properties"])]
+def template() -> dict[str, Any]:
+    made: dict[str, Any] = parse_yaml((ROOT / "template.yaml").read_text())
+    return made
 
 
 @cache

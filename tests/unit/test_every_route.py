@@ -37,7 +37,7 @@ CALLERS = {"assignOutcome": KEY, "showOwnKey": agent()}
 """The callers of operations that a session may not call."""
 
 # Every route that needs a credential, except of MCP, which has errors of its own.
-ROUTES = {route.operation: route for route in routes() if route.credential != "none" and route.tag != "mcp"}
+ROUTES = {route.operation: route for route in routes() if route.accepts and route.tag != "mcp"}
 WRITES = [name for name, route in ROUTES.items() if route.method != "GET" and name not in CALLERS]
 
 pytestmark = pytest.mark.usefixtures("tables")
