@@ -1,4 +1,4 @@
-"""Generate the async client's modules from the blocking one's."""
+"""Generate the async client from the blocking one."""
 
 import re
 from collections.abc import Mapping
@@ -7,13 +7,12 @@ from pathlib import Path
 from release.contract.blocks import formatted
 from release.contract.source import ROOT
 
-PACKAGE = ROOT / "clients/python/src/outcomes_client"
-MODULES = {PACKAGE / "_client.py": PACKAGE / "_async_client.py"}
-"""The blocking module, and the async module that is generated from it."""
+BLOCKING = ROOT / "clients/python/src/outcomes_client/_client.py"
+AWAITING = BLOCKING.with_name("_async_client.py")
 
 RULES = {
     r"The blocking (.*) `make contract` generates .* from this module\.": (
-        r"The async \1 `make contract` generates this module from SOURCE."
+        r"The async \1 `make contract` generates this module from _client.py."
     ),
     r"with blocking calls\. Threads may share a client\.": "with async calls, on asyncio and trio.",
     r"Close the client, or use `with`": "Close the client with `aclose`, or use `async with`",
@@ -36,18 +35,10 @@ RULES = {
 
 
 def texts(made: Mapping[Path, str]) -> dict[Path, str]:
-    """Return the async modules, formatted. made: blocking modules that are about to be written."""
-    blocking = {target: made.get(source) or source.read_text() for source, target in MODULES.items()}
-    for pattern in RULES:
-        if not any(re.search(pattern, text) for text in blocking.values()):
-            raise ValueError(f"No blocking module matches {pattern}")
-    return {
-        target: _awaiting(text, target).replace("SOURCE", target.name.removeprefix("_async"), 1)
-        for target, text in blocking.items()
-    }
-
-
-def _awaiting(made: str, target: Path) -> str:
+    """Return the async module, formatted. made: modules that are about to be written."""
+    text = made.get(BLOCKING) or BLOCKING.read_text()
     for blocking, awaiting in RULES.items():
-        made = re.sub(blocking, awaiting, made)
-    return formatted(made, target)
+        text, count = re.subn(blocking, awaiting, text)
+        if not count:
+            raise ValueError(f"The blocking client has nothing that matches {blocking}")
+    return {AWAITING: formatted(text, AWAITING)}

@@ -7,7 +7,6 @@ layer; everything else, in a short form, from openapi.base.yaml.
 import json
 import re
 from collections.abc import Iterable
-from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from pkgutil import resolve_name
@@ -37,25 +36,32 @@ EXAMPLE = "01KN4EMBG0QK3YB9X6N1V8ZT5R"
 type Json = dict[str, Any]
 
 
+class _Loader(yaml.CSafeLoader):
+    """Loads YAML with JSON's numbers in it. `1e-130` is text in YAML 1.1."""
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"-?\d(\.\d+)?e[+-]\d+$"), [*"-0123456789"])
+
+
 @cache
 def base() -> Json:
     """Return openapi.base.yaml, with a value for each <NAME>."""
     values = _values()
     filled = re.sub(r"<([A-Z_]+)>", lambda name: values[name[1]], BASE.read_text())
     filled = re.sub(r"<(\w+ )?([a-z_]+\.[\w.]+)>", _of_layer, filled)
-    made: Json = yaml.load(filled, yaml.CSafeLoader)  # this is as safe as safe_load, and faster
+    made: Json = yaml.load(filled, _Loader)  # noqa: S506 (_Loader is a safe loader)
     return made
 
 
 def document() -> Json:
     """Return the whole document, OpenAPI 3.1, which the caller may change."""
-    return merged(deepcopy(base()), template()["Resources"]["OutcomesApi"]["Properties"])
+    return merged(base(), template()["Resources"]["OutcomesApi"]["Properties"])
 
 
 def text(document: Json) -> str:
     """Write the document as it is committed."""
     heading = "# `make contract` wrote this from release/contract/openapi.base.yaml, template.yaml and the models.\n"
-    return heading + yaml.dump(document, Dumper=_WithoutAliases, sort_keys=False, allow_unicode=True, width=120)
+    return heading + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
 
 
 def merged(base: Json, api: Json) -> Json:
@@ -71,10 +77,14 @@ def merged(base: Json, api: Json) -> Json:
         tag=tag,
     )
     schemas = {name: _schema(each) for name, each in base["components"]["schemas"].items()}
-    return {name: each for name, each in base.items() if not name.startswith(("x-", "components"))} | {
-        "paths": yaml.load(rendered, yaml.CSafeLoader),
+    made = {name: each for name, each in base.items() if not name.startswith(("x-", "components"))} | {
+        "paths": yaml.load(rendered, _Loader),  # noqa: S506 (_Loader is a safe loader)
         "components": base["components"] | {"schemas": schemas},
     }
+    copied: Json = json.loads(
+        json.dumps(made)
+    )  # no part occurs twice: not all tools that read OpenAPI know YAML's aliases
+    return copied
 
 
 def errors(told: Json, schemas: Json) -> dict[int, list[str]]:
@@ -157,7 +167,7 @@ def _of_layer(name: re.Match[str]) -> str:
         return json.dumps(resolve_name(f"outcomes.{body}").rules[field].words)
     found = resolve_name(f"outcomes.{name[2]}")
     if isinstance(found, Rule):
-        return _flow(found.json_schema | {"description": found.words})
+        return json.dumps(found.json_schema | {"description": found.words})
     if not isinstance(found, Body):
         return found if isinstance(found, str) else ", ".join(f'"{each}"' for each in found)
     schema = found.json_schema()
@@ -169,7 +179,7 @@ def _of_layer(name: re.Match[str]) -> str:
         "absent ": {field: {"not": {}} for field in schema["properties"]},
         "stored ": _stored(found),
     }
-    return _flow(parts[name[1]])
+    return json.dumps(parts[name[1]])
 
 
 def _request(schema: Json) -> Json:
@@ -185,21 +195,14 @@ def _stored(body: Body[Any]) -> Json:
     Stored texts may be older than a pattern.
     """
     stored = {name: _without_pattern(body.rules[sent].json_schema) for name, sent in body.names.items()}
-    later = {name: stored.pop(name) for name in LATER if name in stored}
-    later.pop("occurred_at", None)  # each outcome has one, unlike the fields that came after it
     ledger = {"description": "Only with `include=ledger`"}
-    return stored | {f"{name}?": schema | ledger for name, schema in later.items()}
+    later = {f"{name}?": stored[name] | ledger for name in LATER[1:] if name in stored}
+    return {name: schema for name, schema in stored.items() if name not in LATER} | later
 
 
 def _without_pattern(schema: Json) -> Json:
     kept = {name: value for name, value in schema.items() if name != "pattern"}
     return kept | {"anyOf": [_without_pattern(each) for each in schema["anyOf"]]} if "anyOf" in schema else kept
-
-
-def _flow(value: Json) -> str:
-    """Write YAML on one line, so that it fits into other YAML."""
-    width = float("inf")
-    return yaml.dump(value, Dumper=_WithoutAliases, default_flow_style=True, sort_keys=False, width=width).strip()
 
 
 def _gateway_errors(responses: Json) -> dict[int, list[str]]:
@@ -213,11 +216,3 @@ def _gateway_errors(responses: Json) -> dict[int, list[str]]:
             error = json.loads(response["ResponseTemplates"]["application/json"])["error"]
             errors.setdefault(status, []).append(error)
     return errors
-
-
-class _WithoutAliases(yaml.SafeDumper):
-    """Writes repeated values in full each time."""
-
-    def ignore_aliases(self, _data: object) -> bool:
-        """Write no aliases: not all tools that read OpenAPI know them."""
-        return True

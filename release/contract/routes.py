@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from ops.template import capability_names, declared_paths
+from ops.template import declared_paths
 from release.contract import openapi
 from release.contract.source import template
 
@@ -35,23 +35,19 @@ class Route(NamedTuple):
 
 def routes() -> list[Route]:
     """Return the routes in the order of the template."""
-    base = openapi.base()
-    capabilities = {f"Has{name}": name for name in capability_names(template()["Parameters"])}
-    answering = {
-        (event["Properties"]["Path"], event["Properties"]["Method"].lower()): resource
-        for resource in template()["Resources"].values()
-        for event in (resource["Properties"].get("Events") or {}).values()
-        if event["Type"] == "Api"
-    }
+    base, resources = openapi.base(), template()["Resources"]
+    declared = declared_paths(resources["OutcomesApi"]["Properties"])
 
-    def route(method: str, path: str, name: str) -> Route:
-        function, told = answering[path, method], base["x-operations"][name]
+    def route(method: str, path: str, call: openapi.Json) -> Route:
+        told = base["x-operations"][call["operationId"]]
+        _, named = call["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"]
+        function = resources[named["Function"]["Ref"].removesuffix(".Alias")]
         return Route(
             method=method.upper(),
             path=path,
-            operation=name,
+            operation=call["operationId"],
             function=function["Properties"]["CodeUri"].strip("/").rpartition("/")[2],
-            capability=capabilities.get(function.get("Condition"), ""),
+            capability=function.get("Condition", "").removeprefix("Has"),
             tag=openapi.tag(path),
             client=told["x-client"],
             accepts=told.get("x-security", base["x-security"]),
@@ -59,6 +55,5 @@ def routes() -> list[Route]:
             told=told,
         )
 
-    declared = declared_paths(template()["Resources"]["OutcomesApi"]["Properties"]).items()
-    calls = [(method, path, call) for path, methods in declared for method, call in methods.items()]
-    return [route(method, path, call["operationId"]) for method, path, call in calls if "security" in call]
+    calls = [(method, path, call) for path, methods in declared.items() for method, call in methods.items()]
+    return [route(*each) for each in calls if "security" in each[2]]
