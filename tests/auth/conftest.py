@@ -34,6 +34,13 @@ class Clock:
         return self.now
 
 
+def refused(authorizer: ModuleType, event: dict[str, Any]) -> bool:
+    """Return whether the authorizer refuses a request with the exception that API Gateway answers with 401."""
+    with pytest.raises(Exception, match=r"^Unauthorized$") as raised:
+        authorizer.handler(event, None)
+    return raised.type is Exception  # any other exception would be a 500
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()

@@ -16,7 +16,7 @@ from outcomes.keys.agent_keys import AgentKeys
 
 from functions.list_outcomes import app as list_outcomes
 from functions.record_outcome import app as record_outcome
-from tests.auth.conftest import CURRENT_KEY, ROOT
+from tests.auth.conftest import CURRENT_KEY, ROOT, refused
 from tests.auth.events import load_event
 from tests.events import proxy_event, session
 from tests.faults import DENIED, THROTTLED, Fault, error, faulty, fine, lost, unreachable
@@ -56,12 +56,6 @@ def bearing(text: str, **headers: list[str]) -> dict[str, Any]:
 
 def context(authorizer: ModuleType, event: dict[str, Any]) -> Any:
     return authorizer.handler(event, None)["context"]
-
-
-def refused(authorizer: ModuleType, event: dict[str, Any]) -> bool:
-    with pytest.raises(Exception, match=r"^Unauthorized$") as raised:
-        authorizer.handler(event, None)
-    return raised.type is Exception
 
 
 def test_a_key_is_authorized_with_its_bounds(authorizer: ModuleType, keys: AgentKeys) -> None:

@@ -16,11 +16,12 @@ from outcomes.auth.keys import fingerprint
 from outcomes.auth.session_secrets import SessionSecrets
 
 from local.session_cookies import encrypted_cookie, stored_row
-from tests.auth.conftest import CURRENT_KEY, PREVIOUS_KEY, REAL_COOKIES, SECRET
+from tests.auth.conftest import CURRENT_KEY, PREVIOUS_KEY, REAL_COOKIES, SECRET, refused
 from tests.auth.events import load_event
 from tests.aws import aws_client
 from tests.faults import DENIED, THROTTLED, Fault, error, faulty, unreachable
 
+type Deploy = Callable[..., ModuleType]
 type Log = Callable[[], list[dict[str, Any]]]
 
 STAGE = "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/v1"
@@ -44,12 +45,6 @@ SESSION = policy(f"{STAGE}/POST/api/outcomes", "user:42", {"caller": "session", 
 READING_SESSION = policy(f"{STAGE}/GET/*", "user:42", {"caller": "session", "userId": "42"})
 
 
-def refused(authorizer: ModuleType, event: dict[str, Any]) -> bool:
-    with pytest.raises(Exception, match=r"^Unauthorized$") as raised:
-        authorizer.handler(event, None)
-    return raised.type is Exception  # API Gateway answers 500 for other exceptions
-
-
 @pytest.mark.parametrize(
     ("event", "answer"), [("post_with_key", KEY), ("post_with_session", SESSION), ("get_with_session", READING_SESSION)]
 )
@@ -69,9 +64,7 @@ def platform_reads(user: str, path: str = "/api/outcomes") -> dict[str, Any]:
     return event | {"resource": path, "queryStringParameters": {"userId": user}}
 
 
-def test_a_log_line_says_whose_outcomes_the_platform_reads_without_the_id(
-    deploy: Callable[..., ModuleType], log: Log
-) -> None:
+def test_a_log_line_says_whose_outcomes_the_platform_reads_without_the_id(deploy: Deploy, log: Log) -> None:
     authorizer = deploy(PLATFORM_MAY_READ="true")
     for user in ("3141592653589793", "3141592653589793", "7", "none", "x", ""):
         authorizer.handler(platform_reads(user, "/api/outcomes/summary"), None)
@@ -93,7 +86,7 @@ def test_a_platform_that_may_not_read_only_reads_the_outcomes_of_no_user(
 
 
 def test_reading_the_costs_of_a_day_is_logged_even_if_the_platform_may_only_read_its_own(
-    deploy: Callable[..., ModuleType], log: Log
+    deploy: Deploy, log: Log
 ) -> None:
     read = platform_reads("3141592653589793", "/api/costs/{date}/{source}")
     for may_read, reads in ("false", {}), ("true", {"reads": "3141592653589793"}):
@@ -105,9 +98,7 @@ def test_reading_the_costs_of_a_day_is_logged_even_if_the_platform_may_only_read
     assert "3141592653589793" not in str(log())
 
 
-def test_routes_without_outcomes_and_calls_that_write_are_not_logged(
-    deploy: Callable[..., ModuleType], log: Log
-) -> None:
+def test_routes_without_outcomes_and_calls_that_write_are_not_logged(deploy: Deploy, log: Log) -> None:
     authorizer = deploy(PLATFORM_MAY_READ="true")
     for path in ("/api/keys", "/api/keys/self", "/api/outcomes/types"):
         assert authorizer.handler(platform_reads("42", path), None)["context"] == {"caller": "key"}
@@ -116,7 +107,7 @@ def test_routes_without_outcomes_and_calls_that_write_are_not_logged(
 
 
 @pytest.mark.usefixtures("no_waiting")
-def test_the_platform_reads_no_user_if_that_cannot_be_logged(deploy: Callable[..., ModuleType], log: Log) -> None:
+def test_the_platform_reads_no_user_if_that_cannot_be_logged(deploy: Deploy, log: Log) -> None:
     authorizer = deploy(PLATFORM_MAY_READ="true")
     with (
         faulty(authorizer._sessions().secrets.secrets_manager, "GetSecretValue", error(DENIED)),
@@ -129,7 +120,7 @@ def test_the_platform_reads_no_user_if_that_cannot_be_logged(deploy: Callable[..
 
 
 def test_without_a_session_secret_the_platform_reads_no_user(
-    deploy: Callable[..., ModuleType], log: Log, monkeypatch: pytest.MonkeyPatch
+    deploy: Deploy, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(SessionSecrets, "_read", lambda *_: None)
     with pytest.raises(RuntimeError, match=r"^Cannot identify the caller$"):
@@ -150,7 +141,7 @@ def test_a_session_is_found_in_any_of_several_cookie_headers(authorizer: ModuleT
     assert authorizer.handler(event, None) == SESSION
 
 
-def test_plain_cookies_count_only_where_they_are_accepted(deploy: Callable[..., ModuleType]) -> None:
+def test_plain_cookies_count_only_where_they_are_accepted(deploy: Deploy) -> None:
     plain = encrypted_cookie(NEXT_AUTH, NEXT_AUTH.name, {"userId": 42, "exp": FOREVER}, SECRET)
     event = load_event("post_with_session", Cookie=[plain])
     assert refused(deploy(), event)
@@ -243,16 +234,14 @@ def test_an_unexpected_error_quotes_nothing(authorizer: ModuleType, log: Log, mo
     assert "session-token" not in f"{line} {raised.value}"
 
 
-def test_an_invalid_fingerprint_stops_the_deployment(deploy: Callable[..., ModuleType]) -> None:
+def test_an_invalid_fingerprint_stops_the_deployment(deploy: Deploy) -> None:
     with pytest.raises(ValueError, match="Entry 2 of the key fingerprints is not a SHA-256 in hex") as raised:
         deploy(KEY_FINGERPRINTS=f"{fingerprint(CURRENT_KEY)},{CURRENT_KEY}")
     assert CURRENT_KEY not in str(raised.value)
 
 
 @pytest.mark.parametrize("days", ["0", "0.5", "7.0", "365"])
-def test_every_overlap_that_cloudformation_takes_as_a_number_lets_callers_in(
-    deploy: Callable[..., ModuleType], days: str
-) -> None:
+def test_every_overlap_that_cloudformation_takes_as_a_number_lets_callers_in(deploy: Deploy, days: str) -> None:
     assert deploy(SESSION_SECRET_OVERLAP_DAYS=days).handler(load_event("post_with_session"), None) == SESSION
 
 

@@ -23,6 +23,7 @@ from outcomes.calendar import instants
 from functions.record_outcome import app as record_outcome
 from local.session_cookies import stored_row
 from tests.auth.conftest import NOON, Clock
+from tests.auth.conftest import refused as is_unauthorized
 from tests.auth.events import load_event
 from tests.auth.issuer import (
     AUDIENCE,
@@ -43,6 +44,7 @@ from tests.authority import make_authority
 from tests.events import proxy_event
 from tests.servers import serving
 
+type Deploy = Callable[..., ModuleType]
 type Log = Callable[[], list[dict[str, Any]]]
 type PutSession = Callable[[dict[str, Any]], None]
 
@@ -84,7 +86,7 @@ def openid(issuer: Issuer, keys: IssuerKeys, clock: Clock) -> OpenIdConnect:
 @pytest.fixture
 def authorizer(
     patient: None,  # noqa: ARG001
-    deploy: Callable[..., ModuleType],
+    deploy: Deploy,
     issuer: Issuer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> ModuleType:
@@ -100,12 +102,6 @@ def refused(openid: OpenIdConnect, token: str) -> str:
     with pytest.raises(NoSession) as raised:
         openid.user_id(token)
     return raised.value.why
-
-
-def is_unauthorized(authorizer: ModuleType, event: dict[str, Any]) -> bool:
-    with pytest.raises(Exception, match=r"^Unauthorized$") as raised:
-        authorizer.handler(event, None)
-    return raised.type is Exception
 
 
 # ── Tokens ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -601,7 +597,7 @@ def test_keys_in_use_while_the_issuer_is_down_are_logged(
     assert (line["level"], line["message"]) == ("WARNING", "Cannot fetch the issuer's keys")
 
 
-def test_without_an_issuer_a_token_is_an_unknown_key(deploy: Callable[..., ModuleType], issuer: Issuer) -> None:
+def test_without_an_issuer_a_token_is_an_unknown_key(deploy: Deploy, issuer: Issuer) -> None:
     authorizer = deploy()
     for headers in (
         {"Authorization": [f"Bearer {issuer.token({}, NOON)}"]},
@@ -611,7 +607,7 @@ def test_without_an_issuer_a_token_is_an_unknown_key(deploy: Callable[..., Modul
     assert issuer.fetched == []
 
 
-def test_without_the_name_of_a_cookie_only_a_bearer_counts(deploy: Callable[..., ModuleType], issuer: Issuer) -> None:
+def test_without_the_name_of_a_cookie_only_a_bearer_counts(deploy: Deploy, issuer: Issuer) -> None:
     authorizer = deploy(OIDC_ISSUER=issuer.url, OIDC_AUDIENCE=AUDIENCE, OIDC_USER_CLAIM="sub", OIDC_COOKIE="")
     token = issuer.token({}, time.time())
     assert is_unauthorized(authorizer, load_event("post_with_key", Cookie=[f"token={token}; ={token}"]))

@@ -23,6 +23,7 @@ from tests.auth.conftest import NOON, REAL_COOKIES, SECRET, Clock
 from tests.faults import DENIED, THROTTLED, Fault, Request, Send, error, faulty, fine, unreachable
 
 type Row = dict[str, Any]
+type CookiesOf = Callable[[int], list[str]]
 type PutSession = Callable[[Row], None]
 type Rotate = Callable[[str], None]
 type SessionsOf = Callable[[float], Sessions]
@@ -397,7 +398,7 @@ class TestSeveralSessions:
     """Any host of the domain can add cookies, so all valid sessions must belong to one user."""
 
     @pytest.fixture
-    def cookies_of(self, put_session: PutSession) -> Callable[[int], list[str]]:
+    def cookies_of(self, put_session: PutSession) -> CookiesOf:
         def cookies(user: int) -> list[str]:
             put_session(stored_row(f"token-{user}", user, NOON + 60))
             whole = encrypted_cookie(NEXT_AUTH, NEXT_AUTH.name, CLAIMS | {"userId": user}, SECRET)
@@ -406,16 +407,14 @@ class TestSeveralSessions:
 
         return cookies
 
-    def test_of_one_user_are_that_users(
-        self, deployed_sessions: Sessions, cookies_of: Callable[[int], list[str]]
-    ) -> None:
+    def test_of_one_user_are_that_users(self, deployed_sessions: Sessions, cookies_of: CookiesOf) -> None:
         for chosen in ([0, 1], [1, 0], [0, 2], [1, 2], [2, 1, 0]):
             assert deployed_sessions.user_id([cookies_of(42)[index] for index in chosen]) == 42
 
     @pytest.mark.parametrize("victims", [0, 1, 2])
     @pytest.mark.parametrize("tossed", [0, 1, 2])
     def test_of_which_one_is_an_attacker_s_are_refused(
-        self, deployed_sessions: Sessions, cookies_of: Callable[[int], list[str]], victims: int, tossed: int
+        self, deployed_sessions: Sessions, cookies_of: CookiesOf, victims: int, tossed: int
     ) -> None:
         cookies = [cookies_of(42)[victims], cookies_of(666)[tossed]]
         assert refusal(deployed_sessions, "; ".join(cookies)) == "ambiguous_session"
@@ -431,16 +430,14 @@ class TestSeveralSessions:
             assert refusal(deployed_sessions, whole, chunks) == "ambiguous_session"
         assert deployed_sessions.user_id([f"{family.name}=; {chunks}"]) == 42
 
-    def test_that_are_invalid_are_ignored(
-        self, deployed_sessions: Sessions, cookies_of: Callable[[int], list[str]]
-    ) -> None:
+    def test_that_are_invalid_are_ignored(self, deployed_sessions: Sessions, cookies_of: CookiesOf) -> None:
         stale = encrypted_cookie(NEXT_AUTH, f"__Secure-{NEXT_AUTH.name}", CLAIMS | {"exp": 1}, SECRET)
         for cookie in cookies_of(42)[1:]:
             assert deployed_sessions.user_id([f"{stale}; {NEXT_AUTH.name}=x; {cookie}; __Secure-session=gone"]) == 42
 
     @pytest.mark.parametrize("name", [NEXT_AUTH.name, AUTHJS.name, "session"])
     def test_two_values_under_one_name_refuse_the_valid_ones_too(
-        self, deployed_sessions: Sessions, cookies_of: Callable[[int], list[str]], name: str
+        self, deployed_sessions: Sessions, cookies_of: CookiesOf, name: str
     ) -> None:
         beside = [cookie for cookie in cookies_of(42) if not cookie.startswith(name)]
         for cookie in beside:
@@ -448,7 +445,7 @@ class TestSeveralSessions:
 
     @pytest.mark.usefixtures("no_waiting")
     def test_of_which_one_cannot_be_looked_up_are_unavailable(
-        self, deployed_sessions: Sessions, cookies_of: Callable[[int], list[str]]
+        self, deployed_sessions: Sessions, cookies_of: CookiesOf
     ) -> None:
         with faulty(deployed_sessions.stored.dynamodb, "GetItem", error(THROTTLED)), pytest.raises(SessionsUnavailable):
             deployed_sessions.user_id(cookies_of(42))

@@ -194,11 +194,3 @@ def test_pages_may_read_the_same_headers_of_functions_and_api_gateway(api: Any) 
     for type_, response in api[EXTENSION("gateway-responses")].items():
         exposed = response["responseParameters"]["gatewayresponse.header.Access-Control-Expose-Headers"]
         assert exposed == f"'{ours['headers']['Access-Control-Expose-Headers']}'", type_
-
-
-def test_a_changed_parameter_redeploys_the_stage(template: Any) -> None:
-    """Otherwise, SAM deploys the API only if its definition changes.
-
-    The definition refers to parameters, such as the allowed origins, by name. So a new value does not change it.
-    """
-    assert template["Resources"]["OutcomesApi"]["Properties"]["AlwaysDeploy"]

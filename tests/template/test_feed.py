@@ -90,17 +90,6 @@ def test_the_origin_of_the_api_is_its_host_by_tls(hosted: Deployment, domain: st
     assert origin["OriginPath"] == path
 
 
-def test_errors_are_neither_cached_nor_replaced(distribution: Any) -> None:
-    """CloudFront caches errors for ten seconds by default, even if Cache-Control forbids it.
-
-    CloudFront replaces an error's body only if the distribution sets an error page:
-    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/custom-error-pages-expiration.html
-    """
-    assert distribution["CustomErrorResponses"] == [
-        {"ErrorCode": code, "ErrorCachingMinTTL": 0} for code in (400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504)
-    ]
-
-
 def test_a_custom_host_takes_modern_tls_only(hosted: Deployment, distribution: Any) -> None:
     template = hosted.with_parameters(DashboardHost="a.example.com", DashboardCertificateArn=CERTIFICATE)
     config = template.one(DISTRIBUTION)["DistributionConfig"]

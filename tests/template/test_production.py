@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from outcomes import limits
-from outcomes.auth import session_secrets, tokens
+from outcomes.auth import tokens
 from outcomes.aws import backoff, services
 from outcomes.costs import days, stored_costs
 from outcomes.keys import agent_keys
@@ -363,13 +363,6 @@ def test_a_gradual_release_rolls_back_on_release_alarms(complete: Deployment, al
         looks_at = [{"Name": alarm} for alarm in ROLLS_BACK]
         assert group["AlarmConfiguration"] == ({"Enabled": True, "Alarms": looks_at} if alarms == "On" else {}), name
         assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"], name
-
-
-# ── Sessions ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_a_changed_session_secret_takes_effect_within_five_minutes() -> None:
-    assert session_secrets.SECRET_CACHE_SECONDS <= 300
 
 
 # ── Own domain ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -26,6 +26,9 @@ from tests.events import KEY, proxy_event
 from tests.faults import DENIED, THROTTLED, Fault, Request, Send, answered, error, faulty, lost, unreachable
 from tests.people import keep_statement, make_key, moto_tables, put_costs, rows_of
 
+type Bucket = Callable[[], dict[str, bytes]]
+type Log = Callable[[], list[dict[str, Any]]]
+
 pytestmark = pytest.mark.usefixtures("tables", "no_waiting")
 
 
@@ -84,7 +87,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def bucket(tables: dict[str, str]) -> Callable[[], dict[str, bytes]]:
+def bucket(tables: dict[str, str]) -> Bucket:
     """Create the bucket for dead letters, and return a function that reads it."""
     assert tables
     s3 = aws_client("s3")
@@ -294,9 +297,7 @@ def damaged(record: Any) -> Any:
     return broken | {"eventID": "f" * 32}
 
 
-def test_a_damaged_record_becomes_a_dead_letter_and_delays_no_other(
-    bus: Bus, bucket: Callable[[], dict[str, bytes]], log: Callable[[], list[dict[str, Any]]]
-) -> None:
+def test_a_damaged_record_becomes_a_dead_letter_and_delays_no_other(bus: Bus, bucket: Bucket, log: Log) -> None:
     outcomes = [record(), record()]
     batch = records()
     poison = damaged(batch[0])
@@ -312,9 +313,7 @@ def test_a_damaged_record_becomes_a_dead_letter_and_delays_no_other(
 
 
 @pytest.mark.parametrize("part", ["Keys", "NewImage", "OldImage"])
-def test_a_damaged_record_of_a_correction_becomes_a_dead_letter(
-    bus: Bus, bucket: Callable[[], dict[str, bytes]], part: str
-) -> None:
+def test_a_damaged_record_of_a_correction_becomes_a_dead_letter(bus: Bus, bucket: Bucket, part: str) -> None:
     correct(record(), OWNER, {"type": "confirm"})
     first, moved, _ = records()
     del moved["dynamodb"][part]
@@ -333,9 +332,9 @@ def test_a_dead_letter_that_cannot_be_stored_is_retried() -> None:
 
 def test_an_entry_that_makes_a_call_invalid_becomes_a_dead_letter(
     bus: Bus,
-    bucket: Callable[[], dict[str, bytes]],
+    bucket: Bucket,
     capsys: pytest.CaptureFixture[str],
-    log: Callable[[], list[dict[str, Any]]],
+    log: Log,
 ) -> None:
     outcomes = [record(title=title) for title in ("fine", "invalid", "fine too")]
     batch = records()
@@ -354,9 +353,7 @@ def test_an_entry_that_makes_a_call_invalid_becomes_a_dead_letter(
     assert [line["cause"] for line in log()] == ["ValidationException"]
 
 
-def test_contents_of_a_damaged_record_are_not_logged(
-    bus: Bus, bucket: Callable[[], dict[str, bytes]], log: Callable[[], list[dict[str, Any]]]
-) -> None:
+def test_contents_of_a_damaged_record_are_not_logged(bus: Bus, bucket: Bucket, log: Log) -> None:
     record()
     [broken] = records()
     broken["dynamodb"]["Keys"]["created_at"]["S"] = "2026#a private word"
@@ -375,7 +372,7 @@ def test_a_malformed_detail_is_retried_without_metadata(bus: Bus) -> None:
     assert [event["data"]["metadata_omitted"] for event in bus.heard] == [True]
 
 
-def test_an_event_refused_for_good_becomes_a_dead_letter(bus: Bus, bucket: Callable[[], dict[str, bytes]]) -> None:
+def test_an_event_refused_for_good_becomes_a_dead_letter(bus: Bus, bucket: Bucket) -> None:
     first, second = record(metadata={"a": 1}), record()
     bus.refuse = lambda event: "MalformedDetail" if event["id"] == first else None
 
@@ -390,7 +387,7 @@ def test_an_event_refused_for_good_becomes_a_dead_letter(bus: Bus, bucket: Calla
 
 
 @pytest.fixture
-def stack(bucket: Callable[[], dict[str, bytes]], monkeypatch: pytest.MonkeyPatch) -> None:
+def stack(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     """Describe a deployed stack that publishes to the test's bus."""
     assert not bucket()
     tables = {"OutcomesTableName": "OutcomesTable", "KeysTableName": "KeysTable"}
@@ -418,7 +415,7 @@ def keep_as_lambda_does(
 
 @pytest.mark.usefixtures("stack")
 def test_resending_publishes_dead_letters_with_their_ids_and_deletes_them(
-    bus: Bus, bucket: Callable[[], dict[str, bytes]], capsys: pytest.CaptureFixture[str]
+    bus: Bus, bucket: Bucket, capsys: pytest.CaptureFixture[str]
 ) -> None:
     id_ = record()
     _, corrected, _ = correct(id_, OWNER, {"type": "confirm"})
@@ -433,9 +430,7 @@ def test_resending_publishes_dead_letters_with_their_ids_and_deletes_them(
 
 
 @pytest.mark.usefixtures("stack")
-def test_resending_keeps_what_still_fails(
-    bus: Bus, bucket: Callable[[], dict[str, bytes]], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_resending_keeps_what_still_fails(bus: Bus, bucket: Bucket, capsys: pytest.CaptureFixture[str]) -> None:
     id_ = record()
     [fine] = records()
     keep_as_lambda_does([damaged(fine), fine], "aws/lambda/1")
@@ -450,7 +445,7 @@ def test_resending_keeps_what_still_fails(
 
 
 @pytest.mark.usefixtures("stack", "impatient")
-def test_resending_to_a_failing_bus_keeps_everything(bus: Bus, bucket: Callable[[], dict[str, bytes]]) -> None:
+def test_resending_to_a_failing_bus_keeps_everything(bus: Bus, bucket: Bucket) -> None:
     record()
     keep_as_lambda_does(records())
     bus.refuse = lambda _event: "ThrottlingException"
@@ -461,9 +456,7 @@ def test_resending_to_a_failing_bus_keeps_everything(bus: Bus, bucket: Callable[
 
 
 @pytest.mark.usefixtures("stack")
-def test_resending_skips_keys_of_erased_users_but_not_revoked_keys(
-    bus: Bus, bucket: Callable[[], dict[str, bytes]]
-) -> None:
+def test_resending_skips_keys_of_erased_users_but_not_revoked_keys(bus: Bus, bucket: Bucket) -> None:
     for user_id, name in ((42, "Of who is erased"), (43, "Revoked")):
         make_key(user_id, name)
     keys = AgentKeys("KeysTable")
@@ -494,7 +487,7 @@ def test_resending_skips_keys_of_erased_users_but_not_revoked_keys(
     ],
 )
 def test_resending_skips_outcomes_costs_and_statements_of_erased_users(
-    table: str, write: Callable[[int], None], types: list[str], bus: Bus, bucket: Callable[[], dict[str, bytes]]
+    table: str, write: Callable[[int], None], types: list[str], bus: Bus, bucket: Bucket
 ) -> None:
     streams.turn_on(table)
     for user_id in 42, 43:
