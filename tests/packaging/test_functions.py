@@ -6,19 +6,13 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from ops.template import parse_yaml
+from tests.template.conftest import EVERYTHING, declared, deploy
+from tests.template.test_functions import functions
 
 from .conftest import ROOT, Build
-
-FUNCTIONS = [
-    name
-    for name, resource in parse_yaml((ROOT / "template.yaml").read_text())["Resources"].items()
-    if resource["Type"] == "AWS::Serverless::Function"
-]
 
 # The packages of Lambda's Python runtimes: boto3 and its dependencies.
 # https://docs.aws.amazon.com/lambda/latest/dg/python-package.html#python-package-dependencies
@@ -62,27 +56,6 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-# Parameters that are empty by default. Functions that read them are deployed only if the parameters are set.
-WHERE_DEPLOYED = {"WebhookUrl": "https://hooks.example.com/outcomes"}
-
-
-def environment(template: dict[str, Any], function: dict[str, Any]) -> dict[str, str]:
-    """Return the function's environment variables, computed from the parameters' defaults.
-
-    A variable whose value is only known after deployment is empty.
-    """
-    variables = template["Globals"]["Function"]["Environment"]["Variables"] | (
-        function["Properties"].get("Environment", {}).get("Variables", {})
-    )
-    defaults = {name: str(parameter.get("Default", "")) for name, parameter in template["Parameters"].items()}
-    defaults |= WHERE_DEPLOYED
-    texts = {
-        name: value if isinstance(value, str) else defaults.get(value.get("Ref"), "")
-        for name, value in variables.items()
-    }
-    return texts | {"AWS_DEFAULT_REGION": "us-east-1"}
-
-
 def imported(*path: Path, handler: str, variables: dict[str, str]) -> dict[str, str]:
     """Import a handler with only these folders on the path, and return the files of all loaded modules."""
     done = subprocess.run(
@@ -97,20 +70,15 @@ def imported(*path: Path, handler: str, variables: dict[str, str]) -> dict[str, 
     return files
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("name", declared("AWS::Serverless::Function"))
 def test_a_function_imports_with_only_its_folder_the_layer_and_the_runtime(
-    native: Build, runtime: Path, function: str
+    native: Build, runtime: Path, name: str
 ) -> None:
-    template = native.template
-    folder = native.folder / template["Resources"][function]["Properties"]["CodeUri"]
+    function = functions(deploy(**EVERYTHING))[name]
+    folder = native.folder / native.template["Resources"][name]["Properties"]["CodeUri"]
+    variables = function["Environment"]["Variables"] | {"AWS_DEFAULT_REGION": "us-east-1"}
 
-    files = imported(
-        folder,
-        native.layer / "python",
-        runtime,
-        handler=template["Globals"]["Function"]["Handler"],
-        variables=environment(template, template["Resources"][function]),
-    )
+    files = imported(folder, native.layer / "python", runtime, handler=function["Handler"], variables=variables)
 
     assert files["app"] == f"{folder}/app.py"
 

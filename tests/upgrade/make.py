@@ -4,7 +4,6 @@ Until v1.0.0 is tagged, run it again after each intended change of stored data. 
 """
 
 import json
-import lzma
 import sys
 import tarfile
 import tomllib
@@ -53,12 +52,12 @@ def sources() -> Iterator[tuple[str, bytes]]:
 def pack(sources: Iterable[tuple[str, bytes]]) -> bytes:
     """Return an archive whose bytes depend only on the names and contents of the files."""
     packed = BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
+    with tarfile.open(fileobj=packed, mode="w:xz") as archive:
         for name, content in sources:
             entry = tarfile.TarInfo(name)
             entry.size = len(content)
             archive.addfile(entry, BytesIO(content))
-    return lzma.compress(packed.getvalue())
+    return packed.getvalue()
 
 
 def unpack(to: Path) -> None:

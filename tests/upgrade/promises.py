@@ -6,6 +6,8 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
+from outcomes.ledger import ulid
+
 from tests.events import KEY
 from tests.people import names, restore
 from tests.upgrade.stack import Call, Code, Stack
@@ -70,7 +72,7 @@ def _read_kept_sums(stack: Stack, code: Code, story: Story, promise: str, is_new
     assert ends, "no sums are kept"
     for row in stack.rows("OutcomesTable"):
         id_ = row["created_at"]["S"].rpartition("#")[2]
-        if _milliseconds(id_) < max(ends) and row["user_id"] == {"S": "42"}:
+        if ulid.milliseconds(id_) < max(ends) and row["user_id"] == {"S": "42"}:
             key = {name: row[name] for name in ("user_id", "created_at")}
             stack.call("DeleteItem", TableName="OutcomesTable", Key=key)
     _answer_alike(stack, code, story, promise, is_newer)
@@ -140,12 +142,6 @@ def recorded(answer: Any) -> list[tuple[str | None, bool]]:
         structured = body["result"].get("structuredContent", {})
         return [(structured.get("id"), structured.get("replayed", False))]
     return [(headers.get("Outcome-Id", body.get("id")), headers.get("Idempotent-Replayed") == "true")]
-
-
-def _milliseconds(id_: str) -> int:
-    """Return the milliseconds since 1970 that a ULID contains."""
-    digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-    return sum(digits.index(digit) << 5 * place for place, digit in enumerate(reversed(id_[:10])))
 
 
 def _differences(before: Any, after: Any, is_newer: bool, path: str = "") -> Iterator[str]:

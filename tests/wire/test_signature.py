@@ -43,7 +43,7 @@ def botocores_authorization(
     return str(request.headers["Authorization"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     credentials=st.builds(Credentials, VISIBLE, VISIBLE, st.none() | VISIBLE),
     region=st.sampled_from(REGIONS),
