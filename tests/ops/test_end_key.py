@@ -175,15 +175,6 @@ def test_a_second_call_waits_for_the_first_and_cancels_nothing(account: Account,
     assert f"{STACK} is UPDATE_IN_PROGRESS: waiting.\n{STACK} refuses the key." in done.stdout
 
 
-def test_keys_are_ended_one_after_the_other(account: Account, end: EndKey) -> None:
-    earlier = [f"{number:064x}" for number in range(end_key.MAX_ENDED)]
-    account.parameters = account.live = account.live | {"EndedFingerprints": ",".join(earlier)}
-    assert end(STACK, fingerprint(LEAKED)).returncode == 0
-    assert end(STACK, fingerprint(OTHER), "--yes").returncode == 0
-    ended = account.live["EndedFingerprints"].split(",")
-    assert ended == [*earlier[2:], fingerprint(LEAKED), fingerprint(OTHER)]
-
-
 def test_a_failed_update_is_an_error_and_is_made_again_under_another_configuration(
     account: Account, end: EndKey
 ) -> None:
@@ -401,14 +392,17 @@ def test_wrong_arguments_change_nothing_and_a_key_is_not_printed(
     assert account.calls == calls
 
 
-def test_the_last_key_is_ended_only_with_yes(account: Account, end: EndKey) -> None:
+def test_keys_are_ended_one_after_the_other_and_the_last_one_only_with_yes(account: Account, end: EndKey) -> None:
+    earlier = [f"{number:064x}" for number in range(end_key.MAX_ENDED)]
+    account.parameters = account.live = account.live | {"EndedFingerprints": ",".join(earlier)}
     assert end(STACK, fingerprint(LEAKED)).returncode == 0
     account.calls.clear()
     assert "it is the last key" in failure(end(STACK, fingerprint(OTHER), "--now"))
-    assert account.calls == ["DescribeStacks", "DescribeStackResource", "GetFunction"]
-    done = end(STACK, fingerprint(OTHER), "--yes")
-    assert "Accepted: no key." in done.stdout
+    assert account.calls == LOOKS
+    assert "Accepted: no key." in end(STACK, fingerprint(OTHER), "--yes").stdout
     assert (account.live["KeyFingerprints"], account.status(OTHER)) == ("", 401)
+    ended = account.live["EndedFingerprints"].split(",")
+    assert ended == [*earlier[2:], fingerprint(LEAKED), fingerprint(OTHER)]
 
 
 def test_the_previous_session_secret_is_ended_once(account: Account, end: EndKey) -> None:
