@@ -39,15 +39,13 @@ def call(
     return response["statusCode"], json.loads(response["body"]), response["headers"]
 
 
-def put(caller: str, *lines: Any, date: str = DAY, source: str = "openai", **headers: str) -> tuple[int, Any]:
-    sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    status, answer, _ = call("PUT", caller, {"lines": list(lines)}, date, source, headers=sent)
+def put(caller: str, *lines: Any, date: str = DAY, source: str = "openai") -> tuple[int, Any]:
+    status, answer, _ = call("PUT", caller, {"lines": list(lines)}, date, source)
     return status, answer.get("version", answer)
 
 
-def delete(caller: str, date: str = DAY, **headers: str) -> tuple[int, Any]:
-    sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    status, answer, _ = call("DELETE", caller, date=date, headers=sent)
+def delete(caller: str, date: str = DAY) -> tuple[int, Any]:
+    status, answer, _ = call("DELETE", caller, date=date)
     return status, answer.get("version", answer)
 
 
