@@ -3,8 +3,7 @@
 It shares no code with the layer. The smoke test's judge and all tests of random orders compare answers with it.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Set
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Context, Decimal
 from typing import Any, Literal, NamedTuple
@@ -49,9 +48,6 @@ ALLOWED: dict[str, dict[str, list[Any]]] = {
     "dispute": {"the owner": RECORDERS},
     "uphold": {"the platform": RECORDERS},
 }
-WITHOUT_NUMBER = {("void", "platform"), ("uphold", "platform"), ("dispute", "owner")}
-"""Corrections that are possible whatever the number of the caller's corrections is."""
-
 _add = Context(prec=400).add  # adds decimals without rounding
 
 
@@ -70,129 +66,6 @@ def corrected(before: State, type_: str, changes: State, by: str) -> State | Non
     if (type_, before["status"], kind_of(by)) == ("amend", "disputed", "agent"):
         status = "disputed"  # an agent's amend does not end the owner's dispute
     return before | changes | {"status": status, "version": before["version"] + 1}
-
-
-# ── Corrections ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-NAMES = {
-    "outcomeType": "outcome_type",
-    "valueUsd": "value_usd",
-    "agentId": "agent_id",
-    "occurredAt": "occurred_at",
-    "title": "title",
-}
-
-
-class Caller(NamedTuple):
-    """The caller of a correction.
-
-    recorded_by: how entries say it. bounds: for each field that a key limits, the values that an outcome must have
-    before and after a correction.
-    """
-
-    name: str
-    recorded_by: str
-    may_read: bool
-    bounds: Mapping[str, Set[Any]] = {}
-
-    @property
-    def kind(self) -> str:
-        return kind_of(self.recorded_by)
-
-    def may(self, type_: str, recorded_by: str | None) -> bool:
-        """Return whether the caller may make this type of correction, if the outcome is within its bounds."""
-        return recorded_by in ALLOWED[type_].get("an agent" if self.bounds else self.name, [])
-
-
-class Sent(NamedTuple):
-    """A request for a correction. body: in the format of the API."""
-
-    id_: str
-    by: Caller
-    body: dict[str, Any]
-    key: str | None
-
-    @property
-    def type(self) -> str:
-        return str(self.body["type"])
-
-    @property
-    def remembered_by(self) -> tuple[str, str, str | None]:
-        return self.id_, self.by.recorded_by, self.key
-
-
-class End(NamedTuple):
-    """The expected result of a correction. replayed: the earlier correction's id, if the answer is a replay."""
-
-    status: int
-    replayed: str | None = None
-
-
-@dataclass
-class Ledger:
-    """A user's ledger, changed by one caller after the other.
-
-    budgets: how many corrections of an outcome each kind of caller may make. remembered: the id and body of each
-    correction with an idempotency key.
-    """
-
-    budgets: Mapping[str, int]
-    outcomes: dict[str, State] = field(default_factory=dict)
-    history: dict[str, list[State]] = field(default_factory=dict)
-    remembered: dict[tuple[str, str, str | None], tuple[str, dict[str, Any]]] = field(default_factory=dict)
-
-    def expected(self, sent: Sent) -> End:
-        """Return the result that this correction should have, if it is sent now."""
-        if not self._is_allowed(sent):
-            return End(403)
-        if sent.key and sent.remembered_by in self.remembered:
-            made, body = self.remembered[sent.remembered_by]
-            return End(200, made) if body == sent.body else End(422)
-        if self.outcomes[sent.id_]["status"] not in MOVES[sent.type] or self._is_one_too_many(sent):
-            return End(409)
-        if self.is_unchanged(sent) and (sent.by.may_read or sent.by.kind == "platform"):
-            return End(400)
-        return End(200)
-
-    def _is_allowed(self, sent: Sent) -> bool:
-        outcome, bounds = self.outcomes[sent.id_], sent.by.bounds
-        after = outcome | self._changes(sent)
-        is_within = all(each[name] in bounds[name] for each in (outcome, after) for name in bounds)
-        return is_within and sent.by.may(sent.type, outcome["recorded_by"])
-
-    def _is_one_too_many(self, sent: Sent) -> bool:
-        so_far = sum(kind_of(each["by"]) == sent.by.kind for each in self.history[sent.id_])
-        return so_far >= self.budgets[sent.by.kind] and (sent.type, sent.by.kind) not in WITHOUT_NUMBER
-
-    def is_unchanged(self, sent: Sent) -> bool:
-        return sent.type == "amend" and self._changes(sent).items() <= self.outcomes[sent.id_].items()
-
-    def _changes(self, sent: Sent) -> State:
-        """Return the new values of an amend, by the names in a list."""
-        created_at = self.outcomes[sent.id_]["created_at"]
-        changes = {NAMES[name]: value for name, value in sent.body.get("changes", {}).items()}
-        if "value_usd" in changes:
-            changes["value_usd"] = exact(changes["value_usd"])
-        return changes | ({"occurred_at": changes["occurred_at"] or created_at} if "occurred_at" in changes else {})
-
-    def made(self, sent: Sent, id_: str) -> None:
-        """Apply a correction, which the API has stored with this id."""
-        if sent.key:
-            self.remembered[sent.remembered_by] = (id_, sent.body)
-        if self.is_unchanged(sent):
-            return
-        before, changes = self.outcomes[sent.id_], self._changes(sent)
-        after = corrected(before, sent.type, changes, sent.by.recorded_by)
-        assert after, "not possible, and stored"
-        entry = {"id": id_, "type": sent.type, "reason": sent.body.get("reason"), "by": sent.by.recorded_by}
-        if "changes" in sent.body:
-            entry["changes"] = {name: {"before": before[name], "after": after[name]} for name in changes}
-        self.outcomes[sent.id_] = after
-        self.history[sent.id_].append(entry)
-
-
-def exact(value: float | None) -> Decimal | None:
-    return None if value is None else Decimal(str(value))
 
 
 # ── Lists and summaries ──────────────────────────────────────────────────────────────────────────────────────────────

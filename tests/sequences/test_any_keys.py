@@ -1,20 +1,22 @@
 """After any sequence of operations on agent keys, even with faults, exactly the expected keys work."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from math import inf
 from typing import Any
 from unittest.mock import patch
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from outcomes.calendar import instants
 from outcomes.contract.agent_key_bodies import NewAgentKey
 from outcomes.errors import Busy, NotFound, TooManyKeys
 from outcomes.keys.agent_keys import AgentKeys
 
+from tests.conftest import template_tables
 from tests.faults import Fault, cancelled, faulty, fine, lost, unreachable
-from tests.sequences.machine import OnTables, run
 
 NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
 HOUR = 3_600_000
@@ -81,16 +83,23 @@ class Keys:
         return texts
 
 
-class AnyKeys(OnTables):
-    """Changes agent keys, and compares the table with the model."""
+class AnyKeys(RuleBasedStateMachine):
+    """Changes agent keys in tables that are empty at first, and compares them with the model."""
+
+    template: Any
 
     def __init__(self) -> None:
         super().__init__()
         self.now = NOON
+        self.patches = ExitStack()
+        self.patches.enter_context(template_tables(self.template))
         self.patches.enter_context(patch.object(instants, "now", lambda: self.now))
         self.patches.enter_context(patch("outcomes.keys.agent_keys.MAX_KEYS", MAX_KEYS))
         self.keys = AgentKeys("KeysTable")
         self.model = Keys()
+
+    def teardown(self) -> None:
+        self.patches.close()
 
     def at(self, place: int) -> str:
         """Return the id of the key at this position. Ids are random, so Hypothesis cannot draw them."""
@@ -175,4 +184,5 @@ class AnyKeys(OnTables):
 
 @pytest.mark.usefixtures("no_waiting")
 def test_after_anything_exactly_the_keys_that_should_work_do(template: Any) -> None:
-    run(AnyKeys, template, examples=40, steps=20)
+    AnyKeys.template = template
+    run_state_machine_as_test(AnyKeys, settings=settings(max_examples=40, stateful_step_count=20))
