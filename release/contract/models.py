@@ -12,7 +12,7 @@ OURS = {"from": "start", "to": "end"}
 NAMED = {"Status": "OutcomeStatus"}
 """Schemas of choices for which TypeScript has another name."""
 UNSAID: Json = {
-    **{"also": (), "base": "", "without": (), "older": (), "texts": (), "fields": {}, "defaults": {}},
+    **{"base": "", "without": (), "older": (), "texts": (), "fields": {}, "defaults": {}},
     **{"first": (), "tuples": False, "secret": "", "as_dict": "", "together": ""},
 }
 """What the words of a model need not say."""
@@ -35,7 +35,7 @@ class Field(NamedTuple):
     """A field of a model.
 
     name, ours: in answers and in Python. value: in answers. is_old: whether answers of all versions have it. may_lack:
-    whether an answer may lack it. default: in the Python class, or "". said: the comment in TypeScript, or "".
+    whether an answer may lack it. default: in the Python class, or "".
     """
 
     name: str
@@ -44,7 +44,6 @@ class Field(NamedTuple):
     is_old: bool
     may_lack: bool
     default: str
-    said: str
 
     @property
     def given(self) -> Value:
@@ -76,17 +75,16 @@ def described(said: dict[str, Json], document: Json) -> list[Model]:
     """Return the models in the order of the words. Raises ValueError if words name a field that a schema lacks."""
     schemas = document["components"]["schemas"]
     answers = {
-        operation["operationId"]: operation["responses"]["200"]["content"]["application/json"]["schema"]
+        operation["operationId"]: operation["responses"]["200"]["content"]
         for methods in document["paths"].values()
         for operation in methods.values()
-        if "application/json" in operation["responses"]["200"]["content"]
     }
     said = {name: UNSAID | {"schema": name} | words for name, words in said.items()}
-    models = {one: name for name, words in said.items() for one in (words["schema"], *words["also"])}
+    models = {words["schema"]: name for name, words in said.items()}
     made: dict[str, Model] = {}
     for name, words in said.items():
         part, *path = words["schema"].split("/")
-        schema = schemas.get(part) or answers[part]
+        schema = schemas.get(part) or answers[part]["application/json"]["schema"]
         for step in path:
             schema = schema["properties"][step]["items"]
         fields = _fields(schema, words, schemas, models)
@@ -99,27 +97,24 @@ def described(said: dict[str, Json], document: Json) -> list[Model]:
 
 
 def _fields(schema: Json, words: Json, schemas: Json, models: dict[str, str]) -> list[Field]:
-    required, older, defaults, comments = schema["required"], words["older"], words["defaults"], words["fields"]
+    required, older, defaults = schema["required"], words["older"], words["defaults"]
     optional = [name for name in schema["properties"] if name not in [*required, *words["without"]]]
     names = [*dict.fromkeys([*words["first"], *required, *sorted(optional, key=LATER[1:].count)])]
-    if unknown := {*older, *defaults, *comments} - {*names}:
+    if unknown := {*older, *defaults, *words["fields"]} - {*names}:
         raise ValueError(f"words.yaml has fields that no schema has: {', '.join(sorted(unknown))}")
-    made = []
-    for name in names:
-        value, is_optional = _value(schema["properties"][name], schemas, models), name not in required
-        is_old = name not in (*older, *LATER[1:])
+
+    def field(name: str) -> Field:
+        value = _value(schema["properties"][name], schemas, models)
         if name in OURS or name in words["texts"]:
             value = Value("text")
         if value.kind == "list" and words["tuples"]:
             value = value._replace(kind="tuple")
-        default = ("field(default_factory=list)" if value.kind == "list" else "None") if is_optional else ""
-        made.append(
-            Field(
-                *(name, OURS.get(name, name), value, is_old, is_optional or not is_old),
-                *(defaults.get(name, default), comments.get(name, "")),
-            )
-        )
-    return made
+        is_old, is_optional = name not in (*older, *LATER[1:]), name not in required
+        usual = ("field(default_factory=list)" if value.kind == "list" else "None") if is_optional else ""
+        default = defaults.get(name, usual)
+        return Field(name, OURS.get(name, name), value, is_old, is_optional or not is_old, default)
+
+    return [field(name) for name in names]
 
 
 def _value(schema: Json, schemas: Json, models: dict[str, str]) -> Value:

@@ -93,14 +93,14 @@ def errors(told: Json, schemas: Json) -> dict[int, list[str]]:
     told: the operation in the base. schemas: those of the base.
     """
     parameters = told.get("parameters", [])
-    invalid = [f"Invalid {each['name']}" for each in parameters if each.get("in") != "header" and each["name"] != "id"]
+    in_headers = [each for each in parameters if each.get("in") == "header"]
+    invalid = [f"Invalid {each['name']}" for each in parameters if each not in in_headers and each["name"] != "id"]
     usual = {503: ["Busy"]}
     if body := told.get("x-body", {}).get("schema"):
         sent: Json = (schemas[body] if isinstance(body, str) else body).get("properties", {})
         invalid += [*_invalid(sent), "Invalid JSON"]
         usual[415] = ["Unsupported media type"]
-    headers = (each for each in parameters if each.get("in") == "header" and "pattern" in each["schema"])
-    invalid += [f"Invalid {each['name']}" for each in headers]
+    invalid += [f"Invalid {each['name']}" for each in in_headers if "pattern" in each["schema"]]
     said: dict[int, list[str]] = told["x-errors"]
     own = [] if "400" in told.get("responses", {}) else [*said.get(400, []), *invalid]
     return usual | said | {400: [*dict.fromkeys(own)]}
@@ -205,14 +205,12 @@ def _without_pattern(schema: Json) -> Json:
     return kept | {"anyOf": [_without_pattern(each) for each in schema["anyOf"]]} if "anyOf" in schema else kept
 
 
-def _gateway_errors(responses: Json) -> dict[int, list[str]]:
-    """Return API Gateway's own responses to requests for these routes, by status."""
+def _gateway_errors(responses: Json) -> list[tuple[int, str]]:
+    """Return the status and the error of API Gateway's own responses to requests for these routes."""
     elsewhere = {"MISSING_AUTHENTICATION_TOKEN", "RESOURCE_NOT_FOUND", "UNSUPPORTED_MEDIA_TYPE"}
     usual = {"DEFAULT_4XX": 400, "DEFAULT_5XX": 500}
-    errors: dict[int, list[str]] = {}
-    for kind, response in responses.items():
-        if kind not in elsewhere:
-            status = response.get("StatusCode") or usual[kind]
-            error = json.loads(response["ResponseTemplates"]["application/json"])["error"]
-            errors.setdefault(status, []).append(error)
-    return errors
+    return [
+        (told.get("StatusCode") or usual[kind], json.loads(told["ResponseTemplates"]["application/json"])["error"])
+        for kind, told in responses.items()
+        if kind not in elsewhere
+    ]

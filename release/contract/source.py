@@ -33,9 +33,8 @@ def number(limit: re.Match[str]) -> str:
 
 
 @cache
-def template() -> dict[str, Any]:
-    made: dict[str, Any] = parse_yaml((ROOT / "template.yaml").read_text())
-    return made
+def template() -> Any:
+    return parse_yaml((ROOT / "template.yaml").read_text())
 
 
 @cache
@@ -44,17 +43,17 @@ def words() -> Any:
     return yaml.load(LIMIT.sub(number, WORDS.read_text()), yaml.CSafeLoader)  # this is as safe as safe_load, and faster
 
 
-def sentences() -> dict[str, list[str]]:
-    """Return the sentences of words.yaml that contain limits, by file, with the limits' names."""
-    told: dict[str, list[str]] = yaml.load(WORDS.read_text(), yaml.CSafeLoader)["sentences"]
-    return told
+def sentences() -> Any:
+    """Return the sentences of words.yaml that contain limits: lists by file, with the limits' names."""
+    return yaml.load(WORDS.read_text(), yaml.CSafeLoader)["sentences"]
 
 
 class Field(NamedTuple):
     """A field of an outcome, as templates use it.
 
     name, sent: in answers and in requests. type: `type`, `text`, `money`, `whole`, `json` or `instant`. schema: the
-    JSON Schema of its value, without null. said: its words for people. The others are as in the layer's `About`.
+    JSON Schema of its value, without null. said: its words for people. option: the name of its parameter in commands.
+    The others are as in the layer's `About`.
     """
 
     name: str
@@ -65,12 +64,7 @@ class Field(NamedTuple):
     for_models: str
     since: str
     said: dict[str, Any]
-
-    @property
-    def option(self) -> str:
-        """The name of its parameter in commands."""
-        option: str = self.said.get("option", self.name)
-        return option
+    option: str
 
 
 def fields() -> list[Field]:
@@ -88,4 +82,4 @@ def _field(name: str, said: dict[str, Any]) -> Field:
     named = {"integer": "whole", "number": "money", "object": "json", "string": "text"}
     type_ = "type" if "$ref" in schema else "instant" if "format" in schema else named[schema["type"]]
     about: Any = NewOutcome.__annotations__[name].__metadata__[1]
-    return Field(name, sent, type_, is_required, schema, about.words, about.since, said)
+    return Field(name, sent, type_, is_required, schema, about.words, about.since, said, said.get("option", name))
