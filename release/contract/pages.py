@@ -59,17 +59,15 @@ def _decisions() -> dict[str, dict[str, str]]:
     return found
 
 
-def _layer() -> dict[str, tuple[str, list[str]]]:
-    """Return what each subpackage of the layer does, and its modules, in the order of imports."""
+def _layer() -> dict[str, tuple[str | None, list[str]]]:
+    """Return the docstring of each subpackage of the layer, and its modules, in the order of imports."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     [layers] = [each["layers"] for each in contracts if each.get("containers") == ["outcomes"]]
     found = {}
     for name in " | ".join(layers).split(" | "):
         folder = ROOT / "layers/common/outcomes" / name
         if folder.is_dir():
-            [does, *_] = (
-                " ".join((import_module(f"outcomes.{name}").__doc__ or "").split()).removesuffix(".").split(". ")
-            )
             files = [file for file in sorted(folder.rglob("*.py")) if file.stem != "__init__"]
-            found[name] = (does, [str(file.relative_to(folder).with_suffix("")) for file in files])
+            modules = [str(file.relative_to(folder).with_suffix("")) for file in files]
+            found[name] = (import_module(f"outcomes.{name}").__doc__, modules)
     return found

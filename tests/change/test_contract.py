@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from release.contract import __main__ as contract
-from release.contract import blocks, models, openapi, pages
+from release.contract import awaiting, blocks, models, openapi, pages
 from release.contract.source import ROOT, words
 
 BASE = """
@@ -190,6 +190,11 @@ def test_a_sentence_that_is_missing_or_that_says_two_numbers_is_a_fault(text: st
 def test_a_sentence_with_an_unknown_limit_is_a_fault() -> None:
     with pytest.raises(KeyError, match="MAX_INVENTED"):
         blocks.with_numbers("at most 7", ["at most <MAX_INVENTED>"], Path("a.md"))
+
+
+def test_a_rule_of_the_async_client_that_changes_nothing_is_a_fault() -> None:
+    with pytest.raises(ValueError, match="The blocking client has nothing that matches"):
+        awaiting.texts({awaiting.BLOCKING: "x = 1"})
 
 
 @pytest.mark.parametrize(
