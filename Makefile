@@ -51,7 +51,7 @@ local := $(bin)/python -m local --data '$(DATA)'
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .PHONY: help install run aws reset unit test history soak examples adopters coverage check audit format build lock upgrade version release-check contract golden terminal picture key session seed deploy smoke resend end-key adopt bench cost erase export-user import-history \
-    dashboard check-account check-dashboard check-openapi check-typescript check-workflows audit-where-possible audit-python audit-npm
+    dashboard check-account check-dashboard check-openapi check-picture check-typescript check-workflows audit-where-possible audit-python audit-npm
 
 help: ## list all commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -140,14 +140,13 @@ coverage: install .tools/sam/installed $(npm) $(npm_client) $(npm_viewer) ## run
 	    $(bin)/coverage report --include="$${part%=*}" --fail-under="$${part#*=}" >/dev/null \
 	    || { echo "Less than $${part#*=} % of $${part%=*} is covered: see the table above." >&2; exit 1; }; done
 
-check: install check-dashboard check-typescript check-workflows check-openapi .tools/sam/installed .tools/checkov/installed ## check formatting, lint, types, the template and its security, the layer's requirements, known vulnerabilities
+check: install check-picture check-dashboard check-typescript check-workflows check-openapi .tools/sam/installed .tools/checkov/installed ## check formatting, lint, types, the template and its security, the layer's requirements, known vulnerabilities
 	$(bin)/ruff format --check .
 	$(bin)/ruff check .
 	PYTHONPATH=layers/common $(bin)/lint-imports --no-logo --no-cache
 	PYTHONPATH=layers/common $(bin)/python -m release.contract --check
 	$(bin)/mypy functions layers/common/outcomes local ops history release smoke bench docs tests clients/python conftest.py
 	$(bin)/mypy --python-version 3.12 clients/python/src
-	@PYTHONPATH=layers/common $(bin)/python -m docs.picture --check
 	@test "$$($(uv_export) --no-dev | $(versions))" = "$$($(versions) $(deployed))" \
 	    || { echo '$(deployed) and uv.lock differ: run `make lock`.' >&2; exit 1; }
 	$(offline) $(sam) validate --lint
@@ -256,8 +255,18 @@ golden: install ## renew what tests/upgrade keeps of this version (until its rel
 terminal: install ## draw the picture of the command in the client's README (first run, then seed)
 	@PYTHONPATH=layers/common $(bin)/python -m docs.terminal --data '$(DATA)'
 
+# What the picture shows, and what draws it.
+pictured := docs/value-delivered.png docs/picture.py local/demo.py local/seed.py \
+    $(addprefix dashboard/public/,index.html value-delivered.js value-delivered-more.js)
+picture_hash := git hash-object $(pictured) | git hash-object --stdin
+
 picture: install ## draw the picture of the page in README, with a stack of its own
 	@PYTHONPATH=layers/common $(bin)/python -m docs.picture
+	@$(picture_hash) >docs/value-delivered.hash
+
+check-picture:
+	@$(picture_hash) | cmp -s - docs/value-delivered.hash \
+	    || { echo 'docs/value-delivered.png shows an earlier page or earlier data: run `make picture`.' >&2; exit 1; }
 
 key: install ## print a new bearer key and its fingerprint
 	@PYTHONPATH=layers/common $(bin)/python -m ops.key

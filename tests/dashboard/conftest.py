@@ -20,7 +20,6 @@ from tests.dashboard.recorded import NOW, Recorded
 from tests.local.stacks import Stack
 
 ROOT = Path(__file__).parents[2]
-ARTEFACTS = ROOT / ".artefacts"  # .artefacts contains a .gitignore for all its files
 AXE = ROOT / "dashboard/node_modules/axe-core/axe.min.js"
 
 Open = Callable[..., Page]
@@ -279,9 +278,8 @@ def find_faults(page: Page, axe: str, request: pytest.FixtureRequest) -> FindFau
 
     def find(*names: str, rules: Sequence[str] = ()) -> Faults:
         if "PICTURES" in os.environ:
-            ARTEFACTS.mkdir(exist_ok=True)
-            (ARTEFACTS / ".gitignore").write_text("*\n")
-            page.screenshot(path=ARTEFACTS / f"{request.node.name}-{next(pictures):02}.png", full_page=True)
+            picture = ROOT / ".artefacts" / f"{request.node.name}-{next(pictures):02}.png"
+            page.screenshot(path=picture, full_page=True)
         if not page.evaluate("'axe' in window"):
             page.evaluate(f"{axe}; 0")
         faults: Faults

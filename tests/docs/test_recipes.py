@@ -143,25 +143,3 @@ def test_the_function_handles_each_event_once(
             module["handler"](event, None)
 
     assert capsys.readouterr().out.splitlines() == [f"outcome.disputed {DISPUTED['subject']} Not mine"] * 2
-
-
-def test_the_queue_gets_the_stacks_events() -> None:
-    from outcomes.contract import events
-
-    sent = [(type_, json.dumps(event)) for type_, event in sorted(EVENTS.items())]
-    with mock_aws():
-        queue = aws_client("sqs").create_queue(QueueName="queue")["QueueUrl"]
-        arn = aws_client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
-        bus = aws_client("events")
-        bus.put_rule(Name="rule", EventPattern=pattern("A queue").dump())
-        bus.put_targets(Rule="rule", Targets=[{"Id": "Queue", "Arn": arn["QueueArn"]}])
-        for type_, detail in sent:
-            entry = {"EventBusName": "default", "Source": GIVEN["Stack"], "DetailType": type_, "Detail": detail}
-            assert entry.keys() == events.entry(events.Event("", type_, "", "", "{}"), "", "").keys()
-            bus.put_events(Entries=[entry])
-        heard = aws_client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
-
-    # moto ignores InputPath, so the messages contain EventBridge's whole event instead of its detail only.
-    assert [json.loads(message["Body"])["detail"] for message in heard] == [
-        event for type_, event in sorted(EVENTS.items()) if type_ in OUTCOMES
-    ]

@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
@@ -12,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from clients.python.tests.test_statements import TABLE, files_of
+
 ROOT = Path(__file__).parents[2]
 VERIFIER = ROOT / "docs/examples/verify/verify.mjs"
 VECTORS = ROOT / "clients/statements"
-WRONG: dict[str, str] = json.loads((VECTORS / "wrong.json").read_text())
-CASES = json.loads((VECTORS / "cases.json").read_text())
 FILES = ("statement", "entries", "keys", "previous")
 
 # Verifies many statements in one process, because starting Node takes longer than hundreds of verifications.
@@ -120,7 +119,7 @@ OTHERWISE: dict[str, str | None] = {
 
 
 def test_the_example_verifies_or_refuses_each_statement_of_the_clients_cases() -> None:
-    cases = [case for case in CASES["cases"] if is_of_a_statement(case)]
+    cases = [case for case in TABLE["cases"] if is_of_a_statement(case)]
     assert len(cases) > 90
     words = dict(zip([case["name"] for case in cases], words_of(map(files, cases)), strict=True))
     # The example does not check the definition.
@@ -139,23 +138,12 @@ def words_of(given: Iterable[Sequence[str | None]]) -> list[str | None]:
 
 def is_of_a_statement(case: Any) -> bool:
     """Return whether a case has a statement and entries, and does not test an inclusion proof of an outcome."""
-    names = CASES["files"] | case.get("files", {})
+    names = TABLE["files"] | case.get("files", {})
     depends = case["word"] == "proof" or "proof" in case["name"]
     return bool(names["statement"] and names["entries"]) and not depends
 
 
 def files(case: Any) -> list[str | None]:
-    """Return the files of a case in Base64, edited as cases.json describes."""
-    result = {role: name and read(name) for role, name in (CASES["files"] | case.get("files", {})).items()}
-    for role, what, *replacement in case.get("edits", []):
-        text = result[role].decode()
-        if isinstance(what, list):
-            lines = text.splitlines(keepends=True)
-            result[role] = "".join(lines[n] for n in what).encode()
-        else:
-            result[role] = re.sub(what, lambda _, new=replacement[0]: new, text, count=1).encode()
-    return [None if data is None else base64.b64encode(data).decode() for data in map(result.get, FILES)]
-
-
-def read(name: str) -> bytes:
-    return WRONG[name].encode() if name in WRONG else (VECTORS / name).read_bytes()
+    """Return the files of a case in Base64, in the order of the example's arguments."""
+    given = files_of(case)
+    return [None if data is None else base64.b64encode(data).decode() for data in map(given.get, FILES)]

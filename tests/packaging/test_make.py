@@ -230,6 +230,23 @@ def test_a_deployment_builds_only_for_a_known_account_and_uploads_the_dashboard_
         assert "--no-fail-on-empty-changeset" in re.sub(r"\$\(.*?\)", "", options)  # on a terminal, too
 
 
+@pytest.mark.parametrize("changed", ["dashboard/public/index.html", "docs/value-delivered.png"])
+def test_a_picture_of_an_earlier_page_is_refused(clone: Path, changed: str) -> None:
+    def check() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["make", "check-picture"], cwd=clone, capture_output=True, text=True)
+
+    [pictured] = re.findall(r"^git hash-object (.*?) \|", make_dry(clone, "check-picture"))
+    touch(clone, *pictured.split(), ".venv/installed")
+    program(clone / ".venv/bin/python", "true")
+    make(clone, "picture", git=f'exec {shutil.which("git")} "$@"')
+    assert check().returncode == 0
+
+    (clone / changed).write_text("another page")
+    assert own_lines(check().stderr) == [
+        "docs/value-delivered.png shows an earlier page or earlier data: run `make picture`."
+    ]
+
+
 def test_a_missing_build_is_one_line(clone: Path) -> None:
     program(clone / ".tools/sam/bin/python", "true")
     touch(clone, ".tools/sam/installed")

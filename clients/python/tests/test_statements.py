@@ -32,11 +32,17 @@ def edited(text: str, what: Any, replacement: str = "") -> str:
     return changed
 
 
-@pytest.mark.parametrize("case", TABLE["cases"], ids=lambda case: case["name"])
-def test_a_verification_matches_the_table(case: dict[str, Any]) -> None:
+def files_of(case: dict[str, Any]) -> dict[str, Any]:
+    """Return the files of a case, edited as cases.json describes."""
     files: dict[str, Any] = {role: file(name) for role, name in (TABLE["files"] | case.get("files", {})).items()}
     for role, *edit in case.get("edits", []):
         files[role] = edited((files[role] or b"").decode(), *edit).encode()
+    return files
+
+
+@pytest.mark.parametrize("case", TABLE["cases"], ids=lambda case: case["name"])
+def test_a_verification_matches_the_table(case: dict[str, Any]) -> None:
+    files = files_of(case)
     if case["word"] is None:
         assert verify(**files).head["user"]
     else:

@@ -1,4 +1,4 @@
-"""Fixtures for the examples: npm packages, free ports, a browser and a folder for pictures."""
+"""Fixtures for the examples: npm packages, free ports and a browser."""
 
 import os
 import socket
@@ -33,12 +33,3 @@ def browser() -> Iterator[Browser]:
     expect.set_options(timeout=20_000)  # Next.js is slow on a busy machine, and the feed polls every 5 s
     with chromium() as browser:
         yield browser
-
-
-@pytest.fixture(scope="session")
-def artefacts() -> Path:
-    """Create the folder for pictures of the last run, and return its path. git ignores the folder."""
-    folder = EXAMPLES.parents[1] / ".artefacts"
-    folder.mkdir(exist_ok=True)
-    (folder / ".gitignore").write_text("*\n")
-    return folder

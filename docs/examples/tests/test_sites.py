@@ -266,7 +266,7 @@ def rows(page: Page) -> Locator:
 
 
 def test_a_deal_recorded_by_a_server_action_is_in_the_feed_beside_costs_and_can_be_confirmed(
-    page: Page, nextjs: Site, user: int, artefacts: Path
+    page: Page, nextjs: Site, user: int
 ) -> None:
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     costs = {"lines": [{"agentId": 7, "costUsd": 412.07}]}
@@ -294,7 +294,7 @@ def test_a_deal_recorded_by_a_server_action_is_in_the_feed_beside_costs_and_can_
     for screen, size in SCREENS.items():
         page.set_viewport_size(size)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), screen
-        page.screenshot(path=artefacts / f"nextjs-{screen}.png", full_page=True)
+        page.screenshot(path=EXAMPLES.parents[1] / f".artefacts/nextjs-{screen}.png", full_page=True)
     page.evaluate(AXE.read_text())
     assert [fault["id"] for fault in page.evaluate("axe.run()")["violations"]] == []
 

@@ -6,35 +6,21 @@ same domain, so that its requests also carry the cookie, or on another site.
 """
 
 import re
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from clients.python.tests.faults import FaultyServer
 from tests.browsers import SECONDS
 from tests.local.stacks import Stack, running
+from tests.servers import serving
 
 PAGE = b"<!doctype html><html lang=en><title>A page</title>"
-
-
-class PageHandler(BaseHTTPRequestHandler):
-    """Serves the same page for every path."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(PAGE)))
-        self.end_headers()
-        self.wfile.write(PAGE)
-
-    def log_message(self, *_: object) -> None:
-        """Keep the test output quiet."""
 
 
 @dataclass(frozen=True)
@@ -77,19 +63,15 @@ class Platform:
 
 @pytest.fixture(scope="package")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), PageHandler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    port = server.server_port
-    origins = f"http://app.example.com:{port},http://beta.example.com:{port}"
-    try:
+    def answer(*_request: Any) -> tuple[int, dict[str, str], bytes]:
+        return 200, {"Content-Type": "text/html; charset=utf-8"}, PAGE
+
+    with serving(FaultyServer(answer)) as pages:
+        port = pages.server_port
+        origins = f"http://app.example.com:{port},http://beta.example.com:{port}"
         environment = {"DASHBOARD_ORIGINS": origins, "ALLOWED_HOSTS": "api.example.com"}
         with running(tmp_path_factory.mktemp("platform"), environment=environment) as stack:
             yield Platform(stack, port)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 class Visitor:
