@@ -70,17 +70,9 @@ def bounds_of(instant: str) -> Bounds:
     return next(Bounds(begin, end) for begin, end in pairwise(cuts) if begin <= instant < end)
 
 
-def statement(
-    period: str,
-    bounds: Bounds,
-    entries: Sequence[Entry],
-    previous: str | None,
-    *,
-    key: SigningKey = KEY,
-    salt_key: bytes | None = None,
-) -> Statement:
+def statement(period: str, bounds: Bounds, entries: Sequence[Entry], previous: str | None) -> Statement:
     """Make a statement. previous: the text of the previous statement."""
-    salt_key = f"the salt key of {period}".encode() if salt_key is None else salt_key
+    salt_key = f"the salt key of {period}".encode()
     tree, sums = statement_format.MerkleTree(), StatementSums(bounds, bounds_of)
     salts, texts = [], []
     for entry in sorted(entries, key=lambda each: (each.created_at, each.id)):
@@ -106,7 +98,7 @@ def statement(
         issued_at=instants.text(instants.read(bounds.end) + 11 * 60_000),
         sums=sums_text,
     )
-    signature = key.sign(head)
+    signature = KEY.sign(head)
     return Statement(statement_format.statement_text(head, sums_text, signature), head, signature, salts, texts)
 
 

@@ -236,6 +236,10 @@ def signed(world: World, *, is_stale: bool = False) -> tuple[str, str, str]:
     return f'{head[:-1]},{written(world.sums)[1:-1]},"signature":{written(signature)}}}', head, signature
 
 
+def entries(world: World) -> str:
+    return "".join(f"{written(line)}\n" for line in world.lines)
+
+
 def _files(random: Random, world: World) -> Files:
     """Hash and sign the parts. Then, rarely, change the bytes of a file."""
     statement, head, signature = signed(world, is_stale=random.random() < 0.1)
@@ -243,7 +247,7 @@ def _files(random: Random, world: World) -> Files:
         statement = statement.replace(signature, written(_text(random, signature))[1:-1])
     files: Files = {
         "statement": statement.encode(),
-        "entries": "".join(f"{written(line)}\n" for line in world.lines).encode(),
+        "entries": entries(world).encode(),
         "keys": world.keys,
         "previous": world.previous if random.random() < 0.6 else None,
         "proof": _proof(random, world, head, signature) if random.random() < 0.4 else None,

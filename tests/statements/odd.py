@@ -5,6 +5,7 @@ import json
 from outcomes.statements.format import RecordedOutcome
 
 from tests.statements import example, hostile
+from tests.statements.example import outcome
 from tests.statements.hostile import EMPTY, World
 
 AT = "2026-10-05T12:00:00.000Z"
@@ -16,7 +17,7 @@ def files() -> dict[str, str]:
     made: dict[str, str] = {}
 
     def add(name: str, world: World) -> None:
-        made[f"{name}.json"], made[f"{name}.ndjson"] = hostile.signed(world)[0], entries(world)
+        made[f"{name}.json"], made[f"{name}.ndjson"] = hostile.signed(world)[0], hostile.entries(world)
 
     add("code-points", code_points())
     ids, types, agents = code_points(), code_points(), code_points()
@@ -29,11 +30,11 @@ def files() -> dict[str, str]:
     later = code_points()
     later.head["issued_at"] = "😀"
     add("signed-later", later)
-    small = one(example.outcome(AT, "deal_closed", "Sold an atom", "1"))
+    small = world_of(outcome(AT, "deal_closed", "Sold an atom", "1"))
     small.lines[0]["text"] = small.lines[0]["text"].replace('"value_usd":"1"', f'"value_usd":"{MONEY}"')
     small.sums = json.loads(json.dumps(small.sums).replace('"1.00"', f'"{MONEY}"'))
     add("small-money", small)
-    text = one(example.outcome(AT, "deal_closed", "Sold", "1"))
+    text = world_of(outcome(AT, "deal_closed", "Sold", "1"))
     text.lines[0]["text"] = '"outcome_id"'
     add("entry-of-text", text)
     unpaired = code_points()
@@ -47,14 +48,8 @@ def files() -> dict[str, str]:
 def code_points() -> World:
     """Return a statement whose ids, types and agents come in another order in UTF-16, or if null is 0."""
     odd = [("\ue000", EMPTY, None), ("\uffff", "\uffff", -5), ("😀", "😀", 0)]
-    outcomes = [example.outcome(AT, type_, "Sold", "1", agent_id=agent)._replace(id=id_) for id_, type_, agent in odd]
-    bounds = example.bounds_of(AT)
-    return hostile.parts(example.statement("2026-10", bounds, outcomes, hostile.PREVIOUS))
+    return world_of(*(outcome(AT, type_, "Sold", "1", agent_id=agent)._replace(id=id_) for id_, type_, agent in odd))
 
 
-def one(outcome: RecordedOutcome) -> World:
-    return hostile.parts(example.statement("2026-10", example.bounds_of(AT), [outcome], hostile.PREVIOUS))
-
-
-def entries(world: World) -> str:
-    return "".join(f"{hostile.written(line)}\n" for line in world.lines)
+def world_of(*outcomes: RecordedOutcome) -> World:
+    return hostile.parts(example.statement("2026-10", example.bounds_of(AT), outcomes, hostile.PREVIOUS))
