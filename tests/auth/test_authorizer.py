@@ -189,29 +189,27 @@ TROUBLES = [error(THROTTLED), error(DENIED), error("InternalServerError", status
 class TestTroubleWithAws:
     """While an AWS service fails, the answer is a 500, not a 401: the caller may be authorized."""
 
-    def test_at_the_sessions_table_is_a_500(self, authorizer: ModuleType, log: Log, trouble: Fault) -> None:
-        event = load_event("post_with_session", Cookie=["__Secure-session=CANARY"])
+    @pytest.mark.parametrize(
+        ("cookie", "operation", "cause"),
+        [("__Secure-session=CANARY", "GetItem", "Sessions table: "), (COOKIE, "GetSecretValue", "Session secret: ")],
+        ids=["the sessions table", "the session secret"],
+    )
+    def test_is_a_500(
+        self, authorizer: ModuleType, log: Log, trouble: Fault, cookie: str, operation: str, cause: str
+    ) -> None:
+        event = load_event("post_with_session", Cookie=[cookie])
+        sessions = authorizer._sessions()
+        service = sessions.stored.dynamodb if operation == "GetItem" else sessions.secrets.secrets_manager
         with (
-            faulty(authorizer._sessions().stored.dynamodb, "GetItem", trouble),
+            faulty(service, operation, trouble),
             pytest.raises(RuntimeError, match=r"^Cannot identify the caller$") as raised,
         ):
             authorizer.handler(event, None)
         [line] = log()
         assert line["level"] == "ERROR"
-        assert line["cause"].startswith("Sessions table: ")
+        assert line["cause"].startswith(cause)
         assert line["correlation_id"] == event["requestContext"]["requestId"]
-        assert "CANARY" not in f"{line} {raised.value}"
-
-    def test_at_the_session_secret_is_a_500(self, authorizer: ModuleType, log: Log, trouble: Fault) -> None:
-        event = load_event("get_with_session")
-        with (
-            faulty(authorizer._sessions().secrets.secrets_manager, "GetSecretValue", trouble),
-            pytest.raises(RuntimeError, match=r"^Cannot identify the caller$") as raised,
-        ):
-            authorizer.handler(event, None)
-        [line] = log()
-        assert line["cause"].startswith("Session secret: ")
-        assert COOKIE not in f"{line} {raised.value}"
+        assert cookie.partition("=")[2] not in f"{line} {raised.value}"
 
     def test_does_not_stop_a_key(self, authorizer: ModuleType, trouble: Fault) -> None:
         with (

@@ -57,7 +57,7 @@ def by_joserfc(token: str, key: OctKey, family: EncryptedCookie) -> bytes | None
 
 def change_a_character(token: str, chance: random.Random) -> str:
     place = chance.randrange(len(token))
-    return token[:place] + chance.choice(f"{ALPHABET}+/=. \n") + token[place + chance.randrange(2) :]
+    return token[:place] + chance.choice(f"{ALPHABET}+/=. \n\u00e9") + token[place + chance.randrange(2) :]
 
 
 def change_the_end_of_a_part(token: str, chance: random.Random) -> str:
@@ -72,6 +72,13 @@ def cut_a_part(token: str, chance: random.Random) -> str:
     parts = token.split(".")
     number = chance.randrange(5)
     parts[number] = parts[number][: chance.randrange(len(parts[number]) + 1)]
+    return ".".join(parts)
+
+
+def lengthen_a_part(token: str, chance: random.Random) -> str:
+    parts = token.split(".")
+    number = chance.choice((2, 3, 4))
+    parts[number] = base64url(base64url_decoded(parts[number]) + chance.randbytes(chance.randint(1, 3)))
     return ".".join(parts)
 
 
@@ -97,6 +104,7 @@ CHANGES: list[Callable[[str, random.Random], str]] = [
     change_a_character,
     change_the_end_of_a_part,
     cut_a_part,
+    lengthen_a_part,
     swap_two_parts,
     move_bytes_to_the_next_part,
 ]

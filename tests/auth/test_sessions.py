@@ -148,10 +148,6 @@ def _with_part(number: int, change: Callable[[bytes], bytes]) -> Forge:
     return forge
 
 
-def _flipped(part: bytes) -> bytes:
-    return bytes([part[0] ^ 1]) + part[1:]
-
-
 def _with_header(text: str) -> Forge:
     return lambda family, key: ".".join([_base64url(text), *_jwe(family, key).split(".")[1:]])
 
@@ -160,27 +156,6 @@ def _padded(claims: dict[str, Any], size: int) -> str:
     return _json(claims | {"padding": "0" * size})
 
 
-FORGED: dict[str, Forge] = {
-    "another key": lambda family, key: _jwe(family, _flipped(key)),
-    "another nonce": _with_part(2, _flipped),
-    "a short nonce": _with_part(2, lambda nonce: nonce[:8]),
-    "no nonce": _with_part(2, lambda _: b""),
-    "another ciphertext": _with_part(3, _flipped),
-    "a shorter ciphertext": _with_part(3, lambda text: text[:-1]),
-    "no ciphertext": _with_part(3, lambda _: b""),
-    "another tag": _with_part(4, _flipped),
-    "a short tag": _with_part(4, lambda tag: tag[:12]),
-    "a tag of one byte": _with_part(4, lambda tag: tag[:1]),
-    "no tag": _with_part(4, lambda _: b""),
-    "a long tag": _with_part(4, lambda tag: tag + b"0"),
-    "the same header in other words": _with_header('{"enc":"A256GCM","alg":"dir"}'),
-    "padding in base64": lambda family, key: _jwe(family, key) + "==",
-    "a line's end": lambda family, key: _jwe(family, key) + "\n",
-    "not base64": lambda family, key: _jwe(family, key)[:-4] + "!!!!",
-    "not ASCII": lambda family, key: _jwe(family, key) + "\u00e9",
-    "truncated": lambda family, key: _jwe(family, key)[:-10],
-    "doubled": lambda family, key: _jwe(family, key) * 2,
-}
 MALFORMED: dict[str, Forge] = {
     "a key part": _with_part(1, lambda _: b"0" * 32),
     "a shorter key": lambda _, key: _jwe(NEXT_AUTH, key[:16], enc="A128GCM"),
@@ -203,12 +178,6 @@ MALFORMED: dict[str, Forge] = {
     "text": lambda *_: "42",
     "dots": lambda *_: "....",
 }
-
-
-@pytest.mark.parametrize("forge", FORGED.values(), ids=FORGED)
-def test_a_forged_token_is_refused(sessions: Sessions, family: EncryptedCookie, forge: Forge) -> None:
-    token = forge(family, encryption_key(family, family.name, SECRET))
-    assert refusal(sessions, f"{family.name}={token}") in ("unknown_session", "malformed_session")
 
 
 @pytest.mark.parametrize("forge", MALFORMED.values(), ids=MALFORMED)

@@ -1,4 +1,4 @@
-"""Test a platform's own outcome types in the API, MCP, both clients and the Python client's command.
+"""Test a platform's own outcome types in the API, MCP, the Python client and its command.
 
 The platform also removes a type although outcomes of this type are stored.
 """
@@ -14,7 +14,6 @@ import pytest
 from outcomes_client import OutcomesClient
 
 from smoke.api import Api, outcome_types
-from tests.clients.test_typescript import CLIENT, bundle, needs_npm, run
 from tests.local.stacks import WITH_OWN_TYPES, WITHOUT_EVENTS, Stack, running
 from tests.outcome_types import TYPES
 
@@ -124,21 +123,6 @@ def test_the_python_client_and_the_command_pass_any_type(platform: Stack) -> Non
     assert "ticket_resolved" in outcomes("summary", "--type", "ticket_resolved").stdout
     refused = outcomes("record", "--type", "deal_closed", "--title", "A deal")
     assert (refused.returncode, NAMES in refused.stderr) == (1, True)
-
-
-@needs_npm
-def test_the_typescript_client_passes_any_type(platform: Stack, tmp_path: Path) -> None:
-    script = tmp_path / "own.ts"
-    script.write_text(
-        f'import {{ OutcomesClient }} from "{CLIENT}/src/index.js";\n'
-        "const client = new OutcomesClient();\n"
-        'await client.record("lead_qualified", "A lead");\n'
-        'const { outcomes } = await client.list({ outcomeType: "lead_qualified" });\n'
-        "console.log(outcomes.map((one) => one.outcomeType).join());\n"
-    )
-    bundle(tmp_path, script, "--platform=node", "--out-extension:.js=.mjs")
-    printed = run("node", tmp_path / "own.mjs", OUTCOMES_URL=platform.url, OUTCOMES_COOKIE=platform.cookie(45))
-    assert printed == "lead_qualified\n"
 
 
 def test_make_smoke_records_the_platforms_types(platform: Stack) -> None:

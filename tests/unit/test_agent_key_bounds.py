@@ -9,7 +9,6 @@ from outcomes.contract.outcome_fields import LATER
 from functions.list_outcomes import app as list_outcomes
 from functions.record_batch import app as record_batch
 from functions.record_outcome import app as record_outcome
-from tests.aws import aws_client, scan
 from tests.events import KEY, agent, proxy_event, session
 
 PLAIN = {"outcomeType": "deal_closed", "title": "Closed a deal"}
@@ -92,15 +91,6 @@ def test_a_list_with_the_ledger_says_who_recorded_each_outcome() -> None:
     assert by == ["session"] * 3 + ["key:0123456789abcdef"] * 3 + ["key"] * 3
     assert all("recorded_by" not in outcome for outcome in listed())
     assert list(listed(include="ledger")[0]) == [*listed()[0], "status", *LATER, "recorded_by", "version"]
-
-
-def test_an_outcome_stored_without_recorded_by_has_none() -> None:
-    post(PLAIN, session(42))
-    [item] = scan()
-    aws_client("dynamodb").put_item(
-        TableName="OutcomesTable", Item={k: v for k, v in item.items() if k != "recorded_by"}
-    )
-    assert listed(include="ledger")[0]["recorded_by"] is None
 
 
 @pytest.mark.parametrize("include", ["", "Ledger", "ledger ", ["ledger", "all"]])

@@ -92,14 +92,6 @@ def test_an_amended_outcome_is_assigned_as_it_is_now() -> None:
     assert get_without_user(id_)["outcome"]["version"] == 2
 
 
-@pytest.mark.parametrize("occurred_at", [None, "2000-01-01T00:00:00.000Z"])
-def test_it_happened_when_the_original_did_however_long_ago(occurred_at: str | None) -> None:
-    fields: dict[str, Any] = {"occurredAt": occurred_at} if occurred_at else {}
-    id_ = unassigned(**fields)
-    assign(id_)
-    assert ledger()[0]["occurred_at"] == occurred_at or instants.text(ulid.milliseconds(id_))
-
-
 @pytest.mark.parametrize(("recorded_by", "confirmed"), [("key", 200), (None, 403)])
 def test_the_owner_confirms_it_if_a_key_recorded_the_original(recorded_by: str | None, confirmed: int) -> None:
     _, answer = assign(unassigned(recorded_by))

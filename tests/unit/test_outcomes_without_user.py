@@ -1,4 +1,4 @@
-"""Test reading outcomes that belong to no user: list, export, summary, and a single outcome.
+"""Test reading outcomes that belong to no user: list, export and summary.
 
 They are stored in sixteen partitions.
 """
@@ -16,7 +16,6 @@ from outcomes.ledger.store import Filters, OutcomeStore
 from outcomes.totals import materialized
 
 from functions.export_outcomes import app as export_outcomes
-from functions.get_outcome import app as get_outcome
 from functions.list_outcomes import app as list_outcomes
 from functions.summarize_outcomes import app as summarize_outcomes
 from tests.corrections import pages
@@ -117,12 +116,3 @@ def test_an_export_has_time_for_every_partition_though_whole_pages_take_a_quarte
     page = store.page_by_size(None, lambda _: "x" * 100, filters=Filters(by_occurrence=True))
     assert len(page.outcomes) == 100
     assert page.next_cursor
-
-
-def test_one_is_read_unless_it_is_a_users() -> None:
-    [nobodys], [users] = add(1), add(1, user=42)
-    event = proxy_event("GET", "/api/outcomes/{id}", authorizer=NOBODY, query={"userId": "none"}, parameters={"id": ""})
-    read = [get_outcome.handler(event | {"pathParameters": {"id": id_}}, None) for id_ in (nobodys, users)]
-    assert [each["statusCode"] for each in read] == [200, 404]
-    outcome = json.loads(read[0]["body"])["outcome"]
-    assert (outcome["id"], outcome["user_id"], outcome["status"]) == (nobodys, None, "recorded")

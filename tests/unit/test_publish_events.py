@@ -312,17 +312,6 @@ def test_a_damaged_record_becomes_a_dead_letter_and_delays_no_other(bus: Bus, bu
     assert (line["record"], line["cause"]) == ("f" * 32, "missing 'title'")
 
 
-@pytest.mark.parametrize("part", ["Keys", "NewImage", "OldImage"])
-def test_a_damaged_record_of_a_correction_becomes_a_dead_letter(bus: Bus, bucket: Bucket, part: str) -> None:
-    correct(record(), OWNER, {"type": "confirm"})
-    first, moved, _ = records()
-    del moved["dynamodb"][part]
-
-    assert give([first, moved]) is None
-    assert [event["type"] for event in bus.heard] == ["outcome.recorded"]
-    assert len(bucket()) == 1
-
-
 @pytest.mark.usefixtures("bus")
 def test_a_dead_letter_that_cannot_be_stored_is_retried() -> None:
     record()

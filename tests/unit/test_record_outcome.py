@@ -65,11 +65,6 @@ def test_an_outcome_without_a_user_has_the_header_unassigned(
     assert response["headers"]["Idempotent-Replayed"] == "true"
 
 
-def test_pages_may_read_the_header_unassigned() -> None:
-    event = proxy_event("POST", authorizer=KEY, body=NOBODYS, headers={"Origin": "https://app.example.com"})
-    assert "Unassigned" in app.handler(event, None)["headers"]["Access-Control-Expose-Headers"].split(", ")
-
-
 def test_a_session_records_for_its_user_and_gets_the_id() -> None:
     status, body = record(VALID | {"userId": 7}, session(42))
     assert (status, listed(7)) == (200, [])

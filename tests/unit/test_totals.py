@@ -569,11 +569,6 @@ class TestThrottling:
             assert counted() == 40
         assert len(begins) < queries
 
-    def test_a_look_that_is_always_throttled_is_not_busy(self, stopwatch: Stopwatch) -> None:
-        with faulty(app.store.dynamodb, "Query", BUSY):
-            assert look()[:2] == (503, {"error": "Still adding up"})
-        assert 13 < stopwatch.monotonic() < 16
-
     def test_a_look_reads_at_a_limited_rate(self, stopwatch: Stopwatch, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(paced_reads, "UNITS_PER_SECOND", 200)
         assert counted() == 40
