@@ -251,26 +251,23 @@ def watch(
     from . import _watching
 
     with connect(url, cookie) as client:
-        try:
-            waits = False
-            for found, failure in _watching.follow(client, lines, {"outcome_type": outcome_type, "agent_id": agent}):
-                if failure is not None and not waits:
-                    print(printable(f"outcomes: {failure}; retrying until the API answers"), file=sys.stderr)
-                elif failure is None and waits:
-                    print("outcomes: the API answers again", file=sys.stderr)
-                waits = failure is not None
-                for one in found:
-                    if json:
-                        print_json(one.as_dict())
-                    else:
-                        agent_text = "-" if one.agent_id is None else str(one.agent_id)
-                        type_ = f"{printable(one.outcome_type):<{LONGEST_TYPE}}"
-                        about = f"{type_} {agent_text:>5} {money(one.value_usd) or '-':>14}"
-                        print(f"{one.created_at.astimezone():%Y-%m-%d %H:%M:%S}  {about}  {printable(one.title)}")
-                sys.stdout.flush()  # flush, because output to a pipe is buffered
-                time.sleep(interval)
-        except KeyboardInterrupt:
-            raise typer.Exit(130) from None  # the usual exit code after Ctrl-C: 128 plus the number of SIGINT
+        waits = False
+        for found, failure in _watching.follow(client, lines, {"outcome_type": outcome_type, "agent_id": agent}):
+            if failure is not None and not waits:
+                print(printable(f"outcomes: {failure}; retrying until the API answers"), file=sys.stderr)
+            elif failure is None and waits:
+                print("outcomes: the API answers again", file=sys.stderr)
+            waits = failure is not None
+            for one in found:
+                if json:
+                    print_json(one.as_dict())
+                else:
+                    agent_text = "-" if one.agent_id is None else str(one.agent_id)
+                    type_ = f"{printable(one.outcome_type):<{LONGEST_TYPE}}"
+                    about = f"{type_} {agent_text:>5} {money(one.value_usd) or '-':>14}"
+                    print(f"{one.created_at.astimezone():%Y-%m-%d %H:%M:%S}  {about}  {printable(one.title)}")
+            sys.stdout.flush()  # flush, because output to a pipe is buffered
+            time.sleep(interval)
 
 
 def mcp(url: Url = None) -> None:
@@ -304,10 +301,7 @@ def fake(
         said = {"OUTCOMES_URL": served.url, "INTERNAL_API_KEY": served.key, "OUTCOMES_COOKIE": served.session(user)}
         # flush at once, because a script may wait for these lines
         print("\n".join(f"{name}={value}" for name, value in said.items()), flush=True)
-        try:
-            served.wait()
-        except KeyboardInterrupt:
-            raise typer.Exit(130) from None  # the usual exit code after Ctrl-C: 128 plus the number of SIGINT
+        served.wait()
 
 
 COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {

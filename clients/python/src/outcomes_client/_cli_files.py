@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from enum import StrEnum
 from typing import Annotated, Literal
 
 import typer
@@ -83,19 +82,14 @@ def _lines(count: int) -> str:
     return "1 line" if count == 1 else f"{count:,} lines"
 
 
-class Format(StrEnum):
-    JSONL = "jsonl"
-    CSV = "csv"
-    PARQUET = "parquet"
-
-
 def export(
     output: Annotated[
         str, typer.Option("--output", "-o", metavar="FILE", help="The file to write; - for standard output.")
     ] = "-",
     layout: Annotated[
-        Format, typer.Option("--format", help="JSON Lines, CSV with a heading, or Parquet.")
-    ] = Format.JSONL,
+        Literal["jsonl", "csv", "parquet"],
+        typer.Option("--format", help="JSON Lines, CSV with a heading, or Parquet."),
+    ] = "jsonl",
     outcome_type: Types = None,
     agent: Agent = None,
     start: Start = None,
@@ -114,15 +108,15 @@ def export(
     from . import _exporting
 
     try:
-        write = _exporting.writer(layout.value)
+        write = _exporting.writer(layout)
     except ModuleNotFoundError as exc:
         print(missing(exc, "parquet"), file=sys.stderr)
         raise typer.Exit(2) from exc
-    if layout is Format.PARQUET and output == "-" and sys.stdout.isatty():
+    if layout == "parquet" and output == "-" and sys.stdout.isatty():
         raise typer.BadParameter("Parquet is binary: name a file, or use a pipe", param_hint="--output")
     with connect(url, cookie) as client:
         parts = client.export(
-            "csv" if layout is Format.CSV else "ndjson",
+            "csv" if layout == "csv" else "ndjson",
             outcome_type=outcome_type,
             agent_id=agent,
             start=start,

@@ -19,11 +19,6 @@ from ._terminal import Cookie, Url, connect
 if TYPE_CHECKING:
     from .statements import Verified, VerifiedMonths
 
-_NAMES = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
-
 
 def _file(words: str) -> Any:
     return typer.Option(exists=True, dir_okay=False, metavar="FILE", help=words)
@@ -210,6 +205,8 @@ def _months_shown(months: VerifiedMonths, given: Collection[str]) -> Iterator[st
 
 def _name_of(first: str, last: str) -> str:
     """Name a range of months: "October to December 2026", or "November 2026 to January 2027"."""
+    from calendar import month_name
+
     (year, month), (last_year, last_month) = (period.split("-") for period in (first, last))
-    begin = _NAMES[int(month) - 1] + ("" if year == last_year else f" {year}")
-    return f"{begin} to {_NAMES[int(last_month) - 1]} {last_year}"
+    begin = month_name[int(month)] + ("" if year == last_year else f" {year}")
+    return f"{begin} to {month_name[int(last_month)]} {last_year}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -47,17 +46,13 @@ def settings(url: str | None, cookie: str | None) -> dict[str, Any]:
 
 def save(address: Address) -> Path:
     """Write the login file and return its path. From the beginning, only the file's owner can read it."""
+    from ._exporting import replaced
+
     file = login_file()
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     file.parent.chmod(0o700)
-    descriptor, part = tempfile.mkstemp(dir=file.parent)  # mkstemp creates the file with mode 0600
-    try:
-        with os.fdopen(descriptor, "wb") as opened:
-            opened.write(_json.encode({"url": address.url, "api_key": address.api_key, "cookie": address.cookie}))
-        Path(part).replace(file)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
+    with replaced(str(file)) as opened:
+        opened.write(_json.encode({"url": address.url, "api_key": address.api_key, "cookie": address.cookie}))
     return file
 
 
