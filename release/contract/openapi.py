@@ -81,9 +81,8 @@ def merged(base: Json, api: Json) -> Json:
         "paths": yaml.load(rendered, _Loader),  # noqa: S506 (_Loader is a safe loader)
         "components": base["components"] | {"schemas": schemas},
     }
-    copied: Json = json.loads(
-        json.dumps(made)
-    )  # no part occurs twice: not all tools that read OpenAPI know YAML's aliases
+    # Copied, so that no part occurs twice: YAML would have aliases, which not all tools that read OpenAPI know.
+    copied: Json = json.loads(json.dumps(made))
     return copied
 
 
