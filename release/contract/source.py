@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import yaml
 from outcomes import limits
-from outcomes.contract.models import NEW_OUTCOME, NewOutcome
+from outcomes.contract.models import NEW_OUTCOME, About, NewOutcome
 
 from ops.template import declared_paths, parse_yaml
 
@@ -52,8 +52,8 @@ class Field(NamedTuple):
     """A field of an outcome, as templates use it.
 
     name, sent: in answers and in requests. type: `type`, `text`, `money`, `whole`, `json` or `instant`. schema: the
-    JSON Schema of its value, without null. said: its words for people. option: the name of its parameter in commands.
-    The others are as in the layer's `About`.
+    JSON Schema of its value, without null. about: what the layer says of it. said: its words for people. option: the
+    name of its parameter in commands.
     """
 
     name: str
@@ -61,8 +61,7 @@ class Field(NamedTuple):
     type: str
     is_required: bool
     schema: dict[str, Any]
-    for_models: str
-    since: str
+    about: About
     said: dict[str, Any]
     option: str
 
@@ -81,5 +80,5 @@ def _field(name: str, said: dict[str, Any]) -> Field:
     schema = schema if is_required else schema["anyOf"][0]
     named = {"integer": "whole", "number": "money", "object": "json", "string": "text"}
     type_ = "type" if "$ref" in schema else "instant" if "format" in schema else named[schema["type"]]
-    about: Any = NewOutcome.__annotations__[name].__metadata__[1]
-    return Field(name, sent, type_, is_required, schema, about.words, about.since, said, said.get("option", name))
+    about = NewOutcome.__annotations__[name].__metadata__[1]
+    return Field(name, sent, type_, is_required, schema, about, said, said.get("option", name))
