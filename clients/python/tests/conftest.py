@@ -202,6 +202,13 @@ def client(api: Api) -> Iterator[OutcomesClient]:
         yield client
 
 
+@pytest.fixture
+def owner(api: Api) -> Iterator[OutcomesClient]:
+    """Yield a client that has only the user's session. Name it before `outcomes`, which sets the key's variable."""
+    with OutcomesClient(**{**api.settings, "api_key": None}) as client:
+        yield client
+
+
 @dataclass(frozen=True)
 class Run:
     """The exit code and output of a run of the command."""

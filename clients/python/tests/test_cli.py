@@ -8,10 +8,8 @@ import logging
 import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
@@ -97,6 +95,8 @@ WRONG_KEY = {"INTERNAL_API_KEY": "wrong"}
 DEAL, AMEND = "record --type deal_closed --title Acme --user 42", "amend 01A --reason x --user 42"
 NEW_KEY = "keys create --name x --user 42"
 GIVE_URL = "give --url, set OUTCOMES_URL, or run `outcomes login`"
+AGENT_KEY = f"oc_7Fq2LmXw9KdR4sTb_{'0' * 38}"
+PART_OF_A_KEY = AGENT_KEY[:-5]
 MAKE_SESSION = 'with the local stack, export OUTCOMES_COOKIE="$(make session)"'
 INVALID = "is not valid: wrong, expired or revoked"
 NOT_UTF_8 = "outcomes: an argument is not UTF-8. Nothing was sent."
@@ -152,6 +152,8 @@ SAID: list[tuple[str, dict[str, str], int, str, str]] = [
     ("export --help", {}, 0, "the package's extra parquet", ""),
     ("doctor", {"OUTCOMES_URL": "http://h:300O"}, 2, "The URL (OUTCOMES_URL) cannot be used: Invalid port: '300O'", ""),
     ("doctor", WRONG_KEY, 1, "wrong the key (INTERNAL_API_KEY) is not valid", ""),
+    ("doctor", {"INTERNAL_API_KEY": AGENT_KEY}, 1, f"wrong the agent key (INTERNAL_API_KEY) {INVALID}", PART_OF_A_KEY),
+    ("doctor", {"INTERNAL_API_KEY": PART_OF_A_KEY}, 1, "begins like an agent key but is not a complete", PART_OF_A_KEY),
     ("doctor", {"OUTCOMES_COOKIE": "session=old"}, 1, "wrong the session (OUTCOMES_COOKIE) is not valid", ""),
     ("doctor", NOBODY, 1, "wrong http://127.0.0.1:9 cannot be reached: [Errno 111]", ""),
     ("doctor", NO_KEY, 0, "ok no key (INTERNAL_API_KEY): recording uses the session", ""),
@@ -279,8 +281,18 @@ def test_a_process_whose_output_is_lost_ends_with_one_line_and_code_1() -> None:
     assert (run.returncode, run.stderr) == (1, "outcomes: standard output: Bad file descriptor\n")
 
 
-@pytest.mark.parametrize(("command", "says"), [(CREATE, MAY_EXIST), (ADD, MAY_BE_ADDED)])
-def test_an_interrupted_call_that_cannot_be_repeated_says_what_to_check(
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (CREATE, MAY_EXIST),
+        (ADD, MAY_BE_ADDED),
+        (
+            "void 01A --reason Cancelled --idempotency-key mine",
+            "The correction may have been made. Safe to repeat with --idempotency-key mine\n",
+        ),
+    ],
+)
+def test_an_interrupted_call_says_what_to_check_or_how_to_repeat_it(
     outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, command: str, says: str
 ) -> None:
     def interrupt(*_: object) -> None:
@@ -755,36 +767,23 @@ def test_an_import_whose_api_dies_can_be_run_again(
     assert len({one["title"] for one in recorded}) == len(recorded) == count
 
 
-def test_an_import_that_is_interrupted_can_be_run_again(api: Api, outcomes: Outcomes, tmp_path: Path) -> None:
-    file = write(tmp_path / "work.jsonl", *(task(f"No. {n}") for n in range(1000)))
-    environment = {**os.environ, **api.environment}
-    upstream, waiting, ended = api.door.upstream, threading.Event(), threading.Event()
+def test_an_import_that_is_interrupted_can_be_run_again(
+    api: Api, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = write(tmp_path / "work.jsonl", *(task(f"No. {n}") for n in range(500)))
+    send = OutcomesClient._send
 
-    def answers_three(*asked: Any) -> Any:
+    def interrupted(client: OutcomesClient, step: Any) -> Any:
         if len(api.recorded()) == 300:
-            waiting.set()
-            ended.wait(60)
-        return upstream(*asked)
+            raise KeyboardInterrupt
+        return send(client, step)
 
-    api.door.upstream = answers_three
-    process = subprocess.Popen(
-        [*COMMAND, "import", file],
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
-        # If a shell runs the tests in the background, they ignore SIGINT. Undo that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    assert waiting.wait(30)  # the client waits for the answer to its fourth request
-    assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    # If SIGINT arrives just before the client waits, Python handles it only when this wait ends, after up to 20 s.
-    _, said = process.communicate(timeout=60)
-    assert (process.returncode, "interrupted after line" in said) == (1, True)
-    assert len(api.recorded()) == 300
-    ended.set()
-    assert outcomes("import", file).code == 0
-    assert len({one["title"] for one in api.recorded()}) == len(api.recorded()) == 1000
+    with monkeypatch.context() as patched:
+        patched.setattr(OutcomesClient, "_send", interrupted)
+        run = outcomes("import", file)
+    assert (run.code, "interrupted after line 300\n" in run.err, len(api.recorded())) == (1, True, 300)
+    assert outcomes("import", file).out == "200 recorded, 300 already there, 0 refused\n"
+    assert len({one["title"] for one in api.recorded()}) == 500
 
 
 def test_import_reads_standard_input(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -823,7 +822,6 @@ def test_the_doctor_finds_nothing_wrong(api: Api, outcomes: Outcomes) -> None:
 
 GREETING, KEY_CHECK, BATCH = "GET /api/outcomes", "POST /api/outcomes", "POST /api/outcomes/batch"
 OWN_KEY = "GET /api/keys/self"
-AGENT_KEY = f"oc_7Fq2LmXw9KdR4sTb_{'0' * 38}"
 
 
 @pytest.mark.parametrize(

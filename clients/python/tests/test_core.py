@@ -9,11 +9,11 @@ from outcomes_client import CapabilityOffError, NewOutcome, OutcomesClient, Unau
 from outcomes_client._mcp import Bridge
 
 from clients.python.tests.conftest import Api, Outcomes
+from clients.python.tests.test_cli import AGENT_KEY
 
 pytestmark = pytest.mark.parametrize("api", ["core_stack"], indirect=True)
 
 ID = "01KN4EMBG0QK3YB9X6N1V8ZT5R"
-AN_AGENT_KEY = f"oc_7Fq2LmXw9KdR4sTb_{'0' * 38}"
 
 
 def test_recording_and_listing_are_as_everywhere(api: Api, client: OutcomesClient) -> None:
@@ -65,9 +65,9 @@ def test_the_doctor_is_content_and_says_what_is_off(outcomes: Outcomes) -> None:
 def test_an_agent_key_is_refused_and_the_doctor_says_why(
     api: Api, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with OutcomesClient(api.url, AN_AGENT_KEY, retry=api.quick) as client, pytest.raises(UnauthorizedError):
+    with OutcomesClient(api.url, AGENT_KEY, retry=api.quick) as client, pytest.raises(UnauthorizedError):
         client.record("deal_closed", "Renewed Acme")
-    monkeypatch.setenv("INTERNAL_API_KEY", AN_AGENT_KEY)
+    monkeypatch.setenv("INTERNAL_API_KEY", AGENT_KEY)
     run = outcomes("doctor")
     assert run.code == 1
     assert "AgentKeys is Off in this deployment" in run.out

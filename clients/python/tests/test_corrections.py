@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -26,13 +26,6 @@ def deal(api: Api, client: OutcomesClient) -> str:
     """Record a deal with the platform's key, and return the deal's id."""
     more: dict[str, Any] = {"description": "Ten seats", "value_usd": Decimal("12500.50"), "metadata": {"seats": 10}}
     return client.record("deal_closed", "Acme renewed", user_id=api.user, agent_id=7, **more).id
-
-
-@pytest.fixture
-def owner(api: Api) -> Iterator[OutcomesClient]:
-    """Yield a client that has only the user's session, no key."""
-    with OutcomesClient(**{**api.settings, "api_key": None}) as client:
-        yield client
 
 
 def agent(api: Api, owner: OutcomesClient, *scopes: str, **bounds: Any) -> OutcomesClient:
@@ -184,15 +177,3 @@ def test_an_outcome_without_a_history_shows_none(deal: str, outcomes: Outcomes) 
     shown = outcomes("get", deal).out
     assert "$12,500.50" in shown
     assert "Why" not in shown
-
-
-def test_an_interrupted_correction_can_be_repeated(
-    deal: str, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(OutcomesClient, "void", interrupted)
-    run = outcomes("void", deal, "--reason", "Cancelled", "--idempotency-key", "mine")
-    assert (run.code, run.out) == (1, "")
-    assert run.err == "Interrupted. The correction may have been made. Safe to repeat with --idempotency-key mine\n"

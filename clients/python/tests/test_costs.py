@@ -130,26 +130,23 @@ def test_days_that_cannot_be_put_are_named_and_the_others_are_put(
 
 @everywhere
 def test_a_day_that_others_put_is_replaced_but_never_added_to_by_a_key_that_may_not_read_it(
-    api: Api, outcomes: Outcomes, client: OutcomesClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    api: Api, owner: OutcomesClient, outcomes: Outcomes, client: OutcomesClient, tmp_path: Path
 ) -> None:
     [day] = days(api, 1)
-    monkeypatch.delenv("INTERNAL_API_KEY")
-    with OutcomesClient(api.url, cookie=api.cookie) as owner:
-        monkeypatch.setenv("INTERNAL_API_KEY", api.key)
-        owner.put_costs(day, "openai", [CostLine(Decimal(1), 8)])
-        user = ["--user", str(api.user)]
-        why = "others put the costs of this day, and this key may not read them"
-        run = outcomes("costs", "add", "--date", str(day), "--source", "openai", "--cost", "5", *user)
-        assert (run.code, run.out, why in run.err) == (1, "", True)
-        file = plain(tmp_path / "costs.csv", [(day, "openai", 7, 5, "")])
-        command = ["costs", "import", file, "--format", "csv", *user]
-        run = outcomes(*command)
-        assert (run.code, run.out) == (1, "0 days put, 0 unchanged, 1 refused\n")
-        assert run.err.splitlines()[-1] == f"{day} openai of user {api.user} refused: {why}; --replace replaces them"
-        assert owner.get_costs(day, "openai").version == 1
-        assert outcomes(*command, "--replace").out == "1 days put, 0 unchanged, 0 refused\n"
-        assert owner.get_costs(day, "openai").lines == [CostLine(Decimal(5), 7)]
-        assert outcomes(*command).out == "0 days put, 1 unchanged, 0 refused\n"
+    owner.put_costs(day, "openai", [CostLine(Decimal(1), 8)])
+    user = ["--user", str(api.user)]
+    why = "others put the costs of this day, and this key may not read them"
+    run = outcomes("costs", "add", "--date", str(day), "--source", "openai", "--cost", "5", *user)
+    assert (run.code, run.out, why in run.err) == (1, "", True)
+    file = plain(tmp_path / "costs.csv", [(day, "openai", 7, 5, "")])
+    command = ["costs", "import", file, "--format", "csv", *user]
+    run = outcomes(*command)
+    assert (run.code, run.out) == (1, "0 days put, 0 unchanged, 1 refused\n")
+    assert run.err.splitlines()[-1] == f"{day} openai of user {api.user} refused: {why}; --replace replaces them"
+    assert owner.get_costs(day, "openai").version == 1
+    assert outcomes(*command, "--replace").out == "1 days put, 0 unchanged, 0 refused\n"
+    assert owner.get_costs(day, "openai").lines == [CostLine(Decimal(5), 7)]
+    assert outcomes(*command).out == "0 days put, 1 unchanged, 0 refused\n"
     assert client.get_costs(day, "openai", user_id=api.user, versions=True).versions == []
 
 

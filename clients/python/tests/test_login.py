@@ -22,11 +22,10 @@ from outcomes_client import OutcomesClient, _login
 from outcomes_client.testing import OutcomesFake
 
 from clients.python.tests.conftest import Api, Outcomes
-from clients.python.tests.test_cli import COMMAND
+from clients.python.tests.test_cli import COMMAND, RECORD
 
 VARIABLES = ("OUTCOMES_URL", "INTERNAL_API_KEY", "OUTCOMES_COOKIE")
 KEY, COOKIE = OutcomesFake.key, "session=session-of-user-42"
-RECORD = ("record", "--type", "deal_closed", "--title", "Acme renewed", "--user", "42")
 
 
 @pytest.fixture
@@ -48,7 +47,7 @@ def mode(path: Path) -> int:
 
 
 def test_a_saved_login_is_used_until_it_is_removed(outcomes: Outcomes, api: Api, logged_in: Path) -> None:
-    assert outcomes(*RECORD).code == outcomes("list").code == outcomes("doctor").code == 0
+    assert outcomes(*RECORD, "--user", "42").code == outcomes("list").code == outcomes("doctor").code == 0
     assert len(api.recorded()) == 1
     assert outcomes("logout").err == "Removed.\n"
     assert not logged_in.exists()
@@ -107,10 +106,9 @@ def test_settings_that_do_not_work_are_not_saved(
 
 @pytest.mark.parametrize("scope", ["read", "cost", "correct"])
 def test_an_agent_key_that_may_not_record_is_saved_for_what_it_may_do(
-    api: Api, outcomes: Outcomes, file: Path, monkeypatch: pytest.MonkeyPatch, scope: str
+    owner: OutcomesClient, outcomes: Outcomes, file: Path, monkeypatch: pytest.MonkeyPatch, scope: str
 ) -> None:
-    with OutcomesClient(api.url, cookie=api.cookie) as owner:
-        monkeypatch.setenv("INTERNAL_API_KEY", owner.create_key("Finance", scopes=[scope]).key)
+    monkeypatch.setenv("INTERNAL_API_KEY", owner.create_key("Finance", scopes=[scope]).key)
     monkeypatch.delenv("OUTCOMES_COOKIE")
     run = outcomes("login")
     assert (run.code, run.err) == (0, f"Saved in {file}, until `outcomes logout`.\n")

@@ -29,9 +29,8 @@ on_the_stack = pytest.mark.parametrize("api", ["stack"], indirect=True)
 
 
 @pytest.fixture
-def agents_key(api: Api) -> str:
-    with OutcomesClient(api.url, cookie=api.cookie) as owner:
-        return owner.create_key("Model", agent_id=7, scopes=["record", "read", "correct"]).key
+def agents_key(owner: OutcomesClient) -> str:
+    return owner.create_key("Model", agent_id=7, scopes=["record", "read", "correct"]).key
 
 
 type Bridging = Callable[..., Bridge]
