@@ -65,15 +65,11 @@ def langchain_model(*turns: str | dict[str, Any]) -> Scripted:
 
 
 async def hook_of_langchain(client: Any, outcome_of: Any, **options: Any) -> None:
-    callback: Any = langchain.OutcomesCallback(client, outcome_of, **options)
+    waits = isinstance(client, OutcomesClient)
+    kind: Any = langchain.OutcomesCallback if waits else langchain.AsyncOutcomesCallback
     chain: Any = RunnableLambda(lambda text: text)
-    assert chain.invoke("Won", {"callbacks": [callback], "run_id": UUID(RUN)}) == "Won"
-
-
-async def hook_of_async_langchain(client: Any, outcome_of: Any, **options: Any) -> None:
-    callback: Any = langchain.AsyncOutcomesCallback(client, outcome_of, **options)
-    chain: Any = RunnableLambda(lambda text: text)
-    assert await chain.ainvoke("Won", {"callbacks": [callback], "run_id": UUID(RUN)}) == "Won"
+    config = {"callbacks": [kind(client, outcome_of, **options)], "run_id": UUID(RUN)}
+    assert (chain.invoke("Won", config) if waits else await chain.ainvoke("Won", config)) == "Won"
 
 
 async def call_of_langchain(client: Any, work: dict[str, Any], run_id: Any = RUN, **options: Any) -> Told:
@@ -232,11 +228,10 @@ async def call_of_claude(client: Any, work: dict[str, Any], **options: Any) -> T
     return told[0]
 
 
+OF_LANGCHAIN = hook_of_langchain, call_of_langchain, langchain.record_outcome_tool
 ALL = {
-    "LangChain": Framework(OutcomesClient, hook_of_langchain, call_of_langchain, langchain.record_outcome_tool),
-    "async LangChain": Framework(
-        AsyncOutcomesClient, hook_of_async_langchain, call_of_langchain, langchain.record_outcome_tool
-    ),
+    "LangChain": Framework(OutcomesClient, *OF_LANGCHAIN),
+    "async LangChain": Framework(AsyncOutcomesClient, *OF_LANGCHAIN),
     "OpenAI Agents": Framework(AsyncOutcomesClient, hook_of_openai, call_of_openai, openai_agents.record_outcome_tool),
     "Claude Agent SDK": Framework(AsyncOutcomesClient, hook_of_claude, call_of_claude, record_outcome_server),
 }

@@ -150,15 +150,11 @@ def test_a_tool_needs_a_user_and_a_valid_run_id(framework: Framework) -> None:
 # What they share
 
 
-def made_tool(client: OutcomesClient, run_id: Any = "run-1") -> Tool[Any]:
-    return Tool(client, run_id, None, None)
-
-
 def said(api: Api, work: dict[str, Any] | str = WORK, run_id: Any = "run-1") -> str:
     """Return what a model is told about its work."""
     with OutcomesClient(**{**api.settings, "retry": ONE_TRY}, user_id=42) as client:
         try:
-            return made_tool(client, run_id).record(work, None)
+            return Tool[Any](client, run_id, None, None).record(work, None)
         except Refused as refused:
             return str(refused)
 
