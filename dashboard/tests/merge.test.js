@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { withQuery, withState } from "../src/feed/address.js";
-import { compare, orderOf, passes, placeOf } from "../src/feed/merge.js";
+import { orderOf, passes, placeOf } from "../src/feed/merge.js";
 
 const outcome = (id, created_at, more = {}) => ({ id, created_at, ...more });
 
@@ -14,23 +14,6 @@ test("outcomes are merged by when they happened, then id, latest first", () => {
   assert.equal(place("X", "2026-04-01T12"), 2);
   assert.equal(place("X", "2026-03-01"), 3);
   assert.equal(placeOf("first of all", []), 0);
-});
-
-test("an outcome never seen is fresh, and a new version of a known one is a correction", () => {
-  const found = [outcome("B", "2026", { version: 2 }), outcome("A", "2026", { version: 1 })];
-  const compared = (seen) => {
-    const { fresh, isCorrected } = compare(found, new Map(seen.map(([id, version]) => [id, { version }])));
-    return [fresh.map(({ id }) => id), isCorrected];
-  };
-  const old = [["A", 1]];
-  assert.deepEqual(compared([]), [["B", "A"], false]);
-  assert.deepEqual(compared(old), [["B"], false]);
-  assert.deepEqual(compared([...old, ["B", 1]]), [[], true]);
-  assert.deepEqual(compared([...old, ["B", 2]]), [[], false]);
-});
-
-test("an outcome of an older server, which has no versions, is never corrected", () => {
-  assert.equal(compare([outcome("A", "2026")], new Map([["A", {}]])).isCorrected, false);
 });
 
 test("a filter passes its type, its agent, its status, and its period from the start up to before the end", () => {

@@ -158,9 +158,12 @@ test("a new version of a known outcome is news, unless it was marked as seen", a
   server.outcomes[0].version = 2;
   feed.watcher.markSeen(server.outcomes[0]);
   await pass();
+  server.record("B", 5, { version: 0 });
+  await pass();
   assert.deepEqual(feed.reports, [
     [[], true],
     [[], false],
+    [["B"], false],
   ]);
 });
 

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from outcomes.contract.agent_key_bodies import NEW_AGENT_KEY
 from outcomes.contract.outcome_type import described
 from outcomes.keys.key_text import new_id, new_key
 from playwright.sync_api import Page, Route
@@ -76,12 +77,6 @@ class AgentKeys(Fake):
                 route.fulfill(status=404, json={"error": "Not found"})
             case _:
                 body: dict[str, Any] = json.loads(request.post_data or "")
-                made = self.has(
-                    body["name"],
-                    agent_id=body.get("agentId"),
-                    outcome_types=body.get("outcomeTypes"),
-                    max_value_usd=body.get("maxValueUsd"),
-                    scopes=body["scopes"],
-                    expires_at=body.get("expiresAt"),
-                )
+                names = NEW_AGENT_KEY.names.items()
+                made = self.has(**{name: body[in_request] for name, in_request in names if in_request in body})
                 route.fulfill(json={"key": new_key(made["id"]), **made})

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import httpx
 import simplejson
-from outcomes.contract.models import NewOutcome
+from outcomes.contract.models import NEW_OUTCOME, NewOutcome
 from outcomes.ledger.store import OutcomeStore
 from playwright.sync_api import BrowserContext
 
@@ -37,31 +38,14 @@ class Ledger:
         for milliseconds, fields in list(outcomes(round(now.timestamp() * 1000)))[-60:]:
             self._put(fields | {"userId": self.viewer}, milliseconds)
 
-    def record(
-        self,
-        title: str,
-        *,
-        user_id: int | None = None,
-        created_at: datetime | None = None,
-        occurred_at: datetime | None = None,
-        outcome_type: str = "task_complete",
-        agent_id: int | None = None,
-        value_usd: Decimal | int | None = None,
-        description: str | None = None,
-        metadata: dict[str, object] | None = None,
-    ) -> str:
-        """Write an outcome into the table, by default as recorded now, and return its id."""
-        fields = {
-            "outcomeType": outcome_type,
-            "title": title,
-            "userId": user_id or self.viewer,
-            "agentId": agent_id,
-            "valueUsd": value_usd,
-            "description": description,
-            "metadata": metadata,
-            "occurredAt": occurred_at and occurred_at.isoformat(),
-        }
-        return self._put(fields, None if created_at is None else round(created_at.timestamp() * 1000))
+    def record(self, title: str, *, created_at: datetime | None = None, **fields: Any) -> str:
+        """Write an outcome into the table, by default as the viewer's and recorded now, and return its id.
+
+        fields: other fields of `NewOutcome`, as a request has them.
+        """
+        given = {"outcome_type": "task_complete", "title": title, "user_id": self.viewer} | fields
+        body = {NEW_OUTCOME.names[name]: value for name, value in given.items()}
+        return self._put(body, None if created_at is None else round(created_at.timestamp() * 1000))
 
     def correct(self, id_: str, verb: str, **fields: object) -> None:
         """Confirm or dispute an outcome as its owner, or amend or void it with the platform's key."""
@@ -74,6 +58,6 @@ class Ledger:
         httpx.post(url, json=correction, headers=headers).raise_for_status()
 
     def _put(self, fields: dict[str, object], milliseconds: int | None) -> str:
-        body = simplejson.dumps(fields, use_decimal=True)
+        body = simplejson.dumps(fields, use_decimal=True, default=datetime.isoformat)
         read = simplejson.loads(body, parse_int=Decimal, parse_float=Decimal)
         return self._store.add(NewOutcome.parse(read, session_user=None), "key", milliseconds=milliseconds)

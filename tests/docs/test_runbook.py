@@ -160,13 +160,6 @@ def test_each_wait_report_and_question_says_until_when_where_and_how(verb: str, 
     assert "**ask AWS**: open a case" in PAGE
 
 
-def test_each_block_is_valid_shell() -> None:
-    for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL):
-        script = re.sub(r"<[\w -]+>", "VALUE", block)
-        read = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True, check=False)
-        assert (read.returncode, read.stderr) == (0, ""), block
-
-
 # An AWS CLI with the stacks and tables of account.json. It applies --query with the library that the CLI uses. It logs
 # deletions to `deleted`, and fails the operation $FAILS.
 ACCOUNT_AWS = f"""#!{sys.executable}
