@@ -70,7 +70,7 @@ def make_dry(clone: Path, target: str, *settings: str) -> str:
 
 def own_lines(stderr: str) -> list[str]:
     """Return the messages that the Makefile prints. Lines of make itself and "Installing ..." are left out."""
-    return [line for line in stderr.splitlines() if not line.startswith("make:") and not line.startswith("Installing")]
+    return [line for line in stderr.splitlines() if not re.match(r"make(\[\d+\])?:|Installing", line)]
 
 
 @pytest.mark.parametrize(
