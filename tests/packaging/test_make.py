@@ -235,7 +235,7 @@ def test_a_picture_of_an_earlier_page_is_refused(clone: Path, changed: str) -> N
     def check() -> subprocess.CompletedProcess[str]:
         return subprocess.run(["make", "check-picture"], cwd=clone, capture_output=True, text=True)
 
-    [pictured] = re.findall(r"^git hash-object (.*?) \|", make_dry(clone, "check-picture"))
+    [pictured] = re.findall(r"(?m)^git hash-object (.*?) \|", make_dry(clone, "check-picture"))
     touch(clone, *pictured.split(), ".venv/installed")
     program(clone / ".venv/bin/python", "true")
     make(clone, "picture", git=f'exec {shutil.which("git")} "$@"')
