@@ -25,7 +25,7 @@ from outcomes_client._importing import Line, outcome_rows, unguarded
 from outcomes_client._json import encode
 from rich.cells import cell_len
 
-from clients.python.tests.conftest import ONE_TRY, Api, FullDisk, Outcomes, everywhere
+from clients.python.tests.conftest import ONE_TRY, ROOT, Api, FullDisk, Outcomes, everywhere
 
 COMMAND = [sys.executable, "-m", "outcomes_client"]
 
@@ -960,13 +960,21 @@ def test_the_doctor_warns_of_an_unencrypted_key(api: Api, outcomes: Outcomes, mo
     assert f"wrong  {url} is not https" in run.out
 
 
-def test_without_the_extra_the_command_says_what_to_install(
-    outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("command", "missing", "module", "extra"),
+    [
+        (("list",), "typer", "_cli", "cli"),
+        (("export", "--format", "parquet"), "pyarrow.parquet", "_exporting", "parquet"),
+        (("verify", f"{ROOT}/clients/statements/2026-10.json"), "cryptography.exceptions", "statements", "statements"),
+    ],
+)
+def test_without_an_extra_the_command_says_what_to_install(
+    outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], missing: str, module: str, extra: str
 ) -> None:
-    for name in [name for name in sys.modules if name == "typer" or name.startswith("typer.")]:
+    for name in [missing, *(name for name in sys.modules if name.startswith(f"{missing}."))]:
         monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.setitem(sys.modules, "typer", None)
-    monkeypatch.delitem(sys.modules, "outcomes_client._cli", raising=False)
-    run = outcomes("list")
-    assert run.code == 2
-    assert "is not installed: in a checkout of the Outcomes API, run uv pip install './clients/python[cli]'" in run.err
+    monkeypatch.delitem(sys.modules, f"outcomes_client.{module}", raising=False)
+    monkeypatch.delattr(f"outcomes_client.{module}", raising=False)
+    run = outcomes(*command)
+    said = f"is not installed: in a checkout of the Outcomes API, run uv pip install './clients/python[{extra}]'"
+    assert (run.code, said in run.err) == (2, True)

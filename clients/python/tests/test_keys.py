@@ -172,19 +172,14 @@ def test_a_command_whose_answer_was_lost_says_what_to_check(api: Api, outcomes: 
     )
 
 
-class Person(io.StringIO):
-    """Standard input that pretends to be a terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-
 @pytest.mark.parametrize(("answer", "left"), [("y", 0), ("n", 1)])
 def test_a_person_is_asked_before_a_key_is_revoked(
     owner: OutcomesClient, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, answer: str, left: int
 ) -> None:
     made = owner.create_key("Nightly")
-    monkeypatch.setattr("sys.stdin", Person(f"{answer}\n"))
+    typed = io.StringIO(f"{answer}\n")
+    typed.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr("sys.stdin", typed)
     run = outcomes("keys", "revoke", made.id, "--user", "42")
     assert run.code == (0 if answer == "y" else 1)
     assert len(owner.list_keys()) == left

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -390,11 +389,3 @@ def test_the_origin_of_given_keys_is_printed_even_if_the_statement_is_refused(
     run = outcomes("verify", *arguments, "--keys", str(keys))
     assert run.code == ("--previous" in arguments)
     assert run.out.startswith(f"keys of {ISSUER}, from {keys}, kept 2026-12-01\n")
-
-
-def test_without_the_extra_verify_says_what_to_install(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "outcomes_client.statements")
-    monkeypatch.delattr("outcomes_client.statements")
-    monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
-    run = outcomes("verify", OCTOBER)
-    assert (run.code, "uv pip install './clients/python[statements]'" in run.err) == (2, True)
