@@ -177,14 +177,6 @@ def test_a_site_answers_as_the_api(
     assert kept.items() <= dict(through.headers).items()
 
 
-def test_the_headers_of_a_recording_pass_through(site: Site, user: int) -> None:
-    body = {"outcomeType": "task_complete", "title": "Filed the report", "color": "red"}
-    headers = {**site.signed_in(user), "Idempotency-Key": "report-7"}
-    first, again = (site.call("POST", "/api/outcomes", json=body, headers=headers) for _ in range(2))
-    assert first.headers["Outcome-Id"] == again.headers["Outcome-Id"] == first.json()["id"]
-    assert (first.headers["Ignored-Fields"], again.headers["Idempotent-Replayed"]) == ("color", "true")
-
-
 def test_the_api_gets_the_page_s_origin_and_its_own_host(site: Site, user: int) -> None:
     sent = {**site.signed_in(user), "Sec-Fetch-Site": "same-origin", "If-None-Match": '"a"'}
     site.call("GET", "/api/outcomes", headers=sent)
