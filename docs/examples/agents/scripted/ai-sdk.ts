@@ -1,6 +1,7 @@
 // Runs the example with a scripted model: node dist/scripted/ai-sdk.js '[{...}, "CLOSED Acme"]' response-1 [job-7]
 
-import { generateText, type LanguageModel, stepCountIs } from "ai";
+import { generateText, stepCountIs } from "ai";
+import { MockLanguageModelV3 } from "ai/test";
 import { OutcomesClient } from "outcomes-client";
 import { recordOnFinish, recordOutcomeTool } from "../ai-sdk.js";
 import { closedDeal } from "./closed-deal.js";
@@ -26,25 +27,9 @@ const said = (JSON.parse(script) as (string | object)[]).map((turn, index) => ({
   warnings: [],
   ...(responseId && { response: { id: responseId } }),
 }));
-// Versions 6 and 7 of the SDK support models of this specification.
-const model: LanguageModel = {
-  specificationVersion: "v3",
-  provider: "scripted",
-  modelId: "scripted",
-  supportedUrls: {},
-  async doGenerate() {
-    const turn = said.shift();
-    if (!turn) throw new Error("The script is at its end");
-    return turn;
-  },
-  doStream() {
-    throw new Error("Nothing here streams");
-  },
-};
-
 const outcomes = new OutcomesClient({ retry: { deadline: 2 } });
 const { text, steps } = await generateText({
-  model,
+  model: new MockLanguageModelV3({ doGenerate: said }), // both versions of the SDK support models of version 3
   prompt: "Close the deal with Acme. Say CLOSED, its value and whose it is when it is closed.",
   tools: { record_outcome: recordOutcomeTool(outcomes, runId ?? "job") },
   stopWhen: stepCountIs(5),
