@@ -1,42 +1,27 @@
 // Runs the example with a scripted model: node dist/scripted/openai-agents.js '[{...}, "CLOSED Acme"]' response-1 [job-7]
 
-import { Agent, type Model, type ModelResponse, Runner, Usage } from "@openai/agents";
+import { Agent, Runner, Usage } from "@openai/agents";
+import { assistantMessage, functionCall, ScriptedModel } from "@openai/agents/testing";
 import { OutcomesClient } from "outcomes-client";
 import { recordFinished, recordOutcomeTool } from "../openai-agents.js";
 import { closedDeal } from "./closed-deal.js";
 
 const [script = "[]", responseId = "", runId] = process.argv.slice(2);
-const turns = JSON.parse(script) as (string | object)[];
-
-const model: Model = {
-  async getResponse(): Promise<ModelResponse> {
-    const turn = turns.shift();
-    return {
-      usage: new Usage(),
-      responseId: responseId || undefined,
-      output: [
-        typeof turn === "string"
-          ? { type: "message", role: "assistant", status: "completed", content: [{ type: "output_text", text: turn }] }
-          : {
-              type: "function_call",
-              callId: `call-${turns.length}`,
-              name: "record_outcome",
-              status: "completed",
-              arguments: JSON.stringify(turn),
-            },
-      ],
-    };
-  },
-  getStreamedResponse() {
-    throw new Error("Nothing here streams");
-  },
-};
+const said = (JSON.parse(script) as (string | Record<string, unknown>)[]).map((turn, index) => ({
+  usage: new Usage(),
+  responseId: responseId || undefined,
+  output: [
+    typeof turn === "string"
+      ? assistantMessage(turn)
+      : functionCall("record_outcome", turn, { callId: `call-${index}` }),
+  ],
+}));
 
 const outcomes = new OutcomesClient({ retry: { deadline: 2 } });
 const agent = new Agent({
   name: "Negotiator",
   instructions: "Close the deal. Say CLOSED, its value and whose it is when it is closed.",
-  model,
+  model: new ScriptedModel(said),
   tools: [recordOutcomeTool(outcomes, runId ?? "job")],
 });
 const finished = await new Runner({ tracingDisabled: true }).run(agent, "The deal with Acme.");
