@@ -7,6 +7,7 @@ import base64
 import json
 import pickle
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from copy import copy, deepcopy
@@ -42,6 +43,7 @@ from moto.dynamodb.parsing.validators import ActionCountValidator, OverlappingPa
 from moto.dynamodb.responses import DynamoHandler
 from moto.events.models import EventPattern
 
+from local import dynamodb_rules
 from local.environment import ACCOUNT, REGION
 
 __all__ = [  # other modules import moto's names from this module
@@ -82,6 +84,9 @@ JSON = "application/x-amz-json-1.0"
 
 READ_UNIT_BYTES = 4_096
 """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html"""
+
+BROKEN: list[str] = []
+"""Requests that DynamoDB would refuse. Tests fail if they leave any here."""
 
 _request_numbers = count(1)
 
@@ -144,13 +149,16 @@ class Table(MotoTable):
         for key in _from_first(partition, range_comparison, range_objs, start, descending=not scan_index_forward):
             item = partition[key]
             item_size = _size(item)
-            if len(found) == limit or size + item_size > RESULT_SIZE_LIMIT:
+            if size + item_size > RESULT_SIZE_LIMIT:
                 last = self._get_last_evaluated_key(found[-1], index_name)
                 break
             if range_comparison and not key.compare(range_comparison, range_objs):
                 break
             found.append(item)
             size += item_size
+            if len(found) == limit:  # DynamoDB names the last key even if nothing follows
+                last = self._get_last_evaluated_key(item, index_name)
+                break
         scanned = len(found)
         self.read_bytes = size
         if filter_expression is not None:
@@ -261,17 +269,34 @@ def _value(key: DynamoType) -> Any:
 class Handler(DynamoHandler):
     """Parses and writes item operations as plain JSON, which takes a third of the time that moto takes.
 
-    moto uses the service's model to convert each request and result, attribute by attribute.
+    moto uses the service's model to convert each request and result, attribute by attribute. A request that
+    DynamoDB refuses never reaches moto. sent: the request's body.
     """
+
+    sent: str | bytes = b""
 
     @override
     def parse_parameters(self, request: Request) -> None:
         if self._get_action() not in ABOUT_ITEMS:
             return super().parse_parameters(request)
+        self.sent = request.data
         try:
-            self.params = json.loads(request.data, object_hook=with_bytes)
+            self.params = json.loads(self.sent, object_hook=with_bytes)
         except ValueError:
             super().parse_parameters(request)
+
+    @override
+    def call_action(self) -> Any:
+        operation = self._get_action()
+        try:
+            if operation in ABOUT_ITEMS:
+                _rules().check(operation, self.params, self.sent)
+            return super().call_action()
+        except dynamodb_rules.Broken as broken:
+            BROKEN.append(f"{operation}: {broken}")
+            error = {"__type": f"com.amazonaws.dynamodb.v20120810#{broken.code}", "message": str(broken)}
+            headers = {"Content-Type": JSON} | self.response_headers
+            return 400, *self._enrich_response(headers, json.dumps(error))
 
     @override
     def query(self) -> ActionResult:
@@ -285,6 +310,19 @@ class Handler(DynamoHandler):
         return result
 
     @override
+    def transact_write_items(self) -> ActionResult:
+        """Run a transaction once for each ClientRequestToken, which moto ignores."""
+        token = self.params.get("ClientRequestToken", "")
+        if not knows(token):
+            result = super().transact_write_items()
+            _transactions()[token] = time.time(), repr(self.params)
+            return result
+        if _transactions()[token][1] != repr(self.params):
+            message = "The token was used with other parameters"
+            raise dynamodb_rules.Broken(message, "IdempotentParameterMismatchException")
+        return ActionResult({})
+
+    @override
     def batch_execute_statement(self) -> ActionResult:
         """Insert items. moto would copy all tables for each statement, and overwrite existing items."""
         statements = [(_INSERT.fullmatch(each["Statement"]), each["Parameters"]) for each in self.body["Statements"]]
@@ -295,6 +333,7 @@ class Handler(DynamoHandler):
             return _statement_error("ValidationError", "the local stack only supports INSERT statements")
         name, attributes = insert.groups()
         item = dict(zip(_PLACE.findall(attributes), values, strict=True))
+        _rules().check_item(name, item)
         try:
             table = self.dynamodb_backend.get_table(name)
             table.put_item(item, condition_expression=f"attribute_not_exists({table.hash_key_attr})")
@@ -333,6 +372,35 @@ def with_bytes(value: dict[str, Any]) -> dict[str, Any]:
     """
     text = value.get("B")
     return {"B": base64.b64decode(text)} if isinstance(text, str) else value
+
+
+TOKEN_SECONDS = 600
+"""https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html#DDB-TransactWriteItems-request-ClientRequestToken"""
+
+
+def _transactions() -> dict[str, tuple[float, str]]:
+    """Return when which transaction took effect, by its token, since moto was reset."""
+    done: dict[str, tuple[float, str]] = backend("dynamodb").__dict__.setdefault("transactions", {})
+    return done
+
+
+def knows(token: str) -> bool:
+    """Return whether DynamoDB would still know the token of a transaction."""
+    return bool(token) and time.time() - _transactions().get(token, (0.0, ""))[0] <= TOKEN_SECONDS
+
+
+def forget_transactions() -> None:
+    """Forget the tokens of transactions, after the tables were replaced by those of another time."""
+    _transactions().clear()
+
+
+def _rules() -> dynamodb_rules.Rules:
+    return dynamodb_rules.Rules(backend("dynamodb").tables, _stored)
+
+
+def _stored(table: str, key: dict[str, Any]) -> dict[str, Any] | None:
+    item = backend("dynamodb").get_item(table, key)
+    return item.to_json()["Attributes"] if item else None
 
 
 def _base64(value: bytes) -> str:

@@ -63,6 +63,20 @@ ROOT = Path(__file__).parents[1]
 EMPTY_TABLES: "dict[str, MotoTable]" = {}
 
 
+@pytest.fixture(scope="session", autouse=True)
+def witness() -> Iterator[None]:
+    """Compare moto with DynamoDB Local, if WITNESS is its port."""
+    if port := os.environ.get("WITNESS"):
+        from tests.figures import count
+        from tests.witness import install
+
+        installed = install(int(port))
+        yield
+        count(compared=installed.compared)
+    else:
+        yield
+
+
 @pytest.fixture(scope="session")
 def template() -> Any:
     """Read template.yaml as written, before SAM's transform."""
@@ -84,6 +98,17 @@ def clock_that_steps(monkeypatch: pytest.MonkeyPatch) -> None:
         return last
 
     monkeypatch.setattr(time, "time_ns", later)
+
+
+@pytest.fixture(autouse=True)
+def only_valid_requests() -> Iterator[None]:
+    """Fail a test that sends a request which DynamoDB refuses, even if the code goes on after the refusal."""
+    yield
+    if "local.moto_backend" in sys.modules:
+        broken = sys.modules["local.moto_backend"].BROKEN
+        sent = [*broken]
+        broken.clear()
+        assert not sent
 
 
 type RunMain = Callable[..., CompletedProcess[str]]

@@ -22,7 +22,7 @@ from outcomes.totals.imports import Imports
 from functions.costs import app as costs
 from functions.record_batch import app as record_batch
 from functions.record_outcome import app as record_outcome
-from local.moto_backend import backend, with_bytes
+from local.moto_backend import backend, forget_transactions, with_bytes
 from tests.aws import aws_client
 from tests.corrections import assign, correct
 from tests.events import KEY, proxy_event
@@ -45,6 +45,7 @@ def snapshot(*names: str) -> dict[str, Any]:
 def restore(tables: dict[str, Any]) -> None:
     """Replace moto's tables with copies of these tables."""
     moto_tables().update(deepcopy(tables))
+    forget_transactions()
 
 
 @contextmanager

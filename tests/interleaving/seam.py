@@ -34,10 +34,6 @@ from tests.people import moto_tables
 MOST_SKEW = 300
 """Seconds between a signature and the service's clock beyond which the service refuses."""
 
-TOKEN_SECONDS = 600
-"""Seconds for which a transaction is not repeated under its token:
-https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"""
-
 TROUBLED_SECONDS = 1800
 """Seconds after which no more faults are drawn, so that the run ends."""
 
@@ -70,7 +66,6 @@ class Seam:
         draw = schedule.random
         several = draw.sample([*ANY, *WRITTEN, *TRANSACTED, "in_part"], draw.randint(0, 4))
         self.kinds = draw.choice((RACING, ["late", *several], ["lost", *several]))
-        self.done: dict[str, tuple[float, Reply]] = {}  # the time and answer of each finished transaction
         self.arrived: dict[str, float] = {}  # when each item of OutcomesTable was first written
         self.heard: list[Any] = []  # all events that the bus has accepted
 
@@ -113,18 +108,12 @@ class Seam:
         elif abs(now - signed_at) > MOST_SKEW:
             reply = error("InvalidSignatureException")(request, lambda: answered(500, {}))
         else:
-            reply = self._once(connection, headers, request)
+            reply = self._send(connection, headers, request)
         return reply._replace(headers={**reply.headers, "date": formatdate(now, usegmt=True)})
 
-    def _once(self, connection: Connection, headers: Mapping[str, str], request: Request) -> Reply:
-        """Run a transaction only once for each ClientRequestToken, because moto ignores these tokens."""
-        token = request.body.get("ClientRequestToken", "") if request.operation == "TransactWriteItems" else ""
-        at, reply = self.done.get(token, (0.0, None))
-        if reply and self.schedule.now - at < TOKEN_SECONDS:
-            return reply
+    def _send(self, connection: Connection, headers: Mapping[str, str], request: Request) -> Reply:
+        """Send a request to moto, and note when outcomes arrived."""
         reply = self.real_post(connection, headers, json.dumps(request.body).encode(), float("inf"))
-        if token and reply.status == 200:
-            self.done[token] = self.schedule.now, reply
         if request.operation in WRITES:
             for key in moto_tables()["OutcomesTable"].items.get(PARTITION, {}):
                 self.arrived.setdefault(key.value, self.schedule.now)
