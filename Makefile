@@ -50,7 +50,7 @@ local := $(bin)/python -m local --data '$(DATA)'
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help install run aws reset unit test history soak examples adopters coverage check audit format build lock upgrade version release-check contract golden terminal picture key session seed deploy smoke resend end-key adopt bench cost erase export-user import-history \
+.PHONY: help install run aws reset unit test history proof soak examples adopters coverage check audit format build lock upgrade version release-check contract golden terminal picture key session seed deploy smoke resend end-key adopt bench cost erase export-user import-history \
     dashboard check-account check-dashboard check-openapi check-picture check-typescript check-workflows audit-where-possible audit-python audit-npm
 
 help: ## list all commands
@@ -72,7 +72,7 @@ parallel := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 # Keep compiled files even if the environment forbids it: otherwise each of the hundred processes that tests start compiles
 # its imports again, and pytest rewrites all assertions again, which is half of the time of collecting tests.
-unit test history soak coverage: export PYTHONDONTWRITEBYTECODE :=
+unit test history proof soak coverage: export PYTHONDONTWRITEBYTECODE :=
 
 # tests/sequences is left out, because it compares long sequences of calls with a model and takes as long as all other
 # tests. Two processes are enough for two processors, because these tests never wait. A third process would load all
@@ -82,6 +82,13 @@ unit: install ## run the tests of functions and layer, within seconds
 
 test: install .tools/sam/installed $(npm) $(npm_client) $(npm_viewer) ## run the tests, except those of import-history and the examples (PYTEST_ADDOPTS=... for pytest's own options)
 	@$(bin)/python -m pytest $(parallel)
+
+# One part (PART=model), or all in ten minutes. WRITE=1 writes the figures into docs/proof.md.
+proof: install .tools/dynamodb/installed .tools/sam/installed $(npm) $(npm_client) ## prove the claims of docs/proof.md: every order of steps in models, and AWS's own DynamoDB beside moto (PART=model, WRITE=1)
+	@$(bin)/python -m tests.proof $(PART) $(if $(WRITE),--write)
+
+.tools/dynamodb/installed: .ci/dynamodb/package.txt
+	@.ci/dynamodb/install $(@D)
 
 history: install ## run the tests of `make import-history`, which `make test` leaves out
 	@$(bin)/python -m pytest $(parallel) --maxprocesses 2 history
@@ -93,6 +100,7 @@ soak: install $(npm_client) ## try all tests with a new field, a new limit and a
 	@$(bin)/python -m pytest --numprocesses 2 --dist worksteal --show-capture=no -k in_any_order tests/sequences/test_any_order.py
 	@TAMPERINGS=10000 HOSTILE=10000 $(bin)/python -m pytest --numprocesses 2 tests/statements/test_tampering.py tests/statements/test_one_word.py
 	@SEQUENCES=20000 $(bin)/python -m pytest --numprocesses 0 tests/sequences/test_any_costs.py
+	@MODEL_TICKS=2 $(bin)/python -m pytest --numprocesses 2 tests/model
 	@WHOLE=1 $(bin)/python -m pytest --numprocesses 0 tests/change/test_change_cost.py
 	@LOOKS=500 $(bin)/python -m pytest --numprocesses 2 --show-capture=no tests/sequences/test_any_look.py
 

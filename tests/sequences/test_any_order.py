@@ -12,6 +12,7 @@ import pytest
 from outcomes.totals import stored_sums
 
 from local import moto_backend
+from tests.figures import count
 from tests.interleaving.planted import insert_over, without_condition
 from tests.interleaving.run import run, run_puts_of_costs
 
@@ -34,6 +35,7 @@ TOGETHER = 25
 def test_every_answer_is_true_in_any_order(template: Any, of: Callable[..., None], first: int) -> None:
     for seed in range(first, first + (1 if ONE else TOGETHER)):
         of(seed, template)
+        count(schedules=1)
 
 
 PLANTED = {

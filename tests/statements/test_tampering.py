@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from outcomes_client.statements import StatementError, verify
 
+from tests.figures import count
 from tests.statements import chance, hostile
 
 TAMPERINGS = int(os.environ.get("TAMPERINGS") or 300)
@@ -77,4 +78,5 @@ def test_whatever_is_changed_is_refused_with_a_word_of_its_file(first: int) -> N
         is_same = word is None and content(role, file) == content(role, right[role])
         assert is_same or word in WORDS[role], f"seed {seed}, {role}: {word}"
         said.add((role, word))
+    count(tamperings=OF_ONE_STATEMENT)
     assert len(said) > len(WORDS)

@@ -1,0 +1,120 @@
+"""Run the parts of the proof, and write their figures into docs/proof.md: python -m tests.proof [PART] [--write].
+
+The figures of the last run are in .proof/. A figure of the page stands between `<!-- part.figure -->` and `<!-- -->`.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from socket import create_server
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / ".proof"
+PAGE = ROOT / "docs/proof.md"
+ENGINE = ROOT / ".tools/dynamodb"
+FIGURE = re.compile(r"(<!-- (\w+)\.(\w+) -->)[^<]*(<!-- -->)")
+
+
+class Part(NamedTuple):
+    """Tests to run, and how. environment: more or larger bounds. engine: whether DynamoDB Local answers as well."""
+
+    tests: str
+    environment: dict[str, str]
+    engine: bool = False
+
+
+PARTS = {
+    "model": Part("tests/model", {"MODEL_TICKS": "1"}),
+    "orders": Part("tests/sequences tests/interleaving", {"SEEDS": "300"}),
+    "engines": Part(
+        "tests/sequences/test_any_order.py tests/unit/test_corrections.py tests/unit/test_record_outcome.py"
+        " tests/unit/test_record_batch.py tests/unit/test_agent_keys.py tests/unit/test_erasure.py"
+        " tests/unit/test_assignments.py tests/statements/test_service.py tests/costs history",
+        {},
+        engine=True,
+    ),
+    "statements": Part(
+        "tests/statements/test_tampering.py tests/statements/test_one_word.py clients/python/tests/test_statements.py",
+        {"TAMPERINGS": "1000"},
+    ),
+    "upgrades": Part("tests/upgrade", {}),
+    "rights": Part("tests/auth/test_who_may_call.py tests/template", {}),
+}
+
+
+def main() -> int:
+    wanted = [argument for argument in sys.argv[1:] if argument != "--write"]
+    if unknown := {*wanted} - PARTS.keys():
+        print(f"no part {', '.join(unknown)}: {', '.join(PARTS)}", file=sys.stderr)
+        return 2
+    FOLDER.mkdir(exist_ok=True)
+    failed = [name for name in wanted or PARTS if not prove(name, PARTS[name])]
+    if "--write" in sys.argv and not failed:
+        PAGE.write_text(filled(PAGE.read_text(), figures()))
+    print(f"failed: {', '.join(failed)}" if failed else "all proved")
+    return 1 if failed else 0
+
+
+def prove(name: str, part: Part) -> bool:
+    """Run a part, and keep its figures. Return whether it succeeded."""
+    lines = FOLDER / f"{name}.lines"
+    lines.unlink(missing_ok=True)
+    environment = {**os.environ, **part.environment, "FIGURES": str(lines)}
+    # Planted faults make moto answer wrongly on purpose.
+    selected = ["-k", "not planted"] if part.engine else []
+    command = [sys.executable, "-m", "pytest", "--numprocesses", "2", *selected, *part.tests.split()]
+    print(f"\n{name}: {part.tests}", flush=True)
+    began = time.monotonic()
+    with running_engine() if part.engine else nullcontext(dict[str, str]()) as address:
+        command.append(f"--junit-xml={FOLDER / name}.xml")
+        ended = subprocess.run(command, cwd=ROOT, env=environment | address, check=False)
+    counted = Counter[str]()
+    for line in lines.read_text().splitlines() if lines.exists() else ():
+        counted.update(json.loads(line))
+    [tests] = re.findall(r' tests="(\d+)"', (FOLDER / f"{name}.xml").read_text())[:1]
+    counted.update(tests=int(tests), seconds=round(time.monotonic() - began))
+    (FOLDER / f"{name}.json").write_text(json.dumps(counted))
+    return ended.returncode == 0
+
+
+@contextmanager
+def running_engine() -> Iterator[dict[str, str]]:
+    """Run DynamoDB Local without a file. Yield the variable that says its port."""
+    with create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = ["java", "-Djava.library.path=.", "-jar", "DynamoDBLocal.jar", "-inMemory", "-port", str(port)]
+    engine = subprocess.Popen(
+        [*command, "-disableTelemetry"], cwd=ENGINE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        yield {"WITNESS": str(port)}
+    finally:
+        engine.terminate()
+        engine.wait()
+
+
+def figures() -> dict[str, dict[str, int]]:
+    """Return the figures of the last run of each part."""
+    return {file.stem: json.loads(file.read_text()) for file in FOLDER.glob("*.json")}
+
+
+def filled(page: str, found: dict[str, dict[str, int]]) -> str:
+    """Write figures into the page. Parts that were not run keep theirs."""
+
+    def write(figure: re.Match[str]) -> str:
+        before, part, name, after = figure.groups()
+        return f"{before}{found[part][name]:,}{after}" if part in found else figure[0]
+
+    return FIGURE.sub(write, page)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

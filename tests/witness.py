@@ -1,0 +1,201 @@
+"""Send each request that moto answers to AWS's DynamoDB Local as well, and compare answers and kinds of errors.
+
+`make proof PART=engines` sets WITNESS to its port. DynamoDB Local holds the same items as moto: it gets the same
+requests, and all items again whenever a test replaces moto's tables. engines.toml lists known differences.
+
+No engine here refuses for a conflict of transactions, for throughput or for an old signature: tests inject these in
+front of both. DynamoDB Local's own clock is never used: a test's clock decides what is old.
+"""
+
+import json
+import os
+import tomllib
+from base64 import b64encode
+from collections.abc import Iterator
+from decimal import Decimal
+from http.client import HTTPConnection
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+from local import moto_backend
+from local.moto_backend import JSON, TARGET
+
+KNOWN: list[dict[str, str]] = tomllib.loads((Path(__file__).parent / "engines.toml").read_text())["difference"]
+WRITES = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems", "BatchExecuteStatement"}
+UNORDERED = {"Scan", "BatchGetItem"}
+NOT_COMPARED = {"ConsumedCapacity", "ItemCollectionMetrics", "UnprocessedItems", "UnprocessedKeys"}
+
+
+class Differs(BaseException):
+    """The engines answer differently. It is not an Exception, so that no code goes on after it."""
+
+
+class Witness:
+    """A DynamoDB Local that holds what moto holds. compared: the number of compared answers."""
+
+    def __init__(self, port: int) -> None:
+        self.connection = HTTPConnection("127.0.0.1", port, timeout=30)
+        # DynamoDB Local keeps the tables of each access key apart.
+        self.access_key = f"witness{os.environ.get('PYTEST_XDIST_WORKER', '')}"
+        self.tables: dict[str, Any] = {}  # moto's objects, as last seen
+        self.written: set[str] = set()  # tables that hold items here
+        self.created: set[str] = set()
+        self.compared = 0
+        self.tokens: dict[str, str] = {}  # the tokens sent in place of tests' tokens
+
+    def compare(self, operation: str, request: Any, status: int, content: str | bytes) -> None:
+        """Compare moto's answer. Raises Differs."""
+        answered = self.call(operation, request)
+        self.compared += 1
+        mine, other = _comparable(operation, status, json.loads(content)), _comparable(operation, *answered)
+        if (
+            mine != other
+            and not _are_pages(mine, other)
+            and not any(_is_known(each, operation, mine, other) for each in KNOWN)
+        ):
+            raise Differs(f"{operation} {json.dumps(request)[:2000]}\nmoto: {mine}\nDynamoDB Local: {other}")
+
+    def follow(self, tables: Any) -> None:
+        """Before a request: hold what moto holds, if a test has replaced its tables."""
+        for name, table in tables.items():
+            if self.tables.get(name) is not table:
+                self._copy(name, table)
+        self.tables = dict(tables)
+
+    def call(self, operation: str, request: Any) -> tuple[int, Any]:
+        headers = {
+            "Content-Type": JSON,
+            "X-Amz-Target": TARGET + operation,
+            "Authorization": f"AWS4-HMAC-SHA256 Credential={self.access_key}/20260401/us-east-1/dynamodb/aws4_request, "
+            "SignedHeaders=host, Signature=0",
+        }
+        self.connection.request("POST", "/", json.dumps(request), headers)
+        response = self.connection.getresponse()
+        return response.status, json.loads(response.read())
+
+    def _copy(self, name: str, table: Any) -> None:
+        if name not in self.created:
+            self.call("DeleteTable", {"TableName": name})
+            self._expect("CreateTable", _declared(name, table))
+            self.created.add(name)
+            self.written.discard(name)
+        if name in self.written:
+            keys = [*filter(None, (table.hash_key_attr, table.range_key_attr))]
+            for item in self._scan(name):
+                self._expect("DeleteItem", {"TableName": name, "Key": {key: item[key] for key in keys}})
+            self.written.discard(name)
+        for item in _items(table):
+            self._expect("PutItem", {"TableName": name, "Item": item})
+            self.written.add(name)
+
+    def _scan(self, name: str) -> Iterator[Any]:
+        scan = {"TableName": name}
+        while True:
+            page = self._expect("Scan", scan)
+            yield from page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return
+            scan = {"TableName": name, "ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+    def _expect(self, operation: str, request: Any) -> Any:
+        status, answer = self.call(operation, request)
+        assert status == 200, (operation, request, answer)
+        return answer
+
+
+def _items(table: Any) -> Iterator[dict[str, Any]]:
+    for partition in table.items.values():
+        for item in partition.values() if table.has_range_key else [partition]:
+            yield json.loads(json.dumps(item.to_json()["Attributes"], default=_text))
+
+
+def _text(value: bytes) -> str:
+    return b64encode(value).decode()
+
+
+def _declared(name: str, table: Any) -> dict[str, Any]:
+    indexes = [
+        {"IndexName": index.name, "KeySchema": index.schema, "Projection": index.projection}
+        for index in table.global_indexes
+    ]
+    declared = {
+        "TableName": name,
+        "KeySchema": table.schema,
+        "AttributeDefinitions": table.attr,
+        "BillingMode": "PAY_PER_REQUEST",
+    }
+    return declared | ({"GlobalSecondaryIndexes": indexes} if indexes else {})
+
+
+def _comparable(operation: str, status: int, answer: Any) -> Any:
+    """Return what the engines have to agree on: of an error its kind, of an answer its items."""
+    if status != 200:
+        kind = answer["__type"].rpartition("#")[2]
+        codes = [reason.get("Code", "None") for reason in answer.get("CancellationReasons", [])]
+        items = [_plain(reason.get("Item")) for reason in answer.get("CancellationReasons", [])]
+        return kind, codes, items
+    said = {name: _plain(value) for name, value in answer.items() if name not in NOT_COMPARED}
+    if operation in UNORDERED:
+        said = json.loads(json.dumps(said, sort_keys=True), object_hook=_sorted)
+    return said
+
+
+def _sorted(value: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: sorted(each, key=lambda one: json.dumps(one, sort_keys=True)) if isinstance(each, list) else each
+        for name, each in value.items()
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Write numbers and sets alike."""
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if isinstance(number := value.get("N"), str):
+        return {"N": str(Decimal(number).normalize())}
+    return {name: sorted(each) if name in {"SS", "NS", "BS"} else _plain(each) for name, each in value.items()}
+
+
+def _are_pages(mine: Any, other: Any) -> bool:
+    """Return whether both are pages with the same beginning, of which the shorter says that more follows.
+
+    A page has about a megabyte. Which item is its last depends on how an engine counts bytes.
+    """
+    pages = [each for each in (mine, other) if isinstance(each, dict) and "Items" in each]
+    if len(pages) < 2:
+        return False
+    shorter, longer = sorted(pages, key=lambda page: len(page["Items"]))
+    return "LastEvaluatedKey" in shorter and longer["Items"][: len(shorter["Items"])] == shorter["Items"]
+
+
+def _is_known(known: dict[str, str], operation: str, mine: Any, other: Any) -> bool:
+    return known["operation"] == operation and known["moto"] in str(mine) and known["dynamodb"] in str(other)
+
+
+def install(port: int) -> Witness:
+    """Compare each request that moto's handler answers."""
+    witness = Witness(port)
+    call_action = moto_backend.Handler.call_action
+
+    def call_and_compare(handler: Any) -> Any:
+        operation = handler._get_action()
+        if operation not in moto_backend.ABOUT_ITEMS:
+            return call_action(handler)
+        witness.follow(moto_backend.backend("dynamodb").tables)
+        request = json.loads(handler.sent)
+        if token := request.get("ClientRequestToken"):  # a test's clock decides when a token is forgotten
+            if not moto_backend.knows(token):
+                witness.tokens[token] = token_hex(16)
+            request["ClientRequestToken"] = witness.tokens[token]
+        status, headers, content = call_action(handler)
+        if operation in WRITES:
+            witness.written |= {*witness.tables}
+        witness.compare(operation, request, status, content)
+        return status, headers, content
+
+    any_class: Any = moto_backend.Handler
+    any_class.call_action = call_and_compare
+    return witness
