@@ -32,8 +32,8 @@ class Part(NamedTuple):
 
 
 PARTS = {
-    "model": Part("tests/model", {"MODEL_TICKS": "1"}),
-    "orders": Part("tests/sequences tests/interleaving", {"SEEDS": "300"}),
+    "model": Part("tests/model", {"MODEL_TICKS": "2"}),
+    "orders": Part("tests/sequences tests/interleaving", {"SEEDS": "1500"}),
     "engines": Part(
         "tests/sequences/test_any_order.py tests/unit/test_corrections.py tests/unit/test_record_outcome.py"
         " tests/unit/test_record_batch.py tests/unit/test_agent_keys.py tests/unit/test_erasure.py"
@@ -43,7 +43,7 @@ PARTS = {
     ),
     "statements": Part(
         "tests/statements/test_tampering.py tests/statements/test_one_word.py clients/python/tests/test_statements.py",
-        {"TAMPERINGS": "1000"},
+        {"TAMPERINGS": "5000"},
     ),
     "upgrades": Part("tests/upgrade", {}),
     "rights": Part("tests/auth/test_who_may_call.py tests/template", {}),
