@@ -63,10 +63,13 @@ class Rules:
 
     def check_item(self, name: str, attributes: dict[str, Any]) -> None:
         """Check that attributes that are keys of an index have the declared type. Raises Broken."""
-        table = self.tables.get(name)
-        types = {each["AttributeName"]: each["AttributeType"] for each in table.attr} if table else {}
+        if not (table := self.tables.get(name)):
+            return
+        types = {each["AttributeName"]: each["AttributeType"] for each in table.attr}
         for attribute, value in attributes.items():
-            if types.get(attribute, next(iter(value))) not in value:
+            # moto checks the table's own keys.
+            is_of_index = attribute in types and attribute not in {table.hash_key_attr, table.range_key_attr}
+            if is_of_index and types[attribute] not in value:
                 raise Broken(f"Type mismatch for Index Key {attribute} Expected: {types[attribute]}")
 
     def _check_path(self, part: dict[str, Any]) -> None:

@@ -333,8 +333,8 @@ class Handler(DynamoHandler):
             return _statement_error("ValidationError", "the local stack only supports INSERT statements")
         name, attributes = insert.groups()
         item = dict(zip(_PLACE.findall(attributes), values, strict=True))
-        _rules().check_item(name, item)
         try:
+            _rules().check_item(name, item)
             table = self.dynamodb_backend.get_table(name)
             table.put_item(item, condition_expression=f"attribute_not_exists({table.hash_key_attr})")
         except ConditionalCheckFailed:

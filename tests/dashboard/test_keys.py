@@ -127,6 +127,7 @@ def test_each_state_has_a_message_and_axe_finds_no_violation(
     keys.instead("GET", "")
     button(page, "Rotate").click()
     expect(page.get_by_role("alert")).to_contain_text("You are offline.")
+    wait_until(page, lambda: keys.asked[-1].method == "GET")  # the one whose connection is reset
     expect(rows(page).locator("strong")).to_have_text(["Sales agent", "Assistant", MARKUP])
     page.context.set_offline(False)
     expect(page.locator(".notice")).to_be_hidden()

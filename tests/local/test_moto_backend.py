@@ -190,7 +190,12 @@ def _answer(type_: Any, query: dict[str, Any]) -> Any:
 @settings(max_examples=100, deadline=None)
 @given(queries())
 def test_a_query_has_the_same_answer_as_in_moto(query: dict[str, Any]) -> None:
-    assert _answer(Table, query) == _answer(MotoTable, query)
+    items, scanned, last = _answer(Table, query)
+    in_moto, scanned_in_moto, last_in_moto = _answer(MotoTable, query)
+    assert (items, scanned) == (in_moto, scanned_in_moto)
+    # DynamoDB names the last key of a page that its limit ends, even if nothing follows; moto does not.
+    is_full = scanned == query["limit"]
+    assert last == last_in_moto or (is_full and last and last_in_moto is None)
 
 
 AT: dict[str, Any] = {"TableName": OUTCOMES, "Key": {"user_id": {"S": "1"}, "created_at": {"S": "001"}}}
