@@ -316,8 +316,9 @@ def test_unfinished_work_does_not_count_after_an_import(clock: Clock, monkeypatc
     verified(text, outcome=imported)
 
 
+@pytest.mark.parametrize("version", ["another version", "a version that stored no rules", "one that stored no agents"])
 def test_unfinished_work_does_not_count_after_the_rules_of_time_zones_changed(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:
     monkeypatch.setattr(chain, "MAX_ENTRIES", 1)
     clock.at("2026-08-31T22:30:00Z")
@@ -327,8 +328,13 @@ def test_unfinished_work_does_not_count_after_the_rules_of_time_zones_changed(
     record()
     clock.at("2026-11-20T12:00:00Z")
     assert ask("2026-09")[0] == 503
-    for module in (chain, work):
-        monkeypatch.setattr(module, "RULES", "outcomes-statement/1 2099z")
+    if version == "another version":
+        for module in (chain, work):
+            monkeypatch.setattr(module, "RULES", "outcomes-statement/1 2099z")
+    else:
+        [row] = [row for row in rows_of(42)["StatementsTable"] if row["id"]["S"].startswith("unfinished")]
+        del row[version.rpartition(" ")[2]]
+        aws_client("dynamodb").put_item(TableName="StatementsTable", Item=row)
     utc = period.time_zone("UTC")
     monkeypatch.setattr("outcomes.statements.months.time_zone", lambda _name: utc)
     august, september_ = made("2026-08"), made("2026-09")

@@ -6,7 +6,7 @@ from outcomes.errors import BadRequest, Fault
 
 _ZONE_IN_PATH = "@[A-Za-z0-9_~.-]+"
 _IN_PATH = f"[0-9]{{4}}-[0-9]{{2}}{_ZONE_IN_PATH}"
-_NO_MONTH = f"[0-9]{{4}}(-Q[1-4])?{_ZONE_IN_PATH}"  # a quarter or a year
+_NO_MONTH = f"[0-9]{{4}}(-Q[1-4])?{_ZONE_IN_PATH}"  # a quarter or a year, which stacks in development may have stored
 CURSOR = f"([0-9]{{13}})-({_IN_PATH})"
 _FROM_PATH, _TO_PATH = str.maketrans("~.", "/+"), str.maketrans("/+", "~.")
 

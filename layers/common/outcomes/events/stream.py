@@ -38,7 +38,7 @@ from outcomes.keys.agent_keys import AgentKey, agent_key
 from outcomes.ledger import ulid
 from outcomes.ledger.correction_entries import corrections_of, entry_json, entry_key
 from outcomes.ledger.items import outcome_json
-from outcomes.statements.statement_rows import is_listed, listed_statement
+from outcomes.statements.statement_rows import listed_statement
 
 type Record = dict[str, Any]
 
@@ -115,9 +115,8 @@ def _outcome_data(outcome: Item, entry: Item | None, *, with_metadata: bool = Tr
 
 
 def _of_statement(record: Record) -> Event | None:
-    if record["eventName"] != "INSERT" or not is_listed(row := record["dynamodb"]["NewImage"]):
+    if record["eventName"] != "INSERT" or not (statement := listed_statement(row := record["dynamodb"]["NewImage"])):
         return None
-    statement = listed_statement(row)
     user_id = row["user_id"]["S"]
     data = {
         "id": statement.id,

@@ -35,6 +35,7 @@ key                     B, the key of the HMAC by which statements name the user
 """
 
 import os
+import re
 import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Collection, Iterator, Sequence
@@ -128,7 +129,7 @@ class StatementsTable:
     def read_unfinished(self, reads: PacedReads, user_id: int, id_: str) -> Unfinished | None:
         try:
             row, content = self._read(reads, user_id, _UNFINISHED + id_)
-            if not row:
+            if "agents" not in row:  # there is no such work, or an earlier version stored it
                 return None
             of_agents, agents = self._read(reads, user_id, row["agents"]["S"])
         except zlib.error:  # another call replaced some of the rows meanwhile
@@ -136,10 +137,9 @@ class StatementsTable:
         if not of_agents:
             return None
         size, epoch, parts = (int(row[name]["N"]) for name in ("size", "epoch", "parts"))
+        rules = row.get("rules", {"S": ""})["S"]  # earlier versions stored no rules
         ids = _part_ids(row["agents"]["S"], int(of_agents["parts"]["N"]))
-        return Unfinished(
-            content.decode(), agents.decode(), _bytes(row["salt_key"]), size, epoch, row["rules"]["S"], parts, ids
-        )
+        return Unfinished(content.decode(), agents.decode(), _bytes(row["salt_key"]), size, epoch, rules, parts, ids)
 
     def read_user_key(self, reads: PacedReads, user_id: int) -> bytes | None:
         """Return the key of the HMAC that identifies the user in statements. Return None before the first statement."""
@@ -164,7 +164,7 @@ class StatementsTable:
             },
         } | ({"Limit": limit} if limit else {})
         rows = (row for page in pages(reads.call, query) for row in page["Items"])
-        return [*map(listed_statement, islice(rows, limit))]
+        return [*islice(filter(None, map(listed_statement, rows)), limit)]
 
     def put_statement(
         self, user_id: int, statement: Statement, listed: ListedStatement, now: str
@@ -203,7 +203,8 @@ class StatementsTable:
         attributes: Item = {"size": size, "epoch": epoch, "rules": rules, "salt_key": _binary(unfinished.salt_key)}
         attributes |= {"agents": {"S": agents_id}}
         first, *more = _rows(user_id, _UNFINISHED + id_, now, attributes, _packed(unfinished.content, id_))
-        expression = "attribute_not_exists(id) OR epoch <> :epoch OR #rules <> :rules OR #size < :size"
+        # Work without `agents` is not continued: no call or an earlier version stored it.
+        expression = "attribute_not_exists(agents) OR epoch <> :epoch OR #rules <> :rules OR #size < :size"
         condition = {
             "ConditionExpression": expression,
             "ExpressionAttributeNames": {"#rules": "rules", "#size": "size"},
@@ -281,16 +282,15 @@ def store(dynamodb: DynamoDB, actions: list[dict[str, Any]], until: float = NEVE
     return True
 
 
-def is_listed(row: Item) -> bool:
-    """Check whether a row of the table is a statement's entry in the list."""
-    return bool(row["id"]["S"].startswith(_LISTED))
-
-
-def listed_statement(row: Item) -> ListedStatement:
-    """Read a statement's entry in the list."""
+def listed_statement(row: Item) -> ListedStatement | None:
+    """Read a statement's entry in the list. Return None for any other row."""
+    if not row["id"]["S"].startswith(_LISTED):
+        return None
     period, timezone, begin, cut, root, sha256 = (
         row[name]["S"] for name in ("period", "timezone", "from", "cut", "root", "sha256")
     )
+    if not re.fullmatch("[0-9]{4}-[0-9]{2}", period):  # stacks in development may have stored quarters and years
+        return None
     return ListedStatement(period, timezone, begin, cut, int(row["size"]["N"]), root, sha256)
 
 
