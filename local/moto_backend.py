@@ -13,6 +13,7 @@ from contextlib import suppress
 from copy import copy, deepcopy
 from email.utils import formatdate
 from functools import cache, lru_cache, partial
+from hashlib import sha256
 from itertools import count, dropwhile
 from types import SimpleNamespace
 from typing import Any, Self, override
@@ -312,12 +313,12 @@ class Handler(DynamoHandler):
     @override
     def transact_write_items(self) -> ActionResult:
         """Run a transaction once for each ClientRequestToken, which moto ignores."""
-        token = self.params.get("ClientRequestToken", "")
+        token, payload = self.params.get("ClientRequestToken", ""), sha256(repr(self.params).encode()).digest()
         if not knows(token):
             result = super().transact_write_items()
-            _transactions()[token] = time.time(), repr(self.params)
+            _remember(token, payload)
             return result
-        if _transactions()[token][1] != repr(self.params):
+        if _transactions()[token][1] != payload:
             message = "The token was used with other parameters"
             raise dynamodb_rules.Broken(message, "IdempotentParameterMismatchException")
         return ActionResult({})
@@ -378,15 +379,24 @@ TOKEN_SECONDS = 600
 """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html#DDB-TransactWriteItems-request-ClientRequestToken"""
 
 
-def _transactions() -> dict[str, tuple[float, str]]:
-    """Return when which transaction took effect, by its token, since moto was reset."""
-    done: dict[str, tuple[float, str]] = backend("dynamodb").__dict__.setdefault("transactions", {})
+def _transactions() -> dict[str, tuple[float, bytes]]:
+    """Return when which transaction took effect, by its token, oldest first, since moto was reset."""
+    done: dict[str, tuple[float, bytes]] = backend("dynamodb").__dict__.setdefault("transactions", {})
     return done
+
+
+def _remember(token: str, payload: bytes) -> None:
+    """Remember a transaction, and forget those whose tokens DynamoDB does not know any more."""
+    done, now = _transactions(), time.time()
+    while done and now - next(iter(done.values()))[0] > TOKEN_SECONDS:
+        del done[next(iter(done))]
+    if token:
+        done[token] = now, payload
 
 
 def knows(token: str) -> bool:
     """Return whether DynamoDB would still know the token of a transaction."""
-    return bool(token) and time.time() - _transactions().get(token, (0.0, ""))[0] <= TOKEN_SECONDS
+    return bool(token) and time.time() - _transactions().get(token, (0.0, b""))[0] <= TOKEN_SECONDS
 
 
 def forget_transactions() -> None:

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from socket import create_server
+from socket import create_connection, create_server
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
@@ -64,9 +64,10 @@ def main() -> int:
 
 
 def prove(name: str, part: Part) -> bool:
-    """Run a part, and keep its figures. Return whether it succeeded."""
-    lines = FOLDER / f"{name}.lines"
-    lines.unlink(missing_ok=True)
+    """Run a part, and keep its figures if it succeeds. Return whether it does."""
+    lines, junit, kept = (FOLDER / f"{name}.{kind}" for kind in ("lines", "xml", "json"))
+    for of_last_run in (lines, kept):
+        of_last_run.unlink(missing_ok=True)
     environment = {**os.environ, **part.environment, "FIGURES": str(lines)}
     # Planted faults make moto answer wrongly on purpose.
     selected = ["-k", "not planted"] if part.engine else []
@@ -74,15 +75,17 @@ def prove(name: str, part: Part) -> bool:
     print(f"\n{name}: {part.tests}", flush=True)
     began = time.monotonic()
     with running_engine() if part.engine else nullcontext(dict[str, str]()) as address:
-        command.append(f"--junit-xml={FOLDER / name}.xml")
+        command.append(f"--junit-xml={junit}")
         ended = subprocess.run(command, cwd=ROOT, env=environment | address, check=False)
+    if ended.returncode:
+        return False
     counted = Counter[str]()
     for line in lines.read_text().splitlines() if lines.exists() else ():
         counted.update(json.loads(line))
-    [tests] = re.findall(r' tests="(\d+)"', (FOLDER / f"{name}.xml").read_text())[:1]
+    [tests] = re.findall(r' tests="(\d+)"', junit.read_text())[:1]
     counted.update(tests=int(tests), seconds=round(time.monotonic() - began))
-    (FOLDER / f"{name}.json").write_text(json.dumps(counted))
-    return ended.returncode == 0
+    kept.write_text(json.dumps(counted))
+    return True
 
 
 @contextmanager
@@ -95,10 +98,21 @@ def running_engine() -> Iterator[dict[str, str]]:
         [*command, "-disableTelemetry"], cwd=ENGINE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
+        while not answers(port) and engine.poll() is None:
+            time.sleep(0.1)
         yield {"WITNESS": str(port)}
     finally:
         engine.terminate()
         engine.wait()
+
+
+def answers(port: int) -> bool:
+    """Return whether a program listens on a port of this machine."""
+    try:
+        with create_connection(("127.0.0.1", port)):
+            return True
+    except ConnectionRefusedError:
+        return False
 
 
 def figures() -> dict[str, dict[str, int]]:

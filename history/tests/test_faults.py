@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("tables", "no_waiting")
 
 
 class Work(NamedTuple):
-    """What may be killed. is_done: whether it had its effect on each row exactly once."""
+    """A command that may be killed. is_done: whether it had its effect on each row exactly once."""
 
     run: Callable[[], object]
     is_done: Callable[[], bool]

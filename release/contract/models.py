@@ -15,7 +15,7 @@ UNSAID: Json = {
     **{"base": "", "without": (), "older": (), "texts": (), "fields": {}, "defaults": {}},
     **{"first": (), "tuples": False, "secret": "", "as_dict": "", "together": ""},
 }
-"""What the words of a model need not say."""
+"""The defaults of what the words of a model say."""
 KINDS = {"integer": "whole", "number": "amount", "string": "text", "object": "json"}
 
 

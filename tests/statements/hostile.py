@@ -44,7 +44,7 @@ FRAGMENTS: list[str] = [
     *("\\ud800", "\\udc00", "\\u0041", "\\/", "\\n", "\\u001F", "\\ud83d\\ude00", "😀", "\ue000"),
 ]
 CHANGES = {"entry": 6, "lines": 1, "sums": 4, "order": 2, "head": 2, "keys": 2, "previous": 1, "times": 1}
-"""How often each change of a statement is drawn, compared with the others."""
+"""The weight with which each change of a statement is drawn."""
 BYTES = [b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xef\xbb\xbf", b"\xf4\x90\x80\x80", b"\x00", b""]
 
 

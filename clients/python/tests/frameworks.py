@@ -28,7 +28,7 @@ RUN = "00000000-0000-0000-0000-000000001267"
 
 
 class Told(NamedTuple):
-    """What a model was told about its work. is_error: None if the framework does not say whether it is an error."""
+    """An answer to a model about its work. is_error: None if the framework does not say whether it is an error."""
 
     text: str
     is_error: bool | None

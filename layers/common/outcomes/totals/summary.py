@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class Costs(Protocol):
-        """What the agents cost in the period: `costs.cost_report.CostReport`."""
+        """The costs of the agents in the period: `costs.cost_report.CostReport`."""
 
         @property
         def by_agent(self) -> Mapping[int | None, Decimal]: ...
