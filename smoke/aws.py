@@ -162,10 +162,7 @@ class Visit:
             self._delete("OutcomesTable", self._outcomes(user.id))
             self._delete("KeysTable", self._agent_keys(user.id))
         self._delete("IdempotencyTable", ({"key_sha256": {"S": hash_}} for hash_ in self._hashes))
-        self._delete(
-            self._stack.tables["SessionsTable"],
-            ({"token_sha256": {"S": token_sha256(token)}} for token in self._tokens),
-        )
+        self._delete("SessionsTable", ({"token_sha256": {"S": token_sha256(token)}} for token in self._tokens))
         for user in self.users:
             if left := list(self._outcomes(user.id)):
                 raise LeftBehind(f"{len(left)} outcomes of user {user.id} in {self._stack.tables['OutcomesTable']}")

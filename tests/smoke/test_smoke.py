@@ -14,7 +14,8 @@ import boto3
 import pytest
 
 from smoke.__main__ import main
-from smoke.aws import CAPABILITIES
+from smoke.aws import CAPABILITIES, TABLES, visiting
+from smoke.aws import Stack as Deployed
 from smoke.checker import Checker
 from smoke.judge import Call
 from smoke.report import RESOURCES
@@ -259,3 +260,32 @@ def test_a_changed_template_fails_its_checks(tmp_path: Path, altered: list[tuple
     assert done.returncode == 1, done.stdout
     for _, _, failure in altered:
         assert f"FAIL  {failure}" in done.stdout
+
+
+def test_the_data_of_a_visit_is_deleted_from_tables_that_cloudformation_named() -> None:
+    """The local stack's tables have the names that template.yaml gives them."""
+    tables = {name: f"{NAME}-{name}-1A2B3C" for name in TABLES}
+    used = []
+
+    class Client:
+        def put_item(self, **given: Any) -> None:
+            used.append(given["TableName"])
+
+        delete_item = put_item
+
+        def get_item(self, **given: Any) -> dict[str, Any]:
+            used.append(given["TableName"])
+            return {}
+
+        def get_paginator(self, _: str) -> "Client":
+            return self
+
+        def paginate(self, **given: Any) -> list[Any]:
+            used.append(given["TableName"])
+            return []
+
+    with visiting(Deployed("https://api.example.com", tables, client=lambda _: Client())) as visit:
+        visit.new_key(visit.users[0])
+
+    assert used.count(tables["SessionsTable"]) == 4
+    assert {*used} == {*tables.values()}

@@ -236,6 +236,18 @@ def test_a_senseless_combination_is_refused_with_a_sentence(
     assert [sentence.startswith(str(refused)) for sentence in sentences] == ([True] if refused else [])
 
 
+def test_rules_use_only_functions_that_cloudformation_knows_in_rules(deployed: Deployment) -> None:
+    """Another one makes the template invalid, which neither SAM nor cfn-lint says.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-rules.html
+    """
+    used = {*re.findall('"(Fn::[A-Za-z]+)":', json.dumps(deployed.document["Rules"]))}
+
+    assert used <= {
+        f"Fn::{name}" for name in ("And", "Contains", "EachMemberEquals", "EachMemberIn", "Equals", "Not", "Or")
+    }
+
+
 # ── Roles ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
