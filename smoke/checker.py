@@ -114,7 +114,7 @@ class Checker:
         if not outcomes:
             return
         outcome, number = rng.choice(outcomes[-8:]), next(self._numbers)
-        own = ("session", "confirm" if outcome.by == "key" else "amend")
+        own = ("session", "confirm" if outcome.by == "key" else rng.choice(["confirm", "amend"]))
         choices = [("key", "amend"), ("key", "amend"), ("key", "uphold"), ("key", "void"), ("session", "dispute"), own]
         by, type_ = rng.choice(choices)
         fields = {"value_usd": Decimal(number) / 100, "description": f"Corrected by {number}"}

@@ -44,7 +44,7 @@ _TAKE_BACK: dict[str, list[Any]] = {
 ALLOWED: dict[str, dict[str, list[Any]]] = {
     "amend": _TAKE_BACK,
     "void": _TAKE_BACK,
-    "confirm": {"the owner": KEYS},
+    "confirm": {"the owner": RECORDERS},
     "dispute": {"the owner": RECORDERS},
     "uphold": {"the platform": RECORDERS},
 }

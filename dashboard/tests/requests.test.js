@@ -120,7 +120,7 @@ test("a failed verdict has a reason in words, and can be repeated if that may he
     [404, {}, "This outcome no longer exists or is not yours.", false],
     [404, { isOff: true }, why, false],
     [400, { details }, "The reason must be a string.", false],
-    [403, {}, "Not allowed: you cannot confirm an outcome that you recorded.", false],
+    [403, {}, why, false],
   ]) {
     const problem = Object.assign(new Problem("error", why), { status, ...more });
     assert.deepEqual([refusal(problem), isRetryable(problem)], [words, again], `${status}`);

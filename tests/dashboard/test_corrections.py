@@ -162,7 +162,7 @@ def test_a_row_shows_its_status_and_when_it_happened(open_feed: Open, page: Page
 
 DISPUTED = (
     "You disputed this, so it does not count. Next, the agent or the platform amends it or declares it void, or the"
-    " platform dismisses your dispute."
+    " platform dismisses your dispute. If you change your mind, confirm it."
 )
 AMENDED = {"type": "amend", "by": AGENT_KEY, "reason": "You are right"}
 BY_OWNER = {"type": "dispute", "by": "session", "reason": "We never signed"}
@@ -170,15 +170,15 @@ RIGHT, WRONG = "This is right", "This is not right"
 OFFERS: list[tuple[dict[str, Any], list[str], str]] = [
     ({"recorded_by": "key"}, [RIGHT, WRONG], ""),
     ({"recorded_by": AGENT_KEY}, [RIGHT, WRONG], ""),
-    ({"recorded_by": "session"}, [WRONG], "You recorded this yourself, so you cannot confirm it."),
-    ({"recorded_by": None}, [WRONG], "It is unknown who recorded this, so you cannot confirm it."),
+    ({"recorded_by": "session"}, [RIGHT, WRONG], ""),
+    ({"recorded_by": None}, [RIGHT, WRONG], ""),
     ({"status": "confirmed"}, [RIGHT, WRONG], "You confirmed this."),
-    ({"status": "disputed"}, [RIGHT, WRONG], f"{DISPUTED} If you change your mind, confirm it."),
-    ({"status": "disputed", "recorded_by": "session"}, [WRONG], DISPUTED),
+    ({"status": "disputed"}, [RIGHT, WRONG], DISPUTED),
+    ({"status": "disputed", "recorded_by": "session"}, [RIGHT, WRONG], DISPUTED),
     (
         {"status": "disputed", "corrections": [AMENDED, BY_OWNER]},
         [RIGHT, WRONG],
-        f"{DISPUTED} If you change your mind, confirm it.",
+        DISPUTED,
     ),
     (
         {"status": "disputed", "corrections": [BY_OWNER, AMENDED]},

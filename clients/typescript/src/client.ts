@@ -327,7 +327,7 @@ export class OutcomesClient {
     return this.correct("void", outcomeId, reason, options);
   }
 
-  /** Confirms an outcome that a key recorded, as its owner. Needs the session. */
+  /** Confirms an outcome as its owner, whoever recorded it. Needs the session. */
   async confirm(outcomeId: string, reason?: string | null, options?: models.CorrectOptions): Promise<models.Corrected> {
     return this.correct("confirm", outcomeId, reason, options, "session");
   }

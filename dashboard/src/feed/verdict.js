@@ -18,7 +18,6 @@ export function refusal(problem) {
   if (reason === "Conflict") return "Someone else is correcting it right now.";
   if (reason === "Not possible")
     return `Not possible: ${details[0]?.message ?? "this outcome can no longer be corrected"}.`;
-  if (status === 403) return "Not allowed: you cannot confirm an outcome that you recorded.";
   if (status === 400 && details[0]) return `The ${details[0].field} ${details[0].message}.`;
   return problem.message;
 }
@@ -195,15 +194,13 @@ export class Verdict {
       this.#rejected = { correction, problem };
     }
     row.render();
-    // A 403 or 409 means that our copy is stale: reload the history.
+    // A 409 means that our copy is stale: reload the history.
     const status = this.#rejected?.problem.status ?? 200;
-    if (row.isOpen && [200, 403, 409].includes(status)) void this.#history.read();
+    if (row.isOpen && [200, 409].includes(status)) void this.#history.read();
   }
 
   render() {
-    const { status, outcome } = this.#row;
-    const by = outcome.recorded_by ?? null;
-    const mayConfirm = by !== null && by !== "session";
+    const { status } = this.#row;
     const isVoid = status === "void";
     let words = "";
     if (this.#waiting) words = "Confirmed. You can undo this for five seconds.";
@@ -212,15 +209,13 @@ export class Verdict {
     else if (status === "disputed" && this.#history.isAmendedSinceDispute)
       words = "It was amended after you disputed it. It does not count until you confirm it.";
     else if (status === "disputed")
-      words = `You disputed this, so it does not count. Next, the agent or the platform amends it or declares it void, or the platform dismisses your dispute.${mayConfirm ? " If you change your mind, confirm it." : ""}`;
+      words =
+        "You disputed this, so it does not count. Next, the agent or the platform amends it or declares it void, or the platform dismisses your dispute. If you change your mind, confirm it.";
     else if (status === "confirmed")
       words = `You confirmed this.${this.#isUnseen ? " It had been corrected just before: please look at it again." : ""}`;
-    else if (by === "session") words = "You recorded this yourself, so you cannot confirm it.";
-    else if (!mayConfirm) words = "It is unknown who recorded this, so you cannot confirm it.";
     announce(this.#says, words);
     if (isVoid) this.#closeForm();
-    this.#right.hidden = isVoid || !mayConfirm;
-    this.#wrong.hidden = isVoid;
+    this.#right.hidden = this.#wrong.hidden = isVoid;
     this.#right.ariaPressed = String(status === "confirmed");
     this.#wrong.ariaPressed = String(status === "disputed");
     this.#undo.hidden = !this.#waiting;

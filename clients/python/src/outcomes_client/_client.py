@@ -298,7 +298,7 @@ class OutcomesClient:
         )
 
     def confirm(self, outcome_id: str, reason: str | None = None, *, idempotency_key: str | None = None) -> Corrected:
-        """As its owner, confirm an outcome that a key recorded. Needs the session."""
+        """Confirm an outcome as its owner, whoever recorded it. Needs the session."""
         return self._run(self._calls.correct("confirm", outcome_id, reason, idempotency_key=idempotency_key))
 
     def dispute(self, outcome_id: str, reason: str, *, idempotency_key: str | None = None) -> Corrected:

@@ -46,13 +46,12 @@ _AS_RECORDED = {"platform": _ANY, "agent": frozenset({"key"}), "owner": frozense
 CORRECTION_PERMISSIONS: dict[CorrectionType, dict[str, frozenset[str | None]]] = {
     CorrectionType.AMEND: _AS_RECORDED,
     CorrectionType.VOID: _AS_RECORDED,
-    CorrectionType.CONFIRM: {"owner": frozenset({"key"})},
+    CorrectionType.CONFIRM: {"owner": _ANY},
     CorrectionType.DISPUTE: {"owner": _ANY},
     CorrectionType.UPHOLD: {"platform": _ANY},
 }
 """For each correction type, the kinds of callers that are allowed to make it. For each kind, who must have recorded the
-outcome: a key, a session, or None if unknown. Nobody may confirm their own outcome, so an outcome that a session may
-have recorded cannot be confirmed."""
+outcome: a key, a session, or None if unknown. Only the owner confirms, because the one who pays says what counts."""
 
 _UNLIMITED = {(CorrectionType.VOID, "platform"), (CorrectionType.UPHOLD, "platform"), (CorrectionType.DISPUTE, "owner")}
 """Corrections and callers to which MAX_CORRECTIONS does not apply, so that nobody can exhaust them."""
