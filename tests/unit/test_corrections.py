@@ -324,6 +324,9 @@ CHANGED = ("outcomeType", "title", "description", "valueUsd", "agentId", "metada
         ({"type": "confirm", "reason": ""}, "reason"),
         ({"type": "uphold", "reason": "x", "userId": 1.5}, "userId"),
         ({"type": "amend", "userId": -1}, "reason userId changes"),
+        *(({"type": "confirm", "ifVersion": one}, "ifVersion") for one in (-1, 0.5, "0", True, 2**53, [0])),
+        ({"type": "amend", "reason": "x", "ifVersion": -1, "changes": {"title": ""}}, "changes.title ifVersion"),
+        ({"type": "Amend", "ifVersion": -1}, "type ifVersion"),
         ({"type": "amend", "reason": "x"}, "changes"),
         *(
             ({"type": "amend", "reason": "x", "changes": changes}, fields)
@@ -363,15 +366,16 @@ def test_ignored_fields_are_named() -> None:
     )
 
 
-def test_faults_are_checked_in_the_order_400_404_403_409() -> None:
+def test_faults_are_checked_in_the_order_400_404_403_412_409() -> None:
     void, missing = given(status="void"), ulid.new(instants.now())
-    bad, forbidden, impossible = {"type": "void"}, BODIES["uphold"], BODIES["void"]
+    bad, forbidden, impossible = {"type": "void"}, BODIES["uphold"] | {"ifVersion": 1}, BODIES["void"]
     no_scope = agent("record")
     assert correct(missing, no_scope, bad)[0] == 400
     assert correct(missing, no_scope, forbidden)[0] == 404
     assert correct(void, no_scope, forbidden)[0] == 403
     assert correct(void, no_scope, impossible)[0] == 403
-    assert correct(void, KEY, impossible)[0] == 409
+    assert correct(void, KEY, impossible | {"ifVersion": 1})[0] == 412
+    assert correct(void, KEY, impossible | {"ifVersion": 0})[0] == correct(void, KEY, impossible)[0] == 409
 
 
 @pytest.mark.parametrize(
@@ -617,6 +621,49 @@ def test_an_idempotency_key_is_forgotten_after_35_days(monkeypatch: pytest.Monke
         assert correct(id_, OWNER, BODIES["dispute"], key="k")[1]["outcome"]["status"] == status
 
 
+# ── The version that the outcome must have ────────────────────────────────────────────────────────────────────────────
+
+STALE = {"error": "Stale", "details": [{"field": "ifVersion", "message": "is not the version of the outcome"}]}
+
+
+def test_a_correction_of_another_version_is_stale() -> None:
+    id_ = given()
+    for version, wrong in enumerate(([1], [0, 2], [0, 1, 3])):
+        body = BODIES["dispute"] if version % 2 else BODIES["confirm"]
+        for other in wrong:
+            assert correct(id_, OWNER, body | {"ifVersion": other})[:2] == (412, STALE | {"version": version})
+        assert correct(id_, OWNER, body | {"ifVersion": version})[0] == 200
+    assert correct(id_, OWNER, BODIES["dispute"] | {"ifVersion": None})[0] == 200
+    assert ledger()[0]["version"] == 4
+
+
+@pytest.mark.parametrize(
+    ("caller", "version"),
+    [(KEY, {}), (AGENT, {}), (agent("correct read"), {"version": 0})],
+    ids=["key", "agent", "reader"],
+)
+def test_only_callers_who_may_read_are_told_the_version(caller: dict[str, Any], version: dict[str, int]) -> None:
+    assert correct(given(), caller, BODIES["void"] | {"ifVersion": 7})[:2] == (412, STALE | version)
+
+
+def test_a_stale_amend_that_would_change_nothing_is_stale() -> None:
+    body = BODIES["amend"] | {"changes": {"title": "Closed a deal"}}
+    for caller in (KEY, AGENT):
+        assert correct(given(), caller, body | {"ifVersion": 1})[0] == 412
+
+
+def test_a_replay_is_never_stale_and_the_version_is_no_part_of_what_a_key_names() -> None:
+    id_ = given()
+    first = correct(id_, KEY, BODIES["amend"] | {"ifVersion": 0}, key="k")
+    for version in ({"ifVersion": 0}, {"ifVersion": 9}, {}):
+        again = correct(id_, KEY, BODIES["amend"] | version, key="k")
+        assert (again[1], again[2]["Idempotent-Replayed"]) == (first[1], "true")
+    assert correct(id_, KEY, BODIES["void"] | {"ifVersion": 9}, key="k")[0] == 422
+    # A refusal does not use up the idempotency key.
+    assert correct(id_, KEY, BODIES["void"] | {"ifVersion": 0}, key="l")[0] == 412
+    assert correct(id_, KEY, BODIES["void"] | {"ifVersion": 1}, key="l")[1]["version"] == 2
+
+
 # ── Races and failures ────────────────────────────────────────────────────────────────────────────────────────────────
 
 CONFLICT = cancelled("TransactionConflict", "None")
@@ -754,6 +801,20 @@ class TestRaces:
         assert (made, status, answer["error"]) == ([200], *expected)
         late[0]()
         assert [each["type"] for each in get(id_)[1]["corrections"]] == [other]
+
+    @pytest.mark.parametrize("key", [None, "k"])
+    def test_the_function_s_own_lost_attempt_is_not_stale(self, key: str | None) -> None:
+        id_ = given()
+        with writes_meet(lost, CONFLICT):
+            status, answer, _ = correct(id_, KEY, BODIES["void"] | {"ifVersion": 0}, key)
+        assert (status, answer["version"], ledger()[0]["version"]) == (200, 1, 1)
+
+    def test_a_correction_that_another_one_overtook_is_stale(self) -> None:
+        """The condition of the transaction guards the version that was compared."""
+        id_ = given()
+        with writes_meet(meanwhile(lambda: correct(id_, OWNER, BODIES["confirm"]))):
+            assert correct(id_, KEY, BODIES["void"] | {"ifVersion": 0})[:2] == (412, STALE)
+        assert (ledger()[0]["status"], ledger()[0]["version"]) == ("confirmed", 1)
 
     def test_an_outcome_erased_meanwhile_is_not_found(self) -> None:
         id_ = given()

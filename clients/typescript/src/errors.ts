@@ -14,7 +14,7 @@
 //     ├── NotFoundError            404: the key or outcome does not exist
 //     ├── CapabilityOffError       404 with No-Such-Route: the capability that the text names is off in this deployment
 //     ├── ConflictError            409: not possible in the current state
-//     ├── PreconditionFailedError  412: another version of the costs is stored than the call requires
+//     ├── PreconditionFailedError  412: another version of the costs or the outcome is stored than the call requires
 //     ├── KeyReusedError           422: this idempotency key already belongs to another outcome or correction
 //     ├── BusyError                409 with Retry-After, 429, 503 Busy: too many requests at once; nothing was stored
 //     ├── StillAddingUpError       503 Still adding up: the first summary of a long history takes several calls
@@ -115,7 +115,7 @@ export type CapabilityOffError = InstanceType<typeof CapabilityOffError>;
 export const ConflictError = /* @__PURE__ */ kind("ConflictError", ApiError);
 export type ConflictError = InstanceType<typeof ConflictError>;
 
-/** 412: the stored version of a day's costs is not `ifVersion`. Nothing was stored. */
+/** 412: the stored version of an outcome or of a day's costs is not `ifVersion`. Nothing was stored. */
 export const PreconditionFailedError = /* @__PURE__ */ kind("PreconditionFailedError", ApiError);
 export type PreconditionFailedError = InstanceType<typeof PreconditionFailedError>;
 

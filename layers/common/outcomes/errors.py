@@ -12,6 +12,7 @@
     ├── TooManyKeys
     ├── TooManySources
     ├── PreconditionFailed
+    ├── Stale
     ├── NotPossible
     ├── Contended
     ├── Busy
@@ -23,7 +24,7 @@ Any other exception is a bug in this code or an AWS failure. `edge.api` maps eac
 """
 
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from typing import Any, TypedDict, override
 
 
 class Fault(TypedDict):
@@ -127,6 +128,23 @@ class PreconditionFailed(Refused):
     """The stored version is not the one that If-Match or If-None-Match requires."""
 
     error = "Precondition failed"
+
+
+class Stale(Refused):
+    """The outcome has another version than the request's `ifVersion`.
+
+    version: the outcome's version, or None if the caller may not read it.
+    """
+
+    error = "Stale"
+
+    def __init__(self, details: list[Fault], version: int | None) -> None:
+        super().__init__(details=details)
+        self.version = version
+
+    @override
+    def body(self) -> dict[str, Any]:
+        return super().body() | ({} if self.version is None else {"version": self.version})
 
 
 class NotPossible(Refused):

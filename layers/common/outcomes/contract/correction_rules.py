@@ -12,7 +12,7 @@ from outcomes.contract.caller import Caller
 from outcomes.contract.models import NewOutcome, digest
 from outcomes.contract.outcome_type import Types
 from outcomes.contract.status import CONFIRMED, DISPUTED, RECORDED, VOID, CountedFields
-from outcomes.errors import BadRequest, Fault, Forbidden, NotPossible
+from outcomes.errors import BadRequest, Fault, Forbidden, NotPossible, Stale
 from outcomes.limits import MAX_CORRECTIONS, MAX_REASON
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class _Head(NamedTuple):
     type: Annotated[CorrectionType, rules.one_of(CorrectionType)]
     reason: Annotated[str | None, rules.or_null(rules.text(MAX_REASON))] = None
     user_id: Annotated[int | None, rules.or_null(rules.whole_number())] = None
+    if_version: Annotated[int | None, rules.or_null(rules.whole_number(0))] = None
 
 
 class Assignment(NamedTuple):
@@ -82,9 +83,12 @@ class Assignment(NamedTuple):
 
 ASSIGNMENT = Body(Assignment)
 HEAD = Body(_Head)
+FIELDS = ("type", "reason", "userId", "changes", "ifVersion")
+"""The fields of a correction, in the order in which faults are reported."""
 CHANGES = Body(NewOutcome, parts=[name for name in NewOutcome._fields if name != "user_id"])
 REASON = rules.text(MAX_REASON)
 NO_CHANGE = "would change nothing"
+WANTED_VERSION = "is not the version of the outcome"
 SOME_CHANGE = f"must be an object with at least one of {', '.join(CHANGES.rules)}"
 
 
@@ -92,8 +96,9 @@ class Correction(NamedTuple):
     """A valid request for a correction.
 
     user_id: the outcome's user, or None. changes: an amend's new values, by the names in NewOutcome.
-    ignored: unknown fields of the body. refusal: the error if only the outcome type is not valid any more (see
-    `read_or_refuse`). It is raised unless a correction is stored under the idempotency key.
+    ignored: unknown fields of the body. if_version: the version that the outcome must have, or None for any.
+    refusal: the error if only the outcome type is not valid any more (see `read_or_refuse`). It is raised unless a
+    correction is stored under the idempotency key.
     """
 
     type: CorrectionType
@@ -101,6 +106,7 @@ class Correction(NamedTuple):
     user_id: int | None
     changes: dict[str, Any]
     ignored: list[str]
+    if_version: int | None = None
     refusal: BadRequest | None = None
 
     @staticmethod
@@ -125,7 +131,6 @@ class Correction(NamedTuple):
         type_ = body.get("type")
         if type_ in [*TRANSITIONS] and type_ != CorrectionType.CONFIRM and body.get("reason") is None:
             faults.append(Fault(field="reason", message=REASON.words))
-            faults.sort(key=lambda fault: [*HEAD.rules].index(fault["field"]))
         changes: dict[str, Any] = {}
         ignored = ignored_fields(body, HEAD.rules)
         if type_ == CorrectionType.AMEND:
@@ -135,10 +140,12 @@ class Correction(NamedTuple):
             if isinstance(body.get("changes"), dict):
                 ignored += [f"changes.{name}" for name in ignored_fields(body["changes"], CHANGES.rules)]
         if faults:
+            faults.sort(key=lambda fault: FIELDS.index(fault["field"].partition(".")[0]))
             wrong_type = any(fault["field"] == "changes.outcomeType" for fault in faults)
             error = f"Invalid {faults[0]['field'].partition('.')[0]}"
             raise BadRequest(error, faults, ignored, (types or ()) if wrong_type else ())
-        return Correction(head["type"], head.get("reason"), head.get("user_id"), changes, ignored)
+        optional = (head.get("reason"), head.get("user_id"), changes, ignored, head.get("if_version"))
+        return Correction(head["type"], *optional)
 
     def require_allowed(self, caller: Caller, recorded: OutcomeState) -> None:
         """Raise Forbidden if `caller` may not make this correction of the outcome, whatever its status."""
@@ -155,6 +162,12 @@ class Correction(NamedTuple):
                     raise
                 raise Forbidden from None  # naming the violated bound would reveal the outcome's content
             key.check(self.changes, within="changes.")
+
+    def require_version(self, caller: Caller, version: int) -> None:
+        """Raise Stale if the outcome's version is not the one that the request requires."""
+        if self.if_version not in {None, version}:
+            details = [Fault(field="ifVersion", message=WANTED_VERSION)]
+            raise Stale(details, version if caller.may_read else None)
 
     def next_status(self, caller: Caller, recorded: OutcomeState, corrected_by: "Mapping[str, int]") -> str:
         """Return the outcome's status after the correction.

@@ -74,8 +74,8 @@ class Corrections:
     def correct(self, id_: str, correction: "Correction", caller: "Caller", key: str | None) -> Corrected:
         """Correct the outcome with this id, or return the correction that is stored under the idempotency key.
 
-        Raises NotFound, Forbidden, NotPossible, IdempotencyKeyReused, and Contended if other requests kept writing the
-        outcome.
+        Raises NotFound, Forbidden, IdempotencyKeyReused, Stale, NotPossible, and Contended if other requests kept
+        writing the outcome.
         After any other exception it is unknown whether the correction is stored.
         """
         backoff = Backoff()
@@ -134,6 +134,7 @@ class Corrections:
             # If the outcome was read before the stored correction took effect, it must be read again.
             is_current = row.version <= recorded.version
             return Corrected(made, before, replayed=made not in tried.ids) if is_current else None
+        correction.require_version(caller, recorded.version)
         to = correction.next_status(caller, recorded, corrected_by(before))
         draft = CorrectionDraft.of(before, correction, to, caller)
         if draft.changes_nothing:
