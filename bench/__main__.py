@@ -31,7 +31,7 @@ from bench.measure import (
 )
 from bench.outcome import AGENT_KEY, OUTCOME, USER_ID, asked_with_a_cookie, asked_with_a_key, request, stored
 from bench.report import Report
-from bench.statements import ENTRIES, statements
+from bench.statements import ENTRIES, MANY, statements
 from bench.storage import TRANSACTION, item_bytes, read_units, write_units
 from bench.totals import totals_growth
 
@@ -151,7 +151,8 @@ def main() -> int:
     cost_import(report, lines=1000 if short else 100_000)
     local_stack(report, outcomes=100 if short else 20_000)
     totals_growth(report, short)
-    statements(report, runs=1 if short else 7, entries=1_000 if short else ENTRIES)
+    sizes = {"runs": 1, "entries": 1_000, "many": 20_000} if short else {"runs": 7, "entries": ENTRIES, "many": MANY}
+    statements(report, **sizes)
     costs(report, looks())
     units(report)
 

@@ -1,11 +1,16 @@
-"""Measure the processor time and the read units of the first request for a large statement.
+"""Measure large statements: processor time, calls and units to make them, to prove an entry, and to read the entries.
 
-DynamoDB is a fake in the same process. It answers with JSON texts. All outcomes were recorded within the period.
+DynamoDB is a fake in the same process, which makes outcomes when they are read, and answers with JSON texts. All
+outcomes were recorded within the period. Time is simulated: processor time, 20 ms a call, and the reader's pauses.
 """
 
 import json
 import time
+from base64 import b64decode
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from email.utils import formatdate
+from itertools import count
 from statistics import median
 from typing import Any
 from unittest.mock import patch
@@ -15,99 +20,192 @@ from outcomes.calendar import instants
 from outcomes.contract import json_text
 from outcomes.contract.models import NewOutcome
 from outcomes.contract.statements import StatementRequest
+from outcomes.errors import StillAddingUp
+from outcomes.ledger import ulid
 from outcomes.ledger.items import new_item
 from outcomes.statements.chain import Statements
+from outcomes.statements.stored_statements import StoredStatements
 
 from bench.report import Report
-from bench.storage import item_bytes, read_units
-from bench.totals import PAGE_BYTES
+from bench.storage import READ_UNIT_BYTES, TRANSACTION, item_bytes, read_units, write_units
+from bench.totals import PAGE_BYTES, QUERY_SECONDS
 from local.seed import outcomes
 
 USER = 42
 BEGIN, END = instants.read("2026-04-01T00:00:00Z"), instants.read("2026-05-01T00:00:00Z")
+ID = "2026-04@UTC"
 ENTRIES = 10_000
 BAR = 1.5
 """Maximum processor time for ENTRIES, in seconds."""
 MOST_OTHER_UNITS = 20
-"""Maximum read units, in addition to those for the outcomes themselves, which an export reads, too."""
+"""Maximum read units of a proof, and of a statement or a part of its entries in addition to their outcomes."""
+MANY, MANY_AGENTS = 1_000_000, 90_000
+MOST_CALLS = 12
+"""Maximum calls until the statement of MANY entries is made."""
+MOST_GROWTH = 1.1
+"""Maximum read units of an entry of this statement, as a multiple of those in a tenth of its size."""
 
 
 class Ledger:
     """A fake DynamoDB with the outcomes of a user, and a fake Secrets Manager. agents: the number of agents."""
 
     def __init__(self, size: int, agents: int) -> None:
+        self.size, self.agents = size, agents
         bodies = [json_text.read(json_text.compact(body)) for _, body in outcomes(END)]
-        self.items = []
-        for number in range(size):
-            outcome = NewOutcome.parse(bodies[number % len(bodies)], session_user=USER)._replace(occurred_at=None)
-            at = BEGIN + number * (END - BEGIN) // size
-            self.items.append(new_item(outcome, "key", at)[1] | {"agent_id": {"N": str(1 + number % agents)}})
-        self.pages = list(self._pages())
+        parsed = [NewOutcome.parse(body, session_user=USER)._replace(occurred_at=None) for body in bodies]
+        self.templates = [new_item(each, "key", BEGIN)[1] | {"agent_id": {"N": str(agents)}} for each in parsed]
+        self.sizes = [item_bytes(item) for item in self.templates]
+        self.elapsed = 0.0
         self.clear()
 
     def clear(self) -> None:
-        """Forget statements, keys and units."""
+        """Forget statements, keys and counts."""
         self.written: dict[str, Any] = {}
-        self.units = 0.0
+        self.units, self.write_units = 0.0, 0
 
-    def _pages(self) -> Any:
-        """Yield pages of outcomes as JSON texts, with their read units."""
-        page: list[Any] = []
-        size = 0
-        for item in self.items:
-            if size + item_bytes(item) > PAGE_BYTES:
-                yield page
-                page, size = [], 0
-            page.append(item)
-            size += item_bytes(item)
-        yield page
+    def bytes(self, begin: int, end: int) -> int:
+        """Return the size of the outcomes with these numbers."""
+        return sum(self.sizes[number % len(self.sizes)] for number in range(begin, end))
+
+    def id_of(self, number: int) -> str:
+        return ulid.from_number(self._at(number) << 80 | number)
+
+    def _at(self, number: int) -> int:
+        return BEGIN + number * (END - BEGIN) // self.size
+
+    def _item(self, number: int) -> Any:
+        key = {"created_at": {"S": f"{instants.text(self._at(number))}#{self.id_of(number)}"}}
+        return self.templates[number % len(self.templates)] | key | {"agent_id": {"N": str(1 + number % self.agents)}}
+
+    def _number(self, key: str) -> int:
+        """Return the number of the first outcome whose sort key is not before this one."""
+        instant, _, id_ = key.partition("#")
+        number = -(-(max(instants.read(instant), BEGIN) - BEGIN) * self.size // (END - BEGIN))
+        return number + (id_ > self.id_of(number))
 
     def call(self, operation: str, request: Any, **_: Any) -> Answer:
-        answer = Answer(self._answer(operation, request))
+        self.elapsed += QUERY_SECONDS
+        answer = Answer(json.loads(json.dumps(self._answer(operation, request))))
         answer.date = formatdate(END / 1000 + 86_400, usegmt=True)
         self.units += answer.get("ConsumedCapacity", {}).get("CapacityUnits", 0)
         return answer
 
+    @contextmanager
+    def behind(self, *services: Any) -> Iterator[None]:
+        """Context manager: let these services of DynamoDB and Secrets Manager call the fake, in simulated time."""
+
+        def sleep(seconds: float) -> None:
+            self.elapsed += seconds
+
+        with ExitStack() as patches:
+            for service in services:
+                patches.enter_context(patch.object(service, "call", self.call))
+            patches.enter_context(patch("time.sleep", sleep))
+            patches.enter_context(patch("time.monotonic", lambda: time.process_time() + self.elapsed))
+            yield
+
     def _answer(self, operation: str, request: Any) -> Any:
-        if operation == "GetSecretValue":
-            return {"SecretString": "a secret", "CreatedDate": 0}
-        if operation == "TransactWriteItems":
-            puts = [action["Put"]["Item"] for action in request["TransactItems"] if "Put" in action]
-            self.written |= {item["id"]["S"]: item for item in puts if "id" in item}
-            return {}
-        if operation == "GetItem" and request["Key"].get("id", {}).get("S") in self.written:
-            return {"Item": self.written[request["Key"]["id"]["S"]], "ConsumedCapacity": {"CapacityUnits": 1}}
-        if operation != "Query" or request["TableName"] != "outcomes":
+        match operation:
+            case "GetSecretValue":
+                return {"SecretString": "a secret", "CreatedDate": 0}
+            case "TransactWriteItems":
+                for [(kind, action)] in map(dict.items, request["TransactItems"]):
+                    item = action.get("Item", {})
+                    self.write_units += TRANSACTION * write_units(_stored(item))
+                    if kind == "Put":
+                        self.written[str(item.get("id"))] = item
+                    elif kind == "Delete":
+                        del self.written[str(action["Key"]["id"])]
+                return {}
+            case "GetItem":
+                found = self.written.get(str(request["Key"].get("id")))
+                units = {"ConsumedCapacity": {"CapacityUnits": read_units(_stored(found or {}))}}
+                return units | ({"Item": found} if found else {})
+            case "BatchGetItem":
+                [(table, keys)] = request["RequestItems"].items()
+                items = [self._item(self._number(key["created_at"]["S"])) for key in keys["Keys"]]
+                self.units += sum(map(read_units, items))
+                return {"Responses": {table: items}, "UnprocessedKeys": {}}
+        first = request["ExpressionAttributeValues"].get(":first", {"S": "~"})["S"]
+        if request["TableName"] != "outcomes" or first.startswith("~"):
             return {"Items": [], "ConsumedCapacity": {"CapacityUnits": 1}}
-        if request["ExpressionAttributeValues"][":first"]["S"].startswith("~"):
-            return {"Items": [], "ConsumedCapacity": {"CapacityUnits": 1}}
-        if "Limit" in request:
-            return {"Items": self.items[:1], "ConsumedCapacity": {"CapacityUnits": 1}}
-        number = int(request.get("ExclusiveStartKey", {"page": {"N": "0"}})["page"]["N"])
-        more = {"LastEvaluatedKey": {"page": {"N": str(number + 1)}}} if number + 1 < len(self.pages) else {}
-        units = {"ConsumedCapacity": {"CapacityUnits": read_units(*self.pages[number])}}
-        return json.loads(json.dumps({"Items": self.pages[number]} | more | units))
+        if "ExclusiveStartKey" in request:
+            first = f"{request['ExclusiveStartKey']['created_at']['S']}!"
+        return self._page(first, request["ExpressionAttributeValues"][":last"]["S"], request.get("Limit", self.size))
+
+    def _page(self, first: str, last: str, limit: int) -> Any:
+        number = begin = 0 if first < "1" else self._number(first)
+        end = min(self._number(last) if last[0].isdigit() else self.size, begin + limit, self.size)
+        size = 0
+        while number < end and (size := size + self.sizes[number % len(self.sizes)]) <= PAGE_BYTES:
+            number += 1
+        items = [self._item(each) for each in range(begin, number)]
+        units = _units(self.bytes(begin, number))
+        has_more = number < end or limit == len(items)
+        more = {"LastEvaluatedKey": {"created_at": items[-1]["created_at"]}} if has_more else {}
+        return {"Items": items, "ConsumedCapacity": {"CapacityUnits": units}} | more
 
 
-def statements(report: Report, runs: int, entries: int) -> None:
-    """Measure statements with this number of entries. Each entry is an outcome."""
+def _units(size: int) -> int:
+    return max(1, -(-size // READ_UNIT_BYTES))
+
+
+def _stored(row: Any) -> Any:
+    """Return a row with its bytes, which requests and answers have in Base64."""
+    return {name: {"B": b64decode(value["B"])} if "B" in value else value for name, value in row.items()}
+
+
+def statements(report: Report, runs: int, entries: int, many: int) -> None:
+    """Measure statements with this number of entries, and one of many. Each entry is an outcome."""
     for agents in (3, entries):
         ledger = Ledger(entries, agents)
         times = []
         for _ in range(runs):
             ledger.clear()
-            service = Statements("outcomes", "statements", "totals", "secret")
-            with (
-                patch.object(service.dynamodb, "call", ledger.call),
-                patch.object(service.secrets_manager, "call", ledger.call),
-                patch("time.sleep", lambda _seconds: None),
-            ):
-                began = time.process_time()
-                text = service.make(USER, StatementRequest("2026-04"), "https://api.example.com", may_begin=True)
-                times.append(time.process_time() - began)
+            began = time.process_time()
+            _, text = make(ledger)
+            times.append(time.process_time() - began)
             assert json.loads(text)["size"] == entries
-        exported = sum(read_units(*page) for page in ledger.pages)
+        exported = _units(ledger.bytes(0, entries))
         name = f"first statement of {entries:,} outcomes of {agents:,} agents"
         report.add(name, median(times), "s of processor time", bar=BAR, note=f"{len(text):,} bytes")
         other = ledger.units - exported
         report.add(f"{name}, besides {exported:,} of an export", other, "read units", bar=MOST_OTHER_UNITS)
+    large(report, many, min(MANY_AGENTS, many))
+
+
+def make(ledger: Ledger) -> tuple[int, str]:
+    """Make the statement of a ledger, in as many calls as it needs. Return their number and the statement."""
+    for calls in count(1):
+        service = Statements("outcomes", "statements", "totals", "secret")
+        with ledger.behind(service.dynamodb, service.secrets_manager), suppress(StillAddingUp):
+            return calls, service.make(USER, StatementRequest("2026-04"), "https://api.example.com", may_begin=True)
+    raise AssertionError
+
+
+def large(report: Report, entries: int, agents: int) -> None:
+    """Measure how a statement of many entries is made, proved and listed."""
+    tenth, ledger = Ledger(entries // 10, agents), Ledger(entries, agents)
+    make(tenth)
+    calls, _ = make(ledger)
+    name = f"statement of {entries:,} outcomes of {agents:,} agents"
+    growth = ledger.units / entries / (tenth.units / tenth.size)
+    note = f"{ledger.units:,.0f} read units, {ledger.write_units:,} write units"
+    report.add(f"{name}, calls", calls, "calls", bar=MOST_CALLS, note=note)
+    report.add(f"{name}, an entry over one of a tenth", growth, "of its read units", bar=MOST_GROWTH)
+    stored = StoredStatements("outcomes", "statements")
+    proofs: list[float] = []
+    others: list[float] = []
+    cursor, listed = None, 0
+    with ledger.behind(stored.dynamodb):
+        for number in range(0, entries, -(-entries // 9)):
+            ledger.units = 0
+            stored.proof(USER, ID, ledger.id_of(number))
+            proofs.append(ledger.units)
+        while not others or (cursor and len(others) < 9):
+            ledger.units = 0
+            lines, cursor = stored.entries(USER, ID, cursor)
+            listed, begin = listed + lines.count("\n"), listed
+            others.append(ledger.units - _units(ledger.bytes(begin, listed)))
+    report.add(f"{name}, proof of one", max(proofs), "read units", bar=MOST_OTHER_UNITS)
+    report.add(f"{name}, a part of its entries, besides these", max(others), "read units", bar=MOST_OTHER_UNITS)

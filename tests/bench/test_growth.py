@@ -60,8 +60,8 @@ def test_each_bar_of_many_agents_can_be_missed(look: int, changed: dict[str, Any
 
 def test_a_statement_of_each_ledger_is_made_and_meets_its_bars() -> None:
     report = Report()
-    statements(report, runs=1, entries=10)
-    assert (len(report.rows), report.missed) == (4, [])
+    statements(report, runs=1, entries=10, many=2_000)
+    assert (len(report.rows), report.missed) == (8, [])
 
 
 def test_only_the_first_report_of_a_year_reads_all_days_and_each_bar_is_met() -> None:

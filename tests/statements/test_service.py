@@ -2,8 +2,10 @@
 
 import json
 import random
+import zlib
+from base64 import b64encode
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from decimal import Decimal
 from itertools import count
@@ -14,10 +16,12 @@ from unittest.mock import patch
 
 import pytest
 from outcomes.aws.connection import Connection, Reply
+from outcomes.aws.services import Answer
 from outcomes.calendar import instants, period
 from outcomes.contract.models import NewOutcome
 from outcomes.ledger import correction_entries, cursor
-from outcomes.statements import chain, statement_rows, tree, work
+from outcomes.ledger.entries import LedgerReader
+from outcomes.statements import chain, statement_rows, stored_statements, tree, work
 from outcomes.totals.imports import Imports
 from outcomes_client.statements import verify_months
 
@@ -252,6 +256,107 @@ def test_50_amends_of_metadata_are_part_of_a_statement_and_a_proof(clock: Clock)
         assert correct(id_, KEY, AMEND | {"changes": {"metadata": {"a": f"{number:064000}"}}})[0] == 200
     clock.at("2026-11-20T12:00:00Z")
     assert len(verified(made("2026-09"), outcome=id_).entries) == 51
+
+
+# ── Proofs and parts of entries ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def many(clock: Clock) -> list[str]:
+    """Record 21 outcomes in September, and correct some of them. Return their ids."""
+    clock.at("2026-09-15T12:00:00Z")
+    ids = [record(title="An emoji: 🎉" * (number % 5)) for number in range(1, 21) if number % 5]
+    ids += [record() for _ in range(5)]
+    for id_, title in (ids[3], "New"), (ids[20], "New"), (ids[3], "Newer"):
+        assert correct(id_, KEY, AMEND | {"changes": {"title": title}})[0] == 200
+    clock.at("2026-11-20T12:00:00Z")
+    return ids
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Let pages have at most six outcomes. Return a list of how many each page has."""
+    whole_page, read = LedgerReader.outcomes, list[int]()
+
+    def page_of_six(self: LedgerReader, begin: str, end: str, limit: int | None = None) -> Iterator[Answer]:
+        for page in whole_page(self, begin, end, min(limit or 6, 6)):
+            read.append(len(page["Items"]))
+            yield page
+
+    monkeypatch.setattr(LedgerReader, "outcomes", page_of_six)
+    return read
+
+
+@pytest.mark.parametrize(("room", "size"), [(100, 2), (11, 2), (10, 4), (8, 4)])
+def test_every_entry_is_proved_from_one_group_of_the_index(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, read: list[int], room: int, size: int
+) -> None:
+    monkeypatch.setattr(tree, "SUBTREE", 2)
+    monkeypatch.setattr(tree, "GROUP", 2)
+    monkeypatch.setattr(statement_rows, "MAX_ACTIONS", room)
+    ids = many(clock)
+    text = made("2026-09")
+    indexes = [row for row in rows_of(42)["StatementsTable"] if row["id"]["S"].startswith("index#")]
+    assert [int(row["subtrees"]["N"]) for row in indexes if "subtrees" in row] == [size]
+    assert len(indexes) == 1 + 12 // size
+    for id_ in ids:
+        proven = verified(text, outcome=id_)
+        read.clear()
+        proof(f"2026-09@{BERLIN}", id_)
+        assert sum(read) <= (2 + 1) * len(proven.entries)  # each from its own subtree
+    clock.at("2026-10-16T12:00:00Z")
+    assert proof(f"2026-09@{BERLIN}", record())[0] == 404
+
+
+def as_earlier_versions_stored_it(id_: str) -> None:
+    """Store a statement's index in the row of its text, and delete all other rows of the index."""
+    dynamodb, [text] = aws_client("dynamodb"), [row for row in statement_rows_of() if row["id"]["S"] == id_]
+    groups = [row for row in statement_rows_of() if row["id"]["S"].startswith(f"index#{id_}")]
+    [whole, *contents] = sorted(groups, key=lambda row: row["id"]["S"])
+    index = b"".join(bytes(row["content"]["B"]) for row in contents) or bytes(whole["groups"]["B"])
+    content = zlib.decompress(bytes(text["content"]["B"])) + b64encode(index)
+    dynamodb.put_item(TableName="StatementsTable", Item=text | {"content": {"B": zlib.compress(content)}})
+    for row in groups:
+        dynamodb.delete_item(TableName="StatementsTable", Key={name: row[name] for name in ("user_id", "id")})
+
+
+def statement_rows_of() -> list[Any]:
+    return rows_of(42)["StatementsTable"]
+
+
+@pytest.mark.parametrize("group", [2, 128])
+def test_statements_of_earlier_versions_are_read(clock: Clock, monkeypatch: pytest.MonkeyPatch, group: int) -> None:
+    monkeypatch.setattr(tree, "SUBTREE", 4)
+    monkeypatch.setattr(tree, "GROUP", group)
+    ids = many(clock)
+    id_ = f"2026-09@{BERLIN}"
+    text, lines, proofs = made("2026-09"), entries(id_), [proof(id_, each) for each in ids]
+    as_earlier_versions_stored_it(id_)
+    assert made("2026-09") == text
+    assert (entries(id_), [proof(id_, each) for each in ids]) == (lines, proofs)
+    verified(text, outcome=ids[3])
+    verified(made("2026-10"), text)
+
+
+@pytest.mark.parametrize("room", [4_000, 6_000, 9_000])
+def test_parts_of_entries_read_hardly_more_outcomes_than_they_return(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, read: list[int], room: int
+) -> None:
+    many(clock)
+    id_ = f"2026-09@{BERLIN}"
+    made("2026-09")
+    whole = entries(id_)
+    monkeypatch.setattr(stored_statements, "MAX_RESPONSE_BYTES", room)
+    monkeypatch.setattr(stored_statements, "_FEW", 1)
+    parts = 0
+    query: dict[str, str | list[str]] | None = None
+    text, headers = "", {"Next-Cursor": ""}
+    while "Next-Cursor" in headers:
+        read.clear()
+        _, part, headers = call("GET", f"{ID}/entries", parameters=in_path(id_), query=query)
+        assert sum(read) <= part.count("outcome_type") + 2
+        text, parts, query = text + part, parts + 1, {"cursor": headers.get("Next-Cursor", "")}
+    assert text == whole
+    assert parts > 1
 
 
 # ── One call after another ────────────────────────────────────────────────────────────────────────────────────────────
@@ -533,10 +638,13 @@ def test_an_erasure_between_any_two_calls_of_a_read_leaves_the_whole_answer_or_n
     clock: Clock, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     monkeypatch.setattr(statement_rows, "PART_BYTES", 300)  # each statement needs several rows
+    monkeypatch.setattr(tree, "SUBTREE", 1)
+    monkeypatch.setattr(tree, "GROUP", 2)
     for number in count(1):
         outcome = september(clock)
         clock.at("2026-09-16T12:00:00Z")
-        correct(outcome, KEY, AMEND | {"changes": {"title": "New"}})
+        for title in "New", "Newer":
+            correct(outcome, KEY, AMEND | {"changes": {"title": title}})
         clock.at("2026-11-20T12:00:00Z")
         made("2026-09")
         path: dict[str, Any] = {"parameters": in_path(f"2026-09@{BERLIN}"), "query": {"outcome": outcome}}

@@ -56,9 +56,9 @@ def of(record: str, user_id: int = 42) -> list[dict[str, Any]]:
 
 def test_every_row_of_a_user_is_a_line_except_rows_that_serve_others() -> None:
     # The export has no line for these rows: the list of keys, a statement's entry in the list of statements, the
-    # unfinished next statement and its sums of agents, the key of a pseudonym, the sums of a month's costs, and the
-    # count of sources.
-    without_line = 7
+    # unfinished next statement and its sums of agents, the index of a statement, the key of a pseudonym, the sums of a
+    # month's costs, and the count of sources.
+    without_line = 8
     corrections_of_the_original = 2
     assert len(lines()) == sum(map(len, rows_of(42).values())) - without_line + corrections_of_the_original
     assert rows_of(42).keys() == moto_tables().keys() - {"ErasuresTable"}
@@ -123,7 +123,7 @@ def test_a_statement_is_exported_if_its_text_is_in_its_first_row(
     text_bytes: int, index_bytes: int, is_shown: bool
 ) -> None:
     random = Random(0)  # noqa: S311 - repeatable
-    text = f'{{"root":"{random.randbytes(text_bytes).hex()}"}}'
+    text = f'{{"root":"00","totals":{{"count":"{random.randbytes(text_bytes).hex()}"}}}}'
     instant = "2026-04-30T22:00:00.000Z"
     statement = Statement(text, random.randbytes(index_bytes), b"salt", instant, instant)
     listed = ListedStatement("2026-04", "UTC", instant, instant, 2, "00" * 32, "sha256:" + "00" * 32)

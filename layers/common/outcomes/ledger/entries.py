@@ -39,9 +39,9 @@ class LedgerReader:
         page = self.send(self._query("0", _AFTER_OUTCOMES) | {"Limit": 1})
         return next((instant_of(item) for item in page["Items"]), None)
 
-    def outcomes(self, begin: str, end: str = _AFTER_OUTCOMES) -> Iterator[Answer]:
-        """Yield pages of the outcomes recorded in [begin, end), oldest first."""
-        return pages(self.send, self._query(begin, end))
+    def outcomes(self, begin: str, end: str = _AFTER_OUTCOMES, limit: int | None = None) -> Iterator[Answer]:
+        """Yield pages of the outcomes recorded in [begin, end), oldest first. limit: maximum outcomes of a page."""
+        return pages(self.send, self._query(begin, end) | ({"Limit": limit} if limit else {}))
 
     def corrections(self, begin: str, end: str, of_outcome: str | None = None) -> Iterator[Answer]:
         """Yield pages of the corrections recorded in [begin, end), oldest first. of_outcome: only this outcome's."""

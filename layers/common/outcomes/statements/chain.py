@@ -119,8 +119,7 @@ class _Chain:
         return signing_key(self.reads, self.table.name, self.statements.secrets_manager, self.statements.secret_arn)
 
     def _read(self) -> str | None:
-        found = self.table.read(self.reads, self.user_id, f"{self.request.period}@{self.request.timezone}")
-        return found.text if found else None
+        return self.table.read_text(self.reads, self.user_id, f"{self.request.period}@{self.request.timezone}")
 
     def _require_over(self, end: str) -> None:
         """Raise NotPossible while an entry before `end` may still be written."""
@@ -162,9 +161,9 @@ class _Chain:
         bounds = self.calendar.bounds(period)
         if chain:
             bounds = Bounds(chain[-1].cut, max(chain[-1].cut, bounds.end))
-        others = other_periods(bounds, [Bounds(each.begin, each.cut) for each in chain], self.calendar)
+        bounds_of = other_periods(bounds, [Bounds(each.begin, each.cut) for each in chain], self.calendar)
         continues = unfinished and (unfinished.epoch, unfinished.rules) == (before.epoch, RULES)
-        work = Work(bounds, others, unfinished if continues else None)
+        work = Work(bounds, bounds_of, unfinished if continues else None)
         stored = work.size
         signing, valid_from = self.key
         is_new = user_key is None
@@ -204,13 +203,13 @@ class _Chain:
             put |= {"ExpressionAttributeValues": {":seen": {"N": str(before.changes)}}}
         else:
             put |= {"ConditionExpression": "attribute_not_exists(stretch)"}
-        actions = [
-            *self.table.put_statement(self.user_id, statement, listed, issued_at),
+        others = [
             self._user(user_key, is_new=is_new),
             {"Put": put},
             *(self.table.delete_unfinished(self.user_id, id_, unfinished) if unfinished else []),
         ]
-        if not store(self.statements.dynamodb, actions):
+        actions = self.table.put_statement(self.user_id, statement, listed, issued_at, len(others))
+        if not store(self.statements.dynamodb, [*actions, *others]):
             return None
         if unfinished:
             made = {id_, *(each.id for each in chain)}

@@ -13,7 +13,7 @@ from typing import Any
 
 from outcomes.aws.backoff import KEYS_PER_CALL
 from outcomes.aws.paced_reads import PacedReads
-from outcomes.aws.services import Item
+from outcomes.aws.services import Answer, Item
 from outcomes.contract.status import CONFIRMED, DISPUTED, RECORDED, TALLIES_BY_STATUS, VOID, CountedFields
 from outcomes.errors import NotFound
 from outcomes.ledger import ulid
@@ -45,10 +45,24 @@ class RecordedEntries:
         The interval must be settled, so that no entry is added to it later.
         after: an entry's id; only later entries are yielded. Raises NotFound if the user is being erased.
         """
-        begin = max(begin, f"{sort_key(after)}!") if after else begin  # "!" excludes `after` itself
-        if begin >= end:
-            return
-        outcomes: Iterator[tuple[str, RecordedOutcome | Item]] = self._outcomes(begin, end)
+        begin = max(begin, following(after)) if after else begin
+        while begin < end:
+            window, begin = self.window(begin, end)
+            yield from window
+
+    def window(self, begin: str, end: str, limit: int | None = None) -> tuple[Iterator[Entry], str]:
+        """Read a page of the outcomes recorded in [begin, end), and on demand the corrections recorded meanwhile.
+
+        So nobody reads corrections of months to use those of an hour. limit: maximum outcomes of the page.
+        Return the entries, sorted, and the end of the page, from which the next window begins.
+        """
+        page = next(self.reader.outcomes(begin, end, limit))
+        if "LastEvaluatedKey" in page:
+            end = following(page["LastEvaluatedKey"]["created_at"]["S"].partition("#")[2])
+        return self._window(page, begin, end), end
+
+    def _window(self, page: Answer, begin: str, end: str) -> Iterator[Entry]:
+        outcomes: Iterator[tuple[str, RecordedOutcome | Item]] = self._outcomes(page)
         for _, entry in in_order(outcomes, self._corrections(begin, end)):
             if isinstance(entry, dict):
                 yield self._correction(entry)
@@ -60,12 +74,11 @@ class RecordedEntries:
         """Return the ids of all entries of an outcome, oldest first. Raises NotFound."""
         return [id_, *map(id_of, self._history(self._item(id_)))]
 
-    def _outcomes(self, begin: str, end: str) -> Iterator[tuple[str, RecordedOutcome]]:
-        for page in self.reader.outcomes(begin, end):
-            for group in _groups(page["Items"]):
-                histories = self._histories([item for item in group if "as_recorded" in item])
-                for item in group:
-                    yield sort_key_of(item), _outcome(item, histories.get(id_of(item), []))
+    def _outcomes(self, page: Answer) -> Iterator[tuple[str, RecordedOutcome]]:
+        for group in _groups(page["Items"]):
+            histories = self._histories([item for item in group if "as_recorded" in item])
+            for item in group:
+                yield sort_key_of(item), _outcome(item, histories.get(id_of(item), []))
 
     def _corrections(self, begin: str, end: str) -> Iterator[tuple[str, Item]]:
         for page in self.reader.corrections(begin, end):
@@ -144,6 +157,11 @@ class RecordedEntries:
             found += answer["Responses"].get(self.table, [])
             keys = answer["UnprocessedKeys"].get(self.table, {}).get("Keys", []) + keys
         return found
+
+
+def following(id_: str) -> str:
+    """Return the first sort key after that of an entry."""
+    return f"{sort_key(id_)}!"
 
 
 def entry_text(entry: Entry) -> str:

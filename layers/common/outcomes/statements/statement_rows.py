@@ -8,8 +8,16 @@ A statement, with the id `2026-10@Europe/Berlin`:
 
 from, cut               S, the start and the end (exclusive) of its interval of recording time
 salt_key                B
-content                 B, compressed: the statement's text, and the index of its tree (see `tree`)
+content                 B, compressed: the statement's text; in rows of earlier versions also the index of its tree
 parts                   N, the number of rows that contain it; the id of the second has `#1` appended, and so on
+
+What proofs and parts of its entries need of it, whatever the size of its text, `index#2026-10@Europe/Berlin`:
+
+from, cut, salt_key     as above
+head, signature         S, as in a proof
+groups                  B, the index of the groups of its tree (see `tree`)
+subtrees                N, the number of subtrees in a group; with more than 1, the row `index#2026-10@Europe/Berlin#0`
+                        has the subtrees of the first group as `content` (B), and so on
 
 Its entry in the list, `listed#<number>#2026-10@Europe/Berlin` (a later cut has a smaller number, to come first):
 
@@ -41,7 +49,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.aws.backoff import CONFLICTS, THROTTLED
 from outcomes.aws.paced_reads import PacedReads
@@ -49,12 +57,17 @@ from outcomes.aws.services import NEVER, DynamoDB, Item, TransactionCanceled, pa
 from outcomes.calendar import instants
 from outcomes.errors import Busy, Fault, NotPossible
 
+if TYPE_CHECKING:  # `tree` is imported where it is needed: other functions only list statements or delete rows
+    from outcomes.statements.tree import Subtree
+
 PART_BYTES = 300_000  # a row has at most 400 KB
 MAX_BYTES = 3_900_000
 """Maximum bytes of all rows of a statement, because a transaction writes at most 4 MB. The index of 10 million entries
 has 3.7 MB."""
+MAX_ACTIONS = 100  # maximum actions of a transaction
 
 _LISTED = "listed#"
+_INDEX = "index#"
 _UNFINISHED = "unfinished#"
 _AGENTS = "agents#"
 _USER = "user"
@@ -62,13 +75,34 @@ _LATEST = 10**13  # milliseconds since 1970, later than every cut; a greater val
 
 
 class Statement(NamedTuple):
-    """A stored statement. text: the text that the API returns. tree_index: see `tree`."""
+    """A statement to store. text: the text that the API returns. tree_index: see `tree`."""
 
     text: str
     tree_index: bytes
     salt_key: bytes
     begin: str
     cut: str
+
+
+class Interval(NamedTuple):
+    """What the entries of a stored statement need: its interval of recording time, and the key of their salts."""
+
+    begin: str
+    cut: str
+    salt_key: bytes
+
+
+class Index(NamedTuple):
+    """What proofs need of a stored statement. head, signature: as in a proof. size: the number of subtrees in a group.
+
+    groups: the groups of the tree (see `tree`).
+    """
+
+    interval: Interval
+    head: str
+    signature: str
+    size: int
+    groups: "list[Subtree]"
 
 
 class ListedStatement(NamedTuple):
@@ -119,12 +153,36 @@ class StatementsTable:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def read(self, reads: PacedReads, user_id: int, id_: str) -> Statement | None:
-        row, content = self._read(reads, user_id, id_)
+    def read_text(self, reads: PacedReads, user_id: int, id_: str) -> str | None:
+        """Return the text of a statement."""
+        _, content = self._read(reads, user_id, id_)
+        return content.decode().partition("\n")[0] or None
+
+    def read_interval(self, reads: PacedReads, user_id: int, id_: str) -> Interval | None:
+        row = self._get(reads, user_id, _INDEX + id_) or self._get(reads, user_id, id_)
+        return _interval(row) if row else None
+
+    def read_index(self, reads: PacedReads, user_id: int, id_: str) -> Index | None:
+        from outcomes.statements.tree import subtrees
+
+        row = self._get(reads, user_id, _INDEX + id_)
+        if row:
+            head, signature, size = row["head"]["S"], row["signature"]["S"], int(row["subtrees"]["N"])
+            return Index(_interval(row), head, signature, size, subtrees(_bytes(row["groups"])))
+        row, content = self._read(reads, user_id, id_)  # an earlier version stored it
         if not row:
             return None
         text, _, index = content.decode().partition("\n")
-        return Statement(text, b64decode(index), _bytes(row["salt_key"]), row["from"]["S"], row["cut"]["S"])
+        return Index(_interval(row), *_signed(text), 1, subtrees(b64decode(index)))
+
+    def read_group(self, reads: PacedReads, user_id: int, id_: str, index: Index, number: int) -> "list[Subtree]":
+        """Return the subtrees of a group. Return an empty list if an erasure deleted them meanwhile."""
+        from outcomes.statements.tree import subtrees
+
+        if index.size == 1:
+            return [index.groups[number]]
+        row = self._get(reads, user_id, f"{_INDEX}{id_}#{number}")
+        return subtrees(_bytes(row["content"])) if row else []
 
     def read_unfinished(self, reads: PacedReads, user_id: int, id_: str) -> Unfinished | None:
         try:
@@ -167,16 +225,34 @@ class StatementsTable:
         return [*islice(filter(None, map(listed_statement, rows)), limit)]
 
     def put_statement(
-        self, user_id: int, statement: Statement, listed: ListedStatement, now: str
+        self, user_id: int, statement: Statement, listed: ListedStatement, now: str, others: int = 0
     ) -> list[dict[str, Any]]:
-        """Return the actions that store a statement, if it is not stored yet."""
+        """Return the actions that store a statement, if it is not stored yet. others: the transaction's other actions.
+
+        Raises NotPossible if the statement is too large.
+        """
+        from outcomes.statements.tree import grouped
+
         attributes: Item = {
             "from": {"S": statement.begin},
             "cut": {"S": statement.cut},
             "salt_key": _binary(statement.salt_key),
         }
-        content = f"{statement.text}\n{b64encode(statement.tree_index).decode()}"
-        first, *more = _rows(user_id, listed.id, now, attributes, _packed(content, listed.id))
+        # The newline tells readers of a first row that it has the whole text, see `text_of`.
+        packed = _packed(f"{statement.text}\n", listed.id, len(statement.tree_index))
+        first, *more = _rows(user_id, listed.id, now, attributes, packed)
+        most = MAX_ACTIONS - others - len([first, *more]) - len(["index", "entry in the list"])
+        size, groups, contents = grouped(statement.tree_index, most)
+        head, signature = _signed(statement.text)
+        index_id = _INDEX + listed.id
+        index = _row(user_id, index_id, now) | attributes
+        index |= {"head": {"S": head}, "signature": {"S": signature}}
+        index |= {"groups": _binary(groups), "subtrees": {"N": str(size)}}
+        more += [index]
+        more += [
+            _row(user_id, f"{index_id}#{number}", now) | {"content": _binary(each)}
+            for number, each in enumerate(contents)
+        ]
         entry = _row(user_id, _LISTED + listed.place, now) | {
             "period": {"S": listed.period},
             "timezone": {"S": listed.timezone},
@@ -308,10 +384,22 @@ def _row(user_id: int, id_: str, now: str) -> Item:
     return _key(user_id, id_) | {"created_at": {"S": now}}
 
 
-def _packed(content: str, id_: str) -> bytes:
-    """Compress the content of a transaction. Raises NotPossible if it is too large. id_: the statement's."""
+def _interval(row: Item) -> Interval:
+    return Interval(row["from"]["S"], row["cut"]["S"], _bytes(row["salt_key"]))
+
+
+def _signed(text: str) -> tuple[str, str]:
+    """Return the head and the signature of a statement."""
+    return text.partition(',"totals":')[0] + "}", text[:-2].rpartition('"')[2]
+
+
+def _packed(content: str, id_: str, others: int = 0) -> bytes:
+    """Compress the content of a transaction. Raises NotPossible if it is too large.
+
+    id_: the statement's. others: the transaction's other bytes.
+    """
     packed = zlib.compress(content.encode())
-    if len(packed) > MAX_BYTES:
+    if len(packed) + others > MAX_BYTES:
         message = f"has too many entries in {id_.partition('@')[0]}: some 10 million are possible"
         raise NotPossible(details=[Fault(field="period", message=message)])
     return packed

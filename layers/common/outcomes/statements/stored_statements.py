@@ -1,9 +1,9 @@
 """Read stored statements: the list, their texts and entries, and proofs of single outcomes."""
 
 import time
-from collections import defaultdict
+from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import DynamoDB, Limits
@@ -15,9 +15,9 @@ from outcomes.ledger import cursor as cursors
 from outcomes.ledger import ulid
 from outcomes.ledger.items import sort_key
 from outcomes.limits import MAX_RESPONSE_BYTES
-from outcomes.statements.format import ProofEntry, entry_line, inclusion_paths, leaf, proof_text, salt
-from outcomes.statements.recorded_entries import RecordedEntries, entry_text
-from outcomes.statements.statement_rows import Statement, StatementsTable
+from outcomes.statements.format import ProofEntry, RecordedOutcome, entry_line, inclusion_paths, leaf, proof_text, salt
+from outcomes.statements.recorded_entries import RecordedEntries, entry_text, following
+from outcomes.statements.statement_rows import Index, StatementsTable
 
 if TYPE_CHECKING:
     from outcomes.statements.tree import Subtree
@@ -27,6 +27,18 @@ READ_SECONDS = 14.0
 """No read begins later. Together with the 12 s of a call, this is below the function's timeout."""
 
 _LISTED = ("id", "period", "timezone", "cut", "size", "root")
+
+_FEW = 20
+"""A part of the entries ends before a page of fewer outcomes, because each page takes two calls."""
+
+
+class _Located(NamedTuple):
+    """A subtree of a statement. number: its place. end: the end of its sort keys. path: from its root to the tree's."""
+
+    subtree: "Subtree"
+    number: int
+    end: str
+    path: list[bytes]
 
 
 class StoredStatements:
@@ -50,7 +62,7 @@ class StoredStatements:
 
     def text(self, user_id: int, id_: str) -> str:
         """Return a statement. Raises NotFound."""
-        return self._statement(self._reads(), user_id, id_).text
+        return _found(self.table.read_text(self._reads(), user_id, id_))
 
     def entries(self, user_id: int, id_: str, cursor: str | None) -> tuple[str, str | None]:
         """Return a part of a statement's entries as NDJSON, and the cursor of the next part.
@@ -59,19 +71,30 @@ class StoredStatements:
         """
         after = cursors.read(cursor) if cursor is not None else None
         reads = self._reads()
-        statement = self._statement(reads, user_id, id_)
+        begin, cut, salt_key = _found(self.table.read_interval(reads, user_id, id_))
+        begin = max(begin, following(after)) if after else begin
+        ledger = self._ledger(reads, user_id)
         lines: list[str] = []
-        room = MAX_RESPONSE_BYTES
+        room, limit = MAX_RESPONSE_BYTES, None
+        largest = 1.0  # bytes of lines per outcome read, in the window with the most
         has_more = False
         try:
-            for entry in self._ledger(reads, user_id).recorded(statement.begin, statement.cut, after):
-                line = entry_line(salt(statement.salt_key, entry.id), entry_text(entry))
-                room -= response_bytes(line)
-                if room < 0:
-                    has_more = True
-                    break
-                lines.append(line)
-                after = entry.id
+            # Read no more outcomes than there is room for, because the next part would read the others again.
+            while begin < cut and not has_more:
+                window, begin = ledger.window(begin, cut, limit)
+                before, outcomes = room, 0
+                for entry in window:
+                    line = entry_line(salt(salt_key, entry.id), entry_text(entry))
+                    room -= response_bytes(line)
+                    if room < 0:
+                        has_more = True
+                        break
+                    lines.append(line)
+                    after = entry.id
+                    outcomes += isinstance(entry, RecordedOutcome)
+                largest = max(largest, (before - room) / max(outcomes, 1))
+                limit = int(room / largest)
+                has_more |= begin < cut and limit < _FEW
             self._require_user(reads, user_id)
         except Busy:
             if not lines:
@@ -81,54 +104,55 @@ class StoredStatements:
 
     def proof(self, user_id: int, id_: str, outcome_id: str) -> str:
         """Return all entries of an outcome in a statement, with their inclusion paths. Raises NotFound."""
-        from bisect import bisect  # imported here, as in `_proved`, because other calls do not need it
-
-        from outcomes.statements.tree import subtrees
-
         reads = self._reads()
-        statement = self._statement(reads, user_id, id_)
-        index = subtrees(statement.tree_index)
-        by_subtree: defaultdict[int, set[str]] = defaultdict(set)
-        for each in self._ledger(reads, user_id).of_outcome(outcome_id):
-            if statement.begin <= instants.text(ulid.milliseconds(each)) < statement.cut:
-                by_subtree[bisect([subtree.first for subtree in index], each) - 1].add(each)
-        if not by_subtree:
-            raise NotFound
+        index = _found(self.table.read_index(reads, user_id, id_))
+        begin, cut, salt_key = index.interval
+        of_outcome = self._ledger(reads, user_id).of_outcome(outcome_id)
+        ids = [each for each in of_outcome if begin <= instants.text(ulid.milliseconds(each)) < cut]
         entries = [
             entry
-            for number in sorted(by_subtree)
-            for entry in self._proved(reads, user_id, statement, index, number, by_subtree[number])
+            for located, wanted in self._located(reads, user_id, id_, index, ids)
+            for entry in self._proved(reads, user_id, salt_key, located, wanted)
         ]
-        head, signature = statement.text.partition(',"totals":')[0] + "}", statement.text[:-2].rpartition('"')[2]
-        return proof_text(head, signature, entries)
+        if not entries:
+            raise NotFound
+        return proof_text(index.head, index.signature, entries)
+
+    def _located(
+        self, reads: PacedReads, user_id: int, id_: str, index: Index, ids: list[str]
+    ) -> Iterator[tuple[_Located, set[str]]]:
+        """Find the subtrees that contain these entries, oldest first, each with the ids of its entries."""
+        from outcomes.statements.tree import by_subtree  # imported here, because other calls do not need it
+
+        for number, in_group in by_subtree(index.groups, ids):
+            group = _found(self.table.read_group(reads, user_id, id_, index, number))
+            [outer] = inclusion_paths([each.root for each in index.groups], [number])
+            ends = [sort_key(each.first) for each in (*group, *index.groups[number + 1 :][:1])][1:]
+            ends += [index.interval.cut] * (len(group) - len(ends))
+            for place, wanted in by_subtree(group, in_group):
+                [path] = inclusion_paths([each.root for each in group], [place])
+                yield _Located(group[place], number * index.size + place, ends[place], [*path, *outer]), wanted
 
     def _proved(
-        self, reads: PacedReads, user_id: int, statement: Statement, index: "list[Subtree]", number: int, ids: set[str]
+        self, reads: PacedReads, user_id: int, salt_key: bytes, located: _Located, ids: set[str]
     ) -> list[ProofEntry]:
         """Read the entries of one subtree again. Return the entries with these ids."""
         from outcomes.statements.tree import SUBTREE, root_of
 
-        end = sort_key(index[number + 1].first) if number + 1 < len(index) else statement.cut
-        recorded = self._ledger(reads, user_id).recorded(sort_key(index[number].first), end)
+        recorded = self._ledger(reads, user_id).recorded(sort_key(located.subtree.first), located.end)
         texts = {entry.id: entry_text(entry) for entry in islice(recorded, SUBTREE)}
-        salts = {each: salt(statement.salt_key, each) for each in texts}
+        salts = {each: salt(salt_key, each) for each in texts}
         leaves = [leaf(salts[each], text) for each, text in texts.items()]
-        if root_of(leaves) != index[number].root:
+        if root_of(leaves) != located.subtree.root:
             self._require_user(reads, user_id)
             raise RuntimeError("the ledger does not have the entries of the statement any more")
-        [outer] = inclusion_paths([subtree.root for subtree in index], [number])
         places = [place for place, each in enumerate(texts) if each in ids]
         listed = [*texts]
+        first = located.number * SUBTREE
         return [
-            ProofEntry(number * SUBTREE + place, salts[listed[place]], texts[listed[place]], [*path, *outer])
+            ProofEntry(first + place, salts[listed[place]], texts[listed[place]], [*path, *located.path])
             for place, path in zip(places, inclusion_paths(leaves, places), strict=True)
         ]
-
-    def _statement(self, reads: PacedReads, user_id: int, id_: str) -> Statement:
-        statement = self.table.read(reads, user_id, id_)
-        if statement is None:
-            raise NotFound
-        return statement
 
     def _require_user(self, reads: PacedReads, user_id: int) -> None:
         """Raise NotFound if the user's key is missing: then the user is being erased, and entries may be missing."""
@@ -140,3 +164,10 @@ class StoredStatements:
 
     def _ledger(self, reads: PacedReads, user_id: int) -> RecordedEntries:
         return RecordedEntries(reads, self.outcomes, user_id)
+
+
+def _found[Stored](stored: Stored | None) -> Stored:
+    """Return what was read. Raises NotFound if there is none."""
+    if not stored:
+        raise NotFound
+    return stored
