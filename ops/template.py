@@ -3,7 +3,7 @@
 import json
 import re
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from samtranslator.yaml_helper import intrinsics_multi_constructor
@@ -34,10 +34,50 @@ def _in_json(text: str) -> str:
     return json.dumps(yaml.load(text, _Loader), default=str)  # noqa: S506 (_Loader is a safe loader)
 
 
-def declared_paths(api: dict[str, Any]) -> dict[str, Any]:
-    """Return the methods of every path of a REST API, including those of capabilities that may be off."""
-    paths = api["DefinitionBody"]["paths"]
-    return {path: methods["Fn::If"][1] if "Fn::If" in methods else methods for path, methods in paths.items()}
+class Call(NamedTuple):
+    """A call of the API.
+
+    function: the logical ID of the function that answers it. folder: this function's folder in `functions`. capability:
+    the parameter that switches it off, or "".
+    """
+
+    method: str
+    path: str
+    operation: str
+    function: str
+    folder: str
+    capability: str
+
+
+def declared_calls(template: Any) -> list[Call]:
+    """Return the calls of the API that functions answer, including those of capabilities that may be off."""
+    resources = template["Resources"]
+
+    def call(method: str, path: str, told: Any) -> Call:
+        name = told["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"][1]["Function"]["Ref"].removesuffix(".Alias")
+        folder = resources[name]["Properties"]["CodeUri"].strip("/").removeprefix("functions/")
+        capability = resources[name].get("Condition", "").removeprefix("Has")
+        return Call(method.upper(), path, told["operationId"], name, folder, capability)
+
+    return [
+        call(method, path, told)
+        for path, methods in resources["OutcomesApi"]["Properties"]["DefinitionBody"]["paths"].items()
+        for method, told in methods.get("Fn::If", [None, methods])[1].items()
+        if "operationId" in told  # not an answer to preflights
+    ]
+
+
+def gateway_errors(template: Any) -> dict[str, tuple[int, str]]:
+    """Return the status and the `error` of API Gateway's own answers, by their type."""
+    usual = {"DEFAULT_4XX": 400, "DEFAULT_5XX": 500}
+    responses = template["Resources"]["OutcomesApi"]["Properties"]["GatewayResponses"]
+    return {
+        kind: (
+            told.get("StatusCode") or usual[kind],
+            json.loads(told["ResponseTemplates"]["application/json"])["error"],
+        )
+        for kind, told in responses.items()
+    }
 
 
 def capability_names(parameters: dict[str, Any]) -> list[str]:

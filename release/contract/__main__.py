@@ -2,34 +2,50 @@
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
-from release.contract import awaiting, blocks, openapi, pages
-from release.contract.source import ROOT, fields
+from outcomes.contract.outcome_fields import LATER
 
-LAYER = "layers/"
-
-
-def texts() -> dict[Path, str]:
-    """Return the text of each file that is written, in whole or in part."""
-    document = openapi.document()
-    made = blocks.texts("", pages.values(document)) | {openapi.TARGET: openapi.text(document)}
-    return made | awaiting.texts(made)
+from clients.python.copied_functions import FUNCTIONS
+from ops.template import default_outcome_types
+from release.contract import blocks, models, openapi
+from release.contract.models import Json
+from release.contract.source import ROOT, fields, template, words
 
 
-def main(*, check: bool) -> int:
-    """Write the files. check: only name the files that differ. Return 1 for such a file, or for a fault, else 0."""
+def main(*, check: bool) -> int | str | None:
+    """Write the files. check: only name the files that differ. Return what is wrong, if anything."""
     try:
-        if write(blocks.texts(LAYER, {"fields": fields()}), check) and not check:
+        if write(blocks.texts("layers/", {"fields": fields()}), check) and not check:
             # Everything else is made from the layer, whose old modules are loaded.
             return subprocess.run([sys.executable, "-m", "release.contract"], cwd=ROOT).returncode
-        differ = write(texts(), check)
+        differ = write(blocks.texts("", values()), check)
     except ValueError as fault:
-        print(fault, file=sys.stderr)
-        return 1
-    if check and differ:
-        print("These files are not what `make contract` writes: run it.", file=sys.stderr)
-    return int(check and differ)
+        return str(fault)
+    return "These files are not what `make contract` writes: run it." if check and differ else None
+
+
+def values() -> Json:
+    """Return what the templates use."""
+    document = openapi.document()
+    ordered = {field["name"]: field for field in fields()}
+    return {
+        **words(),
+        "fields": [*ordered.values()],
+        "options": [ordered[name] for name in words()["fields"]],
+        "later": [ordered[name] for name in LATER],
+        "types": default_outcome_types(template()),
+        "template": template(),
+        "routes": openapi.routes(openapi.base(), template()),
+        "pages": openapi.base()["x-pages"],
+        "document": document,
+        "schemas": document["components"]["schemas"],
+        "models": models.described(words()["models"], document),
+        "copied": FUNCTIONS,
+        "root": ROOT,
+        "pyproject": tomllib.loads((ROOT / "pyproject.toml").read_text()),
+    }
 
 
 def write(made: dict[Path, str], check: bool) -> bool:

@@ -11,54 +11,55 @@ import json
 import re
 import subprocess
 import sys
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from outcomes.contract.bodies import request_name
 
 from release.contract.source import LIMIT, ROOT, number, sentences
 
-TEMPLATES = Path(__file__).with_name("templates")
+RUFF = [sys.executable, "-m", "ruff", "format", "--quiet", "-"]
 BLOCK = re.compile(
     r"^[ \t]*(?:#|//|<!--) make contract: (.*?)(?: -->)?\n.*?^[ \t]*(?:#|//|<!--) end of make contract", re.M | re.S
 )
 
 
 def texts(folder: str, values: dict[str, Any]) -> dict[Path, str]:
-    """Return the files in a folder that have blocks or sentences with limits. values: for the templates."""
-    made: dict[Path, str] = {}
-    environment = templates()
-    for template in environment.list_templates(extensions=["jinja"]):
-        if template.startswith(folder):
-            target = ROOT / template.removesuffix(".jinja")
-            rendered = environment.get_template(template).render(values)
-            made[target] = with_blocks(target.read_text(), rendered, target) if BLOCK.search(rendered) else rendered
-    for name, said in sentences().items():
-        if name.startswith(folder):
-            target = ROOT / name
-            made[target] = with_numbers(made.get(target) or target.read_text(), said, target)
-    return {target: formatted(text, target) if target.suffix == ".py" else text for target, text in made.items()}
+    """Return the files in a folder that have templates or sentences with limits. values: for the templates."""
+    environment, said = templates(), sentences()
+    of_templates = {name.removesuffix(".jinja") for name in environment.list_templates(["jinja"])}
+
+    @cache
+    def written(name: str) -> str:
+        target = ROOT / name
+        text = target.read_text()
+        if name in of_templates:
+            rendered = environment.get_template(f"{name}.jinja").render(values, written=written)
+            text = with_blocks(text, rendered, target) if BLOCK.search(rendered) else rendered
+        text = with_numbers(text, said.get(name, []), target)
+        if target.suffix == ".py":
+            text = subprocess.run(RUFF, input=text, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+        return text
+
+    return {ROOT / name: written(name) for name in sorted(of_templates | said.keys()) if name.startswith(folder)}
 
 
 def templates() -> Environment:
     """Return the environment of the templates."""
-    environment = Environment(  # noqa: S701 - nothing is HTML
-        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"quoted": json.dumps, "camel": _camel}
+    loader = FileSystemLoader(Path(__file__).with_name("templates"))
+    environment = Environment(loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701
+    in_yaml = partial(yaml.safe_dump, sort_keys=False, allow_unicode=True, width=120)
+    environment.filters |= {"quoted": json.dumps, "yaml": in_yaml, "camel": request_name, "instead": _instead}
     return environment
 
 
-def _camel(name: str) -> str:
-    return re.sub(r"_(.)", lambda letter: letter[1].upper(), name)
-
-
-def formatted(text: str, target: Path) -> str:
-    """Sort the imports of a Python module, and format it."""
-    for command in (["check", "--fix", "--exit-zero", "--select=I"], ["format"]):
-        ruff = [sys.executable, "-m", "ruff", *command, "--quiet", f"--stdin-filename={target}", "-"]
-        text = subprocess.run(ruff, input=text, capture_output=True, text=True, check=True).stdout
-    return text
+def _instead(text: str, old: str, new: str) -> str:
+    if old not in text:
+        raise ValueError(f"A template replaces {old!r}, which the text lacks")
+    return text.replace(old, new)
 
 
 def with_blocks(text: str, rendered: str, target: Path) -> str:

@@ -9,135 +9,98 @@ type Json = dict[str, Any]
 
 OURS = {"from": "start", "to": "end"}
 """Names of fields that are keywords of a language, and the clients' names for them. Their instants stay text."""
-NAMED = {"Status": "OutcomeStatus"}
-"""Schemas of choices for which TypeScript has another name."""
-UNSAID: Json = {
-    **{"base": "", "without": (), "older": (), "texts": (), "fields": {}, "defaults": {}},
-    **{"first": (), "tuples": False, "secret": "", "as_dict": "", "together": ""},
-}
-"""The defaults of what the words of a model say."""
 KINDS = {"integer": "whole", "number": "amount", "string": "text", "object": "json"}
+KINDS |= {"date-time": "instant", "date": "date"}
+"""The kinds of plain values, by the format or the type in their schemas."""
 
 
 class Value(NamedTuple):
-    """A value in an answer.
+    """A value in requests or answers."""
 
-    kind: the reader of a plain value, `choice`, `list` or `model`. of: the TypeScript type of a choice, the value of a
-    list's items, or the name of a model.
-    """
-
-    kind: str
-    of: Any = None
+    kind: str  # the reader of a plain value, `choice`, `list`, `tuple` or `model`
+    of: Any = None  # the TypeScript type of a choice, the value of a list's items, or the name of a model
     or_none: bool = False
 
 
-class Field(NamedTuple):
-    """A field of a model.
+def described(said: dict[str, Json], document: Json) -> dict[str, Json]:
+    """Return the models in the order of the words. Raises ValueError if words name a field that a schema lacks.
 
-    name, ours: in answers and in Python. value: in answers. is_old: whether answers of all versions have it. may_lack:
-    whether an answer may lack it. default: in the Python class, or "".
+    said: the models in words.yaml, and under `usual` the defaults of what they say.
     """
-
-    name: str
-    ours: str
-    value: Value
-    is_old: bool
-    may_lack: bool
-    default: str
-
-    @property
-    def given(self) -> Value:
-        """The value in the clients, which is none if the answer lacks it. A list is empty."""
-        return self.value._replace(or_none=self.value.or_none or (self.may_lack and self.value.kind != "list"))
-
-
-class Model(NamedTuple):
-    """A model of answers.
-
-    fields: required ones first. own: those that the base lacks, and `overridden`: those that it has with another type.
-    kw_only: whether fields without default follow fields of the base with one.
-    """
-
-    name: str
-    fields: list[Field]
-    own: list[Field]
-    overridden: list[Field]
-    kw_only: bool
-    said: Json
-
-    @property
-    def reader(self) -> str:
-        """The name of its reader in Python."""
-        return re.sub(r"(?<!^)(?=[A-Z])", "_", self.name).lower()
-
-
-def described(said: dict[str, Json], document: Json) -> list[Model]:
-    """Return the models in the order of the words. Raises ValueError if words name a field that a schema lacks."""
     schemas = document["components"]["schemas"]
-    answers = {
-        operation["operationId"]: operation["responses"]["200"]["content"]
-        for methods in document["paths"].values()
-        for operation in methods.values()
-    }
-    said = {name: UNSAID | {"schema": name} | words for name, words in said.items()}
-    models = {words["schema"]: name for name, words in said.items()}
-    made: dict[str, Model] = {}
-    for name, words in said.items():
+    calls = [call for methods in document["paths"].values() for call in methods.values()]
+    answers = {call["operationId"]: call["responses"]["200"]["content"] for call in calls}
+    all_words = {name: {"schema": name} | said["usual"] | said[name] for name in said if name != "usual"}
+    models = {words["schema"]: name for name, words in all_words.items()}
+    made: dict[str, Json] = {}
+    for name, words in all_words.items():
         part, *path = words["schema"].split("/")
         schema = schemas.get(part) or answers[part]["application/json"]["schema"]
         for step in path:
             schema = schema["properties"][step]["items"]
         fields = _fields(schema, words, schemas, models)
-        of_base = {field.name: field for field in made[words["base"]].fields} if words["base"] else {}
-        own = [each for each in fields if each.name not in of_base or of_base[each.name].given != each.given]
-        own.sort(key=lambda each: bool(each.default))
-        kw_only = any(each.default for each in of_base.values())
-        made[name] = Model(name, fields, own, [each for each in own if each.name in of_base], kw_only, words)
-    return [*made.values()]
+        of_base = {field["name"]: field["given"] for field in made[words["base"]]["fields"]} if words["base"] else {}
+        own = [field for field in fields if of_base.get(field["name"]) != field["given"]]
+        made[name] = {
+            "name": name,
+            "reader": re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(),  # the name of its reader in Python
+            "fields": fields,  # required ones first
+            # What the base lacks, or has with another type, beginning with fields that have no default.
+            "own": sorted(own, key=lambda field: bool(field["default"])),
+            "overridden": [field for field in own if field["name"] in of_base],
+            "said": words,
+        }
+    return made
 
 
-def _fields(schema: Json, words: Json, schemas: Json, models: dict[str, str]) -> list[Field]:
+def _fields(schema: Json, words: Json, schemas: Json, models: dict[str, str]) -> list[Json]:
     required, older, defaults = schema["required"], words["older"], words["defaults"]
     optional = [name for name in schema["properties"] if name not in [*required, *words["without"]]]
     names = [*dict.fromkeys([*words["first"], *required, *sorted(optional, key=LATER[1:].count)])]
     if unknown := {*older, *defaults, *words["fields"]} - {*names}:
         raise ValueError(f"words.yaml has fields that no schema has: {', '.join(sorted(unknown))}")
 
-    def field(name: str) -> Field:
-        value = _value(schema["properties"][name], schemas, models)
+    def field(name: str) -> Json:
+        found = value(schema["properties"][name], schemas, models)
         if name in OURS or name in words["texts"]:
-            value = Value("text")
-        if value.kind == "list" and words["tuples"]:
-            value = value._replace(kind="tuple")
+            found = Value("text")
+        if found.kind == "list" and words["tuples"]:
+            found = found._replace(kind="tuple")
         is_old, is_optional = name not in (*older, *LATER[1:]), name not in required
-        usual = ("field(default_factory=list)" if value.kind == "list" else "None") if is_optional else ""
-        default = defaults.get(name, usual)
-        return Field(name, OURS.get(name, name), value, is_old, is_optional or not is_old, default)
+        may_lack = is_optional or not is_old
+        usual = ("field(default_factory=list)" if found.kind == "list" else "None") if is_optional else ""
+        return {
+            "name": name,  # in answers
+            "ours": OURS.get(name, name),  # in the clients
+            "value": found,  # in answers
+            # In the clients, a value that an answer lacks is none, but a list is empty.
+            "given": found._replace(or_none=True) if may_lack and found.kind != "list" else found,
+            "is_old": is_old,  # whether answers of all versions have it
+            "may_lack": may_lack,  # whether an answer may lack it
+            "default": defaults.get(name, usual),  # in the Python class
+        }
 
     return [field(name) for name in names]
 
 
-def _value(schema: Json, schemas: Json, models: dict[str, str]) -> Value:
-    if "allOf" in schema:
-        return _value(schema["allOf"][0], schemas, models)
-    if "anyOf" in schema:
-        return _value(schema["anyOf"][0], schemas, models)._replace(or_none=True)
-    if "$ref" in schema:
-        name = schema["$ref"].rpartition("/")[2]
+def value(schema: Json, schemas: Json, models: dict[str, str]) -> Value:
+    """Return the value that a schema describes. models: the models' names, by those of their schemas."""
+    if "allOf" in schema or "anyOf" in schema:
+        first = value((schema.get("allOf") or schema["anyOf"])[0], schemas, models)
+        return first._replace(or_none=True) if "anyOf" in schema else first
+    if name := schema.get("$ref", "").rpartition("/")[2]:
         if name in models:
             return Value("model", models[name])
-        if name == "OutcomeType" or "enum" in schemas[name]:
-            return Value("choice", NAMED.get(name, name))
-        return Value("instant") if name == "Instant" else _value(schemas[name], schemas, models)
+        is_choice = name == "OutcomeType" or "enum" in schemas[name]
+        named = "OutcomeStatus" if name == "Status" else name
+        return Value("choice", named) if is_choice else value(schemas[name], schemas, models)
     if "enum" in schema:
         said = [f'"{one}"' for one in schema["enum"] if one is not None]
         return Value("choice", " | ".join(said), len(said) < len(schema["enum"]))
     types = schema.get("type", "string")  # a constant is text
     type_, *null = [types] if isinstance(types, str) else types
     if type_ == "array":
-        return Value("list", _value(schema["items"], schemas, models))
+        return Value("list", value(schema["items"], schemas, models))
     if isinstance(schema.get("additionalProperties"), dict):
         return Value("changes")
-    if schema.get("format") == "date":
-        return Value("date")
-    return Value(KINDS[type_], None, bool(null))
+    return Value(KINDS[schema.get("format", type_)], None, bool(null))

@@ -1,15 +1,15 @@
-"""Read what a person edits: the layer's limits and fields and, in words.yaml, the words for people."""
+"""Read what a person edits: the layer's limits and fields, template.yaml and, in words.yaml, the words for people."""
 
 import re
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import yaml
 from outcomes import limits
-from outcomes.contract.models import NEW_OUTCOME, About, NewOutcome
+from outcomes.contract.models import NEW_OUTCOME, NewOutcome
 
-from ops.template import declared_paths, parse_yaml
+from ops.template import declared_calls, parse_yaml
+from release.contract.models import Json, value
 
 ROOT = Path(__file__).parents[2]
 WORDS = Path(__file__).with_name("words.yaml")
@@ -24,12 +24,10 @@ LIMIT = re.compile(r"<([A-Z][A-Z_]+)(?::(\w+))?>")
 def number(limit: re.Match[str]) -> str:
     """Return the number of a limit in a text, or the names of RESOURCES. Raises KeyError for an unknown name."""
     if limit[1] == "RESOURCES":
-        paths = declared_paths(template()["Resources"]["OutcomesApi"]["Properties"])
+        paths = [call.path for call in declared_calls(template())]
         return "|".join(dict.fromkeys(path.split("/")[2] for path in paths if path.startswith("/api/")))
-    value = vars(limits)[limit[1]]
-    if isinstance(value, dict):
-        return str(value[limit[2]])
-    return str(value // UNITS[limit[2]] if limit[2] else value)
+    found = vars(limits)[limit[1]]
+    return str(found[limit[2]] if isinstance(found, dict) else found // UNITS.get(limit[2], 1))
 
 
 @cache
@@ -40,45 +38,31 @@ def template() -> Any:
 @cache
 def words() -> Any:
     """Return words.yaml, with the numbers of limits."""
-    return yaml.load(LIMIT.sub(number, WORDS.read_text()), yaml.CSafeLoader)  # this is as safe as safe_load, and faster
+    return parse_yaml(LIMIT.sub(number, WORDS.read_text()))
 
 
-def sentences() -> Any:
-    """Return the sentences of words.yaml that contain limits: lists by file, with the limits' names."""
-    return yaml.load(WORDS.read_text(), yaml.CSafeLoader)["sentences"]
+def sentences() -> dict[str, list[str]]:
+    """Return the sentences of words.yaml that contain limits, by file, with the limits' names."""
+    return dict(parse_yaml(WORDS.read_text())["sentences"])
 
 
-class Field(NamedTuple):
-    """A field of an outcome, as templates use it.
-
-    name, sent: in answers and in requests. type: `type`, `text`, `money`, `whole`, `json` or `instant`. schema: the
-    JSON Schema of its value, without null. about: what the layer says of it. said: its words for people. option: the
-    name of its parameter in commands.
-    """
-
-    name: str
-    sent: str
-    type: str
-    is_required: bool
-    schema: dict[str, Any]
-    about: About
-    said: dict[str, Any]
-    option: str
-
-
-def fields() -> list[Field]:
+def fields() -> list[Json]:
     """Return the fields of an outcome, in the order of the model. Raises ValueError if one has no words."""
     said = words()["fields"]
     if differ := said.keys() ^ {*NewOutcome._fields}:
         raise ValueError(f"words.yaml and NewOutcome have different fields: {', '.join(differ)}")
-    return [_field(name, said[name]) for name in NewOutcome._fields]
 
+    def field(name: str) -> Json:
+        schema = NEW_OUTCOME.rules[NEW_OUTCOME.names[name]].json_schema
+        return {
+            "name": name,  # in answers
+            "sent": NEW_OUTCOME.names[name],  # the name in requests
+            "option": said[name].get("option", name),  # the name in commands
+            "kind": value(schema, {}, {}).kind,
+            "is_required": name not in NewOutcome._field_defaults,
+            "schema": schema.get("anyOf", [schema])[0],  # without null
+            "about": NewOutcome.__annotations__[name].__metadata__[1],  # what the layer says of it
+            "said": said[name],  # its words for people
+        }
 
-def _field(name: str, said: dict[str, Any]) -> Field:
-    sent, is_required = NEW_OUTCOME.names[name], name not in NewOutcome._field_defaults
-    schema = NEW_OUTCOME.rules[sent].json_schema
-    schema = schema if is_required else schema["anyOf"][0]
-    named = {"integer": "whole", "number": "money", "object": "json", "string": "text"}
-    type_ = "type" if "$ref" in schema else "instant" if "format" in schema else named[schema["type"]]
-    about = NewOutcome.__annotations__[name].__metadata__[1]
-    return Field(name, sent, type_, is_required, schema, about, said, said.get("option", name))
+    return [field(name) for name in NewOutcome._fields]

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from release.contract import __main__ as contract
-from release.contract import awaiting, blocks, models, openapi, pages
-from release.contract.source import ROOT, words
+from release.contract import blocks, models, openapi
+from release.contract.source import ROOT, template, words
 
 BASE = """
 openapi: 3.1.0
@@ -41,6 +41,7 @@ x-refusals:
   503: {description: Throttled, retry-after: [Busy]}
 x-details: {Invalid name: {field: name, message: must be a name}}
 x-security: [Key]
+x-body: At most 131072 bytes.
 components:
   schemas:
     Kind:
@@ -49,11 +50,12 @@ components:
         more?: Kind
     Fault: {type: object}
 """
+ANSWERED = {"x-amazon-apigateway-integration": {"uri": {"Fn::Sub": ["", {"Function": {"Ref": "Things.Alias"}}]}}}
 API = {
     "DefinitionBody": {
         "paths": {
-            "/api/things": {"get": {"operationId": "listThings", "security": []}, "options": {}},
-            "/api/things/{id}": {"post": {"operationId": "makeThing", "security": []}},
+            "/api/things": {"get": {"operationId": "listThings", **ANSWERED}, "options": {}},
+            "/api/things/{id}": {"post": {"operationId": "makeThing", **ANSWERED}},
         }
     },
     "GatewayResponses": {
@@ -66,15 +68,21 @@ API = {
 
 
 def test_every_file_is_what_make_contract_writes() -> None:
-    differ = [str(path.relative_to(ROOT)) for path, text in contract.texts().items() if path.read_text() != text]
+    differ = [
+        str(path.relative_to(ROOT))
+        for path, text in blocks.texts("", contract.values()).items()
+        if path.read_text() != text
+    ]
     assert differ == [], "run make contract"
 
 
 def test_a_small_contract_gives_the_document_that_this_folder_keeps() -> None:
     kept = Path(__file__).with_name("small.yaml").read_text()
-    assert openapi.merged(yaml.safe_load(BASE), API) == yaml.safe_load(kept)
+    resources = {"OutcomesApi": {"Properties": API}, "Things": {"Properties": {"CodeUri": "functions/things/"}}}
+    assert openapi.merged(yaml.safe_load(BASE), {"Resources": resources}) == yaml.safe_load(kept)
 
 
+USUAL = {"usual": words()["models"]["usual"]}
 SCHEMAS: dict[str, Any] = {
     "Instant": {"type": "string", "format": "date-time"},
     "OutcomeType": {"type": "string"},
@@ -120,12 +128,12 @@ def test_a_value_has_these_types_and_readers(
     said: dict[str, Any] = {"Total": {"schema": "Money", "python": ""}, "One": {"python": "", "typescript": ""}}
     one = {"type": "object", "required": ["value"], "properties": {"value": schema}}
     document = {"components": {"schemas": SCHEMAS | {"One": one}}, "paths": {}}
-    made = {model.name: model for model in models.described(said, document)}
+    made = models.described(USUAL | said, document)
     imported = '{% import "models.macro" as t with context %}'
     made_of = blocks.templates().from_string(
         imported + "{{ t.python(v) }};{{ t.read(v) }};{{ t.typescript(v) }};{{ t.read_plain(v) }}"
     )
-    text = made_of.render(models=made, v=made["One"].fields[0].given).replace("/* @__PURE__ */", "PURE")
+    text = made_of.render(models=made, v=made["One"]["fields"][0]["given"]).replace("/* @__PURE__ */", "PURE")
     assert text.split(";") == [python, reads, typescript, typescript_reads]
 
 
@@ -138,17 +146,17 @@ def test_a_model_has_the_fields_of_its_schema_required_ones_first_and_without_th
     many = {"required": ["from", "id", "old", "more"], "properties": few["properties"] | {"from": text}}
     said: dict[str, Any] = {"Few": {"older": ["old"]}, "Many": {"base": "Few", "older": ["old"], "without": ["all"]}}
     document = {"components": {"schemas": {"Few": few, "Many": many}}, "paths": {}}
-    few_made, many_made = models.described(said, document)
-    assert [(each.name, each.given.or_none, each.default) for each in few_made.fields] == [
+    made = models.described(USUAL | said, document)
+    assert [(each["name"], each["given"].or_none, each["default"]) for each in made["Few"]["fields"]] == [
         ("id", False, ""),
         ("old", True, ""),
         ("more", True, "None"),
         ("all", False, "field(default_factory=list)"),
     ]
-    assert [each.ours for each in many_made.own] == ["start", "more"]
-    assert ([each.name for each in many_made.overridden], many_made.kw_only) == (["more"], True)
+    assert [each["ours"] for each in made["Many"]["own"]] == ["start", "more"]
+    assert [each["name"] for each in made["Many"]["overridden"]] == ["more"]
     with pytest.raises(ValueError, match="fields that no schema has: invented"):
-        models.described({"Few": {"fields": {"invented": "A word."}}}, document)
+        models.described(USUAL | {"Few": {"fields": {"invented": "A word."}}}, document)
 
 
 @pytest.mark.parametrize(
@@ -192,25 +200,33 @@ def test_a_sentence_with_an_unknown_limit_is_a_fault() -> None:
         blocks.with_numbers("at most 7", ["at most <MAX_INVENTED>"], Path("a.md"))
 
 
-def test_a_rule_of_the_async_client_that_changes_nothing_is_a_fault() -> None:
-    with pytest.raises(ValueError, match="The blocking client has nothing that matches"):
-        awaiting.texts({awaiting.BLOCKING: "x = 1"})
+def test_a_replacement_that_replaces_nothing_is_a_fault() -> None:
+    made_of = blocks.templates().from_string('{{ "x = 1" | instead("y", "z") }}')
+    with pytest.raises(ValueError, match="replaces 'y', which the text lacks"):
+        made_of.render()
 
 
-@pytest.mark.parametrize(
-    ("part", "fault"),
-    [
-        ({"parameters": {"exportOutcomes": [[["invented"], "", "a rule"]]}}, "different parameters of exportOutcomes"),
-        ({"errors": [[400, ["Invalid JSON"], "no JSON", "no"]]}, r"different errors: \[.*\(404, 'Not found'\)"),
-    ],
-)
-def test_words_that_lack_a_part_of_the_contract_are_a_fault(
-    part: dict[str, object], fault: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    said = words() | part
-    monkeypatch.setattr(pages, "words", lambda: said)
-    with pytest.raises(ValueError, match=fault):
-        pages.values(openapi.document())
+def routes() -> list[models.Json]:
+    return openapi.routes(openapi.base(), template())
+
+
+@pytest.mark.parametrize("operations", words()["parameters"])
+def test_a_table_of_parameters_has_each_that_can_be_invalid(operations: str) -> None:
+    elsewhere = {"Invalid userId", "Invalid If-None-Match", "Invalid JSON"}  # pages describe them for several calls
+    errors = {each for route in routes() if route["operation"] in operations.split() for each in route["errors"][400]}
+    named = {f"Invalid {name}" for names, *_ in words()["parameters"][operations] for name in names}
+    assert named - elsewhere == errors - elsewhere
+
+
+def test_the_table_of_errors_has_each_error_of_a_function() -> None:
+    named = {(status, name) for status, names, *_ in words()["errors"] for name in names}
+    found = {(status, error) for route in routes() for status, errors in route["errors"].items() for error in errors}
+    assert {(status, error) for status, error in found - named if status not in (400, 500)} == set()
+
+
+def made(monkeypatch: pytest.MonkeyPatch, texts: Any) -> None:
+    monkeypatch.setattr(contract, "values", dict)
+    monkeypatch.setattr(blocks, "texts", texts)
 
 
 def test_the_command_names_a_file_that_differs_and_writes_it_only_without_check(
@@ -219,20 +235,18 @@ def test_the_command_names_a_file_that_differs_and_writes_it_only_without_check(
     page = tmp_path / "page.md"
     page.write_text("old")
     monkeypatch.setattr(contract, "ROOT", tmp_path)
-    monkeypatch.setattr(contract, "texts", lambda: {page: "new"})
+    made(monkeypatch, lambda folder, _: {} if folder else {page: "new"})
 
-    assert (contract.main(check=True), page.read_text()) == (1, "old")
-    assert capsys.readouterr() == ("page.md\n", "These files are not what `make contract` writes: run it.\n")
-    assert (contract.main(check=False), page.read_text()) == (0, "new")
-    assert contract.main(check=True) == 0
+    differ = "These files are not what `make contract` writes: run it."
+    assert (contract.main(check=True), page.read_text()) == (differ, "old")
+    assert capsys.readouterr().out == "page.md\n"
+    assert (contract.main(check=False), page.read_text()) == (None, "new")
+    assert contract.main(check=True) is None
 
 
-def test_the_command_says_a_fault_in_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def faulty() -> dict[Path, str]:
+def test_the_command_says_a_fault_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def faulty(*_: object) -> dict[Path, str]:
         raise ValueError("words.yaml lacks a word")
 
-    monkeypatch.setattr(contract, "texts", faulty)
-    assert contract.main(check=False) == 1
-    assert capsys.readouterr().err == "words.yaml lacks a word\n"
+    made(monkeypatch, faulty)
+    assert contract.main(check=False) == "words.yaml lacks a word"

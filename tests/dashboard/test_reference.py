@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from local.reference import PACKAGE
-from release.contract.routes import routes
+from ops.template import declared_calls
+from release.contract.source import template
 from tests.browsers import SECONDS
 from tests.local.stacks import Stack
 
@@ -23,7 +24,7 @@ def test_the_reference_shows_each_call_and_tries_one(browser: Browser, stack: St
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{stack.url}/docs")
-    expect(page.locator(".opblock")).to_have_count(len(routes()))
+    expect(page.locator(".opblock")).to_have_count(len(declared_calls(template())))
 
     listing = page.locator("#operations-outcomes-listOutcomes")
     listing.click()

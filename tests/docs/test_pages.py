@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ops.template import parse_yaml
+from ops.template import gateway_errors, parse_yaml
 from tests.outcome_types import TYPES
 
 ROOT = Path(__file__).parents[2]
@@ -136,12 +136,8 @@ def test_limits_md_has_the_templates_rates() -> None:
 
 
 def test_errors_md_has_api_gateways_own_answers() -> None:
-    api = parse_yaml((ROOT / "template.yaml").read_text())["Resources"]["OutcomesApi"]["Properties"]
-    usual = {"DEFAULT_4XX": 400, "DEFAULT_5XX": 500}
-    given = {
-        f"`{response.get('StatusCode') or usual[kind]} {response['ResponseTemplates']['application/json']}`"
-        for kind, response in api["GatewayResponses"].items()
-    }
+    answers = gateway_errors(parse_yaml((ROOT / "template.yaml").read_text())).values()
+    given = {f'`{status} {{"error":"{error}"}}`' for status, error in answers}
     section = (ROOT / "docs/errors.md").read_text().partition("## Answers of API Gateway itself")[2]
     assert set(re.findall(r'`\d{3} {"error":"[^`]*"}`', section)) == given
 

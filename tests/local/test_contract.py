@@ -163,7 +163,7 @@ def test_schemathesis_finds_no_fault_with_an_agent_key(stack: Stack, tmp_path: P
         json={"name": "Schemathesis", "userId": USER, "outcomeTypes": ["deal_closed"], "maxValueUsd": 500},
     ).json()
     report = schemathesis(
-        openapi.TARGET,
+        ROOT / "openapi.yaml",
         stack,
         tmp_path,
         f'{not_each_kind("recordOutcomes")}[auth.openapi.AgentKey]\nbearer = "${{AGENT_KEY}}"',

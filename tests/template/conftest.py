@@ -9,7 +9,7 @@ import pytest
 
 from local.template import Template, load
 from ops.errors import StackError
-from ops.template import declared_paths, parse_yaml
+from ops.template import declared_calls, parse_yaml
 
 ROOT = Path(__file__).parents[2]
 FUNCTION = "AWS::Lambda::Function"
@@ -129,12 +129,7 @@ def half_routes(template: Any) -> list[str]:
         for event in (resource["Properties"].get("Events") or {}).values()
         if event["Type"] == "Api"
     }
-    paths = {
-        (method.upper(), path, integration["uri"]["Fn::Sub"][1]["Function"]["Ref"].removesuffix(".Alias"))
-        for path, methods in declared_paths(resources["OutcomesApi"]["Properties"]).items()
-        for method, operation in methods.items()
-        if (integration := operation["x-amazon-apigateway-integration"])["type"] == "aws_proxy"
-    }
+    paths = {(call.method, call.path, call.function) for call in declared_calls(template)}
     return [
         *(
             f"Add {method} {path} to the Events of {name}, or API Gateway may not call it."

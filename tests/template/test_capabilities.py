@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from ops.answers import pairs
-from release.contract import routes as contract
+from ops.template import declared_calls
+from release.contract.source import template as committed
 
 from .conftest import EVERYTHING, ROOT, Deployment, deploy
 from .test_functions import functions, statements
@@ -118,7 +119,7 @@ def test_a_capability_that_is_off_has_no_function_and_no_route(deployed: Deploym
     assert functions(deployed).keys() - functions(template).keys() == {
         each for each in functions(deployed) if re.search(SWITCHES[off], each)
     }
-    paths = {route.path for route in contract.routes() if route.capability == off}
+    paths = {call.path for call in declared_calls(committed()) if call.capability == off}
     assert routes(deployed) - routes(template) == {each for each in routes(deployed) if each.split()[0] in paths}
     assert variable(template, "ListOutcomesFunction", "CAPABILITIES") == names
     if off != "ModelTools":

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from outcomes.aws.connection import Connection
 
-from release.contract.routes import Route, routes
+from release.contract.models import Json
+from release.contract.openapi import base, routes
+from release.contract.source import template
 from tests.aws import scan
 from tests.events import KEY, agent, proxy_event, session
 from tests.faults import DENIED, THROTTLED, Fault, Request, error, unreachable
@@ -37,24 +39,26 @@ CALLERS = {"assignOutcome": KEY, "showOwnKey": agent()}
 """The callers of operations that a session may not call."""
 
 # Every route that needs a credential, except of MCP, which has errors of its own.
-ROUTES = {route.operation: route for route in routes() if route.accepts and route.tag != "mcp"}
-WRITES = [name for name, route in ROUTES.items() if route.method != "GET" and name not in CALLERS]
+ROUTES = {
+    route["operation"]: route for route in routes(base(), template()) if route["accepts"] and route["tag"] != "mcp"
+}
+WRITES = [name for name, route in ROUTES.items() if route["method"] != "GET" and name not in CALLERS]
 
 pytestmark = pytest.mark.usefixtures("tables")
 
 
-def event_of(route: Route, **given: Any) -> dict[str, Any]:
+def event_of(route: Json, **given: Any) -> dict[str, Any]:
     usual = {
-        "authorizer": CALLERS.get(route.operation, session(42)),
-        "parameters": PARAMETERS[route.tag] if "{" in route.path else None,
-        "query": QUERIES.get(route.operation),
-        "body": BODIES[route.operation] if route.method in ("POST", "PUT") else None,
+        "authorizer": CALLERS.get(route["operation"], session(42)),
+        "parameters": PARAMETERS[route["tag"]] if "{" in route["path"] else None,
+        "query": QUERIES.get(route["operation"]),
+        "body": BODIES[route["operation"]] if route["method"] in ("POST", "PUT") else None,
     }
-    return proxy_event(route.method, route.path, **{**usual, **given})
+    return proxy_event(route["method"], route["path"], **{**usual, **given})
 
 
-def handle(route: Route, event: dict[str, Any]) -> dict[str, Any]:
-    response: dict[str, Any] = import_module(f"functions.{route.function}.app").handler(event, None)
+def handle(route: Json, event: dict[str, Any]) -> dict[str, Any]:
+    response: dict[str, Any] = import_module(f"functions.{route['folder']}.app").handler(event, None)
     return response
 
 
@@ -91,7 +95,7 @@ def test_a_page_of_another_site_may_not_write(route: str) -> None:
         (error(THROTTLED), 503, "INFO", ""),
     ],
 )
-@pytest.mark.parametrize("route", [name for name, route in ROUTES.items() if route.errors[503]])
+@pytest.mark.parametrize("route", [name for name, route in ROUTES.items() if route["errors"][503]])
 def test_a_failing_table_is_a_500_whose_cause_is_logged_and_a_throttled_one_a_503(
     route: str,
     trouble: Fault,
@@ -105,7 +109,7 @@ def test_a_failing_table_is_a_500_whose_cause_is_logged_and_a_throttled_one_a_50
     event = event_of(ROUTES[route])
     event["requestContext"]["requestId"] = f"{route} {status}"  # no earlier call has had this request id
     response = handle(ROUTES[route], event)
-    errors = ROUTES[route].errors[status]
+    errors = ROUTES[route]["errors"][status]
     said = "Still adding up" if "Still adding up" in errors else errors[0]
     assert (response["statusCode"], response["body"]) == (status, f'{{"error":"{said}"}}')
     assert response["headers"].get("Retry-After") == (None if status == 500 else "1")
