@@ -3,7 +3,8 @@ import { readFile } from "node:fs/promises";
 import { mock, test } from "node:test";
 import { textsOf } from "./elements.js";
 
-const { changed, linked } = await import("../src/feed/changes.js");
+const { changed } = await import("../src/feed/changes.js");
+const { linked } = await import("../src/feed/facts.js");
 const { amount } = await import("../src/feed/format.js");
 const { typeIcon } = await import("../src/feed/icons.js");
 const { axisTicks } = await import("../src/feed/chart.js");

@@ -220,6 +220,7 @@ def test_load_more_reaches_the_first_outcome_and_loses_nothing(open_feed: Open, 
     open_feed()
     more, rows = page.get_by_role("button", name="Load more"), page.locator(".rows li")
     expect(page.locator(".total")).to_have_text("$0.00")  # wait for the end of the poll, which would clear the error
+    expect(rows).to_have_count(20)
     # What happened before the loaded outcomes comes with its page.
     ledger.record("Late", created_at=ago(seconds=30), occurred_at=ago(hours=3))
     ledger.record("In its place", created_at=ago(seconds=30), occurred_at=ago(seconds=40))
@@ -286,6 +287,25 @@ def test_empty_pages_with_a_cursor_are_skipped_until_a_click(open_feed: Open, pa
     page.get_by_role("button", name="Look further back").press("Enter")
     expect(page.locator(".rows strong")).to_have_text(["Long ago"])
     expect(page.get_by_role("button", name="Look further back")).to_be_hidden()
+
+
+def test_a_list_that_the_summary_says_is_empty_is_not_requested(open_feed: Open, page: Page, ledger: Ledger) -> None:
+    ledger.record("Deal", created_at=ago(days=1), agent_id=7)
+    open_feed(refresh=3600, url_state="")
+    expect(page.locator(".rows strong")).to_have_text(["Deal"])
+    lists: list[str] = []
+    page.on(
+        "request", lambda request: lists.append(request.url) if re.search(r"outcomes\?.*agentId", request.url) else None
+    )
+    page.evaluate("location.hash = '#agent=9'")
+    expect(page.locator(".summary > .caption")).to_have_text("0 outcomes in the last 30 days · Agent 9")
+    expect(page.locator(".none-found")).to_have_text("No outcome matches this filter.")
+    expect(page.get_by_role("button", name="Look further back")).to_be_hidden()
+    assert lists == []
+    ledger.record("New", created_at=ago(hours=1), agent_id=9)
+    leave_and_return(page)
+    expect(page.locator(".rows strong")).to_have_text(["New"])
+    expect(page.locator(".none-found")).to_be_hidden()
 
 
 # ---- the types of a deployment; tests/local/test_own_types.py has the API

@@ -124,16 +124,17 @@ export class Api {
 
   /**
    * Read up to SPARSE_PAGES pages after a cursor. Return the first page that has outcomes. If none has any, return the last
-   * page that was read.
+   * page that was read. isEmpty: waits until it may be known that no page has any, and says whether it is.
    * @param {Record<string, string | number | null>} filter
    * @param {string | null} start
    * @param {AbortSignal} signal
+   * @param {() => Promise<boolean>} [isEmpty]
    */
-  async page(filter, start, signal) {
+  async page(filter, start, signal, isEmpty = async () => false) {
     let cursor = start;
     for (let pages = 1; ; pages += 1) {
       const page = await this.list({ ...filter, cursor }, signal);
-      if (page.outcomes.length || !page.next_cursor || pages === SPARSE_PAGES) return page;
+      if (page.outcomes.length || !page.next_cursor || pages === SPARSE_PAGES || (await isEmpty())) return page;
       cursor = page.next_cursor;
     }
   }

@@ -75,16 +75,6 @@ export function changed(changes, agentName) {
   );
 }
 
-/** Turn a text, or each string of a JSON text, into a link if all of it is an http(s) URL. @param {string} text */
-export const linked = (text) =>
-  text
-    .split(/((?<=^|")https?:\/\/[^\s"\\]+(?=$|"))/i)
-    .map((part, at) =>
-      at % 2 && URL.canParse(part)
-        ? html("a", { href: part, target: "_blank", rel: "noopener", dir: "auto" }, part)
-        : part,
-    );
-
 /** Return JSON, indented unless it fits on a line. @param {unknown} value */
 export function readable(value) {
   const line = JSON.stringify(value);

@@ -211,15 +211,20 @@ class ValueDelivered extends HTMLElement {
     const failures = [];
     /** @param {unknown} failure */
     const failed = (failure) => void failures.push(failure);
-    const feed = this.#readRows(signal).then(() => this.#render(), failed);
-    // If the selection changed, totals are read at the same time as the rows. Otherwise they are read after the rows,
-    // so that the summary counts every row that was found. A summary does not name its user. If another user signs in
-    // between the two reads, the next poll notices the change from the rows, and reads rows and totals again.
-    const isParallel = this.#watcher.isWatching && this.#totals.isOther;
-    if (isParallel) await this.#totals.read(signal).catch(failed);
-    await feed;
-    const isDone = isParallel && (failures.length || this.#totals.retryAfter);
+    // If the selection changed, totals are read at the same time as the rows. When the page opens, they are read as soon
+    // as the latest outcomes say whether there are totals. Otherwise they are read after the rows, so that the summary
+    // counts every row that was found. A summary does not name its user. If another user signs in between the two reads,
+    // the next poll notices the change from the rows, and reads rows and totals again.
+    const { isWatching } = this.#watcher;
+    const readTotals = () => this.#totals.read(signal).catch(failed);
+    let totals = isWatching && this.#totals.isOther ? readTotals() : null;
+    const latest = this.#watcher.catchUp(signal);
+    if (!isWatching) totals = latest.then(readTotals, () => {});
+    const early = isWatching ? null : this.#rows.readFirst(signal, totals);
+    await latest.then((page) => this.#rows.read(page, signal, totals, early)).then(() => this.#render(), failed);
     const link = this.#linked.isDue && !failures.length ? this.#follow(signal).catch(failed) : null;
+    await totals;
+    const isDone = totals && (failures.length || this.#totals.retryAfter);
     if (this.#watcher.isWatching && !isDone) await this.#totals.read(signal).catch(failed);
     await link;
     // If totals arrive later, they push the linked outcome down, so scroll to it again.
@@ -228,12 +233,6 @@ class ValueDelivered extends HTMLElement {
     // Read the cost even after a failure: it comes from another server, and its errors do not concern the feed.
     if (this.#watcher.isWatching && this.#life) void this.#totals.readCost(this.#life.signal);
     if (failures.length) throw failures[0];
-  }
-
-  /** @param {AbortSignal} signal */
-  async #readRows(signal) {
-    const early = this.#watcher.isWatching ? null : this.#rows.readFirst(signal);
-    await this.#rows.read(await this.#watcher.catchUp(signal), signal, early);
   }
 
   /** @param {AbortSignal} signal */

@@ -6,6 +6,7 @@ import PAPER from "./paper.css";
 import STATEMENTS from "./statements.css";
 
 export { Costs } from "./costs.js";
+export { facts } from "./facts.js";
 export { Figures } from "./figures.js";
 export { History } from "./history.js";
 export { HowToRecord } from "./how.js";

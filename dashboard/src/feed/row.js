@@ -1,7 +1,7 @@
 import { button, buttons, dotted, html, icon } from "../shared/dom.js";
-import { exactTime, localDay } from "../shared/time.js";
+import { localDay } from "../shared/time.js";
 import { inWords } from "../shared/words.js";
-import { fact, linked, readable, time, timeAgo } from "./changes.js";
+import { time, timeAgo } from "./changes.js";
 import { amount, shortDay } from "./format.js";
 import { typeIcon } from "./icons.js";
 import { loadMore } from "./later.js";
@@ -10,6 +10,7 @@ import { happenedAt } from "./merge.js";
 /** @import {Problem} from "../shared/request.js" */
 /** @import {Outcome} from "./api.js" */
 /** @import {History} from "./history.js" */
+/** @import {More} from "./later.js" */
 /** @import {Verdict} from "./verdict.js" */
 /**
  * Functions of the feed that a row needs. url: returns the URL of a path below the endpoint. agent: returns an agent's
@@ -30,7 +31,9 @@ export class Row {
   #details;
   #shownSummary = ""; // version and status that the summary shows
   #shownVersion = -1; // version that the details show
-  // The verdict and the history are created when the row is unfolded: of thousands of rows, few are ever unfolded.
+  // The facts, the verdict and the history are created when the row is unfolded: of thousands of rows, few ever are.
+  /** @type {More | null} */
+  #more = null;
   /** @type {Verdict | null} */
   #verdict = null;
   /** @type {History | null} */
@@ -45,7 +48,7 @@ export class Row {
       this.summary.nextElementSibling?.remove();
       this.#details.append(html("div", { class: "details" }, this.#facts, this.#ledger));
       this.render();
-      void this.#showLedger();
+      void this.#showDetails();
     };
     this.#details = html("details", { toggle }, this.summary);
     this.element.append(this.#details);
@@ -82,26 +85,28 @@ export class Row {
     return this.outcome.status !== undefined && this.context.canCorrect();
   }
 
-  /** Show the verdict and the history of an unfolded row. */
-  async #showLedger() {
+  /** Show the facts, the verdict and the history of an unfolded row. */
+  async #showDetails() {
     const hadFocus = this.#ledger.matches(":focus-within");
     const loading = html("p", { class: "help past", role: "status" }, "Loading…");
-    this.#ledger.replaceChildren(...(this.isOpen && this.#hasLedger ? [loading] : []));
+    this.#ledger.replaceChildren(...(this.isOpen ? [loading] : []));
     if (hadFocus) this.summary.focus();
-    if (!this.#ledger.hasChildNodes()) return;
+    if (!this.isOpen) return;
     try {
-      const more = await loadMore(this.element);
-      this.#history ??= new more.History(this);
-      this.#verdict ??= new more.Verdict(this, this.#history);
+      this.#more = await loadMore(this.element);
     } catch (problem) {
       const fault = html("p", { class: "fault", role: "alert" }, /** @type {Problem} */ (problem).message);
-      const again = button("Try again", () => void this.#showLedger());
+      const again = button("Try again", () => void this.#showDetails());
       return loading.replaceWith(buttons(fault, again));
     }
     if (!loading.isConnected) return; // another call has replaced this element
-    loading.replaceWith(this.#verdict.element, this.#history.element);
+    if (this.#hasLedger) {
+      this.#history ??= new this.#more.History(this);
+      this.#verdict ??= new this.#more.Verdict(this, this.#history);
+      loading.replaceWith(this.#verdict.element, this.#history.element);
+    } else loading.remove();
     this.render();
-    void this.#history.read();
+    if (this.#hasLedger) void this.#history?.read();
   }
 
   /** Unfold the row and move the focus to it. */
@@ -127,7 +132,8 @@ export class Row {
     this.#verdict?.render();
     this.#history?.render();
     const version = this.outcome.version ?? 0;
-    if (this.#shownVersion !== version) this.#drawFacts();
+    if (!this.#more || this.#shownVersion === version) return;
+    this.#facts.replaceChildren(...this.#more.facts(this.outcome, this.context.link(this.outcome.id)));
     this.#shownVersion = version;
   }
 
@@ -153,22 +159,6 @@ export class Row {
         html("span", { class: "meta" }, ...pieces),
       ),
       amount(value_usd),
-    );
-  }
-
-  #drawFacts() {
-    const { id, created_at, description, metadata } = this.outcome;
-    const facts = Object.entries(metadata ?? {}).map(([key, value]) =>
-      fact(key, ...linked(typeof value === "string" ? value : readable(value))),
-    );
-    const happened = happenedAt(this.outcome);
-    if (happened !== created_at) facts.push(fact("Happened", exactTime.format(new Date(happened))));
-    facts.push(fact("Recorded", exactTime.format(new Date(created_at))), fact("Outcome", id));
-    const link = this.context.link(id);
-    if (link) facts.push(fact("Link", html("a", { href: link }, "To this outcome")));
-    this.#facts.replaceChildren(
-      ...(description ? [html("p", { class: "description", dir: "auto" }, description)] : []),
-      html("dl", {}, ...facts),
     );
   }
 }

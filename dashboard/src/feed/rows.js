@@ -14,6 +14,7 @@ import { Row } from "./row.js";
 /** @import {Exact} from "../shared/numbers.js" */
 
 const CHUNK = 20; // rows; styles.css contains their height
+const PATIENCE_MS = 1000; // a list waits no longer for the summary that may say that it is empty
 
 /**
  * A list of rows, latest first. The rows are grouped in chunks, so that the browser does less work in each frame: it
@@ -105,7 +106,7 @@ export class Rows {
    * @param {Api} api
    * @param {Choice} choice
    * @param {Watcher} watcher
-   * @param {{listed: number | null}} totals
+   * @param {{listed: number | null, isEmpty: boolean}} totals
    * @param {RowContext} context
    * @param {() => void} changed
    */
@@ -129,16 +130,19 @@ export class Rows {
    * Read the list if it is due, for example because the selection or the day has changed.
    * @param {OutcomePage | null} latest outcomes that were recorded last, if they were just read
    * @param {AbortSignal} signal
+   * @param {Promise<unknown> | null} totals
    * @param early the result of readFirst, if it was called before `latest` was read
    */
-  async read(latest, signal, early = /** @type {ReturnType<Rows["readFirst"]> | null} */ (null)) {
+  async read(latest, signal, totals, early = /** @type {ReturnType<Rows["readFirst"]> | null} */ (null)) {
     if (!this.isDue) return;
     let first = await early;
     const { scope } = this.#choice;
     // Read the first page again if another user has signed in meanwhile, or if the scope has changed: the first answer
     // says which capabilities are on, and without some of them the period does not limit the list.
     const isSame = first?.scope === scope && first.page.outcomes[0]?.user_id === this.#watcher.newest?.user_id;
-    if (!first || !isSame) first = { scope, page: await this.#readPage(signal) };
+    if (!first || !isSame) {
+      first = { scope, page: (await this.#isEmpty(totals)()) ? { outcomes: [] } : await this.#readPage(signal) };
+    }
     this.#clear((row) => row.pending || (row.isOpen && passes(row.outcome, this.#choice.query)));
     this.#scope = scope;
     this.#addPage(first.page);
@@ -150,16 +154,33 @@ export class Rows {
    * Read the first page while the watcher reads the newest outcomes. Return the page and the scope (period and
    * filters) for which it was read, or null if that failed.
    * @param {AbortSignal} signal
+   * @param {Promise<unknown> | null} totals
    */
-  async readFirst(signal) {
+  async readFirst(signal, totals) {
     const { scope } = this.#choice;
-    const page = await this.#readPage(signal).catch(() => null);
+    const page = await this.#readPage(signal, null, PAGE, totals).catch(() => null);
     return page && { scope, page };
   }
 
-  /** @param {AbortSignal} signal */
-  #readPage(signal, cursor = /** @type {string | null} */ (null), limit = PAGE) {
-    return this.#api.page({ ...this.#choice.query, time: "occurred", limit }, cursor, signal);
+  /**
+   * Return a function that says whether, according to the summary, no outcome is listed: the pages of such a list may be
+   * thousands, each without an outcome.
+   * @param {Promise<unknown> | null} totals fulfilled when the summary is read, if it is being read
+   */
+  #isEmpty(totals) {
+    /** @type {Promise<unknown> | undefined} */
+    let counted; // it waits only once
+    return async () => {
+      counted ??= Promise.race([totals, new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))]);
+      await counted;
+      return this.#totals.isEmpty;
+    };
+  }
+
+  /** @param {AbortSignal} signal @param {string | null} cursor @param {Promise<unknown> | null} totals */
+  #readPage(signal, cursor = null, limit = PAGE, totals = null) {
+    const isEmpty = this.#isEmpty(totals);
+    return this.#api.page({ ...this.#choice.query, time: "occurred", limit }, cursor, signal, isEmpty);
   }
 
   /** Whether the list has to be read. */
@@ -331,6 +352,7 @@ export class Rows {
   }
 
   render() {
+    if (!this.#rows.size && this.#totals.isEmpty) this.#cursor = null; // the other pages are empty, too
     const search = this.#rows.size && this.#search?.isOn ? this.#search : null;
     this.#found.ariaBusy = String(Boolean(this.#loading)); // screen readers announce only the result
     const total = this.#cursor ? this.#totals.listed : this.#rows.size;

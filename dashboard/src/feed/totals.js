@@ -121,6 +121,13 @@ export class Totals {
     return this.#choice.query.status ? count : count + (disputed?.count ?? 0) + (voided?.count ?? 0);
   }
 
+  /** Whether the summary says that no outcome is listed. It counts all outcomes that are known so far. */
+  get isEmpty() {
+    const { summary, isUnknown } = this.sums;
+    if (!summary || isUnknown || this.isOther) return false;
+    return !(summary.count || summary.disputed?.count || summary.voided?.count || summary.other_agents);
+  }
+
   get #query() {
     return { ...this.#choice.query, timezone: timeZone() };
   }
