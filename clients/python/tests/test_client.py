@@ -29,6 +29,7 @@ from outcomes_client import (
     UnexpectedAnswerError,
 )
 from outcomes_client._json import decode, encode
+from outcomes_client._parsing import amount, changes, instant, list_of, shaped, text, whole
 
 from clients.python.tests.conftest import ONE_TRY, Api, everywhere, failing
 from clients.python.tests.faults import AFTER_THE_WRITE, BEFORE_THE_WRITE, SLOW
@@ -198,33 +199,28 @@ def test_a_time_without_zone_is_refused(client: OutcomesClient) -> None:
         client.list(start=datetime(2026, 4, 1, 12))  # noqa: DTZ001 - the mistake under test
 
 
-PAGE = (
-    '{"outcomes":[{"id":"x","user_id":42,"agent_id":null,"outcome_type":"task_complete","title":"x","description":null,'
-    '"value_usd":1,"metadata":null,"created_at":"2026-04-01T12:00:00.000Z","status":"void",'
-    '"occurred_at":"2026-04-01T12:00:00Z","recorded_by":null,"version":0}],"next_cursor":null}'
-)
-MALFORMED = [
-    *[(SUMMARY, '"count":1', f'"count":{n}') for n in ("1e30000000", "-1", "1.5", "true", '"1"', "null", "[]")],
-    *[(SUMMARY, '"value_usd":1', f'"value_usd":{n}') for n in ("1e30000000", "1e-30000000", "true", '"1"', "[]")],
-    (SUMMARY, '"by_day"', '"by_hour"'),
-    *[(PAGE, '"value_usd":1', f'"value_usd":{n}') for n in ("1e30000000", "1e99999999999999999999")],
-    *[(PAGE, '"agent_id":null', f'"agent_id":{n}') for n in ("1e30000000", r'"\u001b[31m"')],
-    *[(PAGE, '"user_id":42', '"user_id":true'), (PAGE, '"description":null', '"description":7')],
-    *[(PAGE, "2026-04-01T12:00:00.000Z", "0001-01-01T00:00:00Z"), (PAGE, "2026-04-01T12:00:00Z", "2026-03-14")],
-    *[(PAGE, '"status":"void"', '"status":null'), (PAGE, '"version":0', '"version":"1"')],
-    (PAGE, '"recorded_by":null', '"recorded_by":1'),
-]
+HUGE, TINY = Decimal("1e30000000"), Decimal("1e-30000000")
+WRONG: dict[Callable[[Any], object], list[Any]] = {
+    whole: [HUGE, -1, Decimal("1.5"), True, "1", None, []],
+    amount: [HUGE, TINY, True, "1", []],
+    text: [7, None],
+    list_of(text): ["x", [7]],
+    changes: [{"title": 1}, {"value_usd": {"before": "1"}}],
+    instant: ["0001-01-01T00:00:00Z", "2026-03-14"],
+}
 
 
-@pytest.mark.parametrize(("body", "right", "wrong"), MALFORMED)
-def test_a_malformed_field_is_a_broken_answer(api: Api, body: str, right: str, wrong: str) -> None:
-    with OutcomesClient(**{**api.settings, "retry": ONE_TRY}) as client:
-        read = client.summary if body == SUMMARY else client.list
-        api.door.upstream = lambda *_: (200, {}, body.encode())
-        read()
-        api.door.upstream = lambda *_: (200, {}, body.replace(right, wrong).encode())
-        with pytest.raises(BrokenAnswerError):
-            read()
+@pytest.mark.parametrize(("read", "wrong"), [(read, wrong) for read, each in WRONG.items() for wrong in each])
+def test_a_value_of_another_kind_is_a_broken_answer(read: Callable[[Any], object], wrong: Any) -> None:
+    """`make contract` writes which reader a field has, and mypy checks that the model has its type."""
+    with pytest.raises(BrokenAnswerError):
+        shaped(read, wrong)
+
+
+def test_totals_that_are_not_divided_are_a_broken_answer(api: Api) -> None:
+    api.door.upstream = lambda *_: (200, {}, SUMMARY.replace("by_day", "by_hour").encode())
+    with OutcomesClient(**{**api.settings, "retry": ONE_TRY}) as client, pytest.raises(BrokenAnswerError):
+        client.summary()
 
 
 # Who is calling
