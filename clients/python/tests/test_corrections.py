@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from outcomes_client import (
-    ConfigurationError,
     InvalidOutcomeError,
     OutcomesClient,
 )
@@ -46,26 +44,6 @@ def test_one_call_is_one_correction_whatever_fails(
     assert amended.replayed is any(fault in AFTER_THE_WRITE for fault in faults)
     assert {headers["Idempotency-Key"] for headers, _ in api.door.requests} == {amended.idempotency_key}
     assert [one.id for one in owner.get(deal).corrections] == [amended.id]
-
-
-def test_a_call_without_the_needed_credential_is_not_sent(api: Api, owner: OutcomesClient, deal: str) -> None:
-    asked = len(api.door.times)
-    with OutcomesClient(api.url, api.key) as platform, OutcomesClient(api.url) as nobody:
-        refusals: list[tuple[Callable[[], object], str]] = [
-            (
-                lambda: platform.get(deal),
-                r"Reading needs the session \(OUTCOMES_COOKIE\) or an agent key with the scope read",
-            ),
-            (lambda: platform.confirm(deal), "Confirming needs the session"),
-            (lambda: platform.dispute(deal, "x"), "Disputing needs the session"),
-            (lambda: owner.uphold(deal, "x"), r"Upholding needs the key \(INTERNAL_API_KEY\);"),
-            (lambda: nobody.void(deal, "x"), r"Voiding needs the key \(INTERNAL_API_KEY\) or the session"),
-            (lambda: nobody.amend(deal, "x", {"title": "x"}), "Amending needs the key"),
-        ]
-        for refused, says in refusals:
-            with pytest.raises(ConfigurationError, match=says):
-                refused()
-    assert len(api.door.times) == asked
 
 
 def test_contradictory_or_unwritable_changes_are_not_sent(api: Api, client: OutcomesClient, deal: str) -> None:

@@ -16,7 +16,6 @@ import pytest
 from outcomes_client import (
     BrokenAnswerError,
     NewAgentKey,
-    NewOutcome,
     OutcomesClient,
     UnauthorizedError,
 )
@@ -78,21 +77,6 @@ def test_the_secret_of_a_key_is_shown_nowhere_else(
 
 
 # Recording
-
-
-@everywhere
-def test_an_agent_key_records_for_its_user_and_agent(
-    api: Api, made: NewAgentKey, caplog: pytest.LogCaptureFixture
-) -> None:
-    with agent(api, made) as client:
-        first = client.record("deal_closed", "Acme", value_usd=500)
-        results = client.record_many([NewOutcome(outcome_type="task_complete", title="Filed", idempotency_key="f")])
-        assert client.record("task_complete", "Filed", idempotency_key="f").replayed
-        own = client.own_key()
-    assert [(one["user_id"], one["agent_id"]) for one in api.recorded()] == [(api.user, 7)] * 2
-    assert [one["id"] for one in api.recorded()] == [results[0].id, first.id]
-    assert (own.id, own.max_value_usd) == (made.id, Decimal("500.50"))
-    assert not [one for one in caplog.records if one.name == "outcomes_client"]
 
 
 @everywhere
