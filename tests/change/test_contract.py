@@ -82,81 +82,10 @@ def test_a_small_contract_gives_the_document_that_this_folder_keeps() -> None:
     assert openapi.merged(yaml.safe_load(BASE), {"Resources": resources}) == yaml.safe_load(kept)
 
 
-USUAL = {"usual": words()["models"]["usual"]}
-SCHEMAS: dict[str, Any] = {
-    "Instant": {"type": "string", "format": "date-time"},
-    "OutcomeType": {"type": "string"},
-    "Status": {"enum": ["open", "closed"]},
-    "Money": {"type": "object", "required": ["usd"], "properties": {"usd": {"type": "number"}}},
-}
-
-
-@pytest.mark.parametrize(
-    ("schema", "python", "reads", "typescript", "typescript_reads"),
-    [
-        ({"type": "string"}, "str", "text", "string", "text"),
-        ({"const": "UTC"}, "str", "text", "string", "text"),
-        ({"type": ["integer", "null"]}, "int | None", "or_none(whole)", "number | null", "PURE orNull(whole)"),
-        ({"type": "number"}, "Decimal", "amount", "string", "amount"),
-        ({"type": "string", "format": "date"}, "date", "day", "string", "text"),
-        ({"allOf": [{"$ref": "#/Instant"}]}, "datetime", "instant", "string", "instant"),
-        ({"$ref": "#/OutcomeType"}, "str", "text", "OutcomeType", "text as Read<models.OutcomeType>"),
-        ({"$ref": "#/Status"}, "str", "text", "OutcomeStatus", "text as Read<models.OutcomeStatus>"),
-        (
-            {"enum": ["a", "b", None]},
-            "str | None",
-            "or_none(text)",
-            '"a" | "b" | null',
-            'PURE orNull(text as Read<"a" | "b">)',
-        ),
-        ({"type": "object"}, "dict[str, Any]", "metadata", "Metadata", "metadata"),
-        ({"$ref": "#/Money"}, "Total", "total", "{ usd: string }", "total"),
-        (
-            {"anyOf": [{"type": "array", "items": {"$ref": "#/Money"}}, {"type": "null"}]},
-            *(
-                "list[Total] | None",
-                "or_none(list_of(total))",
-                "{ usd: string }[] | null",
-                "PURE orNull(PURE list(total))",
-            ),
-        ),
-    ],
-)
-def test_a_value_has_these_types_and_readers(
-    schema: dict[str, Any], python: str, reads: str, typescript: str, typescript_reads: str
-) -> None:
-    said: dict[str, Any] = {"Total": {"schema": "Money", "python": ""}, "One": {"python": "", "typescript": ""}}
-    one = {"type": "object", "required": ["value"], "properties": {"value": schema}}
-    document = {"components": {"schemas": SCHEMAS | {"One": one}}, "paths": {}}
-    made = models.described(USUAL | said, document)
-    imported = '{% import "models.macro" as t with context %}'
-    made_of = blocks.templates().from_string(
-        imported + "{{ t.python(v) }};{{ t.read(v) }};{{ t.typescript(v) }};{{ t.read_plain(v) }}"
-    )
-    text = made_of.render(models=made, v=made["One"]["fields"][0]["given"]).replace("/* @__PURE__ */", "PURE")
-    assert text.split(";") == [python, reads, typescript, typescript_reads]
-
-
-def test_a_model_has_the_fields_of_its_schema_required_ones_first_and_without_those_of_its_base() -> None:
-    text = {"type": "string"}
-    few: dict[str, Any] = {
-        "required": ["id", "old"],
-        "properties": {"more": text, "id": text, "old": text, "all": {"type": "array", "items": text}},
-    }
-    many = {"required": ["from", "id", "old", "more"], "properties": few["properties"] | {"from": text}}
-    said: dict[str, Any] = {"Few": {"older": ["old"]}, "Many": {"base": "Few", "older": ["old"], "without": ["all"]}}
-    document = {"components": {"schemas": {"Few": few, "Many": many}}, "paths": {}}
-    made = models.described(USUAL | said, document)
-    assert [(each["name"], each["given"].or_none, each["default"]) for each in made["Few"]["fields"]] == [
-        ("id", False, ""),
-        ("old", True, ""),
-        ("more", True, "None"),
-        ("all", False, "field(default_factory=list)"),
-    ]
-    assert [each["ours"] for each in made["Many"]["own"]] == ["start", "more"]
-    assert [each["name"] for each in made["Many"]["overridden"]] == ["more"]
+def test_words_of_a_field_that_a_schema_lacks_are_a_fault() -> None:
+    said = {"usual": words()["models"]["usual"], "Total": {"schema": "Tally", "fields": {"invented": "A word."}}}
     with pytest.raises(ValueError, match="fields that no schema has: invented"):
-        models.described(USUAL | {"Few": {"fields": {"invented": "A word."}}}, document)
+        models.described(said, openapi.document())
 
 
 @pytest.mark.parametrize(
@@ -173,12 +102,6 @@ def test_a_model_has_the_fields_of_its_schema_required_ones_first_and_without_th
 def test_a_block_is_in_the_file_and_in_its_template(template: str, text: str, fault: str) -> None:
     with pytest.raises(ValueError, match=fault):
         blocks.with_blocks(text, template, Path("a.py"))
-
-
-def test_only_the_blocks_of_a_file_are_written() -> None:
-    text = "a\n    # make contract: one\n    old\n    # end of make contract\nb\n"
-    template = "    # make contract: one\n    new\n    # end of make contract\n"
-    assert blocks.with_blocks(text, template, Path("a.py")) == text.replace("old", "new")
 
 
 def test_a_number_is_written_into_each_equal_sentence() -> None:
