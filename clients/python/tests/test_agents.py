@@ -32,7 +32,7 @@ from outcomes_client import (
     ServerError,
     openai_agents,
 )
-from outcomes_client._agents import Refused, Tool, arecord_run, record_run, run_key
+from outcomes_client._agents import Tool, arecord_run, record_run, run_key
 from outcomes_client.claude_agent_sdk import stop_hook
 from outcomes_client.langchain import AsyncOutcomesCallback, OutcomesCallback, record_outcome_tool
 
@@ -153,10 +153,7 @@ def test_a_tool_needs_a_user_and_a_valid_run_id(framework: Framework) -> None:
 def said(api: Api, work: dict[str, Any] | str = WORK, run_id: Any = "run-1") -> str:
     """Return what a model is told about its work."""
     with OutcomesClient(**{**api.settings, "retry": ONE_TRY}, user_id=42) as client:
-        try:
-            return Tool[Any](client, run_id, None, None).record(work, None)
-        except Refused as refused:
-            return str(refused)
+        return Tool[Any](client, run_id, None, None).record(work, None).text
 
 
 def test_no_two_runs_or_names_share_a_key_whatever_slashes_they_contain(api: Api) -> None:

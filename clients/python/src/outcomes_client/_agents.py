@@ -11,16 +11,14 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
-
-from pydantic import ValidationError
+from typing import Any, NamedTuple
 
 from ._async_client import AsyncOutcomesClient
 from ._client import OutcomesClient
 from ._errors import ConfigurationError, OutcomesError
 from ._models import ListedType, NewOutcome, Recorded
 from ._sending import LOG
-from ._tools import SAME_KEY, WHEN, Work, advise, mistakes, work_with
+from ._tools import SAME_KEY, WHEN, InvalidWork, advise, read_work, work_with
 
 type Client = OutcomesClient | AsyncOutcomesClient
 type MaybeOutcome = NewOutcome | None
@@ -78,8 +76,11 @@ async def arecord_run(
         _report(failure, on_error)
 
 
-class Refused(Exception):
-    """Tells a model why its work was not recorded, and what to do next."""
+class Told(NamedTuple):
+    """What a model is told about its work. failed: it was not recorded, and the text says what to do next."""
+
+    text: str
+    failed: bool
 
 
 class Tool[Run]:
@@ -90,7 +91,6 @@ class Tool[Run]:
     """
 
     name, description = "record_outcome", f"{WHEN} {SAME_KEY}"
-    refused: type[Exception] = Refused
 
     def __init__(self, client: Client, run_id: RunId[Run], types: OutcomeTypes, on_error: OnError) -> None:
         defaults = client._calls.defaults
@@ -101,41 +101,35 @@ class Tool[Run]:
         self.arguments, self._key, self._on_error = work_with(types), key_getter(run_id), on_error
         self._record: Any = client.record
 
-    def record(self, arguments: Mapping[str, Any] | str, run: Run) -> str:
-        """Record work as a model described it, a mapping or JSON. Return what to tell the model, or raise `refused`."""
-        work = self._work(arguments)
+    def record(self, arguments: Mapping[str, Any] | str, run: Run) -> Told:
+        """Record work as a model described it, a mapping or JSON."""
         try:
-            return _answer(self._record(**self._with_key(work, run)))
-        except Exception as failure:
-            raise self._refusal(failure) from failure
+            return _recorded(self._record(**self._fields(arguments, run)))
+        except Exception as failure:  # noqa: BLE001 - as above
+            return self._failed(failure)
 
-    async def arecord(self, arguments: Mapping[str, Any] | str, run: Run) -> str:
+    async def arecord(self, arguments: Mapping[str, Any] | str, run: Run) -> Told:
         """Async version of `record`."""
-        work = self._work(arguments)
         try:
-            return _answer(await self._record(**self._with_key(work, run)))
-        except Exception as failure:
-            raise self._refusal(failure) from failure
+            return _recorded(await self._record(**self._fields(arguments, run)))
+        except Exception as failure:  # noqa: BLE001 - as above
+            return self._failed(failure)
 
-    def _work(self, arguments: Mapping[str, Any] | str) -> Work:
-        try:
-            if isinstance(arguments, str):
-                return self.arguments.model_validate_json(arguments)
-            return self.arguments.model_validate(arguments)
-        except ValidationError as invalid:
-            raise self.refused(mistakes(invalid)) from invalid
-
-    def _with_key(self, work: Work, run: Run) -> dict[str, Any]:
+    def _fields(self, arguments: Mapping[str, Any] | str, run: Run) -> dict[str, Any]:
+        work = read_work(self.arguments, arguments)
         return {**dict(work), "idempotency_key": f"{self._key(run)}/{work.idempotency_key}"}
 
-    def _refusal(self, failure: Exception) -> Exception:
+    def _failed(self, failure: Exception) -> Told:
+        if isinstance(failure, InvalidWork):
+            return Told(str(failure), failed=True)
         _report(failure, self._on_error)
-        return self.refused(f"{failure if isinstance(failure, OutcomesError) else 'Not recorded'}. {advise(failure)}")
+        why = failure if isinstance(failure, OutcomesError) else "Not recorded"
+        return Told(f"{why}. {advise(failure)}", failed=True)
 
 
-def _answer(recorded: Recorded) -> str:
+def _recorded(recorded: Recorded) -> Told:
     ignored = {"ignored_fields": recorded.ignored_fields} if recorded.ignored_fields else {}
-    return json.dumps({"id": recorded.id, "replayed": recorded.replayed, **ignored})
+    return Told(json.dumps({"id": recorded.id, "replayed": recorded.replayed, **ignored}), failed=False)
 
 
 def _report(failure: Exception, on_error: OnError) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -103,6 +103,20 @@ def work_with(types: Iterable[ListedType | str] | None) -> type[Work]:
     names = [each.type if isinstance(each, ListedType) else each for each in types]
     listed: Any = Literal[tuple(names)]
     return create_model("Work", __base__=Work, outcome_type=(listed, ...))
+
+
+class InvalidWork(Exception):
+    """Tells a model which arguments are wrong."""
+
+
+def read_work(model: type[Work], arguments: Mapping[str, Any] | str) -> Work:
+    """Read work as a model described it, a mapping or JSON. Raises InvalidWork."""
+    try:
+        if isinstance(arguments, str):
+            return model.model_validate_json(arguments)
+        return model.model_validate(arguments)
+    except ValidationError as invalid:
+        raise InvalidWork(mistakes(invalid)) from invalid
 
 
 def mistakes(invalid: ValidationError) -> str:

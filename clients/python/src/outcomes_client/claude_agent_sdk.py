@@ -13,7 +13,7 @@ try:
 except ImportError as exc:
     raise ImportError(missing(exc, "claude"), name=exc.name) from exc
 
-from ._agents import OnError, OutcomeOf, OutcomeTypes, Refused, Tool, arecord_run, run_key
+from ._agents import OnError, OutcomeOf, OutcomeTypes, Tool, arecord_run, run_key
 from ._async_client import AsyncOutcomesClient
 
 __all__ = ["record_outcome_server", "stop_hook"]
@@ -61,10 +61,7 @@ def record_outcome_server(
 
     @sdk.tool(tool.name, tool.description, tool.arguments.model_json_schema(), annotations=recording)
     async def record(arguments: dict[str, Any]) -> dict[str, Any]:
-        try:
-            said, failed = await tool.arecord(arguments, None), False
-        except Refused as refused:
-            said, failed = str(refused), True
-        return {"content": [{"type": "text", "text": said}], "is_error": failed}
+        told = await tool.arecord(arguments, None)
+        return {"content": [{"type": "text", "text": told.text}], "is_error": told.failed}
 
     return sdk.create_sdk_mcp_server("outcomes", version("outcomes-client"), [record])

@@ -23,6 +23,7 @@ from ._agents import (
     OutcomeOf,
     OutcomeTypes,
     RunId,
+    Told,
     Tool,
     arecord_run,
     record_run,
@@ -120,13 +121,16 @@ def record_outcome_tool(
     """
     tool = Tool(client, run_id, types, on_error)
 
-    tool.refused = ToolException
+    def answer(told: Told) -> str:
+        if told.failed:
+            raise ToolException(told.text)
+        return told.text
 
     def record(config: RunnableConfig, **arguments: Any) -> str:
-        return tool.record(arguments, config)
+        return answer(tool.record(arguments, config))
 
     async def arecord(config: RunnableConfig, **arguments: Any) -> str:
-        return await tool.arecord(arguments, config)
+        return answer(await tool.arecord(arguments, config))
 
     blocking = isinstance(client, OutcomesClient)
     return StructuredTool.from_function(

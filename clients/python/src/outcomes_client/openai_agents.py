@@ -13,7 +13,7 @@ try:
 except ImportError as exc:
     raise ImportError(missing(exc, "openai-agents"), name=exc.name) from exc
 
-from ._agents import OnError, OutcomeOf, OutcomeTypes, Refused, RunId, Tool, arecord_run, key_getter
+from ._agents import OnError, OutcomeOf, OutcomeTypes, RunId, Tool, arecord_run, key_getter
 from ._async_client import AsyncOutcomesClient
 
 __all__ = ["OutcomesHooks", "record_outcome_tool"]
@@ -54,10 +54,7 @@ def record_outcome_tool(
     tool = Tool(client, run_id, types, on_error)
 
     async def record(context: Run, arguments: str) -> str:
-        try:
-            return await tool.arecord(arguments, context)
-        except Refused as refused:
-            return str(refused)
+        return (await tool.arecord(arguments, context)).text
 
     schema = tool.arguments.model_json_schema()  # not strict, because `metadata` may contain anything
     return FunctionTool(tool.name, tool.description, schema, record, strict_json_schema=False)
