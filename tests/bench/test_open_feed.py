@@ -31,11 +31,12 @@ BEFORE = 720
 pytestmark = pytest.mark.skipif(NODE is None and "CI" not in os.environ, reason="node is not installed")
 
 
-def requests(*, start: int = 0, **feed: float) -> Any:
-    """Return the requests in an hour from `start`, as open_feed.mjs prints them."""
-    given = json.dumps(feed | {"from": start, "to": start + HOUR})
+def requests(*, start: int = 60, **feed: float) -> Any:
+    """Return the requests in an hour: six times those of ten minutes from `start`, as open_feed.mjs prints them."""
+    given = json.dumps(feed | {"from": start, "to": start + HOUR // 6})
     done = subprocess.run([NODE or "node", str(SCRIPT), given], stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(done.stdout)
+    asked = json.loads(done.stdout)
+    return {"lists": {size: 6 * number for size, number in asked["lists"].items()}, "summaries": 6 * asked["summaries"]}
 
 
 def summarized(rate: float) -> tuple[float, int, int]:
