@@ -1,4 +1,5 @@
-// Bundle each element's modules into the files that pages load: node build.mjs [folder]
+// Bundle each element's modules into the files that pages load: node build.mjs
+// With --check, fail if a file differs instead of writing it.
 import { createHash } from "node:crypto";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { basename } from "node:path";
@@ -52,7 +53,7 @@ const { outputFiles } = await build({
     verify: "src/verify/page.js",
   },
   define: { BUILD: JSON.stringify(hash.digest("base64url").slice(0, 4)) },
-  outdir: process.argv[2] ?? "public",
+  outdir: "public",
   bundle: true,
   minify: true,
   format: "esm",
@@ -67,5 +68,7 @@ for (const { path, text } of outputFiles) {
     compress: { passes: 3, inline: 1, pure_getters: true, evaluate: false },
     format: { preamble: BANNER },
   });
-  await writeFile(path, `${code}\n`);
+  if (process.argv[2] !== "--check") await writeFile(path, `${code}\n`);
+  else if ((await readFile(path, "utf8")) !== `${code}\n`)
+    throw new Error(`${path} is out of date: run make dashboard`);
 }

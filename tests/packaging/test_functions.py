@@ -18,18 +18,26 @@ from .conftest import ROOT, Build
 # https://docs.aws.amazon.com/lambda/latest/dg/python-package.html#python-package-dependencies
 PROVIDED = ["boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six"]
 
-# This script runs without site-packages. It imports a handler as Lambda does, or all modules of the layer.
+# This script runs without site-packages. It imports all modules of the layer, and then each handler as Lambda does. A
+# handler's process has the layer's modules already, because importing them takes longer. The script prints the files of
+# all loaded modules, first those of the layer.
 IMPORT = """
-import importlib, json, pkgutil, sys
-*sys.path[:0], handler = sys.argv[1:]
-if handler:
-    module, function = handler.split(".")
-    assert callable(getattr(importlib.import_module(module), function))
-else:
-    import outcomes
-    for module in pkgutil.walk_packages(outcomes.__path__, "outcomes."):
-        importlib.import_module(module.name)
-print(json.dumps({name: getattr(module, "__file__", None) for name, module in sys.modules.items()}))
+import importlib, json, os, pkgutil, sys
+handlers, *sys.path[:0] = sys.argv[1:]
+import outcomes
+for module in pkgutil.walk_packages(outcomes.__path__, "outcomes."):
+    importlib.import_module(module.name)
+for folder, handler, variables in [("", "", {}), *json.loads(handlers)]:
+    if not os.fork():
+        if handler:
+            sys.path.insert(0, folder)
+            os.environ.update(variables)
+            module, function = handler.split(".")
+            assert callable(getattr(importlib.import_module(module), function))
+        print(json.dumps({name: getattr(module, "__file__", None) for name, module in sys.modules.items()}))
+        sys.exit()
+    if os.wait()[1]:
+        sys.exit(folder)
 """
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the layer holds Linux binaries")
@@ -56,36 +64,28 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def imported(*path: Path, handler: str, variables: dict[str, str]) -> dict[str, str]:
-    """Import a handler with only these folders on the path, and return the files of all loaded modules."""
+def test_each_function_imports_with_only_its_folder_the_layer_and_the_runtime(native: Build, runtime: Path) -> None:
+    built = {
+        name: (str(native.folder / native.template["Resources"][name]["Properties"]["CodeUri"]), function)
+        for name, function in functions(deploy(**EVERYTHING)).items()
+    }
+    assert built.keys() == set(declared("AWS::Serverless::Function"))
+    handlers = [
+        (folder, function["Handler"], function["Environment"]["Variables"]) for folder, function in built.values()
+    ]
+    path = (native.layer / "python", runtime)
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-B", "-W", "error", "-c", IMPORT, *map(str, path), handler],
-        env=variables,
+        [sys.executable, "-I", "-S", "-B", "-W", "error", "-c", IMPORT, json.dumps(handlers), *path],
+        env={"AWS_DEFAULT_REGION": "us-east-1"},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    files: dict[str, str] = {name: file for name, file in json.loads(done.stdout).items() if file}
-    assert not [file for file in files.values() if "site-packages" in file]
-    return files
+    loaded = [{name: file for name, file in json.loads(line).items() if file} for line in done.stdout.splitlines()]
+    assert not [file for files in loaded for file in files.values() if "site-packages" in file]
+    assert [files.get("app") for files in loaded] == [None, *(f"{folder}/app.py" for folder, _ in built.values())]
 
-
-@pytest.mark.parametrize("name", declared("AWS::Serverless::Function"))
-def test_a_function_imports_with_only_its_folder_the_layer_and_the_runtime(
-    native: Build, runtime: Path, name: str
-) -> None:
-    function = functions(deploy(**EVERYTHING))[name]
-    folder = native.folder / native.template["Resources"][name]["Properties"]["CodeUri"]
-    variables = function["Environment"]["Variables"] | {"AWS_DEFAULT_REGION": "us-east-1"}
-
-    files = imported(folder, native.layer / "python", runtime, handler=function["Handler"], variables=variables)
-
-    assert files["app"] == f"{folder}/app.py"
-
-
-def test_every_module_of_the_layer_imports_with_only_the_layer_and_the_runtime(native: Build, runtime: Path) -> None:
-    files = imported(native.layer / "python", runtime, handler="", variables={"AWS_DEFAULT_REGION": "us-east-1"})
-
+    of_the_layer = loaded[0]
     modules = {path.stem for path in (ROOT / "layers/common/outcomes").rglob("*.py")} - {"__init__"}
-    assert {name.rpartition(".")[2] for name in files if name.startswith("outcomes.")} >= modules
-    assert files["pydantic_core._pydantic_core"].startswith(str(native.layer))
+    assert {name.rpartition(".")[2] for name in of_the_layer if name.startswith("outcomes.")} >= modules
+    assert of_the_layer["pydantic_core._pydantic_core"].startswith(str(native.layer))

@@ -41,7 +41,7 @@ from tests.events import KEY, proxy_event
 from tests.faults import THROTTLED, Killed, Request, Send, error
 from tests.people import two_shards
 
-SEEDS = int(os.environ.get("LOOKS") or 9)
+SEEDS = int(os.environ.get("LOOKS") or 6)
 
 SECOND = 1000
 MINUTE = 60 * SECOND

@@ -16,7 +16,7 @@ from tests.figures import count
 from tests.interleaving.planted import insert_over, without_condition
 from tests.interleaving.run import run, run_puts_of_costs
 
-SEEDS = {run: 125, run_puts_of_costs: 50}
+SEEDS = {run: 75, run_puts_of_costs: 25}
 """Each planted fault is found by one of the first 39 seeds. 25 seeds take 1.5 s of processor time, and 0.4 s for costs.
 """
 MANY = os.environ.get("SEEDS")
