@@ -59,7 +59,8 @@ help: ## list all commands
 run: export OFF := $(OFF)
 run: export PARAMETERS := $(PARAMETERS)
 run: export TYPES := $(TYPES)
-run: install $(npm_viewer) ## serve the API and a demo dashboard at http://127.0.0.1:3000 (PORT=3000 CORE=1 OFF=Export,... TYPES=lead_qualified,... PARAMETERS='Name=value')
+run: export ENGINE := $(ENGINE)
+run: install $(npm_viewer) $(if $(filter dynamodb,$(ENGINE)),.tools/dynamodb/installed) ## serve the API and a demo dashboard at http://127.0.0.1:3000 (PORT=3000 CORE=1 ENGINE=dynamodb OFF=Export,... TYPES=lead_qualified,... PARAMETERS='Name=value')
 	@$(local) $(if $(filter-out 0,$(CORE)),--core) --off="$$OFF" $(if $(TYPES),--parameter="OutcomeTypes=$$TYPES") --parameters="$$PARAMETERS"
 
 reset: install ## delete the data, the key and the secrets of the local stack
@@ -85,7 +86,7 @@ test: install .tools/sam/installed $(npm) $(npm_client) $(npm_viewer) ## run the
 
 # One part (PART=model), or all in ten minutes. WRITE=1 writes the figures into docs/proof.md.
 proof: install .tools/dynamodb/installed .tools/sam/installed $(npm) $(npm_client) ## prove the claims of docs/proof.md: every order of steps in models, and AWS's own DynamoDB beside moto (PART=model, WRITE=1)
-	@$(bin)/python -m tests.proof $(PART) $(if $(WRITE),--write)
+	@PYTHONPATH=layers/common $(bin)/python -m tests.proof $(PART) $(if $(WRITE),--write)
 
 .tools/dynamodb/installed: .ci/dynamodb/package.txt
 	@.ci/dynamodb/install $(@D)

@@ -3,6 +3,7 @@
 import gc
 import os
 import ssl
+import sys
 from collections.abc import Iterator
 from functools import cache
 
@@ -40,6 +41,33 @@ def files_read_once() -> Iterator[None]:
         patched.setattr("ssl.create_default_context", cache(ssl.create_default_context))
         patched.setattr("botocore.session.create_loader", cache(botocore.loaders.create_loader))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def roles() -> Iterator[None]:
+    """Evaluate each call of functions and commands against their role."""
+    from tests import (
+        figures,
+        permissions,
+    )  # imported late, because the process that distributes the tests needs neither
+
+    permissions.install()
+    yield
+    if "PERMISSIONS" in os.environ:
+        figures.count(**permissions.used())
+
+
+@pytest.fixture(autouse=True)
+def only_valid_requests() -> Iterator[None]:
+    """Fail a test that sends a request which DynamoDB or IAM refuses, even if the code goes on after the refusal."""
+    yield
+    for module, name in ("local.moto_backend", "BROKEN"), ("tests.permissions", "REFUSED"):
+        if module in sys.modules:
+            refused = getattr(sys.modules[module], name)
+            sent = [*refused]
+            refused.clear()
+            if sent:
+                pytest.fail("; ".join(sent))
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -165,7 +165,7 @@ def settings_of(options: argparse.Namespace) -> "Settings":
 
     An empty environment variable counts as unset.
     """
-    from local.data import kept_secrets
+    from local.data import engine_of, kept_secrets
     from local.stack import Settings
 
     pairs = [text.partition("=") for text in [*options.parameter, *options.parameters.split()]]
@@ -196,6 +196,7 @@ def settings_of(options: argparse.Namespace) -> "Settings":
         parameters={name: value for name, _, value in pairs},
         off=frozenset(name.strip() for name in options.off.split(",") if name.strip()),
         core=options.core,
+        engine=engine_of(options.data, os.environ.get("ENGINE", "")),
     )
 
 

@@ -1,6 +1,7 @@
 """Read and write the local stack's data folder, by default `.local/` in the checkout. Only its owner can read it.
 
 journal.jsonl   the items of the template's tables, and undelivered stream records and events
+dynamodb/       the items, if DynamoDB Local holds them (ENGINE=dynamodb)
 secrets.json    the bearer key, and secrets for sessions, erasure records and access to moto
 seeded          the users that were seeded
 stack.json      addresses and secrets of the running stack
@@ -10,6 +11,7 @@ lock            locked by the process that uses the folder
 import fcntl
 import json
 import secrets
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +25,7 @@ from ops.errors import StackError
 from ops.files import owner_only, unfinished, write_lines
 
 JOURNAL = "journal.jsonl"
+ITEMS = "dynamodb"
 SECRETS = "secrets.json"
 SEEDED = "seeded"
 STACK = "stack.json"
@@ -78,6 +81,19 @@ def kept_secrets(folder: Path) -> Secrets:
     return kept
 
 
+def engine_of(folder: Path, wanted: str) -> str:
+    """Return what answers calls of DynamoDB: the engine that holds the folder's items or, of a new folder, `wanted`.
+
+    Raises StackError if `wanted` is no engine or another one.
+    """
+    kept = "dynamodb" if (folder / ITEMS).is_dir() else "moto" if (folder / JOURNAL).exists() else ""
+    if wanted not in {"", "moto", "dynamodb"}:
+        raise StackError(f"ENGINE is moto or dynamodb, not {wanted!r}")
+    if kept and wanted and kept != wanted:
+        raise StackError(f"{kept} holds the items of {folder}: choose another folder with DATA=, or make reset first")
+    return wanted or kept or "moto"
+
+
 def empty(folder: Path) -> None:
     """Remove everything in the folder. Raises StackError if a running stack uses it or if removing fails."""
     with exclusive(folder):
@@ -86,6 +102,7 @@ def empty(folder: Path) -> None:
             for name in (JOURNAL, SECRETS, SEEDED, STACK):
                 (folder / name).unlink(missing_ok=True)
                 unfinished(folder / name).unlink(missing_ok=True)
+            shutil.rmtree(folder / ITEMS, ignore_errors=True)
         except OSError as error:
             raise StackError(f"cannot empty {folder}: {error.strerror}") from error
 

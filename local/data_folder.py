@@ -155,10 +155,12 @@ def _start(settings: "Settings", template: "Template", cleanup: ExitStack) -> "A
     """Serve the tables and secrets of a stack that is not running."""
     from local.aws import Aws
     from local.data import JOURNAL
+    from local.engine import start
 
+    engine = start(settings.engine, settings.data, cleanup)
     aws = Aws(settings.data / JOURNAL, settings.aws_secret)
     cleanup.callback(aws.close)
-    aws.create(template, settings.secrets)
+    aws.create(template, settings.secrets, engine)
     return aws
 
 

@@ -71,6 +71,7 @@ class Spec:
         return {
             **self.variables,
             **aws.variables,
+            "AWS_ACCESS_KEY_ID": self.name,  # `local.aws` evaluates this function's role
             "AWS_DEFAULT_REGION": REGION,
             "AWS_REGION": REGION,
             "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",

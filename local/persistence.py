@@ -1,6 +1,7 @@
 """Write all changes of moto's tables, and the records of their streams, to a journal."""
 
 import asyncio
+import json
 import threading
 import time
 import uuid
@@ -96,6 +97,7 @@ class Persistence:
 
     lock: acquired while a request is answered or the journal is written.
     bus_events: events put on a bus that are not yet posted to `EVENTS_URL`.
+    streams: the records of the tables with a stream.
     """
 
     def __init__(self, backend: DynamoDBBackend, journal: Journal) -> None:
@@ -104,7 +106,7 @@ class Persistence:
         self._backend = backend
         self._journal = journal
         self._changed: Changed = {}
-        self._streams: dict[str, Backlog] = {}
+        self.streams: dict[str, Backlog] = {}
 
     def restore(self, names: Iterable[str]) -> None:
         """Load the journal into these empty tables, compact it, and record their changes from then on.
@@ -117,8 +119,8 @@ class Persistence:
         for name, table in tables.items():
             table.stream_shard = None  # restored items must not create stream records
             if (table.stream_specification or {}).get("StreamEnabled"):
-                self._streams[name] = Backlog(f"{name}/stream")
-        backlogs = {backlog.name: backlog for backlog in (self.bus_events, *self._streams.values())}
+                self.streams[name] = Backlog(f"{name}/stream")
+        backlogs = {backlog.name: backlog for backlog in (self.bus_events, *self.streams.values())}
         elsewhere = []
         for change in self._journal.read():
             if change.table in tables:
@@ -134,7 +136,12 @@ class Persistence:
 
     def stream(self, table: str) -> Backlog | None:
         """Return the records of a table's stream as JSON strings, or None if the table has no stream."""
-        return self._streams.get(table)
+        return self.streams.get(table)
+
+    def add(self, table: str, records: Iterable[Any]) -> None:
+        """Add records to the stream of a table whose items are elsewhere. `write` appends them to the journal."""
+        shard: Any = self._backend.tables[table].stream_shard
+        shard.records += map(json.dumps, records)
 
     def write(self) -> None:
         """Append all changes since the last call. May raise OSError; the next call appends them again."""
@@ -143,7 +150,7 @@ class Persistence:
             _change(table, key, table.get_item(*key)) for name, key in self._changed if (table := tables.get(name))
         ]
         backlogs = [self.bus_events]
-        for name, backlog in self._streams.items():
+        for name, backlog in self.streams.items():
             if (table := tables.get(name)) and isinstance(table.stream_shard, _Watch):
                 backlog.new = table.stream_shard.records
                 backlogs.append(backlog)

@@ -26,6 +26,7 @@ from local import delivery, demo, issuer, reference
 from local.aws import Aws
 from local.data import JOURNAL, STACK, State
 from local.demo import DEMO_USER
+from local.engine import start
 from local.environment import REGION
 from local.gateway import LOOPBACK, Gateway
 from local.lambdas import Function, Spec, specs
@@ -52,6 +53,7 @@ class Settings:
     data: the folder where data is stored between runs. port: 0 means any free port.
     parameters: template parameters, which override all other values. off: capabilities to switch off.
     oidc_issuer, oidc_audience: an OpenID Connect issuer other than the stack itself, and the audience of its tokens.
+    engine: what answers calls of DynamoDB, "moto" or "dynamodb".
     core: whether to switch off all capabilities and the event bus. events_url: the URL to which events are posted; if
     empty, they are not posted.
     allowed_hosts: host names of the API in addition to the loopback. aws_secret: the secret that must be sent with
@@ -73,6 +75,7 @@ class Settings:
     parameters: dict[str, str] = field(default_factory=dict)
     off: frozenset[str] = frozenset()
     core: bool = False
+    engine: str = "moto"
 
     @property
     def webhook_secret(self) -> str:
@@ -134,9 +137,10 @@ async def run(settings: Settings, listener: socket.socket) -> None:
         parameters = local_parameters(settings, port) | issuer_parameters(settings, port)
         template = load(settings.template, parameters, settings.parameters)
     async with AsyncExitStack() as cleanup:
+        engine = start(settings.engine, settings.data, cleanup)
         aws = Aws(settings.data / JOURNAL, settings.aws_secret)
         cleanup.callback(aws.close)
-        tables = aws.create(template, settings.secrets)
+        tables = aws.create(template, settings.secrets, engine)
         with _reading(settings.template):
             functions = {arn: Function(_naming(spec, url), aws.endpoint) for arn, spec in specs(template).items()}
             rest_api = api(template)
@@ -199,9 +203,10 @@ async def run_aws(settings: Settings, port: int, containers: str | None) -> None
         template = load(settings.template, parameters, settings.parameters)
     async with AsyncExitStack() as cleanup:
         also = [containers] if containers else []
+        engine = start(settings.engine, settings.data, cleanup)
         aws = Aws(settings.data / JOURNAL, settings.aws_secret, port, also)
         cleanup.callback(aws.close)
-        tables = aws.create(template, settings.secrets)
+        tables = aws.create(template, settings.secrets, engine)
         state = _state(settings, template, f"http://{HOST}:{settings.port}", aws, tables)
         state.write(settings.data / STACK)
         cleanup.callback(state.remove, settings.data / STACK)

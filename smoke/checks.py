@@ -299,10 +299,7 @@ def an_agent_key_is_limited_and_revoked_at_once(api: Api, visit: Visit) -> None:
 
 
 def concurrent_corrections_apply_once_and_void_outcomes_do_not_count(api: Api, visit: Visit) -> None:
-    """Only AWS can show this: of concurrent transactions on an item, the real DynamoDB commits one.
-
-    Only AWS also enforces the permissions of the functions' roles.
-    """
+    """Only AWS can show this: of concurrent transactions on an item, the real DynamoDB commits one."""
     user, other = visit.users
     id_ = api.call("POST", key=True, body=api.outcome(user)).headers["outcome-id"]
     corrections = f"/{id_}/corrections"

@@ -16,6 +16,7 @@ from outcomes.aws.connection import Connection, Reply
 
 # Import moto before any client is made: moto cannot patch clients that already exist.
 from local import moto_backend
+from tests import permissions
 
 STACKS: dict[tuple[str, str], dict[str, str]] = {}
 """Outputs of CloudFormation stacks, by region and name."""
@@ -89,8 +90,9 @@ def refused(code: str, message: str = "", operation: str = "") -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": message}}, operation)
 
 
-def _keep(params: Given, context: Given, **_: Any) -> None:
+def _keep(params: Given, context: Given, event_name: str, **_: Any) -> None:
     context["given"] = params
+    permissions.check_sdk(event_name, params)
 
 
 def _answered(event_name: str, context: Given, **_: Any) -> tuple[AWSResponse, Given] | None:

@@ -16,6 +16,8 @@ from pathlib import Path
 from socket import create_connection, create_server
 from typing import NamedTuple
 
+from tests.permissions import wrong
+
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / ".proof"
 PAGE = ROOT / "docs/proof.md"
@@ -37,7 +39,8 @@ PARTS = {
     "engines": Part(
         "tests/sequences/test_any_order.py tests/unit/test_corrections.py tests/unit/test_record_outcome.py"
         " tests/unit/test_record_batch.py tests/unit/test_agent_keys.py tests/unit/test_erasure.py"
-        " tests/unit/test_assignments.py tests/statements/test_service.py tests/costs history",
+        " tests/unit/test_assignments.py tests/statements/test_service.py tests/costs history"
+        " tests/local/test_engine.py tests/local/test_restarts.py tests/local/test_bus_events.py",
         {},
         engine=True,
     ),
@@ -46,6 +49,10 @@ PARTS = {
         {"TAMPERINGS": "5000"},
     ),
     "upgrades": Part("tests/upgrade", {}),
+    "permissions": Part(
+        "tests/unit tests/auth tests/statements tests/costs tests/webhooks tests/ops tests/smoke history",
+        {"PERMISSIONS": "1"},
+    ),
     "rights": Part("tests/auth/test_who_may_call.py tests/template", {}),
 }
 
@@ -83,6 +90,11 @@ def prove(name: str, part: Part) -> bool:
     for line in lines.read_text().splitlines() if lines.exists() else ():
         counted.update(json.loads(line))
     [tests] = re.findall(r' tests="(\d+)"', junit.read_text())[:1]
+    if "PERMISSIONS" in part.environment:
+        counted, permissions = Counter(permissions=len(counted)), counted
+        if unused := wrong(permissions):
+            print(*unused, sep="\n")
+            return False
     counted.update(tests=int(tests), seconds=round(time.monotonic() - began))
     kept.write_text(json.dumps(counted))
     return True

@@ -212,7 +212,7 @@ def test_other_texts_than_agent_keys_do_not_load_the_look_up(text: str, keys_tab
         env={
             "PYTHONPATH": f"{ROOT / 'layers/common'}:{ROOT / 'functions/authorizer'}",
             "KEY_FINGERPRINTS": fingerprint("another-key"),
-            "SESSION_SECRET_ARN": "arn",
+            "SESSION_SECRET_ARN": "session-secret",
             "SESSION_SECRET_OVERLAP_DAYS": "30",
             "SESSIONS_TABLE": "table",
             "KEYS_TABLE": keys_table,

@@ -9,10 +9,12 @@ from outcomes.contract import json_text
 from outcomes.contract.caller import Caller
 from outcomes.contract.costs import CostLine, Preconditions
 from outcomes.contract.models import NewOutcome
+from outcomes.costs import stored_costs
 from outcomes.costs.cost_rows import CostDay
 from outcomes.costs.days import CostDays
 
 from functions.summarize_outcomes import app
+from tests.aws import scan
 from tests.events import proxy_event, session
 from tests.faults import faulty, fine
 
@@ -176,6 +178,15 @@ def test_a_summary_without_it_reads_no_costs_and_without_the_capability_it_is_re
     monkeypatch.setattr(app, "COSTS_TABLE", "")
     assert answer(include="cost") == (400, '{"error":"Invalid include"}')
     assert answer()[1] == before
+
+
+def test_the_sums_of_a_past_month_are_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The function's role lets it write these attributes only."""
+    monkeypatch.setattr(stored_costs, "LINES_WORTH_SUMS", 1)
+    put("2026-03-10", (7, "1.25"))
+    for _ in range(2):
+        assert summary(**{"from": "2026-03-01", "to": "2026-04-01"})["cost_usd"] == Decimal("1.25")
+    assert [row["day_source"]["S"] for row in scan("CostsTable") if "sums" in row] == ["month#2026-03"]
 
 
 def test_a_period_of_years_is_possible_by_month() -> None:

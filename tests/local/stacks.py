@@ -27,6 +27,9 @@ START_SECONDS = 30
 COMMAND_SECONDS = 600  # a busy machine may need this long
 STACK_SECRET = "local"
 """The session token of all SDKs in tests, so that they may call any stack's AWS services."""
+by_dynamodb = pytest.mark.skipif("WITNESS" not in os.environ, reason="needs Java: make proof PART=engines")
+ENGINES = ["moto", pytest.param("dynamodb", marks=by_dynamodb)]
+"""What a stack may keep its items in. The next start of its folder needs no ENGINE."""
 WITHOUT_EVENTS = ("--parameter", "EventBusName=")
 WITHOUT_ISSUER = ("--parameter", "OidcIssuer=")
 WITH_OWN_TYPES = ("--parameter", "OutcomeTypes=lead_qualified,ticket_resolved")

@@ -14,9 +14,11 @@ TOKEN = {"X-Amz-Security-Token": STACK_SECRET}
 SCOPE = "AWS4-HMAC-SHA256 Credential=local/20260401/us-east-1/{}/aws4_request, SignedHeaders=host, Signature=0"
 
 
-def dynamodb(connection: http.client.HTTPConnection, operation: str, body: dict[str, Any]) -> Any:
+def dynamodb(
+    connection: http.client.HTTPConnection, operation: str, body: dict[str, Any], access_key: str = "local"
+) -> Any:
     headers = {
-        "Authorization": SCOPE.format("dynamodb"),
+        "Authorization": SCOPE.format("dynamodb").replace("local", access_key),
         "Content-Type": "application/x-amz-json-1.0",
         "X-Amz-Target": f"DynamoDB_20120810.{operation}",
     } | TOKEN
@@ -42,6 +44,21 @@ def test_a_batch_of_several_megabytes_is_accepted(connection: http.client.HTTPCo
     items = [{"page": {"S": f"large-{number}"}, "text": {"S": "x" * 200_000}} for number in range(20)]
     puts = {"visits-of-all-pages": [{"PutRequest": {"Item": item}} for item in items]}
     assert dynamodb(connection, "BatchWriteItem", {"RequestItems": puts})["UnprocessedItems"] == {}
+    connection.close()
+
+
+@pytest.mark.parametrize(("function", "is_allowed"), [("VisitsFunction", True), ("EchoFunction", False)])
+def test_a_function_may_do_what_its_role_allows(
+    echo_stack: Stack, connection: http.client.HTTPConnection, function: str, is_allowed: bool
+) -> None:
+    """The role of VisitsFunction has one of SAM's policies; a function's name is its access key."""
+    answer = dynamodb(connection, "Scan", {"TableName": "visits-of-all-pages"}, function)
+    why = "dynamodb:Scan on arn:aws:dynamodb:us-east-1:123456789012:table/visits-of-all-pages"
+
+    assert ("Items" in answer) is is_allowed
+    if not is_allowed:
+        assert answer["__type"].endswith("#AccessDeniedException")
+        assert f"its role does not allow {function}: {why}" in echo_stack.log
     connection.close()
 
 

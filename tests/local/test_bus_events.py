@@ -14,10 +14,11 @@ from threading import Event
 from typing import Any, override
 
 import httpx
+import pytest
 from standardwebhooks.webhooks import Webhook
 
 from local.sockets import listening_socket
-from tests.local.stacks import Stack, running
+from tests.local.stacks import ENGINES, Stack, running
 from tests.servers import serving
 
 USER = 42
@@ -62,11 +63,12 @@ def record(stack: Stack) -> str:
     return str(httpx.post(f"{stack.url}/api/outcomes", json=body, headers=headers).headers["Outcome-Id"])
 
 
-def test_each_event_arrives_in_order_although_the_stack_was_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_each_event_arrives_in_order_although_the_stack_was_killed(tmp_path: Path, engine: str) -> None:
     with listening_socket("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
     environment = {"EVENTS_URL": f"http://127.0.0.1:{port}/events"}
-    with running(tmp_path, environment=environment) as stack, owner_of(stack) as owner:
+    with running(tmp_path, environment=environment | {"ENGINE": engine}) as stack, owner_of(stack) as owner:
         outcomes = [record(stack) for _ in range(3)]
         for body in ({"type": "confirm"}, {"type": "dispute", "reason": "Not mine"}):
             owner.post(f"/api/outcomes/{outcomes[0]}/corrections", json=body).raise_for_status()

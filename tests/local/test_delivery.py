@@ -54,7 +54,7 @@ def persistence(tmp_path: Path) -> Iterator[Persistence]:
     journal = Journal(tmp_path / "journal.jsonl")
     journal.rewrite([])
     with closing(Persistence(cast("Any", type("Backend", (), {"tables": {}})), journal)) as persistence:
-        persistence._streams["Pages"] = Backlog("Pages/stream")
+        persistence.streams["Pages"] = Backlog("Pages/stream")
         yield persistence
 
 

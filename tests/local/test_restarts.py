@@ -15,7 +15,7 @@ from botocore.config import Config
 
 from local.data import JOURNAL, LOCK
 from local.journal import Journal
-from tests.local.stacks import Stack, local, running
+from tests.local.stacks import ENGINES, Stack, local, running
 
 AWS_ALONE = ("aws", "--port", "0")
 USER = 42
@@ -81,8 +81,9 @@ def feed(stack: Stack, cookie: str) -> list[str]:
     return ids
 
 
-def test_answered_outcomes_and_sessions_survive_a_kill(tmp_path: Path) -> None:
-    with running(tmp_path) as first:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_answered_outcomes_and_sessions_survive_a_kill(tmp_path: Path, engine: str) -> None:
+    with running(tmp_path, environment={"ENGINE": engine}) as first:
         page = httpx.get(first.url).headers["Set-Cookie"].partition(";")[0]
         stored = first.command("session", "--kind", "stored").stdout.strip().removeprefix("Cookie: ")
         assert "User 7 now has" in first.command("seed", "--user-id", "7").stdout

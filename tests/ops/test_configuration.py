@@ -218,18 +218,18 @@ def test_data_requests_can_be_switched_off_only_before_the_first_erasure(
     """Records of erasures are keyed by an HMAC with ErasureSecret. With a new secret, they could not be found."""
     dynamodb = boto3.client("dynamodb", REGION)
     dynamodb.create_table(
-        TableName="erasures",
+        TableName="ErasuresTable",
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[{"AttributeName": "user", "AttributeType": "S"}],
         KeySchema=[{"AttributeName": "user", "KeyType": "HASH"}],
     )
-    STACKS[DEV] = {"ErasuresTableName": "erasures"}
+    STACKS[DEV] = {"ErasuresTableName": "ErasuresTable"}
     if is_in_stack:
         PARAMETERS[DEV] = {"DataRequests": "Off"}
     else:
         override(tmp_path / "samconfig.toml", "DataRequests=Off")
     assert told().get("DataRequests", "Off") == "Off"
-    dynamodb.put_item(TableName="erasures", Item={"user": {"S": "a hash"}})
+    dynamodb.put_item(TableName="ErasuresTable", Item={"user": {"S": "a hash"}})
 
     assert configuration.main() == 1
     assert capsys.readouterr() == (

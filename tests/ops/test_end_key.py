@@ -380,7 +380,7 @@ MALFORMED = "error: FINGERPRINT is what `make key` printed"
         ),
         ([STACK, fingerprint(LEAKED), "--previous-secret", "--now"], "error: end either the key (FINGERPRINT) or", []),
         (["", fingerprint(LEAKED)], "STACK is missing", []),
-        (["another", fingerprint(LEAKED)], "Stack with id another does not exist", ["DescribeStacks"]),
+        (["outcomes-other", fingerprint(LEAKED)], "Stack with id outcomes-other does not exist", ["DescribeStacks"]),
     ],
 )
 def test_wrong_arguments_change_nothing_and_a_key_is_not_printed(

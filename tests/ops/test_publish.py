@@ -16,7 +16,7 @@ from tests.template.conftest import ROOT
 
 REGION = "eu-central-1"
 DEV = REGION, "outcomes-dev"
-TOPIC = "arn:aws:sns:eu-central-1:123456789012:oncall"
+TOPIC = "arn:aws:sns:eu-central-1:123456789012:outcomes-prod-oncall"
 PUBLIC = ROOT / "dashboard/public"
 
 type Publish = Callable[..., None]
@@ -52,22 +52,22 @@ def change_sets(_given: Given) -> Given:
 def aws() -> Iterator[None]:
     CHANGE_SETS.clear()
     with mock_aws(), answering("cloudformation.ListChangeSets", change_sets):
-        aws_client("s3").create_bucket(Bucket="feed")
+        aws_client("s3").create_bucket(Bucket="feedbucket")
         yield
 
 
 def uploaded() -> list[str]:
-    return [each["Key"] for each in aws_client("s3").list_objects_v2(Bucket="feed").get("Contents", [])]
+    return [each["Key"] for each in aws_client("s3").list_objects_v2(Bucket="feedbucket").get("Contents", [])]
 
 
-HOSTED = {"FeedBucketName": "feed", "FeedUrl": "https://value.example.com/"}
+HOSTED = {"FeedBucketName": "feedbucket", "FeedUrl": "https://value.example.com/"}
 
 
 def test_only_the_pages_and_their_scripts_are_uploaded(published: Publish, capsys: pytest.CaptureFixture[str]) -> None:
     STACKS[DEV] = HOSTED
     PARAMETERS[DEV] = {"AlarmTopicArn": TOPIC}
     published()
-    objects = {name: aws_client("s3").get_object(Bucket="feed", Key=name) for name in uploaded()}
+    objects = {name: aws_client("s3").get_object(Bucket="feedbucket", Key=name) for name in uploaded()}
     assert {name: stored["ContentType"] for name, stored in objects.items()} == {
         "index.html": "text/html; charset=utf-8",
         "value-delivered.js": "text/javascript; charset=utf-8",

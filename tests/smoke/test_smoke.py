@@ -25,7 +25,7 @@ from tests.conftest import RunMain
 from tests.local.stacks import ROOT, Stack, running
 
 NAME = "outcomes-smoke"
-LOG_GROUP = "access-logs"
+LOG_GROUP = "AccessLogs"
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +180,7 @@ def test_a_url_alone_stores_nothing_and_names_the_skipped_checks(stack: Stack, p
 
 
 def test_a_missing_stack_is_one_line(stack: Stack, smoke: Smoke) -> None:
-    done = smoke("--stack", "another", **deployed(stack))
+    done = smoke("--stack", "outcomes-other", **deployed(stack))
 
     assert done.returncode == 2
     assert done.stderr.startswith("error: An error occurred (ValidationError) when calling the DescribeStacks")

@@ -131,6 +131,13 @@ def test_roles_are_made_and_get_rights_only_within_the_boundary(action: str) -> 
     assert statement["Condition"] == {"StringEquals": {"iam:PermissionsBoundary": BOUNDARY_ARN}}
 
 
+@pytest.mark.parametrize("path", ["/", "/applications/value/"])
+def test_the_role_that_deploys_makes_and_passes_roles_with_any_role_path(path: str) -> None:
+    for action in ("iam:CreateRole", "iam:PutRolePolicy", "iam:PassRole", "iam:GetRole", "iam:DeleteRole"):
+        assert any(granting(DEPLOY, action, f"arn:aws:iam::<account>:role{path}outcomes-prod-ReleaseRole-A1")), action
+        assert not any(granting(DEPLOY, action, f"arn:aws:iam::<account>:role{path}another-outcomes-prod-A1")), action
+
+
 @pytest.mark.parametrize("action", ["iam:CreatePolicyVersion", "iam:DeletePolicyVersion", "iam:DeletePolicy"])
 def test_the_role_that_deploys_cannot_change_the_boundary(action: str) -> None:
     assert any(granting(DEPLOY, action))

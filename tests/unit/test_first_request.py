@@ -122,7 +122,7 @@ def first_request(
             "PYTHONPATH": f"{functions}/{function}:{ROOT}/layers/common",
             "PYTHONDONTWRITEBYTECODE": "",  # Python ignores an environment variable without a value
             "KEY_FINGERPRINTS": fingerprint("a-key"),
-            "SESSION_SECRET_ARN": "arn",
+            "SESSION_SECRET_ARN": "session-secret",
             "SESSION_SECRET_OVERLAP_DAYS": "30",
             "SESSIONS_TABLE": "SessionsTable",
             "KEYS_TABLE": "keys",  # the stub knows the table by this name

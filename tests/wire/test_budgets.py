@@ -264,7 +264,11 @@ RAISE = {"authorizer", "erase_user", "export_user", "publish_events"}
 def started(function: str, service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
     """Load a function that uses the network's clock, and yield its handler."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", ENDPOINT)
-    of_sessions = {"SESSION_SECRET_ARN": "arn", "SESSION_SECRET_OVERLAP_DAYS": "30", "SESSIONS_TABLE": "SessionsTable"}
+    of_sessions = {
+        "SESSION_SECRET_ARN": "session-secret",
+        "SESSION_SECRET_OVERLAP_DAYS": "30",
+        "SESSIONS_TABLE": "SessionsTable",
+    }
     also = {"KEY_FINGERPRINTS": "", "ACCEPT_PLAIN_COOKIES": "false", "OIDC_ISSUER": ""}
     for name, value in (of_sessions | also).items():
         monkeypatch.setenv(name, value)

@@ -1,0 +1,65 @@
+"""`make run ENGINE=dynamodb` keeps items in DynamoDB Local. test_restarts.py has kills, test_bus_events.py events."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from local.data import ITEMS, JOURNAL, empty, engine_of
+from local.engine import Engine, start
+from ops.errors import StackError
+from tests.local.stacks import by_dynamodb
+
+
+@pytest.mark.parametrize(
+    ("kept", "wanted", "engine"),
+    [
+        (None, "", "moto"),
+        (None, "dynamodb", "dynamodb"),
+        (JOURNAL, "", "moto"),
+        (JOURNAL, "moto", "moto"),
+        (JOURNAL, "dynamodb", "moto holds the items of .*: choose another folder with DATA=, or make reset first"),
+        (ITEMS, "", "dynamodb"),
+        (ITEMS, "moto", "dynamodb holds the items of .*: choose another folder with DATA="),
+        (None, "DynamoDB", "ENGINE is moto or dynamodb, not 'DynamoDB'"),
+    ],
+)
+def test_a_folder_stays_with_its_engine_until_it_is_emptied(
+    tmp_path: Path, kept: str | None, wanted: str, engine: str
+) -> None:
+    if kept:
+        (tmp_path / kept).mkdir() if kept == ITEMS else (tmp_path / kept).touch()
+    if " " in engine:
+        with pytest.raises(StackError, match=engine):
+            engine_of(tmp_path, wanted)
+    else:
+        assert engine_of(tmp_path, wanted) == engine
+    empty(tmp_path)
+    assert engine_of(tmp_path, "dynamodb") == "dynamodb"
+
+
+def test_without_java_a_sentence_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with ExitStack() as cleanup, pytest.raises(StackError, match="DynamoDB Local needs java and npm: install them"):
+        start("dynamodb", tmp_path, cleanup)
+    assert not (tmp_path / ITEMS).exists()
+
+
+@by_dynamodb
+def test_an_engine_keeps_its_tables_and_ends_when_it_is_closed(tmp_path: Path) -> None:
+    table = {
+        "TableName": "Tab",
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "BillingMode": "PAY_PER_REQUEST",
+    }
+    day = [{"AttributeName": "day", "KeyType": "HASH"}]
+    for _ in range(2):
+        engine = Engine(tmp_path)
+        engine.create(table, None)
+        assert engine.call("Scan", {"TableName": "Tab"})["Items"] == []
+        with pytest.raises(StackError, match="the stored items of Tab have other keys or indexes; make reset deletes"):
+            engine.create(table | {"KeySchema": day}, None)
+        engine.close()
+        with pytest.raises(ConnectionRefusedError):
+            engine.call("Scan", {"TableName": "Tab"})
