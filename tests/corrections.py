@@ -72,6 +72,24 @@ def correct(id_: str, caller: dict[str, Any], body: Any, key: str | None = None)
     return response["statusCode"], read(response["body"]), response["headers"]
 
 
+def correct_raw(caller: dict[str, Any], body: Any, key: str | None = None) -> tuple[int, Any, dict[str, str]]:
+    """Send several corrections, as they are."""
+    headers = {} if key is None else {"Idempotency-Key": key}
+    event = proxy_event("POST", "/api/outcomes/corrections", authorizer=caller, body=body, headers=headers)
+    response = correct_outcome.handler(event, None)
+    return response["statusCode"], read(response["body"]), response["headers"]
+
+
+def correct_many(caller: dict[str, Any], *items: Any, key: str | None = None, **body: Any) -> Any:
+    """Send several corrections, and return the answer. The platform's without `userId` are of user 42."""
+    if caller is KEY:
+        items = tuple({"userId": 42} | each if isinstance(each, dict) else each for each in items)
+    status, answer, _ = correct_raw(caller, {"corrections": items} | body, key)
+    assert status == 200, answer
+    assert answer["corrected"] + answer["replayed"] + answer["failed"] == len(answer["results"]) == len(items)
+    return answer
+
+
 def assign(id_: str, user_id: Any = 42, caller: dict[str, Any] = KEY, body: Any = None) -> tuple[int, Any]:
     """Assign an outcome without a user to a user. body: replaces the usual body, which has only `userId`."""
     event = proxy_event(

@@ -1,5 +1,7 @@
 """POST /api/outcomes/{id}/corrections: amend or void an outcome; its owner may also confirm or dispute it.
 
+POST /api/outcomes/corrections: correct up to 100 outcomes, each independently of the others.
+
 POST /api/outcomes/{id}/assign: record an outcome without a user for a user, and void the original.
 """
 
@@ -14,6 +16,7 @@ from outcomes.errors import Forbidden
 from outcomes.ledger import ulid
 from outcomes.ledger.corrections import Corrections
 from outcomes.ledger.store import OutcomeStore
+from outcomes.limits import MAX_BATCH_BYTES
 
 PLATFORM_MAY_READ = os.environ["PLATFORM_MAY_READ"] == "true"
 TYPES = outcome_type.read(os.environ["OUTCOME_TYPES"])
@@ -28,14 +31,25 @@ def handler(event: Event, caller: Caller) -> Response:
     if event["resource"] == "/api/outcomes/{id}/assign":
         return _assign(event, caller)
     key = idempotency_key(event)
+    if event["resource"] == "/api/outcomes/corrections":
+        return _correct_several(event, caller, key)
     id_ = path_parameter(event, "id")
-    recorded_at = ulid.milliseconds(id_) if ulid.is_valid(id_) else None
-    correction = Correction.parse(json_body(event), caller, TYPES, recorded_at, key)
+    correction = Correction.parse(json_body(event), caller, TYPES, ulid.time_of(id_), key)
     corrected = corrections.correct(id_, correction, caller, key)
     outcome = corrected.shown(caller)
     after = corrected.status_json if outcome is None else f'"outcome":{outcome}'
     headers = ignored_header(correction.ignored) | ({"Idempotent-Replayed": "true"} if corrected.replayed else {})
     return ok(f'{{"ok":true,"id":"{corrected.id}",{after}}}', headers)
+
+
+def _correct_several(event: Event, caller: Caller, key: str | None) -> Response:
+    from outcomes.edge import correction_requests  # imported here, because a single correction does not need it
+
+    body = json_body(event, MAX_BATCH_BYTES)
+    items = correction_requests.read_items(body)
+    keyed = [(item, key and f"{key}#{index}") for index, item in enumerate(items)]
+    results = correction_requests.correct_each(event, caller, TYPES, corrections, keyed, correction_requests.FAILURE)
+    return results.response("corrected", ignored_fields(body, correction_requests.BULK_FIELDS))
 
 
 def _assign(event: Event, caller: Caller) -> Response:

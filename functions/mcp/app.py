@@ -71,8 +71,7 @@ def _correct(caller: Caller, arguments: dict[str, Any], body: dict[str, Any]) ->
     from outcomes.ledger.corrections import Corrections
 
     id_, key = str(arguments["outcome_id"]), arguments["idempotency_key"]
-    recorded_at = ulid.milliseconds(id_) if ulid.is_valid(id_) else None
-    correction = Correction.parse(body, caller, TYPES, recorded_at, key)
+    correction = Correction.parse(body, caller, TYPES, ulid.time_of(id_), key)
     corrected = Corrections(store, IDEMPOTENCY_TABLE).correct(id_, correction, caller, key)
     about = compact({"id": corrected.id, "replayed": corrected.replayed, "idempotency_key": key})
     return f'{about[:-1]},{corrected.status_json},"outcome":{corrected.shown(caller) or "null"}}}'

@@ -6,18 +6,8 @@ from typing import Any
 from outcomes.contract import outcome_type
 from outcomes.contract.bodies import ignored_fields
 from outcomes.contract.caller import Caller
-from outcomes.contract.json_text import compact
 from outcomes.edge import write_requests
-from outcomes.edge.api import (
-    Event,
-    Response,
-    endpoint,
-    idempotency_key,
-    ignored_header,
-    json_body,
-    ok,
-    types_header,
-)
+from outcomes.edge.api import Event, Response, endpoint, idempotency_key, json_body
 from outcomes.errors import BadRequest, Fault
 from outcomes.ledger.idempotent_writes import IdempotentWriter
 from outcomes.ledger.store import OutcomeStore
@@ -38,12 +28,7 @@ def handler(event: Event, caller: Caller) -> Response:
     keyed = [(item, key and f"{key}#{index}") for index, item in enumerate(items)]
     results = write_requests.record_each(event, caller, TYPES, ledger, keyed, write_requests.FAILURE)
     answers = [answer | _ignored(item) for item, answer in zip(items, results.answers, strict=True)]
-    statuses = [answer["status"] for answer in answers]
-    created, replayed = statuses.count("created"), statuses.count("replayed")
-    failed = len(answers) - created - replayed
-    counts = {"results": answers, "created": created, "replayed": replayed, "failed": failed}
-    ignored = ignored_fields(body, BATCH_FIELDS)
-    return ok(compact(counts), ignored_header(ignored) | types_header(results.failures))
+    return results._replace(answers=answers).response("created", ignored_fields(body, BATCH_FIELDS))
 
 
 def _items(body: dict[str, Any]) -> list[Any]:

@@ -59,6 +59,7 @@ OTHERS: dict[str, tuple[str, str, Any]] = {
     "record": ("POST", "/api/outcomes", {"outcomeType": "deal_closed", "title": "x", "userId": 42}),
     "batch": ("POST", "/api/outcomes/batch", {"outcomes": [{"outcomeType": "deal_closed", "title": "x"}]}),
     "amend": ("POST", "/api/outcomes/{id}/corrections", AMEND),
+    "bulk": ("POST", "/api/outcomes/corrections", {"corrections": [{"id": "x"}]}),
     "assign": ("POST", "/api/outcomes/{id}/assign", {"userId": 42}),
     "make key": ("POST", "/api/keys", {"name": "x", "userId": 42}),
     "keys": ("GET", "/api/keys", None),
@@ -84,18 +85,18 @@ READS = [
 ]
 
 STATUSES = """
-caller                   | types | record | batch | amend | assign | make key | keys | self | rotate | revoke | mcp
-nobody                   | 401   | 401    | 401   | 401   | 401    | 401      | 401  | 401  | 401    | 401    | 401
-platform                 | 200   | 200    | 200   | 200   | 200    | 200      | 200  | 404  | 200    | 200    | 200
-platform, session        | 200   | 200    | 200   | 200   | 200    | 200      | 200  | 404  | 200    | 200    | 200
-session                  | 200   | 200    | 200   | 403   | 403    | 200      | 200  | 404  | 200    | 200    | 403
-token                    | 200   | 200    | 200   | 403   | 403    | 200      | 200  | 404  | 200    | 200    | 403
-agent may read           | 200   | 403    | 403   | 403   | 403    | 403      | 403  | 200  | 403    | 403    | 200
-agent may record         | 200   | 200    | 200   | 403   | 403    | 403      | 403  | 200  | 403    | 403    | 200
-agent may correct        | 200   | 403    | 403   | 200   | 403    | 403      | 403  | 200  | 403    | 403    | 200
-agent may all            | 200   | 200    | 200   | 200   | 403    | 403      | 403  | 200  | 403    | 403    | 200
-revoked agent key        | 401   | 401    | 401   | 401   | 401    | 401      | 401  | 401  | 401    | 401    | 401
-unknown key, session     | 200   | 200    | 200   | 403   | 403    | 200      | 200  | 404  | 200    | 200    | 403
+caller                 | types | record | batch | amend | bulk | assign | make key | keys | self | rotate | revoke | mcp
+nobody                 | 401   | 401    | 401   | 401   | 401  | 401    | 401      | 401  | 401  | 401    | 401    | 401
+platform               | 200   | 200    | 200   | 200   | 200  | 200    | 200      | 200  | 404  | 200    | 200    | 200
+platform, session      | 200   | 200    | 200   | 200   | 200  | 200    | 200      | 200  | 404  | 200    | 200    | 200
+session                | 200   | 200    | 200   | 403   | 200  | 403    | 200      | 200  | 404  | 200    | 200    | 403
+token                  | 200   | 200    | 200   | 403   | 200  | 403    | 200      | 200  | 404  | 200    | 200    | 403
+agent may read         | 200   | 403    | 403   | 403   | 200  | 403    | 403      | 403  | 200  | 403    | 403    | 200
+agent may record       | 200   | 200    | 200   | 403   | 200  | 403    | 403      | 403  | 200  | 403    | 403    | 200
+agent may correct      | 200   | 403    | 403   | 200   | 200  | 403    | 403      | 403  | 200  | 403    | 403    | 200
+agent may all          | 200   | 200    | 200   | 200   | 200  | 403    | 403      | 403  | 200  | 403    | 403    | 200
+revoked agent key      | 401   | 401    | 401   | 401   | 401  | 401    | 401      | 401  | 401  | 401    | 401    | 401
+unknown key, session   | 200   | 200    | 200   | 403   | 200  | 403    | 200      | 200  | 404  | 200    | 200    | 403
 """
 
 STATUSES_OF_STATEMENTS = """

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 LAYER = "layers/common/outcomes"
 
 SUBPACKAGES = "A subpackage of the layer imports only subpackages below it"
-EDGE = "Of the edge and of mcp, only write_requests knows the ledger"
+EDGE = "Of the edge and of mcp, only write_requests and correction_requests know the ledger"
 CONTRACT = "The contract knows pydantic's engine and the standard library only"
 FUNCTIONS = "Functions never import each other"
 AT_HOME = "Nothing that is deployed imports local, tests or what else stays at home"

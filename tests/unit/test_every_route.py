@@ -28,6 +28,7 @@ BODIES: dict[str, Any] = {
     "recordOutcome": OUTCOME,
     "recordOutcomes": {"outcomes": [OUTCOME]},
     "correctOutcome": {"type": "confirm"},
+    "correctOutcomes": {"corrections": [{}]},
     "assignOutcome": {"userId": 42},
     "createKey": {"name": "x"},
     "rotateKey": {},

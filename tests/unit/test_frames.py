@@ -56,7 +56,7 @@ SUMMARY = [
         (list_outcomes, proxy_event("GET", authorizer=session(42)), "Query", ["page", "_read"]),
         (export_outcomes, proxy_event("GET", authorizer=session(42)), "Query", ["export", "page_by_size", "_examined"]),
         (summarize_outcomes, proxy_event("GET", authorizer=session(42)), "Query", SUMMARY),
-        (correct_outcome, CORRECTION, "TransactWriteItems", ["correct", "_repeat", "_correct_now", "_store"]),
+        (correct_outcome, CORRECTION, "TransactWriteItems", ["correct", "_run", "_write"]),
         (get_outcome, ONE, "BatchGetItem", ["read_history", "read_outcome", "read_items", "read_pages"]),
     ],
     ids=["record", "record with an idempotency key", "batch", "list", "export", "summary", "correct", "get"],

@@ -25,7 +25,8 @@ response. An outcome can have more corrections only if it is disputed and upheld
 MAX_BODY_BYTES = 128 * 1024
 MAX_BATCH_BYTES = 1024 * 1024
 MAX_BATCH_OUTCOMES = 100  # also the maximum number of outcomes in all messages of one POST /mcp
-MAX_BULK_CALLS = 1  # maximum number of calls of the tool `record_outcomes` in one POST /mcp
+MAX_BULK_CORRECTIONS = 100
+MAX_BULK_CALLS = 1  # maximum number of calls of tools for several outcomes in one POST /mcp
 
 MAX_IGNORED_FIELDS = 20  # maximum number of ignored fields that an answer names
 MAX_IGNORED_NAME = 64  # maximum characters of an ignored field's name, after encoding

@@ -43,6 +43,7 @@ _CAPABILITIES = {
     r"/api/outcomes/export": "Export",
     r"/api/outcomes/[0-7][0-9A-HJKMNP-TV-Z]{25}": "Corrections",
     r"/api/outcomes/[0-7][0-9A-HJKMNP-TV-Z]{25}/corrections": "Corrections",
+    r"/api/outcomes/corrections": "Corrections",
     r"/api/outcomes/[0-7][0-9A-HJKMNP-TV-Z]{25}/assign": "Corrections",
     r"/api/keys": "AgentKeys",
     r"/api/keys/self": "AgentKeys",

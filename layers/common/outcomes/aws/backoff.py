@@ -15,6 +15,10 @@ THROTTLED = {"ProvisionedThroughputExceeded", "ThrottlingError"}
 """Codes of cancelled transactions: another write came first or at the same time, or a partition is throttled.
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CancellationReason.html"""
 
+UNITS_PER_SECOND = 500
+"""Write units: half of what DynamoDB allows for a partition, so that others can write to it meanwhile.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html"""
+
 KEYS_PER_CALL = 100  # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 
 
@@ -35,6 +39,24 @@ class Backoff:
         time.sleep(jitter(self.pause))
         self.pause = min(self.pause * 2, 1)
         return time.monotonic() < self.at
+
+
+class PacedWrites:
+    """Limits how many write units a request uses per second, after a burst of one second. units: those used so far."""
+
+    def __init__(self, backoff: Backoff) -> None:
+        self.backoff = backoff
+        self.began = time.monotonic()
+        self.units = 0
+
+    def wait(self) -> None:
+        """Wait until the next write may begin. Raises TimeoutError if the backoff's deadline comes first."""
+        now = time.monotonic()
+        at = max(now, self.began + self.units / UNITS_PER_SECOND - 1)
+        if at > self.backoff.at:
+            raise TimeoutError("no time left for another write")
+        if at > now:
+            time.sleep(at - now)
 
 
 def read_items(

@@ -1,20 +1,52 @@
 """Parse the outcomes in request bodies, record several of them, and build responses from the results."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from outcomes.contract import occurrence
 from outcomes.contract.caller import Caller
+from outcomes.contract.json_text import compact
 from outcomes.contract.models import NEW_OUTCOME, NewOutcome
 from outcomes.contract.outcome_type import Types
-from outcomes.edge.api import IDEMPOTENCY_KEY, Event, is_idempotency_key, log_failures
+from outcomes.edge.api import (
+    IDEMPOTENCY_KEY,
+    Event,
+    Response,
+    ignored_header,
+    is_idempotency_key,
+    log_failures,
+    ok,
+    types_header,
+)
 from outcomes.edge.observability import count_recorded
-from outcomes.errors import BadRequest, Busy, Fault, Forbidden, IdempotencyKeyReused
+from outcomes.errors import (
+    BadRequest,
+    Busy,
+    Fault,
+    Forbidden,
+    IdempotencyKeyReused,
+    NotFound,
+    NotPossible,
+    Refused,
+    Stale,
+)
 from outcomes.ledger.idempotency_keys import idempotency_hash
 from outcomes.ledger.idempotent_writes import IdempotentWriter, Recorded, WriteRequest
 
 FAILURE = "Failed to record outcome"
 ITEM_FIELDS = NEW_OUTCOME.rules.keys() | {"idempotencyKey"}
+INVALID_KEY = Fault(field="idempotencyKey", message=f"{IDEMPOTENCY_KEY}, or null")
+
+STATUSES: dict[type[Exception], str] = {
+    BadRequest: "invalid",
+    Forbidden: "forbidden",
+    NotFound: "not_found",
+    NotPossible: "not_possible",
+    Stale: "stale",
+    IdempotencyKeyReused: "conflict",
+}
+"""The status of an item that was refused, by the error. After any other error, it failed and can be repeated."""
 
 
 def read_outcome(
@@ -52,8 +84,7 @@ def read_item(
     except (BadRequest, Forbidden) as refused:
         return refused
     if not is_valid:
-        fault = Fault(field="idempotencyKey", message=f"{IDEMPOTENCY_KEY}, or null")
-        return BadRequest("Invalid idempotencyKey", [fault])
+        return BadRequest("Invalid idempotencyKey", [INVALID_KEY])
     return read
 
 
@@ -62,6 +93,16 @@ class Results(NamedTuple):
 
     answers: list[dict[str, Any]]
     failures: list[Exception]
+
+    def response(self, done: str, ignored: Sequence[str]) -> Response:
+        """Return the response with all results, and how many items were done, replayed and neither.
+
+        done: the status of items that were done. ignored: unknown fields of the body.
+        """
+        number = Counter(answer["status"] for answer in self.answers)
+        numbers = {done: number[done], "replayed": number["replayed"]}
+        numbers["failed"] = len(self.answers) - sum(numbers.values())
+        return ok(compact({"results": self.answers} | numbers), ignored_header(ignored) | types_header(self.failures))
 
 
 def record_each(
@@ -89,18 +130,20 @@ def record_each(
     return Results([_answer(each, result) for each, result in ended], failures)
 
 
+def not_done(result: Exception, failure: str, told: type[Refused] | tuple[type[Refused], ...] = Busy) -> dict[str, Any]:
+    """Return the result of an item that was refused or failed.
+
+    failure: the text for failures. told: the refusals that can be repeated, and have texts of their own.
+    """
+    if isinstance(result, Refused) and (status := STATUSES.get(type(result))):
+        return {"status": status} | result.body()
+    error = result.body() if isinstance(result, told) else {"error": failure}
+    return {"status": "failed"} | error | {"retryable": True}
+
+
 def _answer(read: WriteRequest | BadRequest | Forbidden, result: Recorded | Exception) -> dict[str, Any]:
-    match result:
-        case Recorded(id_, replayed):
-            is_unassigned = isinstance(read, WriteRequest) and read.outcome.user_id is None
-            recorded = {"status": "replayed" if replayed else "created", "id": id_}
-            return recorded | ({"unassigned": True} if is_unassigned else {})
-        case BadRequest():
-            return {"status": "invalid"} | result.body()
-        case Forbidden():
-            return {"status": "forbidden"} | result.body()
-        case IdempotencyKeyReused():
-            return {"status": "conflict"} | result.body()
-        case Busy():
-            return {"status": "failed", "retryable": True} | result.body()
-    return {"status": "failed", "error": FAILURE, "retryable": True}
+    if isinstance(result, Exception):
+        return not_done(result, FAILURE)
+    is_unassigned = isinstance(read, WriteRequest) and read.outcome.user_id is None
+    recorded = {"status": "replayed" if result.replayed else "created", "id": result.id}
+    return recorded | ({"unassigned": True} if is_unassigned else {})

@@ -3,30 +3,49 @@
 One transaction appends the correction's entry, updates the outcome if it still has the version that was read, and
 stores the idempotency key. If another write came first, the outcome is read again.
 
+Several corrections go step by step together: one call reads all their outcomes, one call the rows of all their
+idempotency keys, and a transaction writes as many corrections as fit into it. So each correction is a generator, which
+yields its next step and gets the result. A single correction takes the same way.
+
 An assignment works the same way, but stores a new outcome instead of an idempotency key. A repeated assignment is
 recognized by the user to whom the outcome was assigned, because the original outcome contains this user's id.
 """
 
+from collections.abc import Generator, Sequence
 from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from outcomes.aws.backoff import CONFLICTS, THROTTLED, Backoff, read_items
+from outcomes.aws.backoff import CONFLICTS, THROTTLED, Backoff, PacedWrites, read_pages
 from outcomes.aws.services import CallFailed, Item, TransactionCanceled
 from outcomes.contract.correction_rules import Correction, CorrectionType, OutcomeState
+from outcomes.contract.json_text import compact
 from outcomes.contract.status import VOID
 from outcomes.errors import Busy, Contended, Mistimed, NotFound, NotPossible, Refused
 from outcomes.ledger import ulid
 from outcomes.ledger.correction_entries import CorrectionDraft, corrected_by, corrections_of, version_of
-from outcomes.ledger.history import read_outcome
 from outcomes.ledger.idempotency_keys import KeyRow, base64, live_rows
-from outcomes.ledger.items import counted_fields, outcome_json, reassigned, status_of
+from outcomes.ledger.items import counted_fields, item_key, outcome_json, reassigned, status_of
 from outcomes.ledger.store import NOT_THERE, OutcomeStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from outcomes.contract.caller import Caller
+
+ACTIONS_PER_TRANSACTION = 100
+"""https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"""
+
+UNITS_PER_TRANSACTION = 500
+"""Write units of a transaction, unless a single correction needs more. So it never reaches DynamoDB's limit of 4 MB."""
+
+
+class CorrectionRequest(NamedTuple):
+    """A correction to make. id: the outcome's. key: the idempotency key, or None."""
+
+    id: str
+    correction: Correction
+    key: str | None
 
 
 class Corrected(NamedTuple):
@@ -37,9 +56,17 @@ class Corrected(NamedTuple):
     replayed: bool
 
     @property
+    def status(self) -> str:
+        return status_of(self.outcome)
+
+    @property
+    def version(self) -> int:
+        return version_of(self.outcome)
+
+    @property
     def status_json(self) -> str:
         """Return the outcome's status and version, as members of a JSON object."""
-        return f'"status":"{status_of(self.outcome)}","version":{version_of(self.outcome)}'
+        return f'"status":"{self.status}","version":{self.version}'
 
     def shown(self, caller: "Caller") -> str | None:
         """Return the outcome as JSON text, or None if the caller may not read it."""
@@ -47,16 +74,79 @@ class Corrected(NamedTuple):
 
 
 class _Attempts:
-    """The attempted transactions of one request.
+    """The attempted transactions of one correction.
 
-    ids: the ids of their corrections. doubtful: for each transaction whose result is unknown, the version that the
-    outcome must have for the transaction to take effect. Versions only increase, so when the outcome has a newer
-    version, the transaction can no longer take effect.
+    ids: the ids of their entries. doubtful: for each transaction whose result is unknown, the version that the outcome
+    must have for the transaction to take effect. Versions only increase, so when the outcome has a newer version, the
+    transaction can no longer take effect. conflicts: how many were cancelled because of this correction.
     """
 
     def __init__(self) -> None:
         self.ids: set[str] = set()
         self.doubtful: set[int] = set()
+        self.conflicts = 0
+
+
+class _Read(NamedTuple):
+    """The step that reads an item. Its result is the item, or None."""
+
+    table: str
+    key: Item
+
+
+class _Write(NamedTuple):
+    """The step that writes in a transaction. Its result is a _Failed, or None if the actions are stored.
+
+    conflicts: corrections share a transaction only with those that conflicted as often, so that an outcome that others
+    keep correcting holds up no other.
+    """
+
+    draft: CorrectionDraft
+    actions: list[dict[str, Any]]
+    conflicts: int
+
+    @property
+    def units(self) -> int:
+        """Return about how many write units of OutcomesTable the actions use: a transaction uses two for each kB."""
+        return sum(2 * (len(compact(item)) // 1024 + 1) for item in (self.draft.after, self.draft.entry))
+
+
+class _Pause(NamedTuple):
+    """The step that waits before the next attempt. Its result is whether there is time for one."""
+
+
+class _Failed(NamedTuple):
+    """A transaction failed. codes: why it was cancelled; empty if only other corrections in it were the reason."""
+
+    failure: CallFailed
+    codes: set[str]
+
+
+type _Steps[Result] = Generator[_Read | _Write | _Pause, Any, Result]
+type _Writes = list[tuple[_Task[Any], _Write]]
+
+
+class _Task[Result]:
+    """Runs the steps of one correction. step: the next one; None at the end, which has a result."""
+
+    def __init__(self, steps: _Steps[Result]) -> None:
+        self.steps = steps
+        self.step: _Read | _Write | _Pause | None = None
+        self.result: Any = None
+        self.go_on(None)
+
+    def go_on(self, said: object) -> None:
+        """Continue with the result of the step. An exception is raised in it."""
+        failed = said.failure if isinstance(said, _Failed) else said
+        raised_at = getattr(failed, "__traceback__", None)
+        try:
+            self.step = self.steps.throw(said) if isinstance(said, Exception) else self.steps.send(said)
+        except StopIteration as end:
+            self.step, self.result = None, end.value
+        except Exception as failure:  # noqa: BLE001 - any failure is the result of this correction only
+            if failure is failed:  # several corrections may share it, and each would add its frames
+                failure.__traceback__ = raised_at
+            self.step, self.result = None, failure
 
 
 def correction_hash(caller: "Caller", id_: str, key: str) -> str:
@@ -78,10 +168,19 @@ class Corrections:
         writing the outcome.
         After any other exception it is unknown whether the correction is stored.
         """
-        backoff = Backoff()
-        if correction.refusal and not (key and self._row(correction_hash(caller, id_, key), backoff)):
-            raise correction.refusal
-        return self._repeat(partial(self._correct_now, id_, correction, caller, key), backoff)
+        return _only(self._run([self._correct(id_, correction, caller, key)]))
+
+    def correct_all(self, requests: "Iterable[CorrectionRequest]", caller: "Caller") -> list[Corrected | Exception]:
+        """Correct several outcomes, each independently. Return the results in the order of the requests.
+
+        The outcomes must be different. A result may be each exception of `correct`, and TimeoutError if no time was
+        left. Raises Mistimed (this host's clock was wrong) if nothing was stored because of it.
+        """
+        results = self._run([self._correct(each.id, each.correction, caller, each.key) for each in requests])
+        mistimed = [each for each in results if isinstance(each, Mistimed)]
+        if mistimed and all(isinstance(each, Mistimed | Refused) for each in results):
+            raise mistimed[0]
+        return results
 
     def assign(self, id_: str, user_id: int, caller: "Caller") -> str:
         """Assign an outcome that has no user: copy it for `user_id`, and void the original. Return the copy's id.
@@ -90,16 +189,24 @@ class Corrections:
         NotPossible if the outcome is void or was assigned to another user, and Contended. After any other exception it
         is unknown whether it was assigned.
         """
-        return self._repeat(partial(self._assign_now, id_, user_id, caller), Backoff())
+        return _only(self._run([self._repeat(partial(self._assign_now, id_, user_id, caller))]))
 
-    def _repeat[Result](self, attempt: "Callable[[_Attempts, Backoff], Result | None]", backoff: Backoff) -> Result:
+    # ── Steps ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _correct(self, id_: str, correction: "Correction", caller: "Caller", key: str | None) -> _Steps[Corrected]:
+        hash_ = None if key is None else correction_hash(caller, id_, key)
+        if correction.refusal and not (hash_ and (yield from self._row(hash_))):
+            raise correction.refusal
+        return (yield from self._repeat(partial(self._correct_now, id_, correction, caller, hash_)))
+
+    def _repeat[Result](self, attempt: "Callable[[_Attempts], _Steps[Result | None]]") -> _Steps[Result]:
         """Repeat attempts until one has a result."""
         tried = _Attempts()
         try:
             while True:
-                if result := attempt(tried, backoff):
+                if result := (yield from attempt(tried)):
                     return result
-                if not backoff.wait():
+                if not (yield _Pause()):
                     raise Contended
         except NotFound:  # the outcome was erased meanwhile, with all its corrections
             raise
@@ -111,21 +218,19 @@ class Corrections:
             raise
 
     def _correct_now(
-        self, id_: str, correction: "Correction", caller: "Caller", key: str | None, tried: _Attempts, backoff: Backoff
-    ) -> Corrected | None:
+        self, id_: str, correction: "Correction", caller: "Caller", hash_: str | None, tried: _Attempts
+    ) -> _Steps[Corrected | None]:
         """Attempt one transaction. Return None if another write changed the outcome meanwhile."""
-        user_id = caller.agent_key.user_id if caller.agent_key else correction.user_id
-        before = read_outcome(self.store, user_id, id_, backoff)
+        before = yield from self._outcome(caller.agent_key.user_id if caller.agent_key else correction.user_id, id_)
         # An earlier attempt took effect, but its answer was lost.
         for made in tried.ids.intersection(corrections_of(before)):
             return Corrected(made, before, replayed=False)
         recorded = _state(before)
         tried.doubtful &= {recorded.version}
         correction.require_allowed(caller, recorded)
-        hash_ = None if key is None else correction_hash(caller, id_, key)
         fingerprint = base64(correction.fingerprint())
         # Read the row of the idempotency key after the outcome, so that the row is never older than the outcome.
-        row = self._row(hash_, backoff) if hash_ else None
+        row = (yield from self._row(hash_)) if hash_ else None
         if row and row.fingerprint != fingerprint:
             wrong_type = correction.refusal if correction.refusal and correction.refusal.types else None
             raise wrong_type or row.reused(fingerprint)
@@ -147,12 +252,12 @@ class Corrections:
             user_id, created_at = before["user_id"]["S"], before["created_at"]["S"]
             row = KeyRow(user_id, created_at, fingerprint, draft.id, version_of(draft.after))
             actions.append(row.put(self.table, hash_))
-        is_stored = self._store(draft, actions, tried, backoff)
+        is_stored = yield from self._store(draft, actions, tried)
         return Corrected(draft.id, draft.after, replayed=False) if is_stored else None
 
-    def _assign_now(self, id_: str, user_id: int, caller: "Caller", tried: _Attempts, backoff: Backoff) -> str | None:
+    def _assign_now(self, id_: str, user_id: int, caller: "Caller", tried: _Attempts) -> _Steps[str | None]:
         """Attempt one transaction. Return None if another write changed the outcome meanwhile."""
-        before = read_outcome(self.store, None, id_, backoff)
+        before = yield from self._outcome(None, id_)
         tried.doubtful &= {version_of(before)}
         if before.get("assigned_to") == {"N": str(user_id)}:
             assigned: str = before["assigned_id"]["S"]
@@ -164,35 +269,135 @@ class Corrections:
         new_id, item = reassigned(before, user_id, ulid.milliseconds(draft.id))
         draft = draft.assigned(user_id, new_id)
         put = {"TableName": self.store.table, "Item": item, "ConditionExpression": NOT_THERE}
-        is_stored = self._store(draft, [*draft.actions(self.store.table), {"Put": put}], tried, backoff)
+        is_stored = yield from self._store(draft, [*draft.actions(self.store.table), {"Put": put}], tried)
         return new_id if is_stored else None
 
-    def _store(self, draft: CorrectionDraft, actions: list[dict[str, Any]], tried: _Attempts, backoff: Backoff) -> bool:
+    def _store(self, draft: CorrectionDraft, actions: list[dict[str, Any]], tried: _Attempts) -> _Steps[bool]:
         """Write a transaction. Return whether it is stored; it is not stored if another write came first."""
-        backoff.check()
+        failed: _Failed | None = yield _Write(draft, actions, tried.conflicts)
         tried.ids.add(draft.id)
-        try:
-            self.store.dynamodb.call("TransactWriteItems", {"TransactItems": actions}, recorded_at=draft.made_at)
-        except CallFailed as failure:
-            if failure.maybe_applied:
-                tried.doubtful.add(version_of(draft.before))
-            if not isinstance(failure, TransactionCanceled):
-                raise
-            codes = set(failure.codes) - {"None"}
-            if codes and codes <= CONFLICTS:
-                return False
-            if codes & THROTTLED and codes <= CONFLICTS | THROTTLED and not failure.maybe_applied:
-                raise Busy from failure
-            raise
-        return True
+        if failed is None:
+            return True
+        failure, codes = failed
+        if failure.maybe_applied:
+            tried.doubtful.add(version_of(draft.before))
+        if codes <= CONFLICTS:
+            tried.conflicts += bool(codes)
+            return False
+        if codes & THROTTLED and codes <= CONFLICTS | THROTTLED and not failure.maybe_applied:
+            raise Busy from failure
+        raise failure
 
-    def _row(self, hash_: str, backoff: Backoff) -> KeyRow | None:
-        """Return the row of an idempotency key, or None if there is none or it has expired."""
-        key: Item = {"key_sha256": {"S": hash_}}
-        row = live_rows(read_items(self.store.dynamodb, self.table, [key], backoff)).get(hash_)
+    def _outcome(self, user_id: int | None, id_: str) -> _Steps[Item]:
+        """Read an outcome. user_id: None for an outcome without a user. Raises NotFound."""
+        found: Item | None = (yield _Read(self.store.table, item_key(user_id, id_))) if ulid.is_valid(id_) else None
+        if not found:
+            raise NotFound
+        return found
+
+    def _row(self, hash_: str) -> _Steps[KeyRow | None]:
+        """Read the row of an idempotency key. Return None if there is none or it has expired."""
+        found: Item | None = yield _Read(self.table, {"key_sha256": {"S": hash_}})
+        row = live_rows([found] if found else []).get(hash_)
         if isinstance(row, Exception):
             raise row
         return row
+
+    # ── Calls ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _run[Result](self, corrections: "Iterable[_Steps[Result]]") -> list[Result | Exception]:
+        """Make corrections step by step together: first all reads, then all writes, then one pause for all."""
+        backoff = Backoff()
+        pace = PacedWrites(backoff)
+        tasks = [_Task(steps) for steps in corrections]
+        while waiting := [(task, task.step) for task in tasks if task.step is not None]:
+            if reads := [(task, step) for task, step in waiting if isinstance(step, _Read)]:
+                self._read(reads, backoff)
+            elif writes := [(task, step) for task, step in waiting if isinstance(step, _Write)]:
+                self._write(writes, pace)
+            else:
+                is_time_left = backoff.wait()
+                for task, _ in waiting:
+                    task.go_on(is_time_left)
+        return [task.result for task in tasks]
+
+    def _read(self, reads: "list[tuple[_Task[Any], _Read]]", backoff: Backoff) -> None:
+        """Read the items that are in the same table as the first one."""
+        table, names = reads[0][1].table, [*reads[0][1].key]
+        reads = [(task, step) for task, step in reads if step.table == table]
+        left = [step.key for _, step in reads]
+        found: dict[tuple[str, ...], Item] = {}
+        failure: Exception | None = None
+        try:
+            for items, still_left in read_pages(self.store.dynamodb, table, left, backoff):
+                found |= {tuple(item[name]["S"] for name in names): item for item in items}
+                left = still_left
+        except Exception as failed:  # noqa: BLE001 - the result of those that were not read
+            failure = failed
+        for task, (_, key) in reads:
+            item = found.get(tuple(key[name]["S"] for name in names))
+            task.go_on(failure if failure and key in left else item)
+
+    def _write(self, writes: _Writes, pace: PacedWrites) -> None:
+        """Write the first corrections, as many as fit into a transaction. If no time is left, write none."""
+        try:
+            pace.wait()
+        except TimeoutError as late:
+            for task, _ in writes:
+                task.go_on(late)
+            return
+        writes, units = _fitting(writes)
+        pace.units += units
+        actions = [action for _, step in writes for action in step.actions]
+        made_at = min(step.draft.made_at for _, step in writes)
+        said: list[Any] = [None] * len(writes)
+        try:
+            self.store.dynamodb.call("TransactWriteItems", {"TransactItems": actions}, recorded_at=made_at)
+        except CallFailed as failure:
+            said = [_Failed(failure, codes) for codes in _codes(failure, [step for _, step in writes])]
+        except Exception as failure:  # noqa: BLE001 - the result of these corrections only
+            said = [failure] * len(writes)
+        for (task, _), result in zip(writes, said, strict=True):
+            task.go_on(result)
+
+
+def _fitting(writes: _Writes) -> tuple[_Writes, int]:
+    """Return what the next transaction writes, and its units: first what conflicted least."""
+    if len(writes) == 1:
+        return writes, 0  # nothing else has to wait for it
+    least = min(step.conflicts for _, step in writes)
+    fitting: _Writes = []
+    actions, units = 0, 0
+    for task, step in writes:
+        if step.conflicts == least:
+            actions += len(step.actions)
+            units += step.units
+            if fitting and (actions > ACTIONS_PER_TRANSACTION or units > UNITS_PER_TRANSACTION):
+                return fitting, units - step.units
+            fitting.append((task, step))
+    return fitting, units
+
+
+def _codes(failure: CallFailed, writes: "Sequence[_Write]") -> list[set[str]]:
+    """Return why each correction cancelled its transaction, see `_Failed`."""
+    codes = failure.codes if isinstance(failure, TransactionCanceled) else []
+    told = set(codes) - {"None"} or {"Unknown"}
+    if told == {"Unknown"} or len(codes) != sum(len(step.actions) for step in writes):
+        return [told] * len(writes)
+    rest = iter(codes)
+    own = [{next(rest) for _ in step.actions} - {"None"} for step in writes]
+    # A partition stays throttled for longer than a request can wait, so what is in it is not tried again.
+    users = [step.draft.before["user_id"]["S"] for step in writes]
+    hot = {user for user, of_one in zip(users, own, strict=True) if of_one & THROTTLED}
+    return [of_one or (told & THROTTLED if user in hot else set()) for user, of_one in zip(users, own, strict=True)]
+
+
+def _only[Result](results: list[Result | Exception]) -> Result:
+    """Return the only result, or raise it if it is an exception."""
+    [result] = results
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
 def _state(item: Item) -> OutcomeState:

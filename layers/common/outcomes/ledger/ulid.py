@@ -58,3 +58,8 @@ def is_valid(text: str) -> bool:
         and all(digit in _CROCKFORD for digit in text)
         and milliseconds(text) <= instants.LAST_MILLISECOND
     )
+
+
+def time_of(text: str) -> int | None:
+    """Return an id's instant, or None if `text` is no valid id."""
+    return milliseconds(text) if is_valid(text) else None

@@ -24,6 +24,7 @@ ROUTES = {
     "POST /api/outcomes/batch": "record_batch",
     "GET /api/outcomes/{id}": "get_outcome",
     "POST /api/outcomes/{id}/corrections": "correct_outcome",
+    "POST /api/outcomes/corrections": "correct_outcome",
     "POST /api/outcomes/{id}/assign": "correct_outcome",
     "POST /api/keys": "manage_keys",
     "GET /api/keys": "manage_keys",
