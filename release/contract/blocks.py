@@ -19,7 +19,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from outcomes.contract.bodies import request_name
 
-from release.contract.source import LIMIT, ROOT, number, sentences
+from release.contract.source import LIMIT, ROOT, number, words
 
 RUFF = [sys.executable, "-m", "ruff", "format", "--quiet", "-"]
 BLOCK = re.compile(
@@ -29,7 +29,7 @@ BLOCK = re.compile(
 
 def texts(folder: str, values: dict[str, Any]) -> dict[Path, str]:
     """Return the files in a folder that have templates or sentences with limits. values: for the templates."""
-    environment, said = templates(), sentences()
+    environment, said = templates(), words()["sentences"]
     of_templates = {name.removesuffix(".jinja") for name in environment.list_templates(["jinja"])}
 
     @cache

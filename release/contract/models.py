@@ -23,10 +23,7 @@ class Value(NamedTuple):
 
 
 def described(said: dict[str, Json], document: Json) -> dict[str, Json]:
-    """Return the models in the order of the words. Raises ValueError if words name a field that a schema lacks.
-
-    said: the models in words.yaml, and under `usual` the defaults of what they say.
-    """
+    """Return the models in the order of the words. Raises ValueError if words name a field that a schema lacks."""
     schemas = document["components"]["schemas"]
     calls = [call for methods in document["paths"].values() for call in methods.values()]
     answers = {call["operationId"]: call["responses"]["200"]["content"] for call in calls}

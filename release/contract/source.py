@@ -12,7 +12,6 @@ from ops.template import declared_calls, parse_yaml
 from release.contract.models import Json, value
 
 ROOT = Path(__file__).parents[2]
-WORDS = Path(__file__).with_name("words.yaml")
 UNITS = {"KiB": 2**10, "MiB": 2**20, "MB": 10**6}
 LIMIT = re.compile(r"<([A-Z][A-Z_]+)(?::(\w+))?>")
 """A limit in a text, such as <MAX_TITLE>, <MAX_BODY_BYTES:KiB> (in a unit) or <MAX_CORRECTIONS:owner> (of a key).
@@ -37,13 +36,9 @@ def template() -> Any:
 
 @cache
 def words() -> Any:
-    """Return words.yaml, with the numbers of limits."""
-    return parse_yaml(LIMIT.sub(number, WORDS.read_text()))
-
-
-def sentences() -> dict[str, list[str]]:
-    """Return the sentences of words.yaml that contain limits, by file, with the limits' names."""
-    return dict(parse_yaml(WORDS.read_text())["sentences"])
+    """Return words.yaml, with the numbers of limits, except in `sentences`, which has the limits' names."""
+    text = Path(__file__).with_name("words.yaml").read_text()
+    return parse_yaml(LIMIT.sub(number, text)) | {"sentences": parse_yaml(text)["sentences"]}
 
 
 def fields() -> list[Json]:

@@ -76,6 +76,12 @@ def test_every_file_is_what_make_contract_writes() -> None:
     assert differ == [], "run make contract"
 
 
+def test_the_generator_and_each_template_are_small() -> None:
+    files = [*(ROOT / "release/contract").glob("*.py")], [*(ROOT / "release/contract/templates").rglob("*.*")]
+    generator, templates = ([len(file.read_text().splitlines()) for file in each] for each in files)
+    assert (sum(generator) < 500, max(templates) <= 150) == (True, True)
+
+
 def test_a_small_contract_gives_the_document_that_this_folder_keeps() -> None:
     kept = Path(__file__).with_name("small.yaml").read_text()
     resources = {"OutcomesApi": {"Properties": API}, "Things": {"Properties": {"CodeUri": "functions/things/"}}}
