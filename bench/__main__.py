@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.commands import command_start, cost_import, local_stack, verify
-from bench.costs import costs, looks
+from bench.costs import costs_growth
 from bench.measure import (
     NOTHING,
     RUNTIME,
@@ -153,7 +153,7 @@ def main() -> int:
     totals_growth(report, short)
     sizes = {"runs": 1, "entries": 1_000, "many": 20_000} if short else {"runs": 7, "entries": ENTRIES, "many": MANY}
     statements(report, **sizes)
-    costs(report, looks())
+    costs_growth(report, short)
     units(report)
 
     print(report.table())

@@ -1,21 +1,29 @@
-"""Measure the read units of cost reports, for a year with three sources that each have ten lines a day.
+"""Measure reports of a year of costs: the first, the next, one of an agent, and one after a day was restated.
 
-DynamoDB is a fake in the same process, which counts units like the service.
+DynamoDB is a fake in the same process, which counts units like the service. Each call of it takes CALL_SECONDS of a
+simulated clock, to which the processor time of the reports is added.
 """
 
 import random
+import resource
+import time
+from collections.abc import Mapping
+from contextlib import suppress
 from decimal import Decimal
+from multiprocessing import get_context
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from outcomes.aws.services import DynamoDB
+from outcomes.aws.services import Answer, DynamoDB
 from outcomes.calendar import instants
 from outcomes.calendar.period import Period
 from outcomes.contract.caller import Caller
 from outcomes.contract.costs import CostLine, Preconditions
 from outcomes.costs.cost_report import CostReport
-from outcomes.costs.cost_rows import CostDay
+from outcomes.costs.cost_rows import CostDay, CostVersion, lines_text
 from outcomes.costs.days import CostDays
 from outcomes.costs.stored_costs import StoredCosts
+from outcomes.errors import StillAddingUp
 
 from bench.report import Report
 from tests.costs.in_memory import CostsInMemory
@@ -23,55 +31,155 @@ from tests.costs.in_memory import CostsInMemory
 USER = 42
 NOW = "2026-11-28T12:00:00Z"
 YEAR = 365
-SOURCES = ("anthropic", "openai", "tavily")
-LINES = 10
 DAY = 24 * 60 * 60 * 1000
+CALL_SECONDS = 0.02
+RETRY_SECONDS = 1.0
+KINDS = 31  # each source has so many different texts of lines
+MB = 1_000_000
 
-MOST_UNITS = 60
-"""Maximum read units of a year's report, after the first one."""
+
+class Case(NamedTuple):
+    sources: int
+    lines: int
+
+    def __str__(self) -> str:
+        return f"{self.sources} sources x {self.lines} lines x {YEAR} days"
 
 
-def looks() -> dict[str, float]:
-    """Return the read units of each report on costs, by the report's name."""
-    table, drawn = CostsInMemory(), random.Random(4711)  # noqa: S311 - only amounts
+class Look(NamedTuple):
+    """What a report took, added up over its calls. seconds: of processor time. peak: of the process, in bytes."""
+
+    calls: int
+    read_units: float
+    write_units: int
+    seconds: float
+    peak: int
+
+
+class Bars(NamedTuple):
+    """Limits of the next report: read units, processor seconds and megabytes. calls: of the first report."""
+
+    units: float
+    calls: int | None = None
+    seconds: float | None = None
+    megabytes: float | None = None
+
+
+BARS = {
+    Case(3, 10): Bars(32),
+    Case(50, 10): Bars(150),
+    Case(15, 200): Bars(150, 6, 1.5),
+    Case(50, 200): Bars(400, 20, 3, 300),
+}
+AGENT_CALLS = 3
+"""Maximum calls of a report with `agentId`, after the first report."""
+
+
+class Clock:
+    """The simulated clock. busy: processor seconds that the fake took, which do not count."""
+
+    def __init__(self) -> None:
+        self.slept = self.busy = 0.0
+
+    def monotonic(self) -> float:
+        return self.slept + time.process_time() - self.busy
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+
+
+def looks(case: Case) -> dict[str, Look]:
+    """Return what reports of a year took, by name. Raises SystemExit if a cost is wrong."""
+    table, clock, drawn = CostsInMemory(), Clock(), random.Random(4711)  # noqa: S311 - only amounts
     now = instants.read(NOW)
+    dates = [instants.text(now - days_ago * DAY)[:10] for days_ago in range(YEAR)]
+
+    def call(_self: DynamoDB, *request: Any, **_how: Any) -> Answer:
+        began = time.process_time()
+        answer = table.call(*request)
+        clock.busy += time.process_time() - began
+        clock.sleep(CALL_SECONDS)
+        return answer
+
     with (
-        patch.object(DynamoDB, "call", lambda _self, *call, **how: table.call(*call, **how)),
+        patch.object(DynamoDB, "call", call),
         patch.object(instants, "now", lambda: now),
+        patch("time.monotonic", clock.monotonic),
+        patch("time.sleep", clock.sleep),
     ):
         days = CostDays("costs")
-        stored = StoredCosts("costs", days.dynamodb)
-        dates = [instants.text(now - days_ago * DAY)[:10] for days_ago in range(YEAR)]
+        expected = _fill(table, case, dates, drawn)
 
-        def put(date: str, source: str) -> None:
-            lines = [
-                CostLine(
-                    Decimal(drawn.randrange(10**6)).scaleb(-4),
-                    1 + number % 7,
-                    Decimal(drawn.randrange(10**7)),
-                    "tokens",
-                    f"model-{number}",
-                )
-                for number in range(LINES)
-            ]
-            ordered = tuple(sorted(lines, key=lambda line: line.key))
-            days.put(CostDay(USER, date, source), ordered, Caller(session_user=USER), Preconditions())
+        def look(agent: int | None = None) -> Look:
+            began, calls, written, units, is_done = clock.monotonic() - clock.slept, 0, table.write_units, 0.0, False
+            report = CostReport(period, agent)
+            while not is_done:
+                calls += 1
+                report, before = CostReport(period, agent), table.read_units
+                with suppress(StillAddingUp):
+                    StoredCosts("costs", days.dynamodb).add_to(report, USER)
+                    report.response()
+                    is_done = True
+                units += table.read_units - before
+                clock.sleep(RETRY_SECONDS)
+            if report.cost != (expected[agent] if agent else sum(expected.values())):
+                raise SystemExit(f"A report found {report.cost}")
+            seconds = clock.monotonic() - clock.slept - began
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            return Look(calls, units, table.write_units - written, seconds, peak)
 
-        def look() -> float:
-            begin, last = (instants.read(f"{date}T00:00:00Z") for date in (dates[-1], dates[0]))
-            report = CostReport(Period(begin, last + DAY, "UTC", "month", []))
-            return stored.add_to(report, USER)
+        begin = instants.read(f"{dates[-1]}T00:00:00Z")
+        period = Period(begin, begin + YEAR * DAY, "UTC", "month", [])
+        found = {"first": look(), "next": look(), "of an agent": look(7)}
+        line = CostLine(Decimal(1), 7)
+        replaced = days.read(day := CostDay(USER, dates[200], "source-00"), Caller(session_user=USER)).lines
+        for old in replaced or ():
+            expected[old.agent_id] -= old.cost_usd
+        expected[7] += 1
+        days.put(day, (line,), Caller(session_user=USER), Preconditions())
+        return found | {"after a day was restated": look(), "after that": look()}
 
-        for date in dates:
-            for source in SOURCES:
-                put(date, source)
-        units = {"the first": look(), "the next": look()}
-        put(dates[200], SOURCES[0])
-        return units | {"after a day was restated": look(), "after that": look()}
+
+def _fill(table: CostsInMemory, case: Case, dates: list[str], drawn: random.Random) -> dict[int | None, Decimal]:
+    """Put a year of costs, and return the plain sum of each agent's. Each line of a day has another agent."""
+    by_agent: dict[int | None, Decimal] = {}
+    for source in range(case.sources):
+        agents = range(source * case.lines + 1, (source + 1) * case.lines + 1)
+        for kind in range(KINDS):
+            amounts = ((Decimal(drawn.randrange(10**6)).scaleb(-4), Decimal(drawn.randrange(10**7))) for _ in agents)
+            lines = tuple(
+                CostLine(cost, agent, quantity, "tokens", f"model-{agent % 10}")
+                for agent, (cost, quantity) in zip(agents, amounts, strict=True)
+            )
+            text = {"lines": {"S": lines_text(lines)}}
+            for date in (alike := dates[kind::KINDS]):
+                row = CostVersion(1, None, "owner", f"{date}T23:00:00.000Z").attributes() | text
+                table.put("costs", CostDay(USER, date, f"source-{source:02d}").key | row)
+            for line in lines:
+                by_agent[line.agent_id] = by_agent.get(line.agent_id, Decimal(0)) + len(alike) * line.cost_usd
+    return by_agent
 
 
-def costs(report: Report, found: dict[str, float]) -> None:
-    """Add read units to the report. found: the result of `looks`."""
-    for name, units in found.items():
-        bar = MOST_UNITS if name in ("the next", "after that") else None
-        report.add(f"report of a year of costs, {name}", units, "read units", bar=bar)
+def costs_growth(report: Report, short: bool) -> None:
+    """Measure each case in a process of its own, and report it."""
+    for case, bars in BARS.items():
+        if not short or case.lines < 100:
+            with get_context("spawn").Pool(1) as pool:
+                costs(report, case, bars, pool.apply(looks, [case]))
+
+
+def costs(report: Report, case: Case, bars: Bars, found: Mapping[str, Look]) -> None:
+    """Compare what reports took with their bars (upper limits). found: the result of `looks`."""
+    first, next_, of_agent = (found[name] for name in ("first", "next", "of an agent"))
+    name = f"report of costs, {case}"
+    note = (
+        f"{first.seconds:.1f} s of processor time, {first.read_units:,.0f} read and {first.write_units:,} write units"
+    )
+    report.add(f"{name}, first", first.calls, "calls", bar=bars.calls, note=note)
+    restated, after = found["after a day was restated"], found["after that"]
+    note = f"{restated.read_units:,.0f} after a day was restated, then {after.read_units:,.0f}"
+    report.add(f"{name}, next", next_.read_units, "read units", bar=bars.units, note=note)
+    report.add(f"{name}, next, time", next_.seconds, "s of processor time", bar=bars.seconds)
+    report.add(f"{name}, next, memory of the process", next_.peak / MB, "MB", bar=bars.megabytes)
+    note = f"{of_agent.seconds:.1f} s of processor time, {of_agent.read_units:,.0f} read units"
+    report.add(f"{name}, of an agent", of_agent.calls, "calls", bar=AGENT_CALLS, note=note)

@@ -12,6 +12,7 @@ from outcomes.auth.stored_sessions import token_sha256
 from outcomes.calendar import instants
 from outcomes.contract.agent_key_bodies import NewAgentKey
 from outcomes.contract.sums import Cell, Sums
+from outcomes.costs import stored_costs
 from outcomes.costs.cost_rows import CostDay
 from outcomes.keys.agent_keys import AgentKeys
 from outcomes.ledger import items
@@ -25,7 +26,7 @@ from functions.record_outcome import app as record_outcome
 from local.moto_backend import backend, forget_transactions, with_bytes
 from tests.aws import aws_client
 from tests.corrections import assign, correct
-from tests.events import KEY, proxy_event
+from tests.events import KEY, proxy_event, session
 
 OUTCOME = {"outcomeType": "deal_closed", "title": "Closed a deal", "valueUsd": 12.5, "agentId": 7, "metadata": {"a": 1}}
 LATER = 4_000_000_000
@@ -142,13 +143,16 @@ def cost_day(user_id: int, days_ago: int) -> CostDay:
 
 
 def put_costs(user_id: int) -> None:
-    """Put costs of yesterday twice, so that the table has an earlier version. Also put costs of a past month."""
+    """Put costs of yesterday twice, so that the table has an earlier version, and of a past month with stored sums."""
     for days_ago, cost in (1, 9.8), (1, 12.9), (100, 1):
         day = cost_day(user_id, days_ago)
         body = {"userId": user_id, "lines": [{"agentId": 7, "costUsd": cost, "label": f"model of {user_id}"}]}
         parameters = {"date": day.date, "source": day.source}
         event = proxy_event("PUT", "/api/costs/{date}/{source}", authorizer=KEY, body=body, parameters=parameters)
         assert costs.handler(event, None)["statusCode"] == 200
+    query = {"from": f"{day.date}T00:00:00Z", "to": f"{day.date}T01:00:00Z"}  # of the last day that was put
+    with patch.object(stored_costs, "LINES_WORTH_SUMS", 1):
+        assert costs.handler(proxy_event("GET", "/api/costs", authorizer=session(user_id), query=query), None)
 
 
 def live(user_id: int) -> None:

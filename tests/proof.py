@@ -35,7 +35,7 @@ class Part(NamedTuple):
 
 PARTS = {
     "model": Part("tests/model", {"MODEL_TICKS": "2"}),
-    "orders": Part("tests/sequences tests/interleaving", {"SEEDS": "1500"}),
+    "orders": Part("tests/sequences tests/interleaving", {"SEEDS": "1500", "SEQUENCES": "1000"}),
     "engines": Part(
         "tests/sequences/test_any_order.py tests/unit/test_corrections.py tests/unit/test_record_outcome.py"
         " tests/unit/test_record_batch.py tests/unit/test_agent_keys.py tests/unit/test_erasure.py"

@@ -4,9 +4,7 @@ from typing import Any
 
 import pytest
 
-from bench import totals
-from bench.costs import costs
-from bench.costs import looks as reports
+from bench import costs, totals
 from bench.report import Report
 from bench.statements import statements
 from bench.totals import CASES, MONTH, TOO_FEW, YEAR, Case, Look
@@ -64,10 +62,36 @@ def test_a_statement_of_each_ledger_is_made_and_meets_its_bars() -> None:
     assert (len(report.rows), report.missed) == (8, [])
 
 
-def test_only_the_first_report_of_a_year_reads_all_days_and_each_bar_is_met() -> None:
-    units = reports()
-    assert units["the first"] > 4 * units["the next"]
-    assert units["the next"] < units["after a day was restated"] < units["the next"] + 15
+SMALL = costs.Case(3, 10)
+REPORTED = dict.fromkeys(
+    ("first", "next", "of an agent", "after a day was restated", "after that"), costs.Look(1, 1, 1, 1, 1)
+)
+
+
+def test_only_the_first_report_of_a_year_reads_all_days_and_its_bars_are_met() -> None:
+    found = costs.looks(SMALL)
+    units = {name: look.read_units for name, look in found.items()}
+    assert units["first"] > 4 * units["next"]
+    assert units["next"] == units["after that"] < units["after a day was restated"] < units["next"] + 15
+    assert [look.write_units > 0 for look in found.values()] == [True, False, False, True, False]
     report = Report()
-    costs(report, units)
+    costs.costs(report, SMALL, costs.BARS[SMALL], found)
     assert (sum(row.bar is not None for row in report.rows), report.missed) == (2, [])
+
+
+@pytest.mark.parametrize(
+    ("look", "changed"),
+    [
+        ("next", {}),
+        ("first", {"calls": 21}),
+        ("next", {"read_units": 401}),
+        ("next", {"seconds": 3.1}),
+        ("next", {"peak": 301_000_000}),
+        ("of an agent", {"calls": 4}),
+    ],
+)
+def test_each_bar_of_reports_of_costs_can_be_missed(look: str, changed: dict[str, Any]) -> None:
+    report = Report()
+    [*_, (case, bars)] = costs.BARS.items()
+    costs.costs(report, case, bars, REPORTED | {look: REPORTED[look]._replace(**changed)})
+    assert len(report.missed) == len(changed)

@@ -4,12 +4,12 @@ from binascii import a2b_base64
 from collections.abc import Callable
 from typing import Any
 
-from outcomes.aws.connection import Reply
-from outcomes.aws.services import Answer, ConditionFailed
+from outcomes.aws.services import Answer
+from outcomes.costs.cost_rows import FOLDED
 from outcomes_client.testing import _tables as memory
 from outcomes_client.testing._surroundings import TABLES
 
-from bench.storage import item_bytes, read_units
+from bench.storage import item_bytes, read_units, write_units
 
 PAGE_BYTES = 1024 * 1024
 
@@ -17,8 +17,9 @@ PAGE_BYTES = 1024 * 1024
 class CostsInMemory(memory.Tables):
     """A fake DynamoDB with the table of costs. `call` replaces `DynamoDB.call`.
 
-    page_items: the maximum number of items of a page, in addition to PAGE_BYTES.
-    before_storing: is called with the month before its sums are stored. stored: how often sums were stored.
+    page_items: the maximum number of items of a page, in addition to PAGE_BYTES. before_query: is called before each
+    page is read. before_storing: is called with a month before its sums by source are stored. stored: the number of
+    rows of sums that were stored. read_units, write_units: of queries, and of stored sums.
     """
 
     def __init__(self, page_items: int = 1_000_000) -> None:
@@ -26,24 +27,27 @@ class CostsInMemory(memory.Tables):
         TABLES["costs"] = ("user_id", "day_source")
         self._partitions["costs"] = {}
         self.page_items = page_items
+        self.before_query: Callable[[], object] = lambda: None
         self.before_storing: Callable[[str], object] = lambda _month: None
         self.stored = 0
+        self.read_units, self.write_units = 0.0, 0
 
     def call(self, operation: str, request: Any, **_: Any) -> Answer:
         match operation:
             case "BatchGetItem":
                 return Answer(self.batch_get_item(request))
             case "Query":
+                self.before_query()
                 return Answer(self.query(request))
             case "TransactWriteItems":
                 return Answer(self.transact_write_items(request))
             case "UpdateItem":
-                self.before_storing(request["Key"]["day_source"]["S"].removeprefix("month#"))
-                try:
-                    answer = Answer(self.update_item(request))
-                except memory.ConditionFailed:
-                    raise ConditionFailed(operation, "", Reply(400, {}, b""), {}) from None
+                kind, month, _ = request["Key"]["day_source"]["S"].split("#", 2)
+                if f"{kind}#" == FOLDED:
+                    self.before_storing(month)
                 self.stored += 1
+                answer = Answer(self.update_item(request))
+                self.write_units += write_units(_with_bytes(answer["Attributes"]))
                 return answer
         raise ValueError(f"{operation} is not answered")
 
@@ -52,7 +56,8 @@ class CostsInMemory(memory.Tables):
         values = request["ExpressionAttributeValues"]
         rows = self._partitions["costs"].get(values[":user"]["S"], {})
         after = request.get("ExclusiveStartKey", {"day_source": {"S": ""}})["day_source"]["S"]
-        keys = sorted(key for key in rows if values[":first"]["S"] <= key <= values[":last"]["S"] and key > after)
+        first, last = values[":first"]["S"], values[":last"]["S"]
+        keys = sorted([key for key in rows if first <= key <= last and key > after])
         items: list[Any] = []
         size = 0
         for key in keys[: self.page_items]:
@@ -61,6 +66,7 @@ class CostsInMemory(memory.Tables):
                 break
             items.append(rows[key])
         units = read_units(*map(_with_bytes, items))
+        self.read_units += units
         answer: dict[str, Any] = {"Items": items, "ConsumedCapacity": {"CapacityUnits": units}}
         return answer | ({"LastEvaluatedKey": items[-1]} if len(items) < len(keys) else {})
 

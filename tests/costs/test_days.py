@@ -409,7 +409,7 @@ def test_a_put_that_was_allowed_before_a_takeover_does_not_replace_the_same_line
 
 
 def test_puts_of_different_days_never_wait_for_each_other() -> None:
-    """Once a source has an owner, transactions for two days have no row in common."""
+    """Once a source has an owner, transactions for today and yesterday have no row in common."""
     assert put("session", LINE) == (200, 1)
     touched: list[set[str]] = []
 
@@ -419,12 +419,12 @@ def test_puts_of_different_days_never_wait_for_each_other() -> None:
         return send()
 
     with faulty(days.dynamodb, "TransactWriteItems", noted, noted):
-        assert put("session", LINE, date="2026-11-25") == put("session", LINE, date="2026-11-24") == (200, 1)
+        assert put("session", LINE, date="2026-11-28") == put("session", LINE, date="2026-11-27") == (200, 1)
     assert not touched[0] & touched[1]
 
 
-@pytest.mark.parametrize(("today", "changes"), [("2026-12-03", None), ("2026-12-04", 2), ("2027-01-30", 2)])
-def test_each_change_of_a_month_that_may_be_stored_as_sums_removes_them(
+@pytest.mark.parametrize(("today", "changes"), [("2026-11-01", None), ("2026-11-02", 2), ("2027-01-30", 2)])
+def test_each_change_of_a_day_that_may_be_in_stored_sums_is_counted(
     clock: list[str], today: str, changes: int | None
 ) -> None:
     clock[0] = today

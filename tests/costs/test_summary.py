@@ -173,7 +173,7 @@ def test_a_summary_without_it_reads_no_costs_and_without_the_capability_it_is_re
         before = answer()[1]
         calls = len(sent)
         assert answer(include="cost")[0] == 200
-    assert len(sent) == 2 * calls + 1
+    assert len(sent) == 2 * calls + 3  # counted changes, stored sums, and days
     assert "cost" not in before
     monkeypatch.setattr(app, "COSTS_TABLE", "")
     assert answer(include="cost") == (400, '{"error":"Invalid include"}')

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.figures import count
-from tests.model import assignment, corrections, erasure, totals
+from tests.model import assignment, corrections, costs, erasure, totals
 from tests.model.explore import explore
 
 # `make proof` sets MODEL_TICKS for more time, and so for more orders.
@@ -23,6 +23,8 @@ PROTOCOLS: dict[str, Any] = {
     "an assignment": assignment.UNDONE,
     "an erasure": erasure.BUSY,
     "an erasure and a statement": erasure.STATED,
+    "sums of costs": costs.COUNTED,
+    "sums of costs beside earlier code": costs.EARLIER,
 }
 
 # Protocol, what is taken out of it, and the length of the shortest trace to a broken law.
@@ -55,6 +57,12 @@ FAULTS: list[tuple[str, tuple[str, ...] | dict[str, int], int]] = [
     ("an erasure", ("the record's check of changes",), 15),
     ("an erasure and a statement", ("the user's key deleted first",), 7),
     ("an erasure and a statement", ("the statement's check of the user's key",), 8),
+    ("sums of costs", ("counted changes",), 10),
+    ("sums of costs", ("the changes read before the day",), 9),
+    ("sums of costs", ("sums of these changes only",), 10),
+    ("sums of costs", {"MARGIN": 0}, 9),
+    ("sums of costs beside earlier code", ("the hour of a young month",), 12),
+    ("sums of costs beside earlier code", {"MARGIN": 0}, 12),
 ]
 
 

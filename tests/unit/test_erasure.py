@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from outcomes.aws.connection import Reply
 from outcomes.calendar import instants
-from outcomes.costs.cost_rows import ALL_SOURCES, row_key
+from outcomes.costs.cost_rows import AGENTS, ALL_SOURCES, FOLDED, MONTH, row_key
 from outcomes.errors import Busy
 from outcomes.events.stream import event_of
 from outcomes.keys.agent_keys import AgentKeys
@@ -45,7 +45,7 @@ NOON_TEXT = instants.text(NOON)
 SETTLE = 900
 ERASED = {
     **{"agent_keys": 3, "sessions": 1, "outcomes": 5},
-    **{"corrections": 2, "kept_sums": 6, "idempotency_keys": 4, "originals": 1, "statements": 1, "costs": 6},
+    **{"corrections": 2, "kept_sums": 6, "idempotency_keys": 4, "originals": 1, "statements": 1, "costs": 8},
 }
 """Numbers of rows that `lives` makes for user 42."""
 WRITES = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
@@ -466,10 +466,11 @@ class TestAfterARestore:
         record(42, key="since")
         key = make_key(42)
         put_costs(42)
-        # A repeated erasure also deletes the new rows of a month's sums and of all sources, because these rows have no
-        # creation time. So they are not among the rows that must stay.
-        for key_ in cost_day(42, 100).month_key, row_key(42, ALL_SOURCES):
-            aws_client("dynamodb").delete_item(TableName="CostsTable", Key=key_)
+        # A repeated erasure also deletes the new rows of a month's changes and sums, and of all sources, because these
+        # rows have no creation time. So they are not among the rows that must stay.
+        month = cost_day(42, 100).month_key["day_source"]["S"].removeprefix(MONTH)
+        for name in f"{AGENTS}{month}#01#000", f"{FOLDED}{month}#000", f"{MONTH}{month}", ALL_SOURCES:
+            aws_client("dynamodb").delete_item(TableName="CostsTable", Key=row_key(42, name))
         since = rows_of(42)
 
         self.repeat()

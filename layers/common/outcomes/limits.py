@@ -61,7 +61,8 @@ MAX_LABEL = 100
 MAX_SOURCES = 50  # maximum number of cost sources of a user for each kind of caller
 MAX_SOURCES_OF_KEY = 10  # maximum number of these sources that one agent key owns
 MAX_VERSIONS = 20  # maximum number of earlier versions of a day's costs in an answer, for each kind of caller
-FOLD_AFTER_DAYS = 35  # the costs of a month may be stored as sums this many days after its end
+COUNT_AFTER_DAYS = 2  # from this many days later, changes of a day's costs are counted, so that its sums may be stored
+FOLD_AFTER_DAYS = 35  # the sums of a month's costs are stored for good this many days after its end
 
 MAX_STATEMENT_ZONES = 3  # maximum number of time zones in which a user has statements
 

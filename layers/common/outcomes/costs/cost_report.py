@@ -5,16 +5,17 @@ day's cost is null, not 0.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from decimal import Context, Decimal
 from fractions import Fraction
-from typing import NamedTuple, TypeGuard
+from typing import TypeGuard
 
 from outcomes.calendar import instants
 from outcomes.calendar.period import Period
 from outcomes.contract import queries
 from outcomes.contract.json_text import compact
 from outcomes.contract.sums import EXACT, Sum
+from outcomes.costs.month_sums import MonthSums, SourceDay, is_recent
 from outcomes.limits import MAX_AGENTS_WITH_COST
 
 DIGITS = 6
@@ -23,23 +24,6 @@ DIGITS = 6
 _DAY = 24 * 60 * 60 * 1000
 _NOTHING = Decimal(0)
 _WIDE = Context(prec=500)  # more digits than any cost has, so that normalize() rounds nothing
-
-
-class SourceDay(NamedTuple):
-    """The costs of a UTC day by agent, as put by one source. The agent is None for costs that belong to no agent.
-
-    restated_at: when the costs were last replaced, if they were replaced after the day; otherwise None.
-    """
-
-    date: str
-    source: str
-    by_agent: Mapping[int | None, Decimal]
-    restated_at: str | None = None
-
-    @property
-    def is_marked(self) -> bool:
-        """Check whether the costs were restated within the last day."""
-        return self.restated_at is not None and instants.read(self.restated_at) > instants.now() - _DAY
 
 
 class CostReport:
@@ -60,15 +44,29 @@ class CostReport:
         self._restated_at: dict[str, str] = {}
 
     def add(self, day: SourceDay) -> None:
-        """Add a source's costs of a day, if the day is in the period."""
+        """Add a source's costs of a day, or a part of them, if the day is in the period."""
         if day.date not in self._by_day:
             return
         costs = {agent: cost for agent, cost in day.by_agent.items() if self._includes(agent)}
+        self._add_agents(costs)
+        self._add_day(day.date, day.source, _total(costs.values()), day.restated_at)
+
+    def add_month(self, sums: MonthSums) -> None:
+        """Add sums of days that are all in the period, if the report has no filter."""
+        self._add_agents(sums.by_agent)
+        for source, costs in sums.by_source.items():
+            for date, cost in costs.items():
+                self._add_day(date, source, cost, sums.restated.get((date, source)))
+
+    def _add_agents(self, costs: dict[int | None, Decimal]) -> None:
         for agent, cost in costs.items():
             self.by_agent[agent] = EXACT.add(self.by_agent.get(agent, _NOTHING), cost)
-        self._by_day[day.date][day.source] = _total(costs.values())
-        if day.restated_at and day.is_marked:
-            self._restated_at[day.date] = max(day.restated_at, self._restated_at.get(day.date, ""))
+
+    def _add_day(self, date: str, source: str, cost: Decimal, restated_at: str | None) -> None:
+        by_source = self._by_day[date]
+        by_source[source] = EXACT.add(by_source.get(source, _NOTHING), cost)
+        if restated_at and is_recent(restated_at):
+            self._restated_at[date] = max(restated_at, self._restated_at.get(date, ""))
 
     def _includes(self, agent: int | None) -> bool:
         return self.agent_id is None or (agent or queries.NOBODY) == self.agent_id

@@ -24,12 +24,24 @@ the row is still the same as before the sources were counted:
 
 changes                 N, the number of sources ever created since the last erasure; absent if none
 
-A month, `month#2026-09`. Its sums may be stored when its last day is at least FOLD_AFTER_DAYS days ago, and only if
-`changes` is still the same as before the days were read. From one day earlier, each transaction that changes a day of
-the month increments `changes` and removes the sums. So the sums include every change:
+The changes of a month, `month#2026-09`. Each transaction that changes a day counts its change here, if the day was at
+least COUNT_AFTER_DAYS days ago; so puts of today and yesterday have no row in common:
 
 changes                 N, absent if none
-sums, rules             the month's costs as sums; absent if they must be read from the days
+sums, rules, restated   only from earlier commits: the month's costs as sums; each counted change removes them
+
+A month's sums, `folded#2026-09#000`, and its sums by day, source and agent, `agents#2026-09#05#000` for the block of
+days that begins with the fifth. Each may have several parts (`#001` and so on), see `month_sums`:
+
+sums                    B, a part
+rules                   S, the version of the format, and `changes` as it was before the days were read. Of a month that
+                        ended less than FOLD_AFTER_DAYS days ago, also the hour: code of earlier commits does not count
+                        changes of these months, so the sums count for this hour only. The rules of the month's sums end
+                        with the last day that they include, and the number of parts
+
+Sums with other rules are ignored, and added up again. So nobody needs to delete outdated sums, not even those that a
+slow report stores after a change. An erasure, after which `changes` begins at 0 again, deletes rows in the order of
+their names, and so sums not after the changes that they include.
 """
 
 from collections.abc import Callable, Iterator
@@ -39,11 +51,12 @@ from typing import Any, NamedTuple
 from outcomes.aws.services import Answer, Item
 from outcomes.contract import json_text
 from outcomes.contract.caller import kind_of
-from outcomes.contract.costs import CostLine, days_ago, last_day
-from outcomes.limits import FOLD_AFTER_DAYS
+from outcomes.contract.costs import CostLine, days_ago
+from outcomes.limits import COUNT_AFTER_DAYS
 
 SOURCES = "source#"
 ALL_SOURCES = "sources"
+MONTH, FOLDED, AGENTS = "month#", "folded#", "agents#"
 
 
 class CostDay(NamedTuple):
@@ -63,7 +76,7 @@ class CostDay(NamedTuple):
 
     @property
     def month_key(self) -> Item:
-        return row_key(self.user_id, f"month#{self.date[:7]}")
+        return row_key(self.user_id, f"{MONTH}{self.date[:7]}")
 
     def version_key(self, version: int, kind: str) -> Item:
         """Return the key of an earlier version. kind: the kind of caller that put the version, see `Caller.kind`."""
@@ -161,7 +174,7 @@ def put_version(table: str, day: CostDay, before: CostVersion | None, after: Cos
     if before:
         key = day.version_key(before.version, kind_of(before.put_by))
         actions.append({"Put": {"TableName": table, "Item": key | before.attributes()}})
-    if days_ago(last_day(day.date[:7])) >= FOLD_AFTER_DAYS - 1:
+    if days_ago(day.date) >= COUNT_AFTER_DAYS:
         change = {
             "UpdateExpression": "ADD changes :one REMOVE sums, #rules",
             "ExpressionAttributeNames": {"#rules": "rules"},

@@ -1,44 +1,46 @@
-"""Read a user's costs of a period, and store sums of past months so that later reads need fewer read units.
+"""Read a user's costs of a period, and store sums of months so that later reads need fewer read units.
 
-A month's row (see `cost_rows`) gets these attributes:
-
-sums        B, sums by day, source and agent, encoded by `totals.codec`. A cell has the source with a prefix, such as
-            `$openai`, instead of an outcome type. The prefix is needed because a source may begin with a digit, but
-            the codec reads a name that begins with a digit as a day. A day whose costs have no lines has a cell with
-            the agent ALL_AGENTS.
-rules       S, the version of the codec; sums with another version are ignored
-restated    M, from a day and its source, such as `2026-09-30#openai`, to the instant when its costs were restated; only
-            for costs that were restated less than a day before the sums were stored
+`cost_rows` describes the rows, `month_sums` what they contain. A report whose time is over stores the sums of what it
+has read, and the next report goes on from there.
 """
 
+import json
 import time
 from binascii import a2b_base64, b2a_base64
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from datetime import date, timedelta
 from decimal import Decimal
 from itertools import groupby
+from typing import Any
 
 from outcomes.aws.paced_reads import PacedReads
-from outcomes.aws.services import ConditionFailed, DynamoDB, Item, Unavailable
+from outcomes.aws.services import DynamoDB, Item, Unavailable
+from outcomes.calendar import instants
+from outcomes.contract import queries
 from outcomes.contract.costs import days_ago, last_day
-from outcomes.contract.sums import ALL_AGENTS, EXACT, Cell, Sums
-from outcomes.costs.cost_report import CostReport, SourceDay
-from outcomes.costs.cost_rows import CostVersion, row_key, rows_between
+from outcomes.contract.sums import EXACT
+from outcomes.costs.cost_report import CostReport
+from outcomes.costs.cost_rows import AGENTS, FOLDED, MONTH, row_key, rows_between
+from outcomes.costs.month_sums import BLOCK_CHARACTERS, FORMAT, MonthSums, SourceDay, read_part
 from outcomes.errors import Busy, StillAddingUp
-from outcomes.limits import FOLD_AFTER_DAYS
-from outcomes.totals import codec
+from outcomes.limits import COUNT_AFTER_DAYS, FOLD_AFTER_DAYS
 
-READ_SECONDS = 10.0  # after this time, a request reads no page and stores no sums
-STORE_SECONDS = 4.0  # maximum time for a call that stores a month's sums; such a call has only one attempt
+READ_SECONDS = 10.0  # after this time, a request reads no page
+FOLD_SECONDS = 8.0  # after this time, a request ends with the block that it is reading, and stores its sums
+STORE_SECONDS = 4.0  # maximum time for a call that stores sums, and after READ_SECONDS until the last one begins
 
 LINES_WORTH_SUMS = 100
 """A month's sums are stored if the month has at least this many lines, which take two read units or more."""
 
-MAX_RESTATED = 1000
-"""A month's sums are stored if at most this many days of sources were restated within the last day. So the row is less
-than 400 KB, see `codec.PART_CHARACTERS`."""
+LINES_WORTH_AN_HOUR = 2_000
+"""The same of a month whose sums are stored anew each hour: these lines take 20 read units or more."""
 
-_MONTH = len("2026-04")
+MARGIN = 60 * 60 * 1000
+"""Milliseconds after which each transaction that changes a day and does not count its change has ended. It takes some
+minutes at most, even if clocks are wrong, see `totals.stored_sums.SETTLED_SECONDS`."""
+
+_DAY = 24 * 60 * 60 * 1000
+_DATE, _MONTH, _HOUR = len("2026-04-01"), len("2026-04"), len("2026-04-01T12")
 
 
 class StoredCosts:
@@ -54,119 +56,254 @@ class StoredCosts:
         user_id: if None, nothing is added, because all costs belong to a user. elapsed: seconds since the request
         began.
 
-        Raises StillAddingUp if the time ends before everything is read, for example because the table is throttled. The
-        next call has less to read, because this call has stored the sums of the first months.
+        Raises StillAddingUp if the time ends before everything is read. The next call has less to read, because this
+        call has stored the sums of what it has read. The next call must get a new report.
         """
         reads = PacedReads(self.dynamodb, time.monotonic() + READ_SECONDS - elapsed, StillAddingUp)
         if report.days and user_id is not None:
-            for day in _Look(self.table, reads, user_id, report.days).days():
-                report.add(day)
+            _Look(self.table, reads, user_id, report).run()
         return reads.read_units
+
+
+class _Month:
+    """A month of a report.
+
+    sums: as far as they are stored, and then added up. rules: of the stored sums. end: the last day of the month until
+    which sums may be stored; 0 if none may. worth: the number of lines from which they are stored. is_whole: whether
+    the report needs only these sums until `end`, and not the days.
+    """
+
+    def __init__(self, sums: MonthSums, rules: str, end: int, worth: int, *, is_whole: bool) -> None:
+        self.sums = sums
+        self.rules = rules
+        self.end = end
+        self.worth = worth
+        self.is_whole = is_whole
+        self.is_done = False
 
 
 class _Look:
     """Makes the reads of one report."""
 
-    def __init__(self, table: str, reads: PacedReads, user_id: int, dates: list[str]) -> None:
+    def __init__(self, table: str, reads: PacedReads, user_id: int, report: CostReport) -> None:
         self.table = table
         self.reads = reads
         self.user_id = user_id
-        self.first, self.last = dates[0], dates[-1]
-        self.months = [*dict.fromkeys(date[:_MONTH] for date in dates)]
-        # The sums of these months may be stored, so all their days are read.
-        self.over = [month for month in self.months if days_ago(last_day(month)) >= FOLD_AFTER_DAYS]
-        self.rows: dict[str, Item] = {}
+        self.report = report
+        self.first, self.last = report.days[0], report.days[-1]
+        self.agent = 0 if report.agent_id == queries.NOBODY else report.agent_id
         self.may_store = True
 
-    def days(self) -> Iterator[SourceDay]:
-        """Yield the days of each source. If a month's sums may be stored, also yield its days outside the period."""
-        if self.over:
-            for row in self._query(f"month#{self.over[0]}", f"month#{self.over[-1]}"):
-                self.rows[row["day_source"]["S"].removeprefix("month#")] = row
-        stored = {month: days for month, row in self.rows.items() if (days := _read_sums(row)) is not None}
-        for is_stored, together in groupby(self.months, stored.__contains__):
-            if is_stored:
-                for month in together:
-                    yield from stored[month]
-            else:
-                yield from self._read([*together])
+    def run(self) -> None:
+        months = [*dict.fromkeys(date_[:_MONTH] for date_ in self.report.days)]
+        # Read the changes before the sums and the days: `rules` of stored sums name the changes that they include.
+        counts = self._query(f"{MONTH}{months[0]}", f"{MONTH}{months[-1]}")
+        self.counts = {row["day_source"]["S"].removeprefix(MONTH): row for row in counts}
+        # Read the clock after an answer. If it was wrong, it has been corrected by then.
+        now = instants.now()
+        self.hour = instants.text(now)[:_HOUR]
+        self.kept = instants.text(now - COUNT_AFTER_DAYS * _DAY - MARGIN)[:_DATE]  # the last day that may be stored
+        rows = groupby(self._query(f"{FOLDED}{months[0]}", f"{FOLDED}{months[-1]}~"), _month_of_sums)
+        folded = {month: [*together] for month, together in rows}
+        self.months = {month: self._begin(month, folded.get(month, [])) for month in months}
+        for first, last in self._to_read():
+            self._read(first, last)
+        for month in self.months.values():
+            self._finish(month)
 
-    def _read(self, months: list[str]) -> Iterator[SourceDay]:
-        """Yield the days of consecutive months. Store the sums of past months."""
-        first = f"{months[0]}-01" if months[0] in self.over else max(self.first, f"{months[0]}-01")
-        last = last_day(months[-1]) if months[-1] in self.over else min(self.last, last_day(months[-1]))
-        for month, together in groupby(self._query(first, f"{last}~"), lambda row: row["day_source"]["S"][:_MONTH]):
-            versions = [(row["day_source"]["S"], CostVersion.of(row)) for row in together]
-            days = [_source_day(key, version) for key, version in versions if version.lines is not None]
-            yield from days
-            lines = sum(len(version.lines or ()) for _, version in versions)
-            is_worth_it = lines >= LINES_WORTH_SUMS and month in self.over
-            if is_worth_it and self.may_store and time.monotonic() <= self.reads.until:
-                self._store(month, days)
+    def _begin(self, name: str, rows: list[Item]) -> _Month:
+        """Add a month's stored sums to the report. rows: of these sums, even if they are outdated."""
+        is_settled = days_ago(last_day(name)) >= FOLD_AFTER_DAYS
+        end = min(last_day(name), self.kept)
+        is_covered = self.first <= f"{name}-01" and end <= self.last
+        # A month that may still change often is read from its first day only if the report needs it, or if the rows
+        # show that it has many lines.
+        may_store = f"{name}-01" <= end and (is_settled or is_covered or bool(rows))
+        rules = f"{FORMAT} {self.counts.get(name, {}).get('changes', {}).get('N', '0')}"
+        month = _Month(
+            MonthSums(name),
+            rules if is_settled else f"{rules} {self.hour}",
+            int(end[-2:]) if may_store else 0,
+            0 if rows else LINES_WORTH_SUMS if is_settled else LINES_WORTH_AN_HOUR,
+            is_whole=is_covered and self.agent is None,
+        )
+        sums = _read_sums(name, month.rules, rows)
+        if sums and (month.is_whole or self._add_agents(sums, month.rules)):
+            month.sums = sums
+        if month.sums.until == month.end:
+            self._add(month)
+        return month
+
+    def _add_agents(self, sums: MonthSums, rules: str) -> bool:
+        """Add stored sums by day, source and agent of days in the period. If any is missing, add none, return False."""
+        wanted = {
+            _block_key(sums.month, block.first, index): index in block.parts(self.agent)
+            for block in sums.blocks
+            if sums.date(block.first) <= self.last and self.first <= sums.date(block.last)
+            for index in range(len(block.agents))
+        }
+        parts = []
+        try:
+            for is_wanted, together in groupby(wanted, wanted.__getitem__):
+                keys = [*together]
+                if is_wanted:
+                    rows = {row["day_source"]["S"]: row for row in self._query(keys[0], keys[-1])}
+                    parts += [read_part(_part(rows.get(key, {}), rules)) for key in keys]
+        except ValueError:
+            return False
+        for source, costs in sums.by_source.items():
+            for day in costs:
+                self.report.add(SourceDay(day, source, {}, sums.restated.get((day, source))))
+        for part in parts:
+            for source_day in sums.days_of(part, self.agent):
+                self.report.add(source_day)
+        return True
+
+    def _to_read(self) -> list[tuple[str, str]]:
+        """Return ranges of days to read: those in the period, and those from which sums are added up."""
+        ranges: list[tuple[str, str]] = []
+        for name, month in self.months.items():
+            kept = month.sums.date(month.end)
+            found = [
+                (month.sums.date(month.sums.until + 1), kept),
+                (max(self.first, _next_day(kept) if month.end else f"{name}-01"), min(self.last, last_day(name))),
+            ]
+            for first, last in found:
+                if first > last:
+                    continue
+                if ranges and _next_day(ranges[-1][1]) == first:
+                    first, _ = ranges.pop()
+                ranges.append((first, last))
+        return ranges
+
+    def _read(self, first: str, last: str) -> None:
+        """Read days, add them to the report or to the sums of their month, and store these sums."""
+        month = None
+        try:
+            for day, together in groupby(self._query(first, f"{last}~"), lambda row: row["day_source"]["S"][:_DATE]):
+                if month and month.sums.date(month.end) < day:
+                    self._finish(month)
+                month = self.months[day[:_MONTH]]
+                is_kept = day <= month.sums.date(month.end)
+                for source_day, lines, characters in filter(None, map(_source_day, together)):
+                    if is_kept:
+                        month.sums.add(source_day, lines, characters)
+                    if not (is_kept and month.is_whole):
+                        self.report.add(source_day)
+                if month.sums.characters >= BLOCK_CHARACTERS:
+                    self._end_block(month, int(day[-2:]))
+                    if time.monotonic() > self.reads.until - READ_SECONDS + FOLD_SECONDS:
+                        raise StillAddingUp
+        except StillAddingUp:
+            if month:
+                self._store(month)
+            raise
+
+    def _finish(self, month: _Month) -> None:
+        """Complete a month's sums, and store them if that is worth it."""
+        if month.is_done:
+            return
+        if month.sums.until < month.end:
+            self._end_block(month, month.end)
+        if month.sums.lines >= month.worth:
+            self._store(month)
+        self._add(month)
+
+    def _add(self, month: _Month) -> None:
+        if month.is_whole:
+            self.report.add_month(month.sums)
+        month.is_done = True
+
+    def _end_block(self, month: _Month, last: int) -> None:
+        """End a block of the sums by day, source and agent with this day, and store it if that is worth it."""
+        first = month.sums.until + 1
+        for index, part in enumerate(month.sums.end_block(last)):
+            if month.sums.lines >= month.worth:
+                self._put(_block_key(month.sums.month, first, index), month.rules, part)
+
+    def _store(self, month: _Month) -> None:
+        """Store a month's sums without the block that has not ended."""
+        parts = month.sums.parts()
+        for index, part in enumerate(parts):
+            rules = f"{month.rules} {month.sums.until} {len(parts)}"
+            self._put(f"{FOLDED}{month.sums.month}#{index:03d}", rules, part)
+        if "sums" in self.counts.get(month.sums.month, {}):  # from an earlier commit
+            key = f"{MONTH}{month.sums.month}"
+            self._update(key, {"UpdateExpression": "REMOVE sums, #rules, restated"})
+
+    def _put(self, key: str, rules: str, part: bytes) -> None:
+        """Store a row. It may replace a row that somebody else stored meanwhile: `rules` say what it includes."""
+        values = {":sums": {"B": b2a_base64(part, newline=False).decode()}, ":rules": {"S": rules}}
+        self._update(
+            key, {"UpdateExpression": "SET sums = :sums, #rules = :rules", "ExpressionAttributeValues": values}
+        )
+
+    def _update(self, key: str, change: dict[str, Any]) -> None:
+        until = time.monotonic() + STORE_SECONDS
+        # If a row is not stored, none that follows is: sums name the blocks before them.
+        self.may_store = self.may_store and until <= self.reads.until + 2 * STORE_SECONDS
+        if not self.may_store:
+            return
+        update = {
+            "TableName": self.table,
+            "Key": row_key(self.user_id, key),
+            "ExpressionAttributeNames": {"#rules": "rules"},
+        }
+        try:
+            self.reads.dynamodb.call("UpdateItem", update | change, attempts=1, until=until)
+        except (Busy, Unavailable):
+            self.may_store = False  # the answer is correct even if storing fails
 
     def _query(self, first: str, last: str) -> Iterator[Item]:
         """Yield the user's rows from `first` to `last`."""
         keys = row_key(self.user_id, first), row_key(self.user_id, last)
         return rows_between(self.reads.call, self.table, *keys, ReturnConsumedCapacity="TOTAL")
 
-    def _store(self, month: str, days: list[SourceDay]) -> None:
-        """Store a month's sums, unless a day has changed since the month's row was read."""
-        parts = codec.write(_sums(days))
-        restated = {f"{day.date}#{day.source}": {"S": day.restated_at} for day in days if day.is_marked}
-        if len(parts) > 1 or len(restated) > MAX_RESTATED:  # the sums would not fit into a row
-            return
-        changes = self.rows.get(month, {}).get("changes")
-        values = {":sums": {"B": b2a_base64(parts[0], newline=False).decode()}, ":restated": {"M": restated}}
-        values |= {":rules": {"S": codec.rules()}} | ({":changes": changes} if changes else {})
-        update = {
-            "TableName": self.table,
-            "Key": row_key(self.user_id, f"month#{month}"),
-            "UpdateExpression": "SET sums = :sums, #rules = :rules, restated = :restated",
-            "ConditionExpression": "changes = :changes" if changes else "attribute_not_exists(changes)",
-            "ExpressionAttributeNames": {"#rules": "rules"},
-            "ExpressionAttributeValues": values,
-        }
-        until = time.monotonic() + STORE_SECONDS
-        try:
-            self.reads.dynamodb.call("UpdateItem", update, attempts=1, until=until)
-        except ConditionFailed:
-            pass  # a day was put or deleted meanwhile
-        except (Busy, Unavailable):
-            self.may_store = False  # the answer is correct even if storing fails
 
-
-def _source_day(key: str, version: CostVersion) -> SourceDay:
-    date, _, source = key.partition("#")
-    by_agent: dict[int | None, Decimal] = {}
-    for line in version.lines or ():
-        by_agent[line.agent_id] = EXACT.add(by_agent.get(line.agent_id, Decimal(0)), line.cost_usd)
-    is_restated = version.version > 1 and version.put_at[: len(date)] > date
-    return SourceDay(date, source, by_agent, version.put_at if is_restated else None)
-
-
-def _sums(days: Iterable[SourceDay]) -> Sums:
-    sums = Sums()
-    for day in days:
-        for agent, cost in (day.by_agent or {ALL_AGENTS: Decimal(0)}).items():
-            sums.of(Cell(day.date, f"${day.source}", agent))[0].add(1, cost)
-    return sums
-
-
-def _read_sums(row: Item) -> list[SourceDay] | None:
-    """Return the days of a month's stored sums. Return None if no sums are stored or if they cannot be read."""
-    if "sums" not in row or row["rules"]["S"] != codec.rules():
+def _read_sums(month: str, rules: str, rows: list[Item]) -> MonthSums | None:
+    """Return a month's stored sums. Return None if they are missing, outdated or damaged."""
+    text = rows[0].get("rules", {}).get("S", "") if rows else ""
+    own, *until_and_parts = text.rsplit(" ", 2)
+    if own != rules:
         return None
-    sums = Sums()
+    until, parts = map(int, until_and_parts)
+    if len(rows) < parts:
+        return None
     try:
-        codec.read(a2b_base64(row["sums"]["B"]), sums)
-    except codec.Damaged:
+        return MonthSums.read(month, until, [_part(row, text) for row in rows[:parts]])
+    except ValueError:
         return None
-    restated = row["restated"]["M"]
-    days: dict[tuple[str, str], dict[int | None, Decimal]] = defaultdict(dict)
-    for (date, name, agent), (sum_, *_) in sums.by_cell.items():
-        if sum_.count:
-            days[date, name.removeprefix("$")] |= {} if agent == ALL_AGENTS else {agent: sum_.value}
-    return [
-        SourceDay(date, source, by_agent, restated.get(f"{date}#{source}", {}).get("S"))
-        for (date, source), by_agent in days.items()
-    ]
+
+
+def _part(row: Item, rules: str) -> bytes:
+    """Return the part of sums in a row. Raises ValueError if it has other rules."""
+    if row.get("rules") != {"S": rules}:
+        raise ValueError("other rules")
+    return a2b_base64(row["sums"]["B"])
+
+
+def _block_key(month: str, first: int, index: int) -> str:
+    return f"{AGENTS}{month}#{first:02d}#{index:03d}"
+
+
+def _month_of_sums(row: Item) -> str:
+    name: str = row["day_source"]["S"]
+    return name[len(FOLDED) :][:_MONTH]
+
+
+def _next_day(day: str) -> str:
+    return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
+
+
+def _source_day(row: Item) -> tuple[SourceDay, int, int] | None:
+    """Return costs by agent with the number of their lines and characters. Return None if they are deleted."""
+    if "lines" not in row:
+        return None
+    day, _, source = row["day_source"]["S"].partition("#")
+    text, put_at = row["lines"]["S"], row["put_at"]["S"]
+    by_agent: dict[int | None, Decimal] = {}
+    lines = json.loads(text, parse_float=Decimal)
+    for cost, agent, *_ in lines:
+        by_agent[agent] = EXACT.add(by_agent.get(agent, Decimal(0)), Decimal(cost))
+    is_restated = int(row["version"]["N"]) > 1 and put_at[:_DATE] > day
+    return SourceDay(day, source, by_agent, put_at if is_restated else None), len(lines), len(text)
