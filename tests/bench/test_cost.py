@@ -118,6 +118,7 @@ def test_the_assumed_memory_is_the_templates(template: Any) -> None:
     assert gigabytes.pop("SummarizeOutcomesFunction") == figures["summary_memory_gb"]
     assert gigabytes.pop("McpFunction") == figures["mcp_memory_gb"]
     assert gigabytes.pop("StatementsFunction") == figures["summary_memory_gb"]
+    assert gigabytes.pop("CostsFunction") == figures["summary_memory_gb"]
     assert set(gigabytes.values()) == {figures["memory_gb"]}
 
 

@@ -186,7 +186,8 @@ def test_the_sums_of_a_past_month_are_stored(monkeypatch: pytest.MonkeyPatch) ->
     put("2026-03-10", (7, "1.25"))
     for _ in range(2):
         assert summary(**{"from": "2026-03-01", "to": "2026-04-01"})["cost_usd"] == Decimal("1.25")
-    assert [row["day_source"]["S"] for row in scan("CostsTable") if "sums" in row] == ["month#2026-03"]
+    stored = {row["day_source"]["S"] for row in scan("CostsTable") if "sums" in row}
+    assert stored == {"agents#2026-03#01#000", "folded#2026-03#000"}
 
 
 def test_a_period_of_years_is_possible_by_month() -> None:
