@@ -18,16 +18,9 @@ type ResultName<N> = N extends "ignored" ? "ignoredFields" : N;
 type Camel<N> = N extends `${infer A}_${infer B}` ? `${A}${Capitalize<Camel<B>>}` : N;
 type OurName<N> = N extends "from" ? "start" : N extends "to" ? "end" : N extends "include" ? "ledger" : Camel<N>;
 
-// Any name is accepted, and editors suggest the six default types.
-same<string extends ours.OutcomeType ? true : false, true>(true);
-same<ours.OutcomeStatus, Contract["Status"]>(true);
-same<ours.CorrectionType, Contract["CorrectionType"]>(true);
-same<ours.Scope, Contract["Scope"]>(true);
 same<ours.Fault, Contract["Fault"]>(true);
 same<ours.Division, NonNullable<Query<"summarizeOutcomes">["by"]>>(true);
 
-same<keyof ours.NewOutcome, keyof Contract["NewOutcomeOfBatch"]>(true);
-same<keyof ours.Changes, Exclude<keyof Contract["NewOutcome"], "userId">>(true);
 same<Exclude<keyof ours.CreateKeyOptions, "signal">, Exclude<keyof Contract["NewAgentKey"], "name">>(true);
 same<Exclude<keyof ours.RotateKeyOptions, "signal">, keyof Contract["Rotation"]>(true);
 same<Exclude<keyof ours.ListOptions, "signal">, OurName<keyof Query<"listOutcomes">>>(true);
