@@ -7,13 +7,13 @@ a busy machine, processor time varies much less than wall time, which is also sh
 """
 
 import argparse
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.commands import command_start, cost_import, local_stack, verify
 from bench.costs import costs_growth
 from bench.measure import (
     NOTHING,
@@ -23,6 +23,7 @@ from bench.measure import (
     Stub,
     cold,
     function,
+    in_turns,
     starts,
     stub,
     versions,
@@ -65,6 +66,9 @@ COLD_BARS = {"authorizer, encrypted cookie": 2.4}
 
 WARM_BARS: dict[str, float] = {"record": 0.35, "record with an Idempotency-Key": 0.45, "list of 20": 0.45}
 """Maximum call times, as multiples of a put_item call with boto3."""
+
+COMMAND_BARS: dict[str, float] = {"outcomes --version": 10, "outcomes --help": 8, "outcomes record --help": 12}
+"""Maximum times of runs, as multiples of the time of a Python that does nothing."""
 
 MCP_BAR = 1.3
 """Maximum start time of MCP, as a multiple of the start time of recording."""
@@ -147,9 +151,6 @@ def main() -> int:
         warm_calls(report, service, rounds=3 if short else 31, times=20 if short else 100)
         dynamodb_calls(report, service)
     command_start(report, runs=SHORT_RUNS if short else 21)
-    verify(report, runs=1 if short else 7)
-    cost_import(report, lines=1000 if short else 100_000)
-    local_stack(report, outcomes=100 if short else 20_000)
     totals_growth(report, short)
     sizes = {"runs": 1, "entries": 1_000, "many": 20_000} if short else {"runs": 7, "entries": ENTRIES, "many": MANY}
     statements(report, **sizes)
@@ -189,6 +190,14 @@ def start(report: Report, runs: int) -> None:
     times = starts(programs, runs)
     report.times("start", times, "bare Python", START_BARS, "bare Pythons")
     report.add("start: MCP over record", times["MCP"].cpu / times["record"].cpu, bar=MCP_BAR)
+
+
+def command_start(report: Report, runs: int) -> None:
+    """Measure runs of the client's command, in turns with a Python that does nothing."""
+    bare, command = "bare Python", str(Path(sys.executable).with_name("outcomes"))
+    programs = {bare: [sys.executable, "-c", "pass"]} | {name: [command, *name.split()[1:]] for name in COMMAND_BARS}
+    taken = in_turns({name: (program, {"PATH": os.defpath}) for name, program in programs.items()}, runs)
+    report.times("run", taken, bare, COMMAND_BARS, "bare Pythons")
 
 
 def cold_calls(report: Report, service: Stub, runs: int) -> None:

@@ -6,8 +6,7 @@ import sys
 
 import pytest
 
-from bench.__main__ import CALLS, RESULTS, START_BARS, STARTED, WARM_BARS
-from bench.commands import COMMAND_BARS
+from bench.__main__ import CALLS, COMMAND_BARS, RESULTS, START_BARS, STARTED, WARM_BARS
 from bench.measure import KNOWN_WHEN_DEPLOYED, ROOT, check
 from bench.report import Report, Row, Times
 from bench.runtime_api import life
