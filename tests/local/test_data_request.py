@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -15,7 +14,7 @@ import pytest
 from local import data_folder
 from local.data import JOURNAL, SEEDED
 from ops import data_request
-from tests.local.stacks import ROOT, Stack
+from tests.local.stacks import Stack
 
 OUTCOME = {"outcomeType": "task_complete", "title": "Something of a person"}
 
@@ -58,7 +57,9 @@ def test_a_user_of_the_running_stack_is_exported_and_erased(
     assert file.read_text()
 
 
-def test_a_user_is_erased_from_the_files_of_a_stopped_stack(tmp_path: Path) -> None:
+def test_a_user_is_erased_from_the_files_of_a_stopped_stack(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     key = {"user_id": {"S": "42"}, "created_at": {"S": "2026-04-01T12:00:00.000Z#01KN4EMCF80000000000000001"}}
     item = key | {"title": {"S": "Something of a person"}, "outcome_type": {"S": "task_complete"}}
     other = {**item, "user_id": {"S": "43"}, "title": {"S": "Of another"}}
@@ -67,19 +68,8 @@ def test_a_user_is_erased_from_the_files_of_a_stopped_stack(tmp_path: Path) -> N
     (tmp_path / JOURNAL).write_text(json.dumps(changes) + "\n")
     (tmp_path / SEEDED).write_text("42 1775044800000\n43 1775044800000\n42 done\n")
 
-    ended = subprocess.run(
-        [sys.executable, "-m", "ops.data_request", "--data", str(tmp_path), "erase", "--user-id", "42"],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": "layers/common"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=600,  # a busy machine may need this long
-        check=False,
-    )
-
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.splitlines()[-1] == "User 42 is erased: 1 outcomes."
+    assert run(monkeypatch, "--data", str(tmp_path), "erase", "--user-id", "42") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "User 42 is erased: 1 outcomes."
     kept = (tmp_path / JOURNAL).read_text()
     assert "Something of a person" not in kept
     assert "Of another" in kept

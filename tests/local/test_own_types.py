@@ -113,16 +113,10 @@ def test_the_python_client_and_the_command_pass_any_type(platform: Stack) -> Non
     with OutcomesClient(platform.url, cookie=platform.cookie(44)) as client:
         client.record("lead_qualified", "A lead")
         assert [one.outcome_type for one in client.list(outcome_type="lead_qualified").outcomes] == ["lead_qualified"]
-    environment = {"PATH": os.environ["PATH"], "OUTCOMES_URL": platform.url, "OUTCOMES_COOKIE": platform.cookie(44)}
-
-    def outcomes(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "outcomes_client", *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-
-    assert outcomes("record", "--type", "ticket_resolved", "--title", "A ticket").returncode == 0
-    assert "ticket_resolved" in outcomes("summary", "--type", "ticket_resolved").stdout
-    refused = outcomes("record", "--type", "deal_closed", "--title", "A deal")
-    assert (refused.returncode, NAMES in refused.stderr) == (1, True)
+        environment = {"PATH": os.environ["PATH"], "OUTCOMES_URL": platform.url, "OUTCOMES_COOKIE": platform.cookie(44)}
+        record = ["-m", "outcomes_client", "record", "--type", "ticket_resolved", "--title", "A ticket"]
+        subprocess.run([sys.executable, *record], env=environment, check=True)
+        assert client.list().outcomes[0].outcome_type == "ticket_resolved"
 
 
 def test_make_smoke_records_the_platforms_types(platform: Stack) -> None:
