@@ -42,19 +42,6 @@ def test_an_idempotency_key_costs_four_write_units_instead_of_one() -> None:
     assert (keyed.write_units, unkeyed.write_units, batch.write_units) == (4, 1, 4 * cost.BATCHED)
 
 
-def test_an_agent_key_costs_one_read_unit() -> None:
-    figures = cost.inputs()
-    platform, _, agent, *_ = (cost.parts(call, figures) for call in cost.calls(figures))
-    assert agent["DynamoDB"] - platform["DynamoDB"] == pytest.approx(figures["read_units_per_million"])
-    assert agent | {"DynamoDB": 0} == platform | {"DynamoDB": 0}
-
-
-def test_a_next_summary_costs_far_less_than_the_first() -> None:
-    figures = cost.inputs()
-    *_, first, next_ = (cost.parts(call, figures)["DynamoDB"] for call in cost.calls(figures))
-    assert next_ < first / 50
-
-
 @pytest.mark.parametrize(("a_second", "share"), [(0.1, 1), (1, 1), (2, 0.525), (20, 0.0975)])
 def test_x_ray_traces_the_first_call_of_each_second_and_one_in_twenty_of_the_others(
     a_second: float, share: float
@@ -120,11 +107,6 @@ def test_the_assumed_memory_is_the_templates(template: Any) -> None:
     assert gigabytes.pop("StatementsFunction") == figures["summary_memory_gb"]
     assert gigabytes.pop("CostsFunction") == figures["summary_memory_gb"]
     assert set(gigabytes.values()) == {figures["memory_gb"]}
-
-
-def test_a_text_without_marks_is_an_error() -> None:
-    with pytest.raises(ValueError, match="no marks"):
-        cost.rewritten("# Outcomes API")
 
 
 # ── Costs by month ────────────────────────────────────────────────────────────────────────────────────────────────────

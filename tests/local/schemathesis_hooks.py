@@ -6,7 +6,6 @@ from itertools import count
 from typing import Any
 
 import schemathesis
-from outcomes.contract import rules
 from outcomes.contract.outcome_type import is_name
 from outcomes.ledger import cursor as cursors
 
@@ -18,7 +17,6 @@ CURSORS = {
     "occurred": cursors.after_happened("2026-03-31T09:30:00.000Z#01KN4EMBG0QK3YB9X6N1V8ZT5R"),
     "recorded": cursors.after("01KN4EMBG0QK3YB9X6N1V8ZT5R"),
 }
-VISIBLE = rules.title(1).json_schema["pattern"]
 
 
 @schemathesis.hook
@@ -26,10 +24,9 @@ def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any]
     """Adjust a generated request, because the schema cannot express some rules.
 
     Idempotency keys become unique, because a reused key is refused. `occurredAt` becomes now and `expiresAt` tomorrow,
-    because their limits depend on the clock. Invisible characters that the title's pattern misses become "x". Each
-    outcome type becomes a type of this deployment. Each cursor becomes a valid cursor for the parameter `time`. Each
-    time zone becomes UTC. Each day of costs becomes today. An agent's scope `cost`, which it must not have, becomes
-    `read`.
+    because their limits depend on the clock. Each outcome type becomes a type of this deployment. Each cursor becomes a
+    valid cursor for the parameter `time`. Each time zone becomes UTC. Each day of costs becomes today. An agent's scope
+    `cost`, which it must not have, becomes `read`.
     """
     if re.fullmatch(r"\d{4}-\d\d-\d\d", str(case.path_parameters.get("date"))):
         case.path_parameters["date"] = f"{datetime.now(UTC):%Y-%m-%d}"
@@ -41,9 +38,6 @@ def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any]
         number = str(next(numbers))
         case.headers[KEY] = key[: MAX_KEY - len(number)] + number
     for fields in [case.body, case.body.get("changes")] if isinstance(case.body, dict) else []:
-        title = fields.get("title") if isinstance(fields, dict) else None
-        if isinstance(fields, dict) and isinstance(title, str):
-            fields["title"] = "".join("x" if is_unknown(char) else char for char in title)
         if isinstance(fields, dict) and isinstance(fields.get("timezone"), str):
             fields["timezone"] = "UTC"
         if isinstance(fields, dict) and is_name(fields.get("outcomeType")):
@@ -55,11 +49,6 @@ def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any]
         for field, later in (("occurredAt", timedelta()), ("expiresAt", timedelta(days=1))):
             if isinstance(fields, dict) and is_instant(fields.get(field)):
                 fields[field] = (datetime.now(UTC) + later).isoformat()
-
-
-def is_unknown(char: str) -> bool:
-    """Return whether a character is invisible but matches the title's pattern, which does not cover all of Unicode."""
-    return not char.isprintable() and bool(re.match(VISIBLE, char))
 
 
 def is_instant(value: object) -> bool:

@@ -4,7 +4,6 @@ import json
 import re
 from collections import Counter
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -117,12 +116,6 @@ def test_one_outcome_is_recorded_twice_and_one_day_has_no_costs() -> None:
     days = {date for date, _ in costs(NOW)}
     assert len(days) == DAYS_OF_COSTS - 1
     assert instants.text(NOW - GAP * DAY)[:10] not in days
-
-
-@pytest.mark.parametrize("day", range(7))
-def test_no_two_outcomes_in_a_row_have_the_same_title(day: int) -> None:
-    titles = [fields["title"] for _, fields in outcomes(NOW + day * DAY)]
-    assert all(title != next_ for title, next_ in pairwise(titles))
 
 
 @pytest.mark.parametrize("day", range(7))
