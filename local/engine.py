@@ -47,18 +47,9 @@ class Engine:
             self.read_to = json.loads(self._checkpoints.read_text())
         # The engine ends with the pipe to this process, even if this process is killed.
         java = ["java", "-Djava.library.path=.", "-jar", "DynamoDBLocal.jar", "-sharedDb", "-disableTelemetry"]
+        place = ["-dbPath", str(folder.resolve()), "-port", str(port)]
         self._process = subprocess.Popen(  # noqa: S603 - no input from outside
-            [
-                "/bin/sh",
-                "-c",
-                '"$@" </dev/null & cat; kill -9 $!',
-                "sh",
-                *java,
-                "-dbPath",
-                folder.resolve(),
-                "-port",
-                str(port),
-            ],
+            ["/bin/sh", "-c", '"$@" </dev/null & cat; kill -9 $!; wait', "sh", *java, *place],
             cwd=INSTALLED,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,

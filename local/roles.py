@@ -100,12 +100,15 @@ class Role:
             table = part.get("TableName", "")
             place = f"{table}/index/{part['IndexName']}" if "IndexName" in part else table
             resource = table if table.startswith("arn:") else f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{place}"
-            context = [] if not self._keys else self._context(operation, part, self._hash_keys.get(place, ""))
+            context = [] if not self._keys else self._context(operation, action, part, self._hash_keys.get(place, ""))
             yield Asked(f"dynamodb:{action}", resource if table else "*", tuple(context))
 
-    def _context(self, operation: str, part: Mapping[str, Any], hash_key: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    def _context(
+        self, operation: str, action: str, part: Mapping[str, Any], hash_key: str
+    ) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Yield the condition keys that the role's policies use, with their values."""
-        if ENCLOSING in self._keys and operation.startswith("Transact"):
+        # AWS lists this key for all actions of transactions but this one.
+        if ENCLOSING in self._keys and operation.startswith("Transact") and action != "ConditionCheckItem":
             yield ENCLOSING, (operation,)
         if RETURN_VALUES in self._keys and "ReturnValues" in part:
             yield RETURN_VALUES, (part["ReturnValues"],)

@@ -72,7 +72,7 @@ def witness() -> Iterator[None]:
 
         installed = install(int(port))
         yield
-        count(compared=installed.compared)
+        count(compared=installed.compared, stored=installed.stored)
     else:
         yield
 

@@ -11,6 +11,7 @@ front of both. DynamoDB Local's own clock is never used: a test's clock decides 
 import json
 import os
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from http.client import HTTPConnection
@@ -30,7 +31,7 @@ class Differs(BaseException):
 
 
 class Witness:
-    """A DynamoDB Local that holds what moto holds. compared: the number of compared answers."""
+    """A DynamoDB Local that holds what moto holds. compared, stored: the numbers of compared answers and items."""
 
     def __init__(self, port: int) -> None:
         self.connection = HTTPConnection("127.0.0.1", port, timeout=30)
@@ -40,6 +41,7 @@ class Witness:
         self.written: set[str] = set()  # tables that hold items here
         self.created: set[str] = set()
         self.compared = 0
+        self.stored = 0
         self.tokens: dict[str, str] = {}  # the tokens sent in place of tests' tokens
 
     def compare(self, operation: str, request: Any, status: int, content: str | bytes) -> None:
@@ -76,12 +78,24 @@ class Witness:
             self.written.discard(name)
         if name in self.written:
             keys = [*filter(None, (table.hash_key_attr, table.range_key_attr))]
-            for item in self._scan(name):
+            stored = [*self._scan(name)]
+            self._compare_stored(name, stored)
+            for item in stored:
                 self._expect("DeleteItem", {"TableName": name, "Key": {key: item[key] for key in keys}})
             self.written.discard(name)
         for item in _items(table):
             self._expect("PutItem", {"TableName": name, "Item": item})
             self.written.add(name)
+
+    def _compare_stored(self, name: str, stored: list[Any]) -> None:
+        """Compare all items of a table, after the last call of a test. Raises Differs."""
+        mine, other = (sorted(map(_text_of, items)) for items in (_items(self.tables[name]), stored))
+        self.stored += len(other)
+        if mine != other:
+            raise Differs(
+                f"{name} holds {[*Counter(mine) - Counter(other)]} only in moto, and in DynamoDB Local only "
+                f"{[*Counter(other) - Counter(mine)]}"
+            )
 
     def _scan(self, name: str) -> Iterator[Any]:
         scan = {"TableName": name}
@@ -102,6 +116,10 @@ def _items(table: Any) -> Iterator[dict[str, Any]]:
     for partition in table.items.values():
         for item in partition.values() if table.has_range_key else [partition]:
             yield json.loads(json.dumps(item.to_json()["Attributes"], default=_text))
+
+
+def _text_of(item: Any) -> str:
+    return json.dumps(_plain(item), sort_keys=True)
 
 
 def _text(value: bytes) -> str:

@@ -29,7 +29,7 @@ def allows(action: Any, resource: Any = f"{TABLE}T", condition: Any = None, effe
 
 SUMS = [allows(["dynamodb:UpdateItem", "dynamodb:BatchWriteItem"], condition=ONLY_SUM)]
 PUBLIC = [allows("dynamodb:Query", condition=ONLY_KEYS)]
-TOGETHER = [allows("dynamodb:PutItem", condition=IN_TRANSACTION)]
+TOGETHER = [allows(["dynamodb:PutItem", "dynamodb:ConditionCheckItem"], condition=IN_TRANSACTION)]
 
 
 def put(item: Any, operation: str = "Put") -> dict[str, Any]:
@@ -72,6 +72,7 @@ STATEMENTS = {"Statements": [{"Statement": "INSERT INTO \"T\" VALUE {'id':?}"}]}
         ([allows("dynamodb:PutItem")], "BatchExecuteStatement", STATEMENTS, "PartiQLInsert on T"),
         # conditions
         (TOGETHER, "TransactWriteItems", put(ITEM), ""),
+        (TOGETHER, "TransactWriteItems", put(ITEM, "ConditionCheck"), "ConditionCheckItem on T"),
         (TOGETHER, "PutItem", {"TableName": "T", "Item": ITEM}, "PutItem on T"),
         (PUBLIC, "Query", query("id = :id"), ""),
         (PUBLIC, "Query", query("id = :id", "42"), "Query on T"),

@@ -55,6 +55,8 @@ def test_a_planted_fault_is_found(template: Any, fault: str, monkeypatch: pytest
     if fault == "sums are kept at once":
         monkeypatch.setattr(stored_sums, "SETTLED_SECONDS", 0)
     if fault == "an outcome is inserted over one that is":
+        if "WITNESS" in os.environ:
+            pytest.skip("DynamoDB Local sees at once that moto is wrong")
         monkeypatch.setattr(moto_backend.Handler, "_inserted", insert_over)
     of = run_puts_of_costs if "costs" in fault else run
     for seed in [lately, *range(300)]:

@@ -20,7 +20,8 @@ MAY = {
         GetItem on Sessions Keys
         UpdateItem on Keys attributes id last_used_at
     """,
-    # A transaction needs the permissions of its actions.
+    # A transaction needs the permissions of its actions. ConditionCheckItem has no "in", because AWS does not list the
+    # condition's key for it: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html
     "RecordOutcomeFunction": """
         PutItem on Outcomes
         PutItem on Idempotency in TransactWriteItems
@@ -41,7 +42,8 @@ MAY = {
     """,
     "CorrectOutcomeFunction": """
         BatchGetItem on Outcomes Idempotency
-        UpdateItem PutItem ConditionCheckItem on Outcomes in TransactWriteItems
+        UpdateItem PutItem on Outcomes in TransactWriteItems
+        ConditionCheckItem on Outcomes
         PutItem on Idempotency in TransactWriteItems
     """,
     "GetOutcomeFunction": "BatchGetItem on Outcomes",
@@ -52,7 +54,8 @@ MAY = {
     # McpFunction has the permissions that its tools need. It writes outcomes only in a transaction with their
     # idempotency key.
     "McpFunction": """
-        PutItem UpdateItem ConditionCheckItem on Outcomes in TransactWriteItems
+        PutItem UpdateItem on Outcomes in TransactWriteItems
+        ConditionCheckItem on Outcomes
         PutItem on Idempotency in TransactWriteItems
         BatchGetItem on Outcomes Idempotency
         Query on Outcomes Outcomes/index/* Totals
@@ -64,7 +67,8 @@ MAY = {
         Query on Outcomes Statements
         BatchGetItem on Outcomes
         GetItem on Statements Totals
-        PutItem UpdateItem DeleteItem ConditionCheckItem on Statements in TransactWriteItems
+        PutItem UpdateItem DeleteItem on Statements in TransactWriteItems
+        ConditionCheckItem on Statements
         PutItem on Totals in TransactWriteItems
     """,
     # CostsFunction writes a day's costs only in transactions. It writes the sums of a month without a transaction.
