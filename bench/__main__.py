@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.client import client_calls
 from bench.costs import costs_growth
 from bench.measure import (
     NOTHING,
@@ -151,6 +152,7 @@ def main() -> int:
         warm_calls(report, service, rounds=3 if short else 31, times=20 if short else 100)
         dynamodb_calls(report, service)
     command_start(report, runs=SHORT_RUNS if short else 21)
+    client_calls(report, runs=1 if short else 7)
     totals_growth(report, short)
     sizes = {"runs": 1, "entries": 1_000, "many": 20_000} if short else {"runs": 7, "entries": ENTRIES, "many": MANY}
     statements(report, **sizes)

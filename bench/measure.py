@@ -111,7 +111,7 @@ def check(name: str, result: dict[str, Any]) -> None:
         raise RuntimeError(f"{name} failed: {result}")
 
 
-def medians(samples: Mapping[str, Iterable[Times]]) -> dict[str, Times]:
+def medians[Name](samples: Mapping[Name, Iterable[Times]]) -> dict[Name, Times]:
     return {name: Times(*map(median, zip(*each, strict=True))) for name, each in samples.items()}
 
 
@@ -126,9 +126,9 @@ def run_once(command: list[str], environment: Mapping[str, str]) -> Times:
     return Times(used.ru_utime + used.ru_stime, time.perf_counter() - begun)
 
 
-def in_turns(commands: Mapping[str, tuple[list[str], Mapping[str, str]]], runs: int) -> dict[str, Times]:
+def in_turns[Name](commands: Mapping[Name, tuple[list[str], Mapping[str, str]]], runs: int) -> dict[Name, Times]:
     """Run each command with its environment, `runs` times and in turns, so that other load affects all of them."""
-    samples: dict[str, list[Times]] = {name: [] for name in commands}
+    samples: dict[Name, list[Times]] = {name: [] for name in commands}
     for run in range(-1, runs):  # the first round only fills the file cache
         for name, (command, environment) in commands.items():
             taken = run_once(command, environment)

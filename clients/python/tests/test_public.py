@@ -34,7 +34,7 @@ def test_every_export_has_a_docstring(offered: type) -> None:
 
 
 def test_the_clients_are_listed_before_they_are_imported() -> None:
-    slow = {"httpx", "pydantic", *(needed for needed, _ in FRAMEWORKS.values())}
+    slow = {"httpcore", "httpx", "pydantic", *(needed for needed, _ in FRAMEWORKS.values())}
     listed = f"""import outcomes_client, sys
 assert 'OutcomesClient' in dir(outcomes_client)
 assert not sys.modules.keys() & {slow}"""

@@ -8,13 +8,12 @@ from datetime import date
 from decimal import Decimal
 from functools import partial
 from types import TracebackType
-from typing import Any, Literal, Self
-
-import httpx
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from . import _answers, _models, _readers
 from ._calls import PAGE_SIZE, Calls, ExportFormat, body_of, condition, costs_path, escaped, statement_path
 from ._choices import Division, IdOrNone, OutcomeType, Time
+from ._connections import connections, failures
 from ._http import (
     COSTS_PATH,
     KEYS_PATH,
@@ -46,9 +45,12 @@ from ._models import (
 from ._moments import Moment, of_body
 from ._parsing import done
 from ._requests import filters, listed, parameters
-from ._sending import LOG, Keys, Results, Statuses, Types, arguments, no_cookies, no_reply, reply
+from ._sending import LOG, Keys, Results, Statuses, Types, arguments, no_reply, reply
 from ._settings import address_of, defaults_of, retry_of
 from ._steps import Call, Retry, Say, Send
+
+if TYPE_CHECKING:
+    import httpx
 
 # make contract: types of rows
 ListedTypes = list[_models.ListedType]
@@ -91,7 +93,7 @@ class OutcomesClient:
     ) -> None:
         self._address = address_of(url, api_key, cookie, allow_http)
         self._calls = Calls(retry_of(retry), defaults=defaults_of(self._address, agent_id, user_id))
-        self._http = httpx.Client(transport=transport, cookies=no_cookies())
+        self._http = connections(self._address, transport)
 
     def __repr__(self) -> str:
         return f"OutcomesClient({self._address.url!r})"
@@ -545,5 +547,5 @@ class OutcomesClient:
                     if len(body) > _LONGEST_ANSWER:
                         return NoReply("the answer is too long")
                 return reply(self._address, step, response, bytes(body))
-        except httpx.RequestError as exc:
+        except failures() as exc:
             return no_reply(self._address, exc)

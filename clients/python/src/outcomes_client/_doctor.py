@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-
-import httpx
 
 from . import _answers, _readers
 from ._client import OutcomesClient
 from ._display import money
 from ._errors import BrokenAnswerError
-from ._http import AGENT_KEY, KEY, LOCAL_SESSION, OWN_KEY_PATH, PATH, SESSION, NoReply, Reply, Request, http_date
+from ._http import (
+    AGENT_KEY,
+    KEY,
+    LOCAL_SESSION,
+    OWN_KEY_PATH,
+    PATH,
+    SESSION,
+    NoReply,
+    Reply,
+    Request,
+    http_date,
+)
 from ._models import AgentKey
 from ._refusals import capability_off, switched_off
-from ._sending import why
 from ._steps import Send
 
 _TRY = 10.0
@@ -40,16 +48,15 @@ def examine(client: OutcomesClient) -> Iterator[Finding]:
     if address.is_plaintext:
         yield Finding(False, f"{address.url} is not https: anyone on the network can read the key")
     started = time.monotonic()
-    try:
-        greeting = client._http.get(address.url + PATH, timeout=_TRY)
-    except httpx.RequestError as exc:
-        yield Finding(False, f"{address.url} cannot be reached: {why(exc)}")
+    greeting = client._send(Send(Request("GET", PATH, by="nobody"), _TRY))
+    if isinstance(greeting, NoReply):
+        yield Finding(False, f"{address.url} cannot be reached: {greeting.reason}")
         return
     took = time.monotonic() - started
-    if greeting.status_code != 401:
+    if greeting.status != 401:
         yield Finding(
             False,
-            f"{address.url} is not an Outcomes API: GET {PATH} without a session is {greeting.status_code}, not 401",
+            f"{address.url} is not an Outcomes API: GET {PATH} without a session is {greeting.status}, not 401",
         )
         return
     yield Finding(True, f"{address.url} answers in {took * 1000:.0f} ms")
@@ -58,7 +65,7 @@ def examine(client: OutcomesClient) -> Iterator[Finding]:
     yield from _credentials(client)
 
 
-def _clock(headers: httpx.Headers) -> Iterator[Finding]:
+def _clock(headers: Mapping[str, str]) -> Iterator[Finding]:
     theirs = http_date(headers.get("Date", ""))
     if theirs is None:
         yield Finding(False, "the clock cannot be compared: the answer has no date")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -58,12 +58,31 @@ class Request:
         return self.by != "any" and (self.method == "GET" or self.path == STATEMENTS_PATH)
 
 
+class Headers(Mapping[str, str]):
+    """The headers of an answer. Their names are case-insensitive; several headers of one name are joined by commas."""
+
+    def __init__(self, headers: Iterable[tuple[str, str]]) -> None:
+        self._values: dict[str, str] = {}
+        for name, value in headers:
+            lower = name.lower()
+            self._values[lower] = f"{self._values[lower]}, {value}" if lower in self._values else value
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
 @dataclass(frozen=True)
 class Reply:
     """A complete answer. Its repr leaves out headers and body, which may contain a new key."""
 
     status: int
-    headers: Mapping[str, str] = field(repr=False)  # case-insensitive, like httpx.Headers
+    headers: Mapping[str, str] = field(repr=False)  # case-insensitive: `Headers`
     body: bytes = field(repr=False)
     credential: str = "the credential"  # a description of the request's credential, for messages
     hide: Callable[[Any], Any] = field(
@@ -228,6 +247,17 @@ class Address:
             return f"Reading needs {SESSION} or an agent key with the scope read"
         needed = {"session": SESSION, "key": KEY}.get(request.by, f"{KEY} or {SESSION}")
         return f"{request.does or 'Recording'} needs {needed}"
+
+
+def is_plain(url: str) -> bool:
+    """Return whether the host of a URL is an ASCII name or an IPv4 address, and the port and path are valid."""
+    parts = re.fullmatch(r"https?://([a-zA-Z0-9.-]+)(?::([0-9]{1,5}))?(?:/[a-zA-Z0-9._~/-]*)?", url)
+    if not parts or int(parts[2] or 0) > 65_535:
+        return False
+    labels = parts[1].split(".")
+    if labels[-1].isdigit():
+        return len(labels) == 4 and all(re.fullmatch("0|[1-9][0-9]{0,2}", each) and int(each) < 256 for each in labels)
+    return all(1 <= len(each) < 64 and not each.lower().startswith("xn--") for each in labels)
 
 
 def _plain(text: str) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import batched
+from itertools import batched, chain
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from . import _json
@@ -28,6 +29,8 @@ _LEDGER_FIELDS = ("status", "recorded_by", "version")
 _TYPES = {each.name: str(each.type) for each in fields(NewOutcome) if each.name != "idempotency_key"}
 _JSON = [name for name, type_ in _TYPES.items() if type_.startswith(("int", "Decimal", "Mapping"))]
 _TEXTS = [name for name, type_ in _TYPES.items() if type_ in ("str", "str | None")]
+
+IN_FLIGHT = 3  # maximum batches that an import sends at a time
 
 _BOM = b"\xef\xbb\xbf"
 # In exports, the API puts an apostrophe before a cell that begins with one of these characters.
@@ -219,25 +222,65 @@ class Outcome:
 
 
 def record(client: OutcomesClient, parsed: Iterable[Line]) -> Iterator[tuple[list[Outcome], OutcomesError | None]]:
-    """Record the lines in batches. Yield the results of each batch, and the error if it ended the import."""
-    for batch in batched(parsed, BATCH_ITEMS):
-        readable = [line for line in batch if line.body is not None]
-        unreadable = [Outcome(line, "refused", line.fault) for line in batch if line.body is None]
-        failure = None
+    """Record the lines in batches, up to IN_FLIGHT at a time.
+
+    Yield the results of each batch, in the order of the lines, and the error if it ended the import. Then the results
+    come last of all batches that failed.
+    """
+    sending: deque[_Batch] = deque()
+    most = 1  # the first batch is sent alone, because it shows whether others can succeed
+    for batch in chain(batched(parsed, BATCH_ITEMS), [None] * IN_FLIGHT):
+        if batch:
+            sending.append(_Batch(client, batch))
+        if len(sending) < (most if batch else 1):
+            continue
+        done, failure = sending.popleft().result()
+        if failure is not None:
+            others = [each.result() for each in sending]
+            yield from ((recorded, None) for recorded, also in others if also is None)
+            yield [*chain.from_iterable(failed for failed, also in others if also), *done], failure
+            return
+        yield done, None
+        most = IN_FLIGHT
+
+
+class _Batch(Thread):
+    """Sends a batch in a thread of its own. Ctrl-C does not wait for it, because it is a daemon."""
+
+    def __init__(self, client: OutcomesClient, lines: Sequence[Line]) -> None:
+        super().__init__(daemon=True)
+        self._client = client
+        self._lines = lines
+        self._readable = [line for line in lines if line.body is not None]
+        self._results: list[Result] = []
+        self._error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
         try:
-            results = client.record_many(line.body for line in readable if line.body is not None)
-        except ConfigurationError:  # nothing was sent, and every other line would fail alike
-            raise
-        except OutcomesError as exc:
-            failure, results = exc, exc.results
-        done = [_outcome(line, result) for line, result in zip(readable, results, strict=True)]
+            self._results = self._client.record_many(line.body for line in self._readable if line.body is not None)
+        except BaseException as exc:  # noqa: BLE001 - `result` raises it in the thread of the caller
+            self._error = exc
+
+    def result(self) -> tuple[list[Outcome], OutcomesError | None]:
+        """Wait for the results of the lines, and the error if no other batch can be sent.
+
+        Raises any other error, and ConfigurationError: nothing was sent, and every other line would fail alike.
+        """
+        while self.is_alive():
+            self.join(0.1)  # on Windows, Ctrl-C does not interrupt a wait without end
+        failure = self._error
+        if isinstance(failure, OutcomesError) and not isinstance(failure, ConfigurationError):
+            self._results = failure.results
+        elif failure is not None:
+            raise failure
+        done = [_outcome(line, result) for line, result in zip(self._readable, self._results, strict=True)]
         if failure is None and done and all(one.status == "unsent" for one in done):
             # The client waited until its deadline. Every further batch would wait just as long, and the import could
             # take hours.
             failure = BusyError(f"none of {len(done)} lines was accepted: {done[0].reason}")
-        yield sorted(done + unreadable, key=lambda one: one.line.number), failure
-        if failure is not None:
-            return
+        done += [Outcome(line, "refused", line.fault) for line in self._lines if line.body is None]
+        return sorted(done, key=lambda one: one.line.number), failure
 
 
 def _outcome(line: Line, result: Result) -> Outcome:

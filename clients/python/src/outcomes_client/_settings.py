@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import re
 
-import httpx
-
 from ._calls import Defaults
 from ._errors import ConfigurationError
-from ._http import Address
+from ._http import Address, is_plain
 from ._steps import Retry
 
 
@@ -28,13 +26,8 @@ def address_of(url: str | None, api_key: str | None, cookie: str | None, allow_h
         api_key or os.environ.get("INTERNAL_API_KEY") or None,
         cookie or os.environ.get("OUTCOMES_COOKIE") or None,
     )
-    try:  # requests would raise these errors, which are no httpx.RequestError
-        parsed = httpx.URL(address.url)
-        _ = parsed.host, parsed.raw_host.decode().encode("idna")
-        if (parsed.port or 0) > 65_535:
-            raise httpx.InvalidURL(f"Invalid port: '{parsed.port}'")
-    except (httpx.InvalidURL, UnicodeError) as exc:
-        raise ConfigurationError(f"The URL (OUTCOMES_URL) cannot be used: {exc}") from exc
+    if not is_plain(address.url):
+        _require_valid(address.url)
     allow_http = allow_http or os.environ.get("OUTCOMES_ALLOW_HTTP") == "1"
     if (address.api_key or address.cookie) and address.is_plaintext and not allow_http:
         raise ConfigurationError(
@@ -42,6 +35,18 @@ def address_of(url: str | None, api_key: str | None, cookie: str | None, allow_h
             "Use https, or set OUTCOMES_ALLOW_HTTP=1"
         )
     return address
+
+
+def _require_valid(url: str) -> None:
+    import httpx  # imported here, because few URLs need it
+
+    try:  # requests would raise these errors, which are no httpx.RequestError
+        parsed = httpx.URL(url)
+        _ = parsed.host, parsed.raw_host.decode().encode("idna")
+        if (parsed.port or 0) > 65_535:
+            raise httpx.InvalidURL(f"Invalid port: '{parsed.port}'")
+    except (httpx.InvalidURL, UnicodeError) as exc:
+        raise ConfigurationError(f"The URL (OUTCOMES_URL) cannot be used: {exc}") from exc
 
 
 def defaults_of(address: Address, agent_id: int | None, user_id: int | None) -> Defaults:
