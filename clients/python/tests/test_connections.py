@@ -153,7 +153,8 @@ async def test_each_way_tells_the_same_of_a_fault(api: Api, fault: str) -> None:
             api.fail(fault)
         retry = Retry(deadline=0.1, first=1e12) if fault in SLOW else ONE_TRY
         errors.append(await told(way(api.url, api.key, user_id=42, retry=retry)))
-        assert not api.door.faults
+        assert fault in SLOW or not api.door.faults  # on a busy machine, a try may end before it is connected
+        api.door.faults.clear()
     assert isinstance(errors[0], tuple), errors
     assert [error[2:] for error in errors] == [errors[0][2:]] * 3
     # How a slow answer ends depends on which limit of time is first.
