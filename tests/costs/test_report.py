@@ -257,7 +257,7 @@ class TestStoredSums:
             put("session", line(7, 1), line(9, 1, "again"), date="2026-09-01")
             put("session", line(7, 1), line(9, 1), date="2026-09-01")
 
-    def test_a_part_of_a_young_month_is_stored_once_a_report_of_it_ran_out_of_time(self) -> None:
+    def test_a_part_of_a_young_month_is_stored_once_a_report_of_it_ran_out_of_time(self, clock: list[int]) -> None:
         for day in ("2026-11-05", "2026-11-15"):
             put("session", line(7, 1), date=day)
         part = NOVEMBER | {"from": "2026-11-10"}
@@ -268,6 +268,12 @@ class TestStoredSums:
             assert answer(**part)[0] == 503
         assert cost(**part) == 2
         assert {"agents#2026-11#01#000", "agents#2026-11#06#000", "agents#2026-11#16#000"} < {*stored()}
+        with faulty(app.days.dynamodb, "UpdateItem", fine) as sent:
+            clock[0] += 60 * 60 * 1000
+            assert cost(**NOVEMBER | {"from": "2026-11-27"}) is None
+            assert not sent
+            assert cost(**part) == 2
+        assert sent
 
 
 @pytest.mark.usefixtures("always_worth")

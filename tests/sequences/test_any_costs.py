@@ -24,6 +24,7 @@ from outcomes.errors import StillAddingUp
 
 from bench.costs import DAY
 from tests.costs.in_memory import CostsInMemory
+from tests.figures import count
 
 SEQUENCES = int(os.environ.get("SEQUENCES", "150"))
 STEPS = 10
@@ -191,5 +192,6 @@ def test_a_report_equals_the_model_after_any_sequence(monkeypatch: pytest.Monkey
         sequence.look()
         stored_sums += sequence.table.stored
         stops += sequence.stops
+    count(ledgers=SEQUENCES)
     assert stored_sums > SEQUENCES / 2
     assert stops > SEQUENCES / 10

@@ -116,9 +116,8 @@ class _Look:
         is_settled = days_ago(last_day(name)) >= FOLD_AFTER_DAYS
         end = min(last_day(name), self.kept)
         is_covered = self.first <= f"{name}-01" and end <= self.last
-        # A month that may still change often is read from its first day only if the report needs it, or if the rows
-        # show that it has many lines.
-        may_store = f"{name}-01" <= end and (is_settled or is_covered or bool(rows))
+        # A young month is read from its first day only if the report needs it, or if rows show that it has many lines.
+        may_store = f"{name}-01" <= end and (is_settled or is_covered or (bool(rows) and self.first <= end))
         rules = f"{FORMAT} {self.counts.get(name, {}).get('changes', {}).get('N', '0')}"
         month = _Month(
             MonthSums(name),
