@@ -187,14 +187,31 @@ class TestStoredSums:
         put_uncounted("2026-11-20", 3)
         assert cost(**NOVEMBER) == 1
         clock[0] += 60 * 60 * 1000
-        assert cost(**NOVEMBER) == cost(**NOVEMBER, agentId="7") == 3
+        assert cost(**NOVEMBER) == 3
+        assert {*stored()} == {f"folded#2026-11#{part:03d}" for part in range(2)}
+        assert cost(**NOVEMBER, agentId="7") == 3
+        assert "agents#2026-11#01#000" in stored()
+
+    def test_a_report_goes_on_from_those_that_a_report_of_an_agent_stored(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for day in ("2026-11-05", "2026-11-15", "2026-11-25"):
+            put("session", line(7, 1), line(9, 1), date=day)
+        monkeypatch.setattr(stored_costs, "FOLD_SECONDS", -1)
+        assert [answer(**NOVEMBER | query)[0] for query in ({"agentId": "7"}, {}, {})] == [503] * 3
+        with faulty(app.days.dynamodb, "UpdateItem", fine) as sent:
+            assert cost(**NOVEMBER) == 6
+            assert sent
+            del sent[:]
+            assert (cost(**NOVEMBER), cost(**NOVEMBER, agentId="7")) == (6, 3)
+        assert not sent
 
     def test_today_and_yesterday_are_never_among_them(self, clock: list[int]) -> None:
         for day in ("2026-11-25", "2026-11-26", "2026-11-27", "2026-11-28"):
             put("session", line(7, 1), date=day)
         assert cost(**NOVEMBER) == 4
         assert {name: row["rules"]["S"].split(" ")[-2] for name, row in stored().items() if "folded" in name} == {
-            f"folded#2026-11#{part:03d}": "26" for part in range(4)
+            f"folded#2026-11#{part:03d}": "26" for part in range(2)
         }
         for day in ("2026-11-27", "2026-11-28"):
             put_uncounted(day, 5)

@@ -36,8 +36,9 @@ days that begins with the fifth. Each may have several parts (`#001` and so on),
 sums                    B, a part
 rules                   S, the version of the format, and `changes` as it was before the days were read. Of a month that
                         ended less than FOLD_AFTER_DAYS days ago, also the hour: code of earlier commits does not count
-                        changes of these months, so the sums count for this hour only. The rules of the month's sums end
-                        with the last day that they include, and the number of parts
+                        changes of these months, so the sums count for this hour only, and those by agent are stored
+                        only if a report needs them. `agents` if they are stored. The rules of the month's sums end with
+                        the last day that they include, and the number of parts
 
 Sums with other rules are ignored, and added up again. So nobody needs to delete outdated sums, not even those that a
 slow report stores after a change. An erasure, after which `changes` begins at 0 again, deletes rows in the order of

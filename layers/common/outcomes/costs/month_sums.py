@@ -106,13 +106,14 @@ class MonthSums:
         self.lines += lines
         self.characters += characters
 
-    def end_block(self, last: int) -> Iterator[bytes]:
-        """End a block with this day of the month, add it to the sums, and yield its parts."""
+    def end_block(self, last: int, *, has_parts: bool) -> Iterator[bytes]:
+        """End a block with this day of the month, and add it to the sums. Yield its parts, if they are to be stored."""
         agents = []
-        for agent, part in _parts(_lines_of(self._days)):
+        for agent, part in _parts(_lines_of(self._days)) if has_parts else ():
             agents.append(agent)
             yield part
-        self.blocks.append(Block(self.until + 1, last, agents))
+        if has_parts:
+            self.blocks.append(Block(self.until + 1, last, agents))
         for day in self._days:
             total = _NOTHING
             for agent_id, cost in day.by_agent.items():

@@ -35,6 +35,8 @@ LINES_WORTH_SUMS = 100
 LINES_WORTH_AN_HOUR = 2_000
 """The same of a month whose sums are stored anew each hour: these lines take 20 read units or more."""
 
+WITH_AGENTS = " agents"  # in `rules`: the sums by day, source and agent are stored, too
+
 MARGIN = 60 * 60 * 1000
 """Milliseconds after which each transaction that changes a day and does not count its change has ended. It takes some
 minutes at most, even if clocks are wrong, see `totals.stored_sums.SETTLED_SECONDS`."""
@@ -81,6 +83,11 @@ class _Month:
         self.is_whole = is_whole
         self.is_done = False
 
+    @property
+    def has_agents(self) -> bool:
+        """Check whether the sums by day, source and agent are stored, too."""
+        return self.rules.endswith(WITH_AGENTS)
+
 
 class _Look:
     """Makes the reads of one report."""
@@ -118,17 +125,20 @@ class _Look:
         is_covered = self.first <= f"{name}-01" and end <= self.last
         # A young month is read from its first day only if the report needs it, or if rows show that it has many lines.
         may_store = f"{name}-01" <= end and (is_settled or is_covered or (bool(rows) and self.first <= end))
-        rules = f"{FORMAT} {self.counts.get(name, {}).get('changes', {}).get('N', '0')}"
+        is_whole = is_covered and self.agent is None
+        changes = self.counts.get(name, {}).get("changes", {}).get("N", "0")
+        rules = f"{FORMAT} {changes}" if is_settled else f"{FORMAT} {changes} {self.hour}"
         month = _Month(
             MonthSums(name),
-            rules if is_settled else f"{rules} {self.hour}",
+            rules if is_whole and not is_settled else rules + WITH_AGENTS,
             int(end[-2:]) if may_store else 0,
             0 if rows else LINES_WORTH_SUMS if is_settled else LINES_WORTH_AN_HOUR,
-            is_whole=is_covered and self.agent is None,
+            is_whole=is_whole,
         )
-        sums = _read_sums(name, month.rules, rows)
-        if sums and (month.is_whole or self._add_agents(sums, month.rules)):
-            month.sums = sums
+        for each in {month.rules, rules + WITH_AGENTS}:
+            sums = _read_sums(name, each, rows)
+            if sums and (is_whole or self._add_agents(sums, each)):
+                month.sums, month.rules = sums, each
         if month.sums.until == month.end:
             self._add(month)
         return month
@@ -216,7 +226,7 @@ class _Look:
     def _end_block(self, month: _Month, last: int) -> None:
         """End a block of the sums by day, source and agent with this day, and store it if that is worth it."""
         first = month.sums.until + 1
-        for index, part in enumerate(month.sums.end_block(last)):
+        for index, part in enumerate(month.sums.end_block(last, has_parts=month.has_agents)):
             if month.sums.lines >= month.worth:
                 self._put(_block_key(month.sums.month, first, index), month.rules, part)
 
