@@ -555,7 +555,11 @@ def publish(clock: Clock) -> None:
     made("2026-09", user_id=43)
 
 
-def test_a_call_with_the_text_of_before_a_rotation_does_not_end_the_new_key(clock: Clock) -> None:
+@pytest.mark.parametrize(("number", "operation"), [(READS_KEYS, "Query"), (1, "TransactWriteItems")])
+def test_a_call_with_the_text_of_before_a_rotation_does_not_end_the_new_key(
+    clock: Clock, number: int, operation: str
+) -> None:
+    """The rotation comes before the call reads the public keys, or after that and before it publishes its own."""
     september(clock)
     secrets = aws_client("secretsmanager")
 
@@ -564,7 +568,7 @@ def test_a_call_with_the_text_of_before_a_rotation_does_not_end_the_new_key(cloc
         secrets.put_secret_value(SecretId="StatementSecret", SecretString="another secret")
         publish(clock)
 
-    with before_call(READS_KEYS, rotate, "Query"):
+    with before_call(number, rotate, operation):
         verified(ask("2026-09")[1])
     ends = [each["valid_until"] for each in json.loads(keys())["keys"]]
     assert sorted(ends, key=str) == ["2026-11-20T12:02:01.000Z", None]

@@ -79,14 +79,10 @@ def signing_key(
         raise RuntimeError("the secret of statements is empty")  # anybody could compute the key of an empty secret
     key = SigningKey(version["SecretString"])
     get = {"TableName": table, "Key": _PARTITION | {"id": {"S": key.id}}, "ConsistentRead": True}
-    for _ in range(ATTEMPTS):
-        row: Item = reads.call(get, "GetItem").get("Item", {})
-        if "valid_until" in row and row["valid_until"]["S"] <= reads.now:
-            raise RuntimeError(f"the key {key.id} has ended: put a new text into the secret of statements")
-        if row:
-            return key, row["created_at"]["S"]
-        _publish(reads, table, key, version["CreatedDate"])
-    raise StillAddingUp
+    row: Item = reads.call(get, "GetItem").get("Item", {}) or _publish(reads, table, key, version["CreatedDate"])
+    if "valid_until" in row and row["valid_until"]["S"] <= reads.now:
+        raise RuntimeError(f"the key {key.id} has ended: put a new text into the secret of statements")
+    return key, row["created_at"]["S"]
 
 
 def published(reads: PacedReads, table: str) -> str:
@@ -96,43 +92,52 @@ def published(reads: PacedReads, table: str) -> str:
     return compact({"keys": keys})
 
 
-def _publish(reads: PacedReads, table: str, key: SigningKey, secret_created_at: float) -> None:
-    """Store a public key, if no other call writes first.
+def _publish(reads: PacedReads, table: str, key: SigningKey, secret_created_at: float) -> Item:
+    """Store a public key, and return its row. Of all keys in use, only that of the latest secret stays in use.
 
-    The keys of earlier secrets get a `valid_until`, so that the new key replaces them. If a key of a later secret is in
-    use, the new key itself gets a `valid_until`.
+    The others get a `valid_until`. Another call may publish the key of another secret at the same time, and no
+    condition can require that it does not. So look again after each write, until there is nothing to write.
     """
-    rows = _rows(reads, table)
-    if any(row["id"]["S"] == key.id for row in rows):
-        return
-    in_use = [row for row in rows if "valid_until" not in row]
-    until = {"S": instants.text(instants.read(reads.now) + OVERLAP_SECONDS * 1000)}
-    row: Item = {
-        **_PARTITION,
-        "id": {"S": key.id},
-        "created_at": {"S": reads.now},
-        "public": {"S": key.public},
-        "secret_created_at": {"N": f"{secret_created_at:f}"},
-    }
-    earlier = [each for each in in_use if float(each["secret_created_at"]["N"]) <= secret_created_at]
-    if len(earlier) < len(in_use):
-        row["valid_until"] = until
-    actions: list[dict[str, Any]] = [
-        {"Put": {"TableName": table, "Item": row, "ConditionExpression": "attribute_not_exists(id)"}}
-    ]
-    actions += [
-        {
-            "Update": {
-                "TableName": table,
-                "Key": {name: each[name] for name in ("user_id", "id")},
-                "UpdateExpression": "SET valid_until = :until",
-                "ConditionExpression": "attribute_not_exists(valid_until)",
-                "ExpressionAttributeValues": {":until": until},
-            }
+    for _ in range(ATTEMPTS):
+        rows = {row["id"]["S"]: row for row in _rows(reads, table)}
+        until = {"S": instants.text(instants.read(reads.now) + OVERLAP_SECONDS * 1000)}
+        new: Item = {
+            **_PARTITION,
+            "id": {"S": key.id},
+            "created_at": {"S": reads.now},
+            "public": {"S": key.public},
+            "secret_created_at": {"N": f"{secret_created_at:f}"},
         }
-        for each in earlier
-    ]
-    store(reads.dynamodb, actions)
+        in_use = [row for row in ({key.id: new} | rows).values() if "valid_until" not in row]
+        latest = max(in_use, key=_order)
+        actions: list[dict[str, Any]] = []
+        if key.id not in rows:
+            row = new if latest is new else new | {"valid_until": until}
+            actions.append(
+                {"Put": {"TableName": table, "Item": row, "ConditionExpression": "attribute_not_exists(id)"}}
+            )
+        actions += [
+            {
+                "Update": {
+                    "TableName": table,
+                    "Key": {name: each[name] for name in ("user_id", "id")},
+                    "UpdateExpression": "SET valid_until = :until",
+                    "ConditionExpression": "attribute_not_exists(valid_until)",
+                    "ExpressionAttributeValues": {":until": until},
+                }
+            }
+            for each in in_use
+            if each is not latest and each is not new
+        ]
+        if not actions:
+            return rows[key.id]
+        store(reads.dynamodb, actions)
+    raise StillAddingUp
+
+
+def _order(row: Item) -> tuple[float, str, str]:
+    """Return the place of a key in the order of secrets, on which all calls agree, even if secrets are equally old."""
+    return float(row["secret_created_at"]["N"]), row["created_at"]["S"], row["id"]["S"]
 
 
 def _rows(reads: PacedReads, table: str) -> list[Item]:
