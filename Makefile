@@ -50,7 +50,7 @@ local := $(bin)/python -m local --data '$(DATA)'
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help install run aws reset unit test history proof soak examples adopters coverage check audit format build lock upgrade version release-check contract golden terminal picture key session seed deploy smoke resend end-key adopt bench cost erase export-user import-history \
+.PHONY: help install run aws reset unit test history proof proof-faults soak examples adopters coverage check audit format build lock upgrade version release-check contract golden terminal picture key session seed deploy smoke resend end-key adopt bench cost erase export-user import-history \
     dashboard check-account check-dashboard check-openapi check-picture check-typescript check-workflows audit-where-possible audit-python audit-npm
 
 help: ## list all commands
@@ -88,6 +88,9 @@ test: install .tools/sam/installed $(npm) $(npm_client) $(npm_viewer) ## run the
 proof: install .tools/dynamodb/installed .tools/sam/installed $(npm) $(npm_client) ## prove the claims of docs/proof.md: every order of steps in models, and AWS's own DynamoDB beside moto (PART=model, WRITE=1)
 	@PYTHONPATH=layers/common $(bin)/python -m tests.proof $(PART) $(if $(WRITE),--write)
 
+proof-faults: ## take out the product's safeguards one by one: the judge or a model finds each (five minutes)
+	@$(MAKE) --no-print-directory proof PART=faults
+
 .tools/dynamodb/installed: .ci/dynamodb/package.txt
 	@.ci/dynamodb/install $(@D)
 
@@ -99,6 +102,7 @@ soak: export SEEDS ?= 5000
 soak: export SEED := $(SEED)
 soak: install $(npm_client) ## try all tests with a new field, a new limit and a new route, thousands of schedules of concurrent callers, with faults and late writes (SEEDS=5000, or SEED=4711 for one), 10,000 tamperings with statements, 10,000 files of a hostile issuer, 20,000 sequences of puts and reports of costs, and 500 of summaries
 	@$(bin)/python -m pytest --numprocesses 2 --dist worksteal --show-capture=no -k in_any_order tests/sequences/test_any_order.py
+	@EVERYTHING=$(SEEDS) $(bin)/python -m pytest --numprocesses 2 --dist worksteal --show-capture=no tests/judge/test_machine.py
 	@TAMPERINGS=10000 HOSTILE=10000 $(bin)/python -m pytest --numprocesses 2 tests/statements/test_tampering.py tests/statements/test_one_word.py
 	@SEQUENCES=20000 $(bin)/python -m pytest --numprocesses 0 tests/sequences/test_any_costs.py
 	@MODEL_TICKS=2 $(bin)/python -m pytest --numprocesses 2 tests/model

@@ -16,8 +16,6 @@ from unittest.mock import patch
 import pytest
 from outcomes.aws.services import CallFailed, DynamoDB, Unavailable
 from outcomes.calendar import instants
-from outcomes.totals.imports import Imports
-from outcomes.totals.stored_sums import StoredSums
 
 from functions.erase_user import app as erase_user
 from history import past
@@ -65,21 +63,6 @@ def work(world: World, request: pytest.FixtureRequest) -> Work:
 # ── Imports and undos ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("meanwhile", [0, 1, 20])
-@pytest.mark.parametrize(
-    ("work", "begun"),
-    [*itertools.product(["import"], range(PLANNING, LAST + 2)), *itertools.product(["undo"], range(CALLS + 2))],
-    indirect=["work"],
-)
-def test_after_a_statement_nothing_before_its_end_is_written_or_undone(work: Work, begun: int, meanwhile: int) -> None:
-    """The statement reads the row of imports before one call, and writes it some calls later."""
-    world, run = work
-    numbers: list[int] = []
-    order = ["work"] * begun + ["statement"] * 2 + ["work"] * meanwhile + ["statement"] * 20
-    world.run(order, {"work": run, "statement": lambda: store_statement(numbers)}, expected=None)
-    assert not numbers or numbers == [before_cut()]
-
-
 @pytest.mark.parametrize(
     ("work", "turns", "paused", "begun"),
     [
@@ -112,43 +95,13 @@ def test_an_erasure_leaves_nothing(
 # ── Imports ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def any_look_between_two_calls(world: World) -> None:
-    """Try many orders of an import and a summary.
-
-    The summary begins between any two calls of the import, stops, and continues between two later calls.
-    """
+def test_no_summary_between_two_calls_of_an_import_stores_sums_that_count(world: World) -> None:
+    """The summary begins between any two calls of the import, stops, and continues between two later calls."""
     scripts: Scripts = {"import": lambda: import_all(world.file), "look": look}
     calls = world.run([], scripts)
     for begun, stopped in itertools.product(range(PLANNING, calls["import"] + 1), range(1, calls["look"] + 2)):
         meanwhile = 1 if (begun + stopped) % 2 else calls["import"]
         world.run(["import"] * (begun + 1) + ["look"] * stopped + ["import"] * meanwhile + ["look"] * 20, scripts)
-
-
-def test_no_summary_between_two_calls_of_an_import_stores_sums_that_count(world: World) -> None:
-    any_look_between_two_calls(world)
-
-
-def no_epoch(stored: StoredSums, found: Imports, now: int | None) -> None:
-    rules = stored.rules
-    OBEY(stored, found, now)
-    stored.rules = rules
-
-
-def no_block(stored: StoredSums, found: Imports, now: int | None) -> None:
-    OBEY(stored, found, now)
-    stored.may_keep = True
-
-
-OBEY = StoredSums._obey
-
-
-@pytest.mark.parametrize("fault", [no_epoch, no_block])
-def test_a_summary_that_ignores_the_row_of_imports_is_found(
-    world: World, fault: Callable[[StoredSums, Imports, int | None], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(StoredSums, "_obey", fault)
-    with pytest.raises(AssertionError, match="import"):
-        any_look_between_two_calls(world)
 
 
 @pytest.mark.parametrize("killed_before", range(OPENED + 1, LAST + 1))

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
 
-from outcomes.aws.services import CallFailed, DynamoDB, EventBridge
+from outcomes.aws.services import CallFailed, DynamoDB, EventBridge, SecretsManager, Service
 from outcomes.calendar import instants
 from outcomes.contract import json_text
 from outcomes.errors import Busy
 from outcomes.keys.agent_keys import AUTHORIZER_LIMITS, AgentKeys
 
 from functions.correct_outcome import app as correct_outcome
+from functions.costs import app as costs
 from functions.erase_user import app as erase_user
 from functions.export_outcomes import app as export_outcomes
 from functions.get_outcome import app as get_outcome
@@ -21,6 +22,8 @@ from functions.manage_keys import app as manage_keys
 from functions.publish_events import app as publish_events
 from functions.record_batch import app as record_batch
 from functions.record_outcome import app as record_outcome
+from functions.statement_keys import app as statement_keys
+from functions.statements import app as statements
 from functions.summarize_outcomes import app as summarize_outcomes
 from tests.events import KEY, agent, proxy_event, session
 from tests.faults import Killed
@@ -42,6 +45,7 @@ TOGETHER = (BEGIN, BEGIN + 400, BEGIN + 1100)
 THINKING = (0, 0.3, 1, 2, 400, 700)
 """Pauses, in seconds, of the callers that end the agent key, erase the user or publish events."""
 
+SECRET = b"a secret of the stack"
 ZONES = ("UTC", "America/New_York")
 DAY = 24 * 60 * 60
 
@@ -57,6 +61,10 @@ PLACES: list[Any] = [
     manage_keys.agent_keys,
     erase_user.erasures,
     publish_events.bus,
+    statements.stored,
+    statements.statements(),
+    statement_keys,
+    costs.days,
 ]
 """Objects of the functions, each of which has a connection to AWS."""
 
@@ -69,6 +77,20 @@ PERIODS = (
     (instant(BEGIN - 7 * DAY), instant(BEGIN + DAY)),
     (instant(BEGIN - 2 * DAY + 1), instant(BEGIN + 1200)),  # this period begins and ends in the middle of a day
 )
+
+
+@contextmanager
+def hosts(schedule: Schedule) -> Iterator[None]:
+    """Give all functions, and all clients that are made later, the simulated clock and full retry quotas."""
+    times: Any = {"clock": lambda: schedule.now, "sleep": schedule.stop}
+    with ExitStack() as stack:
+        stack.enter_context(patch.dict(Service.__init__.__kwdefaults__ or {}, times))
+        for place in PLACES:
+            for name, service in [*vars(place).items()]:
+                if isinstance(service, DynamoDB | EventBridge | SecretsManager):
+                    stack.enter_context(patch.object(place, name, type(service)(service.limits)))
+        stack.enter_context(patch.object(erase_user.erasures, "_secret", SECRET))
+        yield
 
 
 @dataclass
@@ -125,6 +147,7 @@ class Callers:
         self.erasures: list[tuple[float, float]] = []  # when each erasure began and ended
         self.zone = self.random.choice(ZONES)
         self.told = 0  # how many stream records have been published
+        self.imported: set[str] = set()  # the times of recording of outcomes that may be imported
         self.may = [
             *[self.record] * 4,
             *[self.batch] * 2,
@@ -146,17 +169,8 @@ class Callers:
 
     @contextmanager
     def hosts(self) -> Iterator[None]:
-        """Give all functions new AWS clients, with the simulated clock and full retry quotas."""
-        times: Any = {"clock": lambda: self.schedule.now, "sleep": self.schedule.stop}
-        with ExitStack() as stack:
-            for place in PLACES:
-                for name, service in [*vars(place).items()]:
-                    if isinstance(service, DynamoDB | EventBridge):
-                        stack.enter_context(patch.object(place, name, type(service)(service.limits, **times)))
-            stack.enter_context(patch.object(publish_events, "keep", keep))
-            stack.enter_context(patch.object(erase_user.erasures, "_secret", b"a secret of the stack"))
+        with hosts(self.schedule), patch.object(publish_events, "keep", keep):
             self.authorizer = AgentKeys("KeysTable", AUTHORIZER_LIMITS)
-            self.authorizer.dynamodb = DynamoDB(AUTHORIZER_LIMITS, **times)
             yield
 
     # Recording
@@ -315,8 +329,9 @@ class Callers:
             found = {each["id"] for each in answer.body["outcomes"]}
             assert known <= found, f"not in the list: {known - found}"
 
-    def stored_so_far(self) -> set[str]:
-        return {id_ for each in self.sent.values() if not each.is_correction for id_, _ in each.stored}
+    def stored_so_far(self, since: float = 0) -> set[str]:
+        outcomes = [each for each in self.sent.values() if not each.is_correction and each.began_at >= since]
+        return {id_ for each in outcomes for id_, _ in each.stored}
 
     def history(self) -> None:
         known = self.outcomes_there()
@@ -330,7 +345,7 @@ class Callers:
 
     def summarize(self) -> None:
         """Request a summary. It must count every outcome whose POST had succeeded before this request."""
-        least = len(self.stored_so_far())
+        least = len(self.stored_so_far(BEGIN - DAY))
         answer = self.summary(*self.random.choice(PERIODS))
         self.note(f"adds up = {answer.status or 'none'}")
         if answer.status == 200:

@@ -15,7 +15,6 @@ from tests.conftest import template_tables
 from tests.interleaving.callers import Callers
 from tests.interleaving.checks import Checks
 from tests.interleaving.costs import Puts
-from tests.interleaving.planted import Planted
 from tests.interleaving.schedule import Schedule
 from tests.interleaving.seam import Seam
 from tests.people import two_shards
@@ -28,7 +27,7 @@ QUIET_SECONDS = 3600
 
 
 @contextmanager
-def surroundings(schedule: Schedule, template: Any, planted: Planted | None) -> Iterator[Seam]:
+def surroundings(schedule: Schedule, template: Any) -> Iterator[Seam]:
     """Give a schedule empty tables, clocks and faults. An exception gets the list of events as a note."""
     with ExitStack() as stack:
         stack.enter_context(template_tables(template))
@@ -36,7 +35,7 @@ def surroundings(schedule: Schedule, template: Any, planted: Planted | None) -> 
         stack.enter_context(redirect_stdout(StringIO()))  # hides printed metrics
         logging.disable()
         stack.callback(logging.disable, logging.NOTSET)
-        seam = Seam(schedule, Connection.post, planted)
+        seam = Seam(schedule, Connection.post)
         stack.enter_context(patch.object(Connection, "post", lambda *args, **how: seam.post(*args, **how)))
         try:
             yield seam
@@ -46,22 +45,22 @@ def surroundings(schedule: Schedule, template: Any, planted: Planted | None) -> 
             raise
 
 
-def run_puts_of_costs(seed: int, template: Any, planted: Planted | None = None) -> None:
+def run_puts_of_costs(seed: int, template: Any) -> None:
     """Let callers put the costs of a day."""
     schedule = Schedule(seed)
     draw, puts = schedule.random, Puts(schedule)
-    with surroundings(schedule, template, planted):
+    with surroundings(schedule, template):
         for name in "ABCD"[: draw.randint(2, 4)]:
             schedule.add(name, puts.put_several, draw.choice((0, 0, 0, 0, 200, -200, 3600)))
         schedule.run()
         puts.check()
 
 
-def run(seed: int, template: Any, planted: Planted | None = None) -> None:
+def run(seed: int, template: Any) -> None:
     """Let callers record, correct, assign and read outcomes, and end a key, erase the user or publish events."""
     schedule = Schedule(seed)
     draw = schedule.random
-    with surroundings(schedule, template, planted) as seam, ExitStack() as stack:
+    with surroundings(schedule, template) as seam, ExitStack() as stack:
         stack.enter_context(two_shards())
         # With these values, each summary stores totals.
         for name, value in (("SAVED_PER_COST", 0), ("FILLED", 0.05), ("ZONES_A_DAY", 3)):

@@ -27,7 +27,6 @@ from tests.faults import (
     unreachable,
     vanished,
 )
-from tests.interleaving.planted import Planted
 from tests.interleaving.schedule import BEGIN, Late, Schedule
 from tests.people import moto_tables
 
@@ -52,15 +51,11 @@ PARTITION = DynamoType({"S": "42"})
 
 
 class Seam:
-    """Passes the callers' requests to moto, and injects faults.
+    """Passes the callers' requests to moto, and injects faults."""
 
-    planted: a permanent fault, which the checks must find.
-    """
-
-    def __init__(self, schedule: Schedule, post: Callable[..., Reply], planted: Planted | None = None) -> None:
+    def __init__(self, schedule: Schedule, post: Callable[..., Reply]) -> None:
         self.schedule = schedule
         self.real_post = post
-        self.planted = planted
         # A schedule has few kinds of faults, but many of each, because some bugs need the same fault twice.
         self.trouble = schedule.random.choice((0.1, 0.25, 0.5))
         draw = schedule.random
@@ -72,8 +67,6 @@ class Seam:
     def post(self, connection: Connection, headers: Mapping[str, str], body: bytes, until: float) -> Reply:
         """Replace `Connection.post`."""
         request = Request(headers["x-amz-target"].rpartition(".")[2], json.loads(body))
-        if self.planted:
-            request = self.planted(request)
         send = partial(self.serve, connection, headers, request)
         caller = self.schedule.running
         if caller is None:

@@ -1,17 +1,12 @@
-"""Test who makes the first statement of a time zone, in how many time zones, and that no history is missing from it."""
+"""Test who makes the first statement of a time zone, and in how many time zones."""
 
 import json
-from decimal import Decimal
 from itertools import count
 from typing import Any
 
 import pytest
-from outcomes.calendar import instants
-from outcomes.contract.models import NewOutcome
 from outcomes.statements import chain
 
-from functions.summarize_outcomes.app import store
-from history.past import Pasts
 from tests.aws import aws_client
 from tests.events import agent
 from tests.people import record, rows_of
@@ -42,39 +37,6 @@ def no_place(*zones: str) -> tuple[int, Any]:
 def zones() -> list[str]:
     listed = json.loads(call("GET", "/api/statements", query={"limit": "50"})[1])["statements"]
     return sorted({each["timezone"] for each in listed})
-
-
-# ── Imported history ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_a_first_statement_contains_what_was_imported_between_any_two_of_its_calls(clock: Clock) -> None:
-    old = instants.read("2026-07-15T12:00:00Z")
-    outcome = NewOutcome.parse({"outcomeType": "deal_closed", "title": "x", "userId": Decimal(42)}, session_user=None)
-    sizes: list[int] = []
-
-    def import_old() -> None:
-        """Import a row of two months before the first outcome, unless a statement forbids it."""
-        past = Pasts("TotalsTable", "ErasuresTable", b"").open("42")
-        if instants.text(old) >= past.cut:
-            store.add(outcome, "key", milliseconds=old)
-        past.close()
-
-    for number in count(1):
-        september(clock)
-        with before_call(number, import_old) as calls:
-            status, text = ask("2026-09")
-        assert status in {200, 503}, text
-        ledger = [row for row in rows_of(42)["OutcomesTable"] if row["created_at"]["S"] < "2026-10"]
-        months = [head(made(month)) for month in ("2026-07", "2026-08")] if len(ledger) == 2 else []
-        months.append(head(made("2026-09")))
-        assert sum(each["size"] for each in months) == len(ledger)
-        if len(calls) < number:
-            break
-        sizes.append(len(ledger))
-        erase()
-    # An import wins until the statement is stored. After that it is refused.
-    assert sizes == sorted(sizes, reverse=True)
-    assert sizes[0] == 2
 
 
 # ── Time zones ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -102,7 +102,6 @@ _OPTIONS = {
     # end of make contract
     "outcomeTypes": "--type",
     "maxValueUsd": "--max-value",
-    "maxPerDay": "--max-per-day",
     "expiresAt": "--expires",
     "overlapHours": "--overlap",
     "idempotencyKey": "--idempotency-key",

@@ -1,0 +1,172 @@
+"""Safeguards of the product, each with an edit of the code that takes it out, and with what then finds the fault."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+LAYER = "layers/common/outcomes"
+
+
+class Edit(NamedTuple):
+    """file: its path below the layer's package, or below the repository. old, new: a text that is there once."""
+
+    file: str
+    old: str
+    new: str
+
+    @property
+    def path(self) -> Path:
+        return ROOT / (self.file if self.file.startswith("history/") else f"{LAYER}/{self.file}")
+
+    def apply(self, source: str) -> str:
+        """Raises ValueError if the text is not there exactly once."""
+        if source.count(self.old) != 1:
+            raise ValueError(f"{self.path}: {self.old!r} is there {source.count(self.old)} times, not once")
+        return source.replace(self.old, self.new)
+
+
+class Found(NamedTuple):
+    """The judge finds it if `second` runs between the calls of `first`. young: before the user's first statement."""
+
+    first: str
+    second: str
+    young: bool = False
+
+
+class Seed(NamedTuple):
+    """A schedule finds the fault. lately: the seed that is tried first. everyone: whether all features are in it."""
+
+    lately: int
+    everyone: bool = False
+
+
+SAFEGUARDS: dict[str, tuple[Edit, Found | Seed]] = {
+    "a statement is stored if the row of imports has not changed": (
+        Edit("statements/chain.py", '"changes = :seen"', '"changes = :seen OR changes <> :seen"'),
+        Found("state March", "import newer rows"),
+    ),
+    "a first statement is stored if there is no row of imports": (
+        Edit(
+            "statements/chain.py",
+            '"attribute_not_exists(stretch)"',
+            '"attribute_not_exists(stretch) OR attribute_exists(stretch)"',
+        ),
+        Found("state February", "import", young=True),
+    ),
+    "a first statement reads the row of imports before the first entry": (
+        Edit(
+            "statements/chain.py",
+            "if chain else self._first_period()\n",
+            "if chain else self._first_period()\n            imports = imports if chain else self._read_imports()\n",
+        ),
+        Found("state February", "import", young=True),
+    ),
+    "no statement is made during an import": (
+        Edit("statements/chain.py", "if imports.blocking(instants.read(self.reads.now)):", "if False:"),
+        Found("import newer rows", "state March"),
+    ),
+    "work on a statement is not stored after the statement": (
+        Edit(
+            "statements/statement_rows.py",
+            "return [*map(self._put, agents)], [is_not_made,",
+            "return [*map(self._put, agents)], [",
+        ),
+        Found("state February in parts", "state February in parts"),
+    ),
+    "a call that publishes a key of statements looks again": (
+        Edit(
+            "statements/signing_keys.py",
+            "        store(reads.dynamodb, actions)\n",
+            "        store(reads.dynamodb, actions)\n        return new\n",
+        ),
+        Found("state February", "state with a new secret", young=True),
+    ),
+    "a correction is stored on the version that it read": (
+        Edit("ledger/correction_entries.py", '"#version = :as_read"', '"#version = :as_read OR #version <> :as_read"'),
+        Found("amend", "void"),
+    ),
+    "a first correction is stored if there is no other": (
+        Edit(
+            "ledger/correction_entries.py",
+            '"attribute_exists(user_id) AND attribute_not_exists(#version)"',
+            '"attribute_exists(user_id) OR attribute_not_exists(#version)"',
+        ),
+        Found("amend what has no user", "assign"),
+    ),
+    "a correction is replayed on an outcome that has it": (
+        Edit("ledger/corrections.py", "is_current = row.version <= recorded.version", "is_current = True"),
+        Found("amend with a key", "amend with a key"),
+    ),
+    "an outcome with a key is stored once": (
+        Edit("ledger/idempotency_keys.py", "OR expires_at <= :now", "OR expires_at > :now"),
+        Found("record with a key", "record with a key"),
+    ),
+    "a user's keys are counted before another one is created": (
+        Edit("keys/agent_keys.py", '"changes = :seen" if row', '"changes = :seen OR changes <> :seen" if row'),
+        Found("create a key", "create a key"),
+    ),
+    "a rotation needs a key": (
+        Edit(
+            "keys/agent_keys.py",
+            'f"user_id = :user AND secret_sha256 = :present AND {_LIVE}"',
+            'f"attribute_not_exists(id) OR user_id = :user AND secret_sha256 = :present AND {_LIVE}"',
+        ),
+        Found("rotate the key", "revoke the key"),
+    ),
+    "a use needs a key": (
+        Edit(
+            "keys/agent_keys.py",
+            '"attribute_exists(id)"\n            " AND (',
+            '"(attribute_not_exists(id) OR attribute_exists(id))"\n            " AND (',
+        ),
+        Found("use the key", "revoke the key"),
+    ),
+    "costs of a day replace the version that was read": (
+        Edit(
+            "costs/cost_rows.py",
+            '"#version = :version AND put_at = :put_at AND attribute_not_exists(repeated_by)"',
+            '"#version = :version OR put_at <> :put_at"',
+        ),
+        Found("put costs", "put costs"),
+    ),
+    "stored sums of costs name the changes that they include": (
+        Edit("costs/stored_costs.py", 'get("changes", {}).get("N", "0")', 'get("none", {}).get("N", "0")'),
+        Found("report costs", "put costs of a past month"),
+    ),
+    "sources are counted before another one is created": (
+        Edit("costs/cost_rows.py", '"changes = :before"', '"changes = :before OR changes <> :before"'),
+        Found("put costs of a new source", "put costs of a new source"),
+    ),
+    "an import blocks on the row that it read": (
+        Edit("history/past.py", '"changes = :seen" if before', '"changes = :seen OR changes <> :seen" if before'),
+        Found("import newer rows", "state March"),
+    ),
+    "an import refuses what a statement may contain": (
+        Edit("history/writer.py", "if outcome.created_at < past.cut]", "if outcome.created_at < '']"),
+        Found("import newer rows", "state March"),
+    ),
+    "sums before an import are not used": (
+        Edit("totals/stored_sums.py", "if found.epoch:", "if False:"),
+        Found("add up", "import", young=True),
+    ),
+    "no sums are stored during an import": (
+        Edit("totals/stored_sums.py", "and not found.blocking(now)", ""),
+        Found("import", "add up", young=True),
+    ),
+    "an erasure looks again after its scans": (
+        Edit("privacy/erasure.py", 'in {"wait", "end"}:', 'in {"wait"}:'),
+        Found("erase", "record with a key"),
+    ),
+    "sums are stored only of what is settled": (
+        Edit(
+            "totals/stored_sums.py",
+            "service_time(pages[0].date)\n",
+            "(service_time(pages[0].date) or 0) + 2 * SETTLED_SECONDS * 1000\n",
+        ),
+        Seed(5, everyone=True),
+    ),
+    "a write is signed within a minute of its time": (
+        Edit("aws/services.py", "abs(signed_at - recorded_at / 1000) > MAX_AGE", "False"),
+        Seed(8, everyone=True),
+    ),
+}

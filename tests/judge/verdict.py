@@ -1,0 +1,131 @@
+"""The judge: whatever happened, all reads of the API agree with the stored rows and with each other.
+
+It adds up by `smoke.model`, in exact decimals, and verifies statements with the client.
+"""
+
+import csv
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from decimal import Context, Decimal
+from io import StringIO
+from itertools import chain, pairwise
+from typing import Any
+
+from outcomes.contract import json_text
+
+from functions.costs import app as costs
+from functions.export_outcomes import app as export_outcomes
+from functions.summarize_outcomes import app as summarize_outcomes
+from smoke.model import TALLIES, Choice, State, added_up, said, shown
+from tests.corrections import OWNER, pages
+from tests.entries import id_of, outcomes_equal_their_entries
+from tests.events import proxy_event
+from tests.people import rows_of
+from tests.statements.service import ask, call, head, verified
+
+EVER = "2026-01-01T00:00:00.000Z", "2026-06-01T00:00:00.000Z"
+NOTHING = 0, Decimal(0)
+_add = Context(prec=400).add
+
+
+def listed(by: dict[str, Any] = OWNER, **query: str) -> list[State]:
+    return list(chain.from_iterable(pages(by, userId="none", limit="50", include="ledger", **query)))
+
+
+def read(handler: Callable[[Any, None], Any], by: dict[str, Any] = OWNER, path: str = "", **query: Any) -> str:
+    answer = handler(proxy_event("GET", path or "/api/outcomes", authorizer=by, query={"userId": "none"} | query), None)
+    assert answer["statusCode"] == 200, answer
+    return str(answer["body"])
+
+
+def entries_make_the_outcomes() -> None:
+    rows = rows_of(None).get("OutcomesTable", [])
+    is_entry = {id_of(row): row["created_at"]["S"].startswith("~") for row in rows}
+    items, entries = ({id_of(row): row for row in rows if is_entry[id_of(row)] == kind} for kind in (False, True))
+    outcomes_equal_their_entries(items, entries)
+
+
+def files_are_the_list(outcomes: list[State], by: dict[str, Any] = OWNER) -> None:
+    """Check the list and the files in both orders, with and without void outcomes."""
+    for time, at in ("recorded", "created_at"), ("occurred", "occurred_at"):
+        assert listed(by, time=time) == shown(outcomes, Choice(), with_void=True, by=at), f"the list by {at}"
+        for statuses in [], [*TALLIES]:
+            expected = [each["id"] for each in shown(outcomes, Choice(), with_void=bool(statuses), by=at)]
+            query: dict[str, Any] = {"time": time, "status": statuses} if statuses else {"time": time}
+            lines = read(export_outcomes.handler, by, format="ndjson", **query).splitlines()
+            assert [json_text.read(line)["id"] for line in lines] == expected, f"the lines by {at}"
+            table = StringIO(read(export_outcomes.handler, by, format="csv", **query), newline="")
+            assert [row["id"] for row in csv.DictReader(table)] == expected, f"the table by {at}"
+
+
+def summaries_are_the_sum(
+    outcomes: list[State], zone: str, by: dict[str, Any] = OWNER, periods: Iterable[tuple[str, str]] = (EVER,)
+) -> None:
+    for since, until in periods:
+        query: Any = {"from": since, "to": until, "timezone": zone}
+        answer = json_text.read(read(summarize_outcomes.handler, by, **query))
+        expected = added_up(outcomes, Choice(since=since, until=until), zone)
+        assert said(answer) == expected, f"the summary from {since} in {zone}"
+
+
+def statements(zone: str, month: str) -> list[str]:
+    """Make the statement of a month and all before it. Return the texts of the whole chain, oldest first."""
+    for _ in range(99):
+        status, text = ask(month, zone)
+        if status != 503:
+            break
+    assert status == 200 or "first entry" in str(text), text
+    found = json_text.read(call("GET", "/api/statements", query={"limit": "50"})[1])["statements"]
+    ids = [each["id"] for each in reversed(found) if each["timezone"] == zone]
+    return [call("GET", "/api/statements/{id}", parameters={"id": id_.replace("/", "~")})[1] for id_ in ids]
+
+
+def statements_are_the_sum(texts: list[str], outcomes: list[State], zone: str) -> None:
+    """Check that the totals of each month, with all adjustments of later statements, are the month's present sum."""
+    for before, text in pairwise([None, *texts]):
+        assert text
+        verified(text, before)
+    found: defaultdict[tuple[str, str], dict[Any, tuple[int, Decimal]]] = defaultdict(dict)
+    for statement in map(head, texts):
+        parts = [((statement["from"], statement["cut"]), statement["totals"])]
+        parts += [((each["from"], each["to"]), each["totals"]) for each in statement["adjustments"]]
+        for period, totals in parts:
+            for name, added in _cells(totals):
+                count, value = found[period].get(name, NOTHING)
+                found[period][name] = count + added["count"], _add(value, Decimal(added["value_usd"]))
+    entries = [row for row in rows_of(42).get("OutcomesTable", []) if row["user_id"] == {"S": "42"}]
+    assert sum(head(text)["size"] for text in texts) == len(entries), "entries are missing"
+    counted = 0
+    for (since, until), sums in found.items():
+        expected = added_up(outcomes, Choice(since=since, until=until), zone)
+        names = {("all", "standing"): expected["standing"]}
+        names |= {("all", tally): expected[tally] for tally in ("confirmed", "disputed", "voided")}
+        names |= {(group, key): value for group in ("by_type", "by_agent") for key, value in expected[group].items()}
+        assert {name: sum_ for name, sum_ in sums.items() if sum_ != NOTHING} == {
+            name: sum_ for name, sum_ in names.items() if sum_ != NOTHING
+        }, f"the statements of {since} in {zone}"
+        counted += sum(expected[tally][0] for tally in ("standing", "disputed", "voided"))
+    assert counted == len(outcomes), f"outcomes in no statement in {zone}"
+
+
+def _cells(totals: Any) -> Iterable[tuple[Any, Any]]:
+    yield ("all", "standing"), totals
+    yield from ((("all", tally), totals[tally]) for tally in ("confirmed", "disputed", "voided"))
+    yield from ((("by_type", row["outcome_type"]), row) for row in totals["by_type"])
+    yield from ((("by_agent", row["agent_id"]), row) for row in totals["by_agent"])
+
+
+def costs_are_the_sum_of_lines(by: dict[str, Any] = OWNER) -> None:
+    report = json_text.read(read(costs.handler, by, "/api/costs", **{"from": EVER[0], "to": EVER[1]}))
+    rows = [row for row in rows_of(42).get("CostsTable", []) if row["day_source"]["S"][0].isdigit() and "lines" in row]
+    by_agent: defaultdict[Any, Decimal] = defaultdict(Decimal)
+    by_day: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for row in rows:
+        for cost, agent, *_ in json_text.read(row["lines"]["S"]):
+            by_agent[agent] = _add(by_agent[agent], cost)
+            day = row["day_source"]["S"].partition("#")[0]
+            by_day[day] = _add(by_day[day], cost)
+    assert {each["agent_id"]: each["cost_usd"] for each in report["by_agent"]} == by_agent, "costs by agent"
+    found = {each["date"]: each["cost_usd"] for each in report["by_day"] if each["sources"]}
+    days = {row["day_source"]["S"].partition("#")[0] for row in rows}
+    assert found == {day: by_day[day] for day in days}, "costs by day"
