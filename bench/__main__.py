@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench import sizes
 from bench.client import client_calls
 from bench.costs import costs_growth
 from bench.measure import (
@@ -154,8 +155,8 @@ def main() -> int:
     command_start(report, runs=SHORT_RUNS if short else 21)
     client_calls(report, runs=1 if short else 7)
     totals_growth(report, short)
-    sizes = {"runs": 1, "entries": 1_000, "many": 20_000} if short else {"runs": 7, "entries": ENTRIES, "many": MANY}
-    statements(report, **sizes)
+    made = {"runs": 1, "entries": 1_000, "many": 20_000} if short else {"runs": 7, "entries": ENTRIES, "many": MANY}
+    statements(report, **made)
     costs_growth(report, short)
     units(report)
 
@@ -164,6 +165,7 @@ def main() -> int:
         machine = "; ".join(f"{name} {value}" for name, value in versions().items())
         measured = f"Measured on {datetime.now(UTC):%Y-%m-%d}; {machine}\n\nCommit: `{commit()}`"
         table = f"<!-- make bench: results -->\n\n{report.table()}\n\n<!-- end of make bench -->"
+        sizes.write()
         RESULTS.write_text(f"{ABOUT}\n{table}\n\n{measured}\n")
     for row in report.missed:
         print(f"{row.name}: {row.measured:.2f} is over the bar of {row.bar:g}.")

@@ -56,6 +56,7 @@ os.environ |= {
     "PLATFORM_MAY_READ": "false",
     "OUTCOME_TYPES": ",".join(TYPES),
     "SCOPES": "record,read,correct,backfill,cost",
+    "OUTCOMES_PER_DAY": "10000",
     "CAPABILITIES": "batch, totals, agentkeys, corrections, export, datarequests, modeltools, statements, costs",
 }
 

@@ -80,6 +80,16 @@ test("a page that opens requests one page of the list, and no second after the s
   assert.deepEqual(below(), ["No outcome matches this filter.", null]);
 });
 
+test("the pages of a page that opens wait once for a slow summary", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  const early = rows.readFirst(signal, new Promise(() => {}));
+  await settle();
+  assert.equal(asked, 1);
+  mock.timers.tick(1000);
+  await early;
+  assert.equal(asked, 5);
+});
+
 test("a list is requested if the summary has outcomes, fails or takes long, until a summary says that it is empty", async () => {
   mock.timers.enable({ apis: ["setTimeout"] });
   for (const [counted, waits] of [

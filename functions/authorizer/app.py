@@ -144,6 +144,7 @@ def _bounds(key: "AgentKey") -> dict[str, str]:
         "agentId": None if key.agent_id is None else str(key.agent_id),
         "outcomeTypes": None if key.outcome_types is None else " ".join(key.outcome_types),
         "maxValueUsd": key.max_value_usd,
+        "maxPerDay": None if key.max_per_day is None else str(key.max_per_day),
     }
     caller = {"caller": "agent", "keyId": key.id, "userId": str(key.user_id), "scopes": " ".join(key.scopes)}
     return caller | {name: bound for name, bound in bounds.items() if bound is not None}

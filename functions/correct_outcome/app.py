@@ -21,7 +21,9 @@ from outcomes.limits import MAX_BATCH_BYTES
 PLATFORM_MAY_READ = os.environ["PLATFORM_MAY_READ"] == "true"
 TYPES = outcome_type.read(os.environ["OUTCOME_TYPES"])
 
-corrections = Corrections(OutcomeStore(os.environ["OUTCOMES_TABLE"]), os.environ["IDEMPOTENCY_TABLE"])
+corrections = Corrections(
+    OutcomeStore(os.environ["OUTCOMES_TABLE"]), os.environ["IDEMPOTENCY_TABLE"], os.environ["KEYS_TABLE"]
+)
 
 
 @endpoint(

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from outcomes.contract import json_text, outcome_type, queries
@@ -21,13 +22,16 @@ from outcomes.edge.api import (
 )
 from outcomes.errors import BadRequest, Fault, Forbidden, NotFound, Unauthorized
 from outcomes.keys import key_text
-from outcomes.keys.agent_keys import AgentKeys
+from outcomes.keys.agent_keys import AgentKey, AgentKeys
+from outcomes.ledger.daily_budget import DailyBudgets
 
 PLATFORM_MAY_READ = os.environ["PLATFORM_MAY_READ"] == "true"
 TYPES = outcome_type.read(os.environ["OUTCOME_TYPES"])
 SCOPES = os.environ["SCOPES"].split(",")
+OUTCOMES_PER_DAY = int(os.environ["OUTCOMES_PER_DAY"])
 
 agent_keys = AgentKeys(os.environ["KEYS_TABLE"])
+budgets = DailyBudgets(agent_keys.dynamodb, os.environ["IDEMPOTENCY_TABLE"], agent_keys.table)
 
 
 @endpoint(failure="Failed to manage keys", origins=os.environ["DASHBOARD_ORIGINS"], platform_may_read=PLATFORM_MAY_READ)
@@ -55,22 +59,24 @@ def _own_key(caller: Caller) -> Response:
     key = agent_keys.find(caller.agent_key.key_id)
     if key is None:  # the key was revoked after the authorizer read it
         raise Unauthorized
-    return ok(_json(key.public()))
+    return ok(_json(_described([key])[0]))
 
 
 def _create(event: Event, caller: Caller) -> Response:
     _refuse_idempotency_key(event)
     body = json_body(event)
     wanted = read_body(NEW_AGENT_KEY, body, session_user=caller.session_user, types=TYPES)
+    if "maxPerDay" not in body:
+        wanted = wanted._replace(max_per_day=OUTCOMES_PER_DAY)
     _require_on(wanted.scopes)
     _require_readable(caller, wanted.scopes)
     _require_payer(caller, wanted)
     text, key = agent_keys.create(wanted, _by(caller))
-    return ok(_json({"key": text} | key.public()), ignored_header(ignored_fields(body, NEW_AGENT_KEY.rules)))
+    return ok(_json({"key": text} | _described([key])[0]), ignored_header(ignored_fields(body, NEW_AGENT_KEY.rules)))
 
 
 def _list(event: Event, caller: Caller) -> Response:
-    return ok(_json({"keys": [key.public() for key in agent_keys.of_user(_user(event, caller))]}))
+    return ok(_json({"keys": _described(agent_keys.of_user(_user(event, caller)))}))
 
 
 def _rotate(event: Event, caller: Caller) -> Response:
@@ -84,7 +90,7 @@ def _rotate(event: Event, caller: Caller) -> Response:
             raise Forbidden
         _require_readable(caller, known.scopes)
     text, key = agent_keys.rotate(user_id, id_, overlap_hours, _by(caller))
-    return ok(_json({"key": text} | key.public()), ignored_header(ignored_fields(body, ROTATION.rules)))
+    return ok(_json({"key": text} | _described([key])[0]), ignored_header(ignored_fields(body, ROTATION.rules)))
 
 
 def _revoke(event: Event, caller: Caller) -> Response:
@@ -96,6 +102,13 @@ def _revoke(event: Event, caller: Caller) -> Response:
             raise
         # The key belongs to another user, and a session must not find out that it exists.
     return ok('{"ok":true}')
+
+
+def _described(keys: Sequence[AgentKey]) -> list[dict[str, Any]]:
+    """Return the fields of keys as in the contract, with what each limited key has recorded today."""
+    limited = [key.id for key in keys if key.max_per_day is not None]
+    recorded = {id_: Decimal(leased) for id_, leased in budgets.leased(limited).items()}
+    return [key.public() | {"recorded_today": recorded.get(key.id)} for key in keys]
 
 
 def _by(caller: Caller) -> str:

@@ -23,10 +23,10 @@ PLATFORM_MAY_READ = os.environ["PLATFORM_MAY_READ"] == "true"
 TYPES = outcome_type.read(os.environ["OUTCOME_TYPES"])
 TOTALS_TABLE, TOTALS_EDITION = os.environ["TOTALS_TABLE"], os.environ["TOTALS_EDITION"]
 
-IDEMPOTENCY_TABLE = os.environ["IDEMPOTENCY_TABLE"]
+IDEMPOTENCY_TABLE, KEYS_TABLE = os.environ["IDEMPOTENCY_TABLE"], os.environ["KEYS_TABLE"]
 
 store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
-ledger = IdempotentWriter(store, IDEMPOTENCY_TABLE)
+ledger = IdempotentWriter(store, IDEMPOTENCY_TABLE, KEYS_TABLE)
 
 
 @endpoint(failure="Failed to answer", origins=ORIGINS, platform_may_read=PLATFORM_MAY_READ)
@@ -72,7 +72,7 @@ def _correct(caller: Caller, arguments: dict[str, Any], body: dict[str, Any]) ->
 
     id_, key = str(arguments["outcome_id"]), arguments["idempotency_key"]
     correction = Correction.parse(body, caller, TYPES, ulid.time_of(id_), key)
-    corrected = Corrections(store, IDEMPOTENCY_TABLE).correct(id_, correction, caller, key)
+    corrected = Corrections(store, IDEMPOTENCY_TABLE, KEYS_TABLE).correct(id_, correction, caller, key)
     about = compact({"id": corrected.id, "replayed": corrected.replayed, "idempotency_key": key})
     return f'{about[:-1]},{corrected.status_json},"outcome":{corrected.shown(caller) or "null"}}}'
 

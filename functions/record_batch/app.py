@@ -16,7 +16,9 @@ from outcomes.limits import MAX_BATCH_BYTES, MAX_BATCH_OUTCOMES
 BATCH_FIELDS = {"outcomes"}
 TYPES = outcome_type.read(os.environ["OUTCOME_TYPES"])
 
-ledger = IdempotentWriter(OutcomeStore(os.environ["OUTCOMES_TABLE"]), os.environ["IDEMPOTENCY_TABLE"])
+ledger = IdempotentWriter(
+    OutcomeStore(os.environ["OUTCOMES_TABLE"]), os.environ["IDEMPOTENCY_TABLE"], os.environ["KEYS_TABLE"]
+)
 
 
 @endpoint(failure="Failed to record outcomes", origins=os.environ["DASHBOARD_ORIGINS"])

@@ -9,13 +9,13 @@ from outcomes.contract.models import NEW_OUTCOME
 from outcomes.edge import write_requests
 from outcomes.edge.api import Event, Response, endpoint, idempotency_key, ignored_header, json_body, ok
 from outcomes.edge.observability import count_recorded
-from outcomes.ledger.idempotent_writes import IdempotentWriter, Recorded
+from outcomes.ledger.idempotent_writes import IdempotentWriter
 from outcomes.ledger.store import OutcomeStore
 
 TYPES = outcome_type.read(os.environ["OUTCOME_TYPES"])
 
 store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
-ledger = IdempotentWriter(store, os.environ["IDEMPOTENCY_TABLE"])
+ledger = IdempotentWriter(store, os.environ["IDEMPOTENCY_TABLE"], os.environ["KEYS_TABLE"])
 
 
 @endpoint(failure=write_requests.FAILURE, origins=os.environ["DASHBOARD_ORIGINS"])
@@ -25,12 +25,7 @@ def handler(event: Event, caller: Caller) -> Response:
     body = json_body(event)
     ignored = ignored_fields(body, NEW_OUTCOME.rules)
     request = write_requests.read_outcome(body, caller, TYPES, key, ignored)
-    if key is None:
-        if request.refusal:
-            raise request.refusal
-        recorded = Recorded(store.add(request.outcome, request.recorded_by), replayed=False)
-    else:
-        recorded = ledger.record(request)
+    recorded = ledger.record(request)
     headers = {"Outcome-Id": recorded.id} | ignored_header(ignored)
     if request.outcome.user_id is None:
         headers["Unassigned"] = "true"

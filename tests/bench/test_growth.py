@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bench import costs, totals
+from bench import costs, sizes, totals
 from bench.report import Report
 from bench.statements import statements
 from bench.totals import CASES, MONTH, TOO_FEW, YEAR, Case, Look
@@ -54,6 +54,14 @@ def test_each_bar_of_many_agents_can_be_missed(look: int, changed: dict[str, Any
     report = Report()
     totals.bars_of_many(report, found)
     assert len(report.missed) == 1
+
+
+@pytest.mark.parametrize("name", [name for name in sizes.ROWS if name != sizes.REPORT])  # it takes seconds
+def test_the_page_of_limits_says_what_a_call_takes(name: str) -> None:
+    """`make bench` writes the page."""
+    rows = [line.strip("| ").split(" | ") for line in sizes.PAGE.read_text().splitlines()]
+    [said] = [cells[1] for cells in rows if cells[0] == name]
+    assert said == sizes.ROWS[name](1_000)
 
 
 def test_a_statement_of_each_ledger_is_made_and_meets_its_bars() -> None:

@@ -26,11 +26,15 @@ MAY = {
         PutItem on Outcomes
         PutItem on Idempotency in TransactWriteItems
         BatchGetItem on Idempotency
+        UpdateItem on Idempotency keys budget#*
+        UpdateItem on Keys keys limited#*
     """,
     "RecordBatchFunction": """
         PartiQLInsert on Outcomes
         PutItem on Outcomes Idempotency in TransactWriteItems
         BatchGetItem on Idempotency
+        UpdateItem on Idempotency keys budget#*
+        UpdateItem on Keys keys limited#*
     """,
     "ListOutcomesFunction": "Query on Outcomes Outcomes/index/*",
     "ExportOutcomesFunction": "Query on Outcomes Outcomes/index/*",
@@ -45,11 +49,14 @@ MAY = {
         UpdateItem PutItem on Outcomes in TransactWriteItems
         ConditionCheckItem on Outcomes
         PutItem on Idempotency in TransactWriteItems
+        UpdateItem on Idempotency keys budget#*
+        UpdateItem on Keys keys limited#*
     """,
     "GetOutcomeFunction": "BatchGetItem on Outcomes",
     "ManageKeysFunction": """
         GetItem BatchGetItem UpdateItem on Keys
         PutItem DeleteItem on Keys in TransactWriteItems
+        BatchGetItem on Idempotency keys budget#*
     """,
     # McpFunction has the permissions that its tools need. It writes outcomes only in a transaction with their
     # idempotency key.
@@ -60,6 +67,8 @@ MAY = {
         BatchGetItem on Outcomes Idempotency
         Query on Outcomes Outcomes/index/* Totals
         PutItem UpdateItem on Totals
+        UpdateItem on Idempotency keys budget#*
+        UpdateItem on Keys keys limited#*
     """,
     # StatementsFunction writes only in transactions.
     "StatementsFunction": """
@@ -121,7 +130,7 @@ MAY = {
 }
 BY_RIGHTS_ONLY = {"EraseUserFunction", "ExportUserFunction"}
 """Functions without a route. Only callers in the AWS account that have the IAM permission can invoke them."""
-LIMITS = re.compile(" (in|attributes|partition) ")
+LIMITS = re.compile(" (in|attributes|partition|keys) ")
 
 
 def functions(template: Template) -> dict[str, Any]:
@@ -178,6 +187,12 @@ def limits_of(statement: Any) -> tuple[str, ...]:
             kind = "attributes"
         case {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": named, **others}, **more}:
             kind = "partition"
+        case {
+            "ForAllValues:StringLike": {"dynamodb:LeadingKeys": named, **others},
+            "StringEqualsIfExists": {"dynamodb:ReturnValues": ["NONE"]},
+            **more,
+        } | {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": named, **others}, **more}:
+            kind = "keys"
         case condition:
             pytest.fail(f"a condition that limits nothing: {condition}")
     assert not others

@@ -126,7 +126,8 @@ def counted(complete: Deployment, group: str, **line: Any) -> dict[str, float]:
     ("line", "metrics"),
     [
         ({"status": "200"}, {}),
-        ({"status": "429"}, {"TooManyRequests": 1}),
+        ({"status": "429", "refusal": "THROTTLED"}, {"TooManyRequests": 1}),
+        ({"status": "429"}, {}),  # an agent key has used up its daily limit
         ({"status": "401", "refusal": "UNAUTHORIZED"}, {}),
         ({"status": "503"}, {"BusyAnswers": 1}),
         ({"status": "503", "refusal": "DEFAULT_5XX"}, {"ServerErrors": 1}),
@@ -175,7 +176,8 @@ def test_the_alarm_on_429_rings_above_a_twentieth_of_the_calls_of_five_minutes(
 ) -> None:
     alarm = complete.of(ALARM)["ThrottledAlarm"]
     assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["Statistic"]) == (300, 1, "Average")
-    values = [counted(complete, "AccessLogs", status=status)[alarm["MetricName"]] for status in statuses]
+    lines = [{"status": status, "refusal": "THROTTLED" if status == "429" else "-"} for status in statuses]
+    values = [counted(complete, "AccessLogs", **line)[alarm["MetricName"]] for line in lines]
     assert (bool(values) and sum(values) / len(values) > float(alarm["Threshold"])) == rings
 
 

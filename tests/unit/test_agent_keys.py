@@ -76,6 +76,7 @@ class TestAKey:
             max_value_usd=Decimal("500.5"),
             scopes=(Scope.RECORD, Scope.READ),
             expires_at=NOON + 1,
+            max_per_day=500,
         )
         text, key = keys.create(wanted, "session")
         assert key == AgentKey(
@@ -85,6 +86,7 @@ class TestAKey:
             agent_id=7,
             outcome_types=["deal_closed", "task_complete"],
             max_value_usd="500.5",
+            max_per_day=500,
             scopes=["record", "read"],
             created_at="2026-04-01T12:00:00.000Z",
             expires_at="2026-04-01T12:00:00.001Z",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from outcomes.calendar import instants
 from outcomes.contract import events, json_text
+from outcomes.contract.caller import Bounds
 from outcomes.contract.events import Event
 from outcomes.contract.models import NewOutcome
 from outcomes.costs.cost_rows import CostDay
@@ -106,6 +107,8 @@ def outcomes_of_all_kinds() -> None:
 def keys_of_all_kinds() -> None:
     key = ask_keys("POST", "/api/keys", {"name": "Nightly import", "agentId": 7, "maxValueUsd": 500.5})
     ask_keys("POST", "/api/keys/{id}/rotate", {}, id=key["id"])
+    limited_key = Bounds(key["id"], 42, None, None, None, {"record"}, 10_000)
+    manage_keys.budgets.refusal(limited_key, NOON)
     ask_keys("DELETE", "/api/keys/{id}", id=key["id"])
 
 
@@ -166,6 +169,7 @@ def test_each_type_of_event_is_published_as_its_example() -> None:
         *outcome_types,
         "key.created",
         "key.rotated",
+        "key.limited",
         "key.revoked",
         "outcome.statement",
         "costs.updated",

@@ -40,7 +40,12 @@ SUMMARY = [
 @pytest.mark.parametrize(
     ("app", "event", "operation", "way"),
     [
-        (record_outcome, proxy_event("POST", authorizer=KEY, body=OUTCOME), "PutItem", ["add"]),
+        (
+            record_outcome,
+            proxy_event("POST", authorizer=KEY, body=OUTCOME),
+            "PutItem",
+            ["record", "_record_plain", "put"],
+        ),
         (
             record_outcome,
             proxy_event("POST", authorizer=KEY, body=OUTCOME, headers={"Idempotency-Key": "once"}),

@@ -87,6 +87,7 @@ def test_a_user_creates_a_key_and_sees_its_text_once() -> None:
         ("agent_id", 7),
         ("outcome_types", ["deal_closed", "task_complete"]),
         ("max_value_usd", 500.5),
+        ("max_per_day", 10000),
         ("scopes", ["record", "read"]),
         ("created_at", made["created_at"]),
         ("expires_at", "2029-12-31T23:00:00.000Z"),
@@ -94,6 +95,7 @@ def test_a_user_creates_a_key_and_sees_its_text_once() -> None:
         ("made_by", "session"),
         ("rotated_by", None),
         ("rotated_at", None),
+        ("recorded_today", 0),
     ]
     assert made["created_at"].startswith("2026-04-01T12:00:00.0")
     assert listed(session(42)) == (200, {"keys": [made]})

@@ -12,7 +12,7 @@ import certifi
 import httpx
 import pytest
 from outcomes_client import AsyncOutcomesClient, OutcomesClient, OutcomesError, Retry
-from outcomes_client._connections import Connections
+from outcomes_client._connections import Connections, _has_proxy
 from outcomes_client._http import Headers, is_plain
 
 from clients.python.tests.conftest import ONE_TRY, Api
@@ -83,6 +83,13 @@ def test_httpx_sends_where_a_proxy_a_transport_or_an_unusual_url_needs_it(
         assert isinstance(client._http, Connections) == (is_own and not has_proxy)
     with OutcomesClient(url, transport=httpx.MockTransport(lambda _: httpx.Response(200))) as client:
         assert isinstance(client._http, httpx.Client)
+
+
+@pytest.mark.parametrize("proxies", [{}, {"http": "http://proxy.example:8080"}], ids=str)
+def test_proxies_may_be_settings_of_the_system(monkeypatch: pytest.MonkeyPatch, proxies: Mapping[str, str]) -> None:
+    monkeypatch.setattr("urllib.request.getproxies", lambda: proxies)
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert _has_proxy() == bool(proxies)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from outcomes_client import (
     BrokenAnswerError,
+    LimitError,
     NewAgentKey,
     OutcomesClient,
     UnauthorizedError,
@@ -100,7 +101,8 @@ def test_the_command_creates_lists_rotates_and_revokes_keys(
     monkeypatch.delenv("INTERNAL_API_KEY")
     assert outcomes("keys", "list").out == "No keys.\n"
     bounds = ("--agent", "7", "--type", "deal_closed", "--type", "task_complete", "--max-value", "500.50")
-    made = outcomes("keys", "create", "--name", "Nightly", *bounds, "--scope", "record", "--expires", "2040-01-02")
+    also = ("--max-per-day", "300", "--scope", "record", "--expires", "2040-01-02")
+    made = outcomes("keys", "create", "--name", "Nightly", *bounds, *also)
     assert made.code == 0
     assert TEXT.fullmatch(made.out.strip())
     assert f"of user {api.user}. Its secret is shown only once" in made.err
@@ -113,8 +115,9 @@ def test_the_command_creates_lists_rotates_and_revokes_keys(
     assert {key["id"], "$500.50", "session"} <= set(row.split())
     monkeypatch.setenv("COLUMNS", "200")
     heading, row = outcomes("keys", "list").out.splitlines()
-    assert " ".join(heading.split()) == "Id Name Agent Types At most Scopes Ends Last used Made by Rotated"
-    assert row.split()[:7] == [key["id"], "Nightly", "7", "deal_closed,", "task_complete", "$500.50", "record"]
+    assert " ".join(heading.split()) == "Id Name Agent Types At most Today Scopes Ends Last used Made by Rotated"
+    limits = ["$500.50", "0", "of", "300"]
+    assert row.split()[:10] == [key["id"], "Nightly", "7", "deal_closed,", "task_complete", *limits, "record"]
     assert row.split()[-2:] == ["never", "session"]
     rotated = outcomes("keys", "rotate", key["id"], "--overlap", "0")
     assert TEXT.fullmatch(rotated.out.strip())
@@ -123,6 +126,30 @@ def test_the_command_creates_lists_rotates_and_revokes_keys(
     revoked = outcomes("keys", "revoke", key["id"])
     assert (revoked.code, revoked.out, revoked.err) == (0, "", "Revoked.\n")
     assert outcomes("keys", "list").out == "No keys.\n"
+
+
+@everywhere
+def test_a_key_records_no_more_than_its_daily_limit(
+    api: Api, owner: OutcomesClient, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = owner.create_key("Nightly", scopes=["record", "correct"], max_per_day=2)
+    with agent(api, made) as client:
+        first = client.record("task_complete", "One", idempotency_key="one")
+        results = client.record_many([{"outcomeType": "task_complete", "title": each} for each in ("Two", "Three")])
+        assert [(each.status, each.retryable) for each in results] == [("created", False), ("limited", False)]
+        with pytest.raises(LimitError, match="this key records 2 a day, and may again from") as failure:
+            client.void(first.id, "Not done")
+        assert 0 < (failure.value.retry_after or 0) <= 60
+        assert client.record("task_complete", "One", idempotency_key="one").replayed
+        assert (client.own_key().max_per_day, client.own_key().recorded_today) == (2, 2)
+    assert [owner.create_key("Nightly", max_per_day=each).max_per_day for each in ("unlimited", None)] == [None, 10_000]
+    monkeypatch.setenv("INTERNAL_API_KEY", made.key)
+    said = "this key records 2 a day, and may again from"
+    run = outcomes("record", "--type", "task_complete", "--title", "Four")
+    assert (run.code, said in run.err) == (1, True)
+    monkeypatch.delenv("INTERNAL_API_KEY")
+    assert outcomes("keys", "create", "--name", "Free", "--max-per-day", "unlimited").code == 0
+    assert "neither a whole number" in outcomes("keys", "create", "--name", "Free", "--max-per-day", "many").err
 
 
 def test_the_platform_s_command_names_the_user(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +210,8 @@ def test_the_doctor_describes_the_key_and_finds_variables_that_it_contradicts(
     assert (run.code, "older" in run.out) == (0, False)
     assert (
         f"the agent key (INTERNAL_API_KEY) is valid: 'Nightly' records for user {api.user}; agent 7; only deal_closed, "
-        "task_complete; values of $500.50 at most; without an end; its scopes are record"
+        "task_complete; values of $500.50 at most; 10000 a day, of which about 0 are used; without an end; its scopes "
+        "are record"
     ) in run.out
     assert not api.recorded()
 

@@ -7,7 +7,9 @@ import {
   CapabilityOffError,
   ConfigurationError,
   InvalidOutcomeError,
+  LimitError,
   PreconditionFailedError,
+  ServerError,
   UnexpectedAnswerError,
 } from "./errors.js";
 import { Decimal, stringify } from "./json.js";
@@ -17,6 +19,17 @@ import * as readers from "./readers.js";
 
 const COSTS = "/api/costs";
 const STATEMENTS = "/api/statements";
+
+// The fake's answer to what it never supports.
+answers.REFUSALS[501] = class extends ServerError {
+  override retryable = false;
+};
+// Only agent keys have a daily limit, and pages use none.
+answers.REFUSALS["429 Too many outcomes"] = class extends LimitError {
+  constructor(message: string, known?: ConstructorParameters<typeof LimitError>[1], after?: string) {
+    super(after ? `${message}; it is not known whether an earlier try took effect` : message, known);
+  }
+};
 
 // make contract: capabilities
 /** Patterns of paths, with the template parameter that switches their routes on or off. A mistyped id is no route. */

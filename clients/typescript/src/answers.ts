@@ -16,10 +16,11 @@ export interface Reply {
   hide: (said: unknown) => unknown;
 }
 
-type Kind = new (...of: ConstructorParameters<typeof errors.OutcomesError>) => errors.OutcomesError;
+type Known = ConstructorParameters<typeof errors.OutcomesError>[1];
+type Kind = new (message: string, known?: Known, after?: string) => errors.OutcomesError;
 
 /** The error classes by status, or by status and `error` if a status has several meanings. */
-const REFUSALS: Record<string, Kind> = {
+export const REFUSALS: Record<string, Kind> = {
   401: errors.UnauthorizedError,
   "403 Forbidden": errors.ForbiddenError,
   "404 Not found": errors.NotFoundError,
@@ -33,9 +34,15 @@ const REFUSALS: Record<string, Kind> = {
 /**
  * Returns the error for an answer other than 200.
  *
- * `invalid`: the error's class if the request is invalid. `credential`: the credential that the request used, in words.
+ * `invalid`: the error's class if the request is invalid. `credential`: the credential that the request used, in words. `after`: the message of the try before.
  */
-export function refusal(reply: Reply, invalid: Kind, credential: string, named = false): errors.OutcomesError {
+export function refusal(
+  reply: Reply,
+  invalid: Kind,
+  credential: string,
+  named = false,
+  after?: string,
+): errors.OutcomesError {
   const { status, header } = reply;
   let said: Fields = {};
   try {
@@ -46,10 +53,7 @@ export function refusal(reply: Reply, invalid: Kind, credential: string, named =
   const error = typeof said.error === "string" ? said.error : undefined;
   const details = faults(said, header);
   const ignoredFields = ignored(reply);
-  const known = {
-    ...{ status, error, details, retryAfter: retryAfter(reply), ignoredFields },
-    ...(status === 501 && { retryable: false }), // the fake's answer to what it never supports
-  };
+  const known = { status, error, details, retryAfter: retryAfter(reply), ignoredFields };
   const told = `${status} ${error}`;
   const kind =
     status === 409 && header("Retry-After")
@@ -62,7 +66,7 @@ export function refusal(reply: Reply, invalid: Kind, credential: string, named =
   if (details[0]) message += `: ${details.map(({ field, message }) => `${field} ${message}`).join("; ")}`;
   if (status === 401 || (status === 403 && !details[0])) message += ` for ${credential}`;
   if (ignoredFields[0]) message += `; not read: ${ignoredFields.join(", ")}`;
-  return new kind(message, known);
+  return new kind(message, known, after);
 }
 
 /** Returns the seconds that `Retry-After` asks to wait, a number or a future HTTP date (RFC 9110, 10.2.3). */
@@ -142,7 +146,7 @@ export const results = (reply: Reply, keys: unknown[]): models.Result[] =>
 export function result(item: Fields, key?: unknown, header?: Reply["header"]): models.Result {
   const { status, id, error, retryable, ignored, unassigned } = item;
   const ok = /^(created|replayed)$/.test(text(status));
-  if (!ok && !/^(invalid|forbidden|conflict|failed)$/.test(status as string)) wrong();
+  if (!ok && !/^(invalid|forbidden|conflict|limited|failed)$/.test(status as string)) wrong();
   return {
     status: status as models.Result["status"],
     ok,

@@ -519,7 +519,7 @@ export class OutcomesClient {
     let ceiling = first;
     let said = "";
     for (;;) {
-      const { path, query = "", headers, named, by, ...rest } = request;
+      const { path, query = "", headers, named, ...rest } = request;
       let failure: OutcomesError;
       try {
         const reply = await within(Math.min(timeout, ends - now()), signal, async (signal) => {
@@ -546,7 +546,7 @@ export class OutcomesClient {
           } satisfies answers.Reply;
         });
         if (!reply) throw new Error("timeout");
-        if (reply.status !== 200) throw answers.refusal(reply, Invalid, credential, named);
+        if (reply.status !== 200) throw answers.refusal(reply, Invalid, credential, named, said);
         return read(reply);
       } catch (error) {
         signal?.throwIfAborted();
@@ -593,7 +593,7 @@ async function textOf(response: Response): Promise<string> {
     if (!value) return text + decoder.decode();
     size += value.length;
     // Lambda limits the API's answers to 6 MB.
-    if (size > 2 ** 24) throw new Error("the answer is too long");
+    if (size > 2 ** 24) throw new Error("too long");
     text += decoder.decode(value, { stream: true });
   }
 }

@@ -16,6 +16,7 @@
 //     ├── ConflictError            409: not possible in the current state
 //     ├── PreconditionFailedError  412: another version of the costs or the outcome is stored than the call requires
 //     ├── KeyReusedError           422: this idempotency key already belongs to another outcome or correction
+//     ├── LimitError               429 Too many outcomes: the agent key has used up its daily limit; nothing was stored
 //     ├── BusyError                409 with Retry-After, 429, 503 Busy: too many requests at once; nothing was stored
 //     ├── StillAddingUpError       503 Still adding up: the first summary of a long history takes several calls
 //     └── ServerError              5xx: the outcome may have been recorded
@@ -122,6 +123,10 @@ export type PreconditionFailedError = InstanceType<typeof PreconditionFailedErro
 /** 422: the idempotency key belongs to another outcome or correction; `details` names the fields that differ. */
 export const KeyReusedError = /* @__PURE__ */ kind("KeyReusedError", ApiError);
 export type KeyReusedError = InstanceType<typeof KeyReusedError>;
+
+/** 429 `Too many outcomes`: the agent key has used up its daily limit. `details` says when it may record again. */
+export const LimitError = /* @__PURE__ */ kind("LimitError", ApiError);
+export type LimitError = InstanceType<typeof LimitError>;
 
 /** 409 with `Retry-After`, 429 or 503 `Busy`: the last try did nothing. Call again with the same idempotency key. */
 export const BusyError = /* @__PURE__ */ kind("BusyError", ApiError, true);

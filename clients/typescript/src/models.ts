@@ -123,6 +123,8 @@ export interface CreateKeyOptions extends KeyOptions {
   outcomeTypes?: OutcomeType | readonly OutcomeType[] | undefined;
   /** The maximum absolute value of an outcome. */
   maxValueUsd?: Amount | undefined;
+  /** How many outcomes and corrections the key may record in a UTC day; null for any number. Default: as the deployment says. */
+  maxPerDay?: number | null | undefined;
   /** Default `record`. */
   scopes?: readonly Scope[] | undefined;
   expiresAt?: Moment | undefined;
@@ -154,11 +156,12 @@ export interface Recorded {
  * The result of one item of `recordMany`.
  *
  * An item that is not `ok` has one of these statuses. `invalid`: change the item. `conflict`: its key belongs to
- * another outcome. `forbidden`: it exceeds the agent key's limits. `failed`: it may or may not be recorded. If the
- * result is `retryable`, send the item again with the same `idempotencyKey`.
+ * another outcome. `forbidden`: it exceeds the agent key's limits. `limited`: the key has recorded as much as it may
+ * today. `failed`: it may or may not be recorded. If the result is `retryable`, send the item again with the same
+ * `idempotencyKey`.
  */
 export interface Result {
-  status: "created" | "replayed" | "invalid" | "forbidden" | "conflict" | "failed";
+  status: "created" | "replayed" | "invalid" | "forbidden" | "conflict" | "limited" | "failed";
   /** Whether the outcome is recorded, by this call or an earlier one. */
   ok: boolean;
   idempotencyKey: string;
@@ -371,6 +374,10 @@ export interface AgentKey {
   agentId: number | null;
   outcomeTypes: OutcomeType[] | null;
   maxValueUsd: string | null;
+  /** How many outcomes and corrections it may record in a UTC day. */
+  maxPerDay: number | null;
+  /** About how many it has recorded today; null without a limit. */
+  recordedToday: number | null;
   scopes: Scope[];
   createdAt: string;
   expiresAt: string | null;

@@ -11,6 +11,7 @@
     ├── IdempotencyKeyReused
     ├── TooManyKeys
     ├── TooManySources
+    ├── TooManyOutcomes
     ├── PreconditionFailed
     ├── Stale
     ├── NotPossible
@@ -122,6 +123,16 @@ class TooManySources(Refused):
     """Callers of this kind, or this agent key, already own the maximum number of the user's sources of costs."""
 
     error = "Too many sources"
+
+
+class TooManyOutcomes(Refused):
+    """The agent key has recorded as much as it may in a day. retry_after: seconds to wait, at most."""
+
+    error = "Too many outcomes"
+
+    def __init__(self, details: list[Fault], retry_after: int) -> None:
+        super().__init__(details=details)
+        self.retry_after = retry_after
 
 
 class PreconditionFailed(Refused):

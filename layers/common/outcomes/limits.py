@@ -34,6 +34,7 @@ MAX_IGNORED_NAME = 64  # maximum characters of an ignored field's name, after en
 # Maximum number of a user's live agent keys. One call to DynamoDB can read this many.
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 MAX_KEYS = 100
+MAX_PER_DAY = 1_000_000  # the highest limit of what an agent key records in a UTC day
 MAX_OVERLAP_HOURS = 168
 DEFAULT_OVERLAP_HOURS = 24
 

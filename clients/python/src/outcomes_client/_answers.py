@@ -71,7 +71,7 @@ def results(reply: Reply, keys: Sequence[str]) -> list[Result]:
 
 def _result(item: dict[str, Any], key: str, reply: Reply) -> Result:
     status = item["status"]
-    if status not in ("created", "replayed", "invalid", "forbidden", "conflict", "failed"):
+    if status not in ("created", "replayed", "invalid", "forbidden", "conflict", "limited", "failed"):
         raise ValueError(status)
     retryable = status == "failed" and item.get("retryable") is True
     outcome_id = text(item["id"]) if status in ("created", "replayed") else None

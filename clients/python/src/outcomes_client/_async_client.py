@@ -343,13 +343,15 @@ class AsyncOutcomesClient:
         agent_id: int | None = None,
         outcome_types: Types | None = None,
         max_value_usd: Decimal | float | None = None,
+        max_per_day: int | Literal["unlimited"] | None = None,
         scopes: Iterable[str] | None = None,
         expires_at: Moment | None = None,
     ) -> NewAgentKey:
         """Create a key for one agent: with a session for its own user, with the platform's key for `user_id`.
 
         It records only for that user and, if given, for `agent_id`, `outcome_types`, values from -`max_value_usd` to
-        `max_value_usd`, and until `expires_at`. `scopes` are among `record` (the default), `read`, `correct`,
+        `max_value_usd`, and until `expires_at`. In a UTC day, it records and corrects at most `max_per_day` times; by
+        default as often as the deployment says. `scopes` are among `record` (the default), `read`, `correct`,
         `backfill` and `cost`. Its secret, `key`, is returned only here.
 
         If an answer is lost, there may be a new key that nobody received, so the call is not retried (`retryable` is
@@ -363,6 +365,7 @@ class AsyncOutcomesClient:
                 agentId=agent_id,
                 outcomeTypes=None if outcome_types is None else listed(outcome_types),
                 maxValueUsd=max_value_usd,
+                maxPerDay=max_per_day,
                 scopes=None if scopes is None else listed(scopes),
                 expiresAt=of_body(expires_at),
             )

@@ -20,6 +20,7 @@ from . import _answers, _readers
 from ._choices import Division
 from ._errors import (
     BusyError,
+    LimitError,
     NoAnswerError,
     NotFoundError,
     OutcomesError,
@@ -238,7 +239,10 @@ class Calls:
         Retry only if it is certain that nothing was done, because otherwise a key may already exist.
         """
         wanted["userId"] = user_id = self.whose(wanted["userId"])
-        request = Request("POST", KEYS_PATH + below, body=body_of(**wanted), names="key", user_id=user_id)
+        sent = {name: value for name, value in wanted.items() if value is not None}
+        if sent.get("maxPerDay") == "unlimited":
+            sent["maxPerDay"] = None
+        request = Request("POST", KEYS_PATH + below, body=encode(sent), names="key", user_id=user_id)
         return self.exchange(request, _answers.model(_readers.new_agent_key), repeatable=False)
 
     def whose(self, user_id: int | None) -> int | None:
@@ -361,6 +365,8 @@ class Calls:
             # BusyError is also retryable, but it means that this try did nothing.
             maybe_done = maybe_done or (failure.retryable and not unsent and not isinstance(failure, BusyError))
             failure._maybe_done = maybe_done
+            if isinstance(failure, LimitError) and maybe_done:
+                failure.args = (f"{failure}; it is not known whether an earlier try took effect",)
             if not repeatable and not isinstance(failure, BusyError):
                 failure.retryable = unsent
             progress = isinstance(failure, StillAddingUpError)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -52,6 +52,15 @@ class Scope(StrEnum):
     COST = "cost"
 
 
+def per_day(text: str) -> int | Literal["unlimited"]:
+    """Parse a number of outcomes a day, or `unlimited`."""
+    if text == "unlimited":
+        return "unlimited"
+    if not text.isascii() or not text.isdigit():
+        raise typer.BadParameter("neither a whole number nor `unlimited`")
+    return int(text)
+
+
 @app.command()
 def create(
     name: Annotated[str, typer.Option(help="What it is for, in 1 to 80 characters.")],
@@ -60,6 +69,15 @@ def create(
     max_value: Annotated[
         Decimal | None,
         typer.Option(parser=decimal, metavar="USD", help="Only values up to this amount, positive or negative."),
+    ] = None,
+    max_per_day: Annotated[
+        Any,
+        typer.Option(
+            metavar="N",
+            parser=per_day,
+            help="How many outcomes and corrections it may record in a UTC day, or unlimited.",
+            show_default="as the deployment says",
+        ),
     ] = None,
     scopes: Annotated[
         list[Scope] | None, typer.Option("--scope", help="A permission; may be repeated.", show_default="record")
@@ -81,6 +99,7 @@ def create(
             agent_id=agent,
             outcome_types=outcome_types or None,
             max_value_usd=max_value,
+            max_per_day=max_per_day,
             scopes=scopes or None,
             expires_at=expires,
         )
@@ -103,7 +122,7 @@ def list_(
     if not keys:
         print("No keys.")
         return
-    bounds = *whole("Agent"), *folded("Types"), *numbers("At most"), *folded("Scopes", "Ends")
+    bounds = *whole("Agent"), *folded("Types"), *numbers("At most", "Today"), *folded("Scopes", "Ends")
     table = grid(*whole("Id"), *folded("Name"), *bounds, *folded("Last used", "Made by", "Rotated"))
     for one in keys:
         table.add_row(
@@ -112,6 +131,7 @@ def list_(
             "any" if one.agent_id is None else str(one.agent_id),
             "all" if one.outcome_types is None else printable(", ".join(one.outcome_types)),
             money(one.max_value_usd) or "any",
+            "any" if one.max_per_day is None else f"{one.recorded_today} of {one.max_per_day}",
             printable(", ".join(one.scopes)),
             local(one.expires_at) or "never",
             local(one.last_used_at) or "never",

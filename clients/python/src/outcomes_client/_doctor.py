@@ -153,6 +153,8 @@ def _may(key: AgentKey, hide: Callable[[str], str]) -> str:
         parts.append(f"only {', '.join(key.outcome_types)}")
     if key.max_value_usd is not None:
         parts.append(f"values of {money(key.max_value_usd)} at most")
+    if key.max_per_day is not None:
+        parts.append(f"{key.max_per_day} a day, of which about {key.recorded_today} are used")
     parts.append(f"until {key.expires_at:%Y-%m-%d %H:%M} UTC" if key.expires_at else "without an end")
     return f"{'; '.join(parts)}; its scopes are {', '.join(key.scopes)}"
 

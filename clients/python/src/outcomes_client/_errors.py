@@ -17,6 +17,7 @@
 #     ├── ConflictError            409: not possible in the current state
 #     ├── PreconditionFailedError  412: another version of the costs or the outcome is stored than the call requires
 #     ├── KeyReusedError           422: this idempotency key already belongs to another outcome or correction
+#     ├── LimitError               429 Too many outcomes: the agent key has used up its daily limit; nothing was stored
 #     ├── BusyError                409 with Retry-After, 429, 503 Busy: too many requests at once; nothing was stored
 #     ├── StillAddingUpError       503 Still adding up: the first summary of a long history takes several calls
 #     └── ServerError              5xx: the outcome may have been recorded
@@ -133,6 +134,10 @@ class PreconditionFailedError(ApiError):
 
 class KeyReusedError(ApiError):
     """422: the idempotency key belongs to another outcome or correction; `details` names the fields that differ."""
+
+
+class LimitError(ApiError):
+    """429 `Too many outcomes`: the agent key has used up its daily limit. `details` says when it may record again."""
 
 
 class BusyError(ApiError):

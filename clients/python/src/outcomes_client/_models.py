@@ -77,13 +77,14 @@ class Result:
     """The result of one item of `record_many`.
 
     An item that is not `ok` has one of these statuses. `invalid`: change the item. `conflict`: its key belongs to
-    another outcome. `forbidden`: it exceeds the agent key's limits. `failed`: it may or may not be recorded. If the
-    result is `retryable`, send the item again with the same `idempotency_key`.
+    another outcome. `forbidden`: it exceeds the agent key's limits. `limited`: the key has recorded as much as it may
+    today. `failed`: it may or may not be recorded. If the result is `retryable`, send the item again with the same
+    `idempotency_key`.
 
     `ignored_fields` and `unassigned` are as in `Recorded`.
     """
 
-    status: Literal["created", "replayed", "invalid", "forbidden", "conflict", "failed"]
+    status: Literal["created", "replayed", "invalid", "forbidden", "conflict", "limited", "failed"]
     idempotency_key: str
     id: str | None = None
     error: str | None = None
@@ -329,9 +330,10 @@ class Summary(PeriodTotal):
 class AgentKey:
     """The description of an agent key. A limit is None if it does not apply.
 
-    `max_value_usd` is the maximum absolute value of an outcome, `last_used_at` the hour of the last use. `made_by` and
-    `rotated_by` say who created it and who last rotated it: `session` or `platform`, or None if nobody did or if
-    unknown.
+    `max_value_usd` is the maximum absolute value of an outcome, `last_used_at` the hour of the last use. `max_per_day`
+    is how many outcomes and corrections it may record in a UTC day, and `recorded_today` about how many it has.
+    `made_by` and `rotated_by` say who created it and who last rotated it: `session` or `platform`, or None if nobody
+    did or if unknown.
     """
 
     id: str
@@ -340,6 +342,8 @@ class AgentKey:
     agent_id: int | None
     outcome_types: tuple[str, ...] | None
     max_value_usd: Decimal | None
+    max_per_day: int | None
+    recorded_today: int | None
     scopes: tuple[str, ...]
     created_at: datetime
     expires_at: datetime | None

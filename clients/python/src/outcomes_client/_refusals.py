@@ -16,6 +16,7 @@ from ._errors import (
     InvalidOutcomeError,
     InvalidRequestError,
     KeyReusedError,
+    LimitError,
     NotFoundError,
     OutcomesError,
     PreconditionFailedError,
@@ -127,6 +128,8 @@ def _kind(reply: Reply, request: Request, error: str | None) -> type[ApiError] |
             return NotFoundError
         case 409, _ if "Retry-After" in reply.headers:
             return BusyError
+        case 429, "Too many outcomes":
+            return LimitError
         case 503, "Busy":  # unlike after other errors with 503, the API certainly stored nothing
             return BusyError
         case 503, "Still adding up":

@@ -102,6 +102,7 @@ _OPTIONS = {
     # end of make contract
     "outcomeTypes": "--type",
     "maxValueUsd": "--max-value",
+    "maxPerDay": "--max-per-day",
     "expiresAt": "--expires",
     "overlapHours": "--overlap",
     "idempotencyKey": "--idempotency-key",

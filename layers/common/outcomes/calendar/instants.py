@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from outcomes.errors import BadRequest
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
-_DAY = 24 * 60 * 60 * 1000
+DAY = 24 * 60 * 60 * 1000
 LAST_MILLISECOND = 253_402_300_799_999
 """The end of the year 9999: later instants would be longer as text, and sort wrongly."""
 # The patterns of instants and HTTP dates are compiled on first use, because few requests need them.
@@ -62,7 +62,7 @@ def read(text: str) -> int:
         instant = milliseconds(datetime.fromisoformat(f"{date_and_minute}{second}{(fraction or '')[:4]}{offset}"))
     except OverflowError as exc:
         raise ValueError("not in the years 1 to 9999 of UTC") from exc
-    if parts[2] == "60" and instant % _DAY != _DAY - 1:
+    if parts[2] == "60" and instant % DAY != DAY - 1:
         raise ValueError("a leap second is the last of a day in UTC")
     return instant
 

@@ -16,7 +16,7 @@ from outcomes.contract.rules import (
     text,
     whole_number,
 )
-from outcomes.limits import DEFAULT_OVERLAP_HOURS, MAX_KEY_NAME, MAX_OVERLAP_HOURS
+from outcomes.limits import DEFAULT_OVERLAP_HOURS, MAX_KEY_NAME, MAX_OVERLAP_HOURS, MAX_PER_DAY
 
 
 class Scope(StrEnum):
@@ -30,7 +30,8 @@ class Scope(StrEnum):
 class NewAgentKey(NamedTuple):
     """A valid request to create an agent key. None means no limit.
 
-    max_value_usd: the maximum absolute value of one outcome. expires_at: milliseconds since 1970.
+    max_value_usd: the maximum absolute value of one outcome. expires_at: milliseconds since 1970. max_per_day: the
+    maximum number of outcomes and corrections in a UTC day; a body without it means the deployment's default.
     """
 
     name: Annotated[str, text(MAX_KEY_NAME)]
@@ -40,6 +41,7 @@ class NewAgentKey(NamedTuple):
     max_value_usd: Annotated[Decimal | None, or_null(magnitude())] = None
     scopes: Annotated[tuple[Scope, ...], or_default(some_of(Scope), (Scope.RECORD,))] = (Scope.RECORD,)
     expires_at: Annotated[int | None, or_null(future_instant())] = None
+    max_per_day: Annotated[int | None, or_null(whole_number(1, MAX_PER_DAY))] = None
 
 
 class Rotation(NamedTuple):

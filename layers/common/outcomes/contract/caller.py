@@ -13,7 +13,8 @@ class Bounds(NamedTuple):
     """The bounds of an agent key; None means no bound.
 
     user_id, agent_id: the only user and agent of the outcomes that the key may record; the defaults for a request.
-    max_value_usd: the maximum absolute value of an outcome.
+    max_value_usd: the maximum absolute value of an outcome. max_per_day: the maximum number of outcomes and corrections
+    that it records in a UTC day.
     """
 
     key_id: str
@@ -22,6 +23,7 @@ class Bounds(NamedTuple):
     outcome_types: "Set[str] | None"
     max_value_usd: Decimal | None
     scopes: "Set[str]"
+    max_per_day: int | None = None
 
     def complete(self, body: dict[str, Any]) -> dict[str, Any]:
         """Return a copy of `body` in which the key's user and agent replace missing ones."""
@@ -77,6 +79,11 @@ class Caller(NamedTuple):
         if self.agent_key:
             return f"key:{self.agent_key.key_id}"
         return "key" if self.session_user is None else "session"
+
+    @property
+    def limited_key(self) -> Bounds | None:
+        """Return the agent key if it has a limit of what it records in a day."""
+        return self.agent_key if self.agent_key and self.agent_key.max_per_day is not None else None
 
     @property
     def may_read(self) -> bool:

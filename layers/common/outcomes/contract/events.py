@@ -21,8 +21,13 @@ RECORDED = "outcome.recorded"
 ASSIGNED = "outcome.assigned"
 STATEMENT = "outcome.statement"
 COSTS_UPDATED = "costs.updated"
-KEY_CREATED, KEY_ROTATED, KEY_REVOKED = "key.created", "key.rotated", "key.revoked"
-TYPES = (RECORDED, *CORRECTED.values(), ASSIGNED, STATEMENT, COSTS_UPDATED, KEY_CREATED, KEY_ROTATED, KEY_REVOKED)
+KEY_EVENTS = KEY_CREATED, KEY_ROTATED, KEY_REVOKED, KEY_LIMITED = (
+    "key.created",
+    "key.rotated",
+    "key.revoked",
+    "key.limited",
+)
+TYPES = (RECORDED, *CORRECTED.values(), ASSIGNED, STATEMENT, COSTS_UPDATED, *KEY_EVENTS)
 
 MAX_ENTRY_BYTES = 256_000
 """Maximum bytes of an entry, and of all entries in a call. EventBridge's limit is 256 KB, 1000- or 1024-based.

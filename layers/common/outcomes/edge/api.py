@@ -28,6 +28,7 @@ from outcomes.errors import (
     Stale,
     StillAddingUp,
     TooManyKeys,
+    TooManyOutcomes,
     TooManySources,
     Unauthorized,
     UnsupportedMediaType,
@@ -56,6 +57,7 @@ _STATUS: dict[type[Refused], int] = {
     PayloadTooLarge: 413,
     UnsupportedMediaType: 415,
     IdempotencyKeyReused: 422,
+    TooManyOutcomes: 429,
     Busy: 503,
     StillAddingUp: 503,
 }
@@ -281,7 +283,7 @@ def _caller(event: Event, origins: frozenset[str]) -> Caller:
 
 def _bounds(context: dict[str, Any]) -> Bounds:
     """Parse an agent key's bounds from the authorizer's context, whose values are strings."""
-    agent_id, types, cap = (context.get(name) for name in ("agentId", "outcomeTypes", "maxValueUsd"))
+    agent_id, types, cap, a_day = map(context.get, ("agentId", "outcomeTypes", "maxValueUsd", "maxPerDay"))
     return Bounds(
         key_id=context["keyId"],
         user_id=int(context["userId"]),
@@ -289,6 +291,7 @@ def _bounds(context: dict[str, Any]) -> Bounds:
         outcome_types=None if types is None else frozenset(types.split()),
         max_value_usd=None if cap is None else Decimal(cap),
         scopes=frozenset(context["scopes"].split()),
+        max_per_day=None if a_day is None else int(a_day),
     )
 
 
@@ -339,6 +342,8 @@ def _refused(event: Event, refused: Refused) -> Response:
         also["No-Such-Route"] = "true"
     if isinstance(refused, Contended | Busy | StillAddingUp):
         also["Retry-After"] = "1"
+    elif isinstance(refused, TooManyOutcomes):
+        also["Retry-After"] = str(refused.retry_after)
     return respond(status, compact(refused.body()), also)
 
 

@@ -30,6 +30,7 @@ from outcomes.errors import (
     NotPossible,
     Refused,
     Stale,
+    TooManyOutcomes,
 )
 from outcomes.ledger.idempotency_keys import idempotency_hash
 from outcomes.ledger.idempotent_writes import IdempotentWriter, Recorded, WriteRequest
@@ -45,6 +46,7 @@ STATUSES: dict[type[Exception], str] = {
     NotPossible: "not_possible",
     Stale: "stale",
     IdempotencyKeyReused: "conflict",
+    TooManyOutcomes: "limited",
 }
 """The status of an item that was refused, by the error. After any other error, it failed and can be repeated."""
 
@@ -62,7 +64,7 @@ def read_outcome(
     outcome, refusal = NewOutcome.of_caller(body, caller, types, key)
     hash_ = None if key is None else idempotency_hash(caller, outcome, key)
     refusal = refusal or occurrence.refusal(outcome.occurred_at, caller, ignored)
-    return WriteRequest(outcome, hash_, caller.recorded_by, refusal)
+    return WriteRequest(outcome, hash_, caller.recorded_by, refusal, caller.limited_key)
 
 
 def read_item(
@@ -136,7 +138,7 @@ def not_done(result: Exception, failure: str, told: type[Refused] | tuple[type[R
     failure: the text for failures. told: the refusals that can be repeated, and have texts of their own.
     """
     if isinstance(result, Refused) and (status := STATUSES.get(type(result))):
-        return {"status": status} | result.body()
+        return {"status": status} | result.body() | ({"retryable": False} if status == "limited" else {})
     error = result.body() if isinstance(result, told) else {"error": failure}
     return {"status": "failed"} | error | {"retryable": True}
 

@@ -9,6 +9,7 @@ These changes yield an event:
 - The item of an agent key yields `key.created` when it is inserted, and `key.rotated` when its secret changes.
 - The removal of a key from the user's row yields `key.revoked`. The deletion of the key's own item yields nothing,
   because expiry and erasure also delete such items.
+- The first refusal of a UTC day because of a key's `maxPerDay` yields `key.limited`, see `ledger.daily_budget`.
 - A new statement in the list of statements yields `outcome.statement`.
 - A new version of a day's costs yields `costs.updated`.
 
@@ -25,6 +26,7 @@ from outcomes.contract.events import (
     CORRECTED,
     COSTS_UPDATED,
     KEY_CREATED,
+    KEY_LIMITED,
     KEY_REVOKED,
     KEY_ROTATED,
     RECORDED,
@@ -37,6 +39,7 @@ from outcomes.keys import key_text
 from outcomes.keys.agent_keys import AgentKey, agent_key
 from outcomes.ledger import ulid
 from outcomes.ledger.correction_entries import corrections_of, entry_json, entry_key
+from outcomes.ledger.daily_budget import LIMITED
 from outcomes.ledger.items import outcome_json
 from outcomes.statements.statement_rows import listed_statement
 
@@ -62,7 +65,9 @@ def event_of(record: Record, entries: dict[str, Item]) -> Event | None:
     id_ = change["Keys"]["id"]["S"]
     if "user_id" in change["Keys"]:
         return _of_statement(record)
-    return _of_key(id_, record) if key_text.is_id(id_) else _of_users_keys(record)
+    if key_text.is_id(id_):
+        return _of_key(id_, record)
+    return _of_refusal(id_, record) if id_.startswith(LIMITED) else _of_users_keys(record)
 
 
 def _of_outcome(record: Record, entries: dict[str, Item]) -> Event | None:
@@ -178,6 +183,16 @@ def _of_key(id_: str, record: Record) -> Event | None:
 
 def _key_data(key: AgentKey) -> str:
     return json_text.exact(key.public(), levels=2)
+
+
+def _of_refusal(row_id: str, record: Record) -> Event | None:
+    """Return the event of the row that notes on which day a key was last refused."""
+    new, old = (record["dynamodb"].get(image, {}) for image in ("NewImage", "OldImage"))
+    if not new.get("limited_on") or new["limited_on"] == old.get("limited_on"):
+        return None
+    id_, day, user_id = row_id.removeprefix(LIMITED), new["limited_on"]["S"], new["user_id"]["N"]
+    data = f'{{"id":{json_text.string(id_)},"user_id":{user_id},"max_per_day":{new["max_per_day"]["N"]},"day":"{day}"}}'
+    return Event(f"{id_}-limited-{day}", KEY_LIMITED, _time(record), _subject(user_id, id_), data)
 
 
 def _of_users_keys(record: Record) -> Event | None:

@@ -4,7 +4,7 @@ id (HASH, S)    a key's id, 16 letters and digits; for a user's row, `user#42`
 
 A key:
 user_id N, name S, created_at S, scopes S (names, separated by spaces)
-agent_id N, outcome_types S (as scopes), max_value_usd N, expires_at S, last_used_at S: absent if null
+agent_id N, outcome_types S (as scopes), max_value_usd N, max_per_day N, expires_at S, last_used_at S: absent if null
 made_by, rotated_by S, rotated_at S     who created and who last rotated it, `session` or `platform`; absent if null
 secret_sha256 S                         `key_text.digest` of the whole key
 previous_sha256 S, previous_until S     digest of the previous key, and when that key stops working
@@ -66,6 +66,7 @@ class AgentKey(NamedTuple):
     agent_id: int | None
     outcome_types: list[str] | None
     max_value_usd: str | None
+    max_per_day: int | None
     scopes: list[str]
     created_at: str
     expires_at: str | None
@@ -82,6 +83,7 @@ class AgentKey(NamedTuple):
             "user_id": Decimal(self.user_id),
             "agent_id": None if self.agent_id is None else Decimal(self.agent_id),
             "max_value_usd": None if self.max_value_usd is None else Decimal(self.max_value_usd),
+            "max_per_day": None if self.max_per_day is None else Decimal(self.max_per_day),
         }
 
 
@@ -289,6 +291,8 @@ def _new_item(id_: str, digest: str, wanted: "NewAgentKey", by: str, now: int) -
         item["outcome_types"] = {"S": " ".join(wanted.outcome_types)}
     if wanted.max_value_usd is not None:
         item["max_value_usd"] = {"N": str(wanted.max_value_usd)}
+    if wanted.max_per_day is not None:
+        item["max_per_day"] = {"N": str(wanted.max_per_day)}
     if wanted.expires_at is not None:
         item["expires_at"] = {"S": instants.text(wanted.expires_at)}
         item["forget_at"] = {"N": str(wanted.expires_at // 1000 + 1)}
@@ -303,6 +307,7 @@ def agent_key(item: Item) -> AgentKey:
         agent_id=int(item["agent_id"]["N"]) if "agent_id" in item else None,
         outcome_types=item["outcome_types"]["S"].split() if "outcome_types" in item else None,
         max_value_usd=item["max_value_usd"]["N"] if "max_value_usd" in item else None,
+        max_per_day=int(item["max_per_day"]["N"]) if "max_per_day" in item else None,
         scopes=item["scopes"]["S"].split(),
         created_at=item["created_at"]["S"],
         expires_at=_text(item, "expires_at"),

@@ -12,12 +12,13 @@ recognized by the user to whom the outcome was assigned, because the original ou
 """
 
 from collections.abc import Generator, Sequence
-from functools import partial
+from functools import cached_property, partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.aws.backoff import CONFLICTS, THROTTLED, Backoff, PacedWrites, read_pages
 from outcomes.aws.services import CallFailed, Item, TransactionCanceled
+from outcomes.calendar import instants
 from outcomes.contract.correction_rules import Correction, CorrectionType, OutcomeState
 from outcomes.contract.json_text import compact
 from outcomes.contract.status import VOID
@@ -31,7 +32,8 @@ from outcomes.ledger.store import NOT_THERE, OutcomeStore
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from outcomes.contract.caller import Caller
+    from outcomes.contract.caller import Bounds, Caller
+    from outcomes.ledger.daily_budget import DailyBudgets
 
 ACTIONS_PER_TRANSACTION = 100
 """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"""
@@ -94,6 +96,16 @@ class _Read(NamedTuple):
     key: Item
 
 
+class _Charge(NamedTuple):
+    """The step that takes one record from the daily budget of an agent key.
+
+    at: when the correction is made, in milliseconds since 1970. Raises TooManyOutcomes if the budget is used up.
+    """
+
+    key: "Bounds"
+    at: int
+
+
 class _Write(NamedTuple):
     """The step that writes in a transaction. Its result is a _Failed, or None if the actions are stored.
 
@@ -122,7 +134,7 @@ class _Failed(NamedTuple):
     codes: set[str]
 
 
-type _Steps[Result] = Generator[_Read | _Write | _Pause, Any, Result]
+type _Steps[Result] = Generator[_Read | _Charge | _Write | _Pause, Any, Result]
 type _Writes = list[tuple[_Task[Any], _Write]]
 
 
@@ -131,7 +143,7 @@ class _Task[Result]:
 
     def __init__(self, steps: _Steps[Result]) -> None:
         self.steps = steps
-        self.step: _Read | _Write | _Pause | None = None
+        self.step: _Read | _Charge | _Write | _Pause | None = None
         self.result: Any = None
         self.go_on(None)
 
@@ -155,17 +167,27 @@ def correction_hash(caller: "Caller", id_: str, key: str) -> str:
 
 
 class Corrections:
-    """Writes corrections to the table of outcomes and the table of idempotency keys."""
+    """Writes corrections to the table of outcomes and the table of idempotency keys.
 
-    def __init__(self, store: OutcomeStore, table: str) -> None:
+    keys_table: the table of agent keys; empty if they are off.
+    """
+
+    def __init__(self, store: OutcomeStore, table: str, keys_table: str = "") -> None:
         self.store = store
         self.table = table
+        self.keys_table = keys_table
+
+    @cached_property
+    def budgets(self) -> "DailyBudgets":
+        from outcomes.ledger.daily_budget import DailyBudgets  # imported here, because only keys with a limit need it
+
+        return DailyBudgets(self.store.dynamodb, self.table, self.keys_table)
 
     def correct(self, id_: str, correction: "Correction", caller: "Caller", key: str | None) -> Corrected:
         """Correct the outcome with this id, or return the correction that is stored under the idempotency key.
 
-        Raises NotFound, Forbidden, IdempotencyKeyReused, Stale, NotPossible, and Contended if other requests kept
-        writing the outcome.
+        Raises NotFound, Forbidden, IdempotencyKeyReused, Stale, NotPossible, TooManyOutcomes if the agent key has
+        used up its daily budget, and Contended if other requests kept writing the outcome.
         After any other exception it is unknown whether the correction is stored.
         """
         return _only(self._run([self._correct(id_, correction, caller, key)]))
@@ -252,7 +274,8 @@ class Corrections:
             user_id, created_at = before["user_id"]["S"], before["created_at"]["S"]
             row = KeyRow(user_id, created_at, fingerprint, draft.id, version_of(draft.after))
             actions.append(row.put(self.table, hash_))
-        is_stored = yield from self._store(draft, actions, tried)
+        limited_key = None if draft.after is before else caller.limited_key
+        is_stored = yield from self._store(draft, actions, tried, limited_key)
         return Corrected(draft.id, draft.after, replayed=False) if is_stored else None
 
     def _assign_now(self, id_: str, user_id: int, caller: "Caller", tried: _Attempts) -> _Steps[str | None]:
@@ -272,15 +295,29 @@ class Corrections:
         is_stored = yield from self._store(draft, [*draft.actions(self.store.table), {"Put": put}], tried)
         return new_id if is_stored else None
 
-    def _store(self, draft: CorrectionDraft, actions: list[dict[str, Any]], tried: _Attempts) -> _Steps[bool]:
-        """Write a transaction. Return whether it is stored; it is not stored if another write came first."""
-        failed: _Failed | None = yield _Write(draft, actions, tried.conflicts)
+    def _store(
+        self, draft: CorrectionDraft, actions: list[dict[str, Any]], tried: _Attempts, key: "Bounds | None" = None
+    ) -> _Steps[bool]:
+        """Write a transaction. Return whether it is stored; it is not stored if another write came first.
+
+        key: the agent key whose daily budget the correction uses, if it has one.
+        """
+        if key:
+            yield _Charge(key, draft.made_at)
+        try:
+            failed: _Failed | None = yield _Write(draft, actions, tried.conflicts)
+        except (Refused, Mistimed, TimeoutError):  # nothing was stored
+            if key:
+                self.budgets.give_back(key, draft.made_at)
+            raise
         tried.ids.add(draft.id)
         if failed is None:
             return True
         failure, codes = failed
         if failure.maybe_applied:
             tried.doubtful.add(version_of(draft.before))
+        elif key:
+            self.budgets.give_back(key, draft.made_at)
         if codes <= CONFLICTS:
             tried.conflicts += bool(codes)
             return False
@@ -306,13 +343,15 @@ class Corrections:
     # ── Calls ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _run[Result](self, corrections: "Iterable[_Steps[Result]]") -> list[Result | Exception]:
-        """Make corrections step by step together: first all reads, then all writes, then one pause for all."""
+        """Make corrections step by step together: first reads, then charges and writes, then one pause for all."""
         backoff = Backoff()
         pace = PacedWrites(backoff)
         tasks = [_Task(steps) for steps in corrections]
         while waiting := [(task, task.step) for task in tasks if task.step is not None]:
             if reads := [(task, step) for task, step in waiting if isinstance(step, _Read)]:
                 self._read(reads, backoff)
+            elif charges := [(task, step) for task, step in waiting if isinstance(step, _Charge)]:
+                self._charge(charges)
             elif writes := [(task, step) for task, step in waiting if isinstance(step, _Write)]:
                 self._write(writes, pace)
             else:
@@ -337,6 +376,19 @@ class Corrections:
         for task, (_, key) in reads:
             item = found.get(tuple(key[name]["S"] for name in names))
             task.go_on(failure if failure and key in left else item)
+
+    def _charge(self, charges: "list[tuple[_Task[Any], _Charge]]") -> None:
+        """Take what corrections of one day need from the daily budget, in one call. The first get what is left."""
+        key, at = charges[0][1]
+        charges = [(task, step) for task, step in charges if step.at // instants.DAY == at // instants.DAY]
+        try:
+            taken = self.budgets.take(key, at, len(charges))
+        except Exception as failure:  # noqa: BLE001 - the result of these corrections only
+            for task, _ in charges:
+                task.go_on(failure)
+            return
+        for index, (task, step) in enumerate(charges):
+            task.go_on(None if index < taken else self.budgets.refusal(key, step.at))
 
     def _write(self, writes: _Writes, pace: PacedWrites) -> None:
         """Write the first corrections, as many as fit into a transaction. If no time is left, write none."""

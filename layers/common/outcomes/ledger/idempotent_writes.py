@@ -5,11 +5,13 @@ One transaction puts the outcome and the row of its idempotency key, so neither 
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from itertools import batched
+from functools import cached_property
+from itertools import batched, groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from outcomes.aws.backoff import THROTTLED, Backoff, read_pages
 from outcomes.aws.services import CallFailed, Item, TransactionCanceled
+from outcomes.calendar import instants
 from outcomes.errors import BadRequest, Busy, Contended, Mistimed, Refused, throttled_by
 from outcomes.ledger import ulid
 from outcomes.ledger.idempotency_keys import KeyRow, base64, live_rows
@@ -17,7 +19,9 @@ from outcomes.ledger.items import new_item
 from outcomes.ledger.store import NOT_THERE, OutcomeStore
 
 if TYPE_CHECKING:
+    from outcomes.contract.caller import Bounds
     from outcomes.contract.models import NewOutcome
+    from outcomes.ledger.daily_budget import DailyBudgets
 
 OUTCOMES_PER_TRANSACTION = 50
 """TransactWriteItems accepts 100 actions, and each outcome needs two:
@@ -33,12 +37,14 @@ class WriteRequest(NamedTuple):
     hash: its `idempotency_hash`; None if it has no idempotency key. recorded_by: `Caller.recorded_by`.
     refusal: the error if the outcome must not be recorded now. If an earlier request with this hash recorded the same
     outcome, the result of the earlier request is returned instead.
+    limited_key: the calling agent key, if it has a daily limit.
     """
 
     outcome: "NewOutcome"
     hash: str | None
     recorded_by: str
     refusal: BadRequest | None = None
+    limited_key: "Bounds | None" = None
 
 
 class Recorded(NamedTuple):
@@ -49,23 +55,50 @@ class Recorded(NamedTuple):
 
 
 class IdempotentWriter:
-    """Writes outcomes to the table of outcomes and the table of idempotency keys."""
+    """Writes outcomes to the table of outcomes and the table of idempotency keys.
 
-    def __init__(self, store: OutcomeStore, table: str) -> None:
+    keys_table: the table of agent keys; empty if they are off.
+    """
+
+    def __init__(self, store: OutcomeStore, table: str, keys_table: str = "") -> None:
         self.store = store
         self.table = table
+        self.keys_table = keys_table
+
+    @cached_property
+    def budgets(self) -> "DailyBudgets":
+        from outcomes.ledger.daily_budget import DailyBudgets  # imported here, because only keys with a limit need it
+
+        return DailyBudgets(self.store.dynamodb, self.table, self.keys_table)
 
     def record(self, request: WriteRequest) -> Recorded:
         """Store an outcome unless its idempotency key has a row.
 
         Raises IdempotencyKeyReused if the row is for a different outcome, the request's refusal if the key has no row,
-        Contended if other requests kept writing the row, and Busy if a table is throttled. After any other exception it
-        is unknown whether the outcome is stored.
+        TooManyOutcomes if the agent key has used up its daily budget, Contended if other requests kept writing the row,
+        and Busy if a table is throttled. After any other exception it is unknown whether the outcome is stored.
         """
+        if request.hash is None:
+            return self._record_plain(request)
         [result] = self.record_all([request])
         if isinstance(result, Exception):
             raise result
         return result
+
+    def _record_plain(self, request: WriteRequest) -> Recorded:
+        """Store an outcome that has no idempotency key."""
+        if request.refusal:
+            raise request.refusal
+        draft, key = _Draft.of(request), request.limited_key
+        if key and not self.budgets.take(key, draft.recorded_at):
+            raise self.budgets.refusal(key, draft.recorded_at)
+        try:
+            self.store.put(draft.item, draft.recorded_at)
+        except (Refused, Mistimed):
+            if key:
+                self.budgets.give_back(key, draft.recorded_at)
+            raise
+        return Recorded(draft.row.id, replayed=False)
 
     def record_all(self, requests: Sequence[WriteRequest]) -> list[Recorded | Exception]:
         """Record each outcome independently, in few calls. Return the results in the order of the requests.
@@ -84,14 +117,19 @@ class IdempotentWriter:
                 refused[draft.row.id] = draft.refusal
             else:
                 firsts.setdefault(draft.key, draft)
-        keyed = [draft for draft in firsts.values() if draft.once]
-        plain = [draft for draft in firsts.values() if not draft.once]
         backoff = Backoff()
+        key = requests[0].limited_key if requests else None  # all requests come from one caller
+        unpaid = self._charge(key, list(firsts.values()), backoff) if key else {}
+        keyed = [draft for draft in firsts.values() if draft.once and draft.key not in unpaid]
+        plain = [draft for draft in firsts.values() if not draft.once and draft.key not in unpaid]
         remembered = self._look_up({draft.key for draft in drafts if draft.once and draft.row.id in refused}, backoff)
         stored: dict[str, KeyRow | Exception] = {}
         for group in batched(plain, OUTCOMES_PER_BATCH, strict=False):
             stored |= self._insert(group, backoff)
         stored |= self._put_once(batched(keyed, OUTCOMES_PER_TRANSACTION, strict=False), backoff)
+        if key:
+            self._refund(key, [*plain, *keyed], stored)
+        stored |= unpaid
         failures = [each for each in stored.values() if isinstance(each, Mistimed)]
         if failures and len(failures) == len(stored):
             raise failures[0]
@@ -101,6 +139,37 @@ class IdempotentWriter:
             found = remembered.get(draft.key, refusal) if refusal else stored[draft.key]
             results.append(_answer(draft, found))
         return results
+
+    def _charge(self, key: "Bounds", drafts: "list[_Draft]", backoff: Backoff) -> "dict[str, KeyRow | Exception]":
+        """Take the outcomes from the daily budget of an agent key.
+
+        If it does not suffice, outcomes that are already stored need nothing of it, and the first others get the rest.
+        Return for the key of each draft that must not be sent its stored row, or the error.
+        """
+        unpaid: dict[str, KeyRow | Exception] = {}
+        for _, drafted in groupby(drafts, lambda draft: draft.recorded_at // instants.DAY):
+            group = list(drafted)
+            at = group[0].recorded_at
+            try:
+                taken = self.budgets.take(key, at, len(group))
+            except Exception as failure:  # noqa: BLE001 - any failure is the result of these outcomes only
+                unpaid |= dict.fromkeys((draft.key for draft in group), failure)
+                continue
+            if taken == len(group):
+                continue
+            unpaid |= self._look_up({draft.key for draft in group if draft.once}, backoff)
+            left = [draft for draft in group if draft.key not in unpaid]
+            self.budgets.give_back(key, at, max(0, taken - len(left)))
+            unpaid |= {draft.key: self.budgets.refusal(key, draft.recorded_at) for draft in left[taken:]}
+        return unpaid
+
+    def _refund(self, key: "Bounds", drafts: "list[_Draft]", stored: "dict[str, KeyRow | Exception]") -> None:
+        """Give back what was taken for outcomes that were certainly not stored now."""
+        for draft in drafts:
+            result = stored[draft.key]
+            is_earlier = isinstance(result, KeyRow) and result.created_at != draft.row.created_at
+            if is_earlier or isinstance(result, Refused | Mistimed):
+                self.budgets.give_back(key, draft.recorded_at)
 
     def _look_up(self, keys: set[str], backoff: Backoff) -> dict[str, KeyRow | Exception]:
         """Read the rows of keys. Return for each key its row, or the error if the row cannot be read."""
@@ -212,6 +281,10 @@ class _Draft(NamedTuple):
     row: KeyRow
     refusal: BadRequest | None
 
+    @property
+    def recorded_at(self) -> int:
+        return ulid.milliseconds(self.row.id)
+
     @classmethod
     def of(cls, request: WriteRequest) -> "_Draft":
         id_, item = new_item(request.outcome, request.recorded_by)
@@ -222,7 +295,7 @@ class _Draft(NamedTuple):
 
 def _oldest(drafts: "Iterable[_Draft]") -> int:
     """Return the earliest creation time of these drafts, in milliseconds since 1970."""
-    return min(ulid.milliseconds(draft.row.id) for draft in drafts)
+    return min(draft.recorded_at for draft in drafts)
 
 
 def _doubtful(stored: "dict[str, KeyRow | Exception]", uncertain: set[str]) -> dict[str, Exception]:

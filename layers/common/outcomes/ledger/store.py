@@ -124,13 +124,16 @@ class OutcomeStore:
         """
         # Create the item before the call, so that all attempts put the same item.
         id_, item = new_item(outcome, recorded_by, milliseconds)
-        recorded_at = ulid.milliseconds(id_) if milliseconds is None else None
+        self.put(item, ulid.milliseconds(id_) if milliseconds is None else None)
+        return id_
+
+    def put(self, item: Item, recorded_at: int | None) -> None:
+        """Store the item of a new outcome. recorded_at: see `Service.call`."""
         put = {"TableName": self.table, "Item": item, "ConditionExpression": NOT_THERE}
         try:  # noqa: SIM105 (loading contextlib takes a millisecond of each start)
             self.dynamodb.call("PutItem", put, recorded_at=recorded_at)
         except ConditionFailed:
             pass  # The id is random, so an earlier attempt of this call must have put the item.
-        return id_
 
     def page(
         self,

@@ -23,6 +23,7 @@ from outcomes.errors import (
     PayloadTooLarge,
     Refused,
     StillAddingUp,
+    TooManyOutcomes,
 )
 from outcomes.limits import MAX_BATCH_OUTCOMES
 from outcomes.mcp.tools import CLEARABLE, ITEM, ITEM_REQUIRED, TOOLS, Json
@@ -180,6 +181,8 @@ def advice(refused: Refused, name: str) -> str:
             )
         case StillAddingUp():
             next_ = "Call again: it continues from there."
+        case TooManyOutcomes():
+            next_ = "Do not call again before then. " + TELL
         case Busy() | Contended():
             next_ = "Call again later, with the same fields."
         case _:

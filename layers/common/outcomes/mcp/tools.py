@@ -209,7 +209,7 @@ TOOLS: dict[str, Tool] = {
         "Record several outcomes",
         f"Record up to {MAX_BATCH_OUTCOMES} outcomes at once. {WHEN} A faulty item does not stop the others: fix items "
         "that are `invalid`, give those in `conflict` a new key if they are other work, leave those that are "
-        f"`forbidden`, repeat those that `failed`. {SAME_KEY}",
+        f"`forbidden` or `limited`, repeat those that `failed`. {SAME_KEY}",
         "record",
         {
             "outcomes": {
@@ -228,7 +228,9 @@ TOOLS: dict[str, Tool] = {
                     "type": "array",
                     "items": _object(
                         {
-                            "status": {"enum": ["created", "replayed", "invalid", "forbidden", "conflict", "failed"]},
+                            "status": {
+                                "enum": ["created", "replayed", "invalid", "forbidden", "conflict", "limited", "failed"]
+                            },
                             "idempotency_key": _STRING,
                             "id": _TEXT_OR_NULL,
                             "error": _TEXT_OR_NULL,
@@ -394,4 +396,6 @@ def _bounds(tool: Tool, caller: "Caller") -> list[str]:
         said.append(f"Only these types: {', '.join(sorted(key.outcome_types))}.")
     if key.max_value_usd is not None:
         said.append(f"Values of at most {key.max_value_usd} US dollars.")
+    if key.max_per_day is not None:
+        said.append(f"At most {key.max_per_day} outcomes and corrections a day (UTC).")
     return said

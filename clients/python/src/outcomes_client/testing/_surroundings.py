@@ -29,6 +29,7 @@ environ = {
     "DASHBOARD_ORIGINS": "",
     "KEY_FINGERPRINTS": sha256(KEY.encode()).hexdigest(),
     "OIDC_ISSUER": "",
+    "OUTCOMES_PER_DAY": "10000",
     "OUTCOME_TYPES": ",".join(OutcomeType),
     "PLATFORM_MAY_READ": "false",
     "SCOPES": "record,read,correct,backfill,cost",

@@ -171,7 +171,7 @@ class Tables:
         table, key = request["TableName"], request.get("Key") or request["Item"]
         before = self._find(table, key)
         if not holds(request.get("ConditionExpression"), before or {}, request):
-            raise ConditionFailed("ConditionalCheckFailedException", {})
+            raise ConditionFailed("ConditionalCheckFailedException", {} if before is None else {"Item": before})
         match action:
             case "Put":
                 self.put(table, request["Item"])
@@ -259,6 +259,7 @@ def holds(text: str | None, item: Item, request: Request) -> bool:
 
 _COMPARED: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
+    "<>": operator.ne,
     "<": operator.lt,
     "<=": operator.le,
     ">": operator.gt,
@@ -270,7 +271,7 @@ class _Condition:
     """A condition or filter expression, parsed by recursive descent while it is evaluated for an item."""
 
     def __init__(self, text: str, item: Item, request: Request) -> None:
-        self._rest = re.findall(r"[#:\w]+|[<>]=?|[=(),]", text)
+        self._rest = re.findall(r"[#:\w]+|<>|[<>]=?|[=(),]", text)
         self._names = request.get("ExpressionAttributeNames", {})
         self._values = request.get("ExpressionAttributeValues", {})
         self._item = item
