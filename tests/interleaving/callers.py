@@ -59,6 +59,7 @@ PLACES: list[Any] = [
     export_outcomes.store,
     summarize_outcomes.store,
     manage_keys.agent_keys,
+    manage_keys.budgets,
     erase_user.erasures,
     publish_events.bus,
     statements.stored,

@@ -183,7 +183,7 @@ def use_key(world: World, role: str) -> Answer:
     if not key:
         return (401,)
     world.authorizer.mark_used(key)
-    by = agent("record", keyId=key.id, agentId="7", maxValueUsd="500")
+    by = agent("record", keyId=key.id, agentId="7", maxValueUsd="500", maxPerDay="1")
     assert post_outcome("too much", by, USER, valueUsd=501)[0] in {403, 503}
     return post_outcome(f"recorded by the key of {role}", by, USER)[:1]
 
@@ -299,6 +299,7 @@ COMMANDS: dict[str, Command] = {
 
 
 def attempt(world: World, command: Command, role: str) -> Answer:
+    record_outcome.ledger.__dict__.pop("budgets", None)  # each role is an environment of its own
     try:
         return command(world, role)
     except (Killed, StackError, CallFailed):

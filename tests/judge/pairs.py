@@ -13,7 +13,7 @@ from tests.judge.commands import COMMANDS, World, attempt, judge, observed, rows
 from tests.judge.wire import TIMEOUT_SECONDS, Call, Place
 
 LONG = {"import", "import newer rows", "undo the import", "import again", "erase"}
-REFUSED = {0, 409, 503}
+REFUSED = {0, 409, 429, 503}
 """Statuses of a command that another one prevents, 0 for one that was killed."""
 
 
