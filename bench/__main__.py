@@ -155,8 +155,7 @@ def main() -> int:
     command_start(report, runs=SHORT_RUNS if short else 21)
     client_calls(report, runs=1 if short else 7)
     totals_growth(report, short)
-    made = {"runs": 1, "entries": 1_000, "many": 20_000} if short else {"runs": 7, "entries": ENTRIES, "many": MANY}
-    statements(report, **made)
+    statements(report, *((1, 1_000, 20_000) if short else (7, ENTRIES, MANY)))
     costs_growth(report, short)
     units(report)
 

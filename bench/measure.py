@@ -40,6 +40,7 @@ KNOWN_WHEN_DEPLOYED = {
     "IDEMPOTENCY_TABLE": "idempotency",
     "SESSIONS_TABLE": "sessions",
     "KEYS_TABLE": "keys",
+    "OUTCOMES_PER_DAY": "10000",
     "TOTALS_TABLE": "totals",
     "TOTALS_EDITION": "1",
     "COSTS_TABLE": "costs",

@@ -127,7 +127,9 @@ class Ledger:
                 return {"Responses": {table: items}, "UnprocessedKeys": {}}
         first = request["ExpressionAttributeValues"].get(":first", {"S": "~"})["S"]
         if request["TableName"] != "outcomes" or first.startswith("~"):
-            return {"Items": [], "ConsumedCapacity": {"CapacityUnits": 1}}
+            of = request["ExpressionAttributeValues"].get(":keys")
+            keys = [row for row in self.written.values() if row["user_id"] == of]
+            return {"Items": keys, "ConsumedCapacity": {"CapacityUnits": 1}}
         return self._page(first, request["ExpressionAttributeValues"][":last"]["S"], request.get("Limit", self.size))
 
     def _page(self, first: str, last: str, limit: int) -> Any:
