@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from outcomes.auth.sessions import STORED_COOKIE
 from outcomes.auth.stored_sessions import token_sha256
+from outcomes.calendar import instants
 from outcomes.contract.caller import Caller
 from outcomes.contract.models import NewOutcome
 from outcomes.keys.agent_keys import user_row_id
@@ -137,6 +138,11 @@ class Visit:
         caller = Caller(user.id) if by == "session" else Caller()
         outcome = NewOutcome("task_complete", "Smoke test", user_id=user.id)
         self._hashes.add(correction_hash(caller, of, key) if of else idempotency_hash(caller, outcome, key))
+
+    def note_agent_key(self, id_: str) -> None:
+        """Delete at the end how much an agent key recorded today, or after a midnight meanwhile."""
+        days = {instants.text(instants.now() + later)[:10] for later in (0, instants.DAY)}
+        self._hashes |= {f"budget#{id_}#{day}" for day in days}
 
     def arrive(self) -> None:
         """Create the users. Raises LeftBehind if one of them already has outcomes."""

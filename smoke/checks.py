@@ -267,6 +267,7 @@ def an_agent_key_is_limited_and_revoked_at_once(api: Api, visit: Visit) -> None:
     user, other = visit.users
     bounds = {"name": "Smoke test", "agentId": 7, "outcomeTypes": [api.types[0]], "maxValueUsd": 1}
     made = answers(api.call("POST", KEYS, cookie=user.cookie, body=bounds), 200)
+    visit.note_agent_key(made["id"])
     first = {"Authorization": f"Bearer {made.pop('key')}"}
     mine = api.outcome(None, agentId=7)
     answers(api.call("POST", body=mine, headers=first), 200, {"ok": True})
@@ -278,6 +279,7 @@ def an_agent_key_is_limited_and_revoked_at_once(api: Api, visit: Visit) -> None:
     assert newest["recorded_by"] == f"key:{made['id']}", newest
     own = answers(api.call("GET", f"{KEYS}/self", headers=first), 200)
     assert own.pop("last_used_at"), "its use is not noted"
+    assert own.pop("recorded_today") == 1, "a day counts what was recorded"
     assert own.items() <= made.items(), own
     answers(api.call("POST", KEYS, body=bounds, headers=first), 403, {"error": "Forbidden"})
     scopes = [{"field": "scopes", "message": "reading needs the scope read"}]
