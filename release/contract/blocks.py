@@ -38,7 +38,7 @@ def texts(folder: str, values: dict[str, Any]) -> dict[Path, str]:
         text = target.read_text()
         if name in of_templates:
             rendered = environment.get_template(f"{name}.jinja").render(values, written=written)
-            text = with_blocks(text, rendered, target) if BLOCK.search(rendered) else rendered
+            text = with_blocks(text, rendered, target) if BLOCK.match(rendered.lstrip()) else rendered
         text = with_numbers(text, said.get(name, []), target)
         if target.suffix == ".py":
             text = subprocess.run(RUFF, input=text, capture_output=True, text=True, check=True, cwd=ROOT).stdout

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from outcomes_client import OutcomesClient
+from outcomes_client import AsyncOutcomesClient, OutcomesClient
 
 from release.contract.models import Json
 from release.contract.openapi import base, routes
@@ -18,5 +18,6 @@ def test_a_route_has_its_function_and_its_calls(route: Json) -> None:
     assert (ROOT / f"functions/{route['folder']}/app.py").is_file()
     if client := route["client"]:
         assert hasattr(OutcomesClient, client)
+        assert hasattr(AsyncOutcomesClient, client)
         camel = re.sub("_(.)", lambda letter: letter[1].upper(), client)
         assert re.search(rf"^  (async )?{camel}\(", TYPESCRIPT, re.MULTILINE), camel

@@ -33,7 +33,7 @@ SAYS = {
 A_CLIENT = {"key": "s3cret-key", "cookie": "session=s3cret"}
 NO_ERROR: Case = {
     **{"status": None, "error": None, "details": [], "retryable": False, "retryAfter": None, "ignoredFields": []},
-    **{"idempotencyKey": None, "results": [], "says": ""},
+    **{"idempotencyKey": None, "results": [], "corrections": [], "says": ""},
 }
 HEADERS = ("Accept", "Content-Type", "Authorization", "Cookie", "Idempotency-Key", "If-Match", "If-None-Match")
 RANDOM_KEY = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")

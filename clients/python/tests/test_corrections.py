@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from outcomes_client import (
 )
 from outcomes_client._cli_corrections import Clearable
 
-from clients.python.tests.conftest import Api, Outcomes, everywhere, failing
+from clients.python.tests.conftest import Api, Outcomes, Run, everywhere, failing
 from clients.python.tests.faults import AFTER_THE_WRITE, BEFORE_THE_WRITE
 
 
@@ -102,6 +104,66 @@ def test_the_command_lists_outcomes_without_a_user_and_assigns_one(
     assert id_ not in [one["id"] for one in listed]
     refused = outcomes("assign", id_, str(api.user + 1))
     assert (refused.code, refused.out, refused.err) == (1, "", "outcomes: 409 Not possible\n")
+
+
+@pytest.fixture
+def fed(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> Outcomes:
+    """Return a function that runs the command with this text as its standard input."""
+
+    def run(*arguments: str, stdin: str) -> Any:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        return outcomes(*arguments)
+
+    return run
+
+
+@everywhere
+def test_the_command_corrects_all_outcomes_of_a_file(
+    api: Api, client: OutcomesClient, deal: str, fed: Outcomes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OUTCOMES_USER_ID", str(api.user))
+    other = client.record("deal_closed", "Another", user_id=api.user).id
+    file = tmp_path / "chosen"
+    file.write_bytes(f"\ufeff{deal}\r\n\n{other}\n{deal}\n".encode())
+    confirmed = ("confirm", "--from", str(file), "--idempotency-key", "k")
+    assert fed(*confirmed, stdin="") == Run(0, "2 corrected, 0 already done, 0 refused\n", "")
+    assert fed(*confirmed, stdin="") == Run(0, "0 corrected, 2 already done, 0 refused\n", "")
+    again = "Not possible: type cannot confirm an outcome that is confirmed"
+    lines = "".join(f'{{"id":"{each}","title":"x"}}\n' for each in (deal, other))
+    run = fed("confirm", "--from", "-", stdin=lines)
+    assert run == Run(1, "0 corrected, 0 already done, 2 refused\n", f"{deal}: {again}\n{other}: {again}\n")
+    assert fed("dispute", "--reason", "Not mine", "--from", "-", stdin=f"title,id\nx,{deal}\n").code == 0
+    run = fed("void", "--reason", "Twice", "--from", "-", stdin=f"id\n{deal}\n{'0' * 26}\n")
+    assert run == Run(1, "1 corrected, 0 already done, 1 refused\n", f"{'0' * 26}: Not found\n")
+    assert [one.type for one in client.get(deal).corrections] == ["confirm", "dispute", "void"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "why"),
+    [
+        ((), "", "give either an id or --from"),
+        (("01A", "--from", "-"), "", "give either an id or --from"),
+        (("--from", "-"), "id,title\n,x\n", "line 2 has no id"),
+        (("--from", "-"), '{"id":1}\n', "line 1 has no id"),
+        (("--from", "-"), '{"id":"01A"}\n{\n', "line 2 has no id: Invalid line"),
+    ],
+)
+def test_a_file_without_ids_is_not_sent(
+    arguments: tuple[str, ...], stdin: str, why: str, api: Api, fed: Outcomes
+) -> None:
+    asked = len(api.door.times)
+    run = fed("void", "--reason", "x", *arguments, stdin=stdin)
+    assert (run.code, why in " ".join(run.err.split())) == (2, True), run.err
+    assert len(api.door.times) == asked
+
+
+def test_a_file_whose_call_is_refused_says_how_many_are_left(
+    deal: str, fed: Outcomes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OUTCOMES_COOKIE", "session=wrong")
+    run = fed("confirm", "--from", "-", stdin=deal)
+    assert (run.code, run.out) == (1, "0 corrected, 0 already done, 0 refused, 1 to be sent again\n")
+    assert "401 Unauthorized" in run.err
 
 
 @everywhere

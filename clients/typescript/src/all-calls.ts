@@ -2,15 +2,15 @@
 // and no errors that name a capability that is off, to stay below 6.6 kB. The calls that `make contract` writes are here, too.
 
 import * as answers from "./answers.js";
-import { type ClientOptions, encode, OutcomesClient as PageClient } from "./client.js";
+import { type ClientOptions, encode, OutcomesClient as PageClient, type Request } from "./client.js";
 import {
   CapabilityOffError,
   ConfigurationError,
   InvalidOutcomeError,
   LimitError,
+  OutcomesError,
   PreconditionFailedError,
   ServerError,
-  UnexpectedAnswerError,
 } from "./errors.js";
 import { Decimal, stringify } from "./json.js";
 import type * as models from "./models.js";
@@ -24,11 +24,27 @@ const STATEMENTS = "/api/statements";
 answers.REFUSALS[501] = class extends ServerError {
   override retryable = false;
 };
+// On pages, this error has no class of its own.
+answers.REFUSALS[412] = PreconditionFailedError;
 // Only agent keys have a daily limit, and pages use none.
 answers.REFUSALS["429 Too many outcomes"] = class extends LimitError {
   constructor(message: string, known?: ConstructorParameters<typeof LimitError>[1], after?: string) {
     super(after ? `${message}; it is not known whether an earlier try took effect` : message, known);
   }
+};
+
+/** A correction to send. by: the credential, if only one may make corrections of its type. */
+type Item = {
+  body: Record<string, unknown>;
+  by: "session" | "key" | undefined;
+  text?: string;
+  result?: models.CorrectionResult | undefined;
+};
+
+const CREDENTIALS: { [Type in models.CorrectionType]?: "session" | "key" } = {
+  confirm: "session",
+  dispute: "session",
+  uphold: "key",
 };
 
 // make contract: capabilities
@@ -39,6 +55,7 @@ const CAPABILITIES: [RegExp, string][] = [
   [/\/api\/outcomes\/export$/, "Export"],
   [/\/api\/outcomes\/[0-7][0-9A-HJKMNP-TV-Z]{25}$/, "Corrections"],
   [/\/api\/outcomes\/[0-7][0-9A-HJKMNP-TV-Z]{25}\/corrections$/, "Corrections"],
+  [/\/api\/outcomes\/corrections$/, "Corrections"],
   [/\/api\/outcomes\/[0-7][0-9A-HJKMNP-TV-Z]{25}\/assign$/, "Corrections"],
   [/\/api\/keys$/, "AgentKeys"],
   [/\/api\/keys\/self$/, "AgentKeys"],
@@ -78,6 +95,67 @@ export class OutcomesClient extends PageClient {
   /** Dismisses a dispute. Needs the platform's key; `userId` is the outcome's user. */
   async uphold(outcomeId: string, reason: string, options?: models.CorrectOfUserOptions): Promise<models.Corrected> {
     return this.correct("uphold", outcomeId, reason, options, "key");
+  }
+
+  /**
+   * Corrects any number of outcomes, 100 a call; returns one result per item, in order. Items fail independently.
+   *
+   * Each item is of another outcome, and is sent with the credential that its type needs. Rejects only if a whole call
+   * fails (no answer, no access). The error's `corrections` then contains the known result of each item.
+   */
+  async correctMany(
+    corrections: Iterable<models.NewCorrection>,
+    { reason, signal }: models.CorrectManyOptions = {},
+  ): Promise<models.CorrectionResult[]> {
+    const items = [...corrections].map((each): Item => {
+      const body: Item["body"] = { ...each, idempotencyKey: each.idempotencyKey ?? crypto.randomUUID() };
+      const by = CREDENTIALS[each.type];
+      if (by !== "session") body.userId = this.whose(each.userId ?? undefined);
+      return { body, by };
+    });
+    const first = encode({ reason, corrections: [] }).slice(0, -2);
+    try {
+      for (const by of new Set(items.map((item) => item.by))) {
+        // A call has one credential, which all its corrections need.
+        for (let batch of batches(
+          items.filter((item) => item.by === by),
+          first,
+        )) {
+          const request: Request = {
+            method: "POST",
+            path: "/api/outcomes/corrections",
+            by: by ?? this.by,
+            get body() {
+              return `${first}${batch.map(({ text }) => text)}]}`;
+            },
+          };
+          const sent = this.exchange(request, signal, (reply) => {
+            const of = batch.length;
+            const made = answers.correctionResults(
+              reply,
+              batch.map(({ body }) => body),
+            );
+            for (const [n, item] of batch.entries()) item.result = made[n];
+            batch = batch.filter(({ result }) => result?.retryable);
+            if (!batch[0]) return;
+            const why = `${batch.length} of ${of} outcomes not taken yet: ${batch[0].result?.error}`;
+            throw new OutcomesError(why, { retryable: true });
+          });
+          await sent.catch((failure) => {
+            // Keep the results of the previous try. They are retryable, so the caller may send these items again.
+            if (!batch[0]?.result || !failure.retryable) throw failure;
+          });
+        }
+      }
+    } catch (failure) {
+      if (failure instanceof OutcomesError) {
+        const { message: error, retryable } = failure;
+        const unsent = { status: "failed", error, retryable };
+        failure.corrections = items.map(({ body, result }) => result ?? answers.correctionResult(unsent, body));
+      }
+      throw failure;
+    }
+    return items.map(({ result }) => result as models.CorrectionResult);
   }
 
   /**
@@ -206,17 +284,36 @@ export class OutcomesClient extends PageClient {
     const headers: Record<string, string> =
       ifVersion === undefined ? {} : ifVersion ? { "If-Match": `"${ifVersion}"` } : { "If-None-Match": "*" };
     const how = { method, headers, by: this.by, named: method === "DELETE", ...what };
-    try {
-      return await this.read(costsPath(day, source), { signal }, version, how, ifVersion !== undefined);
-    } catch (failure) {
-      if (!(failure instanceof UnexpectedAnswerError) || failure.status !== 412) throw failure;
-      const { status, error, details, ignoredFields } = failure;
-      throw new PreconditionFailedError(`412 ${error}`, { status, error, details, ignoredFields });
-    }
+    return this.read(costsPath(day, source), { signal }, version, how, ifVersion !== undefined);
   }
 
   // make contract: calls for rows
   // end of make contract
+}
+
+/** Divides corrections into batches within the API's limits. Those that JSON cannot represent get their result here. */
+function* batches(items: Item[], first: string): Generator<Item[]> {
+  const bytes = (text: string) => new TextEncoder().encode(text).length;
+  const room = 2 ** 20 - bytes(first) - 1; // less 2 bytes of the end; plus 1, because the last item has no comma
+  let batch: Item[] = [];
+  let left = room;
+  for (const item of items) {
+    try {
+      item.text = encode(item.body);
+      const size = bytes(item.text) + 1; // plus its comma
+      if (size > room) throw { error: "Payload too large" };
+      if (size > left || batch.length === 100) {
+        yield batch;
+        batch = [];
+        left = room;
+      }
+      batch.push(item);
+      left -= size;
+    } catch (refused) {
+      item.result = answers.correctionResult({ ...(refused as OutcomesError), status: "invalid" }, item.body);
+    }
+  }
+  if (batch[0]) yield batch;
 }
 
 const version = answers.shaped((body) => answers.done(body) && whole(body.version));

@@ -160,6 +160,35 @@ export function result(item: Fields, key?: unknown, header?: Reply["header"]): m
   };
 }
 
+/** Reads the results of corrections, one for each that was sent. */
+export const correctionResults = (reply: Reply, sent: Fields[]): models.CorrectionResult[] =>
+  shaped(({ results }) => {
+    const items = list(object)(mapped(results, reply.hide));
+    if (items.length !== sent.length) wrong();
+    return sent.map((body, n) => correctionResult(items[n] as Fields, body, reply.header));
+  })(reply);
+
+/** Reads the result of one correction that was sent. A status that this client does not know is a failure for good. */
+export function correctionResult(item: Fields, sent: Fields, header?: Reply["header"]): models.CorrectionResult {
+  const { correction, outcome_status, version, error, retryable, ignored } = item;
+  const status = text(item.status);
+  const ok = /^(corrected|replayed)$/.test(status);
+  const isKnown = ok || /^(invalid|forbidden|not_found|not_possible|stale|conflict|limited)$/.test(status);
+  return {
+    status: (isKnown ? status : "failed") as models.CorrectionResult["status"],
+    ok,
+    id: `${sent.id}`,
+    idempotencyKey: `${sent.idempotencyKey}`,
+    correction: ok ? text(correction) : null,
+    outcomeStatus: ok ? (text(outcome_status) as models.OutcomeStatus) : null,
+    version: ok || version !== undefined ? whole(version) : null,
+    error: ok ? null : typeof error === "string" ? error : status,
+    details: faults(item, header),
+    retryable: status === "failed" && retryable === true,
+    ignoredFields: list(text)(ignored ?? []).map(decodeURIComponent),
+  };
+}
+
 /** Reads a part of an export of this media type. */
 export function exportPart({ text, header }: Reply, mediaType: string): models.ExportPart {
   if (!header("Content-Type").startsWith(mediaType) || !/(^|\n)$/.test(text)) throw broken();

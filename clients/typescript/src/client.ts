@@ -64,7 +64,7 @@ export interface ClientOptions {
   warn?: ((notice: string) => void) | undefined;
 }
 
-interface Request {
+export interface Request {
   method?: "POST" | "PUT" | "DELETE" | undefined;
   /** The path below the API's base URL. */
   path: string;
@@ -188,8 +188,7 @@ export class OutcomesClient {
         item.text = encode(item.body);
         const bytes = new TextEncoder().encode(item.text).length + 1; // plus its comma
         if (bytes > BATCH_BYTES) {
-          judge(item, { status: "invalid", error: "Payload too large" });
-          continue;
+          throw { error: "Payload too large" };
         }
         if (bytes > room || last.length === 100) {
           last = [];
@@ -199,27 +198,32 @@ export class OutcomesClient {
         last.push(item);
         room -= bytes;
       } catch (refused) {
-        const { error, details } = refused as OutcomesError;
-        judge(item, { status: "invalid", error, details });
+        judge(item, { ...(refused as OutcomesError), status: "invalid" });
       }
     }
     const results = () => items.map(({ result }) => result as models.Result);
     try {
       for (let batch of batches) {
-        const text = () => `{"outcomes":[${batch.map((item) => item.text)}]}`;
-        const request: Request = { method: "POST", path: `${PATH}/batch`, body: text(), by: this.by };
+        const request: Request = {
+          method: "POST",
+          path: `${PATH}/batch`,
+          by: this.by,
+          get body() {
+            return `{"outcomes":[${batch.map((item) => item.text)}]}`;
+          },
+        };
         try {
           // Retries until all items are done or none can still succeed in time.
-          await this.#exchange(request, signal, (reply) => {
+          await this.exchange(request, signal, (reply) => {
             const of = batch.length;
             const keys = batch.map(({ body }) => body.idempotencyKey);
             const answered = answers.results(reply, keys);
             for (const item of batch) item.result = answered.shift() as models.Result;
             batch = batch.filter(({ result }) => result?.retryable);
-            if (!batch[0]) return;
-            request.body = text();
-            const why = `${batch.length} of ${of} outcomes not taken yet: ${batch[0].result?.error}`;
-            throw new OutcomesError(why, { retryable: true });
+            if (batch[0])
+              throw new OutcomesError(`${batch.length} of ${of} outcomes not taken yet: ${batch[0].result?.error}`, {
+                retryable: true,
+              });
           });
         } catch (failure) {
           // Keep the results of the previous try. They are retryable, so the caller may send these items again.
@@ -350,6 +354,7 @@ export class OutcomesClient {
       type,
       reason: reason ?? undefined,
       userId: by === "session" ? undefined : this.whose(options.userId),
+      ifVersion: options.ifVersion,
       changes,
     };
     const path = `/${encodeURIComponent(outcomeId)}/corrections`;
@@ -420,10 +425,10 @@ export class OutcomesClient {
       ...{ path: `/api/keys${below}`, method, by, named: true },
       ...(wanted ? { body: encode({ ...wanted, userId, signal: undefined }) } : { query: queryOf({ userId }) }),
     };
-    return this.#exchange(request, options.signal, read, !wanted);
+    return this.exchange(request, options.signal, read, !wanted);
   }
 
-  /** Sends a request with a credential that may read. See `#exchange` for `repeatable`. */
+  /** Sends a request with a credential that may read. See `exchange` for `repeatable`. */
   protected read<T>(
     path: string,
     options: Asked,
@@ -432,7 +437,7 @@ export class OutcomesClient {
     repeatable?: boolean,
   ): Promise<T> {
     const by = options.userId != null || (this.#owner === "agent" && !this.#cookie) ? "key" : "session";
-    return this.#exchange({ path, query: queryOf(options), by, ...how }, options.signal, read, repeatable);
+    return this.exchange({ path, query: queryOf(options), by, ...how }, options.signal, read, repeatable);
   }
 
   /** Posts a body with an idempotency key, which is also set on errors. */
@@ -454,7 +459,7 @@ export class OutcomesClient {
       ...how,
     };
     try {
-      return await this.#exchange(request, signal, (reply) => read(reply, key));
+      return await this.exchange(request, signal, (reply) => read(reply, key));
     } catch (failure) {
       if (failure instanceof OutcomesError) failure.idempotencyKey = key;
       throw failure;
@@ -504,7 +509,12 @@ export class OutcomesClient {
    * `repeatable`: whether sending twice has the same effect as sending once. If not, retries only if it is certain that
    * nothing was done.
    */
-  async #exchange<T>(request: Request, signal: AbortSignal | undefined, read: Read<T>, repeatable = true): Promise<T> {
+  protected async exchange<T>(
+    request: Request,
+    signal: AbortSignal | undefined,
+    read: Read<T>,
+    repeatable = true,
+  ): Promise<T> {
     let { deadline, timeout, first = 0.2, longest = 10, addingUp = 600 } = this.#options.retry ?? {};
     deadline ||= this.#deadline; // also instead of NaN, which Number() of a missing variable is
     timeout ||= 30;

@@ -22,7 +22,7 @@
 //     └── ServerError              5xx: the outcome may have been recorded
 // end of make contract
 
-import type { Fault, Result } from "./models.js";
+import type { CorrectionResult, Fault, Result } from "./models.js";
 
 const LONGEST_MESSAGE = 4000; // characters; a text with many `details` can be too long for a log
 const UNSEEN = /[\p{Cc}\p{Bidi_C}\p{Zl}\p{Zp}]/gu; // control characters, line ends, changes of text direction
@@ -44,6 +44,8 @@ export class OutcomesError extends Error {
   declare idempotencyKey?: string | undefined;
   /** After a failed `recordMany`, the known result of each item. */
   results: Result[] = [];
+  /** After a failed `correctMany`, the known result of each item. */
+  declare corrections?: CorrectionResult[];
 
   constructor(message: string, known: Partial<OutcomesError> = {}) {
     super(message.slice(0, LONGEST_MESSAGE).replace(UNSEEN, "\ufffd"));

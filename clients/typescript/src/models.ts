@@ -104,6 +104,8 @@ export interface SummaryOptions extends Filters {
 }
 
 export interface CorrectOptions extends CallOptions {
+  /** The version that the outcome must have; 0 means that it was never corrected. */
+  ifVersion?: number | undefined;
   idempotencyKey?: string | undefined;
 }
 
@@ -172,6 +174,57 @@ export interface Result {
   ignoredFields: string[];
   /** Whether the outcome has no user, so that it is in nobody's feed. */
   unassigned: boolean;
+}
+
+/** A correction for `correctMany`. `id` is the outcome's; the other fields are the arguments of single corrections. */
+export interface NewCorrection {
+  id: string;
+  type: CorrectionType;
+  reason?: string | null;
+  changes?: Changes;
+  /** The user of the outcome. Only a call with the platform's key needs this. */
+  userId?: number | null;
+  /** The version that the outcome must have; 0 means that it was never corrected. */
+  ifVersion?: number | null;
+  idempotencyKey?: string | null;
+}
+
+export interface CorrectManyOptions extends CallOptions {
+  /** The reason of corrections that have none. */
+  reason?: string | undefined;
+}
+
+/**
+ * The result of one item of `correctMany`. `id` is the outcome's, and `correction` the id of the correction.
+ *
+ * An item that is not `ok` has one of these statuses. `invalid`: change the item. `conflict`: its key belongs to another
+ * correction. `stale`: the outcome has another version, which `version` says if the caller may read it. `forbidden`,
+ * `not_found`, `not_possible`: as the errors of single corrections. `limited`: the key may correct no more today. `failed`: it
+ * may or may not be made. If the result is `retryable`, send the item again with the same `idempotencyKey`.
+ */
+export interface CorrectionResult {
+  status:
+    | "corrected"
+    | "replayed"
+    | "invalid"
+    | "forbidden"
+    | "not_found"
+    | "not_possible"
+    | "stale"
+    | "conflict"
+    | "limited"
+    | "failed";
+  /** Whether the correction is made, by this call or an earlier one. */
+  ok: boolean;
+  id: string;
+  idempotencyKey: string;
+  correction: string | null;
+  outcomeStatus: OutcomeStatus | null;
+  version: number | null;
+  error: string | null;
+  details: Fault[];
+  retryable: boolean;
+  ignoredFields: string[];
 }
 
 /** A part of an export, which consists of complete lines. */

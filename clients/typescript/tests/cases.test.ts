@@ -36,10 +36,10 @@ interface Asked {
 
 const A_CLIENT = { key: "s3cret-key", cookie: "session=s3cret" };
 const A_URL = "https://api.example/v1";
-const HELPERS = ["constructor", "read", "parts", "by", "owner", "whose", "correct"];
+const HELPERS = ["constructor", "read", "parts", "by", "owner", "whose", "correct", "exchange"];
 const NO_ERROR = {
   ...{ status: null, error: null, details: [], retryable: false, retryAfter: null, ignoredFields: [] },
-  ...{ idempotencyKey: null, results: [], says: "" },
+  ...{ idempotencyKey: null, results: [], corrections: [], says: "" },
 };
 const RANDOM_KEY = /[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}/g;
 

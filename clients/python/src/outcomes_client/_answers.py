@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from . import _json, _readers
 from ._errors import BrokenAnswerError, CapabilityOffError, ForbiddenError, UnexpectedAnswerError
 from ._http import Reply, Request
-from ._models import Corrected, ExportPart, Recorded, Result, Summary
+from ._models import Corrected, CorrectionResult, ExportPart, Recorded, Result, Summary
 from ._parsing import details_of, done, flag, ignored_of, json_object, list_of, shaped, text, text_or_none, whole
 from ._refusals import refusal
 
@@ -61,24 +61,52 @@ def rows[T](member: str, read: Callable[[dict[str, Any]], T]) -> Callable[[Reply
     return lambda reply: shaped(list_of(read), json_object(reply).get(member))
 
 
-def results(reply: Reply, keys: Sequence[str]) -> list[Result]:
-    """Parse the results of a batch, one for each item. `keys` are the items' idempotency keys."""
+def results[R](
+    reply: Reply, sent: Sequence[Mapping[str, Any]], read: Callable[[dict[str, Any], Mapping[str, Any], Reply], R]
+) -> list[R]:
+    """Parse the results of a batch, one for each item that was sent. read: `result` or `correction`."""
     items = reply.hide(json_object(reply).get("results"))
-    if not isinstance(items, list) or len(items) != len(keys):
+    if not isinstance(items, list) or len(items) != len(sent):
         raise BrokenAnswerError("200, but not one result for each item", status=200)
-    return [shaped(_result, item, key, reply) for item, key in zip(items, keys, strict=True)]
+    return [shaped(read, item, body, reply) for item, body in zip(items, sent, strict=True)]
 
 
-def _result(item: dict[str, Any], key: str, reply: Reply) -> Result:
+def result(item: dict[str, Any], sent: Mapping[str, Any], reply: Reply) -> Result:
     status = item["status"]
     if status not in ("created", "replayed", "invalid", "forbidden", "conflict", "limited", "failed"):
         raise ValueError(status)
     retryable = status == "failed" and item.get("retryable") is True
     outcome_id = text(item["id"]) if status in ("created", "replayed") else None
-    ignored = item.get("ignored")
-    names = tuple(unquote(text(name)) for name in ignored) if isinstance(ignored, list) else ()
     error, is_unassigned = text_or_none(item.get("error")), item.get("unassigned") is True
+    key, names = str(sent["idempotencyKey"]), _ignored(item)
     return Result(status, key, outcome_id, error, details_of(item, reply), retryable, names, is_unassigned)
+
+
+def correction(item: dict[str, Any], sent: Mapping[str, Any], reply: Reply) -> CorrectionResult:
+    """Parse the result of one correction. A status that this client does not know is a failure for good."""
+    status = text(item["status"])
+    is_done = status in ("corrected", "replayed")
+    known: Any = status if is_done or status in _REFUSED else "failed"
+    return CorrectionResult(
+        known,
+        str(sent["id"]),
+        str(sent["idempotencyKey"]),
+        text(item["correction"]) if is_done else None,
+        text(item["outcome_status"]) if is_done else None,
+        whole(item["version"]) if is_done or "version" in item else None,
+        None if is_done else text_or_none(item.get("error")) or status,
+        details_of(item, reply),
+        status == "failed" and item.get("retryable") is True,
+        _ignored(item),
+    )
+
+
+_REFUSED = ("invalid", "forbidden", "not_found", "not_possible", "stale", "conflict", "limited")
+
+
+def _ignored(item: dict[str, Any]) -> tuple[str, ...]:
+    ignored = item.get("ignored")
+    return tuple(unquote(text(name)) for name in ignored) if isinstance(ignored, list) else ()
 
 
 def export_part(reply: Reply, media_type: str) -> ExportPart:

@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 from urllib.parse import quote
 
 from . import _answers, _readers
 from ._choices import Division
 from ._errors import (
     BusyError,
+    InvalidOutcomeError,
     LimitError,
     NoAnswerError,
     NotFoundError,
@@ -30,10 +31,12 @@ from ._errors import (
 from ._http import COSTS_PATH, KEYS_PATH, MCP_PATH, PATH, SESSION, STATEMENTS_PATH, By, NoReply, Owner, Reply, Request
 from ._models import (
     Corrected,
+    CorrectionResult,
     CostDay,
     CostLine,
     ExportPart,
     NewAgentKey,
+    NewCorrection,
     NewOutcome,
     Page,
     Recorded,
@@ -59,6 +62,29 @@ _DOES: dict[Kind, str] = {
     "dispute": "Disputing",
     "uphold": "Upholding",
 }
+
+
+class Failed(TypedDict):
+    """What a result says of an item that was not sent, or whose answer was lost."""
+
+    status: Literal["invalid", "failed"]
+    error: str | None
+    details: list[Mapping[str, Any]]
+    retryable: bool
+
+
+@dataclass(frozen=True)
+class Bulk[R]:
+    """A call with several items in batches.
+
+    request: without its body. around: the body, with %s for the items. read: parses the result of an item. undone:
+    returns the result of an item that was not sent, or whose answer was lost.
+    """
+
+    request: Request
+    around: bytes
+    read: Callable[[dict[str, Any], Mapping[str, Any], Reply], R]
+    undone: Callable[[dict[str, Any], Failed], R]
 
 
 @dataclass(frozen=True)
@@ -127,33 +153,83 @@ class Calls:
         return recorded
 
     def record_many(self, outcomes: Iterable[NewOutcome | Mapping[str, Any]]) -> Call[list[Result]]:
-        bodies = [
+        bodies = _keyed(
             self.defaults.complete(item.body() if isinstance(item, NewOutcome) else dict(item)) for item in outcomes
-        ]
-        for body in bodies:
-            if body.get("idempotencyKey") is None:
-                body["idempotencyKey"] = str(uuid.uuid4())
-        keys = [str(body["idempotencyKey"]) for body in bodies]
+        )
+
+        def undone(body: dict[str, Any], failed: Failed) -> Result:
+            return Result(idempotency_key=str(body["idempotencyKey"]), **failed)
+
+        bulk = Bulk(Request("POST", f"{PATH}/batch"), b'{"outcomes":[%s]}', _answers.result, undone)
         results: dict[int, Result] = {}
         try:
-            for batch in batches(bodies, results):
-                yield from self._record_batch(batch, keys, results)
+            yield from self._send_all(bodies, bulk, results)
         except OutcomesError as failure:
-            unknown = Result("failed", "", error=str(failure), retryable=failure.retryable)
-            failure.results = [results.get(n) or replace(unknown, idempotency_key=key) for n, key in enumerate(keys)]
+            failure.results = [results[n] for n in bodies]
             raise
-        recorded = [n for n in range(len(bodies)) if results[n].ok]
+        recorded = [n for n in bodies if results[n].ok]
         yield from self._say_whose((bodies[n] for n in recorded), (results[n] for n in recorded))
         yield from self._say_ignored(name for n in recorded for name in results[n].ignored_fields)
-        return [results[n] for n in range(len(bodies))]
+        return [results[n] for n in bodies]
 
-    def _record_batch(self, batch: dict[int, bytes], keys: list[str], results: dict[int, Result]) -> Call[None]:
-        """Send items until all are done or no time is left. batch: the items' JSON, by their index in the call."""
+    def correct_many(
+        self, corrections: Iterable[NewCorrection | Mapping[str, Any]], reason: str | None
+    ) -> Call[list[CorrectionResult]]:
+        bodies = _keyed(item.body() if isinstance(item, NewCorrection) else dict(item) for item in corrections)
+        by: dict[int, By] = {n: next((_BY[k] for k in _BY if k == body.get("type")), "") for n, body in bodies.items()}
+        for n, body in bodies.items():
+            if isinstance(body.get("changes"), Mapping):
+                body["changes"] = in_request(body["changes"])
+            if by[n] != "session":
+                body["userId"] = self.whose(body.get("userId"))
+            if body.get("userId") is None:
+                body.pop("userId", None)
+
+        def undone(body: dict[str, Any], failed: Failed) -> CorrectionResult:
+            return CorrectionResult(id=str(body.get("id")), idempotency_key=str(body["idempotencyKey"]), **failed)
+
+        shared = encode({} if reason is None else {"reason": reason})[:-1].replace(b"%", b"%%")
+        around = shared + (b"" if reason is None else b",") + b'"corrections":[%s]}'
+        results: dict[int, CorrectionResult] = {}
+        try:
+            for credential in dict.fromkeys(by.values()):  # a call has one credential, which all its corrections need
+                request = Request("POST", f"{PATH}/corrections", by=credential, does="Correcting")
+                bulk = Bulk(request, around, _answers.correction, undone)
+                yield from self._send_all({n: bodies[n] for n in bodies if by[n] == credential}, bulk, results)
+        except OutcomesError as failure:
+            unsent = _undone(failure)
+            failure.corrections = [results.get(n) or undone(body, unsent) for n, body in bodies.items()]
+            raise
+        made = [result for result in results.values() if result.ok]
+        yield from self._say_ignored((name for result in made for name in result.ignored_fields), "Corrected")
+        return [results[n] for n in bodies]
+
+    def _send_all[R: (Result, CorrectionResult)](
+        self, bodies: Mapping[int, dict[str, Any]], bulk: Bulk[R], results: dict[int, R]
+    ) -> Call[None]:
+        """Send bodies in batches, and add the result of each to `results`, also before raising an error."""
+
+        def refuse(number: int, refused: InvalidOutcomeError) -> None:
+            failed = Failed(status="invalid", error=refused.error, details=list(refused.details), retryable=False)
+            results[number] = bulk.undone(bodies[number], failed)
+
+        try:
+            for batch in batches(bodies, len(bulk.around % b""), refuse):
+                yield from self._send_batch(batch, bodies, bulk, results)
+        except OutcomesError as failure:
+            for number in bodies.keys() - results.keys():
+                results[number] = bulk.undone(bodies[number], _undone(failure))
+            raise
+
+    def _send_batch[R: (Result, CorrectionResult)](
+        self, batch: dict[int, bytes], bodies: Mapping[int, dict[str, Any]], bulk: Bulk[R], results: dict[int, R]
+    ) -> Call[None]:
+        """Send items until all are done or no time is left. batch: the items' JSON, by their number in the call."""
         backoff = self._backoff()
         while True:
             sent = list(batch)
-            request = Request("POST", f"{PATH}/batch", body=b'{"outcomes":[%s]}' % b",".join(batch.values()))
-            read = partial(_answers.results, keys=[keys[n] for n in sent])
+            request = replace(bulk.request, body=bulk.around % b",".join(batch.values()))
+            read = partial(_answers.results, sent=[bodies[n] for n in sent], read=bulk.read)
             try:
                 answered = yield from self.exchange(request, read, backoff)
             except OutcomesError as failure:
@@ -194,6 +270,7 @@ class Calls:
         *,
         changes: Mapping[str, Any] | None = None,
         user_id: int | None = None,
+        if_version: int | None = None,
         idempotency_key: str | None = None,
     ) -> Call[Corrected]:
         key = check_key(str(uuid.uuid4()) if idempotency_key is None else idempotency_key)
@@ -203,6 +280,7 @@ class Calls:
             reason=reason,
             userId=None if by == "session" else self.whose(user_id),
             changes=None if changes is None else in_request(changes),
+            ifVersion=if_version,
         )
         try:
             request = Request(
@@ -374,6 +452,19 @@ class Calls:
                 yield from backoff.wait(str(failure), failure.retry_after, progress=progress)
             ):
                 raise failure
+
+
+def _keyed(bodies: Iterable[dict[str, Any]]) -> dict[int, dict[str, Any]]:
+    """Number bodies, and give an idempotency key to those without one."""
+    keyed = dict(enumerate(bodies))
+    for body in keyed.values():
+        if body.get("idempotencyKey") is None:
+            body["idempotencyKey"] = str(uuid.uuid4())
+    return keyed
+
+
+def _undone(failure: OutcomesError) -> Failed:
+    return Failed(status="failed", error=str(failure), details=[], retryable=failure.retryable)
 
 
 class UnreadableError(OutcomesError):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ._cli_completion import files
 from ._display import money, printable
 from ._terminal import (
     Cookie,
@@ -32,9 +34,20 @@ from ._terminal import (
 )
 
 if TYPE_CHECKING:
+    from ._client import OutcomesClient
     from ._models import Corrected, Correction
 
 OutcomeId = Annotated[str, typer.Argument(metavar="ID", help="The outcome's id, as `outcomes list` shows it.")]
+OneOf = Annotated[str | None, typer.Argument(metavar="ID", help="The outcome's id, as `outcomes list` shows it.")]
+File = Annotated[
+    typer.FileBinaryRead | None,
+    typer.Option(
+        "--from",
+        metavar="FILE|-",
+        autocompletion=files,
+        help="Outcomes instead of ID: an id in each line, JSON Lines with `id`, or CSV with a column `id`.",
+    ),
+]
 Reason = Annotated[str, typer.Option(help="The reason, which the owner sees; 1 to 500 characters.")]
 User = Annotated[
     int | None,
@@ -160,40 +173,52 @@ def amend(
 
 
 def void(
-    outcome_id: OutcomeId,
     reason: Reason,
+    outcome_id: OneOf = None,
+    file: File = None,
     user: User = None,
     idempotency_key: Key = None,
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Withdraw an outcome for good. It no longer counts."""
+    """Withdraw an outcome, or those in a file, for good. They no longer count."""
     with connect(url, cookie) as client:
-        _do(lambda key: client.void(outcome_id, reason, user_id=user, idempotency_key=key), idempotency_key)
+        if chosen := _only(outcome_id, file):
+            _do(lambda key: client.void(chosen, reason, user_id=user, idempotency_key=key), idempotency_key)
+        else:
+            _do_all(client, "void", file, reason, user, idempotency_key)
 
 
 def confirm(
-    outcome_id: OutcomeId,
+    outcome_id: OneOf = None,
+    file: File = None,
     reason: Annotated[str | None, typer.Option(help="The reason, in 1 to 500 characters.")] = None,
     idempotency_key: Key = None,
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Confirm an outcome as its owner."""
+    """Confirm an outcome, or those in a file, as its owner."""
     with connect(url, cookie) as client:
-        _do(lambda key: client.confirm(outcome_id, reason, idempotency_key=key), idempotency_key)
+        if chosen := _only(outcome_id, file):
+            _do(lambda key: client.confirm(chosen, reason, idempotency_key=key), idempotency_key)
+        else:
+            _do_all(client, "confirm", file, reason, None, idempotency_key)
 
 
 def dispute(
-    outcome_id: OutcomeId,
     reason: Annotated[str, typer.Option(help="What is wrong, in 1 to 500 characters.")],
+    outcome_id: OneOf = None,
+    file: File = None,
     idempotency_key: Key = None,
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Dispute an outcome as its owner. It no longer counts."""
+    """Dispute an outcome, or those in a file, as its owner. They no longer count."""
     with connect(url, cookie) as client:
-        _do(lambda key: client.dispute(outcome_id, reason, idempotency_key=key), idempotency_key)
+        if chosen := _only(outcome_id, file):
+            _do(lambda key: client.dispute(chosen, reason, idempotency_key=key), idempotency_key)
+        else:
+            _do_all(client, "dispute", file, reason, None, idempotency_key)
 
 
 def uphold(
@@ -236,6 +261,55 @@ def _do(correct: Callable[[str], Corrected], idempotency_key: str | None) -> Non
         title = "" if corrected.outcome is None else f"{corrected.outcome.title}: "
         print(printable(f"{title}now {corrected.status}"), file=sys.stderr)
         print(printable(corrected.id))
+
+
+def _only(outcome_id: str | None, file: Iterable[bytes] | None) -> str | None:
+    """Return the id, or None if there is a file instead."""
+    if (outcome_id is None) is (file is None):
+        raise typer.BadParameter("give either an id or --from", param_hint="ID")
+    return outcome_id
+
+
+def _do_all(
+    client: OutcomesClient,
+    kind: str,
+    file: Iterable[bytes] | None,
+    reason: str | None,
+    user: int | None,
+    idempotency_key: str | None,
+) -> None:
+    """Correct all outcomes of a file. Name on standard error those that were refused."""
+    from . import _importing
+    from ._errors import OutcomesError
+    from ._refusals import sentence
+
+    key = new_key() if idempotency_key is None else idempotency_key
+    try:
+        ids = _importing.ids(file or ())
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc), param_hint="--from") from exc
+    corrections = [{"id": each, "type": kind, "userId": user, "idempotencyKey": key} for each in ids]
+    with advising(f"Some may have been corrected. {repeat(key)}"):
+        failed: OutcomesError | None = None
+        try:
+            results = client.correct_many(corrections, reason=reason)
+        except OutcomesError as failure:
+            failed, results = failure, failure.corrections
+        tally = Counter(each.status for each in results)
+        unsent = [each for each in results if each.retryable or (failed and each.error == str(failed))]
+        for each in results:
+            if not each.ok and each not in unsent:
+                why = sentence(str(each.error), each.details, of_key=each.status == "forbidden")
+                print(printable(f"{each.id}: {why}"), file=sys.stderr)
+        refused = len(results) - tally["corrected"] - tally["replayed"] - len(unsent)
+        print(f"{tally['corrected']:,} corrected, {tally['replayed']:,} already done, {refused:,} refused", end="")
+        print(f", {len(unsent):,} to be sent again" if unsent else "")
+        if failed:
+            raise failed
+    if unsent:
+        print(f"Not everything was sent. {repeat(key)}.", file=sys.stderr)
+    if refused or unsent:
+        raise typer.Exit(1)
 
 
 def _changes(correction: Correction) -> str:

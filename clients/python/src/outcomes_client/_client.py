@@ -35,6 +35,7 @@ from ._models import (
     ExportPart,
     History,
     NewAgentKey,
+    NewCorrection,
     NewOutcome,
     Outcome,
     Page,
@@ -45,7 +46,7 @@ from ._models import (
 from ._moments import Moment, of_body
 from ._parsing import done
 from ._requests import filters, listed, parameters
-from ._sending import LOG, Keys, Results, Statuses, Types, arguments, no_reply, reply
+from ._sending import LOG, Corrections, Keys, Results, Statuses, Types, arguments, no_reply, reply
 from ._settings import address_of, defaults_of, retry_of
 from ._steps import Call, Retry, Say, Send
 
@@ -276,6 +277,7 @@ class OutcomesClient:
         changes: Mapping[str, Any],
         *,
         user_id: int | None = None,
+        if_version: int | None = None,
         idempotency_key: str | None = None,
     ) -> Corrected:
         """Correct an outcome: the new values count from now on, and its history keeps the recorded values.
@@ -283,37 +285,67 @@ class OutcomesClient:
         Needs the platform's key (`user_id` is the outcome's user), an agent key with the scope `correct`, or a session
         if a session recorded it. `changes` are fields of `NewOutcome` except `user_id`; None clears an optional field.
         The owner sees `reason`. Retries make only one correction; if an error is `retryable`, call again with its
-        `idempotency_key`. Raises ConflictError if the outcome is void.
+        `idempotency_key`. Raises ConflictError if the outcome is void, and PreconditionFailedError if `if_version` is
+        not its version.
         """
-        return self._run(
-            self._calls.correct(
-                "amend", outcome_id, reason, changes=changes, user_id=user_id, idempotency_key=idempotency_key
-            )
-        )
+        more: Any = {"user_id": user_id, "if_version": if_version, "idempotency_key": idempotency_key}
+        return self._run(self._calls.correct("amend", outcome_id, reason, changes=changes, **more))
 
     def void(
-        self, outcome_id: str, reason: str, *, user_id: int | None = None, idempotency_key: str | None = None
+        self,
+        outcome_id: str,
+        reason: str,
+        *,
+        user_id: int | None = None,
+        if_version: int | None = None,
+        idempotency_key: str | None = None,
     ) -> Corrected:
         """Withdraw an outcome for good. Needs the same credentials as `amend`."""
-        return self._run(
-            self._calls.correct("void", outcome_id, reason, user_id=user_id, idempotency_key=idempotency_key)
-        )
+        more: Any = {"user_id": user_id, "if_version": if_version, "idempotency_key": idempotency_key}
+        return self._run(self._calls.correct("void", outcome_id, reason, **more))
 
-    def confirm(self, outcome_id: str, reason: str | None = None, *, idempotency_key: str | None = None) -> Corrected:
+    def confirm(
+        self,
+        outcome_id: str,
+        reason: str | None = None,
+        *,
+        if_version: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Corrected:
         """Confirm an outcome as its owner, whoever recorded it. Needs the session."""
-        return self._run(self._calls.correct("confirm", outcome_id, reason, idempotency_key=idempotency_key))
+        more: Any = {"if_version": if_version, "idempotency_key": idempotency_key}
+        return self._run(self._calls.correct("confirm", outcome_id, reason, **more))
 
-    def dispute(self, outcome_id: str, reason: str, *, idempotency_key: str | None = None) -> Corrected:
+    def dispute(
+        self, outcome_id: str, reason: str, *, if_version: int | None = None, idempotency_key: str | None = None
+    ) -> Corrected:
         """Dispute an outcome as its owner; it no longer counts. Needs the session."""
-        return self._run(self._calls.correct("dispute", outcome_id, reason, idempotency_key=idempotency_key))
+        more: Any = {"if_version": if_version, "idempotency_key": idempotency_key}
+        return self._run(self._calls.correct("dispute", outcome_id, reason, **more))
 
     def uphold(
-        self, outcome_id: str, reason: str, *, user_id: int | None = None, idempotency_key: str | None = None
+        self,
+        outcome_id: str,
+        reason: str,
+        *,
+        user_id: int | None = None,
+        if_version: int | None = None,
+        idempotency_key: str | None = None,
     ) -> Corrected:
         """Dismiss a dispute. Needs the platform's key; `user_id` is the outcome's user."""
-        return self._run(
-            self._calls.correct("uphold", outcome_id, reason, user_id=user_id, idempotency_key=idempotency_key)
-        )
+        more: Any = {"user_id": user_id, "if_version": if_version, "idempotency_key": idempotency_key}
+        return self._run(self._calls.correct("uphold", outcome_id, reason, **more))
+
+    def correct_many(
+        self, corrections: Iterable[NewCorrection | Mapping[str, Any]], *, reason: str | None = None
+    ) -> Corrections:
+        """Correct any number of outcomes, 100 a call; return one result per item, in order. Items fail independently.
+
+        An item is a `NewCorrection` or a correction of the API (`{"id": ..., "type": ...}`), each of another outcome.
+        `reason` is for items without one. Each item is sent with the credential that its type needs. Raises only if a
+        whole call fails (no answer, no access). The error's `corrections` then contains the known result of each item.
+        """
+        return self._run(self._calls.correct_many(corrections, reason))
 
     def assign(self, outcome_id: str, user_id: int) -> str:
         """Assign an outcome that has no user. Return the id of the user's new outcome; the original becomes void.

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 from ._display import printable
 
 if TYPE_CHECKING:
-    from ._models import Result
+    from ._models import CorrectionResult, Result
 
 LONGEST_MESSAGE = 4000  # maximum characters of the text: `details` for a batch of outcomes can be too long for a log
 
@@ -47,7 +47,7 @@ class OutcomesError(Exception):
 
     `retryable`: the same call may succeed later, and counts only once if it repeats the idempotency key; the client has
     already retried until its deadline. `idempotency_key`: the key of the failed call, if such calls have one.
-    `results`: after a failed `record_many`, the known result of each item.
+    `results`, `corrections`: after a failed `record_many` or `correct_many`, the known result of each item.
     """
 
     retryable = False
@@ -73,6 +73,7 @@ class OutcomesError(Exception):
         """Fields of the body that the API ignored; they may be misspelt."""
         self.idempotency_key: str | None = None
         self.results: list[Result] = []
+        self.corrections: list[CorrectionResult] = []
 
 
 # make contract: errors

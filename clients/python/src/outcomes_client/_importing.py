@@ -69,6 +69,31 @@ def json_lines(file: Iterable[bytes]) -> Iterator[Line]:
             yield Line(number, len(line), None, "Invalid line: not a JSON object")
 
 
+def ids(file: Iterable[bytes]) -> list[str]:
+    """Read outcomes' ids, each once: an id in each line, JSON Lines with `id`, or CSV with a column `id`.
+
+    Raises:
+        ValueError: a line has no id.
+    """
+    lines = [*file]
+    first = next((text for line in lines if (text := line.removeprefix(_BOM).strip())), b"")
+    found: Iterable[Line]
+    if first.startswith(b"{"):
+        found = json_lines(lines)
+    elif b"id" in re.split(rb'[",\s]+', first):
+        found = csv_rows(lines, ("id",), lambda _, cell: cell)
+    else:
+        texts = (line.removeprefix(_BOM).strip().decode(errors="replace") for line in lines)
+        found = (Line(number, 0, {"id": each}) for number, each in enumerate(texts, start=1) if each)
+    named: dict[str, None] = {}
+    for line in found:
+        id_ = line.body.get("id") if line.body else None
+        if not isinstance(id_, str) or not id_.strip():
+            raise ValueError(f"line {line.number} has no id: {line.fault}".removesuffix(": "))
+        named[id_.strip()] = None
+    return [*named]
+
+
 def outcome_rows(file: Iterable[bytes]) -> Iterator[Line]:
     """Read CSV with the columns of the API's export. Raises HeadingError."""
     return csv_rows(file, ("outcome_type", "title"), _cell)

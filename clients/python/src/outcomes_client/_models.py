@@ -116,6 +116,67 @@ class Corrected:
     ignored_fields: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class NewCorrection:
+    """A correction for `correct_many`. `id` is the outcome's; the other fields are the arguments of `amend`, `void`,
+    `confirm`, `dispute` and `uphold`, which `type` names.
+
+    `if_version` is the version that the outcome must have; 0 means that it was never corrected.
+    """
+
+    id: str
+    type: Literal["amend", "void", "confirm", "dispute", "uphold"]
+    reason: str | None = None
+    changes: Mapping[str, Any] | None = None
+    user_id: int | None = None
+    if_version: int | None = None
+    idempotency_key: str | None = None
+
+    def body(self) -> dict[str, Any]:
+        """Return the correction as in a request, without fields that are None."""
+        said = {_in_request(each.name): getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in said.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class CorrectionResult:
+    """The result of one item of `correct_many`.
+
+    `id` is the outcome's, and `correction` the id of the correction. An item that is not `ok` has one of these
+    statuses. `invalid`: change the item. `conflict`: its key belongs to another correction. `stale`: the outcome has
+    another version, which `version` says if the caller may read it. `forbidden`, `not_found`, `not_possible`: as the
+    errors of single corrections. `limited`: the key may correct no more today. `failed`: it may or may not be made. If
+    the result is `retryable`, send the item again with the same `idempotency_key`.
+    """
+
+    status: Literal[
+        "corrected",
+        "replayed",
+        "invalid",
+        "forbidden",
+        "not_found",
+        "not_possible",
+        "stale",
+        "conflict",
+        "limited",
+        "failed",
+    ]
+    id: str
+    idempotency_key: str
+    correction: str | None = None
+    outcome_status: str | None = None
+    version: int | None = None
+    error: str | None = None
+    details: list[Mapping[str, Any]] = field(default_factory=list)
+    retryable: bool = False
+    ignored_fields: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Return whether the correction is made, by this call or an earlier one."""
+        return self.status in ("corrected", "replayed")
+
+
 @dataclass(frozen=True)
 class ExportPart:
     """A part of an export, which consists of complete lines. `next_cursor` is None in the last part."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
 from . import _json, _moments
 from ._choices import IdOrNone, Time
 from ._errors import InvalidOutcomeError
-from ._models import SENT_AS, Result
+from ._models import SENT_AS
 from ._moments import Moment
 from ._refusals import sentence
 
@@ -64,22 +64,23 @@ def encode(body: Mapping[str, Any]) -> bytes:
         raise InvalidOutcomeError(sentence(error, details), error=error, details=details) from None
 
 
-def batches(bodies: list[dict[str, Any]], results: dict[int, Result]) -> Iterator[dict[int, bytes]]:
-    """Yield batches, which map an item's index in `bodies` to its JSON.
+def batches(
+    bodies: Mapping[int, dict[str, Any]], around: int, refuse: Callable[[int, InvalidOutcomeError], None]
+) -> Iterator[dict[int, bytes]]:
+    """Yield batches, which map an item's number in `bodies` to its JSON.
 
-    Add items that are too large or not valid JSON to `results` as invalid.
+    around: the size of a batch without items. refuse: called for items that are too large or not valid JSON.
     """
     batch: dict[int, bytes] = {}
-    room = BATCH_BYTES - len(b'{"outcomes":[]}')
+    room = BATCH_BYTES - around
     size = 0
-    for number, body in enumerate(bodies):
+    for number, body in bodies.items():
         try:
             item = encode(body)
             if len(item) > room:
                 raise InvalidOutcomeError("Payload too large", error="Payload too large")
         except InvalidOutcomeError as refused:
-            key = str(body["idempotencyKey"])
-            results[number] = Result("invalid", key, error=refused.error, details=list(refused.details))
+            refuse(number, refused)
             continue
         if len(batch) == BATCH_ITEMS or size + len(item) > room:
             yield batch

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._choices import OutcomeStatus, OutcomeType
 from ._http import Address, Headers, NoReply, Reply
-from ._models import AgentKey, Result
+from ._models import AgentKey, CorrectionResult, Result
 from ._steps import Send
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("outcomes_client")
 # Aliases of types, because the clients' method `list` hides the built-in name.
 Results = list[Result]
+Corrections = list[CorrectionResult]
 Keys = list[AgentKey]
 Types = OutcomeType | str | Iterable[OutcomeType | str]
 Statuses = OutcomeStatus | str | Iterable[OutcomeStatus | str]
