@@ -113,7 +113,6 @@ class Pairs:
             if len(calls) == number + 1:
                 with self.world.wire.aside(seconds_of(second)):
                     answers.append(self._act("second", second))
-                self.world.schedule.now += 1
 
         self.world.restart()
         with self.world.wire.watching(run_second, seconds_of(first)):

@@ -163,7 +163,7 @@ SAFEGUARDS: dict[str, tuple[Edit, Found | Seed]] = {
             "service_time(pages[0].date)\n",
             "(service_time(pages[0].date) or 0) + 2 * SETTLED_SECONDS * 1000\n",
         ),
-        Seed(5, everyone=True),
+        Seed(9, everyone=True),
     ),
     "a write is signed within a minute of its time": (
         Edit("aws/services.py", "abs(signed_at - recorded_at / 1000) > MAX_AGE", "False"),
