@@ -5,7 +5,7 @@ uv := .tools/bin/uv
 uv_installed := .tools/uv-$(UV_VERSION).dist-info/METADATA
 bin := .venv/bin
 # Each tool has its own environment, .tools/NAME, because the tools' dependencies conflict.
-tools := sam smoke checkov pip-audit twine openapi
+tools := sam smoke checkov pip-audit twine openapi rehearse
 
 # The command line can override variables such as ARCH (`make build ARCH=x86_64`). The environment cannot.
 ARCH := arm64
@@ -50,7 +50,7 @@ local := $(bin)/python -m local --data '$(DATA)'
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help install run aws reset unit test history proof proof-faults soak examples adopters coverage check audit format build lock upgrade version release-check contract golden terminal picture key session seed deploy smoke resend end-key adopt bench cost erase export-user import-history \
+.PHONY: help install run aws reset unit test history proof proof-faults rehearse soak examples adopters coverage check audit format build lock upgrade version release-check contract golden terminal picture key session seed deploy smoke resend end-key adopt bench cost erase export-user import-history \
     dashboard check-account check-dashboard check-openapi check-picture check-typescript check-workflows audit-where-possible audit-python audit-npm
 
 help: ## list all commands
@@ -73,7 +73,7 @@ parallel := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 # Keep compiled files even if the environment forbids it: otherwise each of the hundred processes that tests start compiles
 # its imports again, and pytest rewrites all assertions again, which is half of the time of collecting tests.
-unit test history proof soak coverage: export PYTHONDONTWRITEBYTECODE :=
+unit test history proof rehearse soak coverage: export PYTHONDONTWRITEBYTECODE :=
 
 # tests/sequences is left out, because it compares long sequences of calls with a model and takes as long as all other
 # tests. Two processes are enough for two processors, because these tests never wait. A third process would load all
@@ -93,6 +93,12 @@ proof-faults: ## take out the product's safeguards one by one: the judge or a mo
 
 .tools/dynamodb/installed: .ci/dynamodb/package.txt
 	@.ci/dynamodb/install $(@D)
+
+# The emulator is a tool: nothing that is deployed needs it.
+rehearse: install .tools/sam/installed .tools/smoke/installed .tools/rehearse/installed ## deploy the real build to an emulator of AWS: each switch, a rollback, an ended key, a deletion, and each function on a read-only root
+	@rm -rf .rehearsal
+	@$(MAKE) build ARCH=$(this_architecture) BUILD_DIR=.rehearsal/clone/.aws-sam/build
+	@PYTHONPATH=layers/common $(bin)/python -m tests.rehearsal
 
 history: install ## run the tests of `make import-history`, which `make test` leaves out
 	@$(bin)/python -m pytest $(parallel) --maxprocesses 2 history
@@ -374,7 +380,7 @@ $(tools:%=.tools/%/installed): .tools/%/installed: $(uv_installed) .ci/tools/uv.
 # KEY and COOKIE can also be set in the environment (INTERNAL_API_KEY, COOKIE), where process lists do not show them.
 smoke: .tools/smoke/installed ## check a deployed API (URL=https://... KEY=... COOKIE=..., or STACK=outcomes-dev KEY=... [SEED=...])
 	@$(if $(KEY),INTERNAL_API_KEY='$(KEY)') $(if $(COOKIE),COOKIE='$(COOKIE)') \
-	    .tools/smoke/bin/python -m smoke --url '$(URL)' --stack '$(STACK)' --origin '$(ORIGIN)' $(if $(SEED),--seed '$(SEED)')
+	    .tools/smoke/bin/python -m smoke --url '$(URL)' --stack '$(STACK)' --origin '$(ORIGIN)' $(if $(SEED),--seed '$(SEED)') $(if $(CALLS),--calls '$(CALLS)')
 
 resend: install ## publish a stack's dead letters again (STACK=outcomes-prod)
 	@PYTHONPATH=layers/common $(bin)/python -m ops.resend '$(STACK)'

@@ -21,6 +21,7 @@ def test_a_table_is_billed_by_use_restorable_protected_and_bounded(deployed: Dep
             restorable = {"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": days}
             assert table["PointInTimeRecoverySpecification"] == restorable, name
             assert table["DeletionProtectionEnabled"] is True, name
+            assert "TableName" not in table, name  # so that a new stack can stand beside what a deleted one has left
             assert table["SSESpecification"] == {"SSEEnabled": False}, name
             for bounded in (table, *table.get("GlobalSecondaryIndexes", [])):
                 assert bounded["OnDemandThroughput"] == {"MaxReadRequestUnits": "5", "MaxWriteRequestUnits": "6"}, name

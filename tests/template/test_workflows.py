@@ -165,7 +165,7 @@ def test_a_release_publishes_what_was_checked_and_tried() -> None:
     assert "npm publish ./release/*.tgz " in release["npm"]["steps"][-1]["run"]
 
 
-REVIEWED = {"check.yml", "bench.yml"}
+REVIEWED = {"check.yml", "bench.yml", "proof.yml"}
 """Workflows that run only packages of the lock files, and deploy and publish nothing. They may use caches."""
 
 
