@@ -88,7 +88,27 @@ def test_an_import_names_the_lines_beyond_the_key_s_limits(
     lines = [{"outcomeType": "deal_closed", "title": "Acme", "valueUsd": value} for value in (500, 501)]
     run = outcomes("import", write(tmp_path / "work.jsonl", *lines))
     assert (run.code, run.out) == (1, "1 recorded, 0 already there, 1 refused\n")
-    assert run.err.startswith("line 2: Forbidden: this key records values of magnitude 500.5")
+    assert run.err.splitlines()[1].startswith("line 2: Forbidden: this key records values of magnitude 500.5")
+
+
+@everywhere
+def test_an_import_ends_at_the_daily_limit_with_a_code_of_its_own_and_goes_on_later(
+    api: Api, owner: OutcomesClient, outcomes: Outcomes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = owner.create_key("Import", max_per_day=120)
+    monkeypatch.setenv("INTERNAL_API_KEY", made.key)
+    lines = [{"outcomeType": "task_complete", "title": f"Task {number}"} for number in range(250)]
+    run = outcomes("import", write(tmp_path / "work.jsonl", *lines))
+    assert run.code == 3
+    assert run.out == "120 recorded, 0 already there, 0 refused, 130 beyond the key's daily limit\n"
+    assert run.err.startswith("The key records 120 a day; about 120 are left today.\n")
+    assert "this key records 120 a day, and may again from" in run.err
+    assert "The same command goes on when the key may record again: nothing is recorded twice." in run.err
+    run = outcomes("import", str(tmp_path / "work.jsonl"))
+    assert (run.code, run.err.splitlines()[0]) == (3, "The key records 120 a day; about 0 are left today.")
+    assert len({one["id"] for one in api.recorded()}) == 120
+    monkeypatch.setenv("INTERNAL_API_KEY", owner.create_key("Tomorrow", max_per_day=None).key)
+    assert outcomes("import", write(tmp_path / "two.jsonl", *lines[:2])).code == 0
 
 
 # The command

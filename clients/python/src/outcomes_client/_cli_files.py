@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ._cli_completion import files
 from ._display import printable
-from ._errors import missing
+from ._errors import LimitError, OutcomesError, missing
 from ._terminal import Agent, Cookie, End, Order, Start, Statuses, Types, Url, connect, console, file_size, progress_bar
+
+if TYPE_CHECKING:
+    from ._client import OutcomesClient
+
+LIMITED = 3  # the exit code if an agent key's daily limit ended an import
 
 
 def import_(
@@ -34,6 +39,8 @@ def import_(
     content and the number of equal lines before it, so an interrupted import can be repeated for 35 days. An added or
     edited line is a new outcome; the outcome of a removed line stays. Give --scope (such as a date) if a new file
     repeats lines of an old one and they are new work.
+
+    If the agent key's daily limit is reached, the exit code is 3, and the same command goes on the next day.
     """
     from . import _importing
 
@@ -45,26 +52,37 @@ def import_(
     reached, fix = 0, ""
     with connect(url, cookie) as client, progress_bar(report) as bar:
         task = bar.add_task("", total=file_size(file))
+        if left := _left_today(client):
+            report.print(left)
         try:
             for outcomes, failure in _importing.record(client, parsed):
                 for one in outcomes:
                     tally[one.status] += 1
                     tally["unassigned"] += one.unassigned
                     unread.update(set(one.ignored_fields))
-                    if one.reason and failure is None:
+                    if one.reason and (
+                        failure is None or (isinstance(failure, LimitError) and one.status == "refused")
+                    ):
                         report.print(printable(f"line {one.line.number}: {one.reason}"), soft_wrap=True)
                 reached = outcomes[-1].line.number
                 bar.update(task, advance=sum(one.line.size for one in outcomes), description=f"{reached:,} lines")
                 if failure is not None:
                     report.print(printable(f"stopped before the end, near line {reached}: {failure}"), soft_wrap=True)
                     tally["stopped"] = 1
-                    fix = "" if failure.retryable else "Fix what is named above first. "
+                    is_fault = not failure.retryable and not isinstance(failure, LimitError)
+                    fix = "Fix what is named above first. " if is_fault else ""
         except _importing.HeadingError as exc:
             raise typer.BadParameter(str(exc), param_hint="FILE") from exc
         except KeyboardInterrupt:
             report.print(f"interrupted after line {reached}")
             tally["stopped"] = 1
+    _conclude(tally, unread, fix)
+
+
+def _conclude(tally: Counter[str], unread: Counter[str], fix: str) -> None:
+    """Say what became of all lines, and exit with a code that is not 0 if not all are recorded."""
     again = f", {tally['unsent']:,} to be sent again" if tally["unsent"] else ""
+    again += f", {tally['limited']:,} beyond the key's daily limit" if tally["limited"] else ""
     print(f"{tally['created']:,} recorded, {tally['replayed']:,} already there, {tally['refused']:,} refused{again}")
     for name, count in unread.items():
         print(printable(f"The API ignored {name} in {_lines(count)}."), file=sys.stderr)
@@ -73,9 +91,25 @@ def import_(
         print(f"{without}: add userId, or set OUTCOMES_USER_ID.", file=sys.stderr)
     if tally["stopped"] or tally["unsent"]:
         then = f"{fix}The same command then continues" if fix else "Run it again"
+        then = "The same command goes on when the key may record again" if tally["limited"] else then
         print(f"Not everything was sent. {then}: nothing is recorded twice.", file=sys.stderr)
+    if tally["limited"]:
+        raise typer.Exit(LIMITED)
     if tally["refused"] or tally["stopped"] or tally["unsent"]:
         raise typer.Exit(1)
+
+
+def _left_today(client: OutcomesClient) -> str:
+    """Return how many lines an agent key may still record today. Return an empty text if it has no limit."""
+    if client._calls.defaults.owner != "key":
+        return ""
+    try:
+        key = client.own_key()
+    except OutcomesError:  # the import itself will meet this error, if it matters
+        return ""
+    if key.max_per_day is None or key.recorded_today is None:
+        return ""
+    return f"The key records {key.max_per_day:,} a day; about {key.max_per_day - key.recorded_today:,} are left today."
 
 
 def _lines(count: int) -> str:

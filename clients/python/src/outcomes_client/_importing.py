@@ -13,7 +13,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from . import _json
-from ._errors import BusyError, ConfigurationError, OutcomesError
+from ._errors import BusyError, ConfigurationError, LimitError, OutcomesError
 from ._models import SENT_AS, NewOutcome, Result
 from ._refusals import sentence
 from ._requests import BATCH_ITEMS
@@ -237,7 +237,7 @@ def _body(said: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of one line: recorded, refused or unsent."""
+    """The result of one line: recorded, refused, limited (beyond the key's daily limit) or unsent."""
 
     line: Line
     status: str
@@ -304,6 +304,8 @@ class _Batch(Thread):
             # The client waited until its deadline. Every further batch would wait just as long, and the import could
             # take hours.
             failure = BusyError(f"none of {len(done)} lines was accepted: {done[0].reason}")
+        if failure is None and (beyond := next((one for one in done if one.status == "limited"), None)):
+            failure = LimitError(beyond.reason, status=429, error="Too many outcomes")
         done += [Outcome(line, "refused", line.fault) for line in self._lines if line.body is None]
         return sorted(done, key=lambda one: one.line.number), failure
 
@@ -311,5 +313,6 @@ class _Batch(Thread):
 def _outcome(line: Line, result: Result) -> Outcome:
     if result.ok:
         return Outcome(line, result.status, "", result.ignored_fields, result.unassigned)
-    reason = sentence(str(result.error), result.details, of_key=result.status == "forbidden")
-    return Outcome(line, "unsent" if result.retryable else "refused", reason, result.ignored_fields)
+    reason = sentence(str(result.error), result.details, of_key=result.status in ("forbidden", "limited"))
+    status = "limited" if result.status == "limited" else "unsent" if result.retryable else "refused"
+    return Outcome(line, status, reason, result.ignored_fields)

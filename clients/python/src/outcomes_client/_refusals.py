@@ -37,6 +37,7 @@ _REFUSALS: dict[int, type[ApiError]] = {
     422: KeyReusedError,
     429: BusyError,
 }
+_OF_KEY = (ForbiddenError, LimitError)  # their details are an agent key's limits
 # make contract: capabilities
 _CAPABILITIES = {
     r"/api/outcomes/batch": "Batch",
@@ -94,7 +95,7 @@ def refusal(reply: Reply, request: Request) -> OutcomesError:
     if kind is None:
         message = f"{reply.status} {error or ''}".strip() + ": is this the URL of an Outcomes API?"
         return UnexpectedAnswerError(message, status=reply.status, error=error, details=details)
-    said = sentence(f"{reply.status} {error or 'without a reason'}", details, of_key=kind is ForbiddenError)
+    said = sentence(f"{reply.status} {error or 'without a reason'}", details, of_key=kind in _OF_KEY)
     if kind is UnauthorizedError:
         said += f": {reply.credential} is not valid: wrong, expired or revoked; run `outcomes doctor`"
     elif kind is ForbiddenError and not details:

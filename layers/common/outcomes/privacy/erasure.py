@@ -51,6 +51,7 @@ from outcomes.privacy.data_sources import (
     Portion,
     Tables,
     cursor_at,
+    is_agent_key,
     is_correction,
     is_statement,
     read_cursor,
@@ -407,8 +408,8 @@ class _RepeatedErasure:
         """Delete the live keys of the erased users to whom these rows belong. Return the keys' ids."""
         revoked: set[str] = set()
         for row in rows:
-            user_id = row["id"]["S"].partition("#")[2]
-            if end := self._end_of(user_id):
+            kind, _, user_id = row["id"]["S"].partition("#")
+            if kind == "user" and (end := self._end_of(user_id)):
                 for id_ in self.erasures.revoke(self.portion, int(user_id), end):
                     revoked.add(id_)
                     self.deleted["agent_keys"] += 1
@@ -435,10 +436,14 @@ class _RepeatedErasure:
 
 
 def count_rows(deleted: dict[str, int], kind: str, keys: list[Item]) -> None:
-    """Add deleted rows, given by their keys, to the counts. Of statements, only the first rows count."""
+    """Add deleted rows, given by their keys, to the counts.
+
+    Of statements, only the first rows count; of the rows of agent keys, only the keys.
+    """
     corrections = sum(map(is_correction, keys)) if kind == "outcomes" else 0
     deleted["corrections"] += corrections
-    deleted[kind] += sum(map(is_statement, keys)) if kind == "statements" else len(keys) - corrections
+    counts = {"statements": is_statement, "agent_keys": is_agent_key}.get(kind)
+    deleted[kind] += sum(map(counts, keys)) if counts else len(keys) - corrections
 
 
 def _instant(date: str) -> str:
