@@ -432,7 +432,7 @@ bench: install .bench/installed ## measure starts, calls and storage against the
 	@touch $@
 
 # A new field makes answers longer, so `make contract` computes the costs, too.
-costs = $(offline) PYTHONPATH=layers/common $(bin)/python -m docs.costs docs/costs.md
+costs = $(offline) PYTHONPATH=layers/common $(bin)/python -m docs.costs docs/costs.md docs/deploy.md
 
 cost: install ## compute the costs in docs/costs.md from bench/prices.toml
 	@$(costs)

@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 
 from outcomes.contract.json_text import response_bytes
 from outcomes.ledger.export import csv_line
-from outcomes.limits import MAX_RESPONSE_BYTES
+from outcomes.limits import MAX_DESCRIPTION, MAX_METADATA_BYTES, MAX_RESPONSE_BYTES, MAX_TITLE
 
 from bench.outcome import AGENT_KEY_ROW, answered, remembered, stored
 from bench.storage import KEPT_OVERHEAD_BYTES, TRANSACTION, item_bytes, read_units, write_units
 from bench.totals import YEAR, Case, looks
 from local.template import Template
 from ops.answers import pairs
-from ops.template import default_outcome_types, parse_yaml
+from ops.template import declared_calls, default_outcome_types, parse_yaml
 
 ROOT = Path(__file__).parents[1]
 LISTED, BATCHED = 20, 100
@@ -35,6 +35,8 @@ VOLUMES = (10_000, 100_000, 1_000_000)
 OPEN_HOURS = 2
 """Hours per day for which a feed is open."""
 DAYS = 30
+SECONDS = 24 * 60 * 60
+THROTTLES = ("Record", "Batch", "Export", "Mcp", "Read")
 
 _looks = cache(looks)
 
@@ -338,9 +340,40 @@ def month_table() -> str:
     return _table("US dollars a month", [*dollars, "sum"], rows)
 
 
+def worst_lines() -> str:
+    """Return the highest bill of a day: of one agent key, and of a stack of which all limits are used up."""
+    figures, template = inputs(), deployed("prod")
+    usual = calls(figures)[2]
+    of_a_call = sum(dollars for part, dollars in parts(usual, figures).items() if part != "DynamoDB") / MILLION
+    a_day = int(template.resolve({"Ref": "KeyOutcomesPerDay"}))
+    largest = MAX_METADATA_BYTES + 4 * (MAX_TITLE + MAX_DESCRIPTION)  # a character has up to 4 bytes in UTF-8
+    units = TRANSACTION * (-(-largest // 1024) + write_units(remembered()))
+    of_a_key = a_day * (of_a_call + units * figures["write_units_per_million"] / MILLION)
+
+    record, batch, export, mcp, read = (float(template.resolve({"Ref": f"{name}Throttle"})[0]) for name in THROTTLES)
+    routes = len(declared_calls(parse_yaml((ROOT / "template.yaml").read_text())))
+    called = (record + batch + export + mcp + (routes - 4) * read) * SECONDS * of_a_call
+    tables = template.resources("AWS::DynamoDB::Table").values()
+    partitioned = len(tables) + sum(len(each.get("GlobalSecondaryIndexes", [])) for each in tables)
+    a_second = sum(
+        float(template.resolve({"Ref": f"Max{kind}Units"})) * figures[f"{kind.lower()}_units_per_million"] / MILLION
+        for kind in ("Read", "Write")
+    )
+    sent = _transfer(MAX_RESPONSE_BYTES, figures) / MILLION * export * SECONDS
+    stored_and_read = partitioned * a_second * SECONDS
+    text = (
+        f"The highest bill of a day with the default limits: ${of_a_key:.2f} for an agent key that records its "
+        f"{a_day:,} outcomes, each as large as allowed; each million of its refused calls costs "
+        f"${of_a_call * MILLION:.2f}. A stack of which every rate and every table's throughput is used up for a whole "
+        f"day costs ${called + stored_and_read + sent:,.0f} (calls ${called:,.0f}, DynamoDB ${stored_and_read:,.0f}, "
+        f"exports ${sent:,.0f}). Lower `KeyOutcomesPerDay`, the throttles, `MaxReadUnits` and `MaxWriteUnits` to lower it."
+    )
+    return fill(text, 120)
+
+
 def rewritten(text: str) -> str:
     """Replace each section between marks. Raises ValueError if the text has none."""
-    sections = {"calls": calls_table, "idle": idle_lines, "month": month_table}
+    sections = {"calls": calls_table, "idle": idle_lines, "month": month_table, "worst": worst_lines}
     marked = re.compile(r"(<!-- make cost: (\w+) -->\n).*?(\n<!-- end of make cost -->)", re.DOTALL)
     text, found = marked.subn(lambda mark: f"{mark[1]}\n{sections[mark[2]]()}\n{mark[3]}", text)
     if not found:
