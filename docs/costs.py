@@ -366,7 +366,7 @@ def worst_lines() -> str:
         f"{a_day:,} outcomes, each as large as allowed; each million of its refused calls costs "
         f"${of_a_call * MILLION:.2f}. A stack of which every rate and every table's throughput is used up for a whole "
         f"day costs ${called + stored_and_read + sent:,.0f} (calls ${called:,.0f}, DynamoDB ${stored_and_read:,.0f}, "
-        f"exports ${sent:,.0f}). Lower `KeyOutcomesPerDay`, the throttles, `MaxReadUnits` and `MaxWriteUnits` to lower it."
+        f"exports ${sent:,.0f}). `KeyOutcomesPerDay`, the throttles, `MaxReadUnits` and `MaxWriteUnits` lower it."
     )
     return fill(text, 120)
 

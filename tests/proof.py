@@ -35,7 +35,10 @@ class Part(NamedTuple):
 
 PARTS = {
     "model": Part("tests/model", {"MODEL_TICKS": "2"}),
-    "orders": Part("tests/sequences tests/interleaving", {"SEEDS": "1500", "SEQUENCES": "1000"}),
+    "orders": Part(
+        "tests/sequences tests/interleaving tests/unit/test_daily_budget.py",
+        {"SEEDS": "1500", "SEQUENCES": "1000", "BUDGETS": "10000"},
+    ),
     "judge": Part("tests/judge", {"PAIRS": "all", "EVERYTHING": "300"}),
     "engines": Part(
         "tests/sequences tests/unit/test_corrections.py tests/unit/test_record_outcome.py"

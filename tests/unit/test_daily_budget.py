@@ -278,7 +278,7 @@ def test_a_refusal_that_cannot_be_noted_is_noted_at_the_next() -> None:
 
 # ── What nobody exceeds, in random schedules ──────────────────────────────────────────────────────────────────────────
 
-SCHEDULES = int(os.environ.get("BUDGET_SCHEDULES", "300"))  # `make proof` runs 10,000
+SCHEDULES = int(os.environ.get("BUDGETS", "300"))  # `make proof` runs 10,000
 
 
 class Table:
@@ -338,7 +338,7 @@ def test_no_schedule_of_environments_faults_clocks_and_midnights_exceeds_a_limit
     for seed in range(SCHEDULES):
         for limit, recorded in schedule(seed):
             assert max(recorded.values(), default=0) <= limit, seed
-    count(schedules=SCHEDULES)
+    count(budgets=SCHEDULES)
 
 
 def environments(limit: int, faults: float = 0) -> tuple[Table, list[DailyBudgets], Bounds, Callable[[], int]]:
