@@ -95,6 +95,9 @@ _INSERT = re.compile(r'INSERT INTO "([^"]+)" VALUE \{([^{}]+)\}')
 _PLACE = re.compile(r"'(\w+)':\?")
 """A statement that inserts an item, and one attribute of it, whose value is a parameter."""
 
+_UPDATED = re.compile(r"(?:SET|ADD|,)\s*([#\w]+)\s*[=:]")
+"""An attribute that an update sets or adds to."""
+
 _EXPRESSIONS = {"hash_key_conditions", "range_key_conditions"}
 
 
@@ -308,6 +311,18 @@ class Handler(DynamoHandler):
         if "ConsumedCapacity" in answer and table.read_bytes is not None:
             units = max(1, -(-table.read_bytes // READ_UNIT_BYTES))
             answer["ConsumedCapacity"]["CapacityUnits"] = units if self.body.get("ConsistentRead") else units / 2
+        return result
+
+    @override
+    def update_item(self) -> ActionResult:
+        """Update an item. moto would return only the attributes that are different now, and a new item's key."""
+        result = super().update_item()
+        if self.params.get("ReturnValues") == "UPDATED_NEW":
+            answer: Any = result.result
+            names = self.params.get("ExpressionAttributeNames", {})
+            updated = [names.get(name, name) for name in _UPDATED.findall(self.params["UpdateExpression"])]
+            item = _stored(self.params["TableName"], self.params["Key"]) or {}
+            answer["Attributes"] = {name: item[name] for name in updated if name in item}
         return result
 
     @override

@@ -44,7 +44,8 @@ PARTS = {
         "tests/sequences tests/unit/test_corrections.py tests/unit/test_record_outcome.py"
         " tests/unit/test_record_batch.py tests/unit/test_agent_keys.py tests/unit/test_erasure.py"
         " tests/unit/test_assignments.py tests/statements tests/costs history"
-        " tests/local/test_engine.py tests/local/test_restarts.py tests/local/test_bus_events.py",
+        " tests/judge tests/unit/test_daily_budget.py tests/local/test_engine.py tests/local/test_restarts.py"
+        " tests/local/test_bus_events.py",
         {},
         engine=True,
     ),

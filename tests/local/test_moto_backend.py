@@ -52,6 +52,18 @@ def test_a_query_is_paginated_and_continues_after_each_page(
     assert [item["created_at"]["S"] for items in found for item in items] == [f"{number:03}" for number in range(7)]
 
 
+def test_updated_attributes_are_those_that_the_update_names(client: Any) -> None:
+    update = {
+        "UpdateExpression": "SET #day = :one ADD leased :one",
+        "ExpressionAttributeNames": {"#day": "day"},
+        "ExpressionAttributeValues": {":one": {"N": "1"}},
+    }
+    for leased in "12":
+        key = {"TableName": "IdempotencyTable", "Key": {"key_sha256": {"S": "day"}}}
+        answer = client.update_item(**key, **update, ReturnValues="UPDATED_NEW")
+        assert answer["Attributes"] == {"day": {"N": "1"}, "leased": {"N": leased}}
+
+
 def test_an_account_is_empty_after_its_test(template: Any) -> None:
     with template_tables(template):
         _put(aws_client("dynamodb"), "1", 1)
