@@ -308,8 +308,12 @@ def concurrent_corrections_apply_once_and_void_outcomes_do_not_count(api: Api, v
     void = {"type": "void", "reason": "A smoke test", "userId": user.id}
     answers(api.call("POST", corrections, cookie=user.cookie, body=void), 403, {"error": "Forbidden"})
     answers(api.call("POST", corrections, cookie=other.cookie, body={"type": "confirm"}), 404, {"error": "Not found"})
-    confirmed = answers(api.call("POST", corrections, cookie=user.cookie, body={"type": "confirm"}), 200)
-    assert confirmed["outcome"]["status"] == "confirmed", confirmed
+    confirm = {"type": "confirm", "ifVersion": 0}
+    several = {"corrections": [confirm | {"id": id_}, confirm | {"id": "0" * 26}]}
+    confirmed = answers(api.call("POST", "/corrections", cookie=user.cookie, body=several), 200)
+    assert [each["status"] for each in confirmed["results"]] == ["corrected", "not_found"], confirmed
+    assert (confirmed["results"][0]["outcome_status"], confirmed["corrected"]) == ("confirmed", 1), confirmed
+    answers(api.call("POST", corrections, cookie=user.cookie, body=confirm), 412)
     if "Totals" not in api.off:
         summary = answers(api.call("GET", "/summary", cookie=user.cookie), 200)
         assert (summary["count"], summary["confirmed"]["count"]) == (visit.recorded(user), 1), summary

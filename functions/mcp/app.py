@@ -44,6 +44,8 @@ def _call(event: Event, caller: Caller, name: str, arguments: dict[str, Any]) ->
             return _correct(caller, arguments, tool_calls.amendment(arguments))
         case "void_outcome":
             return _correct(caller, arguments, tool_calls.voiding(arguments))
+        case "correct_outcomes":
+            return _correct_many(event, caller, arguments)
         case "list_outcomes":
             return _list(caller, tool_calls.parameters(arguments))
     return _summarize(caller, tool_calls.parameters(arguments))
@@ -75,6 +77,18 @@ def _correct(caller: Caller, arguments: dict[str, Any], body: dict[str, Any]) ->
     corrected = Corrections(store, IDEMPOTENCY_TABLE, KEYS_TABLE).correct(id_, correction, caller, key)
     about = compact({"id": corrected.id, "replayed": corrected.replayed, "idempotency_key": key})
     return f'{about[:-1]},{corrected.status_json},"outcome":{corrected.shown(caller) or "null"}}}'
+
+
+def _correct_many(event: Event, caller: Caller, arguments: dict[str, Any]) -> str:
+    from outcomes.edge import correction_requests
+    from outcomes.ledger.corrections import Corrections
+
+    items = [(item, None) for item in tool_calls.corrections(arguments, caller)]
+    corrections = Corrections(store, IDEMPOTENCY_TABLE, KEYS_TABLE)
+    results = correction_requests.correct_each(event, caller, TYPES, corrections, items, "Tool failed")
+    told = [tool_calls.corrected(item, answer, TYPES) for (item, _), answer in zip(items, results.answers, strict=True)]
+    corrected = sum(each["id"] is not None for each in told)
+    return compact({"corrected": corrected, "not_corrected": len(told) - corrected, "results": told})
 
 
 def _list(caller: Caller, sent: dict[str, list[str]]) -> str:

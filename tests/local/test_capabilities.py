@@ -105,6 +105,7 @@ def test_the_name_of_a_route_that_is_off_is_not_an_outcome_id(tmp_path: Path, ru
             "record_outcomes",
             "amend_outcome",
             "void_outcome",
+            "correct_outcomes",
         ]
         erased = run_main(data_request.main, "--data", str(stack.data), "erase", "--user-id", "42")
         assert erased.returncode == 1

@@ -44,7 +44,7 @@ async def test_a_client_records_corrects_and_reads(stack: Stack, agent_key: Call
         Client(streamable_http_client(f"{stack.url}/mcp", http_client=http), mode=mode) as tools,
     ):
         listed = (await tools.list_tools()).tools
-        assert len(listed) == 6
+        assert len(listed) == 7
         assert f"user {USER} and agent 7 only" in (listed[0].description or "")
         first = await used(tools, "record_outcome", **deal, idempotency_key=f"deal-{mode}")
         again = await used(tools, "record_outcome", **deal, idempotency_key=f"deal-{mode}")

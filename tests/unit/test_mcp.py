@@ -20,6 +20,7 @@ pytestmark = pytest.mark.usefixtures("tables")
 
 ALL = agent("record read correct")
 DEAL: dict[str, Any] = {"outcome_type": "deal_closed", "title": "Renewed Acme", "idempotency_key": "deal-1"}
+VOID = {"type": "void", "outcome_id": "01A", "reason": "Twice", "idempotency_key": "a"}
 META = "io.modelcontextprotocol/"
 ENVELOPE = {f"{META}protocolVersion": MODERN, f"{META}clientCapabilities": {}}
 
@@ -209,7 +210,7 @@ def test_a_batch_that_records_more_is_refused_as_a_whole(counts: list[int]) -> N
     error = rpc(post(recording(*counts)), 400)["error"]
     assert error == {
         "code": -32600,
-        "message": "A batch may have at most 1 call of record_outcomes and 100 recorded outcomes",
+        "message": "A batch may have at most 1 call of record_outcomes or correct_outcomes, and 100 recorded outcomes",
     }
     assert done("list_outcomes", {})["outcomes"] == []
 
@@ -318,7 +319,7 @@ def test_every_key_lists_every_tool_with_its_own_bounds() -> None:
     [
         ("batch", {"record_outcomes"}),
         ("totals", {"value_summary"}),
-        ("corrections", {"amend_outcome", "void_outcome"}),
+        ("corrections", {"amend_outcome", "void_outcome", "correct_outcomes"}),
         ("agentkeys", {"list_outcomes", "value_summary"}),
         ("export", set()),
     ],
@@ -342,6 +343,7 @@ def test_a_tool_of_a_capability_that_is_off_is_not_listed_and_says_why_it_does_n
         ("record_outcomes", agent("read"), "lacks the scope `record`"),
         ("amend_outcome", agent("record"), "lacks the scope `correct`"),
         ("void_outcome", agent("record"), "lacks the scope `correct`"),
+        ("correct_outcomes", agent("record"), "lacks the scope `correct`"),
         ("list_outcomes", agent("record"), "lacks the scope `read`"),
         ("value_summary", agent("record"), "lacks the scope `read`"),
         ("list_outcomes", KEY, "cannot read"),
@@ -391,6 +393,38 @@ def test_an_outcome_is_amended_and_voided() -> None:
     voided = done("void_outcome", about | {"idempotency_key": "b"})
     assert (voided["status"], voided["outcome"]["status"]) == ("void", "void")
     assert "A void outcome stays void" in refused("void_outcome", about | {"idempotency_key": "c"})
+
+
+def test_several_outcomes_are_corrected_independently() -> None:
+    ids = [done("record_outcome", DEAL | {"idempotency_key": f"{number}"})["id"] for number in range(5)]
+    amend, void = ({"type": type_, "reason": "Misread", "idempotency_key": "a"} for type_ in ("amend", "void"))
+    done("void_outcome", {"outcome_id": ids[3], "reason": "Twice", "idempotency_key": "b"})
+    items = [
+        *(amend | {"outcome_id": ids[0], "value_usd": "7.50"}, void | {"outcome_id": ids[1], "user_id": 42}),
+        *(amend | {"outcome_id": ids[2], "title": DEAL["title"]}, void | {"outcome_id": ids[3]}),
+        *(amend | {"outcome_id": ids[4], "outcome_type": "won"}, void | {"outcome_id": "0" * 26}),
+    ]
+    answer = done("correct_outcomes", {"corrections": items})
+    assert (answer["corrected"], answer["not_corrected"]) == (2, 4)
+    results = answer["results"]
+    assert [each["status"] for each in results] == ["corrected"] * 2 + [
+        "invalid",
+        "not_possible",
+        "invalid",
+        "not_found",
+    ]
+    assert [(each["outcome_status"], each["version"]) for each in results[:3]] == [
+        ("recorded", 1),
+        ("void", 1),
+        (None,) * 2,
+    ]
+    assert [each["outcome_id"] for each in results] == [*ids, "0" * 26]
+    assert results[2]["details"] == [{"field": "changes", "message": "would change nothing"}]
+    assert [each["field"] for each in results[4]["details"]] == ["outcome_type"]
+    again = done("correct_outcomes", {"corrections": items[:2]})
+    assert [each["status"] for each in again["results"]] == ["replayed"] * 2
+    assert [each["id"] for each in again["results"]] == [each["id"] for each in results[:2]]
+    assert "Call again with user_id" in refused("correct_outcomes", {"corrections": items}, KEY)
 
 
 def test_an_agent_key_that_may_not_read_gets_no_contents() -> None:
@@ -476,6 +510,12 @@ NAMES = ", ".join(TYPES)
         ("record_outcomes", {"outcomes": {"a": 1}}, "a list of 1 to 100"),
         ("record_outcomes", {"outcomes": [7]}, "must be an object"),
         ("record_outcomes", {"outcomes": [DEAL | {"valueUsd": 5}]}, "Unknown argument: valueUsd"),
+        ("correct_outcomes", {"corrections": []}, "a list of 1 to 100"),
+        ("correct_outcomes", {"corrections": [7]}, "must be an object"),
+        ("correct_outcomes", {"corrections": [VOID | {"type": "confirm"}]}, "type must be amend or void"),
+        ("correct_outcomes", {"corrections": [VOID | {"title": "x"}]}, "Unknown argument: title"),
+        ("correct_outcomes", {"corrections": [VOID | {"type": "amend"}]}, "Nothing is changed"),
+        ("correct_outcomes", {"corrections": [VOID, VOID]}, "of the same outcome"),
         ("amend_outcome", {"outcome_id": 7, "reason": "A", "idempotency_key": "a", "title": "B"}, "Find the id"),
         (
             "amend_outcome",

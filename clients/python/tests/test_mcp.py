@@ -281,6 +281,7 @@ def test_variables_set_user_and_agent_and_keep_numbers_exact(api: Api, bridging:
         ("record_outcome", {"user_id": 43}, "This server records for user_id 42 only. Leave user_id out"),
         ("record_outcome", {"agent_id": 8}, "This server records for agent_id 7 only. Leave agent_id out"),
         ("record_outcomes", {"outcomes": [{}, {"user_id": 43}]}, "for user_id 42 only"),
+        ("correct_outcomes", {"corrections": [{}, {"user_id": 43}]}, "for user_id 42 only"),
         ("amend_outcome", {"user_id": 43}, "for user_id 42 only"),
         ("amend_outcome", {"agent_id": 8}, "for agent_id 7 only"),
         ("void_outcome", {"user_id": "42"}, "for user_id 42 only"),

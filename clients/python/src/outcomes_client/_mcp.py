@@ -19,7 +19,9 @@ from ._sending import LOG
 
 _VERSION = "io.modelcontextprotocol/protocolVersion"
 _RECORD = ("record_outcome", "record_outcomes")
-_CORRECT = ("amend_outcome", "void_outcome")
+_CORRECT = ("amend_outcome", "void_outcome", "correct_outcomes")
+_SEVERAL = {"record_outcomes": "outcomes", "correct_outcomes": "corrections"}
+"""The tools whose arguments are a list, and its name."""
 _PARSE_ERROR, _INTERNAL_ERROR = -32700, -32603  # https://www.jsonrpc.org/specification#error_object
 _AT_ONCE = 8  # calls
 
@@ -103,7 +105,7 @@ class Bridge:
         name, arguments = (params.get("name"), params.get("arguments")) if isinstance(params, dict) else (None, None)
         if not self._own or name not in (*_RECORD, *_CORRECT) or not isinstance(arguments, dict):
             return None
-        items = arguments.get("outcomes") if name == "record_outcomes" else [arguments]
+        items = arguments.get(_SEVERAL[name]) if name in _SEVERAL else [arguments]
         for item in items if isinstance(items, list) else []:
             for field, own in self._own.items() if isinstance(item, dict) else ():
                 if item.get(field) not in (None, own):

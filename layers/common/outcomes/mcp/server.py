@@ -269,14 +269,16 @@ def _read(message: Any) -> tuple[str | None, str | None, dict[str, Any]]:
 
 
 def _check_amount(messages: list[Any]) -> None:
-    """Raise RpcError if a batch records more outcomes than POST /api/outcomes/batch accepts."""
+    """Raise RpcError if a batch records more outcomes than POST /api/outcomes/batch accepts, or has two bulk calls."""
     calls = [params for each in messages if isinstance(each, dict) and isinstance(params := each.get("params"), dict)]
-    bulk = [call.get("arguments") for call in calls if call.get("name") == "record_outcomes"]
+    bulk = [call.get("arguments") for call in calls if call.get("name") in ("record_outcomes", "correct_outcomes")]
     lists = [sent.get("outcomes") for sent in bulk if isinstance(sent, dict)]
     amount = sum(len(items) for items in lists if isinstance(items, list))
     amount += sum(call.get("name") == "record_outcome" for call in calls)
     if len(bulk) > MAX_BULK_CALLS or amount > MAX_BATCH_OUTCOMES:
-        most = f"{MAX_BULK_CALLS} call of record_outcomes and {MAX_BATCH_OUTCOMES} recorded outcomes"
+        most = (
+            f"{MAX_BULK_CALLS} call of record_outcomes or correct_outcomes, and {MAX_BATCH_OUTCOMES} recorded outcomes"
+        )
         raise RpcError(INVALID_REQUEST, f"A batch may have at most {most}")
 
 

@@ -25,8 +25,8 @@ from outcomes.errors import (
     StillAddingUp,
     TooManyOutcomes,
 )
-from outcomes.limits import MAX_BATCH_OUTCOMES
-from outcomes.mcp.tools import CLEARABLE, ITEM, ITEM_REQUIRED, TOOLS, Json
+from outcomes.limits import MAX_BATCH_OUTCOMES, MAX_BULK_CORRECTIONS
+from outcomes.mcp.tools import CLEARABLE, CORRECTION_REQUIRED, ITEM, ITEM_REQUIRED, TOOLS, Json
 
 if TYPE_CHECKING:
     from outcomes.contract.caller import Caller
@@ -87,6 +87,32 @@ def outcomes(arguments: Json, caller: "Caller") -> list[Json]:
         _check_names(item, ITEM, ITEM_REQUIRED)
         _check_user(item, caller)
     return [outcome(item) | {"idempotencyKey": item["idempotency_key"]} for item in sent]
+
+
+def corrections(arguments: Json, caller: "Caller") -> list[Json]:
+    """Return the corrections of several outcomes, each with its id and idempotency key. Raises Mistake."""
+    sent = arguments["corrections"]
+    if not isinstance(sent, list) or not 1 <= len(sent) <= MAX_BULK_CORRECTIONS:
+        raise Mistake(f"corrections must be a list of 1 to {MAX_BULK_CORRECTIONS}. Call again.")
+    bodies = []
+    for item in sent:
+        if not isinstance(item, dict):
+            raise Mistake("Each of corrections must be an object. Call again.")
+        if item.get("type") not in ("amend", "void"):
+            raise Mistake("type must be amend or void. Call again.")
+        _check_names(item, {"type": None} | TOOLS[f"{item['type']}_outcome"].properties, CORRECTION_REQUIRED)
+        _check_user(item, caller)
+        body = amendment(item) if item["type"] == "amend" else voiding(item)
+        bodies.append(body | {"id": str(item["outcome_id"]), "idempotencyKey": item["idempotency_key"]})
+    if len({body["id"] for body in bodies}) < len(bodies):
+        raise Mistake("Two of corrections are of the same outcome. Call again with one for each.")
+    return bodies
+
+
+def corrected(sent: Json, answer: Json, types: Types) -> Json:
+    """Return the tool's result for one of several corrections, see `result`."""
+    about = {"outcome_id": sent["id"], "id": answer.get("correction")}
+    return result(sent, answer, types) | about | {name: answer.get(name) for name in ("outcome_status", "version")}
 
 
 def result(sent: Json, answer: Json, types: Types) -> Json:

@@ -14,6 +14,7 @@ from outcomes.limits import (
     DEFAULT_PAGE,
     MAX_AGENTS,
     MAX_BATCH_OUTCOMES,
+    MAX_BULK_CORRECTIONS,
     MAX_ID,
     MAX_IDEMPOTENCY_KEY,
     MAX_PAGE,
@@ -195,6 +196,22 @@ _RECORDS: Json = {"readOnlyHint": False, "destructiveHint": False, "idempotentHi
 _CORRECTS: Json = _RECORDS | {"destructiveHint": True}
 _READS: Json = {"readOnlyHint": True, "openWorldHint": False}
 
+AMENDMENT: Json = {
+    "outcome_id": _OUTCOME_ID,
+    "reason": _REASON,
+    "idempotency_key": _KEY,
+    "outcome_type": _or_null(_TYPE, "The correct type, if it was recorded with a wrong one."),
+    "title": _or_null(_TYPE_AND_TITLE["title"], "What was achieved, in one line a person understands."),
+    **_DETAILS,
+    "clear": _or_null({"type": "array", "items": {"enum": list(CLEARABLE)}}, "Fields to set to null."),
+    **_USER,
+}
+CORRECTION: Json = {
+    "type": {"enum": ["amend", "void"], "description": "`void` takes it back for good, without any field to change."},
+    **AMENDMENT,
+}
+CORRECTION_REQUIRED = ("type", "outcome_id", "reason", "idempotency_key")
+
 TOOLS: dict[str, Tool] = {
     "record_outcome": Tool(
         "Record an outcome",
@@ -248,16 +265,7 @@ TOOLS: dict[str, Tool] = {
         "Correct what you recorded wrongly: a value, a title, a type, a time. Send only the fields to change; the "
         f"history keeps the earlier values. {MISTAKE} {SAME_KEY}",
         "correct",
-        {
-            "outcome_id": _OUTCOME_ID,
-            "reason": _REASON,
-            "idempotency_key": _KEY,
-            "outcome_type": _or_null(_TYPE, "The correct type, if it was recorded with a wrong one."),
-            "title": _or_null(_TYPE_AND_TITLE["title"], "What was achieved, in one line a person understands."),
-            **_DETAILS,
-            "clear": _or_null({"type": "array", "items": {"enum": list(CLEARABLE)}}, "Fields to set to null."),
-            **_USER,
-        },
+        AMENDMENT,
         ("outcome_id", "reason", "idempotency_key"),
         _CORRECTED,
         _CORRECTS,
@@ -270,6 +278,51 @@ TOOLS: dict[str, Tool] = {
         {"outcome_id": _OUTCOME_ID, "reason": _REASON, "idempotency_key": _KEY, **_USER},
         ("outcome_id", "reason", "idempotency_key"),
         _CORRECTED,
+        _CORRECTS,
+    ),
+    "correct_outcomes": Tool(
+        "Correct several outcomes",
+        f"Amend or void up to {MAX_BULK_CORRECTIONS} outcomes at once, each another one. {MISTAKE} A faulty item does "
+        "not stop the others: fix items that are `invalid`, give those in `conflict` a new key if they are other "
+        "corrections, find the ids of those `not_found` with list_outcomes, leave those that are `forbidden`, "
+        f"`limited` or `not_possible`, repeat those that `failed`. {SAME_KEY}",
+        "correct",
+        {
+            "corrections": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": MAX_BULK_CORRECTIONS,
+                "items": _object(CORRECTION, CORRECTION_REQUIRED, additionalProperties=False),
+            }
+        },
+        ("corrections",),
+        _object(
+            {
+                "corrected": _COUNT,
+                "not_corrected": _COUNT,
+                "results": {
+                    "type": "array",
+                    "items": _object(
+                        {
+                            "status": {
+                                "enum": [
+                                    *("corrected", "replayed", "invalid", "forbidden", "not_found", "not_possible"),
+                                    *("conflict", "limited", "failed"),
+                                ]
+                            },
+                            "outcome_id": _STRING,
+                            "idempotency_key": _STRING,
+                            "id": _TEXT_OR_NULL,
+                            "outcome_status": _TEXT_OR_NULL,
+                            "version": {"type": ["integer", "null"], "minimum": 0},
+                            "error": _TEXT_OR_NULL,
+                            "details": {"type": "array", "items": _object({"field": _STRING, "message": _STRING})},
+                            "retryable": {"type": "boolean"},
+                        }
+                    ),
+                },
+            }
+        ),
         _CORRECTS,
     ),
     "list_outcomes": Tool(
@@ -327,6 +380,7 @@ NEEDED = {
     "record_outcomes": ["Batch"],
     "amend_outcome": ["Corrections"],
     "void_outcome": ["Corrections"],
+    "correct_outcomes": ["Corrections"],
     "list_outcomes": ["AgentKeys"],
     "value_summary": ["Totals", "AgentKeys"],
 }
