@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from importlib.metadata import version
 from typing import Any
 
 from ._errors import ConfigurationError, missing
@@ -24,24 +23,21 @@ def stop_hook(
 ) -> sdk.HookMatcher:
     """Return the hook that records the outcome of a prompt: `ClaudeAgentOptions(hooks={"Stop": [stop_hook(...)]})`.
 
-    `outcome_of` gets the hook's input, and may be async. The idempotency key is the prompt's id: a session has many
-    prompts. What `on_error` raises does not end the run, because the run is another process.
+    `outcome_of` gets the hook's input, and may be async. The idempotency key is the prompt's id, as a session has many
+    prompts. What `on_error` raises does not end the run, which is another process.
     """
 
     async def record(stopped: Any, *_: Any) -> sdk.HookJSONOutput:
         await arecord_run(client, partial(outcome_of, stopped), partial(_prompt_key, stopped), on_error)
         return {}
 
-    # 10 s for `outcome_of` and `on_error`, in addition to the client's deadline
-    return sdk.HookMatcher(hooks=[record], timeout=client._calls.retry.deadline + 10)
+    return sdk.HookMatcher(hooks=[record], timeout=client._calls.retry.deadline + 10)  # 10 s for the two functions
 
 
 def _prompt_key(stopped: sdk.StopHookInput) -> str:
-    if prompt_id := stopped.get("prompt_id"):
-        return run_key(prompt_id)
-    raise ConfigurationError(
-        "Claude Code did not send the prompt's id: update Claude Code, or give the outcome an idempotency_key"
-    )
+    if not stopped.get("prompt_id"):
+        raise ConfigurationError("Claude Code did not send the prompt's id: update it, or give an idempotency_key")
+    return run_key(stopped["prompt_id"])
 
 
 def record_outcome_server(
@@ -49,12 +45,9 @@ def record_outcome_server(
 ) -> sdk.McpSdkServerConfig:
     """Return an in-process MCP server with the tool that lets Claude record finished work.
 
-    Use `ClaudeAgentOptions(mcp_servers={"outcomes": ...}, allowed_tools=["mcp__outcomes__record_outcome"])`. The tool
-    records only for the client's user and agent. The idempotency key is `<run_id>/<name>`, where the model names the
-    piece of work: the SDK does not tell a tool which prompt called it.
-
-    Raises:
-        ConfigurationError: the client has no user to record for, or `run_id` does not fit into an idempotency key.
+    Use `ClaudeAgentOptions(mcp_servers={"outcomes": ...}, allowed_tools=["mcp__outcomes__record_outcome"])`. It records
+    only for the client's user and agent, with the idempotency key `<run_id>/<name>`, where the model names the work.
+    Raises ConfigurationError if the client has no user, or `run_id` does not fit into an idempotency key.
     """
     tool = Tool[None](client, run_id, types, on_error)
     recording = sdk.ToolAnnotations(readOnlyHint=False, destructiveHint=False, idempotentHint=True)
@@ -64,4 +57,4 @@ def record_outcome_server(
         told = await tool.arecord(arguments, None)
         return {"content": [{"type": "text", "text": told.text}], "is_error": told.failed}
 
-    return sdk.create_sdk_mcp_server("outcomes", version("outcomes-client"), [record])
+    return sdk.create_sdk_mcp_server("outcomes", tools=[record])
