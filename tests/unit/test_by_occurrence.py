@@ -24,6 +24,7 @@ from tests.events import KEY, proxy_event
 from tests.faults import Request, Send, faulty, fine
 
 MINUTE = 60_000
+BY = f"key:{'a' * 16}"
 DAY = 24 * 60 * MINUTE
 NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
 PLAIN = {"outcomeType": "deal_closed", "title": "Closed"}
@@ -32,11 +33,11 @@ store = list_outcomes.store
 pytestmark = pytest.mark.usefixtures("tables")
 
 
-def add(recorded: int, happened: int | None = None, user: int | None = 42, **fields: Any) -> str:
+def add(recorded: int, happened: int | None = None, user: int | None = 42, by: str = "key", **fields: Any) -> str:
     """Record an outcome. recorded, happened: in milliseconds after noon."""
     body = PLAIN | fields | {"userId": None if user is None else Decimal(user)}
     body |= {} if happened is None else {"occurredAt": instants.text(NOON + happened)}
-    return store.add(NewOutcome.parse(body, session_user=None), "key", milliseconds=NOON + recorded)
+    return store.add(NewOutcome.parse(body, session_user=None), by, milliseconds=NOON + recorded)
 
 
 def listed(**query: Any) -> list[str]:
@@ -52,6 +53,19 @@ def export(caller: dict[str, Any] = OWNER, **query: Any) -> list[str]:
         lines += response["body"].splitlines()
         query["cursor"] = response["headers"].get("Next-Cursor")
     return lines
+
+
+def test_lists_and_exports_have_only_what_an_agent_key_recorded() -> None:
+    """Both queries of a list by occurrence select it, with other filters too, and of each page's outcomes."""
+    mine = [add(minute, minute - late, by=BY, agentId=Decimal(7)) for minute, late in ((1, 0), (5, 3), (9, 0))]
+    for minute, by in enumerate(("key", "session", f"key:{'b' * 16}", "key:" + "A" * 16), 2):
+        add(minute, minute - minute % 2, by=by)
+    add(4, user=43, by=BY)
+    for time in ("recorded", "occurred"):
+        found = [each["id"] for each in chain.from_iterable(pages(recordedBy=BY, time=time, limit="1"))]
+        lines = export(format="ndjson", recordedBy=BY, time=time)
+        assert found == [json.loads(line)["id"] for line in lines] == mine[::-1], time
+    assert listed(recordedBy=BY, agentId="none") == listed(recordedBy=f"key:{'c' * 16}") == []
 
 
 def exported(**query: Any) -> list[str]:

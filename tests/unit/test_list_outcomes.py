@@ -170,6 +170,8 @@ def test_rare_matches_are_searched_in_few_queries() -> None:
     [
         *[("outcomeType", value) for value in ("", "Sale", "DEAL_CLOSED", "deal_closed,task_complete")],
         *[("agentId", value) for value in ("", "0", "-1", "1.5", "x", "٣", "9007199254740992", "9" * 5000)],
+        *[("recordedBy", f"key:{'a' * 15}{end}") for end in ("", "-", "ä", "aa", "a\n")],
+        *[("recordedBy", value) for value in ("", "key", "session", "key:", f"session:{'a' * 16}", "a" * 16)],
         *[
             (name, value)
             for name in ("from", "to")

@@ -530,6 +530,7 @@ def test_lists_and_exports_go_by_when_it_happened_and_take_no_agent_and_statuses
         assert shown("--time", "occurred") == [on_time, late]
         assert shown("--agent", "none") == [on_time]
         assert shown("--status", "void", "--status", "recorded", "--agent", "none") == [void, on_time]
+        assert shown("--recorded-by", f"key:{'a' * 16}") == []
     for wrong in ("0", "nobody", "1.5", "٣"):
         assert outcomes("list", "--agent", wrong).code == 2
 

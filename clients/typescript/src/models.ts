@@ -75,6 +75,8 @@ export interface Filters extends ReadOptions {
 export interface ListFilters extends Filters {
   /** Whether `start`, `end` and the order are about when outcomes were recorded (default), or when they happened. */
   time?: "recorded" | "occurred" | undefined;
+  /** Only what an agent key recorded: `key:<id>`. */
+  recordedBy?: string | undefined;
 }
 
 export interface IterateOptions extends ListFilters {

@@ -166,18 +166,20 @@ class AsyncOutcomesClient:
         end: Moment | None = None,
         status: Statuses | None = None,
         time: Time | None = None,
+        recorded_by: str | None = None,
         ledger: bool = False,
         user_id: IdOrNone | None = None,
     ) -> Page:
         """List one page of the user's outcomes, newest first, from `start` (inclusive) to `end` (exclusive).
 
         A page can have fewer than `limit` outcomes (default 20, at most 50) even if `next_cursor` shows that there are
-        more. `status` filters by status, and `agent_id="none"` lists outcomes without an agent. `start`, `end` and the
-        order use the time of recording; with `time="occurred"`, they use the time when outcomes happened. `ledger` adds
-        `status`, `occurred_at`, `recorded_by` and `version` to each outcome, and includes void outcomes. With the
+        more. `status` filters by status, and `agent_id="none"` lists outcomes without an agent. With
+        `recorded_by="key:<id>"`, it lists what this agent key recorded, and reads all outcomes of the period. `start`,
+        `end` and the order use the time of recording; with `time="occurred"`, the time when outcomes happened. `ledger`
+        adds `status`, `occurred_at`, `recorded_by` and `version` to each outcome, and includes void outcomes. With the
         platform's key, `user_id` is the user whose outcomes are listed; "none" lists outcomes without a user.
         """
-        asked = filters(outcome_type, agent_id, start, end, status, user_id, time)
+        asked = filters(outcome_type, agent_id, start, end, status, user_id, time, recorded_by)
         return await self._run(self._calls.page(asked, limit, cursor, ledger=ledger))
 
     async def iterate(
@@ -189,11 +191,12 @@ class AsyncOutcomesClient:
         end: Moment | None = None,
         status: Statuses | None = None,
         time: Time | None = None,
+        recorded_by: str | None = None,
         ledger: bool = False,
         user_id: IdOrNone | None = None,
     ) -> AsyncIterator[Outcome]:
         """Yield every outcome of the user, newest first, reading pages on demand. See `list`."""
-        asked = filters(outcome_type, agent_id, start, end, status, user_id, time)
+        asked = filters(outcome_type, agent_id, start, end, status, user_id, time, recorded_by)
         cursor: str | None = None
         while True:
             page = await self._run(self._calls.page(asked, PAGE_SIZE, cursor, ledger=ledger))
@@ -213,6 +216,7 @@ class AsyncOutcomesClient:
         end: Moment | None = None,
         status: Statuses | None = None,
         time: Time | None = None,
+        recorded_by: str | None = None,
         user_id: IdOrNone | None = None,
         cursor: str | None = None,
     ) -> AsyncIterator[ExportPart]:
@@ -222,7 +226,7 @@ class AsyncOutcomesClient:
         (`ndjson`), which `outcomes import` can read. It omits void outcomes unless `status` includes them; see `list`
         for the filters. To resume an export, pass the `next_cursor` of its last part.
         """
-        asked = filters(outcome_type, agent_id, start, end, status, user_id, time)
+        asked = filters(outcome_type, agent_id, start, end, status, user_id, time, recorded_by)
         while True:
             part = await self._run(self._calls.export_part(asked, file_format, cursor))
             yield part

@@ -32,6 +32,7 @@ from ._terminal import (
     Cookie,
     End,
     Order,
+    RecordedBy,
     Start,
     Type,
     Types,
@@ -170,6 +171,7 @@ def list_(
         typer.Option(help="Only outcomes with this status; may be repeated. Implies --ledger."),
     ] = None,
     order: Order = "recorded",
+    recorded_by: RecordedBy = None,
     ledger: Annotated[
         bool, typer.Option("--ledger", help="Add status and time of recording (When), and include void outcomes.")
     ] = False,
@@ -189,6 +191,7 @@ def list_(
             start=start,
             end=end,
             time=None if order == "recorded" else order,
+            recorded_by=recorded_by,
             **shown,
         )
     _print_page(page, json=json, with_status=with_status)

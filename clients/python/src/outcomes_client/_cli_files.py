@@ -11,7 +11,21 @@ import typer
 from ._cli_completion import files
 from ._display import printable
 from ._errors import LimitError, OutcomesError, missing
-from ._terminal import Agent, Cookie, End, Order, Start, Statuses, Types, Url, connect, console, file_size, progress_bar
+from ._terminal import (
+    Agent,
+    Cookie,
+    End,
+    Order,
+    RecordedBy,
+    Start,
+    Statuses,
+    Types,
+    Url,
+    connect,
+    console,
+    file_size,
+    progress_bar,
+)
 
 if TYPE_CHECKING:
     from ._client import OutcomesClient
@@ -130,6 +144,7 @@ def export(
     end: End = None,
     status: Statuses = None,
     order: Order = "recorded",
+    recorded_by: RecordedBy = None,
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
@@ -157,6 +172,7 @@ def export(
             end=end,
             status=status,
             time=None if order == "recorded" else order,
+            recorded_by=recorded_by,
         )
         try:
             with _exporting.replaced(output) as file:

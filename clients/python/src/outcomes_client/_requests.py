@@ -99,11 +99,12 @@ def filters(
     status: str | Iterable[str] | None,
     user_id: IdOrNone | None,
     time: Time | None = None,
+    recorded_by: str | None = None,
 ) -> list[tuple[str, str]]:
     """Return the query parameters that lists, exports and summaries have in common."""
     return [
         *repeated("outcomeType", outcome_type),
-        *parameters(agentId=agent_id, time=time),
+        *parameters(agentId=agent_id, recordedBy=recorded_by, time=time),
         *parameters(**{"from": _moments.of_query(start), "to": _moments.of_query(end)}),
         *repeated("status", status),
         *parameters(userId=user_id),

@@ -66,6 +66,9 @@ Statuses = Annotated[
 Order = Annotated[
     Time, typer.Option("--time", help="The time of --from, --to and the order: when recorded, or when it happened.")
 ]
+RecordedBy = Annotated[
+    str | None, typer.Option(metavar="key:ID", help="Only what this agent key recorded, live or not.")
+]
 Start = Annotated[str | None, typer.Option("--from", help="Only from this ISO 8601 instant or date on.")]
 End = Annotated[str | None, typer.Option("--to", help="Only before this ISO 8601 instant or date.")]
 

@@ -3,6 +3,7 @@
 Texts are checked before conversion because int() accepts more than the contract, such as ` 20 `, `2_0` and `٣`.
 """
 
+import re
 from typing import Literal
 
 from outcomes.contract.outcome_type import is_name
@@ -15,6 +16,8 @@ EXPORT_FORMATS = ("csv", "ndjson")
 NOBODY: Literal["none"] = "none"
 """The text that stands for no agent or no user."""
 type Agent = int | Literal["none"]
+
+_OF_AGENT_KEY = re.compile(r"key:[0-9A-Za-z]{16}")
 
 
 def limit(text: str | None) -> int:
@@ -35,6 +38,13 @@ def outcome_types(texts: list[str]) -> tuple[str, ...]:
 def agent_id(text: str | None) -> Agent | None:
     """Parse `agentId`. NOBODY means outcomes without an agent."""
     return _id(text, "agentId") if text not in (None, NOBODY) else text
+
+
+def recorded_by(text: str | None) -> str | None:
+    """Parse `recordedBy`, which selects what an agent key recorded: `key:<id>`."""
+    if text is not None and not _OF_AGENT_KEY.fullmatch(text):
+        raise BadRequest("Invalid recordedBy")
+    return text
 
 
 def user_id(text: str | None) -> int:

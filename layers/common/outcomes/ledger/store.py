@@ -49,7 +49,7 @@ type _Examined = tuple[str, Item | None]
 class Filters(NamedTuple):
     """Filters and order of a list. By default, a list contains all outcomes that are not void.
 
-    since (inclusive), until (exclusive): in milliseconds since 1970.
+    recorded_by: the value of the stored attribute. since (inclusive), until (exclusive): in milliseconds since 1970.
     by_occurrence: whether the range and the order use the time when outcomes happened, not the time when they were
     recorded.
     """
@@ -60,6 +60,7 @@ class Filters(NamedTuple):
     until: int | None = None
     statuses: tuple[str, ...] = ()
     by_occurrence: bool = False
+    recorded_by: str | None = None
 
     @classmethod
     def from_query(cls, one: "Callable[[str], str | None]", several: "Callable[[str], list[str]]") -> "Filters":
@@ -76,12 +77,13 @@ class Filters(NamedTuple):
             until=instants.read_parameter(one("to"), "to"),
             statuses=queries.statuses(several("status")),
             by_occurrence=queries.by_occurrence(one("time")),
+            recorded_by=queries.recorded_by(one("recordedBy")),
         )
 
     @property
     def are_selective(self) -> bool:
         """Check whether any filter is set. A filtered query may match only a few of the user's outcomes."""
-        return bool(self.outcome_types or self.statuses or self.agent_id is not None)
+        return bool(self.outcome_types or self.statuses or self.agent_id is not None or self.recorded_by)
 
     def key_of(self, item: Item) -> str:
         """Return an item's place in the list's order: `<time>#<id>`."""
@@ -327,6 +329,9 @@ def _filtered(filters: Filters) -> tuple[list[str], Item]:
     elif filters.agent_id is not None:
         conditions.append("agent_id = :agent")
         values[":agent"] = {"N": str(filters.agent_id)}
+    if filters.recorded_by:
+        conditions.append("recorded_by = :recorder")
+        values[":recorder"] = {"S": filters.recorded_by}
     return conditions, values
 
 
