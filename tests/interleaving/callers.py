@@ -152,7 +152,8 @@ class Callers:
         self.may = [
             *[self.record] * 4,
             *[self.batch] * 2,
-            *[self.correct] * 6,
+            *[self.correct] * 4,
+            *[self.correct_several] * 2,
             *[self.assign] * 3,
             *[self.again] * 2,
             *[self.summarize] * 3,
@@ -213,16 +214,18 @@ class Callers:
             "POST", "/api/outcomes/batch", authorizer=by, body={"outcomes": [body for _, body in items]}
         )
         answer = self.call(record_batch.handler, event)
+        self.note_results([sent for sent, _ in items], answer, {"created", "replayed"}, "id")
+
+    def note_results(self, items: list[Sent], answer: Answer, done: set[str], name: str) -> None:
+        """Note the results of several items. done: the statuses of those that are stored. name: that of their id."""
         results = answer.body["results"] if answer.status == 200 else [{}] * len(items)
-        for (sent, _), result in zip(items, results, strict=True):
-            match result.get("status", ""):
-                case "created" | "replayed":
-                    sent.stored.append((result["id"], self.schedule.now))
-                case "invalid" | "forbidden" | "conflict":
-                    pass
-                case _:
-                    is_refused = answer.status not in {0, 200, 500} or result.get("error") == "Busy"
-                    sent.is_doubtful |= not is_refused
+        for sent, result in zip(items, results, strict=True):
+            status = result.get("status", "failed")
+            if status in done:
+                sent.stored.append((result[name], self.schedule.now))
+            elif status == "failed":
+                is_refused = answer.status not in {0, 200, 500} or result.get("error") in ("Busy", "Conflict")
+                sent.is_doubtful |= not is_refused
         self.note(f"= {answer.status} {[result.get('status') for result in results]}")
 
     # Corrections
@@ -258,6 +261,29 @@ class Callers:
         path = "/api/outcomes/{id}/corrections"
         event = proxy_event("POST", path, authorizer=by, body=body, headers=header(key), parameters={"id": id_})
         return self.call(correct_outcome.handler, event)
+
+    def correct_several(self) -> None:
+        """Correct several outcomes in one call. Those with an idempotency key can be sent again as single requests."""
+        known = self.outcomes_there()
+        type_ = self.random.choice(("amend", "amend", "confirm", "dispute", "void"))
+        by: dict[str, Any] = OWNER if type_ in {"confirm", "dispute"} else KEY
+        items: list[tuple[Sent, dict[str, Any]]] = []
+        for id_ in self.random.sample(known, min(len(known), self.random.randint(1, 4))):
+            sent = self.new_sent("c")
+            sent.is_correction = True
+            body: dict[str, Any] = {"type": type_, "reason": sent.name, "userId": USER}
+            if type_ == "amend":
+                body["changes"] = {"description": sent.name, "valueUsd": self.random.choice(VALUES)}
+            if self.random.random() < 0.5:
+                sent.again = lambda id_=id_, body=dict(body), key=sent.name: self.post_correction(by, id_, body, key)
+                body["idempotencyKey"] = sent.name
+            items.append((sent, body | {"id": id_}))
+        if not items:
+            return
+        self.note(f"{type_} of several: {', '.join(sent.name for sent, _ in items)}")
+        path, sent_ = "/api/outcomes/corrections", {"corrections": [body for _, body in items]}
+        answer = self.call(correct_outcome.handler, proxy_event("POST", path, authorizer=by, body=sent_))
+        self.note_results([sent for sent, _ in items], answer, {"corrected", "replayed"}, "correction")
 
     # Assignments
 

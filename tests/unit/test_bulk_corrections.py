@@ -30,7 +30,20 @@ from tests.corrections import (
     writes_meet,
 )
 from tests.events import KEY, agent
-from tests.faults import DENIED, THROTTLED, Fault, Request, Send, cancelled, error, faulty, fine, lost, unreachable
+from tests.faults import (
+    DENIED,
+    THROTTLED,
+    Fault,
+    Request,
+    Send,
+    answered,
+    cancelled,
+    error,
+    faulty,
+    fine,
+    lost,
+    unreachable,
+)
 from tests.outcome_types import TYPES
 from tests.stopwatch import Stopwatch
 
@@ -496,6 +509,20 @@ class TestRaces:
     def test_without_any_time_nothing_is_tried(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("outcomes.aws.backoff.RETRY_SECONDS", -1.0)
         assert statuses(correct_many(KEY, of(given()), of(given()))) == ["failed"] * 2
+
+    def test_outcomes_that_are_not_read_fail_alone(self) -> None:
+        ids = [given(), given()]
+
+        def half(request: Request, send: Send) -> Any:
+            [(table, wanted)] = request.body["RequestItems"].items()
+            all_ = json.loads(send().body)["Responses"][table]
+            found = [item for item in all_ if item["created_at"]["S"].endswith(ids[0])]
+            left = {table: wanted | {"Keys": wanted["Keys"][1:]}}
+            return answered(200, {"Responses": {table: found}, "UnprocessedKeys": left})
+
+        with faulty(app.corrections.store.dynamodb, "BatchGetItem", half, error(DENIED)):
+            answer = correct_many(KEY, of(ids[0]), of(ids[1]))
+        assert statuses(answer) == ["corrected", "failed"]
 
     def test_rows_that_are_not_read_fail_only_their_corrections(self) -> None:
         ids = [given(), given()]

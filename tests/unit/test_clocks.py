@@ -19,7 +19,7 @@ from functions.mcp import app as mcp
 from functions.record_batch import app as record_batch
 from functions.record_outcome import app as record_outcome
 from tests.aws import scan
-from tests.corrections import BODIES, correct
+from tests.corrections import BODIES, correct, correct_many, given
 from tests.events import KEY, agent, proxy_event, session
 from tests.faults import THROTTLED, Fault, cancelled, error, faulty, fine, vanished
 
@@ -104,6 +104,16 @@ def test_the_first_recording_has_the_right_time_and_happens_once(
         assert instants.text(ulid.milliseconds(id_)) == instant
     for row in scan("IdempotencyTable"):
         assert is_now(instants.text((int(row["expires_at"]["N"]) - 35 * DAY) * 1000))
+
+
+@pytest.mark.parametrize("wrong", [HOUR, -HOUR])
+def test_the_first_corrections_have_the_right_time_and_are_made_once(set_clock: SetClock, wrong: float) -> None:
+    ids = [given(), given()]
+    set_clock(wrong)
+    answer = correct_many(KEY, *({"id": each, "type": "void", "reason": "Twice"} for each in ids))
+    assert (answer["corrected"], answer["failed"]) == (2, 0)
+    entries = [row["created_at"]["S"][1:].partition("#")[0] for row in scan() if row["created_at"]["S"][0] == "~"]
+    assert [is_now(instant) for instant in entries] == [True] * 2
 
 
 @pytest.mark.parametrize("wrong", [36 * DAY, HOUR, -HOUR])

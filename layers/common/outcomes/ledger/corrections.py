@@ -196,13 +196,9 @@ class Corrections:
         """Correct several outcomes, each independently. Return the results in the order of the requests.
 
         The outcomes must be different. A result may be each exception of `correct`, and TimeoutError if no time was
-        left. Raises Mistimed (this host's clock was wrong) if nothing was stored because of it.
+        left. A wrong clock is corrected by the first read, before any correction gets its time.
         """
-        results = self._run([self._correct(each.id, each.correction, caller, each.key) for each in requests])
-        mistimed = [each for each in results if isinstance(each, Mistimed)]
-        if mistimed and all(isinstance(each, Mistimed | Refused) for each in results):
-            raise mistimed[0]
-        return results
+        return self._run([self._correct(each.id, each.correction, caller, each.key) for each in requests])
 
     def assign(self, id_: str, user_id: int, caller: "Caller") -> str:
         """Assign an outcome that has no user: copy it for `user_id`, and void the original. Return the copy's id.
