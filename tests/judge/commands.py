@@ -30,7 +30,7 @@ from functions.summarize_outcomes import app as summarize_outcomes
 from history.tests.imports import import_all, old_row, undo_all, write_ndjson
 from ops.errors import StackError
 from smoke.model import State, kind_of
-from tests.corrections import BODIES, OWNER, assign, correct
+from tests.corrections import BODIES, OWNER, assign, correct, correct_many
 from tests.events import KEY, agent, proxy_event, session
 from tests.faults import Killed
 from tests.interleaving.callers import NOBODY, hosts
@@ -165,6 +165,11 @@ def corrected(
     return status, answer.get("error"), headers.get("Idempotent-Replayed"), answer.get("status"), answer.get("version")
 
 
+def corrected_in_bulk(world: World, *corrections: tuple[str, str]) -> Answer:
+    answer = correct_many(OWNER, *({"id": world.ids[of], **BODIES[type_]} for of, type_ in corrections))
+    return 200, *((each["status"], each.get("version")) for each in answer.get("results", []))
+
+
 def create_key(name: str, by: Any) -> Any:
     body = {"name": name, "agentId": 7, "scopes": ["record", "correct"], "maxValueUsd": 500}
     return manage_keys.handler(proxy_event("POST", "/api/keys", authorizer=by, body=body), None)
@@ -269,6 +274,7 @@ COMMANDS: dict[str, Command] = {
     "confirm": lambda world, role: corrected(world, role, "deal", "confirm", OWNER),
     "dispute": lambda world, role: corrected(world, role, "deal", "dispute", OWNER),
     "uphold": lambda world, role: corrected(world, role, "disputed", "uphold"),
+    "correct in bulk": lambda world, _: corrected_in_bulk(world, ("deal", "dispute"), ("disputed", "confirm")),
     "amend what has no user": lambda world, role: corrected(
         world, role, "stray", "amend", changes={"valueUsd": ord(role[0])}
     ),
