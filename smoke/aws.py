@@ -15,7 +15,7 @@ from outcomes.auth.stored_sessions import token_sha256
 from outcomes.calendar import instants
 from outcomes.contract.caller import Caller
 from outcomes.contract.models import NewOutcome
-from outcomes.keys.agent_keys import user_row_id
+from outcomes.keys.agent_keys import revoked_row_id, user_row_id
 from outcomes.keys.key_text import is_id
 from outcomes.ledger.corrections import correction_hash
 from outcomes.ledger.idempotency_keys import idempotency_hash
@@ -121,6 +121,7 @@ class Visit:
         self._stack = stack
         self._client = client
         self._hashes: set[str] = set()
+        self._agent_key_ids: set[str] = set()
         self._tokens: list[str] = []
         self.users: list[User] = []
 
@@ -140,7 +141,8 @@ class Visit:
         self._hashes.add(correction_hash(caller, of, key) if of else idempotency_hash(caller, outcome, key))
 
     def note_agent_key(self, id_: str) -> None:
-        """Delete at the end how much an agent key recorded today, or after a midnight meanwhile."""
+        """Delete at the end the note that an agent key was revoked, and how much it recorded on the present days."""
+        self._agent_key_ids.add(id_)
         days = {instants.text(instants.now() + later)[:10] for later in (0, instants.DAY)}
         self._hashes |= {f"budget#{id_}#{day}" for day in days}
 
@@ -167,6 +169,7 @@ class Visit:
         for user in self.users:
             self._delete("OutcomesTable", self._outcomes(user.id))
             self._delete("KeysTable", self._agent_keys(user.id))
+        self._delete("KeysTable", ({"id": {"S": revoked_row_id(id_)}} for id_ in self._agent_key_ids))
         self._delete("IdempotencyTable", ({"key_sha256": {"S": hash_}} for hash_ in self._hashes))
         self._delete("SessionsTable", ({"token_sha256": {"S": token_sha256(token)}} for token in self._tokens))
         for user in self.users:

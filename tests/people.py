@@ -14,6 +14,7 @@ from outcomes.contract.agent_key_bodies import NewAgentKey
 from outcomes.contract.sums import Cell, Sums
 from outcomes.costs import stored_costs
 from outcomes.costs.cost_rows import CostDay
+from outcomes.keys import key_text
 from outcomes.keys.agent_keys import AgentKeys
 from outcomes.ledger import items
 from outcomes.statements.statement_rows import ListedStatement, Statement, StatementsTable, Unfinished
@@ -76,6 +77,11 @@ def make_key(user_id: int, name: str = "Nightly import") -> str:
     """Create an agent key for a user, and return its text."""
     wanted = NewAgentKey(name, user_id, agent_id=7, max_value_usd=Decimal("500.5"))
     return AgentKeys("KeysTable").create(wanted, "platform")[0]
+
+
+def revoke_key(user_id: int) -> None:
+    """Create an agent key for a user and revoke it, which leaves a row."""
+    AgentKeys("KeysTable").revoke(user_id, str(key_text.read_id(make_key(user_id, "Revoked"))))
 
 
 def sign_in(user_id: int, token: str) -> None:
@@ -172,6 +178,7 @@ def live(user_id: int) -> None:
     assert correct(original, KEY, amend)[0] == assign(original, user_id)[0] == 200
     make_key(user_id)
     make_key(user_id, "Another")
+    revoke_key(user_id)
     # This expired key is not in the list of live keys in its user's row.
     expired = {"id": {"S": f"expired{user_id:09}"}, "user_id": {"N": str(user_id)}, "name": {"S": "Old"}}
     expired |= {"scopes": {"S": "record"}, "created_at": {"S": "2026-01-01T12:00:00.000Z"}}

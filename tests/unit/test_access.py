@@ -57,8 +57,8 @@ def of(record: str, user_id: int = 42) -> list[dict[str, Any]]:
 def test_every_row_of_a_user_is_a_line_except_rows_that_serve_others() -> None:
     # The export has no line for these rows: the list of keys, a statement's entry in the list of statements, the
     # unfinished next statement and its sums of agents, the index of a statement, the key of a pseudonym, the changes
-    # and sums of a month's costs, and the count of sources.
-    without_line = 10
+    # and sums of a month's costs, the count of sources, and that a key was revoked.
+    without_line = 11
     corrections_of_the_original = 2
     assert len(lines()) == sum(map(len, rows_of(42).values())) - without_line + corrections_of_the_original
     assert rows_of(42).keys() == moto_tables().keys() - {"ErasuresTable"}

@@ -117,13 +117,52 @@ class TestAKey:
         forgotten = [int(row["forget_at"]["N"]) for row in scan("KeysTable") if "forget_at" in row]
         assert forgotten == [NOON // 1000 + 1]
 
-    def test_may_be_revoked_repeatedly(self, keys: AgentKeys) -> None:
-        _, key = keys.create(WANTED, "session")
-        for _ in range(2):
-            keys.revoke(42, key.id)
+    def test_may_be_revoked_repeatedly_and_stays_known_by_whom_for_400_days(
+        self, keys: AgentKeys, clock: Clock
+    ) -> None:
+        text, key = keys.create(WANTED, "session")
         keys.revoke(42, key_text.new_id())
         keys.revoke(7, key_text.new_id())
-        assert "user#7" not in str(scan("KeysTable"))
+        for clock.now in (NOON, NOON + HOUR):
+            keys.revoke(42, key.id)
+        [noted, row] = sorted(scan("KeysTable"), key=lambda row: row["id"]["S"])
+        assert noted == {
+            "id": {"S": f"revoked#{key.id}"},
+            "user_id": {"N": "42"},
+            "revoked_at": {"S": "2026-04-01T12:00:00.000Z"},
+            "forget_at": {"N": str(NOON // 1000 + 400 * 24 * 3600)},
+        }
+        assert row["id"] == {"S": "user#42"}
+        assert not works(keys, text)
+        assert (keys.find(key.id), keys.of_user(42)) == (None, [])
+
+    @pytest.mark.parametrize("faults", [[lost, fine], [vanished, fine], [CONFLICT_WITHIN, fine]])
+    def test_is_noted_as_revoked_once_whatever_fails(self, keys: AgentKeys, faults: list[Fault]) -> None:
+        text, key = keys.create(WANTED, "session")
+        with faulty(keys.dynamodb, "TransactWriteItems", *faults):
+            keys.revoke(42, key.id)
+        assert sorted(row["id"]["S"] for row in scan("KeysTable")) == [f"revoked#{key.id}", "user#42"]
+        assert not works(keys, text)
+
+    @pytest.mark.parametrize("other", ["revoke", "erase"])
+    def test_revoked_while_another_call_deletes_it_is_noted_only_by_the_first(
+        self, keys: AgentKeys, clock: Clock, other: str
+    ) -> None:
+        _, key = keys.create(WANTED, "session")
+
+        def meanwhile(_request: Request, send: Send) -> Reply:
+            if other == "revoke":
+                AgentKeys("KeysTable").revoke(42, key.id)
+            else:  # the keys of an erased user, and then the row that lists them
+                for id_ in (key.id, "user#42"):
+                    aws_client("dynamodb").delete_item(TableName="KeysTable", Key={"id": {"S": id_}})
+            clock.now += 1
+            return send()
+
+        with faulty(keys.dynamodb, "TransactWriteItems", meanwhile, fine):
+            keys.revoke(42, key.id)
+        noted = [row["revoked_at"]["S"] for row in scan("KeysTable") if "revoked_at" in row]
+        assert noted == (["2026-04-01T12:00:00.000Z"] if other == "revoke" else [])
 
 
 class TestRotation:

@@ -33,6 +33,7 @@ from tests.people import (
     record,
     record_many,
     restore,
+    revoke_key,
     rows_of,
     sign_in,
     snapshot,
@@ -465,6 +466,7 @@ class TestAfterARestore:
             aws_client("dynamodb").put_item(TableName="ErasuresTable", Item=row)
         record(42, key="since")
         key = make_key(42)
+        revoke_key(42)
         put_costs(42)
         # A repeated erasure also deletes the new rows of a month's changes and sums, and of all sources, because these
         # rows have no creation time. So they are not among the rows that must stay.

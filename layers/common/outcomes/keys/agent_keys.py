@@ -10,13 +10,17 @@ secret_sha256 S                         `key_text.digest` of the whole key
 previous_sha256 S, previous_until S     digest of the previous key, and when that key stops working
 forget_at N                             TTL, seconds since 1970, after the key has expired; absent if it never expires
 
+A revoked key, with the id `revoked#<id>`, so that nothing that looks for keys finds it. It says whose the key was:
+user_id N, revoked_at S
+forget_at N         TTL, REVOKED_DAYS after the revocation
+
 A user's row lists the user's live keys and limits their number. Unlike an index, it can be read consistently:
 <id of a key> S     when the key expires; empty if never
 changes N           incremented whenever keys are added or removed, for optimistic locking
 erasures N          incremented when an erasure removes some keys and leaves newer ones; absent until then
 
-Instants have the format of `instants.text`, so that they can be compared as text. A revoked key is deleted. An expired
-key is invalid, even while its item still exists.
+Instants have the format of `instants.text`, so that they can be compared as text. A revoked key's own item is deleted.
+An expired key is invalid, even while its item still exists.
 """
 
 import time
@@ -51,6 +55,9 @@ AUTHORIZER_LIMITS = Limits(attempts=2, connect=0.5, read=1, total=4)
 
 MARK_SECONDS = 1.0
 """Maximum seconds to update last_used_at. A key is valid even if that fails."""
+
+REVOKED_DAYS = 400
+"""How long it stays known whose a revoked key was."""
 
 _LOST_RACES = {"ConditionalCheckFailedException", "TransactionConflictException"}
 
@@ -170,14 +177,12 @@ class AgentKeys:
         return _retry_conflicts(put)
 
     def revoke(self, user_id: int, id_: str) -> None:
-        """Delete a user's key, if it exists. Raises Contended, and NotFound if the key belongs to another user."""
-        key_of_user = {
-            "TableName": self.table,
-            "Key": {"id": {"S": id_}},
-            "ConditionExpression": "attribute_not_exists(id) OR user_id = :user",
-            "ExpressionAttributeValues": {":user": {"N": str(user_id)}},
-        }
-        row = {
+        """Delete a user's key, if it exists, and note whose it was.
+
+        Raises Contended, and NotFound if the key belongs to another user.
+        """
+        user = {"N": str(user_id)}
+        update_row = {
             "TableName": self.table,
             "Key": {"id": {"S": user_row_id(user_id)}},
             "UpdateExpression": "REMOVE #key ADD changes :one",
@@ -187,15 +192,23 @@ class AgentKeys:
         }
 
         def delete() -> None:
+            now = instants.now()
+            key = self._get(id_)
+            if key and key["user_id"] != user:
+                raise NotFound
+            delete_key: dict[str, Any] = {"TableName": self.table, "Key": {"id": {"S": id_}}}
+            if key:
+                put = {"TableName": self.table, "Item": _revoked_item(id_, user, now)}
+                delete_key["ConditionExpression"] = "attribute_exists(id)"
+                self._transact({"Delete": delete_key}, {"Update": update_row}, {"Put": put}, made_at=now)
+                return
+            delete_key["ConditionExpression"] = "attribute_not_exists(id)"
             try:
-                self._transact({"Delete": key_of_user}, {"Update": row})
+                self._transact({"Delete": delete_key}, {"Update": update_row})
             except TransactionCanceled as failure:
-                match failure.codes:
-                    case ["ConditionalCheckFailed", _]:
-                        raise NotFound from None
-                    case ["None", "ConditionalCheckFailed"]:  # the user has never had a key
-                        return
-                raise
+                if failure.codes != ["None", "ConditionalCheckFailed"]:
+                    raise
+                # The user has never had a key.
 
         _retry_conflicts(delete)
 
@@ -264,6 +277,19 @@ class AgentKeys:
 
 def user_row_id(user_id: int) -> str:
     return f"user#{user_id}"
+
+
+def revoked_row_id(id_: str) -> str:
+    return f"revoked#{id_}"
+
+
+def _revoked_item(id_: str, user: dict[str, Any], now: int) -> Item:
+    return {
+        "id": {"S": revoked_row_id(id_)},
+        "user_id": user,
+        "revoked_at": {"S": instants.text(now)},
+        "forget_at": {"N": str((now + REVOKED_DAYS * instants.DAY) // 1000)},
+    }
 
 
 def _live(row: Item, now: str) -> list[str]:

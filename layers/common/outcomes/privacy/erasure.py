@@ -396,7 +396,7 @@ class _RepeatedErasure:
 
     def _read_through(self, kind: str) -> None:
         source = self.erasures.user_data_sources[kind]
-        names = dict.fromkeys([*source.key, "user_id", "created_at", "put_at"])
+        names = dict.fromkeys([*source.key, "user_id", "created_at", "put_at", "revoked_at"])
         for rows, after in self.portion.pages(source, None, self.start, ProjectionExpression=", ".join(names)):
             revoked = self._revoke(rows) if kind == "agent_keys" else set()
             back = [row for row in rows if self._is_back(kind, row) and row.get("id", {}).get("S") not in revoked]
@@ -421,7 +421,7 @@ class _RepeatedErasure:
             assigned_at = instants.text(ulid.milliseconds(row["assigned_id"]["S"]))
             return assigned_at <= self._end_of(row["assigned_to"]["N"])
         end = self._end_of(str(*row["user_id"].values())) if "user_id" in row else ""
-        written = row.get("created_at", row.get("put_at"))
+        written = row.get("created_at", row.get("put_at", row.get("revoked_at")))
         # Delete all sessions, stored sums and sums of a month's costs, because their creation time is unknown. The sums
         # are added up again.
         if not end or kind in {"sessions", "kept_sums"} or written is None:
