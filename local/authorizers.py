@@ -31,19 +31,20 @@ async def authorize(api: Api, invoke: Invoke, route: Route, parameters: dict[str
         raise Refusal("UNAUTHORIZED" if error.message == UNAUTHORIZED else "AUTHORIZER_FAILURE") from error
     except EventTooLarge as error:
         raise Refusal("AUTHORIZER_FAILURE") from error
-    principal_id, resource, context = _verdict(result)
+    principal_id, effect, resource, context = _verdict(result)
     # IAM's wildcards: `*` is any text, `?` is any character.
     pattern = re.escape(resource).replace(r"\*", ".*").replace(r"\?", ".")
-    if not re.fullmatch(pattern, method_arn(api, call), re.DOTALL):
-        raise Refusal("ACCESS_DENIED")
+    if effect == "Deny" or not re.fullmatch(pattern, method_arn(api, call), re.DOTALL):
+        raise Refusal("ACCESS_DENIED", context=context)
     latency = int((time.monotonic() - started) * 1000)
     return {**context, "principalId": principal_id, "integrationLatency": latency}
 
 
-def _verdict(result: Any) -> tuple[str, str, dict[str, str]]:
-    """Return principal, allowed resource and context of an authorizer's result.
+def _verdict(result: Any) -> tuple[str, str, str, dict[str, str]]:
+    """Return principal, effect, resource and context of an authorizer's result.
 
-    Raises Refusal if API Gateway would reject the result, or if its policy does more than allow calls of one resource.
+    Raises Refusal if API Gateway would reject the result, or if its policy does more than allow or deny calls of one
+    resource.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
     """
     match result:
@@ -52,7 +53,12 @@ def _verdict(result: Any) -> tuple[str, str, dict[str, str]]:
         case _:
             raise Refusal("AUTHORIZER_CONFIGURATION_ERROR")
     match statement:
-        case {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": str(resource), **more} if not more:
+        case {
+            "Effect": "Allow" | "Deny" as effect,
+            "Action": "execute-api:Invoke",
+            "Resource": str(resource),
+            **more,
+        } if not more:
             pass
         case _:
             raise Refusal("AUTHORIZER_CONFIGURATION_ERROR")
@@ -60,4 +66,4 @@ def _verdict(result: Any) -> tuple[str, str, dict[str, str]]:
         raise Refusal("AUTHORIZER_CONFIGURATION_ERROR")
     # API Gateway passes context values to functions as text.
     texts = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in given.items()}
-    return principal_id, resource, {name: text for name, text in texts.items() if given[name] is not None}
+    return principal_id, effect, resource, {name: text for name, text in texts.items() if given[name] is not None}

@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-r
 """
 
 import json
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -37,13 +38,24 @@ DEFAULT_TEMPLATE = '{"message":$context.error.messageString}'
 
 
 class Refusal(Exception):
-    """API Gateway answers with the gateway response `kind`. A given status or message replaces the default."""
+    """API Gateway answers with the gateway response `kind`. A given status or message replaces the default.
 
-    def __init__(self, kind: str, *, status: int | None = None, message: str | None = None) -> None:
+    context: what the authorizer said of the caller.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        *,
+        status: int | None = None,
+        message: str | None = None,
+        context: dict[str, str] | None = None,
+    ) -> None:
         super().__init__(kind)
         self.kind = kind
         self.status = status or KINDS[kind].status
         self.message = message or KINDS[kind].message
+        self.context = context or {}
 
 
 @dataclass(frozen=True)
@@ -64,6 +76,7 @@ def gateway_response(api: Api, refusal: Refusal) -> Answer:
     for target, quoted in configured.get("responseParameters", {}).items():
         name = target.removeprefix("gatewayresponse.header.")
         headers = [*(pair for pair in headers if pair[0].lower() != name.lower()), (name, quoted[1:-1])]
-    # Gateway responses only support the variables of the template language; ours use this one.
+    # Gateway responses only support the variables of the template language; ours use these.
     body = template.replace("$context.error.messageString", json.dumps(refusal.message))
+    body = re.sub(r"\$context\.authorizer\.(\w+)", lambda found: refusal.context.get(found[1], ""), body)
     return Answer(int(configured.get("statusCode", refusal.status)), headers, body.encode())

@@ -68,13 +68,13 @@ def declared_calls(template: Any) -> list[Call]:
 
 
 def gateway_errors(template: Any) -> dict[str, tuple[int, str]]:
-    """Return the status and the `error` of API Gateway's own answers, by their type."""
+    """Return the status and the `error` of API Gateway's own answers to unknown callers, by their type."""
     usual = {"DEFAULT_4XX": 400, "DEFAULT_5XX": 500}
     responses = template["Resources"]["OutcomesApi"]["Properties"]["GatewayResponses"]
     return {
         kind: (
             told.get("StatusCode") or usual[kind],
-            json.loads(told["ResponseTemplates"]["application/json"])["error"],
+            json.loads(re.sub(r"\$context[.\w]+", "", told["ResponseTemplates"]["application/json"]))["error"],
         )
         for kind, told in responses.items()
     }

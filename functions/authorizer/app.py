@@ -43,6 +43,13 @@ NOT_READ_BY_PLATFORM = ("/api/keys/", "/api/outcomes/types/", "/api/statements/"
 OWN_COSTS = "/api/costs/{date}/{source}"
 """The path whose GET also answers a platform's key that may not read: with what the platform itself put."""
 
+PAUSED = {
+    "paused": '"error":"Paused","details":[{"field":"Authorization","message":"paused by the owner",',
+    "pausedEnd": "}]",
+}
+"""Context of a refused call with a paused key. The template's gateway response ACCESS_DENIED puts its two parts around
+`"error":"Forbidden"`, because it can insert values but has no conditions; without the context, it stays as it is."""
+
 LOOK_UP_SECONDS = 4.5
 """Seconds for all calls to AWS services together: less than the timeout, so that a failure is still logged."""
 
@@ -52,7 +59,8 @@ def handler(event: "Event", _context: object) -> "Policy":
 
     The policy's context is `{"caller": "key"}`, the result of `_bounds`, or `{"caller": "session", "userId": "42"}`.
     If the platform's key may read outcomes, the context has `reads`, see `_platform_read`. If the session is an OpenID
-    Connect token in the Authorization header, the context has `credential` with the value `bearer`.
+    Connect token in the Authorization header, the context has `credential` with the value `bearer`. The policy denies
+    calls with a paused agent key: API Gateway answers 403 with `PAUSED`.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html
 
     Raises Exception("Unauthorized") if there is no valid key or session: API Gateway answers 401. Any other exception
@@ -67,6 +75,8 @@ def handler(event: "Event", _context: object) -> "Policy":
         if "userId" in (event.get("queryStringParameters") or {}):
             return _allow(event, "key", {"caller": "key"} | _platform_read(event, until))
     elif KEYS_TABLE and bearer and bearer.startswith("oc_") and (agent_key := _agent_key(event, bearer, until)):
+        if agent_key.paused_at is not None:
+            return _deny(event, f"key:{agent_key.id}")
         return _allow(event, f"key:{agent_key.id}", _bounds(agent_key))
 
     refused = None
@@ -130,7 +140,7 @@ def _agent_key(event: "Event", text: str, until: float) -> "AgentKey | None":
         raise _failure(event, f"Keys table: {error}") from None
     except Exception as error:  # noqa: BLE001 - raised again, but without the chain
         raise _failure(event, _place(error)) from None
-    if key:
+    if key and key.paused_at is None:
         try:
             _agent_keys().mark_used(key, until)
         except Exception as error:  # noqa: BLE001 - whatever it is, the key is valid
@@ -203,17 +213,29 @@ def _openid_connect() -> "OpenIdConnect":
     return OpenIdConnect(OIDC_ISSUER, audience, user_claim, IssuerKeys(OIDC_ISSUER, warn=warn))
 
 
+def _deny(event: "Event", principal: str) -> "Policy":
+    """Return the policy that refuses this call with a paused key."""
+    from outcomes.edge.observability import count
+
+    count("AuthRefused", "reason", ["paused_key"])
+    return _policy(event["methodArn"], principal, "Deny", PAUSED)
+
+
 def _allow(event: "Event", principal: str, caller: dict[str, str]) -> "Policy":
     """Return the policy that allows this call. It is never used for another one, so that of a read allows any path."""
     resource = event["methodArn"]
     if _is_read(event):
         api, stage, _ = resource.split("/", 2)
         resource = f"{api}/{stage}/GET/*"
-    statement = {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": resource}
+    return _policy(resource, principal, "Allow", caller)
+
+
+def _policy(resource: str, principal: str, effect: str, context: dict[str, str]) -> "Policy":
+    statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": resource}
     return {
         "principalId": principal,
         "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
-        "context": caller,
+        "context": context,
     }
 
 

@@ -1,4 +1,4 @@
-"""/api/keys: create, list, rotate and revoke a user's agent keys, and describe an agent's own key."""
+"""/api/keys: create, list, rotate, pause, resume and revoke a user's agent keys, and describe an agent's own key."""
 
 import os
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from outcomes.contract import json_text, outcome_type, queries
-from outcomes.contract.agent_key_bodies import NEW_AGENT_KEY, ROTATION, NewAgentKey, read_body
+from outcomes.contract.agent_key_bodies import NEW_AGENT_KEY, PAUSE, ROTATION, NewAgentKey, read_body
 from outcomes.contract.bodies import ignored_fields
 from outcomes.contract.caller import Caller
 from outcomes.edge.api import (
@@ -48,6 +48,10 @@ def handler(event: Event, caller: Caller) -> Response:
             return _list(event, caller)
         case "POST", "/api/keys/{id}/rotate":
             return _rotate(event, caller)
+        case "POST", "/api/keys/{id}/pause":
+            return _set_paused(event, caller, paused=True)
+        case "POST", "/api/keys/{id}/resume":
+            return _set_paused(event, caller, paused=False)
         case "DELETE", "/api/keys/{id}":
             return _revoke(event, caller)
     raise NotFound
@@ -91,6 +95,13 @@ def _rotate(event: Event, caller: Caller) -> Response:
         _require_readable(caller, known.scopes)
     text, key = agent_keys.rotate(user_id, id_, overlap_hours, _by(caller))
     return ok(_json({"key": text} | _described([key])[0]), ignored_header(ignored_fields(body, ROTATION.rules)))
+
+
+def _set_paused(event: Event, caller: Caller, *, paused: bool) -> Response:
+    body = json_body(event)
+    user_id = read_body(PAUSE, body, session_user=caller.session_user).user_id
+    key = agent_keys.set_paused(user_id, _id(event), paused=paused)
+    return ok(_json(_described([key])[0]), ignored_header(ignored_fields(body, PAUSE.rules)))
 
 
 def _revoke(event: Event, caller: Caller) -> Response:

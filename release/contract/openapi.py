@@ -150,6 +150,8 @@ def document() -> Any:
 def merged(base: Json, template: Json) -> Any:
     """Merge a base with the routes and API Gateway's own errors of a template."""
     errors = [error for kind, error in gateway_errors(template).items() if kind not in ELSEWHERE]
+    if "context.authorizer.paused" in str(template["Resources"]["OutcomesApi"]["Properties"]["GatewayResponses"]):
+        errors.append((403, "Paused"))  # with the authorizer's context
     macro = templates().get_template("openapi.macro")
     return read(macro.render(base=base, routes=routes(base, template), gateway=errors, schema=_schema))
 

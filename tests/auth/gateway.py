@@ -11,7 +11,7 @@ from local.authorizers import authorize
 from local.events import Call, Pairs, proxy_event
 from local.lambdas import FunctionError
 from local.openapi import Api, Proxy, api
-from local.responses import Refusal
+from local.responses import Refusal, gateway_response
 from local.template import load
 from tests.auth.conftest import ROOT
 
@@ -41,7 +41,7 @@ def send(authorizer: ModuleType, method: str, path: str, query: Pairs, headers: 
     try:
         caller = asyncio.run(authorize(rest_api(), invoke, route, parameters, call))
     except Refusal as refusal:
-        return refusal.status, ""
+        return refusal.status, gateway_response(rest_api(), refusal).body.decode()
     name = route.integration.function_arn.rpartition(":")[2].removesuffix("Function")
     app = import_module(f"functions.{re.sub('(?<!^)(?=[A-Z])', '_', name).lower()}.app")
     answer = app.handler(proxy_event(rest_api(), route, parameters, call, caller), None)

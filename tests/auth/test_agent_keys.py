@@ -12,12 +12,15 @@ import pytest
 from outcomes.auth.keys import fingerprint
 from outcomes.calendar import instants
 from outcomes.contract.agent_key_bodies import NewAgentKey, Scope
+from outcomes.keys import key_text
 from outcomes.keys.agent_keys import AgentKeys
 
 from functions.list_outcomes import app as list_outcomes
 from functions.record_outcome import app as record_outcome
+from local.responses import Refusal, gateway_response
 from tests.auth.conftest import CURRENT_KEY, ROOT, refused
 from tests.auth.events import load_event
+from tests.auth.gateway import rest_api
 from tests.events import proxy_event, session
 from tests.faults import DENIED, THROTTLED, Fault, error, faulty, fine, lost, unreachable
 
@@ -109,6 +112,57 @@ def test_functions_enforce_the_bounds_of_the_context(authorizer: ModuleType, key
     response = list_outcomes.handler(proxy_event("GET", authorizer=session(42), query={"include": "ledger"}), None)
     by = [(each["agent_id"], each["recorded_by"]) for each in json.loads(response["body"])["outcomes"]]
     assert by == [(7, f"key:{key.id}")] * 2
+
+
+class TestAPausedKey:
+    def test_is_denied_from_its_next_call_until_it_is_resumed(self, authorizer: ModuleType, keys: AgentKeys) -> None:
+        text, key = keys.create(WANTED, "session")
+        allowed = authorizer.handler(bearing(text), None)
+        used = keys.find(key.id)
+        keys.set_paused(42, key.id, paused=True)
+        for event in (bearing(text), bearing(text, Cookie=[COOKIE])):  # the session beside it does not count
+            answer = authorizer.handler(event, None)
+            [statement] = answer["policyDocument"]["Statement"]
+            assert (answer["principalId"], statement["Effect"]) == (f"key:{key.id}", "Deny")
+            assert statement["Resource"] == f"{STAGE}/POST/api/outcomes"
+        keys.set_paused(42, key.id, paused=False)
+        assert authorizer.handler(bearing(text), None) == allowed
+        assert keys.find(key.id) == used
+
+    def test_stays_paused_under_a_new_secret(self, authorizer: ModuleType, keys: AgentKeys) -> None:
+        first, key = keys.create(WANTED, "session")
+        paused = keys.set_paused(42, key.id, paused=True)
+        second, rotated = keys.rotate(42, key.id, 24, "session")
+        assert rotated.paused_at == paused.paused_at
+        for text in (first, second):
+            assert authorizer.handler(bearing(text), None)["policyDocument"]["Statement"][0]["Effect"] == "Deny"
+
+    def test_is_a_401_with_a_wrong_secret_or_once_it_is_revoked(self, authorizer: ModuleType, keys: AgentKeys) -> None:
+        text, key = keys.create(WANTED, "session")
+        keys.set_paused(42, key.id, paused=True)
+        assert refused(authorizer, bearing(key_text.new_key(key.id)))
+        keys.revoke(42, key.id)
+        assert refused(authorizer, bearing(text))
+
+    def test_notes_no_use_and_is_counted(
+        self, authorizer: ModuleType, keys: AgentKeys, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        text, key = keys.create(WANTED, "session")
+        keys.set_paused(42, key.id, paused=True)
+        authorizer.handler(bearing(text), None)
+        assert (found := keys.find(key.id))
+        assert found.last_used_at is None
+        assert json.loads(capsys.readouterr().out)["reason"] == "paused_key"
+
+
+@pytest.mark.parametrize("paused", [True, False])
+def test_the_gateway_says_paused_only_with_the_context_of_a_paused_key(authorizer: ModuleType, *, paused: bool) -> None:
+    context = authorizer.PAUSED if paused else {"caller": "agent", "keyId": "x"}
+    answer = gateway_response(rest_api(), Refusal("ACCESS_DENIED", context=context))
+    said = (
+        b'{"error":"Paused","details":[{"field":"Authorization","message":"paused by the owner","error":"Forbidden"}]}'
+    )
+    assert (answer.status, answer.body) == (403, said if paused else b'{"error":"Forbidden"}')
 
 
 @pytest.mark.parametrize("text", [UNKNOWN, UNKNOWN[:-1], "oc_", "oc_nonsense"])

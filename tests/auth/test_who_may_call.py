@@ -47,6 +47,8 @@ agent may read, session of 7        | 42         | 42         | 42          | 42
 agent may record, session           | 403 scopes | 403 scopes | 403 scopes  | 403 scopes
 revoked agent key                   | 401        | 401        | 401         | 401
 revoked agent key, session of 7     | 7          | 7          | 7           | 7
+paused agent key                    | 403 Authorization | 403 Authorization | 403 Authorization | 403 Authorization
+paused agent key, session of 7      | 403 Authorization | 403 Authorization | 403 Authorization | 403 Authorization
 agent may read, AgentKeys off       | 401        | 401        | 401         | 401
 agent may read, session, AgentKeys off | 42      | 42         | 42          | 42
 """
@@ -65,6 +67,8 @@ OTHERS: dict[str, tuple[str, str, Any]] = {
     "keys": ("GET", "/api/keys", None),
     "self": ("GET", "/api/keys/self", None),
     "rotate": ("POST", "/api/keys/{id}/rotate", {"userId": 42}),
+    "pause": ("POST", "/api/keys/{id}/pause", {"userId": 42}),
+    "resume": ("POST", "/api/keys/{id}/resume", {"userId": 42}),
     "revoke": ("DELETE", "/api/keys/{id}", None),
     "statement": ("POST", "/api/statements", {"period": "2026-04"}),
     "statements": ("GET", "/api/statements", None),
@@ -96,7 +100,24 @@ agent may record       | 200   | 200    | 200   | 403   | 200  | 403    | 403   
 agent may correct      | 200   | 403    | 403   | 200   | 200  | 403    | 403      | 403  | 200  | 403    | 403    | 200
 agent may all          | 200   | 200    | 200   | 200   | 200  | 403    | 403      | 403  | 200  | 403    | 403    | 200
 revoked agent key      | 401   | 401    | 401   | 401   | 401  | 401    | 401      | 401  | 401  | 401    | 401    | 401
+paused agent key       | 403   | 403    | 403   | 403   | 403  | 403    | 403      | 403  | 403  | 403    | 403    | 403
 unknown key, session   | 200   | 200    | 200   | 403   | 200  | 403    | 200      | 200  | 404  | 200    | 200    | 403
+"""
+
+STATUSES_OF_PAUSES = """
+caller                 | pause | resume
+nobody                 | 401   | 401
+platform               | 200   | 200
+platform, session      | 200   | 200
+session                | 200   | 200
+token                  | 200   | 200
+agent may read         | 403   | 403
+agent may record       | 403   | 403
+agent may correct      | 403   | 403
+agent may all          | 403   | 403
+revoked agent key      | 401   | 401
+paused agent key       | 403   | 403
+unknown key, session   | 200   | 200
 """
 
 STATUSES_OF_STATEMENTS = """
@@ -111,6 +132,7 @@ agent may record         | 403       | 403        | 403   | 403     | 403
 agent may correct        | 403       | 403        | 403   | 403     | 403
 agent may all            | 403       | 200        | 404   | 404     | 404
 revoked agent key        | 401       | 401        | 401   | 401     | 401
+paused agent key         | 403       | 403        | 403   | 403     | 403
 unknown key, session     | 409       | 200        | 404   | 404     | 404
 """
 
@@ -126,6 +148,7 @@ agent may record         | 403       | 403   | 403          | 403
 agent may correct        | 403       | 403   | 403          | 403
 agent may all            | 200       | 200   | 200          | 200
 revoked agent key        | 401       | 401   | 401          | 401
+paused agent key         | 403       | 403   | 403          | 403
 unknown key, session     | 200       | 200   | 200          | 200
 """
 
@@ -156,12 +179,15 @@ class People:
         self.managed = self.keys.create(NewAgentKey("Managed", 42), "platform")[1].id
         revoked, key = self.keys.create(NewAgentKey("Revoked", 42, scopes=tuple(Scope)), "platform")
         self.keys.revoke(42, key.id)
+        paused, key = self.keys.create(NewAgentKey("Paused", 42, scopes=tuple(Scope)), "session")
+        self.keys.set_paused(42, key.id, paused=True)
         agent_keys = {
             "agent may read": self._agent(Scope.READ),
             "agent 7 may read": self._agent(Scope.READ, agent_id=7),
             "agent may record": self._agent(Scope.RECORD),
             "agent may correct": self._agent(Scope.CORRECT, Scope.BACKFILL),
             "agent may all": self._agent(*Scope),
+            "paused agent key": paused,
             "revoked agent key": revoked,
         }
         bearers = agent_keys | {"unknown key": "unknown", "token": token}
@@ -254,16 +280,16 @@ def test_the_last_user_id_counts_for_the_platform(people: People) -> None:
 
 
 BOTH = [
-    (caller, cells | more | of_costs)
-    for (caller, cells), (_, more), (_, of_costs) in zip(
-        rows(STATUSES), rows(STATUSES_OF_STATEMENTS), rows(STATUSES_OF_COSTS), strict=True
+    (caller, cells | of_pauses | more | of_costs)
+    for (caller, cells), (_, of_pauses), (_, more), (_, of_costs) in zip(
+        *map(rows, (STATUSES, STATUSES_OF_PAUSES, STATUSES_OF_STATEMENTS, STATUSES_OF_COSTS)), strict=True
     )
 ]
 
 
 @pytest.mark.parametrize(("caller", "cells"), BOTH, ids=[caller for caller, _ in BOTH])
 def test_who_may_call_the_other_routes(people: People, caller: str, cells: dict[str, str]) -> None:
-    ids = {"/api/keys/{id}": people.managed, "/api/keys/{id}/rotate": people.managed}
+    ids = {f"/api/keys/{{id}}{way}": people.managed for way in ("", "/rotate", "/pause", "/resume")}
     ids |= {"/api/outcomes/{id}/assign": people.outcomes["none"][0]}
     found = {}
     for name, (method, resource, body) in OTHERS.items():

@@ -88,7 +88,7 @@ async def refused(result: Any) -> str:
         {},
         {"Statement": []},
         {"Statement": [{"Effect": "Allow", "Action": "*"}]},
-        {"Statement": [ALLOWED | {"Effect": "Deny"}]},
+        {"Statement": [ALLOWED | {"Effect": "deny"}]},
         {"Statement": [ALLOWED | {"Resource": [7]}]},
         {"Statement": [ALLOWED | {"Condition": {}}]},
         {"Statement": [ALLOWED, ALLOWED]},
@@ -100,6 +100,17 @@ async def test_an_invalid_or_unsupported_policy_is_refused(policy: dict[str, Any
 
 async def test_a_call_too_large_for_an_event_is_refused() -> None:
     assert await refused(EventTooLarge()) == "AUTHORIZER_FAILURE"
+
+
+async def test_a_denied_call_is_refused_with_the_context() -> None:
+    result = {"principalId": "p", "policyDocument": {"Statement": [ALLOWED | {"Effect": "Deny"}]}}
+
+    async def invoke(_arn: str, _event: dict[str, Any], _request_id: str) -> Any:
+        return result | {"context": {"why": "late"}}
+
+    with pytest.raises(Refusal) as refusal:
+        await authorize(API, invoke, Route("get", "/me", Proxy("arn", 29), "arn"), {}, CALL)
+    assert (refusal.value.kind, refusal.value.context) == ("ACCESS_DENIED", {"why": "late"})
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ class Key:
     present: str
     previous: str = ""
     until: float = -inf
+    is_paused: bool = False
 
 
 class Keys:
@@ -73,13 +74,13 @@ class Keys:
         key = self.by_id.pop(id_)
         self.ended += [text for text in (key.present, key.previous) if text]
 
-    def works(self, now: int) -> dict[str, tuple[str, int] | None]:
-        """For each key text, return the key's id and user, or None if the text must be refused."""
-        texts: dict[str, tuple[str, int] | None] = dict.fromkeys(self.ended)
+    def works(self, now: int) -> dict[str, tuple[str, int, bool] | None]:
+        """For each key text, return the key's id, its user and if it is paused, or None if the text must be refused."""
+        texts: dict[str, tuple[str, int, bool] | None] = dict.fromkeys(self.ended)
         for id_, key in self.by_id.items():
             for text, until in ((key.present, inf), (key.previous, key.until)):
                 if text:
-                    texts[text] = (id_, key.user_id) if now < min(until, key.expires_at) else None
+                    texts[text] = (id_, key.user_id, key.is_paused) if now < min(until, key.expires_at) else None
         return texts
 
 
@@ -136,6 +137,20 @@ class AnyKeys(RuleBasedStateMachine):
             self.model.rotate(id_, text, self.now + hours * HOUR, by, self.now)
 
     @precondition(lambda self: self.model.by_id)
+    @rule(place=PLACES, user_id=USERS, paused=st.booleans(), trouble=TROUBLE)
+    def switch(self, place: int, user_id: int, paused: bool, trouble: list[Fault]) -> None:
+        id_ = self.at(place)
+        is_live = id_ in self.model.live(user_id, self.now)
+        try:
+            with faulty(self.keys.dynamodb, WRITES, *([fine] if HOT in trouble else trouble)):
+                self.keys.set_paused(user_id, id_, paused=paused)
+        except NotFound:
+            assert not is_live
+        else:
+            assert is_live
+            self.model.by_id[id_].is_paused = paused
+
+    @precondition(lambda self: self.model.by_id)
     @rule(place=PLACES, user_id=USERS, trouble=TROUBLE)
     def revoke(self, place: int, user_id: int, trouble: list[Fault]) -> None:
         id_ = self.at(place)
@@ -173,7 +188,7 @@ class AnyKeys(RuleBasedStateMachine):
     def exactly_what_should_work_does(self) -> None:
         works = self.model.works(self.now)
         found = {text: self.keys.authenticate(text) for text in works}
-        assert {text: key and (key.id, key.user_id) for text, key in found.items()} == works
+        assert {text: key and (key.id, key.user_id, key.paused_at is not None) for text, key in found.items()} == works
 
     @invariant()
     def exactly_what_is_live_is_listed(self) -> None:

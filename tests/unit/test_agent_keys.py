@@ -8,7 +8,7 @@ from outcomes.aws.connection import Reply
 from outcomes.aws.services import CallFailed, ServiceError
 from outcomes.calendar import instants
 from outcomes.contract.agent_key_bodies import NewAgentKey, Scope
-from outcomes.errors import Busy, Contended, Mistimed, TooManyKeys
+from outcomes.errors import Busy, Contended, Mistimed, NotFound, TooManyKeys
 from outcomes.keys import key_text
 from outcomes.keys.agent_keys import AgentKey, AgentKeys
 from outcomes.limits import MAX_KEYS
@@ -94,6 +94,7 @@ class TestAKey:
             made_by="session",
             rotated_by=None,
             rotated_at=None,
+            paused_at=None,
         )
         assert keys.authenticate(text) == keys.find(key.id) == key
         assert keys.of_user(42) == [key]
@@ -204,6 +205,68 @@ class TestRotation:
             text, rotated = keys.rotate(42, key.id, 24, "session")
         assert [works(keys, each) for each in (*others, text)] == [True, True]
         assert keys.of_user(42) == [rotated]
+
+
+class TestPausing:
+    @pytest.mark.parametrize("paused", [True, False])
+    @pytest.mark.parametrize("faults", [[lost, fine], [lost, CONFLICT, fine], [CONFLICT, fine]])
+    def test_with_passing_trouble_happens_once(self, keys: AgentKeys, faults: list[Fault], *, paused: bool) -> None:
+        _, key = keys.create(WANTED, "session")
+        if not paused:
+            keys.set_paused(42, key.id, paused=True)
+        with faulty(keys.dynamodb, "UpdateItem", *faults):
+            found = keys.set_paused(42, key.id, paused=paused)
+        assert found == key._replace(paused_at="2026-04-01T12:00:00.000Z" if paused else None)
+        assert keys.of_user(42) == [found]
+
+    def test_again_keeps_the_time_and_resuming_again_changes_nothing(self, keys: AgentKeys, clock: Clock) -> None:
+        _, key = keys.create(WANTED, "session")
+        paused = keys.set_paused(42, key.id, paused=True)
+        clock.now += 1
+        assert keys.set_paused(42, key.id, paused=True) == paused
+        assert [keys.set_paused(42, key.id, paused=False) for _ in range(2)] == [key, key]
+
+    def test_is_not_ended_by_a_resumption_that_lands_late(self, keys: AgentKeys, clock: Clock) -> None:
+        _, key = keys.create(WANTED, "session")
+        keys.set_paused(42, key.id, paused=True)
+        late: list[Send] = []
+
+        def hold(_request: Request, send: Send) -> Reply:
+            late.append(send)
+            raise TimeoutError("timed out")
+
+        with faulty(keys.dynamodb, "UpdateItem", hold, fine):
+            keys.set_paused(42, key.id, paused=False)
+            clock.now += 1
+            again = keys.set_paused(42, key.id, paused=True)
+        [send] = late
+        assert send().status == 400
+        assert keys.of_user(42) == [again]
+
+    @pytest.mark.parametrize("paused", [True, False])
+    def test_of_no_live_key_of_the_user_is_not_found(self, keys: AgentKeys, clock: Clock, *, paused: bool) -> None:
+        _, expired = keys.create(WANTED._replace(expires_at=NOON + 1), "session")
+        _, revoked = keys.create(WANTED, "session")
+        _, theirs = keys.create(WANTED._replace(user_id=7), "session")
+        keys.revoke(42, revoked.id)
+        clock.now += 1
+        before = scan("KeysTable")
+        for key in (expired, revoked, theirs):
+            with pytest.raises(NotFound):
+                keys.set_paused(42, key.id, paused=paused)
+        assert scan("KeysTable") == before
+
+    def test_beside_a_revocation_leaves_no_row(self, keys: AgentKeys) -> None:
+        _, key = keys.create(WANTED, "session")
+
+        def revoked_first(_request: Request, send: Send) -> Reply:
+            keys.revoke(42, key.id)
+            return send()
+
+        with faulty(keys.dynamodb, "UpdateItem", revoked_first, fine), pytest.raises(NotFound):
+            keys.set_paused(42, key.id, paused=True)
+        assert keys.find(key.id) is None
+        assert {"S": key.id} not in [row["id"] for row in scan("KeysTable")]
 
 
 class TestKeysOfAUser:
@@ -326,6 +389,7 @@ class TestTrouble:
         for write in (
             lambda: keys.create(WANTED, "session"),
             lambda: keys.rotate(42, key.id, 0, "session"),
+            lambda: keys.set_paused(42, key.id, paused=True),
             lambda: keys.revoke(42, key.id),
         ):
             with (

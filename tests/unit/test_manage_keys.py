@@ -67,6 +67,10 @@ def rotate(id_: str, authorizer: dict[str, Any], **body: Any) -> tuple[int, Any]
     return ask("POST", "/api/keys/{id}/rotate", authorizer, body, parameters={"id": id_})
 
 
+def switch(way: str, id_: str, authorizer: dict[str, Any], **body: Any) -> tuple[int, Any]:
+    return ask("POST", f"/api/keys/{{id}}/{way}", authorizer, body, parameters={"id": id_})
+
+
 def revoke(id_: str, authorizer: dict[str, Any], **query: str) -> tuple[int, Any]:
     return ask("DELETE", "/api/keys/{id}", authorizer, parameters={"id": id_}, query=query)
 
@@ -95,6 +99,7 @@ def test_a_user_creates_a_key_and_sees_its_text_once() -> None:
         ("made_by", "session"),
         ("rotated_by", None),
         ("rotated_at", None),
+        ("paused_at", None),
         ("recorded_today", 0),
     ]
     assert made["created_at"].startswith("2026-04-01T12:00:00.0")
@@ -196,6 +201,36 @@ def test_the_platform_rotates_only_keys_that_it_made_and_revokes_any() -> None:
     for key in (theirs, old):
         assert revoke(key["id"], KEY, userId="42") == (200, {"ok": True})
         assert rotate(key["id"], KEY, userId=42) == NOT_FOUND
+
+
+@pytest.mark.parametrize(("caller", "whose"), [(session(42), {}), (session(42), {"userId": 7}), (KEY, {"userId": 42})])
+def test_a_key_is_paused_and_resumed_by_whoever_may_revoke_it(caller: dict[str, Any], whose: dict[str, int]) -> None:
+    _, made = ask("POST", "/api/keys", session(42), BOUNDED)
+    del made["key"]
+    status, paused = switch("pause", made["id"], caller, **whose)
+    assert (status, paused) == (200, made | {"paused_at": paused["paused_at"]})
+    assert paused["paused_at"].startswith("2026-04-01T12:00:00.0")
+    assert switch("pause", made["id"], caller, **whose) == (200, paused)
+    assert listed(session(42)) == (200, {"keys": [paused]})
+    rotated = rotate(made["id"], session(42))[1]
+    assert rotated["paused_at"] == paused["paused_at"]
+    del rotated["key"]
+    resumed = [switch("resume", made["id"], caller, **whose) for _ in range(2)]
+    assert resumed == [(200, rotated | {"paused_at": None})] * 2
+
+
+@pytest.mark.parametrize("way", ["pause", "resume"])
+def test_nobody_else_pauses_or_resumes_a_key(way: str) -> None:
+    _, made = create(session(7))
+    if way == "resume":
+        switch("pause", made["id"], session(7))
+    before = listed(session(7))
+    for id_ in (made["id"], ANOTHER_ID, "user#7"):
+        assert switch(way, id_, session(42)) == switch(way, id_, KEY, userId=42) == NOT_FOUND
+    assert switch(way, made["id"], agent(keyId=made["id"]), userId=7) == FORBIDDEN
+    status, answer = switch(way, made["id"], KEY)
+    assert (status, answer["error"]) == (400, "Invalid userId")
+    assert listed(session(7)) == before
 
 
 READS = {

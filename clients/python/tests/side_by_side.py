@@ -233,13 +233,17 @@ class Caller:
         headers, id_ = self.caller(), self.any("keyid")
         user = self.random.choice(["?userId=~user1~"] * 3 + ["", "?userId=~user2~"])
         owner = self.some({"userId": USER}, 0.8)
-        match self.random.choices(["create", "list", "self", "rotate", "revoke"], [5, 2, 2, 2, 1])[0]:
+        match self.random.choices(
+            ["create", "list", "self", "rotate", "pause", "resume", "revoke"], [10, 4, 4, 4, 1, 2, 2]
+        )[0]:
             case "list":
                 return Call("GET", f"/api/keys{user}", headers, "")
             case "self":
                 return Call("GET", "/api/keys/self", headers, "")
             case "revoke":
                 return Call("DELETE", f"/api/keys/{id_}{user}", headers, "")
+            case "pause" | "resume" as way:
+                return Call("POST", f"/api/keys/{id_}/{way}", headers, dumps(owner))
             case "rotate":
                 body = owner | self.some({"overlapHours": [0, 0, 1, 168]}, 0.5)
                 return Call("POST", f"/api/keys/{id_}/rotate", headers, dumps(body))

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from outcomes_client import (
     BrokenAnswerError,
+    ForbiddenError,
     LimitError,
     NewAgentKey,
     OutcomesClient,
@@ -170,6 +171,34 @@ def test_a_key_records_no_more_than_its_daily_limit(
     monkeypatch.delenv("INTERNAL_API_KEY")
     assert outcomes("keys", "create", "--name", "Free", "--max-per-day", "unlimited").code == 0
     assert "neither a whole number" in outcomes("keys", "create", "--name", "Free", "--max-per-day", "many").err
+
+
+@everywhere
+def test_a_paused_key_is_refused_until_it_is_resumed(
+    api: Api, owner: OutcomesClient, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = owner.create_key("Nightly", scopes=["record", "read"])
+    paused = owner.pause_key(made.id)
+    assert (paused.id, paused.paused_at is None) == (made.id, False)
+    with agent(api, made) as client:
+        for call in (client.own_key, lambda: client.record("task_complete", "One", idempotency_key="one")):
+            with pytest.raises(ForbiddenError, match="403 Paused: paused by the owner") as failure:
+                call()
+            assert not failure.value.retryable
+        assert owner.rotate_key(made.id).paused_at == paused.paused_at
+        assert owner.resume_key(made.id).paused_at is None
+        client.record("task_complete", "One", idempotency_key="one")
+    assert owner.list_keys() == [owner.resume_key(made.id)]
+    monkeypatch.setenv("COLUMNS", "200")
+    for way, said in (("pause", "Paused.\n"), ("resume", "Resumed.\n")):
+        run = outcomes("keys", way, made.id)
+        assert (run.code, run.out, run.err) == (0, "", said)
+        assert ("paused 20" in outcomes("keys", "list").out) is (way == "pause")
+    owner.pause_key(made.id)
+    monkeypatch.delenv("OUTCOMES_COOKIE")
+    monkeypatch.setenv("INTERNAL_API_KEY", made.key)
+    run = outcomes("doctor")
+    assert (run.code, "is paused by its owner" in run.out) == (1, True)
 
 
 def test_the_platform_s_command_names_the_user(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import { type ClientOptions, encode, OutcomesClient as PageClient, type Request 
 import {
   CapabilityOffError,
   ConfigurationError,
+  ForbiddenError,
   InvalidOutcomeError,
   LimitError,
   OutcomesError,
@@ -26,7 +27,8 @@ answers.REFUSALS[501] = class extends ServerError {
 };
 // On pages, this error has no class of its own.
 answers.REFUSALS[412] = PreconditionFailedError;
-// Only agent keys have a daily limit, and pages use none.
+// Only agent keys are paused and have a daily limit, and pages use none.
+answers.REFUSALS["403 Paused"] = ForbiddenError;
 answers.REFUSALS["429 Too many outcomes"] = class extends LimitError {
   constructor(message: string, known?: ConstructorParameters<typeof LimitError>[1], after?: string) {
     super(after ? `${message}; it is not known whether an earlier try took effect` : message, known);
@@ -61,6 +63,8 @@ const CAPABILITIES: [RegExp, string][] = [
   [/\/api\/keys\/self$/, "AgentKeys"],
   [/\/api\/keys\/[^/]+$/, "AgentKeys"],
   [/\/api\/keys\/[^/]+\/rotate$/, "AgentKeys"],
+  [/\/api\/keys\/[^/]+\/pause$/, "AgentKeys"],
+  [/\/api\/keys\/[^/]+\/resume$/, "AgentKeys"],
   [/\/api\/statements$/, "Statements"],
   [/\/api\/statements\/[^/]+$/, "Statements"],
   [/\/api\/statements\/[^/]+\/entries$/, "Statements"],
@@ -174,6 +178,16 @@ export class OutcomesClient extends PageClient {
     });
   }
 
+  /** Pauses a key: from its next call on, it gets a ForbiddenError that says `Paused`. Rotating does not resume it. */
+  async pauseKey(keyId: string, options: models.KeyOptions = {}): Promise<models.AgentKey> {
+    return this.#switchKey(keyId, "pause", options);
+  }
+
+  /** Lets a paused key be used again, with the same id, limits and idempotency keys. */
+  async resumeKey(keyId: string, options: models.KeyOptions = {}): Promise<models.AgentKey> {
+    return this.#switchKey(keyId, "resume", options);
+  }
+
   /** Describes the agent key of this client: its user, limits and scopes. */
   async ownKey(options: models.CallOptions = {}): Promise<models.AgentKey> {
     if (this.owner !== "agent") throw new ConfigurationError("It needs an agent key");
@@ -272,6 +286,11 @@ export class OutcomesClient extends PageClient {
   /** Returns the user's costs by agent, UTC day and source, by default of the last 30 days. */
   async listCosts(options: models.CostsOptions = {}): Promise<models.Costs> {
     return this.read(COSTS, options, answers.shaped(readers.costs));
+  }
+
+  #switchKey(keyId: string, way: "pause" | "resume", options: models.KeyOptions): Promise<models.AgentKey> {
+    const below = `/${encodeURIComponent(keyId)}/${way}`;
+    return this.manage(answers.shaped(readers.agentKey), options, "POST", below, {}, true);
   }
 
   async #change(

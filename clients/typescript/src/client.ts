@@ -372,7 +372,7 @@ export class OutcomesClient {
    */
   async createKey(name: string, options: models.CreateKeyOptions = {}): Promise<models.NewAgentKey> {
     const { outcomeTypes: types } = options;
-    return this.#manage(answers.shaped(readers.newAgentKey), options, "POST", "", {
+    return this.manage(answers.shaped(readers.newAgentKey), options, "POST", "", {
       name,
       ...options,
       outcomeTypes: types && [types].flat(),
@@ -381,7 +381,7 @@ export class OutcomesClient {
 
   /** Lists a user's live agent keys, newest first. Needs the same credentials as `createKey`. */
   async listKeys(options: models.KeyOptions = {}): Promise<models.AgentKey[]> {
-    return this.#manage(answers.rows("keys", readers.agentKey), options);
+    return this.manage(answers.rows("keys", readers.agentKey), options);
   }
 
   /**
@@ -391,7 +391,7 @@ export class OutcomesClient {
    * retried. Create a new key, or wait until the overlap is over.
    */
   async rotateKey(keyId: string, options: models.RotateKeyOptions = {}): Promise<models.NewAgentKey> {
-    return this.#manage(
+    return this.manage(
       answers.shaped(readers.newAgentKey),
       options,
       "POST",
@@ -402,20 +402,21 @@ export class OutcomesClient {
 
   /** Revokes a key with all its secrets, from the next call on. Revoking a key twice is not an error. */
   async revokeKey(keyId: string, options: models.KeyOptions = {}): Promise<void> {
-    return this.#manage(answers.revoked, options, "DELETE", `/${encodeURIComponent(keyId)}`);
+    return this.manage(answers.revoked, options, "DELETE", `/${encodeURIComponent(keyId)}`);
   }
 
   /**
    * Manages keys, with the platform's key if a user is named, or else with the session. An agent key manages no keys.
    *
-   * A request for a new key is not retried: if the answer was lost, the key may exist.
+   * A request for a new key is not `repeatable`: if the answer was lost, the key may exist.
    */
-  #manage<T>(
+  protected manage<T>(
     read: Read<T>,
     options: models.KeyOptions,
     method?: "POST" | "DELETE",
     below = "",
     wanted?: object,
+    repeatable = !wanted,
   ): Promise<T> {
     const userId = this.whose(options.userId);
     const nobodys = userId == null && this.#owner === "body";
@@ -425,7 +426,7 @@ export class OutcomesClient {
       ...{ path: `/api/keys${below}`, method, by, named: true },
       ...(wanted ? { body: encode({ ...wanted, userId, signal: undefined }) } : { query: queryOf({ userId }) }),
     };
-    return this.exchange(request, options.signal, read, !wanted);
+    return this.exchange(request, options.signal, read, repeatable);
   }
 
   /** Sends a request with a credential that may read. See `exchange` for `repeatable`. */

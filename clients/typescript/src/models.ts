@@ -442,6 +442,8 @@ export interface AgentKey {
   madeBy: "session" | "platform" | null;
   rotatedBy: "session" | "platform" | null;
   rotatedAt: string | null;
+  /** Since when the key is paused; null if it is not. */
+  pausedAt: string | null;
 }
 
 /** A new or rotated key. Its secret, `key`, is returned only here. */

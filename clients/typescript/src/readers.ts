@@ -146,6 +146,7 @@ export const agentKey: Read<models.AgentKey> = /* @__PURE__ */ shape({
   made_by: /* @__PURE__ */ ifSaid(text as Read<"session" | "platform">),
   rotated_by: /* @__PURE__ */ ifSaid(text as Read<"session" | "platform">),
   rotated_at: /* @__PURE__ */ ifSaid(instant),
+  paused_at: /* @__PURE__ */ ifSaid(instant),
 });
 
 export const newAgentKey: Read<models.NewAgentKey> = /* @__PURE__ */ shape({
@@ -164,6 +165,7 @@ export const newAgentKey: Read<models.NewAgentKey> = /* @__PURE__ */ shape({
   made_by: /* @__PURE__ */ ifSaid(text as Read<"session" | "platform">),
   rotated_by: /* @__PURE__ */ ifSaid(text as Read<"session" | "platform">),
   rotated_at: /* @__PURE__ */ ifSaid(instant),
+  paused_at: /* @__PURE__ */ ifSaid(instant),
   key: text,
 });
 

@@ -36,7 +36,7 @@ interface Asked {
 
 const A_CLIENT = { key: "s3cret-key", cookie: "session=s3cret" };
 const A_URL = "https://api.example/v1";
-const HELPERS = ["constructor", "read", "parts", "by", "owner", "whose", "correct", "exchange"];
+const HELPERS = ["constructor", "manage", "read", "parts", "by", "owner", "whose", "correct", "exchange"];
 const NO_ERROR = {
   ...{ status: null, error: null, details: [], retryable: false, retryAfter: null, ignoredFields: [] },
   ...{ idempotencyKey: null, results: [], corrections: [], says: "" },

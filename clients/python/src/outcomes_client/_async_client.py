@@ -430,6 +430,14 @@ class AsyncOutcomesClient:
             self._calls.new_key(f"/{escaped(key_id)}/rotate", userId=user_id, overlapHours=overlap_hours)
         )
 
+    async def pause_key(self, key_id: str, *, user_id: int | None = None) -> AgentKey:
+        """Pause a key: from its next call on, calls get a ForbiddenError, `403 Paused`. Rotating does not resume it."""
+        return await self._run(self._calls.switch_key(key_id, "pause", user_id))
+
+    async def resume_key(self, key_id: str, *, user_id: int | None = None) -> AgentKey:
+        """Let a paused key be used again, with the same id, limits and idempotency keys."""
+        return await self._run(self._calls.switch_key(key_id, "resume", user_id))
+
     async def revoke_key(self, key_id: str, *, user_id: int | None = None) -> None:
         """Revoke a key with all its secrets, from the next call on. Revoking a key twice is not an error."""
         path, user_id = f"{KEYS_PATH}/{escaped(key_id)}", self._calls.whose(user_id)

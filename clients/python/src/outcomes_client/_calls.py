@@ -30,6 +30,7 @@ from ._errors import (
 )
 from ._http import COSTS_PATH, KEYS_PATH, MCP_PATH, PATH, SESSION, STATEMENTS_PATH, By, NoReply, Owner, Reply, Request
 from ._models import (
+    AgentKey,
     Corrected,
     CorrectionResult,
     CostDay,
@@ -322,6 +323,12 @@ class Calls:
             sent["maxPerDay"] = None
         request = Request("POST", KEYS_PATH + below, body=encode(sent), names="key", user_id=user_id)
         return self.exchange(request, _answers.model(_readers.new_agent_key), repeatable=False)
+
+    def switch_key(self, key_id: str, way: Literal["pause", "resume"], user_id: int | None) -> Call[AgentKey]:
+        user_id = self.whose(user_id)
+        body = body_of(userId=user_id)
+        request = Request("POST", f"{KEYS_PATH}/{escaped(key_id)}/{way}", body=body, names="key", user_id=user_id)
+        return self.exchange(request, _answers.model(_readers.agent_key))
 
     def whose(self, user_id: int | None) -> int | None:
         """Return `user_id` or, with the platform's key, the default user. A session always acts for its own user."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ._models import NewAgentKey
 
 app = typer.Typer(
-    help="Create, list, rotate and revoke agent keys. Needs the session or the platform's key.",
+    help="Create, list, rotate, pause and revoke agent keys. Needs the session or the platform's key.",
     no_args_is_help=True,
 )
 
@@ -134,7 +134,7 @@ def list_(
             "any" if one.max_per_day is None else f"{one.recorded_today} of {one.max_per_day}",
             printable(", ".join(one.scopes)),
             local(one.expires_at) or "never",
-            local(one.last_used_at) or "never",
+            f"paused {local(one.paused_at)}" if one.paused_at else local(one.last_used_at) or "never",
             printable(one.made_by or ""),
             f"{local(one.rotated_at)} by {printable(one.rotated_by or 'unknown')}" if one.rotated_at else "",
         )
@@ -162,6 +162,22 @@ def rotate(
     )
     with connect(url, cookie) as client, advising(advice):
         _show(client.rotate_key(key_id, user_id=user, overlap_hours=overlap))
+
+
+@app.command()
+def pause(key_id: KeyId, user: User = None, url: Url = None, cookie: Cookie = None) -> None:
+    """Pause a key, from its next call on. Its id and limits stay, and rotating does not resume it."""
+    with connect(url, cookie) as client:
+        client.pause_key(key_id, user_id=user)
+    print("Paused.", file=sys.stderr)
+
+
+@app.command()
+def resume(key_id: KeyId, user: User = None, url: Url = None, cookie: Cookie = None) -> None:
+    """Let a paused key be used again."""
+    with connect(url, cookie) as client:
+        client.resume_key(key_id, user_id=user)
+    print("Resumed.", file=sys.stderr)
 
 
 @app.command()

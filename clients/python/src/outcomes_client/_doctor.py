@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from . import _answers, _readers
+from . import _answers, _json, _readers
 from ._client import OutcomesClient
 from ._display import money
 from ._errors import BrokenAnswerError
@@ -127,6 +127,8 @@ def _agent_key(client: OutcomesClient) -> Generator[Finding, None, AgentKey | No
     if not isinstance(answer, Reply) or answer.status != 200:
         if isinstance(answer, Reply) and capability_off(answer, request):
             yield Finding(False, f"AgentKeys is Off in this deployment: {AGENT_KEY} is refused")
+        elif isinstance(answer, Reply) and _is_paused(answer):
+            yield Finding(False, f"{AGENT_KEY} is paused by its owner: `outcomes keys resume` lets it be used again")
         elif isinstance(answer, Reply) and answer.status in (403, 404):
             yield Finding(False, "the API is older than this client: it knows no agent keys; deploy the current one")
         else:
@@ -141,6 +143,14 @@ def _agent_key(client: OutcomesClient) -> Generator[Finding, None, AgentKey | No
     yield Finding("record" in key.scopes, text, prevents_only_recording=True)
     yield from _contradictions(client, key)
     return key
+
+
+def _is_paused(answer: Reply) -> bool:
+    try:
+        body = _json.decode(answer.body)
+    except ValueError:
+        return False
+    return answer.status == 403 and isinstance(body, dict) and body.get("error") == "Paused"
 
 
 def _may(key: AgentKey, hide: Callable[[str], str]) -> str:

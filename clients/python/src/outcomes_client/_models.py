@@ -394,7 +394,7 @@ class AgentKey:
     `max_value_usd` is the maximum absolute value of an outcome, `last_used_at` the hour of the last use. `max_per_day`
     is how many outcomes and corrections it may record in a UTC day, and `recorded_today` about how many it has.
     `made_by` and `rotated_by` say who created it and who last rotated it: `session` or `platform`, or None if nobody
-    did or if unknown.
+    did or if unknown. `paused_at` is since when the key is paused, or None.
     """
 
     id: str
@@ -412,6 +412,7 @@ class AgentKey:
     made_by: str | None
     rotated_by: str | None
     rotated_at: datetime | None
+    paused_at: datetime | None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the description as the API lists it; `max_value_usd` stays a Decimal."""

@@ -163,6 +163,7 @@ def agent_key(item: dict[str, Any]) -> _models.AgentKey:
         made_by=or_none(text)(item.get("made_by")),
         rotated_by=or_none(text)(item.get("rotated_by")),
         rotated_at=or_none(instant)(item.get("rotated_at")),
+        paused_at=or_none(instant)(item.get("paused_at")),
     )
 
 
@@ -183,6 +184,7 @@ def new_agent_key(item: dict[str, Any]) -> _models.NewAgentKey:
         made_by=or_none(text)(item.get("made_by")),
         rotated_by=or_none(text)(item.get("rotated_by")),
         rotated_at=or_none(instant)(item.get("rotated_at")),
+        paused_at=or_none(instant)(item.get("paused_at")),
         key=text(item["key"]),
     )
 

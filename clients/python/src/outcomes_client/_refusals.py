@@ -51,6 +51,8 @@ _CAPABILITIES = {
     r"/api/keys/self": "AgentKeys",
     r"/api/keys/[^/]+": "AgentKeys",
     r"/api/keys/[^/]+/rotate": "AgentKeys",
+    r"/api/keys/[^/]+/pause": "AgentKeys",
+    r"/api/keys/[^/]+/resume": "AgentKeys",
     r"/api/statements": "Statements",
     r"/api/statements/[^/]+": "Statements",
     r"/api/statements/[^/]+/entries": "Statements",
@@ -123,7 +125,7 @@ def refusal(reply: Reply, request: Request) -> OutcomesError:
 
 def _kind(reply: Reply, request: Request, error: str | None) -> type[ApiError] | None:
     match reply.status, error:
-        case 403, "Forbidden":
+        case 403, "Forbidden" | "Paused":
             return ForbiddenError
         case 404, "Not found" if request.names:
             return NotFoundError

@@ -1,4 +1,4 @@
-"""Parse the request bodies that create or rotate an agent key."""
+"""Parse the request bodies that create, rotate, pause or resume an agent key."""
 
 from decimal import Decimal
 from enum import StrEnum
@@ -53,8 +53,15 @@ class Rotation(NamedTuple):
     )
 
 
+class Pause(NamedTuple):
+    """A valid request to pause or resume an agent key."""
+
+    user_id: Annotated[int, whole_number()]
+
+
 NEW_AGENT_KEY = Body(NewAgentKey)
 ROTATION = Body(Rotation)
+PAUSE = Body(Pause)
 
 
 def read_body[T](kind: Body[T], body: dict[str, Any], *, session_user: int | None, types: Types | None = None) -> T:

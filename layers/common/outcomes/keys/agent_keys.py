@@ -1,4 +1,4 @@
-"""Create, list, rotate, revoke and authenticate agent keys in DynamoDB.
+"""Create, list, rotate, pause, revoke and authenticate agent keys in DynamoDB.
 
 id (HASH, S)    a key's id, 16 letters and digits; for a user's row, `user#42`
 
@@ -6,6 +6,7 @@ A key:
 user_id N, name S, created_at S, scopes S (names, separated by spaces)
 agent_id N, outcome_types S (as scopes), max_value_usd N, max_per_day N, expires_at S, last_used_at S: absent if null
 made_by, rotated_by S, rotated_at S     who created and who last rotated it, `session` or `platform`; absent if null
+paused_at S                             when the owner paused it; absent while it may be used
 secret_sha256 S                         `key_text.digest` of the whole key
 previous_sha256 S, previous_until S     digest of the previous key, and when that key stops working
 forget_at N                             TTL, seconds since 1970, after the key has expired; absent if it never expires
@@ -81,6 +82,7 @@ class AgentKey(NamedTuple):
     made_by: str | None
     rotated_by: str | None
     rotated_at: str | None
+    paused_at: str | None
 
     def public(self) -> dict[str, Any]:
         """Return the key's fields as in the contract. Numbers are `Decimal`."""
@@ -173,6 +175,34 @@ class AgentKeys:
                 "ReturnValues": "ALL_NEW",
             }
             return text, agent_key(self.dynamodb.call("UpdateItem", update, recorded_at=now)["Attributes"])
+
+        return _retry_conflicts(put)
+
+    def set_paused(self, user_id: int, id_: str, *, paused: bool) -> AgentKey:
+        """Pause or resume a key, and return the stored key. A key that is paused already keeps its `paused_at`.
+
+        Raises Contended, and NotFound if the user has no live key with this id.
+        """
+
+        def put() -> AgentKey:
+            now = instants.now()
+            before = self._get(id_)
+            if before.get("user_id") != {"N": str(user_id)} or not _is_live(before, instants.text(now)):
+                raise NotFound
+            if ("paused_at" in before) is paused:
+                return agent_key(before)
+            # Optimistic locking: a resumption that takes effect late must not end a newer pause.
+            update = {
+                "TableName": self.table,
+                "Key": {"id": {"S": id_}},
+                "UpdateExpression": "SET paused_at = :now" if paused else "REMOVE paused_at",
+                "ConditionExpression": f"user_id = :user AND {_LIVE} AND "
+                + ("attribute_not_exists(paused_at)" if paused else "paused_at = :seen"),
+                "ExpressionAttributeValues": {":user": {"N": str(user_id)}, ":now": {"S": instants.text(now)}}
+                | ({} if paused else {":seen": before["paused_at"]}),
+                "ReturnValues": "ALL_NEW",
+            }
+            return agent_key(self.dynamodb.call("UpdateItem", update, recorded_at=now)["Attributes"])
 
         return _retry_conflicts(put)
 
@@ -341,6 +371,7 @@ def agent_key(item: Item) -> AgentKey:
         made_by=_text(item, "made_by"),
         rotated_by=_text(item, "rotated_by"),
         rotated_at=_text(item, "rotated_at"),
+        paused_at=_text(item, "paused_at"),
     )
 
 

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from outcomes_client._json import encode
+from outcomes_client._json import decode, encode
 
 from ._tables import Tables
 
@@ -31,6 +31,8 @@ ROUTES = {
     "GET /api/keys/self": "manage_keys",
     "DELETE /api/keys/{id}": "manage_keys",
     "POST /api/keys/{id}/rotate": "manage_keys",
+    "POST /api/keys/{id}/pause": "manage_keys",
+    "POST /api/keys/{id}/resume": "manage_keys",
     "GET /api/costs": "costs",
     "PUT /api/costs/{date}/{source}": "costs",
     "GET /api/costs/{date}/{source}": "costs",
@@ -119,7 +121,11 @@ def answer(tables: Tables, method: str, target: str, headers: Iterable[tuple[str
             if str(failure) == "Unauthorized":
                 return refusal(401, "Unauthorized", WWW_Authenticate="Bearer")
             return refusal(500, "Internal error")
-        event["requestContext"]["authorizer"] = policy["context"]
+        context = policy["context"]
+        if policy["policyDocument"]["Statement"][0]["Effect"] == "Deny":  # the key is paused
+            forbidden = f'{{{context["paused"]}"error":"Forbidden"{context["pausedEnd"]}}}'
+            return respond(403, decode(forbidden.encode()))
+        event["requestContext"]["authorizer"] = context
         event |= {"body": base64.b64encode(body).decode() or None, "isBase64Encoded": bool(body)}
         response = _function(ROUTES[route])(event, None)
     return Answer(response["statusCode"], response["headers"], response["body"].encode())
