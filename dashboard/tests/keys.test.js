@@ -48,11 +48,38 @@ test("maker, use and end of a key are shown", () => {
     [{ expires_at: "2026-05-01T12:00:00Z" }, " by you · Never used · Until May 1, 2026"],
     [{ expires_at: ago(0) }, " by you · Never used · Expired Apr 15, 2026"],
     [{ rotated_by: "platform", rotated_at: ago(24) }, " by you · Rotated Apr 14, 2026 by the platform · Never used"],
+    [{ paused_at: ago(24) }, " by you · Paused Apr 14, 2026 · Never used"],
     [{ made_by: "platform" }, " by the platform · Never used"],
     [{ made_by: null }, " · Never used"],
     [{ made_by: "constructor" }, " · Never used"],
   ])
     assert.equal(said(fields)[1], `Made Apr 15, 2026${words}`);
+});
+
+test("what a key with a limit has recorded today is shown, and its bar", () => {
+  for (const [fields, words, bar] of [
+    [{ max_per_day: 10_000, recorded_today: 3_120 }, " about 3,120 of 10,000 today", { value: "3120", max: "10000" }],
+    [{ max_per_day: 1, recorded_today: 0 }, " about 0 of 1 today", { value: "0", max: "1" }],
+    [{ max_per_day: null, recorded_today: null }],
+    [{}], // of an API that knows no limits
+  ]) {
+    const { element } = new KeyRow({ ...KEY, ...fields }, new AgentNames());
+    assert.equal(said(fields)[2], words);
+    const [found] = element.all("progress");
+    assert.deepEqual(found && { value: found.attributes.value, max: found.attributes.max }, bar);
+  }
+});
+
+test("a key has a button to pause it, and a paused key one to resume it", () => {
+  const row = new KeyRow(KEY, new AgentNames());
+  for (const [paused_at, verb] of [
+    [null, "Pause"],
+    [ago(1), "Resume"],
+    [undefined, "Pause"],
+  ]) {
+    row.show({ ...KEY, paused_at });
+    assert.deepEqual([row.pause.textContent, row.pause.attributes["aria-label"]], [verb, `${verb} Key`]);
+  }
 });
 
 test("the texts to paste have the addresses that agents reach", async () => {

@@ -47,6 +47,9 @@ class AgentKeys(Fake):
             "made_by": "session",
             "rotated_by": None,
             "rotated_at": None,
+            "paused_at": None,
+            "max_per_day": None,
+            "recorded_today": None,
         } | fields
         self.kept.insert(0, key)
         return key
@@ -73,7 +76,10 @@ class AgentKeys(Fake):
             case _ if verb == "rotate" and found:
                 found |= {"rotated_by": "session", "rotated_at": instant(NOW)}
                 route.fulfill(json=found | {"key": new_key(id_)})
-            case _ if verb == "rotate":
+            case _ if verb in ("pause", "resume") and found:
+                found["paused_at"] = instant(NOW) if verb == "pause" else None
+                route.fulfill(json=found)
+            case _ if verb:
                 route.fulfill(status=404, json={"error": "Not found"})
             case _:
                 body: dict[str, Any] = json.loads(request.post_data or "")

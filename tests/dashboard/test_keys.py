@@ -1,4 +1,4 @@
-"""Test <outcome-keys>: creating, rotating and revoking keys, and errors.
+"""Test <outcome-keys>: creating, pausing, rotating and revoking keys, and errors.
 
 Node tests hold the words of rows and the texts to paste.
 """
@@ -115,6 +115,7 @@ def test_each_state_has_a_message_and_axe_finds_no_violation(
     platform = {"made_by": "platform", "rotated_by": "platform", "rotated_at": instant(NOW - timedelta(days=5))}
     keys.has("Assistant", scopes=["record", "read"], last_used_at=instant(NOW - timedelta(days=3)), **platform)
     bounds = {"agent_id": 7, "outcome_types": ["deal_closed", "negotiation_complete"], "max_value_usd": 2500.5}
+    bounds |= {"max_per_day": 10_000, "recorded_today": 3_120, "paused_at": instant(NOW)}
     keys.has("Sales agent", **bounds, last_used_at=instant(NOW), expires_at=instant(NOW + timedelta(days=60)))
     leave_and_return(page)
     shows("for Agent 7 only")
@@ -375,6 +376,28 @@ FAILURES: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+def test_a_key_is_paused_and_resumed_by_one_button(open_keys: Open, page: Page, keys: AgentKeys) -> None:
+    id_ = keys.has("Old")["id"]
+    open_keys()
+    button(page, "Pause Old").click()
+    expect(page.get_by_text("Old is paused.")).to_be_visible()
+    expect(button(page, "Resume Old")).to_be_focused()
+    expect(rows(page)).to_contain_text("Paused")
+    button(page, "Resume Old").click()
+    expect(page.get_by_text("Old is no longer paused.")).to_be_visible()
+    expect(rows(page)).not_to_contain_text("Paused")
+    assert keys.paths("POST") == [f"/{id_}/pause", f"/{id_}/resume"]
+    keys.instead("POST", f"/{id_}/pause", 500, json={"error": "Failed to manage keys"})
+    listed = len(keys.paths("GET"))
+    button(page, "Pause Old").click()
+    expect(page.get_by_text("The server answered 500: Failed to manage keys.")).to_be_visible()
+    wait_until(page, lambda: len(keys.paths("GET")) > listed)
+    assert len(keys.paths("GET")) > listed, "the list is not read, though the key may be paused"
+    keys.instead("POST", f"/{id_}/pause", 401, json={"error": "Unauthorized"})
+    button(page, "Pause Old").click()
+    expect(page.get_by_text("You are signed out")).to_be_visible()
+
+
 def test_a_failure_says_whether_a_key_may_have_been_made(open_keys: Open, page: Page, keys: AgentKeys) -> None:
     open_keys()
     new_key(page)
@@ -465,7 +488,7 @@ def test_the_keys_are_managed_by_keyboard(open_keys: Open, page: Page, keys: Age
             )
         return stops
 
-    assert tab(3) == ["button New key", "button Rotate Older", "button Revoke Older"]
+    assert tab(4) == ["button New key", "button Pause Older", "button Rotate Older", "button Revoke Older"]
     button(page, "New key").press("Enter")
     expect(page.get_by_label("Name")).to_be_focused()
     page.keyboard.type("By keyboard")
@@ -479,7 +502,8 @@ def test_the_keys_are_managed_by_keyboard(open_keys: Open, page: Page, keys: Age
     assert tab(len(PASTED)) == [f"button {place}" for place in PASTED]
     assert tab(3) == ["textarea .env", "button Copy for .env", "button Done"]
     page.keyboard.press("Enter")
-    assert tab(3) == ["button Rotate By keyboard", "button Revoke By keyboard", "button Rotate Older"]
+    assert tab(3) == ["button Pause By keyboard", "button Rotate By keyboard", "button Revoke By keyboard"]
+    assert tab(2) == ["button Pause Older", "button Rotate Older"]
     page.keyboard.press("Enter")
     expect(page.get_by_label("How long the current secret keeps working")).to_be_focused()
     page.keyboard.press("ArrowUp")
@@ -534,6 +558,11 @@ def test_a_key_is_made_used_rotated_and_revoked(real_keys: Page, ledger: Ledger)
     words = "May record · for Agent 7 only · only Deal closed · up to $500.50 each"
     expect(facts.first).to_have_text(words)
     assert record(ledger, secrets[0], valueUsd=500.5) == (200, [])
+    button(real_keys, "Pause Sales agent").click()
+    expect(button(real_keys, "Resume Sales agent")).to_be_visible()
+    assert record(ledger, secrets[0], valueUsd=500.5) == (403, ["Authorization"])
+    button(real_keys, "Resume Sales agent").click()
+    expect(button(real_keys, "Pause Sales agent")).to_be_visible()
     refused = ["agentId", "outcomeType", "valueUsd"]
     assert record(ledger, secrets[0], valueUsd=500.51, agentId=8, outcomeType="task_complete") == (403, refused)
     real_keys.evaluate("dispatchEvent(new Event('online'))")

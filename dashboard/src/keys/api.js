@@ -6,8 +6,9 @@ import { explain, invalidResponse, request } from "../shared/request.js";
 
 /**
  * @typedef {{id: string, user_id: number, name: string, agent_id: number | null, outcome_types: string[] | null,
- *   max_value_usd: Exact | null, scopes: string[], created_at: string, expires_at: string | null,
- *   last_used_at: string | null, made_by?: string | null, rotated_by?: string | null, rotated_at?: string | null}} Key
+ *   max_value_usd: Exact | null, max_per_day?: number | null, recorded_today?: number | null, scopes: string[], created_at: string, expires_at: string | null,
+ *   last_used_at: string | null, made_by?: string | null, rotated_by?: string | null, rotated_at?: string | null,
+ *   paused_at?: string | null}} Key
  * @typedef {Key & {key: string}} NewKey
  */
 

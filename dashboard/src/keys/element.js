@@ -1,5 +1,5 @@
 /**
- * <outcome-keys endpoint="/api/keys">: make, rotate and revoke the keys of a user's agents. A secret is shown once, when a
+ * <outcome-keys endpoint="/api/keys">: make, pause, rotate and revoke the keys of a user's agents. A secret is shown once, when a
  * key is made or rotated, and forgotten when the viewer is done.
  */
 
@@ -33,7 +33,7 @@ class OutcomeKeys extends HTMLElement {
 
   #agents = new AgentNames();
   #known = false; // whether the list is loaded
-  #changes = 0; // counts keys made, rotated or revoked here
+  #changes = 0; // counts keys made, paused, resumed, rotated or revoked here
   #made = ""; // id of the new key whose secret is still shown
   /** @type {Problem | null} */
   #problem = null;
@@ -50,6 +50,7 @@ class OutcomeKeys extends HTMLElement {
   #live = html("p", { class: "help live", role: "status" });
   #list = new KeyList(
     this.#agents,
+    (row) => void this.#pauseOrResume(row),
     (row) => this.#askToRotate(row),
     (row) => this.#askToRevoke(row),
     (row) => this.#lost(row),
@@ -228,6 +229,25 @@ class OutcomeKeys extends HTMLElement {
       this.#made = key.id;
       this.#render();
     });
+  }
+
+  /** Pause or resume a key without a question, because the same button undoes it. @param {KeyRow} row */
+  async #pauseOrResume(row) {
+    if (!this.#life) return;
+    const signal = AbortSignal.any([this.#life.signal, this.#user.signal]);
+    const { id, name, paused_at: paused } = row.key;
+    try {
+      const key = await call("POST", this.#url(id, paused ? "resume" : "pause"), signal, {});
+      if (!isKey(key)) throw invalidResponse();
+      this.#changes += 1;
+      row.show(key);
+      this.#live.textContent = `${name} is ${key.paused_at ? "paused" : "no longer paused"}.`;
+    } catch (error) {
+      if (signal.aborted) return;
+      const problem = this.#changeFailed(asProblem(error));
+      if (problem)
+        this.#live.textContent = problem.message || "No answer came: the list shows whether the key is paused.";
+    }
   }
 
   /** @param {KeyRow} row */

@@ -13,23 +13,27 @@ const time = (instant, words) => html("time", { datetime: instant, title: exactT
 /** @param {string} instant */
 const day = (instant) => time(instant, localDay.format(new Date(instant)));
 
-/** A key in the list, with buttons to rotate and revoke it. */
+const number = new Intl.NumberFormat();
+
+/** A key in the list, with buttons to pause or resume, rotate and revoke it. */
 export class KeyRow {
   #text = html("div", { class: "what" });
 
   /**
    * @param {Key} key
    * @param {AgentNames} agents
+   * @param {(row: KeyRow) => void} pause or resume
    * @param {(row: KeyRow) => void} rotate
    * @param {(row: KeyRow) => void} revoke
    */
-  constructor(key, agents, rotate, revoke) {
+  constructor(key, agents, pause, rotate, revoke) {
     this.key = key;
     this.agents = agents;
+    this.pause = button("", () => pause(this));
     this.rotate = button("Rotate", () => rotate(this), { "aria-label": `Rotate ${key.name}` });
     this.revoke = button("Revoke", () => revoke(this), { "aria-label": `Revoke ${key.name}`, class: "danger" });
     this.revoke.prepend(drawing(PROHIBITED));
-    this.place = new Place(this.rotate, this.revoke);
+    this.place = new Place(this.pause, this.rotate, this.revoke);
     const { buttons, panel } = this.place;
     this.element = html("li", {}, html("div", { class: "key" }, icon(KEY), this.#text, buttons), panel);
     this.show(key);
@@ -38,9 +42,14 @@ export class KeyRow {
   /** @param {Key} key */
   show(key) {
     this.key = key;
-    const { created_at: made, rotated_at: rotated, last_used_at: used, expires_at: end } = key;
+    const { created_at: made, rotated_at: rotated, last_used_at: used, expires_at: end, paused_at: paused } = key;
+    const { max_per_day: most, recorded_today: done } = key;
+    const verb = paused ? "Resume" : "Pause";
+    this.pause.textContent = verb;
+    this.pause.setAttribute("aria-label", `${verb} ${key.name}`);
     const facts = dotted(
       html("span", {}, "Made ", day(made), BY.get(key.made_by ?? "") ?? null),
+      paused ? html("span", { class: "over" }, "Paused ", day(paused)) : null,
       rotated ? html("span", {}, "Rotated ", day(rotated), BY.get(key.rotated_by ?? "") ?? null) : null,
       html("span", {}, used ? "Last used " : "Never used", used ? time(used, lastUsed(used)) : null),
       end && !hasExpired(key) ? html("span", {}, "Until ", day(end)) : null,
@@ -50,6 +59,16 @@ export class KeyRow {
       html("strong", { dir: "auto" }, key.name),
       html("span", { class: "meta" }, ...dotted(...bounds(key, this.agents))),
       html("span", { class: "meta" }, ...facts),
+      ...(most && done != null
+        ? [
+            html(
+              "span",
+              { class: "meta" },
+              html("progress", { value: done, max: most, "aria-hidden": "true" }),
+              ` about ${number.format(done)} of ${number.format(most)} today`,
+            ),
+          ]
+        : []),
       html("code", {}, `oc_${key.id}_…`),
     );
   }
@@ -63,12 +82,13 @@ export class KeyList {
 
   /**
    * @param {AgentNames} agents
+   * @param {(row: KeyRow) => void} pause or resume
    * @param {(row: KeyRow) => void} rotate
    * @param {(row: KeyRow) => void} revoke
    * @param {(row: KeyRow) => void} lost called before a row is removed because its key no longer exists
    */
-  constructor(agents, rotate, revoke, lost) {
-    this.#create = (/** @type {Key} */ key) => new KeyRow(key, agents, rotate, revoke);
+  constructor(agents, pause, rotate, revoke, lost) {
+    this.#create = (/** @type {Key} */ key) => new KeyRow(key, agents, pause, rotate, revoke);
     this.#lost = lost;
   }
   #create;
