@@ -22,7 +22,8 @@ USER, KEYS_USER = 4_004, 4_005
 
 # All callers share the code that parses bodies and queries. So for the operations of BY_KEY, calls with a session
 # skip schemathesis' phase `coverage`, which tries each kind of value: calls with the platform's key use this phase.
-BY_KEY = ["recordOutcome", "recordOutcomes", "assignOutcome", "createKey", "listKeys", "rotateKey", "revokeKey"]
+BY_KEY = ["recordOutcome", "recordOutcomes", "assignOutcome", "createKey", "listKeys"]
+BY_KEY += ["rotateKey", "pauseKey", "resumeKey", "revokeKey"]
 
 
 def test_openapi_yaml_is_valid() -> None:
@@ -139,7 +140,7 @@ def written(document: Any, folder: Path) -> Path:
 def test_schemathesis_finds_no_fault_with_the_platforms_key(stack: Stack, tmp_path: Path) -> None:
     document = openapi.document()
     # The platform's key belongs to no user, so its calls about agent keys must contain a `userId`.
-    for schema in ("NewAgentKey", "Rotation"):
+    for schema in ("NewAgentKey", "Rotation", "Pause"):
         document["components"]["schemas"][schema].setdefault("required", []).append("userId")
     for user in user_parameters(document):
         user["required"] = True
@@ -175,7 +176,7 @@ def test_schemathesis_finds_no_fault_with_a_session(stack: Stack, tmp_path: Path
     document = openapi.document()
     # With a session, the user is known, so any `userId` in a request is ignored.
     corrections = [f"{type_.title()}Correction" for type_ in CorrectionType]
-    for schema in ("NewOutcome", *corrections, "NewAgentKey", "Rotation"):
+    for schema in ("NewOutcome", *corrections, "NewAgentKey", "Rotation", "Pause"):
         document["components"]["schemas"][schema]["properties"]["userId"] = {}
     for user in user_parameters(document):
         user["schema"] = {}
