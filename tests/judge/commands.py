@@ -187,6 +187,8 @@ def use_key(world: World, role: str) -> Answer:
     key = world.authorizer.authenticate(world.ids["text"])
     if not key:
         return (401,)
+    if key.paused_at:
+        return (403,)
     world.authorizer.mark_used(key)
     by = agent("record", keyId=key.id, agentId="7", maxValueUsd="500", maxPerDay="1")
     assert post_outcome("too much", by, USER, valueUsd=501)[0] in {403, 503}
@@ -282,6 +284,11 @@ COMMANDS: dict[str, Command] = {
     "assign to another": lambda world, _: assign(world.ids["stray"], OTHER)[:1],
     "create a key": lambda _, role: status_of(create_key(f"key of {role}", OWNER)),
     "rotate the key": lambda world, _: change_key(world, "POST", "/rotate"),
+    "pause the key": lambda world, _: change_key(world, "POST", "/pause"),
+    "pause and resume the key": lambda world, _: (
+        *change_key(world, "POST", "/pause"),
+        *change_key(world, "POST", "/resume"),
+    ),
     "revoke the key": lambda world, _: change_key(world, "DELETE", ""),
     "use the key": use_key,
     "put costs": lambda _, role: post_costs("2026-04-08", ord(role[0]), KEY),
@@ -344,7 +351,10 @@ def observed(world: World) -> Seen:
             *sorted(f"{name}: {_outcome(each)}" for name, found in outcomes.items() for each in found),
             *(f"{zone}: {summarize(zone)[1]}" for zone in ZONES),
             *(f"{zone}: {_statement(text)}" for zone in texts for text in texts[zone]),
-            *sorted(f"key {each['name']}, rotated by {each['rotated_by']}" for each in keys),
+            *sorted(
+                f"key {each['name']}, rotated by {each['rotated_by']}, {'paused' if each['paused_at'] else 'live'}"
+                for each in keys
+            ),
             f"the key lets in: {world.authorizer.authenticate(world.ids['text']) is not None}",
             f"several signing keys in use: {sum(each['valid_until'] is None for each in signing) > 1}",
             *(f"costs of {each['date']}: {each['cost_usd']}" for each in report["by_day"] if each["sources"]),
