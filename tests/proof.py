@@ -61,7 +61,7 @@ PARTS = {
     "rights": Part("tests/auth/test_who_may_call.py tests/template", {}),
     "faults": Part("tests/judge/test_safeguards.py tests/model", {"FAULTS": "1"}),
 }
-ON_DEMAND = {"faults"}  # `make proof-faults`
+ON_DEMAND = {"faults", "permissions"}  # `make proof-faults`; `make test` evaluates rights, too
 
 
 def main() -> int:
