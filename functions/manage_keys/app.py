@@ -63,7 +63,7 @@ def _own_key(caller: Caller) -> Response:
     key = agent_keys.find(caller.agent_key.key_id)
     if key is None:  # the key was revoked after the authorizer read it
         raise Unauthorized
-    return ok(_json(_described([key])[0]))
+    return ok(_json(_described(key, _leased([key]))))
 
 
 def _create(event: Event, caller: Caller) -> Response:
@@ -76,11 +76,13 @@ def _create(event: Event, caller: Caller) -> Response:
     _require_readable(caller, wanted.scopes)
     _require_payer(caller, wanted)
     text, key = agent_keys.create(wanted, _by(caller))
-    return ok(_json({"key": text} | _described([key])[0]), ignored_header(ignored_fields(body, NEW_AGENT_KEY.rules)))
+    return ok(_json({"key": text} | _described(key, {})), ignored_header(ignored_fields(body, NEW_AGENT_KEY.rules)))
 
 
 def _list(event: Event, caller: Caller) -> Response:
-    return ok(_json({"keys": _described(agent_keys.of_user(_user(event, caller)))}))
+    keys = agent_keys.of_user(_user(event, caller))
+    leased = _leased(keys)
+    return ok(_json({"keys": [_described(key, leased) for key in keys]}))
 
 
 def _rotate(event: Event, caller: Caller) -> Response:
@@ -93,15 +95,18 @@ def _rotate(event: Event, caller: Caller) -> Response:
         if known.made_by != _by(caller):
             raise Forbidden
         _require_readable(caller, known.scopes)
+    leased = budgets.leased([id_])  # before the write: if this read fails, nothing was done
     text, key = agent_keys.rotate(user_id, id_, overlap_hours, _by(caller))
-    return ok(_json({"key": text} | _described([key])[0]), ignored_header(ignored_fields(body, ROTATION.rules)))
+    return ok(_json({"key": text} | _described(key, leased)), ignored_header(ignored_fields(body, ROTATION.rules)))
 
 
 def _set_paused(event: Event, caller: Caller, *, paused: bool) -> Response:
     body = json_body(event)
     user_id = read_body(PAUSE, body, session_user=caller.session_user).user_id
-    key = agent_keys.set_paused(user_id, _id(event), paused=paused)
-    return ok(_json(_described([key])[0]), ignored_header(ignored_fields(body, PAUSE.rules)))
+    id_ = _id(event)
+    leased = budgets.leased([id_])  # before the write, as above
+    key = agent_keys.set_paused(user_id, id_, paused=paused)
+    return ok(_json(_described(key, leased)), ignored_header(ignored_fields(body, PAUSE.rules)))
 
 
 def _revoke(event: Event, caller: Caller) -> Response:
@@ -115,11 +120,15 @@ def _revoke(event: Event, caller: Caller) -> Response:
     return ok('{"ok":true}')
 
 
-def _described(keys: Sequence[AgentKey]) -> list[dict[str, Any]]:
-    """Return the fields of keys as in the contract, with what each limited key has recorded today."""
-    limited = [key.id for key in keys if key.max_per_day is not None]
-    recorded = {id_: Decimal(leased) for id_, leased in budgets.leased(limited).items()}
-    return [key.public() | {"recorded_today": recorded.get(key.id)} for key in keys]
+def _leased(keys: Sequence[AgentKey]) -> dict[str, int]:
+    """Return what keys have recorded today, by id, of those that have a limit."""
+    return budgets.leased(key.id for key in keys if key.max_per_day is not None)
+
+
+def _described(key: AgentKey, leased: dict[str, int]) -> dict[str, Any]:
+    """Return the fields of a key as in the contract. leased: see `_leased`; a key not in it has recorded nothing."""
+    recorded = None if key.max_per_day is None else Decimal(leased.get(key.id, 0))
+    return key.public() | {"recorded_today": recorded}
 
 
 def _by(caller: Caller) -> str:

@@ -14,7 +14,7 @@ from outcomes.limits import MAX_KEYS
 from functions.manage_keys import app
 from tests.aws import aws_client, scan
 from tests.events import KEY, agent, proxy_event, session
-from tests.faults import faulty, lost, unreachable
+from tests.faults import THROTTLED, error, faulty, lost, unreachable
 
 NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
 BOUNDED = {
@@ -104,6 +104,17 @@ def test_a_user_creates_a_key_and_sees_its_text_once() -> None:
     ]
     assert made["created_at"].startswith("2026-04-01T12:00:00.0")
     assert listed(session(42)) == (200, {"keys": [made]})
+
+
+def test_no_answer_says_that_nothing_was_done_after_a_key_was_created_rotated_or_paused() -> None:
+    """Clients repeat a call after `503 Busy`: a second key would exist, or a secret in use would end."""
+    with faulty(app.budgets.dynamodb, "BatchGetItem", error(THROTTLED)):
+        status, made = create(session(42))
+        assert (status, made["recorded_today"]) == (200, 0)
+        for way in ("rotate", "pause", "resume"):
+            assert switch(way, made["id"], session(42)) == (503, {"error": "Busy"})
+    [key] = app.agent_keys.of_user(42)
+    assert (key.rotated_at, key.paused_at) == (None, None)
 
 
 def test_a_magnitude_comes_back_as_it_was_sent() -> None:
