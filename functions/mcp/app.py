@@ -1,8 +1,8 @@
 """POST /mcp: offer the outcome routes as Model Context Protocol tools."""
 
 import os
-from functools import partial
-from typing import Any
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 from outcomes.contract import outcome_type
 from outcomes.contract.caller import Caller
@@ -16,6 +16,9 @@ from outcomes.ledger.idempotent_writes import IdempotentWriter
 from outcomes.ledger.store import Filters, OutcomeStore
 from outcomes.mcp import server, tool_calls
 from outcomes.mcp.tools import DATA
+
+if TYPE_CHECKING:
+    from outcomes.ledger.corrections import Corrections
 
 ORIGINS = os.environ["DASHBOARD_ORIGINS"]
 CAPABILITIES = frozenset(os.environ["CAPABILITIES"].split(", "))
@@ -68,24 +71,29 @@ def _record_many(event: Event, caller: Caller, arguments: dict[str, Any]) -> str
     return compact({"recorded": recorded, "not_recorded": len(told) - recorded, "results": told})
 
 
+@cache
+def _corrections() -> "Corrections":
+    """Create `Corrections` on first use, because it may be off, and keep it to reuse its leases of keys' days."""
+    from outcomes.ledger.corrections import Corrections
+
+    return Corrections(store, IDEMPOTENCY_TABLE, KEYS_TABLE)
+
+
 def _correct(caller: Caller, arguments: dict[str, Any], body: dict[str, Any]) -> str:
     from outcomes.contract.correction_rules import Correction  # imported here, because Corrections may be off
-    from outcomes.ledger.corrections import Corrections
 
     id_, key = str(arguments["outcome_id"]), arguments["idempotency_key"]
     correction = Correction.parse(body, caller, TYPES, ulid.time_of(id_), key)
-    corrected = Corrections(store, IDEMPOTENCY_TABLE, KEYS_TABLE).correct(id_, correction, caller, key)
+    corrected = _corrections().correct(id_, correction, caller, key)
     about = compact({"id": corrected.id, "replayed": corrected.replayed, "idempotency_key": key})
     return f'{about[:-1]},{corrected.status_json},"outcome":{corrected.shown(caller) or "null"}}}'
 
 
 def _correct_many(event: Event, caller: Caller, arguments: dict[str, Any]) -> str:
     from outcomes.edge import correction_requests
-    from outcomes.ledger.corrections import Corrections
 
     items = [(item, None) for item in tool_calls.corrections(arguments, caller)]
-    corrections = Corrections(store, IDEMPOTENCY_TABLE, KEYS_TABLE)
-    results = correction_requests.correct_each(event, caller, TYPES, corrections, items, "Tool failed")
+    results = correction_requests.correct_each(event, caller, TYPES, _corrections(), items, "Tool failed")
     told = [tool_calls.corrected(item, answer, TYPES) for (item, _), answer in zip(items, results.answers, strict=True)]
     corrected = sum(each["id"] is not None for each in told)
     return compact({"corrected": corrected, "not_corrected": len(told) - corrected, "results": told})

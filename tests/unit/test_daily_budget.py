@@ -5,6 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from random import Random
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from outcomes.aws.services import Answer, ConditionFailed, Unavailable
 from outcomes.calendar import instants
 from outcomes.calendar.instants import DAY
 from outcomes.contract.caller import Bounds
-from outcomes.ledger.daily_budget import DailyBudgets
+from outcomes.ledger.daily_budget import LEASE_SECONDS, DailyBudgets
 
 from functions.correct_outcome import app as correct_outcome
 from functions.manage_keys import app as manage_keys
@@ -60,6 +61,7 @@ def new_environments() -> None:
     """Forget all leases, as functions do that start."""
     for writer in WRITERS:
         writer.__dict__.pop("budgets", None)
+    mcp._corrections.cache_clear()
 
 
 def limited(a_day: int = 3, scopes: str = "record correct") -> dict[str, Any]:
@@ -246,6 +248,40 @@ def test_a_model_hears_the_same_sentence() -> None:
 
     assert "this key records 1 a day" not in call()
     assert "this key records 1 a day, and may again from 2026-04-02T00:00:00Z. Do not call again before then." in call()
+
+
+def test_a_model_s_corrections_share_the_leases_of_the_function() -> None:
+    def void(id_: str) -> None:
+        arguments = {"outcome_id": id_, "reason": "Never happened", "idempotency_key": id_}
+        message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
+        body = message | {"params": {"name": "void_outcome", "arguments": arguments}}
+        response = mcp.handler(proxy_event("POST", "/mcp", authorizer=limited(500), body=body), None)
+        assert '"status":"void"' in json.loads(response["body"])["result"]["content"][0]["text"]
+
+    ids = [given("key:0123456789abcdef") for _ in range(4)]
+    with faulty(mcp.store.dynamodb, "UpdateItem", fine) as leases:
+        for id_ in ids:
+            void(id_)
+    assert len(leases) == 3, "of one record, of one, and of two"
+
+
+def test_leasing_leaves_time_for_the_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a deadline, two slow leases and a slow write would exceed the function's timeout."""
+    budgets = record_outcome.ledger.budgets
+    ends: list[float] = []
+    call = budgets.dynamodb.call
+
+    def late(operation: str, update: Any, **limits: Any) -> Answer:
+        ends.append(limits["until"])
+        return call(operation, update, **limits)
+
+    assert record(limited(1))[0] == 200
+    budgets._leases.clear()
+    monkeypatch.setattr(budgets.dynamodb, "call", late)
+    began = monotonic()
+    assert record(limited(1))[0] == 429
+    assert ends[0] <= monotonic() + LEASE_SECONDS
+    assert ends[0] >= began
 
 
 def refusals() -> list[Any]:

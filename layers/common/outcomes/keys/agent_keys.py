@@ -58,7 +58,7 @@ MARK_SECONDS = 1.0
 """Maximum seconds to update last_used_at. A key is valid even if that fails."""
 
 REVOKED_DAYS = 400
-"""How long it stays known whose a revoked key was."""
+"""Days for which the row of a revoked key says whose it was."""
 
 _LOST_RACES = {"ConditionalCheckFailedException", "TransactionConflictException"}
 

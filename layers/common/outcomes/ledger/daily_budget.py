@@ -39,10 +39,13 @@ MAX_REMEMBERED = 1000  # keys whose leases an environment keeps; it forgets thos
 KEPT_SECONDS = 3 * 24 * 60 * 60
 MAX_RETRY_AFTER = 60
 NOTE_SECONDS = 1.0
+LEASE_SECONDS = 4.0
+"""Maximum seconds of both calls. Together with the 12 s of the write that follows, this is below the functions'
+timeout."""
 
 
 class _Lease:
-    """What this environment has leased from a key's day.
+    """Holds what this environment has leased from a key's day.
 
     held: records that it may still use. used: records that it has used. left: records that the last answer left to be
     leased; None before the first answer. is_noted: whether a refusal of this day is noted.
@@ -148,6 +151,7 @@ class DailyBudgets:
     def _extend(self, key: "Bounds", lease: _Lease, count: int) -> None:
         """Lease `count` more records, or all that are left if these are fewer."""
         limit = key.max_per_day or 0
+        until = time.monotonic() + LEASE_SECONDS
         for _ in range(2):  # the answer to a refused attempt says what is left
             count = min(count, limit if lease.left is None else lease.left)
             if not count:
@@ -166,7 +170,7 @@ class DailyBudgets:
                 "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
             }
             try:
-                row = self.dynamodb.call("UpdateItem", update)["Attributes"]
+                row = self.dynamodb.call("UpdateItem", update, until=until)["Attributes"]
             except ConditionFailed as refused:
                 lease.left = max(0, limit - int(refused.body["Item"]["leased"]["N"]))
             else:
