@@ -76,8 +76,20 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start with the slowest tests, so that no process runs a slow test alone at the end."""
-    items.sort(key=lambda item: "sequences" not in item.path.parts and "schemathesis" not in item.name)
+    """Let the first process begin with the tests in the browser, and the second with the slowest ones.
+
+    xdist gives each process as many tests, in this order. Those in the browser wait half of their time, so the others
+    should have work beside them. No process should run a slow test alone at the end.
+    """
+    turns: list[list[pytest.Item]] = [[], [], []]
+    for item in items:
+        is_slow = (
+            "sequences" in item.path.parts or "schemathesis" in item.name or item.path.name == "test_change_cost.py"
+        )
+        turns[1 if is_slow else 0 if "dashboard" in item.path.parts else 2].append(item)
+    browser, slow, rest = turns
+    before = max(0, len(items) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) - len(browser))
+    items[:] = [*browser, *rest[:before], *slow, *rest[before:]]
 
 
 def pytest_collection_finish() -> None:

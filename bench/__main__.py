@@ -46,6 +46,7 @@ network. DynamoDB is a stub, which answers at once, or a fake, which counts unit
 
 - **start**: until the handler is imported, without Lambda's own bootstrap, which would hide differences.
 - **cold**: started by Lambda's own bootstrap (awslambdaric), until the first answer. DynamoDB is called over TLS.
+  A request takes that of its authorizer and that of its function.
 - **warm**: one call. A bare put_item is one of boto3.
 - **look**: a summary of a user's history. Meanwhile, the outcomes are listed ten times a second.
 """
@@ -210,12 +211,7 @@ def cold_calls(report: Report, service: Stub, runs: int) -> None:
     for name in ("record", "list of 20", "summary of a month", *(name for name in CALLS if "authorizer" in name)):
         programs[name] = function(CALLS[name].function), CALLS[name].event
     over_tls = {name: (each.with_variables(service.tls_variables), event) for name, (each, event) in programs.items()}
-    together: dict[str, tuple[str, ...]] = {
-        "**GET**: authorizer (encrypted cookie), then list": ("authorizer, encrypted cookie", "list of 20"),
-        "**POST**: authorizer (key), then record": ("authorizer, key", "record"),
-        "**POST**: authorizer (agent key), then record": ("authorizer, agent key", "record"),
-    }
-    report.times("cold", cold(over_tls, together, runs), base, COLD_BARS, "bootstraps")
+    report.times("cold", cold(over_tls, runs), base, COLD_BARS, "bootstraps")
 
 
 def warm_calls(report: Report, service: Stub, rounds: int, times: int) -> None:
@@ -228,7 +224,7 @@ def warm_calls(report: Report, service: Stub, rounds: int, times: int) -> None:
             {"caller": "ours", "item": stored(0)},
         ),
     }
-    for name in [*WARM_BARS, "summary of a month", "authorizer, key", "authorizer, agent key"]:
+    for name in [*WARM_BARS, "summary of a month", "authorizer, agent key"]:
         calls[name] = (
             function(CALLS[name].function).with_variables(service.variables),
             {"event": CALLS[name].event},
@@ -251,13 +247,13 @@ def dynamodb_calls(report: Report, service: Stub) -> None:
 
 
 def units(report: Report) -> None:
-    """Report item sizes and units, as DynamoDB counts them."""
-    report.add("the outcome, stored", item_bytes(stored(0)), "bytes")
-    report.add("write: record", write_units(stored(0)), "write units")
-    keyed = TRANSACTION * 2
-    report.add("write: record with an Idempotency-Key, two items in a transaction", keyed, "write units")
-    for limit in (20, 50):
-        report.add(f"read: list of {limit}", read_units(*map(stored, range(limit + 1))), "read units")
+    """Report the size of an item and the units for it, as DynamoDB counts them."""
+    listed = {limit: read_units(*map(stored, range(limit + 1))) for limit in (20, 50)}
+    note = (
+        f"{write_units(stored(0))} write units, {TRANSACTION * 2} with an Idempotency-Key; "
+        f"a list of 20 reads {listed[20]} units, of 50 {listed[50]}"
+    )
+    report.add("the outcome, stored", item_bytes(stored(0)), "bytes", note=note)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,9 @@ def client_calls(report: Report, runs: int) -> None:
                 run = f"{code}\nfor _ in range({calls}): call()\nimport os; os._exit(0)"
                 programs[name, calls] = [sys.executable, "-c", run], environment
         taken = in_turns(programs, runs)
-    for name, (first_bar, bar) in zip(CLIENTS, (CLIENT_BARS, (None, None)), strict=True):
-        first, all_ = (taken[name, calls].cpu for calls in (1, 1 + CALLS))
-        report.add(f"{name}: import and first call", first - taken["", 0].cpu, "s of processor time", bar=first_bar)
-        report.add(f"{name}: each later call", (all_ - first) / CALLS * 1e6, "µs of processor time", bar=bar)
+    first, later = ({name: taken[name, calls].cpu for name in CLIENTS} for calls in (1, 1 + CALLS))
+    ours, other = ((first[name] - taken["", 0].cpu, (later[name] - first[name]) / CALLS * 1e6) for name in CLIENTS)
+    what = "the Python client: import and first call", "the Python client: each later call"
+    units = "s of processor time", "µs of processor time"
+    for name, measured, unit, bar, of_other in zip(what, ours, units, CLIENT_BARS, other, strict=True):
+        report.add(name, measured, unit, bar=bar, note=f"http.client: {of_other:.3g}")

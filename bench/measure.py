@@ -44,6 +44,8 @@ KNOWN_WHEN_DEPLOYED = {
     "TOTALS_TABLE": "totals",
     "TOTALS_EDITION": "1",
     "COSTS_TABLE": "costs",
+    "WATCHES_TABLE": "watches",
+    "DEFINITIONS_TABLE": "statements",
     "SESSION_SECRET_OVERLAP_DAYS": "30",
     "SESSION_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:123456789012:secret:session",
     "KEY_FINGERPRINTS": fingerprint(API_KEY),
@@ -151,23 +153,15 @@ BOOTSTRAP = "import sys; from awslambdaric.__main__ import main; main(sys.argv)"
 """The command that starts Lambda's runtime."""
 
 
-def cold(
-    programs: Mapping[str, tuple[Program, dict[str, Any]]], together: dict[str, tuple[str, ...]], runs: int
-) -> dict[str, Times]:
-    """Run each program `runs` times, in turns, from Lambda's bootstrap to its handler's answer to its event.
-
-    together: groups of programs that are called one after another, by the group's name.
-    """
-    groups = {name: (name,) for name in programs} | together
-    samples: dict[str, list[Times]] = {name: [] for name in groups}
+def cold(programs: Mapping[str, tuple[Program, dict[str, Any]]], runs: int) -> dict[str, Times]:
+    """Run each program `runs` times, in turns, from Lambda's bootstrap to its handler's answer to its event."""
+    samples: dict[str, list[Times]] = {name: [] for name in programs}
     for run in range(-1, runs):  # the first round only fills the file cache
-        taken = {}
         for name, (program, event) in programs.items():
-            answered, answer = life([PYTHON, "-c", BOOTSTRAP, "app.handler"], program.environment, event)
+            taken, answer = life([PYTHON, "-c", BOOTSTRAP, "app.handler"], program.environment, event)
             check(name, answer)
-            taken[name] = answered
-        for name, parts in groups.items() if run >= 0 else ():
-            samples[name].append(Times(*map(sum, zip(*(taken[part] for part in parts), strict=True))))
+            if run >= 0:
+                samples[name].append(taken)
     return medians(samples)
 
 

@@ -7,11 +7,13 @@ corrected. Time is simulated: only queries and pauses take some.
 
 import time
 from binascii import a2b_base64, crc32
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import formatdate
 from multiprocessing import get_context
+from random import Random
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
@@ -19,13 +21,20 @@ from outcomes.aws.services import Answer
 from outcomes.calendar import instants
 from outcomes.calendar.period import Period
 from outcomes.contract import json_text
+from outcomes.contract.caller import Caller
+from outcomes.contract.correction_rules import Correction, CorrectionType
 from outcomes.contract.models import NewOutcome
+from outcomes.contract.status import CONFIRMED, RECORDED
+from outcomes.definitions.definition_rules import Definition, Definitions, Rule
 from outcomes.errors import Busy, StillAddingUp
+from outcomes.ledger import ulid
+from outcomes.ledger.correction_entries import CorrectionDraft
 from outcomes.ledger.items import new_item
 from outcomes.ledger.store import OutcomeStore
 from outcomes.totals import settled_intervals
 from outcomes.totals.materialized import Totals
 from outcomes.totals.summary import Summary
+from outcomes.totals.what_counts import WhatCounts
 
 from bench.report import Report
 from bench.storage import READ_UNIT_BYTES, WRITE_UNIT_BYTES, item_bytes
@@ -64,6 +73,12 @@ throttled meanwhile."""
 MANY_BARS = 16, 3.0, 400, 3
 """Bars of 10,000 agents that each record once a day for a year: calls of the first read; processor seconds and read
 units of a read of whole months; calls of a read with the previous period, or of parts of months."""
+
+CORRECTED = 1_000_000, 100_000
+"""Outcomes of a year, and their corrections since the earliest month that is not closed. 1 % of these are of the last
+ten minutes."""
+COUNTED_BARS = 2, 20
+"""Queries and read units by which a summary that says what counts may exceed one that does not, once sums are kept."""
 
 PROJECTED = ("created_at", "outcome_type", "agent_id", "value_usd")
 
@@ -230,6 +245,95 @@ class History:
         return {}
 
 
+class Corrected(History):
+    """A history of 3 agents with corrections, every second one an amend of words, since the begin of April."""
+
+    def __init__(self, number: int, corrections: int) -> None:
+        super().__init__(Case(number, YEAR, 3))
+        random = Random(1)  # noqa: S311 - the same history each time
+        since, settled = instants.read("2026-04-01T00:00:00Z"), self.now - 11 * 60_000
+        times = [random.randint(since, settled) for _ in range(corrections * 99 // 100)]
+        times += [random.randint(settled + 120_000, self.now) for _ in range(corrections // 100)]
+        self.entries = [self._entry(random, index, at) for index, at in enumerate(sorted(times))]
+        self.queries = 0
+
+    def _entry(self, random: Random, index: int, at: int) -> Item:
+        earlier = min(instants.read(self._at(random.randrange(self.count))), at - 1)
+        fields = {
+            **random.choice(self.templates),
+            "created_at": {"S": self._key(earlier, index)},
+            "user_id": {"S": "42"},
+        }
+        before = fields | {"agent_id": {"N": str(random.randint(1, 3))}}
+        type_ = (CorrectionType.AMEND, CorrectionType.CONFIRM)[index % 2]
+        changes = {"title": "Closed the deal"} if type_ == CorrectionType.AMEND else {}
+        correction = Correction(type_, "A typo", USER, changes, [])
+        to = RECORDED if changes else CONFIRMED
+        entry = CorrectionDraft.of(before, correction, to, Caller(session_user=USER)).entry
+        return entry | {"created_at": {"S": f"~{self._key(at, index)}"}}
+
+    def _key(self, at: int, index: int) -> str:
+        return f"{instants.text(at)}#{ulid.from_number(at << 80 | index)}"
+
+    def _Query(self, request: Item) -> Item:  # noqa: N802 - its name
+        self.queries += 1
+        values = request["ExpressionAttributeValues"]
+        first, last = values[":first"]["S"], values[":last"]["S"]
+        if request["TableName"] == "totals" or not first.startswith("~"):
+            return super()._Query(request)
+        is_reverse = request.get("ScanIndexForward") is False
+        begin, end = (bisect_left(self.entries, each, key=sort_key) for each in (first, last))
+        if start := request.get("ExclusiveStartKey"):
+            at = bisect_left(self.entries, sort_key(start), key=sort_key)
+            begin, end = (begin, at) if is_reverse else (at + 1, end)
+        found, items, size = self.entries[begin:end], list[Item](), 0
+        for entry in reversed(found) if is_reverse else found:
+            size += item_bytes(entry)
+            if size > PAGE_BYTES:
+                break
+            items.append(entry)
+        units = max(1, -(-min(size, PAGE_BYTES) // READ_UNIT_BYTES))
+        self._reads(units)
+        more = {"LastEvaluatedKey": {"created_at": items[-1]["created_at"]}} if len(items) < len(found) else {}
+        return {"Items": items, "ConsumedCapacity": {"CapacityUnits": units}} | more
+
+
+def sort_key(item: Item) -> str:
+    key: str = item["created_at"]["S"]
+    return key
+
+
+def looks_with_a_definition(number: int, corrections: int) -> dict[str, tuple[int, int, float]]:
+    """Return calls, queries and read units of a summary of a year, by whether it says what counts and how often."""
+    history = Corrected(number, corrections)
+    rule = Rule("unless_disputed", None, "stated")
+    definitions = Definitions("UTC", (Definition("2025-06", 1, 14, {"*": rule}, ""),))
+    found = {}
+    with reading(history) as totals, patch.object(instants, "now", lambda: history.now):
+        period = period_of(*(instants.text(at)[:10] for at in (END - YEAR * DAY, END + 2 * DAY)))
+        for name in ("alone, first", "counts, first", "counts, next", "alone, next"):
+            calls, queries, units, is_done = 0, history.queries, history.read_units, False
+            while not is_done:
+                calls, summary = calls + 1, Summary(period)
+                counted = WhatCounts(definitions, summary) if "counts" in name else None
+                with suppress(StillAddingUp):
+                    totals.aggregate(USER, [summary], counted)
+                    summary.response(counted=counted)
+                    is_done = True
+            found[name] = calls, history.queries - queries, history.read_units - units
+    return found
+
+
+def bars_of_counting(report: Report, found: dict[str, tuple[int, int, float]]) -> None:
+    """Compare what a definition adds to a summary with its bars. found: see `looks_with_a_definition`."""
+    (_, queries, units), (_, alone, units_alone) = found["counts, next"], found["alone, next"]
+    note = f"first {found['counts, first'][2]:,.0f} read units in {found['counts, first'][0]} calls"
+    number, corrections = CORRECTED
+    name = f"look with a definition at {number:,} outcomes and {corrections:,} corrections"
+    report.add(f"{name}, queries", queries - alone, "more", bar=COUNTED_BARS[0])
+    report.add(name, units - units_alone, "read units more", bar=COUNTED_BARS[1], note=note)
+
+
 def kept_bytes(item: Item) -> int:
     """Return the size in bytes of an item of the table of totals. The item's binary value is in Base64."""
     return item_bytes(item | ({"sums": {"B": a2b_base64(item["sums"]["B"])}} if "sums" in item else {}))
@@ -310,10 +414,13 @@ def totals_growth(report: Report, short: bool) -> None:
     # Importing takes longer than most reads, so the processes are forked.
     with get_context("fork").Pool() as pool:
         many = None if short else pool.apply_async(looks_of_many)
+        counting = None if short else pool.apply_async(looks_with_a_definition, CORRECTED)
         found = dict(zip(cases, pool.map(looks, cases, chunksize=1), strict=True))
         totals_bars(report, found)
         if many:
             bars_of_many(report, many.get())
+        if counting:
+            bars_of_counting(report, counting.get())
 
 
 def totals_bars(report: Report, found: dict[Case, list[Look]]) -> None:

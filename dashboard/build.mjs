@@ -25,18 +25,19 @@ const ELEMENTS = new Map([
   ["keys", "outcome-keys"],
 ]);
 
-/** @type {import("esbuild").Plugin} Leaves an element's second file out of the first, which imports it on demand */
-const secondFile = {
-  name: "second file",
+/** @type {import("esbuild").Plugin} Leaves an element's other files out of the first, which imports them on demand */
+const otherFiles = {
+  name: "other files",
   setup({ onResolve }) {
-    onResolve({ filter: /^\.\/more\.js$/ }, ({ resolveDir }) => ({
-      path: `./${ELEMENTS.get(basename(resolveDir))}-more.js`,
-      external: true,
-    }));
+    onResolve({ filter: /^\.\/(more|review)\.js$/ }, ({ kind, path, resolveDir }) =>
+      kind === "dynamic-import"
+        ? { path: `./${ELEMENTS.get(basename(resolveDir))}-${basename(path)}`, external: true }
+        : null,
+    );
   },
 };
 
-// Both files of an element contain this hash. So the first file notices if the second one has another version.
+// All files of an element contain this hash. So the first file notices if another one has another version.
 const hash = createHash("sha256");
 for (const folder of [...ELEMENTS.keys(), "shared"].map((name) => `src/${name}`))
   for (const name of (await readdir(folder)).sort()) hash.update(await readFile(`${folder}/${name}`));
@@ -50,6 +51,7 @@ const { outputFiles } = await build({
         [`${name}-more`, `src/${folder}/more.js`],
       ]),
     ),
+    "value-delivered-review": "src/feed/review.js",
     verify: "src/verify/page.js",
   },
   define: { BUILD: JSON.stringify(hash.digest("base64url").slice(0, 4)) },
@@ -59,7 +61,7 @@ const { outputFiles } = await build({
   format: "esm",
   target: "es2024",
   charset: "utf8",
-  plugins: [cssAsText, secondFile],
+  plugins: [cssAsText, otherFiles],
 });
 // terser's output is 2 % smaller than that of esbuild, when compressed.
 for (const { path, text } of outputFiles) {

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from outcomes.contract.json_text import response_bytes
 from outcomes.ledger.export import csv_line
 from outcomes.limits import MAX_DESCRIPTION, MAX_METADATA_BYTES, MAX_RESPONSE_BYTES, MAX_TITLE
+from outcomes.watches.clock import MAX_USERS
 
 from bench.outcome import AGENT_KEY_ROW, answered, remembered, stored
 from bench.storage import KEPT_OVERHEAD_BYTES, TRANSACTION, item_bytes, read_units, write_units
@@ -371,9 +372,36 @@ def worst_lines() -> str:
     return fill(text, 120)
 
 
+def watched(users: int, figures: Figures) -> float:
+    """Return the US dollars of a month of the clock of watches, if each of these users has some in one time zone."""
+    minutes = int(deployed("prod", Watches="On", EventBusName="default").texts["WatchesMinutes"])
+    runs = DAYS * 24 * 60 / minutes
+    evaluated = runs * min(users, MAX_USERS)
+    look = _looks(SUMMED)[1]
+    time = figures["watched_user_ms"] * figures["summary_memory_gb"]
+    units = look.read_units + figures["watched_user_read_units"]
+    of_a_run = figures["lambda_per_million"] + _logs(1, 0, figures)
+    of_a_user = _lambda_time(time, figures) + units * figures["read_units_per_million"]
+    return float(runs * of_a_run + evaluated * of_a_user) / MILLION
+
+
+def watches_lines() -> str:
+    figures = inputs()
+    few, many = 10, 10_000
+    rounds = many // MAX_USERS
+    minutes = int(deployed("prod").texts["WatchesMinutes"])
+    text = (
+        f"With `Watches=On`, the clock costs ${watched(few, figures):.2f} a month with {few} users, and "
+        f"${watched(many, figures):.2f} with {many:,}: a run looks at {MAX_USERS:,} users, so each of these is looked "
+        f"at every {rounds * minutes} minutes. Off, it costs nothing."
+    )
+    return fill(text, 120)
+
+
 def rewritten(text: str) -> str:
     """Replace each section between marks. Raises ValueError if the text has none."""
     sections = {"calls": calls_table, "idle": idle_lines, "month": month_table, "worst": worst_lines}
+    sections["watches"] = watches_lines
     marked = re.compile(r"(<!-- make cost: (\w+) -->\n).*?(\n<!-- end of make cost -->)", re.DOTALL)
     text, found = marked.subn(lambda mark: f"{mark[1]}\n{sections[mark[2]]()}\n{mark[3]}", text)
     if not found:

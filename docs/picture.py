@@ -31,7 +31,7 @@ def main() -> None:
         page = context.new_page()
         page.goto(stack.url)
         expect(page.locator("value-delivered .rows li")).to_have_count(20)
-        expect(page.locator(".plot rect")).to_have_count(30)
+        expect(page.locator(".plot .bar")).to_have_count(30)
         expect(page.locator(".net data")).to_be_visible()
         page.screenshot(path=ROOT / "docs/value-delivered.png")
 

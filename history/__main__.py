@@ -127,6 +127,7 @@ def deployed(options: argparse.Namespace) -> "Iterator[Target]":
     yield Target(
         outputs["OutcomesTableName"],
         outputs["TotalsTableName"],
+        outputs["StatementsTableName"],
         outputs["ErasuresTableName"],
         secret.encode(),
         parameters["OutcomeTypes"].split(","),

@@ -2,7 +2,7 @@
 
 A partition contains the outcomes of a user, or a part of the outcomes without a user. The import blocks the stored sums
 of a partition: summaries ignore sums that were stored before the block, and store no sums during the block (see
-`outcomes.totals.imports`). The import ends the block when every outcome is stored. If the import is killed, its block
+`outcomes.ledger.imports`). The import ends the block when every outcome is stored. If the import is killed, its block
 expires after BLOCK_SECONDS.
 """
 
@@ -12,11 +12,11 @@ from secrets import token_hex
 from typing import Any
 
 from outcomes.aws.backoff import Backoff, read_items
-from outcomes.aws.services import Answer, CallFailed, ConditionFailed, DynamoDB, Item
+from outcomes.aws.services import Answer, CallFailed, ConditionFailed, DynamoDB
 from outcomes.calendar import instants
 from outcomes.errors import Contended
+from outcomes.ledger.imports import Imports, imports_key, service_time
 from outcomes.privacy.erasure import hashed
-from outcomes.totals.imports import STRETCH, Imports, service_time
 
 from ops.patience import LIMITS
 
@@ -77,7 +77,7 @@ class Pasts:
 
     def cuts(self, partitions: Iterable[str]) -> dict[str, str]:
         """Return the end of the latest statement (`Imports.cut`) by partition, for partitions with an `Imports` row."""
-        items = read_items(self.dynamodb, self.totals, [_key(partition) for partition in partitions], Backoff())
+        items = read_items(self.dynamodb, self.totals, [imports_key(partition) for partition in partitions], Backoff())
         return {item["user_id"]["S"]: Imports.of(item).cut for item in items}
 
 
@@ -167,7 +167,7 @@ class Past:
 
         If another write comes first, read the row and compute the new row again.
         """
-        key = _key(self.partition)
+        key = imports_key(self.partition)
         get = {"TableName": self.pasts.totals, "Key": key, "ConsistentRead": True}
         backoff = Backoff()
         while True:
@@ -187,10 +187,6 @@ class Past:
             except ConditionFailed:  # another import, a statement or an earlier attempt of this call changed the row
                 if not backoff.wait():
                     raise Contended from None
-
-
-def _key(partition: str) -> Item:
-    return {"user_id": {"S": partition}, "stretch": {"S": STRETCH}}
 
 
 def _time_of(answer: Answer) -> int:

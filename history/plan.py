@@ -106,6 +106,15 @@ class Plan:
                 sum_.add(1, None if value is None else Decimal(value))
             yield user or None, type_, sum_
 
+    def users(self) -> Iterator[int]:
+        """Yield the users, without nobody."""
+        yield from (user for (user,) in self._database.execute("SELECT DISTINCT user FROM planned WHERE user > 0"))
+
+    def outcomes(self, user: int) -> Iterator[tuple[str, str, Decimal | None]]:
+        """Yield id, type and value of each outcome of a user."""
+        for id_, type_, value in self._database.execute("SELECT id, type, value FROM planned WHERE user = ?", [user]):
+            yield id_, type_, None if value is None else Decimal(value)
+
     def partitions(self) -> Iterator[Partition]:
         """Yield the partitions, in order.
 

@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from history.compare import compare
+from history.definitions import by_rule
 from history.files import Row, RowFile
 from history.mapper import Mapper, NotImported
 from history.past import Pasts
@@ -38,11 +39,12 @@ class Target(NamedTuple):
     """The tables to import into.
 
     secret: the secret for the HMAC in erasure records; empty if the stack cannot erase users. types: the types that can
-    be recorded. units_per_second: the write units to use. edition: see `Totals`.
+    be recorded. units_per_second: the write units to use. edition: see `Totals`. statements: also has definitions.
     """
 
     outcomes: str
     totals: str
+    statements: str
     erasures: str
     secret: bytes
     types: Types
@@ -99,8 +101,14 @@ class Import:
             raise StackError(f"no row of {self.file.path} has {', '.join(sorted(self._unseen))}")
 
     def show(self) -> None:
-        """Print the counts and sums by user and type, and the cost."""
+        """Print the counts and sums by user and type, how much of them counts at once, and the cost."""
         _print_sums(self.plan.sums())
+        for user_id, figures in by_rule(self.target.statements, self.plan):
+            print(
+                f"user {user_id}, by the user's definitions: {_amount(figures.counted)} count at once, "
+                f"{_amount(figures.all_waiting)} wait, {_amount(figures.unconfirmed)} need the user's word, "
+                f"{_amount(figures.not_counted)} never count, {_amount(figures.before_rules)} are from before."
+            )
         cost = self.plan.cost()
         print(f"{cost.outcomes:,} outcomes of {cost.users:,} users can be imported; {self.refused:,} rows are refused.")
         self._print_cost(cost.write_units, cost.bytes)
@@ -201,6 +209,10 @@ class Import:
             cuts = patiently(partial(self.pasts.cuts, [each.name for each in partitions]))
             for partition in partitions:
                 yield partition, cuts.get(partition.name, "")
+
+
+def _amount(sum_: Sum) -> str:
+    return f"{sum_.count:,} (${sum_.exact:,f})"
 
 
 def _print_sums(sums: Iterable[tuple[int | None, str, Sum]]) -> None:

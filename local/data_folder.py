@@ -129,6 +129,7 @@ def import_target(options: argparse.Namespace) -> "Iterator[Target]":
         yield Target(
             template.name("OutcomesTable"),
             template.name("TotalsTable"),
+            template.name("StatementsTable"),
             template.name("ErasuresTable"),
             secret.encode(),
             parameters["OutcomeTypes"].split(","),

@@ -1,4 +1,5 @@
-"""Deliver events: pass the records of a table's stream to a function, and post events of the bus to EVENTS_URL.
+"""Deliver events: pass the records of a table's stream to a function, post events of the bus to EVENTS_URL, and invoke
+functions on schedule.
 
 https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-batchfailurereporting.html
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
@@ -11,9 +12,11 @@ webhooks, and only to public addresses.
 import asyncio
 import json
 import logging
+import re
 import time
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +24,7 @@ import aiohttp
 from outcomes.events.webhooks import CONTENT_TYPE, is_id, signed, signing_key
 
 from local.lambdas import MAX_EVENT_BYTES, Function, FunctionError
-from local.moto_backend import backend
+from local.moto_backend import EventPattern, backend
 from local.persistence import Backlog, Persistence
 from local.template import Template
 from ops.errors import StackError
@@ -35,13 +38,55 @@ MAX_PAUSE = 10.0
 
 @dataclass(frozen=True)
 class Source:
-    """An event source mapping of the template. arn: the stream's ARN. bisects: whether a failing batch is halved."""
+    """An event source mapping of the template.
+
+    arn: the stream's ARN. bisects: whether a failing batch is halved. filters: JSON of patterns, of which a record must
+    match one; if empty, all records are passed.
+    """
 
     arn: str
     table: str
     function_arn: str
     batch_size: int
     bisects: bool
+    filters: tuple[str, ...] = ()
+
+    def passes(self, record: Any) -> bool:
+        return not self.filters or any(EventPattern.load(each).matches_event(record) for each in self.filters)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A function that the template lets a rule invoke every `seconds`."""
+
+    function_arn: str
+    seconds: int
+
+
+def schedules(template: Template) -> list[Schedule]:
+    """Return the template's rules with a schedule. Raises StackError if one is not a rate in minutes."""
+    found = []
+    for logical_id, properties in template.resources("AWS::Events::Rule").items():
+        if "ScheduleExpression" not in properties:
+            continue
+        rate = re.fullmatch(r"rate\((\d+) minutes?\)", template.resolve(properties["ScheduleExpression"]))
+        if not rate:
+            raise StackError(f"{logical_id}: the local stack supports schedules such as rate(15 minutes)")
+        arns = [template.resolve(target["Arn"]) for target in properties["Targets"]]
+        found += [Schedule(":".join(arn.split(":")[:7]), int(rate[1]) * 60) for arn in arns]
+    return found
+
+
+async def tick(schedule: Schedule, functions: Mapping[str, Function]) -> None:
+    """Invoke a function at once and then whenever the wall clock passes its interval, until cancelled."""
+    last = None
+    while True:
+        now = int(time.time()) // schedule.seconds
+        if now != last:
+            last = now
+            with suppress(FunctionError):  # the function's invocation has already logged the error
+                await functions[schedule.function_arn].invoke({}, str(uuid.uuid4()))
+        await asyncio.sleep(1)
 
 
 def sources(template: Template) -> list[Source]:
@@ -52,10 +97,8 @@ def sources(template: Template) -> list[Source]:
         arn = mapping["EventSourceArn"]
         if ":dynamodb:" not in arn:
             raise StackError(f"{logical_id}: the local stack reads streams of tables, not {arn}")
-        if "FilterCriteria" in mapping or mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
-            raise StackError(
-                f"{logical_id}: the local stack supports no FilterCriteria and requires ReportBatchItemFailures"
-            )
+        if mapping.get("FunctionResponseTypes") != ["ReportBatchItemFailures"]:
+            raise StackError(f"{logical_id}: the local stack requires ReportBatchItemFailures")
         found.append(
             Source(
                 arn=arn,
@@ -64,6 +107,7 @@ def sources(template: Template) -> list[Source]:
                 function_arn=":".join(mapping["FunctionName"].split(":")[:7]),
                 batch_size=int(mapping.get("BatchSize", 100)),
                 bisects=bool(mapping.get("BisectBatchOnFunctionError")),
+                filters=tuple(each["Pattern"] for each in mapping.get("FilterCriteria", {}).get("Filters", [])),
             )
         )
     return found
@@ -82,8 +126,9 @@ async def read(source: Source, functions: Mapping[str, Function], persistence: P
             if not batch:
                 await more.wait()
                 continue
+            passed = [record for record in batch.values() if source.passes(record)]
             try:
-                answer = await function.invoke({"Records": list(batch.values())}, str(uuid.uuid4()))
+                answer = await function.invoke({"Records": passed}, str(uuid.uuid4())) if passed else None
                 done = _done(batch, answer)
             except FunctionError:  # the function's invocation has already logged the error
                 done = []

@@ -46,10 +46,12 @@ class Engine:
         with suppress(FileNotFoundError):
             self.read_to = json.loads(self._checkpoints.read_text())
         # The engine ends with the pipe to this process, even if this process is killed.
-        java = ["java", "-Djava.library.path=.", "-jar", "DynamoDBLocal.jar", "-sharedDb", "-disableTelemetry"]
+        # It unpacks a library at each start, and would leave it in /tmp.
+        run = 'own=$(mktemp -d); java -Djava.io.tmpdir="$own" "$@" </dev/null & cat; kill -9 $!; wait; rm -r "$own"'
+        jar = ["-Djava.library.path=.", "-jar", "DynamoDBLocal.jar", "-sharedDb", "-disableTelemetry"]
         place = ["-dbPath", str(folder.resolve()), "-port", str(port)]
         self._process = subprocess.Popen(  # noqa: S603 - no input from outside
-            ["/bin/sh", "-c", '"$@" </dev/null & cat; kill -9 $!; wait', "sh", *java, *place],
+            ["/bin/sh", "-c", run, "sh", *jar, *place],
             cwd=INSTALLED,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,

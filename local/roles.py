@@ -74,12 +74,12 @@ class Statement(NamedTuple):
 
 
 class Role:
-    """What a role may do. hash_keys: the hash keys of tables, by name, and of indexes, by `table/index/name`."""
+    """Evaluates what a role allows. hash_keys: those of tables, by name, and of indexes, by `table/index/name`."""
 
     def __init__(self, statements: Iterable[Mapping[str, Any]], hash_keys: Mapping[str, str]) -> None:
         self.statements = [Statement.of(each) for each in statements]
         self.allowed: set[Asked] = set()
-        """What has been asked for, and was allowed."""
+        """Permissions that were asked for, and allowed."""
         self._keys = {key for each in self.statements for _, key, _ in each.conditions}
         self._hash_keys = hash_keys
 

@@ -28,6 +28,18 @@ SOURCE = "openai"
 DAILY_COSTS = {3: 2.10, 7: 1.40, 11: 6.90, 19: 0.60, 23: 1.20, 31: 3.80, None: 0.50}
 """The average cost of each agent on a working day. None stands for costs that belong to no agent."""
 
+RULES: dict[str, dict[str, Any]] = {
+    "deal_closed": {"when": "claimed"},
+    "task_complete": {"when": "never"},
+    "content_published": {"when": "confirmed", "eachUsd": 75, "basis": "estimated", "note": "90 minutes at $50"},
+}
+"""Which outcomes count, by type. All others count unless they are disputed within DISPUTE_DAYS."""
+DISPUTE_DAYS = 14
+WATCHED = 0.92
+"""The share of the watch's target that the month's outcomes reach."""
+MONTHS_OF_RULE = 1
+"""So many months before the present one, the definition of what counts begins. Older outcomes are before all rules."""
+
 MINUTE = 60_000  # milliseconds
 DAY = 24 * 60 * MINUTE
 DONE = "done"
@@ -83,13 +95,13 @@ def seed(
     bring: Bring,
     off: Collection[str] = (),
 ) -> None:
-    """Record demo data for a user, at most once: `outcomes` of the last DAYS, `corrections` of them, and `costs`.
+    """Record demo data for a user, once: `outcomes` of the last DAYS, `corrections`, `costs`, a definition and a watch.
 
     The older half of the outcomes is imported, so it was recorded when it happened; the others are recorded now. If
     seeding was interrupted, it continues with the same ids, idempotency keys and times.
 
     api: calls the API with its key. owner: calls the API with the user's session. seeded: the file of seeded users.
-    now: milliseconds since 1970. off: the capabilities that are off; corrections or costs are then left out.
+    now: milliseconds since 1970. off: the capabilities that are off; what needs them is then left out.
 
     Raises StackError if the API does not record an outcome, or if the file cannot be used.
     """
@@ -124,6 +136,12 @@ def seed(
                     _post(api, path, correction | {"userId": user_id}, key)
             for date, lines in () if "Costs" in off else costs(begun):
                 _send(api, "PUT", f"/api/costs/{date}/{SOURCE}", json={"userId": user_id, "lines": lines})
+            if "Definitions" not in off:
+                _define(owner, _month(begun, MONTHS_OF_RULE), {types[type_]: rule for type_, rule in RULES.items()})
+            if "Watches" not in off:
+                month = _month(begun, 0)
+                values = [fields.get("valueUsd") or 0 for at, fields in planned if instants.text(at)[:7] == month]
+                _watch(owner, max(1000, round(sum(values) / WATCHED, -2)))
             print(user_id, DONE, file=notes, flush=True)
     if created:
         print(f"User {user_id} now has {created} more outcomes of the last {DAYS} days.")
@@ -136,8 +154,7 @@ def sign(owner: httpx.Client, user_id: int, now: int) -> None:
 
     The user's next import of history is then refused. In the first minutes of a month, there is no statement yet.
     """
-    year, month = divmod(int(instants.text(now)[:4]) * 12 + int(instants.text(now)[5:7]) - 2, 12)
-    period = {"period": f"{year}-{month + 1:02d}", "timezone": "UTC"}
+    period = {"period": _month(now, 1), "timezone": "UTC"}
     for _ in range(TRIES):
         answer = owner.post("/api/statements", json=period)
         if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
@@ -149,6 +166,33 @@ def sign(owner: httpx.Client, user_id: int, now: int) -> None:
         print(f"User {user_id} has a signed statement of {period['period']}.")
     else:
         raise StackError(f"the running stack made no statement: {answer.status_code} {answer.text}")
+
+
+def _define(owner: httpx.Client, month: str, rules: dict[str, Fields]) -> None:
+    """Say which outcomes count from a month on. A definition that the user has made stays. Raises StackError."""
+    body = {"timezone": "UTC", "disputeDays": DISPUTE_DAYS, "types": rules | {"*": {"when": "unless_disputed"}}}
+    path, refused = f"/api/definitions/{month}", (httpx.codes.CONFLICT, httpx.codes.PRECONDITION_FAILED)
+    _send(owner, "PUT", path, accepted=refused, json=body, headers={"If-None-Match": "*"})
+
+
+def _watch(owner: httpx.Client, target: float) -> None:
+    """Watch the value of each month. A watch that the user has made stays. Raises StackError."""
+    body = {"name": "Value of the month", "measure": "value", "every": "month", "timezone": "UTC", "target": target}
+    accepted = (httpx.codes.PRECONDITION_FAILED,)
+    _send(
+        owner,
+        "PUT",
+        "/api/watches/value",
+        accepted=accepted,
+        json=body | {"at": [50, 90, 100]},
+        headers={"If-None-Match": "*"},
+    )
+
+
+def _month(now: int, earlier: int) -> str:
+    """Return the month (UTC) that is so many months before the present one."""
+    year, month = divmod(int(instants.text(now)[:4]) * 12 + int(instants.text(now)[5:7]) - 1 - earlier, 12)
+    return f"{year}-{month + 1:02d}"
 
 
 def forget(user_id: int, seeded: Path) -> None:
@@ -181,11 +225,14 @@ def _post(api: httpx.Client, path: str, body: Fields, key: str) -> httpx.Respons
     return _send(api, "POST", path, json=body, headers={"Idempotency-Key": key})
 
 
-def _send(api: httpx.Client, method: str, path: str, **request: Any) -> httpx.Response:
-    """Send a request. Raises StackError if the API does not answer 2xx."""
+def _send(
+    api: httpx.Client, method: str, path: str, *, accepted: Collection[int] = (), **request: Any
+) -> httpx.Response:
+    """Send a request. Raises StackError if the answer's status is neither 2xx nor among `accepted`."""
     try:
         answer = api.request(method, path, **request)
-        answer.raise_for_status()
+        if answer.status_code not in accepted:
+            answer.raise_for_status()
     except httpx.HTTPStatusError as error:
         raise StackError(f"the running stack cannot be seeded: {answer.status_code} {answer.text}") from error
     except httpx.HTTPError as error:

@@ -145,13 +145,15 @@ async def run(settings: Settings, listener: socket.socket) -> None:
             functions = {arn: Function(_naming(spec, url), aws.endpoint) for arn, spec in specs(template).items()}
             rest_api = api(template)
             gateway = Gateway(rest_api, functions)
-            sources = delivery.sources(template)
+            sources, schedules = delivery.sources(template), delivery.schedules(template)
         for function in functions.values():
             cleanup.push_async_callback(function.close)
         events = aws.persistence.bus_events
         delivery.listen(events if settings.events_url else None)
         for source in sources:
             _run_in_background(cleanup, delivery.read(source, functions, aws.persistence))
+        for schedule in schedules:
+            _run_in_background(cleanup, delivery.tick(schedule, functions))
         if settings.events_url:
             post = delivery.post(settings.events_url, settings.webhook_secret, events, aws.persistence)
             _run_in_background(cleanup, post)
@@ -236,7 +238,7 @@ def _run_in_background(cleanup: AsyncExitStack, work: Coroutine[Any, Any, None])
 
 def _log_failure(task: "asyncio.Task[None]") -> None:
     if not task.cancelled() and (error := task.exception()):
-        log.error("events are no longer delivered", exc_info=error)
+        log.error("events are no longer delivered, or schedules kept", exc_info=error)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/value-delivered-more.js": ("value-delivered-more.js", "text/javascript; charset=utf-8"),
+    "/value-delivered-review.js": ("value-delivered-review.js", "text/javascript; charset=utf-8"),
     "/value-delivered.js": ("value-delivered.js", "text/javascript; charset=utf-8"),
     "/outcome-keys-more.js": ("outcome-keys-more.js", "text/javascript; charset=utf-8"),
     "/outcome-keys.js": ("outcome-keys.js", "text/javascript; charset=utf-8"),

@@ -15,9 +15,10 @@ from outcomes.auth.stored_sessions import token_sha256
 from outcomes.calendar import instants
 from outcomes.contract.caller import Caller
 from outcomes.contract.models import NewOutcome
-from outcomes.keys.agent_keys import revoked_row_id, user_row_id
+from outcomes.keys.agent_keys import user_row_id
 from outcomes.keys.key_text import is_id
 from outcomes.ledger.corrections import correction_hash
+from outcomes.ledger.ended_keys import REVOKED
 from outcomes.ledger.idempotency_keys import idempotency_hash
 from outcomes.limits import MAX_ID
 
@@ -169,7 +170,7 @@ class Visit:
         for user in self.users:
             self._delete("OutcomesTable", self._outcomes(user.id))
             self._delete("KeysTable", self._agent_keys(user.id))
-        self._delete("KeysTable", ({"id": {"S": revoked_row_id(id_)}} for id_ in self._agent_key_ids))
+        self._delete("KeysTable", ({"id": {"S": f"{REVOKED}{id_}"}} for id_ in self._agent_key_ids))
         self._delete("IdempotencyTable", ({"key_sha256": {"S": hash_}} for hash_ in self._hashes))
         self._delete("SessionsTable", ({"token_sha256": {"S": token_sha256(token)}} for token in self._tokens))
         for user in self.users:

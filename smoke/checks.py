@@ -293,17 +293,26 @@ def an_agent_key_is_limited_and_revoked_at_once(api: Api, visit: Visit) -> None:
     second = {"Authorization": f"Bearer {rotated['key']}"}
     answers(api.call("POST", body=mine, headers=first), 401, {"error": "Unauthorized"})
     answers(api.call("POST", body=mine, headers=second), 200, {"ok": True})
-    # Only AWS can show that a gateway response inserts the authorizer's context as it is.
-    paused = answers(api.call("POST", f"{KEYS}/{made['id']}/pause", cookie=user.cookie, body={}), 200)["paused_at"]
-    said = {"field": "Authorization", "message": "paused by the owner", "error": "Forbidden"}
-    answers(api.call("POST", body=mine, headers=second), 403, {"error": "Paused", "details": [said]})
-    [listed] = answers(api.call("GET", KEYS, cookie=user.cookie), 200)["keys"]
-    assert (listed["id"], listed["paused_at"]) == (made["id"], paused), listed
-    answers(api.call("POST", f"{KEYS}/{made['id']}/resume", cookie=user.cookie, body={}), 200)
-    answers(api.call("POST", body=mine, headers=second), 200, {"ok": True})
     answers(api.call("DELETE", f"{KEYS}/{made['id']}", cookie=user.cookie), 200, {"ok": True})
     answers(api.call("POST", body=mine, headers=second), 401, {"error": "Unauthorized"})
     answers(api.call("GET", KEYS, cookie=user.cookie), 200, {"keys": []})
+
+
+def a_paused_agent_key_is_told_so(api: Api, visit: Visit) -> None:
+    """Only AWS can show that a gateway response inserts the authorizer's context as it is."""
+    user = visit.users[0]
+    made = answers(api.call("POST", KEYS, cookie=user.cookie, body={"name": "Smoke test"}), 200)
+    visit.note_agent_key(made["id"])
+    headers, mine = {"Authorization": f"Bearer {made['key']}"}, api.outcome(None)
+    paused = answers(api.call("POST", f"{KEYS}/{made['id']}/pause", cookie=user.cookie, body={}), 200)["paused_at"]
+    [listed] = answers(api.call("GET", KEYS, cookie=user.cookie), 200)["keys"]
+    assert (listed["id"], listed["paused_at"]) == (made["id"], paused), listed
+    refused = api.call("POST", body=mine, headers=headers)
+    answers(api.call("POST", f"{KEYS}/{made['id']}/resume", cookie=user.cookie, body={}), 200)
+    answers(api.call("POST", body=mine, headers=headers), 200, {"ok": True})
+    answers(api.call("DELETE", f"{KEYS}/{made['id']}", cookie=user.cookie), 200, {"ok": True})
+    said = {"field": "Authorization", "message": "paused by the owner", "error": "Forbidden"}
+    answers(refused, 403, {"error": "Paused", "details": [said]})
 
 
 def concurrent_corrections_apply_once_and_void_outcomes_do_not_count(api: Api, visit: Visit) -> None:
@@ -336,6 +345,10 @@ def concurrent_corrections_apply_once_and_void_outcomes_do_not_count(api: Api, v
     if "Totals" not in api.off:
         summary = answers(api.call("GET", "/summary", cookie=user.cookie), 200)
         assert (summary["count"], summary["voided"]["count"]) == (visit.recorded(user) - 1, 1), summary
+    if "AgentKeys" not in api.off:
+        found = answers(api.call("GET", "?include=ledger&limit=50", cookie=user.cookie), 200)["outcomes"]
+        of_revoked_key = next(each["id"] for each in found if each["recorded_by"].startswith("key:"))
+        answers(api.call("POST", f"/{of_revoked_key}/corrections", cookie=user.cookie, body=void), 200)
 
 
 def the_summary_is_exact(api: Api, visit: Visit) -> None:
@@ -353,6 +366,7 @@ NEEDED = {
     "a_batch_records_each_outcome_on_its_own": "Batch",
     "an_export_is_the_list_as_a_file": "Export",
     "an_agent_key_is_limited_and_revoked_at_once": "AgentKeys",
+    "a_paused_agent_key_is_told_so": "AgentKeys",
     "the_summary_is_exact": "Totals",
     "concurrent_corrections_apply_once_and_void_outcomes_do_not_count": "Corrections",
 }
@@ -385,6 +399,7 @@ THAT_RECORD: list[KeptCheck] = [
     a_cursor_of_another_user_gives_no_access,
     an_export_is_the_list_as_a_file,
     an_agent_key_is_limited_and_revoked_at_once,
+    a_paused_agent_key_is_told_so,
     the_summary_is_exact,
     concurrent_corrections_apply_once_and_void_outcomes_do_not_count,
 ]

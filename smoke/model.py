@@ -31,19 +31,20 @@ MOVES = {
 }
 
 KEYS = ["key", "key:0123456789abcdef", "key:fedcba9876543210"]
-RECORDERS = [*KEYS, "session", None]
+ENDED_KEY = "key:ended00000000000"  # the owner has paused or revoked it
+RECORDERS = [*KEYS, ENDED_KEY, "session", None]
 
 # For each correction type and caller: the recorders whose outcomes this caller may correct.
 # Corrections of other outcomes are forbidden.
 _TAKE_BACK: dict[str, list[Any]] = {
     "the platform": RECORDERS,
-    "an agent": KEYS,
-    "the agent itself": KEYS,
+    "an agent": [*KEYS, ENDED_KEY],
+    "the agent itself": [*KEYS, ENDED_KEY],
     "the owner": ["session"],
 }
 ALLOWED: dict[str, dict[str, list[Any]]] = {
     "amend": _TAKE_BACK,
-    "void": _TAKE_BACK,
+    "void": _TAKE_BACK | {"the owner": ["session", ENDED_KEY]},  # unless it is confirmed
     "confirm": {"the owner": RECORDERS},
     "dispute": {"the owner": RECORDERS},
     "uphold": {"the platform": RECORDERS},

@@ -90,5 +90,5 @@ def leave_and_return(page: Page) -> None:
 
 def confirm(row: Locator) -> None:
     """Confirm an outcome. The page is hidden for a moment, so that the feed sends the confirmation at once."""
-    row.get_by_role("button", name="This is right").press("Enter")
+    row.get_by_role("button", name="Confirm").press("Enter")
     leave_and_return(row.page)

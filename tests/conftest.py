@@ -37,6 +37,8 @@ os.environ |= {
     "TOTALS_EDITION": "1",
     "STATEMENTS_TABLE": "StatementsTable",
     "COSTS_TABLE": "CostsTable",
+    "WATCHES_TABLE": "WatchesTable",
+    "DEFINITIONS_TABLE": "StatementsTable",
     "STATEMENT_SECRET_ARN": "StatementSecret",
     "ISSUER": "https://{api}.execute-api.us-east-1.amazonaws.com/v1",
     "WEBHOOK_URL": "https://hooks.example.com/outcomes",
@@ -57,7 +59,8 @@ os.environ |= {
     "OUTCOME_TYPES": ",".join(TYPES),
     "SCOPES": "record,read,correct,backfill,cost",
     "OUTCOMES_PER_DAY": "10000",
-    "CAPABILITIES": "batch, totals, agentkeys, corrections, export, datarequests, modeltools, statements, costs",
+    "CAPABILITIES": "batch, totals, agentkeys, corrections, export, datarequests, modeltools, statements, costs"
+    ", definitions, watches",
 }
 
 ROOT = Path(__file__).parents[1]

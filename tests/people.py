@@ -16,14 +16,16 @@ from outcomes.costs import stored_costs
 from outcomes.costs.cost_rows import CostDay
 from outcomes.keys import key_text
 from outcomes.keys.agent_keys import AgentKeys
-from outcomes.ledger import items
+from outcomes.ledger import imports, items
+from outcomes.ledger.imports import Imports
 from outcomes.statements.statement_rows import ListedStatement, Statement, StatementsTable, Unfinished
-from outcomes.totals import codec, imports
-from outcomes.totals.imports import Imports
+from outcomes.totals import codec
 
 from functions.costs import app as costs
+from functions.definitions import app as definitions
 from functions.record_batch import app as record_batch
 from functions.record_outcome import app as record_outcome
+from functions.watches import app as watches
 from local.moto_backend import backend, forget_transactions, with_bytes
 from tests.aws import aws_client
 from tests.corrections import assign, correct
@@ -144,6 +146,24 @@ def keep_statement(user_id: int) -> None:
     aws_client("dynamodb").transact_write_items(TransactItems=json.loads(json.dumps(actions), object_hook=with_bytes))
 
 
+def define(user_id: int, *whens: str) -> None:
+    """Put a definition several times."""
+    for when in whens:
+        body = {"timezone": "Europe/Berlin", "disputeDays": 14, "types": {"*": {"when": when, "note": f"of {user_id}"}}}
+        path, parameters = "/api/definitions/{month}", {"month": "9998-12"}
+        event = proxy_event("PUT", path, authorizer=session(user_id), body=body, parameters=parameters)
+        assert definitions.handler(event, None)["statusCode"] == 200
+
+
+def watch(user_id: int) -> None:
+    """Put a watch, and the setting of the digest."""
+    deals = {"name": f"of {user_id}", "measure": "value", "every": "month", "timezone": "UTC", "target": 50_000}
+    for path, body in ("{id}", deals), ("digest", {"timezone": "UTC", "day": "monday", "hour": 8}):
+        parameters = {"id": "deals"} if path == "{id}" else None
+        made = proxy_event("PUT", f"/api/watches/{path}", authorizer=session(user_id), body=body, parameters=parameters)
+        assert watches.handler(made, None)["statusCode"] == 200
+
+
 def cost_day(user_id: int, days_ago: int) -> CostDay:
     return CostDay(user_id, instants.text(instants.now() - days_ago * 86_400_000)[:10], "openai")
 
@@ -187,6 +207,8 @@ def live(user_id: int) -> None:
     sign_in(user_id, f"a token of {user_id}")
     keep_sums(user_id)
     keep_statement(user_id)
+    define(user_id, "claimed", "never")
+    watch(user_id)
     put_costs(user_id)
 
 

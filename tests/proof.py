@@ -6,6 +6,7 @@ The figures of the last run are in .proof/. A figure of the page stands between 
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -13,7 +14,9 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from shutil import which
 from socket import create_connection, create_server
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from tests.permissions import wrong
@@ -33,19 +36,23 @@ class Part(NamedTuple):
     engine: bool = False
 
 
+# Long tests first, so that both processes end together.
 PARTS = {
-    "model": Part("tests/model", {"MODEL_TICKS": "2"}),
+    "model": Part("tests/model", {"MODEL_TICKS": "2", "HISTORIES": "2000"}),
     "orders": Part(
-        "tests/sequences tests/interleaving tests/unit/test_daily_budget.py",
-        {"SEEDS": "1500", "SEQUENCES": "1000", "BUDGETS": "10000"},
+        "tests/unit/test_daily_budget.py tests/sequences tests/interleaving",
+        {"SEEDS": "1000", "SEQUENCES": "1000", "BUDGETS": "10000", "WATCHES": "2000"},
     ),
-    "judge": Part("tests/judge", {"PAIRS": "all", "EVERYTHING": "300"}),
+    "judge": Part(
+        "tests/judge/test_pairs.py tests/judge/test_machine.py tests/judge/test_safeguards.py",
+        {"PAIRS": "all", "EVERYTHING": "300"},
+    ),
     "engines": Part(
-        "tests/sequences tests/unit/test_corrections.py tests/unit/test_record_outcome.py"
+        "tests/local/test_engine.py tests/local/test_restarts.py tests/local/test_bus_events.py"
+        " tests/sequences tests/unit/test_corrections.py tests/unit/test_record_outcome.py"
         " tests/unit/test_record_batch.py tests/unit/test_agent_keys.py tests/unit/test_erasure.py"
-        " tests/unit/test_assignments.py tests/statements tests/costs history"
-        " tests/judge tests/unit/test_daily_budget.py tests/local/test_engine.py tests/local/test_restarts.py"
-        " tests/local/test_bus_events.py",
+        " tests/unit/test_assignments.py tests/statements tests/costs tests/definitions history"
+        " tests/judge/test_machine.py tests/unit/test_daily_budget.py",
         {},
         engine=True,
     ),
@@ -55,7 +62,8 @@ PARTS = {
     ),
     "upgrades": Part("tests/upgrade", {}),
     "permissions": Part(
-        "tests/unit tests/auth tests/statements tests/costs tests/webhooks tests/ops tests/smoke history",
+        "tests/unit tests/auth tests/statements tests/costs tests/definitions tests/watches tests/webhooks tests/ops"
+        " tests/smoke history",
         {"PERMISSIONS": "1"},
     ),
     "rights": Part("tests/auth/test_who_may_call.py tests/template", {}),
@@ -69,9 +77,15 @@ def main() -> int:
     if unknown := {*wanted} - PARTS.keys():
         print(f"no part {', '.join(unknown)}: {', '.join(PARTS)}", file=sys.stderr)
         return 2
+    names = wanted or [name for name in PARTS if name not in ON_DEMAND]
+    if any(PARTS[name].engine for name in names) and not which("java"):
+        print(
+            "DynamoDB Local needs java: install it, for example with apt-get install default-jre-headless",
+            file=sys.stderr,
+        )
+        return 2
     FOLDER.mkdir(exist_ok=True)
-    usual = [name for name in PARTS if name not in ON_DEMAND]
-    failed = [name for name in wanted or usual if not prove(name, PARTS[name])]
+    failed = [name for name in names if not prove(name, PARTS[name])]
     if "--write" in sys.argv and not failed:
         PAGE.write_text(filled(PAGE.read_text(), figures()))
     print(f"failed: {', '.join(failed)}" if failed else "all proved")
@@ -84,7 +98,7 @@ def prove(name: str, part: Part) -> bool:
     for of_last_run in (lines, kept):
         of_last_run.unlink(missing_ok=True)
     environment = {**os.environ, **part.environment, "FIGURES": str(lines)}
-    command = [sys.executable, "-m", "pytest", "--numprocesses", "2", *part.tests.split()]
+    command = [sys.executable, "-m", "pytest", "--numprocesses", "2", "--dist", "worksteal", *part.tests.split()]
     print(f"\n{name}: {part.tests}", flush=True)
     began = time.monotonic()
     with running_engine() if part.engine else nullcontext(dict[str, str]()) as address:
@@ -111,17 +125,21 @@ def running_engine() -> Iterator[dict[str, str]]:
     """Run DynamoDB Local without a file. Yield the variable that says its port."""
     with create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = ["java", "-Djava.library.path=.", "-jar", "DynamoDBLocal.jar", "-inMemory", "-port", str(port)]
-    engine = subprocess.Popen(
-        [*command, "-disableTelemetry"], cwd=ENGINE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        while not answers(port) and engine.poll() is None:
-            time.sleep(0.1)
-        yield {"WITNESS": str(port)}
-    finally:
-        engine.terminate()
-        engine.wait()
+    jar = ["-Djava.library.path=.", "-jar", "DynamoDBLocal.jar", "-inMemory", "-disableTelemetry", "-port", str(port)]
+    with TemporaryDirectory() as unpacked:  # it unpacks a library, and leaves it there
+        engine = subprocess.Popen(
+            ["java", f"-Djava.io.tmpdir={unpacked}", *jar],
+            cwd=ENGINE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            while not answers(port) and engine.poll() is None:
+                time.sleep(0.1)
+            yield {"WITNESS": str(port)}
+        finally:
+            engine.terminate()
+            engine.wait()
 
 
 def answers(port: int) -> bool:
@@ -139,14 +157,15 @@ def figures() -> dict[str, dict[str, int]]:
 
 
 def filled(page: str, found: dict[str, dict[str, int]]) -> str:
-    """Write figures into the page. Parts that were not run keep theirs."""
+    """Write figures into the page. Parts, and tests of a part, that were not run keep theirs."""
 
     def write(figure: re.Match[str]) -> str:
         before, part, name, after = figure.groups()
-        return f"{before}{found[part][name]:,}{after}" if part in found else figure[0]
+        return f"{before}{found[part][name]:,}{after}" if name in found.get(part, {}) else figure[0]
 
     return FIGURE.sub(write, page)
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that DynamoDB Local and pytest end, too
     sys.exit(main())

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from http.client import HTTPConnection
+from itertools import batched
 from secrets import token_hex
 from typing import Any
 
@@ -23,6 +24,7 @@ from local.moto_backend import JSON, TARGET
 
 WRITES = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems", "BatchExecuteStatement"}
 UNORDERED = {"Scan", "BatchGetItem"}
+WRITES_PER_CALL = 25
 NOT_COMPARED = {"ConsumedCapacity", "ItemCollectionMetrics", "UnprocessedItems", "UnprocessedKeys"}
 
 
@@ -66,8 +68,14 @@ class Witness:
             "Authorization": f"AWS4-HMAC-SHA256 Credential={self.access_key}/20260401/us-east-1/dynamodb/aws4_request, "
             "SignedHeaders=host, Signature=0",
         }
-        self.connection.request("POST", "/", json.dumps(request), headers)
-        response = self.connection.getresponse()
+        sent = "POST", "/", json.dumps(request), headers
+        try:
+            self.connection.request(*sent)
+            response = self.connection.getresponse()
+        except ConnectionError:  # DynamoDB Local closes a connection that was idle for 30 s
+            self.connection.close()
+            self.connection.request(*sent)
+            response = self.connection.getresponse()
         return response.status, json.loads(response.read())
 
     def _copy(self, name: str, table: Any) -> None:
@@ -76,16 +84,23 @@ class Witness:
             self._expect("CreateTable", _declared(name, table))
             self.created.add(name)
             self.written.discard(name)
+        held: dict[str, Any] = {}
         if name in self.written:
-            keys = [*filter(None, (table.hash_key_attr, table.range_key_attr))]
             stored = [*self._scan(name)]
             self._compare_stored(name, stored)
-            for item in stored:
-                self._expect("DeleteItem", {"TableName": name, "Key": {key: item[key] for key in keys}})
-            self.written.discard(name)
-        for item in _items(table):
-            self._expect("PutItem", {"TableName": name, "Item": item})
-            self.written.add(name)
+            held = {_text_of(item): item for item in stored}
+        wanted = {_text_of(item): item for item in _items(table)}
+        keys = [*filter(None, (table.hash_key_attr, table.range_key_attr))]
+        old = [{key: item[key] for key in keys} for text, item in held.items() if text not in wanted]
+        self._write(name, [{"DeleteRequest": {"Key": key}} for key in old])
+        new = [item for text, item in wanted.items() if text not in held]
+        self._write(name, [{"PutRequest": {"Item": item}} for item in new])
+        self.written = self.written | {name} if wanted else self.written - {name}
+
+    def _write(self, name: str, requests: list[Any]) -> None:
+        for some in batched(requests, WRITES_PER_CALL, strict=False):
+            answer = self._expect("BatchWriteItem", {"RequestItems": {name: some}})
+            assert not answer["UnprocessedItems"], answer
 
     def _compare_stored(self, name: str, stored: list[Any]) -> None:
         """Compare all items of a table, after the last call of a test. Raises Differs."""

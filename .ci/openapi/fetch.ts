@@ -9,7 +9,7 @@ export async function work(): Promise<(number | null)[]> {
     body: { outcomeType: "deal_closed", title: "Renewed Acme for a year", valueUsd: 12500.5, userId: 42 },
     params: { header: { "Idempotency-Key": "acme-2026" } },
   });
-  const listed = await api.GET("/api/outcomes", { params: { query: { limit: 50, include: "ledger" } } });
+  const listed = await api.GET("/api/outcomes", { params: { query: { limit: 50, include: ["ledger"] } } });
   for (const outcome of listed.data?.outcomes ?? []) {
     await api.POST("/api/outcomes/{id}/corrections", {
       params: { path: { id: outcome.id } },

@@ -6,7 +6,7 @@ const { Costs } = await import("../src/feed/costs.js");
 const { parseExactly } = await import("../src/shared/numbers.js");
 
 const { signal } = new AbortController();
-const UNKNOWN = "–no value";
+const UNREAD = "The cost could not be read.";
 
 afterEach(() => mock.restoreAll());
 
@@ -20,37 +20,43 @@ function answer(...answers) {
   return asked;
 }
 
-/** Return costs that were read, and cost, net and ratio as they are shown. */
+/** Return costs that were read, and what is shown: cost, net and ratio, or why they are not known. */
 async function read(body, value = "1") {
   answer(body instanceof Response ? body : new Response(body));
   const costs = new Costs();
   await costs.read("/costs", "30", {}, signal);
   costs.show({ value_usd: parseExactly(value) });
-  return [costs, textsOf(costs.element.all("dd"))];
+  return [costs, shown(costs)];
+}
+
+function shown({ element }) {
+  if (element.hidden) return "hidden";
+  const figures = textsOf(element.all("dd"));
+  return figures.length ? figures : element.all("p")[0].textContent;
 }
 
 test("cost, net and ratio are exact, and shown as far as they are known", async () => {
-  const malformed = [
-    "null",
-    '{"cost_usd": null}',
-    '{"cost_usd": "12"}',
-    "<!doctype html>",
-    new Response("{}", { status: 401 }),
-  ];
+  const none = ["null", '{"cost_usd": null}', '{"cost_usd": "12"}', '{"cost_usd": 0, "known_days": 0, "of_days": 30}'];
+  const unread = ["<!doctype html>", new Response("{}", { status: 401 })];
   const unclear = [
     '"by_source": [{"source": "openai", "gaps": ["unknown"]}]',
     '"by_day": [{"restated_at": "2026-04-15"}]',
   ];
   for (const [value, body, shown] of [
-    ["1200.50", '{"cost_usd": 100}', ["$100.00", "$1,100.50", "12×"]],
-    ["0.3", '{"cost_usd": 0.1}', ["$0.10", "$0.20", "3×"]],
-    ["1E+3", '{"cost_usd": 25e-1}', ["$2.50", "$997.50", "400×"]],
-    ["999999999999999.99", '{"cost_usd": 0.98}', ["$0.98", "$999,999,999,999,999.01", "1,020,000,000,000,000×"]],
-    ["1", '{"cost_usd": 4, "by_agent": [null]}', ["$4.00", "-$3.00", "0.25×"]],
-    ["1", '{"cost_usd": 0}', ["$0.00", "$1.00", UNKNOWN]],
-    ["1", '{"cost_usd": -2}', ["-$2.00", "$3.00", UNKNOWN]],
-    ...malformed.map((body) => ["1", body, Array(3).fill(UNKNOWN)]),
-    ...unclear.map((part) => ["1", `{"cost_usd": 4, ${part}}`, Array(3).fill(UNKNOWN)]),
+    ["1200.50", '{"cost_usd": 100}', ["$100.00", "$1,100.50", "12 times its cost"]],
+    ["0.3", '{"cost_usd": 0.1}', ["$0.10", "$0.20", "3 times its cost"]],
+    ["1E+3", '{"cost_usd": 25e-1}', ["$2.50", "$997.50", "400 times its cost"]],
+    [
+      "999999999999999.99",
+      '{"cost_usd": 0.98}',
+      ["$0.98", "$999,999,999,999,999.01", "1,020,000,000,000,000 times its cost"],
+    ],
+    ["1", '{"cost_usd": 4, "by_agent": [null]}', ["$4.00", "-$3.00", "0.25 times its cost"]],
+    ["1", '{"cost_usd": 0}', ["$0.00", "$1.00"]],
+    ["1", '{"cost_usd": -2}', ["-$2.00", "$3.00"]],
+    ...none.map((body) => ["1", body, "hidden"]),
+    ...unread.map((body) => ["1", body, UNREAD]),
+    ...unclear.map((part) => ["1", `{"cost_usd": 4, ${part}}`, UNREAD]),
   ])
     assert.deepEqual((await read(body, value))[1], shown, `${value} and ${body}`);
 });
@@ -62,7 +68,10 @@ test("a cost says what it lacks, and agents say what they cost", async () => {
     [null, 37],
     [7, 9.8],
   ].map(([agent_id, cost_usd]) => ({ agent_id, cost_usd }));
-  const by_day = [{ date: "2026-04-12" }, { date: "2026-04-13", restated_at: "2026-04-15T09:00:00.000Z" }];
+  const by_day = [
+    { date: "2026-04-12", cost_usd: 1 },
+    { date: "2026-04-13", cost_usd: 3, restated_at: "2026-04-15T09:00:00.000Z" },
+  ];
   const by_source = [
     { source: "openai", gaps },
     { source: "tavily", gaps: [] },
@@ -73,7 +82,9 @@ test("a cost says what it lacks, and agents say what they cost", async () => {
     costs.element.all("p")[0].textContent,
     `Cost known for 29 of 31 days · ${lacks} · cost of Apr 13 restated`,
   );
-  assert.equal(costs.element.all("dt")[1].textContent, "Net of known cost");
+  const about = () => [...textsOf(costs.element.all("dt")).slice(1), textsOf(costs.element.all("dd"))[2]];
+  assert.deepEqual(about(), ["Net", "Worth", "at most 0.25 times its cost"]);
+  assert.deepEqual(textsOf(costs.element.all("dd")).slice(0, 2), ["at least $4.00", "at most -$3.00"]);
   const sums = [
     [7, 3, 41],
     [null, 2, 5],
@@ -81,12 +92,48 @@ test("a cost says what it lacks, and agents say what they cost", async () => {
   assert.deepEqual(
     costs.withSums({ by_agent: sums }).map((sum) => [sum.agent_id, costs.words(sum)]),
     [
-      [7, " · cost $9.80, $3.27 each, 4.18×"],
-      [null, " · cost $37.00"],
-      [9, " · cost $212.00"],
+      [7, " · cost at least $9.80, $3.27 each, at most 4.19×"],
+      [null, " · cost at least $37.00"],
+      [9, " · cost at least $212.00"],
     ],
   );
   assert.equal(costs.withSums({ by_agent: sums, other_agents: {} }), sums); // an agent may be one of the others
+  costs.show({ value_usd: 9, by_rule: { counted: { value_usd: 2 } } });
+  assert.deepEqual(about(), ["Counted, net of cost", "What counts is worth", "at most 0.5 times the cost"]);
+  assert.equal(costs.words(sums[0]), " · cost at least $9.80, $3.27 each"); // what counts is not known by agent
+});
+
+test("each day without costs is named once, and a day that is not over as such", async () => {
+  mock.method(Date, "now", () => Date.parse("2026-12-02T02:00:00Z"));
+  const day = (date, cost_usd = null) => ({ date, cost_usd });
+  const sources = (...gaps) => gaps.map((each, index) => ({ source: ["openai", "tavily"][index], gaps: each }));
+  for (const [by_day, by_source, timezone, words] of [
+    [
+      [day("2026-11-23"), day("2026-11-24", 1), day("2026-12-02")],
+      sources(["2026-11-23"]),
+      "UTC",
+      "Cost known for 1 of 3 days, not for Nov 23, not yet for Dec 2",
+    ],
+    [
+      [day("2026-11-23", 1), day("2026-11-24"), day("2026-12-01", 1)],
+      sources(["2026-11-23", "2026-11-24"], ["2026-11-24"]),
+      "UTC",
+      "Cost known for 2 of 3 days, not for Nov 24 · openai lacks Nov 23",
+    ],
+    [
+      [day("2026-12-01", 1), day("2026-12-02"), day("2026-12-03")],
+      [],
+      "America/New_York",
+      "Cost known for 1 of 3 UTC days, not yet for Dec 2, Dec 3",
+    ],
+    [[day("2026-12-01", 1)], [], "UTC", "Cost known for 1 of 1 days"],
+  ]) {
+    const known_days = by_day.filter(({ cost_usd }) => cost_usd !== null).length;
+    const body = { cost_usd: 4, days: "UTC", by_day, by_source, known_days, of_days: by_day.length };
+    const [costs] = await read(JSON.stringify(body));
+    costs.show({ value_usd: 9, timezone });
+    assert.equal(costs.element.all("p")[0].textContent, words);
+  }
 });
 
 test("a cost is read again after a failure, a minute, another selection or another user", async () => {
@@ -102,13 +149,13 @@ test("a cost is read again after a failure, a minute, another selection or anoth
     ...[1, 2, 3].map((cost) => Response.json({ cost_usd: cost })),
     late,
   );
-  const shown = () => {
+  const look = () => {
     costs.show(null);
-    return costs.element.all("dd")[0].textContent;
+    return shown(costs);
   };
   const again = (scope = "30") => costs.read("/costs", scope, { scope }, signal);
   await again();
-  assert.equal(shown(), UNKNOWN);
+  assert.equal(look(), UNREAD);
   for (const [seconds, scope, cost] of [
     [0, "30", "$1.00"],
     [59, "30", "$1.00"],
@@ -117,22 +164,25 @@ test("a cost is read again after a failure, a minute, another selection or anoth
   ]) {
     now += seconds * 1000;
     await again(scope);
-    assert.equal(shown(), cost);
+    assert.deepEqual(look(), [cost]);
   }
   now -= 3_600_000; // the clock was set back
   const reading = again("7");
   costs.forget();
   arrive();
   assert.equal(await reading, false);
-  assert.deepEqual([shown(), asked.length], [UNKNOWN, 5]);
+  assert.deepEqual([look(), asked.length], ["", 5]); // its height is kept until the cost is known
 });
 
-test("a cost that is off is hidden, and a selection without costs asks for none", async () => {
+test("a cost that is off is hidden, and a selection without costs asks for none and says why", async () => {
   const [costs] = await read(
     Response.json({ error: "Not found" }, { status: 404, headers: { "no-such-route": "true" } }),
   );
   assert.equal(costs.element.hidden, true);
   const asked = answer(Response.json({ cost_usd: 1 }));
-  assert.equal(await costs.read("/costs", "deals", null, signal), true);
+  const others = new Costs();
+  assert.equal(await others.read("/costs", "deals", null, signal), true);
   assert.deepEqual(asked, []);
+  others.show(null);
+  assert.equal(shown(others), "Costs have neither types nor statuses.");
 });

@@ -20,6 +20,7 @@ class FakeElement {
   children = [];
   dataset = {};
   hidden = false;
+  isConnected = true;
   style = {};
 
   constructor(_namespace, localName) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { withQuery, withState } from "../src/feed/address.js";
+import { partsOf, withQuery, withState } from "../src/feed/address.js";
 import { orderOf, passes, placeOf } from "../src/feed/merge.js";
 
 const outcome = (id, created_at, more = {}) => ({ id, created_at, ...more });
@@ -44,6 +44,18 @@ test("an address keeps the page's own parameters in its fragment and drops empty
     withState("https://app.example.com/#/feed?tab=a%20b&period=7&x", { period: "30" }),
     "https://app.example.com/#/feed?tab=a%20b&x&period=30",
   );
+  for (const [before, after] of [
+    ["/feed", "/feed?period=30"],
+    ["/feed?period=7", "/feed?period=30"],
+    ["!/feed?tab=1?", "!/feed?tab=1?&period=30"],
+    ["q=a?&x", "q=a?&x&period=30"],
+  ]) {
+    const page = `https://app.example.com/#${before}`;
+    assert.equal(withState(page, { period: "30" }), `https://app.example.com/#${after}`);
+    assert.equal(new URLSearchParams(partsOf(`#${after}`).query).get("period"), "30");
+    if (!before.includes("period"))
+      assert.equal(withState(`https://app.example.com/#${after}`, { period: null }), page);
+  }
   assert.equal(withState("https://app.example.com/#x", { outcome: "a&b" }), "https://app.example.com/#x&outcome=a%26b");
   const url = withQuery(new URL("https://app.example.com/api?x=1"), { agentId: "7", limit: 20, cursor: null, to: "" });
   assert.equal(url.href, "https://app.example.com/api?x=1&agentId=7&limit=20");

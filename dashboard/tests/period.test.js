@@ -4,6 +4,7 @@ import "./elements.js";
 
 process.env.TZ = "America/New_York"; // New York's clocks changed on 8 March and 1 November 2026
 const { barPeriod, midnight, span } = await import("../src/feed/period.js");
+const { midnightIn } = await import("../src/feed/zone.js");
 const { nearest } = await import("../src/feed/way-out.js");
 
 mock.timers.enable({ apis: ["Date"], now: Date.parse("2026-11-25T17:00:00Z") });
@@ -34,7 +35,17 @@ test("a bar has the days until the next bar", () => {
 });
 
 test("an invalid period is null", () => {
-  for (const period of ["", "8", "2026-04-01", "2026-04-02..2026-04-01", "2026-02-31..x", "2026-4-1..2026-4-2"])
+  for (const period of [
+    "",
+    "8",
+    "2026-04-01",
+    "2026-04-02..2026-04-01",
+    "2026-02-31..x",
+    "2026-4-1..2026-4-2",
+    "2026-11-31..2026-12-01",
+    "2026-02-29..2026-03-01",
+    "2026-04-01..2026-04-31",
+  ])
     assert.equal(span(period), null, period);
 });
 
@@ -46,7 +57,7 @@ test("a range has at most ten years", () => {
 });
 
 test("a period has a name, and so has the one before", () => {
-  const names = ["7", "365", "2026-04-01..2026-04-01", "2026-04-01..2026-04-30"].map(span);
+  const names = ["7", "365", "2026-04-01..2026-04-01", "2026-04-01..2026-04-30"].map((one) => span(one));
   assert.deepEqual(
     names.map(({ name, before, isLast }) => [isLast && name, before]),
     [
@@ -55,6 +66,17 @@ test("a period has a name, and so has the one before", () => {
       [false, "the day before"],
       [false, "the 30 days before"],
     ],
+  );
+  const ranges = [
+    "30",
+    "2026-11-01..2026-11-25",
+    "2026-11-25..2027-01-01",
+    "2026-11-01..2026-11-24",
+    "2026-11-26..2026-11-26",
+  ];
+  assert.deepEqual(
+    ranges.map((period) => span(period).isRunning), // today is 25 November
+    [true, true, true, false, false],
   );
 });
 
@@ -71,4 +93,15 @@ test("the nearest month has outcomes and the shortest distance to the period", (
     [months(9, 9, 1, 9), days("03-03", "03-04"), 2],
   ])
     assert.equal(nearest(counts, period), expected, JSON.stringify([counts, period]));
+});
+
+test("a day begins at midnight of the rule's time zone, also across clock changes", () => {
+  for (const [zone, date, instant] of [
+    ["Europe/Berlin", "2026-12-01", "2026-11-30T23:00:00.000Z"],
+    ["Europe/Berlin", "2026-03-29", "2026-03-28T23:00:00.000Z"],
+    ["Europe/Berlin", "2026-03-30", "2026-03-29T22:00:00.000Z"],
+    ["Pacific/Kiritimati", "2026-12-01", "2026-11-30T10:00:00.000Z"],
+    ["UTC", "2026-12-01", "2026-12-01T00:00:00.000Z"],
+  ])
+    assert.equal(midnightIn(zone, date).toISOString(), instant);
 });

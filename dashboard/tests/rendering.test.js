@@ -8,7 +8,9 @@ const { linked } = await import("../src/feed/facts.js");
 const { amount } = await import("../src/feed/format.js");
 const { typeIcon } = await import("../src/feed/icons.js");
 const { axisTicks } = await import("../src/feed/chart.js");
-const { change, mostAgents, split } = await import("../src/feed/shares.js");
+const { compared, mostAgents, split } = await import("../src/feed/shares.js");
+const { Tip } = await import("../src/feed/tip.js");
+const { html } = await import("../src/shared/dom.js");
 const { decimal, parseExactly } = await import("../src/shared/numbers.js");
 const { ago } = await import("../src/shared/time.js");
 const { inWords } = await import("../src/shared/words.js");
@@ -25,7 +27,14 @@ test("values are exact, and no value is not zero", () => {
     const { textContent, attributes } = amount(parseExactly(value));
     assert.deepEqual([textContent, attributes.title ?? null], [shown, inFull]);
   }
-  assert.equal(amount(null).textContent, "–no value");
+  assert.equal(amount(null).textContent, "no value");
+});
+
+test("an amount may break between groups of digits, if it is long", () => {
+  const breaks = (value) =>
+    amount(value).children.map((part) => (part.localName === "wbr" ? "|" : (part.textContent ?? part)));
+  assert.equal(breaks(12345678.5).join(""), "$12,|345,|678.50");
+  assert.equal(breaks(123456.5).join(""), "$123,456.50");
 });
 
 test("an older browser shows the nearest double", async () => {
@@ -39,17 +48,16 @@ test("an older browser shows the nearest double", async () => {
 
 test("a total is compared with the one before, in percent if there was some", () => {
   for (const [before, value_usd, words] of [
-    [100, 112, "+12% against the year before"],
-    [100, 0, "-100% against the year before"],
-    [3, 3, "0% against the year before"],
+    [100, 112, "+12% compared with the year before; today is not over"],
+    [100, 0, "-100% compared with the year before; today is not over"],
+    [3, 3, "0% compared with the year before; today is not over"],
     [0, 3, "$0.00 in the year before"],
     [-5, 3, "-$5.00 in the year before"],
     [0, 0, ""],
   ]) {
-    const parts = change({ value_usd, previous: { count: 1, value_usd: before } }, "the year before");
+    const parts = compared(value_usd, before, "compared with the year before", "the year before", true);
     assert.equal(textsOf(parts).join(""), words);
   }
-  assert.deepEqual(change({ value_usd: 3 }, "the year before"), []); // an older server does not compare
 });
 
 test("a share is of the value, or of the count if nothing has a value", () => {
@@ -60,6 +68,19 @@ test("a share is of the value, or of the count if nothing has a value", () => {
     ).map((part) => part.all("i")[0].style.inlineSize);
   assert.deepEqual(widths([5, 1], [1, 9], [-3, 1]), ["100%", "20%", "0%"]);
   assert.deepEqual(widths([0, 2], [0, 1]), ["100%", "50%"]);
+});
+
+test("bars scale to the largest named agent, and the others together have none", () => {
+  const parts = [
+    { agent_id: 7, value_usd: 5, count: 1 },
+    { agents: 34, value_usd: 90, count: 99 },
+    { agent_id: 9, value_usd: 1, count: 1 },
+  ];
+  const rows = split(parts, () => ({ name: "", icon: "", button: {} }));
+  assert.deepEqual(
+    rows.map((row) => row.all("i")[0]?.style.inlineSize),
+    ["100%", undefined, "20%"],
+  );
 });
 
 test("a time is shown in its largest unit, and one in the future as now", () => {
@@ -94,11 +115,11 @@ test("an amendment shows each changed field before and after, in the order of th
   assert.deepEqual(shown, [
     "TypeTask complete → Deal closed",
     "Title<b> → Renewed Acme",
-    "Description– → By mail",
+    "Descriptionnone → By mail",
     "Value$12,500.50 → $12,000.00",
-    "AgentAgent 7 → –",
+    "AgentAgent 7 → none",
     "seats12 → 10",
-    '<b>– → "x"',
+    '<b>none → "x"',
     'new_field1 → {"deep":true}',
     "longchanged (too long to show)",
   ]);
@@ -162,4 +183,32 @@ test("the agents of most value are shown, and the others as one if there are sev
   assert.deepEqual(together(), [2, 2, "5.5"]);
   assert.deepEqual(mostAgents(agents, undefined, true).slice(7), agents.slice(6));
   assert.deepEqual(together({ agents: 10, count: 20, value_usd: 0.25 }), [12, 22, "5.75"]);
+});
+
+test("a tip shows the bar that is pointed at or focused, unless the mouse has left while its code was loaded", () => {
+  const mouse = { pointerType: "mouse" };
+  for (const [event, { isHovered = false, focused = -1 }, words, left] of [
+    [{ ...mouse, clientX: 250 }, { isHovered: true }, "one", "150px"],
+    [{ ...mouse, clientX: 99 }, { isHovered: true }, "zero", "50px"],
+    [{ ...mouse, clientX: 999 }, { isHovered: true, focused: 0 }, "one", "150px"],
+    [{ ...mouse, clientX: 250 }, {}, ""],
+    [{ pointerType: "touch", clientX: 110 }, {}, "zero", "50px"],
+    [{}, { focused: 1 }, "one", "150px"],
+    [{}, { isHovered: true }, ""], // the focus came with a click
+  ]) {
+    const pointed = [false, false];
+    const bars = pointed.map((_, at) => ({
+      classList: { toggle: (_name, is) => Object.assign(pointed, { [at]: is }) },
+    }));
+    const buttons = pointed.map((_, at) => ({ matches: () => at === focused }));
+    const plot = html("div");
+    Object.assign(plot, { matches: () => isHovered, getBoundingClientRect: () => ({ left: 100, width: 200 }) });
+    plot.querySelectorAll = (selector) => (selector === ".bar" ? bars : buttons);
+    const tip = new Tip(plot, (index) => [["zero", "one"][index], ""]);
+    const [element] = plot.children;
+    element.offsetWidth = 40;
+    tip.show(event);
+    assert.deepEqual([element.textContent, element.style.left], [words, left]);
+    assert.deepEqual(pointed, [words === "zero", words === "one"]);
+  }
 });

@@ -4,7 +4,7 @@ import "./elements.js";
 
 const { Api, isRetryable } = await import("../src/feed/api.js");
 const { retry } = await import("../src/feed/parts.js");
-const { refusal } = await import("../src/feed/verdict.js");
+const { refusal } = await import("../src/feed/correcting.js");
 const { Problem } = await import("../src/shared/request.js");
 
 Object.defineProperty(globalThis, "navigator", { value: { onLine: true }, configurable: true });

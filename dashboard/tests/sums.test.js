@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
+import { LiveSummary } from "../src/feed/live-summary.js";
 import { midnight } from "../src/feed/period.js";
 import { Sums } from "../src/feed/sums.js";
 import { Watcher } from "../src/feed/watcher.js";
@@ -112,7 +113,7 @@ class Stream {
     this.watcher = new Watcher(this, {
       found: (found, fresh, isCorrected) => {
         this.find(found);
-        this.sums.add(fresh);
+        this.sums.add(fresh, LiveSummary);
         if (isCorrected) this.sums.correct();
       },
       skipped: () => this.sums.invalidate(),
@@ -314,9 +315,9 @@ test("what is added makes a summary due when it is no longer fresh", async () =>
   await read(sums);
   now = 61 * SECOND;
   assert.equal(sums.isDue("all"), false);
-  assert.equal(sums.add([{ ...OUTCOME, id: "A" }]), false);
+  assert.equal(sums.add([{ ...OUTCOME, id: "A" }], LiveSummary), false);
   assert.equal(sums.isDue("all"), false);
-  assert.equal(sums.add([OUTCOME]), true);
+  assert.equal(sums.add([OUTCOME], LiveSummary), true);
   assert.deepEqual([sums.summary.count, sums.isDue("all")], [1, true]);
 });
 
@@ -330,7 +331,7 @@ test("an outcome is not added if its part of the sums is unknown", async () => {
   ]) {
     const sums = new Sums();
     await read(sums, more, 0);
-    assert.equal(sums.add([{ ...OUTCOME, ...outcome }]), false);
+    assert.equal(sums.add([{ ...OUTCOME, ...outcome }], LiveSummary), false);
     assert.deepEqual([sums.summary.count, sums.isUnknown, sums.isDue("all")], [0, true, true]);
   }
 });
@@ -347,7 +348,7 @@ test("a summary of another user is ignored, and so is the answer to an earlier r
 test("an outcome that is found while a summary is being read is added to it", async () => {
   const sums = new Sums();
   const first = read(sums);
-  sums.add([OUTCOME]);
+  sums.add([OUTCOME], LiveSummary);
   await first;
   assert.deepEqual([sums.summary.count, sums.isUnknown], [1, false]);
 });

@@ -36,6 +36,7 @@ class Server {
 /** Records what a watcher reports. */
 class Feed {
   reports = [];
+  askedBefore = []; // how many requests were sent before each rendering
   hidden = false;
   interval = INTERVAL_S;
   retryAfter = 0;
@@ -47,7 +48,7 @@ class Feed {
       interval: () => this.interval,
       retryAfter: () => this.retryAfter,
       read: async (signal) => void (await this.watcher.catchUp(signal)),
-      render: () => {},
+      render: () => this.askedBefore.push(server.asked.length),
       found: (_found, fresh, isCorrected) => this.reports.push([fresh.map(({ id }) => id), isCorrected]),
       skipped: () => this.reports.push("skipped"),
       forget: () => {
@@ -104,6 +105,11 @@ afterEach(() => {
   feed.life.abort();
   mock.restoreAll();
   mock.timers.reset();
+});
+
+test("a poll sends its request before it is rendered, which takes long", async () => {
+  await start();
+  assert.deepEqual(feed.askedBefore, [1, 1]);
 });
 
 test("it polls at once and then every interval, from two seconds before the newest known outcome, or each minute from earlier", async () => {
@@ -177,9 +183,9 @@ test("the first outcome ever is reported", async () => {
 
 test("outcomes older than the first page are not reported as new", async () => {
   for (let number = 0; number < 30; number += 1) server.record(`A${number}`, number);
-  await start(); // the first page has 20 outcomes
+  await start(); // the first page has 10 outcomes
   for (let polls = 0; polls < 4; polls += 1) await pass();
-  assert.equal(asked("from").at(-1), at(10));
+  assert.equal(asked("from").at(-1), at(20));
   assert.deepEqual(feed.reports.at(-1), [[], false]);
 });
 

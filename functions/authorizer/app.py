@@ -40,8 +40,8 @@ OIDC_ISSUER = os.environ["OIDC_ISSUER"]  # this variable is empty if OpenID Conn
 NOT_READ_BY_PLATFORM = ("/api/keys/", "/api/outcomes/types/", "/api/statements/")
 """Paths of GET requests whose answers contain no outcomes, or none if the platform's key calls."""
 
-OWN_COSTS = "/api/costs/{date}/{source}"
-"""The path whose GET also answers a platform's key that may not read: with what the platform itself put."""
+OWN_ROWS = ("/api/costs/{date}/{source}", "/api/watches", "/api/watches/{id}")
+"""Paths whose GET also answers a platform's key that may not read: with what the platform itself put."""
 
 PAUSED = {
     "paused": '"error":"Paused","details":[{"field":"Authorization","message":"paused by the owner",',
@@ -118,7 +118,7 @@ def _platform_read(event: "Event", until: float) -> dict[str, str]:
     if user is None:
         _log(event).info("Platform reads", resource=event["resource"], user="none")
         return {"reads": "none"}
-    if not PLATFORM_MAY_READ and event["resource"] != OWN_COSTS:
+    if not PLATFORM_MAY_READ and event["resource"] not in OWN_ROWS:
         return {}
     pseudonym = _looked_up(event, lambda: _sessions().secrets.pseudonym(user, until))
     _log(event).info("Platform reads", resource=event["resource"], user=pseudonym)

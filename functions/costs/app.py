@@ -8,8 +8,6 @@ from outcomes.calendar import instants
 from outcomes.contract import json_text, queries
 from outcomes.contract.caller import Caller
 from outcomes.contract.costs import (
-    Preconditions,
-    etag,
     ignored_cost_fields,
     payer,
     read_date,
@@ -17,6 +15,7 @@ from outcomes.contract.costs import (
     read_source,
     require_recent,
 )
+from outcomes.contract.preconditions import Preconditions, etag
 from outcomes.costs.cost_rows import CostDay, CostVersion
 from outcomes.costs.days import CostDays
 from outcomes.edge import headers

@@ -3,11 +3,13 @@
 import os
 
 from outcomes.contract.caller import Caller
-from outcomes.edge.api import Event, Response, endpoint, ok, path_parameter, reader
+from outcomes.edge.api import Event, Response, endpoint, ok, path_parameter, query_list, reader
 from outcomes.errors import NoSuchRoute
 from outcomes.ledger import ulid
 from outcomes.ledger.history import read_history
 from outcomes.ledger.store import OutcomeStore
+
+DEFINITIONS_TABLE = os.environ["DEFINITIONS_TABLE"]  # the table of statements, or empty if Definitions is off
 
 store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
 
@@ -18,4 +20,12 @@ def handler(event: Event, caller: Caller) -> Response:
     id_ = path_parameter(event, "id")
     if not ulid.is_valid(id_):  # such as `summary`: if Totals is off, API Gateway routes it here
         raise NoSuchRoute
-    return ok(read_history(store, user_id, id_))
+    also = None
+    if include := query_list(event, "include"):
+        # imported here, because most requests do not ask what counts
+        from outcomes.contract import queries
+        from outcomes.totals.outcome_counts import OutcomeCounts
+
+        queries.includes(include, {"counts"} if DEFINITIONS_TABLE else set())
+        also = OutcomeCounts.of_user(store.dynamodb, DEFINITIONS_TABLE, user_id).member
+    return ok(read_history(store, user_id, id_, also))

@@ -25,6 +25,7 @@ CAPABILITIES = frozenset(os.environ["CAPABILITIES"].split(", "))
 PLATFORM_MAY_READ = os.environ["PLATFORM_MAY_READ"] == "true"
 TYPES = outcome_type.read(os.environ["OUTCOME_TYPES"])
 TOTALS_TABLE, TOTALS_EDITION = os.environ["TOTALS_TABLE"], os.environ["TOTALS_EDITION"]
+DEFINITIONS_TABLE = os.environ["DEFINITIONS_TABLE"]  # the table of statements, or empty if Definitions is off
 
 IDEMPOTENCY_TABLE, KEYS_TABLE = os.environ["IDEMPOTENCY_TABLE"], os.environ["KEYS_TABLE"]
 
@@ -113,10 +114,23 @@ def _summarize(caller: Caller, sent: dict[str, list[str]]) -> str:
     from outcomes.totals.materialized import Totals
     from outcomes.totals.summary import Summary
 
+    definitions = None
+    if DEFINITIONS_TABLE:
+        from outcomes.definitions import stored_definitions
+
+        definitions = stored_definitions.read(store.dynamodb, DEFINITIONS_TABLE, _reader(caller))
+        if definitions:  # what counts is only known in their time zone
+            sent = {"timezone": [definitions.timezone]} | sent
     summary, previous = Summary.from_query(*_parameters(sent))
+    counted = None
+    if definitions:
+        from outcomes.totals.what_counts import WhatCounts
+
+        counted = WhatCounts(definitions, summary)
     totals = Totals(store, TOTALS_TABLE, TOTALS_EDITION)
-    totals.aggregate(_reader(caller), [summary, previous] if previous else [summary])
-    return summary.response(previous)
+    totals.aggregate(_reader(caller), [summary, previous] if previous else [summary], counted)
+    by_rule = f',"by_rule":{counted.in_total(summary)}' if counted else ""
+    return f"{summary.response(previous)[:-1]}{by_rule}}}"
 
 
 def _parameters(sent: dict[str, list[str]]) -> tuple[Any, Any]:

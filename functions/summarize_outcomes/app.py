@@ -12,6 +12,7 @@ from outcomes.totals.materialized import Totals
 from outcomes.totals.summary import Summary
 
 COSTS_TABLE = os.environ["COSTS_TABLE"]  # this variable is empty if Costs is off
+DEFINITIONS_TABLE = os.environ["DEFINITIONS_TABLE"]  # the table of statements, or empty if Definitions is off
 
 store = OutcomeStore(os.environ["OUTCOMES_TABLE"])
 totals = Totals(store, os.environ["TOTALS_TABLE"], os.environ["TOTALS_EDITION"])
@@ -22,8 +23,18 @@ def handler(event: Event, caller: Caller) -> Response:
     began = time.monotonic()
     user_id = reader(event, caller)
     summary, previous = Summary.from_query(partial(query, event), partial(query_list, event))
-    included = queries.includes(query_list(event, "include"), {"recent"} | ({"cost"} if COSTS_TABLE else set()))
-    reading = totals.aggregate(user_id, [summary, previous] if previous else [summary])
+    optional = {"cost": COSTS_TABLE, "definition": DEFINITIONS_TABLE}
+    allowed = {"recent", *(name for name, table in optional.items() if table)}
+    included = queries.includes(query_list(event, "include"), allowed)
+    counted = None
+    if "definition" in included:
+        # imported here, because summaries that do not say what counts do not need these modules
+        from outcomes.definitions import stored_definitions
+        from outcomes.totals.what_counts import WhatCounts
+
+        definitions = None if user_id is None else stored_definitions.read(store.dynamodb, DEFINITIONS_TABLE, user_id)
+        counted = WhatCounts(definitions, summary)
+    reading = totals.aggregate(user_id, [summary, previous] if previous else [summary], counted)
     costs = None
     if "cost" in included:
         # imported here, because summaries without costs do not need these modules
@@ -35,5 +46,5 @@ def handler(event: Event, caller: Caller) -> Response:
         if has_value:
             elapsed = time.monotonic() - began
             reading.read_units += StoredCosts(COSTS_TABLE, store.dynamodb).add_to(costs, user_id, elapsed)
-    body = summary.response(previous, reading.recent if "recent" in included else "", costs)
+    body = summary.response(previous, reading.recent if "recent" in included else "", costs, counted)
     return ok(body, {"Fresh-For": str(reading.fresh_seconds)})

@@ -24,7 +24,7 @@ from tests.outcome_types import TYPES
 from tests.statements.service import imports
 
 SECRET = b"a secret of the stack"
-TARGET = Target("OutcomesTable", "TotalsTable", "ErasuresTable", SECRET, TYPES, float("inf"))
+TARGET = Target("OutcomesTable", "TotalsTable", "StatementsTable", "ErasuresTable", SECRET, TYPES, float("inf"))
 
 
 DAY = 86_400_000
@@ -83,7 +83,7 @@ def dying_at(call: int, when: str) -> Callable[..., Any]:
 def deployed_command(run_main: RunMain) -> Command:
     """Return a function that runs the command for a deployed stack, with the file as first argument."""
     secret = aws_client("secretsmanager").create_secret(Name="ErasureSecret", SecretString="x")["ARN"]
-    outputs = {f"{name}TableName": f"{name}Table" for name in ("Outcomes", "Totals", "Erasures")}
+    outputs = {f"{name}TableName": f"{name}Table" for name in ("Outcomes", "Totals", "Statements", "Erasures")}
     STACKS[REGION, "outcomes-prod"] = outputs | {"ErasureSecretArn": secret}
     PARAMETERS[REGION, "outcomes-prod"] = {
         "DataRequests": "On",

@@ -37,6 +37,7 @@ from ops.errors import StackError
 from smoke.model import Choice, added_up, said
 from tests.aws import STACKS, aws_client, scan
 from tests.corrections import pages
+from tests.definitions.service import put
 from tests.events import KEY, proxy_event, session
 from tests.fields import UNSET
 from tests.outcome_types import TYPES
@@ -378,3 +379,30 @@ class TestTheCommand:
         assert "outcomes-prod has no ErasureSecretArn: deploy this version first" in run(str(small_file)).stderr
         STACKS.clear()
         assert "does not exist" in run(str(small_file)).stderr
+
+
+class TestDefinitions:
+    """An import keeps old times of recording, so what it brings of closed months counts at once."""
+
+    def test_it_says_before_it_writes_how_much_counts_at_once_by_whose_definitions(
+        self, tmp_path: Path, run: Command
+    ) -> None:
+        types: Any = {"task_complete": {"when": "confirmed"}, "content_published": {"when": "never"}}
+        types |= {"*": {"when": "unless_disputed", "eachUsd": 75, "basis": "estimated"}}
+        assert put("2026-02", types, timezone="UTC") == (200, 1)
+        now = instants.now()
+        kinds = ["deal_closed", "task_complete", "content_published", "deal_closed", "deal_closed"]
+        times = ["2026-02-03T12:00:00Z", "2026-02-03T12:00:00Z", "2026-02-03T12:00:00Z", "2026-01-31T23:59:59Z"]
+        instants_of = [*map(instants.read, times), now]
+        rows = [old_row(n, at, outcome_type=kind) for n, (kind, at) in enumerate(zip(kinds, instants_of, strict=True))]
+        file = write_ndjson(
+            tmp_path / "old.ndjson", [*rows, old_row(9, now, user_id=43), old_row(8, now, user_id=None)]
+        )
+
+        said = run(str(file)).stdout
+
+        assert [line for line in said.splitlines() if line.startswith("user ")] == [
+            "user 42, by the user's definitions: 1 ($75) count at once, 1 ($75) wait, 1 ($0.1) need the user's word, "
+            "1 ($0.1) never count, 1 ($0.1) are from before."
+        ]
+        assert scan() == []

@@ -15,7 +15,7 @@ from outcomes.aws.services import ConditionFailed, DynamoDB
 from outcomes.calendar import instants
 from outcomes.contract import json_text
 from outcomes.contract.models import NewOutcome
-from outcomes.totals.imports import Imports
+from outcomes.ledger.imports import Imports
 
 from functions.summarize_outcomes import app
 from history.tests.imports import old_row
@@ -136,7 +136,7 @@ def kept() -> list[Any]:
 
 
 def store_statement(numbers: list[int]) -> None:
-    """Store a statement that ends at CUT, with the optimistic locking that `outcomes.totals.imports` requires.
+    """Store a statement that ends at CUT, with the optimistic locking that `outcomes.ledger.imports` requires.
 
     If that succeeds, add the number of outcomes before its end that are not void.
     """

@@ -5,6 +5,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import yaml
 from outcomes.contract.outcome_fields import LATER
 
 from clients.python.copied_functions import FUNCTIONS
@@ -21,7 +22,7 @@ def main(*, check: bool) -> int | str | None:
             # Everything else is made from the layer, whose old modules are loaded.
             return subprocess.run([sys.executable, "-m", "release.contract"], cwd=ROOT).returncode
         differ = write(blocks.texts("", values()), check)
-    except ValueError as fault:
+    except (ValueError, yaml.YAMLError) as fault:
         return str(fault)
     return "These files are not what `make contract` writes: run it." if check and differ else None
 

@@ -9,7 +9,7 @@ type Json = dict[str, Any]
 
 OURS = {"from": "start", "to": "end"}
 """Names of fields that are keywords of a language, and the clients' names for them. Their instants stay text."""
-KINDS = {"integer": "whole", "number": "amount", "string": "text", "object": "json"}
+KINDS = {"integer": "whole", "number": "amount", "string": "text", "object": "json", "boolean": "boolean"}
 KINDS |= {"date-time": "instant", "date": "date"}
 """The kinds of plain values, by the format or the type in their schemas."""
 
@@ -27,15 +27,17 @@ def described(said: dict[str, Json], document: Json) -> dict[str, Json]:
     schemas = document["components"]["schemas"]
     calls = [call for methods in document["paths"].values() for call in methods.values()]
     answers = {call["operationId"]: call["responses"]["200"]["content"] for call in calls}
-    all_words = {name: {"schema": name} | said["usual"] | said[name] for name in said if name != "usual"}
-    models = {words["schema"]: name for name, words in all_words.items()}
+    all_words: dict[str, Json] = {
+        name: {"schema": name} | said["usual"] | said[name] for name in said if name != "usual"
+    }
+    models = {words["schema"]: name for name, words in reversed(all_words.items())}  # the first of a schema
     made: dict[str, Json] = {}
     for name, words in all_words.items():
         part, *path = words["schema"].split("/")
         schema = schemas.get(part) or answers[part]["application/json"]["schema"]
         for step in path:
             schema = schema["properties"][step]["items"]
-        fields = _fields(schema, words, schemas, models)
+        fields = _fields(schema, words, schemas, models | words["uses"])
         of_base = {field["name"]: field["given"] for field in made[words["base"]]["fields"]} if words["base"] else {}
         own = [field for field in fields if of_base.get(field["name"]) != field["given"]]
         made[name] = {
@@ -51,7 +53,7 @@ def described(said: dict[str, Json], document: Json) -> dict[str, Json]:
 
 
 def _fields(schema: Json, words: Json, schemas: Json, models: dict[str, str]) -> list[Json]:
-    required, older, defaults = schema["required"], words["older"], words["defaults"]
+    required, older, defaults = [*schema["required"], *words["always"]], words["older"], words["defaults"]
     optional = [name for name in schema["properties"] if name not in [*required, *words["without"]]]
     names = [*dict.fromkeys([*words["first"], *required, *sorted(optional, key=LATER[1:].count)])]
     if unknown := {*older, *defaults, *words["fields"]} - {*names}:

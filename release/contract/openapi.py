@@ -21,7 +21,7 @@ from outcomes.contract.rules import Rule
 from outcomes.ledger.export import CSV_HEADING, csv_line, ndjson_line
 from outcomes.ledger.items import outcome_item, outcome_json
 
-from ops.template import Call, declared_calls, default_outcome_types, gateway_errors
+from ops.template import Call, Loader, declared_calls, default_outcome_types, gateway_errors
 from release.contract.blocks import templates
 from release.contract.models import Json
 from release.contract.source import LIMIT, fields, number, template, words
@@ -31,7 +31,7 @@ ELSEWHERE = {"MISSING_AUTHENTICATION_TOKEN", "RESOURCE_NOT_FOUND", "UNSUPPORTED_
 """API Gateway's own answers that no request for a route gets, or that functions give, too."""
 
 
-class _Loader(yaml.CSafeLoader):
+class _Loader(Loader):
     """Loads YAML with JSON's numbers in it. `1e-130` is text in YAML 1.1."""
 
 
@@ -134,7 +134,9 @@ def _errors(told: Json, schemas: Json) -> dict[int, list[str]]:
     usual = {503: ["Busy"]}
     if body := told.get("x-body", {}).get("schema"):
         sent: Json = (schemas[body] if isinstance(body, str) else body).get("properties", {})
-        names += ["outcome_type" if name == "outcomeType" else name for name in sent] + ["JSON"]
+        # A type that must be one of the deployment's has an error of its own.
+        is_type = {name for name, schema in sent.items() if name == "outcomeType" and "OutcomeType" in str(schema)}
+        names += ["outcome_type" if name in is_type else name for name in sent] + ["JSON"]
         usual[415] = ["Unsupported media type"]
     names += [each["name"] for each in in_headers if "pattern" in each["schema"]]
     said: dict[int, list[str]] = told["x-errors"]

@@ -19,7 +19,8 @@ from tests.auth.conftest import ROOT
 @cache
 def rest_api() -> Api:
     """Read the routes from the template, without deploying it."""
-    template = load(ROOT / "template.yaml", {"DashboardOrigins": "https://app.example.com"}, {})
+    given = {"DashboardOrigins": "https://app.example.com", "EventBusName": "default", "Watches": "On"}
+    template = load(ROOT / "template.yaml", given, {})
     template.arns["SessionSecret"] = "arn:aws:secretsmanager:us-east-1:123456789012:secret:SessionSecret"
     return api(template)
 

@@ -117,6 +117,7 @@ ACCEPTED: dict[str, Callable[[Issuer], str]] = {
     "a fraction of a second": lambda issuer: issuer.token({"exp": NOON + 0.5, "nbf": NOON - 0.5}, NOON),
     "a number": lambda issuer: issuer.token({"sub": 42}, NOON),
     "no type": lambda issuer: issuer.token({}, NOON, header={"typ": None}),
+    "an access token": lambda issuer: issuer.token({}, NOON, header={"typ": "application/at+JWT"}),
     "a private header": lambda issuer: issuer.token({}, NOON, header={"cat": "cl_B7d4PD111AAA"}),
 }
 
@@ -189,6 +190,8 @@ HOSTILE: dict[str, tuple[Callable[[Issuer], str], str]] = {
     "an embedded certificate": (lambda i: i.token({}, NOON, header={"x5c": ["MII="]}), "its header has x5c"),
     "a critical header": (lambda i: i.token({}, NOON, header={"crit": ["exp"], "exp": NOON}), "its header has crit"),
     "an unencoded payload": (lambda i: i.token({}, NOON, header={"b64": False}), "its header has b64"),
+    "a logout token": (lambda i: i.token({}, NOON, header={"typ": "logout+jwt"}), "its typ"),
+    "a logout token without a type": (lambda i: i.token({"events": {}}, NOON), "its typ or a claim events"),
     "100 kB": (lambda i: i.token({"padding": "x" * 100_000}, NOON), "longer than 10240"),
     "two parts": (lambda i: i.token({}, NOON).rpartition(".")[0], "not a signed JSON Web Token"),
     "five parts": (lambda i: i.token({}, NOON) + ".a.b", "not a signed JSON Web Token"),

@@ -53,7 +53,7 @@ agent may read, AgentKeys off       | 401        | 401        | 401         | 40
 agent may read, session, AgentKeys off | 42      | 42         | 42          | 42
 """
 """The user whose outcomes a caller reads, or the error, by the parameter `userId`. All routes that take `none` for this
-parameter answer the same, except costs."""
+parameter answer the same, except costs and definitions."""
 
 AMEND = {"type": "amend", "userId": 42, "reason": "Misspelt", "changes": {"title": "y"}}
 OTHERS: dict[str, tuple[str, str, Any]] = {
@@ -79,13 +79,37 @@ OTHERS: dict[str, tuple[str, str, Any]] = {
     "costs": ("GET", "/api/costs/{date}/{source}", None),
     "delete costs": ("DELETE", "/api/costs/{date}/{source}", None),
     "sum": ("GET", "/api/costs", None),
+    "define": (
+        "PUT",
+        "/api/definitions/{month}",
+        {"timezone": "UTC", "disputeDays": 0, "types": {"*": {"when": "claimed"}}},
+    ),
+    "try": (
+        "POST",
+        "/api/definitions/try",
+        {"definition": {"timezone": "UTC", "disputeDays": 0, "types": {"*": {"when": "claimed"}}}},
+    ),
+    "delete definition": ("DELETE", "/api/definitions/{month}", None),
+    "definitions": ("GET", "/api/definitions", None),
+    "put watch": (
+        "PUT",
+        "/api/watches/{id}",
+        {"userId": 42, "name": "x", "measure": "silence", "timezone": "UTC", "target": 1},
+    ),
+    "watch": ("GET", "/api/watches/{id}", None),
+    "watches": ("GET", "/api/watches", None),
+    "delete watch": ("DELETE", "/api/watches/{id}", None),
+    "put digest": ("PUT", "/api/watches/digest", {"userId": 42, "timezone": "UTC", "day": "monday", "hour": 8}),
+    "delete digest": ("DELETE", "/api/watches/digest", None),
     "mcp": ("POST", "/mcp", {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}),
 }
 READS = [
     route["path"]
     for route in routes(base(), template())
     for parameter in route["told"].get("parameters", ())
-    if parameter["name"] == "userId" and "anyOf" in parameter["schema"] and route["path"] != "/api/costs"
+    if parameter["name"] == "userId"
+    and "anyOf" in parameter["schema"]
+    and route["path"] not in ("/api/costs", "/api/definitions")
 ]
 
 STATUSES = """
@@ -104,52 +128,52 @@ paused agent key       | 403   | 403    | 403   | 403   | 403  | 403    | 403   
 unknown key, session   | 200   | 200    | 200   | 403   | 200  | 403    | 200      | 200  | 404  | 200    | 200    | 403
 """
 
-STATUSES_OF_PAUSES = """
-caller                 | pause | resume
-nobody                 | 401   | 401
-platform               | 200   | 200
-platform, session      | 200   | 200
-session                | 200   | 200
-token                  | 200   | 200
-agent may read         | 403   | 403
-agent may record       | 403   | 403
-agent may correct      | 403   | 403
-agent may all          | 403   | 403
-revoked agent key      | 401   | 401
-paused agent key       | 403   | 403
-unknown key, session   | 200   | 200
+STATUSES_OF_PAUSES_AND_STATEMENTS = """
+caller               | pause | resume | statement | statements | bytes | entries | proof
+nobody               | 401   | 401    | 401       | 401        | 401   | 401     | 401
+platform             | 200   | 200    | 403       | 403        | 403   | 403     | 403
+platform, session    | 200   | 200    | 403       | 403        | 403   | 403     | 403
+session              | 200   | 200    | 409       | 200        | 404   | 404     | 404
+token                | 200   | 200    | 409       | 200        | 404   | 404     | 404
+agent may read       | 403   | 403    | 403       | 200        | 404   | 404     | 404
+agent may record     | 403   | 403    | 403       | 403        | 403   | 403     | 403
+agent may correct    | 403   | 403    | 403       | 403        | 403   | 403     | 403
+agent may all        | 403   | 403    | 403       | 200        | 404   | 404     | 404
+revoked agent key    | 401   | 401    | 401       | 401        | 401   | 401     | 401
+paused agent key     | 403   | 403    | 403       | 403        | 403   | 403     | 403
+unknown key, session | 200   | 200    | 409       | 200        | 404   | 404     | 404
 """
 
-STATUSES_OF_STATEMENTS = """
-caller                   | statement | statements | bytes | entries | proof
-nobody                   | 401       | 401        | 401   | 401     | 401
-platform                 | 403       | 403        | 403   | 403     | 403
-platform, session        | 403       | 403        | 403   | 403     | 403
-session                  | 409       | 200        | 404   | 404     | 404
-token                    | 409       | 200        | 404   | 404     | 404
-agent may read           | 403       | 200        | 404   | 404     | 404
-agent may record         | 403       | 403        | 403   | 403     | 403
-agent may correct        | 403       | 403        | 403   | 403     | 403
-agent may all            | 403       | 200        | 404   | 404     | 404
-revoked agent key        | 401       | 401        | 401   | 401     | 401
-paused agent key         | 403       | 403        | 403   | 403     | 403
-unknown key, session     | 409       | 200        | 404   | 404     | 404
+STATUSES_OF_COSTS_AND_DEFINITIONS = """
+caller               | put costs | costs | delete costs | sum | define | try | delete definition | definitions
+nobody               | 401       | 401   | 401          | 401 | 401    | 401 | 401               | 401
+platform             | 200       | 200   | 200          | 403 | 403    | 403 | 403               | 403
+platform, session    | 200       | 200   | 200          | 403 | 403    | 403 | 403               | 403
+session              | 200       | 200   | 200          | 200 | 200    | 200 | 200               | 200
+token                | 200       | 200   | 200          | 200 | 200    | 200 | 200               | 200
+agent may read       | 403       | 404   | 403          | 200 | 403    | 403 | 403               | 200
+agent may record     | 403       | 403   | 403          | 403 | 403    | 403 | 403               | 403
+agent may correct    | 403       | 403   | 403          | 403 | 403    | 403 | 403               | 403
+agent may all        | 200       | 200   | 200          | 200 | 403    | 403 | 403               | 200
+revoked agent key    | 401       | 401   | 401          | 401 | 401    | 401 | 401               | 401
+paused agent key     | 403       | 403   | 403          | 403 | 403    | 403 | 403               | 403
+unknown key, session | 200       | 200   | 200          | 200 | 200    | 200 | 200               | 200
 """
 
-STATUSES_OF_COSTS = """
-caller                   | put costs | costs | delete costs | sum
-nobody                   | 401       | 401   | 401          | 401
-platform                 | 200       | 200   | 200          | 403
-platform, session        | 200       | 200   | 200          | 403
-session                  | 200       | 200   | 200          | 200
-token                    | 200       | 200   | 200          | 200
-agent may read           | 403       | 404   | 403          | 200
-agent may record         | 403       | 403   | 403          | 403
-agent may correct        | 403       | 403   | 403          | 403
-agent may all            | 200       | 200   | 200          | 200
-revoked agent key        | 401       | 401   | 401          | 401
-paused agent key         | 403       | 403   | 403          | 403
-unknown key, session     | 200       | 200   | 200          | 200
+STATUSES_OF_WATCHES = """
+caller               | put watch | watch | watches | delete watch | put digest | delete digest
+nobody               | 401       | 401   | 401     | 401          | 401        | 401
+platform             | 200       | 200   | 200     | 200          | 200        | 200
+platform, session    | 200       | 200   | 200     | 200          | 200        | 200
+session              | 200       | 200   | 200     | 200          | 200        | 200
+token                | 200       | 200   | 200     | 200          | 200        | 200
+agent may read       | 403       | 403   | 403     | 403          | 403        | 403
+agent may record     | 403       | 403   | 403     | 403          | 403        | 403
+agent may correct    | 403       | 403   | 403     | 403          | 403        | 403
+agent may all        | 403       | 403   | 403     | 403          | 403        | 403
+revoked agent key    | 401       | 401   | 401     | 401          | 401        | 401
+paused agent key     | 403       | 403   | 403     | 403          | 403        | 403
+unknown key, session | 200       | 200   | 200     | 200          | 200        | 200
 """
 
 
@@ -279,23 +303,36 @@ def test_the_last_user_id_counts_for_the_platform(people: People) -> None:
         assert {query: people.read("platform that may read", path, query_of(query)) for query in expected} == expected
 
 
-BOTH = [
-    (caller, cells | of_pauses | more | of_costs)
-    for (caller, cells), (_, of_pauses), (_, more), (_, of_costs) in zip(
-        *map(rows, (STATUSES, STATUSES_OF_PAUSES, STATUSES_OF_STATEMENTS, STATUSES_OF_COSTS)), strict=True
+ALL = [
+    (each[0][0], {name: cell for _, cells in each for name, cell in cells.items()})
+    for each in zip(
+        *map(
+            rows,
+            (
+                STATUSES,
+                STATUSES_OF_PAUSES_AND_STATEMENTS,
+                STATUSES_OF_COSTS_AND_DEFINITIONS,
+                STATUSES_OF_WATCHES,
+            ),
+        ),
+        strict=True,
     )
 ]
 
 
-@pytest.mark.parametrize(("caller", "cells"), BOTH, ids=[caller for caller, _ in BOTH])
+@pytest.mark.parametrize(("caller", "cells"), ALL, ids=[caller for caller, _ in ALL])
 def test_who_may_call_the_other_routes(people: People, caller: str, cells: dict[str, str]) -> None:
     ids = {f"/api/keys/{{id}}{way}": people.managed for way in ("", "/rotate", "/pause", "/resume")}
     ids |= {"/api/outcomes/{id}/assign": people.outcomes["none"][0]}
     found = {}
     for name, (method, resource, body) in OTHERS.items():
-        query = query_of("userId=42" if resource.startswith(("/api/keys", "/api/costs")) and body is None else "")
-        id_, today = ids.get(resource, people.outcomes["42"][0]), f"{datetime.now(UTC):%Y-%m-%d}"
-        path = resource.format(id=id_, date=today, source="openai")
+        whose = ("/api/keys", "/api/costs", "/api/definitions", "/api/watches")
+        query = query_of("userId=42" if resource.startswith(whose) and body is None else "")
+        id_, today = (
+            "deals" if "watch" in name else ids.get(resource, people.outcomes["42"][0]),
+            f"{datetime.now(UTC):%Y-%m-%d}",
+        )
+        path = resource.format(id=id_, date=today, source="openai", month="9998-12")
         status, text = people.send(caller, method, path, query, body)
         items = json.loads(text)["results"] if name == "batch" and status == 200 else []
         found[name] = str(items[0].get("error", 200) if items else status)

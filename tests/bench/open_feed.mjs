@@ -1,6 +1,7 @@
 // node open_feed.mjs JSON: count the requests of an open feed, with a simulated clock and without a DOM. The JSON has
 // `rate` (outcomes a second), `refresh` and `freshFor` (seconds), and `from` and `to`: requests count between these
 // seconds. Prints JSON: `lists` (how many lists were requested, by the number of their outcomes) and `summaries`.
+import { LiveSummary } from "../../dashboard/src/feed/live-summary.js";
 import { midnight } from "../../dashboard/src/feed/period.js";
 import { Sums } from "../../dashboard/src/feed/sums.js";
 import { Watcher } from "../../dashboard/src/feed/watcher.js";
@@ -68,7 +69,7 @@ const watcher = new Watcher(
       if (sums.isDue("all")) await sums.read("all", { outcomeType: "", agentId: "" }, summary);
     },
     found: (_found, fresh, isCorrected) => {
-      sums.add(fresh);
+      sums.add(fresh, LiveSummary);
       if (isCorrected) sums.correct();
     },
     skipped: () => sums.invalidate(),

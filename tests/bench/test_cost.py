@@ -107,7 +107,17 @@ def test_the_assumed_memory_is_the_templates(template: Any) -> None:
     assert gigabytes.pop("McpFunction") == figures["mcp_memory_gb"]
     assert gigabytes.pop("StatementsFunction") == figures["summary_memory_gb"]
     assert gigabytes.pop("CostsFunction") == figures["summary_memory_gb"]
+    assert gigabytes.pop("TryDefinitionFunction") == figures["summary_memory_gb"]
+    assert gigabytes.pop("WatchesFunction") == figures["summary_memory_gb"]
+    assert gigabytes.pop("EvaluateWatchesFunction") == figures["summary_memory_gb"]
     assert set(gigabytes.values()) == {figures["memory_gb"]}
+
+
+def test_a_run_of_the_clock_costs_what_its_users_cost_until_there_are_too_many() -> None:
+    figures = cost.inputs()
+    assert cost.watched(2_000, figures) == cost.watched(10_000, figures) > 100 * cost.watched(10, figures)
+    for name in ("watched_user_ms", "watched_user_read_units", "lambda_per_million"):
+        assert cost.watched(10, figures | {name: 0}) < cost.watched(10, figures), name
 
 
 # ── Costs by month ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -56,6 +56,17 @@ def test_each_bar_of_many_agents_can_be_missed(look: int, changed: dict[str, Any
     assert len(report.missed) == 1
 
 
+def test_a_definition_adds_one_query_and_few_units_once_sums_are_kept() -> None:
+    found = totals.looks_with_a_definition(500, 500)
+    report = Report()
+    totals.bars_of_counting(report, found)
+    assert not report.missed
+    calls, queries, units = found["counts, next"]
+    for worse in (calls, queries + 2, units), (calls, queries, units + 20):
+        totals.bars_of_counting(report := Report(), found | {"counts, next": worse})
+        assert len(report.missed) == 1
+
+
 @pytest.mark.parametrize("name", [name for name in sizes.ROWS if name != sizes.REPORT])  # it takes seconds
 def test_the_page_of_limits_says_what_a_call_takes(name: str) -> None:
     """`make bench` writes the page."""

@@ -1,11 +1,13 @@
 """`make contract` writes what repeats the contract, and refuses a template or a word that does not fit."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from ops.template import parse_yaml
 from release.contract import __main__ as contract
 from release.contract import blocks, models, openapi
 from release.contract.source import ROOT, template, words
@@ -86,6 +88,13 @@ def test_a_small_contract_gives_the_document_that_this_folder_keeps() -> None:
     kept = Path(__file__).with_name("small.yaml").read_text()
     resources = {"OutcomesApi": {"Properties": API}, "Things": {"Properties": {"CodeUri": "functions/things/"}}}
     assert openapi.merged(yaml.safe_load(BASE), {"Resources": resources}) == yaml.safe_load(kept)
+
+
+@pytest.mark.parametrize("read", [openapi.read, parse_yaml])
+def test_a_text_with_a_comma_needs_quotes_in_braces(read: Callable[[str], Any]) -> None:
+    assert read('{a: "b, c", d: null, e: ""}') == {"a": "b, c", "d": None, "e": ""}
+    with pytest.raises(yaml.YAMLError, match=r"'c' has no value: .*\n.*line 2"):
+        read("x:\ny: {a: b, c}")
 
 
 def test_words_of_a_field_that_a_schema_lacks_are_a_fault() -> None:

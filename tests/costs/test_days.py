@@ -9,7 +9,10 @@ import pytest
 from outcomes.aws.backoff import Backoff
 from outcomes.calendar import instants
 from outcomes.contract.caller import Caller
-from outcomes.contract.costs import CostLine, Preconditions
+from outcomes.contract.costs import CostLine
+from outcomes.contract.preconditions import Preconditions
+from outcomes.costs import cost_rows
+from outcomes.costs import days as cost_days
 from outcomes.costs.cost_rows import CostDay
 from outcomes.costs.days import CostDays
 from outcomes.limits import MAX_LINES, MAX_SOURCES, MAX_SOURCES_OF_KEY, MAX_VERSIONS
@@ -234,6 +237,37 @@ def test_the_sources_of_each_kind_of_caller_are_limited(monkeypatch: pytest.Monk
     assert put("key", source="new") == TOO_MANY
     assert put("key 0", LINE, source="s0") == (200, 2)
     assert put("session", source="new") == put("platform", source="newer") == (200, 1)
+
+
+def test_the_bytes_that_agent_keys_put_for_a_month_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = (409, {"error": "Too many lines"})
+    for module in (cost_rows, cost_days):
+        monkeypatch.setattr(module, "MAX_MONTH_BYTES", 100)
+    long = LINE | {"label": "x" * 50}  # 77 bytes; LINE has 32
+    assert put("key", long) == put("session", long, source="own") == put("platform", long, source="all") == (200, 1)
+    assert put("other key", long, source="other") == full  # keys share the limit; owner and platform have none
+    assert put("key", long, source="second", date="2026-11-02") == full
+    assert put("key", long, source="second", date="2026-10-31") == (200, 1)
+    assert put("key", LINE, source="second", date="2026-11-02") == full
+    assert put("key", LINE) == (200, 2)  # a smaller version makes room
+    assert put("key", LINE, source="second", date="2026-11-02") == (200, 1)
+    assert put("key", long) == full
+    assert put("session", long) == (200, 3)  # what a key put is replaced, and no longer counts
+    assert put("key", LINE, source="second", date="2026-11-03") == (200, 1)
+
+
+def test_puts_of_keys_at_the_same_time_do_not_exceed_the_bytes_of_a_month_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in (cost_rows, cost_days):
+        monkeypatch.setattr(module, "MAX_MONTH_BYTES", 60)
+
+    def after_another_put(_request: Request, send: Send) -> Any:
+        assert put("other key", LINE, source="other") == (200, 1)
+        return send()
+
+    with faulty(days.dynamodb, "TransactWriteItems", after_another_put, fine, fine):
+        assert put("key", LINE) == (409, {"error": "Too many lines"})
 
 
 def test_an_agent_key_owns_at_most_ten_sources_until_the_owner_takes_one_over() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from outcomes.calendar import instants
+from outcomes.calendar.instants import DAY
 from outcomes.contract import json_text
 from outcomes.costs import cost_report, month_sums, stored_costs
 
@@ -20,7 +21,6 @@ pytestmark = pytest.mark.usefixtures("tables", "no_waiting")
 
 FOUR_DAYS = {"from": "2026-11-24", "to": "2026-11-28"}
 SEPTEMBER = {"from": "2026-09-10", "to": "2026-09-20"}
-DAY = 24 * 60 * 60 * 1000
 
 
 @pytest.fixture(autouse=True)
@@ -206,6 +206,23 @@ class TestStoredSums:
             assert (cost(**NOVEMBER), cost(**NOVEMBER, agentId="7")) == (6, 3)
         assert not sent
 
+    def test_a_report_of_later_days_does_not_store_them_again(self) -> None:
+        for day in ("2026-11-05", "2026-11-15", "2026-11-27"):
+            put("session", line(7, 1), date=day)
+        assert cost(**NOVEMBER, agentId="7") == 3
+        with faulty(app.days.dynamodb, "UpdateItem", fine) as sent:
+            assert cost(**NOVEMBER | {"from": "2026-11-27"}) == 1
+        assert not sent
+
+    def test_a_report_that_runs_out_of_time_after_them_does_not_store_them_again(self) -> None:
+        for day in ("2026-11-15", "2026-11-27", "2026-11-28"):
+            put("session", line(7, 1), date=day)
+        assert cost(**NOVEMBER) == 3
+        pages = fine, fine, only_one_row, error(THROTTLED)
+        with faulty(app.days.dynamodb, "UpdateItem", fine) as sent, faulty(app.days.dynamodb, "Query", *pages):
+            assert answer(**NOVEMBER)[0] == 503
+        assert not sent
+
     def test_today_and_yesterday_are_never_among_them(self, clock: list[int]) -> None:
         for day in ("2026-11-25", "2026-11-26", "2026-11-27", "2026-11-28"):
             put("session", line(7, 1), date=day)
@@ -258,7 +275,8 @@ class TestStoredSums:
         for change in (lambda: cost(), lambda: put("session", line(7, 1), date="2026-09-16")):
             aws_client("dynamodb").put_item(TableName="CostsTable", Item=row | old)
             change()
-            assert "month#2026-09" not in stored()
+            [row] = [row for row in scan("CostsTable") if row["day_source"]["S"] == "month#2026-09"]
+            assert row.keys() == {"user_id", "day_source", "changes"}
         assert cost() == 2
 
     def test_a_report_whose_time_is_over_goes_on_after_its_last_block(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,10 +5,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from outcomes.calendar.instants import DAY
 from outcomes.contract import json_text
 from outcomes.contract.caller import Caller
-from outcomes.contract.costs import CostLine, Preconditions
+from outcomes.contract.costs import CostLine
 from outcomes.contract.models import NewOutcome
+from outcomes.contract.preconditions import Preconditions
 from outcomes.costs import stored_costs
 from outcomes.costs.cost_rows import CostDay
 from outcomes.costs.days import CostDays
@@ -21,7 +23,6 @@ from tests.faults import faulty, fine
 pytestmark = pytest.mark.usefixtures("tables")
 
 NOON = 1_779_969_600_000  # 2026-05-28T12:00:00Z
-DAY = 24 * 60 * 60 * 1000
 THREE_DAYS: dict[str, Any] = {"from": "2026-05-27", "to": "2026-05-30"}
 SUMS = ("count", "value_usd")
 COSTS = ("cost_usd", "known_days", "of_days", "net_usd", "ratio")

@@ -123,7 +123,7 @@ class Recorded(Fake):
         return [json.loads(post.post_data or "") | {"key": post.headers["idempotency-key"]} for post in posts()]
 
     def reads(self, id_: str) -> int:
-        return sum(request.method == "GET" and request.url.endswith(f"/{id_}") for request in self.asked)
+        return sum(request.method == "GET" and urlsplit(request.url).path.endswith(f"/{id_}") for request in self.asked)
 
     def correct(self, id_: str, **correction: Any) -> dict[str, Any]:
         """Append a correction, and return the API's response."""
@@ -141,12 +141,27 @@ class Recorded(Fake):
         outcome["version"] = len(entries)
         return {"ok": True, "id": made["id"], "outcome": outcome}
 
+    def correct_all(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Append several corrections, each if the outcome has the version that it was sent for."""
+        results: list[dict[str, Any]] = []
+        for one in body["corrections"]:
+            [outcome] = [known for known in self.outcomes if known["id"] == one["id"]]
+            if outcome["version"] == one["ifVersion"]:
+                self.correct(one["id"], type=one["type"], by="session", reason=one.get("reason", body.get("reason")))
+                state = {"outcome_status": outcome["status"], "version": outcome["version"]}
+                results.append({"status": "corrected", "id": one["id"], **state})
+            else:
+                results.append({"status": "stale", "id": one["id"], "error": "Stale"})
+        return {"results": results}
+
     def answer(self, route: Route) -> None:
         request = route.request
         path = request.url.partition("/api/outcomes")[2].partition("?")[0]
         _, _, id_ = path.partition("/")
         id_, _, verb = id_.partition("/")
-        if verb:
+        if id_ == "corrections":
+            route.fulfill(json=self.correct_all(json.loads(request.post_data or "")))
+        elif verb:
             body = json.loads(request.post_data or "")
             route.fulfill(json=self.correct(id_, by="session", **body))
         elif id_ == "summary":
@@ -161,6 +176,7 @@ class Recorded(Fake):
             key = "occurred_at" if "time=occurred" in request.url and self.has_ledger else "created_at"
             outcomes = sorted(self.outcomes, key=lambda one: one[key], reverse=True)
             query = dict(parse_qsl(urlsplit(request.url).query))
+            outcomes = [one for one in outcomes if query.get("status") in (None, one.get("status"))]
             start = int(query.get("cursor", 0))
             end = start + int(query["limit"])
             cursor = str(end) if end < len(outcomes) else None

@@ -16,7 +16,7 @@ from tests.dashboard.recorded import NOW, Recorded, instant
 pytestmark = pytest.mark.at_noon
 
 AGENT_KEY = "key:7Fq2LmXw9KdR4sTb"
-OTHERS = ["Dispute dismissed by the platform", "<img src=x onerror='window.harmed = 1'> by you"]
+OTHERS = ["The platform stands by it", "<img src=x onerror='window.harmed = 1'> by you"]
 NAMED = ["by the key <b>Nightly</b> import", "by an agent\u2019s key (revoked)", *OTHERS]
 UNREACHED = "It may not have been saved. The server could not be reached. Trying again is safe: it counts once."
 
@@ -27,16 +27,16 @@ def rows(page: Page) -> Locator:
 
 def unfold(page: Page, at: int = 0) -> Locator:
     row = rows(page).nth(at)
-    row.locator("summary").press("Enter")
+    row.locator("summary").filter(visible=True).press("Enter")
     return row
 
 
 def right(row: Locator) -> Locator:
-    return row.get_by_role("button", name="This is right", include_hidden=True)
+    return row.get_by_role("button", name="Confirm", include_hidden=True)
 
 
 def wrong(row: Locator) -> Locator:
-    return row.get_by_role("button", name="This is not right", include_hidden=True)
+    return row.get_by_role("button", name="Dispute", include_hidden=True)
 
 
 # Sets after how many milliseconds a confirmation is sent; null: never, so it can still be undone on a slow machine.
@@ -59,7 +59,7 @@ WATCH_FETCH = """() => {
 
 def dispute(row: Locator, reason: str) -> None:
     wrong(row).click()
-    row.get_by_label("What is not right?").fill(reason)
+    row.get_by_label("Why do you dispute it?").fill(reason)
     row.get_by_role("button", name="Send").click()
 
 
@@ -162,11 +162,11 @@ def test_a_row_shows_its_status_and_when_it_happened(open_feed: Open, page: Page
 
 DISPUTED = (
     "You disputed this, so it does not count. Next, the agent or the platform amends it or declares it void, or the"
-    " platform dismisses your dispute. If you change your mind, confirm it."
+    " platform stands by it. If you change your mind, confirm it."
 )
 AMENDED = {"type": "amend", "by": AGENT_KEY, "reason": "You are right"}
 BY_OWNER = {"type": "dispute", "by": "session", "reason": "We never signed"}
-RIGHT, WRONG = "This is right", "This is not right"
+RIGHT, WRONG = "Confirm", "Dispute"
 OFFERS: list[tuple[dict[str, Any], list[str], str]] = [
     ({"recorded_by": "key"}, [RIGHT, WRONG], ""),
     ({"recorded_by": AGENT_KEY}, [RIGHT, WRONG], ""),
@@ -214,7 +214,7 @@ def test_a_confirmation_can_be_undone_before_it_is_sent(open_feed: Open, page: P
         take_back.press("Enter")
         expect(row.locator("summary")).not_to_contain_text("Confirmed · ")
         expect(undo).to_be_hidden()
-    expect(row.get_by_label("What is not right?")).to_be_focused()
+    expect(row.get_by_label("Why do you dispute it?")).to_be_focused()
     leave_and_return(page)
     assert recorded.sent(0) == []
 
@@ -267,7 +267,7 @@ def test_a_verdict_is_shown_at_once_and_kept_after_success(open_feed: Open, page
     expect(row.get_by_text("Saving…")).to_be_visible()
     right(row).press("Enter")  # while the first verdict is being saved, other verdicts are ignored
     wrong(row).press("Enter")
-    expect(row.get_by_label("What is not right?")).to_be_hidden()
+    expect(row.get_by_label("Why do you dispute it?")).to_be_hidden()
 
     recorded.sums = {"confirmed": {"count": 1, "value_usd": 1200.5}}
     recorded.answer(first(page, held))
@@ -277,8 +277,8 @@ def test_a_verdict_is_shown_at_once_and_kept_after_success(open_feed: Open, page
     assert [said | {"key": ""} for said in recorded.sent(1)] == [{"type": "confirm", "key": ""}]
     assert [entry["type"] for entry in recorded.corrections[id_]] == ["confirm"]
 
-    asked = row.get_by_label("What is not right?")
-    for reason, fault in ((" \n ", "Say what is not right."), ("x" * 501, "At most 500 characters; these are 501.")):
+    asked = row.get_by_label("Why do you dispute it?")
+    for reason, fault in ((" \n ", "Say why you dispute it."), ("x" * 501, "At most 500 characters; these are 501.")):
         dispute(row, reason)
         expect(row.locator("form .fault")).to_have_text(fault)
         expect(asked).to_be_focused()
@@ -311,8 +311,8 @@ def test_a_verdict_that_fails_after_another_period_was_chosen_says_so(
     answer.fulfill(status=503, json={"error": "Busy"})
     expect(row.get_by_role("alert")).to_have_text("Not saved. The server answered 503.")
     wrong(row).press("Enter")
-    expect(row.get_by_label("What is not right?")).to_have_value("Important")
-    row.get_by_label("What is not right?").press("Escape")
+    expect(row.get_by_label("Why do you dispute it?")).to_have_value("Important")
+    row.get_by_label("Why do you dispute it?").press("Escape")
     expect(wrong(row)).to_be_focused()
     recorded.outcomes.append(listed)
     row.get_by_role("button", name="Try again").click()
@@ -397,7 +397,7 @@ def test_an_owner_disputes_and_confirms_after_an_amendment(feed: Page, ledger: L
     row = unfold(feed)
     expect(history(row)).to_have_text(["Recorded by the platform · 1 hour ago"])
     dispute(row, "It was $12")
-    expect(feed.locator(".standing")).to_have_text("$12.50 disputed")
+    expect(feed.locator(".standing")).to_have_text("$12.50 disputed. Disputed and void ones do not count.")
     expect(feed.locator(".total")).to_have_text("$0.00")
 
     ledger.correct(outcome, "amend", reason="Of course", changes={"valueUsd": 12, "title": "Renewed Acme at last"})
@@ -432,7 +432,7 @@ def test_a_lost_verdict_counts_once_and_a_late_one_is_refused(feed: Page, ledger
     right(row).press("Enter")
     expect(row.get_by_role("alert")).to_contain_text("It may not have been saved.")
     expect(row.locator("summary")).not_to_contain_text("Confirmed")
-    expect(row.get_by_role("button", name="This is right", pressed=False)).to_be_focused()
+    expect(row.get_by_role("button", name="Confirm", pressed=False)).to_be_focused()
     row.locator(".word").get_by_role("button", name="Try again").click()
     expect(right(row)).to_be_focused()  # not the button, which is hidden now
     expect(row.locator("summary")).to_contain_text("Confirmed · ")

@@ -23,6 +23,12 @@ COME_AND_GO = """async ([name, endpoint, times]) => {
             while (card.dataset.state !== "ready") await turn()
             element.shadowRoot.querySelector(".rows summary, .main").click()
             while (!element.shadowRoot.querySelector(".details, form")) await turn()
+            if (name === "value-delivered") {
+                element.shadowRoot.querySelector(".needs button").click()
+                while (!element.shadowRoot.querySelector(".claims li")) await turn()
+                for (const value of ["confirm", "undo", "details"])
+                    element.shadowRoot.querySelector(`.claims [value=${value}]`).click()
+            }
         } else await Promise.resolve()
         element.remove()
     }

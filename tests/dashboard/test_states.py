@@ -25,6 +25,7 @@ from tests.dashboard.conftest import (
     waits,
 )
 from tests.dashboard.ledger import Ledger
+from tests.dashboard.recorded import NOW
 
 # ---- the states
 
@@ -97,7 +98,7 @@ def test_each_state_has_a_message_and_axe_finds_no_violation(
     shows("No outcome happened in this period.")
     set_attribute(page, "value-delivered", "period", "30")
     page.get_by_text("Daily figures").click()
-    page.locator(".rows summary").first.press("Enter")
+    page.locator(".rows summary").filter(visible=True).first.press("Enter")
     shows("From first mail to signature without a call.")
     after(500)
     shows("This may be out of date")
@@ -114,7 +115,7 @@ def test_each_state_has_a_message_and_axe_finds_no_violation(
 
     page.route("**/costs**", lambda route: route.fulfill(json={"cost_usd": 3}))
     set_attribute(page, "value-delivered", "cost-endpoint", "/costs")
-    page.locator(".rows summary").first.press("Enter")
+    page.locator(".rows summary").filter(visible=True).first.press("Enter")
     page.get_by_role("link", name="To this outcome").press("Enter")
     expect(page.locator(".link .past ol")).to_be_visible()
     for name in ("Custom", "Show", "Custom"):
@@ -147,13 +148,13 @@ def test_an_outcome_between_the_first_two_requests_is_shown(open_feed: Open, pag
 
 def test_rows_are_shown_if_totals_fail_and_totals_if_rows_fail(open_feed: Open, page: Page, ledger: Ledger) -> None:
     ledger.record("Work", value_usd=3)
-    page.route(LIST, lambda route: route.fulfill(status=200, json={"outcomes": [{"id": 7}]}))
-    open_feed(refresh=3600)
-    expect(page.get_by_text("The server\u2019s answer could not be understood.")).to_be_visible()
-    page.evaluate(SHORTEN_TIMERS)  # not before: the feed would try again by itself, and hide the button
-    page.unroute_all()
     fails: dict[str, Any] = {"status": 500, "json": {"error": "As arranged"}}
+    page.route(LIST, lambda route: route.fulfill(status=200, json={"outcomes": [{"id": 7}]}))
     page.route(SUMMARY, lambda route: route.fulfill(**fails))
+    open_feed(refresh=3600)
+    expect(page.get_by_text("The feed could not be loaded")).to_be_visible()
+    page.evaluate(SHORTEN_TIMERS)  # not before: the feed would try again by itself, and hide the button
+    page.unroute(LIST)
     page.get_by_role("button", name="Try again").press("Enter")
     expect(page.locator(".rows li")).to_have_count(1)
     expect(page.get_by_text("Totals are not available right now.")).to_be_visible()
@@ -166,6 +167,36 @@ def test_rows_are_shown_if_totals_fail_and_totals_if_rows_fail(open_feed: Open, 
     expect(page.get_by_text("This may be out of date")).to_be_visible()
     page.unroute_all()
     expect(page.get_by_text("This may be out of date")).to_have_count(0)
+
+
+@pytest.mark.at_noon
+def test_offline_the_feed_never_mixes_two_periods_and_says_as_of_when(
+    open_feed: Open, page: Page, ledger: Ledger
+) -> None:
+    ledger.record("Work", created_at=NOW - timedelta(hours=1), value_usd=3)
+    asked: list[Route] = []
+    page.route("**/api/definitions", lambda route: asked.append(route))  # so that the first poll has not ended
+    open_feed(refresh=1)
+    caption, row = page.locator(".summary > .caption"), page.locator(".rows strong")
+    expect(caption).to_have_text("1 outcome in the last 30 days")
+    wait_until(page, lambda: asked != [])
+    go_offline(page)
+    asked[0].abort()
+    expect(page.get_by_text("You are offline")).to_be_visible()
+    as_of = "1 outcome in the last 30 days · as of 12:00\u202fPM"
+    for period, words, shows in (
+        ("7 days", "Totals are not available right now.", False),
+        ("30 days", as_of, True),
+        ("90 days", "Totals are not available right now.", False),
+    ):
+        page.get_by_role("button", name=period).click()
+        expect(caption).to_have_text(words)
+        for part in (row, page.locator(".total"), page.locator(".chart"), page.locator(".parts")):
+            expect(part).to_be_visible(visible=shows)
+        expect(page.get_by_text("Not loaded yet.")).to_be_visible(visible=not shows)
+    page.context.set_offline(False)
+    expect(caption).to_have_text("1 outcome in the last 90 days")
+    expect(row).to_be_visible()
 
 
 # ---- polling; dashboard/tests/watcher.test.js has the rest
@@ -181,7 +212,8 @@ def test_refresh_is_in_seconds_and_at_least_one(open_feed: Open, page: Page) -> 
 @pytest.mark.viewer  # the test changes the clock, so it needs its own browser context
 def test_a_hidden_tab_sends_nothing_and_catches_up_when_shown(open_feed: Open, page: Page, ledger: Ledger) -> None:
     ledger.record("Before")
-    open_feed(fast_timers=True, refresh=1)
+    with page.expect_request("**/api/watches"):  # the last request of the first frame
+        open_feed(fast_timers=True, refresh=1)
     expect(page.locator(".ago")).to_have_text(["now"])
     hide_tab(page)
     asked: list[str] = []

@@ -23,7 +23,7 @@ def test_three_hundred_outcomes_keep_search_and_open_row(open_feed: Open, page: 
     expect(rows(page)).to_have_count(2)
     page.get_by_label("Search").fill("work")
     row = rows(page).filter(has_text="Work")
-    row.locator("summary").press("Enter")
+    row.locator("summary").filter(visible=True).press("Enter")
     expect(row.locator(".past li")).to_have_count(1)
     held = Held(page)
     button(page).press("Enter")

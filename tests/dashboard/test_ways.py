@@ -2,15 +2,17 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import APIResponse, Page, Route, expect
 
 from tests.browsers import confirm, leave_and_return, wait_until
-from tests.dashboard.conftest import Open, set_attribute
+from tests.dashboard.conftest import FindFaults, Open, assert_fits, set_attribute
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.recorded import NOW, Recorded
+from tests.dashboard.test_corrections import unfold
 
 pytestmark = pytest.mark.at_noon
 
@@ -33,22 +35,22 @@ def test_cost_is_shown_for_the_period_and_agent_of_the_totals(open_feed: Open, p
     page.route(COSTS, answer)
     open_feed(cost_endpoint="/costs?team=1", refresh=1)
     shown = page.locator(".balance dd")
-    expect(shown).to_have_text(["$1.00", "$1,199.50", "1,200\u00d7"])
+    expect(shown).to_have_text(["$1.00", "$1,199.50", "1,200 times its cost"])
     expect(page.locator(".parts .count").last).to_have_text("1 outcome · cost $3.00, 1.67\u00d7")
     page.get_by_role("button", name="7 days").click()
     expect(shown.first).to_have_text("$2.00")
     page.get_by_label("Filter by agent").select_option("Agent 7")
     expect(shown.first).to_have_text("$3.00")
-    # Costs have no outcome type, so no cost is shown while the list is filtered by type.
     page.get_by_label("Filter by type").select_option("Deal closed")
-    expect(shown).to_have_text(["\u2013no value"] * 3)
+    expect(page.locator(".known")).to_have_text("Costs have neither types nor statuses.")
+    expect(shown).to_have_count(0)
     zone = "timezone=America%2FNew_York"
     week = f"from=2026-04-09T04%3A00%3A00.000Z&to=2026-04-16T04%3A00%3A00.000Z&{zone}"
     assert asked[1:] == [f"team=1&{week}", f"team=1&{week}&agentId=7"]
     set_attribute(page, "value-delivered", "cost-endpoint", "https://[")
     page.get_by_role("button", name="Clear filters").click()
     expect(page.locator(".summary > .caption")).to_have_text("1 outcome in the last 7 days")
-    expect(shown).to_have_text(["\u2013no value"] * 3)
+    expect(page.locator(".known")).to_have_text("The cost could not be read.")
     expect(page.locator(".card")).to_have_attribute("data-banner", "")  # a failed request for the cost is not shown
 
 
@@ -166,7 +168,7 @@ def test_another_user_sees_nothing_of_the_first(open_feed: Open, page: Page, led
     costs: list[Route] = []
     page.route(COSTS, lambda route: costs.append(route))
     open_feed(url_state="", cost_endpoint="/costs", refresh=3600)
-    page.locator(".rows summary").press("Enter")
+    page.locator(".rows summary").filter(visible=True).press("Enter")
     page.get_by_role("link", name="To this outcome").press("Enter")
     expect(page.locator(".link strong")).to_have_text(["Private work"])
     page.get_by_label("Search").fill("private")
@@ -206,6 +208,15 @@ def test_outcomes_can_be_searched(open_feed: Open, page: Page, recorded: Recorde
         said = page.get_by_role("status").filter(has_text=f"{matches} in 3 of 3")
         expect(said).to_have_count(1 if words.strip() else 0)
         expect(page.get_by_text("No outcome matches this search.")).to_be_visible(visible=not expected)
+    # Node tests have the rules of what matches. What matched is marked, or shown if only an unfolded row has it.
+    marks = page.locator(".rows li:not([hidden]) mark")
+    for words, marked, excerpt in (
+        ("4711 agent", ["Agent", "4711"], '{"crm":"Deal-4711"}'),
+        ('"renewed b', ["Renewed B"], ""),
+    ):
+        search.fill(words)
+        expect(marks).to_have_text(marked)
+        expect(page.locator(".rows .hit")).to_have_text([excerpt] if excerpt else [])
     search.fill("acme")
     recorded.has("New of Acme", hours=0.1)
     recorded.has("Late of Acme", hours=1.5)
@@ -217,6 +228,70 @@ def test_outcomes_can_be_searched(open_feed: Open, page: Page, recorded: Recorde
     leave_and_return(page)
     expect(shown).to_have_text(["New of Acme", "Late of Acme", "Answered tickets"])
     expect(page.get_by_role("status").filter(has_text="3 matches in 6 of 6")).to_have_count(1)
+
+
+# Returns what can be clicked and is smaller than 24 pixels: itself, and what it covers by its ::after.
+SMALL_TARGETS = """root => [...root.querySelectorAll("button, a, summary, select, input")].filter((target) => {
+    if (!target.checkVisibility() || target.closest(".bars") || target.matches(".skip")) return false
+    const { width, height } = (target.matches(".name") ? target.closest("li") : target).getBoundingClientRect()
+    return width < 24 || height < 24
+}).map((target) => target.outerHTML)"""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_targets_have_24_pixels_and_days_a_button_besides_their_bars(
+    width: int, open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    recorded.has("Work", status="confirmed", agent_id=7)
+    recorded.sums = {"confirmed": {"count": 1, "value_usd": 1}}
+    recorded.sums["by_agent"] = [{"agent_id": 7, "count": 1, "value_usd": 5}]
+    page.set_viewport_size({"width": width, "height": 720})
+    open_feed(refresh=3600, url_state="")
+    page.locator(".parts summary").evaluate_all("all => all.forEach(one => { one.parentElement.open = true })")
+    page.locator(".rows summary").click()
+    expect(page.get_by_role("button", name="Dispute")).to_be_visible()
+    page.get_by_text("Daily figures").click()
+    day = page.locator(".daily").get_by_role("button", name="Apr 15, 2026")
+    expect(day).to_be_visible()
+    assert page.locator(".card").evaluate(SMALL_TARGETS) == []
+    day.press("Enter")
+    expect(page.locator("#latest")).to_have_text("Happened Apr 15, 2026")
+    assert page.url.endswith("#period=2026-04-15..2026-04-15")
+
+
+SHAPES: list[tuple[int, Literal["active", "none"], str]] = [
+    (1280, "active", "ltr"),
+    (640, "none", "ltr"),  # a laptop's page at 200 %
+    (320, "active", "rtl"),
+    (1280, "none", "rtl"),
+]
+# Returns how many bars there are, and how many have the color of the page that forced colors give backgrounds.
+BARS = """({ shadowRoot: root }) => {
+    const colors = [...root.querySelectorAll(".bar, .share i")].map((bar) =>
+        getComputedStyle(bar)[bar.localName === "i" ? "backgroundColor" : "fill"])
+    return [colors.length, colors.filter((color) => color === "rgb(255, 255, 255)").length]
+}"""
+
+
+@pytest.mark.viewer
+def test_feed_and_queue_fit_in_forced_colors_at_200_percent_and_from_right_to_left(
+    open_feed: Open, page: Page, recorded: Recorded, find_faults: FindFaults
+) -> None:
+    for number in range(3):
+        recorded.has(f"Work {number}", hours=number + 1)
+    open_feed(url_state="")
+    expect(unfold(page).locator(".past li")).to_be_visible()
+    for view in ("", "review"):
+        page.evaluate("view => { location.hash = view }", view)
+        expect(page.locator(".claims > li")).to_have_count(3 if view else 0)
+        for width, forced, direction in SHAPES:
+            page.set_viewport_size({"width": width, "height": 720})
+            page.emulate_media(forced_colors=forced)
+            page.evaluate("direction => { document.dir = direction }", direction)
+            assert_fits(page, "value-delivered")
+            assert forced == "none" or find_faults("value-delivered", rules=["color-contrast"]) == [], view
+            bars, unseen = page.locator("value-delivered").evaluate(BARS)
+            assert (bars > 0, unseen) == (True, 0), (view, width)
 
 
 def test_arrow_keys_move_between_rows(open_feed: Open, page: Page, recorded: Recorded) -> None:
@@ -264,6 +339,10 @@ def test_the_printed_feed_is_a_statement(open_feed: Open, page: Page, recorded: 
     expect(page.locator(".card")).to_have_css("color", "rgb(0, 0, 0)")
     day = "time => getComputedStyle(time, '::after').content"
     assert page.locator(".rows .ago").evaluate(day) == '"Apr 15, 2026"'
+    underlined = page.locator("a, button, summary").filter(visible=True)
+    assert "underline" not in str(
+        underlined.evaluate_all("all => all.map(one => getComputedStyle(one).textDecoration)")
+    )
 
 
 def test_print_loads_every_outcome_of_the_period(open_feed: Open, page: Page, ledger: Ledger) -> None:

@@ -28,6 +28,15 @@ def test_an_unknown_part_is_refused_before_anything_runs(
     assert "no part modell: model, orders" in capsys.readouterr().err
 
 
+def test_without_java_a_part_with_dynamodb_local_says_what_to_install(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proof, "which", lambda _: None)
+    monkeypatch.setattr("sys.argv", ["proof"])
+    assert proof.main() == 2
+    assert capsys.readouterr().err.startswith("DynamoDB Local needs java: install it")
+
+
 def test_each_difference_that_is_allowed_between_the_engines_has_a_reason() -> None:
     listed = tomllib.loads((proof.ROOT / "tests/engines.toml").read_text())["difference"]
     assert {each["name"] for each in listed if each["reason"]} == witness.DIFFERENCES.keys()

@@ -31,12 +31,12 @@ def resources(recipe: str) -> Any:
     return parse_yaml(RECIPES[recipe])["Resources"]
 
 
-def rule(recipe: str) -> Any:
-    return resources(recipe)["Rule"]["Properties"]
+def rule(recipe: str, name: str = "Rule") -> Any:
+    return resources(recipe)[name]["Properties"]
 
 
-def pattern(recipe: str) -> EventPattern:
-    text = json.dumps(rule(recipe)["EventPattern"]).replace('{"Ref": "Stack"}', json.dumps(GIVEN["Stack"]))
+def pattern(recipe: str, name: str = "Rule") -> EventPattern:
+    text = json.dumps(rule(recipe, name)["EventPattern"]).replace('{"Ref": "Stack"}', json.dumps(GIVEN["Stack"]))
     return EventPattern.load(text)
 
 
@@ -71,14 +71,16 @@ def test_the_function_is_called_only_above_the_documented_value() -> None:
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_events_that_a_target_refuses_go_to_a_dead_letter_queue(recipe: str) -> None:
-    [target] = rule(recipe)["Targets"]
+    names = [name for name, each in resources(recipe).items() if each["Type"] == "AWS::Events::Rule"]
+    targets = [target for name in names for target in rule(recipe, name)["Targets"]]
     queues = {name for name, each in resources(recipe).items() if each["Type"] == "AWS::SQS::Queue"}
     policy = resources(recipe)["MayPut"]["Properties"]
     [statement] = policy["PolicyDocument"]["Statement"]
 
-    assert target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0] in queues
+    assert {target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0] for target in targets} <= queues
     assert {queue["Ref"] for queue in policy["Queues"]} == queues
-    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["Rule", "Arn"]}}}
+    rules = [{"Fn::GetAtt": [name, "Arn"]} for name in names]
+    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": rules if len(rules) > 1 else rules[0]}}
 
 
 @pytest.mark.parametrize("recipe", ["A queue", "A function", "A warehouse"])
@@ -126,6 +128,17 @@ def test_slack_gets_a_valid_message_for_any_title(title: str) -> None:
     ]
     # Slack ignores markup in plain text, so an outcome's title cannot notify a channel.
     assert {section["text"]["type"], *(element["type"] for element in context["elements"])} == {"plain_text"}
+
+
+def test_slack_gets_the_line_of_each_watch_and_digest() -> None:
+    [target] = rule("Slack, or any webhook", "Watches")["Targets"]
+    transformer = target["InputTransformer"]
+    told = {type_: event for type_, event in EVENTS.items() if type_.startswith(("watch.", "digest."))}
+    watches = pattern("Slack, or any webhook", "Watches")
+    assert {type_ for type_, event in EVENTS.items() if watches.matches_event(on_the_bus(event))} == told.keys()
+    for event in told.values():
+        message = filled_in(transformer["InputTemplate"], transformer["InputPathsMap"], on_the_bus(event))
+        assert json.loads(message) == {"text": event["data"]["text"]}
 
 
 def test_the_function_handles_each_event_once(

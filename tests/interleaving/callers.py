@@ -14,7 +14,9 @@ from outcomes.keys.agent_keys import AUTHORIZER_LIMITS, AgentKeys
 
 from functions.correct_outcome import app as correct_outcome
 from functions.costs import app as costs
+from functions.definitions import app as definitions
 from functions.erase_user import app as erase_user
+from functions.evaluate_watches import app as evaluate_watches
 from functions.export_outcomes import app as export_outcomes
 from functions.get_outcome import app as get_outcome
 from functions.list_outcomes import app as list_outcomes
@@ -25,11 +27,14 @@ from functions.record_outcome import app as record_outcome
 from functions.statement_keys import app as statement_keys
 from functions.statements import app as statements
 from functions.summarize_outcomes import app as summarize_outcomes
+from functions.try_definition import app as try_definition
+from functions.watches import app as watches
+from tests.entries import id_of
 from tests.events import KEY, agent, proxy_event, session
 from tests.faults import Killed
 from tests.interleaving.schedule import BEGIN, NEVER, Schedule
 from tests.interleaving.seam import PARTITION
-from tests.people import moto_tables
+from tests.people import moto_tables, rows_of
 
 USER = 42
 OWNER = session(USER)
@@ -66,6 +71,11 @@ PLACES: list[Any] = [
     statements.statements(),
     statement_keys,
     costs.days,
+    definitions.store,
+    try_definition.totals.store,
+    watches.store,
+    watches.totals.store,
+    evaluate_watches.store,
 ]
 """Objects of the functions, each of which has a connection to AWS."""
 
@@ -267,8 +277,12 @@ class Callers:
         known = self.outcomes_there()
         type_ = self.random.choice(("amend", "amend", "confirm", "dispute", "void"))
         by: dict[str, Any] = OWNER if type_ in {"confirm", "dispute"} else KEY
+        self.post_several(by, type_, self.random.sample(known, min(len(known), self.random.randint(1, 4))))
+
+    def post_several(self, by: dict[str, Any], type_: str, ids: list[str]) -> list[Any]:
+        """Return the results, or nothing if there was no answer."""
         items: list[tuple[Sent, dict[str, Any]]] = []
-        for id_ in self.random.sample(known, min(len(known), self.random.randint(1, 4))):
+        for id_ in ids:
             sent = self.new_sent("c")
             sent.is_correction = True
             body: dict[str, Any] = {"type": type_, "reason": sent.name, "userId": USER}
@@ -279,11 +293,12 @@ class Callers:
                 body["idempotencyKey"] = sent.name
             items.append((sent, body | {"id": id_}))
         if not items:
-            return
+            return []
         self.note(f"{type_} of several: {', '.join(sent.name for sent, _ in items)}")
         path, sent_ = "/api/outcomes/corrections", {"corrections": [body for _, body in items]}
         answer = self.call(correct_outcome.handler, proxy_event("POST", path, authorizer=by, body=sent_))
         self.note_results([sent for sent, _ in items], answer, {"corrected", "replayed"}, "correction")
+        return list(answer.body["results"]) if answer.status == 200 else []
 
     # Assignments
 
@@ -415,12 +430,29 @@ class Callers:
         return agent(SCOPES, keyId=key.id, agentId=str(AGENT)) if found else None
 
     def end_key(self) -> None:
-        """Rotate the key up to twice, and then revoke it."""
+        """Rotate the key up to twice, and then revoke it. As the owner, void before and after that what it recorded."""
+        key = self.keys[0]
         for _ in range(self.random.randint(0, 2)):
             self.schedule.stop(self.random.choice(THINKING))
-            self.rotate(self.keys[0])
+            self.rotate(key)
         self.schedule.stop(self.random.choice(THINKING))
-        self.revoke(self.keys[0])
+        for result, _ in self.clean(key):
+            assert result["status"] not in {"corrected", "replayed"}, "voided, although the key is not ended"
+        self.revoke(key)
+        for result, is_confirmed in self.clean(key):
+            is_revoked = key.revoked_at < NEVER and not self.erasures
+            assert result["status"] != "forbidden" or is_confirmed or not is_revoked, (
+                "not voided, although nobody confirmed"
+            )
+
+    def clean(self, key: AgentKey) -> list[tuple[Any, bool]]:
+        """Void what the key recorded last. Return each result, and whether the owner has ever confirmed its outcome."""
+        rows = rows_of(USER).get("OutcomesTable", [])
+        ids = sorted(id_of(row) for row in rows if row.get("recorded_by") == {"S": f"key:{key.id}"})[-4:]
+        results = self.post_several(OWNER, "void", ids)
+        rows = rows_of(USER).get("OutcomesTable", [])
+        confirmed = {row["outcome"]["S"] for row in rows if row.get("type") == {"S": "confirm"}}
+        return [(result, result.get("id") in confirmed) for result in results]
 
     def rotate(self, key: AgentKey) -> None:
         was_sure, key.is_sure = key.is_sure, False

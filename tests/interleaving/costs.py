@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from outcomes.aws.services import CallFailed, DynamoDB
 from outcomes.contract.caller import Bounds, Caller, kind_of
-from outcomes.contract.costs import TRUST, CostLine, Preconditions, etag
+from outcomes.contract.costs import TRUST, CostLine
+from outcomes.contract.preconditions import Preconditions, etag
 from outcomes.costs.cost_rows import CostDay, CostVersion
 from outcomes.costs.days import LIMITS, CostDays
 from outcomes.errors import Mistimed, Refused

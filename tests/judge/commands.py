@@ -6,13 +6,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from outcomes.aws.connection import Connection
 from outcomes.aws.services import CallFailed
-from outcomes.calendar import instants
+from outcomes.calendar import instants, period
 from outcomes.contract import json_text
 from outcomes.costs import days, stored_costs
 from outcomes.keys import agent_keys, key_text
@@ -21,16 +22,19 @@ from outcomes.statements import chain
 from outcomes.totals import monthly_sums, settled_intervals
 
 from functions.costs import app as costs
+from functions.definitions import app as definitions
 from functions.erase_user import app as erase_user
+from functions.evaluate_watches import app as evaluate_watches
 from functions.manage_keys import app as manage_keys
 from functions.record_batch import app as record_batch
 from functions.record_outcome import app as record_outcome
 from functions.statement_keys import app as statement_keys
 from functions.summarize_outcomes import app as summarize_outcomes
+from functions.watches import app as watches
 from history.tests.imports import import_all, old_row, undo_all, write_ndjson
 from ops.errors import StackError
 from smoke.model import State, kind_of
-from tests.corrections import BODIES, OWNER, assign, correct, correct_many
+from tests.corrections import BODIES, OWNER, assign, correct, correct_many, get
 from tests.events import KEY, agent, proxy_event, session
 from tests.faults import Killed
 from tests.interleaving.callers import NOBODY, hosts
@@ -47,7 +51,7 @@ LOWERED: Any = (
     (monthly_sums, "CELLS_SAVED", -(10**9)),
     (stored_costs, "LINES_WORTH_SUMS", 1),
     (stored_costs, "LINES_WORTH_AN_HOUR", 1),
-    (agent_keys, "MAX_KEYS", 2),
+    (agent_keys, "MAX_KEYS", 3),
     (days, "MAX_SOURCES", 2),
 )
 """Constants that let each summary and report of costs store its sums, and limits that one more reaches."""
@@ -59,7 +63,7 @@ OLD, NEW = "old", "new"
 """Files to import. `OLD` has rows from before the first outcome, `NEW` has some that no statement contains."""
 
 type Answer = Any
-"""What the caller is told: a status and some of the answer, or `KILLED`."""
+"""The answer that the caller gets: a status and some of the answer, or `KILLED`."""
 type Command = Callable[[World, str], Answer]
 KILLED = (0,)
 
@@ -109,6 +113,9 @@ class World:
         post_costs("2026-02-20", 9.8, KEY)
         key = json_text.read(create_key("Nightly", OWNER)["body"])
         self.ids["key"], self.ids["text"] = key["id"], key["key"]
+        leaked = self.ids["leaked key"] = json_text.read(create_key("Leaked", OWNER)["body"])["id"]
+        self.ids["leaked"] = post_outcome("leaked", agent("record", keyId=leaked), USER)[1]
+        change_key(self, "POST", "/pause", "leaked key")
         self.at("2026-03-20T12:00:00Z")
         if is_settled:
             import_all(self.file(OLD))
@@ -118,6 +125,10 @@ class World:
         self.at("2026-04-09T12:00:00Z")
         self.ids["recent"] = post_outcome("recent", OWNER, USER)[1]
         correct(self.ids["recent"], OWNER, BODIES["amend"])
+        if is_settled:
+            assert define("unless_disputed")[0] == 200
+            summarize(ZONES[1], what_counts=True)
+        assert watch(0.1)[0] == 200
         for date, cost in ("2026-04-08", 1), ("2026-04-08", 2), ("2026-02-20", 9.9):
             post_costs(date, cost, KEY)
         self.at("2026-04-10T12:00:00Z")
@@ -175,11 +186,15 @@ def create_key(name: str, by: Any) -> Any:
     return manage_keys.handler(proxy_event("POST", "/api/keys", authorizer=by, body=body), None)
 
 
-def change_key(world: World, method: str, path: str) -> Answer:
-    event = proxy_event(
-        method, f"/api/keys/{{id}}{path}", authorizer=OWNER, body={}, parameters={"id": world.ids["key"]}
-    )
+def change_key(world: World, method: str, path: str, of: str = "key") -> Answer:
+    event = proxy_event(method, f"/api/keys/{{id}}{path}", authorizer=OWNER, body={}, parameters={"id": world.ids[of]})
     return status_of(manage_keys.handler(event, None))
+
+
+def resume_leaked_key(world: World) -> Answer:
+    """Resume the key, and then tell whether what it recorded is void."""
+    answer = change_key(world, "POST", "/resume", "leaked key")
+    return *answer, get(world.ids["leaked"])[1].get("outcome", {}).get("status")
 
 
 def use_key(world: World, role: str) -> Answer:
@@ -206,8 +221,47 @@ def post_costs(date: str, cost: float | None, by: Any, source: str = "openai") -
     return answer["statusCode"], json_text.read(answer["body"]).get("version")
 
 
-def summarize(zone: str, by: Any = OWNER) -> Answer:
+def define(when: str | None) -> Answer:
+    """Put the definition of March, the first without a statement, or delete it."""
+    body = {"timezone": ZONES[1], "disputeDays": 14, "types": {"*": {"when": when}}} if when else None
+    event = proxy_event(
+        "PUT" if when else "DELETE",
+        "/api/definitions/{month}",
+        authorizer=OWNER,
+        body=body,
+        parameters={"month": "2026-03"},
+    )
+    return status_of(definitions.handler(event, None))
+
+
+def watch(target: float | None, id_: str = "deals") -> Answer:
+    """Put a watch, or delete it."""
+    every_month = {"name": "Deals", "measure": "value", "every": "month", "timezone": ZONES[1], "target": target}
+    sent: Any = every_month if target else None
+    event = proxy_event(
+        "PUT" if sent else "DELETE", "/api/watches/{id}", authorizer=OWNER, body=sent, parameters={"id": id_}
+    )
+    return status_of(watches.handler(event, None))
+
+
+def evaluate() -> Answer:
+    """Evaluate the watches, again as long as a figure cannot be read."""
+    for _ in range(3):
+        evaluate_watches.handler({}, None)
+        if all("states" in row for row in watch_rows()):
+            break
+    return (200,)
+
+
+def watch_rows() -> list[Any]:
+    rows = rows_of(USER).get("WatchesTable", [])
+    return [row for row in rows if not row["id"]["S"].startswith("#")]
+
+
+def summarize(zone: str, by: Any = OWNER, *, what_counts: bool = False) -> Answer:
     query: Any = {"userId": "none", "from": verdict.EVER[0], "to": verdict.EVER[1], "timezone": zone}
+    if what_counts:  # of whole days
+        query |= {"from": verdict.EVER[0][:10], "to": verdict.EVER[1][:10], "include": "definition"}
     answer = summarize_outcomes.handler(proxy_event("GET", authorizer=by, query=query), None)
     return answer["statusCode"], answer["body"]
 
@@ -288,6 +342,8 @@ COMMANDS: dict[str, Command] = {
     "resume the key": lambda world, _: change_key(world, "POST", "/resume"),
     "revoke the key": lambda world, _: change_key(world, "DELETE", ""),
     "use the key": use_key,
+    "resume the leaked key": lambda world, _: resume_leaked_key(world),
+    "void what the leaked key recorded": lambda world, role: corrected(world, role, "leaked", "void", OWNER),
     "put costs": lambda _, role: post_costs("2026-04-08", ord(role[0]), KEY),
     "put costs of a past month": lambda _, role: post_costs("2026-02-20", ord(role[0]), KEY),
     "put costs of a new source": lambda _, role: post_costs("2026-04-08", 5, KEY, source=f"source_{role}"),
@@ -295,6 +351,7 @@ COMMANDS: dict[str, Command] = {
     "report costs": lambda *_: report_costs(),
     "add up": lambda *_: summarize(ZONES[0]),
     "add up in another zone": lambda *_: summarize(ZONES[1]),
+    "add up what counts": lambda *_: summarize(ZONES[1], what_counts=True),
     "add up what has no user": lambda *_: summarize(ZONES[0], NOBODY),
     "import": lambda world, _: imported(world, OLD),
     "import newer rows": lambda world, _: imported(world, NEW),
@@ -304,6 +361,12 @@ COMMANDS: dict[str, Command] = {
     "state February in parts": lambda *_: state("2026-02", ZONES[0], 2),
     "state March": lambda *_: state("2026-03", ZONES[1]),
     "state with a new secret": state_with_a_new_secret,
+    "put a definition": lambda _, role: define("claimed" if role == "first" else "confirmed"),
+    "delete a definition": lambda *_: define(None),
+    "put a watch": lambda _, role: watch(ord(role[0]) / 1000),
+    "put another watch": lambda _, role: watch(1, f"of-{role}"),
+    "delete a watch": lambda *_: watch(None),
+    "evaluate watches": lambda *_: evaluate(),
     "erase": lambda *_: erase(),
 }
 
@@ -320,7 +383,7 @@ def attempt(world: World, command: Command, role: str) -> Answer:
 
 
 class Seen(NamedTuple):
-    """What reads show: the user's outcomes, the statements of each zone, and a line for each fact.
+    """Holds what reads show: the user's outcomes, the statements of each zone, and a line for each fact.
 
     The lines have no ids, texts of keys, or times of recording, so that two courses with the same result are equal.
     """
@@ -332,11 +395,11 @@ class Seen(NamedTuple):
 
 def observed(world: World) -> Seen:
     """Make the statements of all months, and read everything."""
-    world.at("2026-05-20T12:00:00Z")
+    world.at("2026-05-10T12:00:00Z")  # April is not closed yet
     callers = {"owner": OWNER, "other": session(OTHER), "nobody": NOBODY}
     outcomes = {name: verdict.listed(by) for name, by in callers.items()}
     rows = rows_of(USER)
-    begun = {row["timezone"]["S"] for row in rows.get("StatementsTable", []) if "timezone" in row} or {ZONES[0]}
+    begun = {row["timezone"]["S"] for row in rows.get("StatementsTable", []) if "sha256" in row} or {ZONES[0]}
     texts = {zone: verdict.statements(zone, LAST_MONTH) for zone in sorted(begun)}
     keys = json_text.read(verdict.read(manage_keys.handler, OWNER, "/api/keys"))["keys"]
     signing = json_text.read(statement_keys.handler(proxy_event("GET", authorizer=None), None)["body"])["keys"]
@@ -354,6 +417,11 @@ def observed(world: World) -> Seen:
             ),
             f"the key lets in: {world.authorizer.authenticate(world.ids['text']) is not None}",
             f"several signing keys in use: {sum(each['valid_until'] is None for each in signing) > 1}",
+            *(
+                f"definition {each['from']}, version {each['version']}: {each['types']}"
+                for each in verdict.definitions()
+            ),
+            *map(_watch, watch_rows()),
             *(f"costs of {each['date']}: {each['cost_usd']}" for each in report["by_day"] if each["sources"]),
             f"rows of the user: {sorted(rows.keys() - {'TotalsTable'})}",
         ),
@@ -366,16 +434,24 @@ def _outcome(each: State) -> str:
     return " ".join([*(str(each[name]) for name in fields), when, kind_of(each["recorded_by"] or "")])
 
 
+def _watch(row: Any) -> str:
+    """Return what a watch is and what it has told, without times."""
+    states = json_text.read(row.get("states", {"S": "[]"})["S"])
+    told = [each for period in states for each in period["thresholds"].values()]
+    said = [(each["state"], each["n"], each.get("told", {}).get("figure")) for each in told]
+    return f"watch {row['id']['S']}, version {row['version']['N']}: {row['setting']['S']} {said}"
+
+
 def _statement(text: str) -> str:
     said = json.loads(text)
-    return " ".join(json_text.compact(said[name]) for name in ("period", "size", "totals", "adjustments"))
+    return " ".join(json_text.compact(said[name]) for name in ("period", "size", "totals", "adjustments", "definition"))
 
 
 def rows_are_sound() -> None:
     """Check what reads do not show. Raises AssertionError."""
-    verdict.entries_make_the_outcomes()
     rows = rows_of(None)
     outcomes = rows.get("OutcomesTable", [])
+    verdict.entries_make_the_outcomes(outcomes)
     named = Counter((name, row[name]["S"]) for row in outcomes for name in ("title", "reason") if name in row)
     assert max(named["title", "retried"], named["reason", "retried"]) <= 1, "one idempotency key, and stored twice"
     assert all("secret_sha256" in row for row in rows.get("KeysTable", []) if key_text.is_id(row["id"]["S"])), (
@@ -392,7 +468,9 @@ def judge(seen: Seen) -> None:
     verdict.costs_are_the_sum_of_lines()
     for zone in ZONES:
         verdict.summaries_are_the_sum(seen.outcomes, zone)
+        verdict.what_counts_is_the_sum(zone)
     for zone, texts in seen.statements.items():
+        verdict.statements_have_the_definition(texts, zone)
         verdict.statements_are_the_sum(texts, seen.outcomes, zone)
 
 
@@ -401,14 +479,16 @@ def worlds(template: Any) -> Iterator[tuple["World", "World"]]:
     """Yield a user without an import or a statement, and one with both."""
     schedule = Schedule(0)
     with ExitStack() as stack:
-        stack.enter_context(surroundings(schedule, template))
+        seam = stack.enter_context(surroundings(schedule, template))
         stack.enter_context(two_shards())
         stack.enter_context(hosts(schedule))
         for module, name, value in LOWERED:
             stack.enter_context(patch.object(module, name, value))
+        # All summaries are of the same period: to divide it into days takes as long as to read their sums.
+        stack.enter_context(patch.object(period, "_buckets", cache(period._buckets)))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         empty = snapshot()
-        wire = Wire(schedule)
+        wire = Wire(schedule, seam.real_post)  # nothing is to be injected
         stack.enter_context(patch.object(Connection, "post", lambda *sent: wire.post(*sent)))
         young = World(schedule, wire, folder, is_settled=False)
         restore(empty)

@@ -8,7 +8,7 @@ LAYER = "layers/common/outcomes"
 
 
 class Edit(NamedTuple):
-    """file: its path below the layer's package, or below the repository. old, new: a text that is there once."""
+    """Replaces `old`, a text that is there once. file: a path below the layer's package, or below the repository."""
 
     file: str
     old: str
@@ -19,7 +19,7 @@ class Edit(NamedTuple):
         return ROOT / (self.file if self.file.startswith("history/") else f"{LAYER}/{self.file}")
 
     def apply(self, source: str) -> str:
-        """Raises ValueError if the text is not there exactly once."""
+        """Edit a source. Raises ValueError if the text is not there exactly once."""
         if source.count(self.old) != 1:
             raise ValueError(f"{self.path}: {self.old!r} is there {source.count(self.old)} times, not once")
         return source.replace(self.old, self.new)
@@ -64,6 +64,54 @@ SAFEGUARDS: dict[str, tuple[Edit, Found | Seed]] = {
     "no statement is made during an import": (
         Edit("statements/chain.py", "if imports.blocking(instants.read(self.reads.now)):", "if False:"),
         Found("import newer rows", "state March"),
+    ),
+    "a statement is stored if no definition has changed": (
+        Edit("statements/chain.py", "            check_unchanged(self.table.name, self.user_id, definitions),\n", ""),
+        Found("state March", "put a definition"),
+    ),
+    "a definition is stored if no statement has been made": (
+        Edit(
+            "definitions/definition_store.py",
+            '"ConditionExpression": "cut = :cut"',
+            '"ConditionExpression": "cut = :cut OR cut <> :cut"',
+        ),
+        Found("put a definition", "state March"),
+    ),
+    "a definition is stored if no other has changed": (
+        Edit(
+            "definitions/stored_definitions.py",
+            '"changes = :changes AND put_at = :put_at"',
+            '"changes = :changes OR changes <> :changes AND put_at <> :put_at"',
+        ),
+        Found("put a definition", "put a definition"),
+    ),
+    "what is told of a watch is stored on the watch that was read": (
+        Edit(
+            "watches/stored_watches.py",
+            "made = :made AND version = :version",
+            "(made = :made OR made <> :made) AND (version = :version OR version <> :version)",
+        ),
+        Found("evaluate watches", "put a watch"),
+    ),
+    "a first definition is stored if no statement has been made": (
+        Edit(
+            "definitions/definition_store.py",
+            '{"ConditionExpression": "attribute_not_exists(cut)"}',
+            '{"ConditionExpression": "attribute_not_exists(cut) OR attribute_exists(cut)"}',
+        ),
+        Found("put a definition", "state March", young=True),
+    ),
+    "a first definition is stored if there is no other": (
+        Edit(
+            "definitions/stored_definitions.py",
+            '"attribute_not_exists(changes)"',
+            '"attribute_not_exists(changes) OR attribute_exists(changes)"',
+        ),
+        Found("put a definition", "put a definition", young=True),
+    ),
+    "an entry says since when the entry before it stood": (
+        Edit("ledger/correction_entries.py", "[id_of(before), *ids][-1]", "[id_of(before), *ids][0]"),
+        Seed(3, everyone=True),
     ),
     "work on a statement is not stored after the statement": (
         Edit(
@@ -121,6 +169,10 @@ SAFEGUARDS: dict[str, tuple[Edit, Found | Seed]] = {
         ),
         Found("use the key", "revoke the key"),
     ),
+    "an owner's void of what a key recorded needs that the key is still paused": (
+        Edit("ledger/ended_keys.py", '"user_id = :user AND attribute_exists({ended})"', '"user_id = :user"'),
+        Found("void what the leaked key recorded", "resume the leaked key"),
+    ),
     "costs of a day replace the version that was read": (
         Edit(
             "costs/cost_rows.py",
@@ -163,10 +215,10 @@ SAFEGUARDS: dict[str, tuple[Edit, Found | Seed]] = {
             "service_time(pages[0].date)\n",
             "(service_time(pages[0].date) or 0) + 2 * SETTLED_SECONDS * 1000\n",
         ),
-        Seed(9, everyone=True),
+        Seed(32, everyone=True),
     ),
     "a write is signed within a minute of its time": (
         Edit("aws/services.py", "abs(signed_at - recorded_at / 1000) > MAX_AGE", "False"),
-        Seed(8, everyone=True),
+        Seed(16, everyone=True),
     ),
 }

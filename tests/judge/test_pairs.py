@@ -12,16 +12,23 @@ from tests.judge.pairs import Pairs
 from tests.judge.wire import places_of_writes
 
 IS_PROOF = os.environ.get("PAIRS") == "all"
-YOUNG = ("import", "import newer rows", "state February", "state with a new secret", "add up")
-"""Commands that do something else before a user's first import or statement."""
+YOUNG = ("import", "import newer rows", "state February", "state with a new secret", "add up", "put a definition")
+"""Commands that do something else before a user's first import, statement or definition."""
 FEW = {
     ("amend", False): ["amend", "assign"],
     ("import newer rows", False): ["state March"],
     ("undo the import", False): ["state March"],
+    ("put a definition", False): ["state March"],
+    ("put a definition", True): ["state March"],
+    ("add up what counts", False): ["import newer rows", "put a definition"],
     ("state February", True): ["import"],
+    ("evaluate watches", False): ["put a watch", "evaluate watches"],
 }
-"""What `make test` tries. `make proof` tries all."""
-ALL = [*((each, False) for each in COMMANDS), *((each, True) for each in YOUNG)]
+"""The pairs that `make test` tries."""
+LONGEST = ("erase", "state February in parts")
+ALL = [*((each, True) for each in YOUNG), *((each, False) for each in reversed(COMMANDS))]
+ALL.sort(key=lambda each: each[0] not in LONGEST)
+"""The pairs that `make proof` tries, long ones first."""
 
 
 @pytest.fixture(scope="module")

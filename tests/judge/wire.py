@@ -55,13 +55,13 @@ class Wire:
     secret: that of statements, and when it was created.
     """
 
-    def __init__(self, schedule: Schedule) -> None:
+    def __init__(self, schedule: Schedule, post: Callable[..., Reply]) -> None:
         self.schedule = schedule
         self.secret = FIRST_SECRET
         self.calls: list[Call] = []
         self.reached: set[Place] = set()
         self._before: Callable[[list[Call]], None] | None = None
-        self._post = Connection.post
+        self._post = post
         self._ends_at = float("inf")
 
     def post(self, connection: Connection, headers: Mapping[str, str], body: bytes, until: float) -> Reply:

@@ -32,6 +32,7 @@ ENGINES = ["moto", pytest.param("dynamodb", marks=by_dynamodb)]
 """What a stack may keep its items in. The next start of its folder needs no ENGINE."""
 WITHOUT_EVENTS = ("--parameter", "EventBusName=")
 WITHOUT_ISSUER = ("--parameter", "OidcIssuer=")
+WITH_WATCHES = ("--parameter", "Watches=On")  # without events, it only serves their routes
 WITH_OWN_TYPES = ("--parameter", "OutcomeTypes=lead_qualified,ticket_resolved")
 
 
@@ -138,7 +139,7 @@ def local(
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Run template.yaml without events or issuer. Tests share the stack, so each test must use its own users."""
-    with running(tmp_path_factory.mktemp("stack"), *WITHOUT_EVENTS, *WITHOUT_ISSUER) as stack:
+    with running(tmp_path_factory.mktemp("stack"), *WITHOUT_EVENTS, *WITHOUT_ISSUER, *WITH_WATCHES) as stack:
         yield stack
 
 

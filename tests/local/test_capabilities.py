@@ -69,7 +69,8 @@ def test_a_route_that_is_off_is_not_found_for_any_caller(core: httpx.Client, cor
     session = {"Cookie": core_stack.cookie(42)}
     for method, path in (ROUTES - CORE) | {("GET", "/nowhere"), ("PUT", "/api/outcomes")}:
         for headers in ({}, by_key(core_stack), session):
-            answer = core.request(method, path.format(id="0" * 26, date="2026-11-26", source="openai"), headers=headers)
+            names = {"id": "0" * 26, "date": "2026-11-26", "source": "openai", "month": "2026-12"}
+            answer = core.request(method, path.format(**names), headers=headers)
             assert (answer.status_code, answer.text) == (404, NOT_FOUND), (method, path)
             assert answer.headers["No-Such-Route"] == "true"
             assert "No-Such-Route, Capabilities" in answer.headers["Access-Control-Expose-Headers"]
@@ -87,7 +88,9 @@ def test_seed_works_without_corrections(core: httpx.Client, core_stack: Stack) -
 
 def test_the_name_of_a_route_that_is_off_is_not_an_outcome_id(tmp_path: Path, run_main: RunMain) -> None:
     """Turn Totals off and Corrections on. The path of a summary then looks like the path of an outcome."""
-    with running(tmp_path, "--off", "Totals, DataRequests", "--parameters", "EventBusName= AgentKeys=Off") as stack:
+    with running(
+        tmp_path, "--off", "Totals, Definitions, DataRequests", "--parameters", "EventBusName= AgentKeys=Off"
+    ) as stack:
         session = {"Cookie": stack.cookie(42)}
         listed = httpx.get(f"{stack.url}/api/outcomes", headers=session, timeout=30)
         assert listed.headers["Capabilities"] == "batch, corrections, export, modeltools, statements, costs"

@@ -5,6 +5,7 @@ import errno
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ from aiohttp.test_utils import TestServer
 from standardwebhooks.webhooks import Webhook
 
 from local import delivery
-from local.delivery import Source
+from local.delivery import Schedule, Source
 from local.journal import Journal
 from local.lambdas import Function, FunctionError
 from local.persistence import Backlog, Persistence
@@ -194,13 +195,66 @@ def test_a_source_has_the_templates_settings() -> None:
     "other",
     [
         {"EventSourceArn": "arn:aws:kinesis:us-east-1:123456789012:stream/x"},
-        {"FilterCriteria": {"Filters": []}},
         {"FunctionResponseTypes": []},
     ],
 )
 def test_an_unsupported_source_is_named_in_the_error(other: dict[str, Any]) -> None:
     with pytest.raises(StackError, match=r"^Source: the local stack "):
         delivery.sources(template_of(MAPPING | other))
+
+
+async def test_a_filter_keeps_other_records_from_the_function(persistence: Persistence) -> None:
+    """Batches of other records are done without a call."""
+    pattern = json.dumps({"dynamodb": {"Keys": {"page": {"S": ["4", "5"]}}}})
+    [source] = delivery.sources(template_of(MAPPING | {"FilterCriteria": {"Filters": [{"Pattern": pattern}]}}))
+    reader = Reader()
+    backlog = cast("Backlog", persistence.stream("Pages"))
+    add_records(backlog, *map(str, range(6)))
+    filtered = replace(source, batch_size=4, function_arn="the function")
+    task = asyncio.create_task(delivery.read(filtered, {"the function": cast("Function", reader)}, persistence))
+    await until(lambda: not len(backlog))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert reader.batches == [[5, 6]]
+
+
+# ── Schedules ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def rule(expression: str) -> Template:
+    properties = {"ScheduleExpression": expression, "Targets": [{"Arn": MAPPING["FunctionName"]}]}
+    other = {"Type": "AWS::Events::Rule", "Properties": {"EventPattern": {}}}
+    return Template({"Resources": {"Other": other, "Rule": other | {"Properties": properties}}}, Path(), {})
+
+
+def test_a_schedule_has_the_templates_interval() -> None:
+    arn = "arn:aws:lambda:us-east-1:123456789012:function:Reader"
+    assert delivery.schedules(rule("rate(15 minutes)")) == [Schedule(arn, 900)]
+    with pytest.raises(StackError, match=r"^Rule: the local stack supports schedules such as"):
+        delivery.schedules(rule("cron(0 12 * * ? *)"))
+
+
+async def test_a_function_is_invoked_at_once_and_whenever_the_clock_passes_the_interval(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also after an error, and if the clock jumps."""
+    left, passed, invoked = [10_000.0, 901.0, 900.0, 899.0, 1.0, 0.0], [-1.0], []
+
+    def now() -> float:
+        passed.append(left.pop())
+        return passed[-1]
+
+    class Clock:
+        async def invoke(self, event: dict[str, Any], _request_id: str) -> None:
+            assert event == {}
+            invoked.append(passed[-1])
+            raise CRASHED
+
+    monkeypatch.setattr("time.time", now)
+    functions = {"the function": cast("Function", Clock())}
+    with pytest.raises(IndexError):  # the clock has no more times
+        await delivery.tick(Schedule("the function", 900), functions)
+    assert invoked == [0.0, 900.0, 10_000.0]
 
 
 # ── EVENTS_URL ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -25,6 +25,12 @@ def test_the_page_and_the_components_are_served_unchanged(stack: Stack, path: st
     assert answer.headers.items() >= {(name.lower(), value) for name, value in HEADERS.items()}
 
 
+def test_the_page_is_compressed_for_who_accepts_it_as_by_cloudfront(stack: Stack) -> None:
+    for accepted, used in (("gzip, br", "gzip"), ("identity", None)):
+        answer = httpx.get(f"{stack.url}/value-delivered.js", headers={"Accept-Encoding": accepted})
+        assert answer.headers.get("Content-Encoding") == used
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -56,7 +56,10 @@ def test_it_is_not_installed_without_npm_and_a_sentence_says_what_to_install(tmp
 
 
 @by_dynamodb
-def test_an_engine_keeps_its_tables_and_ends_when_it_is_closed(tmp_path: Path) -> None:
+def test_an_engine_keeps_its_tables_and_ends_when_it_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    monkeypatch.setenv("TMPDIR", str(own))
     table = {
         "TableName": "Tab",
         "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
@@ -65,11 +68,13 @@ def test_an_engine_keeps_its_tables_and_ends_when_it_is_closed(tmp_path: Path) -
     }
     day = [{"AttributeName": "day", "KeyType": "HASH"}]
     for _ in range(2):
-        engine = Engine(tmp_path)
+        engine = Engine(tmp_path / ITEMS)
         engine.create(table, None)
+        assert [*own.glob("*/*")] != []
         assert engine.call("Scan", {"TableName": "Tab"})["Items"] == []
         with pytest.raises(StackError, match="the stored items of Tab have other keys or indexes; make reset deletes"):
             engine.create(table | {"KeySchema": day}, None)
         engine.close()
+        assert [*own.iterdir()] == []
         with pytest.raises(ConnectionError):
             engine.call("Scan", {"TableName": "Tab"})

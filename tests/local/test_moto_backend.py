@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -71,7 +72,7 @@ def test_an_account_is_empty_after_its_test(template: Any) -> None:
         assert scan() == []
         _put(aws_client("dynamodb"), "1", 1)
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
-        scan()
+        aws_client("dynamodb").scan(TableName="OutcomesTable")
 
 
 def test_only_one_module_imports_moto() -> None:
@@ -287,6 +288,26 @@ def test_pages_have_fewer_items_after_an_update_made_items_larger(client: Any) -
             TableName=OUTCOMES, Key=key, UpdateExpression="SET title = :title", ExpressionAttributeValues=large
         )
     assert [page["Count"] for page in _query(client)] == [3, 3]
+
+
+def test_an_item_that_is_too_large_is_refused(client: Any) -> None:
+    with pytest.raises(ClientError, match="Item size has exceeded the maximum allowed size"):
+        client.put_item(
+            TableName=OUTCOMES, Item=AT["Key"] | {"title": {"S": "x" * 205_000}, "more": {"S": "x" * 205_000}}
+        )
+    assert [page["Count"] for page in _query(client)] == [0]
+
+
+def test_a_condition_is_judged_by_the_names_and_values_of_its_request(client: Any) -> None:
+    _put(client, "1", 1)
+    for name, value, is_met in (("title", "first", True), ("title", "other", False), ("nothing", "first", False)):
+        condition = {
+            "ConditionExpression": "#name = :value",
+            "ExpressionAttributeNames": {"#name": name},
+            "ExpressionAttributeValues": {":value": {"S": value}},
+        }
+        with nullcontext() if is_met else pytest.raises(ClientError, match="conditional request failed"):
+            client.put_item(TableName=OUTCOMES, Item=AT["Key"] | {"title": {"S": "first"}}, **condition)
 
 
 @pytest.mark.parametrize(

@@ -142,5 +142,5 @@ def test_rights_that_no_test_uses_and_rights_kept_in_vain_are_named() -> None:
     assert f"never used: {used}" in permissions.wrong([])
     assert {f"never used: {each}" for each in (used, kept)}.isdisjoint(permissions.wrong([used]))
     assert f"not unused: {kept.replace('CostsTable/stream/', '')}" in permissions.wrong(
-        [kept.replace("Costs", table) for table in ("Outcomes", "Keys", "Statements", "Costs")]
+        [kept.replace("Costs", table) for table in ("Outcomes", "Keys", "Statements", "Costs", "Watches")]
     )

@@ -6,6 +6,7 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 import pytest
@@ -14,7 +15,9 @@ from outcomes.ledger.entries import Entries
 from outcomes.ledger.store import OutcomeStore
 
 from functions.correct_outcome import app as correct_outcome
+from functions.definitions import app as definitions
 from functions.record_outcome import app as record_outcome
+from functions.watches import app as watches
 from local.seed import DAY, DAYS_OF_COSTS, GAP, corrections, costs, outcomes, seed, sign
 from ops.errors import StackError
 from tests.events import KEY, proxy_event, session
@@ -40,6 +43,12 @@ class Api:
         with self._client(KEY) as client, self._client(session(user_id)) as owner:
             seed(client, owner, user_id, file, now, self._bring, off=["Costs"])
 
+    def define(self, user_id: int, month: str) -> int:
+        """Put a definition as a user, and return the status."""
+        body = {"timezone": "UTC", "disputeDays": 0, "types": {"*": {"when": "never"}}}
+        with self._client(session(user_id)) as owner:
+            return owner.put(f"/api/definitions/{month}", json=body).status_code
+
     def _bring(self, rows: list[dict[str, Any]]) -> int:
         new = [row for row in rows if row not in self.imported]
         self.imported += new
@@ -54,6 +63,8 @@ class Api:
         if request.method == "GET":
             return httpx.Response(200, json={"types": [{"type": type_} for type_ in TYPES]})
         self.answers -= 1
+        if request.method == "PUT":
+            return self._put(caller, request)
         _, _, _, *id_ = request.url.path.split("/")
         path, parameters = (CORRECTIONS, {"id": id_[0]}) if id_ else ("/api/outcomes", None)
         event = proxy_event(
@@ -66,6 +77,21 @@ class Api:
         )
         answer = (correct_outcome if id_ else record_outcome).handler(event, None)
         return httpx.Response(answer["statusCode"], headers=answer["headers"], text=answer["body"])
+
+    def _put(self, caller: dict[str, Any], request: httpx.Request) -> httpx.Response:
+        path, _, name = request.url.path.rpartition("/")
+        app, parameter = (watches, "id") if path.endswith("watches") else (definitions, "month")
+        event = proxy_event(
+            "PUT",
+            f"{path}/{{{parameter}}}",
+            parameters={parameter: name},
+            authorizer=caller,
+            body=request.content.decode(),
+            headers={name: request.headers[name] for name in ("If-None-Match",) if name in request.headers},
+        )
+        with patch.object(instants, "now", lambda: NOW):
+            answer = app.handler(event, None)
+        return httpx.Response(answer["statusCode"], text=answer["body"])
 
 
 @pytest.fixture
@@ -106,6 +132,40 @@ def test_the_older_half_is_imported_with_its_dates(api: Api, file: Path) -> None
         (instants.text(milliseconds), fields["title"]) for milliseconds, fields in planned[:HALF]
     ]
     assert happened(7) == [instants.text(milliseconds) for milliseconds, _ in planned[HALF:]]
+
+
+def test_a_watch_of_the_months_value_is_near_its_line(api: Api, file: Path) -> None:
+    api.seed(7, file, NOW)
+    [watch] = watched(7)["watches"]
+    month = instants.text(NOW)[:7]
+    value = sum(fields.get("valueUsd") or 0 for at, fields in outcomes(NOW) if instants.text(at)[:7] == month)
+    assert 0.9 < value / watch["target"] < 1
+    api.seed(7, file, NOW)
+    assert [each["version"] for each in watched(7)["watches"]] == [1]
+
+
+def watched(user_id: int) -> Any:
+    with patch.object(instants, "now", lambda: NOW):
+        return json.loads(
+            watches.handler(proxy_event("GET", "/api/watches", authorizer=session(user_id)), None)["body"]
+        )
+
+
+def defined(user_id: int) -> dict[str, Any]:
+    """Return when outcomes of each type count, by the first month of each definition."""
+    answer = definitions.handler(proxy_event("GET", "/api/definitions", authorizer=session(user_id)), None)
+    listed = json.loads(answer["body"])["definitions"]
+    return {each["from"]: {rule["outcome_type"]: rule["when"] for rule in each["types"]} for each in listed}
+
+
+def test_a_definition_says_what_counts_unless_the_user_has_made_one(api: Api, file: Path) -> None:
+    api.seed(7, file, NOW)
+    rules = {"content_published": "confirmed", "deal_closed": "claimed", "task_complete": "never"}
+    assert defined(7) == {"2025-02": rules | {"*": "unless_disputed"}}
+    for user_id, month in ((8, "2025-02"), (9, "2025-04")):
+        assert api.define(user_id, month) == 200
+        api.seed(user_id, file, NOW)
+        assert defined(user_id) == {month: {"*": "never"}}
 
 
 def test_one_outcome_is_recorded_twice_and_one_day_has_no_costs() -> None:

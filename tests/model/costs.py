@@ -1,4 +1,4 @@
-"""Puts and reports of the costs of one day, as decision 153 describes them.
+"""Puts and reports of the costs of one day, as decision 154 describes them.
 
 A put decides by the day's age whether it counts its change in the row of the month; it lands at most DELAY later, or
 never. Code of earlier commits counts changes only once the month is old. A report reads the changes, the stored sums of

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.figures import count
-from tests.model import assignment, corrections, costs, erasure, totals
+from tests.model import assignment, budget, corrections, costs, definitions, erasure, totals, watches
 from tests.model.explore import explore
 
 # `make proof` sets MODEL_TICKS for more time, and so for more orders.
@@ -25,6 +25,10 @@ PROTOCOLS: dict[str, Any] = {
     "an erasure and a statement": erasure.STATED,
     "sums of costs": costs.COUNTED,
     "sums of costs beside earlier code": costs.EARLIER,
+    "a key's day": budget.LEASED,
+    "a first definition and a statement": definitions.FIRST,
+    "a definition put again, and a statement": definitions.AGAIN,
+    "a watch's tellings": watches.TOLD,
 }
 
 # Protocol, what is taken out of it, and the length of the shortest trace to a broken law.
@@ -63,6 +67,21 @@ FAULTS: list[tuple[str, tuple[str, ...] | dict[str, int], int]] = [
     ("sums of costs", {"MARGIN": 0}, 9),
     ("sums of costs beside earlier code", ("the hour of a young month",), 12),
     ("sums of costs beside earlier code", {"MARGIN": 0}, 12),
+    ("a key's day", ("the update's condition",), 6),
+    ("a key's day", ("the day of a lease",), 7),
+    ("a key's day", ("a lost answer is a lost lease",), 6),
+    ("a key's day", ("the day of what goes back",), 9),
+    ("a key's day", ("doubt whether it is stored",), 5),
+    ("a first definition and a statement", ("the statement's check",), 4),
+    ("a first definition and a statement", ("the check of an absent row",), 4),
+    ("a first definition and a statement", ("the condition on the cut",), 4),
+    ("a definition put again, and a statement", ("the statement's check",), 4),
+    ("a definition put again, and a statement", ("the condition on changes",), 4),
+    ("a definition put again, and a statement", ("the row of a deletion",), 6),
+    ("a watch's tellings", ("the condition on made",), 5),
+    ("a watch's tellings", ("the condition on changes",), 7),
+    ("a watch's tellings", ("the row before its figure",), 7),
+    ("a watch's tellings", ("the outbox",), 4),
 ]
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import boto3
 import pytest
-from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[import-untyped]  # it has no types
 
 from ops import adopt
 from ops.adopt import IDENTIFIERS, WITHOUT, reduced
@@ -39,6 +38,9 @@ def importable(type_: str) -> list[str]:
 
     CloudFormation imports the types that can be read: their schema has a read handler.
     """
+    # Imported late, because only one process needs it. It has no types.
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[import-untyped]
+
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, type_).schema
     return (
         [each.removeprefix("/properties/") for each in schema["primaryIdentifier"]]

@@ -72,6 +72,7 @@ def test_only_the_pages_and_their_scripts_are_uploaded(published: Publish, capsy
         "index.html": "text/html; charset=utf-8",
         "value-delivered.js": "text/javascript; charset=utf-8",
         "value-delivered-more.js": "text/javascript; charset=utf-8",
+        "value-delivered-review.js": "text/javascript; charset=utf-8",
         "outcome-keys-more.js": "text/javascript; charset=utf-8",
         "outcome-keys.js": "text/javascript; charset=utf-8",
         "verify.html": "text/html; charset=utf-8",

@@ -48,7 +48,7 @@ OTHERS = {
     "HostDashboard": "true",
     "FirewallRequests": "100000",
 }
-"""What is on in the largest stack, besides the capabilities."""
+"""The parameters of the largest stack, besides the capabilities."""
 MANY = 100
 """Calls at once of a smoke test. They take half a minute, so most steps do without."""
 HEAR_SECONDS = 120
@@ -97,7 +97,7 @@ def make_clone() -> None:
 
 
 class Rehearsal:
-    """The life of a stack. rows: how many rows each table has. parameters: those of the stack."""
+    """Changes a stack step by step. rows: how many rows each table has. parameters: those of the stack."""
 
     def __init__(self, emulator: Emulator) -> None:
         self.emulator = emulator

@@ -1,4 +1,4 @@
-"""What the emulator lacks, each with its reason and the tests that check it in the transformed template instead."""
+"""List what the emulator lacks, with reasons, and the tests that check it in the transformed template instead."""
 
 from collections.abc import Callable
 from string import punctuation
@@ -79,6 +79,12 @@ LACKS = [
         "gateway responses",
         "the emulator does not read them in the API's document: they are set by calls after each deployment",
         "tests/template/test_api.py",
+    ),
+    Lack(
+        "an authorizer's context in gateway responses",
+        "the emulator inserts none, so what a paused key is told is no JSON",
+        "tests/auth/test_agent_keys.py",
+        check="a paused agent key is told so",
     ),
     Lack(
         "preflights",

@@ -17,7 +17,7 @@ from tests.events import KEY, proxy_event, session
 
 ROOT = Path(__file__).parents[2]
 CLIENT = ("awslambdaric", "runtime_client*", "simplejson", "snapshot_restore_py")
-"""What AWS's runtime client needs. It is in Lambda's runtime, but not in the build."""
+"""Modules that AWS's runtime client needs. They are in Lambda's runtime, but not in the build."""
 
 # The arguments are the root, the function's folder, the layer's, Python's and the runtime client's.
 IN_A_ROOT = """
@@ -85,6 +85,17 @@ def events(key: str, outcome: str, image: Mapping[str, Any]) -> dict[str, tuple[
             ),
             '\\"version\\":1',
         ),
+        "TryDefinition": (
+            of_user(
+                "POST",
+                "/api/definitions/try",
+                body={"definition": {"timezone": "UTC", "disputeDays": 0, "types": {"*": {"when": "claimed"}}}},
+            ),
+            '\\"counted\\":{\\"count\\":',
+        ),
+        "Definitions": (of_user("GET", "/api/definitions"), '\\"definitions\\":[]'),
+        "Watches": (of_user("GET", "/api/watches"), '\\"watches\\":[]'),
+        "EvaluateWatches": ({}, '"users": '),
         "PublishEvents": (
             {"Records": [{"eventID": "e-1", "eventName": "INSERT", "dynamodb": change}]},
             '"batchItemFailures": []',

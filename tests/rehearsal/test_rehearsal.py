@@ -1,4 +1,4 @@
-"""`make rehearse` takes minutes. These tests find at once what it could no longer do."""
+"""Find at once what `make rehearse`, which takes minutes, could no longer do."""
 
 import pytest
 
@@ -19,7 +19,10 @@ def test_what_the_emulator_lacks_is_in_the_template_and_checked_elsewhere(lack: 
 
     assert (str(template) != before) == bool(lack.change)
     assert (ROOT / lack.instead).exists()
-    named = {check.__name__.replace("_", " ") for check in [*checks.WITHOUT_A_CALLER, *checks.WITH_A_KEY]}
+    named = {
+        check.__name__.replace("_", " ")
+        for check in [*checks.WITHOUT_A_CALLER, *checks.WITH_A_KEY, *checks.THAT_RECORD]
+    }
     assert lack.check is None or lack.check in named
 
 

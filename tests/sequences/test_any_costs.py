@@ -12,17 +12,18 @@ from typing import Any, NamedTuple
 import pytest
 from outcomes.aws.services import DynamoDB
 from outcomes.calendar import instants
+from outcomes.calendar.instants import DAY
 from outcomes.calendar.period import Period
 from outcomes.contract import json_text
 from outcomes.contract.caller import Caller
-from outcomes.contract.costs import CostLine, Preconditions
+from outcomes.contract.costs import CostLine
+from outcomes.contract.preconditions import Preconditions
 from outcomes.costs import month_sums, stored_costs
 from outcomes.costs.cost_report import CostReport
 from outcomes.costs.cost_rows import CostDay
 from outcomes.costs.days import CostDays
 from outcomes.errors import StillAddingUp
 
-from bench.costs import DAY
 from tests.costs.in_memory import CostsInMemory
 from tests.figures import count
 

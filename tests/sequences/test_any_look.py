@@ -1,5 +1,6 @@
 """After any sequence of recordings, corrections and failing or concurrent readers, a summary equals the sum of all
-outcomes. Lists and exports with any filters equal those of the model, and a summary equals the sum of an export's rows.
+outcomes, and what counts of it equals a loop over them. Lists and exports with any filters equal those of the model,
+and a summary equals the sum of an export's rows.
 
 The variable LOOKS is the number of seeds (`make soak`).
 """
@@ -29,7 +30,7 @@ from outcomes.calendar import instants
 from outcomes.contract.models import NewOutcome
 from outcomes.ledger import ulid
 from outcomes.ledger.store import LIMITS
-from outcomes.totals import codec, materialized, monthly_sums, settled_intervals
+from outcomes.totals import codec, materialized, monthly_sums, open_months, settled_intervals
 
 from functions.correct_outcome import app as correct_outcome
 from functions.export_outcomes import app as export_outcomes
@@ -40,6 +41,8 @@ from tests.corrections import BODIES, OWNER, assign, correct, pages, read
 from tests.events import KEY, proxy_event
 from tests.faults import THROTTLED, Killed, Request, Send, error
 from tests.people import two_shards
+from tests.what_counts import PARTS, by_bucket, divided, draw_definitions, head_row, without_days
+from tests.what_counts import said as said_to_count
 
 SEEDS = int(os.environ.get("LOOKS") or 6)
 
@@ -106,6 +109,7 @@ class Look(NamedTuple):
     is_compared: bool = False
     statuses: tuple[str, ...] = ()
     end: int = 0
+    says_what_counts: bool = False
 
     def period(self, now: int) -> tuple[int, int]:
         return self._midnight(now, self.days) + self.cut, self._midnight(now, 0) - self.cut
@@ -125,6 +129,7 @@ class Look(NamedTuple):
         query |= {"outcomeType": [*self.types]} if self.types else {}
         query |= {"agentId": str(self.agent)} if self.agent else {}
         query |= {"status": [*self.statuses]} if self.statuses else {}
+        query |= {"include": "definition"} if self.says_what_counts else {}
         return query | ({"compare": "previous"} if self.is_compared else {})
 
     def choice(self, period: tuple[int, int]) -> Choice:
@@ -183,6 +188,9 @@ class Course:
         self.busy_days: list[int] = []
         # Few zones, so that totals stored for one summary are used by a later one.
         self.zones = self.random.sample(ZONES, 2)
+        months = ["2026-01", "2026-02", "2026-03", "2026-04"]
+        self.definitions = draw_definitions(self.random, self.zones[0], months, ["deal_closed", "task_complete"])
+        app.store.dynamodb.call("PutItem", {"TableName": "StatementsTable", "Item": head_row(self.definitions)})
         for store in (app.store, correct_outcome.corrections.store):
             patches.enter_context(patch.object(store, "dynamodb", DynamoDB(LIMITS)))
         self.service = Service(lambda: self.now)
@@ -194,6 +202,8 @@ class Course:
             # FILLED: how full rows must be to end an interval. With 0, it ends at the first midnight after an outcome.
             (settled_intervals, "FILLED", self.random.choice([0, 0.05, 0.2])),
             (monthly_sums, "CELLS_SAVED", -(10**9)),
+            (open_months, "MERGED_CELLS", self.random.choice([0, 5, 1_000])),
+            (open_months, "TOGETHER", self.random.choice([1, 3, 100])),
             (materialized, "CHECKPOINT_CELLS", 0),
             (codec, "PART_CHARACTERS", 40),
             (app.totals, "rules", "1"),
@@ -205,7 +215,7 @@ class Course:
     def run(self) -> None:
         """Call each method of `looks` in random order. Between these calls, change the ledger and the stored rows."""
         draw = self.random
-        news = [self.record, self.correct, self.correct, self.assign, self.time_passes]
+        news = [self.record, self.correct, self.correct, self.assign, self.time_passes, self.an_entry_is_of_older_code]
         looks = [self.look, self.readers_race, self.a_reader_dies, self.a_reader_is_throttled]
         looks += [self.look, self.look_at_outcomes_without_a_user, *[self.look_without_time] * 3]
         for _ in range(2):
@@ -230,6 +240,7 @@ class Course:
         draw = self.random
         look = Look(draw.choice(self.zones), draw.choice(PERIODS), end=draw.choice([0, 0, 0, 1, 20]))
         look = look._replace(by=draw.choice(["day", "week", "month"]), is_compared=draw.random() < 0.3)
+        look = look._replace(says_what_counts=draw.random() < 0.6)
         if draw.random() < 0.4:
             # Begin within a day of several outcomes, so that reading the rest of this day takes several queries.
             days = (self.now - draw.choice(self.busy_days)) // DAY + 1
@@ -275,18 +286,34 @@ class Course:
     def correct(self) -> None:
         id_, type_, to = self.random.choice([*self.outcomes]), self.random.choice([*BODIES]), self.draw_fact()
         self.steps.append((instants.text(self.now), "correct", id_, type_, to))
-        outcome, body = self.outcomes[id_], BODIES[type_]
+        outcome, body, is_of_words = self.outcomes[id_], BODIES[type_], self.random.random() < 0.3
         recorded_at = instants.read(outcome["created_at"])
         if type_ == "amend":
             self.amended += 1  # each amend needs a new title, because an amend that changes nothing is refused
-            changes = {"title": f"Amended {self.amended}"} | to.fields(recorded_at)
-            body = body | {"changes": changes | {"valueUsd": to.value and float(to.value), "agentId": to.agent}}
+            changes: dict[str, Any] = {"title": f"Amended {self.amended}"}
+            if not is_of_words:
+                changes |= to.fields(recorded_at) | {"valueUsd": to.value and float(to.value), "agentId": to.agent}
+            body = body | {"changes": changes}
         self.clock = self.now - self.random.choice(LAGS) * SECOND
         status, answer, _ = correct(id_, KEY if type_ in {"amend", "void", "uphold"} else OWNER, body)
         self.clock = self.now
-        after = corrected(outcome, type_, to.shown(recorded_at) if type_ == "amend" else {}, "key")
+        changed = {} if type_ != "amend" or is_of_words else to.shown(recorded_at)
+        after = corrected(outcome, type_, changed, "key")
         assert status == (200 if after else 409), answer
         outcome |= after or {}
+
+    def an_entry_is_of_older_code(self) -> None:
+        entries = [row for row in self.rows() if "since" in row]
+        if entries:
+            entry = self.random.choice(entries)
+            self.steps.append(("an older entry", entry["created_at"]))
+            older = {name: value for name, value in entry.items() if name != "since"}
+            app.store.dynamodb.call("PutItem", {"TableName": "OutcomesTable", "Item": older})
+
+    def rows(self) -> list[Any]:
+        """Return the user's outcomes and corrections as they are stored."""
+        scan = app.store.dynamodb.call("Scan", {"TableName": "OutcomesTable"})
+        return [row for row in scan["Items"] if row["user_id"]["S"] == "42"]
 
     def time_passes(self) -> None:
         self.now += self.random.choice(LATER)
@@ -365,11 +392,11 @@ class Course:
         self.service.meet = None
 
     def a_reader_is_throttled(self) -> None:
-        """Read a summary whose queries are throttled after some calls."""
+        """Read a summary whose reads are throttled after some calls."""
 
         def throttle(request: Request, send: Send) -> Any:
             self.service.meet = throttle
-            return error(THROTTLED)(request, send) if request.operation == "Query" else send()
+            return error(THROTTLED)(request, send) if request.operation in {"Query", "BatchGetItem"} else send()
 
         look = self.draw_look()
         self.service.after(self.random.randint(0, 30), throttle)
@@ -466,10 +493,40 @@ class Course:
         chosen = look.choice(look.period(self.now))
         assert said(summary, look.by) == added_up(outcomes, chosen, look.zone, look.by)
         assert ("previous" in summary) == look.is_compared
+        if look.says_what_counts:
+            self.check_what_counts(look, summary, is_user=is_user)
         if look.is_compared:
             before, previous = look.choice(look.period_before(self.now)), summary["previous"]
             assert (previous["from"], previous["to"]) == (before.since, before.until)
             assert (previous["count"], previous["value_usd"]) == added_up(outcomes, before, look.zone)["standing"]
+
+    def check_what_counts(self, look: Look, summary: Any, *, is_user: bool) -> None:
+        """Check what counts against a loop over the stored outcomes."""
+        periods = [(summary, look.period(self.now))]
+        if look.is_compared:
+            periods += [(summary["previous"], look.period_before(self.now))]
+        is_of_some = {*look.statuses} not in (set(), {"recorded", "confirmed"})
+        if not is_user or look.zone != self.definitions.timezone or look.cut or is_of_some:
+            assert summary["by_rule"] is None
+            sums = [*summary[f"by_{look.by}"], *([summary["previous"]] if look.is_compared else [])]
+            assert all(each["counted_usd"] is each["waiting_usd"] is None for each in sums)
+            return
+        rows = [row for row in self.rows() if "effects" not in row]
+        today = datetime.fromtimestamp(self.clock / SECOND, ZoneInfo(look.zone)).date()
+        for told, period in periods:
+            expected: dict[Any, Any] = divided(rows, self.definitions, today, look.choice(period))
+            if told is not summary:
+                wanted = {part: expected.get(("", part, "value_usd"), 0) for part in ("counted", "waiting")}
+                assert {"counted": told["counted_usd"], "waiting": told["waiting_usd"]} == wanted
+                continue
+            assert said_to_count(told["by_rule"]) == without_days(expected)
+            assert sum(told["by_rule"][part]["count"] for part in PARTS) == told["count"]
+            assert {
+                (each["date"], part): each[f"{part}_usd"]
+                for each in told[f"by_{look.by}"]
+                for part in ("counted", "waiting")
+                if each[f"{part}_usd"]
+            } == by_bucket(expected, [each["date"] for each in told[f"by_{look.by}"]])
 
 
 def get(handler: Callable[[Any, None], Any], query: dict[str, Any]) -> str:

@@ -1,11 +1,10 @@
 """Make the files of clients/statements/wrong.json on which verifiers disagreed."""
 
 import json
-
-from outcomes.statements.format import RecordedOutcome
+from decimal import Decimal
 
 from tests.statements import example, hostile
-from tests.statements.example import outcome
+from tests.statements.example import Entry, correction, outcome, recorded_fields
 from tests.statements.hostile import EMPTY, World
 
 AT = "2026-10-05T12:00:00.000Z"
@@ -34,6 +33,7 @@ def files() -> dict[str, str]:
     small.lines[0]["text"] = small.lines[0]["text"].replace('"value_usd":"1"', f'"value_usd":"{MONEY}"')
     small.sums = json.loads(json.dumps(small.sums).replace('"1.00"', f'"{MONEY}"'))
     add("small-money", small)
+    add("null-to-0", null_to_0())
     text = world_of(outcome(AT, "deal_closed", "Sold", "1"))
     text.lines[0]["text"] = '"outcome_id"'
     add("entry-of-text", text)
@@ -51,5 +51,12 @@ def code_points() -> World:
     return world_of(*(outcome(AT, type_, "Sold", "1", agent_id=agent)._replace(id=id_) for id_, type_, agent in odd))
 
 
-def world_of(*outcomes: RecordedOutcome) -> World:
-    return hostile.parts(example.statement("2026-10", example.bounds_of(AT), outcomes, hostile.PREVIOUS))
+def null_to_0() -> World:
+    """Return a statement whose only adjustment is of an outcome without a value that got the value 0."""
+    sold = outcome("2026-09-05T12:00:00.000Z", "deal_closed", "Sold", None)
+    before, changes = recorded_fields(sold), {"value_usd": (None, Decimal(0))}
+    return world_of(correction(AT, "amend", sold.id, before, before._replace(value_usd=Decimal(0)), changes=changes))
+
+
+def world_of(*entries: Entry) -> World:
+    return hostile.parts(example.statement("2026-10", example.bounds_of(AT), entries, hostile.PREVIOUS))

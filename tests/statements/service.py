@@ -7,7 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 from outcomes.aws.connection import Connection, Reply
-from outcomes.totals.imports import Imports
+from outcomes.ledger.imports import Imports
 from outcomes_client.statements import Verified, verify
 
 from functions.statement_keys import app as statement_keys

@@ -21,8 +21,8 @@ from outcomes.calendar import instants, period
 from outcomes.contract.models import NewOutcome
 from outcomes.ledger import correction_entries, cursor
 from outcomes.ledger.entries import LedgerReader
+from outcomes.ledger.imports import Imports
 from outcomes.statements import chain, statement_rows, stored_statements, tree, work
-from outcomes.totals.imports import Imports
 from outcomes_client.statements import verify_months
 
 from functions.statements import app
@@ -286,7 +286,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return read
 
 
-@pytest.mark.parametrize(("room", "size"), [(100, 2), (11, 2), (10, 4), (8, 4)])
+@pytest.mark.parametrize(("room", "size"), [(100, 2), (12, 2), (11, 4), (9, 4)])
 def test_every_entry_is_proved_from_one_group_of_the_index(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, read: list[int], room: int, size: int
 ) -> None:

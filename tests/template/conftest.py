@@ -38,6 +38,7 @@ EVERYTHING = {
     "OidcIssuer": "https://login.example.com/",
     "ReadConcurrency": "50",
     "Tracing": "Active",
+    "Watches": "On",
     "WebhookUrl": "https://hooks.example.com/outcomes",
     "WriteConcurrency": "20",
 }

@@ -15,7 +15,7 @@ from release.contract.source import template as committed
 from .conftest import EVERYTHING, ROOT, Deployment, deploy
 from .test_functions import functions, statements
 
-# Each switch, and a pattern that matches the names of its resources, routes, permissions and outputs. The first nine
+# Each switch, and a pattern that matches the names of its resources, routes, permissions and outputs. The first ten
 # are the capabilities, in the order of the parameters.
 SWITCHES = {
     "Batch": "RecordBatch|outcomes(/|~1)batch",
@@ -27,6 +27,8 @@ SWITCHES = {
     "ModelTools": "Mcp|(/|~1)mcp|Tools",
     "Statements": "StatementsFunction|StatementKeys|StatementSecret|api(/|~1)statements|well-known",
     "Costs": "CostsFunction|api(/|~1)costs",
+    "Definitions": "DefinitionsFunction|TryDefinition|api(/|~1)definitions",
+    "Watches": "(Evaluate)?WatchesFunction|api(/|~1)watches",
     "EventBusName": "PublishEvents|KeptEvents|EventsLate|Events published|events:PutEvents|StreamViewType",
     "WebhookUrl": "Webhook",
     "HostDashboard": "Feed|CloudFront",
@@ -38,14 +40,18 @@ SWITCHES = {
     "AlarmEmail": "SNS::|oncall@",
     "Monitoring": "CloudWatch::|Logs::MetricFilter",
 }
-CAPABILITIES = [*SWITCHES][:9]
+CAPABILITIES = [*SWITCHES][:10]
 API = "AWS::ApiGateway::RestApi"
 NEEDS = {"AlarmEmail": "Monitoring", "WebhookUrl": "EventBusName", "HostedZoneId": "DomainName"}
 GIVEN = EVERYTHING | {
     "DashboardCertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/value",
     "DashboardHost": "value.example.com",
 }
-OFF = dict.fromkeys(CAPABILITIES, "Off") | {"Monitoring": "Off", "HostDashboard": "false", "FirewallRequests": "0"}
+OFF = dict.fromkeys([*CAPABILITIES, "Watches"], "Off") | {
+    "Monitoring": "Off",
+    "HostDashboard": "false",
+    "FirewallRequests": "0",
+}
 
 
 def positions() -> list[set[str]]:
@@ -186,7 +192,7 @@ def test_without_agent_keys_the_authorizer_may_not_read_them(deployed: Deploymen
 
 def test_tools_have_rights_only_for_what_is_on(deployed: Deployment) -> None:
     without_totals = deployed.with_parameters(Totals="Off")
-    without_corrections = deployed.with_parameters(Corrections="Off")
+    without_corrections = deployed.with_parameters(Corrections="Off", Definitions="Off")
 
     assert not [each for each in statements(without_totals, "McpFunction") if "TotalsTable" in each["Resource"]]
     outcomes = [each for each in statements(without_corrections, "McpFunction") if "Outcomes" in each["Resource"]]
@@ -220,6 +226,11 @@ def test_tools_have_rights_only_for_what_is_on(deployed: Deployment) -> None:
         ("OidcCookie", "An OidcAudience and an OidcCookie need an OidcIssuer"),
         ("OidcIssuer OidcAudience OidcCookie", None),
         ("Configuration=", "Deploy with `make deploy`"),
+        ("Totals=Off", "Definitions need Totals"),
+        ("Totals=Off Definitions=Off", None),
+        ("Watches", "Watches need an EventBusName"),
+        ("Watches EventBusName Totals=Off Definitions=Off", "Watches need Totals"),
+        ("Watches EventBusName", None),
     ],
 )
 def test_a_senseless_combination_is_refused_with_a_sentence(

@@ -68,7 +68,7 @@ FAULTS: dict[Promise, dict[str, Plant]] = {
         "an outcome may be moved without an entry": always("CorrectOutcome", 1),
         "an entry may be put without its outcome": always("CorrectOutcome", 2),
         "an entry may be deleted": may("CorrectOutcome", "dynamodb:DeleteItem"),
-        "erasing may put what it deletes": always("EraseUser", 23),
+        "erasing may put what it deletes": always("EraseUser", 25),
         "a record of an erasure may go": always("EraseUser", 5),
         "what writes out may delete": may("ExportUser", "dynamodb:DeleteItem"),
         "what writes out may read who was erased": may("ExportUser", "dynamodb:Scan", ERASURES),

@@ -36,23 +36,35 @@ MAY = {
         UpdateItem on Idempotency keys budget#*
         UpdateItem on Keys keys limited#*
     """,
-    "ListOutcomesFunction": "Query on Outcomes Outcomes/index/*",
-    "ExportOutcomesFunction": "Query on Outcomes Outcomes/index/*",
+    # Reads of outcomes also read the definitions by which they count.
+    "ListOutcomesFunction": """
+        Query on Outcomes Outcomes/index/*
+        GetItem on Statements
+    """,
+    "ExportOutcomesFunction": """
+        Query on Outcomes Outcomes/index/*
+        GetItem on Statements
+    """,
     # SummarizeOutcomesFunction writes only totals and sums of costs.
     "SummarizeOutcomesFunction": """
         Query on Outcomes Totals Costs
+        BatchGetItem on Outcomes
+        GetItem on Statements
         PutItem UpdateItem on Totals
         UpdateItem on Costs attributes user_id day_source changes sums rules restated
     """,
     "CorrectOutcomeFunction": """
-        BatchGetItem on Outcomes Idempotency
+        BatchGetItem on Outcomes Idempotency Keys
         UpdateItem PutItem on Outcomes in TransactWriteItems
-        ConditionCheckItem on Outcomes
+        ConditionCheckItem on Outcomes Keys
         PutItem on Idempotency in TransactWriteItems
         UpdateItem on Idempotency keys budget#*
         UpdateItem on Keys keys limited#*
     """,
-    "GetOutcomeFunction": "BatchGetItem on Outcomes",
+    "GetOutcomeFunction": """
+        BatchGetItem on Outcomes
+        GetItem on Statements
+    """,
     "ManageKeysFunction": """
         GetItem BatchGetItem UpdateItem on Keys
         PutItem DeleteItem on Keys in TransactWriteItems
@@ -67,6 +79,7 @@ MAY = {
         BatchGetItem on Outcomes Idempotency
         Query on Outcomes Outcomes/index/* Totals
         PutItem UpdateItem on Totals
+        GetItem on Statements
         UpdateItem on Idempotency keys budget#*
         UpdateItem on Keys keys limited#*
     """,
@@ -85,13 +98,46 @@ MAY = {
         BatchGetItem GetItem Query UpdateItem on Costs
         PutItem on Costs in TransactWriteItems
     """,
+    # Without the attributes of statements, DefinitionsFunction cannot write one.
+    "DefinitionsFunction": """
+        GetItem BatchGetItem Query on Statements
+        PutItem on Statements attributes user_id id put_at changes timezone definitions first_made_at dispute_days types
+        GetItem ConditionCheckItem on Totals
+    """,
+    # TryDefinitionFunction has the rights of a summary, and none for definitions.
+    "TryDefinitionFunction": """
+        Query BatchGetItem on Outcomes
+        Query PutItem UpdateItem on Totals
+    """,
+    # WatchesFunction has the rights of a summary with costs and definitions, and writes watches only in transactions.
+    "WatchesFunction": """
+        GetItem BatchGetItem Query on Watches
+        PutItem UpdateItem DeleteItem on Watches in TransactWriteItems
+        Query on Outcomes Costs
+        BatchGetItem on Outcomes
+        Query PutItem UpdateItem on Totals
+        UpdateItem on Costs attributes user_id day_source changes sums rules restated
+        GetItem on Statements
+    """,
+    # EvaluateWatchesFunction has the rights of a summary, and writes only states and its place.
+    "EvaluateWatchesFunction": """
+        Scan on Watches
+        UpdateItem on Watches attributes user_id id made version changes states
+        GetItem PutItem on Watches partition #clock
+        Query on Outcomes Totals Costs
+        BatchGetItem on Outcomes
+        PutItem UpdateItem on Totals
+        UpdateItem on Costs attributes user_id day_source changes sums rules restated
+        GetItem on Statements
+    """,
     # Everybody may call StatementKeysFunction, so it reads only the partition of public keys.
     "StatementKeysFunction": "Query on Statements partition keys",
-    # PublishEventsFunction changes no table, and reads only the streams of these four tables.
+    # PublishEventsFunction changes no table, and reads only the streams of these five tables.
     "PublishEventsFunction": """
         DescribeStream GetShardIterator GetRecords on Outcomes/stream/local Keys/stream/local
         DescribeStream GetShardIterator GetRecords on Statements/stream/local Costs/stream/local
-        ListStreams on Outcomes/stream/* Keys/stream/* Statements/stream/* Costs/stream/*
+        DescribeStream GetShardIterator GetRecords on Watches/stream/local
+        ListStreams on Outcomes/stream/* Keys/stream/* Statements/stream/* Costs/stream/* Watches/stream/*
         BatchGetItem on Outcomes
         events:PutEvents on arn:aws:events:us-east-1:123456789012:event-bus/platform
         s3:PutObject on KeptEvents/*
@@ -111,8 +157,8 @@ MAY = {
         GetItem BatchGetItem UpdateItem DeleteItem on Keys
         Query BatchGetItem on Outcomes
         UpdateItem on Outcomes attributes user_id created_at assigned_to assigned_id reason changes
-        Query on Totals Statements Costs
-        Scan on Keys Sessions Outcomes Totals Idempotency Statements Costs
+        Query on Totals Statements Costs Watches
+        Scan on Keys Sessions Outcomes Totals Idempotency Statements Costs Watches
         BatchWriteItem on Keys attributes id
         BatchWriteItem on Sessions attributes token_sha256
         BatchWriteItem on Outcomes attributes user_id created_at
@@ -120,10 +166,11 @@ MAY = {
         BatchWriteItem on Idempotency attributes key_sha256
         BatchWriteItem on Statements attributes user_id id
         BatchWriteItem on Costs attributes user_id day_source
+        BatchWriteItem on Watches attributes user_id id
     """,
     # ExportUserFunction only reads.
     "ExportUserFunction": """
-        Query on Outcomes Totals Statements Costs
+        Query on Outcomes Totals Statements Costs Watches
         BatchGetItem on Outcomes
         Scan on Keys Sessions Idempotency
     """,

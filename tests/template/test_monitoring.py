@@ -38,6 +38,7 @@ LOOKS_AT = {
     "EventsLostAlarm": {"FunctionName": "PublishEventsFunction"},
     "ErasureAlarm": {"FunctionName": "EraseUserFunction"},
     "UserExportAlarm": {"FunctionName": "ExportUserFunction"},
+    "WatchesAlarm": {"FunctionName": "EvaluateWatchesFunction"},
     "WebhooksStalledAlarm": {"QueueName": "WebhooksQueue.QueueName"},
     "WebhooksSetAsideAlarm": {"QueueName": "DeadWebhooksQueue.QueueName"},
 }

@@ -12,18 +12,24 @@ from outcomes import limits
 from outcomes.auth import tokens
 from outcomes.aws import backoff, services
 from outcomes.costs import days, stored_costs
+from outcomes.definitions import definition_store
 from outcomes.keys import agent_keys
 from outcomes.ledger import store
 from outcomes.mcp import server
 from outcomes.privacy import data_sources
 from outcomes.statements import chain, stored_statements
 from outcomes.totals import materialized, stored_sums
+from outcomes.watches import figures
 
+from functions.evaluate_watches import app as evaluate_watches
+from functions.watches import app as watches
 from ops.configuration import configured
 
 from .conftest import EVERYTHING, FUNCTION, ORIGINS, ROOT, STACK, Deployment, deploy
 from .test_functions import BY_RIGHTS_ONLY, MAY
 from .test_monitoring import ROLLS_BACK
+
+CLOCK = "EvaluateWatchesFunction"
 
 API_GATEWAY_GIVES_UP_SECONDS = 29
 AWS_CLI_WAITS_SECONDS = 60
@@ -122,7 +128,7 @@ def test_all_functions_of_the_api_but_the_authorizer_may_have_reserved_concurren
 
 
 def test_calls_end_before_the_function_and_functions_before_api_gateway(deployed: Deployment) -> None:
-    timeout = {name: int(function["Timeout"]) for name, function in deployed.of(FUNCTION).items()}
+    timeout = {name: int(each["Timeout"]) for name, each in deployed.with_parameters(Watches="On").of(FUNCTION).items()}
     call = store.LIMITS.total
     retried, page = backoff.RETRY_SECONDS + call, store.PAGE_SECONDS + call
     summary = materialized.AGGREGATION_SECONDS + call
@@ -140,6 +146,9 @@ def test_calls_end_before_the_function_and_functions_before_api_gateway(deployed
             stored_statements.READ_SECONDS + stored_statements.LIMITS.total,
         ),
         "StatementKeysFunction": page,
+        "TryDefinitionFunction": summary,
+        "DefinitionsFunction": backoff.RETRY_SECONDS + 3 * definition_store.LIMITS.total,
+        "WatchesFunction": watches.figures.seconds + summary,
         "CostsFunction": max(
             backoff.RETRY_SECONDS + days.LIMITS.total, 4 * days.LIMITS.total, costs + days.LIMITS.total
         ),
@@ -147,6 +156,8 @@ def test_calls_end_before_the_function_and_functions_before_api_gateway(deployed
 
     assert not {name: seconds for name, seconds in longest.items() if seconds >= timeout[name]}
     assert server.BATCH_SECONDS + summary <= timeout["McpFunction"]
+    user = figures.READ_SECONDS + summary
+    assert evaluate_watches.RUN_SECONDS + user < timeout.pop(CLOCK)
     for function in BY_RIGHTS_ONLY:
         assert data_sources.PORTION_SECONDS + data_sources.LIMITS.total < timeout[function] <= AWS_CLI_WAITS_SECONDS
         del timeout[function]
@@ -159,13 +170,15 @@ def test_an_erasure_waits_for_the_writes_of_earlier_calls(deployed: Deployment) 
     DynamoDB refuses signatures that are more than 300 s older or newer than its own time. So if the host's clock is
     ahead, the write may arrive 600 s after it was signed.
     """
-    functions = deployed.of(FUNCTION)
-    longest = max(int(functions[name]["Timeout"]) for name in functions.keys() - BY_RIGHTS_ONLY)
+    functions = deployed.with_parameters(Watches="On").of(FUNCTION)
+    longest = max(int(functions[name]["Timeout"]) for name in functions.keys() - BY_RIGHTS_ONLY - {CLOCK})
+    # A run of the clock is longer, but only a user's own evaluation reads and writes what is the user's.
+    of_a_user = figures.READ_SECONDS + materialized.AGGREGATION_SECONDS + store.LIMITS.total
     takes = 300
     settle = int(functions["EraseUserFunction"]["Environment"]["Variables"]["SETTLE_SECONDS"])
 
     assert takes > services.MAX_SKEW
-    assert API_GATEWAY_GIVES_UP_SECONDS + longest + 2 * takes + 120 < settle
+    assert API_GATEWAY_GIVES_UP_SECONDS + max(longest, of_a_user) + 2 * takes + 120 < settle
 
 
 def rules(template: Deployment) -> dict[str, Any]:

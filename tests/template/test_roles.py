@@ -7,7 +7,6 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
-from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[import-untyped]  # it has no types
 
 from smoke.aws import FIRST_ID, LAST_ID
 from tests.template.conftest import ROOT, Deployment
@@ -108,6 +107,9 @@ def test_the_role_that_deploys_may_use_each_service_and_each_name_of_the_stack(c
 
 def test_the_role_that_deploys_has_what_cloudformation_lists_for_each_type(complete: Deployment) -> None:
     """CloudFormation publishes for each type which permissions it needs to create, read, update and delete it."""
+    # Imported late, because only one process needs it. It has no types.
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # type: ignore[import-untyped]
+
     missing = set()
     for type_ in {resource["Type"] for resource in complete.document["Resources"].values()}:
         service = type_.split("::")[1].lower()

@@ -39,7 +39,7 @@ def test_the_template_and_the_function_limit_urls_alike(template: Any, complete:
 
 @pytest.mark.parametrize("types", [(), ("outcome.disputed",), ("outcome.recorded", "key.created"), events.TYPES])
 def test_the_rule_matches_this_stacks_events_alone(complete: Deployment, types: tuple[str, ...]) -> None:
-    rule = complete.with_parameters(WebhookTypes=",".join(types)).one("AWS::Events::Rule")
+    rule = complete.with_parameters(WebhookTypes=",".join(types)).of("AWS::Events::Rule")["WebhookRule"]
 
     assert rule["EventBusName"] == BUS
     assert rule["EventPattern"] == OURS | ({"detail-type": [*types]} if types else {})

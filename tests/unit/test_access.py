@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from outcomes.aws.services import DynamoDB
 from outcomes.contract import json_text
+from outcomes.keys.key_text import is_id
 from outcomes.privacy import data_sources
 from outcomes.statements.statement_rows import ListedStatement, Statement, StatementsTable
 
@@ -57,8 +58,9 @@ def of(record: str, user_id: int = 42) -> list[dict[str, Any]]:
 def test_every_row_of_a_user_is_a_line_except_rows_that_serve_others() -> None:
     # The export has no line for these rows: the list of keys, a statement's entry in the list of statements, the
     # unfinished next statement and its sums of agents, the index of a statement, the key of a pseudonym, the changes
-    # and sums of a month's costs, the count of sources, and that a key was revoked.
-    without_line = 11
+    # and sums of a month's costs, the count of sources, all definitions in force, as each version has a line, and the
+    # row that guards the number of watches.
+    without_line = 12
     corrections_of_the_original = 2
     assert len(lines()) == sum(map(len, rows_of(42).values())) - without_line + corrections_of_the_original
     assert rows_of(42).keys() == moto_tables().keys() - {"ErasuresTable"}
@@ -98,6 +100,8 @@ def test_agent_keys_are_exported_with_their_provenance_even_when_expired() -> No
     assert (old["name"], old["expires_at"]) == ("Old", "2026-02-01T12:00:00.000Z")
     provenance = {(key["name"], key["made_by"], key["rotated_by"], key["rotated_at"]) for key in of("agent_key")}
     assert provenance >= {("Nightly import", "platform", None, None)}
+    [revoked] = of("revoked_agent_key")
+    assert (is_id(revoked["id"]), revoked["user_id"], "revoked_at" in revoked) == (True, 42, True)
 
 
 def test_costs_are_exported_with_their_earlier_versions_and_whom_each_source_belongs_to() -> None:
@@ -110,6 +114,21 @@ def test_costs_are_exported_with_their_earlier_versions_and_whom_each_source_bel
     ]
     assert (found[1]["source"], found[1]["lines"], found[1]["put_by"]) == ("openai", [line], "key")
     assert [(each["source"], each["put_by"]) for each in of("cost_source")] == [("openai", "key")]
+
+
+def test_all_versions_of_definitions_are_exported() -> None:
+    rules = {"outcome_type": "*", "each_usd": None, "basis": "stated", "note": "of 42"}
+    assert [(each["from"], each["version"], each["types"]) for each in of("definition")] == [
+        ("9998-12", 1, [rules | {"when": "claimed"}]),
+        ("9998-12", 2, [rules | {"when": "never"}]),
+    ]
+
+
+def test_watches_and_the_setting_of_the_digest_are_exported() -> None:
+    [watch], [digest] = of("watch"), of("digest")
+    assert (watch["id"], watch["name"], watch["version"], watch["states"]) == ("deals", "of 42", 1, None)
+    assert (digest["day"], digest["put_by"]) == ("monday", "session")
+    assert all(each["first_put_at"] == each["put_at"] for each in (watch, digest))
 
 
 def test_a_session_is_exported_without_its_token() -> None:
@@ -247,7 +266,7 @@ def test_a_throttled_table_asks_to_wait() -> None:
         *({}, {"user_id": "42"}, {"user_id": True}, {"user_id": 0}, {"user_id": 2**53}),
         *(
             {"user_id": 42} | more
-            for more in ({"cursor": 7}, {"cursor": "nonsense"}, {"cursor": "[8, null]"}, {"limit": 7})
+            for more in ({"cursor": 7}, {"cursor": "nonsense"}, {"cursor": "[9, null]"}, {"limit": 7})
         ),
     ],
     ids=str,

@@ -16,13 +16,15 @@ from outcomes.limits import MAX_CORRECTIONS, MAX_HISTORY
 from functions.correct_outcome import app as correct_outcome
 from functions.get_outcome import app as get_outcome
 from functions.list_outcomes import app as list_outcomes
-from smoke.model import ALLOWED, MOVES, RECORDERS, TALLIES
+from smoke.model import ALLOWED, ENDED_KEY, MOVES, RECORDERS, TALLIES
+from tests.aws import aws_client
 from tests.corrections import (
     AGENT,
     BODIES,
     CALLERS,
     OWNER,
     correct,
+    correct_many,
     get,
     get_event,
     given,
@@ -42,11 +44,26 @@ pytestmark = pytest.mark.usefixtures("tables")
 reads_of_corrections_meet = partial(faulty, correct_outcome.corrections.store.dynamodb, "BatchGetItem")
 reads_meet = partial(faulty, get_outcome.store.dynamodb, "BatchGetItem")
 
+
+def end_key(key_id: str = ENDED_KEY.removeprefix("key:"), how: str = "revoked", user_id: int = 42) -> None:
+    """Write the row of an agent key that is paused, revoked or live."""
+    id_ = f"revoked#{key_id}" if how == "revoked" else key_id
+    row: Any = {"id": {"S": id_}, "user_id": {"N": str(user_id)}}
+    row |= {} if how == "live" else {f"{how}_at": {"S": "2026-04-01T12:00:00.000Z"}}
+    aws_client("dynamodb").put_item(TableName="KeysTable", Item=row)
+
+
+@pytest.fixture
+def ended_key(tables: dict[str, str]) -> None:  # noqa: ARG001 (they must exist)
+    end_key()
+
+
 # ── Permissions ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("type_", ALLOWED)
 @pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.usefixtures("ended_key")
 def test_callers_correct_what_the_table_allows_by_who_recorded_it(type_: str, caller: str) -> None:
     for recorded_by in RECORDERS:
         id_ = given(recorded_by, "disputed" if type_ == "uphold" else "recorded", agentId=Decimal(7))
@@ -54,6 +71,88 @@ def test_callers_correct_what_the_table_allows_by_who_recorded_it(type_: str, ca
         status, answer, _ = correct(id_, CALLERS[caller], BODIES[type_])
         assert (status, get(id_)[1]["outcome"]["version"]) == ((200, 1) if is_allowed else (403, 0)), recorded_by
         assert is_allowed or answer == {"error": "Forbidden"}
+
+
+VOIDS = BODIES["void"]
+
+
+@pytest.mark.parametrize(
+    ("how", "user_id", "status", "answer"),
+    [
+        *[(how, 42, status, 200) for how in ("paused", "revoked") for status in ("recorded", "disputed")],
+        *[(how, 42, "confirmed", 403) for how in ("paused", "revoked")],
+        *[(how, 42, "void", 409) for how in ("paused", "revoked")],
+        *[(how, 43, "recorded", 403) for how in ("paused", "revoked")],
+        *[("live", 42, status, 403) for status in ("recorded", "disputed", "confirmed", "void")],
+    ],
+)
+def test_the_owner_voids_what_a_paused_or_revoked_key_recorded_and_nobody_confirmed(
+    how: str, user_id: int, status: str, answer: int
+) -> None:
+    end_key("a" * 16, how, user_id)
+    id_ = given(f"key:{'a' * 16}", status)
+    assert correct(id_, OWNER, VOIDS)[0] == answer
+    assert get(id_)[1]["outcome"]["status"] == ("void" if answer == 200 else status)
+    assert correct(given(f"key:{'a' * 16}"), OWNER, BODIES["amend"])[0] == 403
+
+
+def test_a_resume_between_read_and_write_makes_it_forbidden_single_and_in_bulk() -> None:
+    for count in (1, 3):
+        end_key("a" * 16, "paused")
+        ids = [given(f"key:{'a' * 16}") for _ in range(count)]
+        with writes_meet(meanwhile(lambda: end_key("a" * 16, "live"))) as calls:
+            results = correct_many(OWNER, *({"id": id_} | VOIDS for id_ in ids))["results"]
+        assert [each["status"] for each in results] == ["forbidden"] * count
+        assert len(calls) == 1
+        assert {get(id_)[1]["outcome"]["version"] for id_ in ids} == {0}
+
+
+def test_a_revocation_between_read_and_write_of_a_paused_key_s_outcome_changes_nothing() -> None:
+    end_key("a" * 16, "paused")
+    id_ = given(f"key:{'a' * 16}")
+
+    def revoke() -> None:
+        aws_client("dynamodb").delete_item(TableName="KeysTable", Key={"id": {"S": "a" * 16}})
+        end_key("a" * 16, "revoked")
+
+    with writes_meet(meanwhile(revoke)) as calls:
+        assert correct(id_, OWNER, VOIDS)[0] == 200
+    assert len(calls) == 2
+
+
+def test_a_throttled_row_of_a_key_is_busy() -> None:
+    end_key("a" * 16, "paused")
+    with writes_meet(cancelled("None", "None", "ThrottlingError")):
+        assert correct(given(f"key:{'a' * 16}"), OWNER, VOIDS)[:2] == (503, {"error": "Busy"})
+
+
+def test_a_void_is_replayed_after_the_key_was_resumed() -> None:
+    end_key("a" * 16, "paused")
+    id_ = given(f"key:{'a' * 16}")
+    assert correct(id_, OWNER, VOIDS, key="v")[0] == 200
+    end_key("a" * 16, "live")
+    status, _, headers = correct(id_, OWNER, VOIDS, key="v")
+    assert (status, headers.get("Idempotent-Replayed")) == (200, "true")
+    assert correct(id_, OWNER, VOIDS, key="w")[0] == 403
+
+
+def test_a_hundred_outcomes_of_ended_and_other_keys_are_voided_or_forbidden_each_by_its_own_key() -> None:
+    """Many corrections of a transaction depend on the same row, which it may name only once."""
+    end_key("a" * 16, "paused")
+    end_key("b" * 16, "revoked")
+    end_key("c" * 16, "live")
+    recorders = [f"key:{letter * 16}" for letter in "abcd"] * 25
+    ids = [given(recorder) for recorder in recorders]
+    results = correct_many(OWNER, *({"id": id_} | VOIDS for id_ in ids), key="all")["results"]
+    assert [each["status"] for each in results] == ["corrected", "corrected", "forbidden", "forbidden"] * 25
+
+
+def test_where_agent_keys_are_off_no_key_is_looked_up(
+    monkeypatch: pytest.MonkeyPatch,
+    ended_key: None,  # noqa: ARG001 (its row must exist)
+) -> None:
+    monkeypatch.setattr(correct_outcome.corrections, "keys_table", "")
+    assert correct(given(ENDED_KEY), OWNER, VOIDS)[0] == 403
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from tests.events import proxy_event, session
 from tests.faults import Killed, faulty, fine, lost
 from tests.people import (
     cost_day,
+    define,
     keep_sums,
     make_key,
     moto_tables,
@@ -37,16 +38,28 @@ from tests.people import (
     rows_of,
     sign_in,
     snapshot,
+    watch,
 )
 from tests.streams import records as records_of_stream
 from tests.streams import turn_on
+from tests.watches.service import VALUE
+from tests.watches.service import put as put_watch
 
 NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
 NOON_TEXT = instants.text(NOON)
 SETTLE = 900
 ERASED = {
     **{"agent_keys": 3, "sessions": 1, "outcomes": 5},
-    **{"corrections": 2, "kept_sums": 6, "idempotency_keys": 4, "originals": 1, "statements": 1, "costs": 8},
+    **{
+        "corrections": 2,
+        "kept_sums": 6,
+        "idempotency_keys": 4,
+        "originals": 1,
+        "statements": 1,
+        "costs": 8,
+        "definitions": 2,
+        "watches": 2,
+    },
 }
 """Numbers of rows that `lives` makes for user 42."""
 WRITES = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
@@ -183,9 +196,8 @@ class TestAnErasure:
         watching(monkeypatch, note)
         answer = invoke(user_id=42)
 
-        tables = [
-            f"{name}Table" for name in ("Erasures", "Keys", "Sessions", "Statements", "Totals", "Costs", "Outcomes")
-        ]
+        names = ("Erasures", "Keys", "Sessions", "Statements", "Totals", "Costs", "Watches", "Outcomes")
+        tables = [f"{name}Table" for name in names]
         assert list(dict.fromkeys(written)) == tables
         assert (answer["done"], answer["wait"], answer["step"]) == (False, SETTLE, "wait")
         assert AgentKeys("KeysTable").authenticate(key) is None
@@ -326,6 +338,23 @@ def test_rows_written_between_any_two_calls_are_erased_too(
     assert call > 20
 
 
+@pytest.mark.parametrize("operation", ["Query", "BatchWriteItem"])
+def test_watches_that_are_put_while_watches_are_deleted_are_deleted_too(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    watch(42)
+    ids = iter(("second", "third"))
+
+    def put(_number: int, called: str, body: Any) -> None:
+        if called == operation and "WatchesTable" in str(body) and (id_ := next(ids, None)):
+            assert put_watch(id_, VALUE)[0] == 200
+
+    with monkeypatch.context() as patch:
+        watching(patch, put)
+        assert erase(clock)["erased"]["watches"] == 4
+    assert "WatchesTable" not in rows_of(42)
+
+
 def test_two_erasures_at_once_leave_nothing(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, lives: dict[str, Any]
 ) -> None:
@@ -340,6 +369,7 @@ def test_two_erasures_at_once_leave_nothing(
             "IdempotencyTable",
             "StatementsTable",
             "CostsTable",
+            "WatchesTable",
         ),
         "ErasureSecret",
         SETTLE,
@@ -363,7 +393,7 @@ def sixty_more() -> dict[str, int]:
     return ERASED | {"outcomes": 65, "idempotency_keys": 64}
 
 
-@pytest.mark.parametrize("calls", [11, 14, 17])
+@pytest.mark.parametrize("calls", [12, 14, 17])
 def test_a_portion_out_of_time_counts_all_that_it_deleted(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, calls: int, sixty_more: dict[str, int]
 ) -> None:
@@ -468,6 +498,8 @@ class TestAfterARestore:
         key = make_key(42)
         revoke_key(42)
         put_costs(42)
+        define(42, "claimed")
+        watch(42)
         # A repeated erasure also deletes the new rows of a month's changes and sums, and of all sources, because these
         # rows have no creation time. So they are not among the rows that must stay.
         month = cost_day(42, 100).month_key["day_source"]["S"].removeprefix(MONTH)

@@ -19,6 +19,7 @@ from outcomes.ledger import ulid
 from outcomes.ledger.items import outcome_item
 
 from functions.costs import app as costs
+from functions.definitions import app as definitions
 from functions.manage_keys import app as manage_keys
 from functions.record_outcome import app as record_outcome
 from tests import streams
@@ -26,7 +27,8 @@ from tests.aws import aws_client, scan
 from tests.corrections import OWNER, assign, correct, get, ledger, read
 from tests.events import KEY, proxy_event
 from tests.fields import UNSET
-from tests.people import keep_statement
+from tests.people import define, keep_statement
+from tests.watches.telling import events_of_all_kinds
 
 NOON = 1_775_044_800_000  # 2026-04-01T12:00:00Z
 GOLDEN = Path(__file__).parent / "events"
@@ -155,7 +157,8 @@ def test_each_type_of_event_is_published_as_its_example() -> None:
     keep_statement(42)
     costs_of_a_day()
     keys_of_all_kinds()  # last: how often a function that manages keys reads the clock moves no other example
-    happened = [*told(), *told("KeysTable"), *told("StatementsTable"), *told("CostsTable")]
+    define(42, "claimed")
+    happened = [*told(), *told("KeysTable"), *told("StatementsTable"), *told("CostsTable"), *events_of_all_kinds()]
 
     examples = {file.stem: read(file.read_text()) for file in GOLDEN.glob("*.json")}
     for example in examples.values():
@@ -172,9 +175,16 @@ def test_each_type_of_event_is_published_as_its_example() -> None:
         "key.limited",
         "key.revoked",
         "outcome.statement",
+        "outcome.definition",
         "costs.updated",
         "costs.updated",
         "costs.updated",
+        "watch.reached",
+        "watch.undone",
+        "watch.missed",
+        "watch.exceeded",
+        "watch.silent",
+        "digest.week",
     ]
     # An assignment publishes the void original and the outcome that was recorded for the user.
     assigned, recorded = happened[7:9]
@@ -292,3 +302,21 @@ def test_no_event_has_a_key_s_secret_or_digest() -> None:
     assert len(happened) == 3
     for event in happened:
         assert not [secret for secret in secrets if secret in events.cloud_event(event, "outcomes")]
+
+
+def test_each_version_of_a_definition_is_an_event_also_a_deletion() -> None:
+    define(42, "claimed", "never")
+    path, parameters = "/api/definitions/{month}", {"month": "9998-12"}
+    definitions.handler(proxy_event("DELETE", path, authorizer=OWNER, parameters=parameters), None)
+
+    erase("StatementsTable", {"user_id": {"S": "42"}, "id": {"S": "definition#9998-12#000000001"}})
+    happened = told("StatementsTable")
+
+    assert [(data(event)["version"], data(event)["dispute_days"]) for event in happened] == [
+        (1, 14),
+        (2, 14),
+        (3, None),
+    ]
+    assert [each["when"] for each in data(happened[1])["types"]] == ["never"]
+    assert (data(happened[2])["types"], data(happened[2])["timezone"]) == (None, "Europe/Berlin")
+    assert len({event.id for event in happened}) == 3

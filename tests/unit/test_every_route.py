@@ -20,6 +20,8 @@ PARAMETERS = {
     "outcomes": {"id": OUTCOME_ID},
     "keys": {"id": "another0another0"},
     "statements": {"id": "2026-04@Europe~Berlin"},
+    "definitions": {"month": "9998-12"},
+    "watches": {"id": "deals"},
     "costs": {"date": f"{datetime.now(UTC):%Y-%m-%d}", "source": "openai"},
 }
 """The parameters in the paths, by tag."""

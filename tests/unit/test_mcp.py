@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from openapi_schema_validator import OAS31Validator
+from outcomes.definitions.definition_rules import Definition, Definitions, Rule
 from outcomes.mcp import tool_calls, tools
 from outcomes.mcp.server import MAX_BATCH, MODERN, VERSIONS
 
@@ -15,6 +16,7 @@ from functions.mcp import app
 from tests.events import KEY, agent, proxy_event
 from tests.faults import Request, Send, error, faulty
 from tests.outcome_types import TYPES
+from tests.what_counts import head_row
 
 pytestmark = pytest.mark.usefixtures("tables")
 
@@ -454,6 +456,24 @@ def test_outcomes_are_listed_in_pages_and_summed_up() -> None:
     summary = done("value_summary", {"by": "week", "compare": "previous", "timezone": "Europe/Berlin"})
     assert (summary["count"], summary["value_usd"], summary["previous"]["count"]) == (3, 3, 0)
     assert "by_week" in summary
+
+
+def test_a_summary_says_what_is_claimed_and_what_counts_by_the_rule_of_the_user_who_pays() -> None:
+    done("record_outcome", DEAL | {"value_usd": 10})
+    assert "by_rule" not in done("value_summary", {})
+    rules = {"content_published": Rule("confirmed", Decimal(75), "estimated"), "*": Rule("claimed", None, "stated")}
+    definitions = Definitions("Europe/Berlin", (Definition("2000-01", 1, 14, rules, ""),), 1)
+    app.store.dynamodb.call("PutItem", {"TableName": "StatementsTable", "Item": head_row(definitions)})
+    done("record_outcome", DEAL | {"outcome_type": "content_published", "idempotency_key": "post"})
+    summary = done("value_summary", {})
+    assert (summary["timezone"], summary["count"]) == ("Europe/Berlin", 2)
+    by_rule = summary["by_rule"]
+    assert by_rule["counted"] == {"count": 1, "value_usd": 10, "estimated_usd": 0}
+    assert by_rule["unconfirmed"] == {"count": 1, "value_usd": 75, "estimated_usd": 75}
+    assert by_rule["waiting"]["closes"] == []
+    assert "by_type" not in by_rule
+    for arguments in ({"timezone": "UTC"}, {"statuses": ["recorded"]}):
+        assert done("value_summary", arguments)["by_rule"] is None
 
 
 def test_outcomes_are_listed_by_when_they_happened_and_of_no_agent() -> None:

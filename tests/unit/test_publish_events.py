@@ -24,7 +24,7 @@ from tests.aws import STACKS, aws_client
 from tests.corrections import OWNER, PLAIN, correct
 from tests.events import KEY, proxy_event
 from tests.faults import DENIED, THROTTLED, Fault, Request, Send, answered, error, faulty, lost, unreachable
-from tests.people import keep_statement, make_key, moto_tables, put_costs, rows_of
+from tests.people import define, keep_statement, make_key, moto_tables, put_costs, rows_of
 
 type Bucket = Callable[[], dict[str, bytes]]
 type Log = Callable[[], list[dict[str, Any]]]
@@ -473,6 +473,7 @@ def test_resending_skips_keys_of_erased_users_but_not_revoked_keys(bus: Bus, buc
         ("OutcomesTable", lambda user_id: record(userId=user_id), ["outcome.recorded"]),
         ("CostsTable", put_costs, ["costs.updated"] * 3),
         ("StatementsTable", keep_statement, ["outcome.statement"]),
+        ("StatementsTable", lambda user_id: define(user_id, "claimed"), ["outcome.definition"]),
     ],
 )
 def test_resending_skips_outcomes_costs_and_statements_of_erased_users(

@@ -34,3 +34,4 @@ def test_the_tool_for_frameworks_offers_the_types_that_it_is_given() -> None:
         own = work_with(types).model_json_schema()["properties"]
         assert {key: value for key, value in own.pop("outcome_type").items() if key != "title"} == api["outcome_type"]
         assert own == {name: each for name, each in Work.model_json_schema()["properties"].items() if name in own}
+    assert work_with("lead_qualified").model_json_schema() == work_with(names[:1]).model_json_schema()

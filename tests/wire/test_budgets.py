@@ -177,7 +177,12 @@ ONE, KEYS, STATEMENTS, COSTS = "/api/outcomes/{id}", "/api/keys", "/api/statemen
 OF_OUTCOME: dict[str, Any] = {"parameters": {"id": ID}}
 OF_KEY: dict[str, Any] = {"parameters": {"id": key_text.new_id()}}
 OF_STATEMENT: dict[str, Any] = {"parameters": {"id": "2026-01@UTC"}, "query": {"outcome": ID}}
+DEFINITIONS = "/api/definitions"
+DEFINITION = {"timezone": "UTC", "disputeDays": 14, "types": {"*": {"when": "unless_disputed"}}}
+OF_MONTH: dict[str, Any] = {"parameters": {"month": "9998-12"}}
 OF_DAY: dict[str, Any] = {"parameters": {"date": f"{datetime.now(UTC):%Y-%m-%d}", "source": "openai"}}
+WATCHES = "/api/watches"
+WATCH = {"name": "Deals", "measure": "value", "every": "month", "timezone": "UTC", "target": 1}
 MESSAGE = {
     "messageId": "1",
     "receiptHandle": "r",
@@ -242,6 +247,12 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "statement's proof": sent_to("statements", "GET", f"{STATEMENTS}/{{id}}/proof", **OF_STATEMENT),
     "put costs": sent_to("costs", "PUT", COSTS, body={"lines": []}, **OF_DAY),
     "costs": sent_to("costs", "GET", COSTS, query={"include": "versions"}, **OF_DAY),
+    "put a definition": sent_to("definitions", "PUT", f"{DEFINITIONS}/{{month}}", body=DEFINITION, **OF_MONTH),
+    "list definitions": sent_to("definitions", "GET", DEFINITIONS),
+    "try a definition": sent_to("try_definition", "POST", f"{DEFINITIONS}/try", body={"definition": DEFINITION}),
+    "put a watch": sent_to("watches", "PUT", f"{WATCHES}/{{id}}", body=WATCH, parameters={"id": "deals"}),
+    "list watches": sent_to("watches", "GET", WATCHES),
+    "evaluate watches": ("evaluate_watches", {}),
     "list public keys": sent_to("statement_keys", "GET", "/.well-known/outcomes-keys.json", by=None),
     "make a key": sent_to("manage_keys", "POST", KEYS, body={"name": "a"}),
     "list keys": sent_to("manage_keys", "GET", KEYS),
@@ -256,7 +267,7 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "deliver": ("deliver_webhook", {"Records": [MESSAGE]}),
 }
 
-RAISE = {"authorizer", "erase_user", "export_user", "publish_events"}
+RAISE = {"authorizer", "erase_user", "export_user", "evaluate_watches", "publish_events"}
 """Functions that raise an error on failure: the authorizer to return a 401 or 500, the others to be retried."""
 
 

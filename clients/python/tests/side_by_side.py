@@ -122,10 +122,11 @@ class Caller:
             self.assign,
             self.keys,
             self.costs,
+            self.summary,
             self.odd,
         ]
         for _ in range(count):
-            yield self.random.choices(kinds, [26, 8, 20, 9, 26, 6, 16, 12, 2])[0]()
+            yield self.random.choices(kinds, [26, 8, 20, 9, 26, 6, 16, 12, 9, 2])[0]()
 
     def seen(self, answer: tuple[int, Any, str]) -> None:
         """Remember the placeholders of outcomes, keys and cursors in an answer."""
@@ -278,6 +279,21 @@ class Caller:
             for _ in range(self.random.choice([0, 1, 1, 2]))
         ]
         return Call("PUT", path, headers, dumps({"lines": lines} | self.some({"userId": USER[:1]}, 0.9)))
+
+    def summary(self) -> Call:
+        values = {
+            "from": [DAYS[-1], HAPPENED[-1]],
+            "to": [str(_DAY.date())],
+            "timezone": ["Asia/Kolkata", "No"],
+            "outcomeType": TYPES[:2],
+            "agentId": ["7", "none"],
+            "status": ["disputed", "void"],
+            "by": ["day", "week", "month"],
+            "compare": ["previous"],
+            "include": ["cost", "definition"],
+            "userId": ["none", "~user1~"],
+        }
+        return Call("GET", f"/api/outcomes/summary{self.query(values)}", self.reader(), "")
 
     def odd(self) -> Call:
         routes = ["GET /api/nothing", "DELETE /api/outcomes", "PUT /api/keys", "GET /api/outcomes/a/b"]

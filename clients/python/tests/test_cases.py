@@ -8,6 +8,7 @@ import json
 import logging
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -69,20 +70,11 @@ async def test_a_call_matches_the_table(
     monkeypatch.setattr("outcomes_client._client.time", time)
     monkeypatch.setattr("outcomes_client._async_client.time", time)
     monkeypatch.setattr("outcomes_client._async_client.anyio", SimpleNamespace(sleep=world.asleep))
-    method, *arguments = case["call"]
-    options = arguments.pop() if arguments and isinstance(arguments[-1], dict) else {}
     told: dict[str, Any] = {}
     with caplog.at_level(logging.WARNING, "outcomes_client"):
         client = world.client(kind)
         try:
-            done = getattr(client, snake(method))(
-                *map(value_of, arguments), **{snake(name): value_of(value, name) for name, value in options.items()}
-            )
-            if inspect.isasyncgen(done):
-                done = [each async for each in done]
-            elif inspect.isawaitable(done):
-                done = await done
-            told["result"] = tell(list(done) if inspect.isgenerator(done) else done)
+            told["result"] = tell(await made(client, case["call"]))
         except OutcomesError as error:
             told["error"] = tell_error(error)
     assert not world.answers
@@ -101,6 +93,44 @@ async def test_a_call_matches_the_table(
     begun = case.get("notices", [])
     assert [said[: len(begin)] for said, begin in zip(notices, begun, strict=True)] == begun
     assert alike(told, {name: case[name] for name in ("result", "error") if name in case}), told
+
+
+async def made(client: Any, call: list[Any]) -> Any:
+    """Make a call of `cases.json`, and return its result."""
+    method, *arguments = call
+    options = arguments.pop() if arguments and isinstance(arguments[-1], dict) else {}
+    done = getattr(client, snake(method))(
+        *map(value_of, arguments), **{snake(name): value_of(value, name) for name, value in options.items()}
+    )
+    if inspect.isasyncgen(done):
+        return [each async for each in done]
+    if inspect.isawaitable(done):
+        return await done
+    return list(done) if inspect.isgenerator(done) else done
+
+
+async def test_what_cannot_be_sent_is_refused_with_an_error_of_this_package_whatever_the_call() -> None:
+    answers = [{"status": 400, "body": '{"error":"Invalid from"}'}] * 9
+    for method, *arguments in {case["call"][0]: case["call"] for case in CASES if case["kind"] == "call"}.values():
+        for each in with_one_wrong(arguments):
+            with suppress(OutcomesError):
+                await made(World({"answers": answers}).client(OutcomesClient), [method, *each])
+
+
+def with_one_wrong(value: Any, name: str = "") -> Iterator[Any]:
+    """Yield copies of a value, each with one of its parts replaced by a wrong one of the same type."""
+    match value:
+        case dict() if not any(tag.startswith("$") for tag in value):
+            yield from ({**value, key: each} for key, item in value.items() for each in with_one_wrong(item, key))
+        case list():
+            for n, item in enumerate(value):
+                yield from ([*value[:n], each, *value[n + 1 :]] for each in with_one_wrong(item))
+        case str() | None if name not in AMOUNTS:
+            yield "\ud800"
+            if name in ("start", "end", "expiresAt", "occurredAt"):
+                yield datetime(2026, 4, 1)  # noqa: DTZ001 - the mistake under test
+        case _ if name != "ifVersion":
+            yield float("nan")
 
 
 @of("settings")

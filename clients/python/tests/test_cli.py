@@ -77,7 +77,7 @@ def test_the_help_has_a_line_for_each_command_and_each_command_a_help_of_its_own
     outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    for group, count in (((), 24), (("keys",), 6)):
+    for group, count in (((), 26), (("keys",), 7)):
         _, commands = outcomes(*group, "--help").out.split("Commands:\n")
         listed = dict(line.split(maxsplit=1) for line in commands.partition("\n\n")[0].splitlines())
         assert len(listed) == count

@@ -31,7 +31,7 @@ def offered(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, line: str) -> l
     ("line", "offers"),
     [
         ("outcomes su", ["summary"]),
-        ("outcomes keys ", ["create", "list", "rotate", "pause", "resume", "revoke"]),
+        ("outcomes keys ", ["create", "list", "rotate", "pause", "resume", "clean", "revoke"]),
         ("outcomes export --fo", ["--format"]),
         ("outcomes record --type ", TYPES),
         ('outcomes record --title "It\'s done" --type d', ["deal_closed"]),

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import inspect
 import ssl
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
 from typing import Any
 
 import certifi
 import httpx
 import pytest
-from outcomes_client import AsyncOutcomesClient, OutcomesClient, OutcomesError, Retry
+from outcomes_client import AsyncOutcomesClient, NoAnswerError, OutcomesClient, OutcomesError, Retry
 from outcomes_client._connections import Connections, _has_proxy
 from outcomes_client._http import Headers, is_plain
 
@@ -103,6 +105,7 @@ def test_proxies_may_be_settings_of_the_system(monkeypatch: pytest.MonkeyPatch, 
             "https://1.2.3",
             "https://1",
         ),
+        *("https://h/..", "https://h/a/../b", "https://h/./b", "https://h/a/."),
         *("https://01.2.3.4", "https://h:65536", "https://h:300O", "https://h:", "https://h:1:2", "https://h/ä", "h"),
     ],
 )
@@ -175,6 +178,12 @@ async def test_each_way_tells_the_same_if_nobody_listens() -> None:
     assert "Connection refused" in errors[0][1]
     assert errors[0] == errors[1]
     assert errors[2] == (errors[0][0], errors[2][1], *errors[0][2:])  # anyio has words of its own
+
+
+def test_a_request_may_fail_while_another_thread_imports_httpx(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "httpx", ModuleType("httpx"))
+    with OutcomesClient("http://127.0.0.1:9", "k", user_id=42, retry=ONE_TRY) as client, pytest.raises(NoAnswerError):
+        client.record("task_complete", "One")
 
 
 def test_threads_share_a_client_and_its_connections_are_used_again(api: Api) -> None:

@@ -31,7 +31,7 @@ def test_an_import_says_that_it_takes_batches(outcomes: Outcomes, tmp_path: Path
 def test_the_doctor_is_content_and_says_what_is_off(outcomes: Outcomes) -> None:
     run = outcomes("doctor")
     assert run.code == 0, run.out
-    off = "Batch, Totals, Export, Corrections, AgentKeys, Statements, Costs, ModelTools"
+    off = "Batch, Totals, Export, Corrections, AgentKeys, Statements, Costs, Definitions, Watches, ModelTools"
     assert f"Off in this deployment: {off}" in run.out
     assert "Batch is Off in this deployment: record_many and import will not work" in run.out
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from outcomes_client import (
+    CorrectionResult,
     InvalidOutcomeError,
     OutcomesClient,
 )
@@ -138,6 +139,18 @@ def test_the_command_corrects_all_outcomes_of_a_file(
     assert [one.type for one in client.get(deal).corrections] == ["confirm", "dispute", "void"]
 
 
+def test_a_file_beyond_the_key_s_daily_limit_says_the_limit(
+    owner: OutcomesClient, deal: str, fed: Outcomes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = owner.create_key("Nightly", scopes=["record", "correct"], max_per_day=1)
+    monkeypatch.setenv("INTERNAL_API_KEY", made.key)
+    with OutcomesClient(api_key=made.key) as client:
+        client.record("deal_closed", "One")
+    run = fed("void", "--reason", "x", "--from", "-", stdin=deal)
+    assert (run.code, run.out) == (1, "0 corrected, 0 already done, 1 refused\n")
+    assert run.err.startswith(f"{deal}: Too many outcomes: this key records 1 a day, and may again from ")
+
+
 @pytest.mark.parametrize(
     ("arguments", "stdin", "why"),
     [
@@ -164,6 +177,18 @@ def test_a_file_whose_call_is_refused_says_how_many_are_left(
     run = fed("confirm", "--from", "-", stdin=deal)
     assert (run.code, run.out) == (1, "0 corrected, 0 already done, 0 refused, 1 to be sent again\n")
     assert "401 Unauthorized" in run.err
+
+
+def test_the_results_of_a_large_file_are_not_compared_with_each_other(
+    deal: str, fed: Outcomes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compare(*_: object) -> bool:
+        raise AssertionError("40,000 lines would take a minute")
+
+    monkeypatch.setattr(CorrectionResult, "__eq__", compare)
+    monkeypatch.setenv("OUTCOMES_COOKIE", "session=wrong")
+    run = fed("confirm", "--from", "-", stdin=f"{deal}\n{'0' * 26}\n")
+    assert (run.code, run.out) == (1, "0 corrected, 0 already done, 0 refused, 2 to be sent again\n")
 
 
 @everywhere

@@ -200,6 +200,7 @@ def test_costs_are_listed_and_stand_beside_the_value(api: Api, outcomes: Outcome
     assert {name: summary[name] for name in ("cost_usd", "net_usd", "ratio", "known_days", "of_days")} == {
         **{"cost_usd": 4, "net_usd": 6, "ratio": 2.5, "known_days": 1, "of_days": 2},
     }
+    assert not summary.keys() & {"by_rule", "net_counted_usd", "ratio_counted"}
     assert outcomes("summary", "--cost", "--type", "deal_closed").code == 2
     by_platform = outcomes("costs", "list", "--user", str(api.user), *period)
     assert (by_platform.code, "needs PlatformMayRead=true" in by_platform.err) == (1, True)

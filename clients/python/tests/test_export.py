@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import os
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -119,12 +119,20 @@ def test_parquet_has_the_values_of_the_lines() -> None:
     }
     assert (second["recorded_by"], third["value_usd"]) == (None, 0)
     assert second["metadata"] == encode(long).decode()
+    waiting = {"state": "waiting", "on": "2026-05-15", "usd": Decimal("0.10")}
+    write_parquet(file := io.BytesIO(), [line(counts=waiting, imported=True) + line(counts=None)], counts=True)
+    waits, disputed = parquet.read_table(file).to_pylist()
+    names = ("counts_state", "counts_on", "counts_usd", "imported")
+    assert [waits[name] for name in names] == ["waiting", date(2026, 5, 15), Decimal("0.10"), True]
+    assert [disputed[name] for name in names] == [None] * 4
 
 
 @pytest.mark.parametrize("value", [Decimal("1e-24"), Decimal("-0.123456789012345678901234"), Decimal(10**15)])
 def test_parquet_refuses_values_that_it_would_round(value: Decimal) -> None:
     with pytest.raises(OutcomesError, match=r"outcome x has more digits than decimal\(38, 23\)"):
         write_parquet(io.BytesIO(), [line(value_usd=value)])
+    with pytest.raises(OutcomesError, match="outcome x has more digits"):
+        write_parquet(io.BytesIO(), [line(counts={"state": "counted", "on": None, "usd": value})], counts=True)
 
 
 @pytest.mark.parametrize("text", ["[]\n", "x\n", line(metadata=[]), line(created_at="now"), '{"status":"void"}\n'])

@@ -22,7 +22,7 @@ from outcomes_client import (
     UnauthorizedError,
 )
 
-from clients.python.tests.conftest import ONE_TRY, Api, Outcomes, everywhere
+from clients.python.tests.conftest import ONE_TRY, Api, Outcomes, Run, everywhere
 from clients.python.tests.test_cli import write
 
 TEXT = re.compile(r"oc_[0-9A-Za-z]{16}_[0-9A-Za-z]{38}")
@@ -110,6 +110,44 @@ def test_an_import_ends_at_the_daily_limit_with_a_code_of_its_own_and_goes_on_la
     assert len({one["id"] for one in api.recorded()}) == 120
     monkeypatch.setenv("INTERNAL_API_KEY", owner.create_key("Tomorrow", max_per_day=None).key)
     assert outcomes("import", write(tmp_path / "two.jsonl", *lines[:2])).code == 0
+
+
+def test_an_import_that_ends_at_the_daily_limit_and_a_fault_names_both(
+    api: Api, owner: OutcomesClient, outcomes: Outcomes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INTERNAL_API_KEY", owner.create_key("Import", max_per_day=150).key)
+    current = api.door.upstream
+
+    def upstream(method: str, target: str, headers: Any, body: bytes) -> Any:
+        if b'"Task 150"' in body:
+            return 403, {}, b'{"error":"Paused"}'
+        return current(method, target, headers, body)
+
+    api.door.upstream = upstream
+    lines = [{"outcomeType": "task_complete", "title": f"Task {number}"} for number in range(300)]
+    run = outcomes("import", write(tmp_path / "work.jsonl", *lines))
+    assert run.code == 3
+    assert run.out == "150 recorded, 0 already there, 100 refused, 50 beyond the key's daily limit\n"
+    assert "stopped before the end, near line 200: 403 Paused" in run.err
+    assert "Fix what is named above first. The same command goes on when the key may record again" in run.err
+
+
+def test_an_import_asks_once_how_much_is_left(
+    api: Api, owner: OutcomesClient, outcomes: Outcomes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INTERNAL_API_KEY", owner.create_key("Import", max_per_day=120).key)
+    current, asked = api.door.upstream, []
+
+    def upstream(method: str, target: str, *more: Any) -> Any:
+        if target.startswith("/api/keys"):
+            asked.append(target)
+            return 503, {"Retry-After": "0"}, b'{"error":"Busy"}'
+        return current(method, target, *more)
+
+    api.door.upstream = upstream
+    run = outcomes("import", write(tmp_path / "work.jsonl", {"outcomeType": "task_complete", "title": "One"}))
+    assert run == Run(0, "1 recorded, 0 already there, 0 refused\n", "")
+    assert asked == ["/api/keys/self"]
 
 
 # The command
@@ -245,6 +283,198 @@ def test_a_person_is_asked_before_a_key_is_revoked(
     assert len(owner.list_keys()) == left
     outcomes("keys", "revoke", made.id, "--user", "42", "--yes")
     assert owner.list_keys() == []
+
+
+@pytest.fixture
+def flooded(
+    api: Api,
+    owner: OutcomesClient,
+    outcomes: Outcomes,  # noqa: ARG001 (it sets the key's variable)
+    monkeypatch: pytest.MonkeyPatch,
+) -> tuple[str, list[str]]:
+    """Let an agent key record three outcomes, of which the owner confirms the first. Return its id, and theirs.
+
+    The command then has only the session.
+    """
+    made = owner.create_key("Leaked")
+    with agent(api, made) as client:
+        ids = [client.record("deal_closed", title, value_usd=10).id for title in ("One", "Two", "Three")]
+    owner.record("deal_closed", "Of the owner")
+    owner.confirm(ids[0])
+    monkeypatch.delenv("INTERNAL_API_KEY")
+    return made.id, ids
+
+
+SINCE = ("--since", "2026-01-01")
+
+
+def statuses(api: Api, ids: list[str]) -> list[str | None]:
+    with OutcomesClient(**{**api.settings, "api_key": None}) as owner:
+        return [owner.get(each).outcome.status for each in ids]
+
+
+@everywhere
+def test_cleaning_pauses_a_key_and_voids_what_it_recorded_but_nobody_confirmed(
+    api: Api, owner: OutcomesClient, outcomes: Outcomes, flooded: tuple[str, list[str]]
+) -> None:
+    key, ids = flooded
+    found = f"Recorded by {key} since 2026-01-01, and not void: "
+    stays = f"{ids[0]}: confirmed by the owner, so it stays\n"
+    run = outcomes("keys", "clean", key, *SINCE, "--yes")
+    said = f"{found}3 outcomes, worth $30.00, 1 of them confirmed.\nPaused.\n{stays}"
+    assert run == Run(1, "2 corrected, 0 already done, 0 refused\n", said)
+    assert statuses(api, ids) == ["confirmed", "void", "void"]
+    assert owner.list_keys()[0].paused_at
+    [reason] = [one.reason for one in owner.get(ids[1]).corrections]
+    assert reason == "Recorded with a leaked key"
+    said = f"{found}1 outcome, worth $10.00, 1 of them confirmed.\n{stays}"
+    assert outcomes("keys", "clean", key, *SINCE, "--yes") == Run(1, "0 corrected, 0 already done, 0 refused\n", said)
+    run = outcomes("keys", "clean", key, *SINCE, "--yes", "--dispute")
+    assert (run.code, "and not disputed or void: 1 outcome, worth $10.00.\n" in run.err) == (0, True)
+    owner.revoke_key(key)
+    # What is disputed is not confirmed any more.
+    assert outcomes("keys", "clean", key, *SINCE, "--yes", "--reason", "Not me").code == 0
+    assert statuses(api, ids) == ["void"] * 3
+    said = f"{found}0 outcomes, worth $0.00.\n"
+    run = outcomes("keys", "clean", key, *SINCE)
+    assert run == Run(0, "0 corrected, 0 already done, 0 refused\n", said)
+
+
+def test_what_a_key_records_until_it_is_paused_is_voided_too(
+    api: Api, outcomes: Outcomes, flooded: tuple[str, list[str]]
+) -> None:
+    key, ids = flooded
+    current = api.door.upstream
+
+    def upstream(method: str, target: str, *more: Any) -> Any:
+        if target.endswith("/pause"):
+            api.door.upstream = current
+            record = b'{"outcomeType":"deal_closed","title":"Four"}'
+            ids.append(current("POST", "/api/outcomes", {"Authorization": f"Bearer {text}"}, record)[1]["Outcome-Id"])
+        return current(method, target, *more)
+
+    with OutcomesClient(**{**api.settings, "api_key": None}) as owner:
+        text = owner.rotate_key(key).key
+    api.door.upstream = upstream
+    assert outcomes("keys", "clean", key, *SINCE, "--yes").out == "3 corrected, 0 already done, 0 refused\n"
+    assert statuses(api, ids) == ["confirmed", "void", "void", "void"]
+
+
+@pytest.mark.parametrize(("answer", "is_done"), [("y", True), ("n", False), ("", False)])
+def test_cleaning_asks_first(
+    api: Api,
+    owner: OutcomesClient,
+    outcomes: Outcomes,
+    flooded: tuple[str, list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+    is_done: bool,
+) -> None:
+    key, ids = flooded
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n" if answer else ""))
+    run = outcomes("keys", "clean", key, *SINCE)
+    assert "Pause the key, and void 2 outcomes? [y/N]" in run.err
+    assert run.code == 1
+    assert statuses(api, ids[1:]) == ["void" if is_done else "recorded"] * 2
+    assert (owner.list_keys()[0].paused_at is not None) is is_done
+
+
+@everywhere
+def test_the_platform_cleans_what_a_file_lists_or_what_it_may_read(
+    api: Api,
+    outcomes: Outcomes,
+    flooded: tuple[str, list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    key, ids = flooded
+    monkeypatch.setenv("INTERNAL_API_KEY", api.key)
+    monkeypatch.delenv("OUTCOMES_COOKIE")
+    (tmp_path / "ids").write_text("\n".join([*ids[1:], "0" * 26]))
+    clean = ["keys", "clean", key, "--yes", "--ids", str(tmp_path / "ids")]
+    run = outcomes(*clean)
+    assert (run.code, "--user" in run.err) == (2, True)
+    clean += ["--user", str(api.user)]
+    unknown = f"{'0' * 26}: Not found\n"
+    assert outcomes(*clean) == Run(1, "2 corrected, 0 already done, 1 refused\n", unknown)
+    assert outcomes(*clean) == Run(1, "0 corrected, 2 already done, 1 refused\n", unknown)
+    assert statuses(api, ids) == ["confirmed", "void", "void"]
+    run = outcomes("keys", "clean", key, *SINCE, "--yes", "--user", str(api.user))
+    assert (run.code, run.out) == (1, "")
+    assert "403 Forbidden" in run.err
+    assert "give --ids, or let the platform read with PlatformMayRead=true" in run.err
+
+
+def test_cleaning_without_a_user_uses_the_session_even_if_there_is_the_platform_s_key(
+    api: Api, owner: OutcomesClient, outcomes: Outcomes, flooded: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, ids = flooded
+    current, sent = api.door.upstream, set()
+
+    def upstream(method: str, target: str, headers: Any, body: bytes) -> Any:
+        sent.add((target.partition("?")[0], *(name for name in ("Authorization", "Cookie") if name in headers)))
+        return current(method, target, headers, body)
+
+    api.door.upstream = upstream
+    monkeypatch.setenv("INTERNAL_API_KEY", api.key)
+    run = outcomes("keys", "clean", key, *SINCE, "--yes")
+    assert (run.code, run.out) == (1, "2 corrected, 0 already done, 0 refused\n"), run.err
+    paths = "/api/keys", "/api/outcomes", f"/api/keys/{key}/pause", "/api/outcomes/corrections"
+    assert sent == {(path, "Cookie") for path in paths}
+    assert statuses(api, ids) == ["confirmed", "void", "void"]
+    assert [one.by for one in owner.get(ids[1]).corrections] == ["session"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "give --since or --ids"),
+        (("--ids", "missing"), "No such file"),
+        (("--ids", "-"), "line 1 has no id"),
+        (("--since", "yesterday"), "Invalid from"),
+    ],
+)
+def test_cleaning_refuses_what_names_no_outcomes(
+    outcomes: Outcomes,
+    flooded: tuple[str, list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    said: str,
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"id":7}')))
+    run = outcomes("keys", "clean", flooded[0], *arguments, "--yes")
+    assert run.code in {1, 2}
+    assert (run.out, said in " ".join(run.err.split())) == ("", True), run.err
+
+
+def test_cleaning_needs_the_session_or_the_platform_s_key(
+    api: Api, owner: OutcomesClient, outcomes: Outcomes, flooded: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clean = ("keys", "clean", flooded[0], *SINCE, "--yes")
+    monkeypatch.setenv("INTERNAL_API_KEY", owner.create_key("Other", scopes=["read", "correct"]).key)
+    assert outcomes(*clean).code == 2
+    monkeypatch.delenv("OUTCOMES_COOKIE")
+    assert (outcomes(*clean, "--dispute").code, statuses(api, flooded[1])[1:]) == (2, ["recorded"] * 2)
+
+
+@pytest.mark.usefixtures("one_try")
+def test_a_cleaning_that_ends_early_goes_on_when_it_is_run_again(
+    api: Api, outcomes: Outcomes, flooded: tuple[str, list[str]]
+) -> None:
+    key, ids = flooded
+    current = api.door.upstream
+
+    def upstream(method: str, target: str, *more: Any) -> Any:
+        if target.endswith("/corrections"):
+            return 503, {"Retry-After": "0"}, b'{"error":"Busy"}'
+        return current(method, target, *more)
+
+    api.door.upstream = upstream
+    run = outcomes("keys", "clean", key, *SINCE, "--yes")
+    assert (run.code, run.out) == (1, "0 corrected, 0 already done, 0 refused, 2 to be sent again\n")
+    api.door.upstream = current
+    assert outcomes("keys", "clean", key, *SINCE, "--yes").out == "2 corrected, 0 already done, 0 refused\n"
+    assert statuses(api, ids) == ["confirmed", "void", "void"]
 
 
 # The doctor

@@ -8,11 +8,16 @@ import inspect
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
+import httpx
 import outcomes_client
 import pytest
 from outcomes_client import AsyncOutcomesClient, OutcomesClient, Retry
+from outcomes_client._agents import Tool
 
 FRAMEWORKS = {
     "claude_agent_sdk": ("claude_agent_sdk", "claude"),
@@ -55,6 +60,26 @@ def test_the_readme_names_each_argument_of_the_constructor() -> None:
     [retry] = [row for row in rows if "`retry`" in row]
     says = ", ".join(f"{field.name}={field.default:g}" for field in dataclasses.fields(Retry))
     assert f"`Retry({says})`" in retry
+
+
+def test_each_parameter_for_several_texts_also_takes_one() -> None:
+    """A text is itself an iterable of texts: its letters would be taken for what the caller names."""
+
+    def kinds(hint: Any) -> list[Any]:
+        hint = getattr(hint, "__value__", hint)
+        is_union = get_origin(hint) in (Union, UnionType)
+        return [part for each in get_args(hint) for part in kinds(each)] if is_union else [hint]
+
+    owners = (OutcomesClient, AsyncOutcomesClient, Tool)
+    calls = [one for owner in owners for _, one in inspect.getmembers(owner, inspect.isfunction)]
+    found = set()
+    for call in calls:
+        for name, hint in get_type_hints(call, localns={"httpx": httpx, "Run": Any}).items():
+            parts = kinds(hint)
+            if any(get_origin(part) is Iterable and str in kinds(get_args(part)[0]) for part in parts):
+                found.add(name)
+                assert str in parts, f"{call.__qualname__}: {name}"
+    assert found >= {"types", "scopes", "outcome_type"}
 
 
 def test_the_repr_of_a_client_shows_only_its_url() -> None:

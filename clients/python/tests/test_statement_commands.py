@@ -142,7 +142,7 @@ August to October 2026: 4 outcomes, $12,650.77
   disputed: 1 outcome, $80.00
   voided: 1 outcome, $0.00
 Change of 2026-06-30T22:00:00.000Z to 2026-07-31T22:00:00.000Z: 1 outcome, $40.00
-Not verified: whether the sums follow from the entries (--entries, of one statement at a time).
+Not verified: whether the sums follow from the entries (--entries, of each statement).
 {CAVEAT}"""
 
 
@@ -154,15 +154,44 @@ def test_several_statements_add_up(outcomes: Outcomes) -> None:
     assert "Not verified: whether they continue the statement before (--previous), sha256:" in run.out
     run = outcomes("verify", OCTOBER, SEPTEMBER, "--keys", KEYS, "--previous", AUGUST)
     assert (run.code, "--previous" in run.out) == (0, False)
+    lists = [part for month in ("10", "08", "09") for part in ("--entries", str(FOLDER / f"2026-{month}.ndjson"))]
+    run = outcomes("verify", OCTOBER, AUGUST, SEPTEMBER, *lists, "--keys", KEYS)
+    assert (run.code, "Not verified" in run.out, "payer" in run.out) == (0, False, False)  # there is no definition
+    run = outcomes("verify", OCTOBER, SEPTEMBER, AUGUST, *lists, "--keys", KEYS)
+    assert (run.code, run.err) == (1, "size: statement 2: expected 0 entries, found 3\n")
     run = outcomes("verify", OCTOBER, AUGUST, "--keys", KEYS)
     said = "previous: expected the statement of 2026-09 after 2026-08, found 2026-10\n"
     assert (run.code, "Verified" in run.out, run.err) == (1, False, said)
 
 
-def test_entries_and_proofs_are_of_one_statement_and_only_a_proof_needs_none(outcomes: Outcomes) -> None:
-    for option in (("--entries", ENTRIES), ("--proof", PROOF)):
+WHAT_COUNTS = """\
+By the payer's rules, as of 2026-10-31T23:00:00.000Z:
+  counted: 0 outcomes, $0.00
+  waiting: 1 outcome, $0.01, $0.01 on 2026-11-15
+  unconfirmed: 0 outcomes, $0.00
+  not counted: 0 outcomes, $0.00
+  before rules: 0 outcomes, $0.00
+  no rule known: 3 outcomes, $12,790.75
+"""
+
+
+def test_what_counts_by_a_definition_is_shown_with_the_entries(outcomes: Outcomes, tmp_path: Path) -> None:
+    statement = tmp_path / "s.json"
+    statement.write_text(WRONG["definition.json"])
+    run = outcomes("verify", str(statement), "--entries", ENTRIES, "--keys", KEYS)
+    assert (run.code, WHAT_COUNTS in run.out) == (0, True)
+    assert "payer" not in outcomes("verify", str(statement), "--keys", KEYS).out
+
+
+def test_each_statement_has_its_entries_a_proof_is_of_one_statement_and_only_a_proof_needs_none(
+    outcomes: Outcomes,
+) -> None:
+    for option, says in (
+        (("--entries", ENTRIES), "--entries: one for each statement, in their order"),
+        (("--proof", PROOF), "--proof: only of one statement"),
+    ):
         run = outcomes("verify", OCTOBER, SEPTEMBER, *option, "--keys", KEYS)
-        assert (run.code, run.out, f"{option[0]}: only of one statement" in run.err) == (2, "", True)
+        assert (run.code, run.out, says in run.err) == (2, "", True)
     for arguments in ((), ("--entries", ENTRIES), ("--proof", PROOF, "--previous", SEPTEMBER)):
         assert outcomes("verify", *arguments).code == 2
 

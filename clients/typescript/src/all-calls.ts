@@ -1,8 +1,15 @@
-// The client with all calls. Web pages load client.ts, which has no calls about costs and statements, none that need a key,
-// and no errors that name a capability that is off, to stay below 6.6 kB. The calls that `make contract` writes are here, too.
+// The client with all calls. Web pages load client.ts, which has none of these, and no errors that name a capability that is
+// off, to stay below 6.6 kB. The calls that `make contract` writes are here, too.
 
 import * as answers from "./answers.js";
-import { type ClientOptions, encode, OutcomesClient as PageClient, type Request } from "./client.js";
+import {
+  type ClientOptions,
+  encode,
+  escaped,
+  outcomePath,
+  OutcomesClient as PageClient,
+  type Request,
+} from "./client.js";
 import {
   CapabilityOffError,
   ConfigurationError,
@@ -12,14 +19,17 @@ import {
   OutcomesError,
   PreconditionFailedError,
   ServerError,
+  UnexpectedAnswerError,
 } from "./errors.js";
 import { Decimal, stringify } from "./json.js";
 import type * as models from "./models.js";
-import { whole } from "./parsing.js";
+import { orNull, whole } from "./parsing.js";
 import * as readers from "./readers.js";
 
 const COSTS = "/api/costs";
+const DEFINITIONS = "/api/definitions";
 const STATEMENTS = "/api/statements";
+const WATCHES = "/api/watches";
 
 // The fake's answer to what it never supports.
 answers.REFUSALS[501] = class extends ServerError {
@@ -72,6 +82,12 @@ const CAPABILITIES: [RegExp, string][] = [
   [/\/\.well-known\/outcomes-keys\.json$/, "Statements"],
   [/\/api\/costs$/, "Costs"],
   [/\/api\/costs\/[^/]+\/[^/]+$/, "Costs"],
+  [/\/api\/definitions$/, "Definitions"],
+  [/\/api\/definitions\/try$/, "Definitions"],
+  [/\/api\/definitions\/[^/]+$/, "Definitions"],
+  [/\/api\/watches$/, "Watches"],
+  [/\/api\/watches\/digest$/, "Watches"],
+  [/\/api\/watches\/[^/]+$/, "Watches"],
 ];
 // end of make contract
 
@@ -79,9 +95,15 @@ const CAPABILITIES: [RegExp, string][] = [
  * Records outcomes and reads them back, like the client for pages; rejects with a CapabilityOffError if a capability is off.
  */
 export class OutcomesClient extends PageClient {
+  readonly #warn: (notice: string) => void;
+
   constructor(options: ClientOptions = {}) {
+    const { env = {} } = (globalThis as { process?: { env?: Record<string, string | undefined> } }).process ?? {};
+    const cookie = options.cookie || env.OUTCOMES_COOKIE;
     super({
       ...options,
+      // Users may paste a whole header, such as `make session` prints.
+      cookie: typeof cookie === "string" ? cookie.replace(/^\s*cookie:\s*/i, "").trim() : cookie,
       fetch: async (url, init) => {
         const response = await (options.fetch ?? fetch)(url, init);
         if (response.status !== 404 || !response.headers.has("No-Such-Route")) return response;
@@ -94,6 +116,7 @@ export class OutcomesClient extends PageClient {
         });
       },
     });
+    this.#warn = options.warn ?? console.warn;
   }
 
   /** Dismisses a dispute. Needs the platform's key; `userId` is the outcome's user. */
@@ -170,7 +193,7 @@ export class OutcomesClient extends PageClient {
    * ConflictError if it is void or was assigned to another user.
    */
   async assign(outcomeId: string, userId: number, options: models.CallOptions = {}): Promise<string> {
-    return this.read(`/api/outcomes/${encodeURIComponent(outcomeId)}/assign`, options, answers.assigned, {
+    return this.read(`/api/outcomes/${escaped(outcomeId)}/assign`, options, answers.assigned, {
       method: "POST",
       body: encode({ userId }),
       by: "key",
@@ -263,8 +286,7 @@ export class OutcomesClient extends PageClient {
 
   /** Reads the costs of a UTC day from a source. Rejects with a NotFoundError if there are none. */
   async getCosts(day: string, source: string, options: models.ReadCostsOptions = {}): Promise<models.CostDay> {
-    const { signal, versions } = options;
-    const asked = { signal, userId: this.whose(options.userId), include: versions ? "versions" : undefined };
+    const asked = { ...options, userId: this.whose(options.userId) };
     return this.read(costsPath(day, source), asked, answers.shaped(readers.costDay), { by: this.by, named: true });
   }
 
@@ -278,9 +300,15 @@ export class OutcomesClient extends PageClient {
     return this.#change("DELETE", day, source, options, { query: userId == null ? "" : `?userId=${userId}` });
   }
 
+  override async summary(options: models.SummaryOptions = {}): Promise<models.Summary> {
+    return asAsked(await super.summary(options), options);
+  }
+
   /** Returns a summary of the user's outcomes, with the costs of the agents in the period. See `summary`. */
-  async costSummary(options: models.CostSummaryOptions = {}): Promise<models.CostSummary> {
-    return this.read("/api/outcomes/summary", { ...options, include: "cost" }, answers.shaped(readers.costSummary));
+  async costSummary({ counted, ...options }: models.CostSummaryOptions = {}): Promise<models.CostSummary> {
+    const asked = { ...options, cost: true, definition: counted };
+    const totals = await this.read("/api/outcomes/summary", asked, answers.shaped(readers.costSummary));
+    return asAsked(totals, options);
   }
 
   /** Returns the user's costs by agent, UTC day and source, by default of the last 30 days. */
@@ -288,8 +316,166 @@ export class OutcomesClient extends PageClient {
     return this.read(COSTS, options, answers.shaped(readers.costs));
   }
 
+  /**
+   * Says which outcomes count from a month on, such as `2026-12`. Returns the version of the month's definition. The
+   * definition that is stored already keeps its version.
+   *
+   * Needs the session of the user who pays. Rejects with a ConflictError for a month that has begun, except that a first
+   * definition may begin with any month after the last statement. See `putCosts` for `ifVersion` and retries.
+   */
+  async putDefinition(
+    month: string,
+    definition: models.NewDefinition,
+    options: models.ChangeDefinitionOptions = {},
+  ): Promise<number> {
+    const body = written("types", () => inRequest(definition));
+    return this.#changeDefinition("PUT", month, options, { body });
+  }
+
+  /**
+   * Deletes the definition that begins with a month that has not begun: the definition before then holds on. Returns the
+   * new version.
+   *
+   * Needs the session. Rejects with a NotFoundError if no definition begins with this month. See `putCosts` for `ifVersion`
+   * and retries.
+   */
+  async deleteDefinition(month: string, options: models.ChangeDefinitionOptions = {}): Promise<number> {
+    return this.#changeDefinition("DELETE", month, options, { named: true });
+  }
+
+  #changeDefinition(
+    method: "PUT" | "DELETE",
+    month: string,
+    options: models.ChangeDefinitionOptions,
+    what: Partial<Request>,
+  ): Promise<number> {
+    return this.#changeAt(`${DEFINITIONS}/${escaped(month)}`, options, { method, by: "session", ...what });
+  }
+
+  #changeAt(
+    path: string,
+    { ifVersion, signal }: models.ChangeDefinitionOptions,
+    what: Partial<Request>,
+  ): Promise<number> {
+    const how = { headers: condition(ifVersion), ...what };
+    const read = (reply: answers.Reply) => {
+      this.#tellIgnored(reply, path, "Stored");
+      return version(reply);
+    };
+    return this.read(path, { signal }, read, how, ifVersion !== undefined);
+  }
+
+  #tellIgnored(reply: answers.Reply, path: string, done: string): void {
+    const ignored = answers.ignored(reply);
+    if (ignored[0]) this.#warn(`${path}: ${done}, but the API did not read ${ignored.join(", ")}`);
+  }
+
+  /**
+   * Returns what would count in a period, by default the last 30 days, if this definition had always held. Nothing is
+   * stored.
+   *
+   * Needs the session of the user who pays. Returns null if the period does not consist of whole days of the definition's
+   * time zone.
+   */
+  async tryDefinition(
+    definition: models.NewDefinition,
+    { start, end, signal }: models.TryDefinitionOptions = {},
+  ): Promise<models.ByRule | null> {
+    const path = `${DEFINITIONS}/try`;
+    const body = written("types", () => ({ definition: inRequest(definition), from: start, to: end }));
+    const how = { method: "POST", body, by: "session" } as const;
+    const read = (reply: answers.Reply) => {
+      this.#tellIgnored(reply, path, "Tried");
+      return trial(reply);
+    };
+    return this.read(path, { signal }, read, how);
+  }
+
+  /**
+   * Returns the user's watches, with their present figures and what was told, and the setting of the digest. The platform's
+   * key gets only what it put itself, unless it may read outcomes.
+   */
+  async listWatches(options: models.WatchesOptions = {}): Promise<models.Watches> {
+    return this.#readWatches("", options, answers.shaped(readers.watches));
+  }
+
+  /** Returns one of the watches that `listWatches` returns. Rejects with a NotFoundError if there is none. */
+  async getWatch(watchId: string, options: models.WatchesOptions = {}): Promise<models.Watch> {
+    return this.#readWatches(`/${escaped(watchId)}`, options, answers.shaped(readers.watch), true);
+  }
+
+  /**
+   * Puts a watch, by which the user is told by an event when a figure crosses a line. Returns its version. The watch that is
+   * stored already keeps its version.
+   *
+   * Needs the session, or the platform's key (`userId` is the user), which gets a ForbiddenError for what a session put.
+   * Rejects with a ConflictError for more than 20 watches, and for the measure `counted` without a definition or in another
+   * time zone. See `putCosts` for `ifVersion` and retries.
+   */
+  async putWatch(watchId: string, watch: models.NewWatch, options: models.ChangeWatchOptions = {}): Promise<number> {
+    return this.#changeWatch(watchId, () => ({ ...watch, target: exact(watch.target) }), options);
+  }
+
+  /** Deletes a watch. Returns the deleted version. Rejects with a NotFoundError if there is none. See `putWatch`. */
+  async deleteWatch(watchId: string, options: models.ChangeWatchOptions = {}): Promise<number> {
+    return this.#changeWatch(watchId, undefined, options);
+  }
+
+  /** Sends the user a digest each week, as an event. Returns the version of this setting. See `putWatch`. */
+  async putDigest(digest: models.NewDigest, options: models.ChangeWatchOptions = {}): Promise<number> {
+    return this.#changeWatch("digest", () => digest, options);
+  }
+
+  /** Sends no digest any more. Returns the deleted version. See `deleteWatch`. */
+  async deleteDigest(options: models.ChangeWatchOptions = {}): Promise<number> {
+    return this.#changeWatch("digest", undefined, options);
+  }
+
+  #readWatches<T>(
+    below: string,
+    options: models.WatchesOptions,
+    read: (reply: answers.Reply) => T,
+    named = false,
+  ): Promise<T> {
+    const userId = this.whose(options.userId);
+    return this.read(`${WATCHES}${below}`, { signal: options.signal, userId }, read, { by: byUser(userId), named });
+  }
+
+  /** Puts a watch or the digest, or deletes it if there is no setting. */
+  #changeWatch(id: string, setting: (() => object) | undefined, options: models.ChangeWatchOptions): Promise<number> {
+    const userId = this.whose(options.userId);
+    const what = setting
+      ? ({ method: "PUT", body: written("target", () => ({ ...setting(), userId })) } as const)
+      : ({ method: "DELETE", query: userId == null ? "" : `?userId=${userId}`, named: true } as const);
+    return this.#changeAt(`${WATCHES}/${escaped(id)}`, options, { by: byUser(userId), ...what });
+  }
+
+  /** Returns a summary with what counts by the user's definitions. `timezone` must be theirs. See `summary`. */
+  async countedSummary(options: models.CountedSummaryOptions = {}): Promise<models.CountedSummary> {
+    const asked = { ...options, definition: true };
+    const totals = await this.read("/api/outcomes/summary", asked, answers.shaped(readers.countedSummary));
+    return asAsked(totals, options);
+  }
+
+  /** Lists one page of the user's outcomes, void ones, too, with what each counts for by the definitions. See `list`. */
+  async listCounted(options: models.ListCountedOptions = {}): Promise<models.CountedPage> {
+    return this.read("/api/outcomes", { ...options, ...COUNTED }, countedPage);
+  }
+
+  /** Yields every outcome of the user, void ones, too, with what it counts for by the definitions, newest first. */
+  async *iterateCounted(filters: models.IterateCountedOptions = {}): AsyncGenerator<models.CountedOutcome, void> {
+    const asked = { ...filters, ...COUNTED, limit: 50 };
+    for await (const { outcomes } of this.parts("/api/outcomes", asked, countedPage)) yield* outcomes;
+  }
+
+  /** Reads one outcome of the user with what it counts for by the definitions, and its corrections. */
+  async getCounted(outcomeId: string, options: models.ReadOptions = {}): Promise<models.CountedHistory> {
+    const read = answers.shaped(readers.countedHistory);
+    return this.read(outcomePath(outcomeId), { ...options, counts: true }, read, { named: true });
+  }
+
   #switchKey(keyId: string, way: "pause" | "resume", options: models.KeyOptions): Promise<models.AgentKey> {
-    const below = `/${encodeURIComponent(keyId)}/${way}`;
+    const below = `/${escaped(keyId)}/${way}`;
     return this.manage(answers.shaped(readers.agentKey), options, "POST", below, {}, true);
   }
 
@@ -300,13 +486,16 @@ export class OutcomesClient extends PageClient {
     { ifVersion, signal }: models.ChangeCostsOptions,
     what: { body?: string; query: string },
   ): Promise<number> {
-    const headers: Record<string, string> =
-      ifVersion === undefined ? {} : ifVersion ? { "If-Match": `"${ifVersion}"` } : { "If-None-Match": "*" };
-    const how = { method, headers, by: this.by, named: method === "DELETE", ...what };
+    const how = { method, headers: condition(ifVersion), by: this.by, named: method === "DELETE", ...what };
     return this.read(costsPath(day, source), { signal }, version, how, ifVersion !== undefined);
   }
 
   // make contract: calls for rows
+  /** List the user's definitions of which outcomes count, newest first. */
+  async listDefinitions(options: models.ReadOptions = {}): Promise<models.Definition[]> {
+    const read = answers.rows("definitions", readers.definition);
+    return this.read("/api/definitions", options, read);
+  }
   // end of make contract
 }
 
@@ -335,26 +524,68 @@ function* batches(items: Item[], first: string): Generator<Item[]> {
   if (batch[0]) yield batch;
 }
 
+/** Returns totals. Throws an UnexpectedAnswerError if the API is too old for an option, and returned other totals. */
+function asAsked<S extends models.Summary>(totals: S, options: models.SummaryOptions): S {
+  const { by = "day", compare, agentId } = options;
+  const types = [options.outcomeType ?? []].flat();
+  const statuses = [...new Set([options.status ?? []].flat())];
+  const { confirmed, disputed, voided } = totals;
+  const apart: Record<string, models.Total> = { confirmed, disputed, void: voided };
+  const sum = statuses.reduce((count, status) => count + (apart[status]?.count ?? Number.NaN), 0);
+  const strange = {
+    by: by !== "day" && totals.byDay[0],
+    compare: compare && !totals.previous,
+    outcomeType: types[0] && totals.byType.some((one) => !types.includes(one.outcomeType)),
+    agentId: agentId != null && totals.byAgent.some((one) => `${one.agentId ?? "none"}` !== `${agentId}`),
+    status: statuses[0] && sum >= 0 && sum !== totals.count, // an older API ignores the parameter `status`
+  };
+  const unread = Object.entries(strange).flatMap(([name, isStrange]) => (isStrange ? name : []));
+  if (!unread[0]) return totals;
+  const message = `200, but this API is too old to know ${unread.join(", ")}: these are other totals`;
+  throw new UnexpectedAnswerError(message, { status: 200 });
+}
+
+const COUNTED = { ledger: true, counts: true };
+const countedPage = answers.shaped(readers.countedPage);
+
+const trial = answers.shaped(({ by_rule }) => orNull(readers.byRule)(by_rule));
+
 const version = answers.shaped((body) => answers.done(body) && whole(body.version));
+
+/** Returns the credential for a user's watches: the platform's key, which must name the user, or the session. */
+const byUser = (userId: number | undefined) => (userId == null ? "session" : "key");
+
+/** Returns the header that requires a version of costs, of a definition or of a watch. */
+const condition = (version: number | undefined): Record<string, string> =>
+  version === undefined ? {} : version ? { "If-Match": `"${version}"` } : { "If-None-Match": "*" };
 
 // Replaces `/` and `+` in the time zone's name, because gateways decode escapes in paths.
 const statementPath = (id: string) =>
-  `${STATEMENTS}/${encodeURIComponent(id.replaceAll("/", "~").replaceAll("+", ".")).replace("%40", "@")}`;
+  `${STATEMENTS}/${escaped(`${id}`.replaceAll("/", "~").replaceAll("+", ".")).replace("%40", "@")}`;
 
-const costsPath = (day: string, source: string) => `${COSTS}/${encodeURIComponent(day)}/${encodeURIComponent(source)}`;
+const costsPath = (day: string, source: string) => `${COSTS}/${escaped(day)}/${escaped(source)}`;
 
-/** Writes the body of a PUT. Throws an InvalidOutcomeError if JSON cannot represent the lines. */
-function bodyOf(userId: number | undefined, lines: Iterable<models.NewCostLine>): string {
-  const exact = (amount: models.Amount | null | undefined) => (amount == null ? amount : new Decimal(`${amount}`));
+const exact = (amount: models.Amount | null | undefined) => (amount == null ? amount : new Decimal(`${amount}`));
+
+/** Writes the costs of a day. Throws an InvalidOutcomeError if JSON cannot represent the lines. */
+const bodyOf = (userId: number | undefined, lines: Iterable<models.NewCostLine>): string =>
+  written("lines", () => ({
+    userId,
+    lines: [...lines].map((line) => ({ ...line, costUsd: exact(line.costUsd), quantity: exact(line.quantity) })),
+  }));
+
+/** Returns a definition with exact amounts. */
+function inRequest({ types, ...head }: models.NewDefinition) {
+  const rules = Object.entries(types).map(([name, rule]) => [name, { ...rule, eachUsd: exact(rule.eachUsd) }]);
+  return { ...head, types: Object.fromEntries(rules) };
+}
+
+/** Writes a body as JSON. field: the one that may have values that JSON cannot represent. */
+function written(field: string, body: () => object): string {
   try {
-    const sent = [...lines].map((line) => ({
-      ...line,
-      costUsd: exact(line.costUsd),
-      quantity: exact(line.quantity),
-    }));
-    return stringify({ userId, lines: sent });
+    return stringify(body());
   } catch {
-    const error = "Invalid lines";
-    throw new InvalidOutcomeError(error, { error, details: [{ field: "lines", message: "must be JSON" }] });
+    const error = `Invalid ${field}`;
+    throw new InvalidOutcomeError(error, { error, details: [{ field, message: "must be JSON" }] });
   }
 }

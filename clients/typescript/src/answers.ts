@@ -79,7 +79,7 @@ function retryAfter({ header }: Reply): number | undefined {
 }
 
 /** Returns the names of the fields that the API ignored; the header percent-encodes them. */
-const ignored = ({ header }: Reply): string[] =>
+export const ignored = ({ header }: Reply): string[] =>
   (header("Ignored-Fields").match(/[^,\s]+/g) ?? []).map(decodeURIComponent);
 
 /** Returns the faulty fields. If the outcome type is wrong, a header lists the valid types. */

@@ -83,8 +83,7 @@ type Read<T> = (reply: answers.Reply) => T;
 type Asked = Omit<models.ListOptions & models.SummaryOptions, "cursor"> & {
   cursor?: string | null | undefined;
   format?: string;
-  include?: string | undefined;
-};
+} & { [Part in "counts" | "cost" | "definition" | "versions"]?: boolean | undefined };
 
 // Numbers and paths that are used once are written where they are used: a page loads each name.
 const PATH = "/api/outcomes";
@@ -108,8 +107,6 @@ export class OutcomesClient {
   readonly #userId: number | undefined;
   readonly #deadline: number;
   readonly #secrets: string[];
-  /** Where the user of recorded outcomes comes from: the session, the agent key, or the body. */
-  readonly #owner: "session" | "agent" | "body";
 
   constructor(options: ClientOptions = {}) {
     const env = (globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env ?? {};
@@ -145,8 +142,6 @@ export class OutcomesClient {
     this.#agentId = number("agentId", "OUTCOMES_AGENT_ID");
     this.#userId = number("userId", "OUTCOMES_USER_ID");
     this.#deadline = (options.retry ? 0 : number("retry", "OUTCOMES_DEADLINE")) || 60;
-    const ofAgent = /^oc_\w{16}_\w{38}$/.test(this.#key as string); // undefined does not match
-    this.#owner = ofAgent ? "agent" : this.#key || !this.#cookie ? "body" : "session";
   }
 
   /** Records one outcome, once, even if it is sent several times. After an error, call again with its `idempotencyKey`. */
@@ -268,9 +263,8 @@ export class OutcomesClient {
     options: models.ExportOptions = {},
   ): AsyncGenerator<models.ExportPart, void> {
     const type = format === "csv" ? "text/csv" : "application/x-ndjson";
-    const headers = { Accept: `${type}, application/json` };
     return this.parts(`${PATH}/export`, { ...options, format }, (reply) => answers.exportPart(reply, type), {
-      headers,
+      headers: { Accept: `${type}, application/json` },
     });
   }
 
@@ -304,11 +298,7 @@ export class OutcomesClient {
 
   /** Reads one outcome of the user with its corrections. */
   async get(outcomeId: string, options: models.ReadOptions = {}): Promise<models.History> {
-    // `summary` and others would name another call.
-    if (/^[a-z]+$/.test(outcomeId)) throw invalid("id", "must not be a word", InvalidRequestError);
-    return this.read(`${PATH}/${encodeURIComponent(outcomeId)}`, options, answers.shaped(readers.history), {
-      named: true,
-    });
+    return this.read(outcomePath(outcomeId), options, answers.shaped(readers.history), { named: true });
   }
 
   /**
@@ -326,7 +316,12 @@ export class OutcomesClient {
     return this.correct("amend", outcomeId, reason, options, undefined, { ...changes });
   }
 
-  /** Withdraws an outcome for good. Needs the same credentials as `amend`. */
+  /**
+   * Withdraws an outcome for good.
+   *
+   * Needs the same credentials as `amend`, but the owner's session also voids what a paused or revoked agent key of hers
+   * recorded, unless it is confirmed.
+   */
   async void(outcomeId: string, reason: string, options?: models.CorrectOfUserOptions): Promise<models.Corrected> {
     return this.correct("void", outcomeId, reason, options);
   }
@@ -357,7 +352,7 @@ export class OutcomesClient {
       ifVersion: options.ifVersion,
       changes,
     };
-    const path = `/${encodeURIComponent(outcomeId)}/corrections`;
+    const path = `/${escaped(outcomeId)}/corrections`;
     const corrected = await this.#keyed(body, answers.corrected, options, path, { by: by ?? this.by, named: true });
     this.#tell([corrected], "Corrected");
     return corrected;
@@ -371,11 +366,10 @@ export class OutcomesClient {
    * false). Check `listKeys` and revoke that key.
    */
   async createKey(name: string, options: models.CreateKeyOptions = {}): Promise<models.NewAgentKey> {
-    const { outcomeTypes: types } = options;
     return this.manage(answers.shaped(readers.newAgentKey), options, "POST", "", {
       name,
       ...options,
-      outcomeTypes: types && [types].flat(),
+      outcomeTypes: options.outcomeTypes && [options.outcomeTypes].flat(),
     });
   }
 
@@ -391,18 +385,12 @@ export class OutcomesClient {
    * retried. Create a new key, or wait until the overlap is over.
    */
   async rotateKey(keyId: string, options: models.RotateKeyOptions = {}): Promise<models.NewAgentKey> {
-    return this.manage(
-      answers.shaped(readers.newAgentKey),
-      options,
-      "POST",
-      `/${encodeURIComponent(keyId)}/rotate`,
-      options,
-    );
+    return this.manage(answers.shaped(readers.newAgentKey), options, "POST", `/${escaped(keyId)}/rotate`, options);
   }
 
   /** Revokes a key with all its secrets, from the next call on. Revoking a key twice is not an error. */
   async revokeKey(keyId: string, options: models.KeyOptions = {}): Promise<void> {
-    return this.manage(answers.revoked, options, "DELETE", `/${encodeURIComponent(keyId)}`);
+    return this.manage(answers.revoked, options, "DELETE", `/${escaped(keyId)}`);
   }
 
   /**
@@ -419,8 +407,8 @@ export class OutcomesClient {
     repeatable = !wanted,
   ): Promise<T> {
     const userId = this.whose(options.userId);
-    const nobodys = userId == null && this.#owner === "body";
-    const by = this.#key && !(this.#cookie && (nobodys || this.#owner === "agent")) ? "key" : "session";
+    const nobodys = userId == null && this.owner === "body";
+    const by = this.#key && !(this.#cookie && (nobodys || this.owner === "agent")) ? "key" : "session";
     if (nobodys && by === "key") throw new ConfigurationError("It needs the keys' userId");
     const request: Request = {
       ...{ path: `/api/keys${below}`, method, by, named: true },
@@ -437,7 +425,7 @@ export class OutcomesClient {
     how?: Partial<Request>,
     repeatable?: boolean,
   ): Promise<T> {
-    const by = options.userId != null || (this.#owner === "agent" && !this.#cookie) ? "key" : "session";
+    const by = options.userId != null || (this.owner === "agent" && !this.#cookie) ? "key" : "session";
     return this.exchange({ path, query: queryOf(options), by, ...how }, options.signal, read, repeatable);
   }
 
@@ -471,9 +459,10 @@ export class OutcomesClient {
   #hide = <T>(said: T): T | string =>
     typeof said === "string" && this.#secrets.some((secret) => plain(said).includes(secret)) ? "***" : said;
 
-  /** Where the user of recorded outcomes comes from. */
+  /** Where the user of recorded outcomes comes from: the session, the agent key, or the body. */
   protected get owner(): "session" | "agent" | "body" {
-    return this.#owner;
+    // undefined does not match
+    return /^oc_\w{16}_\w{38}$/.test(this.#key as string) ? "agent" : this.by === "key" ? "body" : "session";
   }
 
   /** The credential for recording and correcting. */
@@ -484,13 +473,13 @@ export class OutcomesClient {
   /** Adds the default agent and user to a body that names none. */
   #completed(body: Body): Body {
     if (body.agentId === undefined) body.agentId = this.#agentId;
-    if (body.userId === undefined && this.#owner !== "session") body.userId = this.#userId;
+    if (body.userId === undefined && this.owner !== "session") body.userId = this.#userId;
     return body;
   }
 
   /** Returns `userId` or, with the platform's key, the default user. A session always acts for its own user. */
   protected whose(userId?: number): number | undefined {
-    return userId ?? (this.#owner === "body" ? this.#userId : undefined);
+    return userId ?? (this.owner === "body" ? this.#userId : undefined);
   }
 
   /** Warns of outcomes without a user, and of ignored fields. */
@@ -523,7 +512,7 @@ export class OutcomesClient {
     if (/\/\.{0,2}(\/|$)/.test(request.path)) throw invalid("id", "must not be empty, `.` or `..`", Invalid);
     const bySession = request.by === "session";
     const secret = bySession ? this.#cookie : request.by ? this.#key : true;
-    const credential = bySession ? "the session" : this.#owner === "agent" ? "the agent key" : "the key";
+    const credential = bySession ? "the session" : this.owner === "agent" ? "the agent key" : "the key";
     if (!secret) throw new ConfigurationError(`It needs ${credential}`);
     const began = now();
     let ends = began + deadline;
@@ -633,13 +622,23 @@ async function within<T>(
       new Promise<undefined>((resolve, reject) => {
         // Timers of 2 ** 31 ms or more fire at once.
         timer = setTimeout(resolve as () => void, Math.min(seconds * 1000, 2e9));
-        signal?.addEventListener("abort", () => reject(signal.reason), { signal: end.signal });
+        signal?.addEventListener("abort", () => reject(signal.reason), end); // removed at end.signal
       }),
     ]);
   } finally {
     clearTimeout(timer);
     end.abort();
   }
+}
+
+/** Escapes a part of a path. `encodeURIComponent` throws a URIError if a text has half of a character. */
+export const escaped = (part: string): string => encodeURIComponent(`${part}`.replace(/\p{Cs}/gu, "\ufffd"));
+
+/** Returns the path of an outcome. */
+export function outcomePath(id: string): string {
+  // `summary` and others would name another call.
+  if (/^[a-z]+$/.test(id)) throw invalid("id", "must not be a word", InvalidRequestError);
+  return `${PATH}/${escaped(id)}`;
 }
 
 /** Returns the error for a field that cannot be sent. */
@@ -668,16 +667,14 @@ export const encode = (body: Body): string =>
     }
   })}}`;
 
-/** Writes the query parameters with the API's names. A list becomes a repeated parameter. */
-function queryOf({ signal, start, end, ledger, ...rest }: Asked): string {
+/** Writes the query parameters with the API's names. A list becomes a repeated parameter, and true a value of `include`. */
+function queryOf({ signal, start, end, ...rest }: Asked): string {
   const query = new URLSearchParams();
-  for (const [name, value] of Object.entries({
-    ...rest,
-    from: start,
-    to: end,
-    ...(ledger && { include: "ledger" }),
-  })) {
-    for (const one of [value ?? []].flat()) query.append(name, (one as Partial<Date>).toISOString?.() ?? `${one}`);
+  for (const [name, value] of Object.entries({ ...rest, from: start, to: end })) {
+    for (const one of [value ?? []].flat())
+      if (one === true) query.append("include", name);
+      // toJSON returns null for an invalid Date, which the API then refuses by its name.
+      else if (one !== false) query.append(name, (one as Partial<Date>).toJSON?.() ?? (one as string));
   }
   return `${query}` && `?${query}`;
 }

@@ -18,6 +18,18 @@ export type OutcomeStatus = "recorded" | "confirmed" | "disputed" | "void";
 export type Scope = "record" | "read" | "correct" | "backfill" | "cost";
 
 export type CorrectionType = "amend" | "void" | "confirm" | "dispute" | "uphold";
+
+export type CountedWhen = "claimed" | "unless_disputed" | "confirmed" | "never";
+
+export type ValueBasis = "stated" | "estimated";
+
+export type Measure = "value" | "counted" | "cost" | "unreviewed" | "silence";
+
+export type Every = "week" | "month";
+
+export type Weekday = "monday" | "tuesday" | "wednesday" | "thursday" | "friday" | "saturday" | "sunday";
+
+export type WatchStatus = "Still adding up" | "Busy" | "No definition" | "Other time zone" | "No costs";
 // end of make contract
 
 /** US dollars to send. A text such as "12500.50" is sent with all its digits, and a number as its shortest text. */
@@ -91,6 +103,8 @@ export interface ListOptions extends IterateOptions {
 }
 
 export interface ExportOptions extends ListFilters {
+  /** Adds what each outcome counts for by the user's definitions. */
+  counts?: boolean | undefined;
   /** The `nextCursor` of the last part that was received, to resume an export. */
   cursor?: string | undefined;
 }
@@ -205,6 +219,7 @@ export interface CorrectManyOptions extends CallOptions {
  * may or may not be made. If the result is `retryable`, send the item again with the same `idempotencyKey`.
  */
 export interface CorrectionResult {
+  // make contract: statuses of corrections
   status:
     | "corrected"
     | "replayed"
@@ -216,6 +231,7 @@ export interface CorrectionResult {
     | "conflict"
     | "limited"
     | "failed";
+  // end of make contract
   /** Whether the correction is made, by this call or an earlier one. */
   ok: boolean;
   id: string;
@@ -290,7 +306,74 @@ export interface CostsOptions extends ReadOptions {
   timezone?: string | undefined;
 }
 
-export type CostSummaryOptions = Omit<SummaryOptions, "outcomeType" | "status">;
+export interface CostSummaryOptions extends Omit<SummaryOptions, "outcomeType" | "status"> {
+  /** Adds what counts by the user's definitions, as in `countedSummary`. */
+  counted?: boolean | undefined;
+}
+
+/** Says which outcomes count. `types` has a rule by type, and one for `*`, which is for all other types. */
+export interface NewDefinition {
+  timezone: string;
+  /** For the rule `unless_disputed`: an outcome counts so many days after the end of the month. */
+  disputeDays: number;
+  types: { [outcomeType: string]: NewTypeRule };
+}
+
+export interface NewTypeRule {
+  when: CountedWhen;
+  /** Takes the place of each outcome's value. It is sent with all its digits. */
+  eachUsd?: Amount | null | undefined;
+  basis?: ValueBasis | null | undefined;
+  note?: string | null | undefined;
+}
+
+export interface ChangeDefinitionOptions extends CallOptions {
+  /** The version that the call may replace (optimistic locking); 0 means that no definition may begin with this month. */
+  ifVersion?: number | undefined;
+}
+
+/** A watch, by which a user is told when a figure crosses a line. `at` are percents of `target`. */
+export interface NewWatch {
+  name: string;
+  measure: Measure;
+  timezone: string;
+  /** In US dollars; outcomes for `unreviewed`, days for `silence`. It is sent with all its digits. */
+  target: Amount;
+  outcomeType?: string | null | undefined;
+  agentId?: number | null | undefined;
+  /** Required for `value`, `counted` and `cost`. */
+  every?: Every | null | undefined;
+  at?: number[] | null | undefined;
+}
+
+/** The setting of the digest: a day of the week, and an hour from 0 to 23. */
+export interface NewDigest {
+  timezone: string;
+  day: Weekday;
+  hour: number;
+}
+
+export interface WatchesOptions extends CallOptions {
+  /** With the platform's key, the user of the watches; default: the client's `userId`. */
+  userId?: number | undefined;
+}
+
+export interface ChangeWatchOptions extends WatchesOptions {
+  /** The version that the call may replace (optimistic locking); 0 means that there must be none. */
+  ifVersion?: number | undefined;
+}
+
+/** A period; `start` is inclusive, `end` exclusive. */
+export interface TryDefinitionOptions extends CallOptions {
+  start?: Moment | undefined;
+  end?: Moment | undefined;
+}
+
+export type IterateCountedOptions = Omit<IterateOptions, "ledger">;
+
+export type ListCountedOptions = Omit<ListOptions, "ledger">;
+
+export type CountedSummaryOptions = Omit<SummaryOptions, "status">;
 
 // make contract: models of answers
 /** An outcome type that the API records, with its name for people. */
@@ -478,6 +561,85 @@ export interface CostDay {
   versions: CostVersion[];
 }
 
+/** Says when outcomes of a type count. `*` is for all other types. */
+export interface TypeRule {
+  outcomeType: string;
+  when: CountedWhen;
+  /** Takes the place of each outcome's value; null for its own. */
+  eachUsd: string | null;
+  basis: ValueBasis;
+  note: string | null;
+}
+
+/** A definition of which outcomes count. `start` is its first month, such as `2026-12`. */
+export interface Definition {
+  start: string;
+  version: number;
+  timezone: string;
+  disputeDays: number;
+  types: TypeRule[];
+  /** When this version was put. */
+  putAt: string;
+}
+
+/** The week or month of a watch. `name` is such as `2026-12`. */
+export interface WatchPeriod {
+  name: string;
+  start: string;
+  end: string;
+}
+
+/** The last event about a line. */
+export interface Telling {
+  period: string;
+  percent: number;
+  type: string;
+  at: string;
+  figure: string;
+  /** Whether the watch was made after the line was crossed. */
+  already: boolean;
+}
+
+/** A watch, by which a user is told when a figure crosses a line. `at` are percents of `target`. */
+export interface Watch {
+  id: string;
+  name: string;
+  measure: Measure;
+  outcomeType: string | null;
+  agentId: number | null;
+  every: Every | null;
+  timezone: string;
+  target: string;
+  at: number[] | null;
+  version: number;
+  putBy: "session" | "platform";
+  putAt: string;
+  period: WatchPeriod | null;
+  /** Null if it cannot be known now, see `status`. */
+  figure: string | null;
+  counted: string | null;
+  waiting: string | null;
+  estimatedUsd: string | null;
+  status: WatchStatus | null;
+  told: Telling[];
+}
+
+/** The setting of a user's weekly digest. */
+export interface Digest {
+  timezone: string;
+  day: Weekday;
+  hour: number;
+  version: number;
+  putBy: "session" | "platform";
+  putAt: string;
+}
+
+/** A user's watches, and the setting of the digest, if there is one. */
+export interface Watches {
+  watches: Watch[];
+  digest: Digest | null;
+}
+
 export interface AgentCost {
   /** null: unallocated. */
   agentId: number | null;
@@ -525,11 +687,72 @@ export interface AgentValue extends AgentTotal {
   costPerOutcome: string | null;
 }
 
+/** A part of the outcomes, for what they count. `estimatedUsd` is the part of the value that is estimated. */
+export interface PartByRule extends Total {
+  estimatedUsd: string;
+}
+
+/** Waiting outcomes that count from the local day `on`. */
+export interface Closing extends Total {
+  on: string;
+}
+
+/** Outcomes that will count by themselves unless disputed. `closes` has the days, earliest first. */
+export interface Waiting extends PartByRule {
+  closes: Closing[];
+}
+
+export interface TypeByRule {
+  counted: PartByRule;
+  waiting: Waiting;
+  unconfirmed: PartByRule;
+  notCounted: Total;
+  beforeRules: Total;
+  outcomeType: OutcomeType;
+}
+
+/**
+ * Says what counts by the user's definitions, in five parts that add up to all that is recorded or confirmed.
+ * `unconfirmed` counts only once it is confirmed. `beforeRules` happened before the first definition's month.
+ */
+export interface ByRule {
+  counted: PartByRule;
+  waiting: Waiting;
+  unconfirmed: PartByRule;
+  notCounted: Total;
+  beforeRules: Total;
+  byType: TypeByRule[];
+}
+
+/** A total with the values of what counts and of what waits, which are null if `byRule` is null. */
+export interface CountedDay extends DayTotal {
+  countedUsd: string | null;
+  waitingUsd: string | null;
+}
+
+/** A total with the values of what counts and of what waits, which are null if `byRule` is null. */
+export interface CountedPeriod extends PeriodTotal {
+  countedUsd: string | null;
+  waitingUsd: string | null;
+}
+
+/**
+ * A summary with what counts by the user's definitions. `byRule` is null without a definition, in another time zone than
+ * its, and for a period that begins or ends within a local day.
+ */
+export interface CountedSummary extends Summary {
+  byDay: CountedDay[];
+  byWeek: CountedDay[];
+  byMonth: CountedDay[];
+  previous: CountedPeriod | null;
+  byRule: ByRule | null;
+}
+
 /**
  * A summary with the known costs of the UTC days that begin in the period. `byAgent` also has agents that only have
  * costs. Never show `netUsd`, the value less the known cost, without `knownDays` and `ofDays`.
  */
-export interface CostSummary extends Omit<Summary, "byAgent" | "otherAgents"> {
+export interface CostSummary extends Summary {
   costUsd: string | null;
   knownDays: number | null;
   ofDays: number | null;
@@ -537,6 +760,41 @@ export interface CostSummary extends Omit<Summary, "byAgent" | "otherAgents"> {
   /** The value divided by the cost. */
   ratio: string | null;
   byAgent: AgentValue[];
+  byDay: CountedDay[];
+  byWeek: CountedDay[];
+  byMonth: CountedDay[];
+  previous: CountedPeriod | null;
   otherAgents: { agents: number; count: number; valueUsd: string; costUsd: string | null } | null;
+  /** null unless requested with `counted`, as are `netCountedUsd` and `ratioCounted`. */
+  byRule: ByRule | null;
+  netCountedUsd: string | null;
+  ratioCounted: string | null;
+}
+
+/** Says what an outcome counts for by its user's definition. */
+export interface Counts {
+  state: "counted" | "waiting" | "unconfirmed" | "not_counted" | "no_rule";
+  /** The local day on which it counts by itself, if it is waiting. */
+  on: string | null;
+  /** What it counts for, or would; null if it never counts, or if its value is unknown. */
+  usd: string | null;
+}
+
+/** An outcome with what it counts for. `counts` is null for a disputed or void outcome. */
+export interface CountedOutcome extends Outcome {
+  status: OutcomeStatus;
+  occurredAt: string;
+  version: number;
+  counts: Counts | null;
+  /** True if an import brought it; otherwise null. */
+  imported: boolean | null;
+}
+
+export interface CountedHistory extends History {
+  outcome: CountedOutcome;
+}
+
+export interface CountedPage extends Page {
+  outcomes: CountedOutcome[];
 }
 // end of make contract

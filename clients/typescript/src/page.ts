@@ -1,5 +1,5 @@
-// The client for web pages. Unlike index.ts, it has no calls about costs and statements, none that need a key, and no
-// errors that name a capability that is off.
+// The client for web pages. Unlike index.ts, it has not the calls of all-calls.ts, and no errors that name a capability
+// that is off.
 
 export { type ClientOptions, OutcomesClient, type Retry } from "./client.js";
 export * from "./errors.js";

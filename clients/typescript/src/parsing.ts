@@ -13,10 +13,12 @@ export function wrong(): never {
 /** Reads a text. Cast it for a choice: the type lists the contract's values, and a newer API may have more. */
 export const text: Read<string> = (value) => (typeof value === "string" ? value : wrong());
 
+export const boolean: Read<boolean> = (value) => (typeof value === "boolean" ? value : wrong());
+
 export const object = (value: unknown): Fields => (isStructure(value) && !Array.isArray(value) ? value : wrong());
 
 export const whole: Read<number> = (value) => {
-  const number = value instanceof Decimal && /^-?\d+$/.test(value.text) ? +value.text : wrong();
+  const number = /^-?\d+$/.test(amount(value)) ? +amount(value) : wrong();
   return Number.isSafeInteger(number) ? number : wrong();
 };
 

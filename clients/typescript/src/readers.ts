@@ -4,6 +4,7 @@
 import type * as models from "./models.js";
 import {
   amount,
+  boolean,
   changes,
   ifSaid,
   instant,
@@ -194,6 +195,74 @@ export const costDay: Read<models.CostDay> = /* @__PURE__ */ shape({
   versions: /* @__PURE__ */ listed(costVersion),
 });
 
+export const typeRule: Read<models.TypeRule> = /* @__PURE__ */ shape({
+  outcome_type: text,
+  when: text as Read<models.CountedWhen>,
+  each_usd: /* @__PURE__ */ orNull(amount),
+  basis: text as Read<models.ValueBasis>,
+  note: /* @__PURE__ */ orNull(text),
+});
+
+export const definition: Read<models.Definition> = /* @__PURE__ */ shape({
+  from: text,
+  version: whole,
+  timezone: text,
+  dispute_days: whole,
+  types: /* @__PURE__ */ list(typeRule),
+  put_at: instant,
+});
+
+export const watchPeriod: Read<models.WatchPeriod> = /* @__PURE__ */ shape({
+  name: text,
+  from: text,
+  to: text,
+});
+
+export const telling: Read<models.Telling> = /* @__PURE__ */ shape({
+  period: text,
+  percent: whole,
+  type: text,
+  at: instant,
+  figure: amount,
+  already: boolean,
+});
+
+export const watch: Read<models.Watch> = /* @__PURE__ */ shape({
+  id: text,
+  name: text,
+  measure: text as Read<models.Measure>,
+  outcome_type: /* @__PURE__ */ orNull(text),
+  agent_id: /* @__PURE__ */ orNull(whole),
+  every: /* @__PURE__ */ orNull(text as Read<models.Every>),
+  timezone: text,
+  target: amount,
+  at: /* @__PURE__ */ orNull(/* @__PURE__ */ list(whole)),
+  version: whole,
+  put_by: text as Read<"session" | "platform">,
+  put_at: instant,
+  period: /* @__PURE__ */ orNull(watchPeriod),
+  figure: /* @__PURE__ */ orNull(amount),
+  counted: /* @__PURE__ */ orNull(amount),
+  waiting: /* @__PURE__ */ orNull(amount),
+  estimated_usd: /* @__PURE__ */ orNull(amount),
+  status: /* @__PURE__ */ orNull(text as Read<models.WatchStatus>),
+  told: /* @__PURE__ */ list(telling),
+});
+
+export const digest: Read<models.Digest> = /* @__PURE__ */ shape({
+  timezone: text,
+  day: text as Read<models.Weekday>,
+  hour: whole,
+  version: whole,
+  put_by: text as Read<"session" | "platform">,
+  put_at: instant,
+});
+
+export const watches: Read<models.Watches> = /* @__PURE__ */ shape({
+  watches: /* @__PURE__ */ list(watch),
+  digest: /* @__PURE__ */ orNull(digest),
+});
+
 export const agentCost: Read<models.AgentCost> = /* @__PURE__ */ shape({
   agent_id: /* @__PURE__ */ orNull(whole),
   cost_usd: amount,
@@ -246,6 +315,79 @@ export const otherValues = /* @__PURE__ */ shape({
   cost_usd: /* @__PURE__ */ orNull(amount),
 });
 
+export const partByRule: Read<models.PartByRule> = /* @__PURE__ */ shape({
+  count: whole,
+  value_usd: amount,
+  estimated_usd: amount,
+});
+
+export const closing: Read<models.Closing> = /* @__PURE__ */ shape({
+  on: text,
+  count: whole,
+  value_usd: amount,
+});
+
+export const waiting: Read<models.Waiting> = /* @__PURE__ */ shape({
+  count: whole,
+  value_usd: amount,
+  estimated_usd: amount,
+  closes: /* @__PURE__ */ list(closing),
+});
+
+export const typeByRule: Read<models.TypeByRule> = /* @__PURE__ */ shape({
+  counted: partByRule,
+  waiting: waiting,
+  unconfirmed: partByRule,
+  not_counted: total,
+  before_rules: total,
+  outcome_type: text as Read<models.OutcomeType>,
+});
+
+export const byRule: Read<models.ByRule> = /* @__PURE__ */ shape({
+  counted: partByRule,
+  waiting: waiting,
+  unconfirmed: partByRule,
+  not_counted: total,
+  before_rules: total,
+  by_type: /* @__PURE__ */ list(typeByRule),
+});
+
+export const countedDay: Read<models.CountedDay> = /* @__PURE__ */ shape({
+  date: text,
+  count: whole,
+  value_usd: amount,
+  counted_usd: /* @__PURE__ */ ifSaid(amount),
+  waiting_usd: /* @__PURE__ */ ifSaid(amount),
+});
+
+export const countedPeriod: Read<models.CountedPeriod> = /* @__PURE__ */ shape({
+  from: text,
+  to: text,
+  count: whole,
+  value_usd: amount,
+  counted_usd: /* @__PURE__ */ ifSaid(amount),
+  waiting_usd: /* @__PURE__ */ ifSaid(amount),
+});
+
+export const countedSummary: Read<models.CountedSummary> = /* @__PURE__ */ shape({
+  from: text,
+  to: text,
+  timezone: text,
+  count: whole,
+  value_usd: amount,
+  confirmed: total,
+  disputed: total,
+  voided: total,
+  by_type: /* @__PURE__ */ list(typeTotal),
+  by_agent: /* @__PURE__ */ list(agentTotal),
+  by_day: /* @__PURE__ */ listed(countedDay),
+  by_week: /* @__PURE__ */ listed(countedDay),
+  by_month: /* @__PURE__ */ listed(countedDay),
+  previous: /* @__PURE__ */ ifSaid(countedPeriod),
+  other_agents: /* @__PURE__ */ ifSaid(otherAgents),
+  by_rule: /* @__PURE__ */ ifSaid(byRule),
+});
+
 export const costSummary: Read<models.CostSummary> = /* @__PURE__ */ shape({
   cost_usd: /* @__PURE__ */ orNull(amount),
   known_days: /* @__PURE__ */ orNull(whole),
@@ -262,9 +404,46 @@ export const costSummary: Read<models.CostSummary> = /* @__PURE__ */ shape({
   voided: total,
   by_type: /* @__PURE__ */ list(typeTotal),
   by_agent: /* @__PURE__ */ list(agentValue),
-  by_day: /* @__PURE__ */ listed(dayTotal),
-  by_week: /* @__PURE__ */ listed(dayTotal),
-  by_month: /* @__PURE__ */ listed(dayTotal),
-  previous: /* @__PURE__ */ ifSaid(periodTotal),
+  by_day: /* @__PURE__ */ listed(countedDay),
+  by_week: /* @__PURE__ */ listed(countedDay),
+  by_month: /* @__PURE__ */ listed(countedDay),
+  previous: /* @__PURE__ */ ifSaid(countedPeriod),
   other_agents: /* @__PURE__ */ ifSaid(otherValues),
+  by_rule: /* @__PURE__ */ ifSaid(byRule),
+  net_counted_usd: /* @__PURE__ */ ifSaid(amount),
+  ratio_counted: /* @__PURE__ */ ifSaid(amount),
+});
+
+export const counts: Read<models.Counts> = /* @__PURE__ */ shape({
+  state: text as Read<"counted" | "waiting" | "unconfirmed" | "not_counted" | "no_rule">,
+  on: /* @__PURE__ */ orNull(text),
+  usd: /* @__PURE__ */ orNull(amount),
+});
+
+export const countedOutcome: Read<models.CountedOutcome> = /* @__PURE__ */ shape({
+  outcome_type: text as Read<models.OutcomeType>,
+  title: text,
+  description: /* @__PURE__ */ orNull(text),
+  value_usd: /* @__PURE__ */ orNull(amount),
+  agent_id: /* @__PURE__ */ orNull(whole),
+  user_id: /* @__PURE__ */ orNull(whole),
+  metadata: /* @__PURE__ */ orNull(metadata),
+  id: text,
+  created_at: instant,
+  status: text as Read<models.OutcomeStatus>,
+  occurred_at: instant,
+  recorded_by: /* @__PURE__ */ orNull(text),
+  version: whole,
+  counts: /* @__PURE__ */ orNull(counts),
+  imported: /* @__PURE__ */ ifSaid(boolean),
+});
+
+export const countedHistory: Read<models.CountedHistory> = /* @__PURE__ */ shape({
+  outcome: countedOutcome,
+  corrections: /* @__PURE__ */ list(correction),
+});
+
+export const countedPage: Read<models.CountedPage> = /* @__PURE__ */ shape({
+  outcomes: /* @__PURE__ */ list(countedOutcome),
+  next_cursor: /* @__PURE__ */ ifSaid(text),
 });

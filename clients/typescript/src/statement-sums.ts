@@ -15,7 +15,7 @@ export interface Totals extends Total {
   other_agents: ({ agents: number } & Total) | null;
 }
 
-export type Counted = { status: string; value: string; type: string; agent: number | null; at: string };
+export type Counted = { status: string; value: string | null; type: string; agent: number | null; at: string };
 type Amount = { count: bigint; value: bigint; scale: number };
 
 /**
@@ -46,7 +46,7 @@ export class Sum {
    * and its agent.
    */
   addTo({ status, value: money, type, agent }: Counted, sign: bigint): void {
-    const { value, scale } = amount(money);
+    const { value, scale } = amount(money ?? "0");
     const more = { count: sign, value: sign * value, scale };
     const tallies = TALLIES.get(status) ?? [];
     for (const tally of tallies) this.part(tally, null).plus(more);

@@ -472,7 +472,7 @@ function checkValues(members: [name: string, value: unknown][]): void {
 
 function countedOf(fields: Fields): Counted {
   const { status, value_usd, outcome_type: type, agent_id: agent, occurred_at: at } = fields;
-  return { status, value: value_usd ?? "0", type, agent, at } as Counted;
+  return { status, value: value_usd, type, agent, at } as Counted;
 }
 
 /** Refuses malformed totals and adjustments. If entries are given, also refuses values that differ from their sums. */

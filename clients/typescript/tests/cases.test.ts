@@ -64,8 +64,36 @@ test("every call has a case", () => {
     calls.push(...Object.getOwnPropertyNames(owner).filter((name) => !HELPERS.includes(name)));
   }
   const called = new Set(cases.flatMap((one) => one.call?.[0] ?? []));
-  assert.deepEqual([...called].sort(), calls.sort());
+  assert.deepEqual([...called].sort(), [...new Set(calls)].sort());
 });
+
+test("what cannot be sent is refused with an error of this package, whatever the call", async () => {
+  const calls = new Map(cases.flatMap(({ call }) => (call ? [[call[0], call]] : [])));
+  for (const [method, ...args] of calls.values())
+    for (const wrong of [new Date("soon"), Number.NaN, "\ud800"])
+      for (const each of withOne(wrong, args)) {
+        const world = new World(Array(9).fill({ status: 400, body: '{"error":"Invalid from"}' }));
+        await world.live({}, async () => {
+          const client = world.client({ url: A_URL, ...A_CLIENT }) as unknown as Record<string, typeof call>;
+          const ended = (async () => {
+            const made = await (client[method] as (...of: unknown[]) => unknown)(...(each as unknown[]));
+            return isMany(made) && (await listed(made));
+          })();
+          await ended.catch((error) =>
+            assert.ok(error instanceof OutcomesError, `${method}: ${inspect([each, error])}`),
+          );
+        });
+      }
+});
+
+/** Yields copies of a value, each with one of its parts replaced. */
+function* withOne(wrong: unknown, value: unknown): Generator<unknown> {
+  if (typeof value !== "object" || !value) yield wrong;
+  else
+    for (const [name, item] of Object.entries(value))
+      for (const each of withOne(wrong, item))
+        yield Object.assign(Array.isArray(value) ? [...value] : { ...value }, { [name]: each });
+}
 
 for (const one of cases) test(one.name, () => KINDS[one.kind]?.[1](one));
 

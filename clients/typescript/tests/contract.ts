@@ -28,7 +28,11 @@ same<Exclude<keyof ours.ListOptions, "signal">, OurName<keyof Query<"listOutcome
 same<Exclude<keyof ours.ListStatementsOptions, "signal">, OurName<keyof Query<"listStatements">>>(true);
 // This client has no option for `include=recent`, which only the dashboard's feed sends.
 same<Exclude<keyof ours.SummaryOptions, "signal">, OurName<Exclude<keyof Query<"summarizeOutcomes">, "include">>>(true);
-same<"format" | Exclude<keyof ours.ExportOptions, "signal">, OurName<keyof Query<"exportOutcomes">>>(true);
+same<
+  "format" | Exclude<keyof ours.ExportOptions, "signal" | "counts">,
+  OurName<Exclude<keyof Query<"exportOutcomes">, "include">>
+>(true);
+same<keyof Pick<ours.ExportOptions, "counts">, NonNullable<Query<"exportOutcomes">["include"]>>(true);
 same<Exclude<keyof ours.CostsOptions, "signal">, OurName<keyof Query<"addUpCosts">>>(true);
 same<keyof ours.NewCostLine, keyof Contract["NewCosts"]["lines"][number]>(true);
 

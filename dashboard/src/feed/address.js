@@ -1,4 +1,10 @@
-/** @typedef {Record<string, string | null>} State parameters of a URL fragment */
+/** @typedef {Record<string, string | true | null>} State parameters of a URL fragment; true: its name alone */
+
+/** Return the route of a fragment, such as "/feed", and its parameters. @param {string} hash */
+export function partsOf(hash) {
+  const [, route, query] = /** @type {RegExpExecArray} */ (/^#?(!?\/[^?]*|)\??(.*)/.exec(hash));
+  return { route, query };
+}
 
 /**
  * Return an address with these parameters in its fragment, without empty ones. The rest of the fragment, such as a route,
@@ -8,10 +14,12 @@
  */
 export function withState(href, state) {
   const address = new URL(href);
-  const parts = address.hash.slice(1).split("&");
+  const { route, query } = partsOf(address.hash);
+  const parts = query.split("&");
   const kept = parts.filter((part) => part && !Object.hasOwn(state, part.split("=")[0]));
-  for (const [name, value] of Object.entries(state)) if (value) kept.push(`${new URLSearchParams([[name, value]])}`);
-  address.hash = kept.join("&");
+  for (const [name, value] of Object.entries(state))
+    if (value) kept.push(value === true ? name : `${new URLSearchParams([[name, value]])}`);
+  address.hash = route + (route && kept.length ? "?" : "") + kept.join("&");
   return address.href;
 }
 

@@ -18,43 +18,49 @@ import { withQuery } from "./address.js";
  * @typedef {{outcomes: Outcome[], next_cursor?: string | null}} OutcomePage
  * @typedef {{count: number, value_usd: Exact}} Sum
  * @typedef {{from?: string, to?: string}} Period
- * @typedef {Sum & {date: string}} Day
+ * @typedef {Sum & {date: string, counted_usd?: Exact | null, waiting_usd?: Exact | null}} Day
  * @typedef {Sum & {outcome_type: string}} TypeSum
  * @typedef {Sum & {agent_id: number | null}} AgentSum
  * @typedef {Sum & {agents: number}} OtherAgents
  * @typedef {Sum & {by_day?: Day[], by_week?: Day[], by_month?: Day[], by_type: TypeSum[], by_agent?: AgentSum[],
- *   other_agents?: OtherAgents, confirmed?: Sum, disputed?: Sum, voided?: Sum, previous?: Sum & Period,
+ *   other_agents?: OtherAgents, confirmed?: Sum, disputed?: Sum, voided?: Sum, by_rule?: ByRule | null,
+ *   previous?: Sum & Period & {counted_usd?: Exact | null, waiting_usd?: Exact | null},
  *   recent?: {after: string, ids: string[]}} & Period & {timezone?: string}} Summary previous: the sum of the
  *   previous period of the same length. recent: the ids of all outcomes that the API has taken into account and that were
  *   recorded after the instant `after`
  */
 
 /**
+ * What counts by the owner's rule: five sums, which add up to the claimed one.
+ * @typedef {Sum & {estimated_usd: Exact}} RuleSum
+ * @typedef {{counted: RuleSum, waiting: RuleSum & {closes: (Sum & {on: string})[]}, unconfirmed: RuleSum,
+ *   not_counted: Sum, before_rules: Sum, by_type: {outcome_type: string, counted: RuleSum}[]}} ByRule
+ */
+
+/**
  * A response of `cost-endpoint`. GET /api/costs returns all members; a page's own server may return `cost_usd` alone.
  * @typedef {{cost_usd: Exact | null, by_agent?: {agent_id: number | null, cost_usd: Exact}[],
- *   by_day?: {date: string, restated_at?: string}[], by_source?: {source: string, gaps: string[]}[],
+ *   days?: string, by_day?: {date: string, cost_usd: Exact | null, restated_at?: string}[], by_source?: {source: string, gaps: string[]}[],
  *   known_days?: number, of_days?: number}} Cost
  */
 
-/** @typedef {{body: Record<string, unknown>, key: string, keepalive?: boolean}} Post key: the idempotency key */
+/** @typedef {Parameters<typeof request>[2]} Options */
 
 /**
- * Get or post JSON. Throws a Problem unless the response is successful JSON. If `signal` is aborted, throws fetch's own
- * error.
+ * Get JSON. Throws a Problem unless the response is successful JSON. If `signal` is aborted, throws fetch's own error.
  * @param {URL} url
  * @param {AbortSignal} [signal]
- * @param {Post} [post]
+ * @param {Options} [options]
  */
-export const ask = async (url, signal, post) => (await answer(url, signal, post)).body;
+export const ask = async (url, signal, options) => (await answer(url, signal, options)).body;
 
 /**
  * Send a request like `ask`, and also return the response's headers.
  * @param {URL} url
  * @param {AbortSignal} [signal]
- * @param {Post} [post]
+ * @param {Options} [options]
  */
-async function answer(url, signal, post) {
-  const options = post && { ...post, method: "POST", headers: { "idempotency-key": post.key } };
+async function answer(url, signal, options) {
   const { text, problem, headers } = await request(url, signal, options);
   let body;
   try {
@@ -92,11 +98,11 @@ export class Api {
   #endpoint;
   /** @type {string | null} header of the last list; null: only what `#lacks` names is off */
   #capabilities = null;
-  #lacks = ["statements"]; // what is off if the server sends no capabilities; a 404 for a summary adds totals
+  #lacks = ["statements", "watches"]; // off if the server sends no capabilities; a refused summary adds totals or definitions
 
   /**
-   * Whether a capability is on. A server that names no capabilities has all except statements.
-   * @param {"totals" | "corrections" | "export" | "agentkeys" | "statements"} capability
+   * Whether a capability is on. A server that names no capabilities has all except statements and watches.
+   * @param {"totals" | "corrections" | "export" | "agentkeys" | "statements" | "definitions" | "watches"} capability
    */
   has(capability) {
     return this.#capabilities?.includes(capability) ?? !this.#lacks.includes(capability);
@@ -140,15 +146,21 @@ export class Api {
   }
 
   /**
-   * @param {Record<string, string | null>} query
+   * @param {Record<string, string | null>} query `include` replaces what a summary for the feed includes
    * @param {AbortSignal} [signal]
    * @returns {Promise<[Summary, number]>} the summary, and for how many seconds it is fresh; older servers do not tell
    */
   async summary(query, signal) {
-    const url = (/** @type {string | null} */ timezone) =>
-      this.url("/summary", { include: "recent", ...query, timezone });
+    const url = (/** @type {string | null} */ timezone) => {
+      const asked = this.url("/summary", { include: "recent", ...query, timezone });
+      if (this.has("definitions") && !("include" in query)) asked.searchParams.append("include", "definition");
+      return asked;
+    };
     const { body, headers } = await answer(url(query.timezone), signal).catch((problem) => {
       if (problem.status === 404) this.#lacks.push("totals");
+      // A server without definitions may not know what counts.
+      if (problem.reason === "Invalid include" && this.#lacks.push("definitions"))
+        return answer(url(query.timezone), signal);
       // The server may not know the browser's time zone. Then use UTC.
       if (problem.reason !== "Invalid timezone") throw problem;
       return answer(url("UTC"), signal);

@@ -56,11 +56,11 @@ export function changed(changes, agentName) {
     else if (name === "metadata") {
       const [before, after] = [change.before, change.after].map((one) => new Map(Object.entries(one ?? {})));
       for (const key of new Set([...before.keys(), ...after.keys()])) {
-        const [was, is] = [before, after].map((one) => (one.has(key) ? readable(one.get(key)) : "–"));
+        const [was, is] = [before, after].map((one) => (one.has(key) ? readable(one.get(key)) : "none"));
         if (was !== is) found.push([key, was, is]);
       }
     } else {
-      const [was, is] = [change.before, change.after].map((one) => (one === null ? "–" : words(one)));
+      const [was, is] = [change.before, change.after].map((one) => (one === null ? "none" : words(one)));
       found.push([label, was, is]);
     }
   }

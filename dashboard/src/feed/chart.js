@@ -1,10 +1,12 @@
 import { button, html, moveFocus, svg } from "../shared/dom.js";
-import { decimal } from "../shared/numbers.js";
+import { decimal, isNumber } from "../shared/numbers.js";
 import { cents, compact, dayAndMonth, fullDay, isoDay, monthAndYear, outcomes } from "./format.js";
+import { loadMore } from "./later.js";
 import { barPeriod, midnight } from "./period.js";
 
 /** @import {Day, Summary} from "./api.js" */
 /** @import {Choice} from "./choice.js" */
+/** @import {Tip} from "./tip.js" */
 
 /**
  * Return the ticks of an axis that contains all values: at most six ticks, highest first. One of them is 0. The
@@ -24,6 +26,21 @@ export function axisTicks(lowest, highest) {
 }
 
 const WIDEST_BAR = 10; // percent of the chart
+
+/** Return the value of a bar, and by a rule what counts and what waits. @param {Day} day */
+export const barValues = ({ value_usd, counted_usd, waiting_usd }) =>
+  isNumber(counted_usd) && isNumber(waiting_usd)
+    ? [Number(decimal(counted_usd)), Number(decimal(waiting_usd))]
+    : [Number(decimal(value_usd))];
+
+/** Return the value of a bar, or what counts and what waits, in words. @param {Day} day */
+function words(day) {
+  const [counted, waiting] = [day.counted_usd ?? day.value_usd, day.waiting_usd ?? 0].map((value) =>
+    cents.format(decimal(value)),
+  );
+  const [, waits] = barValues(day);
+  return waits === undefined ? counted : `${counted} counts${waits ? `, ${waiting} waits` : ""}`;
+}
 
 /** @param {Day} day */
 const dayOf = (day) => Date.parse(day.date);
@@ -49,27 +66,33 @@ const UNITS = {
  * @param {Choice} choice
  */
 export function chart(byDay, unit, choice) {
-  const { to, name } = choice.span;
-  const values = byDay.map((day) => Number(decimal(day.value_usd)));
-  const ticks = axisTicks(Math.min(0, ...values), Math.max(0, ...values));
+  const { to, name, isRunning, today } = choice.span;
+  const running = isRunning ? byDay.findLastIndex(({ date }) => date <= isoDay.format(today)) : -1;
+  const values = byDay.map((day) => barValues(day)[0]);
+  const all = byDay.map((day) => barValues(day).reduce((sum, value) => sum + value));
+  const ticks = axisTicks(Math.min(0, ...values, ...all), Math.max(0, ...values, ...all));
   const top = ticks[0];
-  const bottom = ticks[ticks.length - 1];
+  const bottom = /** @type {number} */ (ticks.at(-1));
   /** @param {number} value */
   const y = (value) => ((top - value) / (top - bottom)) * 100;
   const step = 100 / byDay.length;
   const width = Math.min(0.72 * step, WIDEST_BAR);
-  const axis = [...new Set([byDay[0], byDay[byDay.length >> 1], byDay[byDay.length - 1]])];
-  const [first, last] = [axis[0], axis[axis.length - 1]].map((day) => day.date.slice(0, 4));
-  const hasYears = first !== last;
+  const hasRule = barValues(byDay[0]).length > 1;
+  const end = /** @type {Day} */ (byDay.at(-1));
+  const axis = [...new Set([byDay[0], byDay[byDay.length >> 1], end])];
+  const hasYears = byDay[0].date.slice(0, 4) !== end.date.slice(0, 4);
   /** @param {Day} day */
-  const label = (day) => unit.of + (hasYears ? unit.long : unit.short).format(dayOf(day));
+  const soFar = (day) => (day === byDay[running] ? ", so far" : "");
+  /** @param {Day} day */
+  const label = (day) => unit.of + (hasYears ? unit.long : unit.short).format(dayOf(day)) + soFar(day);
   const best = values.indexOf(Math.max(...values));
-  const most = `The highest was ${cents.format(decimal(byDay[best].value_usd))} on ${label(byDay[best])}. `;
+  const most = `The highest was ${words(byDay[best])} on ${label(byDay[best])}. `;
 
-  const bars = values.map((value, index) => {
+  /** @param {number} value @param {number} index @param {string} kind */
+  const bar = (value, index, kind) => {
     const height = Math.abs(y(value) - y(0));
     return svg("rect", {
-      class: value ? "bar" : "bar zero",
+      class: `${kind}${value ? "" : " zero"}${index === running ? " running" : ""}`,
       x: `${(index + 0.5) * step - width / 2}%`,
       width: `${width}%`,
       y: `${Math.min(y(value), y(0))}%`,
@@ -77,56 +100,48 @@ export function chart(byDay, unit, choice) {
       transform: value ? null : "translate(0 -2)",
       rx: 2,
     });
-  });
-  const tip = html("div", { class: "tip", hidden: true, "aria-hidden": "true" });
-  /** @param {number} index */
-  const point = (index) => {
-    for (const [at, bar] of bars.entries()) bar.classList.toggle("pointed", at === index);
-    const day = byDay[index];
-    tip.replaceChildren(
-      html("b", {}, cents.format(decimal(day.value_usd))),
-      html("span", {}, `${label(day)} · ${outcomes(day.count)}`),
-    );
-    tip.hidden = false;
-    const [half, width] = [tip.offsetWidth / 2, plot.offsetWidth];
-    tip.style.insetInlineStart = "auto";
-    tip.style.left = `${Math.min(width - half, Math.max(half, ((index + 0.5) / byDay.length) * width))}px`;
   };
-  const leave = () => {
-    tip.hidden = true;
-    for (const bar of bars) bar.classList.remove("pointed");
+  const bars = values.map((value, index) => bar(value, index, "bar"));
+  // What waits is drawn behind what counts, and ends above it.
+  const waiting = all.map((value, index) => (value === values[index] ? null : bar(value, index, "waits")));
+  /** @param {number} index @returns {[value: string, label: string]} */
+  const about = (index) => [words(byDay[index]), `${label(byDay[index])} · ${outcomes(byDay[index].count)}`];
+  /** @type {Tip | null} */
+  let tip = null;
+  const point = async (/** @type {PointerEvent | FocusEvent} */ event) => {
+    const more = await loadMore(plot).catch(() => null);
+    if (!more) return; // the table has the figures, too
+    tip ??= new more.Tip(plot, about);
+    tip.show(event);
   };
-  const end = isoDay.format(midnight(-1, to));
+  const lastDay = isoDay.format(midnight(-1, to));
   const buttons = byDay.map((day, index) => {
-    const value = barPeriod(byDay, index, end);
+    const value = barPeriod(byDay, index, lastDay);
     return button("", () => choice.drillDown(value), {
       value,
-      tabindex: index === byDay.length - 1 ? 0 : -1,
-      "aria-label": `${label(day)}: ${cents.format(decimal(day.value_usd))}, ${outcomes(day.count)}`,
+      tabindex: day === end ? 0 : -1,
+      "aria-label": `${label(day)}: ${words(day)}, ${outcomes(day.count)}`,
       "aria-pressed": choice.isPeriod(value) ? "true" : null,
-      focus: (/** @type {FocusEvent} */ { target }) =>
-        /** @type {Element} */ (target).matches(":focus-visible") && point(index),
-      blur: leave,
     });
   });
-  /** @param {PointerEvent} event */
-  const follow = ({ clientX }) => {
-    const { left, width } = plot.getBoundingClientRect();
-    const pointed = Math.floor(((clientX - left) / width) * byDay.length);
-    point(Math.min(byDay.length - 1, Math.max(0, pointed)));
-  };
   const plot = html(
     "div",
-    { class: "plot", pointermove: follow, pointerdown: follow, pointerleave: leave },
+    { class: "plot", pointerenter: point, focusin: point },
     svg(
       "svg",
       {
         role: "img",
         "aria-label": `Value per ${unit.name} over ${name}. ${values[best] > 0 ? most : ""}The table below has all figures.`,
       },
+      svg(
+        "pattern",
+        { id: "hatch", width: 5, height: 5, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
+        svg("path", { d: "M0 0V5" }),
+      ),
       ...ticks.map((value) =>
         svg("line", { class: "grid", x1: 0, x2: "100%", y1: `${y(value)}%`, y2: `${y(value)}%` }),
       ),
+      ...waiting,
       ...bars,
     ),
     html(
@@ -142,13 +157,30 @@ export function chart(byDay, unit, choice) {
       },
       ...buttons,
     ),
-    tip,
   );
   const prices = ticks.map((value) => html("span", {}, compact.format(value)));
-  const days = axis.map((day) => html("span", {}, (hasYears ? unit.years : unit.short).format(dayOf(day))));
+  const days = axis.map((day) => {
+    const name = html("span", {}, (hasYears ? unit.years : unit.short).format(dayOf(day)) + soFar(day));
+    name.style.left = `${(byDay.indexOf(day) + 0.5) * step}%`; // of the middle one, below its bar
+    return name;
+  });
   const scale = html("div", { class: "scale", "aria-hidden": "true" }, ...prices);
   const dates = html("div", { class: "dates", "aria-hidden": "true" }, ...days);
-  return html("figure", { class: "chart" }, scale, plot, dates);
+  /** @type {[kind: string, words: string, isShown: unknown][]} */
+  const legend = [
+    ["bar", " counts ", hasRule],
+    ["waits", " waits ", hasRule],
+    ["hatch", " so far", all[running]],
+  ];
+  const tones = legend.flatMap(([kind, words, isShown]) => (isShown ? [html("i", { class: kind }), words] : []));
+  return html(
+    "figure",
+    { class: "chart" },
+    scale,
+    plot,
+    dates,
+    tones.length ? html("p", { class: "help legend" }, ...tones) : null,
+  );
 }
 
 /** Return the bars of a summary and their unit. @param {Summary} summary @returns {[Unit, Day[]]} */

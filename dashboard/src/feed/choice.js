@@ -7,6 +7,7 @@ import { PERIODS, span } from "./period.js";
 
 /** @import {Api} from "./api.js" */
 /** @import {Filter} from "./merge.js" */
+/** @import {Zone} from "./zone.js" */
 
 const DEFAULT_PERIOD = "30";
 const TYPE = /^[a-z][a-z\d_]{1,39}$/;
@@ -27,6 +28,8 @@ function select(list, value) {
 /** The selection of period, type, agent and status, with its controls. */
 export class Choice {
   #period = DEFAULT_PERIOD;
+  /** @type {Zone | null} whose days the period has; null: the viewer's time zone */
+  zone = null;
   #pagePeriod = DEFAULT_PERIOD; // from the element's attribute `period`
   /** @type {string[]} the periods whose bars led to this one */
   #trail = [];
@@ -73,7 +76,10 @@ export class Choice {
   );
   #filters = { type: this.#type, agent: this.#agent, status: this.#status };
   #clear = button("Clear filters", () => this.clear());
-  #back = button("", () => this.#goBack());
+  #back = button("", () => {
+    this.#goBack();
+    if (this.#back.hidden) this.#focus();
+  });
   elements = [
     this.#periods,
     this.#range.element,
@@ -93,7 +99,7 @@ export class Choice {
   #agentName;
 
   get span() {
-    return /** @type {NonNullable<ReturnType<typeof span>>} */ (span(this.#period));
+    return /** @type {NonNullable<ReturnType<typeof span>>} */ (span(this.#period, this.zone?.today()));
   }
 
   /** The selection. An empty text selects everything. */
@@ -113,8 +119,14 @@ export class Choice {
   get query() {
     const { type, agent, status } = this.#selected;
     const { from, to } = this.span;
-    const [start, end] = this.#hasPeriod ? [from.toISOString(), to.toISOString()] : ["", ""];
+    const ends = [from, to].map((day) => (this.zone?.midnight(day) ?? day).toISOString());
+    const [start, end] = this.#hasPeriod ? ends : ["", ""];
     return { from: start, to: end, outcomeType: type, agentId: agent, status };
+  }
+
+  /** A text that identifies what the viewer has selected, also on another day. */
+  get selection() {
+    return Object.values(this.#selected).join(" ");
   }
 
   /** A text that identifies the outcomes to show. It contains the period, the filters and the viewer's current day. */
@@ -200,9 +212,7 @@ export class Choice {
   }
 
   #goBack() {
-    const hadFocus = this.#back.matches(":focus");
     this.#choose(this.#trail.at(-1) ?? this.#pagePeriod, this.#trail.slice(0, -1));
-    if (hadFocus && this.#back.hidden) this.#focus();
   }
 
   #focus() {
@@ -223,6 +233,7 @@ export class Choice {
   /** Remove all types and agents except the selected ones. */
   forget() {
     this.#asked = null;
+    this.zone = null;
     for (const one of [this.#type, this.#agent].flatMap(choices)) if (!one.selected) one.remove();
   }
 

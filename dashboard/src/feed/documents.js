@@ -66,7 +66,7 @@ export class Documents {
     this.paper.textContent = [
       this.#feed.getAttribute("owner"),
       localDay.formatRange(from, midnight(-1, to)),
-      timeZone(),
+      choice.zone?.name ?? timeZone(),
       ...choice.words,
       `printed ${asOf.format(new Date())}`,
     ]

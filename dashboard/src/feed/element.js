@@ -8,16 +8,18 @@ import STYLES from "./styles.css";
 // Styles come first: gzip only looks back 32 kB, and scripts have more in common with each other.
 
 import { AgentNames } from "../shared/agents.js";
-import { attachShadow, define, html, reapply, styleSheet, unseen } from "../shared/dom.js";
+import { attachShadow, button, define, html, reapply, styleSheet, unseen } from "../shared/dom.js";
 import { Notice } from "../shared/notice.js";
 import { Problem } from "../shared/request.js";
-import { withState } from "./address.js";
+import { makeFormats } from "../shared/time.js";
+import { partsOf, withState } from "./address.js";
 import { Api } from "./api.js";
+import { Attention } from "./attention.js";
 import { refreshTimes } from "./changes.js";
 import { Choice } from "./choice.js";
 import { Documents } from "./documents.js";
 import { whole } from "./format.js";
-import { Later } from "./later.js";
+import { followZones, Later, loadMore } from "./later.js";
 import { LinkedOutcome } from "./linked.js";
 import { Rows } from "./rows.js";
 import { Totals } from "./totals.js";
@@ -28,6 +30,8 @@ import { Watcher } from "./watcher.js";
 /** @import {RowContext} from "./row.js" */
 
 const REFRESH_TIMES_MS = 30_000;
+const PHONE_PX = 544; // a card that is narrower folds the shares; styles.css has the same width, 34rem
+const HOLD_MS = 1500; // the first frame waits no longer for all of its answers
 
 const SHEET = styleSheet(BASE + STYLES);
 
@@ -74,29 +78,40 @@ class ValueDelivered extends HTMLElement {
 
   /** @type {AbortController | null} aborted when the element leaves the page */
   #life = null;
+  /** @type {Promise<unknown> | null} settled when the first frame may be shown */
+  #held = null;
+  #isOther = false; // whether the days of another time zone are to be shown, all at once like the first frame
   #agents = new AgentNames();
 
   /** @type {RowContext} */
   #context = {
-    url: (path) => this.#api.url(path),
+    has: (capability) => this.#api.has(capability),
+    url: (path, query) => this.#api.url(path, query),
     agent: (id) => this.#agents.name(id),
     keyNames: new Map(),
-    keysUrl: () => (this.#api.has("agentkeys") ? new URL("keys", this.#api.url("")) : null),
     canCorrect: () => this.#api.has("corrections"),
     link: (id) =>
-      this.hasAttribute("url-state") && this.#context.canCorrect() ? withState(location.href, { outcome: id }) : null,
-    changed: (outcome) => {
-      // Update both, because an outcome of the list may also be the one that the page's address links to.
-      this.#rows.correct(outcome);
-      this.#linked.update(outcome);
-      this.#watcher.markSeen(outcome);
+      this.hasAttribute("url-state") && this.#context.canCorrect()
+        ? withState(location.href, { outcome: id, review: null })
+        : null,
+    changed: (...outcomes) => {
+      // Update all three: an outcome of the list may also be in the queue, and be the one that the address links to.
+      for (const outcome of outcomes) {
+        this.#rows.correct(outcome);
+        this.#linked.update(outcome);
+        this.#watcher.markSeen(outcome);
+      }
+      this.#attention.found(outcomes);
       this.#totals.sums.expire();
       void this.#watcher.poll();
+    },
+    folded: (id) => {
+      this.#rows.place(id);
+      this.#render();
     },
     signedOut: (problem) => {
       this.#watcher.fail(problem);
       this.#render();
-      this.#heading.focus();
     },
   };
   #api = new Api(() => new URL(this.getAttribute("endpoint") ?? "", document.baseURI).href);
@@ -123,42 +138,66 @@ class ValueDelivered extends HTMLElement {
     },
     forget: () => this.#forget(),
   });
-  #totals = new Totals(this.#api, this.#choice, this.#context.agent, () => this.getAttribute("cost-endpoint"));
+  #totals = new Totals(
+    this.#api,
+    this.#choice,
+    this.#context.agent,
+    () => this.getAttribute("cost-endpoint"),
+    (isOther) => {
+      this.#isOther = isOther;
+      void this.#watcher.poll();
+    },
+  );
   #rows = new Rows(this.#api, this.#choice, this.#watcher, this.#totals, this.#context, () => this.#render());
-  #linked = new LinkedOutcome(this.#api, this.#context, () => {
+  #linked = new LinkedOutcome(this.#api, this.#context, () => this.#writeAddress());
+  #attention = new Attention(this.#api, this.#choice, this.#totals, this.#context, () => {
     this.#writeAddress();
-    this.#heading.focus();
+    this.#render();
   });
   #documents = new Documents(this, { ...this.#context, api: this.#api, choice: this.#choice, totals: this.#totals });
 
   #heading = html("h2", { id: "heading", tabindex: -1 }, "Value Delivered");
   #notice = new Notice(DELIVERED, this.#heading, () => void this.#watcher.poll());
   #how = new Later("how", (more, element) => new more.HowToRecord(element, this.#api, this));
-  #latest = html("h3", { id: "latest" });
+  #latest = html("h3", { id: "latest", tabindex: -1 });
   #live = unseen("", { role: "status" });
   #card = html(
     "div",
-    { class: "card" },
+    {
+      class: "card",
+      focusin: async (/** @type {FocusEvent} */ { target }) => {
+        const more = await loadMore(this.#card).catch(() => null); // the next focus tries again
+        this.#keepFocus ??= more?.keepFocus(this.#root, target);
+      },
+    },
+    button("Skip to the outcomes", () => this.#rows.focus(), { class: "skip" }),
     html("header", {}, this.#heading, ...this.#choice.elements),
     this.#documents.paper,
-    html("div", { class: "skeleton", "aria-hidden": "true" }, ...Array.from({ length: 5 }, () => html("i", {}))),
-    this.#notice.element,
-    this.#how.element,
+    html("div", { class: "skeleton", "aria-hidden": "true" }, ...Array.from({ length: 13 }, () => html("i", {}))),
+    this.#attention.element,
     html(
       "div",
-      { class: "body" },
-      this.#totals.element,
+      { class: "stage" },
       html(
-        "section",
-        { class: "feed", "aria-labelledby": "latest", keydown: (event) => this.#rows.moveFocus(event) },
-        this.#linked.element,
-        html("div", { class: "top" }, this.#latest, this.#rows.search, this.#documents.element),
-        ...this.#rows.elements,
+        "div",
+        { class: "body" },
+        this.#totals.element,
+        html(
+          "section",
+          { class: "feed", "aria-labelledby": "latest", keydown: (event) => this.#rows.moveFocus(event) },
+          this.#linked.element,
+          html("div", { class: "top" }, this.#latest, this.#rows.search, this.#documents.element),
+          ...this.#rows.elements,
+        ),
       ),
+      this.#notice.element,
     ),
+    this.#how.element,
     this.#live,
   );
   #root = attachShadow(this, SHEET, this.#card);
+  /** @type {(() => void) | undefined} returns the focus after the element was moved; loaded when it gets the focus for the first time */
+  #keepFocus;
 
   connectedCallback() {
     this.#life = new AbortController();
@@ -171,13 +210,20 @@ class ValueDelivered extends HTMLElement {
     for (const sign of ["pointermove", "pointerdown", "keydown", "focus"])
       addEventListener(sign, wake, { signal, passive: true });
     for (const change of ["online", "offline"]) addEventListener(change, poll, { signal });
-    addEventListener("beforeprint", () => this.#documents.render(), { signal });
+    const unfold = () => {
+      this.#documents.render();
+      this.#totals.fold(false);
+    };
+    addEventListener("beforeprint", unfold, { signal });
     addEventListener("hashchange", () => this.#readAddress() && poll(), { signal });
     const clock = setInterval(refresh, REFRESH_TIMES_MS);
     signal.addEventListener("abort", () => clearInterval(clock));
+    this.#totals.fold(this.clientWidth < PHONE_PX);
+    this.#attention.start(signal);
     this.#readAddress();
     reapply(this, "agentName");
     this.#watcher.start(signal);
+    this.#keepFocus?.();
   }
 
   disconnectedCallback() {
@@ -190,7 +236,10 @@ class ValueDelivered extends HTMLElement {
   /** @param {string} name @param {string | null} before @param {string | null} after */
   attributeChangedCallback(name, before, after) {
     if (before === after) return;
-    if (name === "period") this.#choice.period = after;
+    if (name === "period") {
+      this.#choice.period = after;
+      if (this.#life) this.#writeAddress();
+    }
     if (name === "agent-names") {
       this.#agents.parse(after);
       this.#rename();
@@ -207,37 +256,65 @@ class ValueDelivered extends HTMLElement {
    */
   async #readAll(signal) {
     if (!this.getAttribute("endpoint")) throw new Problem("unset");
+    if (followZones()) this.#rename();
     /** @type {unknown[]} */
     const failures = [];
     /** @param {unknown} failure */
     const failed = (failure) => void failures.push(failure);
-    // If the selection changed, totals are read at the same time as the rows. When the page opens, they are read as soon
-    // as the latest outcomes say whether there are totals. Otherwise they are read after the rows, so that the summary
-    // counts every row that was found. A summary does not name its user. If another user signs in between the two reads,
-    // the next poll notices the change from the rows, and reads rows and totals again.
-    const { isWatching } = this.#watcher;
-    const readTotals = () => this.#totals.read(signal).catch(failed);
-    let totals = isWatching && this.#totals.isOther ? readTotals() : null;
+    // When the page opens or the selection has changed, totals are read at the same time as the rows. Otherwise they are
+    // read after the rows, so that the summary counts every row that was found. A summary does not name its user. If
+    // another user signs in between the reads, the rows show this, now or in the next poll, and all is read again.
+    const isFirst = !this.#watcher.isWatching;
+    if (isFirst && this.#totals.isElsewhere) await this.#totals.readRule(signal);
+    const { signal: life } = /** @type {AbortController} */ (this.#life);
+    const totals = isFirst || this.#totals.isOther ? this.#totals.read(signal).catch(failed) : null;
+    const cost = isFirst ? this.#totals.expectCost(life) : null;
     const latest = this.#watcher.catchUp(signal);
-    if (!isWatching) totals = latest.then(readTotals, () => {});
-    const early = isWatching ? null : this.#rows.readFirst(signal, totals);
-    await latest.then((page) => this.#rows.read(page, signal, totals, early)).then(() => this.#render(), failed);
-    const link = this.#linked.isDue && !failures.length ? this.#follow(signal).catch(failed) : null;
+    const early = isFirst ? this.#rows.readFirst(signal, totals) : null;
+    const listed = latest
+      .then((page) => this.#rows.read(page, signal, totals, early))
+      .then(() => this.#render(), failed);
+    const link = listed.then(() => this.#linked.isDue && !failures.length && this.#linked.read(signal).catch(failed));
+    if (isFirst) makeFormats(); // while the answers are on their way
+    if (isFirst || this.#isOther) void this.#hold(Promise.all([link, totals, cost]), signal);
+    const followed = link.then((isRead) => (isRead ? this.#follow() : undefined));
+    await listed;
     await totals;
+    signal.throwIfAborted(); // the next poll, for example for the days of the rule, has sent its own requests
+    const [page, first] = await Promise.all([latest, early]).catch(() => [null, null]);
+    if (isFirst && page) this.#totals.meet(page, first?.page);
     const isDone = totals && (failures.length || this.#totals.retryAfter);
     if (this.#watcher.isWatching && !isDone) await this.#totals.read(signal).catch(failed);
-    await link;
+    await followed;
     // If totals arrive later, they push the linked outcome down, so scroll to it again.
     const focused = this.#root.activeElement;
-    if (link && this.#linked.element.contains(focused)) focused?.scrollIntoView({ block: "nearest" });
+    if (this.#linked.element.contains(focused)) focused?.scrollIntoView({ block: "nearest" });
     // Read the cost even after a failure: it comes from another server, and its errors do not concern the feed.
-    if (this.#watcher.isWatching && this.#life) void this.#totals.readCost(this.#life.signal);
+    if (this.#watcher.isWatching) void this.#totals.readCost(life);
     if (failures.length) throw failures[0];
   }
 
-  /** @param {AbortSignal} signal */
-  async #follow(signal) {
-    if (!(await this.#linked.read(signal))) return;
+  /**
+   * Show nothing before all first answers are there, so that none moves what another shows. After HOLD_MS, show what is
+   * there.
+   * @param {Promise<unknown>} arrival
+   * @param {AbortSignal} signal
+   */
+  async #hold(arrival, signal) {
+    const patience = AbortSignal.any([signal, AbortSignal.timeout(HOLD_MS)]);
+    const held = Promise.race([arrival, new Promise((end) => patience.addEventListener("abort", end))]);
+    this.#held = held;
+    this.#isOther = false;
+    this.#render();
+    await held;
+    if (this.#held !== held) return;
+    this.#held = null;
+    this.#render();
+  }
+
+  /** Show the outcome that the address links to. */
+  async #follow() {
+    await this.#held;
     this.#render();
     this.#linked.open();
   }
@@ -246,6 +323,8 @@ class ValueDelivered extends HTMLElement {
   #show(found, fresh, isCorrected) {
     this.#totals.add(fresh);
     if (isCorrected) this.#totals.sums.correct();
+    this.#attention.found(found, fresh);
+    for (const outcome of found) this.#linked.update(outcome);
     const added = this.#rows.addNew(found);
     if (added) this.#live.textContent = `${whole.format(added)} new outcome${added === 1 ? "" : "s"}`;
   }
@@ -253,7 +332,16 @@ class ValueDelivered extends HTMLElement {
   /** Forget everything about the user who was signed in. */
   #forget() {
     this.#context.keyNames.clear();
-    const parts = [this.#documents, this.#watcher, this.#rows, this.#totals, this.#linked, this.#choice, this.#how];
+    const parts = [
+      this.#attention,
+      this.#documents,
+      this.#watcher,
+      this.#rows,
+      this.#totals,
+      this.#linked,
+      this.#choice,
+      this.#how,
+    ];
     for (const part of parts) part.forget();
   }
 
@@ -261,17 +349,22 @@ class ValueDelivered extends HTMLElement {
 
   #writeAddress() {
     if (!this.hasAttribute("url-state")) return;
-    const address = withState(location.href, { ...this.#choice.state, outcome: this.#linked.id });
+    const address = withState(location.href, {
+      ...this.#choice.state,
+      ...this.#attention.state,
+      outcome: this.#linked.id,
+    });
     if (address !== location.href) history.replaceState(history.state, "", address);
   }
 
   /** @returns whether the address selects other outcomes than those shown */
   #readAddress() {
     if (!this.hasAttribute("url-state")) return false;
-    const kept = new URLSearchParams(location.hash.slice(1));
+    const kept = new URLSearchParams(partsOf(location.hash).query);
     const isOther = this.#choice.restore(kept);
     if (isOther) this.#rows.skip();
-    return this.#linked.restore(kept) || isOther;
+    const isMoved = this.#attention.restore(kept);
+    return this.#linked.restore(kept) || isOther || isMoved;
   }
 
   // ---- names of agents
@@ -286,7 +379,7 @@ class ValueDelivered extends HTMLElement {
   }
 
   #rename() {
-    for (const part of [this.#choice, this.#rows, this.#linked, this.#totals]) part.redraw();
+    for (const part of [this.#choice, this.#rows, this.#linked, this.#totals, this.#attention]) part.redraw();
   }
 
   // ---- rendering
@@ -295,7 +388,7 @@ class ValueDelivered extends HTMLElement {
   get #state() {
     const { problem, isWatching, newest } = this.#watcher;
     if (problem && (problem.kind === "signed-out" || !isWatching)) return problem.kind;
-    if (!isWatching) return "loading";
+    if (!isWatching || this.#held) return "loading";
     return newest || this.#rows.list.hasChildNodes() || this.#linked.id ? "ready" : "empty";
   }
 
@@ -313,8 +406,9 @@ class ValueDelivered extends HTMLElement {
     this.#latest.textContent = isLast ? latest : `Happened ${name}`;
     this.#documents.render();
     this.#choice.render();
-    this.#totals.render(isPolling);
+    this.#totals.render(isPolling, problem?.kind === "offline" ? this.#watcher.readAt : null);
     this.#rows.render();
+    void this.#attention.render();
 
     void this.#how.render(state === "empty");
     this.#notice.show(noticed, wordsOf(noticed ?? "loading", problem, banner), this.getAttribute("sign-in-url"));

@@ -1,26 +1,27 @@
-import { html, unseen } from "../shared/dom.js";
+import { html } from "../shared/dom.js";
 import { decimal } from "../shared/numbers.js";
-import { localDay } from "../shared/time.js";
+import { format, localDay } from "../shared/time.js";
 
 /** @import {Exact} from "../shared/numbers.js" */
 
+const LONG = 12; // characters; a line may break within a longer amount
+
 /** @type {Intl.NumberFormatOptions} */
 const usd = { style: "currency", currency: "USD", signDisplay: "negative" };
-export const cents = new Intl.NumberFormat(undefined, usd);
-export const dollars = new Intl.NumberFormat(undefined, { ...usd, trailingZeroDisplay: "stripIfInteger" });
-export const everyDigit = new Intl.NumberFormat(undefined, { ...usd, maximumFractionDigits: 100 });
-export const compact = new Intl.NumberFormat(undefined, { ...usd, notation: "compact", maximumSignificantDigits: 3 });
-export const whole = new Intl.NumberFormat();
-export const dayAndMonth = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", timeZone: "UTC" });
-export const fullDay = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: "UTC" });
-export const monthAndYear = new Intl.DateTimeFormat(undefined, { month: "short", year: "numeric", timeZone: "UTC" });
-export const isoDay = new Intl.DateTimeFormat("sv-SE"); // yyyy-mm-dd, as date inputs need
-export const asOf = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-export const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
-export const times = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 3 });
-export const percent = new Intl.NumberFormat(undefined, { style: "percent", signDisplay: "exceptZero" });
+export const cents = format(Intl.NumberFormat, usd);
+export const dollars = format(Intl.NumberFormat, { ...usd, trailingZeroDisplay: "stripIfInteger" });
+export const everyDigit = format(Intl.NumberFormat, { ...usd, maximumFractionDigits: 100 });
+export const compact = format(Intl.NumberFormat, { ...usd, notation: "compact", maximumSignificantDigits: 3 });
+export const whole = format(Intl.NumberFormat);
+export const dayAndMonth = format(Intl.DateTimeFormat, { day: "numeric", month: "short", timeZone: "UTC" });
+export const fullDay = format(Intl.DateTimeFormat, { dateStyle: "medium", timeZone: "UTC" });
+export const monthAndYear = format(Intl.DateTimeFormat, { month: "short", year: "numeric", timeZone: "UTC" });
+export const isoDay = format(Intl.DateTimeFormat, {}, "sv-SE"); // yyyy-mm-dd, as date inputs need
+export const asOf = format(Intl.DateTimeFormat, { dateStyle: "medium", timeStyle: "short" });
+export const clock = format(Intl.DateTimeFormat, { timeStyle: "short" });
+export const percent = format(Intl.NumberFormat, { style: "percent", signDisplay: "exceptZero" });
 
-const localDayAndMonth = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const localDayAndMonth = format(Intl.DateTimeFormat, { day: "numeric", month: "short" });
 /** Format an instant as a date in the viewer's time zone, without the year if it is the current one. @param {string} instant */
 export function shortDay(instant) {
   const day = new Date(instant);
@@ -44,17 +45,25 @@ function figure(value) {
 
 /** @param {Exact | null} value */
 export function amount(value) {
-  if (value === null)
-    return html("span", { class: "amount none" }, html("span", { "aria-hidden": "true" }, "–"), unseen("no value"));
+  if (value === null) return html("span", { class: "amount none" }, "no value");
   const { text, attributes } = figure(value);
-  return html("data", { class: "amount", ...attributes }, cents.format(text));
+  const shown = cents.format(text);
+  const parts = shown.length > LONG ? breakable(cents.formatToParts(text)) : [shown];
+  return html("data", { class: "amount", ...attributes }, ...parts);
 }
+
+/**
+ * Return the parts of an amount, with a break between groups of digits allowed.
+ * @param {Intl.NumberFormatPart[]} parts
+ */
+const breakable = (parts) =>
+  parts.flatMap(({ type, value }) => {
+    if (type === "group") return [value, html("wbr")];
+    return type === "decimal" || type === "fraction" ? html("small", {}, value) : value;
+  });
 
 /** Render an amount with its cents in smaller type. @param {Exact} value */
 export function headline(value) {
   const { text, attributes } = figure(value);
-  const parts = cents
-    .formatToParts(text)
-    .map(({ type, value: part }) => (type === "decimal" || type === "fraction" ? html("small", {}, part) : part));
-  return html("data", attributes, ...parts);
+  return html("data", attributes, ...breakable(cents.formatToParts(text)));
 }

@@ -2,7 +2,9 @@ import { button, buttons, html } from "../shared/dom.js";
 import { asProblem, invalidResponse } from "../shared/request.js";
 import { ask, isOutcome } from "./api.js";
 import { changed, timeAgo } from "./changes.js";
-import { refusal } from "./verdict.js";
+import { readRules } from "./claims.js";
+import { refusal } from "./correcting.js";
+import { isLate, isTypeAmended, marks, ruleFinder, TYPE_AMENDED } from "./marks.js";
 
 /** @import {Child} from "../shared/dom.js" */
 /** @import {Problem} from "../shared/request.js" */
@@ -18,13 +20,12 @@ const keyOf = (by) => /^key:(.+)/.exec(by ?? "")?.[1];
  * @param {(string | null)[]} makers who recorded or corrected an outcome
  * @param {RowContext} context
  */
-async function readKeyNames(makers, { keyNames, keysUrl }) {
+async function readKeyNames(makers, { keyNames, has, url }) {
   const missing = makers.flatMap((by) => keyOf(by) ?? []).filter((id) => !keyNames.has(id));
-  const url = keysUrl();
-  if (!missing.length || !url) return false;
+  if (!missing.length || !has("agentkeys")) return false;
   for (const id of missing) keyNames.set(id, "");
   try {
-    for (const { id, name } of (await ask(url)).keys) keyNames.set(id, name);
+    for (const { id, name } of (await ask(new URL("keys", url("")))).keys) keyNames.set(id, name);
   } catch {
     return false;
   }
@@ -41,13 +42,16 @@ export function whose(by, { keyNames }) {
   return name ? [" by the key ", html("bdi", { title: id }, name)] : [` by an agent’s key (${id})`];
 }
 
+/** @param {string} words @returns {Child[]} */
+const marked = (words) => [" · ", html("strong", {}, words)];
+
 /** @type {Map<string, string>} */
 const TYPES = new Map([
   ["amend", "Amended"],
   ["void", "Declared void"],
   ["confirm", "Confirmed"],
   ["dispute", "Disputed"],
-  ["uphold", "Dispute dismissed"],
+  ["uphold", "The platform stands by it"],
 ]);
 
 /** @param {Correction} one */
@@ -57,6 +61,8 @@ const isCorrection = (one) => typeof one.type === "string" && Date.parse(one.cre
 export class History {
   /** @type {Correction[] | null} */
   #corrections = null;
+  /** @type {string[]} what the owner should know of how it was recorded */
+  #marks = [];
   /** @type {Problem | null} of the last read */
   #problem = null;
   /** @type {AbortController | null} */
@@ -91,9 +97,16 @@ export class History {
     this.render();
     const { context, outcome: known } = this.#row;
     try {
+      const include = context.has("definitions") ? "counts" : null;
+      const url = context.url(`/${encodeURIComponent(known.id)}`, { include });
       /** @type {Answer} */
-      const { outcome, corrections } = await ask(context.url(`/${encodeURIComponent(known.id)}`), reading.signal);
+      const { outcome, corrections } = await ask(url, reading.signal);
       if (outcome.id !== known.id || !isOutcome(outcome) || !corrections.every(isCorrection)) throw invalidResponse();
+      // Few outcomes need the rules: they are only read for those that were recorded late.
+      let ruleAt = ruleFinder([]);
+      if (isLate(outcome)) ruleAt = await readRules(context, reading.signal).then(ruleFinder, () => ruleAt);
+      if (reading.signal.aborted) return;
+      this.#marks = marks(outcome, ruleAt);
       this.#corrections = corrections;
       this.#row.outcome = outcome;
       if (outcome.version !== known.version) context.changed(outcome);
@@ -115,7 +128,8 @@ export class History {
     const parts = [html("h4", {}, "History")];
     if (this.#corrections) {
       const entries = this.#corrections.map((one) => this.#entry(one));
-      const recorded = html("li", {}, "Recorded", ...whose(recorded_by ?? null, context), " · ", timeAgo(created_at));
+      const how = [...whose(recorded_by ?? null, context), " · ", timeAgo(created_at), ...this.#marks.flatMap(marked)];
+      const recorded = html("li", {}, "Recorded", ...how);
       parts.push(html("ol", { role: "list" }, recorded, ...entries));
     }
     if (this.#problem) {
@@ -130,20 +144,20 @@ export class History {
       );
     } else if (this.#reading && !this.#corrections)
       parts.push(html("p", { class: "help", role: "status" }, "Loading…"));
-    const hadFocus = this.element.matches(":focus-within");
     this.element.replaceChildren(...parts);
-    if (hadFocus) (this.element.querySelector("button") ?? this.#row.summary).focus();
   }
 
   /** @param {Correction} correction */
-  #entry({ type, by, created_at, reason, changes }) {
+  #entry(correction) {
+    const { type, by, created_at, reason, changes } = correction;
     return html(
       "li",
       {},
       TYPES.get(type) ?? type,
-      ...whose(by, this.#row.context),
+      ...(type === "uphold" ? [] : whose(by, this.#row.context)),
       " · ",
       timeAgo(created_at),
+      ...(isTypeAmended(correction) ? marked(TYPE_AMENDED) : []),
       reason ? html("q", { dir: "auto" }, reason) : null,
       changes ? changed(changes, this.#row.context.agent) : null,
     );

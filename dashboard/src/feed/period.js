@@ -31,27 +31,34 @@ export function barPeriod(bars, index, last) {
   return `${date}..${[date, end].sort()[1]}`;
 }
 
+/** Whether a date exists: engines may read 31 November as 1 December. @param {string} date like 2026-04-01 */
+export const isDay = (date) => startOfDay(date).getDate() === Number(date.slice(8));
+
 /**
  * Return the local days of a period, its name ("the last 30 days"), and the name of the previous period ("the 30 days
- * before"). Return null if the period is invalid.
+ * before"), and whether it contains today. Return null if the period is invalid.
  * @param {string} period "30" for the last days, or "2026-04-01..2026-04-30", both days included
+ * @param {Date} [today] by default the viewer's
  */
-export function span(period) {
+export function span(period, today = new Date()) {
   const [first, last] = period.split("..");
   if (PERIODS.has(period)) {
     const days = Number(first);
     const name = days === 365 ? "year" : `${days} days`;
     return {
-      from: midnight(1 - days),
-      to: midnight(1),
+      from: midnight(1 - days, today),
+      to: midnight(1, today),
+      today,
       days,
       isLast: true,
+      isRunning: true,
       name: `the last ${name}`,
       before: `the ${name} before`,
     };
   }
   const [from, end] = [first, last].map(startOfDay);
-  if (!/^\d{4}-\d\d-\d\d\.\.\d{4}-\d\d-\d\d$/.test(period) || !(from <= end)) return null;
+  if (!/^\d{4}-\d\d-\d\d\.\.\d{4}-\d\d-\d\d$/.test(period) || !(isDay(first) && isDay(last) && from <= end))
+    return null;
   const to = midnight(1, end);
   const days = Math.round((to.getTime() - from.getTime()) / DAY_MS);
   const latest = new Date(from);
@@ -59,5 +66,6 @@ export function span(period) {
   if (latest.getDate() !== from.getDate()) latest.setDate(0); // 29 February becomes 28 February
   if (to > latest) return null;
   const before = days === 1 ? "the day before" : `the ${days.toLocaleString()} days before`;
-  return { from, to, days, isLast: false, name: localDay.formatRange(from, end), before };
+  const isRunning = from <= today && today < to;
+  return { from, to, today, days, isLast: false, isRunning, name: localDay.formatRange(from, end), before };
 }

@@ -22,7 +22,7 @@ const day = (instant) => localDay.format(new Date(instant));
  * @param {Outcome[]} found
  * @param {DocumentContext} context
  */
-function ledger(found, { choice, agent }) {
+export function ledger(found, { choice, agent, totals }) {
   const isOfStatus = Boolean(choice.query.status);
   /** @type {Exact} */
   let sum = 0;
@@ -44,10 +44,11 @@ function ledger(found, { choice, agent }) {
     ];
   });
   const titles = ["Happened", "Outcome", "Type", "Agent", "Status", "Recorded", "Value"];
+  const said = totals.sums.summary?.by_rule ? " claimed" : " count"; // by her rule, not all of them count
   const total = html(
     "p",
     { class: "sum" },
-    `${outcomes(count)}${isOfStatus ? "" : " count"}: ${cents.format(decimal(sum))}`,
+    `${outcomes(count)}${isOfStatus ? "" : said}: ${cents.format(decimal(sum))}`,
   );
   return html("div", { class: "ledger" }, html("h3", {}, outcomes(found.length)), table(titles, rows), total);
 }

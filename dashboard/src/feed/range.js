@@ -1,6 +1,8 @@
 import { html } from "../shared/dom.js";
 import { isoDay } from "./format.js";
-import { midnight, span } from "./period.js";
+import { isDay, midnight, span } from "./period.js";
+
+const NO_SUCH_DAY = "One of these days does not exist.";
 
 /** The form for a range of days. */
 export class RangeForm {
@@ -51,8 +53,10 @@ export class RangeForm {
     const [first, last] = [this.#first.value, this.#last.value];
     const period = `${first}..${last}`;
     let fault = "";
-    if (!first || !last) fault = "Enter the first and the last day.";
+    if (this.#first.validity.badInput || this.#last.validity.badInput) fault = NO_SUCH_DAY;
+    else if (!first || !last) fault = "Enter the first and the last day.";
     else if (first > last) fault = "The last day is before the first.";
+    else if (!isDay(first) || !isDay(last)) fault = NO_SUCH_DAY;
     else if (!span(period)) fault = "A range can be at most ten years.";
     this.#fault.textContent = fault;
     if (!fault) this.#choose(period);

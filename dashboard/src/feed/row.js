@@ -8,49 +8,34 @@ import { loadMore } from "./later.js";
 import { happenedAt } from "./merge.js";
 
 /** @import {Problem} from "../shared/request.js" */
-/** @import {Outcome} from "./api.js" */
-/** @import {History} from "./history.js" */
-/** @import {More} from "./later.js" */
-/** @import {Verdict} from "./verdict.js" */
+/** @import {Api, Outcome} from "./api.js" */
+/** @import {Unfolded} from "./unfolded.js" */
 /**
- * Functions of the feed that a row needs. url: returns the URL of a path below the endpoint. agent: returns an agent's
- * name. keyNames: the names of agent keys by id, as far as they were read. keysUrl: returns the URL that lists the
- * agent keys, or null if AgentKeys is off. link: returns the page's address that links to an outcome, or null without
- * url-state. canCorrect: whether Corrections is on. changed: called with a newer version of an outcome.
- * @typedef {{url: (path: string) => URL, agent: (id: number | null) => string, keyNames: Map<string, string>,
- *   keysUrl: () => URL | null, link: (id: string) => string | null, canCorrect: () => boolean,
- *   changed: (outcome: Outcome) => void, signedOut: (problem: Problem) => void}} RowContext
+ * Functions of the feed that a row needs. has, url: those of its API. agent: returns an agent's name. keyNames: the names of
+ * agent keys by id, as far as they were read. link: returns the page's address that links to an outcome, or null without
+ * url-state. canCorrect: whether Corrections is on. changed: called with newer versions of outcomes. folded: called when a row is.
+ * @typedef {Pick<Api, "has" | "url"> & {agent: (id: number | null) => string, keyNames: Map<string, string>,
+ *   link: (id: string) => string | null, canCorrect: () => boolean,
+ *   changed: (...outcomes: Outcome[]) => void, folded: (id: string) => void, signedOut: (problem: Problem) => void}} RowContext
  */
 
 /** An outcome in the list, which unfolds to its details, the owner's verdict and its history. */
 export class Row {
   element = html("li", { role: "listitem" });
   summary = html("summary");
-  #facts = html("div");
-  #ledger = html("div");
   #details;
+  #content = html("div", { class: "details" });
   #shownSummary = ""; // version and status that the summary shows
-  #shownVersion = -1; // version that the details show
-  // The facts, the verdict and the history are created when the row is unfolded: of thousands of rows, few ever are.
-  /** @type {More | null} */
-  #more = null;
-  /** @type {Verdict | null} */
-  #verdict = null;
-  /** @type {History | null} */
-  #history = null;
+  /** @type {Unfolded | null} created when the row is unfolded: of thousands of rows, few ever are */
+  #unfolded = null;
 
   /** @param {Outcome} outcome @param {string} order the sort key of its place @param {RowContext} context */
   constructor(outcome, order, context) {
     this.outcome = outcome;
     this.order = order;
     this.context = context;
-    const toggle = () => {
-      this.summary.nextElementSibling?.remove();
-      this.#details.append(html("div", { class: "details" }, this.#facts, this.#ledger));
-      this.render();
-      void this.#showDetails();
-    };
-    this.#details = html("details", { toggle }, this.summary);
+    this.element.dataset.id = outcome.id;
+    this.#details = html("details", { toggle: () => void this.#showDetails() }, this.summary);
     this.element.append(this.#details);
     this.render();
   }
@@ -61,7 +46,7 @@ export class Row {
 
   /** The owner's verdict, if it is not saved yet. */
   get pending() {
-    return this.#verdict?.pending;
+    return this.#unfolded?.pending;
   }
 
   /** The outcome's status. While a confirmation or dispute waits or is being sent, the status that it leads to. */
@@ -76,37 +61,26 @@ export class Row {
     if ((outcome.version ?? 0) <= (this.outcome.version ?? 0)) return false;
     this.outcome = outcome;
     this.render();
-    if (this.isOpen && this.#hasLedger) void this.#history?.read();
+    if (this.isOpen) this.#unfolded?.read();
     return true;
-  }
-
-  /** Whether the outcome can be corrected. An operator may switch corrections on or off while the page is open. */
-  get #hasLedger() {
-    return this.outcome.status !== undefined && this.context.canCorrect();
   }
 
   /** Show the facts, the verdict and the history of an unfolded row. */
   async #showDetails() {
-    const hadFocus = this.#ledger.matches(":focus-within");
+    const hadFocus = this.#content.matches(":focus-within"); // what keeps the focus is also in the file that may fail
     const loading = html("p", { class: "help past", role: "status" }, "Loading…");
-    this.#ledger.replaceChildren(...(this.isOpen ? [loading] : []));
+    this.#content.replaceChildren(...(this.isOpen ? [loading] : []));
+    this.summary.after(this.#content);
     if (hadFocus) this.summary.focus();
-    if (!this.isOpen) return;
-    try {
-      this.#more = await loadMore(this.element);
-    } catch (problem) {
-      const fault = html("p", { class: "fault", role: "alert" }, /** @type {Problem} */ (problem).message);
+    if (!this.isOpen) return this.context.folded(this.outcome.id);
+    const more = await loadMore(this.element).catch((/** @type {Problem} */ { message }) => {
       const again = button("Try again", () => void this.#showDetails());
-      return loading.replaceWith(buttons(fault, again));
-    }
-    if (!loading.isConnected) return; // another call has replaced this element
-    if (this.#hasLedger) {
-      this.#history ??= new this.#more.History(this);
-      this.#verdict ??= new this.#more.Verdict(this, this.#history);
-      loading.replaceWith(this.#verdict.element, this.#history.element);
-    } else loading.remove();
-    this.render();
-    if (this.#hasLedger) void this.#history?.read();
+      loading.replaceWith(buttons(html("p", { class: "fault", role: "alert" }, message), again));
+    });
+    if (!more || !loading.isConnected) return; // another call has replaced this element
+    this.#unfolded ??= new more.Unfolded(this);
+    loading.replaceWith(...this.#unfolded.elements);
+    this.#unfolded.show();
   }
 
   /** Unfold the row and move the focus to it. */
@@ -115,9 +89,10 @@ export class Row {
     this.summary.focus();
   }
 
-  /** Render again after agents were renamed. */
+  /** Render again after agents were renamed or the time zone has changed. */
   redraw() {
     this.#shownSummary = "";
+    this.#unfolded?.redraw();
     this.render();
   }
 
@@ -127,14 +102,7 @@ export class Row {
     const shown = `${this.outcome.version} ${this.status}`;
     if (this.#shownSummary !== shown) this.#drawSummary();
     this.#shownSummary = shown;
-    // Build the details only when the row is unfolded, because each row may have 64 KiB of metadata.
-    if (!this.isOpen) return;
-    this.#verdict?.render();
-    this.#history?.render();
-    const version = this.outcome.version ?? 0;
-    if (!this.#more || this.#shownVersion === version) return;
-    this.#facts.replaceChildren(...this.#more.facts(this.outcome, this.context.link(this.outcome.id)));
-    this.#shownVersion = version;
+    if (this.isOpen) this.#unfolded?.render();
   }
 
   #drawSummary() {

@@ -84,6 +84,7 @@ export class Rows {
   #rows = new OrderedRows();
   #shown = 0; // number of rows that match the search
   #scope = ""; // identifies the selection of the rows; empty: they have to be read again
+  #selection = ""; // the selection of the rows, also if they have to be read again
   #end = ""; // sort key of the last outcome of the last page; empty: all are loaded
   /** @type {string | null} */
   #cursor = null;
@@ -94,6 +95,7 @@ export class Rows {
   list = this.#rows.list;
   /** @type {Search | null} loaded when the viewer searches */
   #search = null;
+  #fault = ""; // why the search could not be loaded
   search = html("input", { type: "search", "aria-label": "Search", placeholder: "Search" });
   #found = html("p", { class: "help", role: "status" });
   #listed = html("p", { class: "paper help" });
@@ -131,9 +133,10 @@ export class Rows {
    * @param {OutcomePage | null} latest outcomes that were recorded last, if they were just read
    * @param {AbortSignal} signal
    * @param {Promise<unknown> | null} totals
-   * @param early the result of readFirst, if it was called before `latest` was read
+   * @param {ReturnType<Rows["readFirst"]> | null} early its result, if it was called before `latest` was read
    */
-  async read(latest, signal, totals, early = /** @type {ReturnType<Rows["readFirst"]> | null} */ (null)) {
+  async read(latest, signal, totals, early) {
+    if (this.#fault) void this.#searchFor();
     if (!this.isDue) return;
     let first = await early;
     const { scope } = this.#choice;
@@ -143,8 +146,13 @@ export class Rows {
     if (!first || !isSame) {
       first = { scope, page: (await this.#isEmpty(totals)()) ? { outcomes: [] } : await this.#readPage(signal) };
     }
-    this.#clear((row) => row.pending || (row.isOpen && passes(row.outcome, this.#choice.query)));
+    const { outcomes } = first.page;
+    this.#clear(
+      ({ pending, isOpen, outcome }) =>
+        pending || outcomes.some(({ id }) => id === outcome.id) || (isOpen && passes(outcome, this.#choice.query)),
+    );
     this.#scope = scope;
+    this.#selection = this.#choice.selection;
     this.#addPage(first.page);
     if (latest) this.add(latest.outcomes); // the page may lack these: its index is eventually consistent
     void this.#loadPages(); // continue a search
@@ -224,12 +232,18 @@ export class Rows {
   correct(outcome) {
     this.#corrected.set(outcome.id, outcome);
     this.update(outcome);
+    this.place(outcome.id); // also if its row has this version already
   }
 
   /** @param {Outcome} outcome */
   update(outcome) {
-    const row = this.#rows.get(outcome.id);
-    if (!row?.update(outcome) || row.isOpen || this.isDue) return; // do not move a row while it is unfolded
+    if (this.#rows.get(outcome.id)?.update(outcome)) this.place(outcome.id);
+  }
+
+  /** Move a row to its place, or take it out if it does not pass the filter any more, but not while it is unfolded. @param {string} id */
+  place(id) {
+    const row = this.#rows.get(id);
+    if (!row || row.isOpen || row.pending || this.isDue) return;
     if (orderOf(row.outcome) === row.order && passes(row.outcome, this.#choice.query)) return this.filter([row]);
     this.#rows.remove(row);
     this.add([row.outcome]);
@@ -237,8 +251,12 @@ export class Rows {
 
   /** Add outcomes and mark them as new. @param {Outcome[]} found @returns how many were not listed */
   addNew(found) {
+    // Keep what the viewer points at in its place, so that a click hits what it aimed at.
+    const aimed = this.list.querySelector("li:is(:hover, :focus-within)");
+    const before = aimed?.getBoundingClientRect().top ?? 0;
     const added = this.add(found);
     for (const { element } of added) element.classList.add("new");
+    if (aimed?.isConnected) scrollBy({ top: aimed.getBoundingClientRect().top - before, behavior: "instant" });
     return added.length;
   }
 
@@ -285,10 +303,11 @@ export class Rows {
   }
 
   async #searchFor() {
+    this.#fault = "";
     try {
       this.#search ??= new (await loadMore(this.list)).Search();
     } catch (problem) {
-      this.#watcher.fail(problem);
+      this.#fault = `Not loaded yet. ${/** @type {Error} */ (problem).message}`;
     }
     this.filter();
     void this.#loadPages();
@@ -320,7 +339,7 @@ export class Rows {
         this.#watcher.problem = null;
         // The button disappears with the last page: move the focus to the first new row.
         if (!this.#cursor && this.#more.matches(":focus"))
-          (added.find(({ element }) => !element.hidden)?.summary ?? this.search).focus();
+          added.find(({ element }) => !element.hidden)?.summary.focus();
         if (!page.outcomes.length) break; // after SPARSE_PAGES empty pages, only the button continues
       }
     } catch (error) {
@@ -335,7 +354,10 @@ export class Rows {
   filter(rows = /** @type {Iterable<Row>} */ (this.#rows)) {
     const search = this.#search;
     if (search) search.text = this.search.value;
-    for (const row of rows) row.element.hidden = search?.matches(row) === false;
+    for (const row of rows) {
+      row.element.hidden = search?.matches(row) === false;
+      search?.mark(row, !row.element.hidden);
+    }
     this.#shown = search?.isOn ? this.list.querySelectorAll(":scope > * > :not([hidden])").length : this.#rows.size;
   }
 
@@ -345,10 +367,19 @@ export class Rows {
     this.filter();
   }
 
+  /** Move the focus to the first row, or to the search if no row is shown. */
+  focus() {
+    const [first = this.search] = this.#visible;
+    first.focus();
+  }
+
+  get #visible() {
+    return [...this.list.querySelectorAll("summary")].filter((row) => row.checkVisibility());
+  }
+
   /** Move the focus between rows by arrow keys, Home and End. @param {KeyboardEvent} event */
   moveFocus(event) {
-    const visible = [...this.list.querySelectorAll("summary")].filter((row) => row.checkVisibility());
-    moveFocus(event, visible);
+    moveFocus(event, this.#visible);
   }
 
   render() {
@@ -356,12 +387,15 @@ export class Rows {
     const search = this.#rows.size && this.#search?.isOn ? this.#search : null;
     this.#found.ariaBusy = String(Boolean(this.#loading)); // screen readers announce only the result
     const total = this.#cursor ? this.#totals.listed : this.#rows.size;
-    announce(this.#found, search?.result(this.#shown, this.#rows.size, total) ?? "");
+    announce(this.#found, search?.result(this.#shown, this.#rows.size, total) ?? this.#fault);
     this.list.ariaBusy = String(this.isDue);
-    this.#none.hidden = this.#shown > 0;
+    // If the rows of another selection could not be read, do not show the former ones beside it.
+    const isOther = this.#selection !== this.#choice.selection && !this.#watcher.isPolling;
+    this.list.hidden = isOther;
+    this.#none.hidden = this.#shown > 0 && !isOther;
     void this.#wayOut.render(!this.#shown && !search && !this.isDue && !this.#cursor);
     let none = "No outcome matches this filter.";
-    if (search) none = this.#cursor ? "No match so far." : "No outcome matches this search.";
+    if (search) none = search.none(this.#cursor !== null);
     else if (this.isDue) none = this.#watcher.isPolling ? "Loading…" : "Not loaded yet.";
     else if (this.#cursor) none = "No match among the latest outcomes.";
     else if (!this.#choice.isFiltered) none = "No outcome happened in this period.";
@@ -370,10 +404,10 @@ export class Rows {
     this.#listed.textContent = this.#cursor
       ? `${this.#rows.size} of ${listed === null ? "many" : whole.format(listed)} outcomes are listed here.`
       : "";
-    this.#more.hidden = !this.#cursor;
+    this.#more.hidden = !this.#cursor || isOther;
     let more = this.#rows.size ? "Load more" : "Look further back";
-    if (search) more = "Search further";
-    this.#more.textContent = this.#loading ? (search ? "Searching…" : "Loading…") : more;
+    if (this.#loading) more = "Loading…";
+    this.#more.textContent = search?.more(this.#loading !== null) ?? more;
     this.#more.ariaDisabled = String(Boolean(this.#loading));
   }
 }

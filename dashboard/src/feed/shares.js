@@ -1,6 +1,6 @@
 import { dotted, html, icon } from "../shared/dom.js";
 import { decimal, minus, plus } from "../shared/numbers.js";
-import { amount, outcomes, percent } from "./format.js";
+import { amount, outcomes, percent, whole } from "./format.js";
 
 /** @import {Attributes} from "../shared/dom.js" */
 /** @import {AgentSum, OtherAgents, Sum, Summary} from "./api.js" */
@@ -45,7 +45,9 @@ export function split(parts, about) {
   const valued = parts.some((part) => worth(part) > 0);
   /** @param {Sum} part */
   const size = (part) => (valued ? worth(part) : part.count);
-  const largest = Math.max(...parts.map(size));
+  // Others are a text without a bar: beside the sum of many, the bars of single ones would vanish.
+  const isOthers = (/** @type {Part} */ part) => "agents" in part;
+  const largest = Math.max(...parts.filter((part) => !isOthers(part)).map(size));
   return parts.map((part) => {
     const share = html("i", {});
     share.style.inlineSize = `${Math.max(0, size(part) / largest) * 100}%`;
@@ -56,28 +58,30 @@ export function split(parts, about) {
       icon(path),
       html("button", { type: "button", class: "name", dir: "auto", ...attributes }, name),
       amount(part.value_usd),
-      html("span", { class: "share", "aria-hidden": "true" }, share),
+      isOthers(part) ? null : html("span", { class: "share", "aria-hidden": "true" }, share),
       html("span", { class: "count" }, outcomes(part.count) + more),
     );
   });
 }
 
 /**
- * Compare a sum with the previous period's sum, in percent if the previous sum is positive. The result is empty if the
- * previous sum is unknown or both sums are 0.
- * @param {Summary} summary
- * @param {string} before
+ * Compare a sum with that of the previous period, in percent if that is positive. The result is empty if both are 0.
+ * @param {Exact} now
+ * @param {Exact} then
+ * @param {string} as with what it is compared
+ * @param {string} before name of the previous period
+ * @param {boolean} isRunning whether the period includes today
  * @returns {(string | Element)[]}
  */
-export function change({ value_usd, previous }, before) {
-  if (!previous) return [];
-  const [is, was] = [value_usd, previous.value_usd].map((value) => Number(decimal(value)));
-  if (was > 0) return [html("b", {}, percent.format((is - was) / was)), ` against ${before}`];
-  return is || was ? [amount(previous.value_usd), ` in ${before}`] : [];
+export function compared(now, then, as, before, isRunning) {
+  const [is, was] = [now, then].map((value) => Number(decimal(value)));
+  const today = isRunning ? "; today is not over" : "";
+  if (was > 0) return [html("b", {}, percent.format((is - was) / was)), ` ${as}${today}`];
+  return is || was ? [amount(then), ` in ${before}`] : [];
 }
 
 /**
- * Return a button for each status. It shows the status's value, and filters by the status. A status without outcomes is left out, unless it is
+ * Return a button for each status. It shows the status's value (of void outcomes, which never count, their number), and filters by the status. A status without outcomes is left out, unless it is
  * selected. A server without corrections returns no statuses.
  * @param {Summary} summary
  * @param {Choice} choice
@@ -87,7 +91,12 @@ export function statusSums({ confirmed, disputed, voided }, choice) {
   return dotted(
     ...sums.map(([value, sum]) =>
       sum && (sum.count || choice.has("status", value))
-        ? html("button", filterButton(choice, "status", value), amount(sum.value_usd), ` ${value}`)
+        ? html(
+            "button",
+            filterButton(choice, "status", value),
+            value === "void" ? whole.format(sum.count) : amount(sum.value_usd),
+            ` ${value}`,
+          )
         : null,
     ),
   );

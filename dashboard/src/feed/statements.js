@@ -5,6 +5,7 @@ import { ask } from "./api.js";
 import { whole } from "./format.js";
 import { monthName, paper, printAlone } from "./paper.js";
 import { pause, readEach, save } from "./parts.js";
+import { post } from "./post.js";
 
 /** @import {DocumentContext} from "./documents.js" */
 /** @typedef {{id: string, period: string, timezone: string, size: number, root: string}} Listed statement */
@@ -150,7 +151,7 @@ export class Statements {
       const timezone = this.#timezone;
       const period = lastMonth(timezone);
       try {
-        await ask(this.#url(""), signal, { body: { period, timezone }, key: `${period}@${timezone}` });
+        await post(this.#url(""), { body: { period, timezone }, key: `${period}@${timezone}` }, signal);
         return "";
       } catch (error) {
         const { reason, retryAfter, details } = asProblem(error);

@@ -1,19 +1,23 @@
-import { announce, build, html, replace, unseen } from "../shared/dom.js";
-import { decimal } from "../shared/numbers.js";
+import { announce, build, button, html, unseen } from "../shared/dom.js";
 import { invalidResponse } from "../shared/request.js";
 import { timeZone } from "../shared/time.js";
 import { inWords } from "../shared/words.js";
-import { buckets, chart } from "./chart.js";
+import { withQuery } from "./address.js";
+import { ask } from "./api.js";
+import { barValues, buckets, chart } from "./chart.js";
 import { agentValue } from "./choice.js";
-import { clock, headline, outcomes, whole } from "./format.js";
+import { countedOf, counting, headWords, ruleWords } from "./counted.js";
+import { clock, headline, whole } from "./format.js";
 import { AGENT_ICON, typeIcon } from "./icons.js";
 import { Later, loadMore } from "./later.js";
-import { byValue, change, filterButton, mostAgents, split, statusSums } from "./shares.js";
+import { ruleDays } from "./rule-days.js";
+import { byValue, compared, filterButton, mostAgents, split, statusSums } from "./shares.js";
 import { Sums } from "./sums.js";
 
-/** @import {Api, Outcome, Summary} from "./api.js" */
+/** @import {Api, Outcome, OutcomePage, Summary} from "./api.js" */
 /** @import {Choice} from "./choice.js" */
 /** @import {Costs} from "./costs.js" */
+/** @import {Rule} from "./rule.js" */
 
 const MOST_DAYS = 92; // in longer periods, each bar is a week
 const MOST_WEEKS_DAYS = 732; // in longer periods, each bar is a month
@@ -22,23 +26,41 @@ const MOST_WEEKS_DAYS = 732; // in longer periods, each bar is a month
 export class Totals {
   retryAfter = 0; // seconds until the next read, while the server answers "Still adding up"
   sums = new Sums();
+  #owner = {}; // another object for another user
+  /** @type {Promise<void> | null} ends when new outcomes are in the sums */
+  #arriving = null;
   /** @type {string[]} of the caption */
   #words = [];
-  /** @type {Costs | undefined} loaded if the page has a cost-endpoint */
-  #costs;
+  #selection = ""; // of the shown totals
+  /** @type {Costs | null} loaded after the first frame, if there is a cost */
+  #costs = null;
+  /** @type {{scope: string, answer: Promise<any>} | null} the first cost, asked for before its code is loaded */
+  #early = null;
+  #hasNoCost = false;
+  #isRuleAsked = false; // whether the owner's rule was asked for
+  /** @type {Rule | null} */
+  #rule = null;
   #areAgentsOpen = false; // whether the agents in "3 other agents" are listed
 
   #total = html("p", { class: "total" });
   #caption = html("p", { class: "caption" });
   #selected = unseen("", { role: "status" }); // announces the new headline when the selection changes
   #adding = html("p", { class: "help", role: "status" });
+  #ruleWords = html("span", { class: "rule" });
+  #offer = button("", () => this.#openRule(), { class: "offer", "aria-expanded": "false" });
+  #ruled = html("p", { class: "help" }, this.#ruleWords, " ", this.#offer);
+  #counts = new Later(
+    "counts",
+    (more, element) => new more.WhatCounts(element, this.#api, this.sums, (isChanged) => this.#closeRule(isChanged)),
+  );
   #change = html("p", { class: "change" });
+  needs = html("p", { class: "needs" }); // filled by Attention
   #standing = html("p", { class: "standing" });
-  #uncounted = html("p", { class: "help", hidden: "" }, "Disputed and void outcomes are listed, but not counted.");
   #balance = html("div", { class: "costs", hidden: true });
   #chart = html("div", {});
+  #target = new Later("counts target", (more, element) => new more.Target(element, this.#api, this.sums));
   #bars = () => buckets(/** @type {Summary} */ (this.sums.summary));
-  #figures = new Later("scroll", (more, element) => new more.Figures(element, this.#bars));
+  #figures = new Later("scroll", (more, element) => new more.Figures(element, this.#bars, this.#choice));
   #tableTitle = html("summary");
   #daily = html(
     "details",
@@ -48,8 +70,10 @@ export class Totals {
   );
   #types = html("ul", { class: "split", role: "list" });
   #agents = html("ul", { class: "split", role: "list" });
-  #byAgent = html("div", {}, html("h3", {}, "By agent"), this.#agents);
-  #parts = html("div", { class: "parts" }, html("div", {}, html("h3", {}, "By type"), this.#types), this.#byAgent);
+  #claimed = [1, 2].map(() => html("span", { class: "help" }));
+  #byType = html("details", {}, html("summary", {}, html("h3", {}, "By type"), this.#claimed[0]), this.#types);
+  #byAgent = html("details", {}, html("summary", {}, html("h3", {}, "By agent"), this.#claimed[1]), this.#agents);
+  #parts = html("div", { class: "parts" }, this.#byType, this.#byAgent);
   element = html(
     "section",
     { class: "summary", "aria-labelledby": "heading" },
@@ -57,9 +81,12 @@ export class Totals {
     this.#caption,
     this.#selected,
     this.#adding,
+    this.#ruled,
+    this.#counts.element,
     this.#change,
+    this.#target.element,
+    this.needs,
     this.#standing,
-    this.#uncounted,
     this.#balance,
     this.#chart,
     this.#daily,
@@ -71,26 +98,35 @@ export class Totals {
    * @param {Choice} choice
    * @param {(id: number | null) => string} agentName
    * @param {() => string | null} costEndpoint
+   * @param {(isOther: boolean) => void} changed called when the rule has changed, or, with true, the days of the period
    */
-  constructor(api, choice, agentName, costEndpoint) {
+  constructor(api, choice, agentName, costEndpoint, changed) {
     this.#api = api;
     this.#choice = choice;
     this.#agentName = agentName;
     this.#costEndpoint = costEndpoint;
+    this.#changed = changed;
   }
   #api;
   #choice;
   #agentName;
   #costEndpoint;
+  #changed;
 
   forget() {
     this.sums.forget();
+    this.#owner = {};
     this.retryAfter = 0;
+    this.#isRuleAsked = false;
+    this.#rule = null;
     this.#costs?.forget();
+    this.#early = null;
+    this.#hasNoCost = false;
     for (const element of [
       this.#total,
       this.#caption,
       this.#selected,
+      this.#ruleWords,
       this.#change,
       this.#standing,
       this.#chart,
@@ -99,9 +135,16 @@ export class Totals {
       this.#agents,
     ])
       element.replaceChildren();
-    this.#uncounted.hidden = true;
+    this.#target.forget();
+    this.#counts.forget();
+    this.#ruled.hidden = true;
     this.#daily.hidden = true;
     this.#parts.hidden = true;
+  }
+
+  /** Fold or unfold the shares. @param {boolean} isFolded */
+  fold(isFolded) {
+    this.#byType.open = this.#byAgent.open = !isFolded;
   }
 
   get #isOn() {
@@ -129,11 +172,12 @@ export class Totals {
   }
 
   get #query() {
-    return { ...this.#choice.query, timezone: timeZone() };
+    return { ...this.#choice.query, timezone: this.#choice.zone?.name ?? timeZone() };
   }
 
   /** Read the totals, unless the shown ones are current. @param {AbortSignal} signal */
   async read(signal) {
+    if (this.#arriving) await this.#arriving; // the first requests must not wait for anything
     const { scope, query } = this.#choice;
     if (!this.#isOn || !this.sums.isDue(scope)) {
       this.retryAfter = 0; // the wait was for a previous selection, or Totals was switched off
@@ -142,7 +186,42 @@ export class Totals {
     const isSelected = this.sums.summary && this.isOther;
     if (!(await this.sums.read(scope, query, () => this.#ask(scope, signal)))) return;
     this.#show();
+    const byRule = this.sums.summary?.by_rule;
+    if (byRule !== undefined && !query.status) {
+      const followed = this.#followRule(signal);
+      // On a first visit, wait: the first frame must not show the viewer's days if the rule has others.
+      if (byRule === null && ruleDays() === null) await followed;
+    }
     if (isSelected) this.#selected.textContent = [this.#total.textContent, ...this.#words].join(" · ");
+  }
+
+  /** Whether the rule is to be read before anything else, because at the last visit it had the days of another time zone. */
+  get isElsewhere() {
+    return !this.#isRuleAsked && ruleDays() === "other";
+  }
+
+  /**
+   * Read the owner's rule, once, and select its days.
+   * @param {AbortSignal} signal
+   * @returns whether the days of another time zone are selected now
+   */
+  async readRule(signal) {
+    if (this.#isRuleAsked) return false;
+    this.#isRuleAsked = true;
+    const rule = await loadMore(this.element)
+      .then((more) => more.readRule(this.#api, signal))
+      .catch(() => null);
+    this.#isRuleAsked = !signal.aborted;
+    if (signal.aborted || !rule) return false;
+    this.#rule = rule;
+    this.#choice.zone = rule.zone;
+    return rule.zone !== null;
+  }
+
+  /** @param {AbortSignal} signal */
+  async #followRule(signal) {
+    if (await this.readRule(signal)) this.#changed(true);
+    else this.#showChange();
   }
 
   /** @param {string} scope @param {AbortSignal} signal @returns {Promise<[Summary, number] | null>} null: not now */
@@ -164,15 +243,57 @@ export class Totals {
     return scope === this.#choice.scope ? answer : null; // the day or a filter may have changed meanwhile
   }
 
-  /** Add new outcomes to the shown totals. @param {Outcome[]} fresh */
+  /** Add new outcomes to the shown totals, once the code for it is loaded. @param {Outcome[]} fresh */
   add(fresh) {
-    if (this.sums.add(fresh)) this.#show();
+    if (fresh.length) this.#arriving = this.#add(fresh, this.#owner);
+  }
+
+  /** @param {Outcome[]} fresh @param {object} owner */
+  async #add(fresh, owner) {
+    const more = await loadMore(this.element).catch(() => null);
+    if (owner !== this.#owner) return;
+    if (!more) this.sums.correct();
+    else if (this.sums.add(fresh, more.LiveSummary)) this.#show();
+  }
+
+  /**
+   * Add what was recorded while the totals were read at the same time as the first lists.
+   * @param {OutcomePage} latest the outcomes that were recorded last
+   * @param {OutcomePage | undefined} first the first page of the selection
+   */
+  meet(latest, first) {
+    const [one, other] = [latest, first].map((page) => page?.outcomes[0]?.user_id);
+    if (one && other && one !== other) this.forget(); // another user signed in meanwhile: whose totals are these?
+    const after = this.sums.summary?.recent?.after;
+    if (after) this.add(latest.outcomes.filter(({ created_at }) => created_at > after));
+  }
+
+  /** The query of the cost; null for a selected type or status, because costs have neither. */
+  get #costQuery() {
+    const { outcomeType, status, agentId, ...period } = this.#query;
+    return outcomeType || status ? null : { ...period, agentId };
+  }
+
+  /**
+   * Ask for the first cost at the same time as for the totals, to know in the first frame whether to leave room for it.
+   * @param {AbortSignal} signal
+   */
+  async expectCost(signal) {
+    const endpoint = this.#costEndpoint();
+    const query = this.#costQuery;
+    if (endpoint === null || !query) return;
+    try {
+      const answer = ask(withQuery(new URL(endpoint, document.baseURI), query), signal);
+      this.#early = { scope: this.#choice.scope, answer };
+      const { cost_usd, known_days } = (await answer) ?? {};
+      this.#hasNoCost = cost_usd == null || known_days === 0;
+      this.#showCost();
+    } catch {} // the costs say why
   }
 
   /** @param {AbortSignal} signal */
   async readCost(signal) {
     const endpoint = this.#costEndpoint();
-    this.#balance.hidden = endpoint === null;
     if (!this.#isOn || endpoint === null) return;
     const more = await loadMore(this.element).catch(() => null); // the next poll tries again
     if (!more) return;
@@ -180,10 +301,10 @@ export class Totals {
       this.#costs = new more.Costs();
       this.#balance.append(this.#costs.element);
     }
-    // Show no cost if a type or a status is selected, because costs have neither.
-    const { outcomeType, status, agentId, ...period } = this.#query;
-    const query = outcomeType || status ? null : { ...period, agentId };
-    if (await this.#costs.read(endpoint, this.#choice.scope, query, signal)) this.#showCost();
+    const { scope } = this.#choice;
+    const early = this.#early?.scope === scope ? this.#early.answer : undefined;
+    this.#early = null;
+    if (await this.#costs.read(endpoint, scope, this.#costQuery, signal, early)) this.#showCost();
   }
 
   /** Render again after agents were renamed. */
@@ -194,15 +315,25 @@ export class Totals {
   #show() {
     const { summary } = this.sums;
     if (!summary || this.isOther) return;
-    const { name, before, isLast } = this.#choice.span;
+    const { name, isLast } = this.#choice.span;
     const [unit, bars] = this.#bars();
-    this.#total.replaceChildren(headline(summary.value_usd));
-    this.#words = [`${outcomes(summary.count)}${isLast ? " in " : ", "}${name}`, ...this.#choice.words];
-    this.#change.replaceChildren(...change(summary, before));
-    replace(this.#standing, ...statusSums(summary, this.#choice));
-    this.#uncounted.hidden = this.listed === summary.count;
-    const valued = bars.some((bar) => Number(decimal(bar.value_usd)) !== 0);
-    replace(this.#chart, valued ? chart(bars, unit, this.#choice) : null);
+    this.#selection = this.#choice.selection;
+    const byRule = summary.by_rule;
+    this.#total.replaceChildren(headline(counting(summary).value_usd));
+    const { zone, words } = this.#choice;
+    const head = headWords(summary, `${isLast ? " in " : ", "}${name}`);
+    this.#words = [...head, ...(zone ? [`days of ${zone.name}`] : []), ...words];
+    for (const one of this.#claimed) one.textContent = byRule ? ", claimed" : "";
+    this.#parts.classList.toggle("claimed", Boolean(byRule));
+    this.#ruleWords.textContent = byRule ? ruleWords(summary, byRule) : "All claims count.";
+    this.#offer.textContent = byRule ? "What counts" : "Decide what counts";
+    // The answer of a server without definitions has no `by_rule`. With a status it is null, whatever the rule.
+    this.#ruled.hidden = byRule === undefined || Boolean(this.#choice.query.status);
+    this.#showChange();
+    const uncounted = this.listed === summary.count ? "" : ". Disputed and void ones do not count.";
+    this.#standing.replaceChildren(...statusSums(summary, this.#choice), uncounted);
+    const valued = bars.some((bar) => barValues(bar).some(Boolean));
+    this.#chart.replaceChildren(...(valued ? [chart(bars, unit, this.#choice)] : []));
     this.#figures.element.ariaLabel = this.#tableTitle.textContent = `${unit.adverb} figures`;
     this.#showFigures();
     this.#daily.hidden = summary.count === 0;
@@ -210,21 +341,34 @@ export class Totals {
     const types = split(summary.by_type.toSorted(byValue), ({ outcome_type: type }) => ({
       name: inWords(type),
       icon: typeIcon(type),
+      more: byRule ? countedOf(byRule, type) : "",
       button: filterButton(this.#choice, "type", type),
     }));
-    replace(this.#types, ...types);
+    this.#types.replaceChildren(...types);
     for (const part of [...summary.by_type, ...(summary.by_agent ?? [])]) this.#choice.offer(part);
     this.#showCost();
+  }
+
+  /** Compare the period with the one before. By a rule, leave a line for this until the rule is read. */
+  #showChange() {
+    const { summary } = this.sums;
+    if (!summary || this.isOther) return;
+    const { before, isRunning } = this.#choice.span;
+    const { value_usd, previous, by_rule } = summary;
+    /** @type {(string | Element)[]} */
+    let words = [];
+    if (by_rule) words = this.#rule?.change(summary, before, isRunning) ?? ["\u00a0"];
+    else if (previous) words = compared(value_usd, previous.value_usd, `compared with ${before}`, before, isRunning);
+    this.#change.replaceChildren(...words);
   }
 
   /** Render costs and the shares of agents, with their costs. */
   #showCost() {
     const summary = this.isOther ? null : this.sums.summary;
-    this.#balance.hidden = this.#costEndpoint() === null;
-    const costs = this.#balance.hidden ? null : this.#costs;
-    costs?.show(summary);
+    this.#balance.hidden = this.#costEndpoint() === null || (this.#hasNoCost && !this.#costs);
+    this.#costs?.show(summary);
     if (!summary) return;
-    const byAgents = costs?.withSums(summary) ?? summary.by_agent ?? [];
+    const byAgents = this.#costs?.withSums(summary) ?? summary.by_agent ?? [];
     const isByAgents = byAgents.some(({ agent_id }) => agent_id !== null) || this.#choice.query.agentId;
     this.#byAgent.hidden = !isByAgents;
     const agents = mostAgents(isByAgents ? byAgents : [], summary.other_agents, this.#areAgentsOpen);
@@ -238,11 +382,27 @@ export class Totals {
       return {
         name: this.#agentName(part.agent_id),
         icon: AGENT_ICON,
-        more: costs?.words(part),
+        more: this.#costs?.words(part),
         button: filterButton(this.#choice, "agent", agentValue(part.agent_id)),
       };
     });
-    replace(this.#agents, ...shares);
+    this.#agents.replaceChildren(...shares);
+  }
+
+  #openRule() {
+    const isOpen = this.#counts.element.hidden === true;
+    this.#offer.ariaExpanded = String(isOpen);
+    void this.#counts.render(isOpen);
+  }
+
+  /** @param {boolean} isChanged */
+  #closeRule(isChanged) {
+    this.#openRule();
+    this.#offer.focus();
+    if (!isChanged) return;
+    this.#isRuleAsked = false;
+    this.sums.expire();
+    this.#changed(false);
   }
 
   #showFigures() {
@@ -254,20 +414,25 @@ export class Totals {
     this.#showCost();
   }
 
-  /** @param {boolean} isPolling */
-  render(isPolling) {
+  /** @param {boolean} isPolling @param {number | null} staleSince the time of the last poll before the viewer was offline */
+  render(isPolling, staleSince) {
     this.element.hidden = !this.#isOn;
     const { summary, isUnknown, readAt, scope } = this.sums;
-    let words = [...this.#words, ...(isUnknown && !this.sums.isDue(scope) ? [`as of ${clock.format(readAt)}`] : [])];
-    if (!summary) {
-      this.#total.replaceChildren("–");
+    const isStale = staleSince !== null || (isUnknown && !this.sums.isDue(scope));
+    const asOf = Math.max(staleSince ?? 0, +readAt); // the first poll ends after the sums are read
+    let words = [...this.#words, ...(isStale ? [`as of ${clock.format(asOf)}`] : [])];
+    // If the totals of another selection could not be read, do not show the former ones beside it.
+    const isOther = this.#selection !== this.#choice.selection && !isPolling && !this.retryAfter;
+    this.element.classList.toggle("unread", !summary || isOther);
+    if (!summary || isOther) {
       words = [isPolling ? "Adding up…" : "Totals are not available right now."];
       if (this.retryAfter) words = [];
-      this.#showCost();
+      if (!summary) this.#showCost();
     }
     announce(this.#caption, words.join(" · "));
     const adding = summary ? "Still adding up…" : "Adding up your history, once…";
     announce(this.#adding, this.retryAfter ? adding : "");
-    this.#chart.classList.toggle("awaited", !summary && (isPolling || this.retryAfter > 0));
+    void this.#target.render(summary && this.#api.has("watches"));
+    this.element.classList.toggle("awaited", !summary && (isPolling || this.retryAfter > 0));
   }
 }

@@ -1,32 +1,12 @@
 import { announce, build, button, buttons, html } from "../shared/dom.js";
 import { asProblem, invalidResponse, Problem } from "../shared/request.js";
-import { ask, isOutcome, isRetryable } from "./api.js";
-import { whole } from "./format.js";
+import { isOutcome, isRetryable } from "./api.js";
+import { failure, faultOfReason, newKey, UNDO_MS } from "./correcting.js";
+import { post } from "./post.js";
 
 /** @import {History} from "./history.js" */
 /** @import {Row} from "./row.js" */
 /** @typedef {{type: "confirm" | "dispute", reason: string, key: string}} Correction key: the idempotency key */
-
-const LONGEST_REASON = 500;
-const UNDO_MS = 5_000;
-
-/** Explain to the owner why a correction failed. @param {Problem} problem */
-export function refusal(problem) {
-  const { status, reason, details } = problem;
-  if (problem.kind === "offline") return "You are offline.";
-  if (status === 404 && !problem.isOff) return "This outcome no longer exists or is not yours.";
-  if (reason === "Conflict") return "Someone else is correcting it right now.";
-  if (reason === "Not possible")
-    return `Not possible: ${details[0]?.message ?? "this outcome can no longer be corrected"}.`;
-  if (status === 400 && details[0]) return `The ${details[0].field} ${details[0].message}.`;
-  return problem.message;
-}
-
-/** Whether the correction may have been saved despite the error. @param {Problem} problem */
-const isAmbiguous = ({ status }) => status < 400 || (status >= 500 && status !== 503);
-
-/** Return a new idempotency key. crypto.randomUUID needs a secure context. */
-const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
 
 /** The owner's verdict on a row's outcome: buttons to confirm and dispute it, and a form for the reason. */
 export class Verdict {
@@ -41,9 +21,9 @@ export class Verdict {
   #says = html("p", { class: "help", role: "status" });
   #fault = html("p", { class: "fault", role: "alert" });
   #again = button("Try again", () => this.#rejected && this.#send(this.#rejected.correction));
-  #right = button("This is right", () => this.#confirm());
+  #right = button("Confirm", () => this.#confirm());
   #undo = button("Undo", () => this.#takeBack());
-  #wrong = button("This is not right", () => this.#askWhy(), { class: "no", "aria-expanded": "false" });
+  #wrong = button("Dispute", () => this.#askWhy(), { class: "no", "aria-expanded": "false" });
   #reason = html("textarea", { rows: 2, required: true });
   #reasonFault = html("p", { class: "fault" });
   #form = html(
@@ -54,7 +34,7 @@ export class Verdict {
       submit: (/** @type {SubmitEvent} */ event) => this.#dispute(event),
       keydown: (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && this.#closeForm(),
     },
-    html("label", {}, "What is not right?", this.#reason),
+    html("label", {}, "Why do you dispute it?", this.#reason),
     this.#reasonFault,
     buttons(
       html("button", {}, "Send"),
@@ -64,7 +44,7 @@ export class Verdict {
   element = html(
     "div",
     { class: "word" },
-    html("div", { class: "buttons", role: "group", "aria-label": "Is this right?" }, this.#right, this.#wrong),
+    html("div", { class: "buttons", role: "group", "aria-label": "Confirm or dispute" }, this.#right, this.#wrong),
     this.#form,
     html("div", { class: "buttons said" }, this.#says, this.#undo),
     html("div", { class: "buttons untaken" }, this.#fault, this.#again),
@@ -148,11 +128,7 @@ export class Verdict {
   #dispute(event) {
     event.preventDefault();
     const reason = this.#reason.value.trim();
-    const length = [...reason].length; // in code points, as the API counts
-    let fault = "";
-    if (!length) fault = "Say what is not right.";
-    else if (length > LONGEST_REASON)
-      fault = `At most ${whole.format(LONGEST_REASON)} characters; these are ${whole.format(length)}.`;
+    const fault = faultOfReason(reason);
     this.#reasonFault.textContent = fault;
     this.#reason.ariaInvalid = fault ? "true" : null;
     if (fault) this.#reason.focus();
@@ -179,7 +155,7 @@ export class Verdict {
     row.render();
     try {
       const url = row.context.url(`/${encodeURIComponent(row.outcome.id)}/corrections`);
-      const { id, outcome } = await ask(url, undefined, { key, body: { type, ...(reason && { reason }) }, keepalive });
+      const { id, outcome } = await post(url, { key, body: { type, ...(reason && { reason }) }, keepalive });
       if (outcome.id !== row.outcome.id || !isOutcome(outcome)) throw invalidResponse();
       this.#isUnseen = outcome.version > seen + 1;
       if (outcome.version >= (row.outcome.version ?? 0)) row.outcome = outcome;
@@ -210,7 +186,7 @@ export class Verdict {
       words = "It was amended after you disputed it. It does not count until you confirm it.";
     else if (status === "disputed")
       words =
-        "You disputed this, so it does not count. Next, the agent or the platform amends it or declares it void, or the platform dismisses your dispute. If you change your mind, confirm it.";
+        "You disputed this, so it does not count. Next, the agent or the platform amends it or declares it void, or the platform stands by it. If you change your mind, confirm it.";
     else if (status === "confirmed")
       words = `You confirmed this.${this.#isUnseen ? " It had been corrected just before: please look at it again." : ""}`;
     announce(this.#says, words);
@@ -223,10 +199,7 @@ export class Verdict {
     this.#wrong.ariaDisabled = this.pending && !this.#waiting ? "true" : null;
 
     const problem = this.#rejected?.problem;
-    let fault = problem ? `Not saved. ${refusal(problem)}` : "";
-    if (problem && isAmbiguous(problem))
-      fault = `It may not have been saved. ${refusal(problem)} Trying again is safe: it counts once.`;
-    announce(this.#fault, fault);
+    announce(this.#fault, problem ? failure(problem) : "");
     this.#again.hidden = !problem || !isRetryable(problem);
   }
 }

@@ -6,6 +6,7 @@ import { compare } from "./merge.js";
 /** @import {Api, Outcome, OutcomePage} from "./api.js" */
 /** @import {Seen} from "./merge.js" */
 
+const FIRST_PAGE = 10; // few outcomes: they arrive at the same time as the first page of the list
 const MOST_PAGES = 4; // beyond this, reading the list again is cheaper than catching up
 // An outcome's time is fixed before it is written, so an older outcome may become visible after a newer one. Each poll
 // therefore starts this long before the newest known outcome.
@@ -53,6 +54,7 @@ export class Watcher {
   /** @type {Problem | null} of the last poll */
   problem = null;
   isPolling = false;
+  readAt = 0; // time when the last poll succeeded, in milliseconds since 1970
   isWatching = false; // the first page is loaded
   /** @type {Outcome | null} */
   newest = null;
@@ -97,12 +99,14 @@ export class Watcher {
     const { signal } = this.#polling;
     this.isPolling = true;
     this.#startedAt = performance.now();
-    this.#host.render();
     try {
-      await this.#host.read(signal);
+      const read = this.#host.read(signal); // send its requests first: rendering takes long
+      this.#host.render();
+      await read;
       if (signal.aborted) return;
       this.#failures = 0;
       this.problem = null;
+      this.readAt = Date.now();
     } catch (error) {
       if (signal.aborted) return;
       this.#failures += 1;
@@ -170,7 +174,7 @@ export class Watcher {
    * @returns {Promise<OutcomePage | null>} the latest page, or null
    */
   async catchUp(signal) {
-    const latest = this.isWatching ? await this.#readNew(signal) : await this.#api.list({}, signal);
+    const latest = this.isWatching ? await this.#readNew(signal) : await this.#api.list({ limit: FIRST_PAGE }, signal);
     if (!latest) return null;
     if (this.isWatching) {
       if (!(await this.#isSameUser(signal))) {

@@ -28,7 +28,11 @@ const input = (/** @type {Attributes} */ attributes) => html("input", { autocomp
  * @param {Key[]} keys
  */
 function agentFields(agents, keys) {
-  const known = new Set([...agents.ids.filter((id) => id > 0), ...keys.flatMap(({ agent_id }) => agent_id ?? [])]);
+  const ids = Object.keys(agents.names).map(Number);
+  const known = new Set([
+    ...ids.filter((id) => Number.isSafeInteger(id) && id > 0),
+    ...keys.flatMap(({ agent_id }) => agent_id ?? []),
+  ]);
   const typed = input({ type: "number", min: 1, step: 1 });
   const help = `The key records for this agent only.${known.size ? "" : " Leave it empty for any of your agents."}`;
   const number = field("agentId", "Agent number", help, typed);

@@ -2,25 +2,20 @@
 export class AgentNames {
   /** @type {((id: number) => string | null | undefined) | null} */
   named = null;
-  /** @type {Record<string, unknown>} */
-  #names = {};
+  /** @type {Record<string, unknown>} by id, from the attribute */
+  names = {};
 
   /** @param {string | null} json names by id */
   parse(json) {
     try {
-      this.#names = JSON.parse(json ?? "{}") ?? {};
+      this.names = JSON.parse(json ?? "{}") ?? {};
     } catch {
-      this.#names = {};
+      this.names = {};
     }
-  }
-
-  /** The ids of the agents in the attribute. */
-  get ids() {
-    return Object.keys(this.#names).map(Number).filter(Number.isSafeInteger);
   }
 
   /** @param {number | null} id */
   name(id) {
-    return id === null ? "No agent" : String(this.named?.(id) || this.#names[id] || `Agent ${id}`);
+    return id === null ? "No agent" : String(this.named?.(id) || this.names[id] || `Agent ${id}`);
   }
 }

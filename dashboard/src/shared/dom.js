@@ -66,22 +66,10 @@ export function announce(status, words) {
 }
 
 /**
- * Replace the children of an element. If one of its buttons had the focus, move the focus to the new button with the same
- * value. If there is none, move it to the first new button, or to the heading if there are no buttons.
- * @param {Element} parent
- * @param {Child[]} children
+ * Whether an element or one within it has the focus. Unlike `:focus`, this also holds while another window has it.
+ * @param {Element} element
  */
-export function replace(parent, ...children) {
-  /** @type {HTMLButtonElement | null} */
-  const focused = parent.querySelector("button:focus");
-  parent.replaceChildren(...children.filter((child) => child !== null));
-  if (!focused) return;
-  const all = [...parent.querySelectorAll("button")];
-  const heading = /** @type {HTMLElement | null} */ (
-    /** @type {Document} */ (parent.getRootNode()).querySelector("h2")
-  );
-  (all.find(({ value }) => value === focused.value) ?? all[0] ?? heading)?.focus();
-}
+export const hasFocus = (element) => element.contains(/** @type {ShadowRoot} */ (element.getRootNode()).activeElement);
 
 /**
  * Move the focus between elements by arrow keys, Home and End.

@@ -12,7 +12,7 @@ app.use(
   createProxyMiddleware({
     target: api,
     changeOrigin: true, // API Gateway routes by the Host header
-    pathFilter: (path) => /^\/api\/(outcomes|keys|statements|costs)(\/|$)/.test(path),
+    pathFilter: (path) => /^\/api\/(outcomes|keys|statements|costs|definitions|watches)(\/|$)/.test(path),
     proxyTimeout: 30_000, // API Gateway answers within 29 s
     on: {
       error: (error, _request, response) => {

@@ -6,7 +6,10 @@ if (!api) throw new Error("Set OUTCOMES_URL to the API's URL, with its stage: Ap
 
 const config: NextConfig = {
   rewrites: async () => [
-    { source: "/api/:name(outcomes|keys|statements|costs)/:path*", destination: `${api}/api/:name/:path*` },
+    {
+      source: "/api/:name(outcomes|keys|statements|costs|definitions|watches)/:path*",
+      destination: `${api}/api/:name/:path*`,
+    },
   ],
 };
 

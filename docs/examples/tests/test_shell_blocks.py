@@ -44,7 +44,7 @@ PAGES_NOT_RUN = {
 """Pages whose commands all need a deployed stack, with a pattern of a command that shows it."""
 
 ENDLESS = re.compile(r"\bmake run\b|\boutcomes (watch|fake)\b|\breceiver\.(py|mjs)\b")
-OTHER_LANGUAGES = {"json", "toml", "ts", "js", "python", "html", "sql", "mermaid", "diff", ""}
+OTHER_LANGUAGES = {"json", "toml", "ts", "css", "js", "python", "html", "sql", "mermaid", "diff", ""}
 LOOKS_LIKE_A_COMMAND = re.compile(
     r"^(?:[A-Z_]+=\S+ )*(?:\$ |(?:\S+/)?(?:make|curl|node|np[mx]|python3?|pip|uv|git|aws|cd|export|sam|outcomes) \S)",
     re.M,

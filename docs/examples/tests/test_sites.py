@@ -304,7 +304,7 @@ def test_a_refused_deal_shows_the_error_and_can_be_corrected(page: Page, nextjs:
 
 
 def test_a_deal_whose_answer_was_lost_can_be_changed_and_recorded_too(page: Page, nextjs: Site, user: int) -> None:
-    page.route("**/api/outcomes**", lambda route: route.abort())  # so that the feed does not get the answer below
+    page.route("**/api/**", lambda route: route.abort())  # so that the feed does not get the answer below
     page.goto(nextjs.url)
     nextjs.api.answer = (503, {"retry-after": "60"}, b"lost")
     record(page, "Renewed Acme", "12")

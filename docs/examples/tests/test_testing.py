@@ -20,10 +20,10 @@ def block(page: str, language: str, begin: str) -> str:
 
 
 def test_an_agents_ci_in_python(tmp_path: Path) -> None:
-    (tmp_path / "test_agent.py").write_text(block("docs/local.md", "python", "import pytest"))
+    (tmp_path / "test_agent.py").write_text(block("docs/local.md", "python", "from datetime"))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert "3 passed" in run.stdout, run.stdout
+    assert "4 passed" in run.stdout, run.stdout
 
 
 def test_an_agents_ci_in_typescript(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

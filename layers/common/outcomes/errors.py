@@ -11,6 +11,7 @@
     ├── IdempotencyKeyReused
     ├── TooManyKeys
     ├── TooManySources
+    ├── TooManyLines
     ├── TooManyOutcomes
     ├── PreconditionFailed
     ├── Stale
@@ -123,6 +124,12 @@ class TooManySources(Refused):
     """Callers of this kind, or this agent key, already own the maximum number of the user's sources of costs."""
 
     error = "Too many sources"
+
+
+class TooManyLines(Refused):
+    """Agent keys already put the maximum number of bytes for the user's days of this month."""
+
+    error = "Too many lines"
 
 
 class TooManyOutcomes(Refused):

@@ -61,11 +61,24 @@ MAX_UNIT = 40
 MAX_LABEL = 100
 MAX_SOURCES = 50  # maximum number of cost sources of a user for each kind of caller
 MAX_SOURCES_OF_KEY = 10  # maximum number of these sources that one agent key owns
+MAX_MONTH_BYTES = 16_000_000  # maximum bytes of the lines, as stored, that agent keys put for a user's days of a month
 MAX_VERSIONS = 20  # maximum number of earlier versions of a day's costs in an answer, for each kind of caller
 COUNT_AFTER_DAYS = 2  # from this many days later, changes of a day's costs are counted, so that its sums may be stored
 FOLD_AFTER_DAYS = 35  # the sums of a month's costs are stored for good this many days after its end
 
 MAX_STATEMENT_ZONES = 3  # maximum number of time zones in which a user has statements
+
+MAX_DEFINITIONS = 100  # maximum number of definitions of a user
+MAX_DEFINITION_BYTES = 100_000  # maximum bytes of all definitions of a user, as stored, without notes
+MAX_DEFINITION_TYPES = 40  # maximum number of types with a rule of their own in a definition
+MAX_DISPUTE_DAYS = 31
+MAX_NOTE = 200
+
+MAX_WATCHES = 20  # maximum number of watches of a user
+MAX_WATCH_NAME = 80
+MAX_WATCH_SHARES = 5  # maximum number of percents of a watch's target
+MAX_UNREVIEWED = 100_000  # greatest target of a watch of outcomes that wait for review
+MAX_SILENT_DAYS = 90
 
 # Lambda's limit of 6 MB applies to the whole response, which contains the body as a JSON string.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html

@@ -99,22 +99,29 @@ class Visitor:
 
     def fetch(self, page: Page, url: str, **init: Any) -> Any:
         """Send a request from the page. Return what the page's script can read: the response, or `blocked`."""
-        return page.evaluate(
-            """async ([url, init]) => {
-                try {
+        return self.fetch_all(page, [(url, init)])[0]
+
+    def fetch_all(self, page: Page, requests: list[tuple[str, dict[str, Any]]]) -> list[Any]:
+        """Send requests one after the other."""
+        found: list[Any] = page.evaluate(
+            """async (requests) => {
+                const read = []
+                for (const [url, init] of requests) try {
                     const response = await fetch(url, {credentials: "include", ...init})
-                    return {
+                    read.push({
                         status: response.status,
                         body: await response.text(),
                         headers: Object.fromEntries(response.headers),
                         type: response.type,
-                    }
+                    })
                 } catch (error) {
-                    return {blocked: error.name}
+                    read.push({blocked: error.name})
                 }
+                return read
             }""",
-            [url, init],
+            requests,
         )
+        return found
 
 
 @pytest.fixture

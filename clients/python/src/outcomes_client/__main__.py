@@ -46,10 +46,8 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"outcomes: {by_options(str(failure))}", file=sys.stderr)
         if failure.retryable and failure.idempotency_key:
             print(repeat(failure.idempotency_key), file=sys.stderr)
-        sys.exit(2 if isinstance(failure, ConfigurationError) else 1)
-    except UnicodeEncodeError:
-        print("outcomes: an argument is not UTF-8. Nothing was sent.", file=sys.stderr)
-        sys.exit(2)
+        is_usage = isinstance(failure, ConfigurationError) or isinstance(failure.__cause__, UnicodeEncodeError)
+        sys.exit(2 if is_usage else 1)
     except OSError as failure:
         sys.stdout = io.StringIO()  # drop the old one: Python would flush it again at exit, and fail again
         if not isinstance(failure, BrokenPipeError):  # this is no error: a reader such as `| head` has read enough

@@ -26,7 +26,7 @@ type MaybeOutcome = NewOutcome | None
 type OutcomeOf[**Given] = Callable[Given, MaybeOutcome | Awaitable[MaybeOutcome]]
 type RunId[Run] = str | Callable[[Run], str]
 """A run's id, 1 to 100 visible ASCII characters, or a function that finds it in what the framework knows of the run."""
-type OutcomeTypes = Iterable[ListedType | str] | None
+type OutcomeTypes = str | Iterable[ListedType | str] | None
 """The outcome types that a model may choose from, such as `client.types()`. None: any type."""
 type OnError = Callable[[Exception], object] | None
 """Called with the error of each outcome that could not be recorded, after it is logged. What it raises is raised."""
@@ -77,7 +77,7 @@ async def arecord_run(
 
 
 class Told(NamedTuple):
-    """What a model is told about its work. failed: it was not recorded, and the text says what to do next."""
+    """Tells a model about its work. failed: it was not recorded, and the text says what to do next."""
 
     text: str
     failed: bool

@@ -10,8 +10,21 @@ from urllib.parse import unquote
 from . import _json, _readers
 from ._errors import BrokenAnswerError, CapabilityOffError, ForbiddenError, UnexpectedAnswerError
 from ._http import Reply, Request
-from ._models import Corrected, CorrectionResult, ExportPart, Recorded, Result, Summary
-from ._parsing import details_of, done, flag, ignored_of, json_object, list_of, shaped, text, text_or_none, whole
+from ._models import ByRule, Corrected, CorrectionResult, ExportPart, Recorded, Result, Summary
+from ._parsing import (
+    boolean,
+    details_of,
+    done,
+    flag,
+    ignored_of,
+    json_object,
+    list_of,
+    or_none,
+    shaped,
+    text,
+    text_or_none,
+    whole,
+)
 from ._refusals import refusal
 
 _ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
@@ -47,8 +60,18 @@ def assigned(reply: Reply) -> str:
 
 
 def version(reply: Reply) -> int:
-    """Parse the answer to a change of costs. Return the day's version."""
+    """Parse the answer to a change of costs, of a definition or of a watch. Return its version."""
     return shaped(whole, done(reply).get("version"))
+
+
+def stored(reply: Reply) -> tuple[int, tuple[str, ...]]:
+    """Parse the answer to a PUT of a definition or of a watch. Return its version, and the ignored fields."""
+    return version(reply), ignored_of(reply)
+
+
+def trial(reply: Reply) -> tuple[ByRule | None, tuple[str, ...]]:
+    """Parse the answer to a trial of a definition. Return what would count, and the fields that were not read."""
+    return shaped(lambda body: or_none(_readers.by_rule)(body["by_rule"]), json_object(reply)), ignored_of(reply)
 
 
 def model[T](read: Callable[[dict[str, Any]], T]) -> Callable[[Reply], T]:
@@ -126,7 +149,10 @@ def document(reply: Reply, member: str) -> bytes:
 
 
 def exported(line: str) -> dict[str, Any]:
-    """Parse a line of an NDJSON export: instants to datetime, `value_usd` to Decimal, `metadata` to its JSON text."""
+    """Parse a line of an NDJSON export: instants to datetime, `value_usd` to Decimal, `metadata` to its JSON text.
+
+    If it says what the outcome counts for, this is in columns, as in CSV.
+    """
     return shaped(lambda: _row(_json.decode(line.encode())))
 
 
@@ -136,6 +162,10 @@ def _row(item: dict[str, Any]) -> dict[str, Any]:
     del row["version"]
     metadata = None if item["metadata"] is None else _json.encode(item["metadata"]).decode()
     instants = {name: value for name, value in vars(outcome).items() if isinstance(value, datetime)}
+    if "counts" in item:
+        counts = or_none(_readers.counts)(item["counts"])
+        row |= {f"counts_{name}": getattr(counts, name, None) for name in ("state", "on", "usd")}
+        row["imported"] = or_none(boolean)(item.get("imported"))
     return {**row, "metadata": metadata, **instants}
 
 

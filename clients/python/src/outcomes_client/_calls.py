@@ -28,13 +28,31 @@ from ._errors import (
     PreconditionFailedError,
     StillAddingUpError,
 )
-from ._http import COSTS_PATH, KEYS_PATH, MCP_PATH, PATH, SESSION, STATEMENTS_PATH, By, NoReply, Owner, Reply, Request
+from ._http import (
+    COSTS_PATH,
+    DEFINITIONS_PATH,
+    KEYS_PATH,
+    MCP_PATH,
+    PATH,
+    SESSION,
+    STATEMENTS_PATH,
+    WATCHES_PATH,
+    By,
+    NoReply,
+    Owner,
+    Reply,
+    Request,
+)
 from ._models import (
     AgentKey,
+    ByRule,
     Corrected,
     CorrectionResult,
     CostDay,
     CostLine,
+    CountedPage,
+    Definition,
+    Digest,
     ExportPart,
     NewAgentKey,
     NewCorrection,
@@ -43,11 +61,15 @@ from ._models import (
     Recorded,
     Result,
     Summary,
+    Watch,
     add_line,
     by_agent_and_label,
+    definition_body,
+    watch_body,
 )
+from ._moments import Moment, of_query
 from ._refusals import refusal
-from ._requests import batches, check_key, encode, in_request, parameters
+from ._requests import batches, check_key, encode, in_request, parameters, repeated, utf8
 from ._steps import Backoff, Call, Retry, Say, Send
 
 PAGE_SIZE = 50  # the API's maximum
@@ -66,7 +88,7 @@ _DOES: dict[Kind, str] = {
 
 
 class Failed(TypedDict):
-    """What a result says of an item that was not sent, or whose answer was lost."""
+    """Describes in a result an item that was not sent, or whose answer was lost."""
 
     status: Literal["invalid", "failed"]
     error: str | None
@@ -249,6 +271,10 @@ class Calls:
         query = [*filters, *parameters(limit=limit, cursor=cursor, include="ledger" if ledger else None)]
         return self.read(PATH, _answers.model(_readers.page), query)
 
+    def counted_page(self, filters: Query, limit: int | None, cursor: str | None) -> Call[CountedPage]:
+        query = [*filters, *parameters(limit=limit, cursor=cursor), *repeated("include", ["ledger", "counts"])]
+        return self.read(PATH, _answers.model(_readers.counted_page), query)
+
     def export_part(self, filters: Query, file_format: ExportFormat, cursor: str | None) -> Call[ExportPart]:
         return self._part(
             f"{PATH}/export", [*filters, *parameters(format=file_format, cursor=cursor)], _MEDIA_TYPES[file_format]
@@ -307,9 +333,9 @@ class Calls:
         timezone: str | None = None,
         by: Division | None = None,
         compare: Literal["previous"] | None = None,
-        include: Literal["cost"] | None = None,
+        include: Iterable[Literal["cost", "definition"]] = (),
     ) -> Call[S]:
-        query = [*filters, *parameters(timezone=timezone, by=by, compare=compare, include=include)]
+        query = [*filters, *parameters(timezone=timezone, by=by, compare=compare), *repeated("include", include)]
         return self.read(f"{PATH}/summary", partial(_answers.summary, read=read, query=query), query)
 
     def new_key(self, below: str, **wanted: Any) -> Call[NewAgentKey]:
@@ -409,6 +435,53 @@ class Calls:
 
         return self.change_costs(day, source, user_id, changed, repeatable=False)
 
+    def put_definition(
+        self, month: str, definition: Definition | Mapping[str, Any], if_version: int | None
+    ) -> Call[int]:
+        body, headers = encode(definition_body(definition)), condition(if_version)
+        request = Request("PUT", definition_path(month), (), headers, body, "session", "Putting a definition")
+        return (yield from self._put(request, repeatable=if_version is not None))
+
+    def put_watch(
+        self, watch_id: str, watch: Watch | Digest | Mapping[str, Any], if_version: int | None, user_id: int | None
+    ) -> Call[int]:
+        """Put a watch, or the setting of the digest, whose id is `digest`."""
+        owner = self.whose(user_id)
+        body = encode({**watch_body(watch), **({} if owner is None else {"userId": owner})})
+        by, headers = _by_user(owner), condition(if_version)
+        request = Request("PUT", watch_path(watch_id), (), headers, body, by, "Putting a watch")
+        return (yield from self._put(request, repeatable=if_version is not None))
+
+    def delete_watch(self, watch_id: str, if_version: int | None, user_id: int | None) -> Call[int]:
+        owner = self.whose(user_id)
+        query, headers, by = parameters(userId=owner), condition(if_version), _by_user(owner)
+        request = Request("DELETE", watch_path(watch_id), query, headers, by=by, does="Deleting a watch", names="watch")
+        return self.exchange(request, _answers.version, repeatable=if_version is not None)
+
+    def read_watches[T](
+        self, read: Callable[[dict[str, Any]], T], user_id: int | None, watch_id: str | None = None
+    ) -> Call[T]:
+        """Read a watch, or all."""
+        path, names = (WATCHES_PATH, "") if watch_id is None else (watch_path(watch_id), "watch")
+        owner = self.whose(user_id)
+        how: dict[str, Any] = {"by": _by_user(owner), "does": "Reading watches", "names": names}
+        return self.read(path, _answers.model(read), parameters(userId=owner), **how)
+
+    def _put(self, request: Request, *, repeatable: bool) -> Call[int]:
+        version, ignored = yield from self.exchange(request, _answers.stored, repeatable=repeatable)
+        yield from self._say_ignored(ignored, "Stored")
+        return version
+
+    def try_definition(
+        self, definition: Definition | Mapping[str, Any], start: Moment | None, end: Moment | None
+    ) -> Call[ByRule | None]:
+        period = {"from": of_query(start), "to": of_query(end)}
+        body = body_of(definition=definition_body(definition), **period)
+        request = Request("POST", f"{DEFINITIONS_PATH}/try", (), {}, body, "session", "Trying a definition")
+        by_rule, ignored = yield from self.exchange(request, _answers.trial)
+        yield from self._say_ignored(ignored, "Tried")
+        return by_rule
+
     def relay(self, message: bytes, headers: Mapping[str, str]) -> Call[bytes | None]:
         """Forward an MCP message. Sending it again is safe, because every tool is idempotent."""
         request = Request(
@@ -484,21 +557,34 @@ def body_of(**values: object) -> bytes:
 
 
 def condition(if_version: int | None) -> dict[str, str]:
-    """Return the header that requires a version of costs."""
+    """Return the header that requires a version of costs, of a definition or of a watch."""
     if if_version is None:
         return {}
     return {"If-Match": f'"{if_version}"'} if if_version else {"If-None-Match": "*"}
+
+
+def _by_user(user_id: int | None) -> By:
+    """Return the credential for a user's watches: the platform's key, which must name the user, or the session."""
+    return "session" if user_id is None else "key"
 
 
 def costs_path(day: date | str, source: str) -> str:
     return f"{COSTS_PATH}/{escaped(str(day))}/{escaped(source)}"
 
 
+def definition_path(month: str) -> str:
+    return f"{DEFINITIONS_PATH}/{escaped(month)}"
+
+
+def watch_path(watch_id: str) -> str:
+    return f"{WATCHES_PATH}/{escaped(watch_id)}"
+
+
 def statement_path(statement_id: str) -> str:
     # Replace `/` and `+` in the time zone's name, because gateways decode escapes in paths.
-    return f"{STATEMENTS_PATH}/{quote(statement_id.replace('/', '~').replace('+', '.'), safe='@~')}"
+    return f"{STATEMENTS_PATH}/{quote(utf8(statement_id).replace('/', '~').replace('+', '.'), safe='@~')}"
 
 
 def escaped(part: str) -> str:
     """Escape a part of a path."""
-    return quote(part, safe="")
+    return quote(utf8(part), safe="")

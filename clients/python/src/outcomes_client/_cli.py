@@ -18,15 +18,17 @@ from . import (
     _cli_completion,
     _cli_corrections,
     _cli_costs,
+    _cli_definitions,
     _cli_files,
     _cli_keys,
     _cli_login,
     _cli_statements,
     _cli_summary,
+    _cli_watches,
     _terminal,
 )
 from ._choices import OutcomeStatus, OutcomeType
-from ._display import money, printable
+from ._display import counts_for, money, printable
 from ._terminal import (
     Agent,
     Cookie,
@@ -37,6 +39,7 @@ from ._terminal import (
     Type,
     Types,
     Url,
+    WithCounts,
     advising,
     connect,
     decimal,
@@ -175,25 +178,28 @@ def list_(
     ledger: Annotated[
         bool, typer.Option("--ledger", help="Add status and time of recording (When), and include void outcomes.")
     ] = False,
+    counts: WithCounts = False,
     json: JsonPage = False,
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
     """Show the newest outcomes of the session's or agent key's user."""
     with_status = ledger or bool(status)
-    shown = {"status": status, "ledger": with_status} if json or with_status else _WITH_TIMES
+    shown: dict[str, Any] = (
+        {"status": status, "ledger": with_status} if with_status or (json and not counts) else _WITH_TIMES
+    )
+    asked: dict[str, Any] = {
+        "limit": limit,
+        "cursor": cursor,
+        "outcome_type": outcome_type,
+        "agent_id": agent,
+        "start": start,
+        "end": end,
+        "time": None if order == "recorded" else order,
+        "recorded_by": recorded_by,
+    }
     with connect(url, cookie) as client:
-        page = client.list(
-            limit=limit,
-            cursor=cursor,
-            outcome_type=outcome_type,
-            agent_id=agent,
-            start=start,
-            end=end,
-            time=None if order == "recorded" else order,
-            recorded_by=recorded_by,
-            **shown,
-        )
+        page = client.list_counted(**asked, status=shown["status"]) if counts else client.list(**asked, **shown)
     _print_page(page, json=json, with_status=with_status)
 
 
@@ -216,15 +222,19 @@ def _print_page(page: Page, *, json: bool, with_status: bool) -> None:
     if json:
         print_json({"outcomes": [one.as_dict() for one in page.outcomes], "next_cursor": page.next_cursor})
         return
+    from ._models import CountedOutcome, CountedPage
+
     extra = ("Happened", "Status") if with_status else ()
-    table = grid(*whole("Id"), *folded("When", *extra, "Type"), *whole("Agent"), *numbers("Value"), *folded("Title"))
+    last = ("Counts", "Title") if isinstance(page, CountedPage) else ("Title",)
+    table = grid(*whole("Id"), *folded("When", *extra, "Type"), *whole("Agent"), *numbers("Value"), *folded(*last))
     for one in page.outcomes:
         # An older API does not say when outcomes happened.
         times = [local(one.created_at), local(one.occurred_at)] if extra else [local(one.occurred_at or one.created_at)]
         stands = [printable(one.status or "")] if extra else []
         agent_text = "" if one.agent_id is None else str(one.agent_id)
-        about = printable(one.outcome_type), agent_text, money(one.value_usd), printable(one.title)
-        table.add_row(printable(one.id), *times, *stands, *about)
+        about = printable(one.outcome_type), agent_text, money(one.value_usd)
+        counted = [counts_for(one)] if isinstance(one, CountedOutcome) else []
+        table.add_row(printable(one.id), *times, *stands, *about, *counted, printable(one.title))
     if page.outcomes:
         print_table(table, is_list=True)
     else:
@@ -331,6 +341,8 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "assign": _cli_corrections.assign,
     "keys": _cli_keys.app,
     "costs": _cli_costs.app,
+    "definition": _cli_definitions.app,
+    "watches": _cli_watches.app,
     "completion": _cli_completion.completion,
 }
 """The functions of the commands, and the groups of commands, in the order of the help."""

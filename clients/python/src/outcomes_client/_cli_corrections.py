@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ._cli_completion import files
-from ._display import money, printable
+from ._display import counts_for, money, printable
 from ._terminal import (
     Cookie,
     Type,
     Url,
+    WithCounts,
     advising,
     connect,
     console,
@@ -70,16 +71,19 @@ class Clearable(StrEnum):
 
 def get(
     outcome_id: OutcomeId,
+    counts: WithCounts = False,
     json: Annotated[bool, typer.Option("--json", help="Print it as JSON, for pipes.")] = False,
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
     """Show one outcome and its corrections, oldest first."""
     with connect(url, cookie) as client:
-        found = client.get(outcome_id)
+        found = client.get_counted(outcome_id) if counts else client.get(outcome_id)
     if json:
         print_json({"outcome": found.outcome.as_dict(), "corrections": [one.as_dict() for one in found.corrections]})
         return
+    from ._models import CountedOutcome
+
     one = found.outcome
     about = grid(show_header=False)
     for name, text in (
@@ -94,6 +98,7 @@ def get(
         ("About", one.description),
         ("Metadata", None if one.metadata is None else shown(one.metadata)),
         # end of make contract
+        ("Counts", counts_for(one) if isinstance(one, CountedOutcome) else ""),
     ):
         if text:
             about.add_row(name, printable(text))
@@ -278,37 +283,58 @@ def _do_all(
     user: int | None,
     idempotency_key: str | None,
 ) -> None:
-    """Correct all outcomes of a file. Name on standard error those that were refused."""
-    from . import _importing
-    from ._errors import OutcomesError
-    from ._refusals import sentence
-
+    """Correct all outcomes of a file."""
     key = new_key() if idempotency_key is None else idempotency_key
+    correct_all(client, kind, ids_of(file or (), "--from"), reason, user, key, repeat(key))
+
+
+def ids_of(file: Iterable[bytes], option: str) -> list[str]:
+    """Read outcomes' ids from the file of an option."""
+    from . import _importing
+
     try:
-        ids = _importing.ids(file or ())
+        return _importing.ids(file)
     except ValueError as exc:
-        raise typer.BadParameter(str(exc), param_hint="--from") from exc
+        raise typer.BadParameter(str(exc), param_hint=option) from exc
+
+
+def correct_all(
+    client: OutcomesClient,
+    kind: str,
+    ids: Iterable[str],
+    reason: str | None,
+    user: int | None,
+    key: str,
+    again: str,
+) -> None:
+    """Correct outcomes, and exit with 1 if not all are corrected. Name on standard error those that were refused.
+
+    key: the idempotency key of each. again: how to repeat the command.
+    """
+    from ._errors import OutcomesError
+    from ._refusals import why
+
     corrections = [{"id": each, "type": kind, "userId": user, "idempotencyKey": key} for each in ids]
-    with advising(f"Some may have been corrected. {repeat(key)}"):
+    with advising(f"Some may have been corrected. {again}"):
         failed: OutcomesError | None = None
         try:
             results = client.correct_many(corrections, reason=reason)
         except OutcomesError as failure:
             failed, results = failure, failure.corrections
         tally = Counter(each.status for each in results)
-        unsent = [each for each in results if each.retryable or (failed and each.error == str(failed))]
-        for each in results:
-            if not each.ok and each not in unsent:
-                why = sentence(str(each.error), each.details, of_key=each.status == "forbidden")
-                print(printable(f"{each.id}: {why}"), file=sys.stderr)
-        refused = len(results) - tally["corrected"] - tally["replayed"] - len(unsent)
+        unsent = [each.retryable or (failed is not None and each.error == str(failed)) for each in results]
+        for each, later in zip(results, unsent, strict=True):
+            if not each.ok and not later:
+                print(printable(f"{each.id}: {why(each)}"), file=sys.stderr)
+        left = sum(unsent)
+        refused = len(results) - tally["corrected"] - tally["replayed"] - left
         print(f"{tally['corrected']:,} corrected, {tally['replayed']:,} already done, {refused:,} refused", end="")
-        print(f", {len(unsent):,} to be sent again" if unsent else "")
+        print(f", {left:,} to be sent again" if left else "")
         if failed:
             raise failed
-    if unsent:
-        print(f"Not everything was sent. {repeat(key)}.", file=sys.stderr)
-    if refused or unsent:
+    if left:
+        print(f"Not everything was sent. {again}.", file=sys.stderr)
+    if refused or left:
         raise typer.Exit(1)
 
 

@@ -16,6 +16,7 @@ from ._terminal import (
     Agent,
     Cookie,
     End,
+    Json,
     Start,
     Url,
     advising,
@@ -45,7 +46,6 @@ User = Annotated[
     int | None,
     typer.Option(min=1, help="The user whose costs; only with the platform's key. Default OUTCOMES_USER_ID."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for pipes.")]
 
 
 @app.command("import")

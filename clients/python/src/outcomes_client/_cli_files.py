@@ -21,6 +21,7 @@ from ._terminal import (
     Statuses,
     Types,
     Url,
+    WithCounts,
     connect,
     console,
     file_size,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from ._client import OutcomesClient
 
 LIMITED = 3  # the exit code if an agent key's daily limit ended an import
+_TRY = 10.0  # seconds to ask how much an agent key may still record
 
 
 def import_(
@@ -105,7 +107,7 @@ def _conclude(tally: Counter[str], unread: Counter[str], fix: str) -> None:
         print(f"{without}: add userId, or set OUTCOMES_USER_ID.", file=sys.stderr)
     if tally["stopped"] or tally["unsent"]:
         then = f"{fix}The same command then continues" if fix else "Run it again"
-        then = "The same command goes on when the key may record again" if tally["limited"] else then
+        then = f"{fix}The same command goes on when the key may record again" if tally["limited"] else then
         print(f"Not everything was sent. {then}: nothing is recorded twice.", file=sys.stderr)
     if tally["limited"]:
         raise typer.Exit(LIMITED)
@@ -117,9 +119,17 @@ def _left_today(client: OutcomesClient) -> str:
     """Return how many lines an agent key may still record today. Return an empty text if it has no limit."""
     if client._calls.defaults.owner != "key":
         return ""
+    from . import _answers, _readers
+    from ._http import OWN_KEY_PATH, Reply, Request
+    from ._steps import Send
+
+    # Ask once: the import itself will meet any fault, if it matters, and tries until its deadline.
+    answer = client._send(Send(Request("GET", OWN_KEY_PATH), _TRY))
+    if not isinstance(answer, Reply) or answer.status != 200:
+        return ""
     try:
-        key = client.own_key()
-    except OutcomesError:  # the import itself will meet this error, if it matters
+        key = _answers.model(_readers.agent_key)(answer)
+    except OutcomesError:
         return ""
     if key.max_per_day is None or key.recorded_today is None:
         return ""
@@ -145,6 +155,7 @@ def export(
     status: Statuses = None,
     order: Order = "recorded",
     recorded_by: RecordedBy = None,
+    counts: WithCounts = False,
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
@@ -157,7 +168,7 @@ def export(
     from . import _exporting
 
     try:
-        write = _exporting.writer(layout)
+        write = _exporting.writer(layout, counts=counts)
     except ModuleNotFoundError as exc:
         print(missing(exc, "parquet"), file=sys.stderr)
         raise typer.Exit(2) from exc
@@ -173,6 +184,7 @@ def export(
             status=status,
             time=None if order == "recorded" else order,
             recorded_by=recorded_by,
+            counts=counts,
         )
         try:
             with _exporting.replaced(output) as file:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from ._choices import OutcomeStatus
+from ._cli_completion import files
+from ._cli_corrections import Reason, correct_all, ids_of
 from ._display import money, printable
+from ._errors import ConfigurationError, ForbiddenError
+from ._http import SESSION
 from ._terminal import (
     Cookie,
     Types,
@@ -21,6 +27,7 @@ from ._terminal import (
     grid,
     local,
     moment,
+    new_key,
     numbers,
     print_json,
     print_table,
@@ -28,10 +35,11 @@ from ._terminal import (
 )
 
 if TYPE_CHECKING:
-    from ._models import NewAgentKey
+    from ._client import OutcomesClient
+    from ._models import NewAgentKey, Outcome
 
 app = typer.Typer(
-    help="Create, list, rotate, pause and revoke agent keys. Needs the session or the platform's key.",
+    help="Create, list, rotate, pause, clean and revoke agent keys. Needs the session or the platform's key.",
     no_args_is_help=True,
 )
 
@@ -178,6 +186,114 @@ def resume(key_id: KeyId, user: User = None, url: Url = None, cookie: Cookie = N
     with connect(url, cookie) as client:
         client.resume_key(key_id, user_id=user)
     print("Resumed.", file=sys.stderr)
+
+
+@app.command()
+def clean(
+    key_id: KeyId,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="WHEN", help="Only what it recorded from this ISO 8601 instant or date on."),
+    ] = None,
+    file: Annotated[
+        typer.FileBinaryRead | None,
+        typer.Option(
+            "--ids",
+            metavar="FILE|-",
+            autocompletion=files,
+            help="These outcomes, if the platform may not read: an id in each line, JSON Lines with `id`, or CSV with "
+            "a column `id`.",
+        ),
+    ] = None,
+    dispute: Annotated[bool, typer.Option("--dispute", help="Dispute them as their owner instead.")] = False,
+    reason: Reason = "Recorded with a leaked key",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    user: User = None,
+    url: Url = None,
+    cookie: Cookie = None,
+) -> None:
+    """Void what a key recorded, such as a leaked one. The session also pauses the key if it is active.
+
+    Shows how much it is, and asks. What the owner has confirmed is named and stays. If the command is interrupted, run
+    it again: it continues. Revoke an expired key first, which cannot be paused. The platform's key needs --user, and
+    PlatformMayRead=true or --ids.
+    """
+    if since is None and file is None:
+        raise typer.BadParameter("give --since or --ids", param_hint="--since")
+    chosen = None if file is None else ids_of(file, "--ids")
+    verb = "dispute" if dispute else "void"
+    with connect(url, cookie) as client:
+        user_id = _platforms_user(client, user, dispute=dispute)
+        active = user_id is None and any(key.id == key_id and not key.paused_at for key in client.list_keys())
+        found = _recorded(client, key_id, since, user_id, dispute=dispute) if chosen is None else []
+        ids, stay = _divided(found, dispute=dispute) if chosen is None else (chosen, [])
+        if chosen is None:
+            worth = money(sum((one.value_usd or Decimal(0) for one in found), Decimal(0)))
+            text = f"Recorded by {key_id} since {since}, and not {verb}{'d or void' if dispute else ''}:"
+            confirmed = f", {len(stay):,} of them confirmed" if stay else ""
+            print(printable(f"{text} {_outcomes(len(found))}, worth {worth}{confirmed}."), file=sys.stderr)
+        if not yes and (active or ids):
+            does = f"Pause the key, and {verb}" if active else verb.capitalize()
+            typer.confirm(f"{does} {_outcomes(len(ids))}?", abort=True, err=True)
+        if active:
+            client.pause_key(key_id)
+            print("Paused.", file=sys.stderr)
+            if chosen is None:  # the key may have recorded more until now
+                found = _recorded(client, key_id, since, user_id, dispute=dispute)
+                ids, stay = _divided(found, dispute=dispute)
+        for id_ in stay:
+            print(printable(f"{id_}: confirmed by the owner, so it stays"), file=sys.stderr)
+        # A list has only what is left, but a file is the same each time, so its corrections must be, too.
+        key = new_key() if chosen is None else f"clean-{verb}-{key_id}"
+        correct_all(client, verb, ids, reason, user_id, key, "Run it again: it continues")
+    if stay:
+        raise typer.Exit(1)
+
+
+def _divided(found: list[Outcome], *, dispute: bool) -> tuple[list[str], list[str]]:
+    """Return the ids of what is corrected, and of what stays, because the owner has confirmed it."""
+    ids: tuple[list[str], list[str]] = [], []
+    for one in found:
+        ids[not dispute and one.status == OutcomeStatus.CONFIRMED].append(one.id)
+    return ids
+
+
+def _outcomes(count: int) -> str:
+    return "1 outcome" if count == 1 else f"{count:,} outcomes"
+
+
+def _platforms_user(client: OutcomesClient, user: int | None, *, dispute: bool) -> int | None:
+    """Return the user for whom the platform's key corrects, or None if the session does. Raises ConfigurationError.
+
+    As in the other commands for keys, the session goes before the platform's key if no user is named.
+    """
+    owner = client._calls.defaults.owner
+    if dispute or owner == "session":
+        if not client._address.cookie:
+            raise ConfigurationError(f"Disputing needs {SESSION}")
+        return None
+    if owner == "key":
+        raise ConfigurationError(f"Cleaning needs {SESSION} or the platform's key (INTERNAL_API_KEY)")
+    user_id = client._calls.whose(user)
+    if user_id is None and client._address.cookie:
+        client._address = replace(client._address, api_key=None)  # which would be used to void
+    elif user_id is None:
+        raise typer.BadParameter("the platform's key corrects outcomes of a user", param_hint="--user")
+    return user_id
+
+
+def _recorded(
+    client: OutcomesClient, key_id: str, since: str | None, user_id: int | None, *, dispute: bool
+) -> list[Outcome]:
+    """Return what a key recorded and can be voided or disputed."""
+    done = {OutcomeStatus.VOID, OutcomeStatus.DISPUTED} if dispute else {OutcomeStatus.VOID}
+    chosen: dict[str, Any] = {"start": since, "status": [one for one in OutcomeStatus if one not in done]}
+    try:
+        return [*client.iterate(recorded_by=f"key:{key_id}", ledger=True, user_id=user_id, **chosen)]
+    except ForbiddenError as refused:
+        if user_id is not None:
+            refused.args = (f"{refused}; give --ids, or let the platform read with PlatformMayRead=true",)
+        raise
 
 
 @app.command()

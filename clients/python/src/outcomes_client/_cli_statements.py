@@ -75,7 +75,10 @@ def verify(
             help="One, or those of consecutive months to add up; not needed for a proof.",
         ),
     ] = None,
-    entries: Annotated[Path | None, _file("The entries of one statement: its sums must follow from them.")] = None,
+    entries: Annotated[
+        list[Path] | None,
+        _file("Its entries, from which its sums must follow; of several statements, repeat it in their order."),
+    ] = None,
     proof: Annotated[Path | None, _file("A proof of one outcome.")] = None,
     previous: Annotated[Path | None, _file("The statement of the month before.")] = None,
     keys: Annotated[
@@ -87,16 +90,18 @@ def verify(
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
-    """Verify one or several statements, or a proof, offline.
+    """Verify one or several statements, or a proof, offline. With entries, also show what counts by the payer's rules.
 
     A refusal begins with the first check that failed: format, key, signature, size, root, totals, adjustments,
     definition, previous or proof.
     """
-    if not statement and (proof is None or entries is not None or previous is not None):
+    if not statement and (proof is None or entries or previous is not None):
         raise typer.BadParameter("needed, except to verify only a --proof", param_hint="STATEMENT")
     several = statement if statement and len(statement) > 1 else []
-    if several and (entries is not None or proof is not None):
-        raise typer.BadParameter("only of one statement", param_hint="--entries" if entries else "--proof")
+    if several and proof is not None:
+        raise typer.BadParameter("only of one statement", param_hint="--proof")
+    if entries and len(entries) != len(statement or ()):
+        raise typer.BadParameter("one for each statement, in their order", param_hint="--entries")
     from . import _kept_keys
 
     try:
@@ -108,7 +113,7 @@ def verify(
         name: None if file is None else file.read_bytes()
         for name, file in (
             ("statement", statement[0] if statement else None),
-            ("entries", entries),
+            ("entries", entries[0] if entries else None),
             ("proof", proof),
             ("previous", previous),
         )
@@ -120,8 +125,8 @@ def verify(
     given = [name for name, data in files.items() if data is not None]
     lines: Iterable[str]
     if several:
-        texts = [file.read_bytes() for file in several]
-        months = statements.verify_months(texts, keys=known, previous=files["previous"])
+        texts, lists = ([file.read_bytes() for file in each] for each in (several, entries or []))
+        months = statements.verify_months(texts, keys=known, previous=files["previous"], entries=lists or None)
         every, lines = months.statements, _months_shown(months, given)
     else:
         verified = statements.verify(**files, keys=known)
@@ -139,6 +144,7 @@ def _shown(verified: Verified, given: Iterable[str]) -> Iterable[str]:
     if verified.totals is not None:
         yield from _tallies("Total", verified.totals)
     yield from _changes(verified.adjustments or ())
+    yield from _parts(verified.by_rule)
     for fields in verified.entries:
         what = quoted(fields["title"]) if "title" in fields else f"{fields['type']} of {fields['outcome_id']}"
         yield f"Contains {fields['id']}, recorded {fields['created_at']}: {what}"
@@ -164,6 +170,20 @@ def _tallies(what: str, totals: Mapping[str, Any]) -> Iterable[str]:
     for tally in ("confirmed", "disputed", "voided"):
         if totals[tally]["count"] or Decimal(totals[tally]["value_usd"]):
             yield f"  {tally}: {_total(totals[tally])}"
+
+
+def _parts(by_rule: Mapping[str, Any] | None) -> Iterable[str]:
+    """Yield what counts by the definitions of the statements."""
+    if by_rule is None:
+        return
+    yield f"By the payer's rules, as of {by_rule['as_of']}:"
+    for name, part in by_rule.items():
+        if name == "as_of" or (name == "no_rule_known" and not part["count"]):
+            continue
+        words = [f"{money(Decimal(each['value_usd']))} on {each['on']}" for each in part.get("closes", ())]
+        if estimated := Decimal(part.get("estimated_usd", 0)):
+            words.append(f"{money(estimated)} of it estimated")
+        yield ", ".join([f"  {name.replace('_', ' ')}: {_total(part)}", *words])
 
 
 def _total(total: Mapping[str, Any]) -> str:
@@ -198,7 +218,9 @@ def _months_shown(months: VerifiedMonths, given: Collection[str]) -> Iterator[st
     yield from map(_named, heads)
     yield from _tallies(_name_of(heads[0]["period"], heads[-1]["period"]), months.totals)
     yield from _changes(months.changes)
-    yield "Not verified: whether the sums follow from the entries (--entries, of one statement at a time)."
+    yield from _parts(months.by_rule)
+    if "entries" not in given:
+        yield "Not verified: whether the sums follow from the entries (--entries, of each statement)."
     if heads[0]["previous"] and "previous" not in given:
         yield f"Not verified: whether they continue the statement before (--previous), {heads[0]['previous']}."
 

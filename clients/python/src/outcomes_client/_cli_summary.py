@@ -12,13 +12,15 @@ import typer
 from . import _terminal
 from ._choices import Division
 from ._cli_completion import time_zones
+from ._cli_definitions import print_by_rule
 from ._display import money, printable
 from ._terminal import Agent, Cookie, End, Start, Statuses, Types, Url, connect, grid, numbers, print_json
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ._models import CostSummary, PeriodTotal, Summary, Total
+    from ._client import OutcomesClient
+    from ._models import ByRule, CostSummary, PeriodTotal, Summary, Total
 
 
 MOST = 366  # the API's maximum number of days, weeks or months
@@ -31,7 +33,10 @@ def summary(
     start: Start = None,
     end: End = None,
     timezone: Annotated[
-        str | None, typer.Option(autocompletion=time_zones, help="IANA time zone of the days; default UTC.")
+        str | None,
+        typer.Option(
+            autocompletion=time_zones, help="IANA time zone of the days; default UTC, with --counts the definitions'."
+        ),
     ] = None,
     outcome_type: Types = None,
     agent: Agent = None,
@@ -44,28 +49,27 @@ def summary(
     cost: Annotated[
         bool, typer.Option("--cost", help="Also show what the agents cost; not with --type or --status.")
     ] = False,
+    counts: Annotated[
+        bool, typer.Option("--counts", help="Also show what counts by the user's definitions; not with --status.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the totals as JSON, for pipes.")] = False,
     url: Url = None,
     cookie: Cookie = None,
 ) -> None:
     """Show totals: overall, by day, type and agent."""
-    if days is not None:
-        if start is not None or end is not None:
-            raise typer.BadParameter("cannot be combined with --from and --to", param_hint="--days")
-        start = (_today(timezone or "UTC") - timedelta(days=days - 1)).isoformat()
-        if by is None and days > MOST:
-            # Subtract one week from the maximum, because the period may begin and end with a partial week.
-            by = "week" if days < 7 * (MOST - 1) else "month"
-    if cost and (outcome_type or status):
-        raise typer.BadParameter("cannot be combined with --type and --status", param_hint="--cost")
-    asked: dict[str, Any] = {"start": start, "end": end, "timezone": timezone, "agent_id": agent, "by": by}
-    asked["compare"] = "previous" if compare else None
+    for option, excluded, is_given in (
+        ("--days", "--from and --to", days is not None and (start is not None or end is not None)),
+        ("--cost", "--type and --status", cost and (outcome_type or status)),
+        ("--counts", "--status", counts and status),
+    ):
+        if is_given:
+            raise typer.BadParameter(f"cannot be combined with {excluded}", param_hint=option)
+    asked = {"start": start, "end": end, "timezone": timezone, "agent_id": agent, "by": by}
+    asked |= {"outcome_type": outcome_type, "status": status, "compare": "previous" if compare else None}
     with connect(url, cookie) as client:
-        totals = (
-            client.cost_summary(**asked) if cost else client.summary(**asked, outcome_type=outcome_type, status=status)
-        )
+        totals = _totals(client, asked, days, cost=cost, counts=counts)
     if json:
-        print_json(_summary_as_dict(totals))
+        print_json(_summary_as_dict(totals, counts))
         return
     from rich.text import Text
 
@@ -74,6 +78,11 @@ def summary(
     console = _terminal.console()
     noun = "outcome" if totals.count == 1 else "outcomes"
     console.print(Text.assemble((money(totals.value_usd), "bold"), f" in {totals.count:,} {noun}"))
+    by_rule: ByRule | None = vars(totals).get("by_rule")
+    if by_rule:
+        console.print(Text.assemble((money(by_rule.counted.value_usd), "bold"), " counts"))
+    elif counts:
+        console.print("What counts is not known: no definition, another time zone, or not whole days", soft_wrap=True)
     if totals.previous:
         console.print(_comparison(totals, totals.previous), soft_wrap=True)
     if isinstance(totals, CostSummary):
@@ -83,6 +92,9 @@ def summary(
         console.print(" · ".join(words))
     console.print(printable(f"{totals.start} to {totals.end}, {totals.timezone}"), style="dim", soft_wrap=True)
     console.print(_plot(totals, console.width))
+    if by_rule:
+        print()
+        print_by_rule(by_rule)
     by_type: list[tuple[str, Total]] = [(one.outcome_type, one) for one in totals.by_type]
     by_agent: list[tuple[str, Total]] = [
         ("none" if one.agent_id is None else str(one.agent_id), one) for one in totals.by_agent
@@ -101,12 +113,31 @@ def summary(
         console.print(table)
 
 
+def _totals(client: OutcomesClient, asked: dict[str, Any], days: int | None, *, cost: bool, counts: bool) -> Summary:
+    """Read the totals of the last `days`, or of the period that is asked for."""
+    if counts and asked["timezone"] is None:
+        asked["timezone"] = next((each.timezone for each in client.list_definitions()), None)
+    if days is not None:
+        asked["start"] = (_today(asked["timezone"] or "UTC") - timedelta(days=days - 1)).isoformat()
+        if asked["by"] is None and days > MOST:
+            # Subtract one week from the maximum, because the period may begin and end with a partial week.
+            asked["by"] = "week" if days < 7 * (MOST - 1) else "month"
+    if not cost and not counts:
+        return client.summary(**asked)
+    del asked["status"]
+    if not cost:
+        return client.counted_summary(**asked)
+    del asked["outcome_type"]
+    return client.cost_summary(**asked, counted=counts)
+
+
 def _costs(totals: CostSummary) -> str:
     if totals.cost_usd is None:
         return "cost unknown"
     ratio = "" if totals.ratio is None else f" · {totals.ratio:,f} times the cost"
+    counted = "" if totals.net_counted_usd is None else f" · {money(totals.net_counted_usd)} net of what counts"
     known = f"known for {totals.known_days:,} of {totals.of_days:,} days"
-    return f"{money(totals.cost_usd)} cost · {money(totals.net_usd)} net{ratio} · {known}"
+    return f"{money(totals.cost_usd)} cost · {money(totals.net_usd)} net{ratio}{counted} · {known}"
 
 
 def _costs_of(total: Total) -> dict[str, Decimal | None]:
@@ -130,7 +161,8 @@ def _comparison(totals: Summary, before: PeriodTotal) -> str:
     The values are compared, or the counts if there are no values.
     """
     when = f"the {_length(before, totals.timezone)} before"
-    figures = f"{money(before.value_usd)} in {before.count:,}"
+    counted = vars(before).get("counted_usd")
+    figures = f"{money(before.value_usd)} in {before.count:,}{'' if counted is None else f', {money(counted)} counted'}"
     by_count = totals.value_usd == before.value_usd == 0
     now, then = (Decimal(one.count) if by_count else one.value_usd for one in (totals, before))
     if then <= 0:
@@ -168,26 +200,37 @@ def _plot(totals: Summary, width: int) -> Table:
     heading = "Week of" if weekly or totals.by_week else "Month of" if totals.by_month else "Day"
     count: Counter[date] = Counter()
     value: dict[date, Decimal] = {}
+    counted: dict[date, Decimal] = {}
     with localcontext(prec=1000):  # exact sums
         for day in totals.by_day or totals.by_week or totals.by_month:
             first = day.date - timedelta(days=day.date.weekday()) if weekly else day.date
             count[first] += day.count
             value[first] = value.get(first, Decimal(0)) + day.value_usd
+            if (usd := vars(day).get("counted_usd")) is not None:
+                counted[first] = counted.get(first, Decimal(0)) + usd
     lengths = {first: value[first] if any(value.values()) else Decimal(count[first]) for first in value}
     longest = max([*lengths.values(), Decimal(0)]) or Decimal(1)
-    table = grid(heading, *numbers("Count", "Value"), "")
-    room = max(10, width - 25 - max((len(money(one)) for one in value.values()), default=0))
+    sums = {"Value": value, "Counted": counted} if counted else {"Value": value}
+    table = grid(heading, *numbers("Count", *sums), "")
+    longest_texts = [max((len(money(one)) for one in each.values()), default=0) for each in sums.values()]
+    room = max(10, width - 23 - sum(longest_texts) - 2 * len(sums))
     for first, length in lengths.items():
         bar = Bar(1, 0, max(0.0, float(length / longest)), width=room, color="green")
-        table.add_row(first.isoformat(), f"{count[first]:,}", money(value[first]), bar)
+        table.add_row(first.isoformat(), f"{count[first]:,}", *(money(each[first]) for each in sums.values()), bar)
     return table
 
 
-def _summary_as_dict(totals: Summary) -> dict[str, Any]:
-    """Return totals with the API's names and structure."""
+def _summary_as_dict(totals: Summary, counts: bool) -> dict[str, Any]:
+    """Return totals with the API's names and structure. counts: whether they say what counts."""
+    from ._models import told
+
+    names = {"cost_usd", "cost_per_outcome", "known_days", "of_days", "net_usd", "ratio"}
+    if counts:
+        names |= {"counted_usd", "waiting_usd", "net_counted_usd", "ratio_counted", "by_rule"}
 
     def total(one: Any, **name: object) -> dict[str, Any]:
-        return {**name, "count": one.count, "value_usd": one.value_usd, **_costs_of(one)}
+        more = {name: told(value) for name, value in vars(one).items() if name in names}
+        return {**name, "count": one.count, "value_usd": one.value_usd, **more}
 
     divided = {"by_week": totals.by_week, "by_month": totals.by_month}
     by, buckets = next(((name, there) for name, there in divided.items() if there), ("by_day", totals.by_day))
@@ -197,7 +240,6 @@ def _summary_as_dict(totals: Summary) -> dict[str, Any]:
         "to": totals.end,
         "timezone": totals.timezone,
         **total(totals),
-        **{name: vars(totals)[name] for name in ("known_days", "of_days", "net_usd", "ratio") if name in vars(totals)},
         "confirmed": total(totals.confirmed),
         "disputed": total(totals.disputed),
         "voided": total(totals.voided),

@@ -11,7 +11,17 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from . import _answers, _models, _readers
-from ._calls import PAGE_SIZE, Calls, ExportFormat, body_of, condition, costs_path, escaped, statement_path
+from ._calls import (
+    PAGE_SIZE,
+    Calls,
+    ExportFormat,
+    body_of,
+    condition,
+    costs_path,
+    definition_path,
+    escaped,
+    statement_path,
+)
 from ._choices import Division, IdOrNone, OutcomeType, Time
 from ._connections import connections, failures
 from ._http import (
@@ -27,11 +37,18 @@ from ._http import (
 )
 from ._models import (
     AgentKey,
+    ByRule,
     Corrected,
     CostDay,
     CostLine,
     Costs,
     CostSummary,
+    CountedHistory,
+    CountedOutcome,
+    CountedPage,
+    CountedSummary,
+    Definition,
+    Digest,
     ExportPart,
     History,
     NewAgentKey,
@@ -42,6 +59,8 @@ from ._models import (
     Recorded,
     StatementPage,
     Summary,
+    Watch,
+    Watches,
 )
 from ._moments import Moment, of_body
 from ._parsing import done
@@ -55,6 +74,7 @@ if TYPE_CHECKING:
 
 # make contract: types of rows
 ListedTypes = list[_models.ListedType]
+Definitions = list[_models.Definition]
 # end of make contract
 
 _SIGNED = partial(_answers.document, member="signature")
@@ -215,6 +235,7 @@ class OutcomesClient:
         status: Statuses | None = None,
         time: Time | None = None,
         recorded_by: str | None = None,
+        counts: bool = False,
         user_id: IdOrNone | None = None,
         cursor: str | None = None,
     ) -> Iterator[ExportPart]:
@@ -222,9 +243,11 @@ class OutcomesClient:
 
         The joined texts of the parts are the file: CSV (RFC 4180, with a heading, safe for spreadsheets), or NDJSON
         (`ndjson`), which `outcomes import` can read. It omits void outcomes unless `status` includes them; see `list`
-        for the filters. To resume an export, pass the `next_cursor` of its last part.
+        for the filters. `counts` adds what each outcome counts for by the user's definitions. To resume an export, pass
+        the `next_cursor` of its last part.
         """
         asked = filters(outcome_type, agent_id, start, end, status, user_id, time, recorded_by)
+        asked += parameters(include="counts" if counts else None)
         while True:
             part = self._run(self._calls.export_part(asked, file_format, cursor))
             yield part
@@ -260,6 +283,11 @@ class OutcomesClient:
         """List the outcome types that the API records, in the platform's order. Any key or session may call this."""
         read = _answers.rows("types", _readers.listed_type)
         return self._run(self._calls.read("/api/outcomes/types", read, by="any", does="Listing types"))
+
+    def list_definitions(self, *, user_id: IdOrNone | None = None) -> Definitions:
+        """List the user's definitions of which outcomes count, newest first."""
+        read = _answers.rows("definitions", _readers.definition)
+        return self._run(self._calls.read("/api/definitions", read, parameters(userId=user_id)))
 
     # end of make contract
 
@@ -304,7 +332,11 @@ class OutcomesClient:
         if_version: int | None = None,
         idempotency_key: str | None = None,
     ) -> Corrected:
-        """Withdraw an outcome for good. Needs the same credentials as `amend`."""
+        """Withdraw an outcome for good.
+
+        Needs the same credentials as `amend`, but the owner's session also voids what a paused or revoked agent key of
+        hers recorded, unless it is confirmed.
+        """
         more: Any = {"user_id": user_id, "if_version": if_version, "idempotency_key": idempotency_key}
         return self._run(self._calls.correct("void", outcome_id, reason, **more))
 
@@ -376,7 +408,7 @@ class OutcomesClient:
         outcome_types: Types | None = None,
         max_value_usd: Decimal | float | None = None,
         max_per_day: int | Literal["unlimited"] | None = None,
-        scopes: Iterable[str] | None = None,
+        scopes: str | Iterable[str] | None = None,
         expires_at: Moment | None = None,
     ) -> NewAgentKey:
         """Create a key for one agent: with a session for its own user, with the platform's key for `user_id`.
@@ -542,11 +574,16 @@ class OutcomesClient:
         agent_id: IdOrNone | None = None,
         by: Division | None = None,
         compare: Literal["previous"] | None = None,
+        counted: bool = False,
         user_id: IdOrNone | None = None,
     ) -> CostSummary:
-        """Return a summary of the user's outcomes, with the costs of the agents in the period. See `summary`."""
+        """Return a summary of the user's outcomes, with the costs of the agents in the period. See `summary`.
+
+        `counted` adds what counts by the user's definitions, as in `counted_summary`.
+        """
         asked = filters(None, agent_id, start, end, None, user_id)
-        return self._run(self._calls.summary(_readers.cost_summary, asked, timezone, by, compare, "cost"))
+        include: Any = ("cost", "definition") if counted else ("cost",)
+        return self._run(self._calls.summary(_readers.cost_summary, asked, timezone, by, compare, include))
 
     def list_costs(
         self,
@@ -565,6 +602,160 @@ class OutcomesClient:
         return self._run(
             self._calls.read(COSTS_PATH, _answers.model(_readers.costs), [*asked, *parameters(timezone=timezone)])
         )
+
+    def counted_summary(
+        self,
+        *,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        timezone: str | None = None,
+        outcome_type: Types | None = None,
+        agent_id: IdOrNone | None = None,
+        by: Division | None = None,
+        compare: Literal["previous"] | None = None,
+        user_id: IdOrNone | None = None,
+    ) -> CountedSummary:
+        """Return a summary with what counts by the user's definitions: `by_rule`. See `summary`.
+
+        `timezone` must be that of the definitions, and `start` and `end` must begin local days.
+        """
+        asked = filters(outcome_type, agent_id, start, end, None, user_id)
+        return self._run(self._calls.summary(_readers.counted_summary, asked, timezone, by, compare, ["definition"]))
+
+    def list_counted(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        outcome_type: Types | None = None,
+        agent_id: IdOrNone | None = None,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        status: Statuses | None = None,
+        time: Time | None = None,
+        recorded_by: str | None = None,
+        user_id: IdOrNone | None = None,
+    ) -> CountedPage:
+        """List one page of the user's outcomes, void ones, too, with what they count for. See `list`."""
+        asked = filters(outcome_type, agent_id, start, end, status, user_id, time, recorded_by)
+        return self._run(self._calls.counted_page(asked, limit, cursor))
+
+    def iterate_counted(
+        self,
+        *,
+        outcome_type: Types | None = None,
+        agent_id: IdOrNone | None = None,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        status: Statuses | None = None,
+        time: Time | None = None,
+        recorded_by: str | None = None,
+        user_id: IdOrNone | None = None,
+    ) -> Iterator[CountedOutcome]:
+        """Yield every outcome of the user with what it counts for by the definitions, newest first.
+
+        As in `list` with `ledger`, void outcomes are included.
+        """
+        asked = filters(outcome_type, agent_id, start, end, status, user_id, time, recorded_by)
+        cursor: str | None = None
+        while True:
+            page = self._run(self._calls.counted_page(asked, PAGE_SIZE, cursor))
+            yield from page.outcomes
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def get_counted(self, outcome_id: str, *, user_id: IdOrNone | None = None) -> CountedHistory:
+        """Read one outcome of the user with what it counts for by the definitions, and its corrections."""
+        path, query = f"{PATH}/{escaped(outcome_id)}", parameters(userId=user_id, include="counts")
+        return self._run(self._calls.read(path, _answers.model(_readers.counted_history), query, names="outcome"))
+
+    def put_definition(
+        self, month: str, definition: Definition | Mapping[str, Any], *, if_version: int | None = None
+    ) -> int:
+        """Say which outcomes count from a month on, such as `2026-12`. Return the version of the month's definition.
+
+        `definition` is one of `list_definitions`, perhaps changed, or the API's request:
+
+            {"timezone": "Europe/Berlin", "disputeDays": 14, "types": {"*": {"when": "unless_disputed"}}}
+
+        Needs the session of the user who pays. The definition that is stored already keeps its version. Raises
+        ConflictError for a month that has begun, except that a first definition may begin with any month after the last
+        statement. See `put_costs` for `if_version` and retries.
+        """
+        return self._run(self._calls.put_definition(month, definition, if_version))
+
+    def delete_definition(self, month: str, *, if_version: int | None = None) -> int:
+        """Delete the definition that begins with a month that has not begun. Return the version of the deletion.
+
+        Needs the session. Outcomes of that month then have the rule of the definition before. Raises NotFoundError if
+        no definition begins with this month. See `put_costs` for `if_version` and retries.
+        """
+        path, headers = definition_path(month), condition(if_version)
+        request = Request("DELETE", path, (), headers, by="session", does="Deleting a definition", names="definition")
+        return self._run(self._calls.exchange(request, _answers.version, repeatable=if_version is not None))
+
+    def try_definition(
+        self, definition: Definition | Mapping[str, Any], *, start: Moment | None = None, end: Moment | None = None
+    ) -> ByRule | None:
+        """Return what would count in a period, by default the last 30 days, if this definition had always held.
+
+        Nothing is stored. See `put_definition` for `definition`. Needs the session. Returns None if the period does not
+        consist of whole days of the definition's time zone.
+        """
+        return self._run(self._calls.try_definition(definition, start, end))
+
+    def list_watches(self, *, user_id: int | None = None) -> Watches:
+        """Return the user's watches, with their present figures and what was told, and the setting of the digest.
+
+        The platform's key names the user as `user_id`. If it may not read outcomes, it gets only what it put itself.
+        """
+        return self._run(self._calls.read_watches(_readers.watches, user_id))
+
+    def get_watch(self, watch_id: str, *, user_id: int | None = None) -> Watch:
+        """Return one of the watches that `list_watches` returns. Raises NotFoundError."""
+        return self._run(self._calls.read_watches(_readers.watch, user_id, watch_id))
+
+    def put_watch(
+        self,
+        watch_id: str,
+        watch: Watch | Mapping[str, Any],
+        *,
+        if_version: int | None = None,
+        user_id: int | None = None,
+    ) -> int:
+        """Put a watch, by which the user is told by an event when a figure crosses a line. Return its version.
+
+        `watch` is one of `list_watches`, perhaps changed, or the API's request:
+
+            {"name": "Deals", "measure": "value", "every": "month", "timezone": "Europe/Berlin", "target": 50000}
+
+        The watch that is stored already keeps its version. Needs the session, or the platform's key (`user_id` is the
+        user), which gets a ForbiddenError for what a session put. Raises ConflictError for more than 20 watches, and
+        for the measure `counted` without a definition or in another time zone. See `put_costs` for `if_version` and
+        retries.
+        """
+        return self._run(self._calls.put_watch(watch_id, watch, if_version, user_id))
+
+    def delete_watch(self, watch_id: str, *, if_version: int | None = None, user_id: int | None = None) -> int:
+        """Delete a watch. Return the version that was deleted. Raises NotFoundError if there is none.
+
+        See `put_watch` for who may, and `put_costs` for `if_version` and retries.
+        """
+        return self._run(self._calls.delete_watch(watch_id, if_version, user_id))
+
+    def put_digest(
+        self, digest: Digest | Mapping[str, Any], *, if_version: int | None = None, user_id: int | None = None
+    ) -> int:
+        """Send the user a digest each week, as an event. Return the version of this setting. See `put_watch`.
+
+        {"timezone": "Europe/Berlin", "day": "monday", "hour": 8}
+        """
+        return self._run(self._calls.put_watch("digest", digest, if_version, user_id))
+
+    def delete_digest(self, *, if_version: int | None = None, user_id: int | None = None) -> int:
+        """Send no digest any more. Return the deleted version. See `delete_watch`."""
+        return self._run(self._calls.delete_watch("digest", if_version, user_id))
 
     def _run[T](self, call: Call[T]) -> T:
         answer: Reply | NoReply | None = None

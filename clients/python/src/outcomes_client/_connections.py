@@ -42,8 +42,9 @@ def connections(address: Address, transport: httpx.BaseTransport | None) -> http
 def failures() -> tuple[type[Exception], ...]:
     """Return the errors that mean that there is no answer. httpx has errors of the same names as httpcore."""
     errors = httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError
-    httpx = sys.modules.get("httpx")
-    return (*errors, httpx.RequestError) if httpx else errors
+    # Another thread may just be importing httpx.
+    error = getattr(sys.modules.get("httpx"), "RequestError", None)
+    return (*errors, error) if error else errors
 
 
 def _has_proxy() -> bool:

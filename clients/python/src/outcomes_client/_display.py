@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from decimal import Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._models import CountedOutcome
 
 # docs/statement-format.md lists these characters: controls, line ends, invisible characters, changes of direction,
 # unpaired surrogates and tags. The joiners U+200C and U+200D are kept, because emoji and some scripts need them.
@@ -21,6 +24,8 @@ def printable(text: str) -> str:
 
 def quoted(text: str) -> str:
     """Return a text of somebody else between quotes, printable and with escaped quotes."""
+    import json
+
     return json.dumps(printable(text), ensure_ascii=False)
 
 
@@ -30,3 +35,12 @@ def money(value: Decimal | None) -> str:
         return ""
     whole, _, fraction = f"{value.copy_abs():,f}".partition(".")
     return f"{'-' if value < 0 else ''}${whole}.{fraction.rstrip('0'):0<2}"
+
+
+def counts_for(outcome: CountedOutcome) -> str:
+    """Say what an outcome counts for, such as `waiting, $40.00 on 2027-01-15`; "" for a disputed or void one."""
+    counts = outcome.counts
+    if counts is None:
+        return ""
+    worth = money(counts.usd) + ("" if counts.on is None else f" on {counts.on}")
+    return printable(", ".join(filter(None, [counts.state, worth.strip(), "imported" if outcome.imported else ""])))

@@ -9,7 +9,8 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import MISSING, fields
-from decimal import Context, Decimal
+from decimal import Context
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -54,12 +55,15 @@ def replaced(path: str) -> Iterator[IO[bytes]]:
         raise
 
 
-def writer(layout: str) -> Write:
-    """Return the writer of `jsonl`, `csv` or `parquet`. Raises ModuleNotFoundError if pyarrow is not installed."""
+def writer(layout: str, *, counts: bool) -> Write:
+    """Return the writer of `jsonl`, `csv` or `parquet`. Raises ModuleNotFoundError if pyarrow is not installed.
+
+    counts: whether the export says what outcomes count for.
+    """
     if layout == "parquet":
         import pyarrow.parquet  # noqa: F401
 
-        return write_parquet
+        return partial(write_parquet, counts=counts)
     return write_csv if layout == "csv" else write_jsonl
 
 
@@ -78,8 +82,8 @@ def write_csv(file: IO[bytes], parts: Iterable[str]) -> None:
         file.write(text.encode())
 
 
-def write_parquet(file: IO[bytes], parts: Iterable[str]) -> None:
-    """Write Parquet from the parts of an NDJSON export, with a row group for each part.
+def write_parquet(file: IO[bytes], parts: Iterable[str], *, counts: bool = False) -> None:
+    """Write Parquet from the parts of an NDJSON export, with a row group for each part. See `writer` for `counts`.
 
     Raises:
         OutcomesError: a value has more digits than the column can store.
@@ -97,6 +101,13 @@ def write_parquet(file: IO[bytes], parts: Iterable[str]) -> None:
     listed = {each.name: columns[each.name] for each in fields(Outcome) if each.default is MISSING}
     types = {**listed, "occurred_at": instant, **columns}
     del types["version"]
+    if counts:  # the columns of CSV
+        types |= {
+            "counts_state": text,
+            "counts_on": pa.date32(),
+            "counts_usd": kinds["Decimal"],
+            "imported": pa.bool_(),
+        }
     schema = pa.schema(list(types.items()))
     with parquet.ParquetWriter(file, schema, compression="zstd") as rows:
         for part in parts:
@@ -105,11 +116,11 @@ def write_parquet(file: IO[bytes], parts: Iterable[str]) -> None:
 
 
 def _fitting(row: dict[str, Any]) -> dict[str, Any]:
-    value: Decimal = row["value_usd"] or Decimal(0)
-    places = -int(value.normalize(_EXACT).as_tuple().exponent)
-    if places > DECIMAL_PLACES or value.adjusted() >= DECIMAL_DIGITS - DECIMAL_PLACES:
-        raise OutcomesError(
-            f"The value of outcome {row['id']} has more digits than decimal({DECIMAL_DIGITS}, {DECIMAL_PLACES}) in "
-            "Parquet can hold; export jsonl or csv instead"
-        )
+    for value in filter(None, (row["value_usd"], row.get("counts_usd"))):
+        places = -int(value.normalize(_EXACT).as_tuple().exponent)
+        if places > DECIMAL_PLACES or value.adjusted() >= DECIMAL_DIGITS - DECIMAL_PLACES:
+            raise OutcomesError(
+                f"The value of outcome {row['id']} has more digits than decimal({DECIMAL_DIGITS}, {DECIMAL_PLACES}) in "
+                "Parquet can hold; export jsonl or csv instead"
+            )
     return row

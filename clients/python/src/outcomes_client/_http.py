@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any, Literal
 
@@ -18,6 +17,8 @@ KEYS_PATH = "/api/keys"
 OWN_KEY_PATH = f"{KEYS_PATH}/self"
 STATEMENTS_PATH = "/api/statements"
 COSTS_PATH = "/api/costs"
+DEFINITIONS_PATH = "/api/definitions"
+WATCHES_PATH = "/api/watches"
 PUBLIC_KEYS_PATH = "/.well-known/outcomes-keys.json"
 Owner = Literal["body", "session", "key"]
 By = Literal["", "session", "key", "any", "nobody"]
@@ -116,6 +117,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 def http_date(text: str) -> datetime | None:
     """Parse an HTTP date. A date without an offset is in UTC. Return None if the date is invalid."""
+    from email.utils import parsedate_to_datetime  # only for an answer with `Retry-After`
+
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, OverflowError):  # a year or an offset with too many digits causes OverflowError
@@ -252,7 +255,7 @@ class Address:
 def is_plain(url: str) -> bool:
     """Return whether the host of a URL is an ASCII name or an IPv4 address, and the port and path are valid."""
     parts = re.fullmatch(r"https?://([a-zA-Z0-9.-]+)(?::([0-9]{1,5}))?(?:/[a-zA-Z0-9._~/-]*)?", url)
-    if not parts or int(parts[2] or 0) > 65_535:
+    if not parts or int(parts[2] or 0) > 65_535 or {".", ".."} & {*url.split("/")}:
         return False
     labels = parts[1].split(".")
     if labels[-1].isdigit():

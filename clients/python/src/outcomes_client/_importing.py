@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from . import _json
 from ._errors import BusyError, ConfigurationError, LimitError, OutcomesError
 from ._models import SENT_AS, NewOutcome, Result
-from ._refusals import sentence
+from ._refusals import why
 from ._requests import BATCH_ITEMS
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # as in requests; and `createdAt` to `created_at`.
 _SENT_AS = {**SENT_AS, "createdAt": "created_at"}
 _LEDGER_FIELDS = ("status", "recorded_by", "version")
+_COUNTS_FIELDS = ("counts", "counts_state", "counts_on", "counts_usd", "imported")  # in JSON Lines, or in CSV
 # CSV cells are text: parse them according to their field's type.
 _TYPES = {each.name: str(each.type) for each in fields(NewOutcome) if each.name != "idempotency_key"}
 _JSON = [name for name, type_ in _TYPES.items() if type_.startswith(("int", "Decimal", "Mapping"))]
@@ -214,8 +215,8 @@ def _body(said: dict[str, Any]) -> dict[str, Any]:
     """Rename the fields to those of a request.
 
     Remove an idempotency key that is null. From an outcome of a list or an export, also remove `status`, `recorded_by`,
-    `version`, and an `occurredAt` that equals `created_at`. The digest in the idempotency key must not depend on these
-    fields, because older exports lack them and a confirmation changes some.
+    `version`, what it counts for, and an `occurredAt` that equals `created_at`. The digest in the idempotency key must
+    not depend on these fields, because older exports lack them, and a confirmation or a month's end changes some.
 
     Raises:
         ValueError: a field is given in two spellings, such as `agent_id` and `agentId`.
@@ -228,7 +229,7 @@ def _body(said: dict[str, Any]) -> dict[str, Any]:
     if body.get("idempotencyKey") is None:
         body.pop("idempotencyKey", None)
     if "created_at" in body:
-        for name in _LEDGER_FIELDS:
+        for name in _LEDGER_FIELDS + _COUNTS_FIELDS:
             body.pop(name, None)
         if body.get("occurredAt") in (None, body["created_at"]):
             body.pop("occurredAt", None)
@@ -313,6 +314,5 @@ class _Batch(Thread):
 def _outcome(line: Line, result: Result) -> Outcome:
     if result.ok:
         return Outcome(line, result.status, "", result.ignored_fields, result.unassigned)
-    reason = sentence(str(result.error), result.details, of_key=result.status in ("forbidden", "limited"))
     status = "limited" if result.status == "limited" else "unsent" if result.retryable else "refused"
-    return Outcome(line, status, reason, result.ignored_fields)
+    return Outcome(line, status, why(result), result.ignored_fields)

@@ -149,6 +149,7 @@ class CorrectionResult:
     the result is `retryable`, send the item again with the same `idempotency_key`.
     """
 
+    # make contract: statuses of corrections
     status: Literal[
         "corrected",
         "replayed",
@@ -161,6 +162,7 @@ class CorrectionResult:
         "limited",
         "failed",
     ]
+    # end of make contract
     id: str
     idempotency_key: str
     correction: str | None = None
@@ -200,8 +202,7 @@ class CostLine:
 
     def body(self) -> dict[str, Any]:
         """Return the line as in a request, without fields that are None."""
-        said = {_in_request(each.name): getattr(self, each.name) for each in fields(self)}
-        return {name: value for name, value in said.items() if value is not None}
+        return _said(self, (each.name for each in fields(self)))
 
     def plus(self, more: CostLine) -> CostLine:
         """Return the exact sum with another line of the same agent. Quantities of different units have no sum."""
@@ -453,6 +454,106 @@ class CostDay:
 
 
 @dataclass(frozen=True)
+class TypeRule:
+    """Says when outcomes of a type count. `*` is for all other types.
+
+    `when` is `claimed`, `unless_disputed`, `confirmed` or `never`. `each_usd` takes the place of each outcome's value,
+    and `basis` says whether it is `stated` or `estimated`.
+    """
+
+    outcome_type: str
+    when: str
+    each_usd: Decimal | None
+    basis: str
+    note: str | None
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A definition of which outcomes count. `start` is its first month, such as `2026-12`.
+
+    `dispute_days` is for the rule `unless_disputed`: an outcome counts so many days after the end of the month.
+    """
+
+    start: str
+    version: int
+    timezone: str
+    dispute_days: int
+    types: list[TypeRule]
+    put_at: datetime
+
+
+@dataclass(frozen=True)
+class WatchPeriod:
+    """The week or month of a watch: its `name`, such as `2026-12`, `start` and `end`."""
+
+    name: str
+    start: str
+    end: str
+
+
+@dataclass(frozen=True)
+class Telling:
+    """The last event about a line. `already` says whether the watch was made after the line was crossed."""
+
+    period: str
+    percent: int
+    type: str
+    at: datetime
+    figure: Decimal
+    already: bool
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A watch, by which a user is told when a figure crosses a line.
+
+    `at` are percents of `target`. If `figure` is None, `status` says why. `counted`, `waiting` and `estimated_usd` are
+    of the measure `counted`.
+    """
+
+    id: str
+    name: str
+    measure: str
+    outcome_type: str | None
+    agent_id: int | None
+    every: str | None
+    timezone: str
+    target: Decimal
+    at: list[int] | None
+    version: int
+    put_by: str
+    put_at: datetime
+    period: WatchPeriod | None
+    figure: Decimal | None
+    counted: Decimal | None
+    waiting: Decimal | None
+    estimated_usd: Decimal | None
+    status: str | None
+    told: list[Telling]
+
+
+@dataclass(frozen=True)
+class Digest:
+    """The setting of a user's weekly digest."""
+
+    timezone: str
+    day: str
+    hour: int
+    version: int
+    put_by: str
+    put_at: datetime
+
+
+@dataclass(frozen=True)
+class Watches:
+    """A user's watches, and the setting of the digest, if there is one."""
+
+    watches: list[Watch]
+    digest: Digest | None
+
+
+@dataclass(frozen=True)
 class AgentCost:
     """The known cost of an agent. If `agent_id` is None: the known cost that belongs to no agent."""
 
@@ -529,13 +630,93 @@ class OtherValues(OtherAgents):
     cost_usd: Decimal | None
 
 
+@dataclass(frozen=True)
+class PartByRule(Total):
+    """A part of the outcomes, for what they count. `estimated_usd` is the part of the value that is estimated."""
+
+    estimated_usd: Decimal
+
+
+@dataclass(frozen=True)
+class Closing(Total):
+    """Waiting outcomes that count from the local day `on`."""
+
+    on: date
+
+
+@dataclass(frozen=True)
+class Waiting(PartByRule):
+    """Outcomes that will count by themselves unless disputed. `closes` has the days, earliest first."""
+
+    closes: list[Closing]
+
+
+@dataclass(frozen=True)
+class TypeByRule:
+    """Says what counts of an outcome type, in five parts."""
+
+    counted: PartByRule
+    waiting: Waiting
+    unconfirmed: PartByRule
+    not_counted: Total
+    before_rules: Total
+    outcome_type: str
+
+
+@dataclass(frozen=True)
+class ByRule:
+    """Says what counts by the user's definitions, in five parts that add up to all that is recorded or confirmed.
+
+    `unconfirmed` counts only once it is confirmed. `before_rules` happened before the first definition's month.
+    """
+
+    counted: PartByRule
+    waiting: Waiting
+    unconfirmed: PartByRule
+    not_counted: Total
+    before_rules: Total
+    by_type: list[TypeByRule]
+
+
+@dataclass(frozen=True)
+class CountedDay(DayTotal):
+    """A total with the values of what counts and of what waits, which are None if `by_rule` is None."""
+
+    counted_usd: Decimal | None = None
+    waiting_usd: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class CountedPeriod(PeriodTotal):
+    """A total with the values of what counts and of what waits, which are None if `by_rule` is None."""
+
+    counted_usd: Decimal | None = None
+    waiting_usd: Decimal | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountedSummary(Summary):
+    """A summary with what counts by the user's definitions.
+
+    `by_rule` is None without a definition, in another time zone than its, and for a period that begins or ends within a
+    local day.
+    """
+
+    by_day: list[CountedDay]  # type: ignore[assignment] # a frozen list of a subclass
+    by_week: list[CountedDay] = field(default_factory=list)  # type: ignore[assignment] # a frozen list of a subclass
+    by_month: list[CountedDay] = field(default_factory=list)  # type: ignore[assignment] # a frozen list of a subclass
+    previous: CountedPeriod | None = None
+    by_rule: ByRule | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class CostSummary(Summary):
     """A summary with the known costs of the UTC days that begin in the period.
 
     `known_days` is the number of these days that have a cost, and `of_days` the number of all. `net_usd` is the value
     less the known cost: never show it without these two numbers. `ratio` is the value divided by the cost. `by_agent`
-    also has agents that only have costs.
+    also has agents that only have costs. `by_rule`, `net_counted_usd` and `ratio_counted` are None unless requested
+    with `counted`.
     """
 
     cost_usd: Decimal | None
@@ -544,10 +725,84 @@ class CostSummary(Summary):
     net_usd: Decimal | None
     ratio: Decimal | None
     by_agent: list[AgentValue]  # type: ignore[assignment] # a frozen list of a subclass
+    by_day: list[CountedDay]  # type: ignore[assignment] # a frozen list of a subclass
+    by_week: list[CountedDay] = field(default_factory=list)  # type: ignore[assignment] # a frozen list of a subclass
+    by_month: list[CountedDay] = field(default_factory=list)  # type: ignore[assignment] # a frozen list of a subclass
+    previous: CountedPeriod | None = None
     other_agents: OtherValues | None = None
+    by_rule: ByRule | None = None
+    net_counted_usd: Decimal | None = None
+    ratio_counted: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Says what an outcome counts for by its user's definition.
+
+    `state` is `counted`, `waiting`, `unconfirmed`, `not_counted` or `no_rule`. `on` is the local day on which a waiting
+    outcome counts by itself. `usd` is what it counts for, or would.
+    """
+
+    state: str
+    on: date | None
+    usd: Decimal | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountedOutcome(Outcome):
+    """An outcome with what it counts for.
+
+    `counts` is None for a disputed or void outcome. `imported` is True if an import brought it, otherwise None.
+    """
+
+    status: str
+    occurred_at: datetime
+    version: int
+    counts: Counts | None
+    imported: bool | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the outcome as the API lists it; amounts stay Decimal."""
+        return _listed(self, CountedOutcome, ["imported"])
+
+
+@dataclass(frozen=True)
+class CountedHistory(History):
+    """An outcome with what it counts for, and its corrections, oldest first."""
+
+    outcome: CountedOutcome
+
+
+@dataclass(frozen=True)
+class CountedPage(Page):
+    """A page of outcomes with what they count for. `next_cursor` is None on the last page."""
+
+    outcomes: list[CountedOutcome]  # type: ignore[assignment] # a frozen list of a subclass
 
 
 # end of make contract
+
+
+def definition_body(definition: Definition | Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a definition as in a request. A mapping is one already."""
+    if not isinstance(definition, Definition):
+        return definition
+    types = {rule.outcome_type: _said(rule, ("when", "each_usd", "basis", "note")) for rule in definition.types}
+    return {**_said(definition, ("timezone", "dispute_days")), "types": types}
+
+
+def watch_body(watch: Watch | Digest | Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a watch, or the setting of the digest, as in a request. A mapping is one already."""
+    if isinstance(watch, Watch):
+        names = ("name", "measure", "outcome_type", "agent_id", "every", "timezone", "target", "at")
+        return _said(watch, names)
+    return _said(watch, ("timezone", "day", "hour")) if isinstance(watch, Digest) else watch
+
+
+def _said(one: Any, names: Iterable[str]) -> dict[str, Any]:
+    """Return fields with their names in requests, without those that are None."""
+    said = {_in_request(name): getattr(one, name) for name in names}
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _listed(one: Any, model: Any, optional: Sequence[str] = ()) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+from ._errors import InvalidRequestError
+
 Moment = datetime | date | str
 """An aware datetime, a date (its midnight in UTC), or ISO 8601 text, which is sent unchanged."""
 
@@ -14,11 +16,11 @@ def text(moment: datetime) -> str:
 
 
 def of_query(moment: Moment | None) -> str | None:
-    """Format a moment for a query. Raises ValueError for a datetime without time zone, because it is ambiguous."""
+    """Format a moment for a query. Raises InvalidRequestError for an ambiguous one, without time zone."""
     if not isinstance(moment, datetime):
         return str(moment) if moment is not None else None
     if moment.utcoffset() is None:
-        raise ValueError("a datetime without time zone is ambiguous: pass an aware one, or a date")
+        raise InvalidRequestError("a datetime without time zone is ambiguous: pass an aware one, or a date")
     return text(moment)
 
 

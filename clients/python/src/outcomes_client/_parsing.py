@@ -69,6 +69,12 @@ def text_or_none(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{type(value).__name__} where a boolean was expected")
+    return value
+
+
 def whole(value: object) -> int:
     # A number with an exponent is a Decimal; converting 1e30000000 to int would take hours.
     if type(value) is not int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import _models
-from ._parsing import amount, changes, day, instant, list_of, metadata, or_none, text, tuple_of, whole
+from ._parsing import amount, boolean, changes, day, instant, list_of, metadata, or_none, text, tuple_of, whole
 
 
 def listed_type(item: dict[str, Any]) -> _models.ListedType:
@@ -220,6 +220,88 @@ def cost_day(item: dict[str, Any]) -> _models.CostDay:
     )
 
 
+def type_rule(item: dict[str, Any]) -> _models.TypeRule:
+    return _models.TypeRule(
+        outcome_type=text(item["outcome_type"]),
+        when=text(item["when"]),
+        each_usd=or_none(amount)(item["each_usd"]),
+        basis=text(item["basis"]),
+        note=or_none(text)(item["note"]),
+    )
+
+
+def definition(item: dict[str, Any]) -> _models.Definition:
+    return _models.Definition(
+        start=text(item["from"]),
+        version=whole(item["version"]),
+        timezone=text(item["timezone"]),
+        dispute_days=whole(item["dispute_days"]),
+        types=list_of(type_rule)(item["types"]),
+        put_at=instant(item["put_at"]),
+    )
+
+
+def watch_period(item: dict[str, Any]) -> _models.WatchPeriod:
+    return _models.WatchPeriod(
+        name=text(item["name"]),
+        start=text(item["from"]),
+        end=text(item["to"]),
+    )
+
+
+def telling(item: dict[str, Any]) -> _models.Telling:
+    return _models.Telling(
+        period=text(item["period"]),
+        percent=whole(item["percent"]),
+        type=text(item["type"]),
+        at=instant(item["at"]),
+        figure=amount(item["figure"]),
+        already=boolean(item["already"]),
+    )
+
+
+def watch(item: dict[str, Any]) -> _models.Watch:
+    return _models.Watch(
+        id=text(item["id"]),
+        name=text(item["name"]),
+        measure=text(item["measure"]),
+        outcome_type=or_none(text)(item["outcome_type"]),
+        agent_id=or_none(whole)(item["agent_id"]),
+        every=or_none(text)(item["every"]),
+        timezone=text(item["timezone"]),
+        target=amount(item["target"]),
+        at=or_none(list_of(whole))(item["at"]),
+        version=whole(item["version"]),
+        put_by=text(item["put_by"]),
+        put_at=instant(item["put_at"]),
+        period=or_none(watch_period)(item["period"]),
+        figure=or_none(amount)(item["figure"]),
+        counted=or_none(amount)(item["counted"]),
+        waiting=or_none(amount)(item["waiting"]),
+        estimated_usd=or_none(amount)(item["estimated_usd"]),
+        status=or_none(text)(item["status"]),
+        told=list_of(telling)(item["told"]),
+    )
+
+
+def digest(item: dict[str, Any]) -> _models.Digest:
+    return _models.Digest(
+        timezone=text(item["timezone"]),
+        day=text(item["day"]),
+        hour=whole(item["hour"]),
+        version=whole(item["version"]),
+        put_by=text(item["put_by"]),
+        put_at=instant(item["put_at"]),
+    )
+
+
+def watches(item: dict[str, Any]) -> _models.Watches:
+    return _models.Watches(
+        watches=list_of(watch)(item["watches"]),
+        digest=or_none(digest)(item["digest"]),
+    )
+
+
 def agent_cost(item: dict[str, Any]) -> _models.AgentCost:
     return _models.AgentCost(
         agent_id=or_none(whole)(item["agent_id"]),
@@ -286,6 +368,95 @@ def other_values(item: dict[str, Any]) -> _models.OtherValues:
     )
 
 
+def part_by_rule(item: dict[str, Any]) -> _models.PartByRule:
+    return _models.PartByRule(
+        count=whole(item["count"]),
+        value_usd=amount(item["value_usd"]),
+        estimated_usd=amount(item["estimated_usd"]),
+    )
+
+
+def closing(item: dict[str, Any]) -> _models.Closing:
+    return _models.Closing(
+        on=day(item["on"]),
+        count=whole(item["count"]),
+        value_usd=amount(item["value_usd"]),
+    )
+
+
+def waiting(item: dict[str, Any]) -> _models.Waiting:
+    return _models.Waiting(
+        count=whole(item["count"]),
+        value_usd=amount(item["value_usd"]),
+        estimated_usd=amount(item["estimated_usd"]),
+        closes=list_of(closing)(item["closes"]),
+    )
+
+
+def type_by_rule(item: dict[str, Any]) -> _models.TypeByRule:
+    return _models.TypeByRule(
+        counted=part_by_rule(item["counted"]),
+        waiting=waiting(item["waiting"]),
+        unconfirmed=part_by_rule(item["unconfirmed"]),
+        not_counted=total(item["not_counted"]),
+        before_rules=total(item["before_rules"]),
+        outcome_type=text(item["outcome_type"]),
+    )
+
+
+def by_rule(item: dict[str, Any]) -> _models.ByRule:
+    return _models.ByRule(
+        counted=part_by_rule(item["counted"]),
+        waiting=waiting(item["waiting"]),
+        unconfirmed=part_by_rule(item["unconfirmed"]),
+        not_counted=total(item["not_counted"]),
+        before_rules=total(item["before_rules"]),
+        by_type=list_of(type_by_rule)(item["by_type"]),
+    )
+
+
+def counted_day(item: dict[str, Any]) -> _models.CountedDay:
+    return _models.CountedDay(
+        date=day(item["date"]),
+        count=whole(item["count"]),
+        value_usd=amount(item["value_usd"]),
+        counted_usd=or_none(amount)(item.get("counted_usd")),
+        waiting_usd=or_none(amount)(item.get("waiting_usd")),
+    )
+
+
+def counted_period(item: dict[str, Any]) -> _models.CountedPeriod:
+    return _models.CountedPeriod(
+        start=text(item["from"]),
+        end=text(item["to"]),
+        count=whole(item["count"]),
+        value_usd=amount(item["value_usd"]),
+        counted_usd=or_none(amount)(item.get("counted_usd")),
+        waiting_usd=or_none(amount)(item.get("waiting_usd")),
+    )
+
+
+def counted_summary(item: dict[str, Any]) -> _models.CountedSummary:
+    return _models.CountedSummary(
+        start=text(item["from"]),
+        end=text(item["to"]),
+        timezone=text(item["timezone"]),
+        count=whole(item["count"]),
+        value_usd=amount(item["value_usd"]),
+        confirmed=total(item["confirmed"]) if "confirmed" in item else _models.CountedSummary.confirmed,
+        disputed=total(item["disputed"]) if "disputed" in item else _models.CountedSummary.disputed,
+        voided=total(item["voided"]) if "voided" in item else _models.CountedSummary.voided,
+        by_type=list_of(type_total)(item["by_type"]),
+        by_agent=list_of(agent_total)(item["by_agent"]),
+        by_day=list_of(counted_day)(item.get("by_day", [])),
+        by_week=list_of(counted_day)(item.get("by_week", [])),
+        by_month=list_of(counted_day)(item.get("by_month", [])),
+        previous=or_none(counted_period)(item.get("previous")),
+        other_agents=or_none(other_agents)(item.get("other_agents")),
+        by_rule=or_none(by_rule)(item.get("by_rule")),
+    )
+
+
 def cost_summary(item: dict[str, Any]) -> _models.CostSummary:
     return _models.CostSummary(
         cost_usd=or_none(amount)(item["cost_usd"]),
@@ -303,9 +474,54 @@ def cost_summary(item: dict[str, Any]) -> _models.CostSummary:
         voided=total(item["voided"]) if "voided" in item else _models.CostSummary.voided,
         by_type=list_of(type_total)(item["by_type"]),
         by_agent=list_of(agent_value)(item["by_agent"]),
-        by_day=list_of(day_total)(item.get("by_day", [])),
-        by_week=list_of(day_total)(item.get("by_week", [])),
-        by_month=list_of(day_total)(item.get("by_month", [])),
-        previous=or_none(period_total)(item.get("previous")),
+        by_day=list_of(counted_day)(item.get("by_day", [])),
+        by_week=list_of(counted_day)(item.get("by_week", [])),
+        by_month=list_of(counted_day)(item.get("by_month", [])),
+        previous=or_none(counted_period)(item.get("previous")),
         other_agents=or_none(other_values)(item.get("other_agents")),
+        by_rule=or_none(by_rule)(item.get("by_rule")),
+        net_counted_usd=or_none(amount)(item.get("net_counted_usd")),
+        ratio_counted=or_none(amount)(item.get("ratio_counted")),
+    )
+
+
+def counts(item: dict[str, Any]) -> _models.Counts:
+    return _models.Counts(
+        state=text(item["state"]),
+        on=or_none(day)(item["on"]),
+        usd=or_none(amount)(item["usd"]),
+    )
+
+
+def counted_outcome(item: dict[str, Any]) -> _models.CountedOutcome:
+    return _models.CountedOutcome(
+        outcome_type=text(item["outcome_type"]),
+        title=text(item["title"]),
+        description=or_none(text)(item["description"]),
+        value_usd=or_none(amount)(item["value_usd"]),
+        agent_id=or_none(whole)(item["agent_id"]),
+        user_id=or_none(whole)(item["user_id"]),
+        metadata=or_none(metadata)(item["metadata"]),
+        id=text(item["id"]),
+        created_at=instant(item["created_at"]),
+        status=text(item["status"]),
+        occurred_at=instant(item["occurred_at"]),
+        recorded_by=or_none(text)(item["recorded_by"]),
+        version=whole(item["version"]),
+        counts=or_none(counts)(item["counts"]),
+        imported=or_none(boolean)(item.get("imported")),
+    )
+
+
+def counted_history(item: dict[str, Any]) -> _models.CountedHistory:
+    return _models.CountedHistory(
+        outcome=counted_outcome(item["outcome"]),
+        corrections=list_of(correction)(item["corrections"]),
+    )
+
+
+def counted_page(item: dict[str, Any]) -> _models.CountedPage:
+    return _models.CountedPage(
+        outcomes=list_of(counted_outcome)(item["outcomes"]),
+        next_cursor=or_none(text)(item.get("next_cursor")),
     )

@@ -26,6 +26,7 @@ from ._errors import (
     UnexpectedAnswerError,
 )
 from ._http import Reply, Request, retry_after
+from ._models import CorrectionResult, Result
 from ._parsing import details_of, ignored_of, text_or_none
 
 _REFUSALS: dict[int, type[ApiError]] = {
@@ -60,6 +61,12 @@ _CAPABILITIES = {
     r"/\.well-known/outcomes-keys\.json": "Statements",
     r"/api/costs": "Costs",
     r"/api/costs/[^/]+/[^/]+": "Costs",
+    r"/api/definitions": "Definitions",
+    r"/api/definitions/try": "Definitions",
+    r"/api/definitions/[^/]+": "Definitions",
+    r"/api/watches": "Watches",
+    r"/api/watches/digest": "Watches",
+    r"/api/watches/[^/]+": "Watches",
     r"/mcp": "ModelTools",
 }
 # end of make contract
@@ -140,6 +147,11 @@ def _kind(reply: Reply, request: Request, error: str | None) -> type[ApiError] |
         case 400 | 413, _ if request.method == "GET":
             return InvalidRequestError
     return ServerError if reply.status >= 500 else _REFUSALS.get(reply.status)
+
+
+def why(refused: Result | CorrectionResult) -> str:
+    """Return why an item of several was refused."""
+    return sentence(str(refused.error), refused.details, of_key=refused.status in ("forbidden", "limited"))
 
 
 def sentence(error: str, details: Sequence[Mapping[str, Any]], of_key: bool = False) -> str:

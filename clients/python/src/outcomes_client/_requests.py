@@ -9,7 +9,7 @@ from typing import Any
 
 from . import _json, _moments
 from ._choices import IdOrNone, Time
-from ._errors import InvalidOutcomeError
+from ._errors import InvalidOutcomeError, InvalidRequestError
 from ._models import SENT_AS
 from ._moments import Moment
 from ._refusals import sentence
@@ -112,13 +112,21 @@ def filters(
 
 
 def parameters(**values: object) -> list[tuple[str, str]]:
-    return [(name, str(value)) for name, value in values.items() if value is not None]
+    return [(name, utf8(value)) for name, value in values.items() if value is not None]
 
 
-def listed(values: str | Iterable[str]) -> list[str]:
+def listed[T](values: str | Iterable[T]) -> list[T | str]:
     """Return one or several values as a list."""
     return [values] if isinstance(values, str) else list(values)
 
 
 def repeated(name: str, values: str | Iterable[str] | None) -> list[tuple[str, str]]:
-    return [(name, str(value)) for value in listed(values or ())]
+    return [(name, utf8(value)) for value in listed(values or ())]
+
+
+def utf8(value: object) -> str:
+    """Return a value as text for a path or a query. Raises InvalidRequestError if UTF-8 cannot represent it."""
+    try:
+        return str(value).encode().decode()
+    except UnicodeEncodeError as exc:
+        raise InvalidRequestError("an argument is not UTF-8. Nothing was sent.") from exc

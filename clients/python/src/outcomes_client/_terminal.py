@@ -33,6 +33,7 @@ Url = Annotated[str | None, typer.Option(envvar="OUTCOMES_URL", help="The API's 
 Cookie = Annotated[
     str | None, typer.Option(envvar="OUTCOMES_COOKIE", help="The session as name=value.", show_default=False)
 ]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for pipes.")]
 
 
 def outcome_types() -> list[str]:
@@ -65,6 +66,9 @@ Statuses = Annotated[
 ]
 Order = Annotated[
     Time, typer.Option("--time", help="The time of --from, --to and the order: when recorded, or when it happened.")
+]
+WithCounts = Annotated[
+    bool, typer.Option("--counts", help="Add what each outcome counts for by the user's definitions.")
 ]
 RecordedBy = Annotated[
     str | None, typer.Option(metavar="key:ID", help="Only what this agent key recorded, live or not.")
@@ -281,3 +285,16 @@ def shown(value: object) -> str:
     from . import _json
 
     return _json.shown(value)
+
+
+def json_file(file: typer.FileBinaryRead) -> dict[str, Any]:
+    """Read a JSON object from a file. The API validates it."""
+    from . import _json
+
+    try:
+        value = _json.decode(file.read())
+    except ValueError as exc:
+        raise typer.BadParameter(f"not JSON: {exc}", param_hint="FILE") from exc
+    if not isinstance(value, dict):
+        raise typer.BadParameter("not a JSON object", param_hint="FILE")
+    return value

@@ -17,6 +17,7 @@ from ._errors import (
     OutcomesError,
 )
 from ._models import ListedType
+from ._requests import listed
 
 WHEN = (
     "Record an outcome when you have finished something that the user would pay for: a deal closed, a negotiation "
@@ -96,13 +97,13 @@ class Work(BaseModel):
     # end of make contract
 
 
-def work_with(types: Iterable[ListedType | str] | None) -> type[Work]:
+def work_with(types: str | Iterable[ListedType | str] | None) -> type[Work]:
     """Return a variant of `Work` that allows only these outcome types. None allows any type."""
     if types is None:
         return Work
-    names = [each.type if isinstance(each, ListedType) else each for each in types]
-    listed: Any = Literal[tuple(names)]
-    return create_model("Work", __base__=Work, outcome_type=(listed, ...))
+    names = [each.type if isinstance(each, ListedType) else each for each in listed(types)]
+    offered: Any = Literal[tuple(names)]
+    return create_model("Work", __base__=Work, outcome_type=(offered, ...))
 
 
 class InvalidWork(Exception):

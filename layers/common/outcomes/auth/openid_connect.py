@@ -59,6 +59,8 @@ class OpenIdConnect:
             raise NoSession("malformed_session", "it is not a signed JSON Web Token")
         if refused := sorted(REFUSED_HEADERS & header.keys()):
             raise NoSession("malformed_session", f"its header has {', '.join(refused)}")
+        if _is_of_another_kind(header, claims):
+            raise NoSession("unknown_session", "its typ or a claim events says that it is no ID token or access token")
         user_id = self._claimed_user(claims)
         self._check_signature(token, header, until)
         return user_id
@@ -98,6 +100,12 @@ class OpenIdConnect:
         verifies = JWSRegistry.algorithms[algorithm].verify
         if not any(verifies(signed.encode(), base64url_decoded(signature), key.key) for key in keys):
             raise NoSession("unknown_session", "its signature is not valid")
+
+
+def _is_of_another_kind(header: dict[str, Any], claims: dict[str, Any]) -> bool:
+    """Check whether a token of the issuer has another purpose, such as a logout token (RFC 8725, 3.11; RFC 8417)."""
+    kind = str(header.get("typ", "")).lower().removeprefix("application/")
+    return (kind.endswith("+jwt") and kind != "at+jwt") or isinstance(claims.get("events"), dict)
 
 
 def _is_time(claim: object) -> TypeGuard[float]:

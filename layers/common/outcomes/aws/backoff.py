@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
-from outcomes.aws.services import DynamoDB, Item, jitter
+from outcomes.aws.services import DynamoDB, Item, TransactionCanceled, jitter
 from outcomes.errors import Busy
 
 RETRY_SECONDS = 6.0
@@ -57,6 +58,24 @@ class PacedWrites:
             raise TimeoutError("no time left for another write")
         if at > now:
             time.sleep(at - now)
+
+
+def is_written(dynamodb: DynamoDB, actions: list[dict[str, Any]], made_at: int, backoff: Backoff) -> bool:
+    """Write a transaction. Return False if another write came first.
+
+    made_at: the timestamp that it writes, in milliseconds since 1970. Raises Busy, TimeoutError and the call's errors.
+    """
+    backoff.check()
+    try:
+        dynamodb.call("TransactWriteItems", {"TransactItems": actions}, recorded_at=made_at)
+    except TransactionCanceled as failure:
+        codes = set(failure.codes) - {"None"}
+        if failure.maybe_applied or not codes <= CONFLICTS | THROTTLED:
+            raise
+        if codes & THROTTLED:
+            raise Busy from failure
+        return False
+    return True
 
 
 def read_items(

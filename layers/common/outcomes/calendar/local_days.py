@@ -1,4 +1,4 @@
-"""Find the local days of a time zone: the day that contains an instant, and the start and end of a day.
+"""Find the local days of a time zone: the day that contains an instant, its month, and the start and end of a day.
 
 A day ends when the next day begins, which is at the next day's first midnight. Instants are texts in the format of
 `instants.text`.
@@ -10,6 +10,7 @@ from typing import NamedTuple
 from outcomes.calendar import instants
 
 _HOUR = len("2026-04-01T12")
+_MONTH = len("2026-04")
 
 
 class LocalDay(NamedTuple):
@@ -48,3 +49,17 @@ class LocalDays:
             for each in (this, this + timedelta(days=1))
         )
         return LocalDay(this.isoformat(), begin, end)
+
+
+def month_of(day: str) -> str:
+    return day[:_MONTH]
+
+
+def earlier(month: str, months: int) -> str:
+    """Return the month that is `months` before another."""
+    number = int(month[:4]) * 12 + int(month[5:]) - 1 - months
+    return f"{number // 12:04d}-{number % 12 + 1:02d}"
+
+
+def first_day(month: str) -> date:
+    return date(int(month[:4]), int(month[5:]), 1)

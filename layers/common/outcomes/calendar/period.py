@@ -13,13 +13,12 @@ from outcomes.calendar.local_days import LocalDays
 from outcomes.errors import BadRequest, Fault
 from outcomes.limits import DEFAULT_DAYS, MAX_BUCKETS, MAX_YEARS
 
-_FROM = (
-    "must be a date, or an instant with offset, before `to` (by default the end of today) and at most "
-    f"{MAX_BUCKETS} days before it; "
-)
+_BEFORE = "must be a date, or an instant with offset, before `to` (by default the end of today) and at most"
+_FROM = f"{_BEFORE} {MAX_BUCKETS} days before it; "
 SUMMARY_FROM = f"{_FROM}by=week allows {MAX_BUCKETS} weeks, and by=month {MAX_YEARS} years"
 COSTS_FROM = f"{_FROM}GET /api/outcomes/summary with include=cost also takes by=week and by=month, for longer periods"
-"""The rules of `from`, of a summary and of a cost report, which has no `by`."""
+TRIAL_FROM = f"{_BEFORE} {MAX_YEARS} years before it"
+"""The rules of `from`, of a summary, and of a cost report and a trial of a definition, which have no `by`."""
 
 
 class Bucket(NamedTuple):

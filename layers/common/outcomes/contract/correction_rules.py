@@ -42,16 +42,19 @@ TRANSITIONS = {
 
 _ANY = frozenset({"key", "session", None})
 _AS_RECORDED = {"platform": _ANY, "agent": frozenset({"key"}), "owner": frozenset({"session"})}
+ENDED_KEY = "ended key"
+"""Recorded what an agent key did that its owner has paused or revoked, unless the outcome is confirmed."""
 
 CORRECTION_PERMISSIONS: dict[CorrectionType, dict[str, frozenset[str | None]]] = {
     CorrectionType.AMEND: _AS_RECORDED,
-    CorrectionType.VOID: _AS_RECORDED,
+    CorrectionType.VOID: _AS_RECORDED | {"owner": frozenset({"session", ENDED_KEY})},
     CorrectionType.CONFIRM: {"owner": _ANY},
     CorrectionType.DISPUTE: {"owner": _ANY},
     CorrectionType.UPHOLD: {"platform": _ANY},
 }
 """For each correction type, the kinds of callers that are allowed to make it. For each kind, who must have recorded the
-outcome: a key, a session, or None if unknown. Only the owner confirms, because the one who pays says what counts."""
+outcome: a key, a session, ENDED_KEY, or None if unknown. Only the owner confirms, because the one who pays says what
+counts."""
 
 _UNLIMITED = {(CorrectionType.VOID, "platform"), (CorrectionType.UPHOLD, "platform"), (CorrectionType.DISPUTE, "owner")}
 """Corrections and callers to which MAX_CORRECTIONS does not apply, so that nobody can exhaust them."""
@@ -147,10 +150,21 @@ class Correction(NamedTuple):
         optional = (head.get("reason"), head.get("user_id"), changes, ignored, head.get("if_version"))
         return Correction(head["type"], *optional)
 
-    def require_allowed(self, caller: Caller, recorded: OutcomeState) -> None:
-        """Raise Forbidden if `caller` may not make this correction of the outcome, whatever its status."""
+    def key_to_look_up(self, caller: Caller, recorded: OutcomeState) -> str | None:
+        """Return the id of the agent key that must be paused or revoked for this correction, or None."""
+        kind, _, key_id = (recorded.recorded_by or "").partition(":")
+        permitted = CORRECTION_PERMISSIONS[self.type].get(caller.kind, frozenset())
+        if ENDED_KEY not in permitted or kind in permitted or recorded.fields.status == CONFIRMED:
+            return None
+        return key_id or None
+
+    def require_allowed(self, caller: Caller, recorded: OutcomeState, *, is_of_ended_key: bool = False) -> None:
+        """Raise Forbidden if `caller` may not make this correction of the outcome.
+
+        is_of_ended_key: whether the key of `key_to_look_up` is paused or revoked.
+        """
         kind = None if recorded.recorded_by is None else recorded.recorded_by.partition(":")[0]
-        if kind not in CORRECTION_PERMISSIONS[self.type].get(caller.kind, frozenset()):
+        if not is_of_ended_key and kind not in CORRECTION_PERMISSIONS[self.type].get(caller.kind, frozenset()):
             raise Forbidden
         caller.require("correct")
         if key := caller.agent_key:

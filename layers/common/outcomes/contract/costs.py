@@ -10,7 +10,7 @@ from outcomes.calendar import instants
 from outcomes.contract.bodies import Body, ignored_fields
 from outcomes.contract.caller import Caller, kind_of
 from outcomes.contract.rules import money, or_null, text_or_null, whole_number
-from outcomes.errors import BadRequest, Fault, Forbidden, PreconditionFailed
+from outcomes.errors import BadRequest, Fault, Forbidden
 from outcomes.limits import MAX_COST_DAYS, MAX_LABEL, MAX_LINES, MAX_UNIT
 
 SOURCE = "[a-z0-9][a-z0-9_-]{0,39}"
@@ -53,36 +53,6 @@ class CostUser(NamedTuple):
 
 COST_LINE = Body(CostLine)
 COST_USER = Body(CostUser)
-
-
-class Preconditions(NamedTuple):
-    """The headers If-Match and If-None-Match of a request (RFC 9110, 13.1). if_match: the entity tags, or None."""
-
-    if_match: frozenset[str] | None = None
-    is_new: bool = False
-
-    @staticmethod
-    def parse(if_match: list[str], if_none_match: list[str]) -> "Preconditions":
-        """Parse all values of the headers If-Match and If-None-Match. Raises BadRequest."""
-        if set(if_none_match) - {"*"}:
-            fault = Fault(field="If-None-Match", message="must be *")
-            raise BadRequest("Invalid If-None-Match", [fault])
-        tags = frozenset(tag.strip() for value in if_match for tag in value.split(","))
-        return Preconditions(tags if if_match else None, bool(if_none_match))
-
-    def check(self, version: int | None) -> None:
-        """Raise PreconditionFailed if a precondition fails.
-
-        version: the version of the day's costs; None if the costs are unknown.
-        """
-        is_there = version is not None
-        matches = self.if_match is None or (is_there and not self.if_match.isdisjoint({"*", etag(version)}))
-        if not matches or (self.is_new and is_there):
-            raise PreconditionFailed
-
-
-def etag(version: int | None) -> str:
-    return f'"{version}"'
 
 
 def read_date(text: str) -> str:

@@ -20,6 +20,7 @@ CORRECTED = {
 RECORDED = "outcome.recorded"
 ASSIGNED = "outcome.assigned"
 STATEMENT = "outcome.statement"
+DEFINITION = "outcome.definition"
 COSTS_UPDATED = "costs.updated"
 KEY_EVENTS = KEY_CREATED, KEY_ROTATED, KEY_REVOKED, KEY_LIMITED = (
     "key.created",
@@ -27,7 +28,16 @@ KEY_EVENTS = KEY_CREATED, KEY_ROTATED, KEY_REVOKED, KEY_LIMITED = (
     "key.revoked",
     "key.limited",
 )
-TYPES = (RECORDED, *CORRECTED.values(), ASSIGNED, STATEMENT, COSTS_UPDATED, *KEY_EVENTS)
+WATCH_EVENTS = WATCH_REACHED, WATCH_UNDONE, WATCH_MISSED, WATCH_EXCEEDED, WATCH_SILENT = (
+    "watch.reached",
+    "watch.undone",
+    "watch.missed",
+    "watch.exceeded",
+    "watch.silent",
+)
+DIGEST_WEEK = "digest.week"
+LEDGER_EVENTS = (RECORDED, *CORRECTED.values(), ASSIGNED, STATEMENT, DEFINITION)
+TYPES = (*LEDGER_EVENTS, COSTS_UPDATED, *KEY_EVENTS, *WATCH_EVENTS, DIGEST_WEEK)
 
 MAX_ENTRY_BYTES = 256_000
 """Maximum bytes of an entry, and of all entries in a call. EventBridge's limit is 256 KB, 1000- or 1024-based.

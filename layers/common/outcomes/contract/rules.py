@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from outcomes.calendar import instants
 from outcomes.contract import json_text
-from outcomes.contract.outcome_type import is_name
+from outcomes.contract.outcome_type import PATTERN, is_name
 from outcomes.errors import BadRequest
 from outcomes.limits import MAX_ID, MAX_METADATA_BYTES, MAX_METADATA_LEVELS
 
@@ -115,6 +115,15 @@ def one_type() -> Rule:
     )
 
 
+def type_name() -> Rule:
+    """Accept any well-formed name of a type, also of one that can no longer be recorded."""
+    return Rule(
+        "must be a type: 2 to 40 lower-case letters, digits and _, beginning with a letter",
+        _made_by(_type_name),
+        {"pattern": f"^{PATTERN}$", "type": "string"},
+    )
+
+
 def some_types() -> Rule:
     """Accept a non-empty list of types; each must pass `one_type`.
 
@@ -160,6 +169,29 @@ def magnitude() -> Rule:
             "minimum": 0,
             "not": _TOO_NEAR_TO_ZERO,
             "type": "number",
+        },
+    )
+
+
+def above_zero() -> Rule:
+    """Accept a number that the rule `money` accepts and that is above 0."""
+    return Rule(
+        "must be a number above 0, below 1e15 and at least 1e-130, with at most 38 significant digits",
+        _made_by(_above_zero),
+        {"exclusiveMaximum": float(_MONEY_LIMIT), "minimum": float(_SMALLEST_MONEY), "type": "number"},
+    )
+
+
+def percents(max_length: int) -> Rule:
+    """Accept a list of 1 to `max_length` whole numbers from 1 to 100. It becomes a sorted tuple without duplicates."""
+    return Rule(
+        f"must be a list of 1 to {max_length} whole numbers from 1 to 100",
+        _made_by(partial(_percents, max_length)),
+        {
+            "items": {"maximum": 100, "minimum": 1, "type": "integer"},
+            "maxItems": max_length,
+            "minItems": 1,
+            "type": "array",
         },
     )
 
@@ -242,6 +274,12 @@ def _type(name: object, info: Any) -> object:
     return name
 
 
+def _type_name(name: object) -> object:
+    if not is_name(name):
+        raise ValueError("not a type")
+    return name
+
+
 def _types(listed: object, info: Any) -> tuple[object, ...]:
     if not isinstance(listed, list) or not listed:
         raise ValueError("not a list of types")
@@ -307,6 +345,19 @@ def _magnitude(number: object) -> Decimal:
     if exact < 0:
         raise ValueError("below zero")
     return exact
+
+
+def _above_zero(number: object) -> Decimal:
+    exact = _money(number)
+    if exact <= 0:
+        raise ValueError("not above zero")
+    return exact
+
+
+def _percents(max_length: int, listed: object) -> tuple[int, ...]:
+    if not isinstance(listed, list) or not 1 <= len(listed) <= max_length:
+        raise ValueError("not a list of percents")
+    return tuple(sorted({_whole(1, 100, each) for each in listed}))
 
 
 def _future(text: object) -> int:

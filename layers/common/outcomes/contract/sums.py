@@ -44,7 +44,11 @@ class Sum:
     @property
     def exact(self) -> Decimal:
         """Return the value in normalized notation."""
-        return self.value.normalize(EXACT) if self.value else Decimal(0)
+        return normalized(self.value)
+
+
+def normalized(value: Decimal) -> Decimal:
+    return value.normalize(EXACT) if value else Decimal(0)
 
 
 class Cell(NamedTuple):

@@ -21,7 +21,6 @@ from outcomes.limits import MAX_AGENTS_WITH_COST
 DIGITS = 6
 """Ratios and costs per outcome are rounded to this many digits after the decimal point."""
 
-_DAY = 24 * 60 * 60 * 1000
 _NOTHING = Decimal(0)
 _WIDE = Context(prec=500)  # more digits than any cost has, so that normalize() rounds nothing
 
@@ -37,8 +36,8 @@ class CostReport:
         self.period = period
         self.agent_id = agent_id
         self.has_value = has_value
-        numbers = range(-(-period.since // _DAY), -(-period.until // _DAY))
-        self.days = [instants.text(number * _DAY)[: len("2026-04-01")] for number in numbers]
+        numbers = range(-(-period.since // instants.DAY), -(-period.until // instants.DAY))
+        self.days = [instants.text(number * instants.DAY)[: len("2026-04-01")] for number in numbers]
         self.by_agent: dict[int | None, Decimal] = {}
         self._by_day: dict[str, dict[str, Decimal]] = {day: {} for day in self.days}
         self._restated_at: dict[str, str] = {}
@@ -107,13 +106,18 @@ class CostReport:
         restated = f',"restated_at":"{restated_at}"' if restated_at else ""
         return f'{{"date":"{date}","cost_usd":{_json(cost)},"sources":{compact(sorted(by_source))}{restated}}}'
 
-    def _sources(self) -> Iterator[str]:
-        """Yield the JSON of each source, sorted by name."""
+    @property
+    def known_by_source(self) -> dict[str, list[str]]:
+        """Return the days on which each source has costs. The sources are sorted by name."""
         known: defaultdict[str, list[str]] = defaultdict(list)
         for day in self.days:
             for source in self._by_day[day]:
                 known[source].append(day)
-        for source, days in sorted(known.items()):
+        return dict(sorted(known.items()))
+
+    def _sources(self) -> Iterator[str]:
+        """Yield the JSON of each source, sorted by name."""
+        for source, days in self.known_by_source.items():
             gaps = sorted({day for day in self.days if days[0] < day < days[-1]} - {*days})
             cost = _json(_total(self._by_day[day][source] for day in days))
             yield f'{{"source":"{source}","cost_usd":{cost},"known_days":{len(days)},"gaps":{compact(gaps)}}}'
@@ -128,6 +132,13 @@ class CostReport:
             f',"cost_usd":{_json(cost)},"known_days":{compact(known)},"of_days":{compact(of)}'
             f',"net_usd":{_json(net)},"ratio":{_json(ratio)}'
         )
+
+    def of_counted(self, total: Sum | None) -> str:
+        """Return the JSON members to add to the totals of a summary that says what counts. total: None if unknown."""
+        cost = self.cost if self.has_value else None
+        net = None if cost is None or total is None else EXACT.subtract(total.value, cost)
+        ratio = _quotient(total.value, cost) if _is_positive(cost) and total and total.count else None
+        return f',"net_counted_usd":{_json(net)},"ratio_counted":{_json(ratio)}'
 
     def of_agents(self, agents: Iterable[int | None]) -> str:
         """Return the JSON members to add to the sum of several agents."""

@@ -25,9 +25,12 @@ the row is still the same as before the sources were counted:
 changes                 N, the number of sources ever created since the last erasure; absent if none
 
 The changes of a month, `month#2026-09`. Each transaction that changes a day counts its change here, if the day was at
-least COUNT_AFTER_DAYS days ago; so puts of today and yesterday have no row in common:
+least COUNT_AFTER_DAYS days ago. So puts of today and yesterday have no row in common, but for those of agent keys, or
+that replace lines of agent keys, whose bytes are counted here on every day:
 
 changes                 N, absent if none
+key_bytes               N, bytes of the lines that agent keys put for the month's days, so that a report can read the
+                        month; absent if none. Lines of earlier commits were not counted, so it may be negative
 sums, rules, restated   only from earlier commits: the month's costs as sums; each counted change removes them
 
 A month's sums, `folded#2026-09#000`, and its sums by day, source and agent, `agents#2026-09#05#000` for the block of
@@ -53,7 +56,7 @@ from outcomes.aws.services import Answer, Item
 from outcomes.contract import json_text
 from outcomes.contract.caller import kind_of
 from outcomes.contract.costs import CostLine, days_ago
-from outcomes.limits import COUNT_AFTER_DAYS
+from outcomes.limits import COUNT_AFTER_DAYS, MAX_MONTH_BYTES
 
 SOURCES = "source#"
 ALL_SOURCES = "sources"
@@ -102,6 +105,12 @@ class CostVersion(NamedTuple):
         lines = read_lines(row["lines"]["S"]) if "lines" in row else None
         repeated_by = row["repeated_by"]["S"] if "repeated_by" in row else None
         return CostVersion(int(row["version"]["N"]), lines, row["put_by"]["S"], row["put_at"]["S"], repeated_by)
+
+    @property
+    def key_bytes(self) -> int:
+        """Return how many bytes of lines this version has, if an agent key put it; otherwise 0."""
+        is_of_key = self.lines is not None and kind_of(self.put_by) == "agent"
+        return len(lines_text(self.lines or ()).encode()) if is_of_key else 0
 
     def is_put_as(self, other: "CostVersion") -> bool:
         """Check whether the same PUT made both versions."""
@@ -165,24 +174,37 @@ def read_lines(text: str) -> tuple[CostLine, ...]:
     )
 
 
-def put_version(table: str, day: CostDay, before: CostVersion | None, after: CostVersion) -> list[dict[str, Any]]:
+def put_version(
+    table: str, day: CostDay, before: CostVersion | None, after: CostVersion, more: int
+) -> list[dict[str, Any]]:
     """Return the actions that replace a day's version and store the replaced version as an earlier version.
 
-    Their transaction fails if the day does not have the version `before`.
+    more: see `more_key_bytes`. Their transaction fails if the day does not have the version `before`, or if the month
+    has no room for `more`.
     """
     put = {"TableName": table, "Item": day.key | after.attributes(), **has_version(before)}
     actions: list[dict[str, Any]] = [{"Put": put}]
     if before:
         key = day.version_key(before.version, kind_of(before.put_by))
         actions.append({"Put": {"TableName": table, "Item": key | before.attributes()}})
-    if days_ago(day.date) >= COUNT_AFTER_DAYS:
-        change = {
-            "UpdateExpression": "ADD changes :one REMOVE sums, #rules",
+    added = {"changes": int(days_ago(day.date) >= COUNT_AFTER_DAYS), "key_bytes": more}
+    added = {name: number for name, number in added.items() if number}
+    if added:
+        change: dict[str, Any] = {
+            "UpdateExpression": f"ADD {', '.join(f'{name} :{name}' for name in added)} REMOVE sums, #rules, restated",
             "ExpressionAttributeNames": {"#rules": "rules"},
-            "ExpressionAttributeValues": {":one": {"N": "1"}},
+            "ExpressionAttributeValues": {f":{name}": {"N": str(number)} for name, number in added.items()},
         }
+        if more > 0:
+            change["ConditionExpression"] = "attribute_not_exists(key_bytes) OR key_bytes <= :room"
+            change["ExpressionAttributeValues"][":room"] = {"N": str(MAX_MONTH_BYTES - more)}
         actions.append({"Update": {"TableName": table, "Key": day.month_key, **change}})
     return actions
+
+
+def more_key_bytes(before: CostVersion | None, after: CostVersion) -> int:
+    """Return how many bytes of agent keys' lines a month has more if a version replaces another one."""
+    return after.key_bytes - (before.key_bytes if before else 0)
 
 
 def repeat_version(table: str, day: CostDay, version: CostVersion, repeated_by: str) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from outcomes.aws.backoff import CONFLICTS, THROTTLED, Backoff, read_items
 from outcomes.aws.services import CallFailed, DynamoDB, Item, Limits, TransactionCanceled
 from outcomes.calendar import instants
 from outcomes.contract.caller import Caller, kind_of
-from outcomes.contract.costs import TRUST, CostLine, Preconditions, is_more_trusted, require_may_put
+from outcomes.contract.costs import TRUST, CostLine, is_more_trusted, require_may_put
+from outcomes.contract.preconditions import Preconditions
 from outcomes.costs.cost_rows import (
     ALL_SOURCES,
     SOURCES,
@@ -21,14 +22,15 @@ from outcomes.costs.cost_rows import (
     CostVersion,
     count_source,
     is_day,
+    more_key_bytes,
     put_source,
     put_version,
     repeat_version,
     row_key,
     rows_between,
 )
-from outcomes.errors import BadRequest, Busy, Contended, Mistimed, NotFound, Refused, TooManySources
-from outcomes.limits import MAX_SOURCES, MAX_SOURCES_OF_KEY, MAX_VERSIONS
+from outcomes.errors import BadRequest, Busy, Contended, Mistimed, NotFound, Refused, TooManyLines, TooManySources
+from outcomes.limits import MAX_MONTH_BYTES, MAX_SOURCES, MAX_SOURCES_OF_KEY, MAX_VERSIONS
 
 LIMITS = Limits(attempts=3, connect=1, read=2, total=4)
 """Limits of a call. No call of a PUT begins later than `backoff.RETRY_SECONDS` after its first call."""
@@ -53,8 +55,8 @@ class CostDays:
         lines: the new costs. None deletes the costs. The error of an invalid body is passed as a BadRequest: it is
         raised only after Forbidden and PreconditionFailed, which take precedence.
 
-        Raises Forbidden, PreconditionFailed, BadRequest, TooManySources, NotFound for a DELETE of a day that was never
-        put, and Contended if other requests kept writing the day.
+        Raises Forbidden, PreconditionFailed, BadRequest, TooManySources, TooManyLines, NotFound for a DELETE of a day
+        that was never put, and Contended if other requests kept writing the day.
         After any other exception it is unknown whether the costs are stored.
         """
         backoff = Backoff()
@@ -129,9 +131,14 @@ class CostDays:
             raise NotFound
         made_at = instants.now()
         after = CostVersion((before.version if before else 0) + 1, lines, caller.recorded_by, instants.text(made_at))
+        more = more_key_bytes(before, after)
+        if more > 0:  # the transaction checks this again
+            months = read_items(self.dynamodb, self.table, [day.month_key], backoff)
+            if months and int(months[0].get("key_bytes", {}).get("N", "0")) + more > MAX_MONTH_BYTES:
+                raise TooManyLines
         is_taken_over = is_more_trusted(caller, owner)
         is_same = False
-        actions = put_version(self.table, day, before, after)
+        actions = put_version(self.table, day, before, after, more)
         if before and before.lines == lines:
             is_same = True
             if not is_taken_over and not is_more_trusted(caller, before.repeated_by or before.put_by):

@@ -39,7 +39,6 @@ report that runs out of time goes on after the last block."""
 LINE_SUMS = 1000
 """Sums in a line, which at the most digits of an amount is shorter than a part."""
 
-_DAY = 24 * 60 * 60 * 1000
 _NOTHING = Decimal(0)
 
 
@@ -57,7 +56,7 @@ class SourceDay(NamedTuple):
 
 def is_recent(restated_at: str) -> bool:
     """Check whether costs were restated within the last day, so that a report says it."""
-    return instants.read(restated_at) > instants.now() - _DAY
+    return instants.read(restated_at) > instants.now() - instants.DAY
 
 
 class Block(NamedTuple):

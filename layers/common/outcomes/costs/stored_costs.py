@@ -41,7 +41,6 @@ MARGIN = 60 * 60 * 1000
 """Milliseconds after which each transaction that changes a day and does not count its change has ended. It takes some
 minutes at most, even if clocks are wrong, see `totals.stored_sums.SETTLED_SECONDS`."""
 
-_DAY = 24 * 60 * 60 * 1000
 _DATE, _MONTH, _HOUR = len("2026-04-01"), len("2026-04"), len("2026-04-01T12")
 
 
@@ -109,7 +108,8 @@ class _Look:
         # Read the clock after an answer. If it was wrong, it has been corrected by then.
         now = instants.now()
         self.hour = instants.text(now)[:_HOUR]
-        self.kept = instants.text(now - COUNT_AFTER_DAYS * _DAY - MARGIN)[:_DATE]  # the last day that may be stored
+        # The last day that may be stored:
+        self.kept = instants.text(now - COUNT_AFTER_DAYS * instants.DAY - MARGIN)[:_DATE]
         rows = groupby(self._query(f"{FOLDED}{months[0]}", f"{FOLDED}{months[-1]}~"), _month_of_sums)
         folded = {month: [*together] for month, together in rows}
         self.months = {month: self._begin(month, folded.get(month, [])) for month in months}
@@ -139,7 +139,7 @@ class _Look:
             sums = _read_sums(name, each, rows)
             if sums and (is_whole or self._add_agents(sums, each)):
                 month.sums, month.rules = sums, each
-        if month.sums.until == month.end:
+        if month.sums.until >= month.end:
             self._add(month)
         return month
 
@@ -204,7 +204,8 @@ class _Look:
                     if time.monotonic() > self.reads.until - READ_SECONDS + FOLD_SECONDS:
                         raise StillAddingUp
         except StillAddingUp:
-            if month:
+            # If no day may be stored for this report, the row shows the next one that the month has many lines.
+            if month and not (month.end and month.is_done):
                 self._store(month)
             raise
 

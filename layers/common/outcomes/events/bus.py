@@ -7,7 +7,7 @@ from outcomes.aws.backoff import Backoff, read_items
 from outcomes.aws.services import CallFailed, DynamoDB, EventBridge, Limits, ServiceError
 from outcomes.contract.events import MAX_ENTRY_BYTES, Event, entry, entry_bytes
 from outcomes.errors import Busy
-from outcomes.events.stream import Record, entry_key_of, event_of
+from outcomes.events.stream import Record, entry_key_of, events_of
 from outcomes.ledger.correction_entries import id_of
 
 LIMITS = Limits(attempts=3, connect=1, read=3, total=6)
@@ -81,12 +81,11 @@ class Bus:
         wanted = [key for _, key in keys if key]
         entries = {id_of(item): item for item in read_items(self.dynamodb, self.table, wanted, backoff)}
 
-        def pending(record: Record) -> _Pending | None:
-            event = event_of(record, entries)
-            return self._pending(record, event) if event else None
+        def pending(record: Record) -> list[_Pending]:
+            return [self._pending(record, event) for event in events_of(record, entries)]
 
         events, more = _each([record for record, _ in keys], pending)
-        return [each for _, each in events if each], unknown + more
+        return [each for _, of_record in events for each in of_record], unknown + more
 
     def _pending(self, record: Record, event: Event) -> _Pending:
         return _Pending(record, event, entry(event, self.source, self.name))

@@ -1,4 +1,4 @@
-"""Convert stream records of OutcomesTable, KeysTable, StatementsTable and CostsTable to domain events.
+"""Convert stream records of the tables of outcomes, keys, statements, costs and watches to domain events.
 
 These changes yield an event:
 
@@ -11,7 +11,9 @@ These changes yield an event:
   because expiry and erasure also delete such items.
 - The first refusal of a UTC day because of a key's `maxPerDay` yields `key.limited`, see `ledger.daily_budget`.
 - A new statement in the list of statements yields `outcome.statement`.
+- A new version of a definition yields `outcome.definition`.
 - A new version of a day's costs yields `costs.updated`.
+- What the clock writes into the row of a watch or digest may yield several events, see `events.watch_events`.
 
 The format of records: https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
 """
@@ -25,6 +27,7 @@ from outcomes.contract.events import (
     ASSIGNED,
     CORRECTED,
     COSTS_UPDATED,
+    DEFINITION,
     KEY_CREATED,
     KEY_LIMITED,
     KEY_REVOKED,
@@ -35,6 +38,7 @@ from outcomes.contract.events import (
 )
 from outcomes.contract.sums import Sum
 from outcomes.costs.cost_rows import CostVersion, is_day
+from outcomes.definitions.stored_definitions import is_version, version_json
 from outcomes.keys import key_text
 from outcomes.keys.agent_keys import AgentKey, agent_key
 from outcomes.ledger import ulid
@@ -52,6 +56,17 @@ def entry_key_of(record: Record) -> Item | None:
     return entry_key(outcome, corrections_of(outcome)[-1]) if outcome else None
 
 
+def events_of(record: Record, entries: dict[str, Item]) -> list[Event]:
+    """Return the events of a record. Only the row of a watch may have several. entries: see `event_of`."""
+    if "states" in record["dynamodb"].get("NewImage", {}):
+        # imported here, because only deployments with watches need this module
+        from outcomes.events.watch_events import watch_events
+
+        return watch_events(record["dynamodb"])
+    event = event_of(record, entries)
+    return [event] if event else []
+
+
 def event_of(record: Record, entries: dict[str, Item]) -> Event | None:
     """Return the event of a record, or None. entries: entries of corrections, by id.
 
@@ -64,7 +79,7 @@ def event_of(record: Record, entries: dict[str, Item]) -> Event | None:
         return _of_costs(record)
     id_ = change["Keys"]["id"]["S"]
     if "user_id" in change["Keys"]:
-        return _of_statement(record)
+        return _of_definition(record) if is_version(change["Keys"]) else _of_statement(record)
     if key_text.is_id(id_):
         return _of_key(id_, record)
     return _of_refusal(id_, record) if id_.startswith(LIMITED) else _of_users_keys(record)
@@ -135,6 +150,17 @@ def _of_statement(record: Record) -> Event | None:
     }
     subject = f"users/{user_id}/statements/{statement.id}"
     return Event(statement.sha256, STATEMENT, row["created_at"]["S"], subject, json_text.compact(data))
+
+
+def _of_definition(record: Record) -> Event | None:
+    if record["eventName"] != "INSERT":
+        return None
+    row = record["dynamodb"]["NewImage"]
+    user_id, (_, month, version), put_at = row["user_id"]["S"], row["id"]["S"].split("#"), row["put_at"]["S"]
+    # The event's id contains the time, because versions begin at 1 again after an erasure.
+    event_id = f"{user_id}-definition-{month}-{int(version)}-{instants.read(put_at)}"
+    data = f'{{"user_id":{user_id},{version_json(row)[1:]}'
+    return Event(event_id, DEFINITION, put_at, f"users/{user_id}/definitions/{month}", data)
 
 
 def _of_costs(record: Record) -> Event | None:

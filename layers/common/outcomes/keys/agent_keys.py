@@ -309,13 +309,11 @@ def user_row_id(user_id: int) -> str:
     return f"user#{user_id}"
 
 
-def revoked_row_id(id_: str) -> str:
-    return f"revoked#{id_}"
-
-
 def _revoked_item(id_: str, user: dict[str, Any], now: int) -> Item:
+    from outcomes.ledger.ended_keys import REVOKED  # imported here, because the authorizer does not need it
+
     return {
-        "id": {"S": revoked_row_id(id_)},
+        "id": {"S": f"{REVOKED}{id_}"},
         "user_id": user,
         "revoked_at": {"S": instants.text(now)},
         "forget_at": {"N": str((now + REVOKED_DAYS * instants.DAY) // 1000)},

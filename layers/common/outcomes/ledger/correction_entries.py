@@ -8,6 +8,9 @@ type, reason            S; reason is absent if none was given
 recorded_by             S, `Caller.recorded_by`
 changes                 M, of an amend: for each sent attribute, M of `before` and `after`, NULL if not set
 effects                 L of M, each a `Delta`: tally, occurred_at, outcome_type S, agent_id, sign, value_usd N
+since                   L of N, when the outcome's entry before this one was recorded, in milliseconds since 1970. If an
+                        outcome was and stays recorded and no sum changes (an amend of words), its counted fields
+                        follow in the order of COUNTED, NULL if not set; otherwise `effects` have them
 imported                BOOL, true if it voids the outcome because the outcome's import was undone, otherwise absent
 """
 
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from outcomes.contract.correction_rules import Correction
     from outcomes.contract.sums import Delta
 
-_COUNTED = ("outcome_type", "agent_id", "value_usd", "occurred_at")
+COUNTED = ("outcome_type", "agent_id", "value_usd", "occurred_at")
 _NULL = {"NULL": True}
 
 
@@ -67,14 +70,19 @@ class CorrectionDraft(NamedTuple):
             "corrected_by": {"M": {kind: {"N": str(count)} for kind, count in counts.items()}},
         }
         if changes and "as_recorded" not in before:
-            after["as_recorded"] = {"M": {name: before[name] for name in _COUNTED if name in before}}
+            after["as_recorded"] = {"M": {name: before[name] for name in COUNTED if name in before}}
+        effects = [{"M": _delta(delta)} for delta in deltas(counted_fields(before), counted_fields(after))]
+        since = [{"N": str(ulid.milliseconds([id_of(before), *ids][-1]))}]
+        if not effects and to == RECORDED:
+            since += _stood(before)
         entry: Item = {
             **entry_key(before, id_),
             "outcome": {"S": id_of(before)},
             "version": after["version"],
             "type": {"S": correction.type},
             "recorded_by": {"S": caller.recorded_by},
-            "effects": {"L": [{"M": _delta(delta)} for delta in deltas(counted_fields(before), counted_fields(after))]},
+            "effects": {"L": effects},
+            "since": {"L": since},
         }
         if correction.reason is not None:
             entry["reason"] = {"S": correction.reason}
@@ -167,6 +175,12 @@ def entry_key(outcome: Item, id_: str) -> Item:
     """Return the item key of the correction with this id."""
     created_at = instants.text(ulid.milliseconds(id_))
     return {"user_id": outcome["user_id"], "created_at": {"S": f"~{created_at}#{id_}"}}
+
+
+def _stood(outcome: Item) -> list[dict[str, Any]]:
+    """Return the counted fields, with the instant as a number, which takes fewer bytes than its text."""
+    occurred_at = {"N": str(instants.read(outcome["occurred_at"]["S"]))} if "occurred_at" in outcome else _NULL
+    return [outcome.get(name, _NULL) for name in COUNTED[:-1]] + [occurred_at]
 
 
 def _delta(delta: "Delta") -> Item:

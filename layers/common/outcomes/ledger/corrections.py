@@ -110,12 +110,14 @@ class _Write(NamedTuple):
     """The step that writes in a transaction. Its result is a _Failed, or None if the actions are stored.
 
     conflicts: corrections share a transaction only with those that conflicted as often, so that an outcome that others
-    keep correcting holds up no other.
+    keep correcting holds up no other. check: a further action, the same for all corrections that depend on the same
+    key, and so only once in a transaction.
     """
 
     draft: CorrectionDraft
     actions: list[dict[str, Any]]
     conflicts: int
+    check: dict[str, Any] | None = None
 
     @property
     def units(self) -> int:
@@ -245,10 +247,15 @@ class Corrections:
             return Corrected(made, before, replayed=False)
         recorded = _state(before)
         tried.doubtful &= {recorded.version}
-        correction.require_allowed(caller, recorded)
-        fingerprint = base64(correction.fingerprint())
+        check = None
+        if key_id := correction.key_to_look_up(caller, recorded):
+            check = yield from self._check_of_key(key_id, correction.user_id)
         # Read the row of the idempotency key after the outcome, so that the row is never older than the outcome.
         row = (yield from self._row(hash_)) if hash_ else None
+        # What was voided while the key was paused is replayed even if the key has been resumed since.
+        is_made = bool(key_id and row and recorded.fields.status == VOID)
+        correction.require_allowed(caller, recorded, is_of_ended_key=is_made or check is not None)
+        fingerprint = base64(correction.fingerprint())
         if row and row.fingerprint != fingerprint:
             wrong_type = correction.refusal if correction.refusal and correction.refusal.types else None
             raise wrong_type or row.reused(fingerprint)
@@ -271,7 +278,7 @@ class Corrections:
             row = KeyRow(user_id, created_at, fingerprint, draft.id, version_of(draft.after))
             actions.append(row.put(self.table, hash_))
         limited_key = None if draft.after is before else caller.limited_key
-        is_stored = yield from self._store(draft, actions, tried, limited_key)
+        is_stored = yield from self._store(draft, actions, tried, limited_key, check)
         return Corrected(draft.id, draft.after, replayed=False) if is_stored else None
 
     def _assign_now(self, id_: str, user_id: int, caller: "Caller", tried: _Attempts) -> _Steps[str | None]:
@@ -291,17 +298,34 @@ class Corrections:
         is_stored = yield from self._store(draft, [*draft.actions(self.store.table), {"Put": put}], tried)
         return new_id if is_stored else None
 
+    def _check_of_key(self, key_id: str, user_id: int | None) -> _Steps[dict[str, Any] | None]:
+        """Return the check that a user's agent key is paused or revoked, or None if it is not. Raises Busy."""
+        if not self.keys_table:
+            return None
+        from outcomes.ledger import ended_keys  # imported here, because few corrections depend on another key
+
+        for row_id in ended_keys.row_ids(key_id):
+            row: Item | None = yield _Read(self.keys_table, {"id": {"S": row_id}})
+            if row:
+                return ended_keys.check(self.keys_table, row, user_id)
+        return None
+
     def _store(
-        self, draft: CorrectionDraft, actions: list[dict[str, Any]], tried: _Attempts, key: "Bounds | None" = None
+        self,
+        draft: CorrectionDraft,
+        actions: list[dict[str, Any]],
+        tried: _Attempts,
+        key: "Bounds | None" = None,
+        check: dict[str, Any] | None = None,
     ) -> _Steps[bool]:
         """Write a transaction. Return whether it is stored; it is not stored if another write came first.
 
-        key: the agent key whose daily budget the correction uses, if it has one.
+        key: the agent key whose daily budget the correction uses, if it has one. check: see `_Write`.
         """
         if key:
             yield _Charge(key, draft.made_at)
         try:
-            failed: _Failed | None = yield _Write(draft, actions, tried.conflicts)
+            failed: _Failed | None = yield _Write(draft, actions, tried.conflicts, check)
         except (Refused, Mistimed, TimeoutError):  # nothing was stored
             if key:
                 self.budgets.give_back(key, draft.made_at)
@@ -361,6 +385,7 @@ class Corrections:
         table, names = reads[0][1].table, [*reads[0][1].key]
         reads = [(task, step) for task, step in reads if step.table == table]
         left = [step.key for _, step in reads]
+        left = [key for index, key in enumerate(left) if key not in left[:index]]  # several may need the same row
         found: dict[tuple[str, ...], Item] = {}
         failure: Exception | None = None
         try:
@@ -397,6 +422,7 @@ class Corrections:
         writes, units = _fitting(writes)
         pace.units += units
         actions = [action for _, step in writes for action in step.actions]
+        actions += _checks([step for _, step in writes])
         made_at = min(step.draft.made_at for _, step in writes)
         said: list[Any] = [None] * len(writes)
         try:
@@ -420,20 +446,34 @@ def _fitting(writes: _Writes) -> tuple[_Writes, int]:
         if step.conflicts == least:
             actions += len(step.actions)
             units += step.units
-            if fitting and (actions > ACTIONS_PER_TRANSACTION or units > UNITS_PER_TRANSACTION):
+            checks = len(_checks([each for _, each in (*fitting, (task, step))]))
+            if fitting and (actions + checks > ACTIONS_PER_TRANSACTION or units > UNITS_PER_TRANSACTION):
                 return fitting, units - step.units
             fitting.append((task, step))
     return fitting, units
+
+
+def _checks(writes: "Sequence[_Write]") -> list[dict[str, Any]]:
+    """Return the checks of these corrections, each once: a transaction may have only one action on an item."""
+    checks: list[dict[str, Any]] = []
+    for step in writes:
+        if step.check and step.check not in checks:
+            checks.append(step.check)
+    return checks
 
 
 def _codes(failure: CallFailed, writes: "Sequence[_Write]") -> list[set[str]]:
     """Return why each correction cancelled its transaction, see `_Failed`."""
     codes = failure.codes if isinstance(failure, TransactionCanceled) else []
     told = set(codes) - {"None"} or {"Unknown"}
-    if told == {"Unknown"} or len(codes) != sum(len(step.actions) for step in writes):
+    checks = _checks(writes)
+    if told == {"Unknown"} or len(codes) != sum(len(step.actions) for step in writes) + len(checks):
         return [told] * len(writes)
     rest = iter(codes)
     own = [{next(rest) for _ in step.actions} - {"None"} for step in writes]
+    for check, code in zip(checks, rest, strict=True):
+        for of_one, step in zip(own, writes, strict=True):
+            of_one |= {code} - {"None"} if step.check == check else set()
     # A partition stays throttled for longer than a request can wait, so what is in it is not tried again.
     users = [step.draft.before["user_id"]["S"] for step in writes]
     hot = {user for user, of_one in zip(users, own, strict=True) if of_one & THROTTLED}

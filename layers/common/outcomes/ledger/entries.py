@@ -91,28 +91,39 @@ class Entry(NamedTuple):
     """An entry with its deltas: the changes that it makes to sums.
 
     recorded_at: when it was recorded, in the format of `instants.text`. read_units: the estimated read units for
-    reading it. outcome_id: the id of a recorded outcome; empty for a correction.
+    reading it. outcome_id: the id of a recorded outcome; empty for a correction. item: only if it was asked for.
     """
 
     recorded_at: str
     read_units: float
     deltas: list[Delta]
     outcome_id: str = ""
+    item: Item | None = None
 
 
 class Entries:
-    """The entries of one partition with their deltas. send: see `LedgerReader`."""
+    """Reads the entries of one partition with their deltas.
 
-    def __init__(self, send: Callable[[dict[str, Any]], Answer], table: str, partition: str) -> None:
+    send: see `LedgerReader`. with_items: whether to yield the items, too, for `recorded_changes`.
+    """
+
+    def __init__(
+        self, send: Callable[[dict[str, Any]], Answer], table: str, partition: str, *, with_items: bool = False
+    ) -> None:
         attributes = "created_at, occurred_at, outcome_type, agent_id, value_usd, as_recorded, effects"
+        if with_items:
+            attributes += ", user_id, outcome, since"
         self.reader = LedgerReader(send, table, partition, attributes)
+        self.with_items = with_items
 
     def recorded(self, begin: str, end: str) -> Iterator[Entry]:
         """Yield the entries recorded in [begin, end), oldest first.
 
         The interval must be settled: no more entries can be added to it.
         """
-        return in_order(_entries(self.reader.outcomes(begin, end)), _entries(self.reader.corrections(begin, end)))
+        return in_order(
+            self._entries(self.reader.outcomes(begin, end)), self._entries(self.reader.corrections(begin, end))
+        )
 
     def recorded_since(self, begin: str, settled: str) -> Iterator[Entry]:
         """Yield the entries recorded since `begin`, oldest first.
@@ -129,23 +140,23 @@ class Entries:
             yield from self.recorded(begin, settled)
             begin = settled
             newest, pages = [], self.reader.latest_corrections(begin)
-        corrections = [*_entries(chain(newest, pages))]
-        yield from in_order(_entries(self.reader.outcomes(begin)), reversed(corrections))
+        corrections = [*self._entries(chain(newest, pages))]
+        yield from in_order(self._entries(self.reader.outcomes(begin)), reversed(corrections))
 
-
-def _entries(pages: Iterable[Answer]) -> Iterator[Entry]:
-    for page in pages:
-        units = page.get("ConsumedCapacity", {}).get("CapacityUnits", 0) / max(1, len(page["Items"]))
-        for item in page["Items"]:
-            instant, _, id_ = sort_key_of(item).partition("#")
-            if "effects" in item:  # a correction
-                effects = [effect["M"] for effect in item["effects"]["L"]]
-                deltas = [_delta(each["tally"]["S"], int(each["sign"]["N"]), instant, each) for each in effects]
-                yield Entry(instant, units, deltas)
-            else:
-                fields = item["as_recorded"]["M"] if "as_recorded" in item else item
-                deltas = [_delta(tally, 1, instant, fields) for tally in TALLIES_BY_STATUS[RECORDED]]
-                yield Entry(instant, units, deltas, id_)
+    def _entries(self, pages: Iterable[Answer]) -> Iterator[Entry]:
+        for page in pages:
+            units = page.get("ConsumedCapacity", {}).get("CapacityUnits", 0) / max(1, len(page["Items"]))
+            for item in page["Items"]:
+                instant, _, id_ = sort_key_of(item).partition("#")
+                kept = item if self.with_items else None
+                if "effects" in item:  # a correction
+                    effects = [effect["M"] for effect in item["effects"]["L"]]
+                    deltas = [_delta(each["tally"]["S"], int(each["sign"]["N"]), instant, each) for each in effects]
+                    yield Entry(instant, units, deltas, "", kept)
+                else:
+                    fields = item["as_recorded"]["M"] if "as_recorded" in item else item
+                    deltas = [_delta(tally, 1, instant, fields) for tally in TALLIES_BY_STATUS[RECORDED]]
+                    yield Entry(instant, units, deltas, id_, kept)
 
 
 def _delta(tally: str, sign: int, instant: str, fields: Item) -> Delta:

@@ -5,6 +5,7 @@ The columns are the fields of a list with `include=ledger`, without `version`.
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 from outcomes.aws.services import Item
@@ -12,9 +13,22 @@ from outcomes.contract.outcome_fields import KINDS, LATER, LISTED, Kind
 from outcomes.ledger.items import later_json, occurred_at_of, outcome_json, recorded_by_json, status_of
 from outcomes.ledger.store import Filters, OutcomeStore
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Counts(Protocol):
+        """Says what an outcome counts for: `totals.outcome_counts.OutcomeCounts`."""
+
+        def member(self, item: Item) -> str: ...
+        def cells(self, item: Item) -> list[str]: ...
+
+
 # New columns are added at the end, for readers that access columns by position.
 CSV_COLUMNS = ("id", "user_id", *LISTED, "created_at", "occurred_at", "status", "recorded_by", *LATER[1:])
 CSV_HEADING = f"{','.join(CSV_COLUMNS)}\r\n"
+COUNTS_COLUMNS = ("counts_state", "counts_on", "counts_usd", "imported")
+_HEADING_WITH_COUNTS = f"{','.join((*CSV_COLUMNS, *COUNTS_COLUMNS))}\r\n"
 
 _FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
 """Characters that begin a formula in some spreadsheets: https://owasp.org/www-community/attacks/CSV_Injection.
@@ -38,33 +52,42 @@ class Part(NamedTuple):
     next_cursor: str | None
 
 
-def export(store: OutcomeStore, user_id: int | None, format_: str, cursor: str | None, filters: Filters) -> Part:
+def export(
+    store: OutcomeStore,
+    user_id: int | None,
+    format_: str,
+    cursor: str | None,
+    filters: Filters,
+    counts: "Counts | None" = None,
+) -> Part:
     """Write as many of a user's outcomes after `cursor` as fit into a response, newest first.
 
-    user_id: None for outcomes without a user. format_: one of `queries.EXPORT_FORMATS`.
-    Raises BadRequest for an invalid cursor.
+    user_id: None for outcomes without a user. format_: one of `queries.EXPORT_FORMATS`. counts: adds what each outcome
+    counts for. Raises BadRequest for an invalid cursor.
     """
     if format_ == "ndjson":
-        page = store.page_by_size(user_id, ndjson_line, cursor, filters)
+        page = store.page_by_size(user_id, partial(ndjson_line, counts=counts), cursor, filters)
         return Part("".join(page.outcomes), "application/x-ndjson", page.next_cursor)
-    page = store.page_by_size(user_id, csv_line, cursor, filters)
+    page = store.page_by_size(user_id, partial(csv_line, counts=counts), cursor, filters)
     # Only the first part has the heading; the media type's parameter `header` says whether a part has it (RFC 4180,
     # section 3).
-    heading, presence = (CSV_HEADING, "present") if cursor is None else ("", "absent")
+    columns = _HEADING_WITH_COUNTS if counts else CSV_HEADING
+    heading, presence = (columns, "present") if cursor is None else ("", "absent")
     text = heading + "".join(page.outcomes)
     return Part(text, f"text/csv; charset=utf-8; header={presence}", page.next_cursor)
 
 
-def ndjson_line(item: Item) -> str:
+def ndjson_line(item: Item, counts: "Counts | None" = None) -> str:
     """Write an outcome as a line of JSON. Escape all characters that some readers treat as a line end."""
     also = f'{later_json(item)},"status":"{status_of(item)}","recorded_by":{recorded_by_json(item)}'
+    also += counts.member(item) if counts else ""
     line = f"{outcome_json(item, include_ledger=False)[:-1]},{also}}}\n"
     for char, escape in _LINE_ENDS.items():
         line = line.replace(char, escape)
     return line
 
 
-def csv_line(item: Item) -> str:
+def csv_line(item: Item, counts: "Counts | None" = None) -> str:
     """Write an outcome as a line of CSV. Null is an empty cell. Numbers are unquoted, even negative numbers."""
     instant, _, id_ = item["created_at"]["S"].partition("#")
     cells = [
@@ -76,6 +99,7 @@ def csv_line(item: Item) -> str:
         status_of(item),
         item["recorded_by"]["S"] if "recorded_by" in item else "",
         *_cells(item, _LATER),
+        *(counts.cells(item) if counts else ()),
     ]
     return f"{','.join(cells)}\r\n"
 

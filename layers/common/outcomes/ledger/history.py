@@ -7,20 +7,22 @@ from outcomes.errors import NotFound
 from outcomes.ledger import ulid
 from outcomes.ledger.correction_entries import corrections_of, entry_json, entry_key
 from outcomes.ledger.items import item_key, outcome_json
-from outcomes.ledger.store import OutcomeStore
+from outcomes.ledger.store import Also, OutcomeStore
 from outcomes.limits import MAX_RESPONSE_BYTES
 
 
-def read_history(store: OutcomeStore, user_id: int | None, id_: str) -> str:
+def read_history(store: OutcomeStore, user_id: int | None, id_: str, also: Also | None = None) -> str:
     """Return the contract's JSON of a user's outcome and its newest corrections, oldest first. Raises NotFound.
 
-    user_id: None for an outcome without a user.
+    user_id: None for an outcome without a user. also: returns JSON members to add to the outcome.
     If the response would be too large, the metadata of the oldest corrections is replaced by `{"omitted":true}`.
     """
     backoff = Backoff()
     item = read_outcome(store, user_id, id_, backoff)
     entries = read_entries(store, item, backoff)
     outcome = outcome_json(item, include_ledger=True)
+    if also:
+        outcome = f"{outcome[:-1]}{also(item)}}}"
     newest_first = sorted(entries, key=lambda entry: -int(entry["version"]["N"]))
     brief = [entry_json(entry, item, with_metadata=False) for entry in newest_first]
     room = MAX_RESPONSE_BYTES - response_bytes(outcome) - sum(response_bytes(each) + 1 for each in brief)

@@ -44,6 +44,7 @@ _MERGED_LIMIT = 100
 first page of each of up to 32 queries within PAGE_SECONDS, and whole pages of 1 MB may take longer."""
 
 type _Examined = tuple[str, Item | None]
+type Also = Callable[[Item], str]
 
 
 class Filters(NamedTuple):
@@ -145,12 +146,13 @@ class OutcomeStore:
         filters: Filters | None = None,
         *,
         include_ledger: bool = False,
+        also: Also | None = None,
     ) -> Page:
         """Read up to `limit` outcomes of a user after `cursor`, newest first.
 
         user_id: None for outcomes without a user.
         include_ledger: whether to include void outcomes, and the fields `status`, `occurred_at`, `recorded_by` and
-        `version`.
+        `version`. also: returns JSON members to add to an outcome.
 
         The page can have fewer outcomes and a `next_cursor` if matches are so rare that too many reads would be needed,
         if reads take too long, or if the response would be too large.
@@ -172,7 +174,7 @@ class OutcomeStore:
             found += newest
             last = max(last, examined)
         newest = [item for item in sorted(found, key=filters.key_of, reverse=True) if filters.key_of(item) >= last]
-        return _page(newest, limit, last or None, filters, include_ledger)
+        return _page(newest, limit, last or None, filters, include_ledger, also)
 
     def _read(
         self, query: dict[str, Any], limit: int, filters: Filters, with_void: bool, deadline: float
@@ -340,11 +342,20 @@ def _query(sort_key: str, conditions: list[str], **more: Any) -> dict[str, Any]:
     return query | ({"FilterExpression": " AND ".join(conditions)} if conditions else {})
 
 
-def _page(found: list[Item], limit: int, last_examined: str | None, filters: Filters, include_ledger: bool) -> Page:
+def _page(
+    found: list[Item],
+    limit: int,
+    last_examined: str | None,
+    filters: Filters,
+    include_ledger: bool,
+    also: Also | None,
+) -> Page:
     outcomes: list[str] = []
     room = MAX_RESPONSE_BYTES
     for item in found:
         outcome = outcome_json(item, include_ledger)
+        if also:
+            outcome = f"{outcome[:-1]}{also(item)}}}"
         room -= response_bytes(outcome) + 1
         if len(outcomes) == limit or room < 0:
             return Page(outcomes, filters.cursor_at(filters.key_of(found[len(outcomes) - 1])))

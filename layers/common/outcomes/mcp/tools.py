@@ -173,6 +173,11 @@ def _sums(**key: Json) -> Json:
 
 
 _BY = {name: _sums(date=_STRING) for name in ("by_day", "by_week", "by_month")}
+_BY_RULE = (
+    "What counts by the rule of the user who pays; all else is what agents claim. `waiting` counts on the days of "
+    "`closes` unless disputed, `unconfirmed` only if the user confirms it. null with statuses, for parts of days, in "
+    "another time zone than the rule's."
+)
 _SUMMARY: Json = _object(
     {
         "from": _STRING,
@@ -187,6 +192,7 @@ _SUMMARY: Json = _object(
         "other_agents": _object({"agents": _COUNT} | _SUM["properties"]),
         **_BY,
         "previous": _object({"from": _STRING, "to": _STRING} | _SUM["properties"]),
+        "by_rule": {"type": ["object", "null"], "description": _BY_RULE},
     },
     ["from", "to", "timezone", "count", "value_usd", "confirmed", "disputed", "voided", "by_type", "by_agent"],
 )
@@ -359,7 +365,9 @@ TOOLS: dict[str, Tool] = {
         {
             "start": _FROM,
             "end": _TO,
-            "timezone": _or_null(_STRING, "IANA name of the time zone in which days begin; default UTC."),
+            "timezone": _or_null(
+                _STRING, "IANA name of the time zone in which days begin; default: the rule's, or UTC."
+            ),
             "outcome_types": _TYPES,
             "agent_id": _ONLY_AGENT,
             "statuses": _STATUSES,

@@ -15,6 +15,12 @@ imports             epoch: how often sums were discarded for an import of earlie
                     until which imports that have not ended prevent storing sums
 statement           id, and the statement as it is served; null if it is too long for a line or a row
 agent_key           as in `GET /api/keys`
+revoked_agent_key   id, revoked_at, forget_at
+limited_agent_key   id, limited_on: the day on which it last reached its daily limit, max_per_day, forget_at
+definition          a version as in `GET /api/definitions`; `types` is null if it was a deletion
+watch               as in `GET /api/watches`, without figures, with `made` and `first_put_at`; states: what was told of
+                    its open periods
+digest              likewise, of the setting of the digest
 cost                date, source, and a version of that day's costs as in `GET /api/costs/{date}/{source}`
 cost_source         source, put_by, put_at: to whom it belongs, and since when
 session             all attributes that the platform wrote into the row
@@ -33,9 +39,12 @@ from outcomes.contract import json_text
 from outcomes.contract.json_text import response_bytes
 from outcomes.contract.sums import ALL_AGENTS, ALL_TYPES, TALLIES, Sums
 from outcomes.costs.cost_rows import CostVersion, is_day
+from outcomes.definitions.stored_definitions import is_version, version_json
 from outcomes.errors import Busy
 from outcomes.keys.agent_keys import agent_key
+from outcomes.ledger import imports
 from outcomes.ledger.correction_entries import entry_json
+from outcomes.ledger.imports import Imports
 from outcomes.ledger.items import outcome_json, sort_key
 from outcomes.limits import MAX_RESPONSE_BYTES
 from outcomes.privacy.data_sources import (
@@ -52,8 +61,8 @@ from outcomes.privacy.data_sources import (
     user_data_sources,
 )
 from outcomes.statements.statement_rows import text_of
-from outcomes.totals import codec, imports
-from outcomes.totals.imports import Imports
+from outcomes.totals import codec
+from outcomes.watches.stored_watches import is_watch, row_json
 
 
 class Lines(NamedTuple):
@@ -104,6 +113,10 @@ class Access:
 def _line(row: Item) -> str | None:
     """Return the line for a row, whose key attributes identify its table. Return None if it has no line of its own."""
     if "id" in row and "S" in row.get("user_id", {}):
+        if "setting" in row:
+            return _watch(row)
+        if is_version(row):
+            return f'{{"record":"definition",{version_json(row)[1:]}'
         return _statement(row) if is_statement(row) else None
     if "day_source" in row:
         return _cost(row)
@@ -115,12 +128,27 @@ def _line(row: Item) -> str | None:
         attributes = {name: _value(typed) for name, typed in row.items() if name != "token_sha256"}
         return _json({"record": "session"} | attributes)
     if "id" in row:
-        return _json({"record": "agent_key"} | agent_key(row).public()) if is_agent_key(row) else None
+        return _json({"record": "agent_key"} | agent_key(row).public()) if is_agent_key(row) else _note_of_key(row)
     if is_correction(row):
         id_ = row["outcome"]["S"]
         outcome = row | {"created_at": {"S": sort_key(id_)}}
         return f'{{"record":"correction","outcome_id":"{id_}",{entry_json(row, outcome, with_metadata=True)[1:]}'
     return f'{{"record":"outcome",{outcome_json(row, include_ledger=True)[1:]}'
+
+
+def _note_of_key(row: Item) -> str:
+    """Return the line for a row that says that an agent key was revoked, or when it reached its daily limit."""
+    kind, _, id_ = row["id"]["S"].partition("#")
+    attributes = {name: _value(typed) for name, typed in row.items()}
+    return _json({"record": f"{kind}_agent_key"} | attributes | {"id": id_})
+
+
+def _watch(row: Item) -> str:
+    states = row["states"]["S"] if "states" in row else "null"
+    kind = "watch" if is_watch(row) else "digest"
+    made, first_put_at = row["made"]["S"], row["first_put_at"]["S"]
+    also = f'"made":"{made}","first_put_at":"{first_put_at}","states":{states}'
+    return f'{{"record":"{kind}",{row_json(row)[1:-1]},{also}}}'
 
 
 def _statement(row: Item) -> str:
@@ -132,7 +160,7 @@ def _statement(row: Item) -> str:
 def _cost(row: Item) -> str | None:
     """Return the line for a row of the table of costs: one version of a day's costs, or the owner of a source.
 
-    Return None for the row of a month and the row of all sources, because they only add up other rows.
+    Return None for the rows of months and the row of all sources, because they only add up other rows.
     """
     kind, *names = row["day_source"]["S"].split("#")
     if kind == "source":

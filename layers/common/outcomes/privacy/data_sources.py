@@ -1,8 +1,8 @@
 """Find, read and delete a user's rows in all tables that contain user data, at a limited rate.
 
-Outcomes, stored sums, statements and costs have the user's id as partition key. The tables of agent keys, stored
-sessions and idempotency keys are scanned, and all outcomes without a user are read: data requests are rare, and an
-index would add cost to every write.
+Outcomes, stored sums, statements, costs and watches have the user's id as partition key. The tables of agent keys,
+stored sessions and idempotency keys are scanned, and all outcomes without a user are read: data requests are rare, and
+an index would add cost to every write.
 """
 
 import json
@@ -42,6 +42,7 @@ class Tables(NamedTuple):
     idempotency: str
     statements: str
     costs: str
+    watches: str
 
 
 class Bounds(NamedTuple):
@@ -220,6 +221,7 @@ def user_data_sources(tables: Tables) -> dict[str, UserDataSource]:
         "originals": UserDataSource(tables.outcomes, ("user_id", "created_at"), "S", by_user=False, originals=True),
         "statements": UserDataSource(tables.statements, ("user_id", "id"), "S", by_user=True),
         "costs": UserDataSource(tables.costs, ("user_id", "day_source"), "S", by_user=True),
+        "watches": UserDataSource(tables.watches, ("user_id", "id"), "S", by_user=True),
     }
 
 

@@ -7,7 +7,8 @@ user (HASH, S)          HMAC-SHA256 of the user's id, keyed by a secret of the s
                         trying all ids
 erasure (RANGE, S)      `running`; in the final record, the instant when the erasure began
 begun_at, done_at       S, by DynamoDB's clock
-agent_keys, sessions, outcomes, corrections, kept_sums, idempotency_keys, statements, costs    N, deleted rows, if any
+agent_keys, sessions, outcomes, corrections, kept_sums, idempotency_keys, statements, costs, definitions, watches
+                        N, deleted rows, if any
 originals               N, originals from which this user's id was removed: outcomes that were recorded without a user
                         and later assigned to this user
 
@@ -40,6 +41,7 @@ from typing import Any, NamedTuple
 from outcomes.aws.backoff import CONFLICTS, Backoff, read_items
 from outcomes.aws.services import ConditionFailed, DynamoDB, Item, SecretsManager, TransactionCanceled, pages
 from outcomes.calendar import instants
+from outcomes.definitions.stored_definitions import is_version
 from outcomes.errors import Busy
 from outcomes.keys import key_text
 from outcomes.keys.agent_keys import user_row_id
@@ -57,6 +59,7 @@ from outcomes.privacy.data_sources import (
     read_cursor,
     user_data_sources,
 )
+from outcomes.watches.stored_watches import has_setting
 
 RUNNING = "running"
 
@@ -75,6 +78,8 @@ COUNTED = (
     "originals",
     "statements",
     "costs",
+    "definitions",
+    "watches",
 )
 
 INSTANT = len("2026-04-01T12:00:00.000Z")
@@ -295,9 +300,9 @@ class _Erasure:
             self._write("SET #step = :step", {":step": self.row["step"]})
 
     def _delete_by_id(self) -> None:
-        """Delete statements, stored sums, costs, outcomes and corrections."""
+        """Delete statements and definitions, stored sums, costs, watches, outcomes and corrections."""
         # Statements come first, so that no statement is served with only some of its entries.
-        for kind in ("statements", "kept_sums", "costs", "outcomes"):
+        for kind in ("statements", "kept_sums", "costs", "watches", "outcomes"):
             source = self.erasures.user_data_sources[kind]
             query: dict[str, Any] = {"ProjectionExpression": ", ".join(source.key)}
             query["ScanIndexForward"] = kind != "statements"
@@ -438,11 +443,13 @@ class _RepeatedErasure:
 def count_rows(deleted: dict[str, int], kind: str, keys: list[Item]) -> None:
     """Add deleted rows, given by their keys, to the counts.
 
-    Of statements, only the first rows count; of the rows of agent keys, only the keys.
+    Of statements, only the first rows count; of the rows of agent keys, only the keys; of definitions, the versions;
+    of watches, all rows except that which guards their number.
     """
+    deleted["definitions"] += sum(map(is_version, keys)) if kind == "statements" else 0
     corrections = sum(map(is_correction, keys)) if kind == "outcomes" else 0
     deleted["corrections"] += corrections
-    counts = {"statements": is_statement, "agent_keys": is_agent_key}.get(kind)
+    counts = {"statements": is_statement, "agent_keys": is_agent_key, "watches": has_setting}.get(kind)
     deleted[kind] += sum(map(counts, keys)) if counts else len(keys) - corrections
 
 

@@ -10,20 +10,28 @@ from typing import Any
 
 from outcomes.aws.backoff import Backoff
 from outcomes.aws.paced_reads import PacedReads
-from outcomes.aws.services import CallFailed, DynamoDB, Item, Limits, SecretsManager
+from outcomes.aws.services import CallFailed, DynamoDB, Limits, SecretsManager
 from outcomes.calendar import instants
 from outcomes.contract.json_text import response_bytes
 from outcomes.contract.statements import StatementRequest
+from outcomes.definitions.definition_rules import Definitions
+from outcomes.definitions.stored_definitions import (
+    check_unchanged,
+    definitions_of,
+    head_request,
+    types_of,
+    version_key,
+)
 from outcomes.errors import Busy, Fault, Forbidden, NotFound, NotPossible, StillAddingUp
+from outcomes.ledger.imports import Imports, imports_key
 from outcomes.limits import MAX_RESPONSE_BYTES, MAX_STATEMENT_ZONES
-from outcomes.statements.format import digest, head_text, statement_text
+from outcomes.statements.format import definition_text, digest, head_text, statement_text
 from outcomes.statements.months import Calendar
 from outcomes.statements.recorded_entries import RecordedEntries
 from outcomes.statements.signing_keys import SigningKey, signing_key
 from outcomes.statements.statement_rows import ListedStatement, Statement, StatementsTable, Unfinished, store
 from outcomes.statements.statement_sums import Bounds
 from outcomes.statements.work import RULES, Work, other_periods
-from outcomes.totals.imports import STRETCH, Imports
 from outcomes.totals.stored_sums import SETTLED_SECONDS
 
 LIMITS = Limits(attempts=3, connect=1, read=3, total=8)
@@ -88,6 +96,11 @@ class _Chain:
         self._require_over(self.calendar.bounds(wanted).end)
         backoff = Backoff()
         for _ in range(MAX_STATEMENTS):
+            # Read the definitions before all else. If they change after that, storing fails, because the transaction
+            # checks their row, too. So no definition comes into force in a month whose statement lacks it.
+            definitions = definitions_of(
+                self.reads.call(head_request(self.table.name, self.user_id), "GetItem").get("Item", {})
+            )
             # Read the row of imports first. If an import, or a statement of another time zone, changes this row after
             # that, storing fails, because the transaction checks the row's `changes`. In another order, an import could
             # add entries before the first one that was read, or two statements could both take the last time zone.
@@ -103,16 +116,12 @@ class _Chain:
                 if found := self._read():
                     return found
                 raise _not_possible("is before the first entry")
-            text = self._make(period, chain, user_key, imports)
+            text = self._make(period, chain, user_key, imports, definitions)
             if text and period == wanted:
                 return text
             if not text:  # another call wrote first
                 backoff.wait()
         raise StillAddingUp
-
-    @property
-    def _imports_key(self) -> Item:
-        return {"user_id": {"S": str(self.user_id)}, "stretch": {"S": STRETCH}}
 
     @cached_property
     def key(self) -> tuple[SigningKey, str]:
@@ -144,7 +153,7 @@ class _Chain:
         return sorted(chain, key=lambda each: each.period)
 
     def _read_imports(self) -> Imports:
-        get = {"TableName": self.statements.totals, "Key": self._imports_key, "ConsistentRead": True}
+        get = {"TableName": self.statements.totals, "Key": imports_key(self.user_id), "ConsistentRead": True}
         return Imports.of(self.reads.call(get, "GetItem").get("Item", {}))
 
     def _first_period(self) -> str:
@@ -152,7 +161,14 @@ class _Chain:
             return self.calendar.name_of(first)
         raise _not_possible("is before the first entry")
 
-    def _make(self, period: str, chain: list[ListedStatement], user_key: bytes | None, before: Imports) -> str | None:
+    def _make(
+        self,
+        period: str,
+        chain: list[ListedStatement],
+        user_key: bytes | None,
+        before: Imports,
+        definitions: Definitions,
+    ) -> str | None:
         """Make one statement. Return None if another call wrote first. before: the row of imports."""
         id_ = f"{period}@{self.request.timezone}"
         if chain and not user_key:  # another call made the first statement meanwhile, or an erasure deleted the key
@@ -168,6 +184,8 @@ class _Chain:
         signing, valid_from = self.key
         is_new = user_key is None
         user_key = user_key or os.urandom(USER_KEY_BYTES)
+        # Read it before the entries: a call that runs out of time after them would store no unfinished work.
+        definition = self._definition(definitions, period)
         try:
             self._add_entries(work)
         except StillAddingUp:
@@ -176,7 +194,7 @@ class _Chain:
                 stored_ids = unfinished.agents_ids if unfinished else ()
                 self._store_unfinished(id_, work.unfinished(before.epoch), stored_ids, user_key, is_new=is_new)
             raise
-        sums = work.sums_text()
+        sums = work.sums_text(definition)
         issued_at = max(self.reads.now, valid_from)  # the clocks of DynamoDB's hosts differ, so `now` may be earlier
         root = work.tree.finish()
         head = head_text(
@@ -197,7 +215,7 @@ class _Chain:
         statement = Statement(text, work.tree.index, work.salt_key, *bounds)
         listed = ListedStatement(period, self.request.timezone, *bounds, work.size, root.hex(), digest(text))
         after = before._replace(cut=max(before.cut, bounds.end))
-        put: dict[str, Any] = {"TableName": self.statements.totals, "Item": self._imports_key | after.item()}
+        put: dict[str, Any] = {"TableName": self.statements.totals, "Item": imports_key(self.user_id) | after.item()}
         if before.changes:
             put |= {"ConditionExpression": "changes = :seen"}
             put |= {"ExpressionAttributeValues": {":seen": {"N": str(before.changes)}}}
@@ -206,6 +224,7 @@ class _Chain:
         others = [
             self._user(user_key, is_new=is_new),
             {"Put": put},
+            check_unchanged(self.table.name, self.user_id, definitions),
             *(self.table.delete_unfinished(self.user_id, id_, unfinished) if unfinished else []),
         ]
         actions = self.table.put_statement(self.user_id, statement, listed, issued_at, len(others))
@@ -215,6 +234,17 @@ class _Chain:
             made = {id_, *(each.id for each in chain)}
             self._delete_agents(self.table.agents_ids(self.statements.dynamodb, self.user_id, made))
         return text
+
+    def _definition(self, definitions: Definitions, period: str) -> str:
+        """Return the text of the definition in force for a month, `null` without one or in another time zone."""
+        found = definitions.of(period) if definitions.timezone == self.request.timezone else None
+        if found is None:
+            return "null"
+        key = version_key(self.user_id, found.month, found.version)
+        version = self.reads.call({"TableName": self.table.name, "Key": key, "ConsistentRead": True}, "GetItem")
+        if "Item" not in version:  # the user is being erased
+            raise StillAddingUp
+        return definition_text(found.month, definitions.timezone, found.dispute_days, types_of(version["Item"]))
 
     def _add_entries(self, work: Work) -> None:
         """Add all entries to a statement. Raises StillAddingUp if not all entries can be read now."""

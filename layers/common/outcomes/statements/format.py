@@ -184,6 +184,12 @@ def statement_text(head: str, sums: str, signature: str) -> str:
     return f'{head[:-1]},{sums[1:-1]},"signature":"{signature}"}}'
 
 
+def definition_text(month: str, timezone: str, dispute_days: int, types: Iterable[Mapping[str, Any]]) -> str:
+    """Return the text of a definition. month: its first month. types: its rules, as the API lists them."""
+    rules = [{**each, "each_usd": None if each["each_usd"] is None else money(each["each_usd"])} for each in types]
+    return compact({"from": month, "timezone": timezone, "dispute_days": dispute_days, "types": rules})
+
+
 def proof_text(head: str, signature: str, entries: Iterable[ProofEntry]) -> str:
     listed = [
         {"index": place, "salt": salt.hex(), "text": text, "path": [each.hex() for each in path]}

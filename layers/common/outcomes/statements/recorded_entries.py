@@ -17,8 +17,9 @@ from outcomes.aws.services import Answer, Item
 from outcomes.contract.status import CONFIRMED, DISPUTED, RECORDED, TALLIES_BY_STATUS, VOID, CountedFields
 from outcomes.errors import NotFound
 from outcomes.ledger import ulid
-from outcomes.ledger.correction_entries import corrections_of, entry_key, id_of, version_of
-from outcomes.ledger.entries import LedgerReader, in_order, instant_of, sort_key_of
+from outcomes.ledger.correction_entries import corrections_of, id_of, version_of
+from outcomes.ledger.entries import in_order, instant_of, sort_key_of
+from outcomes.ledger.histories import Histories
 from outcomes.ledger.items import item_key, sort_key
 from outcomes.statements.format import RecordedCorrection, RecordedOutcome, correction_text, outcome_text
 
@@ -32,9 +33,8 @@ class RecordedEntries:
     """The entries of one user as they were recorded."""
 
     def __init__(self, reads: PacedReads, table: str, user_id: int) -> None:
-        self.reads = reads
-        self.reader = LedgerReader(reads.call, table, str(user_id))
-        self.table = table
+        self.histories = Histories(reads, table, str(user_id))
+        self.reader = self.histories.reader
         self.user_id = user_id
         self._counted: dict[str, tuple[int, CountedFields]] = {}
         """The last version of each outcome that was yielded, with its fields."""
@@ -76,7 +76,7 @@ class RecordedEntries:
 
     def _outcomes(self, page: Answer) -> Iterator[tuple[str, RecordedOutcome]]:
         for group in _groups(page["Items"]):
-            histories = self._histories([item for item in group if "as_recorded" in item])
+            histories = self.histories.of([item for item in group if "as_recorded" in item])
             for item in group:
                 yield sort_key_of(item), _outcome(item, histories.get(id_of(item), []))
 
@@ -122,41 +122,13 @@ class RecordedEntries:
 
     def _item(self, id_: str) -> Item:
         """Read an outcome. Raises NotFound."""
-        found = self._items([item_key(self.user_id, id_)]) if ulid.is_valid(id_) else []
+        found = self.histories.items([item_key(self.user_id, id_)]) if ulid.is_valid(id_) else []
         if not found:
             raise NotFound
         return found[0]
 
     def _history(self, outcome: Item) -> list[Item]:
-        return self._histories([outcome])[id_of(outcome)]
-
-    def _histories(self, outcomes: list[Item]) -> dict[str, list[Item]]:
-        """Return the corrections of outcomes, oldest first, by the outcomes' ids."""
-        found = self._items([entry_key(outcome, id_) for outcome in outcomes for id_ in corrections_of(outcome)])
-        for outcome in outcomes:
-            if version_of(outcome) > len(listed := corrections_of(outcome)):
-                found += self._unlisted(outcome, listed[0])
-        histories: dict[str, list[Item]] = {id_of(outcome): [] for outcome in outcomes}
-        for entry in sorted(found, key=version_of):
-            histories[entry["outcome"]["S"]].append(entry)
-        return histories
-
-    def _unlisted(self, outcome: Item, first_listed: str) -> Iterator[Item]:
-        """Yield the corrections that are not listed in the outcome's item, which lists only the newest ones."""
-        end = sort_key(first_listed)[:-1]
-        for page in self.reader.corrections(sort_key_of(outcome), end, of_outcome=id_of(outcome)):
-            yield from page["Items"]
-
-    def _items(self, keys: list[Item]) -> list[Item]:
-        """Read items by their keys, in any order. Missing items are left out."""
-        found: list[Item] = []
-        while keys:
-            now, keys = keys[:KEYS_PER_CALL], keys[KEYS_PER_CALL:]
-            request: dict[str, Any] = {"RequestItems": {self.table: {"Keys": now, "ConsistentRead": True}}}
-            answer = self.reads.call(request | {"ReturnConsumedCapacity": "TOTAL"}, "BatchGetItem")
-            found += answer["Responses"].get(self.table, [])
-            keys = answer["UnprocessedKeys"].get(self.table, {}).get("Keys", []) + keys
-        return found
+        return self.histories.of([outcome])[id_of(outcome)]
 
 
 def following(id_: str) -> str:

@@ -11,7 +11,7 @@ salt_key                B
 content                 B, compressed: the statement's text; in rows of earlier versions also the index of its tree
 parts                   N, the number of rows that contain it; the id of the second has `#1` appended, and so on
 
-What proofs and parts of its entries need of it, whatever the size of its text, `index#2026-10@Europe/Berlin`:
+Its index, for proofs and parts of its entries, whatever the size of its text, `index#2026-10@Europe/Berlin`:
 
 from, cut, salt_key     as above
 head, signature         S, as in a proof
@@ -28,7 +28,7 @@ The work on a statement that one call cannot finish, `unfinished#2026-10@Europe/
 
 salt_key, content, parts    as above; the content is that of `work`
 size                    N, the entries so far
-epoch                   N, the epoch of the row of imports (see `totals.imports`) when the work began
+epoch                   N, the epoch of the row of imports (see `ledger.imports`) when the work began
 rules                   S, see `work.RULES`
 agents                  S, the id of the first row of its sums of agents
 
@@ -85,7 +85,7 @@ class Statement(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """What the entries of a stored statement need: its interval of recording time, and the key of their salts."""
+    """Says which entries a stored statement has, from `begin` to `cut` (exclusive), and how to salt them."""
 
     begin: str
     cut: str
@@ -93,9 +93,9 @@ class Interval(NamedTuple):
 
 
 class Index(NamedTuple):
-    """What proofs need of a stored statement. head, signature: as in a proof. size: the number of subtrees in a group.
+    """Finds the entries of a stored statement for proofs.
 
-    groups: the groups of the tree (see `tree`).
+    head, signature: as in a proof. size: the number of subtrees in a group. groups: those of the tree (see `tree`).
     """
 
     interval: Interval

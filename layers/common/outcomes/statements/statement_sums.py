@@ -68,8 +68,8 @@ class StatementSums:
             for agent, count, value in agents:
                 totals.by_agent[agent].add(count, Decimal(value))
 
-    def text(self, salt: bytes) -> str:
-        """Return the text of the sums. The head contains its digest."""
+    def text(self, salt: bytes, definition: str = "null") -> str:
+        """Return the text of the sums. The head contains its digest. definition: see `format.definition_text`."""
         (_, own), *others = self._by_period()
         [agents] = fold([own.by_agent])
         adjustments = [
@@ -77,8 +77,8 @@ class StatementSums:
             for (bounds, totals), folded in zip(others, fold([each.by_agent for _, each in others]), strict=True)
         ]
         return (
-            f'{{"totals":{own.text(agents)},"adjustments":[{",".join(adjustments)}],"definition":null'
-            f',"sums_salt":"{salt.hex()}"}}'
+            f'{{"totals":{own.text(agents)},"adjustments":[{",".join(adjustments)}]'
+            f',"definition":{definition},"sums_salt":"{salt.hex()}"}}'
         )
 
     def _by_period(self) -> list[tuple[Bounds, "_Totals"]]:

@@ -50,8 +50,8 @@ class Work:
             self.sums.add(entry.before, entry.after)
         self.size, self.last = self.size + 1, entry.id
 
-    def sums_text(self) -> str:
-        return self.sums.text(salt(self.salt_key, SUMS))
+    def sums_text(self, definition: str = "null") -> str:
+        return self.sums.text(salt(self.salt_key, SUMS), definition)
 
     def unfinished(self, epoch: int) -> Unfinished:
         """Return the work to store. epoch: the `Imports.epoch` that was read before the first entry."""

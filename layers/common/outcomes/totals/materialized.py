@@ -35,8 +35,14 @@ CHECKPOINT_CELLS = 100_000
 """An aggregation without time stores a checkpoint if it has read at least this many stored sums by day, type and agent,
 which takes more than a second on Lambda, or parts of days."""
 CHECKPOINT_SECONDS = 2 * 24 * 60 * 60  # how long a checkpoint is stored
+OPEN_SECONDS = 100 * 24 * 60 * 60  # after an instant, until the sums of its month are not needed any more
 
 _ORDER = {name: index for index, name in enumerate(TALLIES)}
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from outcomes.totals.open_months import OpenMonths
+    from outcomes.totals.what_counts import WhatCounts
 
 
 class Totals:
@@ -50,19 +56,19 @@ class Totals:
         self.table = table
         self.rules = f"{codec.rules()} {tzdata.IANA_VERSION} {edition}"
 
-    def aggregate(self, user_id: int | None, summaries: list[Summary]) -> Reading:
+    def aggregate(self, user_id: int | None, summaries: list[Summary], counting: "WhatCounts | None" = None) -> Reading:
         """Add a user's sums to each summary, and return what was read. All summaries must have the same time zone.
 
-        user_id: None for outcomes without a user. Raises StillAddingUp if the time ends before all entries are read,
-        for example because the table is throttled. The sums so far are stored, and the next call continues from there.
-        The next call must get new summaries, without any sums.
+        user_id: None for outcomes without a user. counting: gets the sums of open months. Raises StillAddingUp if the
+        time ends before all entries are read, for example because the table is throttled. The sums so far are stored,
+        and the next call continues from there. The next call must get new summaries, without any sums.
         """
         began = time.monotonic()
         reading = Reading()
         for partition in partitions(user_id):
             # A checkpoint stores the sums of one partition, so each partition is added up separately, from zero.
             own = [summary.without_sums() for summary in summaries]
-            aggregation = _Aggregation(self, partition, own, began, reading)
+            aggregation = _Aggregation(self, partition, own, began, reading, counting)
             aggregation.run()
             reading.read_units += aggregation.reads.read_units
             for summary, added in zip(summaries, own, strict=True):
@@ -125,12 +131,22 @@ class _Aggregation:
     """
 
     def __init__(
-        self, totals: Totals, partition: str, summaries: list[Summary], began: float, reading: Reading
+        self,
+        totals: Totals,
+        partition: str,
+        summaries: list[Summary],
+        began: float,
+        reading: Reading,
+        counting: "WhatCounts | None",
     ) -> None:
         self.began = began
         self.reading = reading
+        self.counting = counting
+        self.open_months: OpenMonths | None = None
         self.reads = PacedReads(totals.store.dynamodb, began + AGGREGATION_SECONDS + GRACE_SECONDS, StillAddingUp)
-        self.entries = Entries(self.reads.call, totals.store.table, partition)
+        self.entries = Entries(
+            self.reads.call, totals.store.table, partition, with_items=bool(counting and counting.month)
+        )
         periods = [summary.period for summary in summaries]
         zone = periods[0].timezone
         self.days = LocalDays(periods[0].zone)
@@ -150,6 +166,13 @@ class _Aggregation:
         self._resume()
         self.kept = SettledIntervals(self.stored, self.days)
         self.months = MonthlySums(self.stored, self.days, self.at)
+        if self.counting and self.counting.month:
+            # imported here, because few summaries say what counts
+            from outcomes.ledger.histories import Histories
+            from outcomes.totals.open_months import OpenMonths
+
+            histories = Histories(self.reads, self.entries.reader.table, self.stored.partition)
+            self.open_months = OpenMonths(self.stored, self.days, self.counting.month, self.first, histories)
         resumed = self.at, {**self.read_until}
         try:
             self._aggregate()
@@ -157,8 +180,36 @@ class _Aggregation:
             self.months.close()
             if (self.at, self.read_until) != resumed and (self.read_until or self.cells >= CHECKPOINT_CELLS):
                 self._store_checkpoint()
+            self._store_open_months()
             raise
         self.months.close()
+        if self.counting and self.open_months:
+            self._read_open_months(self.open_months)
+            self.counting.add(self.open_months.by_month())
+
+    def _read_open_months(self, open_months: "OpenMonths") -> None:
+        """Read what the stored sums of settled intervals contain, but those of open months lack, and store it."""
+        gaps = [*open_months.gaps(self.position)]
+        for begin, end in gaps:
+            at = begin
+            for recorded_at, together in self._groups(begin, end):
+                if together is None or (at > begin and self._is_late(AGGREGATION_SECONDS)):
+                    self._store_open_months()
+                    raise StillAddingUp
+                at = recorded_at
+        if gaps or open_months.is_read_twice:
+            self.stored.require_same_epoch()
+        self._store_open_months()
+
+    def _store_open_months(self) -> None:
+        """Store the sums of open months as far as those of settled intervals, so that neither is read again."""
+        if self.open_months and self.stored.may_keep:
+            until = min(self.position, self.stored.settled)
+            for interval in self.open_months.new_intervals(until):
+                expires_at = {"N": str(instants.read(interval.begin) // 1000 + OPEN_SECONDS)}
+                items = self.stored.items(self.open_months.name, *interval[:3], expires_at=expires_at)
+                if not self.kept.put(items):
+                    break
 
     def _resume(self) -> None:
         """Continue from the checkpoint that an earlier call stored for these summaries, if any."""
@@ -270,8 +321,7 @@ class _Aggregation:
         over = min(settled, end) if end else settled  # sums of entries after this instant are not stored
         current = OpenInterval(begin, last)
         at = begin
-        entries = self.entries.recorded(begin, end) if end else self.entries.recorded_since(begin, settled)
-        for recorded_at, together in _by_instant(entries):
+        for recorded_at, together in self._groups(begin, end):
             # The interval contains all earlier entries, so it can end at this instant.
             is_late = at > begin and (together is None or self._is_late(AGGREGATION_SECONDS))
             midnight = self.days.of(recorded_at).begin
@@ -298,6 +348,13 @@ class _Aggregation:
             self._close(current, over, is_last=True)
         return current
 
+    def _groups(self, begin: str, end: str | None) -> Iterator[tuple[str, list[Entry] | None]]:
+        """Yield the entries recorded in [begin, end), or since `begin`, and add them to the sums of open months."""
+        settled = self.stored.settled
+        entries = self.entries.recorded(begin, end) if end else self.entries.recorded_since(begin, settled)
+        groups = _by_instant(entries)
+        return self.open_months.adding(groups, begin, end) if self.open_months else groups
+
     def _add_partial_days(self, entry: Entry, days: Container[str]) -> None:
         """Add an entry's deltas on days that are partly within a period, unless the summaries already include them."""
         for delta in entry.deltas if self.partial_days else ():
@@ -319,6 +376,8 @@ class _Aggregation:
         """Store an interval if that saves read units, and add its sums."""
         begin = current.begin
         if sums := self.kept.close(current, end, is_last=is_last, is_late=is_late):
+            if self.open_months:
+                self.open_months.cut(end)
             self._commit(SettledInterval(begin, end, sums))
 
     def _commit(self, interval: SettledInterval) -> None:

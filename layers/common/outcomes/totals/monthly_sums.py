@@ -13,14 +13,12 @@ of the month, consists of whole settled intervals, and ends at a midnight. It co
 
 from collections.abc import Iterator, Sequence
 
-from outcomes.calendar.local_days import LocalDays
+from outcomes.calendar.local_days import LocalDays, month_of
 from outcomes.contract.sums import Sums
 from outcomes.totals.stored_sums import SettledInterval, StoredSums
 
 CELLS_SAVED = 5_000
 """Monthly sums are stored if they save later summaries from reading at least this many sums."""
-
-_MONTH = len("2026-04")
 
 
 class MonthlySums:
@@ -46,7 +44,7 @@ class MonthlySums:
     def days_of(self, interval: SettledInterval) -> set[str]:
         """Return the days of the interval's month that have sums, and the first day, which has the sums by agent."""
         month = self._month(interval.begin)
-        return {_first_day(month), *(day for day in interval.sums.days if _is_in(day, month))}
+        return {_first_day(month), *(day for day in interval.sums.days if month_of(day) == month)}
 
     def add(self, intervals: Sequence[SettledInterval]) -> None:
         """Add consecutive settled intervals that end at a midnight."""
@@ -54,7 +52,7 @@ class MonthlySums:
             self.resume(SettledInterval(intervals[0].begin, intervals[0].begin, Sums()))
         for interval in intervals if self.begin else ():
             for cell, tallies in interval.sums.by_cell.items():
-                if _is_in(cell.date, self.month):
+                if month_of(cell.date) == self.month:
                     self.sums.add_marginals(cell, tallies, _first_day(self.month))
                 else:
                     self.sums.add_to(cell, tallies)
@@ -82,11 +80,7 @@ class MonthlySums:
                 self.cells = len(self.sums.by_cell)
 
     def _month(self, instant: str) -> str:
-        return self.days.of(instant).date[:_MONTH]
-
-
-def _is_in(day: str, month: str) -> bool:
-    return day[:_MONTH] == month
+        return month_of(self.days.of(instant).date)
 
 
 def _first_day(month: str) -> str:

@@ -101,7 +101,7 @@ class SettledIntervals:
         if saved < cost and not is_late:
             current.enough = current.units * TRIED_AGAIN
             return None
-        if not self._put(items, is_late=is_late):
+        if not self.put(items, is_late=is_late):
             return None
         self.surplus += current.units - cost
         added = current.sums
@@ -109,7 +109,7 @@ class SettledIntervals:
         current.begin, current.units, current.enough, current.sums = end, 0.0, 0.0, Sums()
         return added
 
-    def _put(self, items: list[Item], *, is_late: bool) -> bool:
+    def put(self, items: list[Item], *, is_late: bool = False) -> bool:
         """Store an interval. Return whether it is now stored."""
         try:
             if not self.stored.is_zone_kept and not self._begin_zone() and not is_late:

@@ -8,7 +8,8 @@ rules                   S, the versions of the codec and of tzdata, the template
                         was an import, the epoch of the row of imports
 parts                   N, the number of items; absent if there is only one
 sums                    B, see `codec`
-read, expires_at        only of a checkpoint: M, see `SettledInterval`; N
+read                    only of a checkpoint: M, see `SettledInterval`
+expires_at              N, only of a checkpoint, and of sums by the month of the newest entry
 statuses                only of a checkpoint of a summary with a filter by status: SS, the statuses of the outcomes that
                         the tally `standing` counts
 
@@ -16,6 +17,7 @@ The name begins with the time zone of the days. These names exist:
 
 Europe/Berlin           sums by day, type and agent (see `settled_intervals`)
 Europe/Berlin months    monthly sums (see `monthly_sums`)
+Europe/Berlin open      sums of recorded outcomes by the month of their newest entry (see `open_months`)
 Europe/Berlin <SHA-256> a checkpoint: the sums of a summary that ran out of time (see `materialized`)
 
 The item `large#Europe/Berlin` (`zones` SS, the same zone) exists if there may be monthly sums or checkpoints. It is
@@ -36,9 +38,10 @@ from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import Answer, ConditionFailed, Item, Unavailable, pages
 from outcomes.calendar import instants
 from outcomes.contract.sums import Sums
-from outcomes.errors import Busy
-from outcomes.totals import codec, imports
-from outcomes.totals.imports import Imports, service_time
+from outcomes.errors import Busy, StillAddingUp
+from outcomes.ledger import imports
+from outcomes.ledger.imports import Imports, service_time
+from outcomes.totals import codec
 
 SETTLED_SECONDS = 600
 """Seconds after an instant, by DynamoDB's clock, until no entry with this instant can be written any more. DynamoDB
@@ -77,6 +80,7 @@ class StoredSums:
         self.partition = partition
         self.zone = zone
         self.settled = ""
+        self.epoch = 0
         self.may_keep = True
         self.is_large = False
         self.is_zone_kept = False
@@ -88,17 +92,27 @@ class StoredSums:
         first: the instant from which entries are read. If the answer does not contain DynamoDB's time, it is unknown
         which entries are settled. Then this summary treats none of them as settled, and stores nothing.
         """
-        pages = list(self.pages(imports.STRETCH, f"{_LARGE}~", ConsistentRead=True))
-        rows = {item["stretch"]["S"]: item for page in pages for item in page["Items"]}
+        rows, now = self._rows()
         self.is_large = f"{_LARGE}{self.zone}" in rows
-        now = service_time(pages[0].date)
         self.settled = first if now is None else instants.text(now - SETTLED_SECONDS * 1000)
         self._obey(Imports.of(rows.get(imports.STRETCH, {})), now)
 
+    def _rows(self) -> tuple[dict[str, Item], int | None]:
+        """Return the row of imports and those of large sums by their names, and DynamoDB's time."""
+        pages = list(self.pages(imports.STRETCH, f"{_LARGE}~", ConsistentRead=True))
+        return {item["stretch"]["S"]: item for page in pages for item in page["Items"]}, service_time(pages[0].date)
+
     def _obey(self, found: Imports, now: int | None) -> None:
+        self.epoch = found.epoch
         if found.epoch:
             self.rules = f"{self.rules} {found.epoch}"
         self.may_keep = now is not None and not found.blocking(now)
+
+    def require_same_epoch(self) -> None:
+        """Raise StillAddingUp if an import has begun since `open`: it may have added outcomes between two reads."""
+        rows, _ = self._rows()
+        if Imports.of(rows.get(imports.STRETCH, {})).epoch != self.epoch:
+            raise StillAddingUp
 
     def read(self, name: str, first: str, before: str | None = None) -> Iterator[SettledInterval]:
         """Yield the stored intervals with first <= begin < before, in order and without overlaps."""

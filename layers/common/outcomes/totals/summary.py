@@ -27,6 +27,15 @@ if TYPE_CHECKING:
         def of_all(self, total: Sum) -> str: ...
         def of_agents(self, agents: Iterable[int | None]) -> str: ...
         def of_agent(self, agent: int | None, total: Sum) -> str: ...
+        def of_counted(self, total: Sum | None) -> str: ...
+
+    class Counted(Protocol):
+        """Says what counts by the user's definitions: `totals.what_counts.WhatCounts`. All values may be unknown."""
+
+        def by_rule(self, summary: "Summary") -> str: ...
+        def counted(self, summary: "Summary") -> Sum | None: ...
+        def of_period(self, summary: "Summary") -> str: ...
+        def of_bucket(self, summary: "Summary", date: str) -> str: ...
 
 
 _ANY_DAY = "1970-01-01"
@@ -86,47 +95,64 @@ class Summary:
 
     def add(self, cell: Cell, tallies: Tallies) -> None:
         """Add sums of a day of the period, if they pass the filters."""
-        if self.outcome_types and cell.outcome_type not in self.outcome_types:
-            return
-        if self.agent_id is not None and (cell.agent_id or queries.NOBODY) != self.agent_id:
+        if not self.includes(cell):
             return
         if self.statuses:
             tallies = (of_statuses(tallies, self.statuses), *tallies[1:])
         self.sums.add_marginals(cell if self.lists_agents else cell._replace(agent_id=ALL_AGENTS), tallies, _ANY_DAY)
 
+    def includes(self, cell: Cell) -> bool:
+        """Check whether a cell passes the filters by type and agent."""
+        if self.outcome_types and cell.outcome_type not in self.outcome_types:
+            return False
+        return self.agent_id is None or (cell.agent_id or queries.NOBODY) == self.agent_id
+
     @property
     def totals(self) -> Tallies:
         totals = (Sum(), Sum(), Sum(), Sum())
-        for _, tallies in self._of_all_agents():
+        for _, tallies in self.of_all_agents():
             for total, sum_ in zip(totals, tallies, strict=True):
                 total.add(sum_.count, sum_.value)
         return totals
 
-    def _of_all_agents(self) -> list[tuple[Cell, Tallies]]:
+    def of_all_agents(self) -> list[tuple[Cell, Tallies]]:
+        """Return the sums by day and type."""
         return [(cell, tallies) for cell, tallies in self.sums.by_cell.items() if cell.agent_id == ALL_AGENTS]
 
-    def response(self, previous: "Summary | None" = None, recent: str = "", costs: "Costs | None" = None) -> str:
+    def response(
+        self,
+        previous: "Summary | None" = None,
+        recent: str = "",
+        costs: "Costs | None" = None,
+        counted: "Counted | None" = None,
+    ) -> str:
         """Return the summary as the API's JSON.
 
         previous: the summary to compare with. recent: JSON of the latest outcomes. costs: what the agents cost.
+        counted: what counts.
         """
         by_type: defaultdict[str, Sum] = defaultdict(Sum)
-        for cell, (standing, *_) in self._of_all_agents():
+        for cell, (standing, *_) in self.of_all_agents():
             by_type[cell.outcome_type].add(standing.count, standing.value)
         types = sorted(_present(by_type), key=lambda entry: (*entry[1].rank, entry[0]))
         agents, others = self._agents(costs)
+        of_bucket = (lambda date, _sum: counted.of_bucket(self, date)) if counted else _no_more
         counting, *apart = zip(TALLIES, self.totals, strict=True)
         response = (
             f"{{{_range(self.period)}"
             f',"timezone":{compact(self.period.timezone)},{_members(counting[1])}'
             f"{costs.of_all(counting[1]) if costs else ''}"
+            f"{costs.of_counted(counted.counted(self)) if costs and counted else ''}"
             f"{''.join([f',"{name}":{{{_members(sum_)}}}' for name, sum_ in apart])}"
             f',"by_type":{_list("outcome_type", types)}'
             f',"by_agent":{_list("agent_id", agents, costs.of_agent if costs else _no_more)}{_others(others, costs)}'
-            f',"by_{self.period.by}":{_list("date", self._by_bucket())}'
+            f',"by_{self.period.by}":{_list("date", self._by_bucket(), of_bucket)}'
         )
+        if counted:
+            response += f',"by_rule":{counted.by_rule(self)}'
         if previous:
-            response += f',"previous":{{{_range(previous.period)},{_members(previous.totals[0])}}}'
+            also = counted.of_period(previous) if counted else ""
+            response += f',"previous":{{{_range(previous.period)},{_members(previous.totals[0])}{also}}}'
         return response + (f',"recent":{recent}' if recent else "") + "}"
 
     def _agents(self, costs: "Costs | None") -> tuple[list[tuple[int | None, Sum]], list[tuple[int | None, Sum]]]:
@@ -158,7 +184,7 @@ class Summary:
     def _by_bucket(self) -> Iterable[tuple[str, Sum]]:
         dates = [bucket.date for bucket in self.period.buckets]
         sums = [Sum() for _ in dates]
-        for cell, (standing, *_) in self._of_all_agents():
+        for cell, (standing, *_) in self.of_all_agents():
             sums[bisect(dates, cell.date) - 1].add(standing.count, standing.value)
         return zip(dates, sums, strict=True)
 

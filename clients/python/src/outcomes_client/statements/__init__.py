@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import pairwise
 from typing import Any
@@ -20,6 +20,7 @@ from ._entries import Entry, read_entry
 from ._months import VerifiedMonths, add_up
 from ._reading import Leaf, Proven, Signed, compact, read_entries, read_keys, read_proof, read_statement, refuse
 from ._sums import check_sums
+from ._what_counts import Month, by_rule
 
 try:
     from cryptography.exceptions import InvalidSignature
@@ -46,13 +47,16 @@ class Verified:
     """The verified content. docs/statement-format.md describes its members.
 
     `totals` and `adjustments` are from the statement, or None if only a proof was verified. `entries` are from the
-    proof.
+    proof. `by_rule` is what counts by the statement's definition, as of its `cut`; None without entries or without a
+    definition. It has the parts of docs/definitions.md, with values as in the totals, and `no_rule_known`: what
+    happened in a month whose statement was not given.
     """
 
     head: Mapping[str, Any]
     totals: Mapping[str, Any] | None
     adjustments: Sequence[Mapping[str, Any]] | None
     entries: Sequence[Mapping[str, Any]]
+    by_rule: Mapping[str, Any] | None = None
 
 
 def verify(
@@ -77,6 +81,19 @@ def verify(
     """
     if statement is None and (proof is None or entries is not None or previous is not None):
         raise TypeError("verify takes a statement with entries, proof and previous statement, or a proof alone")
+    verified, month = _verify(statement, keys, entries, proof, previous)
+    return verified if month is None else replace(verified, by_rule=by_rule([month]))
+
+
+def _verify(
+    statement: bytes | None,
+    keys: bytes,
+    entries: bytes | None = None,
+    proof: bytes | None = None,
+    previous: bytes | None = None,
+) -> tuple[Verified, Month | None]:
+    """Verify as `verify` does. Also return the statement with its entries, if they were given."""
+    month = None
     signed, sums = (None, {}) if statement is None else read_statement(statement)
     leaves = None if entries is None else read_entries(entries)
     proof_signed, proven = (None, []) if proof is None else read_proof(proof)
@@ -89,40 +106,53 @@ def verify(
             refuse("totals", f"expected totals, adjustments, definition and salt with the hash {signed.head['sums']}")
         check_sums(signed.head, sums, listed)
         check_definition(sums["definition"])
+        month = None if listed is None else Month(signed.head, sums["definition"], listed)
         if previous is not None:
             _check_previous(signed.head, previous)
         if proof_signed and proof_signed[1:] != signed[1:]:
             refuse("proof", f"expected a proof of {signed.head['id']} with the root {signed.head['root']}")
-    return Verified(main.head, sums.get("totals"), sums.get("adjustments"), _check_proof(main.head, proven))
+    verified = Verified(main.head, sums.get("totals"), sums.get("adjustments"), _check_proof(main.head, proven))
+    return verified, month
 
 
-def verify_months(statements: Sequence[bytes], *, keys: bytes, previous: bytes | None = None) -> VerifiedMonths:
+def verify_months(
+    statements: Sequence[bytes],
+    *,
+    keys: bytes,
+    previous: bytes | None = None,
+    entries: Sequence[bytes] | None = None,
+) -> VerifiedMonths:
     """Verify the statements of consecutive months of one user and time zone, and add them up.
 
     Args:
         statements: their bytes, as the API served them, in any order.
         keys: the issuer's keys, obtained from another source than the statements.
         previous: the statement of the month before, which the earliest of these statements must continue.
+        entries: the entries of each statement, in the order of `statements`, which must add up to its sums.
 
     Raises:
         StatementError: a check failed, or the months are not consecutive (`previous`).
     """
     if not statements:
         raise TypeError("verify_months takes at least one statement")
-    found = [(_verified(n, data, keys), data) for n, data in enumerate(statements, 1)]
+    files: Sequence[bytes | None] = entries or [None] * len(statements)
+    if len(files) != len(statements):
+        raise TypeError("verify_months takes the entries of each statement, or none")
+    pairs = enumerate(zip(statements, files, strict=True), 1)
+    found = [(*_verified(n, data, file, keys), data) for n, (data, file) in pairs]
     found.sort(key=lambda one: one[0].head["period"])
-    months = add_up([each for each, _ in found])
+    months = add_up([each for each, _, _ in found])
     before = previous
-    for each, data in found:
+    for each, _, data in found:
         if before is not None:
             _check_previous(each.head, before)
         before = data
-    return months
+    return replace(months, by_rule=by_rule([month for _, month, _ in found if month]))
 
 
-def _verified(number: int, statement: bytes, keys: bytes) -> Verified:
+def _verified(number: int, statement: bytes, entries: bytes | None, keys: bytes) -> tuple[Verified, Month | None]:
     try:
-        return verify(statement, keys=keys)
+        return _verify(statement, keys, entries)
     except StatementError as exc:
         raise StatementError(exc.word, f"statement {number}: {str(exc).removeprefix(f'{exc.word}: ')}") from exc
 

@@ -42,10 +42,10 @@ _OR_NULL = {"agent_id", "description", "value_usd", "metadata_sha256", "recorded
 
 
 class Counted(NamedTuple):
-    """The fields of an outcome on which totals depend."""
+    """The fields of an outcome on which totals depend. In sums, no value is 0."""
 
     status: str
-    value: Decimal
+    value: Decimal | None
     outcome_type: str
     agent_id: int | None
     occurred_at: str
@@ -123,4 +123,5 @@ def _check_values(members: Iterable[tuple[str, Any]]) -> None:
 
 def _counted(fields: Mapping[str, Any]) -> Counted:
     status, value_usd, outcome_type, agent_id, occurred_at = (fields[name] for name in _COUNTED)
-    return Counted(status, Decimal(value_usd or 0), outcome_type, agent_id, occurred_at)
+    value = None if value_usd is None else Decimal(value_usd)
+    return Counted(status, value, outcome_type, agent_id, occurred_at)

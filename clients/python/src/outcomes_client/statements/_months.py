@@ -24,12 +24,14 @@ class VerifiedMonths:
 
     `totals` are those of all these months, with the adjustments that the statements have of these months. `changes` are
     the adjustments of other months, `{"from","to","totals"}`. `by_agent` of totals is None if a statement left agents
-    out of it (`other_agents`).
+    out of it (`other_agents`). `by_rule` is what counts by the statements' definitions, as of the last `cut`, as in
+    `Verified`; None without entries.
     """
 
     statements: Sequence[Verified]
     totals: Mapping[str, Any]
     changes: Sequence[Mapping[str, Any]]
+    by_rule: Mapping[str, Any] | None = None
 
 
 def add_up(statements: Sequence[Verified]) -> VerifiedMonths:

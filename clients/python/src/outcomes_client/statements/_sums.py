@@ -119,7 +119,7 @@ class _Totals:
         if "standing" in tallies:
             sums += self.by_type[counted.outcome_type], self.by_agent[counted.agent_id]
         for sum_ in sums:
-            sum_.add(counted.value, sign)
+            sum_.add(counted.value or Decimal(0), sign)
 
     def json(self, agents: _Agents) -> dict[str, Any]:
         return {

@@ -7,7 +7,8 @@ pytest gets the fixture `outcomes_fake`. Without pytest:
         assert fake.recorded[0]["title"] == "Closed the Acme renewal"
 
 The fake runs the functions that the API deploys, on tables in memory. It supports recording, lists, corrections, agent
-keys and costs. It answers summary, export, statements and `/mcp` with 501.
+keys, costs, definitions, watches and summaries. It answers export, statements and `/mcp` with 501. Set `now` to move
+its clock, which evaluates watches: `events` has what they tell.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -30,6 +32,7 @@ from outcomes_client._json import decode
 from outcomes_client._steps import Retry
 
 from . import _gateway
+from ._copied.calendar import instants
 from ._copied.ledger.items import outcome_json, status_of
 from ._surroundings import KEY
 from ._tables import Tables
@@ -52,6 +55,7 @@ class OutcomesFake:
             raise ModuleNotFoundError(missing(exc, "testing"), name=exc.name) from exc
         self._tables = Tables()
         self._lock = threading.Lock()
+        self._events: list[dict[str, Any]] = []
         self._failures: deque[int] = deque()
         self._delay = 0.0
         self._closing = threading.Event()
@@ -103,6 +107,37 @@ class OutcomesFake:
             items = [item for item in self._tables.items("OUTCOMES_TABLE") if item["created_at"]["S"] < "~"]
         items.sort(key=lambda item: str(item["created_at"]["S"]), reverse=True)
         return [decode(outcome_json(item, False).encode()) for item in items if status_of(item) != "void"]
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """Return the [CloudEvents](docs/events.md) of watches and digests that came while `now` moved, oldest first."""
+        with self._lock:
+            return [*self._events]
+
+    @property
+    def now(self) -> datetime:
+        """The time of the fake, which passes as usual. Set it to move its clock: `fake.now += timedelta(days=7)`.
+
+        Watches and digests are evaluated every 15 minutes that are skipped, but at most 100 times. Setting raises
+        ValueError for a time without a time zone, and for an earlier time if anything was recorded or put.
+        """
+        with self._lock, self._tables.in_use():
+            now: datetime = instants.local(instants.now(), UTC)
+        return now
+
+    @now.setter
+    def now(self, time: datetime) -> None:
+        if time.tzinfo is None:
+            raise ValueError("the time needs a time zone, such as datetime.UTC")
+        with self._lock:
+            with self._tables.in_use():
+                skipped = instants.milliseconds(time) - instants.now()
+            if skipped > 0:
+                self._events += _gateway.pass_time(self._tables, skipped)
+            elif skipped == 0 or self._tables.are_empty:
+                self._tables.ahead += skipped
+            else:
+                raise ValueError("the clock goes back only before anything is recorded or put")
 
     def fail(self, status: int, times: int = 1) -> None:
         """Answer the next calls with an error that the API has for this status. Such a call records nothing.
@@ -168,11 +203,20 @@ class OutcomesFake:
                     return _gateway.respond(200, {"cookie": self.session(**given)})
                 case "recorded":
                     return _gateway.respond(200, {"recorded": self.recorded})
+                case "events":
+                    return _gateway.respond(200, {"events": self.events})
+                case "now":
+                    return _gateway.respond(200, {"now": self._moved(**given)})
                 case _:
                     return _gateway.respond(404, {"error": "Not found"})
         except (TypeError, ValueError) as exc:
             return _gateway.respond(400, {"error": str(exc)})
         return _gateway.respond(200, {"ok": True})
+
+    def _moved(self, now: str | None = None) -> str:
+        if now is not None:
+            self.now = datetime.fromisoformat(now)
+        return self.now.isoformat()
 
     def _answer(self, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes) -> _gateway.Answer:
         with self._lock:

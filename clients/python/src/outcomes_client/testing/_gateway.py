@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
@@ -22,6 +22,7 @@ ROUTES = {
     "GET /api/outcomes": "list_outcomes",
     "GET /api/outcomes/types": "list_outcomes",
     "POST /api/outcomes/batch": "record_batch",
+    "GET /api/outcomes/summary": "summarize_outcomes",
     "GET /api/outcomes/{id}": "get_outcome",
     "POST /api/outcomes/{id}/corrections": "correct_outcome",
     "POST /api/outcomes/corrections": "correct_outcome",
@@ -37,11 +38,19 @@ ROUTES = {
     "PUT /api/costs/{date}/{source}": "costs",
     "GET /api/costs/{date}/{source}": "costs",
     "DELETE /api/costs/{date}/{source}": "costs",
+    "GET /api/definitions": "definitions",
+    "PUT /api/definitions/{month}": "definitions",
+    "DELETE /api/definitions/{month}": "definitions",
+    "GET /api/watches": "watches",
+    "PUT /api/watches/digest": "watches",
+    "DELETE /api/watches/digest": "watches",
+    "PUT /api/watches/{id}": "watches",
+    "GET /api/watches/{id}": "watches",
+    "DELETE /api/watches/{id}": "watches",
 }
 """The function that answers a route."""
 
 UNANSWERED = {
-    "GET /api/outcomes/summary": "summary",
     "GET /api/outcomes/export": "export",
     "POST /api/statements": "statements",
     "GET /api/statements": "statements",
@@ -49,6 +58,7 @@ UNANSWERED = {
     "GET /api/statements/{id}/entries": "statements",
     "GET /api/statements/{id}/proof": "statements",
     "GET /.well-known/outcomes-keys.json": "statements",
+    "POST /api/definitions/try": "definitions",
     "POST /mcp": "/mcp",
 }
 """Routes of the API that the fake does not have, and what it calls them."""
@@ -56,11 +66,14 @@ UNANSWERED = {
 FAILED = {
     "correct_outcome": "Failed to correct outcome",
     "costs": "Failed to put or read costs",
+    "definitions": "Failed to put or list definitions",
     "get_outcome": "Failed to get outcome",
     "list_outcomes": "Failed to list outcomes",
     "manage_keys": "Failed to manage keys",
     "record_batch": "Failed to record outcomes",
     "record_outcome": "Failed to record outcome",
+    "summarize_outcomes": "Failed to summarize outcomes",
+    "watches": "Failed to put or read watches",
 }
 """The error of a function's 500."""
 # end of make contract
@@ -72,6 +85,9 @@ FAILURES = {
     **{429: "Too many requests", 500: "Internal error", 502: "Internal error", 503: "Busy", 504: "Timeout"},
 }
 """The API's errors, by status. A 500 of a function has a text of its own, see FAILED."""
+
+EVALUATED_EVERY = 15 * 60 * 1000  # milliseconds
+MAX_EVALUATIONS = 100  # while the clock moves once, so that a test may let months pass
 
 
 class Answer(NamedTuple):
@@ -136,6 +152,28 @@ def failure(status: int, method: str, target: str) -> Answer:
     route, _ = _match(method, urlsplit(target).path)
     error = FAILED.get(ROUTES.get(route or "", ""), FAILURES[status]) if status == 500 else FAILURES[status]
     return refusal(status, error, **({"Retry_After": "0"} if status in (409, 429, 503) else {}))
+
+
+def pass_time(tables: Tables, milliseconds: int) -> Iterator[dict[str, Any]]:
+    """Move the clock forward, and evaluate watches on the way. Yield the CloudEvents of what they tell."""
+    # imported here, because few tests need them
+    from ._copied.contract.events import cloud_event
+    from ._copied.events.watch_events import watch_events
+
+    began, times = tables.ahead, max(1, min(MAX_EVALUATIONS, milliseconds // EVALUATED_EVERY))
+    for number in range(times + 1):
+        tables.ahead = began + milliseconds * number // times
+        before = _watches(tables)
+        with tables.in_use():
+            _function("evaluate_watches")({}, None)
+        for place, row in _watches(tables).items():
+            if "states" in row and row is not before[place]:
+                for event in watch_events({"OldImage": before[place], "NewImage": row}):
+                    yield decode(cloud_event(event, "outcomes-fake").encode())
+
+
+def _watches(tables: Tables) -> dict[tuple[str, str], Any]:
+    return {(row["user_id"]["S"], row["id"]["S"]): row for row in tables.items("WATCHES_TABLE")}
 
 
 def load() -> None:

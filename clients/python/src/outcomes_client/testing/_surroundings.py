@@ -1,16 +1,21 @@
-"""Replace environment variables, logs and metrics for the API's own functions, which the build copies to `_copied`.
+"""Replace environment variables, time, logs and metrics for the API's functions, which the build copies to `_copied`.
 
-The copies import this module as `os` and as `observability`.
+The copies import this module as `os`, as `clock` and as `observability`.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable
+from contextvars import ContextVar
 from hashlib import sha256
+from time import gmtime, strftime
 from typing import Any
 
 from outcomes_client import OutcomeType
+
+__all__ = ["KEY", "TABLES", "ahead", "count", "environ", "gmtime", "logger", "strftime", "time_ns"]
 
 KEY = "fake-key-of-the-platform"
 TABLES = {
@@ -19,14 +24,18 @@ TABLES = {
     "KEYS_TABLE": ("id",),
     "SESSIONS_TABLE": ("token_sha256",),
     "COSTS_TABLE": ("user_id", "day_source"),
+    "STATEMENTS_TABLE": ("user_id", "id"),
+    "TOTALS_TABLE": ("user_id", "stretch"),
+    "WATCHES_TABLE": ("user_id", "id"),
 }
 """Attributes of the primary key of each table. A table's name is that of the variable that names it."""
 
 environ = {
     **{name: name for name in TABLES},
     "ACCEPT_PLAIN_COOKIES": "true",
-    "CAPABILITIES": "batch, agentkeys, corrections, costs",
+    "CAPABILITIES": "batch, agentkeys, corrections, costs, definitions, watches",
     "DASHBOARD_ORIGINS": "",
+    "DEFINITIONS_TABLE": "STATEMENTS_TABLE",
     "KEY_FINGERPRINTS": sha256(KEY.encode()).hexdigest(),
     "OIDC_ISSUER": "",
     "OUTCOMES_PER_DAY": "10000",
@@ -35,7 +44,16 @@ environ = {
     "SCOPES": "record,read,correct,backfill,cost",
     "SESSION_SECRET_ARN": "",
     "SESSION_SECRET_OVERLAP_DAYS": "0",
+    "TOTALS_EDITION": "1",
 }
+
+ahead: ContextVar[int] = ContextVar("ahead", default=0)
+"""The milliseconds by which the clock of the fake that is in use is ahead of this host's."""
+
+
+def time_ns() -> int:
+    return time.time_ns() + ahead.get() * 1_000_000
+
 
 _log = logging.getLogger("outcomes_client.testing")
 

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from ._surroundings import TABLES
+from ._surroundings import TABLES, ahead
 
 type Item = dict[str, dict[str, Any]]
 type Request = dict[str, Any]
@@ -78,19 +78,28 @@ class Tables:
     """The tables of one API: items by table, partition key and sort key ("" if the table has none).
 
     The methods named after operations of DynamoDB take its requests and return its answers.
+
+    ahead: milliseconds by which their clock is ahead of this host's.
     """
 
     def __init__(self) -> None:
+        self.ahead = 0
         self._partitions: dict[str, dict[str, dict[str, Item]]] = {name: {} for name in TABLES}
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """Let the functions that this thread calls use these tables."""
-        token = _in_use.set(self)
+        token, moved = _in_use.set(self), ahead.set(self.ahead)
         try:
             yield
         finally:
             _in_use.reset(token)
+            ahead.reset(moved)
+
+    @property
+    def are_empty(self) -> bool:
+        """Check that nothing but sessions is stored."""
+        return not any(partitions for name, partitions in self._partitions.items() if name != "SESSIONS_TABLE")
 
     def items(self, table: str) -> Iterator[Item]:
         for partition in self._partitions[table].values():
@@ -140,6 +149,11 @@ class Tables:
                 name: examined[-1][name] for name in (*TABLES[request["TableName"]], sort_key)
             }
         return answer
+
+    def scan(self, request: Request) -> dict[str, Any]:
+        table, after = request["TableName"], request.get("ExclusiveStartKey")
+        items = {_place(table, item): item for item in self.items(table)}
+        return {"Items": [items[at] for at in sorted(items) if after is None or at > _place(table, after)]}
 
     def put_item(self, request: Request) -> dict[str, Any]:
         return self._write("Put", request)

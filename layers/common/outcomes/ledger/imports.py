@@ -34,6 +34,11 @@ from outcomes.calendar import instants
 STRETCH = "import"
 
 
+def imports_key(partition: int | str) -> Item:
+    """Return the key of the row. partition: a user's id, or a partition of outcomes without a user."""
+    return {"user_id": {"S": str(partition)}, "stretch": {"S": STRETCH}}
+
+
 class Imports(NamedTuple):
     """The row of imports. The defaults are the values of a missing row."""
 

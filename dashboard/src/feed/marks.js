@@ -1,0 +1,37 @@
+import { happenedAt } from "./merge.js";
+
+/** @import {Correction} from "./api.js" */
+/** @import {Claim, Definition} from "./queue.js" */
+/** @typedef {(instant: string | number) => Definition | undefined} RuleAt */
+
+/** Return a function that finds the rule in force at an instant. @param {Definition[]} rules newest first @returns {RuleAt} */
+export function ruleFinder(rules) {
+  if (!rules.length) return () => undefined;
+  const day = new Intl.DateTimeFormat("sv-SE", { timeZone: rules[0].timezone }); // yyyy-mm-dd
+  return (instant) => {
+    const month = day.format(new Date(instant)).slice(0, 7);
+    return rules.find(({ from }) => from <= month);
+  };
+}
+
+/** Whether an outcome was recorded later than it happened. @param {Claim} claim */
+export const isLate = (claim) => Date.parse(happenedAt(claim)) < Date.parse(claim.created_at);
+
+/**
+ * Return what its owner should know of how an outcome was recorded, in words.
+ * @param {Claim} claim
+ * @param {RuleAt} ruleAt
+ */
+export function marks(claim, ruleAt) {
+  const said = [];
+  if (isLate(claim) && ruleAt(happenedAt(claim)) !== ruleAt(claim.created_at))
+    said.push("recorded after the rule changed");
+  if (claim.imported) said.push("imported");
+  return said;
+}
+
+export const TYPE_AMENDED = "type amended by its agent";
+
+/** Whether an agent changed the type of an outcome, on which it depends what counts. @param {Correction} correction */
+export const isTypeAmended = ({ type, by, changes = {} }) =>
+  type === "amend" && /^key\b/.test(by ?? "") && "outcome_type" in changes;

@@ -1,0 +1,616 @@
+// The feed's third file: the review queue and its styles, loaded when the viewer opens it.
+import { announce, button, hasFocus, html, styleSheet } from "../shared/dom.js";
+import { decimal } from "../shared/numbers.js";
+import { asProblem } from "../shared/request.js";
+import { SPANS } from "../shared/time.js";
+import { LARGEST_PAGE } from "./api.js";
+import { readClaims, readHistory, readRules } from "./claims.js";
+import { newKey, refusal } from "./correcting.js";
+import { dollars, whole } from "./format.js";
+import { isTypeAmended, TYPE_AMENDED } from "./marks.js";
+import { passes } from "./merge.js";
+import { post } from "./post.js";
+import { disputeOf, hints, inOrder, isToReview, worthOf } from "./queue.js";
+import STYLES from "./review.css";
+import { ReviewBar } from "./review-bar.js";
+import { ReviewList } from "./review-list.js";
+import { ReviewRow } from "./review-row.js";
+import { MOST, Verdicts } from "./verdicts.js";
+
+/** @import {Problem} from "../shared/request.js" */
+/** @import {Api, History as OneHistory, Outcome, Sum} from "./api.js" */
+/** @import {Choice} from "./choice.js" */
+/** @import {More} from "./later.js" */
+/** @typedef {Pick<More, "History" | "facts">} Parts of the second file */
+/** @import {Claim, Definition} from "./queue.js" */
+/** @import {RowContext} from "./row.js" */
+/**
+ * What the queue needs of the feed. view: "" for the queue, "disputes" for the disputes, null: closed. show: chooses one.
+ * known: the sum of what is to review, by the summary. saved: called with outcomes that have a new version.
+ * @typedef {{api: Api, choice: Choice, context: RowContext, view: string | null, show: (view: string | null) => void,
+ *   known: () => Sum | null, saved: (outcomes: Outcome[]) => void}} Feed
+ */
+
+const STEP = 2000; // outcomes that are loaded at a time
+const MOST_HISTORIES = 100; // outcomes whose corrections are looked up
+const READERS = 4; // histories that are read at the same time
+const RECHECK_MS = 60_000;
+const MOST_RECHECKED = 200; // a longer queue is read again only when the viewer asks
+const STORED = "value-delivered-keys"; // in localStorage: "off"
+const KEYS = [
+  ["j k", "next, previous"],
+  ["x", "select, as Space does; with Shift: all between"],
+  ["c", "confirm"],
+  ["d", "dispute"],
+  ["?", "show or hide this"],
+  ["Esc", "leave"],
+];
+
+/** Return how long ago something was: "3 days". @param {string} instant */
+function elapsed(instant) {
+  const seconds = Math.max(0, (Date.now() - Date.parse(instant)) / 1000);
+  const [unit, length] = SPANS.find(([, span]) => seconds >= span) ?? ["minute", 60];
+  return new Intl.NumberFormat(undefined, { style: "unit", unit, unitDisplay: "long" }).format(
+    Math.max(1, Math.floor(seconds / length)),
+  );
+}
+
+/** @param {number} count */
+const disputes = (count) => `${whole.format(count)} dispute${count === 1 ? "" : "s"}`;
+
+/** @param {NonNullable<ReturnType<typeof disputeOf>>} dispute */
+function disputeInWords({ state, since, reason }) {
+  const why = reason ? `: ${reason}` : "";
+  const words = {
+    waits: `waits for the platform since ${elapsed(since)}`,
+    amended: `amended${why}`,
+    upheld: `the platform stands by it${why}`,
+    confirmed: "you confirmed it",
+    void: `declared void${why}`,
+  };
+  return words[state];
+}
+
+/** The review queue, and the list of disputes. */
+export class Review {
+  /** @type {Map<string, string[]>} by id */
+  #hints = new Map();
+  #amended = new Set(); // ids of outcomes whose type an agent amended
+  /** @type {Map<string, string>} what became of disputes, by id */
+  #disputes = new Map();
+  #shown = ""; // identifies view and selection of the list
+  #isFocusDue = true; // whether the first row gets the focus once it is loaded
+  /** @type {string | null} of the next older outcomes */
+  #cursor = null;
+  /** @type {Definition[]} */
+  #rules = [];
+  /** @type {Map<string, Claim>} what hints compare with: also what counts already and the latest that are confirmed */
+  #compared = new Map();
+  /** @type {AbortController | null} */
+  #loading = null;
+  #progress = ""; // what is being loaded, or why it is not
+  #isFailed = false;
+  /** @type {string[]} the ids of the last verdict */
+  #last = [];
+  #newer = new Set(); // ids of outcomes that were found since the list was read
+  #number = 0; // makes the ids of elements unique
+  #checkedAt = 0; // by performance.now(): when the list was read
+
+  #verdicts = new Verdicts({
+    post: (body) => post(this.#feed.api.url("/corrections"), { body, key: newKey(), keepalive: true }),
+    read: async (id) => (await readHistory(this.#feed.api, id))?.outcome ?? null,
+    changed: (ids) => this.#changed(ids),
+    saved: (outcomes) => this.#feed.saved(outcomes),
+    failed: (problem) => this.#feed.context.signedOut(problem),
+  });
+
+  #heading = html("h3", { id: "review", tabindex: -1 });
+  #tabs = ["", "disputes"].map((view) => button(view ? "Disputes" : "To review", () => this.#feed.show(view)));
+  #caption = html("p", { class: "caption" });
+  #loaded = html("p", { class: "help", role: "status" });
+  #again = button("", () => void this.#reload());
+  #all = html("input", { type: "checkbox", change: () => this.#list.selectAll(this.#all.checked) });
+  #order = html(
+    "select",
+    { "aria-label": "Order", change: () => this.#sort() },
+    html("option", { value: "greatest" }, "Greatest first"),
+    html("option", { value: "soonest" }, "Counts soonest first"),
+  );
+  #hide = button("", () => this.#hideSaved());
+  #switch = html("input", { type: "checkbox", role: "switch", change: () => this.#store() });
+  #tell = button("?", () => this.#toggleHelp(), { "aria-label": "Keys", "aria-expanded": "false" });
+  #help = html(
+    "dl",
+    { class: "keys", hidden: true },
+    ...KEYS.map(([key, words]) => html("div", {}, html("dt", {}, key), html("dd", {}, words))),
+  );
+  #list = new ReviewList("review", () => this.#draw());
+  #older = button("", () => void this.#load(this.#cursor), { class: "more" });
+  #bar = new ReviewBar({
+    confirm: () => void this.#give("confirm", this.#list.chosen),
+    dispute: () => this.#askWhy(this.#list.chosen),
+    undo: () => this.#undo(this.#last),
+    retry: () => void this.#verdicts.retry([...this.#verdicts.items.keys()]),
+    closed: () => this.#focusCurrent(),
+  });
+
+  /** @param {Element} element @param {Feed} feed @param {Parts} more */
+  constructor(element, feed, more) {
+    this.#feed = feed;
+    this.#more = more;
+    try {
+      this.#switch.checked = localStorage.getItem(STORED) !== "off";
+    } catch {
+      this.#switch.checked = true; // the viewer may forbid storage
+    }
+    this.#list.element.addEventListener("click", (event) => this.#click(event));
+    element.append(
+      html(
+        "section",
+        {
+          "aria-labelledby": "review",
+          keydown: (/** @type {KeyboardEvent} */ event) => this.#press(event),
+        },
+        html(
+          "div",
+          { class: "top" },
+          this.#heading,
+          html("div", { class: "periods", role: "group", "aria-label": "List" }, ...this.#tabs),
+          button("Close", () => this.#feed.show(null)),
+        ),
+        html("div", { class: "buttons" }, this.#caption, this.#again),
+        html(
+          "div",
+          { class: "buttons tools" },
+          html("label", {}, this.#all, "Select all"),
+          this.#order,
+          this.#hide,
+          html("label", { class: "end" }, this.#switch, "Keys"),
+          this.#tell,
+        ),
+        this.#help,
+        this.#loaded,
+        this.#list.element,
+        this.#older,
+        this.#bar.element,
+      ),
+    );
+  }
+  #feed;
+  #more;
+
+  /** Send what waits when the page may end, and ask before it ends with what is not saved. @param {AbortSignal} life */
+  listen(life) {
+    const send = () => void this.sendNow();
+    document.addEventListener("visibilitychange", () => (document.hidden ? send() : this.#recheckSoon()), {
+      signal: life,
+    });
+    addEventListener("offline", send, { signal: life });
+    addEventListener("online", () => void this.#verdicts.retryUnreached(), { signal: life });
+    const guard = (/** @type {Event} */ event) => this.#verdicts.isUnsaved && event.preventDefault();
+    addEventListener("beforeunload", guard, { signal: life });
+    life.addEventListener("abort", send);
+  }
+
+  /** Send all verdicts that wait, in one request. */
+  sendNow() {
+    return this.#verdicts.sendNow();
+  }
+
+  /** How many verdicts were not saved. */
+  get unsaved() {
+    return this.#verdicts.unsaved;
+  }
+
+  /** Render all rows again, after agents were renamed or the time zone has changed. */
+  redraw() {
+    for (const row of this.#list.all) {
+      row.drawn = "";
+      this.#drawRow(row);
+    }
+  }
+
+  forget() {
+    this.#verdicts.forget();
+    this.#clear();
+    this.#shown = "";
+  }
+
+  // ---- loading
+
+  get #isQueue() {
+    return this.#feed.view !== "disputes";
+  }
+
+  get #scope() {
+    return `${this.#feed.view} ${this.#feed.choice.scope}`;
+  }
+
+  /** Move the focus to the list, once it is loaded. */
+  open() {
+    this.#isFocusDue = true;
+    this.#heading.focus();
+    this.#giveFocus();
+  }
+
+  /** Show the chosen list. Called with each rendering of the feed. */
+  render() {
+    if (this.#shown !== this.#scope) void this.#reload();
+    else void this.#recheck();
+    this.#draw();
+  }
+
+  async #reload() {
+    this.#shown = this.#scope;
+    this.#bar.close();
+    this.#clear();
+    const loading = this.#begin();
+    await this.sendNow(); // so that the list lacks what was judged
+    const { items } = this.#verdicts;
+    for (const [id, { state }] of items) if (!["sending", "failed"].includes(state)) items.delete(id);
+    if (loading.signal.aborted) return;
+    await this.#load(null);
+  }
+
+  #clear() {
+    this.#loading?.abort();
+    const hadFocus = hasFocus(this.#list.element) || hasFocus(this.#again);
+    this.#list.show([]);
+    if (hadFocus) this.open();
+    this.#disputes.clear();
+    this.#amended.clear();
+    this.#newer.clear();
+    this.#last = [];
+    this.#cursor = null;
+  }
+
+  #begin() {
+    this.#loading?.abort();
+    const loading = new AbortController();
+    this.#loading = loading;
+    this.#isFailed = false;
+    this.#progress = "Loading…";
+    this.#draw();
+    return loading;
+  }
+
+  /** Load the latest outcomes, or those after a cursor. @param {string | null} cursor */
+  async #load(cursor) {
+    const loading = this.#begin();
+    const { signal } = loading;
+    const { api, choice } = this.#feed;
+    const known = this.#feed.known();
+    const loaded = (/** @type {number} */ count) => {
+      const of = this.#isQueue && known && known.count > count ? ` of ${whole.format(known.count)}` : "";
+      this.#progress = `Loading ${whole.format(count)}${of}…`;
+      this.#draw();
+    };
+    try {
+      this.#rules = await readRules(api, signal);
+      const status = this.#isQueue ? "recorded" : "disputed";
+      const isFirst = this.#isQueue && !cursor;
+      const confirmed = isFirst ? readClaims(api, choice.query, "confirmed", { most: LARGEST_PAGE, signal }) : null;
+      const [read, judged] = await Promise.all([
+        readClaims(api, choice.query, status, { cursor, most: STEP, signal, loaded }),
+        confirmed?.catch(() => null),
+      ]);
+      if (signal.aborted) return;
+      if (isFirst) this.#compared.clear();
+      for (const one of [...(judged?.claims ?? []), ...read.claims]) this.#compared.set(one.id, one);
+      this.#cursor = read.cursor;
+      this.#checkedAt = performance.now();
+      this.#add(this.#isQueue ? read.claims.filter((one) => isToReview(one, this.#rules.length > 0)) : read.claims);
+      if (!this.#isQueue) await this.#readDisputes(signal);
+      else if (this.#rules.length) await this.#readAmended(read.claims, signal);
+      this.#progress = "";
+    } catch (error) {
+      if (signal.aborted) return;
+      const problem = asProblem(error);
+      if (problem.kind === "signed-out") return this.#feed.context.signedOut(problem);
+      this.#progress = `This could not be loaded. ${refusal(problem)}`;
+      this.#isFailed = true;
+    }
+    this.#loading = null;
+    const wasAtEnd = hasFocus(this.#older);
+    this.#draw();
+    if (wasAtEnd && this.#older.hidden) this.#focusCurrent();
+    this.#giveFocus();
+  }
+
+  /** Append outcomes to the list. @param {Claim[]} claims */
+  #add(claims) {
+    const { items } = this.#verdicts;
+    for (const outcome of claims) {
+      if (items.has(outcome.id)) this.#verdicts.update(outcome);
+      else items.set(outcome.id, { outcome, state: "open", judged: null, said: "" });
+    }
+    const { all, rows } = this.#list;
+    const fresh = claims.filter(({ id }) => !rows.has(id));
+    const ordered = this.#isQueue ? inOrder(fresh, this.#by) : fresh;
+    const added = ordered.flatMap(({ id }) => {
+      const item = items.get(id);
+      this.#number += 1;
+      return item ? new ReviewRow(item, this.#number, this.#feed.context, this.#more) : [];
+    });
+    const shown = [...all, ...added];
+    if (this.#isQueue) {
+      for (const { id, item } of shown) this.#compared.set(id, item.outcome);
+      this.#hints = hints([...this.#compared.values()], this.#rules);
+    }
+    this.#list.show(shown);
+    for (const row of shown) this.#drawRow(row);
+    this.#giveFocus();
+  }
+
+  /** Read what became of disputes: of those that are open, and of outcomes that were disputed before. @param {AbortSignal} signal */
+  async #readDisputes(signal) {
+    const { api, choice } = this.#feed;
+    const open = this.#list.all.map(({ item }) => item.outcome);
+    const { claims } = await readClaims(api, choice.query, "recorded", { most: STEP, signal });
+    const ended = claims.filter(({ version = 0 }) => version > 1); // a dispute, and what ended it
+    const among = [...open.slice(0, MOST_HISTORIES), ...ended.slice(0, MOST_HISTORIES)];
+    await this.#readHistories(among, signal, (one, { outcome, corrections }) => {
+      const dispute = disputeOf(outcome, corrections);
+      if (dispute) this.#disputes.set(one.id, disputeInWords(dispute));
+      return dispute !== null;
+    });
+  }
+
+  /** Find what has a type that an agent amended, because what counts depends on it. @param {Claim[]} claims @param {AbortSignal} signal */
+  async #readAmended(claims, signal) {
+    const among = claims.filter(({ id, version }) => version && this.#list.rows.has(id)).slice(0, MOST_HISTORIES);
+    await this.#readHistories(among, signal, ({ id }, { corrections }) => {
+      const isAmended = corrections.some(isTypeAmended);
+      if (isAmended) this.#amended.add(id);
+      return isAmended;
+    });
+  }
+
+  /**
+   * Read the histories of outcomes, and show those of which there is something to say.
+   * @param {Claim[]} left
+   * @param {AbortSignal} signal
+   * @param {(one: Claim, history: OneHistory) => boolean} note
+   */
+  async #readHistories(left, signal, note) {
+    const read = async () => {
+      for (let one = left.shift(); one; one = left.shift()) {
+        const history = await readHistory(this.#feed.api, one.id, signal);
+        if (!history || !note(one, history)) continue;
+        const row = this.#list.rows.get(one.id);
+        if (row) this.#drawRow(row);
+        else this.#add([one]);
+      }
+    };
+    await Promise.all(Array.from({ length: READERS }, read));
+  }
+
+  #recheckSoon() {
+    this.#checkedAt = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Look from time to time for what was changed elsewhere. */
+  async #recheck() {
+    const { all } = this.#list;
+    const isDue = performance.now() - this.#checkedAt > RECHECK_MS && all.length <= MOST_RECHECKED;
+    if (!isDue || this.#loading || this.#feed.view === null || !this.#isQueue) return;
+    this.#checkedAt = performance.now();
+    const { api, choice } = this.#feed;
+    const shown = this.#shown;
+    const signal = AbortSignal.timeout(RECHECK_MS);
+    const most = MOST_RECHECKED + 1;
+    const read = await readClaims(api, choice.query, "recorded", { most, signal }).catch(() => null);
+    if (!read || shown !== this.#shown) return;
+    const now = new Set(read.claims.map(({ id }) => id));
+    this.found(read.claims.filter((one) => isToReview(one, this.#rules.length > 0)));
+    if (!read.cursor) await this.#verdicts.reread(all.flatMap(({ id, isOpen }) => (isOpen && !now.has(id) ? id : [])));
+  }
+
+  /** Take in outcomes that were read elsewhere. @param {Claim[]} outcomes */
+  found(outcomes) {
+    for (const outcome of outcomes) this.#verdicts.update(outcome);
+    this.#draw();
+  }
+
+  /** Note outcomes that were recorded meanwhile. @param {Outcome[]} outcomes */
+  recorded(outcomes) {
+    for (const outcome of outcomes) if (passes(outcome, this.#feed.choice.query)) this.#newer.add(outcome.id);
+    this.#draw();
+  }
+
+  /** @returns {"greatest" | "soonest"} */
+  get #by() {
+    return this.#order.value === "soonest" ? "soonest" : "greatest";
+  }
+
+  #sort() {
+    const claims = inOrder(
+      this.#list.all.map(({ item }) => item.outcome),
+      this.#by,
+    );
+    this.#list.show(claims.flatMap(({ id }) => this.#list.rows.get(id) ?? []));
+  }
+
+  #hideSaved() {
+    const { all } = this.#list;
+    for (const { id, item } of all) if (item.state === "saved") this.#verdicts.items.delete(id);
+    this.#list.show(all.filter(({ item }) => item.state !== "saved"));
+    this.#draw();
+    this.#focusCurrent();
+  }
+
+  // ---- verdicts
+
+  /** @param {"confirm" | "dispute"} type @param {string[]} ids @param {{reason?: string, control?: string}} [how] */
+  async #give(type, ids, { reason, control } = {}) {
+    if (!ids.length) return announce(this.#loaded, "Select outcomes first.");
+    const hadFocus = hasFocus(this.#list.element) || hasFocus(this.#heading);
+    const taken = await this.#verdicts.give(type, ids, reason);
+    if (!taken.length) return;
+    this.#last = taken;
+    for (const id of taken) this.#list.selected.delete(id);
+    const { current } = this.#list;
+    if (hadFocus && !current?.isOpen) this.#focusCurrent(control);
+    this.#draw();
+  }
+
+  /** Move the focus to the current row or, if it is decided, to the next open one. @param {string} [control] */
+  #focusCurrent(control) {
+    const { current } = this.#list;
+    const row = current?.isOpen ? current : (this.#list.nextOpen(current) ?? null);
+    if (row) this.#list.focus(row, control);
+    else this.#heading.focus();
+  }
+
+  /** @param {string[]} ids */
+  #askWhy(ids) {
+    const some = ids.filter((id) => Verdicts.may(this.#verdicts.items.get(id), "dispute")).slice(0, MOST);
+    if (some.length) this.#bar.ask(some.length, (reason) => void this.#give("dispute", some, { reason }));
+    else announce(this.#loaded, ids.length ? "You disputed this already." : "Select outcomes first.");
+  }
+
+  /** @param {string[]} ids */
+  #undo(ids) {
+    const back = this.#verdicts.undo(ids);
+    this.#last = this.#last.filter((id) => !back.includes(id)); // a later change of these refuses nothing
+    const row = this.#list.rows.get(back[0]);
+    if (row) this.#list.focus(row);
+  }
+
+  /** @param {MouseEvent} event */
+  #click({ target }) {
+    const pressed = /** @type {Element} */ (target).closest("button");
+    const row = this.#list.all.find(({ element }) => element.contains(pressed));
+    if (!pressed || !row) return;
+    const { id } = row;
+    const { value } = pressed;
+    if (value === "confirm") void this.#give("confirm", [id], { control: value });
+    if (value === "dispute") this.#askWhy([id]);
+    if (value === "undo") this.#undo([id]);
+    if (value === "retry") void this.#verdicts.retry([id]);
+  }
+
+  // ---- keys
+
+  /** @param {KeyboardEvent} event */
+  #press(event) {
+    const { key, target, shiftKey, repeat } = event;
+    this.#list.hold(event);
+    const field = /** @type {Element} */ (target);
+    if (event.altKey || event.ctrlKey || event.metaKey || field.matches("select, input:not([type=checkbox])")) return;
+    const inList = this.#list.element.contains(field);
+    const current = this.#list.current;
+    const chosen = this.#list.chosen.length || !current ? this.#list.chosen : [current.id];
+    /** @type {Record<string, () => unknown>} */
+    const arrows = {
+      ArrowDown: () => this.#list.step(1, shiftKey, this.#list.all),
+      ArrowUp: () => this.#list.step(-1, shiftKey, this.#list.all),
+    };
+    /** @type {Record<string, () => unknown>} */
+    const keys = {
+      j: () => this.#list.step(1, shiftKey),
+      k: () => this.#list.step(-1, shiftKey),
+      x: () => this.#list.toggle(shiftKey),
+      c: () => this.#give("confirm", chosen),
+      d: () => this.#askWhy(chosen),
+      "?": () => this.#toggleHelp(),
+      escape: () => this.#feed.show(null),
+    };
+    const act = (inList && arrows[key]) || (this.#switch.checked && keys[key.toLowerCase()]);
+    if (!act) return;
+    event.preventDefault();
+    if (!repeat || "jk".includes(key.toLowerCase()) || arrows[key]) void act(); // a key that is held judges once
+  }
+
+  #store() {
+    try {
+      localStorage.setItem(STORED, this.#switch.checked ? "on" : "off");
+    } catch {} // the switch still holds until the page is closed
+  }
+
+  #toggleHelp() {
+    this.#help.hidden = !this.#help.hidden;
+    this.#tell.ariaExpanded = String(!this.#help.hidden);
+    const { activeElement } = /** @type {ShadowRoot} */ (this.#help.getRootNode());
+    (this.#help.hidden ? activeElement : this.#help)?.scrollIntoView({ block: "nearest" });
+  }
+
+  // ---- rendering
+
+  #giveFocus() {
+    const { current } = this.#list;
+    if (!this.#isFocusDue || !current || !hasFocus(this.#heading)) return;
+    this.#isFocusDue = false;
+    this.#list.focus(current);
+  }
+
+  /** @param {string[]} ids */
+  #changed(ids) {
+    for (const id of ids) {
+      const row = this.#list.rows.get(id);
+      if (!row) continue;
+      if (!row.isOpen) this.#list.selected.delete(id);
+      this.#drawRow(row);
+    }
+    this.#draw();
+  }
+
+  /** @param {ReviewRow} row */
+  #drawRow(row) {
+    const focused = row.controls.find(hasFocus);
+    const amended = this.#amended.has(row.id) ? [TYPE_AMENDED] : [];
+    row.render([...(this.#hints.get(row.id) ?? []), ...amended], this.#disputes.get(row.id) ?? "");
+    if (focused?.hidden) row.check.focus();
+  }
+
+  /** What became of the last verdict, in words. */
+  get #lastSaid() {
+    const items = this.#last.flatMap((id) => this.#verdicts.items.get(id) ?? []);
+    const count = (/** @type {string[]} */ ...states) => items.filter(({ state }) => states.includes(state)).length;
+    const [waiting, sending, saved] = [count("waiting"), count("sending"), count("saved")];
+    const lost = count("failed", "changed", "gone");
+    const verdict = items[0]?.judged?.type === "dispute" ? "disputed" : "confirmed";
+    const said = [];
+    if (waiting) said.push(`${whole.format(waiting)} ${verdict}.`);
+    if (sending) said.push(`Saving ${whole.format(sending)}…`);
+    if (saved) said.push(`${whole.format(saved)} saved.`);
+    if (lost) said.push(`${whole.format(lost)} not saved: see the list.`);
+    return { said: said.join(" "), canUndo: waiting > 0, unsaved: this.#verdicts.unsaved };
+  }
+
+  #draw() {
+    const { all, open, chosen } = this.#list;
+    const isQueue = this.#isQueue;
+    this.#heading.textContent = isQueue ? "To review" : "Disputes";
+    this.#tabs.forEach((tab, index) => {
+      tab.ariaPressed = String(isQueue === !index);
+    });
+    const known = isQueue && this.#cursor ? this.#feed.known() : null;
+    const judged = all.length - open.length;
+    const older = known ? known.count - open.length : 0;
+    const worth = dollars.format(decimal(worthOf(open.map(({ item }) => item.outcome))));
+    const { name } = this.#feed.choice.span;
+    const count = isQueue ? `${whole.format(open.length)} to review · ${worth}` : disputes(all.length);
+    const reviewed = judged ? ` · ${whole.format(judged)} reviewed` : "";
+    this.#caption.textContent = (all.length ? `${count}${reviewed} · ` : "") + name;
+    let said = this.#progress;
+    if (!said && !open.length) said = isQueue ? "Nothing is left to review." : "No disputes.";
+    announce(this.#loaded, said);
+    this.#again.hidden = !this.#isFailed && !(isQueue && this.#newer.size);
+    this.#again.textContent = this.#isFailed ? "Try again" : `Show ${whole.format(this.#newer.size)} new`;
+    this.#all.checked = open.length > 0 && chosen.length === open.length;
+    this.#all.indeterminate = chosen.length > 0 && chosen.length < open.length;
+    this.#order.hidden = !isQueue || !this.#rules.length;
+    const saved = all.filter(({ item }) => item.state === "saved").length;
+    this.#hide.hidden = !saved;
+    this.#hide.textContent = `Hide ${whole.format(saved)} saved`;
+    this.#older.hidden = !this.#cursor;
+    this.#older.textContent = older > 0 ? `and ${whole.format(older)} older` : "and older ones";
+    const items = chosen.flatMap((id) => this.#verdicts.items.get(id)?.outcome ?? []);
+    if (this.#bar.render({ count: items.length, worth: worthOf(items) }, this.#lastSaid)) this.#focusCurrent();
+  }
+}
+
+export { followZone } from "../shared/time.js";
+export const build = BUILD;
+export const sheet = styleSheet(STYLES);

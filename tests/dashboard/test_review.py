@@ -1,0 +1,175 @@
+"""Test the review queue: keyboard and focus, verdicts that are sent as the page closes, and each state as axe sees it.
+
+dashboard/tests/queue.test.js tests order and hints, verdicts.test.js when verdicts are sent and what becomes of them.
+"""
+
+import re
+from collections import Counter
+from datetime import UTC, datetime
+
+import pytest
+from playwright.sync_api import Dialog, Locator, Page, expect
+
+from tests.browsers import hide_tab, leave_and_return, show_tab, wait_until
+from tests.dashboard.conftest import AXE_RULES, THEMES, VIEWPORT, FindFaults, Open
+from tests.dashboard.ledger import Ledger
+from tests.dashboard.recorded import Recorded
+
+pytestmark = pytest.mark.at_noon
+
+ROWS = ".claims > li"
+BAR = ".verdicts .chosen"
+
+
+def claims(page: Page) -> Locator:
+    return page.locator(ROWS)
+
+
+def title_of_focused(page: Page) -> str:
+    """Return the title of the row that has the focus."""
+    return page.locator(f"{ROWS}:focus-within strong").inner_text()
+
+
+def test_a_person_reviews_with_keys_and_mouse_and_what_waits_is_saved_as_she_leaves(
+    open_feed: Open, page: Page, ledger: Ledger
+) -> None:
+    ids = {}
+    for number in range(8):
+        title = f"Work {number}"
+        created_at = datetime(2026, 4, 14, 20 - number, tzinfo=UTC)
+        ids[title] = ledger.record(title, value_usd=800 - 100 * number, created_at=created_at)
+    ledger.correct(ids["Work 7"], "dispute", reason="Half of it")
+    open_feed(reload=True, url_state="")
+    page.get_by_role("button", name="7 to review · $3,500").press("Enter")
+    expect(claims(page)).to_have_count(7)
+    assert page.url.endswith("#review")
+
+    # Keys: the focus begins in the first row and goes on to the next one that is open.
+    expect(claims(page).nth(0).get_by_role("checkbox")).to_be_focused()
+    page.keyboard.press("x")
+    page.keyboard.press("Shift+j")
+    expect(page.locator(BAR)).to_have_text("2 selected · $1,500")
+    page.keyboard.press("c")
+    assert title_of_focused(page) == "Work 2"
+    page.keyboard.press("k")  # what has a verdict is skipped
+    assert title_of_focused(page) == "Work 2"
+    page.keyboard.press("d")
+    page.keyboard.type("jxc?")  # keys are letters in a field
+    page.keyboard.press("Enter")
+    expect(claims(page).nth(2)).to_have_attribute("data-state", "waiting")
+    assert title_of_focused(page) == "Work 3"
+    page.set_viewport_size({"width": 1280, "height": 360})
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    page.keyboard.press("?")  # shows what is above the list
+    expect(page.locator(".keys")).to_be_in_viewport()
+    page.keyboard.press("?")
+    expect(page.locator(f"{ROWS}:focus-within")).to_be_in_viewport()
+    page.set_viewport_size(VIEWPORT)
+
+    # The mouse: the second click on Undo would be too late.
+    claims(page).nth(1).get_by_role("button", name="Undo").click()
+    expect(claims(page).nth(1).get_by_role("checkbox")).to_be_focused()
+    claims(page).nth(3).get_by_text("Work 3").click()
+    claims(page).nth(5).get_by_text("Work 5").click(modifiers=["Shift"])
+    expect(page.locator(BAR)).to_have_text("3 selected · $1,200")
+    page.locator(".verdicts").get_by_role("button", name="Confirm").click()
+    hide_tab(page)  # sends all that wait, in one request
+    expect(claims(page).locator(".given")).to_have_text(["Confirmed", "", "Disputed", *["Confirmed"] * 3, ""])
+    show_tab(page)
+    expect(page.locator(ROWS + "[data-state=saved]")).to_have_count(5)
+
+    # What was changed elsewhere is seen when she returns to the tab.
+    ledger.correct(ids["Work 6"], "amend", changes={"valueUsd": 7})
+    leave_and_return(page)
+    expect(claims(page).nth(6).locator(".what-happened")).to_have_text(
+        "It was changed meanwhile: its value was $200.00. Please look at it again."
+    )
+
+    ledger.record("New", value_usd=900, created_at=datetime(2026, 4, 15, tzinfo=UTC))
+    leave_and_return(page)
+    page.get_by_role("button", name="Show 1 new").click()
+    expect(claims(page).nth(0).get_by_role("checkbox")).to_be_focused()
+    expect(claims(page).locator("strong")).to_have_text(["New", "Work 1", "Work 6"])
+
+    claims(page).nth(2).get_by_role("button", name="Confirm").click()
+    claims(page).nth(2).get_by_role("button", name="Undo").click()
+    ledger.correct(ids["Work 6"], "amend", changes={"valueUsd": 8})
+    leave_and_return(page)
+    expect(claims(page).nth(2).locator(".what-happened")).to_contain_text("its value was $7.00")
+    expect(page.locator(".verdicts")).not_to_contain_text("not saved")  # it was taken back
+
+    # Keys can be turned off, also for the next time.
+    page.get_by_role("switch", name="Keys").click()
+    claims(page).nth(1).get_by_role("checkbox").focus()
+    page.keyboard.press("c")
+    page.keyboard.press("Escape")
+    expect(claims(page).nth(1)).to_have_attribute("data-state", "open")
+    page.reload()
+    expect(claims(page)).to_have_count(3)
+    expect(page.get_by_role("switch", name="Keys")).not_to_be_checked()
+
+    page.get_by_role("button", name="Disputes", exact=True).click()
+    expect(claims(page).locator(".state")).to_have_text(["waits for the platform since 1 minute"] * 2)
+    page.get_by_role("button", name="To review", exact=True).click()
+    expect(claims(page)).to_have_count(3)
+    claims(page).nth(0).get_by_role("button", name="Confirm").click()
+    assert title_of_focused(page) == "Work 1"
+    page.goto("about:blank")  # does not wait five seconds
+
+    page.goto(f"{ledger.url}/feed")
+    expect(page.locator(".feed > .rows .tag")).to_have_text(
+        [*["Confirmed"] * 2, "Disputed", *["Confirmed"] * 3, "Disputed"]
+    )
+
+
+def test_what_happened_meanwhile_stays_in_its_row_and_the_page_asks_before_it_loses_a_verdict(
+    open_feed: Open, page: Page, recorded: Recorded, find_faults: FindFaults
+) -> None:
+    for number in range(5):
+        recorded.has("Twice", hours=number + 1, value_usd=50 - number // 2)
+    disputed = [{"type": "dispute", "by": "session"}]
+    recorded.has("Upheld", hours=9, corrections=[*disputed, {"type": "uphold", "reason": "Signed by both"}])
+    recorded.has("Amended", hours=8, status="disputed", corrections=[*disputed, {"type": "amend", "by": "key:7"}])
+    recorded.has("Twice", hours=6, value_usd=48, status="confirmed")
+    open_feed(url_state="")
+    page.evaluate("location.hash = '#review'")
+    rows = claims(page)
+    expect(rows).to_have_count(6)
+    expect(rows.locator(".hint")).to_have_count(4)  # one is like a confirmed one, one far above what is usual
+    for theme in THEMES:
+        page.emulate_media(color_scheme=theme)
+        assert find_faults("value-delivered", rules=AXE_RULES[theme]) == []
+    page.emulate_media(color_scheme="light")
+
+    recorded.correct("outcome-1", type="amend", changes={})
+    recorded.outcomes[1]["title"] = "Once"
+    recorded.correct("outcome-2", type="confirm", by="session")
+    recorded.instead("POST", "/corrections$", 503, json={"error": "Busy"})
+    page.get_by_role("checkbox", name="Select all").check()
+    page.keyboard.press("c")
+    leave_and_return(page)
+    expect(rows.locator(".what-happened:not(:empty)")).to_have_count(6)
+    assert find_faults("value-delivered") == []
+
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.once("dialog", stay)
+    page.evaluate("location.href = '/elsewhere'")
+    wait_until(page, lambda: asked == ["beforeunload"])
+    assert asked == ["beforeunload"]
+
+    page.get_by_role("button", name=re.compile(r"Try \d again")).click()
+    expect(page.locator(ROWS + "[data-state=saved]")).to_have_count(4)
+    said = Counter(text for text in rows.locator(".what-happened").all_inner_texts() if text)
+    assert said == {
+        "Not saved. It was changed meanwhile: its title was “Twice”. Please look at it again.": 1,
+        "Not saved. It was confirmed elsewhere meanwhile.": 1,
+    }
+    page.set_viewport_size({"width": 320, "height": 800})
+    page.evaluate("document.dir = 'rtl'")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.evaluate("document.dir = ''")

@@ -1,0 +1,264 @@
+"""Test what counts by the owner's rule: the head of the feed, and the form that writes the rule."""
+
+import json
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.browsers import wait_until
+from tests.dashboard.conftest import AXE_RULES, THEMES, FindFaults, Open
+from tests.dashboard.recorded import Recorded
+
+pytestmark = pytest.mark.at_noon
+
+
+def part(count: int = 0, value: float = 0, **more: Any) -> dict[str, Any]:
+    return {"count": count, "value_usd": value, "estimated_usd": 0} | more
+
+
+BY_RULE = {
+    "counted": part(1, 1000, estimated_usd=75),
+    "waiting": part(1, 150, closes=[{"on": "2026-05-15", "count": 1, "value_usd": 150}]),
+    "unconfirmed": part(1, 40),
+    "not_counted": part(),
+    "before_rules": part(1, 10.5),
+    "by_type": [{"outcome_type": "deal_closed", "counted": part(1, 1000)}],
+}
+LINE = (
+    "claimed $1,200.50 · to review: $150 count on May 15, unless you dispute them; $40 need your word"
+    " · $10.50 are from before your rule"
+)
+CONTENT = {
+    "outcome_type": "content_published",
+    "when": "confirmed",
+    "each_usd": 75,
+    "basis": "estimated",
+    "note": "90 min",
+}
+OTHERS = {"outcome_type": "*", "when": "unless_disputed", "each_usd": None, "basis": "stated", "note": None}
+RULE = {"from": "2026-04", "version": 3, "timezone": "America/New_York", "dispute_days": 14, "types": [CONTENT, OTHERS]}
+RULE |= {"put_at": "2026-04-01T12:00:00.000Z"}
+
+BOX = "element => element.getBoundingClientRect().toJSON()"
+
+
+class Rules:
+    """Answers /api/definitions. sent: method, path, body and conditions of each other request. refused: an answer."""
+
+    def __init__(self, page: Page, *stored: dict[str, Any]) -> None:
+        self.stored = stored
+        self.sent: list[tuple[str, str, Any, str | None]] = []
+        self.refused: tuple[int, dict[str, Any]] | None = None
+        page.route("**/api/definitions**", self._answer)
+
+    def _answer(self, route: Route) -> None:
+        request, path = route.request, urlsplit(route.request.url).path.removeprefix("/api/definitions")
+        if request.method == "GET":
+            return route.fulfill(json={"definitions": self.stored})
+        condition = request.headers.get("if-match", request.headers.get("if-none-match"))
+        self.sent.append((request.method, path, json.loads(request.post_data or "null"), condition))
+        status, answer = self.refused or (200, {"ok": True, "version": 1})
+        return route.fulfill(
+            status=200 if path == "/try" else status, json={"by_rule": BY_RULE} if path == "/try" else answer
+        )
+
+    def written(self) -> list[tuple[str, str, Any, str | None]]:
+        return [one for one in self.sent if one[1] != "/try"]
+
+
+def with_rule(recorded: Recorded) -> None:
+    day = {"date": "2026-04-15", "count": 4, "value_usd": 1200.5, "counted_usd": 1000, "waiting_usd": 150}
+    recorded.sums = {"by_rule": BY_RULE, "count": 4, "value_usd": 1200.5, "by_day": [day]}
+    recorded.sums["previous"] = {"count": 1, "value_usd": 9, "counted_usd": 900, "waiting_usd": 100}
+
+
+def test_with_a_rule_the_head_says_what_counts_and_what_will(
+    open_feed: Open, page: Page, recorded: Recorded, find_faults: FindFaults
+) -> None:
+    recorded.has("Work")
+    with_rule(recorded)
+    Rules(page, RULE | {"from": "2026-02"})
+    page.route("**/costs**", lambda route: route.fulfill(json={"cost_usd": 100}))
+    open_feed(refresh=3600, cost_endpoint="/costs")
+    expect(page.locator(".total")).to_have_text("$1,000.00")
+    head = "counts now by the rule you wrote · of it $75 estimated · 1 of 4 outcomes in the last 30 days"
+    expect(page.locator(".summary > .caption")).to_have_text(head)
+    expect(page.locator(".rule")).to_have_text(LINE)
+    change = "Counts or waits: +15% against the same of the 30 days before; today is not over"
+    expect(page.locator(".change")).to_have_text(change)
+    expect(page.locator(".balance dd")).to_have_text(["$100.00", "$900.00", "10 times the cost"])
+    expect(page.locator(".plot .waits")).to_have_count(1)
+    expect(page.locator(".legend")).to_have_text("counts waits so far")
+    expect(page.locator(".parts summary").first).to_have_text("By type, claimed")
+    expect(page.locator(".split .count")).to_have_text("1 outcome · counted $1,000")
+    page.get_by_text("Daily figures").click()
+    expect(page.locator(".daily tbody tr")).to_have_text("Apr 15, 20264$1,200.50$1,000.00$150.00")
+    asked = [parse_qs(urlsplit(one.url).query) for one in recorded.asked if "summary" in one.url]
+    assert asked[0]["include"] == ["recent", "definition"]
+    for theme in THEMES:
+        page.emulate_media(color_scheme=theme)
+        assert find_faults("value-delivered", rules=AXE_RULES[theme]) == []
+    page.evaluate("document.dir = 'rtl'")
+    legend, figures = (page.locator(part).evaluate(BOX) for part in (".legend", ".daily > summary"))
+    assert legend["right"] < figures["left"]
+
+
+def test_a_server_that_knows_no_definitions_is_asked_once(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    recorded.has("Work")
+    recorded.instead("GET", "/summary", 400, json={"error": "Invalid include"})
+    open_feed(refresh=3600)
+    expect(page.locator(".total")).to_have_text("$1,200.50")
+    expect(page.locator(".offer")).to_be_hidden()
+    page.get_by_role("button", name="7 days").click()
+    expect(page.locator(".summary > .caption")).to_contain_text("7 days")
+    includes = [parse_qs(urlsplit(one.url).query)["include"] for one in recorded.asked if "summary" in one.url]
+    assert includes == [["recent", "definition"], ["recent"], ["recent"]]
+
+
+def test_an_opened_outcome_and_the_queue_say_how_it_was_recorded(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    changes = {"outcome_type": {"before": "task_complete", "after": "deal_closed"}}
+    by_key, by_owner = ({"type": "amend", "by": by, "changes": changes} for by in ("key:1", "session"))
+    waits = {"state": "waiting", "on": "2026-05-15", "usd": 150}
+    late = "2026-03-31T12:00:00.000Z"
+    recorded.has("Late", occurred_at=late, imported=True, counts=waits, corrections=[by_key, by_owner])
+    recorded.has("In time", hours=2, value_usd=1, counts=waits, corrections=[by_owner])
+    Rules(page, RULE, RULE | {"from": "2026-01"})
+    open_feed(refresh=3600, url_state="")
+    rows = page.locator(".rows [role=listitem]")
+    entries = rows.locator(".past li")
+    marks = entries.locator("strong")
+    rows.nth(0).locator("summary").click()
+    expect(entries).to_have_count(2)
+    expect(marks).to_have_count(0)
+    rows.nth(1).locator("summary").click()
+    said = ["recorded after the rule changed", "imported", "type amended by its agent"]
+    expect(marks).to_have_text(said)
+    assert [one for one in recorded.asked if one.url.endswith("/outcome-0?include=counts")]
+
+    page.evaluate("location.hash = '#review'")
+    expect(page.locator(".claims .hint")).to_have_text(["recorded late", *said])
+    page.evaluate("location.hash = ''")
+
+    page.unroute("**/api/definitions**")
+    page.route("**/api/definitions**", lambda route: route.fulfill(status=500, json={"error": "Failed"}))
+    open_feed(refresh=3600)
+    rows.nth(1).locator("summary").click()
+    expect(marks).to_have_text(said[1:])  # the rules cannot be read
+    recorded.capabilities = "corrections, totals"
+    open_feed(refresh=3600)
+    rows.nth(1).locator("summary").click()
+    expect(entries).to_have_count(3)
+    assert any(one.url.endswith("/outcome-0") for one in recorded.asked)
+
+
+def test_without_a_rule_a_quiet_line_offers_one(
+    open_feed: Open, page: Page, recorded: Recorded, find_faults: FindFaults
+) -> None:
+    recorded.has("Work")
+    recorded.sums = {"by_rule": None}
+    rules = Rules(page)
+    open_feed(refresh=3600)
+    expect(page.locator(".total")).to_have_text("$1,200.50")
+    page.get_by_label("Filter by status").select_option("Void")
+    offer = page.get_by_role("button", name="Decide what counts")
+    expect(offer).to_be_hidden()  # with a status, the summary does not say whether there is a rule
+    page.get_by_label("Filter by status").select_option("All statuses")
+    offer.click()
+    form = page.get_by_role("form", name="What counts")
+    expect(form.get_by_label("unless I dispute it within")).to_be_checked()
+    expect(form.get_by_label("unless I dispute it within")).to_be_focused()
+    expect(form.get_by_label("Days to dispute")).to_have_value("14")
+    expect(form.locator(".effect")).to_contain_text(
+        f"By this rule, of the last 12 months $1,000 counts, of it $75 estimated: {LINE}."
+    )
+    expect(form.get_by_text("As it is now: $1,200.50 is claimed and counts.")).to_be_visible()
+    for width, theme in zip((1280, 390), THEMES, strict=True):
+        page.set_viewport_size({"width": width, "height": 720})
+        page.emulate_media(color_scheme=theme)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert find_faults("value-delivered", rules=AXE_RULES[theme]) == []
+
+    form.get_by_label("only what I confirm").check()
+    form.get_by_text("By type").click()
+    form.get_by_label("Deal closed: each, in dollars").fill("75.10")
+    form.get_by_label("Deal closed: estimated").check()
+    form.get_by_label("Deal closed: note").fill("90 minutes")
+    form.get_by_label("Content published: counts").select_option("never")
+    form.get_by_role("button", name="Save").dblclick()  # the second click comes while the first is on its way
+    expect(form).to_be_hidden()
+    expect(offer).to_be_focused()
+    deal = {"when": "confirmed", "eachUsd": 75.10, "basis": "estimated", "note": "90 minutes"}
+    types = {"deal_closed": deal, "content_published": {"when": "never"}, "*": {"when": "confirmed"}}
+    body = {"timezone": "America/New_York", "disputeDays": 14, "types": types}
+    assert rules.written() == [("PUT", "/2026-04", body, "*")]
+    tried = rules.sent[0]
+    assert tried[:2] == ("POST", "/try")
+    assert (tried[2]["from"], tried[2]["to"]) == ("2025-05-01T04:00:00.000Z", "2026-05-01T04:00:00.000Z")
+    assert tried[2]["definition"]["types"] == {"*": {"when": "unless_disputed"}}
+
+
+def test_a_rule_is_tried_once_she_pauses(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    recorded.has("Work")
+    with_rule(recorded)
+    rules = Rules(page, RULE)
+    open_feed(refresh=3600)
+    page.get_by_role("button", name="What counts").click()
+    form = page.get_by_role("form", name="What counts")
+    expect(form.locator(".effect")).to_contain_text("$1,000 counts")
+    before = len(rules.sent)
+    # Both changes come within the pause, however slow the machine is.
+    change = "(days, when) => (days.dispatchEvent(new Event('input', { bubbles: true })), when.click())"
+    form.get_by_label("Days to dispute").evaluate(change, form.get_by_label("only what I confirm").element_handle())
+    wait_until(page, lambda: len(rules.sent) > before)
+    page.evaluate("() => new Promise((end) => setTimeout(end, 50))")  # a second timer would have fired now
+    assert len(rules.sent) == before + 1
+    assert rules.sent[-1][2]["definition"]["types"]["*"] == {"when": "confirmed"}
+
+
+def test_earlier_rules_are_listed_and_a_refused_rule_says_why(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    recorded.has("Work")
+    with_rule(recorded)
+    rules = Rules(page, RULE)
+    open_feed(refresh=3600)
+    page.get_by_role("button", name="What counts").click()
+    form = page.get_by_role("form", name="What counts")
+    sentence = (
+        "unless I dispute it within 14 days after its month · Content published: only what I confirm, $75.00 each"
+    )
+    expect(form.locator(".past li")).to_contain_text(f"From April 2026 · {sentence}, estimated (90 min)")
+    form.get_by_label("From the month").select_option("April 2026")
+    fault = form.get_by_role("alert")
+    for status, details, words in (
+        (409, [{"field": "month", "message": "has begun"}], "Not saved. month has begun."),
+        (412, [], "Not saved. It was changed in the meantime. Close this and open it again."),
+    ):
+        rules.refused = (status, {"error": "No", "details": details})
+        form.get_by_role("button", name="Save").click()
+        expect(fault).to_have_text(words)
+    rules.refused = None
+    form.get_by_role("button", name="Delete").click()
+    expect(form).to_be_hidden()
+    assert [(method, path, condition) for method, path, _, condition in rules.written()] == [
+        ("PUT", "/2026-04", '"3"'),
+        ("PUT", "/2026-04", '"3"'),
+        ("DELETE", "/2026-04", '"3"'),
+    ]
+    page.get_by_role("button", name="What counts").click()
+    expect(form.locator(".effect")).to_contain_text("$1,000 counts")
+    page.keyboard.press("Escape")
+    expect(form).to_be_hidden()
+
+
+def test_the_days_are_those_of_the_rules_time_zone(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    recorded.has("Work")
+    recorded.sums = {"by_rule": None}
+    Rules(page, RULE | {"timezone": "Europe/Berlin"})
+    open_feed(refresh=3600, period="2026-04-14..2026-04-14")
+    expect(page.locator(".summary > .caption")).to_have_text("1 outcome, Apr 14, 2026 · days of Europe/Berlin")
+    queries = [parse_qs(urlsplit(one.url).query) for one in recorded.asked if "summary" in one.url]
+    zones = [(query["timezone"][0], query["from"][0]) for query in queries]
+    assert zones == [("America/New_York", "2026-04-14T04:00:00.000Z"), ("Europe/Berlin", "2026-04-13T22:00:00.000Z")]
