@@ -22,7 +22,7 @@ from outcomes.calendar import instants
 from outcomes.watches import digest, thresholds
 from outcomes.watches.digest import Letter
 from outcomes.watches.figures import Figures, Reading
-from outcomes.watches.stored_watches import Digest, Head, Watch, is_digest, is_watch, put_states
+from outcomes.watches.stored_watches import Digest, Head, Watch, as_read, is_digest, is_watch, put_states
 
 MAX_USERS = 2_000  # in a run
 TOGETHER = 50
@@ -94,12 +94,8 @@ class Run:
         after = self.place.get("after") if last is None else {"M": _key(last[-1])} if last else None
         item: Item = PLACE | {"changes": {"N": str(changes + 1)}}
         item |= ({"after": after} if after else {}) | ({"users": {"N": str(begun)}} if begun else {})
-        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(changes)"}
-        if changes:
-            values = {":changes": {"N": str(changes)}}
-            condition = {"ConditionExpression": "changes = :changes", "ExpressionAttributeValues": values}
         try:
-            self.dynamodb.call("PutItem", {"TableName": self.table, "Item": item, **condition})
+            self.dynamodb.call("PutItem", {"TableName": self.table, "Item": item, **as_read(self.place, "changes")})
         except ConditionFailed as failure:
             raise Overtaken from failure
         self.place = item

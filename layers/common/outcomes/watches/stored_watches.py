@@ -126,6 +126,16 @@ def row_json(row: Item) -> str:
     )
 
 
+def as_read(before: Item, *names: str) -> dict[str, Any]:
+    """Return the condition that these attributes of a row are as in `before`, or that the first is absent as there."""
+    if not before:
+        return {"ConditionExpression": f"attribute_not_exists({names[0]})"}
+    return {
+        "ConditionExpression": " AND ".join(f"{name} = :{name}" for name in names),
+        "ExpressionAttributeValues": {f":{name}": before[name] for name in names},
+    }
+
+
 def put_states(table: str, head: Head, states: Any) -> dict[str, Any]:
     """Return the request of the UpdateItem by which the clock writes `states`. Numbers are `Decimal`.
 

@@ -18,7 +18,7 @@ from outcomes.definitions import stored_definitions
 from outcomes.errors import BadRequest, Contended, Fault, Forbidden, NotFound, NotPossible
 from outcomes.ledger import ulid
 from outcomes.limits import MAX_WATCHES
-from outcomes.watches.stored_watches import DIGEST, GUARD, Head, has_setting, is_watch, row_key
+from outcomes.watches.stored_watches import DIGEST, GUARD, Head, as_read, has_setting, is_watch, row_key
 
 LIMITS = Limits(attempts=3, connect=1, read=2, total=4)
 """Limits of a call. No call of a PUT begins later than `backoff.RETRY_SECONDS` after its first call."""
@@ -88,7 +88,7 @@ class WatchStore:
         """Attempt one transaction. Return None if another write came first."""
         keys = [row_key(user_id, id_), row_key(user_id, GUARD)]
         rows = {row["id"]["S"]: row for row in read_items(self.dynamodb, self.table, keys, backoff)}
-        row = rows.get(id_)
+        row = rows.get(id_, {})
         before = Head.of(row) if row else None
         put_by = PLATFORM if caller.session_user is None else "session"
         if before and put_by == PLATFORM != before.put_by:
@@ -100,7 +100,7 @@ class WatchStore:
         if new is None:
             if before is None:
                 raise NotFound
-            delete = {"TableName": self.table, "Key": row_key(user_id, id_), **_unchanged(before)}
+            delete = {"TableName": self.table, "Key": row_key(user_id, id_), **as_read(row, "made", "version")}
             return before.version if is_written(self.dynamodb, [{"Delete": delete}], made_at, backoff) else None
         said, was = new.public(), json_text.read(row["setting"]["S"]) if row else {}
         if before and (was, before.put_by) == (said, put_by):
@@ -110,12 +110,12 @@ class WatchStore:
         is_renamed = before is not None and was | {"name": ""} == said | {"name": ""}
         put_at, version = instants.text(made_at), before.version + 1 if before else 1
         made = before.made if before and is_renamed else ulid.new(made_at)
-        actions = [self._put(Head(user_id, id_, version, 0, made, put_by, put_at), said, before)]
+        actions = [self._put(Head(user_id, id_, version, 0, made, put_by, put_at), said, row)]
         if before is None and id_ != DIGEST:
             actions.append(self._counted(user_id, rows.get(GUARD, {}), put_at, backoff))
         return version if is_written(self.dynamodb, actions, made_at, backoff) else None
 
-    def _put(self, after: Head, setting: dict[str, Any], before: Head | None) -> dict[str, Any]:
+    def _put(self, after: Head, setting: dict[str, Any], before: Item) -> dict[str, Any]:
         """Return the action that writes a setting. It leaves alone what the clock has written about the same `made`."""
         values = {
             ":after": {"S": after.made},
@@ -125,11 +125,11 @@ class WatchStore:
             ":setting": {"S": json_text.exact(setting, levels=2)},
         }
         update = "SET made = :after, version = :next, put_by = :put_by, put_at = :put_at, setting = :setting"
-        if before is None:
+        if not before:
             update, values[":zero"] = f"{update}, changes = :zero, first_put_at = :put_at", {"N": "0"}
-        elif before.made != after.made:
+        elif before["made"] != values[":after"]:
             update += " REMOVE states"
-        condition = _unchanged(before)
+        condition = as_read(before, "made", "version")
         values |= condition.pop("ExpressionAttributeValues", {})
         key = row_key(after.user_id, after.id)
         change = {"TableName": self.table, "Key": key, "UpdateExpression": update, "ExpressionAttributeValues": values}
@@ -145,12 +145,8 @@ class WatchStore:
             raise _not_possible("id", f"must be one of at most {MAX_WATCHES} watches")
         changes = int(guard["changes"]["N"]) if guard else 0
         item = row_key(user_id, GUARD) | {"changes": {"N": str(changes + 1)}, "put_at": {"S": put_at}}
-        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(changes)"}
-        if guard:  # after an erasure, `changes` begins at 1 again
-            values = {":changes": guard["changes"], ":put_at": guard["put_at"]}
-            condition["ConditionExpression"] = "changes = :changes AND put_at = :put_at"
-            condition["ExpressionAttributeValues"] = values
-        return {"Put": {"TableName": self.table, "Item": item, **condition}}
+        # After an erasure, `changes` begins at 1 again.
+        return {"Put": {"TableName": self.table, "Item": item, **as_read(guard, "changes", "put_at")}}
 
     def _require_definition(self, user_id: int, new: NewWatch | NewDigest) -> None:
         """Raise NotPossible if a watch of what counts has no definition, or another time zone.
@@ -183,17 +179,6 @@ class WatchStore:
 
 def _may_read(caller: Caller, row: Item) -> bool:
     return caller.may_read or bool(row["put_by"]["S"] == PLATFORM)
-
-
-def _unchanged(before: Head | None) -> dict[str, Any]:
-    """Return the condition that a setting is as it was read, or still absent."""
-    if before is None:
-        return {"ConditionExpression": "attribute_not_exists(made)"}
-    values = {":made": {"S": before.made}, ":version": {"N": str(before.version)}}
-    return {
-        "ConditionExpression": "made = :made AND version = :version",
-        "ExpressionAttributeValues": values,
-    }
 
 
 def _not_possible(field: str, message: str) -> NotPossible:
