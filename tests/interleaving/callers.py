@@ -519,11 +519,11 @@ class Callers:
         numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
         self.told += numbers.index(first_left) if first_left else len(records)
 
-    def records(self) -> list[dict[str, Any]]:
-        """Return the stream records of OutcomesTable in Lambda's format."""
+    def records(self, table: str = "OutcomesTable") -> list[dict[str, Any]]:
+        """Return the stream records of a table in Lambda's format."""
         return [
             record | {"dynamodb": record["dynamodb"] | {"ApproximateCreationDateTime": BEGIN}}
-            for record in (item.to_json() for item in moto_tables()["OutcomesTable"].stream_shard.items)
+            for record in (item.to_json() for item in moto_tables()[table].stream_shard.items)
         ]
 
     # Shared

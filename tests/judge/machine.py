@@ -1,8 +1,8 @@
 """All features at once, in an order that a seed determines, with faults, late writes and wrong clocks.
 
 The callers of `tests.interleaving` also import rows and undo that, request statements in two zones, put costs, put, try
-and delete definitions, and begin anew after an erasure, as a user with the same id. A third of the schedules lowers
-constants that only large histories reach.
+and delete definitions, put watches, which two clocks evaluate, and begin anew after an erasure, as a user with the same
+id. A third of the schedules lowers constants that only large histories reach.
 """
 
 import tempfile
@@ -34,18 +34,18 @@ from tests import streams
 from tests.aws import aws_client
 from tests.events import KEY, agent, proxy_event
 from tests.faults import Killed
-from tests.interleaving.callers import AGENT, OWNER, SCOPES, THINKING, TYPES, USER, AgentKey, Answer, Callers
+from tests.interleaving.callers import AGENT, OWNER, SCOPES, THINKING, TYPES, USER, ZONES, AgentKey, Answer
 from tests.interleaving.checks import Checks
 from tests.interleaving.run import AHEAD, QUIET_SECONDS, surroundings
 from tests.interleaving.schedule import BEGIN, Schedule
 from tests.judge import verdict
+from tests.judge.watches import Watching
 from tests.people import rows_of, two_shards
 from tests.what_counts import PARTS, draw_rule
 
 DAY = 24 * 60 * 60
 APRIL = BEGIN + 24 * DAY
 MAY = BEGIN + 56 * DAY
-ZONES = ("UTC", "America/New_York")
 MONTHS = ("2026-01", "2026-02", "2026-02", "2026-03")
 DEFINED = ("2026-02", "2026-02", "2026-02", "2026-03", "2026-04", "2026-05")
 WHOLE_DAYS: Any = {"from": verdict.EVER[0][:10], "to": verdict.EVER[1][:10]}
@@ -67,13 +67,14 @@ SMALL: Any = (
 """Constants that a third of the schedules lowers."""
 
 
-class Everyone(Callers):
+class Everyone(Watching):
     """Callers of all features."""
 
     def __init__(self, schedule: Schedule, folder: Path) -> None:
         super().__init__(schedule)
         self.may += [*[self.state] * 3, *[self.put_costs] * 2, self.report_costs]
         self.may += [*[self.define] * 3, *[self.count] * 2, self.try_definition]
+        self.may += [self.put_watch, *[self.evaluate] * 3]
         self.defined: list[verdict.Put] = []
         self.file = folder / "old.ndjson"
         days = sorted(self.random.sample(range(1, 65), self.random.randint(1, 4)))
@@ -209,7 +210,16 @@ class Everyone(Callers):
     def erase(self) -> None:
         """Erase the user. Then a user with the same id begins anew."""
         super().erase()
-        for act in self.record, self.put_costs, self.define, self.state, self.assign, self.correct:
+        for act in (
+            self.record,
+            self.put_costs,
+            self.define,
+            self.state,
+            self.assign,
+            self.correct,
+            self.put_watch,
+            self.evaluate,
+        ):
             act()
 
 
@@ -221,7 +231,7 @@ class Verdict(Checks):
     @override
     def all(self) -> None:
         super().all()
-        for table, time in ("StatementsTable", "created_at"), ("CostsTable", "put_at"):
+        for table, time in ("StatementsTable", "created_at"), ("CostsTable", "put_at"), ("WatchesTable", "put_at"):
             for row in rows_of(USER).get(table, []):
                 for began_at, _ in self.callers.erasures:
                     assert time not in row or instants.read(row[time]["S"]) / 1000 >= began_at - 1, f"not erased: {row}"
@@ -230,6 +240,8 @@ class Verdict(Checks):
         verdict.definitions_are_what_was_put(self.callers.defined, self.callers.erasures)
         verdict.what_counts_is_the_sum()
         self.callers.schedule.now = MAY
+        self.callers.tells_all()
+        self.callers.each_is_told_once(self.seam.heard)
         self.listed = verdict.listed(OWNER)
         verdict.files_are_the_list(self.listed)
         verdict.costs_are_the_sum_of_lines()
@@ -264,7 +276,7 @@ def run_everything(seed: int, template: Any) -> None:
         callers = Everyone(schedule, Path(stack.enter_context(tempfile.TemporaryDirectory())))
         stack.enter_context(callers.hosts())
         aws_client("secretsmanager").create_secret(Name="StatementSecret", SecretString="the secret of the tests")
-        streams.turn_on("OutcomesTable")
+        streams.turn_on("OutcomesTable", "WatchesTable")
         for began in draw.choice(((), (BEGIN - 30 * DAY,), (BEGIN - 30 * DAY, BEGIN - 20 * DAY))):
             schedule.now = began
             callers.record()
@@ -272,6 +284,10 @@ def run_everything(seed: int, template: Any) -> None:
         callers.record()
         if draw.random() < 0.5:
             callers.define(DEFINED[0])
+        for id_ in "ab":
+            callers.put_watch(id_)
+        for name in ("clock", "another clock")[: draw.randint(1, 2)]:
+            schedule.add(name, callers.clock, draw.choice(AHEAD))
         for name in "ABC"[: draw.randint(2, 3)]:
             schedule.add(name, callers.caller, draw.choice(AHEAD))
         others = {"keys": callers.end_key, "import": callers.import_and_undo, "erasure": callers.erase}
@@ -283,4 +299,7 @@ def run_everything(seed: int, template: Any) -> None:
             schedule.add("events", callers.publish)
         schedule.run()
         schedule.now = max(schedule.now, APRIL) + QUIET_SECONDS
+        for _ in range(4):
+            callers.tells_all()
+            draw.choice([callers.record, callers.correct, callers.put_watch, callers.put_costs, callers.oscillate])()
         Verdict(callers, seam).all()

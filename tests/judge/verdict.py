@@ -80,7 +80,7 @@ def what_counts_is_the_sum(zone: str = "") -> None:
 
     zone: by default that of the definitions.
     """
-    own, found, today = _counted()
+    own, found, today = defined()
     zone = zone or found.timezone
     query: Any = {"from": "2026-01-01", "to": "2026-06-01", "timezone": zone, "by": "month", "include": "definition"}
     answer = json_text.read(read(summarize_outcomes.handler, **query))
@@ -94,7 +94,7 @@ def what_counts_is_the_sum(zone: str = "") -> None:
 
 def each_counts_as_the_rules_say() -> None:
     """Check what the list and the file say that each outcome counts for."""
-    own, found, today = _counted()
+    own, found, today = defined()
     expected = {id_of(row): what_counts.counts(row, found, today) for row in own}
     told = chain.from_iterable(pages(OWNER, limit="50", include=["ledger", "counts"]))
     assert {each["id"]: each["counts"] for each in told} == expected, "the counts of the list"
@@ -103,7 +103,7 @@ def each_counts_as_the_rules_say() -> None:
     assert {each["id"]: each["counts"] for each in lines} == expected, "the counts of the file"
 
 
-def _counted() -> tuple[list[Any], Definitions, date]:
+def defined() -> tuple[list[Any], Definitions, date]:
     """Return the stored outcomes, the definitions in force, and the local day."""
     rows = rows_of(42)
     head = [row for row in rows.get("StatementsTable", []) if row["id"] == {"S": stored_definitions.HEAD}]
@@ -167,7 +167,7 @@ def definitions_are_what_was_put(puts: list[Put], erasures: list[tuple[float, fl
     newest = {each["from"]: each for each in sorted(versions, key=lambda each: (each["from"], each["version"]))}
     in_force = [each for each in reversed(newest.values()) if each["types"]]
     assert definitions() == in_force, "the definitions in force"
-    head = {each.month: each for each in _counted()[1].all}
+    head = {each.month: each for each in defined()[1].all}
     assert head.keys() == {each["from"] for each in in_force}
     for each in in_force:
         rules = [(name, *rule) for name, rule in head[each["from"]].rules.items()]
@@ -224,15 +224,19 @@ def _cells(totals: Any) -> Iterable[tuple[Any, Any]]:
 
 def costs_are_the_sum_of_lines(by: dict[str, Any] = OWNER) -> None:
     report = json_text.read(read(costs.handler, by, "/api/costs", **{"from": EVER[0], "to": EVER[1]}))
-    rows = [row for row in rows_of(42).get("CostsTable", []) if row["day_source"]["S"][0].isdigit() and "lines" in row]
     by_agent: defaultdict[Any, Decimal] = defaultdict(Decimal)
     by_day: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for row in rows:
-        for cost, agent, *_ in json_text.read(row["lines"]["S"]):
-            by_agent[agent] = _add(by_agent[agent], cost)
-            day = row["day_source"]["S"].partition("#")[0]
-            by_day[day] = _add(by_day[day], cost)
+    for day, agent, cost in costs_of_days():
+        by_agent[agent] = _add(by_agent[agent], cost)
+        by_day[day] = _add(by_day[day], cost)
     assert {each["agent_id"]: each["cost_usd"] for each in report["by_agent"]} == by_agent, "costs by agent"
     found = {each["date"]: each["cost_usd"] for each in report["by_day"] if each["sources"]}
-    days = {row["day_source"]["S"].partition("#")[0] for row in rows}
-    assert found == {day: by_day[day] for day in days}, "costs by day"
+    assert found == by_day, "costs by day"
+
+
+def costs_of_days() -> Iterable[tuple[str, Any, Decimal]]:
+    """Yield the day, the agent and the cost of each stored line."""
+    for row in rows_of(42).get("CostsTable", []):
+        if row["day_source"]["S"][0].isdigit() and "lines" in row:
+            for cost, agent, *_ in json_text.read(row["lines"]["S"]):
+                yield row["day_source"]["S"].partition("#")[0], agent, cost

@@ -2,10 +2,10 @@
 
 import os
 import random
-from collections.abc import Callable, Collection, Iterator
-from datetime import date, datetime, time, timedelta
+from collections.abc import Collection, Iterator
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import cache, partial
+from functools import partial
 from itertools import count
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -29,20 +29,16 @@ from outcomes.watches.stored_watches import row_key
 
 from tests.figures import count as note
 from tests.watches.in_memory import Killed, WatchesInMemory
+from tests.watches.model import CLOSES, DAY, HOUR, MINUTE, NEVER, WEEKDAYS, Digest, Watch, bounds_of, name_of
 from tests.what_counts import head_row
 
 HISTORIES = int(os.environ.get("WATCHES", "120"))
 STEPS = 14
-MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe")
 BEGINS = ("2026-09-30T12:00:00Z", "2026-10-24T00:00:00Z", "2026-12-28T20:00:00Z", "2027-02-26T18:29:00Z")
-CLOSES = {"value": 2 * HOUR, "counted": 2 * HOUR, "cost": 3 * DAY}
 MEASURES = ("value", "value", "counted", "cost", "unreviewed", "silence")
 TYPES = ("deal_closed", "content_published")
 RULES = {"content_published": Rule("confirmed", None, "stated"), "*": Rule("unless_disputed", None, "stated")}
-UPS = {"cost": "watch.exceeded", "unreviewed": "watch.exceeded", "silence": "watch.silent"}
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-NEVER = Decimal("NaN")
 MAX_SKEW = 240_000  # milliseconds; a clock that is further off is corrected by the first answer of AWS
 
 
@@ -52,145 +48,6 @@ class Outcome(NamedTuple):
     agent: int | None
     value: Decimal
     status: str
-
-
-def _name(moment: datetime, every: str | None) -> str:
-    return moment.strftime("%G-W%V" if every == "week" else "%Y-%m")
-
-
-@cache
-def _bounds(period: str, timezone: str, every: str) -> tuple[int, int]:
-    """Find the first instants of a period and of the next one, by trying days."""
-    year, _, rest = period.partition("-")
-    first = date(int(year), int(rest), 1) if rest.isdigit() else date.fromisocalendar(int(year), int(rest[1:]), 1)
-    begin = end = datetime.combine(first, time.min, ZoneInfo(timezone))
-    while _name(end, every) == period:
-        end += timedelta(days=1)
-    return round(begin.timestamp() * 1000), round(end.timestamp() * 1000)
-
-
-class Watch(NamedTuple):
-    """Holds what a watch's next events depend on. sides: `over` or `under`, and n, by period and percent.
-
-    closed: the periods whose miss was told.
-    """
-
-    made: str
-    setting: dict[str, Any]
-    sides: dict[str, dict[int, tuple[str, int]]]
-    closed: frozenset[str] = frozenset()
-
-    @property
-    def percents(self) -> list[int]:
-        return self.setting["at"] or [1]
-
-    def local(self, now: int) -> datetime:
-        return datetime.fromtimestamp(now / 1000, ZoneInfo(self.setting["timezone"]))
-
-    def name(self, now: int) -> str:
-        return _name(self.local(now), self.setting["every"])
-
-    def bounds(self, period: str) -> tuple[int, int]:
-        return _bounds(period, self.setting["timezone"], self.setting["every"])
-
-    def over(self, value: Decimal, percent: int, side: str) -> str:
-        target = self.setting["target"]
-        line = target * percent / 100 if self.setting["every"] else target
-        if value > line or (value == line and self.setting["measure"] in {"value", "counted", "silence"}):
-            return "over"
-        return "under" if value < line - (0 if self.setting["measure"] == "silence" else target / 100) else side
-
-    def step(
-        self, now: int, figure: Callable[[str], Decimal | None]
-    ) -> "tuple[Watch, list[tuple[str, str, int, int]]]":
-        """Return the watch after an evaluation, and what it tells: type, period, percent and n."""
-        return self._months(now, figure) if not self.setting["every"] else self._shares(now, figure)
-
-    def _months(self, now: int, figure: Callable[[str], Decimal | None]) -> "tuple[Watch, list[Any]]":
-        month, value = self.name(now), figure("")
-        if value is None:
-            return self, []
-        [(period, sides)] = (self.sides or {month: {1: ("under", 0)}}).items()
-        side, n = sides[1]
-        after = self.over(value, 1, side)
-        type_ = UPS[self.setting["measure"]] if after == "over" else "watch.undone"
-        is_told = after != side and not (after == "under" and self.setting["measure"] == "silence")
-        if month > period:
-            n_now, period_now = 0, month
-        else:
-            n_now, period_now = n, period
-        if is_told and n_now < 3:
-            return self._replace(sides={period_now: {1: (after, n_now + 1)}}), [(type_, period_now, 1, n_now + 1)]
-        return self._replace(sides={period: {1: (after, n)}}), []
-
-    def _shares(self, now: int, figure: Callable[[str], Decimal | None]) -> "tuple[Watch, list[Any]]":
-        current, tells = self.name(now), []
-        if self.sides and max(self.sides) > current:
-            return self, []
-        sides, closed = {**self.sides}, self.closed
-        for period in sorted({*sides, current} - closed):
-            value = figure(period)
-            _, end = self.bounds(period)
-            is_over = now >= end + CLOSES[self.setting["measure"]]
-            if value is NEVER and is_over:
-                sides.pop(period, None)
-            if value is None or value is NEVER:
-                continue
-            before = sides.get(period, dict.fromkeys(self.percents, ("under", 0)))
-            after = {percent: (self.over(value, percent, side), n) for percent, (side, n) in before.items()}
-            if is_over:
-                side, n = after.get(100) or (self.over(value, 100, "under"), 0)
-                if self.setting["measure"] != "cost" and side == "under":
-                    tells.append(("watch.missed", period, 100, n + 1))
-                    sides[period], closed = before | {100: (side, n + 1)}, closed | {period}
-                else:
-                    del sides[period]
-                continue
-            for now_side, type_, choose in (
-                ("under", "watch.undone", min),
-                ("over", UPS.get(self.setting["measure"], "watch.reached"), max),
-            ):
-                changed = [each for each in after if after[each][0] == now_side != before[each][0]]
-                if changed and after[choose(changed)][1] < 3:
-                    percent = choose(changed)
-                    after[percent] = now_side, after[percent][1] + 1
-                    tells.append((type_, period, percent, after[percent][1]))
-            sides[period] = after
-        left = {period: each for period, each in sides.items() if period not in self.closed}
-        if left == {period: each for period, each in self.sides.items() if period not in self.closed}:
-            return self, []
-        return self._replace(sides=left, closed=closed - self.closed), tells
-
-
-@cache
-def _tells_at(monday: date, weekday: int, hour: int, timezone: str) -> int:
-    """Find the first instant of a local day at which clocks show this hour or later, by trying quarters of an hour."""
-    zone, day = ZoneInfo(timezone), monday + timedelta(days=weekday)
-    at = round(datetime.combine(day, time.min, zone).timestamp() * 1000)
-    while (local := datetime.fromtimestamp(at / 1000, zone)).hour < hour and local.date() == day:
-        at += 15 * MINUTE
-    return at
-
-
-class Digest(NamedTuple):
-    """Holds what a digest's next event depends on. week: the last one told."""
-
-    made: str
-    timezone: str
-    weekday: int
-    hour: int
-    week: str = ""
-
-    def due(self, now: int) -> str:
-        """Return the name of the week to tell, or an empty text."""
-        today = datetime.fromtimestamp(now / 1000, ZoneInfo(self.timezone)).date()
-        mondays = [today - timedelta(days=today.weekday() + back) for back in (0, 7)]
-        [monday, *_] = [each for each in mondays if self._at(each) <= now]
-        week = _name(datetime.combine(monday - timedelta(days=1), time.min), "week")
-        return week if self._at(monday) >= ulid.milliseconds(self.made) and week > self.week else ""
-
-    def _at(self, monday: date) -> int:
-        return _tells_at(monday, self.weekday, self.hour, self.timezone)
 
 
 class History:
@@ -487,13 +344,13 @@ class History:
     def _letter(self, user: int, digest: Digest, week: str) -> dict[str, Any]:
         """Compute what a digest says, outcome by outcome."""
         zone = self.zones.get(user)
-        before = _name(datetime.strptime(f"{week}-1", "%G-W%V-%u") - timedelta(days=1), "week")  # noqa: DTZ007 - local
+        before = name_of(datetime.strptime(f"{week}-1", "%G-W%V-%u") - timedelta(days=1), "week")  # noqa: DTZ007 - local
         recent, today = self._recent(self.outcomes[user], zone or digest.timezone)
         disputed = [each for each in recent if each.status == "disputed"]
         days = [_day(each, ZoneInfo(zone or digest.timezone)) for each in disputed]
         soon = [each for each in recent if self._waits(each, today) and self._closes(each) <= today + timedelta(days=7)]
         dates, costs = ({*self._costs(user, digest, each)} for each in (week, before))
-        since, until = _bounds(week, digest.timezone, "week")
+        since, until = bounds_of(week, digest.timezone, "week")
         all_days = {instants.text(at)[:10] for at in range(-(-since // DAY) * DAY, until, DAY)}
         return {
             **self._week(user, digest, week, today),
@@ -513,7 +370,7 @@ class History:
         claimed = [
             each
             for each in self.outcomes[user]
-            if each.status in {"recorded", "confirmed"} and _name(_local(each, zone), "week") == week
+            if each.status in {"recorded", "confirmed"} and name_of(_local(each, zone), "week") == week
         ]
         waiting = [each for each in claimed if self._waits(each, today)]
         counted = [each for each in claimed if each.type == "deal_closed" or each.status == "confirmed"]
@@ -529,7 +386,7 @@ class History:
 
     def _costs(self, user: int, digest: Digest, week: str) -> dict[str, Decimal]:
         """Return the costs of the UTC days that begin in a week, by day."""
-        since, until = _bounds(week, digest.timezone, "week")
+        since, until = bounds_of(week, digest.timezone, "week")
         costs = self.costs[user].items()
         return {day: cost for day, cost in costs if since <= instants.read(f"{day}T00:00:00Z") < until}
 
