@@ -57,8 +57,8 @@ def owner_of(stack: Stack) -> Iterator[httpx.Client]:
         yield owner
 
 
-def record(stack: Stack) -> str:
-    body = {"outcomeType": "deal_closed", "title": "Renewed Acme", "valueUsd": 0.1, "userId": USER}
+def record(stack: Stack, value: float = 0.1) -> str:
+    body = {"outcomeType": "deal_closed", "title": "Renewed Acme", "valueUsd": value, "userId": USER}
     headers = {"Authorization": f"Bearer {stack.key}"}
     return str(httpx.post(f"{stack.url}/api/outcomes", json=body, headers=headers).headers["Outcome-Id"])
 
@@ -94,3 +94,31 @@ def test_each_event_arrives_in_order_although_the_stack_was_killed(tmp_path: Pat
     ids = {event["id"] for event in consumer.events}
     assert (len(ids), ids >= {f"{key}-created", f"{key}-revoked"}) == (8, True)
     assert {event["source"] for event in consumer.events} == {"outcomes-local"}
+
+
+def test_each_line_of_a_watch_is_told_once_the_clock_has_passed_its_interval(tmp_path: Path) -> None:
+    with listening_socket("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+    environment, on = {"EVENTS_URL": f"http://127.0.0.1:{port}/events"}, ("--parameter", "Watches=On")
+    with (
+        running(tmp_path, *on, environment=environment, module="tests.local.ahead") as stack,
+        owner_of(stack) as owner,
+        serving(Consumer(port, wanted=2)) as consumer,
+    ):
+        watch = {
+            "name": "Deals",
+            "measure": "value",
+            "every": "month",
+            "timezone": "UTC",
+            "target": 100,
+            "at": [50, 90],
+        }
+        owner.put("/api/watches/deals", json=watch).raise_for_status()
+        for wanted in 2, 4:  # each outcome and its line
+            consumer.wanted = wanted
+            consumer.enough.clear()
+            record(stack, 50)
+            stack.process.send_signal(signal.SIGUSR1)
+            assert consumer.enough.wait(60)
+    told = [event for event in consumer.events if event["type"] == "watch.reached"]
+    assert [(event["data"]["percent"], event["data"]["figure"]) for event in told] == [(50, 50), (90, 100)]
