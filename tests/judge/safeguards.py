@@ -40,7 +40,13 @@ class Seed(NamedTuple):
     everyone: bool = False
 
 
-SAFEGUARDS: dict[str, tuple[Edit, Found | Seed]] = {
+class History(NamedTuple):
+    """A history of `tests.sequences.test_any_watch` finds the fault. lately: the seed that is tried first."""
+
+    lately: int
+
+
+SAFEGUARDS: dict[str, tuple[Edit, Found | Seed | History]] = {
     "a statement is stored if the row of imports has not changed": (
         Edit("statements/chain.py", '"changes = :seen"', '"changes = :seen OR changes <> :seen"'),
         Found("state March", "import newer rows"),
@@ -116,6 +122,10 @@ SAFEGUARDS: dict[str, tuple[Edit, Found | Seed]] = {
     "a closed period is told no more": (
         Edit("watches/thresholds.py", 'if not each.get("closed") and each["period"]', 'if each["period"]'),
         Seed(3, everyone=True),
+    ),
+    "a digest tells the age of the oldest dispute": (
+        Edit("watches/digest.py", "date.fromisoformat(min(days))", "date.fromisoformat(max(days))"),
+        History(82),
     ),
     "an event tells what is new in the row": (
         Edit("events/watch_events.py", 'if each["n"] != told.get((period, percent), 0)', 'if each["n"]'),

@@ -7,7 +7,9 @@ import sys
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from typing import Any, override
 
-from tests.judge.safeguards import SAFEGUARDS, Edit, Found, Seed
+import pytest
+
+from tests.judge.safeguards import SAFEGUARDS, Edit, Found, History, Seed
 
 FOUND = 9
 MOST_SEEDS = 300
@@ -53,6 +55,7 @@ def main() -> None:
     from tests.judge.commands import worlds
     from tests.judge.machine import run_everything
     from tests.judge.pairs import Pairs
+    from tests.sequences import test_any_watch as histories
 
     template = parse_yaml((ROOT / "template.yaml").read_text())
     last = 0
@@ -64,6 +67,10 @@ def main() -> None:
             case Seed(lately, everyone):
                 for last in (lately, *range(MOST_SEEDS)):
                     (run_everything if everyone else run)(last, template)
+            case History(lately):
+                for last in (lately, *range(MOST_SEEDS)):
+                    with pytest.MonkeyPatch.context() as monkeypatch:
+                        histories.History(last, monkeypatch).play()
     except Exception as failure:  # noqa: BLE001 - the judge, the client's verifier or a function refuses
         print(f"found by seed {last}: {failure}", *getattr(failure, "__notes__", []), sep="\n")
         sys.exit(FOUND if finder.has_loaded else 1)

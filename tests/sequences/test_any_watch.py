@@ -81,7 +81,7 @@ class History:
     def play(self) -> None:
         steps = (
             *(self.wait, self.wait, self.wait_for_an_end, self.record, self.record, self.correct, self.oscillate),
-            *(self.put_costs, self.put, self.put_digest, self.define),
+            *(self.dispute, self.put_costs, self.put, self.put_digest, self.define),
         )
         self.put()
         for _ in range(STEPS):
@@ -144,6 +144,11 @@ class History:
             del outcomes[place]
         else:
             outcomes[place] = outcomes[place]._replace(**self.random.choice(changes))
+
+    def dispute(self) -> None:
+        """Dispute about half of what a user has, so that a digest has several disputes."""
+        outcomes = self.outcomes[self.random.choice(self.users)]
+        outcomes[:] = [each._replace(status=self.random.choice([each.status, "disputed"])) for each in outcomes]
 
     def put_costs(self) -> None:
         day = instants.text(self.now - self.random.choice([0, 1, 2, 9]) * DAY)[:10]
