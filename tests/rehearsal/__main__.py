@@ -49,6 +49,8 @@ OTHERS = {
     "FirewallRequests": "100000",
 }
 """The parameters of the largest stack, besides the capabilities."""
+WITH = {"Watches": {"EventBusName": OTHERS["EventBusName"]}}
+"""What a capability needs besides others: AWS refuses it without, by a rule that the emulator ignores."""
 MANY = 100
 """Calls at once of a smoke test. They take half a minute, so most steps do without."""
 HEAR_SECONDS = 120
@@ -112,7 +114,7 @@ class Rehearsal:
     def whole_life(self) -> None:
         self.step("core", self.deploy, calls=MANY)
         for name in capability_names(PARAMETERS):
-            self.step(f"{name} is switched on", self.deploy, {name: "On"})
+            self.step(f"{name} is switched on", self.deploy, {name: "On"} | WITH.get(name, {}))
         self.step("everything is on", self.deploy, OTHERS, calls=MANY)
         self.say("  an event reaches the webhook's function", self.hear)
         self.start_all()
