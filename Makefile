@@ -111,8 +111,8 @@ soak: install .tools/sam/installed $(npm) $(npm_client) $(npm_viewer) ## try all
 	@EVERYTHING=$(SEEDS) $(bin)/python -m pytest --numprocesses 2 --dist worksteal --show-capture=no tests/judge/test_machine.py
 	@TAMPERINGS=10000 HOSTILE=10000 $(bin)/python -m pytest --numprocesses 2 tests/statements/test_tampering.py tests/statements/test_one_word.py
 	@SEQUENCES=20000 $(bin)/python -m pytest --numprocesses 0 tests/sequences/test_any_costs.py
-	@WATCHES=10000 $(bin)/python -m pytest --numprocesses 0 tests/sequences/test_any_watch.py
-	@MODEL_TICKS=2 HISTORIES=10000 $(bin)/python -m pytest --numprocesses 2 tests/model
+	@WATCHES=10000 HISTORIES=10000 $(bin)/python -m pytest --numprocesses 2 tests/sequences/test_any_watch.py tests/sequences/test_any_count.py
+	@MODEL_TICKS=2 $(bin)/python -m pytest --numprocesses 2 tests/model
 	@WHOLE=1 $(bin)/python -m pytest --numprocesses 0 tests/change/test_change_cost.py
 	@LOOKS=500 $(bin)/python -m pytest --numprocesses 2 --show-capture=no tests/sequences/test_any_look.py
 

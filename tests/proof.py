@@ -38,10 +38,10 @@ class Part(NamedTuple):
 
 # Long tests first, so that both processes end together.
 PARTS = {
-    "model": Part("tests/model", {"MODEL_TICKS": "2", "HISTORIES": "2000"}),
+    "model": Part("tests/model", {"MODEL_TICKS": "2"}),
     "orders": Part(
         "tests/unit/test_daily_budget.py tests/sequences tests/interleaving",
-        {"SEEDS": "1000", "SEQUENCES": "1000", "BUDGETS": "10000", "WATCHES": "2000"},
+        {"SEEDS": "1000", "SEQUENCES": "1000", "BUDGETS": "10000", "WATCHES": "2000", "HISTORIES": "2000"},
     ),
     "judge": Part(
         "tests/judge/test_pairs.py tests/judge/test_machine.py tests/judge/test_safeguards.py",

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tests.model.explore import LawBroken
+from tests.model.explore import LawBroken, acting
 
 
 class Environment(NamedTuple):
@@ -47,10 +47,7 @@ class Budget:
                 sent = list(state.sent)
                 sent.remove(day)
                 yield f"a lease of day {day} arrives late", state._replace(sent=(*sent,), leased=leased)
-        for index, before in enumerate(state.environments):
-            for step, after, now in self._environment(state, before):
-                environments = (*state.environments[:index], now, *state.environments[index + 1 :])
-                yield f"environment {index} {step}", after._replace(environments=environments)
+        yield from acting(state, "environments", "environment", self._environment)
 
     def _leased(self, state: State, day: int) -> tuple[int, int] | None:
         """Return what is leased of each day after an update, or None if DynamoDB refuses it."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from tests.model.explore import LawBroken
+from tests.model.explore import LawBroken, acting
 
 
 class Sums(NamedTuple):
@@ -56,13 +56,8 @@ class Costs:
     def steps(self, state: State) -> Iterator[tuple[str, State]]:
         if state.now < self.LAST:
             yield "a tick", state._replace(now=state.now + 1, seen=(*state.seen, state.seen[-1]))
-        for index, put in enumerate(state.puts):
-            for step, made, now in self._put(state, put):
-                yield f"put {index} {step}", made._replace(puts=(*state.puts[:index], now, *state.puts[index + 1 :]))
-        for index, report in enumerate(state.reports):
-            for step, made, now in self._report(state, report):
-                others = (*state.reports[:index], now, *state.reports[index + 1 :])
-                yield f"report {index} {step}", made._replace(reports=others)
+        yield from acting(state, "puts", "put", self._put)
+        yield from acting(state, "reports", "report", self._report)
 
     def _put(self, state: State, put: tuple[Any, ...]) -> Iterator[tuple[str, State, tuple[Any, ...]]]:
         match put:

@@ -1,7 +1,7 @@
 """Visit every state that a model can reach, breadth first, so that a trace to a broken law is a shortest one."""
 
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any, NamedTuple
 
 MOST_STATES = 1_000_000
@@ -16,6 +16,14 @@ class Found(NamedTuple):
 
     states: int
     trace: list[str]
+
+
+def acting(state: Any, actors: str, name: str, steps: Callable[[Any, Any], Iterator[Any]]) -> Iterator[tuple[str, Any]]:
+    """Yield the steps of each of a state's actors. steps: yields a step, the state after it, and the actor after it."""
+    before = getattr(state, actors)
+    for index, actor in enumerate(before):
+        for step, after, now in steps(state, actor):
+            yield f"{name} {index} {step}", after._replace(**{actors: (*before[:index], now, *before[index + 1 :])})
 
 
 def explore(model: Any) -> Found:

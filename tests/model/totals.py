@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from tests.model.explore import LawBroken
+from tests.model.explore import LawBroken, acting
 
 OLD = 1  # when the outcome that is imported was recorded
 Entry = tuple[int, str]  # the tick of its created_at, and who wrote it
@@ -86,10 +86,7 @@ class Totals:
             yield "a tick", state._replace(now=state.now + 1)
         yield from self._record(state)
         yield from self._import(state)
-        for index, summary in enumerate(state.summaries):
-            for step, made, now in self._summarize(state, summary):
-                others = (*state.summaries[:index], now, *state.summaries[index + 1 :])
-                yield f"summary {index} {step}", made._replace(summaries=others)
+        yield from acting(state, "summaries", "summary", self._summarize)
         yield from self._state(state)
 
     def _clocks(self, state: State) -> range:

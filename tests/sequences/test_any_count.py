@@ -3,8 +3,11 @@
 Instants are near the ends of local months, a millisecond before, at and after them. Several looks follow each other:
 each keeps sums, and the next one goes on from them. An entry can land minutes after its instant, an import adds
 outcomes of the past, and earlier code has written some of the corrections.
+
+HISTORIES=10000 tries as many (`make soak`). A failed test prints its seed.
 """
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -13,6 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 from outcomes.calendar import instants
 from outcomes.calendar.local_days import LocalDays
 from outcomes.calendar.period import Period, time_zone
@@ -32,8 +36,11 @@ from outcomes.totals.summary import Summary
 from outcomes.totals.what_counts import WhatCounts
 
 from smoke.model import MOVES, Choice
+from tests.figures import count
 from tests.what_counts import divided, draw_definitions, said, without_days
 
+HISTORIES = int(os.environ.get("HISTORIES", "150"))
+TOGETHER = 500
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Africa/Cairo", "Pacific/Apia"]
 TYPES = ["deal_closed", "content_published", "task_complete"]
 AGENTS = [None, 7, 8]
@@ -239,3 +246,16 @@ def look(random: Random, history: History, kept: Kept, definitions: Any, days: L
     )
     assert said(json_text.read(counted.by_rule(summary))) == expected
     return any(place[1] == "waiting" for place in expected)
+
+
+@pytest.mark.parametrize("first", range(0, HISTORIES, TOGETHER))
+def test_what_counts_equals_a_loop_over_the_outcomes(first: int) -> None:
+    waiting, seeds = 0, range(first, min(first + TOGETHER, HISTORIES))
+    for seed in seeds:
+        try:
+            waiting += run(seed)
+        except Exception as failure:
+            failure.add_note(f"The history of seed {seed}")
+            raise
+    count(counts=len(seeds))
+    assert waiting > len(seeds) / 4
