@@ -6,7 +6,6 @@ Bars are compared with the median processor time (user and system, of the measur
 a busy machine, processor time varies much less than wall time, which is also shown. Neither includes a network.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -37,6 +36,7 @@ from bench.report import Report
 from bench.statements import ENTRIES, MANY, statements
 from bench.storage import TRANSACTION, item_bytes, read_units, write_units
 from bench.totals import totals_growth
+from ops.command import Parser, exit_code
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 ABOUT = """# Results
@@ -143,8 +143,13 @@ CALLS = {
 
 
 def main() -> int:
-    """Measure, print, and return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m bench")
+    """Measure, print, and return the exit code of the process."""
+    return exit_code(measure)
+
+
+def measure() -> bool:
+    """Measure and print. Return whether a bar is missed."""
+    parser = Parser(prog="python -m bench")
     parser.add_argument("--short", action="store_true", help="few measurements; missed bars are no failure")
     short = parser.parse_args().short
     report = Report()
@@ -171,7 +176,7 @@ def main() -> int:
         print(f"{row.name}: {row.measured:.2f} is over the bar of {row.bar:g}.")
     bars = sum(row.bar is not None for row in report.rows)
     print(f"{bars - len(report.missed)} of {bars} bars met.")
-    return 1 if report.missed and not short else 0
+    return bool(report.missed) and not short
 
 
 def commit() -> str:

@@ -22,6 +22,7 @@ from bench.storage import KEPT_OVERHEAD_BYTES, TRANSACTION, item_bytes, read_uni
 from bench.totals import YEAR, Case, looks
 from local.template import Template
 from ops.answers import pairs
+from ops.command import Parser, exit_code
 from ops.template import declared_calls, default_outcome_types, parse_yaml
 
 ROOT = Path(__file__).parents[1]
@@ -409,6 +410,17 @@ def rewritten(text: str) -> str:
     return text
 
 
+def main() -> int:
+    """Rewrite the pages, and return the exit code of the process."""
+    parser = Parser(prog="python -m docs.costs")
+    parser.add_argument("pages", nargs="+", type=Path)
+
+    def command() -> None:
+        for page in parser.parse_args().pages:
+            page.write_text(rewritten(page.read_text()))
+
+    return exit_code(command)
+
+
 if __name__ == "__main__":
-    for path in map(Path, sys.argv[1:]):
-        path.write_text(rewritten(path.read_text()))
+    sys.exit(main())

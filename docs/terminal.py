@@ -5,7 +5,6 @@ records outcomes for this user; two more are recorded while `watch` runs. The pi
 looks the same on light and dark pages.
 """
 
-import argparse
 import os
 import re
 import subprocess
@@ -20,6 +19,7 @@ from rich.text import Text
 
 from local.data import STACK, State
 from local.session_cookies import mint
+from ops.command import Parser, exit_code
 
 TARGET = Path(__file__).parents[1] / "clients/python/terminal.svg"
 OUTCOMES = Path(sys.executable).with_name("outcomes")
@@ -34,9 +34,14 @@ NEWS = [
 LONGEST = 30.0
 
 
-def main() -> None:
-    """Run `summary` and `watch`, and write their output as a picture."""
-    options = argparse.ArgumentParser(prog="python -m docs.terminal")
+def main() -> int:
+    """Draw the picture, and return the exit code of the process."""
+    return exit_code(draw)
+
+
+def draw() -> None:
+    """Run `summary` and `watch`, and write their output as a picture. Raises StackError."""
+    options = Parser(prog="python -m docs.terminal")
     options.add_argument("--data", type=Path, required=True, help="the folder of the running stack")
     state = State.read(options.parse_args().data / STACK)
     variables = {
@@ -79,4 +84,4 @@ def _run(command: list[str], variables: dict[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

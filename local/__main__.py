@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from local.environment import forget_real_aws
-from ops.command import Parser, user_id
+from ops.command import Parser, exit_code, user_id
 from ops.errors import StackError
 
 if TYPE_CHECKING:
@@ -30,18 +30,16 @@ def main() -> int:
     sys.path.insert(0, str(ROOT / "layers" / "common"))
     forget_real_aws()
     log_to_stderr()
+    return exit_code(command)
+
+
+def command() -> None:
+    """Run one command. Raises StackError."""
     try:
         options = parser().parse_args()
         options.command(options)
-    except StackError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     except ModuleNotFoundError as error:
-        print(f"error: {error.name} is not installed; make run installs what is missing", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+        raise StackError(f"{error.name} is not installed; make run installs what is missing") from error
 
 
 def parser() -> Parser:

@@ -9,7 +9,7 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, InvalidRegionError, ProfileNotFound
 from botocore.exceptions import ConnectionError as NoConnectionError
 
-from ops.command import exit_code
+from ops.command import exit_code, positional
 from ops.configuration import aws_session, deploy_settings
 from ops.errors import StackError, one_line
 
@@ -18,8 +18,7 @@ ROOT = Path(__file__).parents[1]
 
 def main() -> int:
     """Print where the deployment goes, and return the exit code of the process."""
-    [environment] = sys.argv[1:]
-    return exit_code(lambda: check(ROOT / "samconfig.toml", environment))
+    return exit_code(lambda: check(ROOT / "samconfig.toml", *positional("ENV")))
 
 
 def check(samconfig: Path, environment: str) -> None:

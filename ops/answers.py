@@ -13,7 +13,7 @@ from typing import Any
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from ops.command import exit_code
+from ops.command import exit_code, positional
 from ops.errors import StackError
 from ops.template import parameter_value, parse_yaml
 
@@ -24,12 +24,13 @@ type Ask = Callable[[str], str]
 
 def main() -> int:
     """Ask for the parameters, and return the exit code of the process."""
-    environment, *given = sys.argv[1:]
-    template = parse_yaml((ROOT / "template.yaml").read_text())
-    return exit_code(
-        lambda: keep(ROOT / "samconfig.toml", environment, template, pairs(given), input),
-        if_interrupted="Nothing was changed.",
-    )
+
+    def command() -> None:
+        environment, *given = sys.argv[1:] or positional("ENV")
+        template = parse_yaml((ROOT / "template.yaml").read_text())
+        keep(ROOT / "samconfig.toml", environment, template, pairs(given), input)
+
+    return exit_code(command, if_interrupted="Nothing was changed.")
 
 
 def keep(samconfig: Path, environment: str, template: Any, given: dict[str, str], ask: Ask) -> None:

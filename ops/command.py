@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, override
 
 from ops.errors import StackError
 
@@ -15,8 +15,21 @@ MAX_USER_ID = 2**53 - 1
 class Parser(argparse.ArgumentParser):
     """A parser that raises StackError for wrong arguments instead of printing the usage."""
 
+    @override
     def error(self, message: str) -> NoReturn:
         raise StackError(message)
+
+    @override
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        sys.stdout.flush()  # now, because `exit_code` does not see that Python's flush at exit fails
+        super().exit(status, message)
+
+
+def positional(*names: str) -> list[str]:
+    """Return the command's arguments, as many as they have names. Raises StackError."""
+    if len(given := sys.argv[1:]) != len(names):
+        raise StackError(f"give {' and '.join(names)}, not {len(given)} arguments")
+    return given
 
 
 def add_place(parser: Parser) -> None:
@@ -26,12 +39,12 @@ def add_place(parser: Parser) -> None:
     place.add_argument("--data", type=Path, metavar="FOLDER")
 
 
-def exit_code(command: Callable[[], object], *, if_interrupted: str = "") -> int:
+def exit_code(command: Callable[[], object], *, if_interrupted: str = "", if_refused: int = 1) -> int:
     """Run a command and return the process's exit code.
 
     A command that returns a true value has failed: the exit code is 1. After a StackError, print its message; the exit
-    code is 1, too. if_interrupted: the text to print if Ctrl-C, the end of the input or a closed output ends the
-    command.
+    code is `if_refused`. if_interrupted: the text to print if Ctrl-C, the end of the input or a closed output ends the
+    command; empty if nothing is left to do.
     """
     try:
         code = 1 if command() else 0
@@ -39,15 +52,17 @@ def exit_code(command: Callable[[], object], *, if_interrupted: str = "") -> int
         return code
     except StackError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return if_refused
     except (EOFError, KeyboardInterrupt):
-        print(f"\n{if_interrupted}", file=sys.stderr)
+        if if_interrupted:
+            print(f"\n{if_interrupted}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of the output, such as `| head`, closed the pipe
         # Redirect standard output. Otherwise Python's flush at exit would raise BrokenPipeError again:
         # https://docs.python.org/3/library/signal.html#note-on-sigpipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        print(f"error: the output was closed before the end. {if_interrupted}".rstrip(), file=sys.stderr)
+        if if_interrupted:
+            print(f"error: the output was closed before the end. {if_interrupted}", file=sys.stderr)
         return 141  # shells use 128 plus the number of the signal SIGPIPE
 
 

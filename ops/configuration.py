@@ -19,7 +19,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.answers import pairs
-from ops.command import exit_code
+from ops.command import exit_code, positional
 from ops.errors import StackError, one_line
 from ops.stacks import find_stack, outputs, parameters
 from ops.template import parse_yaml
@@ -32,11 +32,10 @@ OWN = ("Deployment", "ReleaseAlarms")
 
 def main() -> int:
     """Print the parameters, and return the exit code of the process."""
-    environment, template = sys.argv[1:]
-    return exit_code(lambda: print_configured(environment, Path(template)))
+    return exit_code(lambda: print_configured(*positional("ENV", "TEMPLATE")))
 
 
-def print_configured(environment: str, template: Path) -> None:
+def print_configured(environment: str, template: str) -> None:
     """Print the parameters as JSON.
 
     Raises StackError if samconfig.toml or the stack cannot be read, if DataRequests=Off would remove the erasure
@@ -44,7 +43,10 @@ def print_configured(environment: str, template: Path) -> None:
     """
     samconfig = ROOT / "samconfig.toml"
     settings = deploy_settings(samconfig, environment)
-    declared = parse_yaml(template.read_text())["Parameters"]
+    try:
+        declared = parse_yaml(Path(template).read_text())["Parameters"]
+    except OSError as error:
+        raise StackError(f"{template} cannot be read: {error.strerror}") from error
     overrides = {name: declared[name]["Default"] for name in OWN} | pairs(settings.get("parameter_overrides", []))
     name = settings["stack_name"]
     try:

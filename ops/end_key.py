@@ -15,7 +15,7 @@ import secrets
 import sys
 import time
 from contextlib import suppress
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import boto3
@@ -23,7 +23,7 @@ import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 from outcomes.auth.keys import fingerprint
 
-from ops.command import exit_code, named_stack
+from ops.command import Parser, exit_code, named_stack
 from ops.configuration import configured
 from ops.errors import StackError, one_line
 from ops.stacks import describe_stack, outputs, parameters
@@ -52,16 +52,21 @@ DEPLOY = "make deploy ENV=prod    # with Deployment=AllAtOnce, and KeyFingerprin
 
 def main() -> int:
     """End the key or the previous session secret, and return the exit code of the process."""
-    parser = argparse.ArgumentParser(prog="make end-key")
+    parser = Parser(prog="make end-key")
     parser.add_argument("stack")
     parser.add_argument("fingerprint", nargs="?", default="")
     for option in ("--previous-secret", "--now", "--yes"):
         parser.add_argument(option, action="store_true")
-    given = parser.parse_args()
-    stack = Stack(given.stack)
-    code = exit_code(partial(end, stack, given), if_interrupted="Interrupted. Run the command again: it goes on.")
-    if code and stack.opens_by:
-        print(f"Nobody gets in until the command succeeds, or until you run:\n{stack.opens_by}", file=sys.stderr)
+    begun: list[Stack] = []
+
+    def command() -> None:
+        given = parser.parse_args()
+        begun.append(stack := Stack(given.stack))
+        end(stack, given)
+
+    code = exit_code(command, if_interrupted="Interrupted. Run the command again: it goes on.")
+    if code and begun and begun[0].opens_by:
+        print(f"Nobody gets in until the command succeeds, or until you run:\n{begun[0].opens_by}", file=sys.stderr)
     return code
 
 

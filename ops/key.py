@@ -1,11 +1,19 @@
 """`make key`: print a new bearer key and its fingerprint. A deployment recognizes the key by the fingerprint."""
 
+import sys
 from secrets import token_urlsafe
 
 from outcomes.auth.keys import fingerprint
 
+from ops.command import exit_code
 
-def main() -> None:
+
+def main() -> int:
+    """Print the key, and return the exit code of the process."""
+    return exit_code(print_key)
+
+
+def print_key() -> None:
     key = f"ok_{token_urlsafe(32)}"
     print(f"Key          {key}")
     print(f"Fingerprint  {fingerprint(key)}")
@@ -14,4 +22,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -10,7 +10,7 @@ from pathlib import Path
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.command import exit_code
+from ops.command import exit_code, positional
 from ops.configuration import accepted_again, aws_session, deploy_settings
 from ops.dashboard import FILES
 from ops.errors import StackError, one_line
@@ -24,8 +24,7 @@ MAX_AGE_SECONDS = 300
 
 def main() -> int:
     """Do what follows a deployment, and return the exit code of the process."""
-    [environment] = sys.argv[1:]
-    return exit_code(lambda: publish(ROOT / "samconfig.toml", environment, ROOT / "dashboard/public"))
+    return exit_code(lambda: publish(ROOT / "samconfig.toml", positional("ENV")[0], ROOT / "dashboard/public"))
 
 
 def publish(samconfig: Path, environment: str, folder: Path) -> None:

@@ -6,14 +6,13 @@ put events on the bus.
 
 import os
 import sys
-from functools import partial
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.command import exit_code, named_stack
+from ops.command import exit_code, named_stack, positional
 from ops.errors import StackError, one_line
 from ops.stacks import describe_stack, outputs
 
@@ -26,8 +25,7 @@ BATCH = 100  # the template sets the same batch size
 
 def main() -> int:
     """Publish the dead letters, and return the exit code of the process: 1 if some are left."""
-    [stack] = sys.argv[1:]
-    return exit_code(partial(resend, stack))
+    return exit_code(lambda: resend(*positional("STACK")))
 
 
 def resend(stack: str) -> int:

@@ -21,7 +21,7 @@ from types import MappingProxyType
 
 from local.data import STACK, State
 from local.session_cookies import mint
-from ops.command import Parser
+from ops.command import Parser, exit_code
 from ops.errors import StackError
 from release.version import ROOT, project_version
 
@@ -52,7 +52,12 @@ with OutcomesClient() as outcomes:
 
 
 def main() -> int:
-    """Build and try a release, and print each step."""
+    """Build and try a release, and return the exit code of the process."""
+    return exit_code(release)
+
+
+def release() -> None:
+    """Build and try a release, and print each step. Raises StackError."""
     parser = Parser(prog="python -m release", description="Build and try what a release publishes.")
     parser.add_argument("--tag", help="the release's tag, which must be v and the version")
     parser.add_argument("--to", type=Path, default=ROOT / ".release", metavar="FOLDER")
@@ -67,12 +72,10 @@ def main() -> int:
         check(options.to)
         with TemporaryDirectory() as folder:
             try_packages(options.to, Path(folder))
-    except (subprocess.CalledProcessError, StackError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    except (subprocess.CalledProcessError, ValueError) as error:
+        raise StackError(str(error)) from error
     write_checksums(options.to)
     say(f"ready: {options.to}")
-    return 0
 
 
 def check_tag(tag: str | None, version: str) -> None:

@@ -24,7 +24,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "layers" / "common"))
 
-from ops.errors import one_line
+from ops.command import Parser, exit_code
+from ops.errors import StackError, one_line
 from smoke import checks
 from smoke.api import Api, outcome_types, switched_off
 from smoke.aws import LeftBehind, Stack, visiting
@@ -37,6 +38,11 @@ TIMEOUT_SECONDS = 35  # API Gateway's own timeout is 29 s
 
 def main() -> int:
     """Run the checks and return the exit code: 0 if all pass, 1 if any fails, 2 if they cannot run."""
+    return exit_code(check_api, if_refused=2)
+
+
+def check_api() -> int:
+    """Run the checks. Return 1 if any fails. Raises StackError if they cannot run."""
     options = parser().parse_args()
     try:
         stack = Stack.deployed(options.stack) if options.stack else Stack.local(options.url or "")
@@ -55,13 +61,12 @@ def main() -> int:
             return run(api, stack, options)
     except (BotoCoreError, ClientError, LeftBehind, httpx.HTTPError, httpx.InvalidURL, KeyError) as error:
         told = f"the stack has no {error}" if isinstance(error, KeyError) else one_line(error) or "no answer"
-        print(f"error: {told}", file=sys.stderr)
-        return 2
+        raise StackError(told) from error
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Return the parser. Secrets can be passed in the environment, where process lists do not show them."""
-    parser = argparse.ArgumentParser(prog="python -m smoke", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = Parser(prog="python -m smoke", description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--url", help="the API, with or without /api/outcomes")
     parser.add_argument("--key", default=os.environ.get("INTERNAL_API_KEY"), help="a valid bearer key")
     parser.add_argument("--cookie", default=os.environ.get("COOKIE"), help="the Cookie header of a session")

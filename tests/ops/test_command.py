@@ -1,16 +1,76 @@
-"""Test the exit code of a command after the reader of its output has stopped reading."""
+"""Test the exit codes of all commands: after wrong usage, and after the reader of their output has stopped reading."""
 
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from importlib import import_module
+from io import StringIO
+from pathlib import Path
+from typing import Any, TextIO
 
 import pytest
+from outcomes_client._cli import COMMANDS
 
+ROOT = Path(__file__).parents[2]
 COMMAND = """
 import sys
 from ops.command import exit_code
 sys.exit(exit_code(lambda: print(sys.argv[1] * int(sys.argv[2])), if_interrupted="Run it again."))
 """
+CLIENT = "outcomes_client.__main__"
+WRONG = "--no-such-option"
+
+
+def modules() -> Iterator[str]:
+    """Yield the modules that `make` runs and that read arguments."""
+    folders = "bench|docs|history|local|ops|release|smoke"
+    for name in sorted({*re.findall(rf" -m ((?:{folders})[\w.]*)", (ROOT / "Makefile").read_text())}):
+        file = ROOT / name.replace(".", "/")
+        source = (file / "__main__.py" if file.is_dir() else file.with_suffix(".py")).read_text()
+        if re.search(r"Parser\(|positional\(", source):
+            yield name
+
+
+def run(module: str, *arguments: str, output: TextIO, monkeypatch: pytest.MonkeyPatch) -> tuple[object, str]:
+    """Run a module in this process. Return its exit code, and what it says on standard error."""
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    monkeypatch.setattr(sys, "argv", [module, *arguments])
+    errors = StringIO()
+    with redirect_stdout(output), redirect_stderr(errors):
+        command: Any = import_module(f"{module}.__main__" if (ROOT / module.replace(".", "/")).is_dir() else module)
+        try:
+            code = command.main([*arguments]) if module == CLIENT else command.main()
+        except SystemExit as ended:
+            code = ended.code
+    return code, errors.getvalue()
+
+
+@pytest.mark.parametrize("module", [*modules()])
+def test_wrong_usage_fails_with_one_line(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = StringIO()
+    code, said = run(module, *[WRONG] * 4, output=output, monkeypatch=monkeypatch)
+    assert (code in {1, 2}, said.count("\n"), output.getvalue()) == (True, 1, ""), (code, said)
+    assert re.match("error: .", said)
+
+
+def test_wrong_usage_of_each_command_of_the_client_names_its_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    for command in [[], *([name] for name in COMMANDS)]:
+        output = StringIO()
+        code, said = run(CLIENT, *command, WRONG, output=output, monkeypatch=monkeypatch)
+        assert (code, output.getvalue()) == (2, "")
+        assert re.search(r"^Try 'outcomes .*-h' for help.\n\nError: .*\n\Z", said, re.MULTILINE), said
+
+
+@pytest.mark.parametrize("module", [CLIENT, "ops.key", *modules()])
+def test_a_closed_output_is_no_error(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with suppress(BrokenPipeError), os.fdopen(writer, "w") as output:
+        code, said = run(module, *["--help"] * 4, output=output, monkeypatch=monkeypatch)
+        assert (bool(code), "Traceback" in said or "Broken pipe" in said) == (True, False), (code, said)
 
 
 @pytest.mark.parametrize("size", [1, 100_000])  # one byte is only written when the output is flushed at the end
