@@ -105,6 +105,17 @@ def test_with_a_rule_the_head_says_what_counts_and_what_will(
     assert legend["right"] < figures["left"]
 
 
+def test_a_rule_that_could_not_be_read_is_read_with_the_next_poll(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    recorded.has("Work")
+    with_rule(recorded)
+    Rules(page, RULE | {"from": "2026-02"})
+    page.route("**/api/definitions**", lambda route: route.fulfill(status=503, json={"error": "Busy"}), times=1)
+    open_feed(refresh=1)
+    expect(page.locator(".change")).to_contain_text("Counts or waits: +15%")
+
+
 def test_a_server_that_knows_no_definitions_is_asked_once(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.has("Work")
     recorded.instead("GET", "/summary", 400, json={"error": "Invalid include"})

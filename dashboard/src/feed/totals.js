@@ -179,18 +179,18 @@ export class Totals {
   async read(signal) {
     if (this.#arriving) await this.#arriving; // the first requests must not wait for anything
     const { scope, query } = this.#choice;
-    if (!this.#isOn || !this.sums.isDue(scope)) {
+    const isDue = this.#isOn && this.sums.isDue(scope);
+    const before = this.sums.summary;
+    const isSelected = isDue && before && this.isOther;
+    if (!isDue)
       this.retryAfter = 0; // the wait was for a previous selection, or Totals was switched off
-      return;
-    }
-    const isSelected = this.sums.summary && this.isOther;
-    if (!(await this.sums.read(scope, query, () => this.#ask(scope, signal)))) return;
-    this.#show();
+    else if (await this.sums.read(scope, query, () => this.#ask(scope, signal))) this.#show();
+    else return;
     const byRule = this.sums.summary?.by_rule;
     if (byRule !== undefined && !query.status) {
       const followed = this.#followRule(signal);
       // On a first visit, wait: the first frame must not show the viewer's days if the rule has others.
-      if (byRule === null && ruleDays() === null) await followed;
+      if (!before && byRule === null && ruleDays() === null) await followed;
     }
     if (isSelected) this.#selected.textContent = [this.#total.textContent, ...this.#words].join(" · ");
   }
@@ -201,18 +201,19 @@ export class Totals {
   }
 
   /**
-   * Read the owner's rule, once, and select its days.
+   * Read the owner's rule, and select its days.
    * @param {AbortSignal} signal
    * @returns whether the days of another time zone are selected now
    */
   async readRule(signal) {
-    if (this.#isRuleAsked) return false;
     this.#isRuleAsked = true;
     const rule = await loadMore(this.element)
       .then((more) => more.readRule(this.#api, signal))
       .catch(() => null);
-    this.#isRuleAsked = !signal.aborted;
-    if (signal.aborted || !rule) return false;
+    if (signal.aborted || !rule) {
+      this.#isRuleAsked = false; // the next poll tries again
+      return false;
+    }
     this.#rule = rule;
     this.#choice.zone = rule.zone;
     return rule.zone !== null;
@@ -220,6 +221,7 @@ export class Totals {
 
   /** @param {AbortSignal} signal */
   async #followRule(signal) {
+    if (this.#isRuleAsked) return;
     if (await this.readRule(signal)) this.#changed(true);
     else this.#showChange();
   }
