@@ -122,6 +122,85 @@ def test_a_person_reviews_with_keys_and_mouse_and_what_waits_is_saved_as_she_lea
     )
 
 
+HEIGHTS = "items => items.map((item) => item.offsetHeight)"
+TOP = "element => element.getBoundingClientRect().top + scrollY"
+
+
+@pytest.mark.parametrize("width", [1280, 600, 390])
+def test_selecting_and_judging_move_nothing(width: int, open_feed: Open, page: Page, recorded: Recorded) -> None:
+    for number in range(30):  # some of these titles break in a line that is a little narrower
+        title = "Sold a plan " + "to " * number
+        waits = {"state": "waiting", "on": "2026-05-15", "usd": number}
+        recorded.has(title, hours=number + 1, value_usd=number, counts=waits)
+    page.set_viewport_size({"width": width, "height": 844})
+    open_feed(url_state="")
+    page.evaluate("location.hash = '#review'")
+    expect(claims(page)).to_have_count(30)
+    claims(page).evaluate_all("rows => rows.map((row) => (row.style.contentVisibility = 'visible'))")
+    bar = page.locator(".verdicts")
+
+    def places() -> tuple[list[int], float, float]:
+        height = bar.evaluate("bar => bar.offsetHeight")
+        return claims(page).evaluate_all(HEIGHTS), page.locator(".claims").evaluate(TOP), height
+
+    due = page.get_by_text("counts on May 15, 2026")
+    expect(due.first).to_be_visible()
+    before = places()
+    page.get_by_role("checkbox", name="Select all").check()
+    expect(page.locator(BAR)).to_contain_text("30 selected")
+    assert places() == before
+    page.keyboard.press("c")
+    expect(page.locator(ROWS + "[data-state=waiting]")).to_have_count(30)
+    expect(due.first).to_be_hidden()
+    assert places() == before
+    page.keyboard.press("u")
+    expect(page.locator(ROWS + "[data-state=open]")).to_have_count(30)
+    claims(page).first.get_by_role("button", name="Confirm").click()
+    hide_tab(page)  # sends it
+    expect(page.locator(ROWS + "[data-state=saved]")).to_have_count(1)
+    show_tab(page)
+    expect(page.get_by_role("button", name="Hide 1 saved")).to_be_visible()
+    assert places() == before
+
+
+def test_the_bar_offers_what_is_possible_details_follow_and_hiding_keeps_the_count(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    ids = [recorded.has(f"Work {number}", hours=number + 1) for number in range(4)]
+    recorded.correct(ids[3], type="dispute", by="session")
+    open_feed(url_state="")
+    page.evaluate("location.hash = '#review'")
+    rows, caption = claims(page), page.locator(".review .caption")
+    expect(rows).to_have_count(3)
+
+    rows.first.get_by_role("button", name="Details").click()
+    expect(rows.first.locator(".past li")).to_have_count(1)
+    recorded.outcomes[0]["description"] = "Checked"
+    recorded.correct(ids[0], type="amend", changes={"description": {"before": None, "after": "Checked"}})
+    leave_and_return(page)
+    expect(rows.first.locator(".past li")).to_have_count(2)
+    expect(rows.first.locator(".description")).to_have_text("Checked")
+
+    for number in (1, 2):
+        rows.nth(number).get_by_role("button", name="Confirm").click()
+    page.keyboard.press("u")
+    page.keyboard.press("u")  # the verdict before
+    expect(page.locator(ROWS + "[data-state=waiting]")).to_have_count(0)
+    rows.nth(1).get_by_role("button", name="Confirm").click()
+    leave_and_return(page)
+    expect(page.get_by_role("button", name=re.compile("Show"))).to_be_hidden()  # the list has all that the poll found
+    expect(caption).to_contain_text("2 to review · $2,401 · 1 reviewed")
+    page.get_by_role("button", name="Hide 1 saved").click()
+    expect(rows).to_have_count(2)
+    expect(caption).to_contain_text("2 to review · $2,401 · 1 reviewed")
+
+    page.get_by_role("button", name="Disputes", exact=True).click()
+    rows.first.get_by_role("checkbox").check()
+    bar = page.locator(".verdicts")
+    expect(bar.get_by_role("button", name="Confirm")).to_be_enabled()
+    expect(bar.get_by_role("button", name="Dispute")).to_be_disabled()
+
+
 def test_what_happened_meanwhile_stays_in_its_row_and_the_page_asks_before_it_loses_a_verdict(
     open_feed: Open, page: Page, recorded: Recorded, find_faults: FindFaults
 ) -> None:

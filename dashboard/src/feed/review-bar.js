@@ -58,14 +58,16 @@ export class ReviewBar {
   #closed;
 
   /**
-   * @param {{count: number, worth: Exact}} selected
+   * @param {{count: number, worth: Exact, may: boolean[]}} selected may: whether it can be confirmed and disputed
    * @param {{said: string, canUndo: boolean, unsaved: number}} last what became of the last verdict
    * @returns whether the focused button was hidden
    */
-  render({ count, worth }, { said, canUndo, unsaved }) {
+  render({ count, worth, may }, { said, canUndo, unsaved }) {
     const words = `${whole.format(count)} selected · ${dollars.format(decimal(worth))}`;
     this.#count.textContent = count ? words : "Nothing selected";
-    for (const one of this.#verdicts) one.ariaDisabled = String(!count);
+    this.#verdicts.forEach((one, index) => {
+      one.ariaDisabled = String(!may[index]);
+    });
     announce(this.#said, said);
     const focused = [this.#undo, this.#again].find(hasFocus);
     this.#undo.hidden = !canUndo;

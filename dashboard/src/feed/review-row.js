@@ -1,4 +1,4 @@
-import { announce, build, button, dotted, html } from "../shared/dom.js";
+import { announce, build, button, dotted, hasFocus, html } from "../shared/dom.js";
 import { localDay } from "../shared/time.js";
 import { inWords } from "../shared/words.js";
 import { timeAgo } from "./changes.js";
@@ -32,6 +32,10 @@ export class ReviewRow {
   /** @type {History | null} */
   #history = null;
   drawn = ""; // what the row shows
+  /** @type {number | undefined | null} the version of which the details are shown */
+  #shown = null;
+  /** @type {number | undefined | null} the version that the history has read */
+  #read = null;
 
   /**
    * @param {Item} item
@@ -58,14 +62,15 @@ export class ReviewRow {
       html(
         "div",
         { class: "acts" },
-        this.#verdict,
-        this.#undo,
-        this.#again,
-        this.#confirm,
-        this.#dispute,
+        html(
+          "div",
+          { class: "pair" },
+          html("span", {}, this.#verdict, this.#undo),
+          html("span", { class: "choice" }, this.#confirm, this.#dispute),
+        ),
         this.summary,
       ),
-      this.#said,
+      html("div", { class: "happened" }, this.#said, this.#again),
       this.#details,
     );
   }
@@ -110,6 +115,8 @@ export class ReviewRow {
       this.drawn = drawn;
       const happened = happenedAt(outcome);
       const [on, recorded] = [happened, created_at].map((at) => localDay.format(new Date(at)));
+      const closes = counts?.on ? `counts on ${fullDay.format(new Date(counts.on))}` : "";
+      const due = counts?.state === "unconfirmed" ? "needs your word" : closes;
       this.#title.textContent = title;
       this.#amount.replaceChildren(amount(worth(outcome)));
       this.#meta.replaceChildren(
@@ -118,11 +125,10 @@ export class ReviewRow {
           html("span", { dir: "auto" }, this.context.agent(agent_id)),
           timeAgo(happened),
           on === recorded ? null : `recorded ${shortDay(created_at)}`,
-          counts?.state === "waiting" && counts.on ? `counts on ${fullDay.format(new Date(counts.on))}` : null,
-          counts?.state === "unconfirmed" ? "needs your word" : null,
           isByRule(outcome) ? "value by your rule" : null,
           dispute ? html("span", { class: "state" }, dispute) : null,
         ),
+        due ? html("span", { class: "due" }, " · ", due) : "",
       );
       this.#hints.replaceChildren(...hints.map((hint) => html("span", { class: "hint", dir: "auto" }, hint)));
     }
@@ -133,12 +139,15 @@ export class ReviewRow {
     announce(this.#said, said);
     this.#undo.hidden = state !== "waiting";
     this.#again.hidden = state !== "failed" || !this.item.canRetry;
-    this.#confirm.hidden = !Verdicts.may(this.item, "confirm");
-    this.#dispute.hidden = !Verdicts.may(this.item, "dispute");
+    this.element.classList.toggle("decided", !this.isOpen);
     this.check.ariaDisabled = String(!this.isOpen);
-    if (!this.isOpen) this.isSelected = false;
+    // A decided row keeps the place of these buttons, so that nothing below it moves.
+    if (this.isOpen) {
+      this.#confirm.hidden = !Verdicts.may(this.item, "confirm");
+      this.#dispute.hidden = !Verdicts.may(this.item, "dispute");
+    } else this.isSelected = false;
     this.element.dataset.standing = status ?? "";
-    if (!this.#details.hidden) this.#history?.render();
+    if (!this.#details.hidden) this.#drawDetails();
   }
 
   /** Show or hide the outcome's facts and history. */
@@ -146,23 +155,37 @@ export class ReviewRow {
     const isShown = this.#details.hidden;
     this.#details.hidden = !isShown;
     this.summary.ariaExpanded = String(isShown);
-    if (!isShown) return this.#details.replaceChildren();
-    this.#history ??= this.#makeHistory();
+    this.#shown = this.#read = null;
+    if (isShown) this.#drawDetails();
+    else this.#details.replaceChildren();
+  }
+
+  /** Show the facts of another version, and read its history, unless this has told of it. */
+  #drawDetails() {
     const { outcome } = this.item;
-    const facts = this.#more.facts(outcome, this.context.link(outcome.id));
-    this.#details.replaceChildren(...facts, this.#history.element);
-    void this.#history.read();
+    this.#history ??= this.#makeHistory();
+    if (this.#shown === outcome.version) return this.#history.render();
+    this.#shown = outcome.version;
+    if (hasFocus(this.#details)) this.summary.focus();
+    this.#details.replaceChildren(...this.#more.facts(outcome, this.context.link(outcome.id)), this.#history.element);
+    if (this.#read !== outcome.version) void this.#history.read();
   }
 
   #makeHistory() {
     const { item, context, summary } = this;
+    const read = (/** @type {number | undefined} */ version) => {
+      this.#read = version;
+    };
     const row = {
       context,
       summary,
       get outcome() {
         return item.outcome;
       },
-      set outcome(_) {}, // the context tells the queue of a new version
+      // The context tells the queue of a new version.
+      set outcome({ version }) {
+        read(version);
+      },
       render: () => this.#history?.render(),
     };
     return new this.#more.History(/** @type {any} */ (row));

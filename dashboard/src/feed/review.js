@@ -24,6 +24,7 @@ import { MOST, Verdicts } from "./verdicts.js";
 /** @typedef {Pick<More, "History" | "facts">} Parts of the second file */
 /** @import {Claim, Definition} from "./queue.js" */
 /** @import {RowContext} from "./row.js" */
+/** @import {State} from "./verdicts.js" */
 /**
  * What the queue needs of the feed. view: "" for the queue, "disputes" for the disputes, null: closed. show: chooses one.
  * known: the sum of what is to review, by the summary. saved: called with outcomes that have a new version.
@@ -42,6 +43,7 @@ const KEYS = [
   ["x", "select, as Space does; with Shift: all between"],
   ["c", "confirm"],
   ["d", "dispute"],
+  ["u", "undo the last verdict, within five seconds"],
   ["?", "show or hide this"],
   ["Esc", "leave"],
 ];
@@ -90,8 +92,9 @@ export class Review {
   #loading = null;
   #progress = ""; // what is being loaded, or why it is not
   #isFailed = false;
-  /** @type {string[]} the ids of the last verdict */
-  #last = [];
+  /** @type {string[][]} the ids of the verdicts that can be undone, and of the last one */
+  #given = [];
+  #reviewed = 0; // outcomes that were reviewed, and are not in the list any more
   #newer = new Set(); // ids of outcomes that were found since the list was read
   #number = 0; // makes the ids of elements unique
   #checkedAt = 0; // by performance.now(): when the list was read
@@ -158,18 +161,17 @@ export class Review {
           html("div", { class: "periods", role: "group", "aria-label": "List" }, ...this.#tabs),
           button("Close", () => this.#feed.show(null)),
         ),
-        html("div", { class: "buttons" }, this.#caption, this.#again),
+        this.#caption,
         html(
           "div",
           { class: "buttons tools" },
           html("label", {}, this.#all, "Select all"),
           this.#order,
-          this.#hide,
           html("label", { class: "end" }, this.#switch, "Keys"),
           this.#tell,
         ),
         this.#help,
-        this.#loaded,
+        html("div", { class: "buttons loaded" }, this.#loaded, this.#again, this.#hide),
         this.#list.element,
         this.#older,
         this.#bar.element,
@@ -241,13 +243,19 @@ export class Review {
   }
 
   async #reload() {
+    const isSame = this.#shown === this.#scope;
+    if (!isSame) this.#reviewed = 0;
     this.#shown = this.#scope;
     this.#bar.close();
     this.#clear();
     const loading = this.#begin();
     await this.sendNow(); // so that the list lacks what was judged
     const { items } = this.#verdicts;
-    for (const [id, { state }] of items) if (!["sending", "failed"].includes(state)) items.delete(id);
+    for (const [id, { state }] of items) {
+      if (["sending", "failed"].includes(state)) continue;
+      items.delete(id);
+      if (isSame && state === "saved") this.#reviewed += 1;
+    }
     if (loading.signal.aborted) return;
     await this.#load(null);
   }
@@ -260,7 +268,7 @@ export class Review {
     this.#disputes.clear();
     this.#amended.clear();
     this.#newer.clear();
-    this.#last = [];
+    this.#given = [];
     this.#cursor = null;
   }
 
@@ -321,6 +329,7 @@ export class Review {
   #add(claims) {
     const { items } = this.#verdicts;
     for (const outcome of claims) {
+      this.#newer.delete(outcome.id);
       if (items.has(outcome.id)) this.#verdicts.update(outcome);
       else items.set(outcome.id, { outcome, state: "open", judged: null, said: "" });
     }
@@ -414,7 +423,9 @@ export class Review {
 
   /** Note outcomes that were recorded meanwhile. @param {Outcome[]} outcomes */
   recorded(outcomes) {
-    for (const outcome of outcomes) if (passes(outcome, this.#feed.choice.query)) this.#newer.add(outcome.id);
+    const { query } = this.#feed.choice;
+    for (const one of outcomes)
+      if (one.status === "recorded" && !this.#list.rows.has(one.id) && passes(one, query)) this.#newer.add(one.id);
     this.#draw();
   }
 
@@ -433,8 +444,10 @@ export class Review {
 
   #hideSaved() {
     const { all } = this.#list;
+    const left = all.filter(({ item }) => item.state !== "saved");
     for (const { id, item } of all) if (item.state === "saved") this.#verdicts.items.delete(id);
-    this.#list.show(all.filter(({ item }) => item.state !== "saved"));
+    this.#reviewed += all.length - left.length;
+    this.#list.show(left);
     this.#draw();
     this.#focusCurrent();
   }
@@ -447,7 +460,7 @@ export class Review {
     const hadFocus = hasFocus(this.#list.element) || hasFocus(this.#heading);
     const taken = await this.#verdicts.give(type, ids, reason);
     if (!taken.length) return;
-    this.#last = taken;
+    this.#given = [...this.#given.filter((ids) => ids.some((id) => this.#isIn("waiting", id))), taken];
     for (const id of taken) this.#list.selected.delete(id);
     const { current } = this.#list;
     if (hadFocus && !current?.isOpen) this.#focusCurrent(control);
@@ -472,7 +485,8 @@ export class Review {
   /** @param {string[]} ids */
   #undo(ids) {
     const back = this.#verdicts.undo(ids);
-    this.#last = this.#last.filter((id) => !back.includes(id)); // a later change of these refuses nothing
+    // A later change of these refuses nothing.
+    this.#given = this.#given.map((some) => some.filter((id) => !back.includes(id))).filter(({ length }) => length);
     const row = this.#list.rows.get(back[0]);
     if (row) this.#list.focus(row);
   }
@@ -513,6 +527,7 @@ export class Review {
       x: () => this.#list.toggle(shiftKey),
       c: () => this.#give("confirm", chosen),
       d: () => this.#askWhy(chosen),
+      u: () => this.#undo(this.#last),
       "?": () => this.#toggleHelp(),
       escape: () => this.#feed.show(null),
     };
@@ -560,8 +575,16 @@ export class Review {
     const focused = row.controls.find(hasFocus);
     const amended = this.#amended.has(row.id) ? [TYPE_AMENDED] : [];
     row.render([...(this.#hints.get(row.id) ?? []), ...amended], this.#disputes.get(row.id) ?? "");
-    if (focused?.hidden) row.check.focus();
+    if (focused?.checkVisibility({ visibilityProperty: true }) === false) row.check.focus();
   }
+
+  /** The ids of the last verdict. */
+  get #last() {
+    return this.#given.at(-1) ?? [];
+  }
+
+  /** @param {State} state @param {string} id */
+  #isIn = (state, id) => this.#verdicts.items.get(id)?.state === state;
 
   /** What became of the last verdict, in words. */
   get #lastSaid() {
@@ -586,7 +609,7 @@ export class Review {
       tab.ariaPressed = String(isQueue === !index);
     });
     const known = isQueue && this.#cursor ? this.#feed.known() : null;
-    const judged = all.length - open.length;
+    const judged = this.#reviewed + all.length - open.length;
     const older = known ? known.count - open.length : 0;
     const worth = dollars.format(decimal(worthOf(open.map(({ item }) => item.outcome))));
     const { name } = this.#feed.choice.span;
@@ -606,8 +629,12 @@ export class Review {
     this.#hide.textContent = `Hide ${whole.format(saved)} saved`;
     this.#older.hidden = !this.#cursor;
     this.#older.textContent = older > 0 ? `and ${whole.format(older)} older` : "and older ones";
-    const items = chosen.flatMap((id) => this.#verdicts.items.get(id)?.outcome ?? []);
-    if (this.#bar.render({ count: items.length, worth: worthOf(items) }, this.#lastSaid)) this.#focusCurrent();
+    const items = chosen.flatMap((id) => this.#verdicts.items.get(id) ?? []);
+    const may = /** @type {const} */ (["confirm", "dispute"]).map((type) =>
+      items.some((one) => Verdicts.may(one, type)),
+    );
+    const selected = { count: items.length, worth: worthOf(items.map(({ outcome }) => outcome)), may };
+    if (this.#bar.render(selected, this.#lastSaid)) this.#focusCurrent();
   }
 }
 
