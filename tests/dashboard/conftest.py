@@ -244,8 +244,18 @@ def waits(page: Page, number: int) -> list[int]:
 
 
 def next_poll(page: Page) -> None:
-    """Wait until the feed has polled for new outcomes."""
-    page.wait_for_event("requestfinished", lambda request: "from=" in request.url and "summary" not in request.url)
+    """Wait until the feed has rendered a poll that it began after this call.
+
+    The feed sets its timer only after it has rendered a poll. So it needs fast_timers, and refresh=2: one second is
+    also the patience of lists.
+    """
+
+    def rendered() -> int:
+        return len([delay for delay in page.evaluate("waits") if delay == 2000])
+
+    now = rendered()
+    wait_until(page, lambda: rendered() >= now + 2)  # the first of them may have begun before
+    assert rendered() >= now + 2
 
 
 def set_attribute(page: Page, element: str, name: str, value: str) -> None:

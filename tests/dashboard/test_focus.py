@@ -125,6 +125,7 @@ def test_the_focus_never_falls_to_the_page(open_feed: Open, page: Page, recorded
             page.evaluate("fragment => { location.hash = fragment }", before)
         elif before:
             page.locator(before).press("Enter")
+        expect(page.locator(control)).to_be_visible()  # what is hidden, as before the first frame, cannot get the focus
         page.locator(control).focus()
         page.evaluate(KEEP)
         change(page, recorded)

@@ -111,6 +111,7 @@ def test_elements_take_the_pages_theme_have_a_gap_fit_on_a_phone_and_may_be_repe
     expect(page.locator(".plot .running")).to_have_css("stroke", "rgb(1, 2, 3)")
     expect(page.get_by_role("button", name="New key")).to_have_css("background-color", "rgb(1, 2, 3)")
 
+    expect(page.locator(".rows li")).to_be_visible()  # until all first answers are there, only the skeleton is
     page.set_viewport_size({"width": 320, "height": 800})
     for element in ELEMENTS:
         assert_fits(page, element)
