@@ -58,6 +58,7 @@ def handler(event: Event, caller: Caller) -> Response:
         return ok(f'{{"ok":true,"version":{version}}}')
     body = json_body(event)
     user_id = payer(caller, body)
+    body.pop("userId", None)
     try:
         new: NewDigest | NewWatch | BadRequest = read_digest(body) if is_digest else read_watch(body)
     except BadRequest as refused:

@@ -242,6 +242,9 @@ def test_unknown_fields_are_ignored_and_named() -> None:
     assert call("PUT", "deals", VALUE | {"userId": 7, "color": 1})[2]["Ignored-Fields"] == "color"
     assert call("PUT", "digest", DIGEST | {"userId": 7, "every": 1})[2]["Ignored-Fields"] == "every"
     assert rows_of(7) == {}
+    for id_, sent in ("deals", VALUE | {"target": 0}), ("digest", DIGEST | {"hour": 24}):
+        status, _, headers = call("PUT", id_, sent | {"userId": 7, "color": 1}, by=KEY)
+        assert (status, headers["Ignored-Fields"]) == (400, "color")
 
 
 def test_what_counts_is_watched_only_in_the_definitions_time_zone() -> None:

@@ -107,11 +107,11 @@ def read_digest(body: dict[str, Any]) -> NewDigest:
 
 
 def ignored_watch_fields(body: dict[str, Any]) -> list[str]:
-    return ignored_fields(body, (*WATCH.rules, "userId"))
+    return ignored_fields(body, WATCH.rules)
 
 
 def ignored_digest_fields(body: dict[str, Any]) -> list[str]:
-    return ignored_fields(body, (*DIGEST.rules, "userId"))
+    return ignored_fields(body, DIGEST.rules)
 
 
 def _faults(watch: NewWatch) -> dict[str, str]:
