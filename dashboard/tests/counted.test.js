@@ -51,7 +51,7 @@ test("the head says what counts, what will when, and what needs the owner", () =
       },
       "claimed $128,410 · fixed values of your rule add $825 · " +
         "to review: $18,000 count on Dec 15, $3,110 on Jan 15, unless you dispute them, of it $150.50 estimated; " +
-        "$825 need your word, all estimated",
+        "$825 need your word, all of it estimated",
     ],
   ])
     assert.equal(ruleWords({ count: 21, value_usd: 128410 }, byRule), words);

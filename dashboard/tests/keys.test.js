@@ -44,7 +44,7 @@ test("maker, use and end of a key are shown", () => {
     [{}, " by you · Never used"],
     [{ last_used_at: ago(0.98) }, " by you · Last used within the last hour"],
     [{ last_used_at: ago(5.9) }, " by you · Last used 5 hours ago"],
-    [{ last_used_at: ago(480) }, " by you · Last used 2 weeks ago"],
+    [{ last_used_at: ago(480) }, " by you · Last used 20 days ago"],
     [{ expires_at: "2026-05-01T12:00:00Z" }, " by you · Never used · Until May 1, 2026"],
     [{ expires_at: ago(0) }, " by you · Never used · Expired Apr 15, 2026"],
     [{ rotated_by: "platform", rotated_at: ago(24) }, " by you · Rotated Apr 14, 2026 by the platform · Never used"],

@@ -11,7 +11,7 @@ const worth = ({ count, value_usd }) =>
 export function estimated({ value_usd, estimated_usd }) {
   const [all, part] = [value_usd, estimated_usd].map(decimal);
   if (!Number(part)) return "";
-  return Number(part) === Number(all) ? ", all estimated" : `, of it ${dollars.format(part)} estimated`;
+  return Number(part) === Number(all) ? ", all of it estimated" : `, of it ${dollars.format(part)} estimated`;
 }
 
 /**

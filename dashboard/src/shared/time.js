@@ -49,7 +49,6 @@ const now = format(Intl.RelativeTimeFormat, { numeric: "auto" });
 export const SPANS = [
   ["year", 31_557_600],
   ["month", 2_629_800],
-  ["week", 604_800],
   ["day", 86_400],
   ["hour", 3600],
   ["minute", 60],
