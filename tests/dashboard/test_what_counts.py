@@ -79,6 +79,7 @@ def test_with_a_rule_the_head_says_what_counts_and_what_will(
 ) -> None:
     recorded.has("Work")
     with_rule(recorded)
+    recorded.sums["confirmed"] = part(1, 1000)
     Rules(page, RULE | {"from": "2026-02"})
     page.route("**/costs**", lambda route: route.fulfill(json={"cost_usd": 100}))
     open_feed(refresh=3600, cost_endpoint="/costs")
@@ -86,6 +87,7 @@ def test_with_a_rule_the_head_says_what_counts_and_what_will(
     head = "counts now by the rule you wrote · of it $75 estimated · 1 of 4 outcomes in the last 30 days"
     expect(page.locator(".summary > .caption")).to_have_text(head)
     expect(page.locator(".rule")).to_have_text(LINE)
+    expect(page.locator(".standing")).to_have_text("Claimed: $1,000.00 confirmed")
     change = "Counts or waits: +15% against the same of the 30 days before; today is not over"
     expect(page.locator(".change")).to_have_text(change)
     expect(page.locator(".balance dd")).to_have_text(["$100.00", "$900.00", "10 times the cost"])

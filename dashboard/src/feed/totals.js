@@ -333,7 +333,9 @@ export class Totals {
     this.#ruled.hidden = byRule === undefined || Boolean(this.#choice.query.status);
     this.#showChange();
     const uncounted = this.listed === summary.count ? "" : ". Disputed and void ones do not count.";
-    this.#standing.replaceChildren(...statusSums(summary, this.#choice), uncounted);
+    const standing = statusSums(summary, this.#choice);
+    if (byRule && standing.length) standing.unshift("Claimed: "); // not what the rule makes of them
+    this.#standing.replaceChildren(...standing, uncounted);
     const valued = bars.some((bar) => barValues(bar).some(Boolean));
     this.#chart.replaceChildren(...(valued ? [chart(bars, unit, this.#choice)] : []));
     this.#figures.element.ariaLabel = this.#tableTitle.textContent = `${unit.adverb} figures`;
