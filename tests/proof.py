@@ -41,7 +41,7 @@ PARTS = {
     "model": Part("tests/model", {"MODEL_TICKS": "2"}),
     "orders": Part(
         "tests/unit/test_daily_budget.py tests/sequences tests/interleaving",
-        {"SEEDS": "1000", "SEQUENCES": "1000", "BUDGETS": "10000", "WATCHES": "2000", "HISTORIES": "2000"},
+        {"SEEDS": "500", "SEQUENCES": "1000", "BUDGETS": "10000", "WATCHES": "2000", "HISTORIES": "2000"},
     ),
     "judge": Part(
         "tests/judge/test_pairs.py tests/judge/test_machine.py tests/judge/test_safeguards.py",
@@ -53,7 +53,7 @@ PARTS = {
         " tests/unit/test_record_batch.py tests/unit/test_agent_keys.py tests/unit/test_erasure.py"
         " tests/unit/test_assignments.py tests/statements tests/costs tests/definitions history"
         " tests/judge/test_machine.py tests/unit/test_daily_budget.py",
-        {},
+        {"LOOKS": "3"},
         engine=True,
     ),
     "statements": Part(
