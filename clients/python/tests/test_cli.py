@@ -415,6 +415,17 @@ def test_a_word_that_is_longer_than_a_terminal_is_whole_and_characters_may_take_
     assert any(AN_ADDRESS in line for line in terminal(80, "list"))
 
 
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_a_value_of_many_digits_hides_no_label_of_a_summary(
+    client: OutcomesClient, terminal: Callable[..., list[str]], width: int
+) -> None:
+    """Else one outcome of an agent makes the summary of all unreadable."""
+    client.record("deal_closed", "Acme", value_usd=Decimal("1E-100"), agent_id=1234567, user_id=42)
+    words = [word for line in terminal(width, "summary") for word in line.split()]
+    assert {"Day", "Type", "deal_closed", "Agent", "1234567", f"$0.{'0' * 99}1"} <= set(words)
+    assert sum(bool(re.fullmatch(r"\d{4}-\d\d-\d\d", word)) for word in words) == 30
+
+
 EVIL = "[bold]x[/bold] :smile: \x1b]0;title\x07\x9b31m\u202e\nline"
 SHOWN = "[bold]x[/bold] :smile: \ufffd]0;title\ufffd\ufffd31m\ufffd\ufffdline"
 EVIL_OUTCOME = {

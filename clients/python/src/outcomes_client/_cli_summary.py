@@ -14,10 +14,10 @@ from ._choices import Division
 from ._cli_completion import time_zones
 from ._cli_definitions import print_by_rule
 from ._display import money, printable
-from ._terminal import Agent, Cookie, End, Start, Statuses, Types, Url, connect, grid, numbers, print_json
+from ._terminal import Agent, Cookie, End, Start, Statuses, Types, Url, connect, grid, numbers, print_json, print_table
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Console
 
     from ._client import OutcomesClient
     from ._models import ByRule, CostSummary, PeriodTotal, Summary, Total
@@ -91,7 +91,7 @@ def summary(
     if words := [f"{money(total.value_usd)} {name}" for total, name in owners if total.count]:
         console.print(" · ".join(words))
     console.print(printable(f"{totals.start} to {totals.end}, {totals.timezone}"), style="dim", soft_wrap=True)
-    console.print(_plot(totals, console.width))
+    _plot(totals, console)
     if by_rule:
         print()
         print_by_rule(by_rule)
@@ -109,8 +109,8 @@ def summary(
         for name, total in [*sorted(rows, key=lambda row: -row[1].value_usd), *last]:
             cells = [money(each) for each in _costs_of(total).values()]
             table.add_row(printable(name), f"{total.count:,}", money(total.value_usd), *cells)
-        console.print()
-        console.print(table)
+        print()
+        print_table(table)
 
 
 def _totals(client: OutcomesClient, asked: dict[str, Any], days: int | None, *, cost: bool, counts: bool) -> Summary:
@@ -189,8 +189,8 @@ def _length(period: PeriodTotal, timezone: str) -> str:
     return "day" if days == 1 else f"{days:,} days"
 
 
-def _plot(totals: Summary, width: int) -> Table:
-    """Draw one bar per day, or per week if the days do not fit.
+def _plot(totals: Summary, console: Console) -> None:
+    """Draw one bar per day, or per week if the days do not fit. Beside very long values, there are no bars.
 
     A bar shows the value, or the count if there are no values.
     """
@@ -211,13 +211,14 @@ def _plot(totals: Summary, width: int) -> Table:
     lengths = {first: value[first] if any(value.values()) else Decimal(count[first]) for first in value}
     longest = max([*lengths.values(), Decimal(0)]) or Decimal(1)
     sums = {"Value": value, "Counted": counted} if counted else {"Value": value}
-    table = grid(heading, *numbers("Count", *sums), "")
     longest_texts = [max((len(money(one)) for one in each.values()), default=0) for each in sums.values()]
-    room = max(10, width - 23 - sum(longest_texts) - 2 * len(sums))
+    room = console.width - 23 - sum(longest_texts) - 2 * len(sums)
+    has_bars = room >= 10
+    table = grid(heading, *numbers("Count", *sums), *([""] if has_bars else []))
     for first, length in lengths.items():
-        bar = Bar(1, 0, max(0.0, float(length / longest)), width=room, color="green")
-        table.add_row(first.isoformat(), f"{count[first]:,}", *(money(each[first]) for each in sums.values()), bar)
-    return table
+        bar = [Bar(1, 0, max(0.0, float(length / longest)), width=room, color="green")] if has_bars else []
+        table.add_row(first.isoformat(), f"{count[first]:,}", *(money(each[first]) for each in sums.values()), *bar)
+    console.print(table) if has_bars else print_table(table)
 
 
 def _summary_as_dict(totals: Summary, counts: bool) -> dict[str, Any]:
