@@ -64,6 +64,13 @@ def today(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_kept_keys, "time", lambda: 1_796_083_200)  # 2026-12-01
 
 
+@pytest.mark.usefixtures("served")
+def test_without_the_outcomes_entries_it_is_not_said_that_there_is_no_statement(outcomes: Outcomes) -> None:
+    run = outcomes(*TRUST, "--proof", "01X")
+    reason = "404 Not found: this user has no such statement, or it has no entry of this outcome"
+    assert (run.code, run.out, run.err.splitlines()[-1]) == (1, "", f"outcomes: {reason}")
+
+
 def test_a_statement_is_printed_byte_for_byte_and_verified_by_the_kept_keys(
     served: dict[str, bytes], outcomes: Outcomes, tmp_path: Path
 ) -> None:

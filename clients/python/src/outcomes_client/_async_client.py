@@ -520,10 +520,9 @@ class AsyncOutcomesClient:
 
     async def statement_proof(self, statement_id: str, outcome_id: str) -> bytes:
         """Return the proof that a statement contains an outcome's entries. A proof discloses no sums."""
+        path, asked = f"{statement_path(statement_id)}/proof", parameters(outcome=outcome_id)
         return await self._run(
-            self._calls.read(
-                f"{statement_path(statement_id)}/proof", _SIGNED, parameters(outcome=outcome_id), names="statement"
-            )
+            self._calls.read(path, _SIGNED, asked, names="statement, or it has no entry of this outcome")
         )
 
     async def statement_keys(self) -> bytes:

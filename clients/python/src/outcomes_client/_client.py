@@ -514,11 +514,8 @@ class OutcomesClient:
 
     def statement_proof(self, statement_id: str, outcome_id: str) -> bytes:
         """Return the proof that a statement contains an outcome's entries. A proof discloses no sums."""
-        return self._run(
-            self._calls.read(
-                f"{statement_path(statement_id)}/proof", _SIGNED, parameters(outcome=outcome_id), names="statement"
-            )
-        )
+        path, asked = f"{statement_path(statement_id)}/proof", parameters(outcome=outcome_id)
+        return self._run(self._calls.read(path, _SIGNED, asked, names="statement, or it has no entry of this outcome"))
 
     def statement_keys(self) -> bytes:
         """Return the API's public keys, which verify its statements."""
