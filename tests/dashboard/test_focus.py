@@ -21,6 +21,13 @@ FOCUSED = """() => {
 }"""
 KEEP = "window.lost = document.activeElement.shadowRoot.activeElement, 0"
 MOVE = "document.querySelector('main').append(document.querySelector('value-delivered'))"
+# Whether something else is at the middle of what has the focus.
+IS_BEHIND = """() => {
+    const root = document.activeElement.shadowRoot
+    const [one, box] = [root.activeElement, root.activeElement.getBoundingClientRect()]
+    const top = root.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2)
+    return !one.contains(top) && !top?.contains(one)
+}"""
 LINKED = "01M8ACQW01PJ4EYCKZDPA329TG"
 
 Change = Callable[[Page, Recorded], object]
@@ -132,3 +139,20 @@ def test_the_focus_never_falls_to_the_page(open_feed: Open, page: Page, recorded
         found.append(page.evaluate(FOCUSED))
     page.clock.set_fixed_time(NOW)
     assert found == [expected for *_, expected in CASES]
+
+
+def test_the_focus_is_never_behind_the_banner(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    for number in range(20):
+        recorded.has(f"Work {number}")
+    open_feed(refresh=3600)
+    expect(page.locator(row("Work 0"))).to_be_visible()
+    recorded.instead("GET", "/outcomes$", 500, json={"error": "As arranged"})
+    leave_and_return(page)
+    expect(page.get_by_text("This may be out of date")).to_be_visible()
+    stops = {}
+    page.get_by_label("Search").focus()
+    while (stop := page.evaluate(FOCUSED)) != "button Try again":
+        stops[stop] = page.evaluate(IS_BEHIND)
+        page.keyboard.press("Tab")
+    assert len(stops) > 20
+    assert [stop for stop, is_behind in stops.items() if is_behind] == []
