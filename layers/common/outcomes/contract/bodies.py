@@ -121,10 +121,15 @@ def request_name(name: str) -> str:
 
 
 def _visible(name: str) -> str:
-    encoded = "".join(
+    chars = [
         char
         if "!" <= char <= "~" and char not in ",%"
-        else "".join(f"%{byte:02X}" for byte in char.encode(errors="surrogatepass"))
+        else "".join(f"%{byte:02X}" for byte in char.encode("utf8", "replace"))
         for char in name[: MAX_IGNORED_NAME + 1]
-    )
-    return encoded if len(encoded) <= MAX_IGNORED_NAME else f"{encoded[: MAX_IGNORED_NAME - 3]}..."
+    ]
+    encoded = "".join(chars)
+    if len(encoded) <= MAX_IGNORED_NAME:
+        return encoded
+    while len(encoded) > MAX_IGNORED_NAME - 3:
+        encoded = encoded.removesuffix(chars.pop())  # whole characters, because clients refuse half an escape
+    return f"{encoded}..."
