@@ -19,6 +19,7 @@ import {
   OutcomesError,
   PreconditionFailedError,
   ServerError,
+  UnauthorizedError,
   UnexpectedAnswerError,
 } from "./errors.js";
 import { Decimal, stringify } from "./json.js";
@@ -35,15 +36,20 @@ const WATCHES = "/api/watches";
 answers.REFUSALS[501] = class extends ServerError {
   override retryable = false;
 };
-// On pages, this error has no class of its own.
-answers.REFUSALS[412] = PreconditionFailedError;
-// Only agent keys are paused and have a daily limit, and pages use none.
-answers.REFUSALS["403 Paused"] = ForbiddenError;
-answers.REFUSALS["429 Too many outcomes"] = class extends LimitError {
-  constructor(message: string, known?: ConstructorParameters<typeof LimitError>[1], after?: string) {
-    super(after ? `${message}; it is not known whether an earlier try took effect` : message, known);
-  }
-};
+/** Returns an error class whose message also says if an earlier try may have taken effect. after: the message of the last. */
+const doubtful = (Kind: new (...of: ConstructorParameters<typeof OutcomesError>) => OutcomesError) =>
+  class extends Kind {
+    constructor(message: string, known?: Partial<OutcomesError>, after?: string) {
+      const isUnknown = after && !/^(409|429|503 Busy)/.test(after);
+      super(isUnknown ? `${message}; it is not known whether an earlier try took effect` : message, known);
+    }
+  };
+answers.REFUSALS[401] = doubtful(UnauthorizedError);
+answers.REFUSALS["403 Forbidden"] = doubtful(ForbiddenError);
+// On pages, these errors have no class of their own: only agent keys are paused and have a daily limit.
+answers.REFUSALS["403 Paused"] = doubtful(ForbiddenError);
+answers.REFUSALS[412] = doubtful(PreconditionFailedError);
+answers.REFUSALS["429 Too many outcomes"] = doubtful(LimitError);
 
 /** A correction to send. by: the credential, if only one may make corrections of its type. */
 type Item = {

@@ -546,7 +546,7 @@ export class OutcomesClient {
           } satisfies answers.Reply;
         });
         if (!reply) throw new Error("timeout");
-        if (reply.status !== 200) throw answers.refusal(reply, Invalid, credential, named, said);
+        if (reply.status !== 200) throw answers.refusal(reply, Invalid, credential, named, request.method && said);
         return read(reply);
       } catch (error) {
         signal?.throwIfAborted();

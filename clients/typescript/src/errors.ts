@@ -118,7 +118,7 @@ export type CapabilityOffError = InstanceType<typeof CapabilityOffError>;
 export const ConflictError = /* @__PURE__ */ kind("ConflictError", ApiError);
 export type ConflictError = InstanceType<typeof ConflictError>;
 
-/** 412: the stored version of an outcome or of a day's costs is not `ifVersion`. Nothing was stored. */
+/** 412: the stored version of an outcome or of a day's costs is not `ifVersion`. This try stored nothing. */
 export const PreconditionFailedError = /* @__PURE__ */ kind("PreconditionFailedError", ApiError);
 export type PreconditionFailedError = InstanceType<typeof PreconditionFailedError>;
 

@@ -20,6 +20,7 @@ from . import _answers, _readers
 from ._choices import Division
 from ._errors import (
     BusyError,
+    ForbiddenError,
     InvalidOutcomeError,
     LimitError,
     NoAnswerError,
@@ -27,6 +28,7 @@ from ._errors import (
     OutcomesError,
     PreconditionFailedError,
     StillAddingUpError,
+    UnauthorizedError,
 )
 from ._http import (
     COSTS_PATH,
@@ -523,7 +525,7 @@ class Calls:
             # BusyError is also retryable, but it means that this try did nothing.
             maybe_done = maybe_done or (failure.retryable and not unsent and not isinstance(failure, BusyError))
             failure._maybe_done = maybe_done
-            if isinstance(failure, LimitError) and maybe_done:
+            if isinstance(failure, _DOUBTFUL) and maybe_done and request.method != "GET":
                 failure.args = (f"{failure}; it is not known whether an earlier try took effect",)
             if not repeatable and not isinstance(failure, BusyError):
                 failure.retryable = unsent
@@ -532,6 +534,10 @@ class Calls:
                 yield from backoff.wait(str(failure), failure.retry_after, progress=progress)
             ):
                 raise failure
+
+
+# Refusals of a try that say nothing about the tries before it.
+_DOUBTFUL = (ForbiddenError, LimitError, PreconditionFailedError, UnauthorizedError)
 
 
 def _keyed(bodies: Iterable[dict[str, Any]]) -> dict[int, dict[str, Any]]:

@@ -130,7 +130,7 @@ class ConflictError(ApiError):
 
 
 class PreconditionFailedError(ApiError):
-    """412: the stored version of an outcome or of a day's costs is not `if_version`. Nothing was stored."""
+    """412: the stored version of an outcome or of a day's costs is not `if_version`. This try stored nothing."""
 
 
 class KeyReusedError(ApiError):
