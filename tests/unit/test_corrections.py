@@ -274,7 +274,6 @@ def test_a_correction_changes_the_status_or_is_a_409(type_: str, origin: str) ->
 
 
 OTHER_AGENT = AGENT | {"keyId": "fedcba9876543210"}
-IMPOSSIBLE = (409, {"error": "Not possible"})
 
 
 def not_possible(message: str) -> tuple[int, Any]:
@@ -287,6 +286,13 @@ def few_corrections(monkeypatch: pytest.MonkeyPatch) -> None:
     assert MAX_CORRECTIONS == {"agent": 20, "owner": 50, "platform": 50}
     for caller, number in {"agent": 2, "owner": 4, "platform": 5}.items():
         monkeypatch.setitem(MAX_CORRECTIONS, caller, number)
+
+
+def beyond(kind: str) -> tuple[int, dict[str, Any]]:
+    message = (
+        f"the outcome has {MAX_CORRECTIONS[kind]} corrections by callers of your kind ({kind}), which is the limit"
+    )
+    return not_possible(message)
 
 
 def retitle(title: object) -> str:
@@ -303,11 +309,11 @@ def test_each_kind_of_caller_has_a_limit_of_its_own() -> None:
             assert correct(id_, OWNER, body, key=f"{body['type']}-{number}")[0] == 200
     for number in range(2, 7):
         assert amend(id_, KEY, retitle(number), key=f"{number}")[0] == 200
-    for caller in (AGENT, OTHER_AGENT, KEY):
+    for caller, kind in (AGENT, "agent"), (OTHER_AGENT, "agent"), (KEY, "platform"):
         status, answer, headers = amend(id_, caller, retitle("x"))
-        assert (status, answer, "Retry-After" in headers) == (*IMPOSSIBLE, False)
-    assert correct(id_, AGENT, BODIES["void"])[:2] == IMPOSSIBLE
-    assert correct(id_, OWNER, BODIES["confirm"])[:2] == IMPOSSIBLE
+        assert (status, answer, "Retry-After" in headers) == (*beyond(kind), False)
+    assert correct(id_, AGENT, BODIES["void"])[:2] == beyond("agent")
+    assert correct(id_, OWNER, BODIES["confirm"])[:2] == beyond("owner")
     # A retry of an earlier correction still gets the answer of that correction.
     assert amend(id_, KEY, retitle("4"), key="4")[1]["version"] == 11
     outcome, corrections = get(id_)[1].values()
@@ -324,8 +330,7 @@ def test_each_kind_of_caller_has_a_limit_of_its_own() -> None:
 def test_the_owner_amends_up_to_the_limit_and_may_still_dispute() -> None:
     id_ = given("session")
     assert {amend(id_, OWNER, retitle(number))[0] for number in range(4)} == {200}
-    assert amend(id_, OWNER, retitle("x"))[:2] == IMPOSSIBLE
-    assert correct(id_, OWNER, BODIES["void"])[:2] == IMPOSSIBLE
+    assert amend(id_, OWNER, retitle("x"))[:2] == correct(id_, OWNER, BODIES["void"])[:2] == beyond("owner")
     assert correct(id_, OWNER, BODIES["dispute"])[0] == 200
 
 
@@ -340,7 +345,8 @@ def test_disputes_and_upholds_are_unlimited_but_count_for_other_corrections() ->
     assert [each["type"] for each in corrections] == ["dispute", "uphold"] * 55
     # One call reads the outcome. Two calls read its 110 entries, because a call reads at most 100.
     assert len(calls) == 3
-    assert amend(id_, KEY, retitle("x"))[:2] == correct(id_, OWNER, BODIES["confirm"])[:2] == IMPOSSIBLE
+    assert amend(id_, KEY, retitle("x"))[:2] == beyond("platform")
+    assert correct(id_, OWNER, BODIES["confirm"])[:2] == beyond("owner")
 
 
 LONGEST: dict[str, Any] = {"title": '"' * 200, "description": '"' * 1000}

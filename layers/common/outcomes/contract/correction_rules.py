@@ -195,8 +195,9 @@ class Correction(NamedTuple):
             message = f"cannot {self.type} an outcome that is {status}"
             raise NotPossible(details=[Fault(field="type", message=message)])
         kind = caller.kind
-        if corrected_by.get(kind, 0) >= MAX_CORRECTIONS[kind] and (self.type, kind) not in _UNLIMITED:
-            raise NotPossible
+        if corrected_by.get(kind, 0) >= (most := MAX_CORRECTIONS[kind]) and (self.type, kind) not in _UNLIMITED:
+            message = f"the outcome has {most} corrections by callers of your kind ({kind}), which is the limit"
+            raise NotPossible(details=[Fault(field="type", message=message)])
         # An agent cannot end a dispute by amending: the owner or the platform decides on the amended outcome.
         if self.type == CorrectionType.AMEND and status == DISPUTED and caller.agent_key:
             return DISPUTED
