@@ -347,7 +347,8 @@ def test_unknown_fields_are_ignored_and_named() -> None:
     _, _, headers = call("PUT", "session", {"lines": [LINE | {"cost": 1}], "note": ""})
     assert headers["Ignored-Fields"] == "note, lines.0.cost"
     for user in {}, {"userId": "42"}, {"userId": 0}:
-        assert call("PUT", "platform", {"userId": None, "lines": 7} | user)[1]["error"] == "Invalid userId"
+        _, answer, headers = call("PUT", "platform", {"userId": None, "lines": 7} | user)
+        assert (answer["error"], headers.get("Ignored-Fields")) == ("Invalid userId", None)
 
 
 def after_other_puts(times: int = 1) -> Fault:
