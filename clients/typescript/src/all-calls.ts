@@ -3,6 +3,7 @@
 
 import * as answers from "./answers.js";
 import {
+  type Asked,
   type ClientOptions,
   encode,
   escaped,
@@ -15,6 +16,7 @@ import {
   ConfigurationError,
   ForbiddenError,
   InvalidOutcomeError,
+  InvalidRequestError,
   LimitError,
   OutcomesError,
   PreconditionFailedError,
@@ -97,6 +99,8 @@ const CAPABILITIES: [RegExp, string][] = [
 ];
 // end of make contract
 
+type How<T> = [read: (reply: answers.Reply) => T, how?: Partial<Request>, repeatable?: boolean];
+
 /**
  * Records outcomes and reads them back, like the client for pages; rejects with a CapabilityOffError if a capability is off.
  */
@@ -123,6 +127,17 @@ export class OutcomesClient extends PageClient {
       },
     });
     this.#warn = options.warn ?? console.warn;
+  }
+
+  protected override async read<T>(path: string, options: Asked, ...how: How<T>) {
+    try {
+      return await super.read(path, options, ...how);
+    } catch (error) {
+      if (!(error instanceof InvalidRequestError && error.error === "Invalid include")) throw error;
+      const off = [options.cost && "Costs", (options.counts || options.definition) && "Definitions"].filter(Boolean);
+      if (!off.length) throw error;
+      throw new CapabilityOffError(`${error.message}: ${off.join(" or ")} is Off in this deployment`, { ...error });
+    }
   }
 
   /** Dismisses a dispute. Needs the platform's key; `userId` is the outcome's user. */

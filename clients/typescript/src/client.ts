@@ -80,7 +80,7 @@ export interface Request {
 type Body = Record<string, unknown>;
 type Item = { body: Body; text: string; result?: models.Result };
 type Read<T> = (reply: answers.Reply) => T;
-type Asked = Omit<models.ListOptions & models.SummaryOptions, "cursor"> & {
+export type Asked = Omit<models.ListOptions & models.SummaryOptions, "cursor"> & {
   cursor?: string | null | undefined;
   format?: string;
 } & { [Part in "counts" | "cost" | "definition" | "versions"]?: boolean | undefined };

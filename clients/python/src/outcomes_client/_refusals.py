@@ -73,6 +73,10 @@ _CAPABILITIES = {
 """Patterns of paths, with the template's parameter that switches their routes on or off. A mistyped id is no route."""
 
 
+_PARTS = {"counts": "Definitions", "definition": "Definitions", "cost": "Costs"}
+"""Values of `include`, with the template parameter that switches them on or off."""
+
+
 def capability_off(reply: Reply, request: Request) -> str | None:
     """If an answer says that a capability is off, return the capability's template parameter, or else None."""
     if reply.status != 404 or "No-Such-Route" not in reply.headers:
@@ -100,6 +104,8 @@ def refusal(reply: Reply, request: Request) -> OutcomesError:
     body = reply.hide(body) if isinstance(body, dict) else {}
     error, details = text_or_none(body.get("error")), details_of(body, reply)
     off = capability_off(reply, request)
+    if error == "Invalid include":
+        off = " or ".join(_PARTS[part] for name, part in request.query if name == "include" and part in _PARTS)
     kind = CapabilityOffError if off else _kind(reply, request, error)
     if kind is None:
         message = f"{reply.status} {error or ''}".strip() + ": is this the URL of an Outcomes API?"
