@@ -46,7 +46,13 @@ class History(NamedTuple):
     lately: int
 
 
-SAFEGUARDS: dict[str, tuple[Edit, Found | Seed | History]] = {
+class Look(NamedTuple):
+    """A course of `tests.sequences.test_any_look` finds the fault. lately: the seed that is tried first."""
+
+    lately: int
+
+
+SAFEGUARDS: dict[str, tuple[Edit, Found | Seed | History | Look]] = {
     "a statement is stored if the row of imports has not changed": (
         Edit("statements/chain.py", '"changes = :seen"', '"changes = :seen OR changes <> :seen"'),
         Found("state March", "import newer rows"),
@@ -258,5 +264,21 @@ SAFEGUARDS: dict[str, tuple[Edit, Found | Seed | History]] = {
     "a write is signed within a minute of its time": (
         Edit("aws/services.py", "abs(signed_at - recorded_at / 1000) > MAX_AGE", "False"),
         Seed(4, everyone=True),
+    ),
+    "entries between two intervals are added, even if nothing can be stored": (
+        Edit(
+            "totals/materialized.py",
+            "SettledInterval(current.begin, end, current.sums)",
+            "SettledInterval(current.begin, end, Sums())",
+        ),
+        Look(0),
+    ),
+    "open months are those of any definition": (
+        Edit("definitions/counting.py", "found = min(found or month, month)", "found = month"),
+        Look(1),
+    ),
+    "an entry of a midnight is after it": (
+        Edit("totals/materialized.py", "elif at < midnight <= over:", "elif at <= midnight <= over:"),
+        Look(11),
     ),
 }

@@ -9,7 +9,7 @@ from typing import Any, override
 
 import pytest
 
-from tests.judge.safeguards import SAFEGUARDS, Edit, Found, History, Seed
+from tests.judge.safeguards import SAFEGUARDS, Edit, Found, History, Look, Seed
 
 FOUND = 9
 MOST_SEEDS = 300
@@ -55,6 +55,7 @@ def main() -> None:
     from tests.judge.commands import worlds
     from tests.judge.machine import run_everything
     from tests.judge.pairs import Pairs
+    from tests.sequences import test_any_look as looks
     from tests.sequences import test_any_watch as histories
 
     template = parse_yaml((ROOT / "template.yaml").read_text())
@@ -71,6 +72,9 @@ def main() -> None:
                 for last in (lately, *range(MOST_SEEDS)):
                     with pytest.MonkeyPatch.context() as monkeypatch:
                         histories.History(last, monkeypatch).play()
+            case Look(lately):
+                for last in (lately, *range(MOST_SEEDS)):
+                    looks.run(last, template)
     except Exception as failure:  # noqa: BLE001 - the judge, the client's verifier or a function refuses
         print(f"found by seed {last}: {failure}", *getattr(failure, "__notes__", []), sep="\n")
         sys.exit(FOUND if finder.has_loaded else 1)

@@ -28,6 +28,8 @@ from outcomes.aws import backoff, paced_reads
 from outcomes.aws.services import DynamoDB
 from outcomes.calendar import instants
 from outcomes.contract.models import NewOutcome
+from outcomes.contract.sums import Sums
+from outcomes.definitions.definition_rules import Definitions
 from outcomes.ledger import ulid
 from outcomes.ledger.store import LIMITS
 from outcomes.totals import codec, materialized, monthly_sums, open_months, settled_intervals
@@ -97,7 +99,7 @@ class Look(NamedTuple):
     """The parameters of a summary.
 
     days: the number of local days. end: how many days before today the last of them is. cut: the milliseconds by which
-    the period begins later and ends earlier.
+    the period begins later and, if is_cut_twice, ends earlier.
     """
 
     zone: str
@@ -107,12 +109,13 @@ class Look(NamedTuple):
     agent: int | Literal["none"] | None = None
     by: str = "day"
     is_compared: bool = False
+    is_cut_twice: bool = True
     statuses: tuple[str, ...] = ()
     end: int = 0
     says_what_counts: bool = False
 
     def period(self, now: int) -> tuple[int, int]:
-        return self._midnight(now, self.days) + self.cut, self._midnight(now, 0) - self.cut
+        return self._midnight(now, self.days) + self.cut, self._midnight(now, 0) - self.cut * self.is_cut_twice
 
     def period_before(self, now: int) -> tuple[int, int]:
         since, until = self.period(now)
@@ -138,12 +141,13 @@ class Look(NamedTuple):
 
 
 class Service:
-    """A DynamoDB with small pages and its own clock. meet: a fault that the next call gets."""
+    """A DynamoDB with small pages and its own clock. meet: a fault that the next call gets. tells_time: in answers."""
 
     def __init__(self, now: Callable[[], int]) -> None:
         self.now = now
         self.post = app.store.dynamodb.connection.post
         self.meet: Callable[[Request, Send], Any] | None = None
+        self.tells_time = True
 
     def answer(self, headers: Any, body: bytes, until: float) -> Any:
         request = Request(headers["x-amz-target"].rpartition(".")[2], json.loads(body))
@@ -153,7 +157,7 @@ class Service:
         def send() -> Any:
             reply = self.post(headers, body, until)
             date = datetime.fromtimestamp(self.now() // SECOND, UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
-            return reply._replace(headers={**reply.headers, "date": date})
+            return reply._replace(headers={**reply.headers, "date": date} if self.tells_time else {})
 
         meet, self.meet = self.meet, None
         return meet(request, send) if meet else send()
@@ -188,9 +192,7 @@ class Course:
         self.busy_days: list[int] = []
         # Few zones, so that totals stored for one summary are used by a later one.
         self.zones = self.random.sample(ZONES, 2)
-        months = ["2026-01", "2026-02", "2026-03", "2026-04"]
-        self.definitions = draw_definitions(self.random, self.zones[0], months, ["deal_closed", "task_complete"])
-        app.store.dynamodb.call("PutItem", {"TableName": "StatementsTable", "Item": head_row(self.definitions)})
+        self.definitions = Definitions()
         for store in (app.store, correct_outcome.corrections.store):
             patches.enter_context(patch.object(store, "dynamodb", DynamoDB(LIMITS)))
         self.service = Service(lambda: self.now)
@@ -217,8 +219,14 @@ class Course:
         draw = self.random
         news = [self.record, self.correct, self.correct, self.assign, self.time_passes, self.an_entry_is_of_older_code]
         looks = [self.look, self.readers_race, self.a_reader_dies, self.a_reader_is_throttled]
-        looks += [self.look, self.look_at_outcomes_without_a_user, *[self.look_without_time] * 3]
+        looks += [
+            self.look,
+            self.look_at_outcomes_without_a_user,
+            *[self.look_without_time] * 3,
+            self.nothing_is_stored,
+        ]
         for _ in range(2):
+            self.define()
             self.days_pass()
             for look in draw.sample(looks, len(looks)):
                 if draw.random() < 0.15:
@@ -230,9 +238,15 @@ class Course:
         for _ in range(6):
             self.list_and_export()
 
+    def define(self) -> None:
+        """Put definitions, which may open months again."""
+        months = ["2026-01", "2026-02", "2026-03", "2026-04", "2026-05"]
+        self.definitions = draw_definitions(self.random, self.zones[0], months, ["deal_closed", "task_complete"])
+        app.store.dynamodb.call("PutItem", {"TableName": "StatementsTable", "Item": head_row(self.definitions)})
+
     def draw_fact(self) -> Fact:
         draw = self.random
-        ago = draw.choice([None, 0, draw.randint(-5 * MINUTE, 2 * DAY), draw.randint(0, 34 * DAY)])
+        ago = draw.choice([None, 0, -4 * MINUTE, draw.randint(-5 * MINUTE, 2 * DAY), draw.randint(0, 34 * DAY)])
         return Fact(draw.choice(["deal_closed", "task_complete"]), draw.choice([None, 7, 8]), draw.choice(VALUES), ago)
 
     def draw_look(self) -> Look:
@@ -244,7 +258,8 @@ class Course:
         if draw.random() < 0.4:
             # Begin within a day of several outcomes, so that reading the rest of this day takes several queries.
             days = (self.now - draw.choice(self.busy_days)) // DAY + 1
-            look = look._replace(days=days, end=0, cut=draw.choice([1, HOUR, 5 * HOUR]))
+            cut, is_cut_twice = draw.choice([1, HOUR, 5 * HOUR]), draw.random() < 0.5
+            look = look._replace(days=days, end=0, cut=cut, is_cut_twice=is_cut_twice)
         for _ in range(draw.choice([0, 0, 1, 2])):
             look = self.filtered(look)
         return look
@@ -287,18 +302,23 @@ class Course:
         id_, type_, to = self.random.choice([*self.outcomes]), self.random.choice([*BODIES]), self.draw_fact()
         self.steps.append((instants.text(self.now), "correct", id_, type_, to))
         outcome, body, is_of_words = self.outcomes[id_], BODIES[type_], self.random.random() < 0.3
-        recorded_at = instants.read(outcome["created_at"])
+        recorded_at, is_of_time = instants.read(outcome["created_at"]), self.random.random() < 0.3
+        # mostly within the same day, so that the day's sums stay the same, but those of parts of the day do not
+        occurred_at = instants.text(instants.read(outcome["occurred_at"]) - self.random.randint(1, 12) * HOUR)
         if type_ == "amend":
             self.amended += 1  # each amend needs a new title, because an amend that changes nothing is refused
             changes: dict[str, Any] = {"title": f"Amended {self.amended}"}
-            if not is_of_words:
+            if is_of_time:
+                changes |= {"occurredAt": occurred_at}
+            elif not is_of_words:
                 changes |= to.fields(recorded_at) | {"valueUsd": to.value and float(to.value), "agentId": to.agent}
             body = body | {"changes": changes}
         self.clock = self.now - self.random.choice(LAGS) * SECOND
         status, answer, _ = correct(id_, KEY if type_ in {"amend", "void", "uphold"} else OWNER, body)
         self.clock = self.now
-        changed = {} if type_ != "amend" or is_of_words else to.shown(recorded_at)
-        after = corrected(outcome, type_, changed, "key")
+        changed = {} if is_of_words else to.shown(recorded_at)
+        changed = {"occurred_at": occurred_at} if is_of_time else changed
+        after = corrected(outcome, type_, changed if type_ == "amend" else {}, "key")
         assert status == (200 if after else 409), answer
         outcome |= after or {}
 
@@ -317,19 +337,25 @@ class Course:
 
     def time_passes(self) -> None:
         self.now += self.random.choice(LATER)
+        if self.random.random() < 0.4:
+            self.now = self.midnight() + self.random.choice([-3 * MINUTE, 0, 0, 5 * MINUTE])
         self.clock = self.now
 
+    def midnight(self) -> int:
+        """Return the next midnight of one of the zones."""
+        return Look(self.random.choice(self.zones), 0).period(self.now)[1]
+
     def days_pass(self) -> None:
-        """Record six outcomes on the first day, one on each other day, and on some days one without a user."""
+        """Record six outcomes on the first day, one on most other days, and on some days one without a user."""
         self.busy_days.append(self.now)
         for _ in range(6):
             self.recorded(0, is_user=True)
             self.now += HOUR
-        for _ in range(self.random.choice([20, 35])):
+        for _ in range(self.random.choice([16, 28])):
             self.recorded(0, is_user=True)
             if self.random.random() < 0.3:
                 self.recorded(0, is_user=False)
-            self.now += DAY
+            self.now += DAY * self.random.choice([1, 1, 2, 3])
         self.recorded(0, is_user=False)
         self.clock = self.now
 
@@ -341,13 +367,18 @@ class Course:
         app.totals.rules = rules
 
     def a_row_is_damaged(self) -> None:
-        """Truncate the bytes of a stored row, and append garbage."""
+        """Truncate the bytes of a stored row and append garbage, change a bit, or let it be of another edition."""
         rows = app.store.dynamodb.call("Scan", {"TableName": "TotalsTable"})["Items"]
         if kept := [row for row in rows if "sums" in row]:
             row = self.random.choice(kept)
-            length, garbage = self.random.randint(4, 24), self.random.choice([b"", b"\0"])
-            self.steps.append(("damage", row["stretch"], length, garbage))
-            row["sums"]["B"] = b2a_base64(a2b_base64(row["sums"]["B"])[:length] + garbage, newline=False).decode()
+            part = a2b_base64(row["sums"]["B"])
+            at = self.random.randrange(min(len(part), 24))
+            damaged = [part[: at + 4], part[: at + 4] + b"\0", part[:at] + bytes([part[at] ^ 1]) + part[at + 1 :]]
+            damage = self.random.choice([*damaged, codec.write(Sums())[0]])
+            self.steps.append(("damage", row["stretch"], damage))
+            row["sums"]["B"] = b2a_base64(damage, newline=False).decode()
+            if damage not in damaged:
+                row["rules"]["S"] += " another edition"
             app.store.dynamodb.call("PutItem", {"TableName": "TotalsTable", "Item": row})
 
     def look(self, look: Look | None = None) -> None:
@@ -390,6 +421,21 @@ class Course:
         self.service.after(self.random.randint(0, 30), meanwhile)
         self.look(look)
         self.service.meet = None
+
+    def nothing_is_stored(self) -> None:
+        """Read a summary whose writes are throttled, or while DynamoDB does not tell the time."""
+
+        def throttle(request: Request, send: Send) -> Any:
+            self.service.meet = throttle
+            return error(THROTTLED)(request, send) if request.operation in {"PutItem", "UpdateItem"} else send()
+
+        self.a_row_is_damaged()
+        if self.random.random() < 0.5:
+            self.service.meet = throttle
+        else:
+            self.service.tells_time = False
+        self.look()
+        self.service.meet, self.service.tells_time = None, True
 
     def a_reader_is_throttled(self) -> None:
         """Read a summary whose reads are throttled after some calls."""
@@ -521,12 +567,18 @@ class Course:
                 continue
             assert said_to_count(told["by_rule"]) == without_days(expected)
             assert sum(told["by_rule"][part]["count"] for part in PARTS) == told["count"]
+            assert told["by_rule"]["by_type"] == sorted(told["by_rule"]["by_type"], key=rank)
             assert {
                 (each["date"], part): each[f"{part}_usd"]
                 for each in told[f"by_{look.by}"]
                 for part in ("counted", "waiting")
                 if each[f"{part}_usd"]
             } == by_bucket(expected, [each["date"] for each in told[f"by_{look.by}"]])
+
+
+def rank(figures: Any) -> Any:
+    claimed = [sum(figures[part][name] for part in PARTS) for name in ("value_usd", "count")]
+    return [-number for number in claimed], figures["outcome_type"]
 
 
 def get(handler: Callable[[Any, None], Any], query: dict[str, Any]) -> str:
@@ -542,6 +594,10 @@ def ids(outcomes: Iterable[Any]) -> list[str]:
 @pytest.mark.usefixtures("no_waiting")
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_any_summary_equals_adding_up_every_outcome(template: Any, seed: int) -> None:
+    run(seed, template)
+
+
+def run(seed: int, template: Any) -> None:
     with ExitStack() as patches:
         patches.enter_context(template_tables(template))
         patches.enter_context(two_shards())
