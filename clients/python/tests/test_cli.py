@@ -422,7 +422,8 @@ def test_a_value_of_many_digits_hides_no_label_of_a_summary(
     """Else one outcome of an agent makes the summary of all unreadable."""
     client.record("deal_closed", "Acme", value_usd=Decimal("1E-100"), agent_id=1234567, user_id=42)
     words = [word for line in terminal(width, "summary") for word in line.split()]
-    assert {"Day", "Type", "deal_closed", "Agent", "1234567", f"$0.{'0' * 99}1"} <= set(words)
+    assert {"Day", "Type", "deal_closed", "Agent", "1234567"} <= set(words)
+    assert words.count(f"$0.{'0' * 99}1") == 4  # the total, its day, type and agent
     assert sum(bool(re.fullmatch(r"\d{4}-\d\d-\d\d", word)) for word in words) == 30
 
 

@@ -77,10 +77,10 @@ def summary(
 
     console = _terminal.console()
     noun = "outcome" if totals.count == 1 else "outcomes"
-    console.print(Text.assemble((money(totals.value_usd), "bold"), f" in {totals.count:,} {noun}"))
+    console.print(Text.assemble((money(totals.value_usd), "bold"), f" in {totals.count:,} {noun}"), soft_wrap=True)
     by_rule: ByRule | None = vars(totals).get("by_rule")
     if by_rule:
-        console.print(Text.assemble((money(by_rule.counted.value_usd), "bold"), " counts"))
+        console.print(Text.assemble((money(by_rule.counted.value_usd), "bold"), " counts"), soft_wrap=True)
     elif counts:
         console.print("What counts is not known: no definition, another time zone, or not whole days", soft_wrap=True)
     if totals.previous:
@@ -89,7 +89,7 @@ def summary(
         console.print(_costs(totals), soft_wrap=True)
     owners = [(totals.confirmed, "confirmed"), (totals.disputed, "disputed")]
     if words := [f"{money(total.value_usd)} {name}" for total, name in owners if total.count]:
-        console.print(" · ".join(words))
+        console.print(" · ".join(words), soft_wrap=True)
     console.print(printable(f"{totals.start} to {totals.end}, {totals.timezone}"), style="dim", soft_wrap=True)
     _plot(totals, console)
     if by_rule:
