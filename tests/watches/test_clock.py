@@ -267,6 +267,7 @@ def test_a_digest_has_the_week_beside_the_one_before_and_what_waits(clock: Clock
     clock.at("2026-12-14T07:00:00Z")
     assert evaluate() == [("digest.week", "2026-W50")]
     assert evaluate() == []
+    assert "E+" not in told()[-1].data  # 650, not 6.5E+2
     said = data(told()[-1])
     assert {name: said[name] for name in ("week", "count", "value_usd", "counted_usd", "waiting_usd", "cost_usd")} == {
         "week": "2026-W50",

@@ -82,8 +82,8 @@ class Letter:
         total = self.counting.total(summary) if self.counting else None
         return {
             **_members(claimed),
-            "counted_usd": total.counted.exact if total else None,
-            "waiting_usd": total.all_waiting.exact if total else None,
+            "counted_usd": _plain(total.counted) if total else None,
+            "waiting_usd": _plain(total.all_waiting) if total else None,
             "cost_usd": cost,
             "net_usd": None if cost is None else EXACT.subtract(claimed.value, cost),
         }
@@ -133,7 +133,12 @@ def _gaps(report: CostReport, known: set[str]) -> list[str]:
 
 
 def _members(sum_: Sum) -> dict[str, Any]:
-    return {"count": Decimal(sum_.count), "value_usd": sum_.exact}
+    return {"count": Decimal(sum_.count), "value_usd": _plain(sum_)}
+
+
+def _plain(sum_: Sum) -> Decimal:
+    """Return a sum that JSON has without an exponent: 500, not 5E+2."""
+    return Decimal(f"{sum_.exact:f}")
 
 
 def _time(digest: Digest, monday: date) -> int:
