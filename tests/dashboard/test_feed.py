@@ -372,6 +372,7 @@ def test_the_filter_offers_types_that_occur_and_then_the_deployments_first(
     page.route("**/types", NO_TYPES, times=1)
     open_feed()
     expect(page.locator(".rows strong")).to_be_visible()
+    expect(offered(page)).to_have_count(3)
     occurring = offered(page).all_text_contents()  # list and totals arrive in any order
     assert sorted(occurring) == ["All types", "Content published", "Ticket resolved"]
     by_type(page).select_option("Content published")
