@@ -3,7 +3,9 @@ import { after, mock, test } from "node:test";
 import "./elements.js";
 
 const { toReview } = await import("../src/feed/attention.js");
-const { difference, disputeOf, hints, inOrder, isByRule, isToReview, worthOf } = await import("../src/feed/queue.js");
+const { difference, disputeOf, hints, inOrder, isByRule, isNewToReview, isToReview, worthOf } = await import(
+  "../src/feed/queue.js"
+);
 const { isTypeAmended } = await import("../src/feed/marks.js");
 const { parseExactly } = await import("../src/shared/numbers.js");
 
@@ -46,6 +48,24 @@ test("what is to review is claimed and not confirmed or, with definitions, waiti
   const by_rule = { waiting: sum(1, 0.1), unconfirmed: sum(2, 0.2) };
   assert.deepEqual(toReview({ ...summary, by_rule }), { count: 3, value_usd: { rawJSON: "0.3" } });
   assert.equal(toReview(sum(5, 100)), null); // a server without corrections
+});
+
+test("what was just recorded is to review by the rule of its type and month, because it has no counts yet", () => {
+  const types = { task_complete: "never", content_published: "confirmed", "*": "unless_disputed" };
+  const rule = {
+    from: "2026-04",
+    timezone: "UTC",
+    types: Object.entries(types).map(([outcome_type, when]) => ({ outcome_type, when })),
+  };
+  for (const [more, rules, expected] of [
+    [{ outcome_type: "task_complete" }, [], true],
+    [{ outcome_type: "task_complete" }, [rule], false],
+    [{ outcome_type: "content_published" }, [rule], true],
+    [{}, [rule], true],
+    [{ status: "disputed" }, [rule], false],
+    [{ occurred_at: "2026-03-31T12:00:00.000Z" }, [rule], false],
+  ])
+    assert.equal(isNewToReview(claim("A", more), rules), expected, JSON.stringify([more, rules.length]));
 });
 
 test("the greatest magnitude comes first, or the day on which it counts", () => {

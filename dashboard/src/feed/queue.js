@@ -10,7 +10,7 @@ import { happenedAt, orderOf } from "./merge.js";
  * "no_rule"; `on`: the day on which a waiting one counts by itself. `usd` takes the place of the value. `imported`: whether an
  * import brought it.
  * @typedef {Outcome & {counts?: {state: string, on?: string | null, usd: Exact | null} | null, imported?: true}} Claim
- * @typedef {{from: string, timezone: string}} Definition one of the owner's, newest first
+ * @typedef {{from: string, timezone: string, types?: {outcome_type: string, when: string}[]}} Definition one of the owner's, newest first
  */
 
 const DAY_MS = 86_400_000;
@@ -21,6 +21,14 @@ const TIME_OF_DAY = /\b\d{1,2}(:\d\d){1,2}(\.\d+)?\s*([ap]\.?m\b\.?)?|\b\d{1,2}\
 /** Whether an outcome waits for its owner's word. @param {Claim} claim @param {boolean} hasRules whether she has definitions */
 export const isToReview = ({ status, counts }, hasRules) =>
   status === "recorded" && (!hasRules || ["waiting", "unconfirmed"].includes(counts?.state ?? ""));
+
+/** Whether an outcome that was just recorded is to review, by the rules, if its `counts` are not known. @param {Claim} claim @param {Definition[]} rules */
+export function isNewToReview(claim, rules) {
+  const types = ruleFinder(rules)(happenedAt(claim))?.types ?? [];
+  const of = (/** @type {string} */ type) => types.find(({ outcome_type }) => outcome_type === type)?.when;
+  const when = of(claim.outcome_type) ?? of("*") ?? "";
+  return claim.status === "recorded" && (!rules.length || ["unless_disputed", "confirmed"].includes(when));
+}
 
 /** Return what an outcome counts for: its value, or what the owner's rule says instead. @param {Claim} claim */
 export const worth = ({ value_usd, counts }) => counts?.usd ?? value_usd;

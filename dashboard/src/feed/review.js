@@ -10,7 +10,7 @@ import { dollars, whole } from "./format.js";
 import { isTypeAmended, TYPE_AMENDED } from "./marks.js";
 import { passes } from "./merge.js";
 import { post } from "./post.js";
-import { disputeOf, hints, inOrder, isToReview, worthOf } from "./queue.js";
+import { disputeOf, hints, inOrder, isNewToReview, isToReview, worthOf } from "./queue.js";
 import STYLES from "./review.css";
 import { ReviewBar } from "./review-bar.js";
 import { ReviewList } from "./review-list.js";
@@ -425,7 +425,8 @@ export class Review {
   recorded(outcomes) {
     const { query } = this.#feed.choice;
     for (const one of outcomes)
-      if (one.status === "recorded" && !this.#list.rows.has(one.id) && passes(one, query)) this.#newer.add(one.id);
+      if (isNewToReview(one, this.#rules) && !this.#list.rows.has(one.id) && passes(one, query))
+        this.#newer.add(one.id);
     this.#draw();
   }
 
