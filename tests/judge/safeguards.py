@@ -281,4 +281,16 @@ SAFEGUARDS: dict[str, tuple[Edit, Found | Seed | History | Look]] = {
         Edit("totals/materialized.py", "elif at < midnight <= over:", "elif at <= midnight <= over:"),
         Look(11),
     ),
+    "a day has sums even if they are zero, so that parts of it are read": (
+        Edit("totals/codec.py", "sorted({*sums.days, *by_day})", "sorted({*by_day})"),
+        Look(8),
+    ),
+    "sums of another edition are not read": (
+        Edit("totals/stored_sums.py", 'part.get("rules") != {"S": self.rules} or any(', "any("),
+        Look(0),
+    ),
+    "what needs a confirmation counts once it is confirmed": (
+        Edit("definitions/counting.py", "counted.count_for(rule, confirmed)", "counted.count_for(rule, standing)"),
+        Look(0),
+    ),
 }
