@@ -87,8 +87,10 @@ def test_make_contract_writes_the_rest(changes: list[str], tmp_path: Path) -> No
         run(
             tree, esbuild, "dashboard/src/feed/element.js", "dashboard/src/feed/more.js", "--bundle", "--outdir=.parsed"
         )
-    # The awaiting client's calls are those of the other, which `make contract` has copied.
-    tests = [*SUITES, "--numprocesses=0", "--assert=plain", "-k", "not AsyncOutcomesClient"]
+    # The awaiting client's calls are those of the other, which `make contract` has copied. Of all routes' failures,
+    # `make test` itself tries those of the old routes.
+    only = "not AsyncOutcomesClient and (not test_a_failing_table or listAgents)"
+    tests = [*SUITES, "--numprocesses=0", "--assert=plain", "-k", only]
     if WHOLE:
         from tests.upgrade import make  # imported late, because it loads moto
 
