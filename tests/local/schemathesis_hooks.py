@@ -1,6 +1,7 @@
 """Adjust the requests that schemathesis generates. schemathesis.toml names this module."""
 
 import re
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -8,15 +9,35 @@ from typing import Any
 import schemathesis
 from outcomes.contract.outcome_type import is_name
 from outcomes.ledger import cursor as cursors
+from schemathesis.generation.meta import CoveragePhaseData
 
 KEY = "Idempotency-Key"
 MAX_KEY = 255
+TRIES = 2
+"""How often a fault or a feature of a field is tried, of some five wrong types, once alone and once with others."""
 numbers = count()
+tried: Counter[tuple[Any, ...]] = Counter()
 CURSOR = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]|2[.][A-Za-z0-9_-]{34}[AEIMQUYcgkosw048]")
 CURSORS = {
     "occurred": cursors.after_happened("2026-03-31T09:30:00.000Z#01KN4EMBG0QK3YB9X6N1V8ZT5R"),
     "recorded": cursors.after("01KN4EMBG0QK3YB9X6N1V8ZT5R"),
 }
+
+
+@schemathesis.hook
+def filter_case(_context: schemathesis.HookContext, case: schemathesis.Case[Any]) -> bool:
+    """Skip what the phase `coverage` has tried TRIES times with a field of this operation.
+
+    It would try each alone, with all others, and again in each alternative of a body. Tests of bodies and queries try
+    the same code with other wrong types.
+    """
+    about = case.meta.phase.data if case.meta else None
+    if not isinstance(about, CoveragePhaseData):
+        return True
+    what = about.description.removeprefix(f"{about.parameter}: ")
+    one = (case.operation.label, about.parameter, about.scenario, what)
+    tried[one] += 1
+    return tried[one] <= TRIES
 
 
 @schemathesis.hook
