@@ -103,7 +103,7 @@ rehearse: install .tools/sam/installed .tools/smoke/installed .tools/rehearse/in
 history: install ## run the tests of `make import-history`, which `make test` leaves out
 	@$(bin)/python -m pytest $(parallel) --maxprocesses 2 history
 
-# `make test` tries 125 seeds. A failure prints its seed and its schedule; SEED=... repeats it.
+# `make test` tries 75 seeds. A failure prints its seed and its schedule; SEED=... repeats it.
 soak: export SEEDS ?= 5000
 soak: export SEED := $(SEED)
 soak: install .tools/sam/installed $(npm) $(npm_client) $(npm_viewer) ## try all tests with a new field, a new limit and a new route, thousands of schedules of concurrent callers, with faults and late writes (SEEDS=5000, or SEED=4711 for one), 10,000 tamperings with statements, 10,000 files of a hostile issuer, 20,000 sequences of puts and reports of costs, 10,000 histories of watches, and 500 of summaries

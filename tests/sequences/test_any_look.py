@@ -46,7 +46,7 @@ from tests.people import two_shards
 from tests.what_counts import PARTS, by_bucket, divided, draw_definitions, head_row, without_days
 from tests.what_counts import said as said_to_count
 
-SEEDS = int(os.environ.get("LOOKS") or 6)
+SEEDS = int(os.environ.get("LOOKS") or 4)
 
 SECOND = 1000
 MINUTE = 60 * SECOND

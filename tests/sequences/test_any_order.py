@@ -13,7 +13,7 @@ import pytest
 from tests.figures import count
 from tests.interleaving.run import run, run_puts_of_costs
 
-SEEDS = {run: 75, run_puts_of_costs: 25}
+SEEDS = {run: 50, run_puts_of_costs: 25}
 """25 seeds take 1.5 s of processor time, and 0.4 s for costs."""
 MANY = os.environ.get("SEEDS")
 ONE = os.environ.get("SEED")
