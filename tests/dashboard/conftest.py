@@ -154,6 +154,9 @@ def page(
             listeners.callback(page.remove_listener, event, listener)
 
         patch.setattr(page, "on", listen)
+        if not marker:
+            fail = "a shared page keeps the script for the tests to come: use @pytest.mark.viewer"
+            patch.setattr(page, "add_init_script", lambda *_: pytest.fail(fail))
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda entry: errors.append(entry.text) if "Content Security" in entry.text else None)
         yield page

@@ -51,6 +51,7 @@ class Watches:
         return route.fulfill(json={"ok": True, "version": 1})
 
 
+@pytest.mark.viewer
 def test_a_target_is_made_seen_changed_and_deleted_in_place(
     open_feed: Open, page: Page, recorded: Recorded, find_faults: FindFaults
 ) -> None:
