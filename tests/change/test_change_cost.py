@@ -27,7 +27,7 @@ OWN_TESTS = ("cases", "client", "stack")
 SUITES = [
     *("clients/python/tests/test_cases.py", "clients/python/tests/test_contract.py"),
     *(f"tests/clients/test_typescript.py::test_its_own_tests_pass_on_the_running_stack[{name}]" for name in OWN_TESTS),
-    "tests/clients/test_typescript.py::test_it_adds_at_most_6600_bytes_to_a_page",
+    "tests/clients/test_typescript.py::test_it_adds_at_most_6_6_kb_to_a_page",
     *("tests/unit/test_every_field.py", "tests/unit/test_events.py"),
     "tests/statements/test_service.py::test_totals_and_all_adjustments_of_a_month_are_its_summary[0]",
     *("tests/docs/test_every_route.py", "tests/docs/test_proxies.py", "tests/unit/test_every_route.py"),
