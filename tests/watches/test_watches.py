@@ -33,6 +33,9 @@ from tests.watches.service import (
 )
 
 OF_42 = {"userId": "42"}
+BOTH = pytest.mark.parametrize(
+    ("id_", "sent", "other"), [("deals", VALUE, VALUE | {"target": 1}), ("digest", DIGEST, DIGEST | {"hour": 9})]
+)
 STATES = [{"period": "2026-11", "thresholds": {"100": {"state": "over", "n": 1}}}]
 
 
@@ -126,13 +129,41 @@ def test_a_get_shows_the_last_telling_of_each_line() -> None:
     assert call("GET", "deals")[1]["told"] == [{"period": "2026-11", "percent": 100, **told}]
 
 
-@pytest.mark.parametrize(
-    ("id_", "sent", "other"), [("deals", VALUE, VALUE | {"target": 1}), ("digest", DIGEST, DIGEST | {"hour": 9})]
-)
-def test_each_change_is_a_new_version_and_a_deletion_begins_anew(id_: str, sent: Any, other: Any) -> None:
+@BOTH
+def test_each_change_is_a_new_version_even_after_a_deletion(id_: str, sent: Any, other: Any) -> None:
     assert [put(id_, sent), put(id_, sent), put(id_, other), delete(id_)] == [(200, each) for each in (1, 1, 2, 2)]
     assert delete(id_) == (404, "Not found")
-    assert put(id_, sent) == (200, 1)
+    assert [put(id_, sent), delete(id_), put(id_, sent)] == [(200, each) for each in (3, 3, 4)]
+
+
+@BOTH
+def test_a_late_repetition_does_not_meet_what_was_made_again(id_: str, sent: Any, other: Any) -> None:
+    put("longer", VALUE)
+    put("longer", COST)
+    for made in (id_, "longer"):
+        put(made, sent if made == id_ else VALUE)
+        delete(made)
+    assert put(id_, sent)[0] == 200
+    for repeated in (put(id_, other, headers={"If-Match": '"1"'}), delete(id_, match='"1"')):
+        assert repeated == (412, "Precondition failed")
+
+
+@pytest.mark.usefixtures("no_waiting")
+@BOTH
+@pytest.mark.parametrize("at", ["BatchGetItem", "TransactWriteItems"])
+def test_a_first_put_does_not_repeat_a_version_of_what_came_and_went(id_: str, sent: Any, other: Any, at: str) -> None:
+    with once_before(at, lambda: (put(id_, other), delete(id_))):
+        assert put(id_, sent) == (200, 2)
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_of_two_deletions_at_once_the_higher_version_counts() -> None:
+    put("one", VALUE)
+    put("two", VALUE)
+    put("two", COST)
+    with once_before("TransactWriteItems", lambda: delete("two")):
+        assert delete("one") == (200, 1)
+    assert put("two", VALUE) == (200, 3)
 
 
 @pytest.mark.parametrize(
@@ -288,7 +319,7 @@ def test_a_user_has_at_most_twenty_watches_and_the_digest() -> None:
     assert put("w20", UNREVIEWED) == (409, "id")
     assert put("w19", SILENCE) == (200, 2)
     assert delete("w0") == (200, 1)
-    assert put("w20", UNREVIEWED) == (200, 1)
+    assert put("w20", UNREVIEWED) == (200, 2)
 
 
 @pytest.mark.usefixtures("no_waiting")
@@ -322,7 +353,7 @@ def test_of_two_first_puts_the_later_one_finds_the_other(
         (lambda: put("deals", VALUE | {"target": 7}), (200, 3), {}),
         (lambda: put("deals", VALUE | {"target": 7}), (412, "Precondition failed"), {"If-Match": '"1"'}),
         (lambda: put("deals", COST), (200, 2), {}),  # the other put the same
-        (lambda: delete("deals"), (200, 1), {}),
+        (lambda: delete("deals"), (200, 2), {}),
         (lambda: delete("deals"), (412, "Precondition failed"), {"If-Match": '"1"'}),
         (tell, (200, 2), {"If-Match": '"1"'}),
     ],

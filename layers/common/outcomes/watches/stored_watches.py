@@ -5,21 +5,22 @@ id (RANGE, S)           the id of a watch, `digest` for the setting of the diges
 
 A watch, or the setting of the digest:
 
-version                 N, 1 for the first PUT, and 1 more for each change of the setting; 1 again after a DELETE
+version                 N, 1 more for each change of the setting. It begins above `deleted` of the row `#watches`
 made                    S, a ULID, which ids of events contain. It is new if the watch is made again, or if more changes
                         than its name
 put_by                  S, `session` or `platform`
 put_at                  S, when this version was put
-first_put_at            S, when version 1 was put
+first_put_at            S, when the first version since the last DELETE was put
 setting                 S, the JSON of the setting, as in answers of the API
 changes                 N, incremented by each write of the clock
 states                  S, JSON that only the clock writes, see `thresholds` and `digest`; a new `made` removes it
 
-The row `#watches` guards the limit of their number: a transaction that makes a watch requires that the row is still the
-same as before the watches were counted:
+The row `#watches` guards the limit of their number, and their versions: a transaction that makes or deletes a watch or
+the digest requires that the row is still the same as before the watches were counted:
 
-changes                 N, the number of watches ever made since the last erasure; absent if none
-put_at                  S, when the last one was made
+changes                 N, how often one was made or deleted since the last erasure
+put_at                  S, when that was last
+deleted                 N, the highest version of those deleted; absent if none was
 """
 
 from decimal import Decimal

@@ -1,8 +1,9 @@
 """Put, delete and read watches and the setting of the digest, with optimistic locking.
 
 A write requires that the row has the `made` and `version` that were read, or is still absent. The clock may write the
-row meanwhile: it requires the same, and changes neither. A transaction that makes a watch also requires and changes the
-row `#watches`, so of two that counted the same watches, one fails, and counts again.
+row meanwhile: it requires the same, and changes neither. A transaction that makes or deletes one also requires and
+changes the row `#watches`. So of two that counted the same watches, one fails, and counts again, and a watch that is
+made again begins at a version that no deleted one had.
 """
 
 from typing import Any
@@ -97,22 +98,26 @@ class WatchStore:
         if isinstance(new, BadRequest):
             raise new
         made_at = instants.now()
+        put_at, guard = instants.text(made_at), rows.get(GUARD, {})
         if new is None:
             if before is None:
                 raise NotFound
             delete = {"TableName": self.table, "Key": row_key(user_id, id_), **as_read(row, "made", "version")}
-            return before.version if is_written(self.dynamodb, [{"Delete": delete}], made_at, backoff) else None
+            actions = [{"Delete": delete}, self._guarded(user_id, guard, put_at, before.version)]
+            return before.version if is_written(self.dynamodb, actions, made_at, backoff) else None
         said, was = new.public(), json_text.read(row["setting"]["S"]) if row else {}
         if before and (was, before.put_by) == (said, put_by):
             return before.version
         self._require_definition(user_id, new)
         # A watch that only has another name tells nothing again.
         is_renamed = before is not None and was | {"name": ""} == said | {"name": ""}
-        put_at, version = instants.text(made_at), before.version + 1 if before else 1
+        version = 1 + (before.version if before else _last_deleted(guard))
         made = before.made if before and is_renamed else ulid.new(made_at)
         actions = [self._put(Head(user_id, id_, version, 0, made, put_by, put_at), said, row)]
-        if before is None and id_ != DIGEST:
-            actions.append(self._counted(user_id, rows.get(GUARD, {}), put_at, backoff))
+        if before is None:
+            if id_ != DIGEST:
+                self._require_room(user_id, backoff)
+            actions.append(self._guarded(user_id, guard, put_at))
         return version if is_written(self.dynamodb, actions, made_at, backoff) else None
 
     def _put(self, after: Head, setting: dict[str, Any], before: Item) -> dict[str, Any]:
@@ -135,16 +140,21 @@ class WatchStore:
         change = {"TableName": self.table, "Key": key, "UpdateExpression": update, "ExpressionAttributeValues": values}
         return {"Update": change | condition}
 
-    def _counted(self, user_id: int, guard: Item, put_at: str, backoff: Backoff) -> dict[str, Any]:
-        """Return the action that counts a new watch. It fails if another watch was made since `guard` was read.
-
-        Raises NotPossible if the user has MAX_WATCHES.
-        """
+    def _require_room(self, user_id: int, backoff: Backoff) -> None:
+        """Raise NotPossible if the user has MAX_WATCHES."""
         backoff.check()
         if sum(map(is_watch, self._rows(user_id))) >= MAX_WATCHES:
             raise _not_possible("id", f"must be one of at most {MAX_WATCHES} watches")
+
+    def _guarded(self, user_id: int, guard: Item, put_at: str, deleted: int = 0) -> dict[str, Any]:
+        """Return the action that counts a making or a deletion. It fails if another was counted since `guard` was read.
+
+        deleted: the version that is deleted, if any.
+        """
         changes = int(guard["changes"]["N"]) if guard else 0
+        last = max(_last_deleted(guard), deleted)
         item = row_key(user_id, GUARD) | {"changes": {"N": str(changes + 1)}, "put_at": {"S": put_at}}
+        item |= {"deleted": {"N": str(last)}} if last else {}
         # After an erasure, `changes` begins at 1 again.
         return {"Put": {"TableName": self.table, "Item": item, **as_read(guard, "changes", "put_at")}}
 
@@ -175,6 +185,10 @@ class WatchStore:
         }
         rows: list[Item] = self.dynamodb.call("Query", query)["Items"]
         return rows
+
+
+def _last_deleted(guard: Item) -> int:
+    return int(guard.get("deleted", {"N": "0"})["N"])
 
 
 def _may_read(caller: Caller, row: Item) -> bool:
