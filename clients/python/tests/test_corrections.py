@@ -53,9 +53,20 @@ def test_contradictory_or_unwritable_changes_are_not_sent(api: Api, client: Outc
     asked = len(api.door.times)
     with pytest.raises(ValueError, match="in two spellings"):
         client.amend(deal, "x", {"value_usd": 1, "valueUsd": 2}, user_id=42)
+    with pytest.raises(ValueError, match="in two spellings"):
+        client.correct_many([{"id": deal, "type": "void", "if_version": 0, "ifVersion": 1}], reason="x")
     with pytest.raises(InvalidOutcomeError, match="changes cannot be written as JSON"):
         client.amend(deal, "x", {"metadata": {"n": float("nan")}}, user_id=42)
     assert len(api.door.times) == asked
+
+
+def test_a_correction_of_many_may_have_the_names_of_python(api: Api, client: OutcomesClient, deal: str) -> None:
+    client.amend(deal, "Meanwhile", {"title": "Acme stayed"}, user_id=api.user)
+    item = {"id": deal, "type": "void", "user_id": api.user, "if_version": 0, "idempotency_key": "once"}
+    [result] = client.correct_many([item], reason="Twice")
+    assert (result.status, result.idempotency_key) == ("stale", "once")
+    again = [client.correct_many([item | {"if_version": 1}], reason="Twice")[0] for _ in range(2)]
+    assert [each.status for each in again] == ["corrected", "replayed"]
 
 
 # The command

@@ -46,6 +46,7 @@ from ._http import (
     Request,
 )
 from ._models import (
+    CORRECTION_SENT_AS,
     AgentKey,
     ByRule,
     Corrected,
@@ -200,7 +201,10 @@ class Calls:
     def correct_many(
         self, corrections: Iterable[NewCorrection | Mapping[str, Any]], reason: str | None
     ) -> Call[list[CorrectionResult]]:
-        bodies = _keyed(item.body() if isinstance(item, NewCorrection) else dict(item) for item in corrections)
+        bodies = _keyed(
+            item.body() if isinstance(item, NewCorrection) else in_request(item, CORRECTION_SENT_AS)
+            for item in corrections
+        )
         by: dict[int, By] = {n: next((_BY[k] for k in _BY if k == body.get("type")), "") for n, body in bodies.items()}
         for n, body in bodies.items():
             if isinstance(body.get("changes"), Mapping):

@@ -53,7 +53,11 @@ def _in_request(name: str) -> str:
     return first + "".join(map(str.capitalize, more))
 
 
-SENT_AS = {each.name: _in_request(each.name) for each in fields(NewOutcome) if "_" in each.name}
+def _sent_as(model: Any) -> dict[str, str]:
+    return {each.name: _in_request(each.name) for each in fields(model) if "_" in each.name}
+
+
+SENT_AS = _sent_as(NewOutcome)
 """Field names in requests: `agent_id` is `agentId`."""
 
 
@@ -134,8 +138,10 @@ class NewCorrection:
 
     def body(self) -> dict[str, Any]:
         """Return the correction as in a request, without fields that are None."""
-        said = {_in_request(each.name): getattr(self, each.name) for each in fields(self)}
-        return {name: value for name, value in said.items() if value is not None}
+        return _said(self, (each.name for each in fields(self)))
+
+
+CORRECTION_SENT_AS = _sent_as(NewCorrection)
 
 
 @dataclass(frozen=True)

@@ -34,18 +34,18 @@ def check_key(key: str) -> str:
     raise InvalidOutcomeError(sentence(error, details), error=error, details=details)
 
 
-def in_request(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert field names to the names in requests.
+def in_request(given: Mapping[str, Any], sent_as: Mapping[str, str] = _CHANGED_AS) -> dict[str, Any]:
+    """Convert field names to the names in requests. sent_as: those that differ; by default, of changes.
 
     Raises:
         ValueError: a field is given in two spellings, such as `agent_id` and `agentId`.
     """
     said = {
-        _CHANGED_AS.get(name, name): _moments.of_body(value) if isinstance(value, date) else value
-        for name, value in changes.items()
+        sent_as.get(name, name): _moments.of_body(value) if isinstance(value, date) else value
+        for name, value in given.items()
     }
-    if len(said) < len(changes):
-        raise ValueError("changes contain a field in two spellings")
+    if len(said) < len(given):
+        raise ValueError("a field is given in two spellings")
     return said
 
 
