@@ -378,9 +378,9 @@ class OutcomesClient:
         """Correct any number of outcomes, 100 a call; return one result per item, in order. Items fail independently.
 
         An item is a `NewCorrection` or a correction of the API (`{"id": ..., "type": ...}`), each of another outcome.
-        Its names may also be ours (`if_version`). `reason` is for items without one. Each item is sent with the credential
-        that its type needs. Raises only if a whole call fails (no answer, no access). The error's `corrections` then
-        contains the known result of each item.
+        Its names may also be ours (`if_version`). `reason` is for items without one. Each item is sent with the
+        credential that its type needs. Raises only if a whole call fails (no answer, no access). The error's
+        `corrections` then contains the known result of each item.
         """
         return self._run(self._calls.correct_many(corrections, reason))
 
