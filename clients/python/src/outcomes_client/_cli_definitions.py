@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ._cli_completion import files
 from ._display import money, printable
 from ._terminal import (
     Cookie,
@@ -18,6 +17,7 @@ from ._terminal import (
     connect,
     folded,
     grid,
+    json_argument,
     json_file,
     local,
     numbers,
@@ -31,14 +31,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Say which outcomes count, as the user who pays.", no_args_is_help=True)
 
-File = Annotated[
-    typer.FileBinaryRead,
-    typer.Argument(
-        metavar="FILE|-",
-        autocompletion=files,
-        help="The definition as JSON, as in the API's request; - for standard input.",
-    ),
-]
+File = Annotated[typer.FileBinaryRead, json_argument("definition")]
 
 
 @app.command()

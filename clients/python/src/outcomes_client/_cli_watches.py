@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ._cli_completion import files, time_zones
+from ._cli_completion import time_zones
 from ._display import money, printable
 from ._terminal import (
     Cookie,
@@ -17,6 +15,7 @@ from ._terminal import (
     advising,
     connect,
     grid,
+    json_argument,
     json_file,
     local,
     numbers,
@@ -36,6 +35,7 @@ User = Annotated[
     typer.Option(min=1, help="The user whose watches; only with the platform's key. Default OUTCOMES_USER_ID."),
 ]
 IfVersion = Annotated[int | None, typer.Option(min=0, help="Only instead of this version; 0: only if there is none.")]
+ADVICE = "It may have been written: check with `outcomes watches list`."
 
 
 @app.command("list")
@@ -75,14 +75,7 @@ def show(id_: Id, user: User = None, url: Url = None, cookie: Cookie = None) -> 
 @app.command()
 def put(
     id_: Id,
-    file: Annotated[
-        typer.FileBinaryRead,
-        typer.Argument(
-            metavar="FILE|-",
-            autocompletion=files,
-            help="The watch as JSON, as in the API's request; - for standard input.",
-        ),
-    ],
+    file: Annotated[typer.FileBinaryRead, json_argument("watch")],
     if_version: IfVersion = None,
     user: User = None,
     url: Url = None,
@@ -90,14 +83,14 @@ def put(
 ) -> None:
     """Put a watch."""
     watch = json_file(file)
-    with connect(url, cookie) as client, _advising():
+    with connect(url, cookie) as client, advising(ADVICE):
         print(f"Version {client.put_watch(id_, watch, if_version=if_version, user_id=user)}")
 
 
 @app.command()
 def delete(id_: Id, if_version: IfVersion = None, user: User = None, url: Url = None, cookie: Cookie = None) -> None:
     """Delete a watch."""
-    with connect(url, cookie) as client, _advising():
+    with connect(url, cookie) as client, advising(ADVICE):
         print(f"Deleted version {client.delete_watch(id_, if_version=if_version, user_id=user)}")
 
 
@@ -114,18 +107,12 @@ def digest(
     cookie: Cookie = None,
 ) -> None:
     """Send a digest each week, or none any more."""
-    with connect(url, cookie) as client, _advising():
+    with connect(url, cookie) as client, advising(ADVICE):
         if off:
             print(f"Deleted version {client.delete_digest(user_id=user)}")
         else:
             setting: dict[str, Any] = {"timezone": timezone, "day": day, "hour": hour}
             print(f"Version {client.put_digest(setting, user_id=user)}")
-
-
-@contextmanager
-def _advising() -> Iterator[None]:
-    with advising("It may have been written: check with `outcomes watches list`."):
-        yield
 
 
 def _filters(watch: Watch) -> str:

@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, override
 import typer
 
 from ._choices import OutcomeStatus, OutcomeType, Time
+from ._cli_completion import files
 from ._display import printable
 from ._errors import OutcomesError
 
@@ -285,6 +286,12 @@ def shown(value: object) -> str:
     from . import _json
 
     return _json.shown(value)
+
+
+def json_argument(what: str) -> Any:
+    """Return the argument of a file for `json_file`."""
+    said = f"The {what} as JSON, as in the API's request; - for standard input."
+    return typer.Argument(metavar="FILE|-", autocompletion=files, help=said)
 
 
 def json_file(file: typer.FileBinaryRead) -> dict[str, Any]:
