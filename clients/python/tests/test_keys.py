@@ -425,6 +425,27 @@ def test_cleaning_without_a_user_uses_the_session_even_if_there_is_the_platform_
     assert [one.by for one in owner.get(ids[1]).corrections] == ["session"]
 
 
+def test_what_the_owner_confirms_while_the_platform_cleans_stays(
+    api: Api, owner: OutcomesClient, outcomes: Outcomes, flooded: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, ids = flooded
+    current = api.door.upstream
+
+    def upstream(method: str, target: str, headers: Any, body: bytes) -> Any:
+        if method == "GET":  # as if PlatformMayRead were true
+            return current(method, target.replace(f"&userId={api.user}", ""), {"Cookie": api.settings["cookie"]}, b"")
+        api.door.upstream = current
+        owner.confirm(ids[1])
+        return current(method, target, headers, body)
+
+    monkeypatch.setenv("INTERNAL_API_KEY", api.key)
+    api.door.upstream = upstream
+    run = outcomes("keys", "clean", key, *SINCE, "--yes", "--user", str(api.user))
+    assert (run.code, run.out) == (1, "1 corrected, 0 already done, 1 refused\n"), run.err
+    assert f"{ids[1]}: Stale" in run.err
+    assert statuses(api, ids) == ["confirmed", "confirmed", "void"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

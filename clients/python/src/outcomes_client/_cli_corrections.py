@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -288,12 +288,12 @@ def _do_all(
     correct_all(client, kind, ids_of(file or (), "--from"), reason, user, key, repeat(key))
 
 
-def ids_of(file: Iterable[bytes], option: str) -> list[str]:
-    """Read outcomes' ids from the file of an option."""
+def ids_of(file: Iterable[bytes], option: str) -> dict[str, None]:
+    """Read outcomes' ids from the file of an option, as `correct_all` takes them."""
     from . import _importing
 
     try:
-        return _importing.ids(file)
+        return dict.fromkeys(_importing.ids(file))
     except ValueError as exc:
         raise typer.BadParameter(str(exc), param_hint=option) from exc
 
@@ -301,7 +301,7 @@ def ids_of(file: Iterable[bytes], option: str) -> list[str]:
 def correct_all(
     client: OutcomesClient,
     kind: str,
-    ids: Iterable[str],
+    versions: Mapping[str, int | None],
     reason: str | None,
     user: int | None,
     key: str,
@@ -309,12 +309,16 @@ def correct_all(
 ) -> None:
     """Correct outcomes, and exit with 1 if not all are corrected. Name on standard error those that were refused.
 
-    key: the idempotency key of each. again: how to repeat the command.
+    versions: by the outcomes' ids, the version that each must still have, or None. key: the idempotency key of each.
+    again: how to repeat the command.
     """
     from ._errors import OutcomesError
     from ._refusals import why
 
-    corrections = [{"id": each, "type": kind, "userId": user, "idempotencyKey": key} for each in ids]
+    corrections = [
+        {"id": id_, "type": kind, "userId": user, "ifVersion": version, "idempotencyKey": key}
+        for id_, version in versions.items()
+    ]
     with advising(f"Some may have been corrected. {again}"):
         failed: OutcomesError | None = None
         try:

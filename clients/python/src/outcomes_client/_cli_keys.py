@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from enum import StrEnum
@@ -226,36 +227,43 @@ def clean(
         user_id = _platforms_user(client, user, dispute=dispute)
         active = user_id is None and any(key.id == key_id and not key.paused_at for key in client.list_keys())
         found = _recorded(client, key_id, since, user_id, dispute=dispute) if chosen is None else []
-        ids, stay = _divided(found, dispute=dispute) if chosen is None else (chosen, [])
+        versions, stay = _divided(found, dispute=dispute) if chosen is None else (chosen, [])
         if chosen is None:
             worth = money(sum((one.value_usd or Decimal(0) for one in found), Decimal(0)))
             text = f"Recorded by {key_id} since {since}, and not {verb}{'d or void' if dispute else ''}:"
             confirmed = f", {len(stay):,} of them confirmed" if stay else ""
             print(printable(f"{text} {_outcomes(len(found))}, worth {worth}{confirmed}."), file=sys.stderr)
-        if not yes and (active or ids):
+        if not yes and (active or versions):
             does = f"Pause the key, and {verb}" if active else verb.capitalize()
-            typer.confirm(f"{does} {_outcomes(len(ids))}?", abort=True, err=True)
+            typer.confirm(f"{does} {_outcomes(len(versions))}?", abort=True, err=True)
         if active:
             client.pause_key(key_id)
             print("Paused.", file=sys.stderr)
             if chosen is None:  # the key may have recorded more until now
                 found = _recorded(client, key_id, since, user_id, dispute=dispute)
-                ids, stay = _divided(found, dispute=dispute)
+                versions, stay = _divided(found, dispute=dispute)
         for id_ in stay:
             print(printable(f"{id_}: confirmed by the owner, so it stays"), file=sys.stderr)
         # A list has only what is left, but a file is the same each time, so its corrections must be, too.
         key = new_key() if chosen is None else f"clean-{verb}-{key_id}"
-        correct_all(client, verb, ids, reason, user_id, key, "Run it again: it continues")
+        correct_all(client, verb, versions, reason, user_id, key, "Run it again: it continues")
     if stay:
         raise typer.Exit(1)
 
 
-def _divided(found: list[Outcome], *, dispute: bool) -> tuple[list[str], list[str]]:
-    """Return the ids of what is corrected, and of what stays, because the owner has confirmed it."""
-    ids: tuple[list[str], list[str]] = [], []
+def _divided(found: list[Outcome], *, dispute: bool) -> tuple[Mapping[str, int | None], list[str]]:
+    """Return what is corrected, and the ids of what stays, because the owner has confirmed it.
+
+    What is voided must have the listed version: the owner may confirm it until then.
+    """
+    versions: dict[str, int | None] = {}
+    stay = []
     for one in found:
-        ids[not dispute and one.status == OutcomeStatus.CONFIRMED].append(one.id)
-    return ids
+        if not dispute and one.status == OutcomeStatus.CONFIRMED:
+            stay.append(one.id)
+        else:
+            versions[one.id] = None if dispute else one.version
+    return versions, stay
 
 
 def _outcomes(count: int) -> str:
