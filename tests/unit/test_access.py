@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from outcomes.aws.services import DynamoDB
 from outcomes.contract import json_text
+from outcomes.contract.sums import Cell, Sum, Sums
 from outcomes.keys.key_text import is_id
 from outcomes.privacy import data_sources
 from outcomes.statements.statement_rows import ListedStatement, Statement, StatementsTable
+from outcomes.totals import codec
 
 from functions.export_user import app
 from local.moto_backend import with_bytes
@@ -193,6 +195,32 @@ def test_materialized_totals_are_exported_decoded() -> None:
     ]
     assert of("kept_zones") == [{"day": day, "timezones": ["Europe/Berlin"]} for day in (None, "2026-04-02")]
     assert of("imports") == [{"epoch": 2, "blocked_until": ["2026-04-01T22:00:00.000Z"]}]
+
+
+def test_sums_of_open_months_say_of_which_month_they_are() -> None:
+    sums = Sums()
+    sums.add_to(Cell("2026-03-31", "deal_closed", 7), [Sum(2, Decimal("25.0")), Sum(-1, Decimal(-10))])
+    row = {
+        "user_id": {"S": "44"},
+        "stretch": {"S": "Europe/Berlin open#1775080800000"},
+        "end": {"N": "1775167200000"},
+        "rules": {"S": f"{codec.FORMAT} 2026a 1"},
+        "sums": {"B": codec.write(sums)[0]},
+    }
+    aws_client("dynamodb").put_item(TableName="TotalsTable", Item=row)
+
+    [line] = of("kept_sum", 44)
+
+    assert line["sums"] == [
+        {
+            "date": "2026-03-31",
+            "outcome_type": "deal_closed",
+            "agent_id": 7,
+            "month": {"count": 2, "value_usd": 25},
+            "month_before": {"count": -1, "value_usd": -10},
+            "second_month_before": {"count": 0, "value_usd": 0},
+        }
+    ]
 
 
 @pytest.mark.parametrize(

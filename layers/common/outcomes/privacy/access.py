@@ -8,7 +8,8 @@ correction          as in `GET /api/outcomes/{id}`, with `outcome_id`
 kept_sum            timezone, from, to, and sums of some of these outcomes by day, type and agent, or for `all` types or
                     agents; sums are null if they are damaged, in an older format, or too long for a line;
                     statuses: only in sums for a summary that filters by status: `standing` then counts the outcomes
-                    with these statuses
+                    with these statuses. Of sums by the month of an outcome's newest entry, instead of tallies: the
+                    changes of the local month of `from`, of the month before, and of the one before that
 kept_zones          day, and the time zones in which sums were first stored on that day; or without a day, the zones in
                     which there may be sums for `all` types or agents
 imports             epoch: how often sums were discarded for an import of earlier outcomes; blocked_until: the times
@@ -62,7 +63,10 @@ from outcomes.privacy.data_sources import (
 )
 from outcomes.statements.statement_rows import text_of
 from outcomes.totals import codec
+from outcomes.totals.open_months import OPEN
 from outcomes.watches.stored_watches import is_watch, row_json
+
+_MONTHS = ("month", "month_before", "second_month_before")
 
 
 class Lines(NamedTuple):
@@ -193,15 +197,15 @@ def _kept(row: Item) -> str:
     if "zones" in row:
         day = begin if name == "zones" else None
         return _json({"record": "kept_zones", "day": day, "timezones": _value(row["zones"])})
-    timezone = name.partition(" ")[0]
+    timezone, _, kind = name.partition(" ")
     ends = {"from": instants.text(int(begin)), "to": instants.text(int(row["end"]["N"]))}
     line: dict[str, Any] = {"record": "kept_sum", "timezone": timezone} | ends
     line |= {"statuses": _value(row["statuses"])} if "statuses" in row else {}
-    text = _json(line | {"sums": _sums(row)})
+    text = _json(line | {"sums": _sums(row, _MONTHS if kind == OPEN else TALLIES)})
     return text if response_bytes(text) < MAX_RESPONSE_BYTES // 2 else _json(line | {"sums": None})
 
 
-def _sums(row: Item) -> list[dict[str, Any]] | None:
+def _sums(row: Item, names: tuple[str, ...]) -> list[dict[str, Any]] | None:
     read = Sums()
     if "sums" not in row or not row["rules"]["S"].startswith(f"{codec.FORMAT} "):
         return None
@@ -217,7 +221,7 @@ def _sums(row: Item) -> list[dict[str, Any]] | None:
         }
         | {
             name: {"count": Decimal(sum_.count), "value_usd": sum_.exact}
-            for name, sum_ in zip(TALLIES, tallies, strict=True)
+            for name, sum_ in zip(names, tallies, strict=False)
         }
         for cell, tallies in read.sorted()
     ]

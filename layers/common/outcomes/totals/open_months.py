@@ -22,6 +22,7 @@ from outcomes.ledger.histories import Histories
 from outcomes.ledger.recorded_changes import Change, changes
 from outcomes.totals.stored_sums import SettledInterval, StoredSums
 
+OPEN = "open"  # in the names of these sums
 MONTHS = 3
 MERGED_CELLS = 1_000
 """An interval that is contiguous with the last stored one is merged with it, if it has at most this many sums."""
@@ -38,7 +39,7 @@ class OpenMonths:
     def __init__(self, stored: StoredSums, days: LocalDays, month: str, first: str, histories: Histories) -> None:
         self.stored = stored
         self.days = days
-        self.name = f"{stored.zone} open"
+        self.name = f"{stored.zone} {OPEN}"
         self.histories = histories
         begin = self._begin(month)
         self.first = max(begin, first)
