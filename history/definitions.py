@@ -5,7 +5,6 @@ An import keeps old times of recording, so outcomes of months that are closed do
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
 from functools import partial
 from itertools import batched
 
@@ -44,5 +43,5 @@ def _divide(plan: Plan, user: int, definitions: Definitions) -> Figures:
         sums[days.of(instants.text(ulid.milliseconds(id_))).date, type_].add(1, value)
     divided = ByRule(definitions, days.of(instants.text(instants.now())).date)
     for (day, type_), sum_ in sums.items():
-        divided.add(day, type_, sum_, Sum(0, Decimal(0)), {month_of(day): sum_})
+        divided.add(day, type_, sum_, Sum(), {month_of(day): sum_})
     return divided.total

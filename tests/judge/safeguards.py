@@ -154,7 +154,7 @@ SAFEGUARDS: dict[str, tuple[Edit, Found | Seed | History | Look]] = {
         Found("put a definition", "put a definition", young=True),
     ),
     "an entry says since when the entry before it stood": (
-        Edit("ledger/correction_entries.py", "[id_of(before), *ids][-1]", "[id_of(before), *ids][0]"),
+        Edit("ledger/correction_entries.py", "newest_of(before)", "id_of(before)"),
         Seed(10, everyone=True),
     ),
     "work on a statement is not stored after the statement": (

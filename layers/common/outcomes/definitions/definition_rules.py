@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
+from outcomes.calendar.local_days import month_of
 from outcomes.contract.sums import ALL_TYPES
 
 if TYPE_CHECKING:
     from outcomes.contract.definitions import TypeRule
-
-_MONTH = len("2026-12")
 
 
 class Rule(NamedTuple):
@@ -68,7 +67,7 @@ class Definitions(NamedTuple):
 
         A local day, such as `2026-12-31`, stands for its month. Return None for a month before the first definition.
         """
-        place = bisect(self.all, local_day_or_month[:_MONTH], key=lambda each: each.month)
+        place = bisect(self.all, month_of(local_day_or_month), key=lambda each: each.month)
         return self.all[place - 1] if place else None
 
     def put_for(self, month: str) -> Definition | None:

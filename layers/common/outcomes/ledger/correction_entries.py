@@ -72,7 +72,7 @@ class CorrectionDraft(NamedTuple):
         if changes and "as_recorded" not in before:
             after["as_recorded"] = {"M": {name: before[name] for name in COUNTED if name in before}}
         effects = [{"M": _delta(delta)} for delta in deltas(counted_fields(before), counted_fields(after))]
-        since = [{"N": str(ulid.milliseconds([id_of(before), *ids][-1]))}]
+        since = [{"N": str(ulid.milliseconds(newest_of(before)))}]
         if not effects and to == RECORDED:
             since += _stood(before)
         entry: Item = {
@@ -169,6 +169,11 @@ def corrected_by(item: Item) -> dict[str, int]:
 def corrections_of(item: Item) -> list[str]:
     """Return the ids of an outcome's newest corrections, oldest first."""
     return [each["S"] for each in item["corrections"]["L"]] if "corrections" in item else []
+
+
+def newest_of(item: Item) -> str:
+    """Return the id of an outcome's newest entry: its last correction, or the outcome's own without any."""
+    return [id_of(item), *corrections_of(item)][-1]
 
 
 def entry_key(outcome: Item, id_: str) -> Item:

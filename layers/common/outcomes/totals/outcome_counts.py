@@ -9,7 +9,7 @@ from outcomes.definitions import stored_definitions
 from outcomes.definitions.counting import Counts, counts, usd_text
 from outcomes.definitions.definition_rules import Definitions
 from outcomes.ledger import ulid
-from outcomes.ledger.correction_entries import corrections_of, id_of
+from outcomes.ledger.correction_entries import newest_of
 from outcomes.ledger.items import counted_fields
 
 
@@ -29,8 +29,7 @@ class OutcomeCounts:
     def of(self, item: Item) -> Counts | None:
         """Return what an outcome counts for; None if it is disputed or void."""
         fields = counted_fields(item)
-        newest = [id_of(item), *corrections_of(item)][-1]
-        month = month_of(self._day(ulid.milliseconds(newest)))
+        month = month_of(self._day(ulid.milliseconds(newest_of(item))))
         return counts(self.definitions, fields, self.days.of(fields.occurred_at).date, month, self.today)
 
     def member(self, item: Item) -> str:
