@@ -2,7 +2,6 @@
 
 import os
 from datetime import UTC
-from typing import Any
 
 from outcomes.calendar import instants
 from outcomes.contract import json_text, queries
@@ -15,23 +14,12 @@ from outcomes.contract.costs import (
     read_source,
     require_recent,
 )
-from outcomes.contract.preconditions import Preconditions, etag
+from outcomes.contract.preconditions import etag
 from outcomes.costs.cost_rows import CostDay, CostVersion
 from outcomes.costs.days import CostDays
-from outcomes.edge import headers
-from outcomes.edge.api import (
-    Event,
-    Response,
-    endpoint,
-    ignored_header,
-    json_body,
-    ok,
-    path_parameter,
-    query,
-    query_list,
-    reader,
-)
-from outcomes.errors import BadRequest, NotFound
+from outcomes.edge.api import Event, Response, endpoint, json_body, ok, path_parameter, query, query_list, reader
+from outcomes.edge.replacing import deleted, preconditions, read_or_refusal, replaced
+from outcomes.errors import NotFound
 from outcomes.limits import MAX_RESPONSE_BYTES
 
 PLATFORM_MAY_READ = os.environ["PLATFORM_MAY_READ"] == "true"
@@ -53,8 +41,7 @@ def handler(event: Event, caller: Caller) -> Response:
         case "DELETE":
             require_recent(date)
             day = CostDay(_user(event, caller), date, source)
-            version = days.put(day, None, caller, _preconditions(event))
-            return ok(f'{{"ok":true,"version":{version}}}')
+            return deleted(days.put(day, None, caller, preconditions(event)))
         case "GET":
             return _read(event, caller, date, source)
     raise NotFound
@@ -80,17 +67,12 @@ def _put(event: Event, caller: Caller, date: str, source: str) -> Response:
     require_recent(date)
     body = json_body(event)
     day = CostDay(payer(caller, body), date, source)
-    try:
-        lines: Any = read_lines(body)
-    except BadRequest as refused:
-        lines = refused
-    version = days.put(day, lines, caller, _preconditions(event))
-    tag = {"ETag": etag(version)}
-    return ok(f'{{"ok":true,"version":{version}}}', tag | ignored_header(ignored_cost_fields(body)))
+    version = days.put(day, read_or_refusal(read_lines, body), caller, preconditions(event))
+    return replaced(version, ignored_cost_fields(body))
 
 
 def _read(event: Event, caller: Caller, date: str, source: str) -> Response:
-    has_versions = queries.include(query_list(event, "include"), "versions")
+    has_versions = queries.includes(query_list(event, "include"), {"versions"})
     day = CostDay(_user(event, caller), date, source)
     version = days.read(day, caller)
     answer = json_text.exact({"date": date, "source": source} | version.public(), levels=3)
@@ -118,7 +100,3 @@ def _user(event: Event, caller: Caller) -> int:
     if caller.agent_key:
         return caller.agent_key.user_id
     return queries.user_id(query(event, "userId")) if caller.session_user is None else caller.session_user
-
-
-def _preconditions(event: Event) -> Preconditions:
-    return Preconditions.parse(headers.values(event, "if-match"), headers.values(event, "if-none-match"))

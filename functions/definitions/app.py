@@ -3,12 +3,11 @@
 import os
 
 from outcomes.contract.caller import Caller
-from outcomes.contract.definitions import NewDefinition, ignored_definition_fields, read_definition, read_month
-from outcomes.contract.preconditions import Preconditions, etag
+from outcomes.contract.definitions import ignored_definition_fields, read_definition, read_month
 from outcomes.definitions.definition_store import DefinitionStore
-from outcomes.edge import headers
-from outcomes.edge.api import Event, Response, endpoint, ignored_header, json_body, ok, path_parameter, reader
-from outcomes.errors import BadRequest, Forbidden
+from outcomes.edge.api import Event, Response, endpoint, json_body, ok, path_parameter, reader
+from outcomes.edge.replacing import deleted, preconditions, read_or_refusal, replaced
+from outcomes.errors import Forbidden
 
 PLATFORM_MAY_READ = os.environ["PLATFORM_MAY_READ"] == "true"
 
@@ -26,16 +25,9 @@ def handler(event: Event, caller: Caller) -> Response:
     if caller.session_user is None:  # who is paid must not write what counts
         raise Forbidden
     month = read_month(path_parameter(event, "month"))
-    preconditions = Preconditions.parse(headers.values(event, "if-match"), headers.values(event, "if-none-match"))
+    sent = preconditions(event)
     if event["httpMethod"] == "DELETE":
-        version = store.put(caller.session_user, month, None, preconditions)
-        return ok(f'{{"ok":true,"version":{version}}}')
+        return deleted(store.put(caller.session_user, month, None, sent))
     body = json_body(event)
-    try:
-        new: NewDefinition | BadRequest = read_definition(body)
-    except BadRequest as refused:
-        new = refused
-    version = store.put(caller.session_user, month, new, preconditions)
-    return ok(
-        f'{{"ok":true,"version":{version}}}', {"ETag": etag(version)} | ignored_header(ignored_definition_fields(body))
-    )
+    version = store.put(caller.session_user, month, read_or_refusal(read_definition, body), sent)
+    return replaced(version, ignored_definition_fields(body))

@@ -5,19 +5,11 @@ import os
 from outcomes.contract import queries
 from outcomes.contract.caller import Caller
 from outcomes.contract.costs import payer
-from outcomes.contract.preconditions import Preconditions, etag
-from outcomes.contract.watches import (
-    NewDigest,
-    NewWatch,
-    ignored_digest_fields,
-    ignored_watch_fields,
-    read_digest,
-    read_id,
-    read_watch,
-)
-from outcomes.edge import headers
-from outcomes.edge.api import Event, Response, endpoint, ignored_header, json_body, ok, path_parameter, query
-from outcomes.errors import BadRequest, Forbidden
+from outcomes.contract.preconditions import etag
+from outcomes.contract.watches import ignored_digest_fields, ignored_watch_fields, read_digest, read_id, read_watch
+from outcomes.edge.api import Event, Response, endpoint, json_body, ok, path_parameter, query
+from outcomes.edge.replacing import deleted, preconditions, read_or_refusal, replaced
+from outcomes.errors import Forbidden
 from outcomes.ledger.store import OutcomeStore
 from outcomes.totals.materialized import Totals
 from outcomes.watches.figures import Figures
@@ -52,20 +44,17 @@ def handler(event: Event, caller: Caller) -> Response:
         row = store.read(user_id, id_, caller)
         [watch] = watches_json(figures, user_id, [row])
         return ok(watch, {"ETag": etag(Head.of(row).version)})
-    preconditions = Preconditions.parse(headers.values(event, "if-match"), headers.values(event, "if-none-match"))
+    sent = preconditions(event)
     if event["httpMethod"] == "DELETE":
-        version = store.put(_user(event, caller), id_, None, caller, preconditions)
-        return ok(f'{{"ok":true,"version":{version}}}')
+        return deleted(store.put(_user(event, caller), id_, None, caller, sent))
     body = json_body(event)
     user_id = payer(caller, body)
     body.pop("userId", None)
-    try:
-        new: NewDigest | NewWatch | BadRequest = read_digest(body) if is_digest else read_watch(body)
-    except BadRequest as refused:
-        new = refused
-    version = store.put(user_id, id_, new, caller, preconditions)
-    ignored = (ignored_digest_fields if is_digest else ignored_watch_fields)(body)
-    return ok(f'{{"ok":true,"version":{version}}}', {"ETag": etag(version)} | ignored_header(ignored))
+    if is_digest:
+        version = store.put(user_id, id_, read_or_refusal(read_digest, body), caller, sent)
+        return replaced(version, ignored_digest_fields(body))
+    version = store.put(user_id, id_, read_or_refusal(read_watch, body), caller, sent)
+    return replaced(version, ignored_watch_fields(body))
 
 
 def _list(event: Event, caller: Caller) -> Response:

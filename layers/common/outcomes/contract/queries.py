@@ -76,11 +76,6 @@ def by_occurrence(text: str | None) -> bool:
     return text == "occurred"
 
 
-def include(texts: list[str], name: str = "ledger") -> bool:
-    """Return whether `include` has the value `name`, which is the only valid one."""
-    return bool(includes(texts, {name}))
-
-
 def includes(texts: list[str], names: set[str]) -> set[str]:
     """Return the values of `include`, each of which must be one of `names`."""
     if set(texts) - names:
