@@ -1,5 +1,6 @@
 import { announce, button, html, moveFocus } from "../shared/dom.js";
 import { decimal, plus } from "../shared/numbers.js";
+import { asProblem } from "../shared/request.js";
 import { LARGEST_PAGE, PAGE, STATUSES } from "./api.js";
 import { dollars, whole } from "./format.js";
 import { Later, loadMore } from "./later.js";
@@ -102,7 +103,8 @@ export class Rows {
   #none = html("p", { class: "caption none-found" });
   #wayOut = new Later("way-out", (more, element) => new more.WayOut(element, this.#api, this.#choice));
   #more = button("", () => this.#loadMore(), { class: "more" });
-  elements = [this.#found, this.list, this.#listed, this.#none, this.#wayOut.element, this.#more];
+  #failed = html("p", { class: "fault more", role: "alert" });
+  elements = [this.#found, this.list, this.#listed, this.#none, this.#wayOut.element, this.#more, this.#failed];
 
   /**
    * @param {Api} api
@@ -226,6 +228,7 @@ export class Rows {
   cancel() {
     this.#loading?.abort();
     this.#loading = null;
+    this.#failed.textContent = "";
   }
 
   /** Show a new version of an outcome, even if an answer with the old version arrives later. @param {Outcome} outcome */
@@ -329,6 +332,7 @@ export class Rows {
     const loading = new AbortController();
     const { signal } = loading;
     this.#loading = loading;
+    this.#failed.textContent = "";
     try {
       for (;;) {
         const missing = Math.max(wanted, this.#search?.rows ?? 0) - this.#rows.size;
@@ -336,14 +340,17 @@ export class Rows {
         this.#changed();
         const page = await this.#readPage(signal, this.#cursor, missing > PAGE ? LARGEST_PAGE : PAGE);
         const added = this.#addPage(page);
-        this.#watcher.problem = null;
         // The button disappears with the last page: move the focus to the first new row.
         if (!this.#cursor && this.#more.matches(":focus"))
           added.find(({ element }) => !element.hidden)?.summary.focus();
         if (!page.outcomes.length) break; // after SPARSE_PAGES empty pages, only the button continues
       }
     } catch (error) {
-      if (!signal.aborted) this.#watcher.fail(error);
+      const problem = asProblem(error);
+      if (signal.aborted) return;
+      // Say so at the button, and not as the last poll's problem, which the next poll replaces.
+      if (problem.kind === "signed-out") this.#watcher.fail(problem);
+      else this.#failed.textContent = problem.message || "You are offline.";
     }
     if (this.#loading !== loading) return; // this call was canceled
     this.#loading = null;
