@@ -238,6 +238,16 @@ SMALL_TARGETS = """root => [...root.querySelectorAll("button, a, summary, select
 }).map((target) => target.outerHTML)"""
 
 
+# Returns the words of filters that are narrower than their words.
+CUT = """filters => filters.filter((filter) => {
+    const { width } = filter.getBoundingClientRect()
+    filter.style.flex = "none"
+    const { width: needed } = filter.getBoundingClientRect()
+    filter.style.flex = ""
+    return width < needed
+}).map(({ selectedOptions: [{ text }] }) => text)"""
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_targets_have_24_pixels_and_days_a_button_besides_their_bars(
     width: int, open_feed: Open, page: Page, recorded: Recorded
@@ -254,6 +264,9 @@ def test_targets_have_24_pixels_and_days_a_button_besides_their_bars(
     day = page.locator(".daily").get_by_role("button", name="Apr 15, 2026")
     expect(day).to_be_visible()
     assert page.locator(".card").evaluate(SMALL_TARGETS) == []
+    page.evaluate("document.body.style.margin = '1rem'")
+    assert page.locator(".filters select").evaluate_all(CUT) == []
+    page.evaluate("document.body.style.margin = ''")
     day.press("Enter")
     expect(page.locator("#latest")).to_have_text("Happened Apr 15, 2026")
     assert page.url.endswith("#period=2026-04-15..2026-04-15")
