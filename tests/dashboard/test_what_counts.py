@@ -232,6 +232,42 @@ def test_a_rule_is_tried_once_she_pauses(open_feed: Open, page: Page, recorded: 
     assert rules.sent[-1][2]["definition"]["types"]["*"] == {"when": "confirmed"}
 
 
+def test_a_form_that_is_closed_meanwhile_has_each_type_once_and_stays_closed(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    recorded.has("Work")
+    with_rule(recorded)
+    rules = Rules(page, RULE)
+    open_feed(refresh=3600)
+    opener, form = page.get_by_role("button", name="What counts"), page.get_by_role("form", name="What counts")
+    held: list[Route] = []
+    types = recorded.hold("GET", "/types")
+    opener.click()
+    wait_until(page, lambda: types != [])
+    form.get_by_role("button", name="Cancel").click()
+    opener.click()
+    expect(form.locator(".effect")).to_contain_text("$1,000 counts")
+    form.get_by_label("All others: note").evaluate("note => { note.value = 'Mine' }")
+    with page.expect_event("requestfinished", lambda request: request == types[0].request):
+        recorded.answer(types[0])
+    form.get_by_text("By type").click()
+    expect(form.get_by_label("All others: note")).to_have_value("Mine")
+    titles = form.locator("tbody th").all_text_contents()
+    assert sorted(titles) == sorted({*titles})
+
+    page.route("**/api/definitions/2*", lambda route: held.append(route))
+    form.get_by_role("button", name="Save").click()
+    wait_until(page, lambda: held != [])
+    page.keyboard.press("Escape")
+    expect(form).to_be_visible()  # it shows what comes of it
+    opener.click()
+    expect(form).to_be_hidden()
+    held[0].fulfill(json={"ok": True, "version": 1})
+    expect(opener).to_be_focused()
+    expect(form).to_be_hidden()
+    assert rules.written() == []
+
+
 def test_earlier_rules_are_listed_and_a_refused_rule_says_why(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.has("Work")
     with_rule(recorded)

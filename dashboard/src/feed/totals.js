@@ -393,15 +393,14 @@ export class Totals {
     this.#agents.replaceChildren(...shares);
   }
 
-  #openRule() {
-    const isOpen = this.#counts.element.hidden === true;
+  #openRule(isOpen = this.#counts.element.hidden === true) {
     this.#offer.ariaExpanded = String(isOpen);
     void this.#counts.render(isOpen);
   }
 
   /** @param {boolean} isChanged */
   #closeRule(isChanged) {
-    this.#openRule();
+    this.#openRule(false);
     this.#offer.focus();
     if (!isChanged) return;
     this.#isRuleAsked = false;

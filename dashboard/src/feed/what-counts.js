@@ -1,6 +1,6 @@
 import { announce, button, buttons, html } from "../shared/dom.js";
 import { decimal, exactNumber, parseExactly } from "../shared/numbers.js";
-import { asProblem, explain, request } from "../shared/request.js";
+import { asProblem, explain, isProblem, request } from "../shared/request.js";
 import { localDay, timeZone } from "../shared/time.js";
 import { inWords } from "../shared/words.js";
 import { ask } from "./api.js";
@@ -79,8 +79,9 @@ export class WhatCounts {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   #when = "unless_disputed"; // of the newest rule; one of the sentences, or `never`
-  #isAsked = false;
-  #isWriting = false; // then nothing else is written
+  /** @type {object | null} identifies the form since it was opened */
+  #opened = null;
+  #isWriting = false; // then the form stays open, to show what came of it, and writes nothing else
   /** @type {Map<string, {when: HTMLSelectElement, each: HTMLInputElement, isEstimated: HTMLInputElement, note: HTMLInputElement}>} */
   #rows = new Map();
 
@@ -162,9 +163,7 @@ export class WhatCounts {
 
   /** Read the rules when the form is opened. */
   render() {
-    if (this.#isAsked) return;
-    this.#isAsked = true;
-    void this.#open();
+    if (!this.#opened) void this.#open();
   }
 
   /** @param {string} path */
@@ -189,13 +188,18 @@ export class WhatCounts {
   }
 
   async #open() {
-    try {
-      this.#stored = (await this.#ask("")).definitions;
-    } catch (problem) {
-      this.#fault.textContent = `Your rules could not be read. ${refusal(asProblem(problem))}`;
+    const opened = {};
+    this.#opened = opened;
+    const read = await this.#ask("")
+      .then(({ definitions }) => definitions)
+      .catch(asProblem);
+    const { types } = await ask(this.#api.url("/types")).catch(() => ({ types: [] }));
+    if (this.#opened !== opened) return; // it was closed meanwhile
+    if (isProblem(read)) {
+      this.#fault.textContent = `Your rules could not be read. ${refusal(read)}`;
       return;
     }
-    const { types } = await ask(this.#api.url("/types")).catch(() => ({ types: [] }));
+    this.#stored = read;
     const occurring = (this.#sums.summary?.by_type ?? []).map(({ outcome_type }) => outcome_type);
     this.#fill([...occurring, ...types.map((/** @type {Type} */ { type }) => type)]);
     this.#tryLater(0);
@@ -345,20 +349,23 @@ export class WhatCounts {
     if (this.#isWriting) return;
     this.#isWriting = true;
     this.#fault.textContent = "";
+    let isWritten = false;
     try {
       await this.#ask(path, options);
-      this.#close(true);
+      isWritten = true;
     } catch (error) {
       this.#fault.textContent = `Not saved. ${refusal(asProblem(error))}`;
     }
     this.#isWriting = false;
+    if (isWritten) this.#close(true);
   }
 
   /** @param {boolean} isChanged */
   #close(isChanged) {
+    if (this.#isWriting) return;
     clearTimeout(this.#timer);
     this.#trying?.abort();
-    this.#isAsked = false;
+    this.#opened = null;
     this.#rows.clear();
     this.#table.replaceChildren();
     this.#fault.textContent = this.#effect.textContent = this.#present.textContent = "";
