@@ -51,6 +51,7 @@ RUN_AXE = """async ([names, options]) => {
 CLEAR = """() => {
     document.body.replaceChildren()
     scrollTo(0, 0)
+    document.dir = ""
     delete document.hidden
     window.setTimeout = window.setTimeout.patient ?? window.setTimeout
     performance.now = performance.now.ticking ?? performance.now

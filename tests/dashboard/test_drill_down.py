@@ -97,6 +97,7 @@ def test_statuses_below_the_headline_are_filters(open_feed: Open, page: Page, re
     expect(line.get_by_role("button", pressed=True)).to_have_text("2 void")
     expect(line).to_have_text("$3.00 confirmed · 2 void")
     assert urlsplit(page.url).fragment == "agent=none&status=void"
+    expect(page.locator(".rows strong")).to_have_text(["Work"])  # the list is asked for after the totals
     for path in ("", "/summary"):
         asked = [urlsplit(request.url) for request in recorded.asked]
         query = [parse_qs(url.query) for url in asked if url.path == f"/api/outcomes{path}"][-1]
@@ -160,6 +161,8 @@ def test_the_keyboard_is_enough_to_dispute_an_outcome_and_download_it(feed: Page
             feed.keyboard.press(key)
         expect(control).to_be_focused()
 
+    for part in (".needs button", ".target .offer"):  # they are shown after the total, and Tab reaches them
+        expect(feed.locator(part)).to_be_visible()
     press, stops = feed.keyboard.press, []
     for _ in range(28):
         press("Tab")

@@ -24,6 +24,7 @@ COME_AND_GO = """async ([name, endpoint, times]) => {
             element.shadowRoot.querySelector(".rows summary, .main").click()
             while (!element.shadowRoot.querySelector(".details, form")) await turn()
             if (name === "value-delivered") {
+                while (!element.shadowRoot.querySelector(".needs button")) await turn()
                 element.shadowRoot.querySelector(".needs button").click()
                 while (!element.shadowRoot.querySelector(".claims li")) await turn()
                 for (const value of ["confirm", "undo", "details"])

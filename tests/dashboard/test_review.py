@@ -14,6 +14,7 @@ from tests.browsers import hide_tab, leave_and_return, show_tab, wait_until
 from tests.dashboard.conftest import AXE_RULES, THEMES, VIEWPORT, FindFaults, Open
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.recorded import Recorded
+from tests.dashboard.test_corrections import TIME_CONFIRMATIONS
 
 pytestmark = pytest.mark.at_noon
 
@@ -43,6 +44,7 @@ def test_a_person_reviews_with_keys_and_mouse_and_what_waits_is_saved_as_she_lea
     page.get_by_role("button", name="7 to review · $3,500").press("Enter")
     expect(claims(page)).to_have_count(7)
     assert page.url.endswith("#review")
+    page.evaluate(TIME_CONFIRMATIONS, None)
 
     # Keys: the focus begins in the first row and goes on to the next one that is open.
     expect(claims(page).nth(0).get_by_role("checkbox")).to_be_focused()
@@ -136,6 +138,7 @@ def test_selecting_and_judging_move_nothing(width: int, open_feed: Open, page: P
     open_feed(url_state="")
     page.evaluate("location.hash = '#review'")
     expect(claims(page)).to_have_count(30)
+    page.evaluate(TIME_CONFIRMATIONS, None)
     claims(page).evaluate_all("rows => rows.map((row) => (row.style.contentVisibility = 'visible'))")
     bar = page.locator(".verdicts")
 
@@ -181,6 +184,7 @@ def test_the_bar_offers_what_is_possible_details_follow_and_hiding_keeps_the_cou
     expect(rows.first.locator(".past li")).to_have_count(2)
     expect(rows.first.locator(".description")).to_have_text("Checked")
 
+    page.evaluate(TIME_CONFIRMATIONS, None)
     for number in (1, 2):
         rows.nth(number).get_by_role("button", name="Confirm").click()
     page.keyboard.press("u")
