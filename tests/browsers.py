@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 SECONDS = 30
-"""How long tests wait for a page. On a busy machine, running the reference's 1.7 MB of script takes this long."""
+"""The patience of tests with a page. On a busy machine, running the reference's 1.7 MB of script takes this long."""
 
 expect.set_options(timeout=SECONDS * 1000)
 

@@ -54,13 +54,13 @@ NAMES = {
     "WebhooksQueue": f"arn:aws:sqs:{REGION}:{ACCOUNT}:WebhooksQueue",
     "DeadWebhooksQueue": f"arn:aws:sqs:{REGION}:{ACCOUNT}:DeadWebhooksQueue",
 }
-"""What tests call resources in requests, where it is not the logical id."""
+"""The names of resources in tests' requests, where they are not the logical ids."""
 
 ROLES: dict[str, Role] = {}
 """The roles that were asked for."""
 
 REFUSED: list[str] = []
-"""What roles do not allow. Tests fail if they leave anything here."""
+"""The requests that roles did not allow. Tests fail if they leave any here."""
 
 
 _call = Service.call

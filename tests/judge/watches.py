@@ -29,7 +29,7 @@ MEASURES = ("value", "value", "value", "counted", "cost", "unreviewed", "silence
 RUN_SECONDS = (900, 900, 900, 0.05, 0.4)
 """Seconds after which a run of the clock is killed."""
 AGAIN = (0, 0, 1, 5)
-"""How many records of the stream come again."""
+"""The number of records of the stream that come again."""
 
 
 class Watching(Callers):

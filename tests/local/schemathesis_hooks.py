@@ -14,7 +14,7 @@ from schemathesis.generation.meta import CoveragePhaseData
 KEY = "Idempotency-Key"
 MAX_KEY = 255
 TRIES = 2
-"""How often a fault or a feature of a field is tried, of some five wrong types, once alone and once with others."""
+"""The number of tries of a fault or a feature of a field, of some five wrong types: one alone and one with others."""
 numbers = count()
 tried: Counter[tuple[Any, ...]] = Counter()
 CURSOR = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]|2[.][A-Za-z0-9_-]{34}[AEIMQUYcgkosw048]")

@@ -29,7 +29,7 @@ STACK_SECRET = "local"
 """The session token of all SDKs in tests, so that they may call any stack's AWS services."""
 by_dynamodb = pytest.mark.skipif("WITNESS" not in os.environ, reason="needs Java: make proof PART=engines")
 ENGINES = ["moto", pytest.param("dynamodb", marks=by_dynamodb)]
-"""What a stack may keep its items in. The next start of its folder needs no ENGINE."""
+"""The engines in which a stack may keep its items. The next start of its folder needs no ENGINE."""
 WITHOUT_EVENTS = ("--parameter", "EventBusName=")
 WITHOUT_ISSUER = ("--parameter", "OidcIssuer=")
 WITH_WATCHES = ("--parameter", "Watches=On")  # without events, it only serves their routes

@@ -50,7 +50,7 @@ OTHERS = {
 }
 """The parameters of the largest stack, besides the capabilities."""
 WITH = {"Watches": {"EventBusName": OTHERS["EventBusName"]}}
-"""What a capability needs besides others: AWS refuses it without, by a rule that the emulator ignores."""
+"""The parameters that a capability needs, too: AWS refuses it without, by a rule that the emulator ignores."""
 MANY = 100
 """Calls at once of a smoke test. They take half a minute, so most steps do without."""
 HEAR_SECONDS = 120
