@@ -296,6 +296,16 @@ test("a change that is seen while a verdict waits takes the verdict back", async
   assert.equal(said("A"), "It was changed meanwhile: its title was “Amended”. Please look at it again.");
 });
 
+test("for another user, nothing more is read of the outcomes of the first", async () => {
+  const ids = ["A", "B", "C", "D", "E", "F"];
+  for (const id of ids) record(id, { version: 1 });
+  const reading = verdicts.reread(ids);
+  verdicts.forget();
+  await reading;
+  assert.deepEqual(told, []);
+  assert.equal(verdicts.items.size, 0);
+});
+
 test("only what can have a verdict gets it, and a page that is left offline asks first", async () => {
   const may = (type, status, state = "open") => Verdicts.may({ outcome: { status }, state }, type);
   assert.deepEqual(

@@ -236,9 +236,11 @@ export class Verdicts {
     const left = [...ids];
     const read = async () => {
       for (let id = left.shift(); id; id = left.shift()) {
-        const item = this.#item(id);
+        const item = this.items.get(id);
+        if (!item) continue; // forgotten meanwhile, for example for another user
         try {
           const outcome = await this.#host.read(id);
+          if (this.items.get(id) !== item) continue;
           if (outcome) {
             this.#renew(item, outcome);
             this.#host.saved([item.outcome]);
