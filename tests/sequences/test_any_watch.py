@@ -25,10 +25,10 @@ from outcomes.totals.summary import Summary
 from outcomes.totals.what_counts import WhatCounts
 from outcomes.watches import clock, figures
 from outcomes.watches.figures import Figures
-from outcomes.watches.stored_watches import row_key
 
+from tests.faults import Killed
 from tests.figures import count as note
-from tests.watches.in_memory import Killed, WatchesInMemory
+from tests.watches.in_memory import WatchesInMemory
 from tests.watches.model import CLOSES, DAY, HOUR, MINUTE, NEVER, WEEKDAYS, Digest, Watch, bounds_of, name_of
 from tests.what_counts import head_row
 
@@ -198,7 +198,7 @@ class History:
         }
         made = ulid.from_number(self.now << 80 | next(self.ids))
         self.watches[key] = Watch(made, setting, {})
-        self._store(user, id_, made, _json(setting))
+        self.table.store(user, id_, made, _json(setting), put_at=instants.text(self.now))
 
     def put_digest(self) -> None:
         """Make the setting of a digest, change it, or delete it."""
@@ -210,17 +210,7 @@ class History:
         made = ulid.from_number(self.now << 80 | next(self.ids))
         digest = self.digests[user] = Digest(made, self.random.choice(ZONES), weekday, hour)
         setting = {"timezone": digest.timezone, "day": WEEKDAYS[weekday], "hour": Decimal(hour)}
-        self._store(user, "digest", made, json_text.exact(setting, 2))
-
-    def _store(self, user: int, id_: str, made: str, setting: str) -> None:
-        self.table.rows["WatchesTable", str(user), id_] = row_key(user, id_) | {
-            "version": {"N": "1"},
-            "changes": {"N": "0"},
-            "made": {"S": made},
-            "put_by": {"S": "session"},
-            "put_at": {"S": instants.text(self.now)},
-            "setting": {"S": setting},
-        }
+        self.table.store(user, "digest", made, json_text.exact(setting, 2), put_at=instants.text(self.now))
 
     def run(self, *, is_quiet: bool = False) -> None:
         """Run the clock, which may be wrong or killed. The ledger of some users may not be readable."""

@@ -5,10 +5,9 @@ from typing import Any
 
 from outcomes.aws.connection import Reply
 from outcomes.aws.services import Answer, ConditionFailed
+from outcomes.watches.stored_watches import row_key
 
-
-class Killed(BaseException):
-    """The process that made this call was killed."""
+from tests.faults import Killed
 
 
 class WatchesInMemory:
@@ -24,6 +23,17 @@ class WatchesInMemory:
         self.stream: list[dict[str, Any]] = []
         self.applied: dict[tuple[str, str], bool] = {}
         self.kill_in: int | None = None
+
+    def store(self, user: int, id_: str, made: str, setting: str, *, put_at: str) -> None:
+        """Store a new watch or digest, as its first PUT does."""
+        self.rows["WatchesTable", str(user), id_] = row_key(user, id_) | {
+            "version": {"N": "1"},
+            "changes": {"N": "0"},
+            "made": {"S": made},
+            "put_by": {"S": "session"},
+            "put_at": {"S": put_at},
+            "setting": {"S": setting},
+        }
 
     def call(self, operation: str, request: dict[str, Any]) -> Answer:
         table = request["TableName"]

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from functions.watches import app
+from tests.definitions.service import said
 from tests.events import proxy_event, session
 
 BERLIN = "Europe/Berlin"
@@ -51,7 +52,3 @@ def listed(**more: Any) -> Any:
 def versions(**more: Any) -> dict[str, int]:
     """Return the versions of all watches by their ids."""
     return {each["id"]: each["version"] for each in listed(**more)["watches"]}
-
-
-def said(answer: Any) -> Any:
-    return answer.get("version", answer.get("details", [{"field": answer.get("error")}])[0]["field"])

@@ -10,7 +10,7 @@ from outcomes.contract.events import Event
 from outcomes.events.stream import events_of
 from outcomes.watches import thresholds
 from outcomes.watches.figures import Figure
-from outcomes.watches.stored_watches import Digest, Watch, put_states, row_key
+from outcomes.watches.stored_watches import Digest, Watch, put_states
 
 from tests.watches.in_memory import WatchesInMemory
 
@@ -68,14 +68,7 @@ class Rows(WatchesInMemory):
         super().__init__(Random(1))  # noqa: S311 - decides nothing here
 
     def put(self, id_: str, setting: dict[str, Any]) -> None:
-        self.rows["WatchesTable", "42", id_] = row_key(42, id_) | {
-            "version": {"N": "1"},
-            "changes": {"N": "0"},
-            "made": {"S": MADE},
-            "put_by": {"S": "session"},
-            "put_at": {"S": "2026-04-01T12:00:00.000Z"},
-            "setting": {"S": json_text.exact(setting, 3)},
-        }
+        self.store(42, id_, MADE, json_text.exact(setting, 3), put_at="2026-04-01T12:00:00.000Z")
 
     def evaluate(self, id_: str, instant: str, value: float, **parts: Any) -> None:
         """Evaluate a watch. value: the figure of its oldest period; that of the next one is 10."""

@@ -11,7 +11,8 @@ from outcomes.watches.clock import Overtaken, Run
 from outcomes.watches.figures import Figures
 from outcomes.watches.stored_watches import row_key
 
-from tests.watches.in_memory import Killed, WatchesInMemory
+from tests.faults import Killed
+from tests.watches.in_memory import WatchesInMemory
 
 FOREVER = float("inf")
 USERS = [*range(41, 46)]
