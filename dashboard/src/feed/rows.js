@@ -103,7 +103,7 @@ export class Rows {
   #none = html("p", { class: "caption none-found" });
   #wayOut = new Later("way-out", (more, element) => new more.WayOut(element, this.#api, this.#choice));
   #more = button("", () => this.#loadMore(), { class: "more" });
-  #failed = html("p", { class: "fault more", role: "alert" });
+  #failed = html("p", { class: "fault", role: "alert" });
   elements = [this.#found, this.list, this.#listed, this.#none, this.#wayOut.element, this.#more, this.#failed];
 
   /**
@@ -331,8 +331,8 @@ export class Rows {
     if (this.#loading) return; // the running call also loads the rows that the search needs
     const loading = new AbortController();
     const { signal } = loading;
+    this.cancel(); // forgets the last error
     this.#loading = loading;
-    this.#failed.textContent = "";
     try {
       for (;;) {
         const missing = Math.max(wanted, this.#search?.rows ?? 0) - this.#rows.size;
@@ -346,11 +346,12 @@ export class Rows {
         if (!page.outcomes.length) break; // after SPARSE_PAGES empty pages, only the button continues
       }
     } catch (error) {
+      // Say so at the button, and not as the last poll's problem, which the next poll replaces. Signed out and offline
+      // have no message: they are states of the feed.
       const problem = asProblem(error);
       if (signal.aborted) return;
-      // Say so at the button, and not as the last poll's problem, which the next poll replaces.
-      if (problem.kind === "signed-out") this.#watcher.fail(problem);
-      else this.#failed.textContent = problem.message || "You are offline.";
+      if (problem.message) this.#failed.textContent = problem.message;
+      else this.#watcher.fail(problem);
     }
     if (this.#loading !== loading) return; // this call was canceled
     this.#loading = null;
@@ -392,8 +393,10 @@ export class Rows {
   render() {
     if (!this.#rows.size && this.#totals.isEmpty) this.#cursor = null; // the other pages are empty, too
     const search = this.#rows.size && this.#search?.isOn ? this.#search : null;
-    this.#found.ariaBusy = String(Boolean(this.#loading)); // screen readers announce only the result
-    const total = this.#cursor ? this.#totals.listed : this.#rows.size;
+    const isLoading = this.#loading !== null;
+    this.#found.ariaBusy = String(isLoading); // screen readers announce only the result
+    const { listed } = this.#totals;
+    const total = this.#cursor ? listed : this.#rows.size;
     announce(this.#found, search?.result(this.#shown, this.#rows.size, total) ?? this.#fault);
     this.list.ariaBusy = String(this.isDue);
     // If the rows of another selection could not be read, do not show the former ones beside it.
@@ -407,14 +410,13 @@ export class Rows {
     else if (this.#cursor) none = "No match among the latest outcomes.";
     else if (!this.#choice.isFiltered) none = "No outcome happened in this period.";
     this.#none.textContent = none;
-    const { listed } = this.#totals;
     this.#listed.textContent = this.#cursor
       ? `${this.#rows.size} of ${listed === null ? "many" : whole.format(listed)} outcomes are listed here.`
       : "";
     this.#more.hidden = !this.#cursor || isOther;
     let more = this.#rows.size ? "Load more" : "Look further back";
-    if (this.#loading) more = "Loading…";
-    this.#more.textContent = search?.more(this.#loading !== null) ?? more;
-    this.#more.ariaDisabled = String(Boolean(this.#loading));
+    if (isLoading) more = "Loading…";
+    this.#more.textContent = search?.more(isLoading) ?? more;
+    this.#more.ariaDisabled = String(isLoading);
   }
 }
