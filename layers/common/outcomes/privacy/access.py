@@ -221,7 +221,7 @@ def _sums(row: Item, names: tuple[str, ...]) -> list[dict[str, Any]] | None:
         }
         | {
             name: {"count": Decimal(sum_.count), "value_usd": sum_.exact}
-            for name, sum_ in zip(names, tallies, strict=False)
+            for name, sum_ in zip(names, tallies[: len(names)], strict=True)
         }
         for cell, tallies in read.sorted()
     ]
