@@ -1,14 +1,57 @@
 """Visit every state that a model can reach, breadth first, so that a trace to a broken law is a shortest one."""
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from copy import copy
+from typing import Any, NamedTuple, Self
 
 MOST_STATES = 1_000_000
+ENDED = ("ended",)
+NOTHING: frozenset[Any] = frozenset()
+
+Steps = Iterator[tuple[str, Any, Any]]  # what an actor does, the state after it, and what this actor does next
 
 
 class LawBroken(Exception):
     """A state, or the answer of the next step, breaks a law of the model."""
+
+
+def law(holds: object, otherwise: str) -> None:
+    if not holds:
+        raise LawBroken(otherwise)
+
+
+class Model:
+    """A protocol. Its bounds are attributes. start: the first state. begin: what each actor does first.
+
+    The actors "put, write 2" act by the methods `put(state, doing)` and `write(state, doing, "2")`.
+    """
+
+    start: Any
+    begin: Any = ("begin",)
+    without: tuple[str, ...] = ()
+    LAST = 0  # the last tick
+
+    def __init__(self, actors: str, **bounds: Any) -> None:
+        self.actors = [(actor, *actor.split()) for actor in actors.split(", ")]
+        vars(self).update(bounds)
+
+    def but(self, **changes: Any) -> Self:
+        changed = copy(self)
+        vars(changed).update(changes)
+        return changed
+
+    def has(self, safeguard: str) -> bool:
+        return safeguard not in self.without
+
+    def clock(self, state: Any, doing: Any) -> Steps:
+        if state.now < self.LAST:
+            yield "ticks", state._replace(now=state.now + 1), doing
+
+    def steps(self, state: Any, doing: tuple[Any, ...]) -> Iterator[tuple[str, tuple[Any, tuple[Any, ...]]]]:
+        for index, (actor, method, *arguments) in enumerate(self.actors):
+            for step, after, following in getattr(self, method)(state, doing[index], *arguments):
+                yield f"{index} {actor} {step}", (after, (*doing[:index], following, *doing[index + 1 :]))
 
 
 class Found(NamedTuple):
@@ -18,42 +61,24 @@ class Found(NamedTuple):
     trace: list[str]
 
 
-def acting(state: Any, actors: str, name: str, steps: Callable[[Any, Any], Iterator[Any]]) -> Iterator[tuple[str, Any]]:
-    """Yield the steps of each of a state's actors. steps: yields a step, the state after it, and the actor after it."""
-    before = getattr(state, actors)
-    for index, actor in enumerate(before):
-        for step, after, now in steps(state, actor):
-            yield f"{name} {index} {step}", after._replace(**{actors: (*before[:index], now, *before[index + 1 :])})
-
-
-def explore(model: Any) -> Found:
-    """Explore a model. Raises OverflowError if it has more states than the suite has time for.
-
-    `model.start()` returns the first state. `model.steps(state)` yields each step that is possible then, with the state
-    after it, or raises LawBroken.
-    """
-    start: Hashable = model.start()
-    came_from: dict[Hashable, tuple[Hashable, str] | None] = {start: None}
+def explore(model: Model) -> Found:
+    """Explore a model. Raises OverflowError if it has more states than the suite has time for."""
+    start = model.start, (model.begin,) * len(model.actors)
+    came_from: dict[Any, tuple[Any, str] | None] = {start: None}
     waiting = deque([start])
-    visited = 0
-    while waiting:
+    for visited in range(1, MOST_STATES):
+        if not waiting:
+            return Found(visited - 1, [])
         state = waiting.popleft()
-        visited += 1
         try:
-            for step, following in model.steps(state):
+            for step, following in model.steps(*state):
                 if following not in came_from:
                     came_from[following] = state, step
                     waiting.append(following)
-        except LawBroken as law:
-            return Found(visited, [*_trace(came_from, state), str(law)])
-        if len(came_from) > MOST_STATES:
-            raise OverflowError(f"more than {MOST_STATES} states")
-    return Found(visited, [])
-
-
-def _trace(came_from: dict[Hashable, tuple[Hashable, str] | None], state: Hashable) -> list[str]:
-    steps: list[str] = []
-    while before := came_from[state]:
-        state, step = before
-        steps.append(step)
-    return steps[::-1]
+        except LawBroken as broken:
+            trace = [str(broken)]
+            while before := came_from[state]:
+                state, step = before
+                trace.append(step)
+            return Found(visited, trace[::-1])
+    raise OverflowError(f"more than {MOST_STATES} states")
