@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,10 +26,10 @@ from bench.measure import (
     cold,
     function,
     in_turns,
-    starts,
+    process,
+    start,
     stub,
     versions,
-    warm,
     workers,
 )
 from bench.outcome import AGENT_KEY, OUTCOME, USER_ID, asked_with_a_cookie, asked_with_a_key, request, stored
@@ -53,42 +54,27 @@ network. DynamoDB is a stub, which answers at once, or a fake, which counts unit
 SHORT_RUNS = 5
 """With --short, each start is the median of so many, in turns, so that a busy machine does not decide the verdict."""
 
-START_BARS: dict[str, float] = {
-    "record": 4.7,
-    "batch": 5,
-    "list": 4.5,
-    "export": 4.7,
-    "summary": 5.1,
-    "statements": 4.6,
-    "authorizer, key": 2.2,
-}
-"""Maximum start times, as multiples of the start time of Python alone."""
 
+# Maximum times: until the first answer, as multiples of that of Lambda's bootstrap alone; of calls, of a put_item call
+# with boto3; of runs, of a Python that does nothing.
 COLD_BARS = {"authorizer, encrypted cookie": 2.4}
-"""Maximum times until the first answer, as multiples of the time of Lambda's bootstrap alone."""
-
 WARM_BARS: dict[str, float] = {"record": 0.35, "record with an Idempotency-Key": 0.45, "list of 20": 0.45}
-"""Maximum call times, as multiples of a put_item call with boto3."""
-
 COMMAND_BARS: dict[str, float] = {"outcomes --version": 10, "outcomes --help": 8, "outcomes record --help": 12}
-"""Maximum times of runs, as multiples of the time of a Python that does nothing."""
 
-MCP_BAR = 1.3
-"""Maximum start time of MCP, as a multiple of the start time of recording."""
-
-STARTED = {
-    "record": "RecordOutcome",
-    "batch": "RecordBatch",
-    "list": "ListOutcomes",
-    "export": "ExportOutcomes",
-    "summary": "SummarizeOutcomes",
-    "statements": "Statements",
-    "correct": "CorrectOutcome",
-    "one outcome": "GetOutcome",
-    "agent keys": "ManageKeys",
-    "MCP": "Mcp",
+STARTED: dict[str, tuple[str, float | None]] = {
+    "record": ("RecordOutcome", 4.7),
+    "batch": ("RecordBatch", 5),
+    "list": ("ListOutcomes", 4.5),
+    "export": ("ExportOutcomes", 4.7),
+    "summary": ("SummarizeOutcomes", 5.1),
+    "statements": ("Statements", 4.6),
+    "correct": ("CorrectOutcome", None),
+    "one outcome": ("GetOutcome", None),
+    "agent keys": ("ManageKeys", None),
+    "MCP": ("Mcp", None),
 }
-"""The functions whose start is measured, besides the authorizer."""
+"""The functions whose start is measured, with its maximum, as a multiple of the start time of Python alone."""
+START_BARS = {name: bar for name, (_, bar) in STARTED.items() if bar} | {"authorizer, key": 2.2}
 
 POWERTOOLS = """
 from aws_lambda_powertools import Logger, Metrics, Tracer
@@ -116,24 +102,19 @@ class Call(NamedTuple):
     bar: int | None = None
 
 
-LIST = request("GET", authorizer=BY_SESSION)
-EXPORT = request("GET", "/api/outcomes/export", authorizer=BY_SESSION)
-SUMMARY = request("GET", "/api/outcomes/summary", authorizer=BY_SESSION)
-ONE = request("GET", "/api/outcomes/{id}", authorizer=BY_SESSION, parameters=BY_ID)
 CORRECT = request(
     "POST", "/api/outcomes/{id}/corrections", body=VOID, authorizer=BY_KEY, parameters=BY_ID, headers=ONCE
 )
-BATCH_100 = request("POST", "/api/outcomes/batch", body=BATCH, authorizer=BY_KEY)
 BATCH_ONCE = request("POST", "/api/outcomes/batch", body=BATCH, authorizer=BY_KEY, headers=ONCE)
 CALLS = {
     "record": Call("RecordOutcome", RECORD, 1),
     "record with an Idempotency-Key": Call("RecordOutcome", RECORD_ONCE, 1),
-    "list of 20": Call("ListOutcomes", LIST, 1),
-    "export": Call("ExportOutcomes", EXPORT, 1),
-    "summary of a month": Call("SummarizeOutcomes", SUMMARY),
-    "one outcome": Call("GetOutcome", ONE, 1),
+    "list of 20": Call("ListOutcomes", request("GET", authorizer=BY_SESSION), 1),
+    "export": Call("ExportOutcomes", request("GET", "/api/outcomes/export", authorizer=BY_SESSION), 1),
+    "summary of a month": Call("SummarizeOutcomes", request("GET", "/api/outcomes/summary", authorizer=BY_SESSION)),
+    "one outcome": Call("GetOutcome", request("GET", "/api/outcomes/{id}", authorizer=BY_SESSION, parameters=BY_ID), 1),
     "correct with an Idempotency-Key": Call("CorrectOutcome", CORRECT, 3),
-    "batch of 100": Call("RecordBatch", BATCH_100),
+    "batch of 100": Call("RecordBatch", request("POST", "/api/outcomes/batch", body=BATCH, authorizer=BY_KEY)),
     "batch of 100 with an Idempotency-Key": Call("RecordBatch", BATCH_ONCE),
     "authorizer, key": Call("Authorizer", asked_with_a_key(), 0),
     "authorizer, agent key": Call("Authorizer", asked_with_a_key(AGENT_KEY), 1),
@@ -154,7 +135,7 @@ def measure() -> bool:
     short = parser.parse_args().short
     report = Report()
     with stub() as service:
-        start(report, runs=SHORT_RUNS if short else 21)
+        starts(report, runs=SHORT_RUNS if short else 21)
         cold_calls(report, service, runs=SHORT_RUNS if short else 15)
         warm_calls(report, service, rounds=3 if short else 31, times=20 if short else 100)
         dynamodb_calls(report, service)
@@ -185,7 +166,7 @@ def commit() -> str:
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
 
-def start(report: Report, runs: int) -> None:
+def starts(report: Report, runs: int) -> None:
     """Measure starts, from a new process to an imported handler."""
     context = dict.fromkeys(("function_name", "memory_limit_in_mb", "invoked_function_arn", "aws_request_id"), "bench")
     called = f"import types, app; app.handler({asked_with_a_key()!r}, types.SimpleNamespace(**{context!r}))"
@@ -193,19 +174,19 @@ def start(report: Report, runs: int) -> None:
         "bare Python": (Program(), "pass"),
         'boto3.client("dynamodb")': (Program(), 'import boto3; boto3.client("dynamodb")'),
         "Powertools with resolver, validation and Tracer": (Program(USUAL), POWERTOOLS),
-        **{name: (function(each), "import app") for name, each in STARTED.items()},
+        **{name: (function(each), "import app") for name, (each, _) in STARTED.items()},
         "authorizer, key": (function("Authorizer"), called),
     }
-    times = starts(programs, runs)
+    times = in_turns({name: partial(start, *each) for name, each in programs.items()}, runs)
     report.times("start", times, "bare Python", START_BARS, "bare Pythons")
-    report.add("start: MCP over record", times["MCP"].cpu / times["record"].cpu, bar=MCP_BAR)
+    report.add("start: MCP over record", times["MCP"].cpu / times["record"].cpu, bar=1.3)
 
 
 def command_start(report: Report, runs: int) -> None:
     """Measure runs of the client's command, in turns with a Python that does nothing."""
     bare, command = "bare Python", str(Path(sys.executable).with_name("outcomes"))
     programs = {bare: [sys.executable, "-c", "pass"]} | {name: [command, *name.split()[1:]] for name in COMMAND_BARS}
-    taken = in_turns({name: (program, {"PATH": os.defpath}) for name, program in programs.items()}, runs)
+    taken = in_turns({name: partial(process, each, {"PATH": os.defpath}) for name, each in programs.items()}, runs)
     report.times("run", taken, bare, COMMAND_BARS, "bare Pythons")
 
 
@@ -215,35 +196,31 @@ def cold_calls(report: Report, service: Stub, runs: int) -> None:
     programs = {base: (Program((NOTHING, RUNTIME)), RECORD)}
     for name in ("record", "list of 20", "summary of a month", *(name for name in CALLS if "authorizer" in name)):
         programs[name] = function(CALLS[name].function), CALLS[name].event
-    over_tls = {name: (each.with_variables(service.tls_variables), event) for name, (each, event) in programs.items()}
-    report.times("cold", cold(over_tls, runs), base, COLD_BARS, "bootstraps")
+    over_tls = {
+        name: partial(cold, program.with_variables(service.tls_variables), event)
+        for name, (program, event) in programs.items()
+    }
+    report.times("cold", in_turns(over_tls, runs), base, COLD_BARS, "bootstraps")
 
 
 def warm_calls(report: Report, service: Stub, rounds: int, times: int) -> None:
     """Measure calls of warm functions, in turns with boto3's put_item."""
     base = "a bare put_item"
-    calls = {
-        base: (Program(variables=service.variables), {"caller": "boto3", "item": stored(0)}),
-        "PutItem by our own caller": (
-            function("RecordOutcome").with_variables(service.variables),
-            {"caller": "ours", "item": stored(0)},
-        ),
+    calls: dict[str, tuple[Program, dict[str, Any]]] = {
+        base: (Program(), {"caller": "boto3", "item": stored(0)}),
+        "PutItem by our own caller": (function("RecordOutcome"), {"caller": "ours", "item": stored(0)}),
     }
     for name in [*WARM_BARS, "summary of a month", "authorizer, agent key"]:
-        calls[name] = (
-            function(CALLS[name].function).with_variables(service.variables),
-            {"event": CALLS[name].event},
-        )
-    with workers(calls) as working:
-        report.times("warm", warm(working, rounds, times), base, WARM_BARS, "bare put_items")
+        calls[name] = function(CALLS[name].function), {"event": CALLS[name].event}
+    with workers(calls, service) as working:
+        taken = in_turns({name: partial(worker.call, times) for name, worker in working.items()}, rounds)
+    report.times("warm", taken, base, WARM_BARS, "bare put_items")
 
 
 def dynamodb_calls(report: Report, service: Stub) -> None:
     """Report the DynamoDB calls that a warm function makes."""
     for name, call in CALLS.items():
-        with workers(
-            {name: (function(call.function).with_variables(service.variables), {"event": call.event})}
-        ) as working:
+        with workers({name: (function(call.function), {"event": call.event})}, service) as working:
             service.counts()
             working[name].call()
             counted = {each.partition(".")[2]: n for each, n in service.counts().items() if each.startswith("DynamoDB")}

@@ -2,10 +2,11 @@
 
 import os
 import sys
+from functools import partial
 
 from outcomes_client.testing import OutcomesFake
 
-from bench.measure import in_turns
+from bench.measure import in_turns, process
 from bench.report import Report
 
 CLIENTS = {
@@ -30,11 +31,11 @@ def client_calls(report: Report, runs: int) -> None:
     """Measure the Python client: its import with the first call, and each later call, in turns with http.client."""
     with OutcomesFake() as fake:
         environment = {"PATH": os.defpath, "OUTCOMES_URL": fake.url, "INTERNAL_API_KEY": fake.key}
-        programs = {("", 0): ([sys.executable, "-c", "pass"], environment)}
+        programs = {("", 0): partial(process, [sys.executable, "-c", "pass"], environment)}
         for name, code in CLIENTS.items():
             for calls in (1, 1 + CALLS):
                 run = f"{code}\nfor _ in range({calls}): call()\nimport os; os._exit(0)"
-                programs[name, calls] = [sys.executable, "-c", run], environment
+                programs[name, calls] = partial(process, [sys.executable, "-c", run], environment)
         taken = in_turns(programs, runs)
     first, later = ({name: taken[name, calls].cpu for name in CLIENTS} for calls in (1, 1 + CALLS))
     ours, other = ((first[name] - taken["", 0].cpu, (later[name] - first[name]) / CALLS * 1e6) for name in CLIENTS)

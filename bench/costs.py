@@ -1,14 +1,13 @@
 """Measure reports of a year of costs: the first, the next, one of an agent, and one after a day was restated.
 
-DynamoDB is a fake in the same process, which counts units like the service. Each call of it takes CALL_SECONDS of a
-simulated clock, to which the processor time of the reports is added.
+DynamoDB is a fake in the same process, which counts units like the service. Each call of it takes QUERY_SECONDS of
+a simulated clock, to which the processor time of the reports is added.
 """
 
 import random
 import resource
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from decimal import Decimal
 from multiprocessing import get_context
 from typing import Any, NamedTuple
@@ -24,16 +23,14 @@ from outcomes.costs.cost_report import CostReport
 from outcomes.costs.cost_rows import CostDay, CostVersion, lines_text
 from outcomes.costs.days import CostDays
 from outcomes.costs.stored_costs import StoredCosts
-from outcomes.errors import StillAddingUp
 
 from bench.report import Report
+from bench.storage import QUERY_SECONDS, RETRY_SECONDS, until_added_up
 from tests.costs.in_memory import CostsInMemory
 
 USER = 42
 NOW = "2026-11-28T12:00:00Z"
 YEAR = 365
-CALL_SECONDS = 0.02
-RETRY_SECONDS = 1.0
 KINDS = 31  # each source has so many different texts of lines
 MB = 1_000_000
 
@@ -71,8 +68,6 @@ BARS = {
     Case(15, 200): Bars(150, 6, 1.5),
     Case(50, 200): Bars(400, 20, 3, 300),
 }
-AGENT_CALLS = 3
-"""Maximum calls of a report with `agentId`, after the first report."""
 
 
 class Clock:
@@ -98,7 +93,7 @@ def looks(case: Case) -> dict[str, Look]:
         began = time.process_time()
         answer = table.call(*request)
         clock.busy += time.process_time() - began
-        clock.sleep(CALL_SECONDS)
+        clock.sleep(QUERY_SECONDS)
         return answer
 
     with (
@@ -111,22 +106,20 @@ def looks(case: Case) -> dict[str, Look]:
         expected = _fill(table, case, dates, drawn)
 
         def look(agent: int | None = None) -> Look:
-            began, calls, written, units, is_done = clock.monotonic() - clock.slept, 0, table.write_units, 0.0, False
-            report = CostReport(period, agent)
-            while not is_done:
-                calls += 1
-                report, before = CostReport(period, agent), table.read_units
-                with suppress(StillAddingUp):
-                    StoredCosts("costs", days.dynamodb).add_to(report, USER)
-                    report.response()
-                    is_done = True
-                units += table.read_units - before
-                clock.sleep(RETRY_SECONDS)
+            began, read, written = clock.monotonic() - clock.slept, table.read_units, table.write_units
+
+            def call() -> CostReport:
+                report = CostReport(period, agent)
+                StoredCosts("costs", days.dynamodb).add_to(report, USER)
+                report.response()
+                return report
+
+            calls, report = until_added_up(call, RETRY_SECONDS)
             if report.cost != (expected[agent] if agent else sum(expected.values())):
                 raise SystemExit(f"A report found {report.cost}")
             seconds = clock.monotonic() - clock.slept - began
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-            return Look(calls, units, table.write_units - written, seconds, peak)
+            return Look(calls, table.read_units - read, table.write_units - written, seconds, peak)
 
         begin = instants.read(f"{dates[-1]}T00:00:00Z")
         period = Period(begin, begin + YEAR * instants.DAY, "UTC", "month", [])
@@ -181,7 +174,7 @@ def costs(report: Report, case: Case, bars: Bars, found: Mapping[str, Look]) -> 
         f"was restated, then {after.read_units:,.0f}; first in {first.calls} calls, {said(first)}"
     )
     report.add(f"{name}, next", next_.read_units, "read units", bar=bars.units, note=note)
-    report.add(f"{name}, of an agent", of_agent.calls, "calls", bar=AGENT_CALLS, note=said(of_agent))
+    report.add(f"{name}, of an agent", of_agent.calls, "calls", bar=3, note=said(of_agent))
     for what, measured, unit, bar in (
         ("first", first.calls, "calls", bars.calls),
         ("next, time", next_.seconds, "s of processor time", bars.seconds),

@@ -6,7 +6,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -35,17 +35,12 @@ USUAL = (PLACE / "usual", RUNTIME)
 NOTHING = ROOT / "bench/bare"
 """A function that does nothing."""
 
+TABLES = "outcomes", "idempotency", "sessions", "keys", "totals", "costs", "watches", "statements"
 KNOWN_WHEN_DEPLOYED = {
-    "OUTCOMES_TABLE": "outcomes",
-    "IDEMPOTENCY_TABLE": "idempotency",
-    "SESSIONS_TABLE": "sessions",
-    "KEYS_TABLE": "keys",
-    "OUTCOMES_PER_DAY": "10000",
-    "TOTALS_TABLE": "totals",
-    "TOTALS_EDITION": "1",
-    "COSTS_TABLE": "costs",
-    "WATCHES_TABLE": "watches",
+    **{f"{table.upper()}_TABLE": table for table in TABLES},
     "DEFINITIONS_TABLE": "statements",
+    "OUTCOMES_PER_DAY": "10000",
+    "TOTALS_EDITION": "1",
     "SESSION_SECRET_OVERLAP_DAYS": "30",
     "SESSION_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:123456789012:secret:session",
     "KEY_FINGERPRINTS": fingerprint(API_KEY),
@@ -56,7 +51,6 @@ KNOWN_WHEN_DEPLOYED = {
     "OIDC_ISSUER": "",
     "OUTCOME_TYPES": ",".join(default_outcome_types(parse_yaml((ROOT / "template.yaml").read_text()))),
     "SCOPES": "record,read,correct,backfill,cost",
-    "STATEMENTS_TABLE": "statements",
     "STATEMENT_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:123456789012:secret:statement",
     "ISSUER": "https://api.example.com",
     "POWERTOOLS_METRICS_NAMESPACE": "Outcomes/bench",
@@ -114,11 +108,17 @@ def check(name: str, result: dict[str, Any]) -> None:
         raise RuntimeError(f"{name} failed: {result}")
 
 
-def medians[Name](samples: Mapping[Name, Iterable[Times]]) -> dict[Name, Times]:
-    return {name: Times(*map(median, zip(*each, strict=True))) for name, each in samples.items()}
+def in_turns[Name](measured: Mapping[Name, Callable[[], Times]], rounds: int) -> dict[Name, Times]:
+    """Return medians of many rounds, which measure in turns, so that other load affects all of them."""
+    samples: dict[Name, list[Times]] = {name: [] for name in measured}
+    for _ in range(rounds + 1):
+        for name, measure in measured.items():
+            samples[name].append(measure())
+    # The first round only fills the file cache.
+    return {name: Times(*map(median, zip(*each[1:], strict=True))) for name, each in samples.items()}
 
 
-def run_once(command: list[str], environment: Mapping[str, str]) -> Times:
+def process(command: list[str], environment: Mapping[str, str]) -> Times:
     """Measure a process. Raises RuntimeError if it fails."""
     begun = time.perf_counter()
     no_output = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
@@ -129,40 +129,20 @@ def run_once(command: list[str], environment: Mapping[str, str]) -> Times:
     return Times(used.ru_utime + used.ru_stime, time.perf_counter() - begun)
 
 
-def in_turns[Name](commands: Mapping[Name, tuple[list[str], Mapping[str, str]]], runs: int) -> dict[Name, Times]:
-    """Run each command with its environment, `runs` times and in turns, so that other load affects all of them."""
-    samples: dict[Name, list[Times]] = {name: [] for name in commands}
-    for run in range(-1, runs):  # the first round only fills the file cache
-        for name, (command, environment) in commands.items():
-            taken = run_once(command, environment)
-            if run >= 0:
-                samples[name].append(taken)
-    return medians(samples)
-
-
-def starts(programs: Mapping[str, tuple[Program, str]], runs: int) -> dict[str, Times]:
-    """Measure new processes until they have run the code. Python's own shutdown is not included."""
-    commands = {
-        name: ([PYTHON, "-c", f"{code}\nimport os; os._exit(0)"], program.environment)
-        for name, (program, code) in programs.items()
-    }
-    return in_turns(commands, runs)
+def start(program: Program, code: str) -> Times:
+    """Measure a new process until it has run the code. Python's own shutdown is not included."""
+    return process([PYTHON, "-c", f"{code}\nimport os; os._exit(0)"], program.environment)
 
 
 BOOTSTRAP = "import sys; from awslambdaric.__main__ import main; main(sys.argv)"
 """The command that starts Lambda's runtime."""
 
 
-def cold(programs: Mapping[str, tuple[Program, dict[str, Any]]], runs: int) -> dict[str, Times]:
-    """Run each program `runs` times, in turns, from Lambda's bootstrap to its handler's answer to its event."""
-    samples: dict[str, list[Times]] = {name: [] for name in programs}
-    for run in range(-1, runs):  # the first round only fills the file cache
-        for name, (program, event) in programs.items():
-            taken, answer = life([PYTHON, "-c", BOOTSTRAP, "app.handler"], program.environment, event)
-            check(name, answer)
-            if run >= 0:
-                samples[name].append(taken)
-    return medians(samples)
+def cold(program: Program, event: dict[str, Any]) -> Times:
+    """Measure a new process from Lambda's bootstrap to its handler's answer to its event."""
+    taken, answer = life([PYTHON, "-c", BOOTSTRAP, "app.handler"], program.environment, event)
+    check("a cold call", answer)
+    return taken
 
 
 class Stub:
@@ -245,25 +225,16 @@ class Worker:
 
 
 @contextmanager
-def workers(calls: Mapping[str, tuple[Program, dict[str, Any]]]) -> Iterator[dict[str, Worker]]:
+def workers(calls: Mapping[str, tuple[Program, dict[str, Any]]], service: Stub) -> Iterator[dict[str, Worker]]:
     """Run a warm worker for each call, whose first answer was right."""
     with ExitStack() as stack:
         working = {}
         for name, (program, spec) in calls.items():
-            working[name] = Worker(program, spec)
+            working[name] = Worker(program.with_variables(service.variables), spec)
             stack.callback(working[name].close)
             check(name, working[name].call())
             working[name].call(20)
         yield working
-
-
-def warm(working: Mapping[str, Worker], rounds: int, times: int) -> dict[str, Times]:
-    """Measure one call of each worker, in turns."""
-    samples: dict[str, list[Times]] = {name: [] for name in working}
-    for _ in range(rounds):
-        for name, worker in working.items():
-            samples[name].append(worker.call(times))
-    return medians(samples)
 
 
 def versions() -> dict[str, str]:

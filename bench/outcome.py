@@ -98,25 +98,12 @@ def answered() -> str:
 
 
 def request(
-    method: str,
-    path: str = "/api/outcomes",
-    *,
-    body: object = None,
-    authorizer: dict[str, str] | None = None,
-    parameters: dict[str, str] | None = None,
-    headers: dict[str, str] | None = None,
+    method: str, path: str = "/api/outcomes", *, body: object = None, headers: dict[str, str] | None = None, **also: Any
 ) -> dict[str, Any]:
     """Return a REST API's event for a request, to the function (`authorizer`: the context) or to the authorizer."""
     text = None if body is None else base64.b64encode(json.dumps(body).encode()).decode()
-    event = proxy_event(
-        method,
-        path,
-        authorizer=authorizer,
-        body=text,
-        headers=SENT_HEADERS | (headers or {}),
-        parameters=parameters,
-        base64=body is not None,
-    )
+    also = {"authorizer": None, "headers": SENT_HEADERS | (headers or {}), "base64": bool(text)} | also
+    event = proxy_event(method, path, body=text, **also)
     arn = f"arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/v1/{method}{path}"
     return event | {"type": "REQUEST", "methodArn": arn}
 

@@ -21,8 +21,8 @@ from outcomes.statements.stored_statements import StoredStatements
 from bench import costs, totals
 from bench.outcome import remembered, stored
 from bench.statements import ID, USER, Ledger, make
-from bench.storage import READ_UNIT_BYTES, TRANSACTION, item_bytes, read_units, write_units
-from bench.totals import PAGE_BYTES, QUERY_SECONDS, YEAR
+from bench.storage import PAGE_BYTES, QUERY_SECONDS, TRANSACTION, item_bytes, read_units, units_of, write_units
+from bench.totals import YEAR
 
 SIZES = 1_000, 100_000, 10_000_000
 PAGE = Path(__file__).parents[1] / "docs/limits.md"
@@ -59,7 +59,7 @@ class Outcomes:
         return self._answer(range(begin, end), end - begin, end, size, is_last=end == self.size)
 
     def _answer(self, found: range, examined: int, last: int, size: int, *, is_last: bool) -> Answer:
-        units = max(1, -(-examined * size // READ_UNIT_BYTES))
+        units = units_of(examined * size)
         self.units += units
         keys = [{"S": f"{instants.text(each)}#{ulid.from_number(each << 80)}"} for each in (*found, last)]
         items = [ROW | {"created_at": key, "key_sha256": key} for key in keys[:-1]]
@@ -98,7 +98,7 @@ def statement(size: int) -> str:
         service.proof(USER, ID, ledger.id_of(ledger.size // 2))
         proof, ledger.units = ledger.units, 0
         lines, _ = service.entries(USER, ID, None)
-    own = -(-ledger.bytes(0, lines.count("\n")) // READ_UNIT_BYTES)
+    own = units_of(ledger.bytes(0, lines.count("\n")))
     return f"{made}; proof {proof:,.0f}; part of entries, its rows and {ledger.units - own:,.0f}"
 
 

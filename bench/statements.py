@@ -6,9 +6,8 @@ outcomes were recorded within the period. Time is simulated: processor time, 20 
 
 import json
 import time
-from base64 import b64decode
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from email.utils import formatdate
 from statistics import median
 from typing import Any
@@ -19,30 +18,22 @@ from outcomes.calendar import instants
 from outcomes.contract import json_text
 from outcomes.contract.models import NewOutcome
 from outcomes.contract.statements import StatementRequest
-from outcomes.errors import StillAddingUp
 from outcomes.ledger import ulid
 from outcomes.ledger.items import new_item
 from outcomes.statements.chain import Statements
 from outcomes.statements.stored_statements import StoredStatements
 
 from bench.report import Report
-from bench.storage import READ_UNIT_BYTES, TRANSACTION, item_bytes, read_units, write_units
-from bench.totals import PAGE_BYTES, QUERY_SECONDS
+from bench.storage import PAGE_BYTES, QUERY_SECONDS, TRANSACTION, item_bytes, units_of, until_added_up, write_units
 from local.seed import outcomes
 
 USER = 42
 BEGIN, END = instants.read("2026-04-01T00:00:00Z"), instants.read("2026-05-01T00:00:00Z")
 ID = "2026-04@UTC"
 ENTRIES = 10_000
-BAR = 1.5
-"""Maximum processor time for ENTRIES, in seconds."""
+MANY, MANY_AGENTS = 1_000_000, 90_000
 MOST_OTHER_UNITS = 20
 """Maximum read units of a proof, and of a statement or a part of its entries in addition to their outcomes."""
-MANY, MANY_AGENTS = 1_000_000, 90_000
-MOST_CALLS = 12
-"""Maximum calls until the statement of MANY entries is made."""
-MOST_GROWTH = 1.1
-"""Maximum read units of an entry of this statement, as a multiple of those in a tenth of its size."""
 
 
 class Ledger:
@@ -110,7 +101,7 @@ class Ledger:
             case "TransactWriteItems":
                 for [(kind, action)] in map(dict.items, request["TransactItems"]):
                     item = action.get("Item", {})
-                    self.write_units += TRANSACTION * write_units(_stored(item))
+                    self.write_units += TRANSACTION * write_units(item)
                     if kind == "Put":
                         self.written[str(item.get("id"))] = item
                     elif kind == "Delete":
@@ -118,12 +109,12 @@ class Ledger:
                 return {}
             case "GetItem":
                 found = self.written.get(str(request["Key"].get("id")))
-                units = {"ConsumedCapacity": {"CapacityUnits": read_units(_stored(found or {}))}}
+                units = {"ConsumedCapacity": {"CapacityUnits": units_of(item_bytes(found or {}))}}
                 return units | ({"Item": found} if found else {})
             case "BatchGetItem":
                 [(table, keys)] = request["RequestItems"].items()
                 items = [self._item(self._number(key["created_at"]["S"])) for key in keys["Keys"]]
-                self.units += sum(map(read_units, items))
+                self.units += sum(units_of(item_bytes(item)) for item in items)
                 return {"Responses": {table: items}, "UnprocessedKeys": {}}
         first = request["ExpressionAttributeValues"].get(":first", {"S": "~"})["S"]
         if request["TableName"] != "outcomes" or first.startswith("~"):
@@ -139,18 +130,9 @@ class Ledger:
         while number < end and (size := size + self.sizes[number % len(self.sizes)]) <= PAGE_BYTES:
             number += 1
         items = [self._item(each) for each in range(begin, number)]
-        answer = {"Items": items, "ConsumedCapacity": {"CapacityUnits": _units(self.bytes(begin, number))}}
+        answer = {"Items": items, "ConsumedCapacity": {"CapacityUnits": units_of(self.bytes(begin, number))}}
         has_more = number < end or limit == len(items)
         return answer | ({"LastEvaluatedKey": {"created_at": items[-1]["created_at"]}} if has_more else {})
-
-
-def _units(size: int) -> int:
-    return max(1, -(-size // READ_UNIT_BYTES))
-
-
-def _stored(row: Any) -> Any:
-    """Return a row with its bytes, which requests and answers have in Base64."""
-    return {name: {"B": b64decode(value["B"])} if "B" in value else value for name, value in row.items()}
 
 
 def statements(report: Report, runs: int, entries: int, many: int) -> None:
@@ -164,9 +146,9 @@ def statements(report: Report, runs: int, entries: int, many: int) -> None:
             _, text = make(ledger)
             times.append(time.process_time() - began)
             assert json.loads(text)["size"] == entries
-        exported = _units(ledger.bytes(0, entries))
+        exported = units_of(ledger.bytes(0, entries))
         name = f"first statement of {entries:,} outcomes of {agents:,} agents"
-        report.add(name, median(times), "s of processor time", bar=BAR, note=f"{len(text):,} bytes")
+        report.add(name, median(times), "s of processor time", bar=1.5, note=f"{len(text):,} bytes")
         other = ledger.units - exported
         report.add(f"{name}, besides {exported:,} of an export", other, "read units", bar=MOST_OTHER_UNITS)
     large(report, many, min(MANY_AGENTS, many))
@@ -174,11 +156,13 @@ def statements(report: Report, runs: int, entries: int, many: int) -> None:
 
 def make(ledger: Ledger) -> tuple[int, str]:
     """Make the statement of a ledger, in as many calls as it needs. Return their number and the statement."""
-    calls = 0
-    while True:
-        service, calls = Statements("outcomes", "statements", "totals", "secret"), calls + 1
-        with ledger.behind(service.dynamodb, service.secrets_manager), suppress(StillAddingUp):
-            return calls, service.make(USER, StatementRequest("2026-04"), "https://api.example.com", may_begin=True)
+
+    def call() -> str:
+        service = Statements("outcomes", "statements", "totals", "secret")
+        with ledger.behind(service.dynamodb, service.secrets_manager):
+            return service.make(USER, StatementRequest("2026-04"), "https://api.example.com", may_begin=True)
+
+    return until_added_up(call)
 
 
 def large(report: Report, entries: int, agents: int) -> None:
@@ -189,8 +173,8 @@ def large(report: Report, entries: int, agents: int) -> None:
     name = f"statement of {entries:,} outcomes of {agents:,} agents"
     growth = ledger.units / entries / (tenth.units / tenth.size)
     note = f"{ledger.units:,.0f} read units, {ledger.write_units:,} write units"
-    report.add(f"{name}, calls", calls, "calls", bar=MOST_CALLS, note=note)
-    report.add(f"{name}, an entry over one of a tenth", growth, "of its read units", bar=MOST_GROWTH)
+    report.add(f"{name}, calls", calls, "calls", bar=12, note=note)
+    report.add(f"{name}, an entry over one of a tenth", growth, "of its read units", bar=1.1)
     stored = StoredStatements("outcomes", "statements")
     proofs, others, cursor, listed = list[float](), list[float](), None, 0
     with ledger.behind(stored.dynamodb):
@@ -202,6 +186,6 @@ def large(report: Report, entries: int, agents: int) -> None:
             ledger.units = 0
             lines, cursor = stored.entries(USER, ID, cursor)
             listed, begin = listed + lines.count("\n"), listed
-            others.append(ledger.units - _units(ledger.bytes(begin, listed)))
+            others.append(ledger.units - units_of(ledger.bytes(begin, listed)))
     report.add(f"{name}, proof of one", max(proofs), "read units", bar=MOST_OTHER_UNITS)
     report.add(f"{name}, a part of its entries, besides these", max(others), "read units", bar=MOST_OTHER_UNITS)

@@ -1,6 +1,5 @@
 """Fake DynamoDB with the table of costs. It counts read units like the service."""
 
-from binascii import a2b_base64
 from collections.abc import Callable
 from typing import Any
 
@@ -9,15 +8,13 @@ from outcomes.costs.cost_rows import FOLDED
 from outcomes_client.testing import _tables as memory
 from outcomes_client.testing._surroundings import TABLES
 
-from bench.storage import item_bytes, read_units, write_units
-
-PAGE_BYTES = 1024 * 1024
+from bench.storage import page, units_of, write_units
 
 
 class CostsInMemory(memory.Tables):
     """A fake DynamoDB with the table of costs. `call` replaces `DynamoDB.call`.
 
-    page_items: the maximum number of items of a page, in addition to PAGE_BYTES. before_query: is called before each
+    page_items: the maximum number of items of a page, in addition to its size. before_query: is called before each
     page is read. before_storing: is called with a month before its sums by source are stored. stored: the number of
     rows of sums that were stored. read_units, write_units: of queries, and of stored sums.
     """
@@ -47,7 +44,7 @@ class CostsInMemory(memory.Tables):
                     self.before_storing(month)
                 self.stored += 1
                 answer = Answer(self.update_item(request))
-                self.write_units += write_units(_with_bytes(answer["Attributes"]))
+                self.write_units += write_units(answer["Attributes"])
                 return answer
         raise ValueError(f"{operation} is not answered")
 
@@ -58,18 +55,8 @@ class CostsInMemory(memory.Tables):
         after = request.get("ExclusiveStartKey", {"day_source": {"S": ""}})["day_source"]["S"]
         first, last = values[":first"]["S"], values[":last"]["S"]
         keys = sorted([key for key in rows if first <= key <= last and key > after])
-        items: list[Any] = []
-        size = 0
-        for key in keys[: self.page_items]:
-            size += item_bytes(_with_bytes(rows[key]))
-            if size > PAGE_BYTES:
-                break
-            items.append(rows[key])
-        units = read_units(*map(_with_bytes, items))
+        items, size = page(rows[key] for key in keys[: self.page_items])
+        units = units_of(size)
         self.read_units += units
         answer: dict[str, Any] = {"Items": items, "ConsumedCapacity": {"CapacityUnits": units}}
         return answer | ({"LastEvaluatedKey": items[-1]} if len(items) < len(keys) else {})
-
-
-def _with_bytes(row: Any) -> Any:
-    return row | ({"sums": {"B": a2b_base64(row["sums"]["B"])}} if "sums" in row else {})
