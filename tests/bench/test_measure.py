@@ -72,7 +72,9 @@ def test_a_process_that_reports_an_error_is_a_failure() -> None:
         life([sys.executable, "-c", ECHO.replace("/response", "/error")], dict(os.environ), {})
 
 
-@pytest.mark.parametrize("name", sorted({*(function for function, _ in STARTED.values()), *(call.function for call in CALLS.values())}))
+@pytest.mark.parametrize(
+    "name", sorted({*(function for function, _ in STARTED.values()), *(call.function for call in CALLS.values())})
+)
 def test_every_variable_of_a_measured_function_has_a_value(name: str) -> None:
     variables = (
         TEMPLATE["Globals"]["Function"].get("Environment", {}).get("Variables", {})
