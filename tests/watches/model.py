@@ -101,7 +101,7 @@ class Watch(NamedTuple):
             before = sides.get(period, dict.fromkeys(self.percents, ("under", 0)))
             after = {percent: (self.over(value, percent, side), n) for percent, (side, n) in before.items()}
             if is_over:
-                side, n = after.get(100) or (self.over(value, 100, "under"), 0)
+                side, (_, n) = self.over(value, 100, "under"), before.get(100, ("", 0))
                 if self.setting["measure"] != "cost" and side == "under":
                     tells.append(("watch.missed", period, 100, n + 1))
                     sides[period], closed = before | {100: (side, n + 1)}, closed | {period}

@@ -134,6 +134,13 @@ def test_a_close_waits_for_a_figure_unless_nothing_will_make_it_known() -> None:
     assert (without.tellings, without.watch.states) == ([], [])
 
 
+def test_a_target_that_is_not_reached_any_more_when_its_period_closes_was_missed() -> None:
+    told = Told(watch(at=(100,)))
+    told.at(DECEMBER, 0, 100, 99.5)
+    assert told.tellings == [("watch.reached", "2026-12", "100", 1)]
+    assert told.at("2027-01-02T00:00:00Z", 99.5) == [("watch.missed", "2026-12", "100", 2)]
+
+
 def test_the_last_word_follows_three_tellings_and_nothing_follows_it() -> None:
     told = Told(watch(at=(100,)))
     told.at(DECEMBER, 0, 200, 0, 200, 0)

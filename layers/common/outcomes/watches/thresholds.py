@@ -165,7 +165,7 @@ def _closed(watch: Watch, period: LocalPeriod, found: dict[str, Any], figure: Fi
     """Return the state of a period that closes, which stays only if it tells that its target was missed."""
     thresholds = found.get("thresholds", {})
     whole = thresholds.get("100", _UNTOLD)
-    state = _state(watch, "100", figure, whole["state"])
+    state = _state(watch, "100", figure, UNDER)  # the last word is about the target itself, without the margin
     if watch.measure == "cost" or state == OVER:
         return []
     missed = _telling(watch, whole | {"state": state}, WATCH_MISSED, period, figure, now)
