@@ -345,8 +345,7 @@ class History:
         days = [_day(each, ZoneInfo(zone or digest.timezone)) for each in disputed]
         soon = [each for each in recent if self._waits(each, today) and self._closes(each) <= today + timedelta(days=7)]
         dates, costs = ({*self._costs(user, digest, each)} for each in (week, before))
-        since, until = bounds_of(week, digest.timezone, "week")
-        all_days = {instants.text(at)[:10] for at in range(-(-since // DAY) * DAY, until, DAY)}
+        all_days = {instants.text(at)[:10] for at in _midnights(week, digest.timezone)}
         return {
             **self._week(user, digest, week, today),
             "previous": self._week(user, digest, before, today),
@@ -376,6 +375,8 @@ class History:
             "counted_usd": _sum(counted)["value_usd"] - _sum(waiting)["value_usd"] if is_counted else None,
             "waiting_usd": _sum(waiting)["value_usd"] if is_counted else None,
             "cost_usd": cost,
+            "known_days": len(costs),
+            "of_days": len(_midnights(week, digest.timezone)),
             "net_usd": None if cost is None else _sum(claimed)["value_usd"] - cost,
         }
 
@@ -444,6 +445,12 @@ def _local(outcome: Outcome, zone: ZoneInfo) -> datetime:
 
 def _day(outcome: Outcome, zone: ZoneInfo) -> date:
     return _local(outcome, zone).date()
+
+
+def _midnights(week: str, timezone: str) -> range:
+    """Return the begins of the UTC days of a week."""
+    since, until = bounds_of(week, timezone, "week")
+    return range(-(-since // DAY) * DAY, until, DAY)
 
 
 def _sum(outcomes: list[Outcome]) -> dict[str, Any]:

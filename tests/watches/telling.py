@@ -43,6 +43,8 @@ WEEK: dict[str, Any] = {
     "counted_usd": Decimal(9000),
     "waiting_usd": Decimal(3500),
     "cost_usd": Decimal("80.25"),
+    "known_days": Decimal(5),
+    "of_days": Decimal(7),
     "net_usd": Decimal("12420.25"),
 }
 TOLD: dict[str, Any] = {
@@ -51,7 +53,7 @@ TOLD: dict[str, Any] = {
     "to": "2026-04-05T22:00:00.000Z",
     "timezone": "Europe/Berlin",
     **WEEK,
-    "previous": {**WEEK, "value_usd": Decimal(10_000), "cost_usd": None, "net_usd": None},
+    "previous": {**WEEK, "value_usd": Decimal(10_000), "cost_usd": None, "known_days": Decimal(0), "net_usd": None},
     "best_agents": [{"agent_id": Decimal(7), "count": Decimal(3), "value_usd": Decimal("12500.5")}],
     "unreviewed": {"count": Decimal(4), "value_usd": Decimal(3500)},
     "counts_soon": {"count": Decimal(2), "value_usd": Decimal(500)},

@@ -277,7 +277,7 @@ def test_a_digest_has_the_week_beside_the_one_before_and_what_waits(clock: Clock
         "waiting_usd": 650,
         "cost_usd": 40,
     }
-    assert said["net_usd"] == 610
+    assert (said["net_usd"], said["known_days"], said["of_days"]) == (610, 2, 7)
     assert (said["previous"]["value_usd"], said["previous"]["cost_usd"]) == (40, 5)
     assert [each["agent_id"] for each in said["best_agents"]] == [8, 9, 7]
     assert said["unreviewed"] == {"count": 5, "value_usd": 690}

@@ -54,11 +54,16 @@ WAITING: dict[str, Any] = {"counted": Decimal(20_000), "waiting": Decimal(5_000)
                 "Queue: 3 outcomes wait for review, which are not more than 20",
             ],
         ),
-        (SILENCE, [(APRIL, 0, {}), (APRIL, 3, {})], ["Quiet: agent 7 recorded nothing for 3 days"]),
+        (SILENCE, [(APRIL, 0, {}), (APRIL, 3, {})], ["Quiet: nothing of agent 7 happened for 3 days"]),
         (
             SILENCE | {"name": "Any\nbody", "agent_id": None},
             [(APRIL, 9, {})],
-            ["Any body: nothing was recorded for 9 days"],
+            ["Any body: nothing happened for 9 days"],
+        ),
+        (
+            SILENCE | {"outcome_type": "deal_closed", "target": Decimal(1)},
+            [(APRIL, 1, {})],
+            ["Quiet: no deal_closed of agent 7 happened for 1 day"],
         ),
     ],
 )
@@ -86,8 +91,9 @@ def test_the_digest_has_one_line_for_people() -> None:
     nothing = {"count": Decimal(0), "value_usd": Decimal(0), "oldest_days": None}
     rows.send("2026-W15", TOLD | less | {"value_usd": Decimal(-5), "disputed": nothing})
     assert [json_text.read(event.data)["text"] for event in rows.told] == [
-        "Week 2026-W14: $12,500.50 claimed ($10,000 the week before); $9,000 counted; $80.25 cost; $12,420.25 net"
-        "; 4 wait for review; $500 counts by itself in the next 7 days; 1 disputed, the oldest of 12 days ago"
+        "Week 2026-W14: $12,500.50 claimed ($10,000 the week before); $9,000 counted; $80.25 cost"
+        ", known for 5 of 7 days; $12,420.25 net; 4 wait for review"
+        "; $500 counts by itself in the next 7 days; 1 disputed, the oldest of 12 days ago"
         "; no costs on some days of openai",
         "Week 2026-W15: -$5 claimed ($10,000 the week before); 4 wait for review",
     ]

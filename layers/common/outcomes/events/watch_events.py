@@ -91,8 +91,10 @@ def _watch_text(watch: Watch, type_: str, period: str, percent: str, told: dict[
     """Return one line for people, which Slack takes as it is."""
     name = " ".join(watch.name.split()).translate(_ESCAPED)
     if type_ == WATCH_SILENT:
-        who = "nothing was recorded" if watch.agent_id is None else f"agent {watch.agent_id} recorded nothing"
-        return f"{name}: {who} for {_number(told['figure'])} days"
+        what = "nothing" if watch.outcome_type is None else f"no {watch.outcome_type}"
+        whose = "" if watch.agent_id is None else f" of agent {watch.agent_id}"
+        days = "1 day" if told["figure"] == 1 else f"{_number(told['figure'])} days"
+        return f"{name}: {what}{whose} happened for {days}"
     if not watch.every:
         verb = "are more than" if type_ == WATCH_EXCEEDED else "are not more than"
         return f"{name}: {_number(told['figure'])} outcomes wait for review, which {verb} {_number(watch.target)}"
@@ -109,7 +111,9 @@ def _digest_text(week: str, told: dict[str, Any]) -> str:
     """Return one line for people, which Slack takes as it is."""
     before = told["previous"]
     parts = [f"Week {week}: {_usd(told['value_usd'])} claimed ({_usd(before['value_usd'])} the week before)"]
-    for name, says in (("counted_usd", "counted"), ("cost_usd", "cost"), ("net_usd", "net")):
+    known, of = told.get("known_days"), told.get("of_days")  # absent if code before 1.0 wrote the row
+    cost = "cost" if known == of else f"cost, known for {known} of {of} days"
+    for name, says in (("counted_usd", "counted"), ("cost_usd", cost), ("net_usd", "net")):
         if told[name] is not None:
             parts.append(f"{_usd(told[name])} {says}")
     parts.append(f"{_number(told['unreviewed']['count'])} wait for review")

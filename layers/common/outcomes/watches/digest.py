@@ -78,13 +78,16 @@ class Letter:
     def _week(self, place: int) -> dict[str, Any]:
         summary = self.weeks[place]
         claimed = summary.totals[0]
-        cost = self.reports[place].cost if self.reports else None
+        report = self.reports[place] if self.reports else None
+        cost = report.cost if report else None
         total = self.counting.total(summary) if self.counting else None
         return {
             **_members(claimed),
             "counted_usd": _plain(total.counted) if total else None,
             "waiting_usd": _plain(total.all_waiting) if total else None,
             "cost_usd": cost,
+            "known_days": Decimal(report.known_days) if report else None,
+            "of_days": Decimal(len(report.days)) if report else None,
             "net_usd": None if cost is None else EXACT.subtract(claimed.value, cost),
         }
 
