@@ -23,6 +23,7 @@ from clients.python.tests.test_cli import write
 
 MARCH = datetime(2026, 3, 14, 15, 9, 26, 535897, tzinfo=UTC)
 NAIVE = datetime(2026, 3, 14, 15, 9)  # noqa: DTZ001 - the mistake under test
+UNKNOWN = datetime.min.replace(tzinfo=timezone(timedelta(hours=1)))  # in UTC, it is before the year 1
 
 
 # Recording
@@ -54,13 +55,20 @@ def test_an_outcome_counts_when_it_happened(api: Api, client: OutcomesClient, mo
 
 
 @everywhere
-def test_a_time_without_zone_fails_only_its_item(api: Api, client: OutcomesClient) -> None:
+@pytest.mark.parametrize("moment", [NAIVE, UNKNOWN])
+def test_a_wrong_time_fails_only_its_item(api: Api, client: OutcomesClient, moment: datetime) -> None:
     outcome: dict[str, Any] = {"outcome_type": "task_complete", "title": "One", "user_id": api.user}
     with pytest.raises(InvalidOutcomeError, match="400 Invalid occurredAt: occurredAt "):
-        client.record(**outcome, occurred_at=NAIVE)
-    results = client.record_many([NewOutcome(**outcome, occurred_at=NAIVE), NewOutcome(**outcome)])
+        client.record(**outcome, occurred_at=moment)
+    results = client.record_many([NewOutcome(**outcome, occurred_at=moment), NewOutcome(**outcome)])
     assert [one.status for one in results] == ["invalid", "created"]
     assert results[0].error == "Invalid occurredAt"
+
+
+@everywhere
+def test_a_list_may_begin_before_all_times(api: Api, client: OutcomesClient) -> None:
+    id_ = client.record("task_complete", "One", user_id=api.user).id
+    assert client.list(start=UNKNOWN, limit=1).outcomes[0].id == id_
 
 
 # The command

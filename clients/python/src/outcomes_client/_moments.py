@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, date, datetime
 
 from ._errors import InvalidRequestError
@@ -12,7 +13,9 @@ Moment = datetime | date | str
 
 def text(moment: datetime) -> str:
     """Format an aware datetime in UTC, to the millisecond."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    with suppress(OverflowError):  # in UTC, it is not in the years 1 to 9999: the API refuses it
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def of_query(moment: Moment | None) -> str | None:
