@@ -239,7 +239,8 @@ def look(random: Random, history: History, kept: Kept, definitions: Any, days: L
                     if random.random() < 0.1:  # the time is up
                         keep()
                         return False
-            keep()
+            if random.random() < 0.8:  # beside an import, nothing is kept
+                keep()
             counted.add(sums_of_months.by_month())
     expected = without_days(
         divided(items.values(), definitions, today, Choice(types, agent, (), *map(instants.text, period[:2])))

@@ -293,11 +293,15 @@ class TestExact:
         clock.at(4)
         assert [in_april(3), in_april(2), in_april(1), in_april(3)] == [1, 2, 2, 1]
 
-    def test_an_outcome_dated_slightly_ahead_counts_on_that_day(self, clock: Clock) -> None:
-        clock.at(1, 23.95)
+    def test_an_outcome_dated_five_minutes_ahead_counts_on_that_day(self, clock: Clock) -> None:
+        clock.at(1)
+        record()
+        clock.at(1, 24 - 5 / 60)
         record(occurredAt=instants.text(april(2)))
         clock.at(4)
-        assert [in_april(2), in_april(1, 2), in_april(2)] == [1, 0, 1]
+        assert [in_april(2), in_april(1, 2), in_april(2)] == [1, 1, 1]
+        # Both are in one interval, of which only entries about the cut day are read again.
+        assert [in_april(1), in_april(1, 2.5), in_april(2, 2.5)] == [2, 2, 1]
 
     def test_a_day_begins_within_an_hour(self, clock: Clock) -> None:
         midnight = april(2, 18.25)
@@ -406,8 +410,8 @@ class TestLarge:
             assert between(april(-40), april(31)) == expected
         months = [f"UTC#{april(day)}" for day in (-29, 1)]  # no sums of days are read for whole months
         assert not [begin for begin in begins if months[0] <= begin < months[1]]
-        # These periods contain March completely or in part.
-        for since, until in ((-39.5, 15), (-30, 20), (-10, 20), (-28, 1)):
+        # These periods contain March and April completely or in part. The second finds what the first has stored.
+        for since, until in ((-39.5, 15), (-40, 10), (-30, 20), (-10, 20), (-28, 1)):
             first, after = april(0, since * 24), april(0, until * 24)
             found = {agent["agent_id"]: agent["count"] for agent in between(first, after)["by_agent"]}
             days = sum(first <= april(day) < after for day in range(-40, 20))
