@@ -11,14 +11,21 @@ from tempfile import TemporaryDirectory
 
 from playwright.sync_api import expect
 
+from ops.command import exit_code, positional
 from tests.browsers import chromium
 from tests.local.stacks import running
 
 ROOT = Path(__file__).parents[1]
 
 
-def main() -> None:
+def main() -> int:
+    """Run the command, and return the exit code of the process."""
+    return exit_code(draw)
+
+
+def draw() -> None:
     """Write the picture of a new stack's page."""
+    positional()
     with (
         TemporaryDirectory() as folder,
         running(Path(folder), is_forked=False) as stack,
@@ -37,4 +44,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

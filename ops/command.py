@@ -28,7 +28,7 @@ class Parser(argparse.ArgumentParser):
 def positional(*names: str) -> list[str]:
     """Return the command's arguments, as many as they have names. Raises StackError."""
     if len(given := sys.argv[1:]) != len(names):
-        raise StackError(f"give {' and '.join(names)}, not {len(given)} arguments")
+        raise StackError(f"give {' and '.join(names) or 'no argument'}, not {len(given)} arguments")
     return given
 
 

@@ -5,7 +5,7 @@ from secrets import token_urlsafe
 
 from outcomes.auth.keys import fingerprint
 
-from ops.command import exit_code
+from ops.command import exit_code, positional
 
 
 def main() -> int:
@@ -14,6 +14,7 @@ def main() -> int:
 
 
 def print_key() -> None:
+    positional()
     key = f"ok_{token_urlsafe(32)}"
     print(f"Key          {key}")
     print(f"Fingerprint  {fingerprint(key)}")

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 
+from ops.command import exit_code, positional
 from release.version import ROOT
 
 UV = ROOT / ".tools/bin/uv"
@@ -11,7 +12,13 @@ PINS = re.compile(r"(?<=^build-constraint-dependencies = \[\n).*?(?=^\]$)", re.M
 
 
 def main() -> int:
+    """Run the command, and return the exit code of the process."""
+    return exit_code(pin)
+
+
+def pin() -> None:
     """Resolve the pinned packages again and write them."""
+    positional()
     file = ROOT / "pyproject.toml"
     text = file.read_text()
     resolved = subprocess.run(
@@ -22,7 +29,6 @@ def main() -> int:
         check=True,
     )
     file.write_text(repinned(text, resolved.stdout))
-    return 0
 
 
 def names(text: str) -> list[str]:

@@ -5,6 +5,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+from ops.command import exit_code, positional
+
 ROOT = Path(__file__).parents[1]
 
 STATED = {
@@ -21,13 +23,18 @@ STATED = {
 
 
 def main() -> int:
+    """Run the command, and return the exit code of the process."""
+    return exit_code(write_version)
+
+
+def write_version() -> None:
     """Write the version into all files and print it."""
+    positional()
     version = project_version()
     for file, patterns in STATED.items():
         for pattern in patterns:
             write(ROOT / file, pattern, expected(file, version))
     print(version)
-    return 0
 
 
 def project_version() -> str:

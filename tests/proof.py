@@ -75,7 +75,7 @@ ON_DEMAND = {"faults", "permissions"}  # `make proof-faults`; `make test` evalua
 def main() -> int:
     wanted = [argument for argument in sys.argv[1:] if argument != "--write"]
     if unknown := {*wanted} - PARTS.keys():
-        print(f"no part {', '.join(unknown)}: {', '.join(PARTS)}", file=sys.stderr)
+        print(f"error: no part {', '.join(unknown)}: {', '.join(PARTS)}", file=sys.stderr)
         return 2
     names = wanted or [name for name in PARTS if name not in ON_DEMAND]
     if any(PARTS[name].engine for name in names) and not which("java"):

@@ -9,22 +9,31 @@ import yaml
 from outcomes.contract.outcome_fields import LATER
 
 from clients.python.copied_functions import FUNCTIONS
+from ops.command import Parser, exit_code
+from ops.errors import StackError
 from ops.template import default_outcome_types
 from release.contract import blocks, models, openapi
 from release.contract.models import Json
 from release.contract.source import ROOT, fields, template, words
 
 
-def main(*, check: bool) -> int | str | None:
-    """Write the files. check: only name the files that differ. Return what is wrong, if anything."""
+def main() -> int:
+    parser = Parser(prog="python -m release.contract")
+    parser.add_argument("--check", action="store_true", help="only name the files that differ")
+    return exit_code(lambda: make(check=parser.parse_args().check))
+
+
+def make(*, check: bool) -> int:
+    """Write the files. Raises StackError, which says what is wrong. check: only name the files that differ."""
     try:
         if write(blocks.texts("layers/", {"fields": fields()}), check) and not check:
             # Everything else is made from the layer, whose old modules are loaded.
             return subprocess.run([sys.executable, "-m", "release.contract"], cwd=ROOT).returncode
-        differ = write(blocks.texts("", values()), check)
+        if write(blocks.texts("", values()), check) and check:
+            raise StackError("These files are not what `make contract` writes: run it.")
     except (ValueError, yaml.YAMLError) as fault:
-        return str(fault)
-    return "These files are not what `make contract` writes: run it." if check and differ else None
+        raise StackError(str(fault)) from fault
+    return 0
 
 
 def values() -> Json:
@@ -60,4 +69,4 @@ def write(made: dict[Path, str], check: bool) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main(check="--check" in sys.argv))
+    sys.exit(main())

@@ -48,7 +48,6 @@ def texts(folder: str, values: dict[str, Any]) -> dict[Path, str]:
 
 
 def templates() -> Environment:
-    """Return the environment of the templates."""
     loader = FileSystemLoader(Path(__file__).with_name("templates"))
     environment = Environment(loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701
     in_yaml = partial(yaml.safe_dump, sort_keys=False, allow_unicode=True, width=120)

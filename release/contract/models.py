@@ -27,9 +27,8 @@ def described(said: dict[str, Json], document: Json) -> dict[str, Json]:
     schemas = document["components"]["schemas"]
     calls = [call for methods in document["paths"].values() for call in methods.values()]
     answers = {call["operationId"]: call["responses"]["200"]["content"] for call in calls}
-    all_words: dict[str, Json] = {
-        name: {"schema": name} | said["usual"] | said[name] for name in said if name != "usual"
-    }
+    usual, models_said = said["usual"], {name: each for name, each in said.items() if name != "usual"}
+    all_words: dict[str, Json] = {name: {"schema": name} | usual | each for name, each in models_said.items()}
     models = {words["schema"]: name for name, words in reversed(all_words.items())}  # the first of a schema
     made: dict[str, Json] = {}
     for name, words in all_words.items():

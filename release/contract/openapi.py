@@ -36,8 +36,6 @@ class _Loader(Loader):
 
 
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"-?\d(\.\d+)?e[+-]\d+$"), [*"-0123456789"])
-
-
 read = partial(yaml.load, Loader=_Loader)
 
 
@@ -45,9 +43,8 @@ read = partial(yaml.load, Loader=_Loader)
 def base() -> Any:
     """Return openapi.base.yaml, with a value for each <NAME>."""
     values = _values()
-    filled = LIMIT.sub(
-        lambda name: values.get(name[1]) or number(name), Path(__file__).with_name("openapi.base.yaml").read_text()
-    )
+    text = Path(__file__).with_name("openapi.base.yaml").read_text()
+    filled = LIMIT.sub(lambda name: values.get(name[1]) or number(name), text)
     return read(re.sub(r"<(\w+ )?([a-z_]+\.[\w.]+)>", _of_layer, filled))
 
 

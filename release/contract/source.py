@@ -14,10 +14,8 @@ from release.contract.models import Json, value
 ROOT = Path(__file__).parents[2]
 UNITS = {"KiB": 2**10, "MiB": 2**20, "MB": 10**6}
 LIMIT = re.compile(r"<([A-Z][A-Z_]+)(?::(\w+))?>")
-"""A limit in a text, such as <MAX_TITLE>, <MAX_BODY_BYTES:KiB> (in a unit) or <MAX_CORRECTIONS:owner> (of a key).
-
-<RESOURCES> are the first parts of the paths under /api, such as `outcomes|keys`.
-"""
+"""A limit in a text, such as <MAX_TITLE>, <MAX_BODY_BYTES:KiB> (in a unit) or <MAX_CORRECTIONS:owner> (of a key), or
+<RESOURCES>: the first parts of the paths under /api, such as `outcomes|keys`."""
 
 
 def number(limit: re.Match[str]) -> str:

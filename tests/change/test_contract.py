@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ops.errors import StackError
 from ops.template import parse_yaml
 from release.contract import __main__ as contract
 from release.contract import blocks, models, openapi
@@ -176,11 +177,11 @@ def test_the_command_names_a_file_that_differs_and_writes_it_only_without_check(
     monkeypatch.setattr(contract, "ROOT", tmp_path)
     made(monkeypatch, lambda folder, _: {} if folder else {page: "new"})
 
-    differ = "These files are not what `make contract` writes: run it."
-    assert (contract.main(check=True), page.read_text()) == (differ, "old")
-    assert capsys.readouterr().out == "page.md\n"
-    assert (contract.main(check=False), page.read_text()) == (None, "new")
-    assert contract.main(check=True) is None
+    with pytest.raises(StackError, match="not what `make contract` writes: run it"):
+        contract.make(check=True)
+    assert (capsys.readouterr().out, page.read_text()) == ("page.md\n", "old")
+    assert (contract.make(check=False), page.read_text()) == (0, "new")
+    assert contract.make(check=True) == 0
 
 
 def test_the_command_says_a_fault_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,4 +189,5 @@ def test_the_command_says_a_fault_in_one_line(monkeypatch: pytest.MonkeyPatch) -
         raise ValueError("words.yaml lacks a word")
 
     made(monkeypatch, faulty)
-    assert contract.main(check=False) == "words.yaml lacks a word"
+    with pytest.raises(StackError, match="yaml lacks a word"):
+        contract.make(check=False)

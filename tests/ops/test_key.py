@@ -9,8 +9,9 @@ from ops import key
 
 
 def test_the_printed_fingerprint_accepts_the_printed_key_and_each_key_is_new(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("sys.argv", ["key"])
     keys_printed = set()
     for _ in range(2):
         key.main()

@@ -18,7 +18,7 @@ import yaml
 from outcomes.auth.keys import fingerprint
 
 from ops.answers import pairs
-from ops.command import exit_code
+from ops.command import exit_code, positional
 from ops.configuration import deploy_settings
 from ops.errors import StackError
 from ops.stacks import describe_stack, outputs
@@ -66,12 +66,13 @@ sys.exit(end_key.main())
 
 
 def main() -> int:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the emulator ends, too
     return exit_code(rehearse, if_interrupted="Interrupted.")
 
 
 def rehearse() -> None:
     """Rehearse all steps. Raises StackError, which says what failed."""
+    positional()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the emulator ends, too
     starts.check_namespaces()
     print("What the emulator lacks, and which tests check it instead:")
     for lack in LACKS:

@@ -15,6 +15,8 @@ from typing import Any
 
 from packaging.version import Version
 
+from ops.command import exit_code, positional
+from ops.errors import StackError
 from ops.template import parse_yaml
 from tests.conftest import ROOT
 from tests.people import snapshot
@@ -92,11 +94,14 @@ def write() -> None:
 
 
 def main() -> int:
+    return exit_code(renew)
+
+
+def renew() -> None:
+    positional()
     if is_released(version(), tags()):
-        print(f"{RELEASE} is released: what it stored must never be renewed.", file=sys.stderr)
-        return 1
+        raise StackError(f"{RELEASE} is released: what it stored must never be renewed.")
     write()
-    return 0
 
 
 def _ndjson(objects: list[Any]) -> str:

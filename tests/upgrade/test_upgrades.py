@@ -210,6 +210,7 @@ def test_what_a_release_stored_is_never_renewed(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setattr("sys.argv", ["make"])
     monkeypatch.setattr(make, "version", lambda: Version(version))
     monkeypatch.setattr(make, "tags", lambda: tags)
     monkeypatch.setattr(make, "write", lambda: (tmp_path / "renewed").touch())
