@@ -16,7 +16,7 @@ export const patterns = (text) =>
   [...text.matchAll(/"([^"]+)"?|[^\s"]+/g)]
     .map(([word, phrase]) => (phrase ?? word).trim())
     .filter(Boolean)
-    .map((term) => term.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&").replace(/\s+/g, "\\s+"))
+    .map((term) => term.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&").replace(/\s+/g, "\\s+"))
     .map((term) => new RegExp(`(?<![\\p{L}\\p{N}])${term}`, "giu"));
 
 /** Return a text with the matches of all patterns marked. @param {string} text @param {RegExp[]} patterns */
