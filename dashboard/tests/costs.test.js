@@ -61,6 +61,13 @@ test("cost, net and ratio are exact, and shown as far as they are known", async 
     assert.deepEqual((await read(body, value))[1], shown, `${value} and ${body}`);
 });
 
+test("a period that is too long for costs is said to be, and not asked for with each poll", async () => {
+  const refused = new Response('{"error":"Invalid from"}', { status: 400 });
+  const [costs, said] = await read(refused);
+  assert.equal(said, "Costs are shown for at most 366 days.");
+  assert.deepEqual([await costs.read("/costs", "30", {}, signal), shown(costs)], [false, said]);
+});
+
 test("a cost says what it lacks, and agents say what they cost", async () => {
   const gaps = ["2026-04-03", "2026-04-04", "2026-04-08", "2026-04-09", "2026-04-10"];
   const by_agent = [

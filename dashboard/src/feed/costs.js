@@ -97,6 +97,7 @@ export class Costs {
     this.#reading = reading;
     this.#reason = "";
     let isOff = false;
+    let isTooLong = false;
     /** @type {Cost | null} */
     let cost = null;
     try {
@@ -106,12 +107,13 @@ export class Costs {
       cost = answer;
     } catch (/** @type {any} */ problem) {
       isOff = problem.isOff === true;
-      this.#reason = "The cost could not be read.";
+      isTooLong = problem.reason === "Invalid from";
+      this.#reason = isTooLong ? "Costs are shown for at most 366 days." : "The cost could not be read.";
     }
     if (reading.signal.aborted) return false;
     this.#isOff = isOff;
     this.#cost = cost;
-    if (!cost) this.#askedAt = 0;
+    if (!cost && !isTooLong) this.#askedAt = 0;
     return true;
   }
 

@@ -1,7 +1,6 @@
 import { html } from "../shared/dom.js";
 import { decimal, plus } from "../shared/numbers.js";
 import { Problem } from "../shared/request.js";
-import { localDay } from "../shared/time.js";
 import { inWords } from "../shared/words.js";
 import { LARGEST_PAGE } from "./api.js";
 import { amount, cents, outcomes, whole } from "./format.js";
@@ -13,9 +12,6 @@ import { retry } from "./parts.js";
 /** @import {Outcome, OutcomePage} from "./api.js" */
 /** @import {DocumentContext} from "./documents.js" */
 
-/** @param {string} instant */
-const day = (instant) => localDay.format(new Date(instant));
-
 /**
  * Render all outcomes of a selection and their total. The total leaves out disputed and void outcomes, unless a status
  * is selected.
@@ -24,12 +20,13 @@ const day = (instant) => localDay.format(new Date(instant));
  */
 export function ledger(found, { choice, agent, totals }) {
   const isOfStatus = Boolean(choice.query.status);
+  const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: choice.zone?.name });
   /** @type {Exact} */
   let sum = 0;
   let count = 0;
   const rows = found.map((outcome) => {
     const { title, outcome_type, agent_id, status, value_usd } = outcome;
-    const [happened, recorded] = [happenedAt(outcome), outcome.created_at].map(day);
+    const [happened, recorded] = [happenedAt(outcome), outcome.created_at].map((at) => day.format(new Date(at)));
     const isCounted = isOfStatus || (status !== "disputed" && status !== "void");
     if (isCounted) count += 1;
     if (isCounted && value_usd !== null) sum = plus(sum, value_usd);

@@ -4,6 +4,8 @@
  * @typedef {{name: string, midnight: (day: Date) => Date, today: () => Date}} Zone
  */
 
+const DAY_MS = 86_400_000;
+
 /** Return the date of an instant in a time zone, like 2026-04-01. @param {string} timeZone @param {string | number} at */
 export const dateIn = (timeZone, at) => new Intl.DateTimeFormat("sv-SE", { timeZone }).format(new Date(at));
 
@@ -11,8 +13,9 @@ export const dateIn = (timeZone, at) => new Intl.DateTimeFormat("sv-SE", { timeZ
 export function midnightIn(zone, date) {
   const clock = new Intl.DateTimeFormat("sv-SE", { timeZone: zone, dateStyle: "short", timeStyle: "medium" });
   const wanted = Date.parse(`${date}T00:00Z`);
-  let at = wanted;
-  // Correct it by what the zone's clock then shows; twice, because the first step may cross a change of clocks.
-  for (let step = 0; step < 2; step += 1) at += wanted - Date.parse(`${clock.format(at).replace(" ", "T")}Z`);
-  return new Date(at);
+  /** Return how far the zone's clock is ahead of UTC. @param {number} at */
+  const ahead = (at) => Date.parse(`${clock.format(at).replace(" ", "T")}Z`) - at;
+  // By the clock of the day before and, if it changes until then, of the day after. Some clocks skip midnight.
+  const midnights = [-DAY_MS, DAY_MS].map((days) => wanted - ahead(wanted + days));
+  return new Date(midnights.find((at) => at + ahead(at) === wanted) ?? midnights[0]);
 }
