@@ -96,7 +96,13 @@ def _newest(versions: list[CostVersion], room: int) -> str:
 
 
 def _user(event: Event, caller: Caller) -> int:
-    """Return the user of the session or key, or the `userId` that the platform sent."""
-    if caller.agent_key:
-        return caller.agent_key.user_id
-    return queries.user_id(query(event, "userId")) if caller.session_user is None else caller.session_user
+    """Return the user of the session or key, or the `userId` that was sent. Raises Forbidden if it is not the key's."""
+    if caller.session_user is not None:
+        return caller.session_user
+    sent, key = query(event, "userId"), caller.agent_key
+    if key and sent is None:
+        return key.user_id
+    user_id = queries.user_id(sent)
+    if key:
+        key.check({"user_id": user_id})
+    return user_id

@@ -216,6 +216,8 @@ def test_a_platform_that_may_read_reads_what_others_put() -> None:
 def test_nobody_puts_or_reads_the_costs_of_another_user() -> None:
     assert put("other user", CHEAP) == put("session", DEAR) == (200, 1)
     assert call("PUT", "key", {"userId": 43, "lines": []})[0] == 403
+    for method in "GET", "DELETE":
+        assert [call(method, "key", query={"userId": user})[0] for user in ("43", "x")] == [403, 400]
     assert call("PUT", "session", {"userId": 43, "lines": [DEAR]})[1] == {"ok": True, "version": 1}
     assert (costs(read("other user")[1]), costs(read("session")[1])) == ([1], [100])
 
