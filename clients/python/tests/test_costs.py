@@ -151,6 +151,36 @@ def test_a_day_that_others_put_is_replaced_but_never_added_to_by_a_key_that_may_
 
 
 @pytest.mark.parametrize(
+    ("lacks", "arguments", "says"),
+    [
+        ("OUTCOMES_USER_ID", ["costs", "get", "2026-11-26", "openai"], "reads costs of a user: give user_id"),
+        (
+            "OUTCOMES_USER_ID",
+            ["costs", "add", "--date=2026-11-26", "--source=runs", "--cost=1"],
+            "give user_id (--user)",
+        ),
+        (
+            "INTERNAL_API_KEY",
+            ["costs", "list", "--user", "42"],
+            "Reading for a named user needs the key",
+        ),
+        (
+            "INTERNAL_API_KEY",
+            ["watches", "list", "--user", "42"],
+            "needs the key (INTERNAL_API_KEY)",
+        ),
+    ],
+)
+def test_a_call_that_lacks_a_user_or_a_key_says_which(
+    api: Api, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, lacks: str, arguments: list[str], says: str
+) -> None:
+    monkeypatch.delenv(lacks, raising=False)
+    run = outcomes(*arguments)
+    assert (run.code, run.out, api.door.requests) == (2, "", [])
+    assert says in " ".join(run.err.split())
+
+
+@pytest.mark.parametrize(
     ("options", "says"),
     [
         (["--format", "focus"], "the first line must name the columns, among them ChargePeriodStart, BilledCost and"),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from outcomes_client import ConflictError, ForbiddenError, NotFoundError, OutcomesClient, PreconditionFailedError
+from outcomes_client.testing import OutcomesFake
 
 from clients.python.tests.conftest import Api, Outcomes, everywhere
 
@@ -88,3 +90,19 @@ def test_a_watch_whose_answer_is_lost_is_put_once_and_the_command_says_what_to_c
     assert run.code == 1
     assert run.err.startswith("It may have been written: check with `outcomes watches list`.\n")
     assert [each.version for each in owner.list_watches().watches] == [1]
+
+
+def test_what_was_told_is_listed_with_its_share_if_there_are_any(
+    api: Api, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    with OutcomesFake() as fake:
+        monkeypatch.setenv("OUTCOMES_URL", fake.url)
+        monkeypatch.setenv("OUTCOMES_COOKIE", fake.session(42))
+        for id_, watch in (("spent", {**DEALS, "measure": "cost"}), ("quiet", QUIET)):
+            fake.client.put_watch(id_, watch, user_id=42)
+        fake.client.put_costs(fake.now.date(), "openai", [{"costUsd": 60_000}], user_id=42)
+        api.clock.now += 5 * 86_400_000
+        fake.now += timedelta(minutes=15)  # evaluates them
+        said = outcomes("watches", "list").out
+    assert ("watch.exceeded at 100 %, 2026" in said, "watch.silent, 2026" in said) == (True, True)

@@ -53,7 +53,8 @@ def list_(user: User = None, json: Json = False, url: Url = None, cookie: Cookie
         for each in found.watches:
             last = max(each.told, key=lambda telling: telling.at, default=None)
             row = each.id, each.name, each.measure, _filters(each), each.period.name if each.period else ""
-            told_at = f"{last.type} at {last.percent} %, {local(last.at)}" if last else ""
+            share = f" at {last.percent} %" if last and each.every else ""
+            told_at = f"{last.type}{share}, {local(last.at)}" if last else ""
             figure = printable(each.status or "") if each.figure is None else _amount(each, each.figure)
             table.add_row(*map(printable, row), figure, _amount(each, each.target), printable(told_at))
         print_table(table)

@@ -128,6 +128,7 @@ def http_date(text: str) -> datetime | None:
 
 KEY = "the key (INTERNAL_API_KEY)"
 AGENT_KEY = "the agent key (INTERNAL_API_KEY)"
+_NAMELESS = "The platform's key {} of a user: give user_id (--user), or set OUTCOMES_USER_ID"
 SESSION = "the session (OUTCOMES_COOKIE)"
 LOCAL_SESSION = 'export OUTCOMES_COOKIE="$(make session)"'
 """The shell command that signs in at the local stack."""
@@ -225,7 +226,8 @@ class Address:
         credential = self.credential_for(request)
         missing = self._missing(request, credential)
         if missing:
-            local = f" or, with the local stack, {LOCAL_SESSION}" if request.reads and self.is_local else ""
+            needs_session = request.reads and request.by != "key"
+            local = f" or, with the local stack, {LOCAL_SESSION}" if needs_session and self.is_local else ""
             raise ConfigurationError(f"{missing}; run `outcomes doctor`{local}")
         if request.body is not None:
             headers["Content-Type"] = "application/json"
@@ -241,11 +243,13 @@ class Address:
         if request.path.startswith(KEYS_PATH):
             if not there:
                 return f"Managing keys needs {SESSION}, or the platform's key (INTERNAL_API_KEY)"
-            nobodys = credential == KEY and request.user_id is None
-            needs_user = "The platform's key manages keys of a user: give user_id (--user), or set OUTCOMES_USER_ID"
-            return needs_user if nobodys else ""
+            return _NAMELESS.format("manages keys") if credential == KEY and request.user_id is None else ""
         if there:
-            return ""
+            names_user = request.method != "GET" or any(name == "userId" for name, _ in request.query)
+            is_nobodys = credential == KEY and request.path.startswith(f"{COSTS_PATH}/") and not names_user
+            return _NAMELESS.format("reads costs") if is_nobodys else ""
+        if request.reads and request.by == "key":
+            return f"Reading for a named user needs {KEY}"
         if request.reads:
             return f"Reading needs {SESSION} or an agent key with the scope read"
         needed = {"session": SESSION, "key": KEY}.get(request.by, f"{KEY} or {SESSION}")
