@@ -221,6 +221,7 @@ def test_sums_of_open_months_say_of_which_month_they_are() -> None:
             "second_month_before": {"count": 0, "value_usd": 0},
         }
     ]
+    assert "E+" not in str(line)
 
 
 @pytest.mark.parametrize(

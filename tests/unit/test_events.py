@@ -116,7 +116,7 @@ def keys_of_all_kinds() -> None:
 
 def costs_of_a_day() -> None:
     """Put costs, restate them, and delete them."""
-    for lines in ([{"agentId": 7, "costUsd": 9.8}], [{"costUsd": 12.9, "label": "gpt-5"}], None):
+    for lines in ([{"agentId": 7, "costUsd": 9.8}], [{"costUsd": 1200, "label": "gpt-5"}], None):
         method, body = ("PUT", {"userId": 42, "lines": lines}) if lines else ("DELETE", None)
         parameters = {"date": "2026-04-01", "source": "openai"}
         event = proxy_event(method, "/api/costs/{date}/{source}", authorizer=KEY, body=body, parameters=parameters)
@@ -140,9 +140,10 @@ def test_costs_are_published_with_what_was_before_in_brief_if_they_are_long() ->
     brief = read(str(second.brief))
     assert brief == data(second) | {
         "before": {"cost_usd": Decimal("9.8")},
-        "after": {"cost_usd": Decimal("12.9")},
+        "after": {"cost_usd": Decimal(1200)},
         "lines_omitted": True,
     }
+    assert "E+" not in second.data  # 1200, not 1.2E+3
     row = {"TableName": "CostsTable", "Key": CostDay(42, "2026-04-01", "openai").key}
     aws_client("dynamodb").update_item(
         **row, UpdateExpression="SET repeated_by = :by", ExpressionAttributeValues={":by": {"S": "key"}}

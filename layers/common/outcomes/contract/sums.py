@@ -46,6 +46,11 @@ class Sum:
         """Return the value in normalized notation."""
         return normalized(self.value)
 
+    @property
+    def plain(self) -> Decimal:
+        """Return the value that JSON has without an exponent: 500, not 5E+2."""
+        return Decimal(f"{self.exact:f}")
+
 
 def normalized(value: Decimal) -> Decimal:
     return value.normalize(EXACT) if value else Decimal(0)

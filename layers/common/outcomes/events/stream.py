@@ -191,7 +191,7 @@ def _costs(version: CostVersion | None, *, has_lines: bool) -> str:
     for line in version.lines:
         cost.add(1, line.cost_usd)
     lines = {"lines": [line.public() for line in version.lines]} if has_lines else {}
-    return json_text.exact({"cost_usd": cost.exact} | lines, levels=3)
+    return json_text.exact({"cost_usd": cost.plain} | lines, levels=3)
 
 
 def _of_key(id_: str, record: Record) -> Event | None:

@@ -220,7 +220,7 @@ def _sums(row: Item, names: tuple[str, ...]) -> list[dict[str, Any]] | None:
             "agent_id": _agent(cell.agent_id),
         }
         | {
-            name: {"count": Decimal(sum_.count), "value_usd": sum_.exact}
+            name: {"count": Decimal(sum_.count), "value_usd": sum_.plain}
             for name, sum_ in zip(names, tallies[: len(names)], strict=True)
         }
         for cell, tallies in read.sorted()

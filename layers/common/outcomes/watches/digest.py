@@ -83,8 +83,8 @@ class Letter:
         total = self.counting.total(summary) if self.counting else None
         return {
             **_members(claimed),
-            "counted_usd": _plain(total.counted) if total else None,
-            "waiting_usd": _plain(total.all_waiting) if total else None,
+            "counted_usd": total.counted.plain if total else None,
+            "waiting_usd": total.all_waiting.plain if total else None,
             "cost_usd": cost,
             "known_days": Decimal(report.known_days) if report else None,
             "of_days": Decimal(len(report.days)) if report else None,
@@ -136,12 +136,7 @@ def _gaps(report: CostReport, known: set[str]) -> list[str]:
 
 
 def _members(sum_: Sum) -> dict[str, Any]:
-    return {"count": Decimal(sum_.count), "value_usd": _plain(sum_)}
-
-
-def _plain(sum_: Sum) -> Decimal:
-    """Return a sum that JSON has without an exponent: 500, not 5E+2."""
-    return Decimal(f"{sum_.exact:f}")
+    return {"count": Decimal(sum_.count), "value_usd": sum_.plain}
 
 
 def _time(digest: Digest, monday: date) -> int:
