@@ -78,6 +78,9 @@ test("days are counted across a change of clocks", () => {
 test("a watch says what it measures, and how much of that is estimated", () => {
   const counted = { ...WATCH, measure: "counted", every: "week" };
   assert.equal(measureWords(WATCH), " · claimed this month");
+  const filtered = { ...WATCH, outcome_type: "deal_closed", agent_id: 7 };
+  assert.equal(measureWords(filtered), " · claimed this month, only Deal closed of agent 7");
+  assert.equal(measureWords({ ...filtered, outcome_type: null }), " · claimed this month, only agent 7");
   assert.equal(measureWords({ ...counted, estimated_usd: 0 }), " · counts or waits this week");
   assert.equal(measureWords({ ...counted, estimated_usd: 100 }), " · counts or waits this week, of it $100 estimated");
   assert.equal(measureWords({ ...counted, figure: null }), " · counts or waits this week");

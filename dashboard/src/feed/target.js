@@ -2,6 +2,7 @@ import { announce, button, buttons, html } from "../shared/dom.js";
 import { decimal, exactNumber, minus } from "../shared/numbers.js";
 import { asProblem } from "../shared/request.js";
 import { timeZone } from "../shared/time.js";
+import { inWords as typeInWords } from "../shared/words.js";
 import { ask } from "./api.js";
 import { estimated } from "./counted.js";
 import { dayAndMonth, dollars } from "./format.js";
@@ -59,10 +60,12 @@ export function stateWords(watch, now) {
   return `${dollars.format(decimal(figure))} of ${line} · ${state}${missed}`;
 }
 
-/** Return what a watch measures, in words. @param {Watch} watch */
-export function measureWords({ measure, every, figure, estimated_usd }) {
+/** Return what a watch measures, in words, with its filters. @param {Watch} watch */
+export function measureWords({ measure, every, figure, estimated_usd, outcome_type, agent_id }) {
+  const filters = [outcome_type && typeInWords(outcome_type), agent_id && `agent ${agent_id}`].filter(Boolean);
+  const only = filters.length ? `, only ${filters.join(" of ")}` : "";
   const part = figure !== null && estimated_usd !== null ? { count: 0, value_usd: figure, estimated_usd } : null;
-  return ` · ${MEASURES.get(measure)?.[1]} this ${every}${part ? estimated(part) : ""}`;
+  return ` · ${MEASURES.get(measure)?.[1]} this ${every}${only}${part ? estimated(part) : ""}`;
 }
 
 /** @param {Watch} watch */
