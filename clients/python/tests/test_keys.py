@@ -390,14 +390,14 @@ def test_the_platform_cleans_what_a_file_lists_or_what_it_may_read(
     key, ids = flooded
     monkeypatch.setenv("INTERNAL_API_KEY", api.key)
     monkeypatch.delenv("OUTCOMES_COOKIE")
-    (tmp_path / "ids").write_text("\n".join([*ids[1:], "0" * 26]))
+    (tmp_path / "ids").write_text("\n".join([*ids, "0" * 26]))
     clean = ["keys", "clean", key, "--yes", "--ids", str(tmp_path / "ids")]
     run = outcomes(*clean)
     assert (run.code, "--user" in run.err) == (2, True)
     clean += ["--user", str(api.user)]
-    unknown = f"{'0' * 26}: Not found\n"
-    assert outcomes(*clean) == Run(1, "2 corrected, 0 already done, 1 refused\n", unknown)
-    assert outcomes(*clean) == Run(1, "0 corrected, 2 already done, 1 refused\n", unknown)
+    refused = f"{ids[0]}: Stale: ifVersion is not the version of the outcome\n{'0' * 26}: Not found\n"
+    assert outcomes(*clean) == Run(1, "2 corrected, 0 already done, 2 refused\n", refused)
+    assert outcomes(*clean) == Run(1, "0 corrected, 2 already done, 2 refused\n", refused)
     assert statuses(api, ids) == ["confirmed", "void", "void"]
     run = outcomes("keys", "clean", key, *SINCE, "--yes", "--user", str(api.user))
     assert (run.code, run.out) == (1, "")

@@ -217,14 +217,16 @@ def clean(
 
     Shows how much it is, and asks. What the owner has confirmed is named and stays. If the command is interrupted, run
     it again: it continues. Revoke an expired key first, which cannot be paused. The platform's key needs --user, and
-    PlatformMayRead=true or --ids.
+    PlatformMayRead=true or --ids, of which it voids only what nobody has corrected.
     """
     if since is None and file is None:
         raise typer.BadParameter("give --since or --ids", param_hint="--since")
-    chosen = None if file is None else ids_of(file, "--ids")
+    chosen: Mapping[str, int | None] | None = None if file is None else ids_of(file, "--ids")
     verb = "dispute" if dispute else "void"
     with connect(url, cookie) as client:
         user_id = _platforms_user(client, user, dispute=dispute)
+        if chosen and user_id is not None:  # which cannot see what the owner has confirmed
+            chosen = dict.fromkeys(chosen, 0)
         active = user_id is None and any(key.id == key_id and not key.paused_at for key in client.list_keys())
         found = _recorded(client, key_id, since, user_id, dispute=dispute) if chosen is None else []
         versions, stay = _divided(found, dispute=dispute) if chosen is None else (chosen, [])
