@@ -9,11 +9,11 @@ made_by, rotated_by S, rotated_at S     who created and who last rotated it, `se
 paused_at S                             when the owner paused it; absent while it may be used
 secret_sha256 S                         `key_text.digest` of the whole key
 previous_sha256 S, previous_until S     digest of the previous key, and when that key stops working
-forget_at N                             TTL, seconds since 1970, after the key has expired; absent if it never expires
+forget_at N                             TTL, ENDED_DAYS after the key expires, in seconds since 1970; absent if never
 
 A revoked key, with the id `revoked#<id>`, so that nothing that looks for keys finds it. It says whose the key was:
 user_id N, revoked_at S
-forget_at N         TTL, REVOKED_DAYS after the revocation
+forget_at N         TTL, ENDED_DAYS after the revocation
 
 A user's row lists the user's live keys and limits their number. Unlike an index, it can be read consistently:
 <id of a key> S     when the key expires; empty if never
@@ -57,8 +57,8 @@ AUTHORIZER_LIMITS = Limits(attempts=2, connect=0.5, read=1, total=4)
 MARK_SECONDS = 1.0
 """Maximum seconds to update last_used_at. A key is valid even if that fails."""
 
-REVOKED_DAYS = 400
-"""Days for which the row of a revoked key says whose it was."""
+ENDED_DAYS = 400
+"""Days for which the row of a key that expired or was revoked says whose it was, so that the user may void its work."""
 
 _LOST_RACES = {"ConditionalCheckFailedException", "TransactionConflictException"}
 
@@ -316,7 +316,7 @@ def _revoked_item(id_: str, user: dict[str, Any], now: int) -> Item:
         "id": {"S": f"{REVOKED}{id_}"},
         "user_id": user,
         "revoked_at": {"S": instants.text(now)},
-        "forget_at": {"N": str((now + REVOKED_DAYS * instants.DAY) // 1000)},
+        "forget_at": {"N": str((now + ENDED_DAYS * instants.DAY) // 1000)},
     }
 
 
@@ -349,7 +349,7 @@ def _new_item(id_: str, digest: str, wanted: "NewAgentKey", by: str, now: int) -
         item["max_per_day"] = {"N": str(wanted.max_per_day)}
     if wanted.expires_at is not None:
         item["expires_at"] = {"S": instants.text(wanted.expires_at)}
-        item["forget_at"] = {"N": str(wanted.expires_at // 1000 + 1)}
+        item["forget_at"] = {"N": str((wanted.expires_at + ENDED_DAYS * instants.DAY) // 1000)}
     return item
 
 
