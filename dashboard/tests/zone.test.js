@@ -4,7 +4,7 @@ import "./elements.js";
 
 process.env.TZ = "America/New_York";
 const { followZone, localDay } = await import("../src/shared/time.js");
-const { midnightIn } = await import("../src/feed/zone.js");
+const { haveSameMonths, midnightIn } = await import("../src/feed/zone.js");
 const { clock, isoDay, shortDay } = await import("../src/feed/format.js");
 
 test("a change of the local zone is followed, once", () => {
@@ -30,4 +30,10 @@ test("a day begins at its first instant, also where the clocks skip midnight", (
     ["Atlantic/Azores", "2026-03-29", "2026-03-29T01:00:00.000Z"],
   ])
     assert.equal(midnightIn(zone, date).toISOString(), begin, `${zone} ${date}`);
+});
+
+test("two names of a time zone have the same months", () => {
+  assert.equal(haveSameMonths("Asia/Kolkata", "Asia/Calcutta"), true);
+  assert.equal(haveSameMonths("Africa/Lagos", "Europe/Berlin"), false); // the same in winter
+  assert.equal(haveSameMonths("Mars/Olympus", "UTC"), false);
 });

@@ -164,6 +164,10 @@ def test_a_list_that_is_not_complete_says_why(open_feed: Open, page: Page, recor
             expect(panel(page).get_by_role("listitem")).to_have_count(1)
         opener(page).press("Enter")
     open_feed(refresh=3600)
+    answers(page).append(MARCH | {"timezone": "US/Eastern"})
+    opener(page).press("Enter")
+    expect(says).to_have_text("Months of the time zone US/Eastern.")  # the viewer's, by its former name
+    open_feed(refresh=3600)
     fourth = not_possible("must be one of those that have statements: Asia/Tokyo, Europe/Berlin, UTC", "timezone")
     listed = answers(page, fourth)
     tokyo = MARCH | {"id": "2026-03@Asia/Tokyo", "timezone": "Asia/Tokyo"}

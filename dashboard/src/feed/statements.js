@@ -6,6 +6,7 @@ import { whole } from "./format.js";
 import { monthName, paper, printAlone } from "./paper.js";
 import { pause, readEach, save } from "./parts.js";
 import { post } from "./post.js";
+import { haveSameMonths } from "./zone.js";
 
 /** @import {DocumentContext} from "./documents.js" */
 /** @typedef {{id: string, period: string, timezone: string, size: number, root: string}} Listed statement */
@@ -108,9 +109,12 @@ export class Statements {
     this.#again.hidden = true;
     announce(this.#status, "Loading…");
     this.#again.hidden = await this.#try("The statements could not be loaded.", async (signal) => {
-      const wanted = this.#timezone;
       const ours = (/** @type {Listed} */ { timezone }) => timezone === this.#timezone;
       let listed = await this.#list(signal);
+      // The statements may have the zone's other name: those of a second name would take one of the user's places.
+      if (!listed.some(ours))
+        this.#timezone = listed.find((one) => haveSameMonths(one.timezone, this.#timezone))?.timezone ?? this.#timezone;
+      const wanted = this.#timezone;
       let words = "";
       if (listed.find(ours)?.period !== lastMonth(wanted)) {
         words = await this.#make(signal, listed);

@@ -19,3 +19,19 @@ export function midnightIn(zone, date) {
   const midnights = [-DAY_MS, DAY_MS].map((days) => wanted - ahead(wanted + days));
   return new Date(midnights.find((at) => at + ahead(at) === wanted) ?? midnights[0]);
 }
+
+/**
+ * Whether the months of this year are the same in two time zones, such as Asia/Kolkata and Asia/Calcutta, as Chromium
+ * calls it. A zone that the browser does not know has no month.
+ * @param {string} one
+ * @param {string} other
+ */
+export function haveSameMonths(one, other) {
+  const year = new Date().getUTCFullYear();
+  const months = Array.from({ length: 12 }, (_, month) => new Date(Date.UTC(year, month)).toISOString().slice(0, 10));
+  try {
+    return months.every((first) => +midnightIn(one, first) === +midnightIn(other, first));
+  } catch {
+    return false;
+  }
+}
