@@ -39,7 +39,7 @@ _PARSED = {"user_id", "agent_id", "value_usd", "metadata"}
 """Fields whose values are numbers or JSON. In CSV, and in NDJSON of some databases, they are text."""
 
 # psql writes instants as `2026-04-01 12:00:00.123456+00`. An offset with minutes is `+05:30`.
-_PSQL_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d(?:\.\d+)?)([+-]\d\d)(?::?(\d\d))?", re.ASCII)
+_PSQL_INSTANT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?)([+-]\d\d)(?::?(\d\d))?", re.ASCII)
 
 
 class NotImported(Exception):
@@ -122,10 +122,10 @@ class Mapper:
 
     def _created_at(self, value: Any) -> int:
         """Parse an instant in the format of psql or JSON, cut to milliseconds. Raises NotImported."""
-        text = str(value)
+        text = str(value).replace(" ", "T", 1)
         if parts := _PSQL_INSTANT.fullmatch(text):
-            day, time, hours, minutes = parts.groups()
-            text = f"{day}T{time}{hours}:{minutes or '00'}"
+            time, hours, minutes = parts.groups()
+            text = f"{time}{hours}:{minutes or '00'}"
         try:
             created_at = instants.read(text)
         except ValueError:

@@ -99,7 +99,7 @@ class TestRows:
         assert item["user_id"]["S"].startswith("unassigned#")
 
     def test_columns_and_types_are_mapped(self, tmp_path: Path) -> None:
-        file = csv_file(tmp_path, "17,42,won,Closed,2026-04-01 12:00:00+00", heading="uuid,owner,kind,title,at")
+        file = csv_file(tmp_path, "17,42,won,Closed,2026-04-01 12:00:00Z", heading="uuid,owner,kind,title,at")
         columns = {"id": "uuid", "user_id": "owner", "outcome_type": "kind", "created_at": "at"}
         assert import_all(file, mapping={"columns": columns, "types": {"won": "deal_closed"}}) == 0
         assert [each["outcome_type"] for each in listed()] == ["deal_closed"]
