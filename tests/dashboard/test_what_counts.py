@@ -284,6 +284,8 @@ def test_earlier_rules_are_listed_and_a_refused_rule_says_why(open_feed: Open, p
     for status, details, words in (
         (409, [{"field": "month", "message": "has begun"}], "Not saved. month has begun."),
         (412, [], "Not saved. It was changed in the meantime. Close this and open it again."),
+        (401, [], "Not saved. You are signed out."),
+        (500, [], "It may not have been saved: close this and open it again. The server answered 500."),
     ):
         rules.refused = (status, {"error": "No", "details": details})
         form.get_by_role("button", name="Save").click()
@@ -292,8 +294,7 @@ def test_earlier_rules_are_listed_and_a_refused_rule_says_why(open_feed: Open, p
     form.get_by_role("button", name="Delete").click()
     expect(form).to_be_hidden()
     assert [(method, path, condition) for method, path, _, condition in rules.written()] == [
-        ("PUT", "/2026-04", '"3"'),
-        ("PUT", "/2026-04", '"3"'),
+        *[("PUT", "/2026-04", '"3"')] * 4,
         ("DELETE", "/2026-04", '"3"'),
     ]
     page.get_by_role("button", name="What counts").click()

@@ -28,11 +28,13 @@ export function refusal(problem) {
   return problem.message;
 }
 
+/** Whether a change may have been saved despite the error. @param {Problem} problem */
+export const isAmbiguous = ({ kind, status }) =>
+  kind !== "signed-out" && (status < 400 || (status >= 500 && status !== 503));
+
 /** Say that a correction failed, and whether it may have been saved despite the error. @param {Problem} problem */
 export function failure(problem) {
-  const { status } = problem;
-  const isAmbiguous = status < 400 || (status >= 500 && status !== 503);
-  return isAmbiguous
+  return isAmbiguous(problem)
     ? `It may not have been saved. ${refusal(problem)} Trying again is safe: it counts once.`
     : `Not saved. ${refusal(problem)}`;
 }

@@ -7,7 +7,7 @@ import { ask } from "./api.js";
 import { estimated } from "./counted.js";
 import { dayAndMonth, dollars } from "./format.js";
 import { option } from "./options.js";
-import { refusal } from "./what-counts.js";
+import { failure } from "./what-counts.js";
 import { dateIn } from "./zone.js";
 
 /** @import {Exact} from "../shared/numbers.js" */
@@ -288,7 +288,7 @@ export class Target {
       await ask(this.#url(`/${id}`), undefined, { method, body, headers });
       isWritten = true;
     } catch (error) {
-      this.#fault.textContent = `Not saved. ${refusal(asProblem(error))}`;
+      this.#fault.textContent = failure(asProblem(error));
     }
     await this.#read(); // also what another page may have put: the next write names its version
     this.#lock(false);

@@ -4,6 +4,7 @@ import { asProblem, explain, isProblem, request } from "../shared/request.js";
 import { localDay, timeZone } from "../shared/time.js";
 import { inWords } from "../shared/words.js";
 import { ask } from "./api.js";
+import { isAmbiguous } from "./correcting.js";
 import { estimated, ruleWords } from "./counted.js";
 import { cents, dollars } from "./format.js";
 import { option } from "./options.js";
@@ -47,12 +48,17 @@ const monthsFrom = (offset, count) =>
   });
 
 /** Explain to the owner why a rule was not saved. @param {Problem} problem */
-export function refusal({ kind, status, details, message }) {
+function refusal({ kind, status, details, message }) {
   if (kind === "offline") return "You are offline.";
+  if (kind === "signed-out") return "You are signed out.";
   if (status === 412) return "It was changed in the meantime. Close this and open it again.";
   if (details[0]) return `${details.map(({ field, message: why }) => `${field} ${why}`).join("; ")}.`;
   return message;
 }
+
+/** Say that a rule or a target was not saved, or may have been. @param {Problem} problem */
+export const failure = (problem) =>
+  `${isAmbiguous(problem) ? "It may not have been saved: close this and open it again." : "Not saved."} ${refusal(problem)}`;
 
 /**
  * Return a stored definition in one sentence.
@@ -354,7 +360,7 @@ export class WhatCounts {
       await this.#ask(path, options);
       isWritten = true;
     } catch (error) {
-      this.#fault.textContent = `Not saved. ${refusal(asProblem(error))}`;
+      this.#fault.textContent = failure(asProblem(error));
     }
     this.#isWriting = false;
     if (isWritten) this.#close(true);
