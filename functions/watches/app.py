@@ -42,7 +42,7 @@ def handler(event: Event, caller: Caller) -> Response:
     if event["httpMethod"] == "GET":
         user_id = _user(event, caller)
         row = store.read(user_id, id_, caller)
-        [watch] = watches_json(figures, user_id, [row])
+        [watch] = watches_json(figures, user_id, [row], may_read=caller.may_read)
         return ok(watch, {"ETag": etag(Head.of(row).version)})
     sent = preconditions(event)
     if event["httpMethod"] == "DELETE":
@@ -60,7 +60,7 @@ def handler(event: Event, caller: Caller) -> Response:
 def _list(event: Event, caller: Caller) -> Response:
     user_id = _user(event, caller)
     rows = store.listed(user_id, caller)
-    watches = ",".join(watches_json(figures, user_id, [row for row in rows if is_watch(row)]))
+    watches = ",".join(watches_json(figures, user_id, [*filter(is_watch, rows)], may_read=caller.may_read))
     digest = next((row_json(row) for row in rows if not is_watch(row)), "null")
     return ok(f'{{"watches":[{watches}],"digest":{digest}}}')
 

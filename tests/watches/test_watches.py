@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from outcomes.aws.services import ConditionFailed
+from outcomes.watches.clock import Run
 from outcomes.watches.stored_watches import Head, is_watch, put_states
 
 from functions.watches.app import figures, store, totals
@@ -212,6 +213,16 @@ def test_the_platform_puts_and_reads_only_its_own() -> None:
         assert put(id_, sent | {"userId": 42}, by=KEY) == delete(id_, by=KEY, query=OF_42) == (403, "id")
     assert delete("ours", by=KEY, query=OF_42) == (200, 1)
     assert versions() == {"hers": 1}
+
+
+def test_the_platform_reads_no_figures_of_outcomes_that_it_may_not_read() -> None:
+    put("ours", VALUE | {"userId": 42, "target": 1}, by=KEY)
+    record(valueUsd=100)
+    Run("WatchesTable", figures).go(float("inf"))
+    for watch in call("GET", "ours", by=KEY, query=OF_42)[1], *listed(by=KEY, query=OF_42)["watches"]:
+        assert (watch["figure"], watch["status"], watch["told"]) == (None, "May not read", [])
+    [watch] = listed()["watches"]
+    assert (watch["figure"], len(watch["told"])) == (100, 1)
 
 
 def test_a_platform_that_may_read_reads_all(monkeypatch: pytest.MonkeyPatch) -> None:

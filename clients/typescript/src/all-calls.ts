@@ -414,7 +414,7 @@ export class OutcomesClient extends PageClient {
 
   /**
    * Returns the user's watches, with their present figures and what was told, and the setting of the digest. The platform's
-   * key gets only what it put itself, unless it may read outcomes.
+   * key gets only what it put itself, without figures, unless it may read outcomes.
    */
   async listWatches(options: models.WatchesOptions = {}): Promise<models.Watches> {
     return this.#readWatches("", options, answers.shaped(readers.watches));

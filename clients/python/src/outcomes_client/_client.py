@@ -706,7 +706,8 @@ class OutcomesClient:
     def list_watches(self, *, user_id: int | None = None) -> Watches:
         """Return the user's watches, with their present figures and what was told, and the setting of the digest.
 
-        The platform's key names the user as `user_id`. If it may not read outcomes, it gets only what it put itself.
+        The platform's key names the user as `user_id`. If it may not read outcomes, it gets only what it put itself,
+        without figures.
         """
         return self._run(self._calls.read_watches(_readers.watches, user_id))
 

@@ -12,16 +12,19 @@ from outcomes.watches.figures import Figure, Figures
 from outcomes.watches.periods import LocalPeriod
 from outcomes.watches.stored_watches import Watch, row_json
 
+MAY_NOT_READ = "May not read"
+"""The status of a figure of outcomes and costs that the caller may not read."""
 
-def watches_json(figures: Figures, user_id: int, rows: list[Item]) -> list[str]:
-    """Return the JSON of watches, which are given by their rows."""
+
+def watches_json(figures: Figures, user_id: int, rows: list[Item], *, may_read: bool) -> list[str]:
+    """Return the JSON of watches, which are given by their rows. Without `may_read`, it has no figures or tellings."""
     now = instants.now()
     watches = [Watch.of(row) for row in rows]
     needed = [(watch, periods.containing(now, watch.every or "month", watch.timezone)) for watch in watches]
-    found = figures.read(user_id, needed, now)
+    found = figures.read(user_id, needed, now) if may_read else [Figure(None, MAY_NOT_READ)] * len(rows)
     return [
         f'{row_json(row)[:-1]},"period":{_period(period) if watch.every else "null"},{_members(figure)}'
-        f',"told":[{",".join(_told(watch.states))}]}}'
+        f',"told":[{",".join(_told(watch.states) if may_read else ())}]}}'
         for row, (watch, period), figure in zip(rows, needed, found, strict=True)
     ]
 
