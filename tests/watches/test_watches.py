@@ -220,7 +220,7 @@ def test_the_platform_reads_no_figures_of_outcomes_that_it_may_not_read() -> Non
     record(valueUsd=100)
     Run("WatchesTable", figures).go(float("inf"))
     for watch in call("GET", "ours", by=KEY, query=OF_42)[1], *listed(by=KEY, query=OF_42)["watches"]:
-        assert (watch["figure"], watch["status"], watch["told"]) == (None, "May not read", [])
+        assert (watch["figure"], watch["status"], watch["told"]) == (None, "Forbidden", [])
     [watch] = listed()["watches"]
     assert (watch["figure"], len(watch["told"])) == (100, 1)
 

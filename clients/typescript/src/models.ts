@@ -29,7 +29,7 @@ export type Every = "week" | "month";
 
 export type Weekday = "monday" | "tuesday" | "wednesday" | "thursday" | "friday" | "saturday" | "sunday";
 
-export type WatchStatus = "Still adding up" | "Busy" | "No definition" | "Other time zone" | "No costs" | "May not read";
+export type WatchStatus = "Still adding up" | "Busy" | "No definition" | "Other time zone" | "No costs" | "Forbidden";
 // end of make contract
 
 /** US dollars to send. A text such as "12500.50" is sent with all its digits, and a number as its shortest text. */

@@ -12,7 +12,7 @@ from outcomes.watches.figures import Figure, Figures
 from outcomes.watches.periods import LocalPeriod
 from outcomes.watches.stored_watches import Watch, row_json
 
-MAY_NOT_READ = "May not read"
+FORBIDDEN = "Forbidden"
 """The status of a figure of outcomes and costs that the caller may not read."""
 
 
@@ -21,7 +21,7 @@ def watches_json(figures: Figures, user_id: int, rows: list[Item], *, may_read: 
     now = instants.now()
     watches = [Watch.of(row) for row in rows]
     needed = [(watch, periods.containing(now, watch.every or "month", watch.timezone)) for watch in watches]
-    found = figures.read(user_id, needed, now) if may_read else [Figure(None, MAY_NOT_READ)] * len(rows)
+    found = figures.read(user_id, needed, now) if may_read else [Figure(None, FORBIDDEN)] * len(rows)
     return [
         f'{row_json(row)[:-1]},"period":{_period(period) if watch.every else "null"},{_members(figure)}'
         f',"told":[{",".join(_told(watch.states) if may_read else ())}]}}'
