@@ -38,7 +38,7 @@ LIMITS = Limits(attempts=3, connect=1, read=2, total=4)
 ZONES_APART = 2 * instants.DAY
 """More milliseconds than pass between a month's first beginning and its last one on earth."""
 
-BEGUN = "has begun; only a first definition begins with such a month, after the last statement"
+BEGUN = "has begun; only a definition without others begins with such a month, after the last statement"
 LAST_VERSION = 999_999_999
 
 
