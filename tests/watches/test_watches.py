@@ -333,6 +333,15 @@ def test_a_user_has_at_most_twenty_watches_and_the_digest() -> None:
     assert put("w20", UNREVIEWED) == (200, 2)
 
 
+def test_what_the_platform_put_takes_no_place_of_the_session_s() -> None:
+    of_42 = UNREVIEWED | {"userId": 42}
+    assert {put(f"ours{number}", of_42, by=KEY) for number in range(20)} == {(200, 1)}
+    assert put("ours20", of_42, by=KEY) == (409, "id")
+    assert {put(f"hers{number}", UNREVIEWED) for number in range(20)} == {(200, 1)}
+    assert put("hers20", UNREVIEWED) == (409, "id")
+    assert put("ours0", UNREVIEWED) == (200, 2)  # taken over
+
+
 @pytest.mark.usefixtures("no_waiting")
 @pytest.mark.parametrize("at", ["BatchGetItem", "Query", "TransactWriteItems"])
 def test_of_two_puts_at_nineteen_watches_one_is_refused(at: str) -> None:

@@ -74,7 +74,7 @@ MAX_DEFINITION_TYPES = 40  # maximum number of types with a rule of their own in
 MAX_DISPUTE_DAYS = 31
 MAX_NOTE = 200
 
-MAX_WATCHES = 20  # maximum number of watches of a user
+MAX_WATCHES = 20  # maximum number of a user's watches that the session made, and of those that the platform made
 MAX_WATCH_NAME = 80
 MAX_WATCH_SHARES = 5  # maximum number of percents of a watch's target
 MAX_UNREVIEWED = 100_000  # greatest target of a watch of outcomes that wait for review

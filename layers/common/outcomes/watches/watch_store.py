@@ -116,7 +116,7 @@ class WatchStore:
         actions = [self._put(Head(user_id, id_, version, 0, made, put_by, put_at), said, row)]
         if before is None:
             if id_ != DIGEST:
-                self._require_room(user_id, backoff)
+                self._require_room(user_id, put_by, backoff)
             actions.append(self._guarded(user_id, guard, put_at))
         return version if is_written(self.dynamodb, actions, made_at, backoff) else None
 
@@ -140,10 +140,10 @@ class WatchStore:
         change = {"TableName": self.table, "Key": key, "UpdateExpression": update, "ExpressionAttributeValues": values}
         return {"Update": change | condition}
 
-    def _require_room(self, user_id: int, backoff: Backoff) -> None:
-        """Raise NotPossible if the user has MAX_WATCHES."""
+    def _require_room(self, user_id: int, put_by: str, backoff: Backoff) -> None:
+        """Raise NotPossible if this kind of caller has put MAX_WATCHES of the user's."""
         backoff.check()
-        if sum(map(is_watch, self._rows(user_id))) >= MAX_WATCHES:
+        if sum(is_watch(row) and row["put_by"]["S"] == put_by for row in self._rows(user_id)) >= MAX_WATCHES:
             raise _not_possible("id", f"must be one of at most {MAX_WATCHES} watches")
 
     def _guarded(self, user_id: int, guard: Item, put_at: str, deleted: int = 0) -> dict[str, Any]:
