@@ -6,7 +6,7 @@ const { barValues, chart } = await import("../src/feed/chart.js");
 const { countedOf, counting, headWords, ruleWords } = await import("../src/feed/counted.js");
 const { ledger } = await import("../src/feed/print.js");
 const { Rule } = await import("../src/feed/rule.js");
-const { refusal, sentence } = await import("../src/feed/what-counts.js");
+const { failure, sentence } = await import("../src/feed/what-counts.js");
 
 const part = (count = 0, value_usd = 0, more = {}) => ({ count, value_usd, estimated_usd: 0, ...more });
 const NOTHING = {
@@ -129,7 +129,7 @@ test("a share says how much of its claims counts, and paper that its sum is clai
   const outcome = { title: "Work", outcome_type: "deal_closed", agent_id: 7, value_usd: 5.5, created_at };
   for (const [by_rule, status, said] of [
     [NOTHING, "", "1 outcome claimed: $5.50"],
-    [null, "", "1 outcome count: $5.50"],
+    [null, "", "1 outcome counts: $5.50"],
     [null, "recorded", "1 outcome: $5.50"],
   ]) {
     const context = { choice: { query: { status } }, agent: String, totals: { sums: { summary: { by_rule } } } };
@@ -162,13 +162,13 @@ test("a stored rule is a sentence, first for all types and then for single ones"
   );
 });
 
-test("a refused rule says why", () => {
+test("a rule that is not saved says why, and if it may have been", () => {
   const details = [{ field: "month", message: "has begun" }];
   for (const [problem, words] of [
-    [{ kind: "offline" }, "You are offline."],
-    [{ status: 412, details: [] }, "It was changed in the meantime. Close this and open it again."],
-    [{ status: 409, details }, "month has begun."],
-    [{ status: 500, details: [], message: "The server answered 500." }, "The server answered 500."],
+    [{ kind: "offline", status: 0 }, "It may not have been saved: close this and open it again. You are offline."],
+    [{ status: 412, details: [] }, "Not saved. It was changed in the meantime. Close this and open it again."],
+    [{ status: 409, details }, "Not saved. month has begun."],
+    [{ status: 503, details: [], message: "The server answered 503." }, "Not saved. The server answered 503."],
   ])
-    assert.equal(refusal(problem), words);
+    assert.equal(failure(problem), words);
 });

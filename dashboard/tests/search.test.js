@@ -11,7 +11,7 @@ const row = {
     title: "Renewed Acme (a year)",
     agent_id: 7,
     description: "Über 4,711 e-mails",
-    metadata: { crm: "Deal-4712" },
+    metadata: { crm: "Deal-4712", note: 'One\nsecond "call"' },
   },
   context: { agent: (id) => `Agent ${id}` },
 };
@@ -24,6 +24,8 @@ test("a search finds words from their beginning, and phrases in quotes", () => {
     ["4711", false], // inside the id and the number
     ["01M8ACQW", true],
     ["4712", true],
+    ["second", true],
+    ["call", true],
     ["mails", true],
     ["e-mails", true],
     ["deal-47", true],

@@ -237,7 +237,7 @@ test("an answer that cannot be understood, a busy server and a lost session leav
       false,
     ],
     [new TypeError("results"), "It may not have been saved. The server’s answer could not be understood.", true],
-    [new Problem("signed-out"), "It may not have been saved.", true],
+    [new Problem("signed-out"), "Not saved.", true],
   ]) {
     record("A");
     answer = Object.assign(() => ({}), { problem });

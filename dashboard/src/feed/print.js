@@ -41,7 +41,7 @@ export function ledger(found, { choice, agent, totals }) {
     ];
   });
   const titles = ["Happened", "Outcome", "Type", "Agent", "Status", "Recorded", "Value"];
-  const said = totals.sums.summary?.by_rule ? " claimed" : " count"; // by her rule, not all of them count
+  const said = totals.sums.summary?.by_rule ? " claimed" : ` count${count === 1 ? "s" : ""}`; // by her rule, not all count
   const total = html(
     "p",
     { class: "sum" },

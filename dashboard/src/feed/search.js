@@ -66,7 +66,8 @@ export class Search {
 
   /** @param {Row} row */
   #fields({ outcome: { id, outcome_type, title, agent_id, description, metadata }, context }) {
-    const hidden = [description, id, metadata && JSON.stringify(metadata)];
+    // After an escape such as \n, a word begins.
+    const hidden = [description, id, metadata && JSON.stringify(metadata).replace(/\\(u....|.)/g, " ")];
     return { seen: [title, inWords(outcome_type), context.agent(agent_id)], hidden: hidden.map((text) => text ?? "") };
   }
 
