@@ -140,7 +140,7 @@ test("a share says how much of its claims counts, and paper that its sum is clai
 test("paper has the days of the rule's time zone, which it names", () => {
   const at = "2026-10-31T12:00:00.000Z";
   const outcome = { title: "Work", outcome_type: "deal_closed", agent_id: 7, value_usd: 5, created_at: at };
-  const choice = { query: {}, zone: { name: "Pacific/Kiritimati" } };
+  const choice = { query: {}, zone: "Pacific/Kiritimati" };
   const page = ledger([outcome], { choice, agent: String, totals: { sums: {} } });
   assert.equal(page.all("th").at(-1).textContent, "Nov 1, 2026");
 });

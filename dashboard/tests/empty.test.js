@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { beforeEach, mock, test } from "node:test";
+import { beforeEach, test } from "node:test";
 import "./elements.js";
 
 const { Api } = await import("../src/feed/api.js");
@@ -12,19 +12,31 @@ const settle = async () => {
   for (let turns = 0; turns < 20; turns += 1) await new Promise((resolve) => setImmediate(resolve));
 };
 
+/** @type {AbortController[]} those of the signals that wait for a summary */
+const patience = [];
+const { timeout } = AbortSignal;
+AbortSignal.timeout = (milliseconds) => {
+  if (milliseconds !== 1000) return timeout.call(AbortSignal, milliseconds);
+  patience.push(new AbortController());
+  return patience.at(-1).signal;
+};
+const endPatience = () => {
+  for (const each of patience.splice(0)) each.abort();
+};
+
 let asked;
 let choice;
 let totals;
 let rows;
 
 beforeEach(() => {
-  mock.timers.reset();
+  patience.length = 0;
   asked = 0;
   globalThis.fetch = async () => {
     asked += 1;
     return Response.json({ outcomes: [], next_cursor: "more" });
   };
-  choice = { scope: "agent 7", query: { agentId: "7" }, isFiltered: true, offer: () => {} };
+  choice = { scope: "agent 7", query: { agentId: "7", from: "", to: "" }, isFiltered: true, offer: () => {} };
   const api = new Api(() => "https://api.example.com/api/outcomes");
   totals = new Totals(api, choice, String, () => null);
   rows = new Rows(api, choice, { newest: { user_id: 42 }, isPolling: false }, totals, {}, () => {});
@@ -81,17 +93,15 @@ test("a page that opens requests one page of the list, and no second after the s
 });
 
 test("the pages of a page that opens wait once for a slow summary", async () => {
-  mock.timers.enable({ apis: ["setTimeout"] });
   const early = rows.readFirst(signal, new Promise(() => {}));
   await settle();
   assert.equal(asked, 1);
-  mock.timers.tick(1000);
+  endPatience();
   await early;
   assert.equal(asked, 5);
 });
 
 test("a list is requested if the summary has outcomes, fails or takes long, until a summary says that it is empty", async () => {
-  mock.timers.enable({ apis: ["setTimeout"] });
   for (const [counted, waits] of [
     [Promise.resolve().then(() => count({ ...NONE, count: 1 })), false],
     [Promise.resolve().then(() => count(null)), false],
@@ -103,9 +113,7 @@ test("a list is requested if the summary has outcomes, fails or takes long, unti
     const read = rows.read({ outcomes: [] }, signal, counted);
     await settle();
     assert.equal(asked === 0, waits);
-    mock.timers.tick(1000);
-    await settle();
-    mock.timers.tick(1000); // once for all five pages
+    endPatience(); // once for all five pages
     await read;
     assert.equal(asked, 5);
     assert.deepEqual(below(), ["No match among the latest outcomes.", "Look further back"]);

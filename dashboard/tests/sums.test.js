@@ -210,7 +210,7 @@ class Stream {
     if (scope !== this.asking?.scope)
       this.asking = { ...this.selection, ...period, scope, buckets: firstDays({ ...this.selection, ...period }) };
     const { asking } = this;
-    await this.sums.read(scope, this.selection, () => this.summary());
+    await this.sums.read({ scope, query: this.selection }, () => this.summary());
     this.counted = this.counting;
     this.shown = asking;
   }
@@ -282,7 +282,7 @@ const everything = { outcomeType: "", agentId: "", status: "" };
 async function read(sums, more = {}, seconds = 60) {
   process.env.TZ = "UTC";
   const summary = { ...structuredClone(SUMMARY), timezone: "UTC", recent, ...more };
-  const isRead = await sums.read("all", everything, async () => [summary, seconds]);
+  const isRead = await sums.read({ scope: "all", query: everything }, async () => [summary, seconds]);
   return isRead;
 }
 

@@ -23,16 +23,20 @@ def handler(event: Event, caller: Caller) -> Response:
     began = time.monotonic()
     user_id = reader(event, caller)
     summary, previous = Summary.from_query(partial(query, event), partial(query_list, event))
-    optional = {"cost": COSTS_TABLE, "definition": DEFINITIONS_TABLE}
+    optional = {"cost": COSTS_TABLE, "definition": DEFINITIONS_TABLE, "definition_days": DEFINITIONS_TABLE}
     allowed = {"recent", *(name for name, table in optional.items() if table)}
     included = queries.includes(query_list(event, "include"), allowed)
     counted = None
-    if "definition" in included:
+    if included & {"definition", "definition_days"}:
         # imported here, because summaries that do not say what counts do not need these modules
         from outcomes.definitions import stored_definitions
         from outcomes.totals.what_counts import WhatCounts
 
         definitions = None if user_id is None else stored_definitions.read(store.dynamodb, DEFINITIONS_TABLE, user_id)
+        if definitions and "definition_days" in included:
+            zone = {"timezone": definitions.timezone}
+            one = partial(query, event)
+            summary, previous = Summary.from_query(lambda name: zone.get(name) or one(name), partial(query_list, event))
         counted = WhatCounts(definitions, summary)
     reading = totals.aggregate(user_id, [summary, previous] if previous else [summary], counted)
     costs = None

@@ -98,7 +98,7 @@ def test_with_a_rule_the_head_says_what_counts_and_what_will(
     page.get_by_text("Daily figures").click()
     expect(page.locator(".daily tbody tr")).to_have_text("Apr 15, 20264$1,200.50$1,000.00$150.00")
     asked = [parse_qs(urlsplit(one.url).query) for one in recorded.asked if "summary" in one.url]
-    assert asked[0]["include"] == ["recent", "definition"]
+    assert asked[0]["include"] == ["recent", "definition_days"]
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)
         assert find_faults("value-delivered", rules=AXE_RULES[theme]) == []
@@ -127,7 +127,7 @@ def test_a_server_that_knows_no_definitions_is_asked_once(open_feed: Open, page:
     page.get_by_role("button", name="7 days").click()
     expect(page.locator(".summary > .caption")).to_contain_text("7 days")
     includes = [parse_qs(urlsplit(one.url).query)["include"] for one in recorded.asked if "summary" in one.url]
-    assert includes == [["recent", "definition"], ["recent"], ["recent"]]
+    assert includes == [["recent", "definition_days"], ["recent"], ["recent"]]
 
 
 def test_an_opened_outcome_and_the_queue_say_how_it_was_recorded(
@@ -303,12 +303,63 @@ def test_earlier_rules_are_listed_and_a_refused_rule_says_why(open_feed: Open, p
     expect(form).to_be_hidden()
 
 
-def test_the_days_are_those_of_the_rules_time_zone(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    recorded.has("Work")
-    recorded.sums = {"by_rule": None}
+def asked_of(recorded: Recorded, part: str) -> list[tuple[str, ...]]:
+    """Return time zone and period of each request for summaries or lists of a period."""
+    queries = [parse_qs(urlsplit(one.url).query) for one in recorded.asked if urlsplit(one.url).path.endswith(part)]
+    names = ("timezone", "from", "to")
+    return [tuple(query[name][0] for name in names if name in query) for query in queries if "from" in query]
+
+
+def test_the_days_are_those_of_the_rules_time_zone_which_the_next_visit_knows(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    recorded.has("Work", hours=24)
+    with_rule(recorded)
+    recorded.sums["timezone"] = "Europe/Berlin"
     Rules(page, RULE | {"timezone": "Europe/Berlin"})
-    open_feed(refresh=3600, period="2026-04-14..2026-04-14")
-    expect(page.locator(".summary > .caption")).to_have_text("1 outcome, Apr 14, 2026 · days of Europe/Berlin")
-    queries = [parse_qs(urlsplit(one.url).query) for one in recorded.asked if "summary" in one.url]
-    zones = [(query["timezone"][0], query["from"][0]) for query in queries]
-    assert zones == [("America/New_York", "2026-04-14T04:00:00.000Z"), ("Europe/Berlin", "2026-04-13T22:00:00.000Z")]
+    caption = page.locator(".summary > .caption")
+    of_new_york = ("America/New_York", "2026-04-14", "2026-04-15")
+    days = ("2026-04-13T22:00:00.000Z", "2026-04-14T22:00:00.000Z")
+    for lists in ([("2026-04-14T04:00:00.000Z", "2026-04-15T04:00:00.000Z"), days], [days]):
+        recorded.asked.clear()
+        open_feed(refresh=3600, period="2026-04-14..2026-04-14", reload=True)
+        expect(caption).to_contain_text("Apr 14, 2026 · days of Europe/Berlin")
+        expect(page.locator(".rows")).to_contain_text("Work")
+        assert asked_of(recorded, "/summary") == [of_new_york]
+        assert asked_of(recorded, "/outcomes") == lists
+    recorded.sums = {}  # the rule was deleted
+    recorded.asked.clear()
+    open_feed(refresh=3600, period="2026-04-14..2026-04-14", reload=True)
+    expect(caption).to_have_text("1 outcome, Apr 14, 2026")
+    expect(page.locator(".rows")).to_contain_text("Work")
+    assert asked_of(recorded, "/outcomes")[-1] == ("2026-04-14T04:00:00.000Z", "2026-04-15T04:00:00.000Z")
+
+
+def test_the_list_is_not_read_again_if_it_is_the_same_in_the_rules_time_zone(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    for number in range(21):
+        recorded.has(f"Work {number}")
+    with_rule(recorded)
+    recorded.sums["timezone"] = "Europe/Berlin"
+    Rules(page, RULE | {"timezone": "Europe/Berlin"})
+    open_feed(refresh=3600)
+    expect(page.locator(".summary > .caption")).to_contain_text("days of Europe/Berlin")
+    expect(page.locator(".rows li")).to_have_count(20)
+    assert len(asked_of(recorded, "/outcomes")) == 1
+
+
+@pytest.mark.viewer(timezone_id="Pacific/Kiritimati")
+def test_where_it_is_tomorrow_the_days_end_with_today_in_the_rules_time_zone(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    recorded.has("Work")
+    with_rule(recorded)
+    recorded.sums["timezone"] = "America/New_York"
+    Rules(page, RULE)
+    open_feed(refresh=3600, period="7")
+    expect(page.locator(".summary > .caption")).to_contain_text("days of America/New_York")
+    expect(page.locator(".rows")).to_contain_text("Work")
+    zone = "Pacific/Kiritimati"
+    assert asked_of(recorded, "/summary") == [(zone, "2026-04-10", "2026-04-17"), (zone, "2026-04-09", "2026-04-16")]
+    assert asked_of(recorded, "/outcomes")[-1] == ("2026-04-09T04:00:00.000Z", "2026-04-16T04:00:00.000Z")

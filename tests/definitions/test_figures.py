@@ -193,6 +193,18 @@ def test_it_is_null_for_what_no_definition_says(query: dict[str, str]) -> None:
     }
 
 
+def test_it_may_be_asked_for_by_the_definitions_days_before_their_time_zone_is_known() -> None:
+    query = {"timezone": "Asia/Tokyo", "compare": "previous"}
+    [(_, by_own_days), (_, with_none)] = [answer(**query, include=each) for each in ("definition", "definition_days")]
+    assert with_none == by_own_days  # there is no definition
+    a_year()
+    status, body = answer(**query, include="definition_days")
+    assert (status, body) == answer(compare="previous")
+    assert (body["timezone"], body["from"]) == (BERLIN, "2025-12-31T23:00:00.000Z")
+    _, body = answer(**query, include="definition_days", status="recorded")
+    assert (body["timezone"], body["by_rule"]) == (BERLIN, None)
+
+
 def test_before_a_period_that_ends_within_a_day_nothing_is_known_either() -> None:
     define(("2026-10", RULES))
     record("2026-10-25T10:00:00Z")

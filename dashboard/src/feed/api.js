@@ -130,17 +130,16 @@ export class Api {
 
   /**
    * Read up to SPARSE_PAGES pages after a cursor. Return the first page that has outcomes. If none has any, return the last
-   * page that was read. isEmpty: waits until it may be known that no page has any, and says whether it is.
+   * page that was read. isEmpty: whether no page has any, once that may be known.
    * @param {Record<string, string | number | null>} filter
    * @param {string | null} start
    * @param {AbortSignal} signal
-   * @param {() => Promise<boolean>} [isEmpty]
    */
-  async page(filter, start, signal, isEmpty = async () => false) {
+  async page(filter, start, signal, isEmpty = Promise.resolve(false)) {
     let cursor = start;
     for (let pages = 1; ; pages += 1) {
       const page = await this.list({ ...filter, cursor }, signal);
-      if (page.outcomes.length || !page.next_cursor || pages === SPARSE_PAGES || (await isEmpty())) return page;
+      if (page.outcomes.length || !page.next_cursor || pages === SPARSE_PAGES || (await isEmpty)) return page;
       cursor = page.next_cursor;
     }
   }
@@ -153,7 +152,7 @@ export class Api {
   async summary(query, signal) {
     const url = (/** @type {string | null} */ timezone) => {
       const asked = this.url("/summary", { include: "recent", ...query, timezone });
-      if (this.has("definitions") && !("include" in query)) asked.searchParams.append("include", "definition");
+      if (this.has("definitions") && !("include" in query)) asked.searchParams.append("include", "definition_days");
       return asked;
     };
     const { body, headers } = await answer(url(query.timezone), signal).catch((problem) => {

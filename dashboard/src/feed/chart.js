@@ -46,16 +46,15 @@ function words(day) {
 const dayOf = (day) => Date.parse(day.date);
 
 /**
- * The time span of a bar. of: the text before the date of its first day. short: the date's format on an axis within
- * one year. years: its format on an axis across years. long: its format in the table, and in labels across years.
- * @typedef {{name: string, adverb: string, of: string, short: Intl.DateTimeFormat, years: Intl.DateTimeFormat,
- *   long: Intl.DateTimeFormat}} Unit
+ * The time span of a bar. short: the date's format within one year. long:
+ * its format across years, and in the table.
+ * @typedef {{name: string, adverb: string, short: Intl.DateTimeFormat, long: Intl.DateTimeFormat}} Unit
  */
 /** @type {Record<"day" | "week" | "month", Unit>} */
 const UNITS = {
-  day: { name: "day", adverb: "Daily", of: "", short: dayAndMonth, years: dayAndMonth, long: fullDay },
-  week: { name: "week", adverb: "Weekly", of: "week of ", short: dayAndMonth, years: monthAndYear, long: fullDay },
-  month: { name: "month", adverb: "Monthly", of: "", short: monthAndYear, years: monthAndYear, long: monthAndYear },
+  day: { name: "day", adverb: "Daily", short: dayAndMonth, long: fullDay },
+  week: { name: "week", adverb: "Weekly", short: dayAndMonth, long: fullDay },
+  month: { name: "month", adverb: "Monthly", short: monthAndYear, long: monthAndYear },
 };
 
 /**
@@ -84,7 +83,9 @@ export function chart(byDay, unit, choice) {
   /** @param {Day} day */
   const soFar = (day) => (day === byDay[running] ? ", so far" : "");
   /** @param {Day} day */
-  const label = (day) => unit.of + (hasYears ? unit.long : unit.short).format(dayOf(day)) + soFar(day);
+  const date = (day) => (hasYears ? unit.long : unit.short).format(dayOf(day)) + soFar(day);
+  /** @param {Day} day */
+  const label = (day) => (unit === UNITS.week ? "week of " : "") + date(day);
   const best = values.indexOf(Math.max(...values));
   const most = `The highest was ${words(byDay[best])} on ${label(byDay[best])}. `;
 
@@ -160,7 +161,7 @@ export function chart(byDay, unit, choice) {
   );
   const prices = ticks.map((value) => html("span", {}, compact.format(value)));
   const days = axis.map((day) => {
-    const name = html("span", {}, (hasYears ? unit.years : unit.short).format(dayOf(day)) + soFar(day));
+    const name = html("span", {}, date(day));
     name.style.left = `${(byDay.indexOf(day) + 0.5) * step}%`; // of the middle one, below its bar
     return name;
   });

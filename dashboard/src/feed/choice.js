@@ -1,13 +1,15 @@
 import { button, html } from "../shared/dom.js";
+import { timeZone } from "../shared/time.js";
 import { inWords } from "../shared/words.js";
 import { STATUSES } from "./api.js";
+import { isoDay } from "./format.js";
 import { Later, loadMore } from "./later.js";
 import { choices, offer, option } from "./options.js";
 import { PERIODS, span } from "./period.js";
+import { dateIn, keepZone, keptZone, midnightIn } from "./zone.js";
 
 /** @import {Api} from "./api.js" */
 /** @import {Filter} from "./merge.js" */
-/** @import {Zone} from "./zone.js" */
 
 const DEFAULT_PERIOD = "30";
 const TYPE = /^[a-z][a-z\d_]{1,39}$/;
@@ -28,8 +30,7 @@ function select(list, value) {
 /** The selection of period, type, agent and status, with its controls. */
 export class Choice {
   #period = DEFAULT_PERIOD;
-  /** @type {Zone | null} whose days the period has; null: the viewer's time zone */
-  zone = null;
+  #zone = keptZone(); // empty: the viewer's
   #pagePeriod = DEFAULT_PERIOD; // from the element's attribute `period`
   /** @type {string[]} the periods whose bars led to this one */
   #trail = [];
@@ -98,8 +99,15 @@ export class Choice {
   #changed;
   #agentName;
 
+  /** The time zone whose days the period has. */
+  get zone() {
+    return this.#zone || timeZone();
+  }
+
   get span() {
-    return /** @type {NonNullable<ReturnType<typeof span>>} */ (span(this.#period, this.zone?.today()));
+    return /** @type {NonNullable<ReturnType<typeof span>>} */ (
+      span(this.#period, new Date(`${dateIn(this.zone, Date.now())}T12:00`))
+    );
   }
 
   /** The selection. An empty text selects everything. */
@@ -118,10 +126,21 @@ export class Choice {
    */
   get query() {
     const { type, agent, status } = this.#selected;
-    const { from, to } = this.span;
-    const ends = [from, to].map((day) => (this.zone?.midnight(day) ?? day).toISOString());
+    const ends = Object.values(this.days).map((date) => midnightIn(this.zone, date).toISOString());
     const [start, end] = this.#hasPeriod ? ends : ["", ""];
     return { from: start, to: end, outcomeType: type, agentId: agent, status };
+  }
+
+  /** The first day of the period, and the day after it, in whichever time zone. */
+  get days() {
+    const { from, to } = this.span;
+    return { from: isoDay.format(from), to: isoDay.format(to) };
+  }
+
+  /** Select the days of a time zone. @param {string} zone */
+  follow(zone) {
+    this.#zone = zone === timeZone() ? "" : zone;
+    keepZone(this.#zone);
   }
 
   /** A text that identifies what the viewer has selected, also on another day. */
@@ -233,7 +252,6 @@ export class Choice {
   /** Remove all types and agents except the selected ones. */
   forget() {
     this.#asked = null;
-    this.zone = null;
     for (const one of [this.#type, this.#agent].flatMap(choices)) if (!one.selected) one.remove();
   }
 

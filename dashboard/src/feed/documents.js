@@ -1,6 +1,6 @@
 import { button, html } from "../shared/dom.js";
 import { asProblem } from "../shared/request.js";
-import { localDay, timeZone } from "../shared/time.js";
+import { localDay } from "../shared/time.js";
 import { asOf } from "./format.js";
 import { loadMore } from "./later.js";
 import { midnight } from "./period.js";
@@ -56,17 +56,17 @@ export class Documents {
 
   render() {
     const { api, choice } = this.#context;
-    const { from, to, isLast, name } = choice.span;
+    const { from, to } = choice.span;
     const [download, print, statements] = this.#buttons;
     download.hidden = print.hidden = !api.has("export");
-    download.title = `Outcomes${isLast ? " in" : ","} ${name}, as CSV`;
+    download.title = "These outcomes as CSV";
     statements.hidden = !api.has("statements");
     if (statements.hidden) this.#started.Statements?.close();
     this.element.hidden = download.hidden && statements.hidden;
     this.paper.textContent = [
       this.#feed.getAttribute("owner"),
       localDay.formatRange(from, midnight(-1, to)),
-      choice.zone?.name ?? timeZone(),
+      choice.zone,
       ...choice.words,
       `printed ${asOf.format(new Date())}`,
     ]

@@ -144,6 +144,7 @@ class ValueDelivered extends HTMLElement {
     this.#context.agent,
     () => this.getAttribute("cost-endpoint"),
     (isOther) => {
+      if (isOther && this.#rows.isUnread) return; // this poll reads them
       this.#isOther = isOther;
       void this.#watcher.poll();
     },
@@ -265,7 +266,6 @@ class ValueDelivered extends HTMLElement {
     // read after the rows, so that the summary counts every row that was found. A summary does not name its user. If
     // another user signs in between the reads, the rows show this, now or in the next poll, and all is read again.
     const isFirst = !this.#watcher.isWatching;
-    if (isFirst && this.#totals.isElsewhere) await this.#totals.readRule(signal);
     const { signal: life } = /** @type {AbortController} */ (this.#life);
     const totals = isFirst || this.#totals.isOther ? this.#totals.read(signal).catch(failed) : null;
     const cost = isFirst ? this.#totals.expectCost(life) : null;

@@ -1,11 +1,8 @@
 const TYPES = new Map([
   ["deal_closed", "M4 8h16v11H4zM9 8V5h6v3M4 13h16"],
-  ["negotiation_complete", "M4 4h11v8H9l-3 3v-3H4zM18 9h2v8h-2v3l-3-3h-5"],
+  ["negotiation_complete", "M4 5h16v11h-9l-4 4v-4H4z"],
   ["amplification_complete", "M4 17l5-5 4 4 7-8M15 7h5v5"],
-  [
-    "broadcast_complete",
-    "M12 12h.01M8.5 15.5a5 5 0 0 1 0-7M15.5 8.5a5 5 0 0 1 0 7M5.7 18.3a9 9 0 0 1 0-12.6M18.3 5.7a9 9 0 0 1 0 12.6",
-  ],
+  ["broadcast_complete", "M4 10v4h3l9 5V5l-9 5zM19 9v6"],
   ["task_complete", "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18M8 12l3 3 5-6"],
   ["content_published", "M6 3h8l4 4v14H6zM14 3v4h4M9 12h6M9 16h6"],
 ]);

@@ -39,7 +39,7 @@ export class LinkedOutcome {
    * @returns false if the address has changed meanwhile, and links to another outcome
    */
   async read(signal) {
-    this.#clear();
+    this.forget();
     if (!this.#context.canCorrect()) this.id = null;
     const { id } = this;
     if (id !== null) {
@@ -57,7 +57,7 @@ export class LinkedOutcome {
 
   #close() {
     this.id = null;
-    this.#clear();
+    this.forget();
     this.#closed();
   }
 
@@ -77,11 +77,7 @@ export class LinkedOutcome {
   }
 
   forget() {
-    this.#clear();
     this.isDue = this.id !== null;
-  }
-
-  #clear() {
     this.#row = null;
     this.element.replaceChildren();
     this.element.hidden = true;

@@ -20,7 +20,7 @@ import { retry } from "./parts.js";
  */
 export function ledger(found, { choice, agent, totals }) {
   const isOfStatus = Boolean(choice.query.status);
-  const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: choice.zone?.name });
+  const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: choice.zone });
   /** @type {Exact} */
   let sum = 0;
   let count = 0;

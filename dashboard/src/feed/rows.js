@@ -9,6 +9,7 @@ import { Row } from "./row.js";
 
 /** @import {Api, Outcome, OutcomePage} from "./api.js" */
 /** @import {Choice} from "./choice.js" */
+/** @import {Filter} from "./merge.js" */
 /** @import {RowContext} from "./row.js" */
 /** @import {Search} from "./search.js" */
 /** @import {Watcher} from "./watcher.js" */
@@ -16,6 +17,16 @@ import { Row } from "./row.js";
 
 const CHUNK = 20; // rows; styles.css contains their height
 const PATIENCE_MS = 1000; // a list waits no longer for the summary that may say that it is empty
+
+/**
+ * Whether the first page of a list is also that of the same days in another time zone.
+ * @param {{page: OutcomePage, query: Filter}} first
+ * @param {Filter} filter with other ends of the period
+ */
+const isSame = ({ page, query }, filter) =>
+  page.outcomes.every((outcome) => passes(outcome, filter)) &&
+  (page.next_cursor || query.from <= filter.from) &&
+  (query.to >= filter.to || query.to > new Date().toISOString()); // nothing has happened since
 
 /**
  * A list of rows, latest first. The rows are grouped in chunks, so that the browser does less work in each frame: it
@@ -140,57 +151,61 @@ export class Rows {
   async read(latest, signal, totals, early) {
     if (this.#fault) void this.#searchFor();
     if (!this.isDue) return;
-    let first = await early;
-    const { scope } = this.#choice;
-    // Read the first page again if another user has signed in meanwhile, or if the scope has changed: the first answer
-    // says which capabilities are on, and without some of them the period does not limit the list.
-    const isSame = first?.scope === scope && first.page.outcomes[0]?.user_id === this.#watcher.newest?.user_id;
-    if (!first || !isSame) {
-      first = { scope, page: (await this.#isEmpty(totals)()) ? { outcomes: [] } : await this.#readPage(signal) };
-    }
-    const { outcomes } = first.page;
+    const first = await early;
+    const isEmpty = first ? first.isEmpty : await this.#isEmpty(totals);
+    signal.throwIfAborted(); // the selection may have changed
+    const { scope, query } = this.#choice;
+    // Read the first page again if another user has signed in meanwhile, or if the ends of the period have changed: the
+    // first answer says which capabilities are on, and without some of them the period does not limit the list.
+    const isUsers = first?.page.outcomes[0]?.user_id === this.#watcher.newest?.user_id;
+    const isCurrent = isUsers && first && isSame(first, query);
+    let page = /** @type {OutcomePage} */ ({ outcomes: [] });
+    if (isCurrent) page = first.page;
+    else if (!isEmpty) page = await this.#readPage(signal);
+    const { outcomes } = page;
     this.#clear(
       ({ pending, isOpen, outcome }) =>
-        pending || outcomes.some(({ id }) => id === outcome.id) || (isOpen && passes(outcome, this.#choice.query)),
+        pending || outcomes.some(({ id }) => id === outcome.id) || (isOpen && passes(outcome, query)),
     );
     this.#scope = scope;
     this.#selection = this.#choice.selection;
-    this.#addPage(first.page);
+    this.#addPage(page);
     if (latest) this.add(latest.outcomes); // the page may lack these: its index is eventually consistent
     void this.#loadPages(); // continue a search
   }
 
   /**
-   * Read the first page while the watcher reads the newest outcomes. Return the page and the scope (period and
-   * filters) for which it was read, or null if that failed.
+   * Read the first page while the watcher reads the newest outcomes and the summary, which says whose days are shown.
+   * Return the page and for what it was read, or null if that failed.
    * @param {AbortSignal} signal
    * @param {Promise<unknown> | null} totals
    */
   async readFirst(signal, totals) {
-    const { scope } = this.#choice;
-    const page = await this.#readPage(signal, null, PAGE, totals).catch(() => null);
-    return page && { scope, page };
+    const { query } = this.#choice;
+    const empty = this.#isEmpty(totals);
+    const page = await this.#readPage(signal, null, PAGE, empty).catch(() => null);
+    const isEmpty = await empty;
+    return page && { query, page, isEmpty };
   }
 
   /**
-   * Return a function that says whether, according to the summary, no outcome is listed: the pages of such a list may be
-   * thousands, each without an outcome.
-   * @param {Promise<unknown> | null} totals fulfilled when the summary is read, if it is being read
+   * Whether, according to the summary, no outcome is listed: the pages of such a list may be thousands, each without an
+   * outcome.
+   * @param {Promise<unknown> | null} [totals] fulfilled when the summary is read, if it is being read
    */
-  #isEmpty(totals) {
-    /** @type {Promise<unknown> | undefined} */
-    let counted; // it waits only once
-    return async () => {
-      counted ??= Promise.race([totals, new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))]);
-      await counted;
-      return this.#totals.isEmpty;
-    };
+  async #isEmpty(totals) {
+    if (totals) await Promise.race([totals, new Promise((end) => (AbortSignal.timeout(PATIENCE_MS).onabort = end))]);
+    return this.#totals.isEmpty;
   }
 
-  /** @param {AbortSignal} signal @param {string | null} cursor @param {Promise<unknown> | null} totals */
-  #readPage(signal, cursor = null, limit = PAGE, totals = null) {
-    const isEmpty = this.#isEmpty(totals);
+  /** @param {AbortSignal} signal @param {string | null} cursor */
+  #readPage(signal, cursor = null, limit = PAGE, isEmpty = this.#isEmpty()) {
     return this.#api.page({ ...this.#choice.query, time: "occurred", limit }, cursor, signal, isEmpty);
+  }
+
+  /** Whether the list is about to be read for the first time, or after the selection has changed. */
+  get isUnread() {
+    return !this.#scope;
   }
 
   /** Whether the list has to be read. */

@@ -1,32 +1,21 @@
 import { isNumber, plus } from "../shared/numbers.js";
-import { timeZone } from "../shared/time.js";
 import { ask } from "./api.js";
-import { isoDay, shortDay } from "./format.js";
-import { keepRuleDays } from "./rule-days.js";
+import { shortDay } from "./format.js";
 import { compared } from "./shares.js";
-import { dateIn, midnightIn } from "./zone.js";
+import { midnightIn } from "./zone.js";
 
 /** @import {Api, Summary} from "./api.js" */
-/** @import {Zone} from "./zone.js" */
 
-/** What the feed needs to know of the owner's rules. zone: null if their days are the viewer's. */
+/** What the feed needs to know of the owner's rules. */
 export class Rule {
-  /** @type {Zone | null} */
-  zone = null;
   #from; // the first day of the first rule
+  #zone;
 
   /** @param {{from: string, timezone: string}[]} definitions newest first */
   constructor(definitions) {
-    const name = definitions[0]?.timezone ?? timeZone();
     this.#from = `${definitions.at(-1)?.from}-01`;
-    this.#name = name;
-    const isOwn = name === timeZone();
-    keepRuleDays(isOwn ? "own" : "other");
-    if (isOwn) return;
-    const today = () => new Date(`${dateIn(name, Date.now())}T12:00`);
-    this.zone = { name, midnight: (day) => midnightIn(name, isoDay.format(day)), today };
+    this.#zone = definitions[0]?.timezone;
   }
-  #name;
 
   /**
    * Compare what counts or waits with the same of the previous period, if the rule held for all of that.
@@ -38,7 +27,7 @@ export class Rule {
   change({ previous, by_rule }, before, isRunning) {
     const { from = "", counted_usd, waiting_usd } = previous ?? {};
     if (!by_rule || !isNumber(counted_usd) || !isNumber(waiting_usd)) return [];
-    if (midnightIn(this.#name, this.#from) > new Date(from))
+    if (midnightIn(this.#zone, this.#from) > new Date(from))
       return [`No comparison: your rule began on ${shortDay(`${this.#from}T12:00`)}`];
     const now = plus(by_rule.counted.value_usd, by_rule.waiting.value_usd);
     const change = compared(now, plus(counted_usd, waiting_usd), `against the same of ${before}`, before, isRunning);

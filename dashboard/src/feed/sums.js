@@ -38,12 +38,12 @@ export class Sums {
 
   /**
    * Read a summary.
-   * @param {string} scope
-   * @param {Selected} selected
+   * @param {{scope: string, query: Selected}} choice the answer may change its time zone, and thereby its scope
    * @param {() => Promise<[Summary, number] | null>} ask returns a summary, and for how many seconds it is fresh
    * @returns {Promise<boolean>} whether the sums have changed
    */
-  async read(scope, selected, ask) {
+  async read(choice, ask) {
+    const { scope, query } = choice;
     /** @type {Outcome[]} */
     const meanwhile = [];
     this.#meanwhile = meanwhile;
@@ -54,10 +54,10 @@ export class Sums {
     const [summary, seconds] = answer;
     this.#meanwhile = null;
     this.summary = summary;
-    this.scope = scope;
+    this.scope = choice.scope;
     this.readAt = new Date();
     this.#freshUntil = performance.now() + seconds * 1000;
-    this.#selected = selected;
+    this.#selected = query;
     this.#live = null;
     this.#wasUrgent = isUrgent;
     this.isUnknown = unknowns !== this.#unknowns;

@@ -10,7 +10,6 @@ import { countedOf, counting, headWords, ruleWords } from "./counted.js";
 import { clock, headline, whole } from "./format.js";
 import { AGENT_ICON, typeIcon } from "./icons.js";
 import { Later, loadMore } from "./later.js";
-import { ruleDays } from "./rule-days.js";
 import { byValue, compared, filterButton, mostAgents, split, statusSums } from "./shares.js";
 import { Sums } from "./sums.js";
 
@@ -98,7 +97,7 @@ export class Totals {
    * @param {Choice} choice
    * @param {(id: number | null) => string} agentName
    * @param {() => string | null} costEndpoint
-   * @param {(isOther: boolean) => void} changed called when the rule has changed, or, with true, the days of the period
+   * @param {(isOther: boolean) => void} changed called when the rule has changed, or, with true, the time zone
    */
   constructor(api, choice, agentName, costEndpoint, changed) {
     this.#api = api;
@@ -171,68 +170,47 @@ export class Totals {
     return !(summary.count || summary.disputed?.count || summary.voided?.count || summary.other_agents);
   }
 
-  get #query() {
-    return { ...this.#choice.query, timezone: this.#choice.zone?.name ?? timeZone() };
-  }
-
   /** Read the totals, unless the shown ones are current. @param {AbortSignal} signal */
   async read(signal) {
     if (this.#arriving) await this.#arriving; // the first requests must not wait for anything
-    const { scope, query } = this.#choice;
-    const isDue = this.#isOn && this.sums.isDue(scope);
-    const before = this.sums.summary;
-    const isSelected = isDue && before && this.isOther;
+    const { zone } = this.#choice;
+    const isDue = this.#isOn && this.sums.isDue(this.#choice.scope);
+    const isSelected = isDue && this.sums.summary && this.isOther;
     if (!isDue)
       this.retryAfter = 0; // the wait was for a previous selection, or Totals was switched off
-    else if (await this.sums.read(scope, query, () => this.#ask(scope, signal))) this.#show();
+    else if (await this.sums.read(this.#choice, () => this.#ask(signal))) this.#show();
     else return;
-    const byRule = this.sums.summary?.by_rule;
-    if (byRule !== undefined && !query.status) {
-      const followed = this.#followRule(signal);
-      // On a first visit, wait: the first frame must not show the viewer's days if the rule has others.
-      if (!before && byRule === null && ruleDays() === null) await followed;
-    }
+    if (this.sums.summary?.by_rule) void this.#readRule(signal);
+    if (zone !== this.#choice.zone) this.#changed(true);
     if (isSelected) this.#selected.textContent = [this.#total.textContent, ...this.#words].join(" · ");
   }
 
-  /** Whether the rule is to be read before anything else, because at the last visit it had the days of another time zone. */
-  get isElsewhere() {
-    return !this.#isRuleAsked && ruleDays() === "other";
-  }
-
-  /**
-   * Read the owner's rule, and select its days.
-   * @param {AbortSignal} signal
-   * @returns whether the days of another time zone are selected now
-   */
-  async readRule(signal) {
+  /** Read the owner's rule once. @param {AbortSignal} signal */
+  async #readRule(signal) {
+    if (this.#isRuleAsked) return;
     this.#isRuleAsked = true;
     const rule = await loadMore(this.element)
       .then((more) => more.readRule(this.#api, signal))
       .catch(() => null);
     if (signal.aborted || !rule) {
       this.#isRuleAsked = false; // the next poll tries again
-      return false;
+      return;
     }
     this.#rule = rule;
-    this.#choice.zone = rule.zone;
-    return rule.zone !== null;
+    this.#showChange();
   }
 
-  /** @param {AbortSignal} signal */
-  async #followRule(signal) {
-    if (this.#isRuleAsked) return;
-    if (await this.readRule(signal)) this.#changed(true);
-    else this.#showChange();
-  }
-
-  /** @param {string} scope @param {AbortSignal} signal @returns {Promise<[Summary, number] | null>} null: not now */
-  async #ask(scope, signal) {
-    const { days } = this.#choice.span;
-    const byWeek = days > MOST_WEEKS_DAYS ? "month" : "week";
-    const by = days > MOST_DAYS ? byWeek : null;
-    const query = { ...this.#query, by, compare: "previous" };
-    const answer = await this.#api.summary(query, signal).catch((problem) => {
+  /**
+   * Ask for the summary of local days, and follow their time zone: that of the owner's rule, if there is one.
+   * @param {AbortSignal} signal
+   * @returns {Promise<[Summary, number] | null>} null: not now
+   */
+  async #ask(signal) {
+    const { scope, query, days, span } = this.#choice;
+    const byWeek = span.days > MOST_WEEKS_DAYS ? "month" : "week";
+    const by = span.days > MOST_DAYS ? byWeek : null;
+    const asked = { ...query, ...days, timezone: timeZone(), by, compare: "previous" };
+    const answer = await this.#api.summary(asked, signal).catch((problem) => {
       if (signal.aborted) throw problem;
       if (!this.#isOn) return;
       this.retryAfter = problem.reason === "Still adding up" ? problem.retryAfter || 1 : 0;
@@ -242,7 +220,9 @@ export class Totals {
     this.retryAfter = 0;
     const [summary] = answer;
     if (!Array.isArray(buckets(summary)[1]) || !Array.isArray(summary.by_type)) throw invalidResponse();
-    return scope === this.#choice.scope ? answer : null; // the day or a filter may have changed meanwhile
+    if (scope !== this.#choice.scope) return null; // the day or a filter may have changed meanwhile
+    this.#choice.follow(summary.timezone ?? asked.timezone);
+    return days.from === this.#choice.days.from ? answer : this.#ask(signal); // it may be another day there
   }
 
   /** Add new outcomes to the shown totals, once the code for it is loaded. @param {Outcome[]} fresh */
@@ -272,8 +252,8 @@ export class Totals {
 
   /** The query of the cost; null for a selected type or status, because costs have neither. */
   get #costQuery() {
-    const { outcomeType, status, agentId, ...period } = this.#query;
-    return outcomeType || status ? null : { ...period, agentId };
+    const { outcomeType, status, ...query } = this.#choice.query;
+    return outcomeType || status ? null : { ...query, timezone: this.#choice.zone };
   }
 
   /**
@@ -324,7 +304,7 @@ export class Totals {
     this.#total.replaceChildren(headline(counting(summary).value_usd));
     const { zone, words } = this.#choice;
     const head = headWords(summary, `${isLast ? " in " : ", "}${name}`);
-    this.#words = [...head, ...(zone ? [`days of ${zone.name}`] : []), ...words];
+    this.#words = [...head, ...(zone === timeZone() ? [] : [`days of ${zone}`]), ...words];
     for (const one of this.#claimed) one.textContent = byRule ? ", claimed" : "";
     this.#parts.classList.toggle("claimed", Boolean(byRule));
     this.#ruleWords.textContent = byRule ? ruleWords(summary, byRule) : "All claims count.";
@@ -433,8 +413,7 @@ export class Totals {
       if (!summary) this.#showCost();
     }
     announce(this.#caption, words.join(" · "));
-    const adding = summary ? "Still adding up…" : "Adding up your history, once…";
-    announce(this.#adding, this.retryAfter ? adding : "");
+    announce(this.#adding, this.retryAfter ? "Adding up your history, once…" : "");
     void this.#target.render(summary && this.#api.has("watches"));
     this.element.classList.toggle("awaited", !summary && (isPolling || this.retryAfter > 0));
   }

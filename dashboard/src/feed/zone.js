@@ -1,20 +1,23 @@
-/**
- * midnight: returns the begin of a local day in this zone. today: returns a time of the local day that has the date that
- * it is in this zone.
- * @typedef {{name: string, midnight: (day: Date) => Date, today: () => Date}} Zone
- */
+const STORED = "value-delivered-zone"; // in localStorage
 
 const DAY_MS = 86_400_000;
+/** @type {Record<string, Intl.DateTimeFormat>} made once: making one takes a millisecond or more */
+const clocks = {};
 
-/** Return the date of an instant in a time zone, like 2026-04-01. @param {string} timeZone @param {string | number} at */
-export const dateIn = (timeZone, at) => new Intl.DateTimeFormat("sv-SE", { timeZone }).format(new Date(at));
+/** Return a time in a time zone, like 2026-04-01 00:00:00. @param {string} timeZone @param {string | number} at */
+const timeIn = (timeZone, at) => {
+  clocks[timeZone] ??= new Intl.DateTimeFormat("sv-SE", { timeZone, dateStyle: "short", timeStyle: "medium" });
+  return clocks[timeZone].format(new Date(at));
+};
+
+/** Return the date of an instant in a time zone, like 2026-04-01. @param {string} zone @param {string | number} at */
+export const dateIn = (zone, at) => timeIn(zone, at).slice(0, 10);
 
 /** Return the instant at which a date begins in a time zone. @param {string} zone @param {string} date like 2026-04-01 */
 export function midnightIn(zone, date) {
-  const clock = new Intl.DateTimeFormat("sv-SE", { timeZone: zone, dateStyle: "short", timeStyle: "medium" });
   const wanted = Date.parse(`${date}T00:00Z`);
   /** Return how far the zone's clock is ahead of UTC. @param {number} at */
-  const ahead = (at) => Date.parse(`${clock.format(at).replace(" ", "T")}Z`) - at;
+  const ahead = (at) => Date.parse(`${timeIn(zone, at).replace(" ", "T")}Z`) - at;
   // By the clock of the day before and, if it changes until then, of the day after. Some clocks skip midnight.
   const midnights = [-DAY_MS, DAY_MS].map((days) => wanted - ahead(wanted + days));
   return new Date(midnights.find((at) => at + ahead(at) === wanted) ?? midnights[0]);
@@ -34,4 +37,20 @@ export function haveSameMonths(one, other) {
   } catch {
     return false;
   }
+}
+
+/** Return the time zone that this device keeps; empty: the viewer's. */
+export function keptZone() {
+  try {
+    return localStorage.getItem(STORED) ?? "";
+  } catch {
+    return ""; // the viewer may forbid storage
+  }
+}
+
+/** Keep a time zone on this device, so that the next visit begins with its days. @param {string} zone */
+export function keepZone(zone) {
+  try {
+    localStorage.setItem(STORED, zone);
+  } catch {}
 }

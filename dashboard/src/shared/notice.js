@@ -3,13 +3,6 @@ import { button, html, icon } from "./dom.js";
 /** @import {ViewState} from "./request.js" */
 
 const WARNING = "M12 4L2.5 20h19zM12 10v4M12 17h.01";
-/** @type {Partial<Record<ViewState, string>>} */
-const ICONS = {
-  "signed-out": "M10 4H5v16h5M15 8l4 4-4 4M9 12h10",
-  offline: "M3 3l18 18M5 12a10 10 0 0 1 4-2.5M15 9.5a10 10 0 0 1 4 2.5M8.5 15.5a5 5 0 0 1 7 0M12 19h.01",
-  error: WARNING,
-  unset: WARNING,
-};
 
 /** A message about the state of an element, with what the viewer can do: sign in or try again. */
 export class Notice {
@@ -22,11 +15,11 @@ export class Notice {
    * @param {() => void} retry
    */
   constructor(emptyIcon, heading, retry) {
-    this.#icons = { ...ICONS, empty: emptyIcon };
+    this.#emptyIcon = emptyIcon;
     this.#heading = heading;
     this.#retry = retry;
   }
-  #icons;
+  #emptyIcon;
   #heading;
   #retry;
 
@@ -48,8 +41,9 @@ export class Notice {
     if (state === "signed-out" || state === "offline" || state === "error")
       actions.push(button(signIn ? "Check again" : "Try again", this.#retry));
     this.#text.replaceChildren(...(state ? [html("strong", {}, title), " ", html("span", {}, text)] : []));
-    const path = state && this.#icons[state];
-    element.replaceChildren(...(path ? [icon(path)] : []), this.#text, ...actions);
+    const isIdle = !state || state === "loading";
+    const path = state === "empty" ? this.#emptyIcon : WARNING;
+    element.replaceChildren(...(isIdle ? [] : [icon(path)]), this.#text, ...actions);
     if (hadFocus) (actions[0] ?? this.#heading).focus();
   }
 }
