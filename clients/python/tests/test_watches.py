@@ -53,6 +53,8 @@ def test_watches_are_put_listed_and_deleted_by_their_owner(
     assert digest == "Digest: each monday at 7:00, Europe/Berlin"
     shown = json.loads(outcomes("watches", "list", "--json").out)
     assert json.loads(outcomes("watches", "show", "deals").out) == shown["watches"][0]
+    Path(deals).write_text(outcomes("watches", "show", "quiet").out)
+    assert outcomes("watches", "put", "quiet", deals).out == "Version 1\n"  # with its filter, so nothing changes
 
     [watch, _] = found.watches
     assert owner.put_watch("deals", watch, if_version=1) == 1  # what is listed can be put, and changes nothing

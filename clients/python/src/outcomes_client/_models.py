@@ -798,11 +798,13 @@ def definition_body(definition: Definition | Mapping[str, Any]) -> Mapping[str, 
 
 
 def watch_body(watch: Watch | Digest | Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a watch, or the setting of the digest, as in a request. A mapping is one already."""
+    """Return a watch, or the setting of the digest, as in a request. A mapping may have its names as in answers."""
     if isinstance(watch, Watch):
         names = ("name", "measure", "outcome_type", "agent_id", "every", "timezone", "target", "at")
         return _said(watch, names)
-    return _said(watch, ("timezone", "day", "hour")) if isinstance(watch, Digest) else watch
+    if isinstance(watch, Digest):
+        return _said(watch, ("timezone", "day", "hour"))
+    return {_in_request(name): value for name, value in watch.items()}
 
 
 def _said(one: Any, names: Iterable[str]) -> dict[str, Any]:
