@@ -38,14 +38,14 @@ const WATCHES = "/api/watches";
 answers.REFUSALS[501] = class extends ServerError {
   override retryable = false;
 };
-/** Returns an error class whose message also says if an earlier try may have taken effect. after: the message of the last. */
+/** Returns an error class whose message also says if an earlier try may have taken effect. */
 const doubtful = (Kind: new (...of: ConstructorParameters<typeof OutcomesError>) => OutcomesError) =>
   class extends Kind {
-    constructor(message: string, known?: Partial<OutcomesError>, after?: string) {
-      const isUnknown = after && !/^(409|429|503 Busy)/.test(after);
-      super(isUnknown ? `${message}; it is not known whether an earlier try took effect` : message, known);
+    constructor(message: string, known?: Partial<OutcomesError>, maybeDone?: unknown) {
+      super(maybeDone ? `${message}; it is not known whether an earlier try took effect` : message, known);
     }
   };
+answers.REFUSALS[""] = doubtful(UnexpectedAnswerError);
 answers.REFUSALS[401] = doubtful(UnauthorizedError);
 answers.REFUSALS["403 Forbidden"] = doubtful(ForbiddenError);
 // On pages, these errors have no class of their own: only agent keys are paused and have a daily limit.

@@ -17,9 +17,9 @@ export interface Reply {
 }
 
 type Known = ConstructorParameters<typeof errors.OutcomesError>[1];
-type Kind = new (message: string, known?: Known, after?: string) => errors.OutcomesError;
+type Kind = new (message: string, known?: Known, maybeDone?: unknown) => errors.OutcomesError;
 
-/** The error classes by status, or by status and `error` if a status has several meanings. */
+/** The error classes by status, or by status and `error` if a status has several meanings; `""` for any other. */
 export const REFUSALS: Record<string, Kind> = {
   401: errors.UnauthorizedError,
   "403 Forbidden": errors.ForbiddenError,
@@ -29,19 +29,21 @@ export const REFUSALS: Record<string, Kind> = {
   429: errors.BusyError,
   "503 Busy": errors.BusyError, // after any other 503, the outcome may be stored
   "503 Still adding up": errors.StillAddingUpError,
+  "": errors.UnexpectedAnswerError,
 };
 
 /**
  * Returns the error for an answer other than 200.
  *
- * `invalid`: the error's class if the request is invalid. `credential`: the credential that the request used, in words. `after`: the message of the try before.
+ * `invalid`: the error's class if the request is invalid. `credential`: the credential that the request used, in words.
+ * `maybeDone`: whether an earlier try may have taken effect.
  */
 export function refusal(
   reply: Reply,
   invalid: Kind,
   credential: string,
-  named = false,
-  after?: string,
+  named?: boolean,
+  maybeDone?: unknown,
 ): errors.OutcomesError {
   const { status, header } = reply;
   let said: Fields = {};
@@ -62,11 +64,11 @@ export function refusal(
         REFUSALS[status] ||
         (status === 400 || status === 413 ? invalid : status >= 500 && errors.ServerError);
   let message = error ? told : `${status}`;
-  if (!kind) return new errors.UnexpectedAnswerError(`${message}: is this the URL of an Outcomes API?`, known);
+  if (!kind) return new (REFUSALS[""] as Kind)(`${message}: is this the URL of an Outcomes API?`, known, maybeDone);
   if (details[0]) message += `: ${details.map(({ field, message }) => `${field} ${message}`).join("; ")}`;
   if (status === 401 || (status === 403 && !details[0])) message += ` for ${credential}`;
   if (ignoredFields[0]) message += `; not read: ${ignoredFields.join(", ")}`;
-  return new kind(message, known, after);
+  return new kind(message, known, maybeDone);
 }
 
 /** Returns the seconds that `Retry-After` asks to wait, a number or a future HTTP date (RFC 9110, 10.2.3). */

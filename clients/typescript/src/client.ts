@@ -518,6 +518,7 @@ export class OutcomesClient {
     let ends = began + deadline;
     let ceiling = first;
     let said = "";
+    let maybeDone: unknown;
     for (;;) {
       const { path, query = "", headers, named, ...rest } = request;
       let failure: OutcomesError;
@@ -546,7 +547,7 @@ export class OutcomesClient {
           } satisfies answers.Reply;
         });
         if (!reply) throw new Error("timeout");
-        if (reply.status !== 200) throw answers.refusal(reply, Invalid, credential, named, request.method && said);
+        if (reply.status !== 200) throw answers.refusal(reply, Invalid, credential, named, maybeDone);
         return read(reply);
       } catch (error) {
         signal?.throwIfAborted();
@@ -556,11 +557,10 @@ export class OutcomesClient {
             ? error
             : new NoAnswerError(`No answer from the Outcomes API: ${this.#hide(cause?.code ?? message)}`);
       }
-      if (!repeatable && !(failure instanceof BusyError)) {
-        // After these errors of the network, no server can have received the request.
-        failure.retryable =
-          failure instanceof NoAnswerError && /REFUSED|NOTFOUND|AGAIN|CONNECT_T/.test(failure.message);
-      }
+      // After these errors of the network, no server can have received the request.
+      const isUndone = failure instanceof BusyError || /^No .*(REFUSED|NOTFOUND|AGAIN|CONNECT_T)/.test(failure.message);
+      if (!repeatable) failure.retryable = isUndone;
+      if (!isUndone) maybeDone = request.method;
       const at = now();
       let last = ends;
       if (failure instanceof StillAddingUpError) {

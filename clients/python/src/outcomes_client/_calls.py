@@ -29,6 +29,7 @@ from ._errors import (
     PreconditionFailedError,
     StillAddingUpError,
     UnauthorizedError,
+    UnexpectedAnswerError,
 )
 from ._http import (
     COSTS_PATH,
@@ -529,7 +530,8 @@ class Calls:
             # BusyError is also retryable, but it means that this try did nothing.
             maybe_done = maybe_done or (failure.retryable and not unsent and not isinstance(failure, BusyError))
             failure._maybe_done = maybe_done
-            if isinstance(failure, _DOUBTFUL) and maybe_done and request.method != "GET":
+            is_doubtful = isinstance(failure, _DOUBTFUL) and not failure.retryable
+            if is_doubtful and maybe_done and request.method != "GET":
                 failure.args = (f"{failure}; it is not known whether an earlier try took effect",)
             if not repeatable and not isinstance(failure, BusyError):
                 failure.retryable = unsent
@@ -541,7 +543,7 @@ class Calls:
 
 
 # Refusals of a try that say nothing about the tries before it.
-_DOUBTFUL = (ForbiddenError, LimitError, PreconditionFailedError, UnauthorizedError)
+_DOUBTFUL = (ForbiddenError, LimitError, PreconditionFailedError, UnauthorizedError, UnexpectedAnswerError)
 
 
 def _keyed(bodies: Iterable[dict[str, Any]]) -> dict[int, dict[str, Any]]:
