@@ -46,7 +46,7 @@ export async function recordWork(outcomes: OutcomesClient, runId: string, work: 
     return `Recorded as ${id}.`;
   } catch (error) {
     tell(error);
-    return `Not recorded. ${advice(error)}`;
+    return `It ${ended(error)}. ${advice(error)}`;
   }
 }
 
@@ -78,9 +78,14 @@ function advice(error: unknown): string {
   return "You cannot fix this: tell the person who runs this agent.";
 }
 
+/** Returns what is known of an outcome: the answer of an earlier try may be lost. */
+function ended(error: unknown): string {
+  const isUnknown = error instanceof OutcomesError && (error.retryable || error.message.includes("it is not known"));
+  return isUnknown ? "may or may not be recorded" : "is not recorded";
+}
+
 /** Logs a failure, and the idempotency key for a retry. Replace this by your own log. */
 function tell(error: unknown): void {
   const key = error instanceof OutcomesError ? error.idempotencyKey : undefined;
-  const ended = error instanceof OutcomesError && error.retryable ? "may or may not be recorded" : "is not recorded";
-  console.error(`An outcome ${ended}`, ...(key ? [`(idempotency key ${key})`] : []), error);
+  console.error(`An outcome ${ended(error)}`, ...(key ? [`(idempotency key ${key})`] : []), error);
 }

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from docs.examples.tests.conftest import free_port, installed
+from docs.examples.tests.relay import relay
 from tests.local.stacks import Stack
 
 FRAMEWORKS = ["ai-sdk", "ai-sdk-6", "openai-agents"]
@@ -110,11 +111,11 @@ def test_the_tool_records_once_for_a_name(agent: Agent) -> None:
 
 def test_a_model_is_told_what_to_change_and_changes_it(agent: Agent) -> None:
     ran = agent.run(WORK | {"title": " "}, WORK, WORK | {"title": "Another deal"}, "Done.")
-    assert ran.tool[0].startswith("Not recorded. ")
+    assert ran.tool[0].startswith("It is not recorded. ")
     assert "title" in ran.tool[0]
     assert ran.tool[0].endswith("Change that and call again.")
     assert ran.tool[1].startswith("Recorded as ")
-    assert ran.tool[2] == "Not recorded. Another outcome has this name. If it is the same work, do nothing."
+    assert ran.tool[2] == "It is not recorded. Another outcome has this name. If it is the same work, do nothing."
     assert agent.recorded == [("Renewed Acme", 12500.5)]
 
 
@@ -124,10 +125,20 @@ def test_a_run_ends_well_where_the_api_is_down_and_its_failure_is_told_with_the_
     assert ran.text == "CLOSED $1 Renewed Acme"
     assert "An outcome may or may not be recorded (idempotency key response-1)" in ran.told
     [answer] = agent.run(WORK, "Done.", OUTCOMES_URL=down).tool
-    assert answer == "Not recorded. Call again later with the same name and fields."
+    assert answer == "It may or may not be recorded. Call again later with the same name and fields."
 
 
 def test_a_model_cannot_fix_an_invalid_key(agent: Agent) -> None:
     refused = agent.run(WORK, "Done.", INTERNAL_API_KEY="no-key")
-    assert refused.tool == ["Not recorded. You cannot fix this: tell the person who runs this agent."]
+    assert refused.tool == ["It is not recorded. You cannot fix this: tell the person who runs this agent."]
     assert "no-key" not in refused.told
+
+
+def test_what_an_earlier_try_may_have_recorded_is_not_said_to_be_missing(agent: Agent) -> None:
+    with relay(agent.stack.url) as proxy:
+        for turn in ("CLOSED $1 Renewed Acme", WORK):
+            proxy.faults.append("drop")
+            proxy.answer = (401, {}, b'{"error":"Unauthorized"}')
+            ran = agent.run(turn, "Done.", OUTCOMES_URL=f"http://127.0.0.1:{proxy.server_port}")
+            assert "An outcome may or may not be recorded (idempotency key " in ran.told
+        assert ran.tool[0].startswith("It may or may not be recorded. ")
