@@ -75,7 +75,7 @@ export const stringify = (value: unknown): string =>
     const own = this[name]; // the value before toJSON was called
     const item =
       own instanceof Date ? own.toISOString() : own instanceof Decimal || typeof own === "bigint" ? own : given;
-    if (typeof item === "string") return `s${item}`;
+    if (Object(item) instanceof String) return `s${item}`; // also a String object
     return item instanceof Decimal || typeof item === "number" || typeof item === "bigint"
       ? `n${new Decimal(`${item}`)}`
       : item;

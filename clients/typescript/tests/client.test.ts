@@ -173,6 +173,13 @@ test("texts that look like prefixed numbers stay texts", async () => {
   });
 });
 
+test("a String object is a text", async () => {
+  const world = new World([RECORDED]);
+  const metadata = { one: new String("n12") } as never;
+  await world.live({}, () => world.client({ url, key: "k" }).record("task_complete", "x", { userId: 42, metadata }));
+  assert.deepEqual(JSON.parse(`${world.requests[0]?.body}`).metadata, { one: "n12" });
+});
+
 for (const [what, fields] of Object.entries({
   "an invalid Date": { occurredAt: new Date("soon") },
   "a circular reference": {
