@@ -131,7 +131,7 @@ def record(
     at: Annotated[
         Any,
         typer.Option(
-            parser=moment, metavar="WHEN", help="When it happened, if not now: an ISO 8601 instant, or a date in UTC."
+            parser=moment, metavar="WHEN", help="When it happened, if not now: an RFC 3339 instant, or a date in UTC."
         ),
     ] = None,
     # end of make contract

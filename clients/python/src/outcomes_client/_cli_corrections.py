@@ -139,7 +139,7 @@ def amend(
     ] = None,
     at: Annotated[
         Any,
-        typer.Option(parser=moment, metavar="WHEN", help="When it happened: an ISO 8601 instant, or a date in UTC."),
+        typer.Option(parser=moment, metavar="WHEN", help="When it happened: an RFC 3339 instant, or a date in UTC."),
     ] = None,
     # end of make contract
     clear: Annotated[list[Clearable] | None, typer.Option(help="Remove a field; may be repeated.")] = None,

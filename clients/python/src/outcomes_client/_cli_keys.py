@@ -93,7 +93,7 @@ def create(
     ] = None,
     expires: Annotated[
         Any,
-        typer.Option(parser=moment, metavar="WHEN", help="When it expires: an ISO 8601 instant, or a date in UTC."),
+        typer.Option(parser=moment, metavar="WHEN", help="When it expires: an RFC 3339 instant, or a date in UTC."),
     ] = None,
     user: User = None,
     url: Url = None,

@@ -66,7 +66,7 @@ Metadata = Annotated[
 OccurredAt = Annotated[
     str | None,
     Field(
-        description="When it happened, if not now: an ISO 8601 instant with offset. Leave out unless you know.",
+        description="When it happened, if not now: an RFC 3339 instant with offset. Leave out unless you know.",
     ),
 ]
 # end of make contract

@@ -73,7 +73,7 @@ class NewOutcome(NamedTuple):
     occurred_at: Annotated[
         int | None,
         or_null(instant()),
-        About("When it happened, if not now: an ISO 8601 instant with offset. Leave out unless you know."),
+        About("When it happened, if not now: an RFC 3339 instant with offset. Leave out unless you know."),
     ] = None
 
     @staticmethod
