@@ -646,8 +646,8 @@ def test_the_window_of_occurred_at_is_that_of_the_time_of_recording(monkeypatch:
     keyed, own = given(), given("session")
     monkeypatch.setattr("outcomes.calendar.instants.now", lambda: 1_785_044_800_000)  # in July
 
-    def amend(id_: str, caller: dict[str, Any], occurred_at: str) -> tuple[int, Any]:
-        body = {"type": "amend", "reason": "Too late", "changes": {"occurredAt": occurred_at}}
+    def amend(id_: str, caller: dict[str, Any], occurred_at: str, **also: Any) -> tuple[int, Any]:
+        body = {"type": "amend", "reason": "Too late", "changes": {"occurredAt": occurred_at, **also}}
         return correct(id_, caller, body)[:2]
 
     for id_, caller, earliest in (
@@ -666,6 +666,7 @@ def test_the_window_of_occurred_at_is_that_of_the_time_of_recording(monkeypatch:
             [detail] = answer["details"]
             assert detail["field"] == "changes.occurredAt"
             assert f"from {earliest} to 2026-04-01T12:05:00.000Z" in detail["message"]
+            assert detail in amend(id_, caller, outside, title="")[1]["details"]
 
 
 # ── Idempotency keys ──────────────────────────────────────────────────────────────────────────────────────────────────

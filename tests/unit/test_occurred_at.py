@@ -117,7 +117,7 @@ class TestTheFormat:
         assert refused(post("2000-01-01T00:00:00Z", session(42), metadata=[])) == (
             400,
             "Invalid metadata",
-            ["metadata"],
+            ["metadata", "occurredAt"],
         )
 
 

@@ -246,6 +246,6 @@ def _changes(
         return {}, [Fault(field="changes", message=SOME_CHANGE)]
     given, faults = _given(CHANGES, changes, types, "changes.")
     if recorded_at is not None:
-        fault = occurrence.fault(given.get("occurred_at"), recorded_at, caller, "changes.occurredAt")
+        fault = occurrence.fault_of(changes.get("occurredAt"), recorded_at, caller, "changes.occurredAt")
         faults += [fault] if fault else []
     return given, faults

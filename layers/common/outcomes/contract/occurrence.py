@@ -26,6 +26,14 @@ def refusal(occurred_at: int | None, caller: "Caller", ignored: "Sequence[str]" 
     return BadRequest("Invalid occurredAt", [broken], ignored) if broken else None
 
 
+def fault_of(sent: object, recorded_at: int, caller: "Caller", field: str = "occurredAt") -> Fault | None:
+    """Check the time in a body that may have other faults. Return None also if it is no instant."""
+    try:
+        return fault(instants.read(sent), recorded_at, caller, field) if isinstance(sent, str) else None
+    except ValueError:
+        return None
+
+
 def fault(occurred_at: int | None, recorded_at: int, caller: "Caller", field: str = "occurredAt") -> Fault | None:
     """Check the time when an outcome happened. Return the fault, or None. Instants are milliseconds since 1970."""
     if occurred_at is None:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from outcomes.calendar import instants
 from outcomes.contract import occurrence
 from outcomes.contract.caller import Caller
 from outcomes.contract.json_text import compact
@@ -61,7 +62,12 @@ def read_outcome(
 
     Raises BadRequest if the body is invalid, Forbidden if it exceeds the bounds of the caller's key.
     """
-    outcome, refusal = NewOutcome.of_caller(body, caller, types, key)
+    try:
+        outcome, refusal = NewOutcome.of_caller(body, caller, types, key)
+    except BadRequest as refused:
+        if refused.details and (late := occurrence.fault_of(body.get("occurredAt"), instants.now(), caller)):
+            refused.details.append(late)  # it is the last field
+        raise
     hash_ = None if key is None else idempotency_hash(caller, outcome, key)
     refusal = refusal or occurrence.refusal(outcome.occurred_at, caller, ignored)
     return WriteRequest(outcome, hash_, caller.recorded_by, refusal, caller.limited_key)
