@@ -35,7 +35,7 @@ test("the head says what counts, what will when, and what needs the owner", () =
       all,
       "claimed $128,410 · fixed values of your rule take off $1,000 · " +
         "to review: $18,000 count on Dec 15, $3,110 on Jan 15, unless you dispute them; $20,200 need your word · " +
-        "not counted $11,000 · $9,000 are from before your rule",
+        "$11,000 never count · $9,000 are from before your rule",
     ],
     [{ ...NOTHING, counted: part(9, 128410) }, "claimed $128,410"],
     [
@@ -50,14 +50,14 @@ test("the head says what counts, what will when, and what needs the owner", () =
         unconfirmed: part(11, 825, { estimated_usd: 825 }),
       },
       "claimed $128,410 · fixed values of your rule add $825 · " +
-        "to review: $18,000 count on Dec 15, $3,110 on Jan 15, unless you dispute them, of it $150.50 estimated; " +
-        "$825 need your word, all of it estimated",
+        "to review: $18,000 count on Dec 15, $3,110 on Jan 15, unless you dispute them, of it $150.50 estimated by you; " +
+        "$825 need your word, all estimated by you",
     ],
   ])
     assert.equal(ruleWords({ count: 21, value_usd: 128410 }, byRule), words);
   const head = (by_rule) => headWords({ count: 21, by_rule }, " in the last 30 days");
   const rule = "counts now by the rule you wrote";
-  assert.deepEqual(head(all), [`${rule} · of it $4,200 estimated`, "9 of 21 outcomes in the last 30 days"]);
+  assert.deepEqual(head(all), [`${rule} · of it $4,200 estimated by you`, "9 of 21 outcomes in the last 30 days"]);
   assert.deepEqual(head(NOTHING), [rule, "0 of 21 outcomes in the last 30 days"]);
   assert.deepEqual(head(null), ["21 outcomes in the last 30 days"]);
   assert.equal(counting({ value_usd: 5, by_rule: all }), all.counted);

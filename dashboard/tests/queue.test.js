@@ -3,9 +3,8 @@ import { after, mock, test } from "node:test";
 import "./elements.js";
 
 const { toReview } = await import("../src/feed/attention.js");
-const { difference, disputeOf, hints, inOrder, isByRule, isNewToReview, isToReview, worthOf } = await import(
-  "../src/feed/queue.js"
-);
+const { countsInWords, difference, disputeOf, hints, inOrder, isByRule, isNewToReview, isToReview, worthOf } =
+  await import("../src/feed/queue.js");
 const { isTypeAmended } = await import("../src/feed/marks.js");
 const { parseExactly } = await import("../src/shared/numbers.js");
 
@@ -26,6 +25,22 @@ const claim = (id, more = {}) => ({
   ...more,
 });
 const ids = (claims) => claims.map(({ id }) => id).join(" ");
+
+test("an opened outcome says what it counts for, why, and what was claimed", () => {
+  for (const [value_usd, counts, words] of [
+    [null, { state: "counted", usd: 75 }, "Counts $75.00 by your rule (no value claimed)"],
+    [null, { state: "counted", usd: null }, "Counts without a value by your rule"],
+    [75, { state: "waiting", usd: 75 }, "Will count $75.00 by your rule, unless you dispute it"],
+    [40.5, { state: "unconfirmed", usd: 75 }, "Counts $75.00 by your rule ($40.50 claimed) once you confirm it"],
+    [75, { state: "not_counted", usd: 75 }, "Does not count: your rule never counts this type"],
+    [75, { state: "no_rule", usd: null }, ""],
+    [75, null, ""],
+  ])
+    assert.equal(countsInWords({ value_usd, counts }), words);
+  const counts = { state: "waiting", on: "2026-12-14", usd: 75 };
+  const words = "Will count $75.00 by your rule on Dec 14, 2026, unless you dispute it";
+  assert.equal(countsInWords({ value_usd: 75, counts }), words);
+});
 
 test("what is to review is claimed and not confirmed or, with definitions, waiting or unconfirmed", () => {
   for (const [more, hasRules, expected] of [

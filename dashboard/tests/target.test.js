@@ -82,7 +82,10 @@ test("a watch says what it measures, and how much of that is estimated", () => {
   assert.equal(measureWords(filtered), " · claimed this month, only Deal closed of agent 7");
   assert.equal(measureWords({ ...filtered, outcome_type: null }), " · claimed this month, only agent 7");
   assert.equal(measureWords({ ...counted, estimated_usd: 0 }), " · counts or waits this week");
-  assert.equal(measureWords({ ...counted, estimated_usd: 100 }), " · counts or waits this week, of it $100 estimated");
+  assert.equal(
+    measureWords({ ...counted, estimated_usd: 100 }),
+    " · counts or waits this week, of it $100 estimated by you",
+  );
   assert.equal(measureWords({ ...counted, figure: null }), " · counts or waits this week");
 });
 

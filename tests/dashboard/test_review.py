@@ -111,7 +111,10 @@ def test_a_person_reviews_with_keys_and_mouse_and_what_waits_is_saved_as_she_lea
     expect(page.get_by_role("switch", name="Keys")).not_to_be_checked()
 
     page.get_by_role("button", name="Disputes", exact=True).click()
-    expect(claims(page).locator(".state")).to_have_text(["waits for the platform since 1 minute"] * 2)
+    expect(claims(page).locator(".state")).to_have_text(["waits for the platform: disputed just now"] * 2)
+    expect(page.locator(".verdicts").get_by_role("button", name="Dispute", exact=True)).to_be_hidden()
+    page.get_by_role("button", name="Keys", exact=True).click()
+    expect(page.locator(".keys")).not_to_contain_text("dispute", use_inner_text=True)
     page.get_by_role("button", name="To review", exact=True).click()
     expect(claims(page)).to_have_count(3)
     claims(page).nth(0).get_by_role("button", name="Confirm").click()
@@ -202,7 +205,7 @@ def test_the_bar_offers_what_is_possible_details_follow_and_hiding_keeps_the_cou
     rows.first.get_by_role("checkbox").check()
     bar = page.locator(".verdicts")
     expect(bar.get_by_role("button", name="Confirm")).to_be_enabled()
-    expect(bar.get_by_role("button", name="Dispute")).to_be_disabled()
+    expect(bar.get_by_role("button", name="Dispute")).to_be_hidden()
 
 
 def test_what_happened_meanwhile_stays_in_its_row_and_the_page_asks_before_it_loses_a_verdict(

@@ -36,7 +36,7 @@ ALONE = [
     "You are signed out",
     "You are offline",
     "The feed could not be loaded",
-    "Adding up your history, once…",
+    "Adding up your history…",
     "No endpoint",
     "Linked outcome",
     "No outcome happened in this period.",
@@ -91,7 +91,7 @@ def test_each_state_has_a_message_and_axe_finds_no_violation(
     ledger.seed(datetime.now(UTC))
     ledger.sign_in(page.context)
     after(503, SUMMARY, error="Still adding up")
-    shows("Adding up your history, once…")
+    shows("Adding up your history…")
     after(0)
     set_attribute(page, "value-delivered", "period", "2020-01-01..2020-01-01")
     expect(page.locator(".way-out button")).to_have_text(re.compile(r"Show \w+ \d+ \(\d+ outcomes?\)"))
@@ -231,7 +231,7 @@ def test_the_feed_waits_for_totals_that_are_still_being_added_up(open_feed: Open
     busy: dict[str, Any] = {"status": 503, "json": {"error": "Still adding up"}}
     wait_until(page, lambda: asked != [])
     asked[-1].fulfill(**busy, headers={"Retry-After": "2"})
-    expect(page.get_by_role("status").filter(has_text="Adding up your history, once…")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="Adding up your history…")).to_be_visible()
     # The banner for errors is not shown while totals are slow.
     expect(page.locator(".card")).to_have_attribute("data-banner", "")
     expect(page.locator(".rows strong")).to_have_text(["Work"])

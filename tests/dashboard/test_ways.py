@@ -45,8 +45,8 @@ def test_cost_is_shown_for_the_period_and_agent_of_the_totals(open_feed: Open, p
     expect(page.locator(".known")).to_have_text("Costs have neither types nor statuses.")
     expect(shown).to_have_count(0)
     zone = "timezone=America%2FNew_York"
-    week = f"from=2026-04-09T04%3A00%3A00.000Z&to=2026-04-16T04%3A00%3A00.000Z&{zone}"
-    assert asked[1:] == [f"team=1&{week}", f"team=1&{week}&agentId=7"]
+    week = "team=1&from=2026-04-09T04%3A00%3A00.000Z&to=2026-04-16T04%3A00%3A00.000Z"
+    assert asked[1:] == [f"{week}&{zone}", f"{week}&agentId=7&{zone}"]
     set_attribute(page, "value-delivered", "cost-endpoint", "https://[")
     page.get_by_role("button", name="Clear filters").click()
     expect(page.locator(".summary > .caption")).to_have_text("1 outcome in the last 7 days")

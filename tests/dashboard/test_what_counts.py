@@ -84,16 +84,16 @@ def test_with_a_rule_the_head_says_what_counts_and_what_will(
     page.route("**/costs**", lambda route: route.fulfill(json={"cost_usd": 100}))
     open_feed(refresh=3600, cost_endpoint="/costs")
     expect(page.locator(".total")).to_have_text("$1,000.00")
-    head = "counts now by the rule you wrote · of it $75 estimated · 1 of 4 outcomes in the last 30 days"
+    head = "counts now by the rule you wrote · of it $75 estimated by you · 1 of 4 outcomes in the last 30 days"
     expect(page.locator(".summary > .caption")).to_have_text(head)
     expect(page.locator(".rule")).to_have_text(LINE)
-    expect(page.locator(".standing")).to_have_text("Claimed: $1,000.00 confirmed")
+    expect(page.locator(".standing")).to_have_text("By status: $1,000.00 confirmed")
     change = "Counts or waits: +15% against the same of the 30 days before; today is not over"
     expect(page.locator(".change")).to_have_text(change)
     expect(page.locator(".balance dd")).to_have_text(["$100.00", "$900.00", "10 times the cost"])
     expect(page.locator(".plot .waits")).to_have_count(1)
     expect(page.locator(".legend")).to_have_text("counts waits so far")
-    expect(page.locator(".parts summary").first).to_have_text("By type, claimed")
+    expect(page.locator(".parts summary").first).to_have_text("By type, by claimed value")
     expect(page.locator(".split .count")).to_have_text("1 outcome · counted $1,000")
     page.get_by_text("Daily figures").click()
     expect(page.locator(".daily tbody tr")).to_have_text("Apr 15, 20264$1,200.50$1,000.00$150.00")
@@ -150,6 +150,9 @@ def test_an_opened_outcome_and_the_queue_say_how_it_was_recorded(
     rows.nth(1).locator("summary").click()
     said = ["recorded after the rule changed", "imported", "type amended by its agent"]
     expect(marks).to_have_text(said)
+    counting = page.locator(".counting")
+    by_rule = "Will count $150.00 by your rule ($1,200.50 claimed) on May 15, 2026, unless you dispute it"
+    expect(counting.last).to_have_text(by_rule)
     assert [one for one in recorded.asked if one.url.endswith("/outcome-0?include=counts")]
 
     page.evaluate("location.hash = '#review'")
@@ -166,6 +169,21 @@ def test_an_opened_outcome_and_the_queue_say_how_it_was_recorded(
     rows.nth(1).locator("summary").click()
     expect(entries).to_have_count(3)
     assert any(one.url.endswith("/outcome-0") for one in recorded.asked)
+
+
+def test_an_opened_outcome_of_the_list_says_that_it_looks_like_a_duplicate(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    for hours in (3, 2):
+        recorded.has("Work", hours=hours)
+    open_feed(refresh=3600)
+    rows = page.locator(".rows summary")
+    expect(rows).to_have_count(2)
+    expect(rows.first).to_be_visible()
+    for row in rows.all():
+        row.press("Enter")
+    expect(page.locator(".details h4")).to_have_count(2)
+    expect(page.locator(".hint")).to_have_text("This looks like a duplicate of “Work” of Apr 15, 2026, 9:00\u202fAM")
 
 
 def test_without_a_rule_a_quiet_line_offers_one(
@@ -186,7 +204,7 @@ def test_without_a_rule_a_quiet_line_offers_one(
     expect(form.get_by_label("unless I dispute it within")).to_be_focused()
     expect(form.get_by_label("Days to dispute")).to_have_value("14")
     expect(form.locator(".effect")).to_contain_text(
-        f"By this rule, of the last 12 months $1,000 counts, of it $75 estimated: {LINE}."
+        f"By this rule, of the last 12 months $1,000 counts, of it $75 estimated by you: {LINE}."
     )
     expect(form.get_by_text("As it is now: $1,200.50 is claimed and counts.")).to_be_visible()
     for width, theme in zip((1280, 390), THEMES, strict=True):

@@ -11,7 +11,7 @@ const worth = ({ count, value_usd }) =>
 export function estimated({ value_usd, estimated_usd }) {
   const [all, part] = [value_usd, estimated_usd].map(decimal);
   if (!Number(part)) return "";
-  return Number(part) === Number(all) ? ", all of it estimated" : `, of it ${dollars.format(part)} estimated`;
+  return `, ${Number(part) === Number(all) ? "all" : `of it ${dollars.format(part)}`} estimated by you`;
 }
 
 /**
@@ -35,7 +35,7 @@ export function ruleWords(claimed, { counted, waiting, unconfirmed, not_counted,
     `claimed ${worth(claimed)}`,
     Number(decimal(less)) ? `fixed values of your rule ${verb} ${dollars.format(decimal(change))}` : "",
     toReview.some(Boolean) ? `to review: ${toReview.filter(Boolean).join("; ")}` : "",
-    not_counted.count ? `not counted ${worth(not_counted)}` : "",
+    not_counted.count ? `${worth(not_counted)} never count` : "",
     before_rules.count ? `${worth(before_rules)} are from before your rule` : "",
   ];
   return all.filter(Boolean).join(" · ");

@@ -89,6 +89,7 @@ class ValueDelivered extends HTMLElement {
     url: (path, query) => this.#api.url(path, query),
     agent: (id) => this.#agents.name(id),
     keyNames: new Map(),
+    listed: () => this.#rows.outcomes,
     canCorrect: () => this.#api.has("corrections"),
     link: (id) =>
       this.hasAttribute("url-state") && this.#context.canCorrect()

@@ -5,6 +5,7 @@ import { changed, timeAgo } from "./changes.js";
 import { readRules } from "./claims.js";
 import { refusal } from "./correcting.js";
 import { isLate, isTypeAmended, marks, ruleFinder, TYPE_AMENDED } from "./marks.js";
+import { countsInWords } from "./queue.js";
 
 /** @import {Child} from "../shared/dom.js" */
 /** @import {Problem} from "../shared/request.js" */
@@ -126,6 +127,8 @@ export class History {
     const { recorded_by, created_at } = outcome;
     /** @type {Element[]} */
     const parts = [html("h4", {}, "History")];
+    const counts = countsInWords(outcome);
+    if (counts) parts.unshift(html("p", { class: "counting" }, counts));
     if (this.#corrections) {
       const entries = this.#corrections.map((one) => this.#entry(one));
       const how = [...whose(recorded_by ?? null, context), " · ", timeAgo(created_at), ...this.#marks.flatMap(marked)];

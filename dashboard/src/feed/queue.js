@@ -1,5 +1,5 @@
 import { decimal, minus, plus } from "../shared/numbers.js";
-import { asOf, everyDigit } from "./format.js";
+import { asOf, everyDigit, fullDay } from "./format.js";
 import { marks, ruleFinder } from "./marks.js";
 import { happenedAt, orderOf } from "./merge.js";
 
@@ -36,6 +36,25 @@ export const worth = ({ value_usd, counts }) => counts?.usd ?? value_usd;
 /** Whether the rule gives an outcome another value than its own. @param {Claim} claim */
 export const isByRule = ({ value_usd, counts }) =>
   counts?.usd != null && (value_usd === null || Number(decimal(minus(counts.usd, value_usd))) !== 0);
+
+/** Return what an agent claimed as an outcome's value, in words. @param {Claim} claim */
+export const claimed = ({ value_usd }) =>
+  `${value_usd === null ? "no value" : everyDigit.format(decimal(value_usd))} claimed`;
+
+/** Return what an outcome counts for by the owner's rule, and why, in words; empty: no rule says. @param {Claim} claim */
+export function countsInWords(claim) {
+  const { counts } = claim;
+  if (!counts) return "";
+  const usd = counts.usd === null ? "without a value" : everyDigit.format(decimal(counts.usd));
+  const by = `by your rule${isByRule(claim) ? ` (${claimed(claim)})` : ""}`;
+  const words = {
+    counted: `Counts ${usd} ${by}`,
+    waiting: `Will count ${usd} ${by}${counts.on ? ` on ${fullDay.format(new Date(counts.on))}` : ""}, unless you dispute it`,
+    unconfirmed: `Counts ${usd} ${by} once you confirm it`,
+    not_counted: "Does not count: your rule never counts this type",
+  };
+  return words[/** @type {keyof typeof words} */ (counts.state)] ?? "";
+}
 
 /** @param {Claim} claim */
 const magnitude = (claim) => Math.abs(Number(decimal(worth(claim) ?? 0)));
@@ -75,7 +94,7 @@ function grouped(claims, key) {
 const at = (outcome) => Date.parse(happenedAt(outcome));
 
 /** Return for each outcome that looks like a duplicate the earliest within a day before it. @param {Claim[]} claims */
-function duplicates(claims) {
+export function duplicates(claims) {
   /** @type {Map<string, Claim>} */
   const found = new Map();
   const alike = (/** @type {Claim} */ { agent_id, outcome_type, value_usd, title }) => {
@@ -93,6 +112,10 @@ function duplicates(claims) {
   }
   return found;
 }
+
+/** @param {Outcome} original the earlier outcome of two that look alike */
+export const likeOriginal = (original) =>
+  `looks like a duplicate of “${original.title}” of ${asOf.format(new Date(happenedAt(original)))}`;
 
 /** Return the ids of outcomes of at least ten times the median of their agent and type. @param {Claim[]} claims */
 function unusual(claims) {
@@ -122,8 +145,7 @@ export function hints(claims, rules = []) {
       const { id, created_at } = claim;
       const original = copies.get(id);
       const said = [];
-      if (original)
-        said.push(`looks like a duplicate of “${original.title}” of ${asOf.format(new Date(happenedAt(original)))}`);
+      if (original) said.push(likeOriginal(original));
       if (large.has(id)) said.push("ten times this agent’s usual");
       if (Date.parse(created_at) - at(claim) > DAY_MS) said.push("recorded late");
       if (ruleAt(at(claim)) !== ruleNow && ruleAt(created_at) === ruleAt(at(claim)))

@@ -58,16 +58,18 @@ export class ReviewBar {
   #closed;
 
   /**
-   * @param {{count: number, worth: Exact, may: boolean[]}} selected may: whether it can be confirmed and disputed
+   * @param {{count: number, worth: Exact, may: boolean[], canDispute: boolean}} selected may: whether it can be confirmed and
+   *   disputed. canDispute: whether anything in the list can be
    * @param {{said: string, canUndo: boolean, unsaved: number}} last what became of the last verdict
    * @returns whether the focused button was hidden
    */
-  render({ count, worth, may }, { said, canUndo, unsaved }) {
+  render({ count, worth, may, canDispute }, { said, canUndo, unsaved }) {
     const words = `${whole.format(count)} selected · ${dollars.format(decimal(worth))}`;
     this.#count.textContent = count ? words : "Nothing selected";
     this.#verdicts.forEach((one, index) => {
       one.ariaDisabled = String(!may[index]);
     });
+    this.#verdicts[1].hidden = !canDispute;
     announce(this.#said, said);
     const focused = [this.#undo, this.#again].find(hasFocus);
     this.#undo.hidden = !canUndo;

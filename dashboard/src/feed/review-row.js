@@ -4,7 +4,7 @@ import { inWords } from "../shared/words.js";
 import { timeAgo } from "./changes.js";
 import { amount, fullDay, shortDay } from "./format.js";
 import { happenedAt } from "./merge.js";
-import { isByRule, worth } from "./queue.js";
+import { claimed, isByRule, worth } from "./queue.js";
 import { Verdicts } from "./verdicts.js";
 
 /** @import {History} from "./history.js" */
@@ -125,7 +125,7 @@ export class ReviewRow {
           html("span", { dir: "auto" }, this.context.agent(agent_id)),
           timeAgo(happened),
           on === recorded ? null : `recorded ${shortDay(created_at)}`,
-          isByRule(outcome) ? "value by your rule" : null,
+          isByRule(outcome) ? `value by your rule, ${claimed(outcome)}` : null,
           dispute ? html("span", { class: "state" }, dispute) : null,
         ),
         due ? html("span", { class: "due" }, " · ", due) : "",

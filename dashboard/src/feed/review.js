@@ -2,7 +2,7 @@
 import { announce, button, hasFocus, html, styleSheet } from "../shared/dom.js";
 import { decimal } from "../shared/numbers.js";
 import { asProblem } from "../shared/request.js";
-import { SPANS } from "../shared/time.js";
+import { ago, SPANS } from "../shared/time.js";
 import { LARGEST_PAGE } from "./api.js";
 import { readClaims, readHistory, readRules } from "./claims.js";
 import { newKey, refusal } from "./correcting.js";
@@ -48,13 +48,16 @@ const KEYS = [
   ["Esc", "leave"],
 ];
 
-/** Return how long ago something was: "3 days". @param {string} instant */
-function elapsed(instant) {
-  const seconds = Math.max(0, (Date.now() - Date.parse(instant)) / 1000);
-  const [unit, length] = SPANS.find(([, span]) => seconds >= span) ?? ["minute", 60];
-  return new Intl.NumberFormat(undefined, { style: "unit", unit, unitDisplay: "long" }).format(
-    Math.max(1, Math.floor(seconds / length)),
-  );
+const DISPUTE = KEYS.findIndex(([key]) => key === "d");
+const DAY_S = 86_400;
+
+/** Return since when a dispute waits: "since 3 days", and within a day "since just now". @param {string} instant */
+function sinceWhen(instant) {
+  const seconds = (Date.now() - Date.parse(instant)) / 1000;
+  const [unit, length] = SPANS.find(([, span]) => seconds >= span) ?? ["day", DAY_S];
+  if (seconds < DAY_S) return `: disputed ${ago(instant, SPANS, "just now")}`;
+  const days = new Intl.NumberFormat(undefined, { style: "unit", unit, unitDisplay: "long" });
+  return ` since ${days.format(Math.floor(seconds / length))}`;
 }
 
 /** @param {number} count */
@@ -64,7 +67,7 @@ const disputes = (count) => `${whole.format(count)} dispute${count === 1 ? "" : 
 function disputeInWords({ state, since, reason }) {
   const why = reason ? `: ${reason}` : "";
   const words = {
-    waits: `waits for the platform since ${elapsed(since)}`,
+    waits: `waits for the platform${sinceWhen(since)}`,
     amended: `amended${why}`,
     upheld: `the platform stands by it${why}`,
     confirmed: "you confirmed it",
@@ -634,7 +637,9 @@ export class Review {
     const may = /** @type {const} */ (["confirm", "dispute"]).map((type) =>
       items.some((one) => Verdicts.may(one, type)),
     );
-    const selected = { count: items.length, worth: worthOf(items.map(({ outcome }) => outcome)), may };
+    const canDispute = isQueue || open.some(({ item }) => Verdicts.may(item, "dispute"));
+    this.#help.children[DISPUTE].toggleAttribute("hidden", !canDispute);
+    const selected = { count: items.length, worth: worthOf(items.map(({ outcome }) => outcome)), may, canDispute };
     if (this.#bar.render(selected, this.#lastSaid)) this.#focusCurrent();
   }
 }

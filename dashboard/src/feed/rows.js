@@ -217,6 +217,10 @@ export class Rows {
     return this.#rows.worth;
   }
 
+  get outcomes() {
+    return [...this.#rows].map(({ outcome }) => outcome);
+  }
+
   /** Make the next poll read the list again. The old rows stay until then, and unfolded ones that pass the filter after it. */
   skip() {
     this.cancel();

@@ -176,7 +176,7 @@ export class Statements {
           return "The first month is not over yet. Its statement will be listed here.";
         } else if (reason !== "Still adding up") throw error;
         else {
-          announce(this.#status, "Adding up your history, once…");
+          announce(this.#status, "Adding up your history…");
           await pause(Math.max(retryAfter, Math.min(tries, LONGEST_PAUSE)), signal);
         }
       }

@@ -305,7 +305,7 @@ export class Totals {
     const { zone, words } = this.#choice;
     const head = headWords(summary, `${isLast ? " in " : ", "}${name}`);
     this.#words = [...head, ...(zone === timeZone() ? [] : [`days of ${zone}`]), ...words];
-    for (const one of this.#claimed) one.textContent = byRule ? ", claimed" : "";
+    for (const one of this.#claimed) one.textContent = byRule ? ", by claimed value" : "";
     this.#parts.classList.toggle("claimed", Boolean(byRule));
     this.#ruleWords.textContent = byRule ? ruleWords(summary, byRule) : "All claims count.";
     this.#offer.textContent = byRule ? "What counts" : "Decide what counts";
@@ -314,7 +314,7 @@ export class Totals {
     this.#showChange();
     const uncounted = this.listed === summary.count ? "" : ". Disputed and void ones do not count.";
     const standing = statusSums(summary, this.#choice);
-    if (byRule && standing.length) standing.unshift("Claimed: "); // not what the rule makes of them
+    if (byRule && standing.length) standing.unshift("By status: "); // not what the rule makes of them
     this.#standing.replaceChildren(...standing, uncounted);
     const valued = bars.some((bar) => barValues(bar).some(Boolean));
     this.#chart.replaceChildren(...(valued ? [chart(bars, unit, this.#choice)] : []));
@@ -413,7 +413,7 @@ export class Totals {
       if (!summary) this.#showCost();
     }
     announce(this.#caption, words.join(" · "));
-    announce(this.#adding, this.retryAfter ? "Adding up your history, once…" : "");
+    announce(this.#adding, this.retryAfter ? "Adding up your history…" : "");
     void this.#target.render(summary && this.#api.has("watches"));
     this.element.classList.toggle("awaited", !summary && (isPolling || this.retryAfter > 0));
   }

@@ -1,6 +1,7 @@
 import { html } from "../shared/dom.js";
 import { facts } from "./facts.js";
 import { History } from "./history.js";
+import { duplicates, likeOriginal } from "./queue.js";
 import { Verdict } from "./verdict.js";
 
 /** @import {Row} from "./row.js" */
@@ -59,7 +60,9 @@ export class Unfolded {
     const { outcome, context } = this.#row;
     const version = outcome.version ?? 0;
     if (this.#shownVersion === version) return;
-    this.#facts.replaceChildren(...facts(outcome, context.link(outcome.id)));
+    const original = duplicates(context.listed()).get(outcome.id);
+    const hint = original ? [html("p", { class: "hint", dir: "auto" }, `This ${likeOriginal(original)}`)] : [];
+    this.#facts.replaceChildren(...hint, ...facts(outcome, context.link(outcome.id)));
     this.#shownVersion = version;
   }
 }
