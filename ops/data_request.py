@@ -104,8 +104,10 @@ def confirm(user_id: int, holder: Holder) -> None:
 
 
 def export(options: argparse.Namespace, holder: Holder) -> None:
-    """Write all lines to a file that only its owner can read. If the export is incomplete, no file is left."""
+    """Write all lines to a new file that only its owner can read. If the export is incomplete, no file is left."""
     file = Path(options.file or f"user-{options.user_id}.ndjson")
+    if file.exists():  # after an erasure, it may be all that is left of the user's data
+        raise StackError(f"{file} exists: give another FILE, or move it away")
     count = 0
 
     def lines() -> Iterator[str]:

@@ -43,18 +43,18 @@ def test_a_user_of_the_running_stack_is_exported_and_erased(
     headers = {"Authorization": f"Bearer {stack.key}"}
     for user_id in (5151, 5152):
         httpx.post(f"{stack.url}/api/outcomes", json=OUTCOME | {"userId": user_id}, headers=headers).raise_for_status()
-    file = tmp_path / "held.ndjson"
-    held = ["--data", str(stack.data), "export", "--file", str(file), "--user-id"]
+    before, after, of_other = (tmp_path / f"{name}.ndjson" for name in ("before", "after", "other"))
+    held = ["--data", str(stack.data), "export", "--file"]
 
-    assert run(monkeypatch, *held, "5151") == 0
-    assert json.loads(file.read_text())["title"] == OUTCOME["title"]
+    assert run(monkeypatch, *held, str(before), "--user-id", "5151") == 0
+    assert json.loads(before.read_text())["title"] == OUTCOME["title"]
     assert run(monkeypatch, "--data", str(stack.data), "erase", "--user-id", "5151", sleep=wait) == 0
     assert waits
     assert "User 5151 is erased: 1 outcomes." in capsys.readouterr().out
-    assert run(monkeypatch, *held, "5151") == 0
-    assert file.read_text() == ""
-    assert run(monkeypatch, *held, "5152") == 0
-    assert file.read_text()
+    assert run(monkeypatch, *held, str(after), "--user-id", "5151") == 0
+    assert after.read_text() == ""
+    assert run(monkeypatch, *held, str(of_other), "--user-id", "5152") == 0
+    assert of_other.read_text()
 
 
 def test_a_user_is_erased_from_the_files_of_a_stopped_stack(

@@ -143,12 +143,19 @@ def test_a_failure_is_one_line(run: Run, functions: Lambda, arguments: list[str]
     assert done.stderr.count("\n") == 1
 
 
-def test_a_failed_export_keeps_an_existing_file(run: Run, tmp_path: Path) -> None:
-    file = tmp_path / "held.ndjson"
-    file.write_text("of last week")
+def test_a_failed_export_leaves_no_file(run: Run, tmp_path: Path) -> None:
     functions = Lambda({"lines": ["{}"], "cursor": "x", "wait": 0}, {"errorMessage": "x"})
-    assert run(functions, *EXPORT, str(file)).returncode == 1
-    assert file.read_text() == "of last week"
+    assert run(functions, *EXPORT, str(tmp_path / "held.ndjson")).returncode == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_never_replaces_a_file(run: Run, tmp_path: Path) -> None:
+    """After an erasure, the file of before may be all that is left of the person's data."""
+    file = tmp_path / "held.ndjson"
+    file.write_text("of before the erasure")
+    done = run(Lambda({"lines": [], "cursor": None, "wait": 0}), *EXPORT, str(file))
+    assert (done.returncode, done.stderr) == (1, f"error: {file} exists: give another FILE, or move it away\n")
+    assert file.read_text() == "of before the erasure"
     assert list(tmp_path.iterdir()) == [file]
 
 
