@@ -25,7 +25,7 @@ def caddy(path: str) -> bool:
 def vercel(path: str) -> bool:
     [rewrite] = json.loads((PROXIES / "vercel.json").read_text())["rewrites"]
     [(source, names)] = re.findall(r"^(/api/:name)(\(.+\))/:path\*$", rewrite["source"])
-    assert rewrite["destination"] == f"https://abcde12345.execute-api.eu-central-1.amazonaws.com/prod{source}/:path*"
+    assert rewrite["destination"] == f"https://abcde12345.execute-api.eu-central-1.amazonaws.com/v1{source}/:path*"
     return bool(re.fullmatch(f"/api/{names}(/.*)?", path))
 
 
@@ -34,3 +34,9 @@ def test_a_proxy_passes_on_every_path_under_api_and_no_other(passes: Any, templa
     paths = {call.path for call in declared_calls(template)}
     assert {path: passes(path) for path in paths} == {path: path.startswith("/api/") for path in paths}
     assert [path for path in ("/api", "/api/costsx", "/costs", "/api/auth/session") if passes(path)] == []
+
+
+def test_a_proxy_puts_the_stage_before_the_path(template: Any) -> None:
+    [_, [stage]] = template["Resources"]["OutcomesApi"]["Properties"]["StageName"]["Fn::Select"]
+    texts = "".join(file.read_text() for file in PROXIES.iterdir())
+    assert re.findall(r"(?:amazonaws\.com|rewrite \*) ?/(\w+)", texts) == [stage] * 3

@@ -15,6 +15,7 @@ app.use(
     pathFilter: (path) => /^\/api\/(outcomes|keys|statements|costs|definitions|watches)(\/|$)/.test(path),
     proxyTimeout: 30_000, // API Gateway answers within 29 s
     on: {
+      proxyRes: (answer, _request, response) => answer.on("error", () => response.destroy()), // else it would never end
       error: (error, _request, response) => {
         console.error(error.message);
         response.writeHead(502, { "Content-Type": "application/json" }).end('{"error":"Bad gateway"}');

@@ -376,3 +376,9 @@ def test_an_api_that_is_down_is_a_502(express: Site) -> None:
     finally:
         express.api.down = False
     assert (answer.status_code, answer.json()) == (502, {"error": "Bad gateway"})
+
+
+def test_an_answer_that_breaks_off_ends_the_visitors(express: Site) -> None:
+    express.api.faults.append("half an answer after the write")
+    with pytest.raises(httpx.RemoteProtocolError):
+        express.call("GET", "/api/outcomes")
