@@ -229,7 +229,7 @@ format: install $(npm) $(npm_client) ## format the code and apply the fixes of r
 build: install .tools/sam/installed ## build what AWS runs, in .aws-sam/build (ARCH=arm64 or x86_64)
 	@case '$(ARCH)' in arm64|x86_64) ;; *) echo 'ARCH is arm64 or x86_64, not "$(ARCH)".' >&2; exit 1;; esac
 	@# SAM warns that functions have no requirements.txt, as intended: its output is only shown when it fails.
-	@said=$$(PATH="$(CURDIR)/$(bin):$$PATH" UV="$(CURDIR)/$(uv)" LAYER_ARCH=$(ARCH) $(offline) $(sam) build \
+	@said=$$(PATH="$$PWD/$(bin):$$PATH" UV="$$PWD/$(uv)" LAYER_ARCH=$(ARCH) $(offline) $(sam) build \
 	    --build-dir '$(BUILD_DIR)' --parameter-overrides Architecture=$(ARCH) 2>&1 >/dev/null) || { echo "$$said" >&2; exit 1; }
 	@sed -e '/^  Architecture:$$/,/^    Description:/{s/^    Default: .*/    Default: $(ARCH)/;/^    - /{/$(ARCH)/!d;};}' \
 	    '$(BUILD_DIR)/template.yaml' > '$(BUILD_DIR)/narrowed' && mv '$(BUILD_DIR)/narrowed' '$(BUILD_DIR)/template.yaml'
@@ -312,7 +312,7 @@ place = $(if $(STACK),--stack="$$STACK",--data '$(DATA)')
 data_request := PYTHONPATH=layers/common $(bin)/python -m ops.data_request $(place)
 
 erase: install ## delete all data of a user for good (USER_ID=42, or AGAIN=1 after a restore; STACK=outcomes-prod)
-	@$(data_request) erase $(if $(AGAIN),--again $(if $(filter command,$(origin USER_ID)),--user-id="$$WHOSE"),--user-id="$$WHOSE")
+	@$(data_request) erase $(if $(call asked,AGAIN),--again $(if $(filter command,$(origin USER_ID)),--user-id="$$WHOSE"),--user-id="$$WHOSE")
 
 export-user: install ## export all data of a user as lines of JSON (USER_ID=42 STACK=outcomes-prod FILE=user-42.ndjson)
 	@$(data_request) export --user-id="$$WHOSE" --file="$$FILE"
@@ -376,7 +376,7 @@ $(npm_viewer): local/viewer/package-lock.json
 
 $(tools:%=.tools/%/installed): .tools/%/installed: $(uv_installed) .ci/tools/uv.lock
 	@echo 'Installing $* into .tools.' >&2
-	@UV_PROJECT_ENVIRONMENT='$(CURDIR)/.tools/$*' $(uv) sync --quiet --project .ci/tools --locked --only-group $*
+	@UV_PROJECT_ENVIRONMENT="$$PWD/.tools/$*" $(uv) sync --quiet --project .ci/tools --locked --only-group $*
 	@touch $@
 
 # KEY and COOKIE can also be set in the environment (INTERNAL_API_KEY, COOKIE), where process lists do not show them.

@@ -139,6 +139,17 @@ def test_functions_log_each_message_that_the_runbook_searches_for() -> None:
     assert [message for message in messages if f'"{message}"' not in code] == []
 
 
+def test_the_page_names_the_alarms_that_start_after_one_bad_period(template: Any) -> None:
+    alarms = {
+        name.removesuffix("Alarm"): alarm["Properties"]
+        for name, alarm in template["Resources"].items()
+        if alarm["Type"] == "AWS::CloudWatch::Alarm"
+    }
+    at_once = {name for name, each in alarms.items() if each.get("DatapointsToAlarm", each["EvaluationPeriods"]) == 1}
+    [named] = re.findall(r"after five bad minutes; (.*?) after one, and Throttled after", PAGE, re.DOTALL)
+    assert {*re.findall(r"\w{4,}", named), "Throttled"} == at_once
+
+
 def instructions(verb: str) -> list[str]:
     """Return the sentences in tables, and after "Do", that tell the operator to do something."""
     told = [line for line in PAGE.splitlines() if line.startswith(("| ", "**Do**"))]

@@ -113,6 +113,8 @@ OFF = "YES=0 NOW=0 FORCE=0 UNDO=0 COMPARE=0 SKIP_REFUSED=0"
         ("end-key", ["FINGERPRINT=f"], ["ops.end_key", "", "f"]),
         ("end-key", ["FINGERPRINT=f", "NOW=1", "YES=1"], ["ops.end_key", "--now", "--yes", "", "f"]),
         ("end-key", ["FINGERPRINT=f", *OFF.split()], ["ops.end_key", "", "f"]),
+        ("erase", ["AGAIN=1"], ["ops.data_request", "--data", ".local", "erase", "--again"]),
+        ("erase", ["AGAIN=0", "USER_ID=7"], ["ops.data_request", "--data", ".local", "erase", "--user-id=7"]),
         ("end-key", ["FINGERPRINT=f", "SECRET=previous"], ["ops.end_key", "--previous-secret", "", "f"]),
         *(
             (
