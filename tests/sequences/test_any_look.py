@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
+from fractions import Fraction
 from functools import partial
 from io import StringIO
 from itertools import chain
@@ -577,7 +578,7 @@ class Course:
 
 
 def rank(figures: Any) -> Any:
-    claimed = [sum(figures[part][name] for part in PARTS) for name in ("value_usd", "count")]
+    claimed = [sum(Fraction(figures[part][name]) for part in PARTS) for name in ("value_usd", "count")]
     return [-number for number in claimed], figures["outcome_type"]
 
 
