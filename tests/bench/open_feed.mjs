@@ -56,6 +56,7 @@ async function summary() {
 }
 
 const sums = new Sums();
+const choice = { scope: "all", query: { outcomeType: "", agentId: "" } };
 const watcher = new Watcher(
   { list },
   {
@@ -66,7 +67,7 @@ const watcher = new Watcher(
     read: async (signal) => {
       // Like element.js, read new outcomes before the sums.
       await watcher.catchUp(signal);
-      if (sums.isDue("all")) await sums.read("all", { outcomeType: "", agentId: "" }, summary);
+      if (sums.isDue("all")) await sums.read(choice, summary);
     },
     found: (_found, fresh, isCorrected) => {
       sums.add(fresh, LiveSummary);

@@ -36,6 +36,7 @@ def requests(**feed: float) -> Any:
     given = json.dumps(feed | {"from": 60, "to": 60 + HOUR // 6})
     done = subprocess.run([NODE or "node", str(SCRIPT), given], stdout=subprocess.PIPE, text=True, check=True)
     asked = json.loads(done.stdout)
+    assert asked["summaries"]  # a poll that fails is silent
     return {"lists": {size: 6 * number for size, number in asked["lists"].items()}, "summaries": 6 * asked["summaries"]}
 
 
