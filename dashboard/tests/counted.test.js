@@ -33,7 +33,7 @@ test("the head says what counts, what will when, and what needs the owner", () =
   for (const [byRule, words] of [
     [
       all,
-      "claimed $128,410 · fixed values of your rule take off $1,000 · " +
+      "claimed $128,410 · your rule’s values take off $1,000 · " +
         "to review: $18,000 count on Dec 15, $3,110 on Jan 15, unless you dispute them; $20,200 need your word · " +
         "$11,000 never count · $9,000 are from before your rule",
     ],
@@ -49,15 +49,18 @@ test("the head says what counts, what will when, and what needs the owner", () =
         waiting: part(4, 21110, { closes, estimated_usd: 150.5 }),
         unconfirmed: part(11, 825, { estimated_usd: 825 }),
       },
-      "claimed $128,410 · fixed values of your rule add $825 · " +
-        "to review: $18,000 count on Dec 15, $3,110 on Jan 15, unless you dispute them, of it $150.50 estimated by you; " +
-        "$825 need your word, all estimated by you",
+      "claimed $128,410 · your rule’s values add $825 · " +
+        "to review: $18,000 count on Dec 15, $3,110 on Jan 15, unless you dispute them, of it $150.50 estimated by your rule; " +
+        "$825 need your word, all estimated by your rule",
     ],
   ])
     assert.equal(ruleWords({ count: 21, value_usd: 128410 }, byRule), words);
   const head = (by_rule) => headWords({ count: 21, by_rule }, " in the last 30 days");
-  const rule = "counts now by the rule you wrote";
-  assert.deepEqual(head(all), [`${rule} · of it $4,200 estimated by you`, "9 of 21 outcomes in the last 30 days"]);
+  const rule = "counts now by your rule";
+  assert.deepEqual(head(all), [
+    `${rule} · of it $4,200 estimated by your rule`,
+    "9 of 21 outcomes in the last 30 days",
+  ]);
   assert.deepEqual(head(NOTHING), [rule, "0 of 21 outcomes in the last 30 days"]);
   assert.deepEqual(head(null), ["21 outcomes in the last 30 days"]);
   assert.equal(counting({ value_usd: 5, by_rule: all }), all.counted);
@@ -76,9 +79,9 @@ test("what counts and what waits is compared with the same of a period for all o
       "2026-09-30T22:00:00.000Z",
       90,
       10,
-      "Counts or waits: +12% against the same of the month before; today is not over",
+      "Counts or will count: +12% against the same of the month before; today is not over",
     ],
-    ["2020-09-30T22:00:00.000Z", 0, 0, "Counts or waits: $0.00 in the month before"],
+    ["2020-09-30T22:00:00.000Z", 0, 0, "Counts or will count: $0.00 in the month before"],
     ["2020-09-29T22:00:00.000Z", 90, 10, began],
     ["2020-09-29T22:00:00.000Z", null, null, ""], // days of another time zone
   ]) {
@@ -105,13 +108,13 @@ test("a bar has two tones: what counts, and above it what waits", () => {
     choice,
   );
   const bars = figure.all("rect").map(({ attributes }) => [attributes.class, attributes.y, attributes.height]);
-  assert.deepEqual(textsOf(figure.all("p")), [" counts  waits "]);
+  assert.deepEqual(textsOf(figure.all("p")), [" counts  will count "]);
   assert.deepEqual(bars, [
     ["waits", "0%", "100%"],
     ["bar", "37.5%", "62.5%"],
     ["bar", "50%", "50%"],
   ]);
-  assert.match(figure.all("button")[0].attributes["aria-label"], /: \$5\.00 counts, \$3\.00 waits, 2 outcomes$/);
+  assert.match(figure.all("button")[0].attributes["aria-label"], /: \$5\.00 counts, \$3\.00 will count, 2 outcomes$/);
   assert.match(figure.all("button")[1].attributes["aria-label"], /: \$4\.00 counts, 1 outcome$/);
 });
 

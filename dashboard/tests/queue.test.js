@@ -32,7 +32,7 @@ test("an opened outcome says what it counts for, why, and what was claimed", () 
     [null, { state: "counted", usd: null }, "Counts without a value by your rule"],
     [75, { state: "waiting", usd: 75 }, "Will count $75.00 by your rule, unless you dispute it"],
     [40.5, { state: "unconfirmed", usd: 75 }, "Counts $75.00 by your rule ($40.50 claimed) once you confirm it"],
-    [75, { state: "not_counted", usd: 75 }, "Does not count: your rule never counts this type"],
+    [75, { state: "not_counted", usd: 75 }, "Does not count, also if you confirm it: your rule never counts this type"],
     [75, { state: "no_rule", usd: null }, ""],
     [75, null, ""],
   ])

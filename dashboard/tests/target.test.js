@@ -81,12 +81,12 @@ test("a watch says what it measures, and how much of that is estimated", () => {
   const filtered = { ...WATCH, outcome_type: "deal_closed", agent_id: 7 };
   assert.equal(measureWords(filtered), " · claimed this month, only Deal closed of agent 7");
   assert.equal(measureWords({ ...filtered, outcome_type: null }), " · claimed this month, only agent 7");
-  assert.equal(measureWords({ ...counted, estimated_usd: 0 }), " · counts or waits this week");
+  assert.equal(measureWords({ ...counted, estimated_usd: 0 }), " · counts or will count this week");
   assert.equal(
     measureWords({ ...counted, estimated_usd: 100 }),
-    " · counts or waits this week, of it $100 estimated by you",
+    " · counts or will count this week, of it $100 estimated by your rule",
   );
-  assert.equal(measureWords({ ...counted, figure: null }), " · counts or waits this week");
+  assert.equal(measureWords({ ...counted, figure: null }), " · counts or will count this week");
 });
 
 test("a target is reached to the last digit, and a share is drawn from nothing to all", () => {

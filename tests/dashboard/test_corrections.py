@@ -161,8 +161,8 @@ def test_a_row_shows_its_status_and_when_it_happened(open_feed: Open, page: Page
 
 
 DISPUTED = (
-    "You disputed this, so it does not count. Next, the agent or the platform amends it or declares it void, or the"
-    " platform stands by it. If you change your mind, confirm it."
+    "You disputed this. It waits for the platform, which amends it, declares it void or stands by it."
+    " It does not count until you confirm it."
 )
 AMENDED = {"type": "amend", "by": AGENT_KEY, "reason": "You are right"}
 BY_OWNER = {"type": "dispute", "by": "session", "reason": "We never signed"}
@@ -397,7 +397,7 @@ def test_an_owner_disputes_and_confirms_after_an_amendment(feed: Page, ledger: L
     row = unfold(feed)
     expect(history(row)).to_have_text(["Recorded by the platform · 1 hour ago"])
     dispute(row, "It was $12")
-    expect(feed.locator(".standing")).to_have_text("$12.50 disputed. Disputed and void ones do not count.")
+    expect(feed.locator(".standing")).to_have_text("left out of all sums: $12.50 disputed")
     expect(feed.locator(".total")).to_have_text("$0.00")
 
     ledger.correct(outcome, "amend", reason="Of course", changes={"valueUsd": 12, "title": "Renewed Acme at last"})

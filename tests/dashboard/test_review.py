@@ -101,19 +101,19 @@ def test_a_person_reviews_with_keys_and_mouse_and_what_waits_is_saved_as_she_lea
     expect(page.locator(".verdicts")).not_to_contain_text("not saved")  # it was taken back
 
     # Keys can be turned off, also for the next time.
-    page.get_by_role("switch", name="Keys").click()
+    page.get_by_role("switch", name="Shortcuts").click()
     claims(page).nth(1).get_by_role("checkbox").focus()
     page.keyboard.press("c")
     page.keyboard.press("Escape")
     expect(claims(page).nth(1)).to_have_attribute("data-state", "open")
     page.reload()
     expect(claims(page)).to_have_count(3)
-    expect(page.get_by_role("switch", name="Keys")).not_to_be_checked()
+    expect(page.get_by_role("switch", name="Shortcuts")).not_to_be_checked()
 
     page.get_by_role("button", name="Disputes", exact=True).click()
     expect(claims(page).locator(".state")).to_have_text(["waits for the platform: disputed just now"] * 2)
     expect(page.locator(".verdicts").get_by_role("button", name="Dispute", exact=True)).to_be_hidden()
-    page.get_by_role("button", name="Keys", exact=True).click()
+    page.get_by_role("button", name="Shortcuts", exact=True).click()
     expect(page.locator(".keys")).not_to_contain_text("dispute", use_inner_text=True)
     page.get_by_role("button", name="To review", exact=True).click()
     expect(claims(page)).to_have_count(3)

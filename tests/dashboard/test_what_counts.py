@@ -1,6 +1,7 @@
 """Test what counts by the owner's rule: the head of the feed, and the form that writes the rule."""
 
 import json
+import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -84,16 +85,16 @@ def test_with_a_rule_the_head_says_what_counts_and_what_will(
     page.route("**/costs**", lambda route: route.fulfill(json={"cost_usd": 100}))
     open_feed(refresh=3600, cost_endpoint="/costs")
     expect(page.locator(".total")).to_have_text("$1,000.00")
-    head = "counts now by the rule you wrote · of it $75 estimated by you · 1 of 4 outcomes in the last 30 days"
+    head = "counts now by your rule · of it $75 estimated by your rule · 1 of 4 outcomes in the last 30 days"
     expect(page.locator(".summary > .caption")).to_have_text(head)
     expect(page.locator(".rule")).to_have_text(LINE)
-    expect(page.locator(".standing")).to_have_text("By status: $1,000.00 confirmed")
-    change = "Counts or waits: +15% against the same of the 30 days before; today is not over"
+    expect(page.locator(".standing")).to_have_text("$1,000.00 confirmed")
+    change = "Counts or will count: +15% against the same of the 30 days before; today is not over"
     expect(page.locator(".change")).to_have_text(change)
     expect(page.locator(".balance dd")).to_have_text(["$100.00", "$900.00", "10 times the cost"])
     expect(page.locator(".plot .waits")).to_have_count(1)
-    expect(page.locator(".legend")).to_have_text("counts waits so far")
-    expect(page.locator(".parts summary").first).to_have_text("By type, by claimed value")
+    expect(page.locator(".legend")).to_have_text("counts will count so far")
+    expect(page.locator(".parts summary").first).to_have_text("By type as claimed")
     expect(page.locator(".split .count")).to_have_text("1 outcome · counted $1,000")
     page.get_by_text("Daily figures").click()
     expect(page.locator(".daily tbody tr")).to_have_text("Apr 15, 20264$1,200.50$1,000.00$150.00")
@@ -107,6 +108,24 @@ def test_with_a_rule_the_head_says_what_counts_and_what_will(
     assert legend["right"] < figures["left"]
 
 
+def test_who_disputed_what_never_counts_is_not_told_that_it_would_count_once_confirmed(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    recorded.has("Work", status="disputed", corrections=[{"type": "dispute", "by": "session", "reason": "Not done"}])
+    with_rule(recorded)
+    recorded.sums["disputed"] = part(1, 1200.5)
+    Rules(page, RULE | {"from": "2026-02", "types": [OTHERS | {"when": "never"}]})
+    open_feed(refresh=3600, cost_endpoint=None)
+    page.locator(".rows summary").press("Enter")
+    expect(page.locator(".word .help")).to_have_text(
+        "You disputed this. It waits for the platform, which amends it, declares it void or stands by it."
+        " Your rule never counts this type, also if you confirm it."
+    )
+    page.get_by_role("button", name="1 dispute waits for the platform").click()
+    state = re.compile("^waits for the platform: disputed .* · your rule never counts this type$")
+    expect(page.locator(".claims .state")).to_have_text(state)
+
+
 def test_a_rule_that_could_not_be_read_is_read_with_the_next_poll(
     open_feed: Open, page: Page, recorded: Recorded
 ) -> None:
@@ -115,7 +134,7 @@ def test_a_rule_that_could_not_be_read_is_read_with_the_next_poll(
     Rules(page, RULE | {"from": "2026-02"})
     page.route("**/api/definitions**", lambda route: route.fulfill(status=503, json={"error": "Busy"}), times=1)
     open_feed(refresh=1)
-    expect(page.locator(".change")).to_contain_text("Counts or waits: +15%")
+    expect(page.locator(".change")).to_contain_text("Counts or will count: +15%")
 
 
 def test_a_server_that_knows_no_definitions_is_asked_once(open_feed: Open, page: Page, recorded: Recorded) -> None:
@@ -204,7 +223,7 @@ def test_without_a_rule_a_quiet_line_offers_one(
     expect(form.get_by_label("unless I dispute it within")).to_be_focused()
     expect(form.get_by_label("Days to dispute")).to_have_value("14")
     expect(form.locator(".effect")).to_contain_text(
-        f"By this rule, of the last 12 months $1,000 counts, of it $75 estimated by you: {LINE}."
+        f"By this rule, of the last 12 months $1,000 counts, of it $75 estimated by your rule: {LINE}."
     )
     expect(form.get_by_text("As it is now: $1,200.50 is claimed and counts.")).to_be_visible()
     for width, theme in zip((1280, 390), THEMES, strict=True):

@@ -39,7 +39,7 @@ function words(day) {
     cents.format(decimal(value)),
   );
   const [, waits] = barValues(day);
-  return waits === undefined ? counted : `${counted} counts${waits ? `, ${waiting} waits` : ""}`;
+  return waits === undefined ? counted : `${counted} counts${waits ? `, ${waiting} will count` : ""}`;
 }
 
 /** @param {Day} day */
@@ -170,7 +170,7 @@ export function chart(byDay, unit, choice) {
   /** @type {[kind: string, words: string, isShown: unknown][]} */
   const legend = [
     ["bar", " counts ", hasRule],
-    ["waits", " waits ", hasRule],
+    ["waits", " will count ", hasRule],
     ["hatch", " so far", all[running]],
   ];
   const tones = legend.flatMap(([kind, words, isShown]) => (isShown ? [html("i", { class: kind }), words] : []));

@@ -47,7 +47,7 @@ function completeness(cost, timezone = "UTC") {
       const lacks = listed(gaps).filter((date) => !unknown.includes(date));
       return lacks.length ? `${source} lacks ${inWords(lacks)}` : "";
     }),
-    restated.length ? `cost of ${inWords(restated)} restated` : "",
+    restated.length ? `cost of ${inWords(restated)} changed` : "",
   ];
   return words.filter(Boolean).join(" · ");
 }
@@ -189,7 +189,8 @@ export class Costs {
   words({ agent_id, count, value_usd }) {
     const cost = listed(this.#cost?.by_agent).find((each) => each.agent_id === agent_id)?.cost_usd;
     if (!isNumber(cost)) return "";
-    const words = [`cost ${this.#isPartial ? "at least " : ""}${cents.format(decimal(cost))}`];
+    const whose = agent_id === null ? " without an agent" : "";
+    const words = [`cost ${this.#isPartial ? "at least " : ""}${cents.format(decimal(cost))}${whose}`];
     const [spent, value] = [cost, value_usd].map((money) => Number(decimal(money)));
     if (agent_id !== null && count > 1) words.push(`${cents.format(spent / count)} each`);
     if (agent_id !== null && spent > 0 && value > 0 && !this.#hasRule) words.push(`${this.#times(value / spent)}×`);

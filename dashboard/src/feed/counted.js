@@ -11,7 +11,7 @@ const worth = ({ count, value_usd }) =>
 export function estimated({ value_usd, estimated_usd }) {
   const [all, part] = [value_usd, estimated_usd].map(decimal);
   if (!Number(part)) return "";
-  return `, ${Number(part) === Number(all) ? "all" : `of it ${dollars.format(part)}`} estimated by you`;
+  return `, ${Number(part) === Number(all) ? "all" : `of it ${dollars.format(part)}`} estimated by your rule`;
 }
 
 /**
@@ -33,7 +33,7 @@ export function ruleWords(claimed, { counted, waiting, unconfirmed, not_counted,
   ];
   const all = [
     `claimed ${worth(claimed)}`,
-    Number(decimal(less)) ? `fixed values of your rule ${verb} ${dollars.format(decimal(change))}` : "",
+    Number(decimal(less)) ? `your rule’s values ${verb} ${dollars.format(decimal(change))}` : "",
     toReview.some(Boolean) ? `to review: ${toReview.filter(Boolean).join("; ")}` : "",
     not_counted.count ? `${worth(not_counted)} never count` : "",
     before_rules.count ? `${worth(before_rules)} are from before your rule` : "",
@@ -47,7 +47,7 @@ export function headWords({ count, by_rule }, period) {
   if (!by_rule) return [all];
   const { counted } = by_rule;
   return [
-    `counts now by the rule you wrote${estimated(counted).replace(",", " ·")}`,
+    `counts now by your rule${estimated(counted).replace(",", " ·")}`,
     `${whole.format(counted.count)} of ${all}`,
   ];
 }

@@ -161,7 +161,7 @@ class ValueDelivered extends HTMLElement {
   #heading = html("h2", { id: "heading", tabindex: -1 }, "Value Delivered");
   #notice = new Notice(DELIVERED, this.#heading, () => void this.#watcher.poll());
   #how = new Later("how", (more, element) => new more.HowToRecord(element, this.#api, this));
-  #latest = html("h3", { id: "latest", tabindex: -1 });
+  #latest = html("span");
   #live = unseen("", { role: "status" });
   #card = html(
     "div",
@@ -188,7 +188,13 @@ class ValueDelivered extends HTMLElement {
           "section",
           { class: "feed", "aria-labelledby": "latest", keydown: (event) => this.#rows.moveFocus(event) },
           this.#linked.element,
-          html("div", { class: "top" }, this.#latest, this.#rows.search, this.#documents.element),
+          html(
+            "div",
+            { class: "top" },
+            html("h3", { id: "latest", tabindex: -1 }, this.#latest, this.#totals.claimed[2]),
+            this.#rows.search,
+            this.#documents.element,
+          ),
           ...this.#rows.elements,
         ),
       ),

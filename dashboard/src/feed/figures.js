@@ -32,7 +32,7 @@ export class Figures {
       return [show, whole.format(count), amount(value_usd), ...ofRule];
     });
     rows.reverse();
-    const titles = rows[0]?.length > 3 ? ["Claimed", "Counts", "Waits"] : ["Value"];
+    const titles = rows[0]?.length > 3 ? ["Claimed", "Counts", "Will count"] : ["Value"];
     this.#element.replaceChildren(table([inWords(unit.name), "Outcomes", ...titles], rows));
   }
 }

@@ -5,7 +5,7 @@ import { changed, timeAgo } from "./changes.js";
 import { readRules } from "./claims.js";
 import { refusal } from "./correcting.js";
 import { isLate, isTypeAmended, marks, ruleFinder, TYPE_AMENDED } from "./marks.js";
-import { countsInWords } from "./queue.js";
+import { countsInWords, isNeverCounted } from "./queue.js";
 
 /** @import {Child} from "../shared/dom.js" */
 /** @import {Problem} from "../shared/request.js" */
@@ -68,6 +68,8 @@ export class History {
   #problem = null;
   /** @type {AbortController | null} */
   #reading = null;
+  /** @type {boolean | null} whether a disputed outcome would not count either if its owner confirmed it; null: not known */
+  isNeverCounted = null;
   element = html("div", { class: "past" });
 
   /** @param {Row} row */
@@ -103,11 +105,12 @@ export class History {
       /** @type {Answer} */
       const { outcome, corrections } = await ask(url, reading.signal);
       if (outcome.id !== known.id || !isOutcome(outcome) || !corrections.every(isCorrection)) throw invalidResponse();
-      // Few outcomes need the rules: they are only read for those that were recorded late.
-      let ruleAt = ruleFinder([]);
-      if (isLate(outcome)) ruleAt = await readRules(context, reading.signal).then(ruleFinder, () => ruleAt);
+      // Few outcomes need the rules: those that were recorded late, and disputed ones, which have no `counts`.
+      const needsRules = isLate(outcome) || outcome.status === "disputed";
+      const rules = needsRules ? await readRules(context, reading.signal).catch(() => null) : [];
       if (reading.signal.aborted) return;
-      this.#marks = marks(outcome, ruleAt);
+      this.#marks = marks(outcome, ruleFinder(rules ?? []));
+      this.isNeverCounted = rules && isNeverCounted(outcome, rules);
       this.#corrections = corrections;
       this.#row.outcome = outcome;
       if (outcome.version !== known.version) context.changed(outcome);

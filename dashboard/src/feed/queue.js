@@ -16,19 +16,28 @@ import { happenedAt, orderOf } from "./merge.js";
 const DAY_MS = 86_400_000;
 const LEAST_USUAL = 5; // an agent's usual value of a type is the median of at least so many
 const UNUSUAL = 10;
+/** What `hints` says of many outcomes that are as they should be. */
+export const NOTES = new Set(["recorded late", "the rule changed since", "imported"]);
 const TIME_OF_DAY = /\b\d{1,2}(:\d\d){1,2}(\.\d+)?\s*([ap]\.?m\b\.?)?|\b\d{1,2}\s*[ap]m\b/gi;
 
 /** Whether an outcome waits for its owner's word. @param {Claim} claim @param {boolean} hasRules whether she has definitions */
 export const isToReview = ({ status, counts }, hasRules) =>
   status === "recorded" && (!hasRules || ["waiting", "unconfirmed"].includes(counts?.state ?? ""));
 
-/** Whether an outcome that was just recorded is to review, by the rules, if its `counts` are not known. @param {Claim} claim @param {Definition[]} rules */
-export function isNewToReview(claim, rules) {
+/** Return when an outcome counts by the rule in force when it happened: "never", for example. @param {Claim} claim @param {Definition[]} rules */
+function whenCounted(claim, rules) {
   const types = ruleFinder(rules)(happenedAt(claim))?.types ?? [];
   const of = (/** @type {string} */ type) => types.find(({ outcome_type }) => outcome_type === type)?.when;
-  const when = of(claim.outcome_type) ?? of("*") ?? "";
-  return claim.status === "recorded" && (!rules.length || ["unless_disputed", "confirmed"].includes(when));
+  return of(claim.outcome_type) ?? of("*") ?? "";
 }
+
+/** Whether an outcome that was just recorded is to review, by the rules, if its `counts` are not known. @param {Claim} claim @param {Definition[]} rules */
+export const isNewToReview = (claim, rules) =>
+  claim.status === "recorded" &&
+  (!rules.length || ["unless_disputed", "confirmed"].includes(whenCounted(claim, rules)));
+
+/** Whether an outcome does not count, also if its owner confirms it. @param {Claim} claim @param {Definition[]} rules */
+export const isNeverCounted = (claim, rules) => whenCounted(claim, rules) === "never";
 
 /** Return what an outcome counts for: its value, or what the owner's rule says instead. @param {Claim} claim */
 export const worth = ({ value_usd, counts }) => counts?.usd ?? value_usd;
@@ -51,7 +60,7 @@ export function countsInWords(claim) {
     counted: `Counts ${usd} ${by}`,
     waiting: `Will count ${usd} ${by}${counts.on ? ` on ${fullDay.format(new Date(counts.on))}` : ""}, unless you dispute it`,
     unconfirmed: `Counts ${usd} ${by} once you confirm it`,
-    not_counted: "Does not count: your rule never counts this type",
+    not_counted: "Does not count, also if you confirm it: your rule never counts this type",
   };
   return words[/** @type {keyof typeof words} */ (counts.state)] ?? "";
 }

@@ -4,7 +4,7 @@ import { inWords } from "../shared/words.js";
 import { timeAgo } from "./changes.js";
 import { amount, fullDay, shortDay } from "./format.js";
 import { happenedAt } from "./merge.js";
-import { claimed, isByRule, worth } from "./queue.js";
+import { claimed, isByRule, NOTES, worth } from "./queue.js";
 import { Verdicts } from "./verdicts.js";
 
 /** @import {History} from "./history.js" */
@@ -130,7 +130,9 @@ export class ReviewRow {
         ),
         due ? html("span", { class: "due" }, " · ", due) : "",
       );
-      this.#hints.replaceChildren(...hints.map((hint) => html("span", { class: "hint", dir: "auto" }, hint)));
+      this.#hints.replaceChildren(
+        ...hints.map((hint) => html("span", { class: NOTES.has(hint) ? "hint note" : "hint", dir: "auto" }, hint)),
+      );
     }
     this.element.dataset.state = state;
     const verdict = judged?.type === "dispute" ? "Disputed" : "Confirmed";

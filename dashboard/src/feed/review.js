@@ -10,7 +10,7 @@ import { dollars, whole } from "./format.js";
 import { isTypeAmended, TYPE_AMENDED } from "./marks.js";
 import { passes } from "./merge.js";
 import { post } from "./post.js";
-import { disputeOf, hints, inOrder, isNewToReview, isToReview, worthOf } from "./queue.js";
+import { disputeOf, hints, inOrder, isNeverCounted, isNewToReview, isToReview, worthOf } from "./queue.js";
 import STYLES from "./review.css";
 import { ReviewBar } from "./review-bar.js";
 import { ReviewList } from "./review-list.js";
@@ -45,7 +45,7 @@ const KEYS = [
   ["d", "dispute"],
   ["u", "undo the last verdict, within five seconds"],
   ["?", "show or hide this"],
-  ["Esc", "leave"],
+  ["Esc", "close the queue"],
 ];
 
 const DISPUTE = KEYS.findIndex(([key]) => key === "d");
@@ -124,7 +124,7 @@ export class Review {
   );
   #hide = button("", () => this.#hideSaved());
   #switch = html("input", { type: "checkbox", role: "switch", change: () => this.#store() });
-  #tell = button("?", () => this.#toggleHelp(), { "aria-label": "Keys", "aria-expanded": "false" });
+  #tell = button("?", () => this.#toggleHelp(), { "aria-label": "Shortcuts", "aria-expanded": "false" });
   #help = html(
     "dl",
     { class: "keys", hidden: true },
@@ -170,7 +170,7 @@ export class Review {
           { class: "buttons tools" },
           html("label", {}, this.#all, "Select all"),
           this.#order,
-          html("label", { class: "end" }, this.#switch, "Keys"),
+          html("label", { class: "end" }, this.#switch, "Shortcuts"),
           this.#tell,
         ),
         this.#help,
@@ -578,7 +578,9 @@ export class Review {
   #drawRow(row) {
     const focused = row.controls.find(hasFocus);
     const amended = this.#amended.has(row.id) ? [TYPE_AMENDED] : [];
-    row.render([...(this.#hints.get(row.id) ?? []), ...amended], this.#disputes.get(row.id) ?? "");
+    let dispute = this.#disputes.get(row.id) ?? "";
+    if (dispute && isNeverCounted(row.item.outcome, this.#rules)) dispute += " · your rule never counts this type";
+    row.render([...(this.#hints.get(row.id) ?? []), ...amended], dispute);
     if (focused?.checkVisibility({ visibilityProperty: true }) === false) row.check.focus();
   }
 

@@ -31,7 +31,7 @@ export class Rule {
       return [`No comparison: your rule began on ${shortDay(`${this.#from}T12:00`)}`];
     const now = plus(by_rule.counted.value_usd, by_rule.waiting.value_usd);
     const change = compared(now, plus(counted_usd, waiting_usd), `against the same of ${before}`, before, isRunning);
-    return change.length ? ["Counts or waits: ", ...change] : [];
+    return change.length ? ["Counts or will count: ", ...change] : [];
   }
 }
 

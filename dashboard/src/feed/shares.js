@@ -81,25 +81,27 @@ export function compared(now, then, as, before, isRunning) {
 }
 
 /**
- * Return a button for each status. It shows the status's value (of void outcomes, which never count, their number), and filters by the status. A status without outcomes is left out, unless it is
- * selected. A server without corrections returns no statuses.
+ * Return a button for each status. It shows the status's value (of void outcomes their number), and filters by the status. A
+ * status without outcomes is left out, unless it is selected. A server without corrections returns no statuses.
  * @param {Summary} summary
  * @param {Choice} choice
  */
 export function statusSums({ confirmed, disputed, voided }, choice) {
   const sums = Object.entries({ confirmed, disputed, void: voided });
-  return dotted(
-    ...sums.map(([value, sum]) =>
-      sum && (sum.count || choice.has("status", value))
-        ? html(
-            "button",
-            filterButton(choice, "status", value),
-            value === "void" ? whole.format(sum.count) : amount(sum.value_usd),
-            ` ${value}`,
-          )
-        : null,
-    ),
+  const [one, ...others] = sums.map(([value, sum]) =>
+    sum && (sum.count || choice.has("status", value))
+      ? html(
+          "button",
+          filterButton(choice, "status", value),
+          value === "void" ? whole.format(sum.count) : amount(sum.value_usd),
+          ` ${value}`,
+        )
+      : null,
   );
+  const apart = dotted(...others);
+  return choice.query.status || !apart.length
+    ? dotted(one, ...others)
+    : [...dotted(one, "left out of all sums: "), ...apart];
 }
 
 /**

@@ -28,7 +28,7 @@ const REACHED = "watch.reached";
 /** What a watch measures, by the words of the form. @type {Map<string, [choice: string, words: string]>} */
 const MEASURES = new Map([
   ["value", ["all that agents claim", "claimed"]],
-  ["counted", ["what counts, or will if I do not dispute it", "counts or waits"]],
+  ["counted", ["what counts, or will if I do not dispute it", "counts or will count"]],
 ]);
 
 /** Why a figure is not known. Others are said as the API says them. @type {Map<string | null, string>} */

@@ -69,9 +69,9 @@ export class Totals {
   );
   #types = html("ul", { class: "split", role: "list" });
   #agents = html("ul", { class: "split", role: "list" });
-  #claimed = [1, 2].map(() => html("span", { class: "help" }));
-  #byType = html("details", {}, html("summary", {}, html("h3", {}, "By type"), this.#claimed[0]), this.#types);
-  #byAgent = html("details", {}, html("summary", {}, html("h3", {}, "By agent"), this.#claimed[1]), this.#agents);
+  claimed = [1, 2, 3].map(() => html("span", { class: "help" })); // beside headings, by a rule: what their amounts are
+  #byType = html("details", {}, html("summary", {}, html("h3", {}, "By type"), this.claimed[0]), this.#types);
+  #byAgent = html("details", {}, html("summary", {}, html("h3", {}, "By agent"), this.claimed[1]), this.#agents);
   #parts = html("div", { class: "parts" }, this.#byType, this.#byAgent);
   element = html(
     "section",
@@ -305,17 +305,14 @@ export class Totals {
     const { zone, words } = this.#choice;
     const head = headWords(summary, `${isLast ? " in " : ", "}${name}`);
     this.#words = [...head, ...(zone === timeZone() ? [] : [`days of ${zone}`]), ...words];
-    for (const one of this.#claimed) one.textContent = byRule ? ", by claimed value" : "";
+    for (const one of this.claimed) one.textContent = byRule ? " as claimed" : "";
     this.#parts.classList.toggle("claimed", Boolean(byRule));
     this.#ruleWords.textContent = byRule ? ruleWords(summary, byRule) : "All claims count.";
     this.#offer.textContent = byRule ? "What counts" : "Decide what counts";
     // The answer of a server without definitions has no `by_rule`. With a status it is null, whatever the rule.
     this.#ruled.hidden = byRule === undefined || Boolean(this.#choice.query.status);
     this.#showChange();
-    const uncounted = this.listed === summary.count ? "" : ". Disputed and void ones do not count.";
-    const standing = statusSums(summary, this.#choice);
-    if (byRule && standing.length) standing.unshift("By status: "); // not what the rule makes of them
-    this.#standing.replaceChildren(...standing, uncounted);
+    this.#standing.replaceChildren(...statusSums(summary, this.#choice));
     const valued = bars.some((bar) => barValues(bar).some(Boolean));
     this.#chart.replaceChildren(...(valued ? [chart(bars, unit, this.#choice)] : []));
     this.#figures.element.ariaLabel = this.#tableTitle.textContent = `${unit.adverb} figures`;

@@ -182,12 +182,16 @@ export class Verdict {
     if (this.#waiting) words = "Confirmed. You can undo this for five seconds.";
     else if (this.pending) words = "Saving…";
     else if (isVoid) words = "It is void for good and does not count.";
-    else if (status === "disputed" && this.#history.isAmendedSinceDispute)
-      words = "It was amended after you disputed it. It does not count until you confirm it.";
-    else if (status === "disputed")
-      words =
-        "You disputed this, so it does not count. Next, the agent or the platform amends it or declares it void, or the platform stands by it. If you change your mind, confirm it.";
-    else if (status === "confirmed")
+    else if (status === "disputed") {
+      const { isAmendedSinceDispute, isNeverCounted } = this.#history;
+      words = isAmendedSinceDispute
+        ? "It was amended after you disputed it."
+        : "You disputed this. It waits for the platform, which amends it, declares it void or stands by it.";
+      if (isNeverCounted !== null)
+        words += isNeverCounted
+          ? " Your rule never counts this type, also if you confirm it."
+          : " It does not count until you confirm it.";
+    } else if (status === "confirmed")
       words = `You confirmed this.${this.#isUnseen ? " It had been corrected just before: please look at it again." : ""}`;
     announce(this.#says, words);
     if (isVoid) this.#closeForm();

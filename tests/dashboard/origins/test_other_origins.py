@@ -88,7 +88,7 @@ def test_users_of_a_dashboard_make_keys_and_correct_outcomes(platform: Platform,
     page.get_by_role("button", name="Dispute", exact=True).click()
     page.get_by_label("Why do you dispute it?").fill("It was $12")
     page.get_by_role("button", name="Send").click()
-    expect(page.locator(".standing")).to_have_text("$12.50 disputed. Disputed and void ones do not count.")
+    expect(page.locator(".standing")).to_have_text("left out of all sums: $12.50 disputed")
     expect(page.locator(".past li")).to_have_count(2)
 
 
