@@ -30,7 +30,7 @@ test("an opened outcome says what it counts for, why, and what was claimed", () 
   for (const [value_usd, counts, words] of [
     [null, { state: "counted", usd: 75 }, "Counts $75.00 by your rule (no value claimed)"],
     [null, { state: "counted", usd: null }, "Counts without a value by your rule"],
-    [75, { state: "waiting", usd: 75 }, "Will count $75.00 by your rule, unless you dispute it"],
+    [75, { state: "waiting", usd: 75 }, "Will count $75.00 by your rule, unless you dispute it before"],
     [40.5, { state: "unconfirmed", usd: 75 }, "Counts $75.00 by your rule ($40.50 claimed) once you confirm it"],
     [75, { state: "not_counted", usd: 75 }, "Does not count, also if you confirm it: your rule never counts this type"],
     [75, { state: "no_rule", usd: null }, ""],
@@ -38,7 +38,7 @@ test("an opened outcome says what it counts for, why, and what was claimed", () 
   ])
     assert.equal(countsInWords({ value_usd, counts }), words);
   const counts = { state: "waiting", on: "2026-12-14", usd: 75 };
-  const words = "Will count $75.00 by your rule on Dec 14, 2026, unless you dispute it";
+  const words = "Will count $75.00 by your rule on Dec 14, 2026, unless you dispute it before";
   assert.equal(countsInWords({ value_usd: 75, counts }), words);
 });
 
@@ -178,7 +178,7 @@ test("what was recorded late, or under another rule, is marked", () => {
     "recorded after the rule changed",
   ]);
   assert.deepEqual(recorded(may, april), []); // it cannot have happened later: a clock was wrong
-  assert.deepEqual(recorded(may, may, { imported: true }), ["imported"]);
+  assert.deepEqual(recorded(may, may, { imported: true }), ["imported with its time of recording"]);
 });
 
 test("a type that a key amended is marked, but not what else is amended, and not by the owner", () => {

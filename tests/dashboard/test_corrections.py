@@ -162,7 +162,7 @@ def test_a_row_shows_its_status_and_when_it_happened(open_feed: Open, page: Page
 
 DISPUTED = (
     "You disputed this. It waits for the platform, which amends it, declares it void or stands by it."
-    " It does not count until you confirm it."
+    " The last word is yours: confirm it to end the dispute. It does not count until then."
 )
 AMENDED = {"type": "amend", "by": AGENT_KEY, "reason": "You are right"}
 BY_OWNER = {"type": "dispute", "by": "session", "reason": "We never signed"}
@@ -172,7 +172,7 @@ OFFERS: list[tuple[dict[str, Any], list[str], str]] = [
     ({"recorded_by": AGENT_KEY}, [RIGHT, WRONG], ""),
     ({"recorded_by": "session"}, [RIGHT, WRONG], ""),
     ({"recorded_by": None}, [RIGHT, WRONG], ""),
-    ({"status": "confirmed"}, [RIGHT, WRONG], "You confirmed this."),
+    ({"status": "confirmed"}, [RIGHT, WRONG], "You confirmed this. You can still dispute it."),
     ({"status": "disputed"}, [RIGHT, WRONG], DISPUTED),
     ({"status": "disputed", "recorded_by": "session"}, [RIGHT, WRONG], DISPUTED),
     (
@@ -183,7 +183,8 @@ OFFERS: list[tuple[dict[str, Any], list[str], str]] = [
     (
         {"status": "disputed", "corrections": [BY_OWNER, AMENDED]},
         [RIGHT, WRONG],
-        "It was amended after you disputed it. It does not count until you confirm it.",
+        "It was amended after you disputed it. The last word is yours: confirm it to end the dispute."
+        " It does not count until then.",
     ),
     ({"status": "void"}, [], "It is void for good and does not count."),
 ]
@@ -251,7 +252,7 @@ def test_a_confirmation_of_changed_values_is_not_sent(open_feed: Open, page: Pag
     assert len(recorded.sent(1)) == 1
     right(row).press("Enter")
     leave_and_return(page)
-    expect(row.get_by_role("status")).to_have_text("You confirmed this.")
+    expect(row.get_by_role("status")).to_have_text("You confirmed this. You can still dispute it.")
 
 
 def test_a_verdict_is_shown_at_once_and_kept_after_success(open_feed: Open, page: Page, recorded: Recorded) -> None:
@@ -271,7 +272,7 @@ def test_a_verdict_is_shown_at_once_and_kept_after_success(open_feed: Open, page
 
     recorded.sums = {"confirmed": {"count": 1, "value_usd": 1200.5}}
     recorded.answer(first(page, held))
-    expect(row.locator(".word .help")).to_have_text("You confirmed this.")
+    expect(row.locator(".word .help")).to_have_text("You confirmed this. You can still dispute it.")
     expect(history(row)).to_have_text([re.compile("^Recorded"), "Confirmed by you · now"])
     expect(page.locator(".standing")).to_have_text("$1,200.50 confirmed")  # the feed has requested the totals again
     assert [said | {"key": ""} for said in recorded.sent(1)] == [{"type": "confirm", "key": ""}]

@@ -83,7 +83,7 @@ def folds(title: str, page: Page, _: Recorded) -> None:
     page.keyboard.press("Enter")
     confirm(page.locator(row(title, "[role=group]")).locator(".."))
     expect(page.locator(row(title, ".tag"))).to_have_text("Confirmed")
-    expect(page.locator(row(title, ".word .help"))).to_have_text("You confirmed this.")
+    expect(page.locator(row(title, ".word .help"))).to_have_text("You confirmed this. You can still dispute it.")
     page.locator(row(title)).press("Enter")
     loses(page)
 

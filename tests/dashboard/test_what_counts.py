@@ -119,7 +119,7 @@ def test_who_disputed_what_never_counts_is_not_told_that_it_would_count_once_con
     page.locator(".rows summary").press("Enter")
     expect(page.locator(".word .help")).to_have_text(
         "You disputed this. It waits for the platform, which amends it, declares it void or stands by it."
-        " Your rule never counts this type, also if you confirm it."
+        " The last word is yours: confirm it to end the dispute. Your rule never counts this type."
     )
     page.get_by_role("button", name="1 dispute waits for the platform").click()
     state = re.compile("^waits for the platform: disputed .* · your rule never counts this type$")
@@ -167,10 +167,10 @@ def test_an_opened_outcome_and_the_queue_say_how_it_was_recorded(
     expect(entries).to_have_count(2)
     expect(marks).to_have_count(0)
     rows.nth(1).locator("summary").click()
-    said = ["recorded after the rule changed", "imported", "type amended by its agent"]
+    said = ["recorded after the rule changed", "imported with its time of recording", "type amended by its agent"]
     expect(marks).to_have_text(said)
     counting = page.locator(".counting")
-    by_rule = "Will count $150.00 by your rule ($1,200.50 claimed) on May 15, 2026, unless you dispute it"
+    by_rule = "Will count $150.00 by your rule ($1,200.50 claimed) on May 15, 2026, unless you dispute it before"
     expect(counting.last).to_have_text(by_rule)
     assert [one for one in recorded.asked if one.url.endswith("/outcome-0?include=counts")]
 

@@ -47,7 +47,7 @@ function completeness(cost, timezone = "UTC") {
       const lacks = listed(gaps).filter((date) => !unknown.includes(date));
       return lacks.length ? `${source} lacks ${inWords(lacks)}` : "";
     }),
-    restated.length ? `cost of ${inWords(restated)} changed` : "",
+    restated.length ? `cost of ${inWords(restated)} updated` : "",
   ];
   return words.filter(Boolean).join(" · ");
 }

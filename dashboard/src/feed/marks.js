@@ -17,6 +17,8 @@ export function ruleFinder(rules) {
 /** Whether an outcome was recorded later than it happened. @param {Claim} claim */
 export const isLate = (claim) => Date.parse(happenedAt(claim)) < Date.parse(claim.created_at);
 
+export const IMPORTED = "imported with its time of recording";
+
 /**
  * Return what its owner should know of how an outcome was recorded, in words.
  * @param {Claim} claim
@@ -26,7 +28,7 @@ export function marks(claim, ruleAt) {
   const said = [];
   if (isLate(claim) && ruleAt(happenedAt(claim)) !== ruleAt(claim.created_at))
     said.push("recorded after the rule changed");
-  if (claim.imported) said.push("imported");
+  if (claim.imported) said.push(IMPORTED);
   return said;
 }
 

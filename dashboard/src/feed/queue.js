@@ -1,6 +1,6 @@
 import { decimal, minus, plus } from "../shared/numbers.js";
 import { asOf, everyDigit, fullDay } from "./format.js";
-import { marks, ruleFinder } from "./marks.js";
+import { IMPORTED, marks, ruleFinder } from "./marks.js";
 import { happenedAt, orderOf } from "./merge.js";
 
 /** @import {Exact} from "../shared/numbers.js" */
@@ -17,7 +17,7 @@ const DAY_MS = 86_400_000;
 const LEAST_USUAL = 5; // an agent's usual value of a type is the median of at least so many
 const UNUSUAL = 10;
 /** What `hints` says of many outcomes that are as they should be. */
-export const NOTES = new Set(["recorded late", "the rule changed since", "imported"]);
+export const NOTES = new Set(["recorded late", "the rule changed since", IMPORTED]);
 const TIME_OF_DAY = /\b\d{1,2}(:\d\d){1,2}(\.\d+)?\s*([ap]\.?m\b\.?)?|\b\d{1,2}\s*[ap]m\b/gi;
 
 /** Whether an outcome waits for its owner's word. @param {Claim} claim @param {boolean} hasRules whether she has definitions */
@@ -58,7 +58,7 @@ export function countsInWords(claim) {
   const by = `by your rule${isByRule(claim) ? ` (${claimed(claim)})` : ""}`;
   const words = {
     counted: `Counts ${usd} ${by}`,
-    waiting: `Will count ${usd} ${by}${counts.on ? ` on ${fullDay.format(new Date(counts.on))}` : ""}, unless you dispute it`,
+    waiting: `Will count ${usd} ${by}${counts.on ? ` on ${fullDay.format(new Date(counts.on))}` : ""}, unless you dispute it before`,
     unconfirmed: `Counts ${usd} ${by} once you confirm it`,
     not_counted: "Does not count, also if you confirm it: your rule never counts this type",
   };

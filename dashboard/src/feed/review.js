@@ -41,9 +41,9 @@ const STORED = "value-delivered-keys"; // in localStorage: "off"
 const KEYS = [
   ["j k", "next, previous"],
   ["x", "select, as Space does; with Shift: all between"],
-  ["c", "confirm"],
-  ["d", "dispute"],
-  ["u", "undo the last verdict, within five seconds"],
+  ["c", "confirm what is selected, or the outlined one"],
+  ["d", "dispute what is selected, or the outlined one"],
+  ["u", "undo the last verdict before it is saved, within five seconds"],
   ["?", "show or hide this"],
   ["Esc", "close the queue"],
 ];
@@ -119,7 +119,7 @@ export class Review {
   #order = html(
     "select",
     { "aria-label": "Order", change: () => this.#sort() },
-    html("option", { value: "greatest" }, "Greatest first"),
+    html("option", { value: "greatest" }, "Largest first"),
     html("option", { value: "soonest" }, "Counts soonest first"),
   );
   #hide = button("", () => this.#hideSaved());
@@ -600,7 +600,7 @@ export class Review {
     const lost = count("failed", "changed", "gone");
     const verdict = items[0]?.judged?.type === "dispute" ? "disputed" : "confirmed";
     const said = [];
-    if (waiting) said.push(`${whole.format(waiting)} ${verdict}.`);
+    if (waiting) said.push(`${whole.format(waiting)} ${verdict}, saved in five seconds.`);
     if (sending) said.push(`Saving ${whole.format(sending)}…`);
     if (saved) said.push(`${whole.format(saved)} saved.`);
     if (lost) said.push(`${whole.format(lost)} not saved: see the list.`);

@@ -187,12 +187,11 @@ export class Verdict {
       words = isAmendedSinceDispute
         ? "It was amended after you disputed it."
         : "You disputed this. It waits for the platform, which amends it, declares it void or stands by it.";
+      words += " The last word is yours: confirm it to end the dispute.";
       if (isNeverCounted !== null)
-        words += isNeverCounted
-          ? " Your rule never counts this type, also if you confirm it."
-          : " It does not count until you confirm it.";
+        words += isNeverCounted ? " Your rule never counts this type." : " It does not count until then.";
     } else if (status === "confirmed")
-      words = `You confirmed this.${this.#isUnseen ? " It had been corrected just before: please look at it again." : ""}`;
+      words = `You confirmed this. ${this.#isUnseen ? "It had been corrected just before: please look at it again." : "You can still dispute it."}`;
     announce(this.#says, words);
     if (isVoid) this.#closeForm();
     this.#right.hidden = this.#wrong.hidden = isVoid;

@@ -59,7 +59,7 @@ export const WORDS = {
   loading: ["Loading your agents’ keys", "One moment."],
   empty: [
     "No keys yet",
-    "Make one for each agent. A key records only what you allow, and you can revoke it without affecting the others.",
+    "Your platform may record for your agents. An agent with a key of its own records only what you allow, and you can revoke the key without affecting the others.",
   ],
   "signed-out": ["You are signed out", "Sign in to see your agents’ keys."],
   offline: ["You are offline", "Your keys appear when you are connected again."],
