@@ -160,7 +160,8 @@ test("a stored rule is a sentence, first for all types and then for single ones"
   const never = { ...others, outcome_type: "task_complete", when: "never" };
   assert.equal(
     sentence({ dispute_days: 14, types: [rule, never, others] }),
-    "unless I dispute it within 14 days after its month · Content published: only what I confirm, $75.00 each, estimated " +
+    "unless I dispute it within 14 days after the month of its recording or last correction · " +
+      "Content published: only what I confirm, $75.00 each, estimated " +
       "(90 minutes) · Task complete: never",
   );
 });

@@ -223,7 +223,7 @@ def test_without_a_rule_a_quiet_line_offers_one(
     expect(form.get_by_label("unless I dispute it within")).to_be_focused()
     expect(form.get_by_label("Days to dispute")).to_have_value("14")
     expect(form.locator(".effect")).to_contain_text(
-        f"By this rule, of the last 12 months $1,000 counts, of it $75 estimated by your rule: {LINE}."
+        f"If this rule had held for the last 12 months, $1,000 would count, of it $75 estimated by your rule: {LINE}."
     )
     expect(form.get_by_text("As it is now: $1,200.50 is claimed and counts.")).to_be_visible()
     for width, theme in zip((1280, 390), THEMES, strict=True):
@@ -258,7 +258,7 @@ def test_a_rule_is_tried_once_she_pauses(open_feed: Open, page: Page, recorded: 
     open_feed(refresh=3600)
     page.get_by_role("button", name="What counts").click()
     form = page.get_by_role("form", name="What counts")
-    expect(form.locator(".effect")).to_contain_text("$1,000 counts")
+    expect(form.locator(".effect")).to_contain_text("$1,000 would count")
     before = len(rules.sent)
     # Both changes come within the pause, however slow the machine is.
     change = "(days, when) => (days.dispatchEvent(new Event('input', { bubbles: true })), when.click())"
@@ -283,7 +283,7 @@ def test_a_form_that_is_closed_meanwhile_has_each_type_once_and_stays_closed(
     wait_until(page, lambda: types != [])
     form.get_by_role("button", name="Cancel").click()
     opener.click()
-    expect(form.locator(".effect")).to_contain_text("$1,000 counts")
+    expect(form.locator(".effect")).to_contain_text("$1,000 would count")
     form.get_by_label("All others: note").evaluate("note => { note.value = 'Mine' }")
     with page.expect_event("requestfinished", lambda request: request == types[0].request):
         recorded.answer(types[0])
@@ -313,7 +313,8 @@ def test_earlier_rules_are_listed_and_a_refused_rule_says_why(open_feed: Open, p
     page.get_by_role("button", name="What counts").click()
     form = page.get_by_role("form", name="What counts")
     sentence = (
-        "unless I dispute it within 14 days after its month · Content published: only what I confirm, $75.00 each"
+        "unless I dispute it within 14 days after the month of its recording or last correction"
+        " · Content published: only what I confirm, $75.00 each"
     )
     expect(form.locator(".past li")).to_contain_text(f"From April 2026 · {sentence}, estimated (90 min)")
     form.get_by_label("From the month").select_option("April 2026")
@@ -327,15 +328,23 @@ def test_earlier_rules_are_listed_and_a_refused_rule_says_why(open_feed: Open, p
         rules.refused = (status, {"error": "No", "details": details})
         form.get_by_role("button", name="Save").click()
         expect(fault).to_have_text(words)
+    form.get_by_label("Days to dispute").fill("20")
+    form.get_by_role("button", name="Save").click()
+    expect(fault).to_have_text(words)
+    wait_until(
+        page, lambda: any(path == "/try" and body["definition"]["disputeDays"] == 20 for _, path, body, _ in rules.sent)
+    )
+    expect(form.locator(".effect")).to_contain_text("$1,000 would count")
+    expect(fault).to_have_text(words)  # what the rule would count does not take the place of why it is not saved
     rules.refused = None
     form.get_by_role("button", name="Delete").click()
     expect(form).to_be_hidden()
     assert [(method, path, condition) for method, path, _, condition in rules.written()] == [
-        *[("PUT", "/2026-04", '"3"')] * 4,
+        *[("PUT", "/2026-04", '"3"')] * 5,
         ("DELETE", "/2026-04", '"3"'),
     ]
     page.get_by_role("button", name="What counts").click()
-    expect(form.locator(".effect")).to_contain_text("$1,000 counts")
+    expect(form.locator(".effect")).to_contain_text("$1,000 would count")
     page.keyboard.press("Escape")
     expect(form).to_be_hidden()
 

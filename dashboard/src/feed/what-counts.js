@@ -60,6 +60,8 @@ function refusal({ kind, status, details, message }) {
 export const failure = (problem) =>
   `${isAmbiguous(problem) ? "It may not have been saved: close this and open it again." : "Not saved."} ${refusal(problem)}`;
 
+const AFTER = "days after the month of its recording or last correction";
+
 /**
  * Return a stored definition in one sentence.
  * @param {Stored} stored
@@ -69,7 +71,7 @@ export function sentence({ dispute_days, types }) {
     .toSorted((one, other) => Number(one.outcome_type !== OTHERS) - Number(other.outcome_type !== OTHERS))
     .map(({ outcome_type, when, each_usd, basis, note }) => {
       const name = outcome_type === OTHERS ? "" : `${inWords(outcome_type)}: `;
-      const days = when === "unless_disputed" ? ` within ${dispute_days} days after its month` : "";
+      const days = when === "unless_disputed" ? ` within ${dispute_days} ${AFTER}` : "";
       const each = each_usd === null ? "" : `, ${cents.format(decimal(each_usd))} each`;
       return `${name}${WHENS.get(when) ?? when}${days}${each}${basis === "estimated" ? ", estimated" : ""}${note ? ` (${note})` : ""}`;
     });
@@ -99,7 +101,7 @@ export class WhatCounts {
   #table = html("tbody");
   #effect = html("p", { class: "effect", role: "status" });
   #present = html("p", { class: "help" });
-  #fault = html("p", { class: "fault", role: "alert" });
+  #fault = html("p", { class: "fault", role: "alert" }); // why the rules could not be read or saved
   #earlier = html("ol", { role: "list" });
   #past = html("div", { class: "past", hidden: true }, html("h4", {}, "Your rules"), this.#earlier);
   #form = html(
@@ -123,7 +125,7 @@ export class WhatCounts {
       {},
       html("legend", {}, "What agents did in a month counts"),
       html("label", {}, this.#choices[0], " all that agents claim"),
-      html("label", {}, this.#choices[1], " unless I dispute it within ", this.#days, " days after the month ends"),
+      html("label", {}, this.#choices[1], " unless I dispute it within ", this.#days, ` ${AFTER}`),
       html("label", {}, this.#choices[2], " only what I confirm"),
     ),
     html(
@@ -309,7 +311,6 @@ export class WhatCounts {
     const [first] = monthsFrom(1 - MONTHS, 1);
     const [next] = monthsFrom(1, 1);
     const [from, to] = [first, next].map((name) => midnightIn(definition.timezone, `${name}-01`).toISOString());
-    this.#fault.textContent = "";
     try {
       const query = { from, to, timezone: definition.timezone, by: "month" };
       const [{ by_rule }, [summary]] = await Promise.all([
@@ -317,22 +318,24 @@ export class WhatCounts {
         this.#api.summary(query, signal),
       ]);
       if (signal.aborted) return;
-      announce(this.#effect, `By this rule, of the last ${MONTHS} months ${this.#words(summary, by_rule)}.`);
+      announce(
+        this.#effect,
+        `If this rule had held for the last ${MONTHS} months, ${this.#words(summary, by_rule, "would count")}.`,
+      );
       const present = summary.by_rule
         ? this.#words(summary, summary.by_rule)
         : `${dollars.format(decimal(summary.value_usd))} is claimed and counts`;
       announce(this.#present, `As it is now: ${present}.`);
     } catch (error) {
       if (signal.aborted) return;
-      announce(this.#effect, "");
-      this.#fault.textContent = refusal(asProblem(error));
+      announce(this.#effect, refusal(asProblem(error)));
     }
   }
 
-  /** @param {Summary} summary @param {ByRule} byRule */
-  #words(summary, byRule) {
+  /** @param {Summary} summary @param {ByRule} byRule @param {string} [verb] */
+  #words(summary, byRule, verb = "counts") {
     const { counted } = byRule;
-    return `${dollars.format(decimal(counted.value_usd))} counts${estimated(counted)}: ${ruleWords(summary, byRule)}`;
+    return `${dollars.format(decimal(counted.value_usd))} ${verb}${estimated(counted)}: ${ruleWords(summary, byRule)}`;
   }
 
   /** @param {SubmitEvent} event */
