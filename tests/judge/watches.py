@@ -186,25 +186,28 @@ def _of_watch(old: Any, new: Any) -> Iterator[tuple[str, str, Any]]:
             was = {1: (last[1][0], 0)}
         changed = {percent: now for percent, (now, _) in sides.items() if now != was.get(percent, ("under", 0))[0]}
         is_closed = period in after.closed
+        is_missed = any(one.get("told", {}).get("type") == "watch.missed" for one in state["thresholds"].values())
         ups, downs = ([each for each, side in changed.items() if side == now] for now in ("over", "under"))
         most = {max(ups, default=0), 0 if measure == "silence" else min(downs, default=0)} - {0}
-        expected = {100} if is_closed else {percent for percent in most if was[percent][1] < 3}
+        expected = {100} if is_missed else {percent for percent in most if was[percent][1] < 3}
         told = {percent for percent, (_, n) in sides.items() if n != was.get(percent, ("", 0))[1]}
         assert told == expected, f"tells {told} and not {expected}: {old} {new}"
         for percent in told:
             side, n = sides[percent]
             said = state["thresholds"][str(percent)]["told"]
             at = instants.read(said["at"])
-            assert n == was.get(percent, ("", 0))[1] + 1 <= 3 + is_closed, f"told too often: {new}"
+            assert n == was.get(percent, ("", 0))[1] + 1 <= 3 + is_missed, f"told too often: {new}"
             assert said["already"] == (not before.sides), f"already: {new}"
             up = UPS.get(measure, "watch.reached")
-            type_ = "watch.missed" if is_closed else up if side == "over" else "watch.undone"
+            type_ = "watch.missed" if is_missed else up if side == "over" else "watch.undone"
             assert said["type"] == type_, new
             for each, (now, _) in sides.items():
-                if not is_closed:
+                if not is_missed:
                     assert now == after.over(said["figure"], each, was[each][0]), f"{percent} beside {each}: {new}"
             is_over = not is_of_months and at >= after.bounds(period)[1] + CLOSES[measure]
             assert is_over == is_closed, f"told of a closed period: {new}"
+            is_below = measure != "cost" and after.over(said["figure"], 100, "under") == "under"
+            assert is_missed == (is_closed and is_below), f"the last word: {new}"
             assert not is_of_months or after.name(at) == period, f"of another month: {new}"
             yield f"{after.made}#{period}#{percent}#{n}", type_, float(said["figure"])
 
@@ -241,7 +244,9 @@ def _figure(watch: Watch, outcomes: list[State], now: int, period: str) -> Decim
         since, until = watch.bounds(period)
     else:
         midnight = datetime.combine(datetime.fromtimestamp(now / 1000, zone), time.min, zone)
-        since, until = (round((midnight + timedelta(days)).timestamp() * 1000) for days in (-90, 1))
+        age = max(0, (midnight.date() - watch.local(ulid.milliseconds(watch.made)).date()).days)
+        back = 90 + (age if measure == "silence" and age <= 90 else 0)
+        since, until = (round((midnight + timedelta(days)).timestamp() * 1000) for days in (-back, 1))
     types = (setting["outcome_type"],) if setting["outcome_type"] else ()
     choice = Choice(types, setting["agent_id"], since=instants.text(since), until=instants.text(until))
     match measure:
@@ -254,7 +259,7 @@ def _figure(watch: Watch, outcomes: list[State], now: int, period: str) -> Decim
             happened = [each["occurred_at"] for each in outcomes if choice.takes(each, "occurred_at")]
             last = max(happened, default=begin)
             quiet = watch.local(now).date() - watch.local(instants.read(last)).date()
-            return Decimal(max(0, quiet.days - 1))
+            return Decimal(min(90, max(0, quiet.days - 1)))
         case "value" | "unreviewed" if measure == "value" or not is_counted:
             sums = added_up(outcomes, choice, setting["timezone"])
             return sums["standing"][1] if measure == "value" else Decimal(sums["standing"][0] - sums["confirmed"][0])

@@ -264,7 +264,8 @@ class History:
         self._note(event_id, type_, figure)
         if watch.setting["every"]:
             is_closed = self.now + self.skew >= watch.bounds(period)[1] + CLOSES[watch.setting["measure"]]
-            assert is_closed == (type_ == "watch.missed")
+            assert is_closed == (period in watch.closed)
+            assert is_closed or type_ != "watch.missed"
         assert n <= 3 or type_ == "watch.missed"
 
     def _note(self, event_id: str, type_: str, figures: Any) -> None:
@@ -298,9 +299,10 @@ class History:
             return sum(days.values(), Decimal(0)) if setting["agent_id"] is None else Decimal(0)
         if measure == "silence":
             days_ = [watch.local(each.at).date() for each in mine]
-            seen = [day for day in days_ if today - timedelta(days=90) <= day <= today]
-            since_ = max(seen, default=watch.local(ulid.milliseconds(watch.made)).date())
-            return Decimal(max(0, (today - since_).days - 1))
+            made_on = watch.local(ulid.milliseconds(watch.made)).date()
+            first = min(made_on, today) if (today - made_on).days <= 90 else today
+            seen = [day for day in days_ if first - timedelta(days=90) <= day <= today]
+            return Decimal(min(90, max(0, (today - max(seen, default=made_on)).days - 1)))
         if measure == "unreviewed":
             recent, last = self._recent(mine, zone or setting["timezone"])
             return Decimal(len(self._unreviewed(recent, last, zone)))

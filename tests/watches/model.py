@@ -34,7 +34,7 @@ def bounds_of(period: str, timezone: str, every: str) -> tuple[int, int]:
 class Watch(NamedTuple):
     """Holds what a watch's next events depend on. sides: `over` or `under`, and n, by period and percent.
 
-    closed: the periods whose miss was told.
+    closed: the periods of which something was told when they closed.
     """
 
     made: str
@@ -100,14 +100,12 @@ class Watch(NamedTuple):
                 continue
             before = sides.get(period, dict.fromkeys(self.percents, ("under", 0)))
             after = {percent: (self.over(value, percent, side), n) for percent, (side, n) in before.items()}
-            if is_over:
-                side, (_, n) = self.over(value, 100, "under"), before.get(100, ("", 0))
-                if self.setting["measure"] != "cost" and side == "under":
-                    tells.append(("watch.missed", period, 100, n + 1))
-                    sides[period], closed = before | {100: (side, n + 1)}, closed | {period}
-                else:
-                    del sides[period]
+            if is_over and self.setting["measure"] != "cost" and self.over(value, 100, "under") == "under":
+                n = before.get(100, ("", 0))[1] + 1
+                tells.append(("watch.missed", period, 100, n))
+                sides[period], closed = before | {100: ("under", n)}, closed | {period}
                 continue
+            silent = len(tells)
             for now_side, type_, choose in (
                 ("under", "watch.undone", min),
                 ("over", UPS.get(self.setting["measure"], "watch.reached"), max),
@@ -118,6 +116,10 @@ class Watch(NamedTuple):
                     after[percent] = now_side, after[percent][1] + 1
                     tells.append((type_, period, percent, after[percent][1]))
             sides[period] = after
+            if is_over and len(tells) > silent:
+                closed |= {period}
+            elif is_over:
+                del sides[period]
         left = {period: each for period, each in sides.items() if period not in self.closed}
         if left == {period: each for period, each in self.sides.items() if period not in self.closed}:
             return self, []

@@ -144,6 +144,18 @@ def test_an_agent_that_never_recorded_is_silent_since_its_watch_was_made(clock: 
     assert evaluate() == [("watch.silent", "2026-12#1#1")]
 
 
+@pytest.mark.parametrize("ago", [85, 91])
+def test_a_figure_of_silence_never_falls_while_nothing_happens(clock: Clock, ago: int) -> None:
+    """Also of what happened before the watch was made, and no figure says more than the 90 days that are read."""
+    now = instants.read(NOON)
+    record(agentId=7, occurredAt=instants.text(now - ago * instants.DAY))
+    put("quiet", SILENCE | {"target": 30})
+    for days in (0, 5, 6, 29, 90, 91, 120):
+        clock.at(instants.text(now + days * instants.DAY))
+        expected = ago + days - 1 if ago <= 90 else max(0, days - 1)
+        assert listed()["watches"][0]["figure"] == min(90, expected)
+
+
 def test_what_a_new_watch_finds_above_is_told_once_as_such() -> None:
     record(valueUsd=70)
     put("deals", VALUE | {"target": 100, "at": [10, 50, 90]})

@@ -106,8 +106,10 @@ def test_a_new_watch_tells_once_what_it_finds_above_already(value: int) -> None:
         ("value", "2027-01-01T02:00:00Z", 80, (50, 90, 100), [("watch.missed", "2026-12", "100", 1)]),
         ("counted", "2027-01-01T02:00:00Z", 80, (50,), [("watch.missed", "2026-12", "100", 1)]),
         ("value", "2027-01-01T02:00:00Z", 100, (50,), []),
-        ("value", "2027-01-01T02:00:00Z", 100, (100,), []),  # reached at the close only: nobody is told
-        ("cost", "2027-01-04T00:00:00Z", 500, (100,), []),
+        # crossed since the last run, which may be long ago:
+        ("value", "2027-01-01T02:00:00Z", 100, (100,), [("watch.reached", "2026-12", "100", 1)]),
+        ("cost", "2027-01-04T00:00:00Z", 500, (100,), [("watch.exceeded", "2026-12", "100", 1)]),
+        ("cost", "2027-01-04T00:00:00Z", 80, (100,), []),
     ],
 )
 def test_a_period_closes_with_one_last_word(
@@ -155,6 +157,7 @@ def test_a_clock_that_stood_still_tells_nothing_of_periods_that_it_did_not_see()
     told.at(DECEMBER, 10)
     assert told.at("2027-03-05T00:00:00Z", 10) == [("watch.missed", "2026-12", "100", 1)]
     assert told.at("2027-04-05T00:00:00Z", 100) == [
+        ("watch.reached", "2027-03", "100", 1),
         ("watch.reached", "2027-04", "100", 1),
     ]
 

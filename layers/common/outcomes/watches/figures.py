@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from outcomes.watches.stored_watches import Watch
 
 RECENT_DAYS = 90
-"""Whole days before today that `unreviewed` and `silence` look at, besides today."""
+"""Whole days before today that `unreviewed` and `silence` look at, besides today. No figure of `silence` is greater."""
 
 READ_SECONDS = 30.0  # after this time, no further reading of a user begins; each one ends by itself
 
@@ -227,15 +227,17 @@ class Reading:
         return left
 
     def _silence(self, watch: "Watch") -> "_Later":
-        period = periods.recent(self.now, RECENT_DAYS, watch.timezone)
+        made_on = periods.today_in(watch.timezone, ulid.milliseconds(watch.head.made))
+        today = periods.today_in(watch.timezone, self.now)
+        age = max(0, (today - made_on).days)
+        # Also read the days before it was made, as long as they matter: a figure must not fall while nothing happens.
+        period = periods.recent(self.now, RECENT_DAYS + (age if age <= RECENT_DAYS else 0), watch.timezone)
         summary = self.summary(period, watch.outcome_type, watch.agent_id)
 
         def days() -> Decimal:
-            made_on = periods.today_in(watch.timezone, ulid.milliseconds(watch.head.made))
             happened = [cell.date for cell, tallies in summary.of_all_agents() if any(each.count for each in tallies)]
             last = max(happened, default=made_on.isoformat())
-            today = periods.today_in(watch.timezone, self.now)
-            return Decimal(max(0, (today - date.fromisoformat(last)).days - 1))
+            return Decimal(min(RECENT_DAYS, max(0, (today - date.fromisoformat(last)).days - 1)))
 
         return lambda: self._figure(summary, days)
 

@@ -5,7 +5,7 @@ The states of a watch's periods, of which at most two are open, oldest first:
     [{"period":"2026-12","closed":true,"thresholds":{"50":{"state":"over","n":1,"told":{...}}}}]
 
 thresholds: by percent. n: how often this threshold was told in this period. told: the data of the last telling that the
-rest of the row does not say; absent if n is 0. closed: present if `watch.missed` was the last word about the period.
+rest of the row does not say; absent if n is 0. closed: present if something was told when the period closed.
 
 `unreviewed` and `silence` have one period, the local month of the last telling, and one threshold, `1`.
 """
@@ -74,12 +74,14 @@ def evaluate(watch: Watch, figures: Mapping[str, Figure], now: int) -> States | 
         if figure.value is None:
             may_become_known = figure.status not in LASTING
             after += [found] if found and (may_become_known or not is_closed) else []
-        elif is_closed:
-            after += _closed(watch, period, found or {}, figure, now)
         else:
-            thresholds = found["thresholds"] if found else {}
-            crossed = _crossed(watch, {str(each): thresholds.get(str(each), _UNTOLD) for each in watch.at}, figure)
-            after.append({"period": period.name, "thresholds": _told(watch, crossed, thresholds, period, figure, now)})
+            before = found["thresholds"] if found else {}
+            crossed = _crossed(watch, {str(each): before.get(str(each), _UNTOLD) for each in watch.at}, figure)
+            told = _told(watch, crossed, before, period, figure, now)
+            if is_closed:
+                after += _closed(watch, period, before, told, figure, now)
+            else:
+                after.append({"period": period.name, "thresholds": told})
     return after if needed and after != [each for each in watch.states if not each.get("closed")] else None
 
 
@@ -161,12 +163,22 @@ def _telling(
     return threshold | {"n": threshold["n"] + 1, "told": told}
 
 
-def _closed(watch: Watch, period: LocalPeriod, found: dict[str, Any], figure: Figure, now: int) -> States:
-    """Return the state of a period that closes, which stays only if it tells that its target was missed."""
-    thresholds = found.get("thresholds", {})
-    whole = thresholds.get("100", _UNTOLD)
+def _closed(
+    watch: Watch,
+    period: LocalPeriod,
+    before: Mapping[str, _Threshold],
+    told: Mapping[str, _Threshold],
+    figure: Figure,
+    now: int,
+) -> States:
+    """Return the state of a period that closes, which stays only if it tells something. told: what an open one tells.
+
+    The last word about a target that was missed takes the place of what else would be told.
+    """
+    whole = before.get("100", _UNTOLD)
     state = _state(watch, "100", figure, UNDER)  # the last word is about the target itself, without the margin
-    if watch.measure == "cost" or state == OVER:
+    if watch.measure != "cost" and state == UNDER:
+        told = {**before, "100": _telling(watch, whole | {"state": state}, WATCH_MISSED, period, figure, now)}
+    elif all(told[percent]["n"] == before.get(percent, _UNTOLD)["n"] for percent in told):
         return []
-    missed = _telling(watch, whole | {"state": state}, WATCH_MISSED, period, figure, now)
-    return [{"period": period.name, "closed": True, "thresholds": thresholds | {"100": missed}}]
+    return [{"period": period.name, "closed": True, "thresholds": told}]
