@@ -60,11 +60,11 @@ def test_contradictory_or_unwritable_changes_are_not_sent(api: Api, client: Outc
     assert len(api.door.times) == asked
 
 
-def test_a_correction_of_many_may_have_the_names_of_python(api: Api, client: OutcomesClient, deal: str) -> None:
+def test_corrections_of_many_may_have_the_names_of_python_or_no_id(api: Api, client: OutcomesClient, deal: str) -> None:
     client.amend(deal, "Meanwhile", {"title": "Acme stayed"}, user_id=api.user)
     item = {"id": deal, "type": "void", "user_id": api.user, "if_version": 0, "idempotency_key": "once"}
-    [result] = client.correct_many([item], reason="Twice")
-    assert (result.status, result.idempotency_key) == ("stale", "once")
+    result, invalid = client.correct_many([item, {"type": "void"}], reason="Twice")
+    assert (result.status, result.idempotency_key, invalid.status) == ("stale", "once", "invalid")
     again = [client.correct_many([item | {"if_version": 1}], reason="Twice")[0] for _ in range(2)]
     assert [each.status for each in again] == ["corrected", "replayed"]
 

@@ -7,7 +7,7 @@ import json
 import logging
 import re
 import traceback
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from outcomes_client import (
     OutcomesClient,
     UnauthorizedError,
 )
+from outcomes_client._terminal import local
 
 from clients.python.tests.conftest import ONE_TRY, Api, Outcomes, Run, everywhere
 from clients.python.tests.test_cli import write
@@ -46,6 +47,13 @@ def agent(api: Api, made: NewAgentKey, **settings: Any) -> OutcomesClient:
 
 def test_an_expiry_date_is_its_midnight(owner: OutcomesClient) -> None:
     assert owner.create_key("Nightly", expires_at=date(2040, 1, 2)).expires_at == datetime(2040, 1, 2, tzinfo=UTC)
+
+
+def test_a_key_may_end_in_the_last_year(owner: OutcomesClient, outcomes: Outcomes) -> None:
+    last = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
+    assert owner.create_key("Nightly", expires_at=last).expires_at == owner.list_keys()[0].expires_at == last
+    assert "9999-12-31 23:59" in outcomes("keys", "list").out
+    assert local(last.replace(tzinfo=timezone(timedelta(hours=-14)))) == "9999-12-31 23:59"  # no local time
 
 
 MALFORMED = ["[]", "{}", '{"key":"oc_s3cret"}', '{"keys":7}', '{"keys":[{"id":"x"}]}', '{"ok":false}']

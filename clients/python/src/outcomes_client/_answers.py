@@ -112,7 +112,7 @@ def correction(item: dict[str, Any], sent: Mapping[str, Any], reply: Reply) -> C
     known: Any = status if is_done or status in _REFUSED else "failed"
     return CorrectionResult(
         known,
-        str(sent["id"]),
+        str(sent.get("id")),
         str(sent["idempotencyKey"]),
         text(item["correction"]) if is_done else None,
         text(item["outcome_status"]) if is_done else None,

@@ -278,7 +278,7 @@ def watch(
                     agent_text = "-" if one.agent_id is None else str(one.agent_id)
                     type_ = f"{printable(one.outcome_type):<{LONGEST_TYPE}}"
                     about = f"{type_} {agent_text:>5} {money(one.value_usd) or '-':>14}"
-                    print(f"{one.created_at.astimezone():%Y-%m-%d %H:%M:%S}  {about}  {printable(one.title)}")
+                    print(f"{local(one.created_at, '%Y-%m-%d %H:%M:%S')}  {about}  {printable(one.title)}")
             sys.stdout.flush()  # flush, because output to a pipe is buffered
             time.sleep(interval)
 

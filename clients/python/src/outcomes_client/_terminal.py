@@ -8,7 +8,7 @@ import re
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, override
@@ -210,9 +210,13 @@ def file_size(file: IO[bytes]) -> int | None:
     return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
-def local(moment: datetime | None) -> str:
-    """Format an instant in local time, to the minute; "" for None."""
-    return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M")
+def local(moment: datetime | None, pattern: str = "%Y-%m-%d %H:%M") -> str:
+    """Format an instant in local time, by default to the minute; "" for None."""
+    if moment is None:
+        return ""
+    with suppress(OverflowError):  # locally, it is after the year 9999
+        moment = moment.astimezone()
+    return moment.strftime(pattern)
 
 
 def whole(*headings: str) -> list[Column]:
