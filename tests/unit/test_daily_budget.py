@@ -124,6 +124,13 @@ def test_replays_and_refusals_count_nothing() -> None:
     assert record(limited(1), "twice")[0] == 429
 
 
+def test_a_replay_in_another_environment_leases_nothing() -> None:
+    once = {"idempotencyKey": "once"}
+    assert record(limited(2), "once")[0] == 200
+    assert statuses(limited(2), once, once | {"title": "Another"}) == ["replayed", "conflict"]
+    assert [record(limited(2))[0] for _ in range(2)] == [200, 429]
+
+
 def test_in_a_batch_the_first_get_what_is_left_and_what_is_stored_needs_nothing() -> None:
     stored = {"idempotencyKey": "stored"}
     assert statuses(limited(), stored) == ["created"]
@@ -390,6 +397,19 @@ def environments(limit: int, faults: float = 0) -> tuple[Table, list[DailyBudget
 def test_a_small_limit_is_given_out_whole(limit: int) -> None:
     *_, record = environments(limit)
     assert sum(record() for _ in range(500)) == limit
+
+
+def test_who_loses_a_race_for_the_last_records_gets_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    table, [one, *_], key, _ = environments(100)
+    call = table.call
+
+    def raced(operation: str, update: Any, **limits: Any) -> Answer:
+        if table.writes < 5:
+            table.leased[update["Key"]["key_sha256"]["S"]] += 1  # by another environment
+        return call(operation, update, **limits)
+
+    monkeypatch.setattr(table, "call", raced)
+    assert one.take(key, NOON, 100) == 95
 
 
 def test_leasing_takes_few_writes() -> None:

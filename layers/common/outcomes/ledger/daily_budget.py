@@ -74,9 +74,9 @@ class DailyBudgets:
     def take(self, key: "Bounds", at: int, wanted: int = 1) -> int:
         """Take records from a key's budget of a day. Return how many are granted, from 0 to `wanted`.
 
-        at: the instant at which they are recorded, in milliseconds since 1970. Makes at most two calls, and none while
-        this environment holds enough, or for a key without a limit. Raises Busy and CallFailed; nothing is granted
-        then.
+        at: the instant at which they are recorded, in milliseconds since 1970. Makes no call
+        while this environment holds enough, or for a key without a limit; otherwise one or two, and more only if others
+        lease the last records at the same time. Raises Busy and CallFailed; nothing is granted then.
         """
         if key.max_per_day is None:
             return wanted
@@ -88,6 +88,10 @@ class DailyBudgets:
         lease.held -= granted
         lease.used += granted
         return granted
+
+    def held(self, key: "Bounds", at: int) -> int:
+        """Return how many records of the day of `at` need no further lease."""
+        return self._lease(key.key_id, _day(at)).held
 
     def give_back(self, key: "Bounds", at: int, count: int = 1) -> None:
         """Return taken records that were certainly not stored. After the day has ended, they are lost."""
@@ -152,10 +156,8 @@ class DailyBudgets:
         """Lease `count` more records, or all that are left if these are fewer."""
         limit = key.max_per_day or 0
         until = time.monotonic() + LEASE_SECONDS
-        for _ in range(2):  # the answer to a refused attempt says what is left
-            count = min(count, limit if lease.left is None else lease.left)
-            if not count:
-                return
+        # The answer to a refused attempt says what is left: fewer, as another environment may lease at the same time.
+        while count := min(count, limit if lease.left is None else lease.left):
             update = {
                 "TableName": self.table,
                 "Key": {"key_sha256": {"S": _row(key.key_id, lease.day)}},

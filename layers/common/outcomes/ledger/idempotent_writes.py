@@ -143,24 +143,22 @@ class IdempotentWriter:
     def _charge(self, key: "Bounds", drafts: "list[_Draft]", backoff: Backoff) -> "dict[str, KeyRow | Exception]":
         """Take the outcomes from the daily budget of an agent key.
 
-        If it does not suffice, outcomes that are already stored need nothing of it, and the first others get the rest.
+        Outcomes that are already stored lease nothing of it. If it does not suffice, the first others get the rest.
         Return for the key of each draft that must not be sent its stored row, or the error.
         """
         unpaid: dict[str, KeyRow | Exception] = {}
         for _, drafted in groupby(drafts, lambda draft: draft.recorded_at // instants.DAY):
             group = list(drafted)
             at = group[0].recorded_at
+            if self.budgets.held(key, at) < len(group):
+                unpaid |= self._look_up({draft.key for draft in group if draft.once}, backoff)
+                group = [draft for draft in group if draft.key not in unpaid]
             try:
                 taken = self.budgets.take(key, at, len(group))
             except Exception as failure:  # noqa: BLE001 - any failure is the result of these outcomes only
                 unpaid |= dict.fromkeys((draft.key for draft in group), failure)
                 continue
-            if taken == len(group):
-                continue
-            unpaid |= self._look_up({draft.key for draft in group if draft.once}, backoff)
-            left = [draft for draft in group if draft.key not in unpaid]
-            self.budgets.give_back(key, at, max(0, taken - len(left)))
-            unpaid |= {draft.key: self.budgets.refusal(key, draft.recorded_at) for draft in left[taken:]}
+            unpaid |= {draft.key: self.budgets.refusal(key, draft.recorded_at) for draft in group[taken:]}
         return unpaid
 
     def _refund(self, key: "Bounds", drafts: "list[_Draft]", stored: "dict[str, KeyRow | Exception]") -> None:
