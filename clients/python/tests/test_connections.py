@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import inspect
 import ssl
 import sys
@@ -194,6 +196,29 @@ def test_threads_share_a_client_and_its_connections_are_used_again(api: Api) -> 
         pool = client._http._pool
         assert pool
         assert 1 <= len(pool.connections) <= 4
+
+
+def test_a_process_made_by_a_fork_has_connections_of_its_own(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    with OutcomesClient(**api.settings) as client:
+        client.record("task_complete", "One", user_id=42)
+        before = client._http
+        assert isinstance(before, Connections)
+        monkeypatch.setattr("os.getpid", lambda: -1)
+        client.record("task_complete", "Two", user_id=42)
+        assert client._http is not before
+        assert before._pool
+        assert len(before._pool.connections) == 1, "the parent still uses it"
+        before.close()
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_async_client_may_be_used_in_one_event_loop_after_the_other(api: Api) -> None:
+    client = AsyncOutcomesClient(**api.settings)
+    for title in ("One", "Two", "Three"):
+        asyncio.run(client.record("task_complete", title, user_id=42))
+    asyncio.run(client.aclose())
+    assert len(api.recorded()) == 3
+    gc.collect()  # connections of a loop that ended cannot be closed
 
 
 def test_a_closed_client_sends_nothing(api: Api) -> None:

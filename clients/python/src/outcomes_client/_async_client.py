@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 
 import anyio
 import httpx
+from anyio.lowlevel import current_token
 
 from . import _answers, _models, _readers
 from ._calls import (
@@ -113,7 +114,9 @@ class AsyncOutcomesClient:
     ) -> None:
         self._address = address_of(url, api_key, cookie, allow_http)
         self._calls = Calls(retry_of(retry), defaults=defaults_of(self._address, agent_id, user_id))
-        self._http = httpx.AsyncClient(transport=transport, cookies=no_cookies())
+        self._connect = partial(httpx.AsyncClient, transport=transport, cookies=no_cookies())
+        self._pool = self._connect()
+        self._place: object = None  # where `_pool` was used first
 
     def __repr__(self) -> str:
         return f"AsyncOutcomesClient({self._address.url!r})"
@@ -125,6 +128,15 @@ class AsyncOutcomesClient:
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    @property
+    def _http(self) -> httpx.AsyncClient:
+        """The connections of this event loop: no other loop can use them."""
+        here = current_token()
+        if self._place not in (None, here):
+            self._pool = self._connect()
+        self._place = here
+        return self._pool
 
     async def aclose(self) -> None:
         """Close the pooled connections."""

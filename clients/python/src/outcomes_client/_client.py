@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
@@ -72,6 +73,8 @@ from ._steps import Call, Retry, Say, Send
 if TYPE_CHECKING:
     import httpx
 
+    from ._connections import Connections
+
 # make contract: types of rows
 ListedTypes = list[_models.ListedType]
 Definitions = list[_models.Definition]
@@ -114,7 +117,9 @@ class OutcomesClient:
     ) -> None:
         self._address = address_of(url, api_key, cookie, allow_http)
         self._calls = Calls(retry_of(retry), defaults=defaults_of(self._address, agent_id, user_id))
-        self._http = connections(self._address, transport)
+        self._connect = partial(connections, self._address, transport)
+        self._pool = self._connect()
+        self._place: object = None  # where `_pool` was used first
 
     def __repr__(self) -> str:
         return f"OutcomesClient({self._address.url!r})"
@@ -124,6 +129,15 @@ class OutcomesClient:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
+
+    @property
+    def _http(self) -> Connections | httpx.Client:
+        """The connections of this process: the calls of two processes on one connection would mix up their answers."""
+        here = os.getpid()
+        if self._place not in (None, here):
+            self._pool = self._connect()
+        self._place = here
+        return self._pool
 
     def close(self) -> None:
         """Close the pooled connections."""
