@@ -57,6 +57,7 @@ class Template:
         self.arns: dict[str, str] = {}
         self._document = document
         self._parameters = _parameter_values(document.get("Parameters", {}), parameters)
+        self._known: dict[str, bool] = {}  # conditions depend on nothing but parameters
         self._intrinsics = {
             "Ref": self._ref,
             "Fn::And": lambda conditions: all(map(self._holds, conditions)),
@@ -154,7 +155,9 @@ class Template:
     def _condition(self, name: str) -> bool:
         if name not in self._document.get("Conditions", {}):
             raise StackError(f"there is no condition {name}")
-        return self._holds(self._document["Conditions"][name])
+        if name not in self._known:
+            self._known[name] = self._holds(self._document["Conditions"][name])
+        return self._known[name]
 
     def _holds(self, condition: Any) -> bool:
         """Evaluate a condition, which may refer to another condition as {"Condition": name}."""
@@ -174,9 +177,10 @@ class Template:
 
     def _get_att(self, argument: str | list[str]) -> str:
         logical_id, attribute = argument.split(".", 1) if isinstance(argument, str) else argument
-        table = self.resources("AWS::DynamoDB::Table").get(logical_id, {})
-        if attribute == "StreamArn" and isinstance(self.resolve(table.get("StreamSpecification")), dict):
-            return f"{self.arn(logical_id)}/stream/local"
+        if attribute == "StreamArn":
+            table = self.resources("AWS::DynamoDB::Table").get(logical_id, {})
+            if isinstance(self.resolve(table.get("StreamSpecification")), dict):
+                return f"{self.arn(logical_id)}/stream/local"
         if attribute != "Arn":
             raise StackError(f"the local stack does not know {logical_id}.{attribute}")
         return self.arn(logical_id)

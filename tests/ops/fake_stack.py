@@ -1,6 +1,7 @@
 """An AWS account with a deployed stack, for tests of `make end-key`."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import httpx
@@ -55,6 +56,14 @@ def changes(before: Deployment, after: Deployment) -> list[dict[str, Any]]:
         change("Modify", "OutcomesApiStage", "AWS::ApiGateway::Stage", *stage),
         change("Modify", "OutcomesApi", "AWS::ApiGateway::RestApi", attribute),
     ]
+
+
+@lru_cache  # most tests make the same change
+def changes_by(
+    template: Deployment, before: frozenset[tuple[str, str]], after: frozenset[tuple[str, str]]
+) -> list[dict[str, Any]]:
+    """Return the changes of a change set that replaces the template's parameters."""
+    return changes(template.with_parameters(**dict(before)), template.with_parameters(**dict(after)))
 
 
 class Account:
@@ -140,8 +149,8 @@ class Account:
         self.change_sets[given["ChangeSetName"]] = made
 
     def change_set(self, given: Given) -> Given:
-        before = self.template.with_parameters(**self.parameters)
-        listed = changes(before, self.template.with_parameters(**self.change_sets[given["ChangeSetName"]]))
+        before, after = self.parameters, self.change_sets[given["ChangeSetName"]]
+        listed = changes_by(self.template, frozenset(before.items()), frozenset(after.items()))
         return {
             "Status": "CREATE_COMPLETE",
             "Changes": [{"Type": "Resource", "ResourceChange": each} for each in listed + self.also],
@@ -165,7 +174,8 @@ class Account:
     def api(self, url: str, *, content: str, headers: dict[str, str]) -> httpx.Response:
         """Answer as the API does while the authorizer cannot run, knows the key, or does not know it."""
         assert (url, content) == (URL, "null")
-        authorizer = self.template.with_parameters(**self.live).of(FUNCTION)["AuthorizerFunction"]
+        deployed = self.template.with_parameters(**self.live)
+        authorizer = deployed.resolve(deployed.resources(FUNCTION)["AuthorizerFunction"])
         fingerprints = keys.parse_fingerprints(authorizer["Environment"]["Variables"]["KEY_FINGERPRINTS"])
         is_known = keys.is_valid(str(keys.bearer([headers["Authorization"]])), fingerprints)
         return httpx.Response(500 if self.concurrency == 0 else 400 if is_known else 401)
