@@ -35,7 +35,11 @@ class FakeElement {
     this.children = [text];
   }
 
-  addEventListener() {}
+  addEventListener(type, listener) {
+    this[`on${type}`] = listener;
+  }
+
+  focus() {}
   append(...children) {
     this.children.push(...children);
   }

@@ -119,8 +119,8 @@ test("the form sends what it asks, and keeps the rest of the watch", () => {
 /** Return a target whose API gives these answers, and what was asked and is shown. */
 function open(...answers) {
   const asked = [];
-  mock.method(globalThis, "fetch", async (url) => {
-    asked.push(url.pathname);
+  mock.method(globalThis, "fetch", async (url, { method = "GET", headers = {} } = {}) => {
+    asked.push(method === "GET" ? url.pathname : `${method} ${url.pathname} ${headers["if-match"]}`);
     return answers.length > 1 ? answers.shift() : answers[0];
   });
   const sums = { readAt: new Date(1), summary: null };
@@ -132,7 +132,7 @@ function open(...answers) {
     const line = element.all("button")[0];
     return element.hidden ? "hidden" : line.hidden ? textsOf(element.all("span"))[0] : line.textContent;
   };
-  return { asked, sums, look };
+  return { asked, sums, look, element };
 }
 
 test("the first watch of value is shown, and read again after the sums were, but not within a minute", async () => {
@@ -182,4 +182,34 @@ test("a failure is said, and asked again", async () => {
   now += 60_000;
   assert.match(await look(), /^Deals/);
   assert.equal(asked.length, 2);
+});
+
+test("the form writes the watch that it shows, of the version that it shows", async () => {
+  let now = NOW;
+  mock.method(Date, "now", () => now);
+  const list = (...watches) => Response.json({ watches, digest: null });
+  const refused = () => Response.json({ error: "Precondition failed" }, { status: 412 });
+  const later = { ...WATCH, version: 4 };
+  const { asked, sums, look, element } = open(
+    ...[
+      list(WATCH),
+      list({ ...later, id: "other" }, later),
+      refused(),
+      list({ ...later, id: "other" }, later),
+      refused(),
+    ],
+    list(),
+  );
+  await look();
+  const [line] = element.all("button");
+  const remove = element.all("button").find(({ textContent }) => textContent === "Delete");
+  for (const each of [line, line]) each.onclick(); // hidden is no property before the first
+  now += 60_000;
+  sums.readAt = new Date(2);
+  await look(); // meanwhile the watch was changed, and another one became the first
+  for (const version of [3, 4]) {
+    await remove.onclick();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.equal(asked.at(-2), `DELETE /api/watches/deals "${version}"`);
+  }
 });

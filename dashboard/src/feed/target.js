@@ -106,6 +106,8 @@ export class Target {
   #all = [];
   /** @type {Watch | undefined} */
   #watch;
+  /** @type {Watch | undefined} the one that the form shows, as it was read: the first one may be another by now */
+  #edited;
   #isOff = false;
   #isRead = false;
   #askedAt = Number.NEGATIVE_INFINITY;
@@ -260,6 +262,7 @@ export class Target {
     this.#fault.textContent = "";
     if (!isOpen) return this.#line.focus();
     const watch = this.#watch;
+    this.#edited = watch;
     this.#name.value = watch?.name ?? "Target";
     this.#amount.value = watch ? decimal(watch.target) : "";
     this.#every.value = watch?.every ?? "month";
@@ -272,7 +275,7 @@ export class Target {
   /** Put or delete the watch, unless it changed since it was read. @param {"PUT" | "DELETE"} method */
   async #write(method) {
     if (this.#isWriting) return;
-    const watch = this.#watch;
+    const watch = this.#edited;
     const ids = new Set(this.#all.map(({ id }) => id));
     let id = watch?.id ?? "target";
     for (let number = 2; !watch && ids.has(id); number += 1) id = `target-${number}`;
@@ -290,7 +293,9 @@ export class Target {
     } catch (error) {
       this.#fault.textContent = failure(asProblem(error));
     }
-    await this.#read(); // also what another page may have put: the next write names its version
+    await this.#read();
+    // As another page may have put it: the next write names its version.
+    this.#edited = this.#all.find((one) => one.id === id);
     this.#lock(false);
     if (isWritten) this.#open(false);
   }
