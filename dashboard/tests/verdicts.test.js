@@ -36,8 +36,8 @@ beforeEach(() => {
       posted.push(body);
       const results = body.corrections.map((one) => {
         const { idempotencyKey: key } = one;
-        const replayed = replays.get(key);
-        if (replayed) return { ...replayed, status: "replayed" };
+        const { status: outcome_status, version } = stored.get(one.id) ?? {};
+        if (replays.has(key)) return { status: "replayed", outcome_status, version }; // the present state
         const result = answer(one);
         if (result.status === "corrected") replays.set(key, result);
         return result;
@@ -226,6 +226,23 @@ test("a request without an answer is sent again with the same keys, so it counts
   await verdicts.retryUnreached();
   assert.deepEqual([state("A"), stored.get("A").version], ["saved", 1]);
   await verdicts.retryUnreached();
+  assert.equal(posted.length, 2);
+});
+
+test("after a lost answer, what was saved is told from what it became since", async () => {
+  for (const id of ["seen", "amended", "upheld"]) record(id);
+  answer = Object.assign((one) => corrected(one), { problem: new Problem("offline") });
+  await verdicts.give("dispute", [...verdicts.items.keys()], "Not so");
+  await verdicts.sendNow();
+  answer = corrected;
+  verdicts.update({ ...stored.get("seen") });
+  Object.assign(stored.get("amended"), { version: 2, value_usd: 900 });
+  Object.assign(stored.get("upheld"), { version: 2, status: "recorded" });
+  await verdicts.retryUnreached();
+  assert.deepEqual(["seen", "amended", "upheld"].map(state), ["saved", "changed", "changed"]);
+  assert.equal(said("amended"), "It was changed meanwhile: its value was $1.00. Please look at it again.");
+  assert.deepEqual([said("seen"), said("upheld")], ["", "It was changed meanwhile. Please look at it again."]);
+  assert.equal(verdicts.items.get("amended").outcome.value_usd, 900);
   assert.equal(posted.length, 2);
 });
 

@@ -37,6 +37,12 @@ export function bodyOf(judged) {
 /** @param {Judged[]} judged */
 const bytesOf = (judged) => (judged.length ? new TextEncoder().encode(JSON.stringify(bodyOf(judged))).length : 0);
 
+/** Return the status and version that a verdict gives its outcome. @param {Judged} judged */
+const madeBy = ({ type, ifVersion }) => ({
+  status: type === "confirm" ? "confirmed" : "disputed",
+  version: ifVersion + 1,
+});
+
 /**
  * The outcomes of the review queue with the owner's verdicts. A verdict waits UNDO_MS, in which she can undo it, before it
  * is sent. At most MOST verdicts wait or are being sent, of fewer than MOST_BYTES, so that one request can send all that
@@ -203,9 +209,11 @@ export class Verdicts {
       results.forEach((result, index) => {
         const item = items[index];
         if (result.status === "corrected" || result.status === "replayed") {
-          const outcome = { ...item.outcome, status: result.outcome_status, version: result.version };
+          const outcome = { ...item.outcome, ...madeBy(judged[index]) };
           Object.assign(item, { outcome, state: "saved", said: "" });
-          saved.push(outcome);
+          // A replay tells what the outcome is now: it may have been corrected since.
+          if (result.version === outcome.version) saved.push(outcome);
+          else stale.push(item);
         } else {
           this.#refuse(item, result);
           if (["stale", "not_possible"].includes(result.status)) stale.push(item);
@@ -268,7 +276,11 @@ export class Verdicts {
 
   /** @param {Item} item @param {Claim} outcome */
   #renew(item, outcome) {
-    const { outcome: before, judged, state } = item;
+    const { outcome: before, judged, state, isUnreached } = item;
+    const made = judged && isUnreached && madeBy(judged);
+    if (made && outcome.version === made.version && outcome.status === made.status)
+      // the verdict whose answer was lost
+      return Object.assign(item, { outcome: { ...before, ...made }, state: "saved", said: "" });
     const isSame = outcome.version === before.version;
     const unsaved = judged && state !== "saved" ? "Not saved. " : "";
     const status = outcome.status ?? "";
