@@ -226,6 +226,14 @@ def test_a_model_learns_what_to_do(api: Api, caplog: pytest.LogCaptureFixture) -
     assert len(api.recorded()) == 1
 
 
+def test_a_model_s_numbers_keep_every_digit(api: Api) -> None:
+    value, tenth = "123456789012345.12345678901234567890123", "0.1234567890123456789"
+    work = json.dumps({**WORK, "value_usd": 1, "metadata": {"tenth": 2, "half": "\ud800"}})
+    assert '"replayed": false' in said(api, work.replace(": 1,", f": {value},").replace(": 2,", f": {tenth},"))
+    [one] = api.recorded()
+    assert (str(one["value_usd"]), str(one["metadata"]["tenth"])) == (value, tenth)
+
+
 @pytest.mark.parametrize(
     ("status", "error", "advice"),
     [

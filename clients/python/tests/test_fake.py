@@ -24,7 +24,10 @@ from typing import Any
 import httpx
 import pytest
 from outcomes_client import ForbiddenError, NoAnswerError, OutcomesClient, Retry, ServerError, UnauthorizedError
+from outcomes_client._http import Headers as ReplyHeaders
+from outcomes_client._http import Reply
 from outcomes_client._json import decode, encode
+from outcomes_client._refusals import switched_off
 from outcomes_client.testing import OutcomesFake
 from outcomes_client.testing._copied.calendar import instants
 from outcomes_client.testing._copied.ledger import items
@@ -253,6 +256,12 @@ def told(fake: OutcomesFake) -> list[tuple[str, str]]:
     """Return type, and the end of the id, of each event."""
     assert len({event["id"] for event in fake.events}) == len(fake.events)
     return [(event["type"], event["id"].partition("#")[2]) for event in fake.events]
+
+
+def test_the_fake_tells_which_capabilities_it_has(outcomes_fake: OutcomesFake) -> None:
+    cookie = outcomes_fake.session(42)
+    status, headers, body = outcomes_fake.answer("GET", "/api/outcomes", [("Cookie", cookie)], b"")
+    assert switched_off(Reply(status, ReplyHeaders(headers.items()), body)) == ["Export", "Statements", "ModelTools"]
 
 
 def test_the_clock_can_be_moved_and_watches_tell_what_happened_meanwhile(outcomes_fake: OutcomesFake) -> None:

@@ -226,9 +226,26 @@ def test_an_api_without_mcp_is_reported(
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
+        (
+            (503, {"Retry-After": "1"}, b'{"error":"Busy"}'),
+            "503 Busy. Call again later with the same arguments.",
+        ),
+        (
+            (413, {}, b'{"error":"Payload too large"}'),
+            "413 Payload too large. Call again with fewer or shorter items.",
+        ),
+    ],
+)
+def test_a_model_is_told_what_it_can_do_itself(api: Api, bridging: Bridging, answer: Any, says: str) -> None:
+    api.door.upstream = lambda *_: answer
+    assert refusal(bridging(retry=ONE_TRY), "record_outcome", deal(api)) == says
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
         ((401, {}, b'{"error":"Unauthorized"}'), "401 Unauthorized: the key (INTERNAL_API_KEY) is not valid"),
         ((403, {}, b'{"error":"Forbidden"}'), "403 Forbidden: the key (INTERNAL_API_KEY) may not do this"),
-        ((413, {}, b'{"error":"Payload too large"}'), "413 Payload too large"),
         ((400, {}, b'{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"K3Y-secret"}}'), "400 without a reason"),
         *(((200, {}, body), NO_MESSAGE) for body in (b"<html>", b"{}", b"7")),
     ],

@@ -71,8 +71,7 @@ class Bridge:
             return _refused(message, str(refused))
         except OutcomesError as failure:
             LOG.warning("%s", failure)
-            again = "It may or may not have been done. Call again later with the same arguments."
-            return _refused(message, f"{failure}. {again if failure.retryable else _TELL}")
+            return _refused(message, f"{failure}. {_advise(failure)}")
         except Exception:  # noqa: BLE001 - the model gets an answer whatever fails
             LOG.exception("A message could not be forwarded")
             return _refused(message, _TELL)
@@ -116,6 +115,16 @@ class Bridge:
 
 
 _TELL = "You cannot fix this: tell the person who runs this server."
+
+
+def _advise(failure: OutcomesError) -> str:
+    """Return a text that tells a model what to do about a failure."""
+    if failure.status == 413:
+        return "Call again with fewer or shorter items."
+    if not failure.retryable:
+        return _TELL
+    doubt = "It may or may not have been done. " if failure._maybe_done else ""
+    return f"{doubt}Call again later with the same arguments."
 
 
 def _header(text: str) -> str:

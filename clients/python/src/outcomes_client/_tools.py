@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, create_model
 
+from . import _json
 from ._choices import OutcomeType
 from ._errors import (
     BusyError,
@@ -113,11 +114,12 @@ class InvalidWork(Exception):
 def read_work(model: type[Work], arguments: Mapping[str, Any] | str) -> Work:
     """Read work as a model described it, a mapping or JSON. Raises InvalidWork."""
     try:
-        if isinstance(arguments, str):
-            return model.model_validate_json(arguments)
-        return model.model_validate(arguments)
+        # pydantic would read numbers as floats
+        return model.model_validate(_json.decode(arguments.encode()) if isinstance(arguments, str) else arguments)
     except ValidationError as invalid:
         raise InvalidWork(mistakes(invalid)) from invalid
+    except ValueError as invalid:
+        raise InvalidWork(f"Not recorded: arguments: Invalid JSON: {invalid}. Change that and call again.") from invalid
 
 
 def mistakes(invalid: ValidationError) -> str:

@@ -33,7 +33,7 @@ TABLES = {
 environ = {
     **{name: name for name in TABLES},
     "ACCEPT_PLAIN_COOKIES": "true",
-    "CAPABILITIES": "batch, agentkeys, corrections, costs, definitions, watches",
+    "CAPABILITIES": "batch, totals, agentkeys, corrections, costs, definitions, watches",
     "DASHBOARD_ORIGINS": "",
     "DEFINITIONS_TABLE": "STATEMENTS_TABLE",
     "KEY_FINGERPRINTS": sha256(KEY.encode()).hexdigest(),
