@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from outcomes.calendar import instants
 from outcomes.contract.agent_key_bodies import NewAgentKey
 from outcomes.keys.agent_keys import AgentKeys
@@ -61,6 +62,19 @@ def test_agent_keys_created_or_rotated_by_a_leaked_platform_key_are_found(
     )["Items"]
     assert [(item["id"]["S"], item["user_id"]["N"]) for item in found] == ([(key.id, "42")] if is_found else [])
     assert command["--query"] == "Items[].[id.S, user_id.N]"
+
+
+@pytest.mark.usefixtures("tables")
+def test_the_end_of_a_key_that_was_never_published_adds_no_row_with_which_no_key_could_be_listed() -> None:
+    command = options(r"aws dynamodb update-item")
+    with pytest.raises(ClientError, match="ConditionalCheckFailed"):
+        aws_client("dynamodb").update_item(
+            TableName="StatementsTable",
+            Key=json.loads(command["--key"]),
+            UpdateExpression=command["--update-expression"],
+            ExpressionAttributeValues=json.loads(command["--expression-attribute-values"]),
+            ConditionExpression=command["--condition-expression"],
+        )
 
 
 ANY = {"query", "output", "clibinaryformat"}
