@@ -121,17 +121,13 @@ def import_target(options: argparse.Namespace) -> "Iterator[Target]":
         os.environ |= aws.variables  # the code in the layer reads these variables
         from history.run import Target
 
-        secret = ""
-        if not running or "DataRequests" not in running.off:
-            found = aws.client("secretsmanager").get_secret_value(SecretId=template.name("ErasureSecret"))
-            secret = found["SecretString"]
         parameters = running.parameters if running else template.texts
         yield Target(
             template.name("OutcomesTable"),
             template.name("TotalsTable"),
             template.name("StatementsTable"),
             template.name("ErasuresTable"),
-            secret.encode(),
+            settings_of(options).erasure_secret.encode(),
             parameters["OutcomeTypes"].split(","),
             units_per_second=float("inf"),
             edition=parameters["TotalsEdition"],
@@ -166,10 +162,13 @@ def _start(settings: "Settings", template: "Template", cleanup: ExitStack) -> "A
 
 
 def _name_secrets(template: "Template", aws: "AwsEndpoint") -> None:
-    """Look up the ARNs of the running stack's secrets, because ARNs are only known after creation."""
-    client = aws.client("secretsmanager")
+    """Look up the ARNs of the running stack's secrets, because ARNs are only known after creation.
+
+    A capability that is off has no secret.
+    """
+    found = {each["Name"]: each["ARN"] for each in aws.client("secretsmanager").list_secrets()["SecretList"]}
     for logical_id in template.resources("AWS::SecretsManager::Secret"):
-        template.arns[logical_id] = client.describe_secret(SecretId=template.name(logical_id))["ARN"]
+        template.arns[logical_id] = found.get(template.name(logical_id), "")
 
 
 def _settling(spec: "Spec", seconds: int) -> "Spec":

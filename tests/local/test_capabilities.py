@@ -88,6 +88,8 @@ def test_seed_works_without_corrections(core: httpx.Client, core_stack: Stack) -
 
 def test_the_name_of_a_route_that_is_off_is_not_an_outcome_id(tmp_path: Path, run_main: RunMain) -> None:
     """Turn Totals off and Corrections on. The path of a summary then looks like the path of an outcome."""
+    (data := tmp_path / "data").mkdir()
+    assert local(data, "erase", "--user-id", "43", module="ops.data_request").returncode == 0
     with running(
         tmp_path, "--off", "Totals, Definitions, DataRequests", "--parameters", "EventBusName= AgentKeys=Off"
     ) as stack:
@@ -113,6 +115,15 @@ def test_the_name_of_a_route_that_is_off_is_not_an_outcome_id(tmp_path: Path, ru
         erased = run_main(data_request.main, "--data", str(stack.data), "erase", "--user-id", "42")
         assert erased.returncode == 1
         assert erased.stderr.startswith("error: DataRequests is Off in the stack that runs")
+        rows = ROOT / "docs/examples/outcomes.csv"
+        imported = local(data, "--file", str(rows), module="history")
+        assert "line 2: user 43 was erased" in imported.stdout
+
+
+def test_a_person_is_exported_beside_a_stack_without_statements(tmp_path: Path, run_main: RunMain) -> None:
+    with running(tmp_path, "--off", "Statements") as stack:
+        wanted = ("--user-id", "42", "--file", str(tmp_path / "42.ndjson"))
+        assert run_main(data_request.main, "--data", str(stack.data), "export", *wanted).returncode == 0
 
 
 @pytest.mark.parametrize(
