@@ -122,7 +122,7 @@ def verify(
     known, origins = _kept_keys.read(issuer) if keys is None else _kept_keys.given(issuer, keys)
     for line in origins:
         print(printable(line))
-    given = [name for name, data in files.items() if data is not None]
+    given = [name for name, data in files.items() if data is not None or (against and name == "entries")]
     lines: Iterable[str]
     if several:
         texts, lists = ([file.read_bytes() for file in each] for each in (several, entries or []))

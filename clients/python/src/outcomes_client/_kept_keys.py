@@ -109,10 +109,10 @@ def _published(client: OutcomesClient) -> list[dict[str, Any]]:
     """Return the keys that an API lists for Ed25519, which other keys may stand beside."""
     try:
         listed = json.loads(client.statement_keys())["keys"]
-        keys: list[dict[str, Any]] = [key for key in listed if (key["kty"], key["crv"]) == ("OKP", "Ed25519")]
+        keys: list[dict[str, Any]] = [key for key in listed if (key.get("kty"), key.get("crv")) == ("OKP", "Ed25519")]
         texts = [key[name] for key in keys for name in ("kid", "x", "valid_from")]
         texts += [key["valid_until"] for key in keys if key["valid_until"] is not None]
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         texts, keys = [], []
     if not keys or not all(isinstance(text, str) for text in texts):
         raise UnexpectedAnswerError(f"{client._address.url}{PUBLIC_KEYS_PATH} lists no keys")
