@@ -340,6 +340,7 @@ def test_what_the_platform_put_takes_no_place_of_the_session_s() -> None:
     assert {put(f"hers{number}", UNREVIEWED) for number in range(20)} == {(200, 1)}
     assert put("hers20", UNREVIEWED) == (409, "id")
     assert put("ours0", UNREVIEWED) == (200, 2)  # taken over
+    assert put("ours20", of_42, by=KEY) == (409, "id")  # its place is not free: all have the same one page
 
 
 @pytest.mark.usefixtures("no_waiting")

@@ -141,9 +141,13 @@ class WatchStore:
         return {"Update": change | condition}
 
     def _require_room(self, user_id: int, put_by: str, backoff: Backoff) -> None:
-        """Raise NotPossible if this kind of caller has put MAX_WATCHES of the user's."""
+        """Raise NotPossible if this kind of caller has put MAX_WATCHES of the user's, or both twice as many.
+
+        A session may take over any number that the platform put.
+        """
         backoff.check()
-        if sum(is_watch(row) and row["put_by"]["S"] == put_by for row in self._rows(user_id)) >= MAX_WATCHES:
+        put = [row["put_by"]["S"] for row in self._rows(user_id) if is_watch(row)]
+        if put.count(put_by) >= MAX_WATCHES or len(put) >= 2 * MAX_WATCHES:
             raise _not_possible("id", f"must be one of at most {MAX_WATCHES} watches")
 
     def _guarded(self, user_id: int, guard: Item, put_at: str, deleted: int = 0) -> dict[str, Any]:
