@@ -121,6 +121,17 @@ def run_main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
 
 @pytest.fixture
+def waiting_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the time be over when the pause after a lost race ends, and the next attempt begins."""
+
+    def wait(backoff: Any) -> bool:
+        backoff.at = -1.0
+        return True
+
+    monkeypatch.setattr("outcomes.aws.backoff.Backoff.wait", wait)
+
+
+@pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Skip all waits between retries; a backoff's clock advances as if it had waited."""
     monkeypatch.setattr("time.sleep", lambda _seconds: None)

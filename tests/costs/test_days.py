@@ -6,7 +6,6 @@ from itertools import count
 from typing import Any
 
 import pytest
-from outcomes.aws.backoff import Backoff
 from outcomes.calendar import instants
 from outcomes.contract.caller import Caller
 from outcomes.contract.costs import CostLine
@@ -400,15 +399,9 @@ def test_a_put_takes_effect_once_whatever_comes_between(faults: list[Fault], exp
 @pytest.mark.parametrize(
     ("faults", "answer"), [([after_other_puts()], CONFLICT), ([vanished, after_other_puts()], FAILED)]
 )
-def test_a_put_without_time_to_retry_is_a_conflict_unless_it_may_be_stored(
-    faults: list[Fault], answer: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def wait_too_long(backoff: Backoff) -> bool:
-        backoff.at = -1.0
-        return True
-
+@pytest.mark.usefixtures("waiting_too_long")
+def test_a_put_without_time_to_retry_is_a_conflict_unless_it_may_be_stored(faults: list[Fault], answer: Any) -> None:
     assert put("session", LINE) == (200, 1)
-    monkeypatch.setattr(Backoff, "wait", wait_too_long)
     with faulty(days.dynamodb, "TransactWriteItems", *faults):
         assert put("session", CHEAP) == answer
 

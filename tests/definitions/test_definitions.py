@@ -309,3 +309,9 @@ def test_a_put_takes_effect_once_or_says_that_it_is_unknown(faults: list[Fault],
         assert put("2026-12", NEVER) == expected
     assert months() == {"2026-12": version}
     assert put("2026-12", NEVER) == (200, 2)
+
+
+@pytest.mark.usefixtures("waiting_too_long")
+def test_a_put_without_time_to_retry_is_a_conflict() -> None:
+    with faulty(app.store.dynamodb, "TransactWriteItems", CANCELLED):
+        assert put("2026-12") == (409, "Conflict")

@@ -437,3 +437,9 @@ def test_a_put_takes_effect_once_or_says_that_it_is_unknown(faults: list[Fault],
         assert put("deals", COST) == expected
     assert versions() == {"deals": version}
     assert put("deals", COST) == (200, 2)
+
+
+@pytest.mark.usefixtures("waiting_too_long")
+def test_a_put_without_time_to_retry_is_a_conflict() -> None:
+    with faulty(store.dynamodb, "TransactWriteItems", CANCELLED):
+        assert put("deals", COST) == (409, "Conflict")

@@ -1,11 +1,11 @@
 """Retry calls with exponential backoff, full jitter and a common deadline. Read batches of items in this way."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from outcomes.aws.services import DynamoDB, Item, TransactionCanceled, jitter
-from outcomes.errors import Busy
+from outcomes.errors import Busy, Contended
 
 RETRY_SECONDS = 6.0
 """No retry begins more than this many seconds after the first call. Together with the 12 s of a call, this is below the
@@ -40,6 +40,24 @@ class Backoff:
         time.sleep(jitter(self.pause))
         self.pause = min(self.pause * 2, 1)
         return time.monotonic() < self.at
+
+
+def written[T](attempt: Callable[[Backoff], T | None]) -> T:
+    """Attempt a write until it is stored, and return its result. An attempt returns None if another write came first.
+
+    Raises Contended if other requests kept writing, and the errors of the attempt.
+    """
+    backoff, is_contended = Backoff(), False
+    try:
+        while (result := attempt(backoff)) is None:
+            is_contended = True
+            if not backoff.wait():
+                raise Contended
+        return result
+    except TimeoutError as exc:
+        if is_contended:
+            raise Contended from exc
+        raise
 
 
 class PacedWrites:

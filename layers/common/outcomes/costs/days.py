@@ -9,7 +9,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from outcomes.aws.backoff import CONFLICTS, THROTTLED, Backoff, read_items
+from outcomes.aws.backoff import CONFLICTS, THROTTLED, Backoff, read_items, written
 from outcomes.aws.services import CallFailed, DynamoDB, Item, Limits, TransactionCanceled
 from outcomes.calendar import instants
 from outcomes.contract.caller import Caller, kind_of
@@ -29,7 +29,7 @@ from outcomes.costs.cost_rows import (
     row_key,
     rows_between,
 )
-from outcomes.errors import BadRequest, Busy, Contended, Mistimed, NotFound, Refused, TooManyLines, TooManySources
+from outcomes.errors import BadRequest, Busy, Mistimed, NotFound, Refused, TooManyLines, TooManySources
 from outcomes.limits import MAX_MONTH_BYTES, MAX_SOURCES, MAX_SOURCES_OF_KEY, MAX_VERSIONS
 
 LIMITS = Limits(attempts=3, connect=1, read=2, total=4)
@@ -59,22 +59,12 @@ class CostDays:
         that was never put, and Contended if other requests kept writing the day.
         After any other exception it is unknown whether the costs are stored.
         """
-        backoff = Backoff()
         tried: list[CostVersion] = []
-        is_contended = False
         try:
-            while True:
-                version = self._put_now(day, lines, caller, preconditions, tried, backoff)
-                if version is not None:
-                    return version
-                is_contended = True
-                if not backoff.wait():
-                    raise Contended
+            return written(lambda backoff: self._put_now(day, lines, caller, preconditions, tried, backoff))
         except (Refused, Mistimed, TimeoutError) as exc:
             if tried:
                 raise CallFailed(f"{exc}, after an attempt that may have taken effect") from exc
-            if is_contended and isinstance(exc, TimeoutError):
-                raise Contended from exc
             raise
 
     def read(self, day: CostDay, caller: Caller) -> CostVersion:

@@ -8,7 +8,7 @@ definitions, and changes `cut`. So of a PUT and a statement that read the same, 
 from datetime import date, timedelta
 from typing import Any
 
-from outcomes.aws.backoff import Backoff, is_written, read_items
+from outcomes.aws.backoff import Backoff, is_written, read_items, written
 from outcomes.aws.services import DynamoDB, Limits
 from outcomes.calendar import instants
 from outcomes.calendar.local_days import LocalDays, first_day
@@ -28,7 +28,7 @@ from outcomes.definitions.stored_definitions import (
     version_json,
     version_key,
 )
-from outcomes.errors import BadRequest, Contended, Fault, NotFound, NotPossible
+from outcomes.errors import BadRequest, Fault, NotFound, NotPossible
 from outcomes.ledger.imports import Imports, imports_key
 from outcomes.limits import MAX_DEFINITION_BYTES, MAX_DEFINITIONS
 
@@ -62,13 +62,7 @@ class DefinitionStore:
         Busy, and Contended if other requests kept writing. After any other exception it is unknown whether the
         definition is stored.
         """
-        backoff = Backoff()
-        while True:
-            version = self._put_now(user_id, month, new, preconditions, backoff)
-            if version is not None:
-                return version
-            if not backoff.wait():
-                raise Contended
+        return written(lambda backoff: self._put_now(user_id, month, new, preconditions, backoff))
 
     def listed(self, user_id: int | None) -> str:
         """Return a user's definitions as JSON, newest first."""

@@ -8,7 +8,7 @@ made again begins at a version that no deleted one had.
 
 from typing import Any
 
-from outcomes.aws.backoff import Backoff, is_written, read_items
+from outcomes.aws.backoff import Backoff, is_written, read_items, written
 from outcomes.aws.services import DynamoDB, Item, Limits
 from outcomes.calendar import instants
 from outcomes.contract import json_text
@@ -16,7 +16,7 @@ from outcomes.contract.caller import Caller
 from outcomes.contract.preconditions import Preconditions
 from outcomes.contract.watches import Measure, NewDigest, NewWatch
 from outcomes.definitions import stored_definitions
-from outcomes.errors import BadRequest, Contended, Fault, Forbidden, NotFound, NotPossible
+from outcomes.errors import BadRequest, Fault, Forbidden, NotFound, NotPossible
 from outcomes.ledger import ulid
 from outcomes.limits import MAX_WATCHES
 from outcomes.watches.stored_watches import DIGEST, GUARD, Head, as_read, has_setting, is_watch, row_key
@@ -56,13 +56,7 @@ class WatchStore:
         Busy, and Contended if other requests kept writing. After any other exception it is unknown whether it is
         stored.
         """
-        backoff = Backoff()
-        while True:
-            version = self._put_now(user_id, id_, new, caller, preconditions, backoff)
-            if version is not None:
-                return version
-            if not backoff.wait():
-                raise Contended
+        return written(lambda backoff: self._put_now(user_id, id_, new, caller, preconditions, backoff))
 
     def listed(self, user_id: int, caller: Caller) -> list[Item]:
         """Return the rows of a user's watches and digest that the caller may read, in the order of their making."""
