@@ -292,10 +292,10 @@ def test_who_reads_whose_outcomes(people: People) -> None:
         } == whose, path
 
 
-def test_the_last_user_id_counts_for_the_platform(people: People) -> None:
+def test_the_platform_names_one_user(people: People) -> None:
     expected = {
-        "userId=42&userId=7": "7",
-        "userId=7&userId=none": "none",
+        "userId=42&userId=7": "400 Invalid userId",
+        "userId=7&userId=none": "400 Invalid userId",
         "userId=7&userId=": "400 Invalid userId",
         "userid=7": "401",
     }

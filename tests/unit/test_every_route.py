@@ -34,6 +34,15 @@ ROUTES = {
 }
 WRITES = [name for name, route in ROUTES.items() if route["method"] != "GET" and name not in CALLERS]
 
+ONCE = [
+    (name, each["name"], str(each["example"]))
+    for name, route in ROUTES.items()
+    for each in route["told"].get("parameters", ())
+    if {"example", "in"} & {*each} == {"example"} and each["name"] != "userId"  # of the query
+    if f"{{{each['name']}}}" not in route["path"]
+]
+"""The parameters of queries that have one value, and a valid one. A session's call does not read `userId`."""
+
 pytestmark = pytest.mark.usefixtures("tables")
 
 
@@ -70,6 +79,12 @@ def answer(name: str, **given: Any) -> tuple[int, str]:
 @pytest.mark.parametrize("route", ROUTES)
 def test_a_request_without_an_authorized_caller_is_a_401(route: str, authorizer: Any) -> None:
     assert answer(route, authorizer=authorizer) == (401, '{"error":"Unauthorized"}')
+
+
+@pytest.mark.parametrize(("route", "name", "value"), ONCE)
+def test_a_parameter_with_one_value_is_given_once(route: str, name: str, value: str) -> None:
+    error = f'{{"error":"Invalid {name}"'  # perhaps with details
+    assert answer(route, query={name: [value, value]})[1].startswith(error)
 
 
 @pytest.mark.parametrize("route", WRITES)

@@ -175,6 +175,7 @@ class TestFiltersAndGroups:
             *(({"compare": to}, "compare") for to in ("", "Previous", ["previous", "next"])),
             *(({"status": status}, "status") for status in ("", "Void", "voided", ["void", "standing"])),
             ({"by": ["week", "hour"]}, "by"),
+            ({"recordedBy": "key:7Fq2LmXw9KdR4sTb"}, "recordedBy"),  # no sum has only what one key recorded
         ],
     )
     def test_any_other_is_refused_by_name(self, query: dict[str, Any], name: str) -> None:

@@ -180,7 +180,9 @@ def path_parameter(event: Event, name: str) -> str:
 
 
 def query(event: Event, name: str) -> str | None:
-    """Return a query parameter's value, or the last value if there are several."""
+    """Return a query parameter's value. Raises BadRequest if there are several."""
+    if len(query_list(event, name)) > 1:
+        raise BadRequest(f"Invalid {name}")
     return (event.get("queryStringParameters") or {}).get(name)
 
 

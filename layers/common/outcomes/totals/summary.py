@@ -11,6 +11,7 @@ from outcomes.contract import queries
 from outcomes.contract.json_text import compact
 from outcomes.contract.status import STANDING
 from outcomes.contract.sums import ALL_AGENTS, ALL_TYPES, TALLIES, Cell, Sum, Sums, Tallies, of_statuses
+from outcomes.errors import BadRequest
 from outcomes.limits import MAX_AGENTS
 
 TYPE_CHECKING = False
@@ -73,6 +74,8 @@ class Summary:
 
         one: returns the value of a parameter. several: returns all values of a parameter.
         """
+        if one("recordedBy") is not None:  # sums do not tell the keys apart
+            raise BadRequest("Invalid recordedBy")
         period = Period.from_query(
             one("from"), one("to"), one("timezone"), one("by"), now=instants.local(instants.now(), UTC)
         )
