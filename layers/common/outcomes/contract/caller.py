@@ -100,4 +100,4 @@ class Caller(NamedTuple):
     def require(self, scope: str) -> None:
         """Raise Forbidden if the caller is an agent key without `scope`."""
         if self.agent_key and scope not in self.agent_key.scopes:
-            raise Forbidden
+            raise Forbidden(details=[Fault(field="scopes", message=f"this needs the scope {scope}")])

@@ -132,8 +132,10 @@ class Correction(NamedTuple):
             body = body | {"userId": Decimal(caller.agent_key.user_id)}
         head, faults = _given(HEAD, body)
         type_ = body.get("type")
-        if type_ in [*TRANSITIONS] and type_ != CorrectionType.CONFIRM and body.get("reason") is None:
-            faults.append(Fault(field="reason", message=REASON.words))
+        others = [fault for fault in faults if fault["field"] != "reason"]
+        is_lacking = body.get("reason") is None or others != faults
+        if is_lacking and type_ in [*TRANSITIONS] and type_ != CorrectionType.CONFIRM:
+            faults = [*others, Fault(field="reason", message=REASON.words)]  # without "or null"
         changes: dict[str, Any] = {}
         ignored = ignored_fields(body, HEAD.rules)
         if type_ == CorrectionType.AMEND:
@@ -164,9 +166,11 @@ class Correction(NamedTuple):
         is_of_ended_key: whether the key of `key_to_look_up` is paused or revoked.
         """
         kind = None if recorded.recorded_by is None else recorded.recorded_by.partition(":")[0]
-        if not is_of_ended_key and kind not in CORRECTION_PERMISSIONS[self.type].get(caller.kind, frozenset()):
+        permitted = CORRECTION_PERMISSIONS[self.type].get(caller.kind, frozenset())
+        if permitted:  # before the next check, whose result depends on the outcome
+            caller.require("correct")
+        if not is_of_ended_key and kind not in permitted:
             raise Forbidden
-        caller.require("correct")
         if key := caller.agent_key:
             key.check({"user_id": self.user_id})
             try:
