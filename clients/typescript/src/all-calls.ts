@@ -308,6 +308,7 @@ export class OutcomesClient extends PageClient {
   /** Reads the costs of a UTC day from a source. Rejects with a NotFoundError if there are none. */
   async getCosts(day: string, source: string, options: models.ReadCostsOptions = {}): Promise<models.CostDay> {
     const asked = { ...options, userId: this.whose(options.userId) };
+    if (asked.userId == null && this.owner === "body") throw new ConfigurationError("It needs the costs' userId");
     return this.read(costsPath(day, source), asked, answers.shaped(readers.costDay), { by: this.by, named: true });
   }
 

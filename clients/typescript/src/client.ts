@@ -660,7 +660,7 @@ export const encode = (body: Body): string =>
   `{${Object.entries(body).flatMap(([name, value]) => {
     try {
       if (value === undefined) return [];
-      const isAmount = /alueUsd$/.test(name) && isNumber(`${value}`);
+      const isAmount = /alueUsd$/.test(name) && !Array.isArray(value) && isNumber(`${value}`);
       return `${JSON.stringify(name)}:${isAmount ? value : name === "changes" ? encode(value as Body) : stringify(value)}`;
     } catch {
       throw invalid(name);

@@ -173,6 +173,13 @@ test("texts that look like prefixed numbers stay texts", async () => {
   });
 });
 
+test("a list is no amount", async () => {
+  const world = new World([RECORDED]);
+  const fields = { userId: 42, valueUsd: ["5"] as never };
+  await world.live({}, () => world.client({ url, key: "k" }).record("task_complete", "x", fields));
+  assert.deepEqual(JSON.parse(`${world.requests[0]?.body}`).valueUsd, ["5"]); // which the API refuses
+});
+
 test("a String object is a text", async () => {
   const world = new World([RECORDED]);
   const metadata = { one: new String("n12") } as never;

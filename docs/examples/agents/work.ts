@@ -41,7 +41,7 @@ export async function recordWork(outcomes: OutcomesClient, runId: string, work: 
   try {
     const { id } = await outcomes.record(work.outcomeType, work.title, {
       valueUsd: work.valueUsd,
-      idempotencyKey: `${runId}/${encodeURIComponent(work.name)}`,
+      idempotencyKey: `${runKey(runId)}/${encodeURIComponent(work.name)}`,
     });
     return `Recorded as ${id}.`;
   } catch (error) {
@@ -63,11 +63,14 @@ export async function recordRun<Run>(
     const runId = idOf();
     if (!runId) throw new Error("The response has no id: pass the id of the job");
     const { outcomeType, title, ...fields } = outcome;
-    await outcomes.record(outcomeType, title, { ...fields, idempotencyKey: fields.idempotencyKey ?? runId });
+    await outcomes.record(outcomeType, title, { ...fields, idempotencyKey: fields.idempotencyKey ?? runKey(runId) });
   } catch (error) {
     tell(error);
   }
 }
+
+/** Returns the idempotency key of a run. Without the length, run `a/b` would have the key of the work `b` of run `a`. */
+const runKey = (runId: string) => (runId.includes("/") ? `/${runId.length.toString(16)}/${runId}` : runId);
 
 /** Returns a text that tells the model what to do about a failure. */
 function advice(error: unknown): string {

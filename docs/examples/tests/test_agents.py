@@ -109,6 +109,12 @@ def test_the_tool_records_once_for_a_name(agent: Agent) -> None:
     assert agent.recorded == [("Renewed Acme", 12500.5), ("Renewed Initech", None)]
 
 
+def test_no_run_has_the_key_of_another_run_s_work(agent: Agent) -> None:
+    agent.run(WORK | {"name": "b"}, "Done.", job="a")
+    assert agent.run("CLOSED $1 Renewed Initech", job="a/b").told == ""
+    assert agent.recorded == [("Renewed Acme", 12500.5), ("Renewed Initech", 1)]
+
+
 def test_a_model_is_told_what_to_change_and_changes_it(agent: Agent) -> None:
     ran = agent.run(WORK | {"title": " "}, WORK, WORK | {"title": "Another deal"}, "Done.")
     assert ran.tool[0].startswith("It is not recorded. ")
