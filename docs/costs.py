@@ -21,9 +21,8 @@ from bench.outcome import AGENT_KEY_ROW, answered, remembered, stored
 from bench.storage import KEPT_OVERHEAD_BYTES, TRANSACTION, item_bytes, read_units, write_units
 from bench.totals import YEAR, Case, looks
 from local.template import Template
-from ops.answers import pairs
 from ops.command import Parser, exit_code
-from ops.template import declared_calls, default_outcome_types, parse_yaml
+from ops.template import declared_calls, default_outcome_types, pairs, parse_yaml
 
 ROOT = Path(__file__).parents[1]
 LISTED, BATCHED = 20, 100

@@ -14,12 +14,11 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.answers import pairs
 from ops.command import Parser, exit_code, named_stack
 from ops.configuration import aws_session, environments
 from ops.errors import StackError, one_line
 from ops.stacks import find_stack, parameters
-from ops.template import parse_yaml
+from ops.template import pairs, parse_yaml
 
 ROOT = Path(__file__).parents[1]
 IDENTIFIERS = {

@@ -4,9 +4,8 @@ The required parameters are the first group in the template. All other parameter
 samconfig.toml. The command does not ask for parameters given as NAME=VALUE. No parameter is a secret.
 """
 
-import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,9 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from ops.command import exit_code, positional
+from ops.configuration import deploy_settings, stack_parameters
 from ops.errors import StackError
-from ops.template import parameter_value, parse_yaml
+from ops.template import pairs, parameter_value, parse_yaml
 
 ROOT = Path(__file__).parents[1]
 
@@ -28,14 +28,19 @@ def main() -> int:
     def command() -> None:
         environment, *given = sys.argv[1:] or positional("ENV")
         template = parse_yaml((ROOT / "template.yaml").read_text())
-        keep(ROOT / "samconfig.toml", environment, template, pairs(given), input)
+        samconfig = ROOT / "samconfig.toml"
+        present = stack_parameters(deploy_settings(samconfig, environment))
+        keep(samconfig, environment, template, pairs(given), present, input)
 
     return exit_code(command, if_interrupted="Nothing was changed.")
 
 
-def keep(samconfig: Path, environment: str, template: Any, given: dict[str, str], ask: Ask) -> None:
+def keep(
+    samconfig: Path, environment: str, template: Any, given: dict[str, str], present: Mapping[str, str], ask: Ask
+) -> None:
     """Ask with the current values as defaults, and write the answers. The rest of the file does not change.
 
+    present: the stack's parameters, for what the file does not say, such as the file of a release or a fresh clone.
     Raises StackError if the file cannot be read or has no settings for the environment. Exceptions of `ask` pass
     through. After an error, the file is unchanged.
     """
@@ -55,21 +60,12 @@ def keep(samconfig: Path, environment: str, template: Any, given: dict[str, str]
         name for name in first["Parameters"] if name not in given and not (silent and name.startswith("Alarm"))
     ]:
         parameter = template["Parameters"][name]
-        answers[name] = _answer(name, parameter, answers.get(name, parameter.get("Default")), ask)
+        answers[name] = _answer(name, parameter, answers.get(name, present.get(name, parameter.get("Default"))), ask)
     overrides = tomlkit.array().multiline(True)
     # Also write empty values: CloudFormation keeps a parameter's previous value if it is left out.
     overrides.extend(f"{name}={value or '""'}" for name, value in answers.items())
     settings["parameter_overrides"] = overrides
     samconfig.write_text(tomlkit.dumps(document))
-
-
-def pairs(overrides: Any) -> dict[str, str]:
-    """Parse parameter overrides. Like SAM CLI, accept a list or one string. Raises StackError if a quote is open."""
-    try:
-        texts = shlex.split(overrides) if isinstance(overrides, str) else [str(text) for text in overrides]
-    except ValueError as error:
-        raise StackError(f"cannot read {overrides}: {error}") from error
-    return {name: value.strip('"') for name, _, value in (text.partition("=") for text in texts)}
 
 
 def _answer(name: str, parameter: Any, present: Any, ask: Ask) -> str:

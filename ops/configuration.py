@@ -18,11 +18,10 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.answers import pairs
 from ops.command import exit_code, positional
 from ops.errors import StackError, one_line
 from ops.stacks import find_stack, outputs, parameters
-from ops.template import parse_yaml
+from ops.template import pairs, parse_yaml
 
 ROOT = Path(__file__).parents[1]
 
@@ -85,6 +84,14 @@ def deploy_settings(samconfig: Path, environment: str) -> Any:
             "tags."
         )
     return known[environment]
+
+
+def stack_parameters(settings: Any) -> dict[str, str]:
+    """Return the parameters of an environment's stack, {} if there is none. Raises StackError."""
+    try:
+        return parameters(find_stack(settings["stack_name"], aws_session(settings)))
+    except (BotoCoreError, ClientError) as error:
+        raise StackError(f"cannot read the parameters of {settings['stack_name']}: {one_line(error)}") from error
 
 
 def aws_session(settings: Any) -> boto3.Session:

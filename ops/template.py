@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Hashable
 from functools import lru_cache
 from typing import Any, NamedTuple, override
@@ -100,6 +101,15 @@ def capability_names(parameters: dict[str, Any]) -> list[str]:
 def default_outcome_types(template: Any) -> list[str]:
     default: str = template["Parameters"]["OutcomeTypes"]["Default"]
     return default.split(",")
+
+
+def pairs(overrides: Any) -> dict[str, str]:
+    """Parse parameter overrides. Like SAM CLI, accept a list or one string. Raises StackError if a quote is open."""
+    try:
+        texts = shlex.split(overrides) if isinstance(overrides, str) else [str(text) for text in overrides]
+    except ValueError as error:
+        raise StackError(f"cannot read {overrides}: {error}") from error
+    return {name: value.strip('"') for name, _, value in (text.partition("=") for text in texts)}
 
 
 def parameter_value(name: str, parameter: dict[str, Any], value: str) -> str | list[str]:

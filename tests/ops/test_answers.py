@@ -2,7 +2,7 @@
 
 import shutil
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -12,6 +12,7 @@ import pytest
 from ops import answers
 from ops.answers import keep
 from ops.errors import StackError
+from tests.aws import PARAMETERS, STACKS, mock_aws
 from tests.conftest import RunMain
 
 SAMCONFIG = """\
@@ -22,6 +23,7 @@ version = 0.1
 stack_name = "outcomes-dev"  # a comment that stays
 """
 FINGERPRINT = "0" * 64
+DEV = "us-east-1", "outcomes-dev"
 
 
 ORIGIN = "https://app.example.com"
@@ -40,9 +42,9 @@ def samconfig(tmp_path: Path) -> Path:
 def asked(samconfig: Path, template: Any) -> Asked:
     """Return a function that gives these answers, and returns the overrides in samconfig.toml. All must be used."""
 
-    def ask(*answers: str, **given: str) -> list[str]:
+    def ask(*answers: str, present: Mapping[str, str] = {}, **given: str) -> list[str]:
         left = iter(answers)
-        keep(samconfig, "dev", template, given, lambda _question: next(left))
+        keep(samconfig, "dev", template, given, present, lambda _question: next(left))
         assert list(left) == []
         return overrides(samconfig)
 
@@ -76,6 +78,15 @@ def test_earlier_answers_are_the_defaults_and_a_dash_removes_one(samconfig: Path
     asked("", "", "", "", "")
     assert samconfig.read_text() == before
     assert 'KeyFingerprints=""' in asked("", "-", "", "", "")
+
+
+def test_the_stacks_values_are_the_defaults_of_a_file_without_answers(asked: Asked) -> None:
+    """With the file of a release, which `git checkout` puts in place, Enter would end the key and change the secret."""
+    present = {"DashboardOrigins": ORIGIN, "KeyFingerprints": FINGERPRINT, "AlarmEmail": "oncall@example.com"}
+    written = asked("", "", "", "", "", present=present)
+    assert {f"{name}={value}" for name, value in present.items()} < {*written}
+    assert asked("", "-", "", "", "", present=present)[1] == 'KeyFingerprints=""'
+    assert asked("", "", "", "", "", present=present)[1] == 'KeyFingerprints=""'
 
 
 def test_overrides_written_by_hand_stay(samconfig: Path, asked: Asked) -> None:
@@ -117,13 +128,20 @@ def test_the_command_changes_the_file_only_when_all_is_answered(
 ) -> None:
     shutil.copy(answers.ROOT / "template.yaml", samconfig.parent)
     monkeypatch.setattr(answers, "ROOT", samconfig.parent)
-    typed = [ORIGIN, EOFError, ORIGIN, FINGERPRINT, "", "", ""]
+    typed = [ORIGIN, EOFError, ORIGIN, "", "", "", ""]
     monkeypatch.setattr("builtins.input", Mock(side_effect=typed))
 
-    wrong = run_main(answers.main, "test")
-    assert (wrong.returncode, wrong.stderr) == (1, "error: samconfig.toml has no [test.deploy.parameters]\n")
-    given_up = run_main(answers.main, "dev")
-    assert (given_up.returncode, given_up.stderr) == (130, "\nNothing was changed.\n")
-    assert samconfig.read_text() == SAMCONFIG
-    assert run_main(answers.main, "dev", "Architecture=x86_64").returncode == 0
-    assert overrides(samconfig)[:2] == ["Architecture=x86_64", f"DashboardOrigins={ORIGIN}"]
+    with mock_aws():
+        PARAMETERS[DEV] = {"KeyFingerprints": FINGERPRINT}
+        STACKS[DEV] = {}
+        wrong = run_main(answers.main, "test")
+        assert (wrong.returncode, wrong.stderr[:26]) == (1, "error: ENV=test is unknown")
+        given_up = run_main(answers.main, "dev")
+        assert (given_up.returncode, given_up.stderr) == (130, "\nNothing was changed.\n")
+        assert samconfig.read_text() == SAMCONFIG
+        assert run_main(answers.main, "dev", "Architecture=x86_64").returncode == 0
+    assert overrides(samconfig)[:3] == [
+        "Architecture=x86_64",
+        f"DashboardOrigins={ORIGIN}",
+        f"KeyFingerprints={FINGERPRINT}",
+    ]

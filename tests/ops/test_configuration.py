@@ -11,7 +11,7 @@ import boto3
 import pytest
 
 from ops import configuration
-from ops.answers import pairs
+from ops.template import pairs
 from tests.aws import PARAMETERS, STACKS, STATUSES, mock_aws
 from tests.sam import in_sam
 from tests.template.conftest import ROOT

@@ -17,12 +17,11 @@ import httpx
 import yaml
 from outcomes.auth.keys import fingerprint
 
-from ops.answers import pairs
 from ops.command import exit_code, positional
 from ops.configuration import deploy_settings
 from ops.errors import StackError
 from ops.stacks import describe_stack, outputs
-from ops.template import capability_names, parse_yaml
+from ops.template import capability_names, pairs, parse_yaml
 from tests.proof import FOLDER as PROOF
 from tests.rehearsal import starts
 from tests.rehearsal.emulator import CLONE, FOLDER, ROOT, Emulator, running

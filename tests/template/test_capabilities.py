@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from ops.answers import pairs
-from ops.template import declared_calls
+from ops.template import declared_calls, pairs
 from release.contract.source import template as committed
 
 from .conftest import EVERYTHING, ROOT, Deployment, deploy

@@ -39,7 +39,7 @@ NOT_RUN = {
 
 PAGES_NOT_RUN = {
     "docs/runbook.md": r"^stack=outcomes-prod$",
-    "docs/upgrading.md": r"^git checkout v\d",
+    "docs/upgrading.md": r"^git merge v\d",
 }
 """Pages whose commands all need a deployed stack, with a pattern of a command that shows it."""
 
