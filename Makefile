@@ -19,7 +19,7 @@ TAG :=
 PART :=
 PARAMETERS :=
 TYPES :=
-DATA := .local
+export DATA := .local
 BUILD_DIR := .aws-sam/build
 npm := dashboard/node_modules/.package-lock.json
 npm_client := clients/typescript/node_modules/.package-lock.json
@@ -46,7 +46,7 @@ lock_tools := $(uv) lock --project .ci/tools
 uv_export := $(uv) export --quiet --locked --format requirements.txt --no-header --no-annotate
 
 # The local stack's command, with its data folder.
-local := $(bin)/python -m local --data '$(DATA)'
+local := $(bin)/python -m local --data "$$DATA"
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
@@ -274,7 +274,7 @@ golden: install ## renew what tests/upgrade keeps of this version (until its rel
 	@PYTHONPATH=layers/common $(bin)/python -m tests.upgrade.make
 
 terminal: install ## draw the picture of the command in the client's README (first run, then seed)
-	@PYTHONPATH=layers/common $(bin)/python -m docs.terminal --data '$(DATA)'
+	@PYTHONPATH=layers/common $(bin)/python -m docs.terminal --data "$$DATA"
 
 # What the picture shows, and what draws it.
 pictured := docs/value-delivered.png docs/picture.py local/demo.py local/seed.py \
@@ -307,8 +307,9 @@ seed: install ## record about a hundred outcomes of the last 75 days in the runn
 erase export-user: export WHOSE := $(if $(filter command,$(origin USER_ID)),$(USER_ID))
 erase export-user: export STACK := $(STACK)
 export-user: export FILE := $(FILE)
-# Without STACK, these commands work on the local stack's data.
-place = $(if $(STACK),--stack="$$STACK",--data '$(DATA)')
+# Without STACK, these commands work on the local stack's data. An empty STACK, such as STACK=$stack of a variable that is
+# not set, is refused: it would say that a user who is still in a deployed stack is erased.
+place := $(if $(filter undefined,$(origin STACK)),--data "$$DATA",--stack="$$STACK")
 data_request := PYTHONPATH=layers/common $(bin)/python -m ops.data_request $(place)
 
 erase: install ## delete all data of a user for good (USER_ID=42, or AGAIN=1 after a restore; STACK=outcomes-prod)
@@ -381,11 +382,10 @@ $(tools:%=.tools/%/installed): .tools/%/installed: $(uv_installed) .ci/tools/uv.
 
 # KEY and COOKIE can also be set in the environment (INTERNAL_API_KEY, COOKIE), where process lists do not show them.
 smoke: .tools/smoke/installed ## check a deployed API (URL=https://... KEY=... COOKIE=..., or STACK=outcomes-dev KEY=... [SEED=...])
-	@$(if $(KEY),INTERNAL_API_KEY='$(KEY)') $(if $(COOKIE),COOKIE='$(COOKIE)') \
-	    .tools/smoke/bin/python -m smoke --url '$(URL)' --stack '$(STACK)' --origin '$(ORIGIN)' $(if $(SEED),--seed '$(SEED)') $(if $(CALLS),--calls '$(CALLS)')
+	@$(if $(KEY),INTERNAL_API_KEY="$$KEY") .tools/smoke/bin/python -m smoke --url "$$URL" --stack "$$STACK" --origin "$$ORIGIN" $(if $(SEED),--seed "$$SEED") $(if $(CALLS),--calls "$$CALLS")
 
 resend: install ## publish a stack's dead letters again (STACK=outcomes-prod)
-	@PYTHONPATH=layers/common $(bin)/python -m ops.resend '$(STACK)'
+	@PYTHONPATH=layers/common $(bin)/python -m ops.resend "$$STACK"
 
 end-key: export STACK := $(STACK)
 end-key: export FINGERPRINT := $(FINGERPRINT)

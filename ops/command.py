@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,11 +14,14 @@ MAX_USER_ID = 2**53 - 1
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that raises StackError for wrong arguments instead of printing the usage."""
+    """A parser that raises StackError for wrong arguments instead of printing the usage.
+
+    The message calls an option as `make` does: USER_ID, not --user-id.
+    """
 
     @override
     def error(self, message: str) -> NoReturn:
-        raise StackError(message)
+        raise StackError(re.sub(r"^argument --([a-z-]+)", lambda name: name[1].upper().replace("-", "_"), message))
 
     @override
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:

@@ -48,9 +48,9 @@ def check_api() -> int:
         stack = Stack.deployed(options.stack) if options.stack else Stack.local(options.url or "")
         url = options.url or (stack.url if stack else "")
         if not url:
-            parser().error("--url or --stack is needed")
+            parser().error("URL or STACK is missing, such as STACK=outcomes-dev")
         if not url.startswith(("https://", "http://")):
-            parser().error(f"--url must begin with https:// (or http://), unlike '{url}'")
+            parser().error(f"URL must begin with https:// (or http://), unlike '{url}'")
         with httpx.Client(http2=True, timeout=TIMEOUT_SECONDS, follow_redirects=False) as client:
             origin = options.origin or (stack.origin if stack else None)
             url = url.rstrip("/").removesuffix(PATH) + PATH

@@ -53,8 +53,8 @@ def test_claims_make_a_token_that_is_refused(issuing: Stack, kind: str, claims: 
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["--kind", "oidc", "--claims", "exp"], "argument --claims: must be a JSON object"),
-        (["--kind", "oidc", "--claims", "[]"], "argument --claims: must be a JSON object"),
+        (["--kind", "oidc", "--claims", "exp"], "CLAIMS: must be a JSON object"),
+        (["--kind", "oidc", "--claims", "[]"], "CLAIMS: must be a JSON object"),
         (["--kind", "authjs", "--claims", '{"exp":1}'], "CLAIMS are of a token: KIND must be one of oidc, oidc-cookie"),
     ],
 )

@@ -114,6 +114,12 @@ OFF = "YES=0 NOW=0 FORCE=0 UNDO=0 COMPARE=0 SKIP_REFUSED=0"
         ("end-key", ["FINGERPRINT=f", "NOW=1", "YES=1"], ["ops.end_key", "--now", "--yes", "", "f"]),
         ("end-key", ["FINGERPRINT=f", *OFF.split()], ["ops.end_key", "", "f"]),
         ("erase", ["AGAIN=1"], ["ops.data_request", "--data", ".local", "erase", "--again"]),
+        # A variable of the shell that is not set must not choose the local stack.
+        ("erase", ["AGAIN=1", "STACK="], ["ops.data_request", "--stack=", "erase", "--again"]),
+        (
+            *("export-user", ["USER_ID=7", "DATA=it's"]),
+            ["ops.data_request", "--data", "it's", "export", "--user-id=7", "--file="],
+        ),
         ("erase", ["AGAIN=0", "USER_ID=7"], ["ops.data_request", "--data", ".local", "erase", "--user-id=7"]),
         ("end-key", ["FINGERPRINT=f", "SECRET=previous"], ["ops.end_key", "--previous-secret", "", "f"]),
         *(

@@ -198,7 +198,7 @@ def test_an_unreachable_api_fails_every_check() -> None:
 
 @pytest.mark.parametrize(
     ("url", "complaint"),
-    [("", "--url or --stack is needed"), ("api.example.com/v1", "--url must begin with https:// (or http://)")],
+    [("", "URL or STACK is missing"), ("api.example.com/v1", "URL must begin with https:// (or http://)")],
 )
 def test_an_invalid_url_is_a_usage_error(url: str, complaint: str, smoke: Smoke) -> None:
     done = smoke("--url", url)
