@@ -152,10 +152,11 @@ def seed(options: argparse.Namespace) -> None:
 
 def reset(options: argparse.Namespace) -> None:
     """Delete the data, the key and the secrets."""
-    from local.data import empty
+    from local.data import empty, named
 
     empty(options.data)
-    print(f"{options.data} is empty: make run starts with no outcomes, a new key and a new session secret.")
+    run = f"make run{named(options.data)}"
+    print(f"{options.data} is empty: {run} starts with no outcomes, a new key and a new session secret.")
 
 
 def settings_of(options: argparse.Namespace) -> "Settings":

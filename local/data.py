@@ -11,6 +11,7 @@ lock            locked by the process that uses the folder
 import fcntl
 import json
 import secrets
+import shlex
 import shutil
 import socket
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from local.environment import AwsEndpoint
 from ops.errors import StackError
 from ops.files import owner_only, unfinished, write_lines
 
+ROOT = Path(__file__).parent.parent
 JOURNAL = "journal.jsonl"
 ITEMS = "dynamodb"
 SECRETS = "secrets.json"
@@ -43,6 +45,11 @@ class Secrets(NamedTuple):
     """Keys the HMAC of users in erasure records."""
     aws_secret: str
     """Must be sent with calls to moto."""
+
+
+def named(folder: Path) -> str:
+    """Return the setting that names a folder to make, after a blank; without it, make works on `.local`."""
+    return "" if folder.resolve() == (ROOT / ".local").resolve() else f" DATA={shlex.quote(str(folder))}"
 
 
 @contextmanager
@@ -77,7 +84,7 @@ def kept_secrets(folder: Path) -> Secrets:
         kept = Secrets(secrets.token_urlsafe(32), *(secrets.token_urlsafe(48) for _ in range(3)))
         write(file, json.dumps(kept._asdict()))
     except (OSError, TypeError, ValueError) as error:
-        raise StackError(f"{file} cannot be read; make reset deletes all") from error
+        raise StackError(f"{file} cannot be read; make reset{named(folder)} deletes all") from error
     return kept
 
 
@@ -90,12 +97,17 @@ def engine_of(folder: Path, wanted: str) -> str:
     if wanted not in {"", "moto", "dynamodb"}:
         raise StackError(f"ENGINE is moto or dynamodb, not {wanted!r}")
     if kept and wanted and kept != wanted:
-        raise StackError(f"{kept} holds the items of {folder}: choose another folder with DATA=, or make reset first")
+        raise StackError(
+            f"{kept} holds the items of {folder}: choose another folder with DATA=, or make reset{named(folder)} first"
+        )
     return wanted or kept or "moto"
 
 
 def empty(folder: Path) -> None:
-    """Remove everything in the folder. Raises StackError if a running stack uses it or if removing fails."""
+    """Remove a stack's data. Raises StackError if the folder is another one or in use, or if removing fails."""
+    found = {file.name for file in folder.iterdir()} if folder.is_dir() else set()
+    if found and not found & {JOURNAL, ITEMS, SECRETS, SEEDED, STACK, LOCK}:
+        raise StackError(f"{folder} has files, but no data of a local stack")
     with exclusive(folder):
         try:
             # The lock file stays, because a lock on a removed file has no effect.
@@ -154,15 +166,16 @@ class State:
     @classmethod
     def read(cls, file: Path) -> Self:
         """Read the state of the running stack. Raises StackError if no stack is running."""
+        start = f"make run{named(file.parent)}"
         try:
             state = cls(**json.loads(file.read_text()))
         except FileNotFoundError as error:
-            raise StackError(f"no local stack is running on {file.parent}; start one with: make run") from error
+            raise StackError(f"no local stack is running on {file.parent}; start one with: {start}") from error
         except (OSError, TypeError, ValueError) as error:
-            raise StackError(f"{file} cannot be read; remove it and start the stack with: make run") from error
+            raise StackError(f"{file} cannot be read; remove it and start the stack with: {start}") from error
         address = urlsplit(state.aws_url)
         try:
             socket.create_connection((address.hostname or "", address.port or 0), timeout=2).close()
         except OSError as error:
-            raise StackError(f"the stack of {file} no longer runs; start one with: make run") from error
+            raise StackError(f"the stack of {file} no longer runs; start one with: {start}") from error
         return state

@@ -112,7 +112,7 @@ class Engine:
         except OSError as error:
             raise StackError(str(error.strerror)) from error
         if _keys(present) != _keys(properties):
-            raise StackError(f"the stored items of {name} have other keys or indexes; make reset deletes all")
+            raise StackError(f"the items of {name} have other keys or indexes; make reset with this DATA deletes all")
 
     def new_records(self, table: str) -> Iterator[dict[str, Any]]:
         """Yield the records of a table's stream since `read_to`, but none of writes that change nothing."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from local.data import named
 from local.moto_backend import dynamo_json_dump, with_bytes
 from ops.errors import StackError
 from ops.files import write_lines
@@ -52,7 +53,8 @@ class Journal:
         except (AttributeError, TypeError, ValueError) as error:
             keep = f"sed -i.damaged {number}d {shlex.quote(str(self.file))}"
             raise StackError(
-                f"line {number} of {self.file} is damaged: {keep} removes only this line, make reset deletes all"
+                f"line {number} of {self.file} is damaged: {keep} removes only this line, "
+                f"make reset{named(self.file.parent)} deletes all"
             ) from error
 
     def rewrite(self, changes: Iterable[Change]) -> None:

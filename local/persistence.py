@@ -234,7 +234,7 @@ def _apply(change: Change, table: Table) -> None:
     if table.range_key_attr and table.range_key_type:
         types[table.range_key_attr] = table.range_key_type
     if types != {name: type_ for name, value in change.key.items() for type_ in value}:
-        raise StackError(f"the stored items of {change.table} have another key; make reset deletes all")
+        raise StackError(f"the items of {change.table} have another key; make reset with this DATA deletes all")
     if change.item is not None:
         table.put_item(change.item, overwrite=True)
     else:

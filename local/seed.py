@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import httpx
 from outcomes.calendar import instants
 
+from local.data import named
 from ops.errors import StackError
 from ops.files import owner_only
 
@@ -263,7 +264,7 @@ def _noted(notes: TextIO, user_id: int) -> tuple[int | None, bool]:
         noted = [note for user, note in map(str.split, notes) if int(user) == user_id]
         begun = next((int(note) for note in noted if note != DONE), None)
     except ValueError as error:
-        raise StackError(f"{notes.name} is damaged; make reset deletes all") from error
+        raise StackError(f"{notes.name} is damaged; make reset{named(Path(notes.name).parent)} deletes all") from error
     return begun, DONE in noted
 
 

@@ -24,7 +24,7 @@ from outcomes.events.webhooks import PREFIX
 
 from local import delivery, demo, issuer, reference
 from local.aws import Aws
-from local.data import JOURNAL, STACK, State
+from local.data import JOURNAL, STACK, State, named
 from local.demo import DEMO_USER
 from local.engine import start
 from local.environment import REGION
@@ -302,7 +302,7 @@ Record an outcome:
 List the outcomes of user {DEMO_USER}:
 {read}
 {"" if "AgentKeys" in state.off else make_key}
-Outcomes, the key and the sessions are kept in {settings.data}; make reset deletes them.
+Outcomes, the key and the sessions are kept in {settings.data}; make reset{named(settings.data)} deletes them.
 """
 
 

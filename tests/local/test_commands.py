@@ -80,7 +80,9 @@ def test_the_printed_calls_work(stack: Stack) -> None:
     def paste(command: str) -> str:
         return subprocess.run(command, shell=True, capture_output=True, text=True, check=True).stdout.splitlines()[-1]  # noqa: S602
 
-    record, read, make_key = re.findall(r"^curl .*$", stack.output_file.read_text(), re.MULTILINE)
+    banner = stack.output_file.read_text()
+    assert f"make reset DATA={stack.data} deletes them." in banner
+    record, read, make_key = re.findall(r"^curl .*$", banner, re.MULTILINE)
     assert paste(record) == paste(record) == '{"ok":true}'
     assert [each["title"] in record for each in json.loads(paste(read))["outcomes"]].count(True) == 1
     made = json.loads(paste(make_key))
@@ -264,7 +266,7 @@ NO_EVENTS_URL = "EVENTS_URL must be a URL such as http://127.0.0.1:8000/events"
         (["--parameter", "Speed"], {}, "a parameter is given as NAME=VALUE, not Speed"),
         (["--parameter", "Speed=9"], {}, "the template has no parameter Speed"),
         (["--parameter", "AcceptPlainCookies=maybe"], {}, "parameter AcceptPlainCookies must be one of true, false"),
-        (["session", "--kind", "paper"], {}, "argument --kind: invalid choice: 'paper'"),
+        (["session", "--kind", "paper"], {}, "KIND: invalid choice: 'paper'"),
         ([], {"INTERNAL_API_KEY": "a\nb"}, "INTERNAL_API_KEY must be printable ASCII"),
         ([], {"OIDC_ISSUER": "http://127.0.0.1:8080"}, "OIDC_ISSUER needs OIDC_AUDIENCE"),
         (
@@ -304,7 +306,8 @@ def test_ctrl_c_ends_a_command_without_a_traceback(command: Command, monkeypatch
 
 
 def test_a_command_without_a_stack_names_its_folder_in_one_line(command: Command, tmp_path: Path) -> None:
-    assert_one_line(command("seed"), f"no local stack is running on {tmp_path / 'data'}; start one with: make run")
+    data = tmp_path / "data"
+    assert_one_line(command("seed"), f"no local stack is running on {data}; start one with: make run DATA={data}\n")
 
 
 def test_a_damaged_state_file_is_one_line(command: Command, tmp_path: Path) -> None:

@@ -48,7 +48,8 @@ def test_secrets_are_created_once(tmp_path: Path) -> None:
 )
 def test_a_damaged_secrets_file_is_named_in_the_error(tmp_path: Path, text: str) -> None:
     (tmp_path / SECRETS).write_text(text)
-    with pytest.raises(StackError, match=rf"^{tmp_path / SECRETS} cannot be read; make reset deletes all$"):
+    says = rf"^{tmp_path / SECRETS} cannot be read; make reset DATA={tmp_path} deletes all$"
+    with pytest.raises(StackError, match=says):
         kept_secrets(tmp_path)
 
 
@@ -61,11 +62,15 @@ def test_reset_removes_only_our_files_and_only_from_a_folder_not_in_use(tmp_path
     names = {data.JOURNAL, data.SECRETS, data.SEEDED, data.STACK, f"{data.JOURNAL}.new", "notes.txt"}
     for name in names:
         (tmp_path / name).write_text("x")
+    (other := tmp_path / "other").mkdir()
+    (other / "notes.txt").touch()
+    with pytest.raises(StackError, match="has files, but no data of a local stack"):
+        empty(other)
     with exclusive(tmp_path), pytest.raises(StackError, match="is running on"):
         empty(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"lock", *names}
+    assert {path.name for path in tmp_path.iterdir()} == {"lock", "other", *names}
     empty(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"lock", "notes.txt"}
+    assert {path.name for path in tmp_path.iterdir()} == {"lock", "other", "notes.txt"}
 
 
 def test_an_operating_system_error_becomes_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

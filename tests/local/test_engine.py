@@ -20,7 +20,7 @@ from tests.local.stacks import ROOT, by_dynamodb
         (None, "dynamodb", "dynamodb"),
         (JOURNAL, "", "moto"),
         (JOURNAL, "moto", "moto"),
-        (JOURNAL, "dynamodb", "moto holds the items of .*: choose another folder with DATA=, or make reset first"),
+        (JOURNAL, "dynamodb", "moto holds the items of .*: choose another folder with DATA=, or make reset .* first"),
         (ITEMS, "", "dynamodb"),
         (ITEMS, "moto", "dynamodb holds the items of .*: choose another folder with DATA="),
         (None, "DynamoDB", "ENGINE is moto or dynamodb, not 'DynamoDB'"),
@@ -72,7 +72,9 @@ def test_an_engine_keeps_its_tables_and_ends_when_it_is_closed(tmp_path: Path, m
         engine.create(table, None)
         assert [*own.glob("*/*")] != []
         assert engine.call("Scan", {"TableName": "Tab"})["Items"] == []
-        with pytest.raises(StackError, match="the stored items of Tab have other keys or indexes; make reset deletes"):
+        with pytest.raises(
+            StackError, match="the items of Tab have other keys or indexes; make reset with this DATA deletes"
+        ):
             engine.create(table | {"KeySchema": day}, None)
         engine.close()
         assert [*own.iterdir()] == []

@@ -168,9 +168,8 @@ def test_the_error_names_a_damaged_line_and_how_to_remove_it(journal: Path, line
     with pytest.raises(StackError) as damaged:
         list(Journal(journal).read())
     keep = f"sed -i.damaged 2d {journal}"
-    assert (
-        str(damaged.value) == f"line 2 of {journal} is damaged: {keep} removes only this line, make reset deletes all"
-    )
+    says = f"{keep} removes only this line, make reset DATA={journal.parent} deletes all"
+    assert str(damaged.value) == f"line 2 of {journal} is damaged: {says}"
     subprocess.run(shlex.split(keep), check=True)
     assert len(list(Journal(journal).read())) == 2
 
@@ -261,7 +260,9 @@ def test_a_table_with_a_changed_key_is_named(journal: Path) -> None:
         put_step("x")
         persistence.write()
     with (
-        pytest.raises(StackError, match=r"^the stored items of Steps have another key; make reset deletes all$"),
+        pytest.raises(
+            StackError, match=r"^the items of Steps have another key; make reset with this DATA deletes all$"
+        ),
         persistent_tables(journal, STEPS, step_type="S"),
     ):
         pass
