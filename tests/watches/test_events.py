@@ -50,8 +50,8 @@ WAITING: dict[str, Any] = {"counted": Decimal(20_000), "waiting": Decimal(5_000)
             UNREVIEWED,
             [(APRIL, 0, {}), (APRIL, 1234, {}), (APRIL, 3, {})],
             [
-                "Queue: 1,234 outcomes wait for review, which are more than 20",
-                "Queue: 3 outcomes wait for review, which are not more than 20",
+                "Queue: 1,234 outcomes of the last 90 days wait for review, which are more than 20",
+                "Queue: 3 outcomes of the last 90 days wait for review, which are not more than 20",
             ],
         ),
         (SILENCE, [(APRIL, 0, {}), (APRIL, 3, {})], ["Quiet: nothing of agent 7 happened for 3 days"]),
@@ -92,10 +92,10 @@ def test_the_digest_has_one_line_for_people() -> None:
     rows.send("2026-W15", TOLD | less | {"value_usd": Decimal(-5), "disputed": nothing})
     assert [json_text.read(event.data)["text"] for event in rows.told] == [
         "Week 2026-W14: $12,500.50 claimed ($10,000 the week before); $9,000 counted; $80.25 cost"
-        ", known for 5 of 7 days; $12,420.25 net; 4 wait for review"
-        "; $500 counts by itself in the next 7 days; 1 disputed, the oldest of 12 days ago"
+        ", known for 5 of 7 days; $12,420.25 net; 4 of the last 90 days wait for review"
+        "; $500 counts by itself in the next 7 days; 1 of the last 90 days disputed, the oldest of 12 days ago"
         "; no costs on some days of openai",
-        "Week 2026-W15: -$5 claimed ($10,000 the week before); 4 wait for review",
+        "Week 2026-W15: -$5 claimed ($10,000 the week before); 4 of the last 90 days wait for review",
     ]
 
 

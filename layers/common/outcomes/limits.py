@@ -78,7 +78,8 @@ MAX_WATCHES = 20  # maximum number of a user's watches that the session made, an
 MAX_WATCH_NAME = 80
 MAX_WATCH_SHARES = 5  # maximum number of percents of a watch's target
 MAX_UNREVIEWED = 100_000  # greatest target of a watch of outcomes that wait for review
-MAX_SILENT_DAYS = 90
+RECENT_DAYS = 90  # whole days before today at which `unreviewed`, `silence` and the digest look, besides today
+MAX_SILENT_DAYS = RECENT_DAYS
 
 # Lambda's limit of 6 MB applies to the whole response, which contains the body as a JSON string.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html

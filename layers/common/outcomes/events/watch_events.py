@@ -18,9 +18,11 @@ from outcomes.contract.events import (
     WATCH_UNDONE,
     Event,
 )
+from outcomes.limits import RECENT_DAYS
 from outcomes.watches.stored_watches import Digest, Head, Watch, is_digest
 
 _LEVELS = 4
+_RECENT = f"of the last {RECENT_DAYS} days"
 _ESCAPED = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 _SAYS = {
@@ -97,7 +99,8 @@ def _watch_text(watch: Watch, type_: str, period: str, percent: str, told: dict[
         return f"{name}: {what}{whose} happened for {days}"
     if not watch.every:
         verb = "are more than" if type_ == WATCH_EXCEEDED else "are not more than"
-        return f"{name}: {_number(told['figure'])} outcomes wait for review, which {verb} {_number(watch.target)}"
+        waits = f"{_number(told['figure'])} outcomes {_RECENT} wait for review"
+        return f"{name}: {waits}, which {verb} {_number(watch.target)}"
     figure, target = _usd(told["figure"]), _usd(watch.target)
     also = ""
     if "waiting" in told:
@@ -116,12 +119,12 @@ def _digest_text(week: str, told: dict[str, Any]) -> str:
     for name, says in (("counted_usd", "counted"), ("cost_usd", cost), ("net_usd", "net")):
         if told[name] is not None:
             parts.append(f"{_usd(told[name])} {says}")
-    parts.append(f"{_number(told['unreviewed']['count'])} wait for review")
+    parts.append(f"{_number(told['unreviewed']['count'])} {_RECENT} wait for review")
     if soon := told["counts_soon"]:
         parts.append(f"{_usd(soon['value_usd'])} counts by itself in the next 7 days")
     if told["disputed"]["count"]:
         days = _number(told["disputed"]["oldest_days"])
-        parts.append(f"{_number(told['disputed']['count'])} disputed, the oldest of {days} days ago")
+        parts.append(f"{_number(told['disputed']['count'])} {_RECENT} disputed, the oldest of {days} days ago")
     if told["cost_gaps"]:
         parts.append(f"no costs on some days of {', '.join([each['source'] for each in told['cost_gaps']])}")
     return "; ".join(parts)

@@ -13,8 +13,9 @@ from outcomes.contract.sums import ALL_TYPES, EXACT, Sum
 from outcomes.contract.watches import Weekday
 from outcomes.costs.cost_report import CostReport
 from outcomes.ledger import ulid
+from outcomes.limits import RECENT_DAYS
 from outcomes.watches import periods
-from outcomes.watches.figures import RECENT_DAYS, Reading
+from outcomes.watches.figures import Reading
 from outcomes.watches.periods import LocalPeriod
 from outcomes.watches.stored_watches import Digest
 

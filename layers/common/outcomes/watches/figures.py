@@ -18,6 +18,7 @@ from outcomes.definitions import stored_definitions
 from outcomes.definitions.definition_rules import Definitions
 from outcomes.errors import Busy, StillAddingUp
 from outcomes.ledger import ulid
+from outcomes.limits import RECENT_DAYS
 from outcomes.totals.materialized import Totals
 from outcomes.totals.summary import Summary
 from outcomes.totals.what_counts import WhatCounts
@@ -26,9 +27,6 @@ from outcomes.watches.periods import LocalPeriod
 
 if TYPE_CHECKING:
     from outcomes.watches.stored_watches import Watch
-
-RECENT_DAYS = 90
-"""Whole days before today that `unreviewed` and `silence` look at, besides today. No figure of `silence` is greater."""
 
 READ_SECONDS = 30.0  # after this time, no further reading of a user begins; each one ends by itself
 
