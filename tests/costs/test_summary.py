@@ -73,7 +73,7 @@ def test_it_is_exactly_as_in_the_contract() -> None:
         ',"confirmed":{"count":0,"value_usd":0},"disputed":{"count":0,"value_usd":0},"voided":{"count":0,"value_usd":0}'
         ',"by_type":[{"outcome_type":"deal_closed","count":4,"value_usd":124.5}]'
         ',"by_agent":[{"agent_id":7,"count":3,"value_usd":124.5,"cost_usd":9.8,"cost_per_outcome":3.266667}'
-        ',{"agent_id":null,"count":1,"value_usd":0,"cost_usd":0.37,"cost_per_outcome":0.37}'
+        ',{"agent_id":null,"count":1,"value_usd":0,"cost_usd":0.37,"cost_per_outcome":null}'
         ',{"agent_id":9,"count":0,"value_usd":0,"cost_usd":2,"cost_per_outcome":null}]'
         ',"by_month":[{"date":"2026-05-27","count":4,"value_usd":124.5}]}',
     )

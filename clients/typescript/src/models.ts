@@ -683,7 +683,7 @@ export interface Costs {
 
 export interface AgentValue extends AgentTotal {
   costUsd: string | null;
-  /** null if the cost is not above 0, or if no outcome counts. */
+  /** null without an agent, if the cost is not above 0, or if no outcome counts. */
   costPerOutcome: string | null;
 }
 

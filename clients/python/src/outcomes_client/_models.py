@@ -622,7 +622,7 @@ class Costs:
 class AgentValue(AgentTotal):
     """The total and the cost of one agent, or of outcomes without an agent. An unknown cost is None.
 
-    `cost_per_outcome` is None if the cost is not above 0, or if no outcome counts.
+    `cost_per_outcome` is None without an agent, if the cost is not above 0, or if no outcome counts.
     """
 
     cost_usd: Decimal | None

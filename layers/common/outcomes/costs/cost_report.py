@@ -145,9 +145,10 @@ class CostReport:
         return f',"cost_usd":{_json(self._cost_of(agents))}'
 
     def of_agent(self, agent: int | None, total: Sum) -> str:
-        """Return the JSON members to add to an agent's sum."""
+        """Return the JSON members to add to an agent's sum. Costs of no agent are not those of outcomes of no agent."""
         cost = self._cost_of([agent])
-        per_outcome = _quotient(cost, Decimal(total.count)) if _is_positive(cost) and total.count else None
+        is_spent_on = agent is not None and total.count
+        per_outcome = _quotient(cost, Decimal(total.count)) if _is_positive(cost) and is_spent_on else None
         return f',"cost_usd":{_json(cost)},"cost_per_outcome":{_json(per_outcome)}'
 
 
