@@ -343,7 +343,7 @@ def test_cleaning_pauses_a_key_and_voids_what_it_recorded_but_nobody_confirmed(
     # What is disputed is not confirmed any more.
     assert outcomes("keys", "clean", key, *SINCE, "--yes", "--reason", "Not me").code == 0
     assert statuses(api, ids) == ["void"] * 3
-    said = f"{found}0 outcomes, worth $0.00.\n"
+    said = f"No live key has the id {key}, so none is paused.\n{found}0 outcomes, worth $0.00.\n"
     run = outcomes("keys", "clean", key, *SINCE)
     assert run == Run(0, "0 corrected, 0 already done, 0 refused\n", said)
 

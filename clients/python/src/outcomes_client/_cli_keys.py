@@ -227,7 +227,10 @@ def clean(
         user_id = _platforms_user(client, user, dispute=dispute)
         if chosen and user_id is not None:  # which cannot see what the owner has confirmed
             chosen = dict.fromkeys(chosen, 0)
-        active = user_id is None and any(key.id == key_id and not key.paused_at for key in client.list_keys())
+        live = {key.id: key for key in client.list_keys()} if user_id is None else {}
+        active = key_id in live and not live[key_id].paused_at
+        if user_id is None and key_id not in live:
+            print(printable(f"No live key has the id {key_id}, so none is paused."), file=sys.stderr)
         found = _recorded(client, key_id, since, user_id, dispute=dispute) if chosen is None else []
         versions, stay = _divided(found, dispute=dispute) if chosen is None else (chosen, [])
         if chosen is None:
