@@ -390,6 +390,7 @@ def test_an_outcome_is_amended_and_voided() -> None:
     amended = done("amend_outcome", about | {"value_usd": "7.5", "clear": ["description"]})
     assert (amended["outcome"]["value_usd"], amended["outcome"]["description"]) == (7.5, None)
     assert done("amend_outcome", about | {"value_usd": "7.5", "clear": ["description"]})["replayed"]
+    assert refused("amend_outcome", about | {"value_usd": "8"}).endswith("Call again with a new one.")
     again = refused("amend_outcome", about | {"value_usd": "7.50", "idempotency_key": "b"})
     assert again == "Invalid changes: changes: would change nothing. The outcome already has these values: do nothing."
     voided = done("void_outcome", about | {"idempotency_key": "b"})
