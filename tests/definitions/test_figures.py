@@ -193,6 +193,11 @@ def test_it_is_null_for_what_no_definition_says(query: dict[str, str]) -> None:
     }
 
 
+def test_another_name_of_the_definitions_time_zone_has_the_same_figures() -> None:
+    a_year()
+    assert answer(timezone="Arctic/Longyearbyen")[1]["by_rule"] == by_rule()
+
+
 def test_it_may_be_asked_for_by_the_definitions_days_before_their_time_zone_is_known() -> None:
     query = {"timezone": "Asia/Tokyo", "compare": "previous"}
     [(_, by_own_days), (_, with_none)] = [answer(**query, include=each) for each in ("definition", "definition_days")]

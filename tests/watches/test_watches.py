@@ -294,10 +294,12 @@ def test_what_counts_is_watched_only_in_the_definitions_time_zone() -> None:
     definitions.put("2026-12", definitions.CLAIMED)
     assert put("deals", COUNTED | {"timezone": "UTC"}) == (409, "timezone")
     assert put("deals", COUNTED) == (200, 1)
+    assert put("deals", COUNTED | {"timezone": "Arctic/Longyearbyen"}) == (200, 2)  # another name of Berlin's
 
 
 @pytest.mark.parametrize(
-    ("zone", "status"), [(None, "No definition"), ("Europe/Vienna", "Other time zone"), (BERLIN, None)]
+    ("zone", "status"),
+    [(None, "No definition"), ("Europe/Vienna", "Other time zone"), ("Arctic/Longyearbyen", None), (BERLIN, None)],
 )
 def test_a_get_says_if_the_definition_changed_later(zone: str | None, status: str | None) -> None:
     definitions.put("2026-12", definitions.CLAIMED)

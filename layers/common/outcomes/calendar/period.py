@@ -3,6 +3,7 @@
 import os
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cache
+from io import BytesIO
 from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo
 
@@ -109,6 +110,15 @@ class Period(NamedTuple):
 @cache
 def time_zone(name: str) -> ZoneInfo:
     """Load an IANA time zone from tzdata. Raises BadRequest for an unknown name."""
+    return ZoneInfo.from_file(BytesIO(_rules(name)), key=name)
+
+
+def have_same_days(one: str, other: str) -> bool:
+    """Check whether two time zones have the same rules, such as Asia/Kolkata and its other name Asia/Calcutta."""
+    return one == other or _rules(one) == _rules(other)
+
+
+def _rules(name: str) -> bytes:
     # ZoneInfo(name) would also accept the machine's files, such as `localtime`, and it would load importlib.resources,
     # which takes longer than everything else here.
     folder = os.path.dirname(tzdata.__file__)
@@ -116,7 +126,7 @@ def time_zone(name: str) -> ZoneInfo:
         if name not in names.read().split():
             raise BadRequest("Invalid timezone")
     with open(os.path.join(folder, "zoneinfo", name), "rb") as file:
-        return ZoneInfo.from_file(file, key=name)
+        return file.read()
 
 
 def _read_length(text: str | None) -> str:

@@ -12,6 +12,7 @@ from outcomes.aws.backoff import Backoff
 from outcomes.aws.paced_reads import PacedReads
 from outcomes.aws.services import CallFailed, DynamoDB, Limits, SecretsManager
 from outcomes.calendar import instants
+from outcomes.calendar.period import have_same_days
 from outcomes.contract.json_text import response_bytes
 from outcomes.contract.statements import StatementRequest
 from outcomes.definitions.definition_rules import Definitions
@@ -237,8 +238,8 @@ class _Chain:
 
     def _definition(self, definitions: Definitions, period: str) -> str:
         """Return the text of the definition in force for a month, `null` without one or in another time zone."""
-        found = definitions.of(period) if definitions.timezone == self.request.timezone else None
-        if found is None:
+        found = definitions.of(period)
+        if found is None or not have_same_days(definitions.timezone, self.request.timezone):
             return "null"
         key = version_key(self.user_id, found.month, found.version)
         version = self.reads.call({"TableName": self.table.name, "Key": key, "ConsistentRead": True}, "GetItem")

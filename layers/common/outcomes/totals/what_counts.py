@@ -7,7 +7,7 @@ from functools import cache
 
 from outcomes.calendar import instants
 from outcomes.calendar.local_days import LocalDays
-from outcomes.calendar.period import Period
+from outcomes.calendar.period import Period, have_same_days
 from outcomes.contract.sums import EXACT, Sum, Sums
 from outcomes.definitions.counting import ByRule, Figures, first_open_month, usd_text
 from outcomes.definitions.definition_rules import Definition, Definitions
@@ -31,9 +31,9 @@ class WhatCounts:
     def __init__(self, definitions: Definitions | None, summary: Summary) -> None:
         self.days = LocalDays(summary.period.zone)
         self.today = self.days.of(instants.text(instants.now())).date
-        is_in_zone = definitions and definitions.timezone == summary.period.timezone and not summary.statuses
+        is_in_zone = definitions and have_same_days(definitions.timezone, summary.period.timezone)
         # If the period has a part of a day, the period before may consist of whole days, such as one of 25 hours.
-        self.definitions = definitions if is_in_zone and self._is_whole(summary) else None
+        self.definitions = definitions if is_in_zone and not summary.statuses and self._is_whole(summary) else None
         self.month = first_open_month(self.definitions.all, self.today) if self.definitions else None
         self.open_months: dict[str, Sums] = {}
         self._of, self._buckets = cache(self._divide), cache(self._divide_buckets)

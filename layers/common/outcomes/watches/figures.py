@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from outcomes.calendar import instants
+from outcomes.calendar.period import have_same_days
 from outcomes.contract.sums import EXACT, Sum
 from outcomes.costs.cost_report import CostReport
 from outcomes.costs.stored_costs import StoredCosts
@@ -121,7 +122,7 @@ class Reading:
 
     def count(self, summary: Summary) -> WhatCounts | None:
         """Let the reading of a summary say what counts of it, if the definitions have its time zone."""
-        if not self.definitions or self.definitions.timezone != summary.period.timezone:
+        if not self.definitions or not have_same_days(self.definitions.timezone, summary.period.timezone):
             return None
         group = _group(summary)
         if group not in self.counting:

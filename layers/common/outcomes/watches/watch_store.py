@@ -11,6 +11,7 @@ from typing import Any
 from outcomes.aws.backoff import Backoff, is_written, read_items, written
 from outcomes.aws.services import DynamoDB, Item, Limits
 from outcomes.calendar import instants
+from outcomes.calendar.period import have_same_days
 from outcomes.contract import json_text
 from outcomes.contract.caller import Caller
 from outcomes.contract.preconditions import Preconditions
@@ -166,7 +167,7 @@ class WatchStore:
         found = stored_definitions.read(self.dynamodb, self.definitions, user_id) if self.definitions else None
         if found is None:
             raise _not_possible("measure", "needs a definition of which outcomes count")
-        if found.timezone != new.timezone:
+        if not have_same_days(found.timezone, new.timezone):
             raise _not_possible("timezone", f"must be {found.timezone}, as in the definitions")
 
     def _rows(self, user_id: int) -> list[Item]:
