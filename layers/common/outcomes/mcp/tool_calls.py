@@ -186,11 +186,11 @@ def advice(refused: Refused, name: str) -> str:
             next_ = "The outcome already has these values: do nothing."
         case BadRequest() | PayloadTooLarge():
             next_ = "Correct the named arguments and call again; you may keep the idempotency_key."
-        case IdempotencyKeyReused() if TOOLS[name].scope == "correct":
-            next_ = "This idempotency_key made another correction. Call again with a new one."
         case IdempotencyKeyReused():
             next_ = (
-                "This idempotency_key was used with other fields. If it is the same work, it is already recorded: do "
+                "This idempotency_key made another correction. Call again with a new one."
+                if TOOLS[name].scope == "correct"
+                else "This idempotency_key was used with other fields. If it is the same work, it is already recorded: do "
                 "nothing. If it is other work, call again with a new idempotency_key."
             )
         case NotFound():
