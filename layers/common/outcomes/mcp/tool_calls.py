@@ -190,8 +190,8 @@ def advice(refused: Refused, name: str) -> str:
             next_ = (
                 "This idempotency_key made another correction. Call again with a new one."
                 if TOOLS[name].scope == "correct"
-                else "This idempotency_key was used with other fields. If it is the same work, it is already recorded: do "
-                "nothing. If it is other work, call again with a new idempotency_key."
+                else "This idempotency_key was used with other fields. If it is the same work, it is already recorded: "
+                "do nothing. If it is other work, call again with a new idempotency_key."
             )
         case NotFound():
             next_ = "Find the id with list_outcomes and call again."
