@@ -25,10 +25,9 @@ INSTALLED = (
 MOST = {"field": 3, "route": 5, "limit": 1}
 """The number of files that a person may have to change, beside the module that computes a route's answer."""
 COMPUTES = "layers/common/outcomes/totals/summary.py"
-OWN_TESTS = ("cases", "client", "stack")
 SUITES = [
     *("clients/python/tests/test_cases.py", "clients/python/tests/test_contract.py"),
-    *(f"tests/clients/test_typescript.py::test_its_own_tests_pass_on_the_running_stack[{name}]" for name in OWN_TESTS),
+    "tests/clients/test_typescript.py::test_its_own_tests_pass_on_the_running_stack[cases]",
     "tests/clients/test_typescript.py::test_it_adds_at_most_6_6_kb_to_a_page",
     *("tests/unit/test_every_field.py", "tests/unit/test_events.py"),
     "tests/statements/test_service.py::test_totals_and_all_adjustments_of_a_month_are_its_summary[0]",
@@ -63,7 +62,7 @@ def copied(folder: Path) -> Path:
         (folder / name).write_bytes((ROOT / name).read_bytes())
         (folder / name).chmod((ROOT / name).stat().st_mode)
     run(folder, "git", "init", "--quiet")
-    run(folder, "git", "add", "--all")  # some tests read git's list of files
+    run(folder, "git", "add", "--all", "--intent-to-add")  # some tests read git's list of files
     for name in INSTALLED:
         if (ROOT / name).exists():
             (folder / name).symlink_to(ROOT / name)

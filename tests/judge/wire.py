@@ -120,6 +120,7 @@ def _in_product(path: str) -> str:
     return file.removeprefix("layers/common/") if is_product else ""
 
 
+@cache
 def places_of_writes() -> dict[Place, range]:
     """Return each place in our code that writes to DynamoDB, with its lines."""
     found = {}
