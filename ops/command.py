@@ -71,9 +71,12 @@ def exit_code(command: Callable[[], object], *, if_interrupted: str = "", if_ref
 
 
 def named_stack(text: str) -> str:
-    """Check that the name of a stack is not empty, and return the name. Raises StackError."""
+    """Check that the name of a stack is not empty, use the stack's settings, and return the name. Raises StackError."""
+    from ops.configuration import use_settings  # which imports this module, and the SDK
+
     if not text:
         raise StackError("STACK is missing, such as STACK=outcomes-prod")
+    use_settings(text)
     return text
 
 

@@ -7,6 +7,7 @@ template.yaml).
 """
 
 import json
+import os
 import secrets
 import sys
 import tomllib
@@ -72,6 +73,17 @@ def environments(samconfig: Path) -> dict[str, Any]:
     sections = {name: each for name, each in document.items() if isinstance(each, dict)}
     settings = {name: each.get("deploy", {}).get("parameters", {}) for name, each in sections.items()}
     return {name: each for name, each in settings.items() if "stack_name" in each}
+
+
+def use_settings(stack: str) -> None:
+    """Let this process call AWS with the region and the profile of a stack's environment, as its deployment does."""
+    for settings in environments(ROOT / "samconfig.toml").values():
+        if settings["stack_name"] == stack and "region" in settings:
+            os.environ["AWS_DEFAULT_REGION"] = settings["region"]
+        if settings["stack_name"] == stack and "profile" in settings:
+            for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+                os.environ.pop(variable, None)
+            os.environ["AWS_PROFILE"] = settings["profile"]
 
 
 def deploy_settings(samconfig: Path, environment: str) -> Any:

@@ -24,7 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "layers" / "common"))
 
-from ops.command import Parser, exit_code
+from ops.command import Parser, exit_code, named_stack
 from ops.errors import StackError, one_line
 from smoke import checks
 from smoke.api import Api, outcome_types, switched_off
@@ -45,7 +45,7 @@ def check_api() -> int:
     """Run the checks. Return 1 if any fails. Raises StackError if they cannot run."""
     options = parser().parse_args()
     try:
-        stack = Stack.deployed(options.stack) if options.stack else Stack.local(options.url or "")
+        stack = Stack.deployed(named_stack(options.stack)) if options.stack else Stack.local(options.url or "")
         url = options.url or (stack.url if stack else "")
         if not url:
             parser().error("URL or STACK is missing, such as STACK=outcomes-dev")

@@ -1,6 +1,7 @@
 """`make deploy` passes to `sam deploy` the parameters in samconfig.toml, and a digest of all parameters."""
 
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ import boto3
 import pytest
 
 from ops import configuration
+from ops.command import named_stack
 from ops.template import pairs
 from tests.aws import PARAMETERS, STACKS, STATUSES, mock_aws
 from tests.sam import in_sam
@@ -102,6 +104,20 @@ def test_sam_deploys_with_exactly_these_parameters(told: Printed, tmp_path: Path
 def test_samconfig_has_no_digest_so_that_deploying_without_make_is_refused(environment: str) -> None:
     settings = configuration.deploy_settings(ROOT / "samconfig.toml", environment)
     assert pairs(settings["parameter_overrides"])["Configuration"] == ""
+
+
+def test_commands_with_a_stack_use_the_region_and_profile_of_its_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "samconfig.toml").write_text(SAMCONFIG.replace("region =", 'profile = "dev"\nregion ='))
+    monkeypatch.setattr(configuration, "ROOT", tmp_path)
+    monkeypatch.setattr(os, "environ", os.environ | {"AWS_ACCESS_KEY_ID": "of another account"})
+    before = dict(os.environ)
+    assert named_stack("outcomes-prod") == "outcomes-prod"
+    assert dict(os.environ) == before
+    assert named_stack("outcomes-dev") == "outcomes-dev"
+    assert (os.environ["AWS_DEFAULT_REGION"], os.environ["AWS_PROFILE"]) == (REGION, "dev")
+    assert "AWS_ACCESS_KEY_ID" not in os.environ  # it would win over the profile
 
 
 def test_make_deploy_passes_the_printed_parameters() -> None:
