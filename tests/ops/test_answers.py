@@ -105,7 +105,7 @@ def test_an_invalid_answer_is_asked_for_again(asked: Asked, capsys: pytest.Captu
     assert "Required." in said
     assert "parameter DashboardOrigins must be origins such as https://app.example.com" in said
     assert "parameter AlarmEmail must be an e-mail address such as oncall@example.com." in said
-    assert "parameter KeyFingerprints must be one or two SHA-256 fingerprints" in said
+    assert "parameter KeyFingerprints must be one to three SHA-256 fingerprints" in said
     assert f"DashboardOrigins={ORIGIN}" in written
 
 

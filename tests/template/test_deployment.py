@@ -63,7 +63,7 @@ INVALID: dict[str, list[str]] = {
     "EndedFingerprints": ["ok_a-key-and-not-its-fingerprint", ",".join(["0" * 64] * 64)],
     "EventBusName": ["arn:aws:events:us-east-1:123456789012:event-bus/platform", "a bus", "*", "x" * 257],
     "FirewallRequests": ["9", "many"],
-    "KeyFingerprints": ["ok_a-key-and-not-its-fingerprint", "A" * 64, ",".join(["0" * 64] * 3)],
+    "KeyFingerprints": ["ok_a-key-and-not-its-fingerprint", "A" * 64, ",".join(["0" * 64] * 4)],
     "OidcIssuer": [
         *("http://login.example.com/", "http://127.0.0.1.example.com/"),
         *("https://login.example.com/?tenant=1", "https://user@login.example.com/"),
@@ -87,6 +87,10 @@ def test_an_invalid_parameter_is_refused(deployed: Deployment, parameter: str) -
     for value in INVALID[parameter]:
         with pytest.raises(StackError, match=parameter):
             deployed.with_parameters(**{parameter: value})
+
+
+def test_a_key_can_be_rotated_beside_that_of_the_smoke_test(deployed: Deployment) -> None:
+    deployed.with_parameters(KeyFingerprints=",".join(["0" * 64] * 3))
 
 
 def test_sam_local_can_set_the_aws_endpoint_of_functions(sam_local: Any) -> None:
