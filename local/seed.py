@@ -153,7 +153,8 @@ def seed(
 def sign(owner: httpx.Client, user_id: int, now: int) -> None:
     """Make the signed statement of a user's last month (UTC), which later calls return. Raises StackError.
 
-    The user's next import of history is then refused. In the first minutes of a month, there is no statement yet.
+    The user's next import of history is then refused. There is no statement in the first minutes of a month, nor of a
+    user who was erased since, whose first entry is of this month.
     """
     period = {"period": _month(now, 1), "timezone": "UTC"}
     for _ in range(TRIES):
@@ -162,7 +163,8 @@ def sign(owner: httpx.Client, user_id: int, now: int) -> None:
             break
         time.sleep(float(answer.headers["Retry-After"]))
     if answer.status_code == httpx.codes.CONFLICT:
-        print(f"User {user_id} has no statement of {period['period']} yet: run make seed again in ten minutes.")
+        [why] = answer.json()["details"]
+        print(f"User {user_id} has no statement of {period['period']}: {why['field']} {why['message']}.")
     elif answer.is_success:
         print(f"User {user_id} has a signed statement of {period['period']}.")
     else:

@@ -247,7 +247,10 @@ def test_an_error_of_the_api_is_quoted(file: Path) -> None:
     [
         ([(200, {})], "User 7 has a signed statement of 2025-02.\n"),
         ([(503, {}), (200, {})], "User 7 has a signed statement of 2025-02.\n"),
-        ([(409, {})], "User 7 has no statement of 2025-02 yet: run make seed again in ten minutes.\n"),
+        (
+            [(409, {"details": [{"field": "period", "message": "is before the first entry"}]})],
+            "User 7 has no statement of 2025-02: period is before the first entry.\n",
+        ),
     ],
 )
 def test_the_statement_of_the_last_month_is_made(
