@@ -6,10 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
-import httpx2
 import pytest
-from mcp.client import Client
-from mcp.client.streamable_http import streamable_http_client
 
 from tests.local.stacks import ROOT, Stack
 
@@ -29,7 +26,7 @@ def agent_key(stack: Stack) -> Callable[..., str]:
     return make
 
 
-async def used(tools: Client, name: str, **arguments: Any) -> Any:
+async def used(tools: Any, name: str, **arguments: Any) -> Any:
     result = await tools.call_tool(name, arguments)
     assert not result.is_error, result
     return result.structured_content
@@ -37,6 +34,10 @@ async def used(tools: Client, name: str, **arguments: Any) -> Any:
 
 @pytest.mark.parametrize("mode", ["legacy", "auto", "2026-07-28"])
 async def test_a_client_records_corrects_and_reads(stack: Stack, agent_key: Callable[..., str], mode: str) -> None:
+    import httpx2  # imported late, because only one process needs them
+    from mcp.client import Client
+    from mcp.client.streamable_http import streamable_http_client
+
     headers = {"Authorization": f"Bearer {agent_key('record', 'read', 'correct')}"}
     deal = {"outcome_type": "deal_closed", "title": "Renewed Acme", "value_usd": "12.50"}
     async with (

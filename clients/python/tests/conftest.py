@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 import typer.main
-from outcomes_client import OutcomesClient, Retry
+from outcomes_client import NewOutcome, OutcomesClient, Retry
 from outcomes_client.__main__ import main
 from outcomes_client._json import decode, encode
 from outcomes_client._sending import LOG
@@ -40,6 +40,11 @@ QUICK = Retry(deadline=20, timeout=10, first=0)
 # The random wait before a second attempt is almost certainly longer than the deadline. So there is only one attempt,
 # which may take 20 s on a busy machine.
 ONE_TRY = Retry(deadline=20, timeout=20, first=1e12)
+
+WORK = {"outcome_type": "task_complete", "title": "Sent the offer", "idempotency_key": "offer-sent", "value_usd": 12.5}
+DEAL = NewOutcome(outcome_type="deal_closed", title="Acme renewed", user_id=42)
+RUN = "00000000-0000-0000-0000-000000001267"
+"""The id of an agent's run."""
 
 users = itertools.count(90_000)  # ids of the stack's users: each test has a new user. The fake's user is always 42.
 
@@ -277,3 +282,8 @@ def outcomes(api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
         return Run(exit_.value.code, said.out, said.err)
 
     return run
+
+
+def keys(api: Api) -> list[str]:
+    """Return the idempotency keys of all requests."""
+    return [headers["Idempotency-Key"] for headers, _ in api.door.requests]

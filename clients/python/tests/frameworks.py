@@ -15,16 +15,15 @@ from agents.testing import ScriptedModel, assistant_message, function_call
 from claude_agent_sdk import ClaudeAgentOptions, Transport, query
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
-from langchain_core.runnables import RunnableLambda
-from outcomes_client import AsyncOutcomesClient, NewOutcome, OutcomesClient, langchain, openai_agents
+from langchain_core.runnables import Runnable, RunnableLambda
+from langgraph.graph import START, StateGraph
+from outcomes_client import AsyncOutcomesClient, OutcomesClient, langchain, openai_agents
 from outcomes_client.claude_agent_sdk import record_outcome_server, stop_hook
 
-from clients.python.tests.conftest import Api
+from clients.python.tests.conftest import RUN
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
-WORK = {"outcome_type": "task_complete", "title": "Sent the offer", "idempotency_key": "offer-sent", "value_usd": 12.5}
-DEAL = NewOutcome(outcome_type="deal_closed", title="Acme renewed", user_id=42)
-RUN = "00000000-0000-0000-0000-000000001267"
+QUIET = agents.RunConfig(tracing_disabled=True)
 
 
 class Told(NamedTuple):
@@ -44,6 +43,12 @@ class Framework(NamedTuple):
 
 
 # LangChain
+
+ADDS: Runnable[Any, Any] = RunnableLambda(lambda number: number + 1)
+CHAIN = ADDS | ADDS
+GRAPH: Any = StateGraph(int)
+GRAPH.add_node("add", lambda number: number + 2)
+GRAPH.add_edge(START, "add")
 
 
 class Scripted(GenericFakeChatModel):
@@ -97,8 +102,8 @@ def openai_model(*turns: str | dict[str, Any]) -> ScriptedModel:
 
 
 async def run_openai(model: ScriptedModel, *tools: Any, hooks: Any = None) -> None:
-    agent, quiet = agents.Agent("Sales", model=model, tools=[*tools]), agents.RunConfig(tracing_disabled=True)
-    result = await agents.Runner.run(agent, "Sell", hooks=hooks, run_config=quiet)
+    agent = agents.Agent("Sales", model=model, tools=[*tools])
+    result = await agents.Runner.run(agent, "Sell", hooks=hooks, run_config=QUIET)
     assert result.final_output == "Won"
 
 
@@ -243,8 +248,3 @@ def example(heading: str) -> dict[str, Any]:
     module: dict[str, Any] = {}
     exec(code, module)  # noqa: S102 - code of our own page
     return module
-
-
-def keys(api: Api) -> list[str]:
-    """Return the idempotency keys of all requests."""
-    return [headers["Idempotency-Key"] for headers, _ in api.door.requests]

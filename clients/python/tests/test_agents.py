@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -10,19 +11,10 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-import claude_agent_sdk
 import pytest
-from agents import Agent, RunConfig, Runner, set_tracing_disabled
-from agents.testing import ScriptedModel, function_call
-from langchain.agents import create_agent
-from langchain_core.runnables import Runnable, RunnableLambda
-from langchain_core.tools import tool
-from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.graph import START, StateGraph
-from langgraph.types import Command, interrupt
 from outcomes_client import (
     AsyncOutcomesClient,
     ConfigurationError,
@@ -30,17 +22,37 @@ from outcomes_client import (
     OutcomesClient,
     Retry,
     ServerError,
-    openai_agents,
 )
 from outcomes_client._agents import Tool, arecord_run, record_run, run_key
-from outcomes_client.claude_agent_sdk import stop_hook
-from outcomes_client.langchain import AsyncOutcomesCallback, OutcomesCallback, record_outcome_tool
 
-from clients.python.tests import frameworks
-from clients.python.tests.conftest import ONE_TRY, Api, everywhere
-from clients.python.tests.frameworks import ALL, DEAL, RUN, WORK, Claude, Framework, Told, keys, run_claude
+from clients.python.tests.conftest import DEAL, ONE_TRY, RUN, WORK, Api, everywhere, keys
 
-of_all = pytest.mark.parametrize("framework", ALL.values(), ids=ALL)
+if TYPE_CHECKING:
+    from langchain_core.runnables import Runnable
+
+    from clients.python.tests.frameworks import Claude, Framework, Told
+
+FRAMEWORKS = ["LangChain", "async LangChain", "OpenAI Agents", "Claude Agent SDK"]
+
+
+class Late:
+    """The module `frameworks`, which only the process that runs these tests loads: it takes two seconds."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # pytest asks for these
+            raise AttributeError(name)
+        return getattr(importlib.import_module("clients.python.tests.frameworks"), name)
+
+
+frameworks: Any = Late()
+of_all = pytest.mark.parametrize("framework", FRAMEWORKS, indirect=True)
+
+
+@pytest.fixture
+def framework(request: pytest.FixtureRequest) -> Framework:
+    assert [*frameworks.ALL] == FRAMEWORKS
+    found: Framework = frameworks.ALL[request.param]
+    return found
 
 
 @pytest.fixture
@@ -94,7 +106,8 @@ async def test_failures_are_reported_and_end_no_run(
 async def test_on_error_may_raise_to_end_the_run(framework: Framework, api: Api) -> None:
     api.quick = ONE_TRY
     api.fail("500")
-    if framework is ALL["Claude Agent SDK"]:  # the run is another process, which gets an error instead of an answer
+    # Claude's run is another process, which gets an error instead of an answer.
+    if framework is frameworks.ALL["Claude Agent SDK"]:
         with pytest.raises(KeyError, match="response"):
             await hook(framework, api, lambda _: DEAL, on_error=failing)
     else:
@@ -102,7 +115,7 @@ async def test_on_error_may_raise_to_end_the_run(framework: Framework, api: Api)
             await hook(framework, api, lambda _: DEAL, on_error=failing)
 
 
-@pytest.mark.parametrize("framework", [one for one in ALL.values() if one.client is AsyncOutcomesClient])
+@pytest.mark.parametrize("framework", FRAMEWORKS[1:], indirect=True)  # all but the client that waits
 async def test_hook_and_tool_do_not_block_the_event_loop(framework: Framework, api: Api, told: list[Exception]) -> None:
     current, loop = api.door.upstream, asyncio.get_running_loop()
 
@@ -127,7 +140,7 @@ async def test_a_model_cannot_choose_the_user_or_agent(framework: Framework, api
     refused = await call(framework, api, {**WORK, **more})
     assert refused.is_error is not False
     # The Claude Agent SDK checks the arguments itself.
-    assert framework is ALL["Claude Agent SDK"] or f"Not recorded: {next(iter(more))}: " in refused.text
+    assert framework is frameworks.ALL["Claude Agent SDK"] or f"Not recorded: {next(iter(more))}: " in refused.text
     assert not api.door.requests
 
 
@@ -262,8 +275,6 @@ def test_a_model_learns_which_fields_were_ignored(api: Api) -> None:
 
 LATER = UUID(int=4712)
 
-QUIET = RunConfig(tracing_disabled=True)
-
 type Example = Callable[[str], dict[str, Any]]
 
 
@@ -274,7 +285,7 @@ def readme(api: Api, monkeypatch: pytest.MonkeyPatch) -> Example:
     monkeypatch.setenv("INTERNAL_API_KEY", api.key)
 
     def run(heading: str) -> dict[str, Any]:
-        module = frameworks.example(heading)
+        module: dict[str, Any] = frameworks.example(heading)
         for kind in (OutcomesClient, AsyncOutcomesClient):
             module[kind.__name__] = lambda kind=kind, **whose: kind(**{**whose, "user_id": api.user})
         return module
@@ -296,11 +307,13 @@ def test_the_example_of_langchain_records_once_however_often_a_run_is_started(ap
 
 
 async def test_an_agent_s_tool_finds_its_run_id_in_the_config(api: Api) -> None:
+    from langchain.agents import create_agent
+
     async with AsyncOutcomesClient(**api.settings, user_id=42) as client:
-        callback = AsyncOutcomesCallback(
+        callback = frameworks.langchain.AsyncOutcomesCallback(
             client, lambda outputs: DEAL if outputs["messages"][-1].text == "Won" else None
         )
-        records = record_outcome_tool(client, run_id=lambda config: config["metadata"]["job"])
+        records = frameworks.langchain.record_outcome_tool(client, run_id=lambda config: config["metadata"]["job"])
         agent: Any = create_agent(frameworks.langchain_model(WORK, "Won"), tools=[records])
         config: Any = {"callbacks": [callback], "metadata": {"job": "1"}, "run_id": UUID(RUN)}
         async for _ in agent.astream({"messages": [("user", "Sell")]}, config):
@@ -312,19 +325,14 @@ def unlucky(_: Any) -> Any:
     raise ValueError("out of luck")
 
 
-ADDS: Runnable[Any, Any] = RunnableLambda(lambda number: number + 1)
-CHAIN = ADDS | ADDS
-GRAPH: Any = StateGraph(int)
-GRAPH.add_node("add", lambda number: number + 2)
-GRAPH.add_edge(START, "add")
-ONE_RUN: dict[str, Runnable[Any, Any]] = {
-    "the first choice succeeds": CHAIN.with_fallbacks([ADDS]),
-    "the first choice fails": RunnableLambda(unlucky).with_fallbacks([CHAIN]),
-    "every choice has fallbacks": CHAIN.with_fallbacks([ADDS]).with_fallbacks([ADDS]),
-    "with a config": CHAIN.with_fallbacks([ADDS]).with_config(run_name="adding"),
-    "a graph": GRAPH.compile().with_fallbacks([ADDS]),
-    "fallbacks inside": ADDS | ADDS.with_fallbacks([CHAIN]),
-    "no fallbacks": CHAIN,
+ONE_RUN: dict[str, Callable[[Any, Any], Any]] = {
+    "the first choice succeeds": lambda adds, chain: chain.with_fallbacks([adds]),
+    "the first choice fails": lambda _, chain: frameworks.RunnableLambda(unlucky).with_fallbacks([chain]),
+    "every choice has fallbacks": lambda adds, chain: chain.with_fallbacks([adds]).with_fallbacks([adds]),
+    "with a config": lambda adds, chain: chain.with_fallbacks([adds]).with_config(run_name="adding"),
+    "a graph": lambda adds, _: frameworks.GRAPH.compile().with_fallbacks([adds]),
+    "fallbacks inside": lambda adds, chain: adds | adds.with_fallbacks([chain]),
+    "no fallbacks": lambda _, chain: chain,
 }
 """Runs that return the given number plus 2. LangChain gives the run of a choice of fallbacks no parent."""
 
@@ -356,30 +364,32 @@ WAYS: dict[str, Callable[[Runnable[Any, Any], Any], Any]] = {
 """Ways to run a chain with 1 and with 2."""
 
 
-@pytest.mark.parametrize("run", ONE_RUN.values(), ids=ONE_RUN)
+@pytest.mark.parametrize("run_of", ONE_RUN.values(), ids=ONE_RUN)
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-@pytest.mark.parametrize("kind", [OutcomesCallback, AsyncOutcomesCallback])
-async def test_each_run_counts_once_with_fallbacks(kind: Any, way: Any, run: Runnable[Any, Any]) -> None:
+@pytest.mark.parametrize("kind", ["OutcomesCallback", "AsyncOutcomesCallback"])
+async def test_each_run_counts_once_with_fallbacks(kind: str, way: Any, run_of: Any) -> None:
     asked: list[Any] = []
-    callback = kind(None, lambda output: asked.append(output["add"] if isinstance(output, dict) else output))
-    await way(run, {"callbacks": [callback]})
+    callback = getattr(frameworks.langchain, kind)(
+        None, lambda output: asked.append(output["add"] if isinstance(output, dict) else output)
+    )
+    await way(run_of(frameworks.ADDS, frameworks.CHAIN), {"callbacks": [callback]})
     assert sorted(asked) == [3, 4]
 
 
 def test_a_choice_that_has_the_hook_in_its_own_config_counts_once() -> None:
     asked: list[Any] = []
-    callback: Any = OutcomesCallback(None, asked.append)  # type: ignore[arg-type]
+    callback: Any = frameworks.langchain.OutcomesCallback(None, asked.append)
     # LangChain calls it twice for the choice.
-    run: Any = CHAIN.with_config(callbacks=[callback]).with_fallbacks([ADDS])
+    run: Any = frameworks.CHAIN.with_config(callbacks=[callback]).with_fallbacks([frameworks.ADDS])
     assert run.invoke(1, {"callbacks": [callback]}) == 3
     assert asked == [3]
 
 
 @pytest.mark.parametrize("run_id", [UUID(RUN), None])
 async def test_the_key_is_the_id_of_the_outermost_run(api: Api, run_id: UUID | None) -> None:
-    run = CHAIN.with_fallbacks([ADDS])
+    run = frameworks.CHAIN.with_fallbacks([frameworks.ADDS])
     with OutcomesClient(**api.settings) as client:
-        callback = OutcomesCallback(client, lambda _: DEAL)
+        callback = frameworks.langchain.OutcomesCallback(client, lambda _: DEAL)
         run.invoke(1, {"callbacks": [callback], "run_id": run_id})
         await run.ainvoke(1, {"callbacks": [callback], "run_id": run_id and LATER})
     assert len(api.recorded()) == 2
@@ -391,29 +401,34 @@ async def test_two_runs_with_one_id_share_a_key_even_side_by_side(api: Api) -> N
         await asyncio.sleep(number / 100)
         return number
 
-    run = RunnableLambda(lambda number: number, afunc=slow).with_fallbacks([ADDS])
+    run = frameworks.RunnableLambda(lambda number: number, afunc=slow).with_fallbacks([frameworks.ADDS])
     with OutcomesClient(**api.settings) as client:
-        config: Any = {"callbacks": [OutcomesCallback(client, lambda _: DEAL)], "run_id": UUID(RUN)}
+        config: Any = {
+            "callbacks": [frameworks.langchain.OutcomesCallback(client, lambda _: DEAL)],
+            "run_id": UUID(RUN),
+        }
         await asyncio.gather(run.ainvoke(1, config), run.ainvoke(2, config))
     assert keys(api) == [RUN] * 2
 
 
 def test_a_run_whose_choices_all_fail_does_not_count_and_the_next_one_does() -> None:
     asked: list[Any] = []
-    config: Any = {"callbacks": [OutcomesCallback(None, asked.append)]}  # type: ignore[arg-type]
+    config: Any = {"callbacks": [frameworks.langchain.OutcomesCallback(None, asked.append)]}
     with pytest.raises(ValueError, match="out of luck"):
-        RunnableLambda(unlucky).with_fallbacks([RunnableLambda(unlucky)]).invoke(1, config)
-    next(iter(CHAIN.with_fallbacks([ADDS]).stream(1, config)))  # abandoned
+        frameworks.RunnableLambda(unlucky).with_fallbacks([frameworks.RunnableLambda(unlucky)]).invoke(1, config)
+    next(iter(frameworks.CHAIN.with_fallbacks([frameworks.ADDS]).stream(1, config)))  # abandoned
     assert asked == []
-    CHAIN.with_fallbacks([ADDS]).invoke(1, config)
+    frameworks.CHAIN.with_fallbacks([frameworks.ADDS]).invoke(1, config)
     assert asked == [3]
 
 
-@pytest.mark.parametrize("kind", [OutcomesCallback, AsyncOutcomesCallback])
-async def test_a_chain_called_by_hand_inside_a_tool_counts_itself(kind: Any) -> None:
+@pytest.mark.parametrize("kind", ["OutcomesCallback", "AsyncOutcomesCallback"])
+async def test_a_chain_called_by_hand_inside_a_tool_counts_itself(kind: str) -> None:
+    from langchain_core.tools import tool
+
     asked: list[Any] = []
-    config: Any = {"callbacks": [kind(None, asked.append)]}
-    inner: Any = CHAIN.with_fallbacks([ADDS])
+    config: Any = {"callbacks": [getattr(frameworks.langchain, kind)(None, asked.append)]}
+    inner: Any = frameworks.CHAIN.with_fallbacks([frameworks.ADDS])
 
     @tool
     def add(number: int) -> int:
@@ -425,19 +440,23 @@ async def test_a_chain_called_by_hand_inside_a_tool_counts_itself(kind: Any) -> 
         """Add 2."""
         return int(await inner.ainvoke(number, config))
 
-    asks: Any = RunnableLambda(lambda number: {"number": number})
-    assert (asks | add).with_fallbacks([ADDS]).invoke(1, config) == 3
-    assert await (asks | add_later).with_fallbacks([ADDS]).ainvoke(2, config) == 4
+    asks: Any = frameworks.RunnableLambda(lambda number: {"number": number})
+    assert (asks | add).with_fallbacks([frameworks.ADDS]).invoke(1, config) == 3
+    assert await (asks | add_later).with_fallbacks([frameworks.ADDS]).ainvoke(2, config) == 4
     assert asked == [3, 3, 4, 4]
 
 
 def test_a_graph_that_is_interrupted_counts_once_under_one_id(api: Api) -> None:
+    from langgraph.checkpoint.memory import InMemorySaver
+    from langgraph.graph import START, StateGraph
+    from langgraph.types import Command, interrupt
+
     graph: Any = StateGraph(dict)
     graph.add_node("ask", lambda _: {"signed": interrupt("Signed?")})
     graph.add_edge(START, "ask")
     graph = graph.compile(checkpointer=InMemorySaver())
     with OutcomesClient(**api.settings) as client:
-        callback = OutcomesCallback(client, lambda _: DEAL)
+        callback = frameworks.langchain.OutcomesCallback(client, lambda _: DEAL)
         config = {"run_id": UUID(RUN), "callbacks": [callback], "configurable": {"thread_id": "1"}}
         assert "__interrupt__" in graph.invoke({}, config)
         assert graph.invoke(Command(resume=True), config) == {"signed": True}
@@ -446,7 +465,7 @@ def test_a_graph_that_is_interrupted_counts_once_under_one_id(api: Api) -> None:
 
 
 def test_an_async_tool_does_not_support_invoke() -> None:
-    tool = record_outcome_tool(AsyncOutcomesClient("https://h", "k3y", user_id=42), run_id="run-1")
+    tool = frameworks.langchain.record_outcome_tool(AsyncOutcomesClient("https://h", "k3y", user_id=42), run_id="run-1")
     with pytest.raises(NotImplementedError):
         tool.invoke(WORK)
 
@@ -456,9 +475,9 @@ def test_an_async_tool_does_not_support_invoke() -> None:
 
 @pytest.fixture
 def no_traces() -> Iterator[None]:
-    set_tracing_disabled(True)
+    frameworks.agents.set_tracing_disabled(True)
     yield
-    set_tracing_disabled(False)
+    frameworks.agents.set_tracing_disabled(False)
 
 
 @everywhere
@@ -481,11 +500,13 @@ async def test_hooks_and_tools_find_each_run_s_id_in_its_context(api: Api) -> No
         return NewOutcome(outcome_type="deal_closed", title=f"{agent.name}: {output} of {context.context.id}")
 
     async with AsyncOutcomesClient(**api.settings, user_id=42) as client:
-        records = openai_agents.record_outcome_tool(client, run_id=lambda run: run.context.id)
-        hooks = openai_agents.OutcomesHooks(client, outcome_of, run_id=lambda run: run.context.id)
+        records = frameworks.openai_agents.record_outcome_tool(client, run_id=lambda run: run.context.id)
+        hooks = frameworks.openai_agents.OutcomesHooks(client, outcome_of, run_id=lambda run: run.context.id)
         for job in ("1", "2"):
-            agent = Agent[Any]("Sales", model=frameworks.openai_model(WORK, "Won"), tools=[records])
-            result = Runner.run_streamed(agent, "Sell", context=SimpleNamespace(id=job), hooks=hooks, run_config=QUIET)
+            agent = frameworks.agents.Agent("Sales", model=frameworks.openai_model(WORK, "Won"), tools=[records])
+            result = frameworks.agents.Runner.run_streamed(
+                agent, "Sell", context=SimpleNamespace(id=job), hooks=hooks, run_config=frameworks.QUIET
+            )
             _ = [event async for event in result.stream_events()]
     assert keys(api) == ["1/offer-sent", "1", "2/offer-sent", "2"]
     assert api.recorded()[0]["title"] == "Sales: Won of 2"
@@ -494,10 +515,15 @@ async def test_hooks_and_tools_find_each_run_s_id_in_its_context(api: Api) -> No
 async def test_only_the_agent_that_finishes_the_run_is_asked() -> None:
     asked: list[str] = []
     client: Any = None
-    hooks = openai_agents.OutcomesHooks(client, lambda *given: asked.append(given[1].name), run_id="run-1")
-    closer = Agent[Any]("Closer", model=frameworks.openai_model("Won"))
-    hands_over = ScriptedModel([[function_call("transfer_to_closer", {}, call_id="1")]])
-    await Runner.run(Agent("Opener", handoffs=[closer], model=hands_over), "Sell", hooks=hooks, run_config=QUIET)
+    hooks = frameworks.openai_agents.OutcomesHooks(client, lambda *given: asked.append(given[1].name), run_id="run-1")
+    closer = frameworks.agents.Agent("Closer", model=frameworks.openai_model("Won"))
+    hands_over = frameworks.ScriptedModel([[frameworks.function_call("transfer_to_closer", {}, call_id="1")]])
+    await frameworks.agents.Runner.run(
+        frameworks.agents.Agent("Opener", handoffs=[closer], model=hands_over),
+        "Sell",
+        hooks=hooks,
+        run_config=frameworks.QUIET,
+    )
     assert asked == ["Closer"]
 
 
@@ -508,13 +534,15 @@ async def test_only_the_agent_that_finishes_the_run_is_asked() -> None:
 async def test_the_example_of_claude_records_once_however_often_a_hook_is_called(
     api: Api, readme: Example, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import claude_agent_sdk
+
     async def work(claude: Claude) -> None:
         for _ in range(2):
             assert not (await claude.call(**WORK)).is_error
             await claude.stop("FILED Week 48", f"prompt-of-{api.user}")
         await claude.stop("I could not file it.", "another prompt")
 
-    monkeypatch.setattr(claude_agent_sdk, "query", partial(claude_agent_sdk.query, transport=Claude(work)))
+    monkeypatch.setattr(claude_agent_sdk, "query", partial(claude_agent_sdk.query, transport=frameworks.Claude(work)))
     await readme("Claude Agent SDK")["file_report"](f"report-{api.user}")
     assert [one["title"] for one in api.recorded()] == ["FILED Week 48", "Sent the offer"]
     assert keys(api) == [f"report-{api.user}/offer-sent", f"prompt-of-{api.user}"] * 2
@@ -525,10 +553,12 @@ async def test_a_prompt_without_an_id_needs_an_idempotency_key(api: Api, caplog:
         await claude.stop("Won", prompt_id=None)
 
     async with AsyncOutcomesClient(**api.settings, user_id=42) as client:
-        await run_claude(client, stop, lambda _: DEAL)
+        await frameworks.run_claude(client, stop, lambda _: DEAL)
         assert "Claude Code did not send the prompt's id" in caplog.text
         assert not api.recorded()
-        await run_claude(client, stop, lambda stopped: replace(DEAL, idempotency_key=stopped["session_id"][2:]))
+        await frameworks.run_claude(
+            client, stop, lambda stopped: replace(DEAL, idempotency_key=stopped["session_id"][2:])
+        )
     assert keys(api) == ["session"]
 
 
@@ -539,9 +569,9 @@ async def test_claude_is_told_what_the_tool_needs_and_does() -> None:
         assert listed["annotations"]["idempotentHint"]
 
     async with AsyncOutcomesClient("https://h", "k3y", user_id=42) as client:
-        await run_claude(client, work)
+        await frameworks.run_claude(client, work)
 
 
 def test_the_hook_s_timeout_exceeds_the_client_s_deadline() -> None:
     client = AsyncOutcomesClient("https://h", "k3y", retry=Retry(deadline=100))
-    assert (stop_hook(client, lambda _: None).timeout or 0) > 100
+    assert (frameworks.stop_hook(client, lambda _: None).timeout or 0) > 100

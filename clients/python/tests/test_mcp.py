@@ -13,9 +13,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from mcp.client import Client
-from mcp.client.stdio import StdioServerParameters, stdio_client
-from mcp.types import CallToolResult
 from outcomes_client import OutcomesClient
 from outcomes_client._mcp import Bridge
 
@@ -61,10 +58,10 @@ def deal(api: Api, **more: Any) -> dict[str, Any]:
     }
 
 
-def said(result: CallToolResult) -> str:
+def said(result: Any) -> str:
     content = result.content[0]
     assert content.type == "text"
-    return content.text
+    return str(content.text)
 
 
 def asking(method: str, params: dict[str, Any], id_: int | str | None = 1) -> bytes:
@@ -95,6 +92,9 @@ def refusal(bridge: Bridge, tool: str, arguments: dict[str, Any]) -> str:
 @on_the_stack
 async def test_the_official_client_has_the_api_s_own_tools_by_stdio(api: Api, agents_key: str) -> None:
     environment = {**os.environ, "OUTCOMES_URL": api.url, "INTERNAL_API_KEY": agents_key}
+    from mcp.client import Client  # imported late, because only one process needs it
+    from mcp.client.stdio import StdioServerParameters, stdio_client
+
     parameters = StdioServerParameters(command=COMMAND[0], args=COMMAND[1:], env=environment)
     async with Client(stdio_client(parameters)) as model:
         tools = (await model.list_tools()).tools
