@@ -115,8 +115,7 @@ class AsyncOutcomesClient:
         self._address = address_of(url, api_key, cookie, allow_http)
         self._calls = Calls(retry_of(retry), defaults=defaults_of(self._address, agent_id, user_id))
         self._connect = partial(httpx.AsyncClient, transport=transport, cookies=no_cookies())
-        self._pool = self._connect()
-        self._place: object = None  # where `_pool` was used first
+        self._pool: tuple[object, httpx.AsyncClient] = None, self._connect()
 
     def __repr__(self) -> str:
         return f"AsyncOutcomesClient({self._address.url!r})"
@@ -132,11 +131,11 @@ class AsyncOutcomesClient:
     @property
     def _http(self) -> httpx.AsyncClient:
         """The connections of this event loop: no other loop can use them."""
-        here = current_token()
-        if self._place not in (None, here):
-            self._pool = self._connect()
-        self._place = here
-        return self._pool
+        here, (place, pool) = current_token(), self._pool
+        if place not in (None, here):
+            pool = self._connect()
+        self._pool = here, pool
+        return pool
 
     async def aclose(self) -> None:
         """Close the pooled connections."""

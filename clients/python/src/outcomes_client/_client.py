@@ -118,8 +118,7 @@ class OutcomesClient:
         self._address = address_of(url, api_key, cookie, allow_http)
         self._calls = Calls(retry_of(retry), defaults=defaults_of(self._address, agent_id, user_id))
         self._connect = partial(connections, self._address, transport)
-        self._pool = self._connect()
-        self._place: object = None  # where `_pool` was used first
+        self._pool: tuple[object, Connections | httpx.Client] = None, self._connect()
 
     def __repr__(self) -> str:
         return f"OutcomesClient({self._address.url!r})"
@@ -133,11 +132,11 @@ class OutcomesClient:
     @property
     def _http(self) -> Connections | httpx.Client:
         """The connections of this process: the calls of two processes on one connection would mix up their answers."""
-        here = os.getpid()
-        if self._place not in (None, here):
-            self._pool = self._connect()
-        self._place = here
-        return self._pool
+        here, (place, pool) = os.getpid(), self._pool
+        if place not in (None, here):
+            pool = self._connect()
+        self._pool = here, pool
+        return pool
 
     def close(self) -> None:
         """Close the pooled connections."""
