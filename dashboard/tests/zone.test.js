@@ -4,7 +4,7 @@ import "./elements.js";
 
 process.env.TZ = "America/New_York";
 const { followZone, localDay } = await import("../src/shared/time.js");
-const { haveSameMonths, midnightIn } = await import("../src/feed/zone.js");
+const { dateIn, haveSameMonths, midnightIn } = await import("../src/feed/zone.js");
 const { clock, isoDay, shortDay } = await import("../src/feed/format.js");
 
 test("a change of the local zone is followed, once", () => {
@@ -30,6 +30,11 @@ test("a day begins at its first instant, also where the clocks skip midnight", (
     ["Atlantic/Azores", "2026-03-29", "2026-03-29T01:00:00.000Z"],
   ])
     assert.equal(midnightIn(zone, date).toISOString(), begin, `${zone} ${date}`);
+});
+
+test("the days of a zone that the browser does not know are the viewer's", () => {
+  assert.equal(midnightIn("Mars/Olympus", "2026-12-02").toISOString(), "2026-12-01T23:00:00.000Z"); // Berlin's
+  assert.equal(dateIn("Mars/Olympus", "2026-12-01T23:00:00Z"), "2026-12-02");
 });
 
 test("two names of a time zone have the same months", () => {

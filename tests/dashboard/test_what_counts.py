@@ -409,3 +409,17 @@ def test_where_it_is_tomorrow_the_days_end_with_today_in_the_rules_time_zone(
     zone = "Pacific/Kiritimati"
     assert asked_of(recorded, "/summary") == [(zone, "2026-04-10", "2026-04-17"), (zone, "2026-04-09", "2026-04-16")]
     assert asked_of(recorded, "/outcomes")[-1] == ("2026-04-09T04:00:00.000Z", "2026-04-16T04:00:00.000Z")
+
+
+def test_a_rule_in_a_time_zone_that_the_browser_does_not_know_leaves_the_feed_usable(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    recorded.has("Work")
+    with_rule(recorded)
+    recorded.sums["timezone"] = "Mars/Olympus"
+    Rules(page, RULE | {"timezone": "Mars/Olympus"})
+    for _ in "now", "at the next visit":
+        open_feed(refresh=3600, reload=True)
+        expect(page.locator(".summary > .caption")).to_contain_text("days of Mars/Olympus")
+        expect(page.locator(".change")).not_to_be_empty()
+        expect(page.locator(".rows")).to_contain_text("Work")

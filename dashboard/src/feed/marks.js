@@ -1,4 +1,5 @@
 import { happenedAt } from "./merge.js";
+import { dateIn } from "./zone.js";
 
 /** @import {Correction} from "./api.js" */
 /** @import {Claim, Definition} from "./queue.js" */
@@ -7,9 +8,8 @@ import { happenedAt } from "./merge.js";
 /** Return a function that finds the rule in force at an instant. @param {Definition[]} rules newest first @returns {RuleAt} */
 export function ruleFinder(rules) {
   if (!rules.length) return () => undefined;
-  const day = new Intl.DateTimeFormat("sv-SE", { timeZone: rules[0].timezone }); // yyyy-mm-dd
   return (instant) => {
-    const month = day.format(new Date(instant)).slice(0, 7);
+    const month = dateIn(rules[0].timezone, instant).slice(0, 7);
     return rules.find(({ from }) => from <= month);
   };
 }

@@ -69,7 +69,7 @@ export function paper(statement, agentName) {
   const agents = totals.by_agent.map((one) => [agentName(one.agent_id), one]);
   const others = totals.other_agents;
   if (others) agents.push([`${whole.format(others.agents)} other agents`, others]);
-  const tallies = ["Counted", "of these confirmed", "Disputed", "Void"];
+  const tallies = ["Claimed", "of these confirmed", "Disputed", "Void"];
   return html(
     "article",
     { class: "sheet" },

@@ -57,7 +57,10 @@ export function span(period, today = new Date()) {
     };
   }
   const [from, end] = [first, last].map(startOfDay);
-  if (!/^\d{4}-\d\d-\d\d\.\.\d{4}-\d\d-\d\d$/.test(period) || !(isDay(first) && isDay(last) && from <= end))
+  if (
+    !/^\d{4}-\d\d-\d\d\.\.\d{4}-\d\d-\d\d$/.test(period) ||
+    !(isDay(first) && isDay(last) && last < "9" && from <= end)
+  )
     return null;
   const to = midnight(1, end);
   const days = Math.round((to.getTime() - from.getTime()) / DAY_MS);

@@ -3,10 +3,11 @@ import { decimal, plus } from "../shared/numbers.js";
 import { Problem } from "../shared/request.js";
 import { inWords } from "../shared/words.js";
 import { LARGEST_PAGE } from "./api.js";
-import { amount, cents, outcomes, whole } from "./format.js";
+import { amount, cents, fullDay, outcomes, whole } from "./format.js";
 import { happenedAt } from "./merge.js";
 import { printAlone, table } from "./paper.js";
 import { retry } from "./parts.js";
+import { dateIn } from "./zone.js";
 
 /** @import {Exact} from "../shared/numbers.js" */
 /** @import {Outcome, OutcomePage} from "./api.js" */
@@ -20,13 +21,13 @@ import { retry } from "./parts.js";
  */
 export function ledger(found, { choice, agent, totals }) {
   const isOfStatus = Boolean(choice.query.status);
-  const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: choice.zone });
   /** @type {Exact} */
   let sum = 0;
   let count = 0;
   const rows = found.map((outcome) => {
     const { title, outcome_type, agent_id, status, value_usd } = outcome;
-    const [happened, recorded] = [happenedAt(outcome), outcome.created_at].map((at) => day.format(new Date(at)));
+    const days = [happenedAt(outcome), outcome.created_at].map((at) => dateIn(choice.zone, at));
+    const [happened, recorded] = days.map((day) => fullDay.format(new Date(day)));
     const isCounted = isOfStatus || (status !== "disputed" && status !== "void");
     if (isCounted) count += 1;
     if (isCounted && value_usd !== null) sum = plus(sum, value_usd);

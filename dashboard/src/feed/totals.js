@@ -306,7 +306,6 @@ export class Totals {
     const head = headWords(summary, `${isLast ? " in " : ", "}${name}`);
     this.#words = [...head, ...(zone === timeZone() ? [] : [`days of ${zone}`]), ...words];
     for (const one of this.claimed) one.textContent = byRule ? " as claimed" : "";
-    this.#parts.classList.toggle("claimed", Boolean(byRule));
     this.#ruleWords.textContent = byRule ? ruleWords(summary, byRule) : "All claims count.";
     this.#offer.textContent = byRule ? "What counts" : "Decide what counts";
     // The answer of a server without definitions has no `by_rule`. With a status it is null, whatever the rule.

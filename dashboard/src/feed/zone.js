@@ -1,13 +1,24 @@
+import { timeZone } from "../shared/time.js";
+
 const STORED = "value-delivered-zone"; // in localStorage
 
 const DAY_MS = 86_400_000;
 /** @type {Record<string, Intl.DateTimeFormat>} made once: making one takes a millisecond or more */
 const clocks = {};
 
-/** Return a time in a time zone, like 2026-04-01 00:00:00. @param {string} timeZone @param {string | number} at */
-const timeIn = (timeZone, at) => {
-  clocks[timeZone] ??= new Intl.DateTimeFormat("sv-SE", { timeZone, dateStyle: "short", timeStyle: "medium" });
-  return clocks[timeZone].format(new Date(at));
+/**
+ * Return a time in a time zone, like 2026-04-01 00:00:00; in the viewer's if the browser does not know the zone.
+ * @param {string} zone
+ * @param {string | number} at
+ * @returns {string}
+ */
+const timeIn = (zone, at) => {
+  try {
+    clocks[zone] ??= new Intl.DateTimeFormat("sv-SE", { timeZone: zone, dateStyle: "short", timeStyle: "medium" });
+  } catch {
+    return timeIn(timeZone(), at);
+  }
+  return clocks[zone].format(new Date(at));
 };
 
 /** Return the date of an instant in a time zone, like 2026-04-01. @param {string} zone @param {string | number} at */
@@ -33,6 +44,7 @@ export function haveSameMonths(one, other) {
   const year = new Date().getUTCFullYear();
   const months = Array.from({ length: 12 }, (_, month) => new Date(Date.UTC(year, month)).toISOString().slice(0, 10));
   try {
+    for (const timeZone of [one, other]) Intl.DateTimeFormat(undefined, { timeZone });
     return months.every((first) => +midnightIn(one, first) === +midnightIn(other, first));
   } catch {
     return false;

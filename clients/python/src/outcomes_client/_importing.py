@@ -219,7 +219,7 @@ def _body(said: dict[str, Any]) -> dict[str, Any]:
     not depend on these fields, because older exports lack them, and a confirmation or a month's end changes some.
 
     Raises:
-        ValueError: a field is given in two spellings, such as `agent_id` and `agentId`.
+        ValueError: a field is given in two spellings, such as `agent_id` and `agentId`, or the outcome is void.
     """
     body = {_SENT_AS.get(name, name): value for name, value in said.items()}
     if len(body) < len(said):
@@ -229,6 +229,8 @@ def _body(said: dict[str, Any]) -> dict[str, Any]:
     if body.get("idempotencyKey") is None:
         body.pop("idempotencyKey", None)
     if "created_at" in body:
+        if body.get("status") == "void":
+            raise ValueError("it is void: what was taken back is not recorded again")
         for name in _LEDGER_FIELDS + _COUNTS_FIELDS:
             body.pop(name, None)
         if body.get("occurredAt") in (None, body["created_at"]):
