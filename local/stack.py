@@ -185,6 +185,8 @@ async def run(settings: Settings, listener: socket.socket) -> None:
         cleanup.callback(state.remove, settings.data / STACK)
         page = f"\nDashboard   {state.url}/  (make seed fills it)" if dashboard else ""
         page += f"\nReference   {state.url}/docs" if documents else ""
+        refused = [said for rule, said in template.broken_rules.items() if rule != "ConfigurationIsGiven"]
+        page += "".join(f"\nNot on AWS  {said}" for said in refused)
         print(
             f"{page}{banner(settings, state, cookie)}"
             f"{_events_banner(settings, sources)}Edits to functions/ and layers/ apply from the next request on.\n",

@@ -95,6 +95,17 @@ class Template:
                 return value
 
     @property
+    def broken_rules(self) -> dict[str, str]:
+        """Return what the template's rules say against the parameters, by the rules' names."""
+        return {
+            name: assertion["AssertDescription"]
+            for name, rule in self._document.get("Rules", {}).items()
+            if self.resolve(rule.get("RuleCondition", True))
+            for assertion in rule["Assertions"]
+            if not self.resolve(assertion["Assert"])
+        }
+
+    @property
     def texts(self) -> dict[str, str]:
         """Return all parameters that have a string value, by name."""
         return {name: value for name, value in self._parameters.items() if isinstance(value, str)}

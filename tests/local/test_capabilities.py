@@ -93,6 +93,7 @@ def test_the_name_of_a_route_that_is_off_is_not_an_outcome_id(tmp_path: Path, ru
     with running(
         tmp_path, "--off", "Totals, Definitions, DataRequests", "--parameters", "EventBusName= AgentKeys=Off"
     ) as stack:
+        assert "Not on AWS" not in stack.output_file.read_text()
         session = {"Cookie": stack.cookie(42)}
         listed = httpx.get(f"{stack.url}/api/outcomes", headers=session, timeout=30)
         assert listed.headers["Capabilities"] == "batch, corrections, export, modeltools, statements, costs"
@@ -121,7 +122,9 @@ def test_the_name_of_a_route_that_is_off_is_not_an_outcome_id(tmp_path: Path, ru
 
 
 def test_a_person_is_exported_beside_a_stack_without_statements(tmp_path: Path, run_main: RunMain) -> None:
-    with running(tmp_path, "--off", "Statements") as stack:
+    with running(tmp_path, "--off", "Statements", "--parameter", "WebhookTypes=outcome.recorded") as stack:
+        refused = "Not on AWS  WebhookTypes need a WebhookUrl\n"
+        assert refused in stack.output_file.read_text(), "a rule of the template is told"
         wanted = ("--user-id", "42", "--file", str(tmp_path / "42.ndjson"))
         assert run_main(data_request.main, "--data", str(stack.data), "export", *wanted).returncode == 0
 

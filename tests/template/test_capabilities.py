@@ -237,14 +237,18 @@ def test_a_senseless_combination_is_refused_with_a_sentence(
 ) -> None:
     parts = [answer.partition("=") for answer in answers.split()]
     template = deployed.with_parameters(**{name: value if equals else GIVEN[name] for name, equals, value in parts})
-    sentences = [
-        assertion["AssertDescription"]
-        for rule in template.document["Rules"].values()
-        if template.resolve(rule.get("RuleCondition", True))
-        for assertion in rule["Assertions"]
-        if not template.resolve(assertion["Assert"])
-    ]
+    sentences = template.broken_rules.values()
     assert [sentence.startswith(str(refused)) for sentence in sentences] == ([True] if refused else [])
+
+
+def test_no_rule_refuses_what_the_runbook_deploys_without_events(deployed: Deployment) -> None:
+    runbook = (ROOT / "docs/runbook.md").read_text()
+    told = re.findall(r"deploy with ([^|]*?) empty(?: and `Watches=(Off)`)?", runbook)
+    assert len(told) == 2
+    for emptied, watches in told:
+        empty = dict.fromkeys(re.findall(r"`(\w+)`", emptied), "")
+        given = GIVEN | {"WebhookTypes": "outcome.recorded"} | empty | ({"Watches": watches} if watches else {})
+        assert deployed.with_parameters(**given).broken_rules == {}, emptied
 
 
 def test_rules_use_only_functions_that_cloudformation_knows_in_rules(deployed: Deployment) -> None:
