@@ -766,9 +766,9 @@ def test_a_field_may_have_either_spelling_but_not_both(api: Api, outcomes: Outco
 
 
 def test_a_void_outcome_of_a_list_is_not_recorded_again(api: Api, outcomes: Outcomes, tmp_path: Path) -> None:
-    listed = task("One") | {"id": "01J", "created_at": "2026-04-15T12:00:00.000Z", "status": "void", "version": 1}
+    listed = task("One") | {"created_at": "2026-03-15T12:00:00.000Z", "status": "void", "version": 1}
     run = outcomes("import", write(tmp_path / "a.jsonl", listed, listed | {"title": "Two", "status": "recorded"}))
-    assert (run.code, run.out) == (1, "1 recorded, 1 refused\n")
+    assert (run.code, run.out) == (1, "1 recorded, 0 already there, 1 refused\n")
     assert "line 1: Invalid line: it is void: what was taken back is not recorded again" in run.err
     assert [one["title"] for one in api.recorded()] == ["Two"]
 
