@@ -87,7 +87,7 @@ test("a cost says what it lacks, and agents say what they cost", async () => {
   const lacks = "openai lacks Apr 3, Apr 4, Apr 8 and 2 more";
   assert.equal(
     costs.element.all("p")[0].textContent,
-    `Cost known for 29 of 31 days · ${lacks} · cost of Apr 13 updated`,
+    `Cost known for 29 of 31 days · ${lacks} · cost of Apr 13 as of Apr 15`,
   );
   const about = () => [...textsOf(costs.element.all("dt")).slice(1), textsOf(costs.element.all("dd"))[2]];
   assert.deepEqual(about(), ["Net", "Worth", "at most 0.25 times its cost"]);

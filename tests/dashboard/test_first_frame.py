@@ -64,7 +64,7 @@ def test_the_demo_page_shows_the_seed_and_does_not_move_while_it_loads(
     assert width > PHONE_PX or top <= FIRST_OUTCOME_PX
 
     expect(page.locator(".plot .bar")).to_have_count(30)
-    known = re.compile(r"Cost known for \d\d of 30 days, not for .*, not yet for .* · cost of .* updated")
+    known = re.compile(r"Cost known for \d\d of 30 days, not for .*, not yet for .* · cost of .* as of .*")
     expect(page.locator(".known")).to_have_text(known)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     for theme in THEMES:

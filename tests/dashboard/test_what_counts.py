@@ -119,7 +119,8 @@ def test_who_disputed_what_never_counts_is_not_told_that_it_would_count_once_con
     page.locator(".rows summary").press("Enter")
     expect(page.locator(".word .help")).to_have_text(
         "You disputed this. It waits for the platform, which amends it, declares it void or stands by it."
-        " The last word is yours: confirm it to end the dispute. Your rule never counts this type."
+        " The last word is yours: confirm it to end the dispute. It is then confirmed, but your rule"
+        " never counts this type."
     )
     page.get_by_role("button", name="1 dispute waits for the platform").click()
     state = re.compile("^waits for the platform: disputed .* · your rule never counts this type$")

@@ -4,7 +4,7 @@ import { format } from "../shared/time.js";
 import { withQuery } from "./address.js";
 import { ask } from "./api.js";
 import { counting } from "./counted.js";
-import { amount, cents, dayAndMonth } from "./format.js";
+import { amount, cents, dayAndMonth, shortDay } from "./format.js";
 
 /** @import {Exact} from "../shared/numbers.js" */
 /** @import {AgentSum, Cost, Sum, Summary} from "./api.js" */
@@ -33,6 +33,7 @@ function completeness(cost, timezone = "UTC") {
   const [restated, unknown] = [days.filter((day) => day.restated_at), days.filter((day) => day.cost_usd === null)].map(
     (some) => some.map(({ date }) => date),
   );
+  const updated = days.reduce((last, { restated_at }) => (restated_at && restated_at > last ? restated_at : last), "");
   const today = new Date(Date.now()).toISOString().slice(0, 10);
   const [past, open] = [unknown.filter((date) => date < today), unknown.filter((date) => date >= today)];
   const not = [
@@ -47,7 +48,7 @@ function completeness(cost, timezone = "UTC") {
       const lacks = listed(gaps).filter((date) => !unknown.includes(date));
       return lacks.length ? `${source} lacks ${inWords(lacks)}` : "";
     }),
-    restated.length ? `cost of ${inWords(restated)} updated` : "",
+    restated.length ? `cost of ${inWords(restated)} as of ${shortDay(updated)}` : "",
   ];
   return words.filter(Boolean).join(" · ");
 }

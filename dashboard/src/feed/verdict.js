@@ -189,7 +189,9 @@ export class Verdict {
         : "You disputed this. It waits for the platform, which amends it, declares it void or stands by it.";
       words += " The last word is yours: confirm it to end the dispute.";
       if (isNeverCounted !== null)
-        words += isNeverCounted ? " Your rule never counts this type." : " It does not count until then.";
+        words += isNeverCounted
+          ? " It is then confirmed, but your rule never counts this type."
+          : " It does not count until then.";
     } else if (status === "confirmed")
       words = `You confirmed this. ${this.#isUnseen ? "It had been corrected just before: please look at it again." : "You can still dispute it."}`;
     announce(this.#says, words);
