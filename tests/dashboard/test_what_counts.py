@@ -75,6 +75,12 @@ def with_rule(recorded: Recorded) -> None:
     recorded.sums["previous"] = {"count": 1, "value_usd": 9, "counted_usd": 900, "waiting_usd": 100}
 
 
+def with_rule_in(zone: str, page: Page, recorded: Recorded) -> None:
+    with_rule(recorded)
+    recorded.sums["timezone"] = zone
+    Rules(page, RULE | {"timezone": zone})
+
+
 def test_with_a_rule_the_head_says_what_counts_and_what_will(
     open_feed: Open, page: Page, recorded: Recorded, find_faults: FindFaults
 ) -> None:
@@ -361,9 +367,7 @@ def test_the_days_are_those_of_the_rules_time_zone_which_the_next_visit_knows(
     open_feed: Open, page: Page, recorded: Recorded
 ) -> None:
     recorded.has("Work", hours=24)
-    with_rule(recorded)
-    recorded.sums["timezone"] = "Europe/Berlin"
-    Rules(page, RULE | {"timezone": "Europe/Berlin"})
+    with_rule_in("Europe/Berlin", page, recorded)
     caption = page.locator(".summary > .caption")
     of_new_york = ("America/New_York", "2026-04-14", "2026-04-15")
     days = ("2026-04-13T22:00:00.000Z", "2026-04-14T22:00:00.000Z")
@@ -387,9 +391,7 @@ def test_the_list_is_not_read_again_if_it_is_the_same_in_the_rules_time_zone(
 ) -> None:
     for number in range(21):
         recorded.has(f"Work {number}")
-    with_rule(recorded)
-    recorded.sums["timezone"] = "Europe/Berlin"
-    Rules(page, RULE | {"timezone": "Europe/Berlin"})
+    with_rule_in("Europe/Berlin", page, recorded)
     open_feed(refresh=3600)
     expect(page.locator(".summary > .caption")).to_contain_text("days of Europe/Berlin")
     expect(page.locator(".rows li")).to_have_count(20)
@@ -401,9 +403,7 @@ def test_where_it_is_tomorrow_the_days_end_with_today_in_the_rules_time_zone(
     open_feed: Open, page: Page, recorded: Recorded
 ) -> None:
     recorded.has("Work")
-    with_rule(recorded)
-    recorded.sums["timezone"] = "America/New_York"
-    Rules(page, RULE)
+    with_rule_in("America/New_York", page, recorded)
     open_feed(refresh=3600, period="7")
     expect(page.locator(".summary > .caption")).to_contain_text("days of America/New_York")
     expect(page.locator(".rows")).to_contain_text("Work")
@@ -416,9 +416,7 @@ def test_a_rule_in_a_time_zone_that_the_browser_does_not_know_leaves_the_feed_us
     open_feed: Open, page: Page, recorded: Recorded
 ) -> None:
     recorded.has("Work")
-    with_rule(recorded)
-    recorded.sums["timezone"] = "Mars/Olympus"
-    Rules(page, RULE | {"timezone": "Mars/Olympus"})
+    with_rule_in("Mars/Olympus", page, recorded)
     for _ in "now", "at the next visit":
         open_feed(refresh=3600, reload=True)
         expect(page.locator(".summary > .caption")).to_contain_text("days of Mars/Olympus")

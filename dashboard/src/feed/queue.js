@@ -16,8 +16,10 @@ import { happenedAt, orderOf } from "./merge.js";
 const DAY_MS = 86_400_000;
 const LEAST_USUAL = 5; // an agent's usual value of a type is the median of at least so many
 const UNUSUAL = 10;
+const LATE = "recorded late";
+const RULE_CHANGED = "the rule changed since";
 /** What `hints` says of many outcomes that are as they should be. */
-export const NOTES = new Set(["recorded late", "the rule changed since", IMPORTED]);
+export const NOTES = new Set([LATE, RULE_CHANGED, IMPORTED]);
 const TIME_OF_DAY = /\b\d{1,2}(:\d\d){1,2}(\.\d+)?\s*([ap]\.?m\b\.?)?|\b\d{1,2}\s*[ap]m\b/gi;
 
 /** Whether an outcome waits for its owner's word. @param {Claim} claim @param {boolean} hasRules whether she has definitions */
@@ -156,9 +158,8 @@ export function hints(claims, rules = []) {
       const said = [];
       if (original) said.push(likeOriginal(original));
       if (large.has(id)) said.push("ten times this agent’s usual");
-      if (Date.parse(created_at) - at(claim) > DAY_MS) said.push("recorded late");
-      if (ruleAt(at(claim)) !== ruleNow && ruleAt(created_at) === ruleAt(at(claim)))
-        said.push("the rule changed since");
+      if (Date.parse(created_at) - at(claim) > DAY_MS) said.push(LATE);
+      if (ruleAt(at(claim)) !== ruleNow && ruleAt(created_at) === ruleAt(at(claim))) said.push(RULE_CHANGED);
       said.push(...marks(claim, ruleAt));
       return [id, said];
     }),

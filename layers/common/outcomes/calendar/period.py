@@ -118,7 +118,9 @@ def have_same_days(one: str, other: str) -> bool:
     return one == other or _rules(one) == _rules(other)
 
 
+@cache
 def _rules(name: str) -> bytes:
+    """Return the file of an IANA time zone from tzdata. Raises BadRequest for an unknown name."""
     # ZoneInfo(name) would also accept the machine's files, such as `localtime`, and it would load importlib.resources,
     # which takes longer than everything else here.
     folder = os.path.dirname(tzdata.__file__)

@@ -74,9 +74,9 @@ class DailyBudgets:
     def take(self, key: "Bounds", at: int, wanted: int = 1) -> int:
         """Take records from a key's budget of a day. Return how many are granted, from 0 to `wanted`.
 
-        at: the instant at which they are recorded, in milliseconds since 1970. Makes no call
-        while this environment holds enough, or for a key without a limit; otherwise one or two, and more only if others
-        lease the last records at the same time. Raises Busy and CallFailed; nothing is granted then.
+        at: the instant at which they are recorded, in milliseconds since 1970. Makes no call while this environment
+        holds enough, or for a key without a limit; otherwise one or two, and more only if others lease the last records
+        at the same time. Raises Busy and CallFailed; nothing is granted then.
         """
         if key.max_per_day is None:
             return wanted
