@@ -121,8 +121,8 @@ def test_who_disputed_what_never_counts_is_not_told_that_it_would_count_once_con
     with_rule(recorded)
     recorded.sums["disputed"] = part(1, 1200.5)
     Rules(page, RULE | {"from": "2026-02", "types": [OTHERS | {"when": "never"}]})
-    open_feed(refresh=3600, cost_endpoint=None)
-    page.locator(".rows summary").press("Enter")
+    open_feed(refresh=3600)
+    page.locator(".rows summary").filter(visible=True).press("Enter")
     expect(page.locator(".word .help")).to_have_text(
         "You disputed this. It waits for the platform, which amends it, declares it void or stands by it."
         " The last word is yours: confirm it to end the dispute. It is then confirmed, but your rule"
