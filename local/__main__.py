@@ -172,8 +172,8 @@ def settings_of(options: argparse.Namespace) -> "Settings":
         raise StackError(f"a parameter is given as NAME=VALUE, not {wrong[0]}")
     kept = kept_secrets(options.data)
     key = os.environ.get("INTERNAL_API_KEY") or kept.key
-    if not (key.isascii() and key.isprintable()):
-        raise StackError("INTERNAL_API_KEY must be printable ASCII: it travels in a header")
+    if not (key.isascii() and key.isprintable() and key == key.strip()):
+        raise StackError("INTERNAL_API_KEY must be printable ASCII without spaces around it: it travels in a header")
     oidc_issuer = os.environ.get("OIDC_ISSUER", "")
     if oidc_issuer and not os.environ.get("OIDC_AUDIENCE"):
         raise StackError("OIDC_ISSUER needs OIDC_AUDIENCE, what its tokens name as aud")

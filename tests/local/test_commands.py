@@ -268,6 +268,7 @@ NO_EVENTS_URL = "EVENTS_URL must be a URL such as http://127.0.0.1:8000/events"
         (["--parameter", "AcceptPlainCookies=maybe"], {}, "parameter AcceptPlainCookies must be one of true, false"),
         (["session", "--kind", "paper"], {}, "KIND: invalid choice: 'paper'"),
         ([], {"INTERNAL_API_KEY": "a\nb"}, "INTERNAL_API_KEY must be printable ASCII"),
+        ([], {"INTERNAL_API_KEY": "k3y "}, "INTERNAL_API_KEY must be printable ASCII without spaces around it"),
         ([], {"OIDC_ISSUER": "http://127.0.0.1:8080"}, "OIDC_ISSUER needs OIDC_AUDIENCE"),
         (
             [],

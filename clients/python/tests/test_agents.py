@@ -446,22 +446,43 @@ async def test_a_chain_called_by_hand_inside_a_tool_counts_itself(kind: str) -> 
     assert asked == [3, 3, 4, 4]
 
 
-def test_a_graph_that_is_interrupted_counts_once_under_one_id(api: Api) -> None:
+@pytest.fixture(params=["graph", "subgraph"])
+def asking(request: pytest.FixtureRequest) -> Any:
+    """A graph that is interrupted to ask "Signed?", by itself or by a subgraph, and the command that answers."""
     from langgraph.checkpoint.memory import InMemorySaver
     from langgraph.graph import START, StateGraph
     from langgraph.types import Command, interrupt
 
-    graph: Any = StateGraph(dict)
-    graph.add_node("ask", lambda _: {"signed": interrupt("Signed?")})
-    graph.add_edge(START, "ask")
-    graph = graph.compile(checkpointer=InMemorySaver())
+    def graph(node: Any) -> Any:
+        made: Any = StateGraph(dict)
+        made.add_node("ask", node)
+        return made.add_edge(START, "ask")
+
+    asks = graph(lambda _: {"signed": interrupt("Signed?")})
+    asks = asks if request.param == "graph" else graph(asks.compile())
+    return asks.compile(checkpointer=InMemorySaver()), Command(resume=True)
+
+
+RESUMED: Any = {"run_id": UUID(RUN), "configurable": {"thread_id": "1"}}
+
+
+def test_a_graph_that_waits_for_an_answer_is_recorded_when_it_was_resumed(api: Api, asking: Any) -> None:
+    (graph, answer), outputs = asking, []
     with OutcomesClient(**api.settings) as client:
-        callback = frameworks.langchain.OutcomesCallback(client, lambda _: DEAL)
-        config = {"run_id": UUID(RUN), "callbacks": [callback], "configurable": {"thread_id": "1"}}
-        assert "__interrupt__" in graph.invoke({}, config)
-        assert graph.invoke(Command(resume=True), config) == {"signed": True}
-    assert keys(api) == [RUN] * 2
-    assert len(api.recorded()) == 1
+        callback = frameworks.langchain.OutcomesCallback(client, lambda output: outputs.append(output) or DEAL)
+        assert "__interrupt__" in graph.invoke({}, RESUMED | {"callbacks": [callback]})
+        assert (outputs, keys(api)) == ([], [])
+        graph.invoke(answer, RESUMED | {"callbacks": [callback]})
+    assert (outputs, keys(api)) == ([{"signed": True}], [RUN])
+
+
+async def test_so_is_one_that_is_async(api: Api, asking: Any) -> None:
+    (graph, answer), outputs = asking, []
+    async with AsyncOutcomesClient(**api.settings) as client:
+        callback = frameworks.langchain.AsyncOutcomesCallback(client, lambda output: outputs.append(output) or DEAL)
+        for step in ({}, answer):
+            await graph.ainvoke(step, RESUMED | {"callbacks": [callback]})
+    assert (outputs, keys(api)) == ([{"signed": True}], [RUN])
 
 
 def test_an_async_tool_does_not_support_invoke() -> None:

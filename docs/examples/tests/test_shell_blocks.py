@@ -44,6 +44,9 @@ PAGES_NOT_RUN = {
 """Pages whose commands all need a deployed stack, with a pattern of a command that shows it."""
 
 ENDLESS = re.compile(r"\bmake run\b|\boutcomes (watch|fake)\b|\breceiver\.(py|mjs)\b")
+ASKS = re.compile(r"\bmake erase .*USER_ID=|\boutcomes keys (clean|revoke)\b")
+"""Commands that take the next line of what is pasted as their answer."""
+
 OTHER_LANGUAGES = {"json", "toml", "ts", "css", "js", "python", "html", "sql", "mermaid", "diff", ""}
 LOOKS_LIKE_A_COMMAND = re.compile(
     r"^(?:[A-Z_]+=\S+ )*(?:\$ |(?:\S+/)?(?:make|curl|node|np[mx]|python3?|pip|uv|git|aws|cd|export|sam|outcomes) \S)",
@@ -140,7 +143,7 @@ def without_a_terminal(block: Sequence[Command]) -> str | None:
         is_occupied &= "terminal" not in command.above
         if is_occupied:
             return command.place
-        is_occupied = ENDLESS.search(command.text) is not None
+        is_occupied = bool(ENDLESS.search(command.text) or ASKS.search(command.text))
     return None
 
 
@@ -225,9 +228,10 @@ def test_what_is_printed_is_compared_with_all_lines_on_the_page(printed: str, sa
         (["make run", "", "# In a second terminal:", "make seed", "", "make session"], None),
         (["make run", "", "# In a second terminal:", "outcomes watch", "make seed"], "page:11"),
         (["make seed", "make run"], None),
+        (["make erase USER_ID=7", "make seed"], "page:8"),
     ],
 )
-def test_what_follows_a_command_that_serves_must_name_its_terminal(block: list[str], place: str | None) -> None:
+def test_what_follows_a_command_that_serves_or_asks_must_name_its_terminal(block: list[str], place: str | None) -> None:
     assert without_a_terminal(list(split(Block("page", 7, "sh", block)))) == place
 
 

@@ -30,6 +30,11 @@ class OutermostRuns:
     def on_chain_error(self, *_: Any, **run: Any) -> Any:
         self.end(**run)
 
+    def on_interrupt(self, event: Any) -> Any:
+        """Do not count a run of LangGraph that waits for an answer: the run that resumes it counts."""
+        if event.run_id in self._open:
+            self._inner.append(event.run_id)
+
     def end(self, run_id: UUID, parent_run_id: UUID | None = None, **_: Any) -> bool:
         """Forget a run. Return whether it was an outermost one."""
         counts = parent_run_id is None and run_id not in self._inner

@@ -25,7 +25,7 @@ def check_key(key: str) -> str:
     Raises:
         InvalidOutcomeError: it is not valid.
     """
-    if re.fullmatch(r"[\x21-\x7e]{1,255}", key):
+    if isinstance(key, str) and re.fullmatch(r"[\x21-\x7e]{1,255}", key):
         return key
     error, details = (
         "Invalid Idempotency-Key",

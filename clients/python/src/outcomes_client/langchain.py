@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, override
 
 from ._errors import missing
 
 try:
-    from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
+    from langchain_core.callbacks import AsyncCallbackHandler
+    from langchain_core.callbacks import BaseCallbackHandler as _Handler
 except ImportError as exc:
     raise ImportError(missing(exc, "langchain"), name=exc.name) from exc
+with suppress(ImportError):  # LangGraph is optional. It reports interrupts only to handlers of its own class.
+    from langgraph.callbacks import GraphCallbackHandler as _Handler
 
 from ._agents import MaybeOutcome, OnError, OutcomeOf, arecord_run, record_run
 from ._async_client import AsyncOutcomesClient
@@ -30,12 +34,13 @@ class _Hook[Recording, Finding](OutermostRuns):
         self._client, self._outcome_of, self._on_error = client, outcome_of, on_error
 
 
-class OutcomesCallback(_Hook[OutcomesClient, Callable[[Any], MaybeOutcome]], BaseCallbackHandler):
+class OutcomesCallback(_Hook[OutcomesClient, Callable[[Any], MaybeOutcome]], _Handler):
     """Records the outcome of a finished run: `agent.invoke(..., {"callbacks": [OutcomesCallback(...)]})`.
 
-    The run is the outermost chain, graph or agent, also with `with_fallbacks`. `outcome_of` gets the run's output. The
-    idempotency key is the `run_id`, a new one for each call unless the config sets `{"run_id": UUID(...)}`. With
-    `ainvoke`, LangChain runs this callback in a thread; `AsyncOutcomesCallback` runs in the event loop.
+    The run is the outermost chain, graph or agent, also with `with_fallbacks`. A run of LangGraph that stops to wait
+    for an answer records nothing; the run that resumes it does. `outcome_of` gets the run's output. The idempotency key
+    is the `run_id`, a new one for each call unless the config sets `{"run_id": UUID(...)}`. With `ainvoke`, LangChain
+    runs this callback in a thread; `AsyncOutcomesCallback` runs in the event loop.
     """
 
     @override
@@ -45,7 +50,7 @@ class OutcomesCallback(_Hook[OutcomesClient, Callable[[Any], MaybeOutcome]], Bas
             record_run(self._client, outcome_of, key, self._on_error)
 
 
-class AsyncOutcomesCallback(_Hook[AsyncOutcomesClient, OutcomeOf[[Any]]], AsyncCallbackHandler):
+class AsyncOutcomesCallback(_Hook[AsyncOutcomesClient, OutcomeOf[[Any]]], AsyncCallbackHandler, _Handler):
     """Async version of `OutcomesCallback`, for `ainvoke` and `astream`; `outcome_of` may be async."""
 
     @override
