@@ -466,23 +466,27 @@ def asking(request: pytest.FixtureRequest) -> Any:
 RESUMED: Any = {"run_id": UUID(RUN), "configurable": {"thread_id": "1"}}
 
 
+def signed(output: dict[str, Any]) -> NewOutcome:
+    return replace(DEAL, title=f"Signed: {output['signed']}")
+
+
 def test_a_graph_that_waits_for_an_answer_is_recorded_when_it_was_resumed(api: Api, asking: Any) -> None:
-    (graph, answer), outputs = asking, []
+    graph, answer = asking
     with OutcomesClient(**api.settings) as client:
-        callback = frameworks.langchain.OutcomesCallback(client, lambda output: outputs.append(output) or DEAL)
+        callback = frameworks.langchain.OutcomesCallback(client, signed)
         assert "__interrupt__" in graph.invoke({}, RESUMED | {"callbacks": [callback]})
-        assert (outputs, keys(api)) == ([], [])
+        assert keys(api) == []
         graph.invoke(answer, RESUMED | {"callbacks": [callback]})
-    assert (outputs, keys(api)) == ([{"signed": True}], [RUN])
+    assert ([one["title"] for one in api.recorded()], keys(api)) == (["Signed: True"], [RUN])
 
 
 async def test_so_is_one_that_is_async(api: Api, asking: Any) -> None:
-    (graph, answer), outputs = asking, []
+    graph, answer = asking
     async with AsyncOutcomesClient(**api.settings) as client:
-        callback = frameworks.langchain.AsyncOutcomesCallback(client, lambda output: outputs.append(output) or DEAL)
-        for step in ({}, answer):
-            await graph.ainvoke(step, RESUMED | {"callbacks": [callback]})
-    assert (outputs, keys(api)) == ([{"signed": True}], [RUN])
+        callback = frameworks.langchain.AsyncOutcomesCallback(client, signed)
+        await graph.ainvoke({}, RESUMED | {"callbacks": [callback]})
+        await graph.ainvoke(answer, RESUMED | {"callbacks": [callback]})
+    assert ([one["title"] for one in api.recorded()], keys(api)) == (["Signed: True"], [RUN])
 
 
 def test_an_async_tool_does_not_support_invoke() -> None:
