@@ -262,6 +262,14 @@ def test_failures_for_a_person_to_fix_are_reported_without_the_key(
     assert "secret" not in text + caplog.text
 
 
+def test_each_call_of_a_batch_is_told_that_it_could_not_be_forwarded(api: Api, bridging: Bridging) -> None:
+    api.door.upstream = lambda *_: (401, {}, b'{"error":"Unauthorized"}')
+    batch = [calling("record_outcome", {}), asking("notifications/cancelled", {}, None), b"7", asking("ping", {}, 2)]
+    called, pinged = answered(bridging(retry=ONE_TRY), b"[%s]" % b",".join(batch))
+    assert called["result"]["content"][0]["text"].startswith("401 Unauthorized")
+    assert (pinged["id"], pinged["error"]["message"][:16]) == (2, "401 Unauthorized")
+
+
 def test_an_internal_failure_is_answered_too(
     api: Api, bridging: Bridging, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

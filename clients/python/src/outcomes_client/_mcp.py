@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from base64 import b64encode
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Any
@@ -57,8 +58,7 @@ class Bridge:
         if self._own and isinstance(said, list) and said:
             # forward null in place of a list, because the API would read the list as a batch
             calls = [None if isinstance(each, list) else each for each in said]
-            answers = [text for each in calls if (text := self._answer(each)) is not None]
-            return b"[%s]" % b",".join(answers) if answers else None
+            return _batch(map(self._answer, calls))
         return self._answer(said, line)
 
     def _answer(self, said: Any, line: bytes = b"") -> bytes | None:
@@ -68,13 +68,13 @@ class Bridge:
             body = self._bound(message) or line or _json.encode(said)
             answer = self._client._run(self._client._calls.relay(body, self._headers(message)))
         except _OutOfBounds as refused:
-            return _refused(message, str(refused))
+            return _refused(said, str(refused))
         except OutcomesError as failure:
             LOG.warning("%s", failure)
-            return _refused(message, f"{failure}. {_advise(failure)}")
+            return _refused(said, f"{failure}. {_advise(failure)}")
         except Exception:  # noqa: BLE001 - the model gets an answer whatever fails
             LOG.exception("A message could not be forwarded")
-            return _refused(message, _TELL)
+            return _refused(said, _TELL)
         if message.get("method") == "initialize" and answer:
             self._agreed = str((_json.decode(answer).get("result") or {}).get("protocolVersion", ""))
         return answer
@@ -133,13 +133,21 @@ def _header(text: str) -> str:
     return text if plain else f"=?base64?{b64encode(text.encode(errors='replace')).decode()}?="
 
 
-def _refused(message: Json, why: str) -> bytes | None:
-    """Return the bridge's own answer to a message that it refused or could not forward.
+def _batch(answers: Iterable[bytes | None]) -> bytes | None:
+    """Return the answer to a batch, or None if none of its messages gets an answer."""
+    told = [each for each in answers if each is not None]
+    return b"[%s]" % b",".join(told) if told else None
+
+
+def _refused(message: Any, why: str) -> bytes | None:
+    """Return the bridge's own answer to a message or a batch that it refused or could not forward.
 
     A tool call gets a result, because models see results. Another request gets an error. A notification gets no
     answer.
     """
-    if message.get("id") is None:
+    if isinstance(message, list):
+        return _batch(_refused(each, why) for each in message if isinstance(each, dict))
+    if not isinstance(message, dict) or message.get("id") is None:
         return None
     if message.get("method") == "tools/call":
         outcome: Json = {
