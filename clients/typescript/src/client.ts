@@ -438,7 +438,8 @@ export class OutcomesClient {
     how?: Partial<Request>,
   ): Promise<T> {
     const key = idempotencyKey ?? crypto.randomUUID();
-    if (!/^[!-~]{1,255}$/.test(key)) throw invalid("Idempotency-Key", "must match [!-~]{1,255}");
+    // Only a text has `match`: of others, such as NaN, the texts are not unique.
+    if (!key.match?.(/^[!-~]{1,255}$/)) throw invalid("Idempotency-Key", "must match [!-~]{1,255}");
     const request: Request = {
       method: "POST",
       path: PATH + below,
