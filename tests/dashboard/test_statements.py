@@ -194,6 +194,7 @@ FAILURES: list[tuple[str, dict[str, Any], str]] = [
     ("Download", {"status": 404, "json": {"error": "Not found"}}, "Not downloaded. The server answered 404."),
     ("Download", {"body": '{"root":"of another user"}'}, "Not downloaded. Another user has signed in."),
     ("Download the entries", {"body": "{}\n{}\n"}, "Not downloaded. The file was not complete."),
+    ("Download the entries", {"body": '{"root":"of another user"}\n'}, "Not downloaded. Another user has signed in."),
     ("Print", {"status": 500, "json": {"error": "No"}}, "Not printed. The server answered 500."),
 ]
 

@@ -222,14 +222,15 @@ export class Statements {
   }
 
   /** Read a statement's entries. @param {Listed} one @param {string} path @param {AbortSignal} signal */
-  async #entries({ size }, path, signal) {
+  async #entries(one, path, signal) {
     const parts = [];
     let lines = 0;
     for await (const { text } of readEach(this.#url(`${path}/entries`), "application/x-ndjson", signal)) {
       parts.push(new Blob([text]));
       lines += text.split("\n").length - 1;
     }
-    if (lines !== size) throw new Problem("error", "The file was not complete.");
+    if (lines !== one.size) throw new Problem("error", "The file was not complete.");
+    await this.#text(one, path, signal); // another user may have as many entries
     return new Blob(parts);
   }
 
