@@ -312,6 +312,26 @@ def test_a_form_that_is_closed_meanwhile_has_each_type_once_and_stays_closed(
     assert rules.written() == []
 
 
+def test_rules_that_could_not_be_read_again_are_not_overwritten(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    recorded.has("Work")
+    with_rule(recorded)
+    rules = Rules(page, RULE)
+    open_feed(refresh=3600)
+    opener, form = page.get_by_role("button", name="What counts"), page.get_by_role("form", name="What counts")
+    save = form.get_by_role("button", name="Save")
+    opener.click()
+    expect(save).to_be_enabled()
+    form.get_by_role("button", name="Cancel").click()
+    page.route("**/api/definitions", lambda route: route.abort())
+    opener.click()
+    expect(form.get_by_role("alert")).to_contain_text("Your rules could not be read.")
+    expect(save).to_be_disabled()
+    form.get_by_label("Days to dispute").press("Enter")
+    assert rules.written() == []
+
+
 def test_earlier_rules_are_listed_and_a_refused_rule_says_why(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.has("Work")
     with_rule(recorded)

@@ -103,6 +103,7 @@ export class WhatCounts {
   #present = html("p", { class: "help" });
   #fault = html("p", { class: "fault", role: "alert" }); // why the rules could not be read or saved
   #earlier = html("ol", { role: "list" });
+  #saves = html("button", { class: "main", disabled: true }, "Save"); // only what was read can be saved
   #past = html("div", { class: "past", hidden: true }, html("h4", {}, "Your rules"), this.#earlier);
   #form = html(
     "form",
@@ -147,7 +148,7 @@ export class WhatCounts {
     this.#present,
     this.#fault,
     buttons(
-      html("button", { class: "main" }, "Save"),
+      this.#saves,
       button("Cancel", () => this.#close(false)),
     ),
     this.#past,
@@ -232,6 +233,7 @@ export class WhatCounts {
     for (const type of [...named, OTHERS]) this.#addRow(type, rules.get(type));
     this.#earlier.replaceChildren(...this.#stored.map((one) => this.#entry(one)));
     this.#past.hidden = !this.#stored.length;
+    this.#saves.disabled = false;
   }
 
   /** @param {string} type @param {StoredRule | undefined} rule */
@@ -303,7 +305,7 @@ export class WhatCounts {
 
   /** Show what counts of the last months by this rule, beside what counts of them now. */
   async #try() {
-    if (!this.#form.isConnected) return;
+    if (!this.#form.isConnected || this.#saves.disabled) return;
     const trying = new AbortController();
     this.#trying = trying;
     const { signal } = trying;
@@ -377,6 +379,7 @@ export class WhatCounts {
     this.#opened = null;
     this.#rows.clear();
     this.#table.replaceChildren();
+    this.#saves.disabled = true;
     this.#fault.textContent = this.#effect.textContent = this.#present.textContent = "";
     this.#closed(isChanged);
   }
