@@ -7,9 +7,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from outcomes_client import OutcomesClient, OutcomeType
+from outcomes_client.testing._copied.ledger import store
 
 from clients.python.tests.conftest import ONE_TRY, Api, Outcomes, Run
 from clients.python.tests.test_cli import COMMAND
@@ -96,6 +98,18 @@ def test_an_outcome_that_is_stored_late_is_not_missed(api: Api, watch: Watch, re
     newest = record("newest")
     api.clock.step = 1000
     assert titles(watch(record("first"), newest, late, nothing)) == ["first", "newest", "late"]
+
+
+def test_an_old_outcome_behind_many_others_is_not_shown_as_new(
+    outcomes: Outcomes, client: OutcomesClient, watch: Watch, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_MAX_QUERIES", 1)  # a page of 50 examines 51 outcomes
+    deal = partial(client.record, "deal_closed", user_id=42)
+    deal("old")
+    record(*(f"n{n}" for n in range(60)))()
+    arguments = ("--type", "deal_closed")
+    assert outcomes("list", *arguments).out.startswith("No outcomes on this page.\nMore: ")
+    assert titles(watch(nothing, partial(deal, "new"), nothing, arguments=arguments)) == ["new"]
 
 
 def test_watch_filters_and_prints_json(watch: Watch, record: Record) -> None:

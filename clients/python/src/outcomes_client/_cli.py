@@ -238,7 +238,7 @@ def _print_page(page: Page, *, json: bool, with_status: bool) -> None:
     if page.outcomes:
         print_table(table, is_list=True)
     else:
-        print("No outcomes.")
+        print("No outcomes on this page." if page.next_cursor else "No outcomes.")
     if page.next_cursor:
         _terminal.console().print(f"More: --cursor {printable(page.next_cursor)}", soft_wrap=True)
 

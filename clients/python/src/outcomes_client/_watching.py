@@ -33,12 +33,12 @@ def follow(client: OutcomesClient, lines: int, filters: dict[str, Any]) -> Itera
     while True:
         try:
             if seen is None:
-                page = client.list(limit=PAGE_SIZE, **filters).outcomes
-                newest = page[0].created_at if page else None
+                # Of all outcomes: a page of those that match may be empty although more pages follow.
+                newest = next((one.created_at for one in client.iterate()), None)
                 before = client.iterate(start=newest - OVERLAP, **filters) if newest else ()
                 seen = {one.id: one.created_at for one in before if newest and one.created_at <= newest}
-                seen |= {one.id: one.created_at for one in page}
-                found = page[:lines]
+                page = client.list(limit=PAGE_SIZE, **filters).outcomes
+                found = [one for one in page if newest and one.created_at <= newest][:lines]
             else:
                 start = newest - OVERLAP if newest else None
                 found = [one for one in client.iterate(start=start, **filters) if one.id not in seen]
