@@ -34,7 +34,7 @@ def test_only_the_tables_of_outcomes_keys_statements_and_costs_have_streams(comp
 
     assert {name for name, stream in streams.items() if stream} == set(STREAMS.values())
     for name in STREAMS.values():
-        # A correction's event needs the row's new image. The event of a revoked key needs the old image.
+        # A correction's event needs the row's new image. The event of a rotated key needs the old image.
         assert streams[name] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}, name
 
 

@@ -292,6 +292,18 @@ def test_the_expiry_of_a_key_is_no_event(monkeypatch: pytest.MonkeyPatch) -> Non
     ]
 
 
+def test_the_revocation_of_an_expired_key_is_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another key was made since, so the row of the user's keys does not list the expired one any more."""
+    old = ask_keys("POST", "/api/keys", {"name": "For an hour", "expiresAt": "2026-04-01T13:00:00Z"})
+    later = count(NOON + 3_600_000, 1000)
+    monkeypatch.setattr(instants, "now", lambda: next(later))
+    ask_keys("POST", "/api/keys", {"name": "Another"})
+    for _ in range(2):
+        ask_keys("DELETE", "/api/keys/{id}", id=old["id"])
+
+    assert [event.id for event in told("KeysTable")][2:] == [f"{old['id']}-revoked"]
+
+
 def test_no_event_has_a_key_s_secret_or_digest() -> None:
     created = ask_keys("POST", "/api/keys", {"name": "Nightly import"})
     rotated = ask_keys("POST", "/api/keys/{id}/rotate", {}, id=created["id"])

@@ -7,8 +7,8 @@ These changes yield an event:
   only the outcome, so the correction's entry is read from the table. The void of an outcome that was assigned to a user
   yields `outcome.assigned`.
 - The item of an agent key yields `key.created` when it is inserted, and `key.rotated` when its secret changes.
-- The removal of a key from the user's row yields `key.revoked`. The deletion of the key's own item yields nothing,
-  because expiry and erasure also delete such items.
+- The row that notes a revocation yields `key.revoked`. The deletion of the key's own item yields nothing, because
+  expiry and erasure also delete such items. The user's row yields nothing: it may have forgotten an expired key.
 - The first refusal of a UTC day because of a key's `maxPerDay` yields `key.limited`, see `ledger.daily_budget`.
 - A new statement in the list of statements yields `outcome.statement`.
 - A new version of a definition yields `outcome.definition`.
@@ -44,6 +44,7 @@ from outcomes.keys.agent_keys import AgentKey, agent_key
 from outcomes.ledger import ulid
 from outcomes.ledger.correction_entries import corrections_of, entry_json, entry_key
 from outcomes.ledger.daily_budget import LIMITED
+from outcomes.ledger.ended_keys import REVOKED
 from outcomes.ledger.items import outcome_json
 from outcomes.statements.statement_rows import listed_statement
 
@@ -82,7 +83,9 @@ def event_of(record: Record, entries: dict[str, Item]) -> Event | None:
         return _of_definition(record) if is_version(change["Keys"]) else _of_statement(record)
     if key_text.is_id(id_):
         return _of_key(id_, record)
-    return _of_refusal(id_, record) if id_.startswith(LIMITED) else _of_users_keys(record)
+    if id_.startswith(REVOKED):
+        return _of_revocation(id_, record)
+    return _of_refusal(id_, record) if id_.startswith(LIMITED) else None
 
 
 def _of_outcome(record: Record, entries: dict[str, Item]) -> Event | None:
@@ -201,7 +204,7 @@ def _of_key(id_: str, record: Record) -> Event | None:
     key = agent_key(new)
     if not old:
         return Event(f"{id_}-created", KEY_CREATED, key.created_at, _subject(key.user_id, id_), _key_data(key))
-    if new["secret_sha256"] == old["secret_sha256"]:  # only last_used_at changed
+    if new["secret_sha256"] == old["secret_sha256"]:  # it was used, paused or resumed
         return None
     event_id = f"{id_}-rotated-{record['eventID']}"
     return Event(event_id, KEY_ROTATED, _time(record), _subject(key.user_id, id_), _key_data(key))
@@ -221,19 +224,12 @@ def _of_refusal(row_id: str, record: Record) -> Event | None:
     return Event(f"{id_}-limited-{day}", KEY_LIMITED, _time(record), _subject(user_id, id_), data)
 
 
-def _of_users_keys(record: Record) -> Event | None:
-    """Return the event `key.revoked` if a change of a user's row revokes a key, or None.
-
-    A revocation removes exactly one key from the row. There are two other kinds of removals: a change that adds a key
-    also removes expired keys, and a change that increases `erasures` removes erased keys.
-    """
-    before, after = (record["dynamodb"].get(image, {}) for image in ("OldImage", "NewImage"))
-    old, new = (set(filter(key_text.is_id, row)) for row in (before, after))
-    is_erasure = before.get("erasures") != after.get("erasures")
-    if record["eventName"] != "MODIFY" or is_erasure or new - old or len(old - new) != 1:
+def _of_revocation(row_id: str, record: Record) -> Event | None:
+    """Return the event of the row that notes that a key was revoked, or None if the row was deleted."""
+    new = record["dynamodb"].get("NewImage")
+    if not new:
         return None
-    [id_] = old - new
-    user_id = record["dynamodb"]["Keys"]["id"]["S"].removeprefix("user#")
+    id_, user_id = row_id.removeprefix(REVOKED), new["user_id"]["N"]
     data = f'{{"id":{json_text.string(id_)},"user_id":{user_id}}}'
     return Event(f"{id_}-revoked", KEY_REVOKED, _time(record), _subject(user_id, id_), data)
 

@@ -18,7 +18,6 @@ forget_at N         TTL, ENDED_DAYS after the revocation
 A user's row lists the user's live keys and limits their number. Unlike an index, it can be read consistently:
 <id of a key> S     when the key expires; empty if never
 changes N           incremented whenever keys are added or removed, for optimistic locking
-erasures N          incremented when an erasure removes some keys and leaves newer ones; absent until then
 
 Instants have the format of `instants.text`, so that they can be compared as text. A revoked key's own item is deleted.
 An expired key is invalid, even while its item still exists.

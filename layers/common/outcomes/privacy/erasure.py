@@ -160,7 +160,7 @@ class Erasures:
                 "ExpressionAttributeValues": {":seen": row["changes"]},
             }
             if stay:
-                change["UpdateExpression"] = f"REMOVE {', '.join(gone)} ADD changes :one, erasures :one"
+                change["UpdateExpression"] = f"REMOVE {', '.join(gone)} ADD changes :one"
                 change["ExpressionAttributeNames"] = gone
                 change["ExpressionAttributeValues"] |= {":one": {"N": "1"}}
             try:
