@@ -128,7 +128,7 @@ def _agent_key(client: OutcomesClient) -> Generator[Finding, None, AgentKey | No
         if isinstance(answer, Reply) and capability_off(answer, request):
             yield Finding(False, f"AgentKeys is Off in this deployment: {AGENT_KEY} is refused")
         elif isinstance(answer, Reply) and _is_paused(answer):
-            yield Finding(False, f"{AGENT_KEY} is paused by its owner: `outcomes keys resume` lets it be used again")
+            yield Finding(False, f"{AGENT_KEY} is paused: `outcomes keys resume` lets it be used again")
         elif isinstance(answer, Reply) and answer.status in (403, 404):
             yield Finding(False, "the API is older than this client: it knows no agent keys; deploy the current one")
         else:

@@ -6,7 +6,7 @@ A key:
 user_id N, name S, created_at S, scopes S (names, separated by spaces)
 agent_id N, outcome_types S (as scopes), max_value_usd N, max_per_day N, expires_at S, last_used_at S: absent if null
 made_by, rotated_by S, rotated_at S     who created and who last rotated it, `session` or `platform`; absent if null
-paused_at S                             when the owner paused it; absent while it may be used
+paused_at S                             when it was paused; absent while it may be used
 secret_sha256 S                         `key_text.digest` of the whole key
 previous_sha256 S, previous_until S     digest of the previous key, and when that key stops working
 forget_at N                             TTL, ENDED_DAYS after the key expires, in seconds since 1970; absent if never
