@@ -27,6 +27,7 @@ from ops.files import owner_only, unfinished, write_lines
 
 ROOT = Path(__file__).parent.parent
 JOURNAL = "journal.jsonl"
+DAMAGED = f"{JOURNAL}.damaged"  # the copy that is made before a damaged line is removed
 ITEMS = "dynamodb"
 SECRETS = "secrets.json"
 SEEDED = "seeded"
@@ -111,7 +112,7 @@ def empty(folder: Path) -> None:
     with exclusive(folder):
         try:
             # The lock file stays, because a lock on a removed file has no effect.
-            for name in (JOURNAL, SECRETS, SEEDED, STACK):
+            for name in (JOURNAL, DAMAGED, SECRETS, SEEDED, STACK):
                 (folder / name).unlink(missing_ok=True)
                 unfinished(folder / name).unlink(missing_ok=True)
             shutil.rmtree(folder / ITEMS, ignore_errors=True)

@@ -84,7 +84,7 @@ def function_for(options: argparse.Namespace, logical_id: str) -> Iterator[Calla
     """
     is_erasure = options.name == "erase"
     with open_data(on_folder(options.data), compact=is_erasure) as (template, aws, running), ExitStack() as cleanup:
-        from local.data import JOURNAL, SEEDED
+        from local.data import DAMAGED, JOURNAL, SEEDED
         from local.lambdas import EventTooLarge, Function, FunctionError, specs
         from local.seed import forget
 
@@ -107,6 +107,7 @@ def function_for(options: argparse.Namespace, logical_id: str) -> Iterator[Calla
         yield invoke
         if is_erasure and options.user_id:
             forget(options.user_id, options.data / SEEDED)
+            (options.data / DAMAGED).unlink(missing_ok=True)
             if running:
                 print(f"The next make run also removes what {options.data / JOURNAL} still has of earlier writes.")
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from local import data_folder
-from local.data import JOURNAL, SEEDED
+from local.data import DAMAGED, JOURNAL, SEEDED
 from ops import data_request
 from tests.local.stacks import Stack
 
@@ -66,6 +66,7 @@ def test_a_user_is_erased_from_the_files_of_a_stopped_stack(
     of_other = {"user_id": {"S": "43"}, "created_at": key["created_at"]}
     changes = [["OutcomesTable", key, item], ["OutcomesTable", of_other, other]]
     (tmp_path / JOURNAL).write_text(json.dumps(changes) + "\n")
+    (tmp_path / DAMAGED).write_text(json.dumps(changes) + "\n")  # as after the command for a damaged line
     (tmp_path / SEEDED).write_text("42 1775044800000\n43 1775044800000\n42 done\n")
 
     assert run(monkeypatch, "--data", str(tmp_path), "erase", "--user-id", "42") == 0
@@ -73,6 +74,7 @@ def test_a_user_is_erased_from_the_files_of_a_stopped_stack(
     kept = (tmp_path / JOURNAL).read_text()
     assert "Something of a person" not in kept
     assert "Of another" in kept
+    assert not (tmp_path / DAMAGED).exists()
     assert (tmp_path / SEEDED).read_text() == "43 1775044800000\n"
 
 

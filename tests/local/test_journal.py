@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from local.data import LOCK, empty
 from local.journal import Journal
 from local.moto_backend import backend
 from local.persistence import Backlog, Persistence
@@ -172,6 +173,8 @@ def test_the_error_names_a_damaged_line_and_how_to_remove_it(journal: Path, line
     assert str(damaged.value) == f"line 2 of {journal} is damaged: {says}"
     subprocess.run(shlex.split(keep), check=True)
     assert len(list(Journal(journal).read())) == 2
+    empty(journal.parent)
+    assert [file.name for file in journal.parent.iterdir()] == [LOCK], "the copy that sed made, too"
 
 
 def test_an_unreadable_journal_is_named(journal: Path) -> None:
