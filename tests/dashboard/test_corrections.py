@@ -294,6 +294,25 @@ def test_a_verdict_is_shown_at_once_and_kept_after_success(open_feed: Open, page
     assert posts == ["POSTtrue", "POSTfalse"]  # the page was hidden when the confirmation was sent
 
 
+def test_a_history_that_arrives_after_a_verdict_does_not_take_it_back(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    id_ = recorded.has("Work")
+    entry = {"id": "1", "type": "uphold", "by": AGENT_KEY, "created_at": instant(NOW)}
+    late = {"outcome": {**recorded.outcomes[0]}, "corrections": [entry]}
+    open_feed(refresh=3600)
+    history, posted = recorded.hold("GET", id_), recorded.hold("POST", "/corrections")
+    row = unfold(page)
+    dispute(row, "Never met")
+    row.locator("summary").press("Enter")
+    with page.expect_response("**/summary?**"):  # of the poll after the verdict, which reads the outcome first
+        recorded.answer(first(page, posted))
+    expect(row.locator(".tag")).to_have_text("Disputed")
+    with page.expect_request("**/api/keys"):  # for the key's name, once the history is read
+        first(page, history).fulfill(json=late)
+    expect(row.locator(".tag")).to_have_text("Disputed")
+
+
 def test_a_verdict_that_fails_after_another_period_was_chosen_says_so(
     open_feed: Open, page: Page, recorded: Recorded
 ) -> None:

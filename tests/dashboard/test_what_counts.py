@@ -406,6 +406,17 @@ def test_the_days_are_those_of_the_rules_time_zone_which_the_next_visit_knows(
     assert asked_of(recorded, "/outcomes")[-1] == ("2026-04-14T04:00:00.000Z", "2026-04-15T04:00:00.000Z")
 
 
+def test_an_empty_list_looks_for_months_in_the_rules_time_zone(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    with_rule_in("Asia/Tokyo", page, recorded)
+    open_feed(refresh=3600)
+
+    def asked() -> list[tuple[str, ...]]:
+        return [one for one in asked_of(recorded, "/summary") if one[1].startswith("2016")]
+
+    wait_until(page, lambda: bool(asked()))
+    assert asked()[0] == ("Asia/Tokyo", "2016-04-16T15:00:00.000Z", "2026-04-16T15:00:00.000Z")
+
+
 def test_the_list_is_not_read_again_if_it_is_the_same_in_the_rules_time_zone(
     open_feed: Open, page: Page, recorded: Recorded
 ) -> None:

@@ -132,7 +132,7 @@ export function chart(byDay, unit, choice) {
       "svg",
       {
         role: "img",
-        "aria-label": `Value per ${unit.name} over ${name}. ${values[best] > 0 ? most : ""}The table below has all figures.`,
+        "aria-label": `Value per ${unit.name} over ${name}. ${values[best] > 0 ? most : ""}The table has all figures.`,
       },
       svg(
         "pattern",

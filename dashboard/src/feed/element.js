@@ -37,12 +37,12 @@ const SHEET = styleSheet(BASE + STYLES);
 
 /** @type {Record<ViewState, [title: string, text: string]>} */
 const WORDS = {
-  loading: ["Loading what your agents delivered", "One moment."],
+  loading: ["Loading what your agents delivered", ""],
   empty: ["Nothing delivered yet", "What your agents finish appears here."],
   "signed-out": ["You are signed out", "Sign in to see what your agents delivered."],
-  offline: ["You are offline", "The feed resumes when you are connected again."],
+  offline: ["You are offline", "The feed resumes when you are online."],
   error: ["The feed could not be loaded", "Retrying automatically."],
-  unset: ["No endpoint", "Set this element’s attribute endpoint."],
+  unset: ["No endpoint", "Set its endpoint."],
 };
 
 /**

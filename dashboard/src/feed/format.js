@@ -15,7 +15,12 @@ export const compact = format(Intl.NumberFormat, { ...usd, notation: "compact", 
 export const whole = format(Intl.NumberFormat);
 export const dayAndMonth = format(Intl.DateTimeFormat, { day: "numeric", month: "short", timeZone: "UTC" });
 export const fullDay = format(Intl.DateTimeFormat, { dateStyle: "medium", timeZone: "UTC" });
-export const monthAndYear = format(Intl.DateTimeFormat, { month: "short", year: "numeric", timeZone: "UTC" });
+export const monthAndYear = format(Intl.DateTimeFormat, {
+  month: "short",
+  year: "numeric",
+  timeZone: "UTC",
+  calendar: "gregory",
+});
 export const isoDay = format(Intl.DateTimeFormat, {}, "sv-SE"); // yyyy-mm-dd, as date inputs need
 export const asOf = format(Intl.DateTimeFormat, { dateStyle: "medium", timeStyle: "short" });
 export const clock = format(Intl.DateTimeFormat, { timeStyle: "short" });

@@ -112,8 +112,9 @@ export class History {
       this.#marks = marks(outcome, ruleFinder(rules ?? []));
       this.isNeverCounted = rules && isNeverCounted(outcome, rules);
       this.#corrections = corrections;
-      this.#row.outcome = outcome;
-      if (outcome.version !== known.version) context.changed(outcome);
+      // A slow answer may be older than what the row has by now.
+      if ((outcome.version ?? 0) >= (this.#row.outcome.version ?? 0)) this.#row.outcome = outcome;
+      if (this.#row.outcome.version !== known.version) context.changed(this.#row.outcome);
     } catch (error) {
       if (reading.signal.aborted) return;
       this.#problem = asProblem(error);

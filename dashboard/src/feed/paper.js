@@ -14,7 +14,10 @@ import { everyDigit, outcomes, whole } from "./format.js";
  *   adjustments: {from: string, to: string, totals: Totals}[], signature: string}} Statement
  */
 
-const month = new Intl.DateTimeFormat(undefined, { month: "long", year: "numeric", timeZone: "UTC" });
+// A month of the API is one of the Gregorian calendar, whichever calendar the viewer has.
+/** @type {Intl.DateTimeFormatOptions} */
+const MONTH = { month: "long", year: "numeric", calendar: "gregory" };
+const month = new Intl.DateTimeFormat(undefined, { ...MONTH, timeZone: "UTC" });
 
 /** @param {string} period like 2026-10 */
 export const monthName = (period) => month.format(new Date(period));
@@ -59,7 +62,7 @@ export function paper(statement, agentName) {
   /** @param {Intl.DateTimeFormatOptions} options */
   const format = (options) => new Intl.DateTimeFormat(undefined, { ...options, timeZone: timezone });
   const time = format({ dateStyle: "medium", timeStyle: "long" });
-  const otherMonth = format({ month: "long", year: "numeric" });
+  const otherMonth = format(MONTH);
   const [first, last] = [from, Date.parse(cut) - 1].map((instant) => new Date(instant));
   const { kid } = JSON.parse(atob(statement.signature.split(".")[0].replaceAll("-", "+").replaceAll("_", "/")));
   /** @param {string} name @param {Totals} of */

@@ -1,7 +1,7 @@
 import { button } from "../shared/dom.js";
-import { timeZone } from "../shared/time.js";
 import { isoDay, monthAndYear, outcomes } from "./format.js";
 import { barPeriod, LONGEST_PERIOD_YEARS, midnight, startOfDay } from "./period.js";
+import { midnightIn } from "./zone.js";
 
 /** @import {Api, Day} from "./api.js" */
 /** @import {Choice} from "./choice.js" */
@@ -28,13 +28,14 @@ export function nearest(months, { from, to }) {
  * @param {Choice} choice
  */
 async function nearestMonth(api, choice) {
-  const today = midnight(0);
+  const { zone: timezone, span } = choice;
+  const { today } = span;
   const first = new Date(today.getFullYear() - LONGEST_PERIOD_YEARS, today.getMonth(), today.getDate() + 1);
-  const days = { from: first.toISOString(), to: midnight(1).toISOString() };
-  const query = { ...choice.query, ...days, timezone: timeZone(), by: "month", include: null };
+  const ends = [first, midnight(1, today)].map((day) => midnightIn(timezone, isoDay.format(day)).toISOString());
+  const query = { ...choice.query, from: ends[0], to: ends[1], timezone, by: "month", include: null };
   const [{ by_month }] = await api.summary(query);
   const months = /** @type {Day[]} */ (by_month);
-  const index = nearest(months, choice.span);
+  const index = nearest(months, span);
   if (index < 0) return null;
   const { date, count } = months[index];
   const words = `Show ${monthAndYear.format(Date.parse(date))} (${outcomes(count)})`;

@@ -8,6 +8,7 @@ import { isAmbiguous } from "./correcting.js";
 import { estimated, ruleWords } from "./counted.js";
 import { cents, dollars } from "./format.js";
 import { option } from "./options.js";
+import { monthName } from "./paper.js";
 import { midnightIn } from "./zone.js";
 
 /** @import {Exact} from "../shared/numbers.js" */
@@ -35,10 +36,6 @@ const WHENS = new Map([
   ["confirmed", "only what I confirm"],
   ["never", "never"],
 ]);
-
-const month = new Intl.DateTimeFormat(undefined, { month: "long", year: "numeric", timeZone: "UTC" });
-/** @param {string} name like 2026-12 */
-const monthName = (name) => month.format(new Date(`${name}-01`));
 
 /** Return the names of months, the first `offset` months after the current one. @param {number} offset @param {number} count */
 const monthsFrom = (offset, count) =>
