@@ -223,9 +223,9 @@ test("a request without an answer is sent again with the same keys, so it counts
   assert.match(said("A"), /^It may not have been saved\. You are offline\./);
   assert.equal(stored.get("A").version, 1); // it was saved all the same
   answer = corrected;
-  await verdicts.retryUnreached();
+  await verdicts.retryLost();
   assert.deepEqual([state("A"), stored.get("A").version], ["saved", 1]);
-  await verdicts.retryUnreached();
+  await verdicts.retryLost();
   assert.equal(posted.length, 2);
 });
 
@@ -238,7 +238,7 @@ test("after a lost answer, what was saved is told from what it became since", as
   verdicts.update({ ...stored.get("seen") });
   Object.assign(stored.get("amended"), { version: 2, value_usd: 900 });
   Object.assign(stored.get("upheld"), { version: 2, status: "recorded" });
-  await verdicts.retryUnreached();
+  await verdicts.retryLost();
   assert.deepEqual(["seen", "amended", "upheld"].map(state), ["saved", "changed", "changed"]);
   assert.equal(said("amended"), "It was changed meanwhile: its value was $1.00. Please look at it again.");
   assert.deepEqual([said("seen"), said("upheld")], ["", "It was changed meanwhile. Please look at it again."]);
@@ -247,21 +247,21 @@ test("after a lost answer, what was saved is told from what it became since", as
 });
 
 test("an answer that cannot be understood, a busy server and a lost session leave verdicts unsaved", async () => {
-  for (const [problem, words, isUnreached] of [
+  for (const [problem, words, mayBeSaved] of [
     [
       Object.assign(new Problem("error", "The server answered 503."), { status: 503 }),
       "Not saved. The server answered 503.",
       false,
     ],
     [new TypeError("results"), "It may not have been saved. The server’s answer could not be understood.", true],
-    [new Problem("signed-out"), "Not saved.", true],
+    [new Problem("signed-out"), "Not saved.", false],
   ]) {
     record("A");
     answer = Object.assign(() => ({}), { problem });
     await verdicts.give("confirm", ["A"]);
     await verdicts.sendNow();
     assert.ok(said("A").startsWith(words), said("A"));
-    assert.deepEqual([state("A"), verdicts.items.get("A").isUnreached], ["failed", isUnreached]);
+    assert.deepEqual([state("A"), verdicts.items.get("A").mayBeSaved], ["failed", mayBeSaved]);
   }
   assert.deepEqual(told, ["signed-out"]);
 });
@@ -283,7 +283,7 @@ test("a change elsewhere is seen and never overwritten", async () => {
     [...verdicts.items].map(([id, item]) => [id, item.state, item.said]),
     [
       ["amended", "changed", "Not saved. It was changed meanwhile: its value was $1.00. Please look at it again."],
-      ["confirmed", "gone", "Not saved. It was confirmed elsewhere meanwhile."],
+      ["confirmed", "gone", "Not saved. It was confirmed meanwhile."],
       ["void", "gone", "Not saved. It was declared void meanwhile."],
       ["gone", "gone", "This outcome no longer exists or is not yours."],
       ["unread", "failed", "Not saved: it was changed meanwhile. You are offline."],
@@ -311,6 +311,64 @@ test("a change that is seen while a verdict waits takes the verdict back", async
   assert.equal(said("A"), "Not saved. It was changed meanwhile: its title was “A”. Please look at it again.");
   verdicts.update({ ...stored.get("A"), version: 2, title: "Again" });
   assert.equal(said("A"), "It was changed meanwhile: its title was “Amended”. Please look at it again.");
+});
+
+test("a lost answer of a server that failed is told by what the outcome became", async () => {
+  record("A");
+  const problem = Object.assign(new Problem("error", "The server answered 504."), { status: 504 });
+  answer = Object.assign((one) => corrected(one), { problem });
+  await verdicts.give("confirm", ["A"]);
+  await verdicts.sendNow();
+  verdicts.update({ ...stored.get("A") });
+  assert.deepEqual([state("A"), said("A")], ["saved", ""]);
+});
+
+test("another verdict after a lost answer can be given on what the first made", async () => {
+  record("A");
+  answer = Object.assign((one) => corrected(one), { problem: new Problem("offline") });
+  await verdicts.give("confirm", ["A"]);
+  await verdicts.sendNow();
+  answer = corrected;
+  await verdicts.give("dispute", ["A"], "Not so");
+  await verdicts.sendNow();
+  assert.deepEqual(
+    [state("A"), said("A")],
+    ["changed", "Not saved. It was confirmed meanwhile. Please look at it again."],
+  );
+  await verdicts.give("dispute", ["A"], "Not so");
+  await verdicts.sendNow();
+  assert.deepEqual([state("A"), stored.get("A").status], ["saved", "disputed"]);
+});
+
+test("what changes while its retry waits for room is not sent, and nothing gets stuck", async () => {
+  const ids = Array.from({ length: MOST }, (_, number) => `outcome-${number}`);
+  for (const id of ["A", ...ids]) record(id);
+  answer = Object.assign(() => ({}), { problem: new Problem("offline") });
+  await verdicts.give("confirm", ["A"]);
+  await verdicts.sendNow();
+  answer = corrected;
+  await verdicts.give("confirm", ids);
+  const retried = verdicts.retry(["A"]);
+  verdicts.update({ ...stored.get("A"), version: 1 });
+  await retried;
+  await verdicts.sendNow();
+  assert.deepEqual([state("A"), state(ids[0])], ["changed", "saved"]);
+});
+
+test("a newer version is shown only with what it counts for", async () => {
+  record("A", { counts: { state: "unconfirmed", usd: 1 } });
+  Object.assign(stored.get("A"), { version: 1, value_usd: 900, counts: { state: "unconfirmed", usd: 900 } });
+  const { counts: _, ...listed } = stored.get("A");
+  verdicts.update(listed);
+  await settle();
+  const { outcome } = verdicts.items.get("A");
+  assert.deepEqual([state("A"), outcome.value_usd, outcome.counts.usd], ["changed", 900, 900]);
+
+  record("B", { counts: { state: "unconfirmed", usd: 1 } });
+  stored.set("B", new Problem("offline"));
+  verdicts.update({ ...listed, id: "B" });
+  await settle();
+  assert.deepEqual([state("B"), said("B")], ["changed", "It was changed meanwhile. You are offline."]);
 });
 
 test("for another user, nothing more is read of the outcomes of the first", async () => {

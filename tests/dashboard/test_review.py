@@ -95,9 +95,16 @@ def test_a_person_reviews_with_keys_and_mouse_and_what_waits_is_saved_as_she_lea
 
     claims(page).nth(2).get_by_role("button", name="Confirm").click()
     claims(page).nth(2).get_by_role("button", name="Undo").click()
+    page.get_by_role("checkbox", name="Select all").check()
+    page.keyboard.press("d")
+    page.keyboard.type("Not ours")
     ledger.correct(ids["Work 6"], "amend", changes={"valueUsd": 8})
     leave_and_return(page)
     expect(claims(page).nth(2).locator(".what-happened")).to_contain_text("its value was $7.00")
+    expect(page.locator(BAR)).to_have_text("2 selected · $1,600")  # a verdict is only on what she saw
+    page.keyboard.press("Enter")
+    expect(claims(page).locator(".given")).to_have_text(["Disputed", "Disputed", ""])
+    page.keyboard.press("u")
     expect(page.locator(".verdicts")).not_to_contain_text("not saved")  # it was taken back
 
     # Keys can be turned off, also for the next time.
@@ -253,7 +260,7 @@ def test_what_happened_meanwhile_stays_in_its_row_and_the_page_asks_before_it_lo
     said = Counter(text for text in rows.locator(".what-happened").all_inner_texts() if text)
     assert said == {
         "Not saved. It was changed meanwhile: its title was “Twice”. Please look at it again.": 1,
-        "Not saved. It was confirmed elsewhere meanwhile.": 1,
+        "Not saved. It was confirmed meanwhile.": 1,
     }
     page.set_viewport_size({"width": 320, "height": 800})
     page.evaluate("document.dir = 'rtl'")

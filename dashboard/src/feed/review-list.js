@@ -143,6 +143,12 @@ export class ReviewList {
     this.#notify();
   }
 
+  /** @param {ReviewRow} row */
+  deselect(row) {
+    this.selected.delete(row.id);
+    row.isSelected = false;
+  }
+
   /** @param {boolean} isSelected */
   selectAll(isSelected) {
     this.#select(this.all, isSelected);

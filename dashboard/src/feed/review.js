@@ -191,7 +191,7 @@ export class Review {
       signal: life,
     });
     addEventListener("offline", send, { signal: life });
-    addEventListener("online", () => void this.#verdicts.retryUnreached(), { signal: life });
+    addEventListener("online", () => void this.#verdicts.retryLost(), { signal: life });
     const guard = (/** @type {Event} */ event) => this.#verdicts.isUnsaved && event.preventDefault();
     addEventListener("beforeunload", guard, { signal: life });
     life.addEventListener("abort", send);
@@ -482,7 +482,10 @@ export class Review {
   /** @param {string[]} ids */
   #askWhy(ids) {
     const some = ids.filter((id) => Verdicts.may(this.#verdicts.items.get(id), "dispute")).slice(0, MOST);
-    if (some.length) this.#bar.ask(some.length, (reason) => void this.#give("dispute", some, { reason }));
+    const version = (/** @type {string} */ id) => this.#verdicts.items.get(id)?.outcome.version;
+    const seen = new Map(some.map((id) => [id, version(id)]));
+    const same = () => some.filter((id) => seen.get(id) === version(id));
+    if (some.length) this.#bar.ask(some.length, (reason) => void this.#give("dispute", same(), { reason }));
     else announce(this.#loaded, ids.length ? "You disputed this already." : "Select outcomes first.");
   }
 
@@ -568,7 +571,7 @@ export class Review {
     for (const id of ids) {
       const row = this.#list.rows.get(id);
       if (!row) continue;
-      if (!row.isOpen) this.#list.selected.delete(id);
+      if (!row.isOpen || row.item.state === "changed") this.#list.deselect(row); // a verdict is on what was seen
       this.#drawRow(row);
     }
     this.#draw();

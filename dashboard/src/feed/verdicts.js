@@ -1,6 +1,6 @@
 import { asProblem, Problem } from "../shared/request.js";
 import { isRetryable } from "./api.js";
-import { failure, newKey, refusal, UNDO_MS } from "./correcting.js";
+import { failure, isAmbiguous, newKey, refusal, UNDO_MS } from "./correcting.js";
 import { difference } from "./queue.js";
 
 /** @import {Claim} from "./queue.js" */
@@ -9,8 +9,8 @@ import { difference } from "./queue.js";
  * @typedef {{id: string, type: "confirm" | "dispute", ifVersion: number, idempotencyKey: string, reason?: string}} Judged
  * @typedef {"open" | "waiting" | "sending" | "saved" | "failed" | "changed" | "gone"} State waiting: it can be undone.
  *   changed: the outcome was corrected elsewhere, so the owner has to look again. gone: nothing is left to decide
- * @typedef {{outcome: Claim, state: State, judged: Judged | null, said: string, canRetry?: boolean, isUnreached?: boolean}} Item said: what
- *   happened, in words. isUnreached: there was no answer
+ * @typedef {{outcome: Claim, state: State, judged: Judged | null, said: string, canRetry?: boolean, mayBeSaved?: boolean}} Item said: what
+ *   happened, in words. mayBeSaved: the answer was lost
  * @typedef {{status: string, error?: string, details?: {field: string, message: string}[], version?: number,
  *   outcome_status?: string, retryable?: boolean}} Result of one correction of a bulk
  */
@@ -25,6 +25,8 @@ export const MOST = 100; // the API's maximum for a bulk
 const MOST_BYTES = 60_000; // browsers send 64 KiB after a page is closed
 const REST_MS = 1_000; // between two requests, so that the verdicts of a fast viewer are sent together
 const READERS = 4; // outcomes that are read at the same time
+/** The statuses in which an outcome can have a verdict. */
+const FROM = { confirm: ["recorded", "disputed"], dispute: ["recorded", "confirmed"] };
 const NOT_FOUND = "This outcome no longer exists or is not yours.";
 
 /** Return the body of a bulk. A reason that all disputes share is sent once. @param {Judged[]} judged */
@@ -80,8 +82,9 @@ export class Verdicts {
 
   /** Whether the owner may give this verdict on an outcome now. @param {Item | undefined} item @param {Judged["type"]} type */
   static may(item, type) {
-    const from = { confirm: ["recorded", "disputed"], dispute: ["recorded", "confirmed"] }[type];
-    return !!item && ["open", "failed", "changed"].includes(item.state) && from.includes(item.outcome.status ?? "");
+    return (
+      !!item && ["open", "failed", "changed"].includes(item.state) && FROM[type].includes(item.outcome.status ?? "")
+    );
   }
 
   /**
@@ -170,18 +173,20 @@ export class Verdicts {
 
   /** Send failed verdicts again. @param {string[]} ids */
   async retry(ids) {
-    const failed = ids.map(this.#item).filter((item) => item?.state === "failed" && item.canRetry);
+    const isFailed = (/** @type {Item} */ item) => item?.state === "failed" && item.canRetry;
+    const failed = ids.map(this.#item).filter(isFailed);
     for (let start = 0; start < failed.length; start += MOST) {
-      const some = failed.slice(start, start + MOST);
-      if (!this.#hasRoom(some.flatMap(({ judged }) => judged ?? []))) await this.sendNow();
+      let some = failed.slice(start, start + MOST);
+      while (!this.#hasRoom(some.flatMap(({ judged }) => judged ?? []))) await this.sendNow();
+      some = some.filter(isFailed); // some may have changed meanwhile
       for (const item of some) Object.assign(item, { state: "waiting", said: "" });
       await this.#send(some);
     }
   }
 
-  /** Try again what may not have reached the server. */
-  retryUnreached() {
-    return this.retry(this.#in("failed").flatMap(({ isUnreached, outcome }) => (isUnreached ? outcome.id : [])));
+  /** Try again that of which the answer was lost. */
+  retryLost() {
+    return this.retry(this.#in("failed").flatMap(({ mayBeSaved, outcome }) => (mayBeSaved ? outcome.id : [])));
   }
 
   /** Send the verdicts of those items that wait. @param {Item[]} all */
@@ -221,9 +226,8 @@ export class Verdicts {
       });
     } catch (error) {
       const problem = asProblem(error);
-      const isUnreached = problem.status === 0;
-      for (const item of items)
-        Object.assign(item, { state: "failed", said: failure(problem), canRetry: isRetryable(problem), isUnreached });
+      const [canRetry, mayBeSaved] = [isRetryable(problem), isAmbiguous(problem)];
+      for (const item of items) Object.assign(item, { state: "failed", said: failure(problem), canRetry, mayBeSaved });
       if (problem.kind === "signed-out") this.#host.failed(problem);
     }
     if (saved.length) this.#host.saved(saved);
@@ -248,14 +252,16 @@ export class Verdicts {
         if (!item) continue; // forgotten meanwhile, for example for another user
         try {
           const outcome = await this.#host.read(id);
-          if (this.items.get(id) !== item) continue;
+          const isKnown = item.state === "saved" && (outcome?.version ?? 0) <= (item.outcome.version ?? 0);
+          if (this.items.get(id) !== item || item.state === "sending" || (outcome && isKnown)) continue;
           if (outcome) {
             this.#renew(item, outcome);
             this.#host.saved([item.outcome]);
           } else Object.assign(item, { state: "gone", said: NOT_FOUND });
         } catch (error) {
-          const why = refusal(asProblem(error));
-          Object.assign(item, { state: "failed", said: `Not saved: it was changed meanwhile. ${why}`, canRetry: true });
+          const why = `it was changed meanwhile. ${refusal(asProblem(error))}`;
+          if (item.judged) Object.assign(item, { state: "failed", said: `Not saved: ${why}`, canRetry: true });
+          else Object.assign(item, { state: "changed", said: `I${why.slice(1)}` });
         }
         this.#host.changed([id]);
       }
@@ -270,27 +276,31 @@ export class Verdicts {
   update(outcome) {
     const item = this.items.get(outcome.id);
     if (!item || (outcome.version ?? 0) <= (item.outcome.version ?? 0) || item.state === "sending") return;
+    // What the old version counted for is not shown beside the new version.
+    if (item.outcome.counts && !outcome.counts) return void this.reread([outcome.id]);
     this.#renew(item, outcome);
     this.#host.changed([outcome.id]);
   }
 
   /** @param {Item} item @param {Claim} outcome */
   #renew(item, outcome) {
-    const { outcome: before, judged, state, isUnreached } = item;
-    const made = judged && isUnreached && madeBy(judged);
+    const { outcome: before, judged, state, mayBeSaved } = item;
+    const made = judged && mayBeSaved && madeBy(judged);
     if (made && outcome.version === made.version && outcome.status === made.status)
       // the verdict whose answer was lost
       return Object.assign(item, { outcome: { ...before, ...made }, state: "saved", said: "" });
     const isSame = outcome.version === before.version;
     const unsaved = judged && state !== "saved" ? "Not saved. " : "";
     const status = outcome.status ?? "";
-    const isDecided = status !== "recorded" && status !== before.status;
+    const isOther = status !== "recorded" && status !== before.status;
+    // A verdict that was not saved may be another than the new status, so that she can still give it.
+    const isDecided = isOther && !(unsaved && judged && FROM[judged.type].includes(status));
     const was = difference(outcome, before);
-    let words = `It was changed meanwhile${was && `: ${was}`}. Please look at it again.`;
-    if (isDecided)
-      words = status === "void" ? "It was declared void meanwhile." : `It was ${status} elsewhere meanwhile.`;
+    let words = isOther ? `It was ${status === "void" ? "declared void" : status} meanwhile.` : "";
+    if (!isDecided) words ||= `It was changed meanwhile${was && `: ${was}`}.`;
+    if (!isDecided) words += " Please look at it again.";
     const said = isSame ? item.said : unsaved + words; // the same version: the server says why it refuses
-    const counts = outcome.counts ?? before.counts;
+    const counts = outcome.counts ?? (isSame ? before.counts : undefined);
     const next = { outcome: { ...outcome, counts }, state: isDecided ? "gone" : "changed", judged: null };
     Object.assign(item, next, { said, canRetry: false });
   }
