@@ -122,7 +122,7 @@ SAFEGUARDS: dict[str, tuple[Edit, Found | Seed | History | Look]] = {
         Seed(0, everyone=True),
     ),
     "a line is told three times in a period": (
-        Edit("watches/thresholds.py", 'if crossed[percent]["n"] < MOST_TELLINGS:', "if True:"),
+        Edit("watches/thresholds.py", ' and crossed[each]["n"] < MOST_TELLINGS', ""),
         Seed(22, everyone=True),
     ),
     "a closed period is told no more": (

@@ -60,7 +60,8 @@ class Watch(NamedTuple):
         line = target * percent / 100 if self.setting["every"] else target
         if value > line or (value == line and self.setting["measure"] in {"value", "counted", "silence"}):
             return "over"
-        return "under" if value < line - (0 if self.setting["measure"] == "silence" else target / 100) else side
+        margin = 0 if self.setting["measure"] == "silence" else target / 100
+        return "under" if value < line - margin or value <= 0 else side
 
     def step(
         self, now: int, figure: Callable[[str], Decimal | None]
@@ -111,7 +112,8 @@ class Watch(NamedTuple):
                 ("over", UPS.get(self.setting["measure"], "watch.reached"), max),
             ):
                 changed = [each for each in after if after[each][0] == now_side != before[each][0]]
-                if changed and after[choose(changed)][1] < 3:
+                changed = [each for each in changed if after[each][1] < 3]
+                if changed:
                     percent = choose(changed)
                     after[percent] = now_side, after[percent][1] + 1
                     tells.append((type_, period, percent, after[percent][1]))

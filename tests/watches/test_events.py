@@ -46,6 +46,7 @@ WAITING: dict[str, Any] = {"counted": Decimal(20_000), "waiting": Decimal(5_000)
             ],
         ),
         (COST, [(APRIL, 0, {}), (APRIL, 100, {})], ["Spend is above 100 % of $99.50: $100 in 2026-04"]),
+        (COST, [(APRIL, 0, {}), (APRIL, "99.501", {})], ["Spend is above 100 % of $99.50: $99.501 in 2026-04"]),
         (
             UNREVIEWED,
             [(APRIL, 0, {}), (APRIL, 1234, {}), (APRIL, 3, {})],

@@ -92,6 +92,18 @@ def test_an_agent_that_oscillates_makes_three_events_a_threshold_and_period(meas
     assert next(n for _, period, _, n in told.tellings[3:] if period == "2027-01") == 1
 
 
+def test_a_threshold_that_was_told_three_times_silences_no_other() -> None:
+    told = Told(watch(at=(50, 100)))
+    told.at(DECEMBER, 55, 40, 55, 40, 110)
+    assert told.at(DECEMBER, 40) == [("watch.undone", "2026-12", "100", 2)]
+
+
+def test_a_share_of_1_percent_is_undone_by_0() -> None:
+    told = Told(watch(at=(1,)))
+    told.at(DECEMBER, 5)
+    assert told.at(DECEMBER, 0.5, 0) == [("watch.undone", "2026-12", "1", 2)]
+
+
 @pytest.mark.parametrize("value", [60, 200])
 def test_a_new_watch_tells_once_what_it_finds_above_already(value: int) -> None:
     told = Told(watch())

@@ -102,6 +102,8 @@ def _watch_text(watch: Watch, type_: str, period: str, percent: str, told: dict[
         waits = f"{_number(told['figure'])} outcomes {_RECENT} wait for review"
         return f"{name}: {waits}, which {verb} {_number(watch.target)}"
     figure, target = _usd(told["figure"]), _usd(watch.target)
+    if figure == target:  # what rounds to the target may be above or below it
+        figure = _usd(told["figure"], "")
     also = ""
     if "waiting" in told:
         also = f", {_usd(told['waiting'])} of it waits" if told["waiting"] else ""
@@ -130,9 +132,9 @@ def _digest_text(week: str, told: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def _usd(value: Decimal) -> str:
-    """Format an amount, rounded to cents."""
-    text = f"{abs(value):,.2f}".removesuffix(".00")
+def _usd(value: Decimal, places: str = ".2") -> str:
+    """Format an amount, rounded to cents; with `places=""`, all its digits."""
+    text = f"{abs(value):,{places}f}".removesuffix(".00")
     return f"-${text}" if value < 0 else f"${text}"
 
 

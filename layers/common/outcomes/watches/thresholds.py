@@ -109,14 +109,14 @@ def _crossed(watch: Watch, thresholds: Mapping[str, _Threshold], figure: Figure)
 
 
 def _state(watch: Watch, percent: str, figure: Figure, before: str) -> str:
-    """Say on which side of its line a figure is. To be under again, it must fall 1 % of the target below the line."""
+    """Say on which side of its line a figure is. To be under again, it must fall to 0 or 1 % of the target below."""
     value, line = figure.value or Decimal(0), watch.target
     if watch.every:
         line = EXACT.multiply(line, Decimal(percent).scaleb(-2))
     if value > line or (value == line and watch.measure not in {"cost", "unreviewed"}):
         return OVER
     margin = Decimal(0) if watch.measure == "silence" else watch.target.scaleb(-2)
-    return UNDER if value < EXACT.subtract(line, margin) else before
+    return UNDER if value < EXACT.subtract(line, margin) or value <= 0 else before
 
 
 def _told(
@@ -129,17 +129,16 @@ def _told(
 ) -> dict[str, _Threshold]:
     """Return the thresholds with what is told now: the highest that is newly over its line, and the lowest under it.
 
-    Of a new watch, what it finds over the line is told as `already`.
+    What was told MOST_TELLINGS times does not silence the others. Of a new watch, what it finds over the line is told
+    as `already`.
     """
     thresholds = dict(crossed)
     changed = [percent for percent in crossed if crossed[percent]["state"] != before.get(percent, _UNTOLD)["state"]]
     tells = {UNDER: WATCH_UNDONE, OVER: _TELLS[watch.measure]}
     for state, choose in ((UNDER, min), (OVER, max)):
-        those = [percent for percent in changed if crossed[percent]["state"] == state]
-        if not those or (state == UNDER and watch.measure == "silence"):
-            continue
-        percent = choose(those, key=int)
-        if crossed[percent]["n"] < MOST_TELLINGS:
+        those = [each for each in changed if crossed[each]["state"] == state and crossed[each]["n"] < MOST_TELLINGS]
+        if those and not (state == UNDER and watch.measure == "silence"):
+            percent = choose(those, key=int)
             thresholds[percent] = _telling(watch, crossed[percent], tells[state], period, figure, now)
     return thresholds
 
