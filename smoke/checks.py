@@ -311,7 +311,7 @@ def a_paused_agent_key_is_told_so(api: Api, visit: Visit) -> None:
     answers(api.call("POST", f"{KEYS}/{made['id']}/resume", cookie=user.cookie, body={}), 200)
     answers(api.call("POST", body=mine, headers=headers), 200, {"ok": True})
     answers(api.call("DELETE", f"{KEYS}/{made['id']}", cookie=user.cookie), 200, {"ok": True})
-    said = {"field": "Authorization", "message": "this key is paused", "error": "Forbidden"}
+    said = {"field": "Authorization", "message": "paused by the owner", "error": "Forbidden"}
     answers(refused, 403, {"error": "Paused", "details": [said]})
 
 

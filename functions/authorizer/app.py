@@ -44,7 +44,7 @@ OWN_ROWS = ("/api/costs/{date}/{source}", "/api/watches", "/api/watches/{id}")
 """Paths whose GET also answers a platform's key that may not read: with what the platform itself put."""
 
 PAUSED = {
-    "paused": '"error":"Paused","details":[{"field":"Authorization","message":"this key is paused",',
+    "paused": '"error":"Paused","details":[{"field":"Authorization","message":"paused by the owner",',
     "pausedEnd": "}]",
 }
 """Context of a refused call with a paused key. The template's gateway response ACCESS_DENIED puts its two parts around

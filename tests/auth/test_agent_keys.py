@@ -160,7 +160,7 @@ def test_the_gateway_says_paused_only_with_the_context_of_a_paused_key(authorize
     context = authorizer.PAUSED if paused else {"caller": "agent", "keyId": "x"}
     answer = gateway_response(rest_api(), Refusal("ACCESS_DENIED", context=context))
     said = (
-        b'{"error":"Paused","details":[{"field":"Authorization","message":"this key is paused","error":"Forbidden"}]}'
+        b'{"error":"Paused","details":[{"field":"Authorization","message":"paused by the owner","error":"Forbidden"}]}'
     )
     assert (answer.status, answer.body) == (403, said if paused else b'{"error":"Forbidden"}')
 

@@ -228,7 +228,7 @@ def test_a_paused_key_is_refused_until_it_is_resumed(
     assert (paused.id, paused.paused_at is None) == (made.id, False)
     with agent(api, made) as client:
         for call in (client.own_key, lambda: client.record("task_complete", "One", idempotency_key="one")):
-            with pytest.raises(ForbiddenError, match="403 Paused: this key is paused") as failure:
+            with pytest.raises(ForbiddenError, match="403 Paused: paused by the owner") as failure:
                 call()
             assert not failure.value.retryable
         assert owner.rotate_key(made.id).paused_at == paused.paused_at
