@@ -46,7 +46,7 @@ beforeEach(() => {
       return { results };
     },
     read: async (id) => {
-      const outcome = stored.get(id);
+      const outcome = await stored.get(id);
       if (outcome instanceof Error) throw outcome;
       return outcome ? { ...outcome } : null;
     },
@@ -369,6 +369,23 @@ test("a newer version is shown only with what it counts for", async () => {
   verdicts.update({ ...listed, id: "B" });
   await settle();
   assert.deepEqual([state("B"), said("B")], ["changed", "It was changed meanwhile. You are offline."]);
+});
+
+test("a newer version that cannot be read takes back no verdict that was saved meanwhile", async () => {
+  record("A", { counts: { state: "unconfirmed", usd: 1 } });
+  await verdicts.give("confirm", ["A"]);
+  const kept = stored.get("A");
+  let fail;
+  const reading = new Promise((resolve) => {
+    fail = () => resolve(new Problem("offline"));
+  });
+  stored.set("A", reading);
+  verdicts.update({ ...kept, version: 1, counts: undefined });
+  stored.set("A", kept);
+  await verdicts.sendNow();
+  fail();
+  await settle();
+  assert.deepEqual([state("A"), said("A"), told], ["saved", "", ["A"]]);
 });
 
 test("for another user, nothing more is read of the outcomes of the first", async () => {

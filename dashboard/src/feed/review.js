@@ -420,7 +420,7 @@ export class Review {
 
   /** Take in outcomes that were read elsewhere. @param {Claim[]} outcomes */
   found(outcomes) {
-    for (const outcome of outcomes) this.#verdicts.update(outcome);
+    this.#verdicts.update(...outcomes);
     this.#draw();
   }
 

@@ -1,4 +1,4 @@
-import { asProblem, Problem } from "../shared/request.js";
+import { asProblem, isProblem, Problem } from "../shared/request.js";
 import { isRetryable } from "./api.js";
 import { failure, isAmbiguous, newKey, refusal, UNDO_MS } from "./correcting.js";
 import { difference } from "./queue.js";
@@ -44,6 +44,9 @@ const madeBy = ({ type, ifVersion }) => ({
   status: type === "confirm" ? "confirmed" : "disputed",
   version: ifVersion + 1,
 });
+
+/** @param {Claim} outcome @param {Item} item */
+const isNewer = (outcome, item) => (outcome.version ?? 0) > (item.outcome.version ?? 0);
 
 /**
  * The outcomes of the review queue with the owner's verdicts. A verdict waits UNDO_MS, in which she can undo it, before it
@@ -250,18 +253,18 @@ export class Verdicts {
       for (let id = left.shift(); id; id = left.shift()) {
         const item = this.items.get(id);
         if (!item) continue; // forgotten meanwhile, for example for another user
-        try {
-          const outcome = await this.#host.read(id);
-          const isKnown = item.state === "saved" && (outcome?.version ?? 0) <= (item.outcome.version ?? 0);
-          if (this.items.get(id) !== item || item.state === "sending" || (outcome && isKnown)) continue;
-          if (outcome) {
-            this.#renew(item, outcome);
-            this.#host.saved([item.outcome]);
-          } else Object.assign(item, { state: "gone", said: NOT_FOUND });
-        } catch (error) {
-          const why = `it was changed meanwhile. ${refusal(asProblem(error))}`;
+        const read = await this.#host.read(id).catch(asProblem);
+        // A verdict that was sent meanwhile has an answer of its own.
+        if (this.items.get(id) !== item || item.state === "sending") continue;
+        if (isProblem(read)) {
+          if (item.state === "saved") continue;
+          const why = `it was changed meanwhile. ${refusal(read)}`;
           if (item.judged) Object.assign(item, { state: "failed", said: `Not saved: ${why}`, canRetry: true });
           else Object.assign(item, { state: "changed", said: `I${why.slice(1)}` });
+        } else if (!read) Object.assign(item, { state: "gone", said: NOT_FOUND });
+        else if (item.state !== "saved" || isNewer(read, item)) {
+          this.#renew(item, read);
+          this.#host.saved([item.outcome]);
         }
         this.#host.changed([id]);
       }
@@ -270,16 +273,22 @@ export class Verdicts {
   }
 
   /**
-   * Show a newer version of an outcome that was seen elsewhere. A verdict on an older version is not sent.
-   * @param {Claim} outcome
+   * Show newer versions of outcomes that were seen elsewhere. A verdict on an older version is not sent.
+   * @param {Claim[]} outcomes
    */
-  update(outcome) {
-    const item = this.items.get(outcome.id);
-    if (!item || (outcome.version ?? 0) <= (item.outcome.version ?? 0) || item.state === "sending") return;
-    // What the old version counted for is not shown beside the new version.
-    if (item.outcome.counts && !outcome.counts) return void this.reread([outcome.id]);
-    this.#renew(item, outcome);
-    this.#host.changed([outcome.id]);
+  update(...outcomes) {
+    const uncounted = [];
+    for (const outcome of outcomes) {
+      const item = this.items.get(outcome.id);
+      if (!item || !isNewer(outcome, item) || item.state === "sending") continue;
+      // What the old version counted for is not shown beside the new version.
+      if (item.outcome.counts && !outcome.counts) uncounted.push(outcome.id);
+      else {
+        this.#renew(item, outcome);
+        this.#host.changed([outcome.id]);
+      }
+    }
+    void this.reread(uncounted);
   }
 
   /** @param {Item} item @param {Claim} outcome */
@@ -296,9 +305,9 @@ export class Verdicts {
     // A verdict that was not saved may be another than the new status, so that she can still give it.
     const isDecided = isOther && !(unsaved && judged && FROM[judged.type].includes(status));
     const was = difference(outcome, before);
-    let words = isOther ? `It was ${status === "void" ? "declared void" : status} meanwhile.` : "";
-    if (!isDecided) words ||= `It was changed meanwhile${was && `: ${was}`}.`;
-    if (!isDecided) words += " Please look at it again.";
+    const became = status === "void" ? "declared void" : status;
+    const what = isOther ? `It was ${became} meanwhile.` : `It was changed meanwhile${was && `: ${was}`}.`;
+    const words = isDecided ? what : `${what} Please look at it again.`;
     const said = isSame ? item.said : unsaved + words; // the same version: the server says why it refuses
     const counts = outcome.counts ?? (isSame ? before.counts : undefined);
     const next = { outcome: { ...outcome, counts }, state: isDecided ? "gone" : "changed", judged: null };
