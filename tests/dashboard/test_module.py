@@ -98,7 +98,7 @@ def test_every_custom_property_and_attribute_is_documented(tag: str) -> None:
 def test_elements_take_the_pages_theme_have_a_gap_fit_on_a_phone_and_may_be_repeated(
     open_feed: Open, ledger: Ledger
 ) -> None:
-    ledger.record("Work", value_usd=12345678)
+    ledger.record("Work", value_usd=123456789)
     page = open_feed()
     page.evaluate("import('/outcome-keys.js')")
     page.evaluate("document.querySelector('main').append(document.createElement('outcome-keys'))")

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browsers import wait_until
 from tests.dashboard.conftest import AXE_RULES, THEMES, FindFaults, Open
@@ -79,6 +79,16 @@ def with_rule_in(zone: str, page: Page, recorded: Recorded) -> None:
     with_rule(recorded)
     recorded.sums["timezone"] = zone
     Rules(page, RULE | {"timezone": zone})
+
+
+def with_the_form(open_feed: Open, page: Page, recorded: Recorded) -> tuple[Rules, Locator, Locator]:
+    """Open the feed of a user with a rule. Return the rules, and the button and the form that change them."""
+    recorded.has("Work")
+    with_rule(recorded)
+    rules = Rules(page, RULE)
+    open_feed(refresh=3600)
+    opener, form = page.get_by_role("button", name="What counts"), page.get_by_role("form", name="What counts")
+    return rules, opener, form
 
 
 def test_with_a_rule_the_head_says_what_counts_and_what_will(
@@ -259,12 +269,8 @@ def test_without_a_rule_a_quiet_line_offers_one(
 
 
 def test_a_rule_is_tried_once_she_pauses(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    recorded.has("Work")
-    with_rule(recorded)
-    rules = Rules(page, RULE)
-    open_feed(refresh=3600)
-    page.get_by_role("button", name="What counts").click()
-    form = page.get_by_role("form", name="What counts")
+    rules, opener, form = with_the_form(open_feed, page, recorded)
+    opener.click()
     expect(form.locator(".effect")).to_contain_text("$1,000 would count")
     before = len(rules.sent)
     # Both changes come within the pause, however slow the machine is.
@@ -279,11 +285,7 @@ def test_a_rule_is_tried_once_she_pauses(open_feed: Open, page: Page, recorded: 
 def test_a_form_that_is_closed_meanwhile_has_each_type_once_and_stays_closed(
     open_feed: Open, page: Page, recorded: Recorded
 ) -> None:
-    recorded.has("Work")
-    with_rule(recorded)
-    rules = Rules(page, RULE)
-    open_feed(refresh=3600)
-    opener, form = page.get_by_role("button", name="What counts"), page.get_by_role("form", name="What counts")
+    rules, opener, form = with_the_form(open_feed, page, recorded)
     held: list[Route] = []
     types = recorded.hold("GET", "/types")
     opener.click()
@@ -315,11 +317,7 @@ def test_a_form_that_is_closed_meanwhile_has_each_type_once_and_stays_closed(
 def test_rules_that_could_not_be_read_again_are_not_overwritten(
     open_feed: Open, page: Page, recorded: Recorded
 ) -> None:
-    recorded.has("Work")
-    with_rule(recorded)
-    rules = Rules(page, RULE)
-    open_feed(refresh=3600)
-    opener, form = page.get_by_role("button", name="What counts"), page.get_by_role("form", name="What counts")
+    rules, opener, form = with_the_form(open_feed, page, recorded)
     save = form.get_by_role("button", name="Save")
     opener.click()
     expect(save).to_be_enabled()
@@ -333,12 +331,8 @@ def test_rules_that_could_not_be_read_again_are_not_overwritten(
 
 
 def test_earlier_rules_are_listed_and_a_refused_rule_says_why(open_feed: Open, page: Page, recorded: Recorded) -> None:
-    recorded.has("Work")
-    with_rule(recorded)
-    rules = Rules(page, RULE)
-    open_feed(refresh=3600)
-    page.get_by_role("button", name="What counts").click()
-    form = page.get_by_role("form", name="What counts")
+    rules, opener, form = with_the_form(open_feed, page, recorded)
+    opener.click()
     sentence = (
         "unless I dispute it within 14 days after the month of its recording or last correction"
         " · Content published: only what I confirm, $75.00 each"
@@ -370,7 +364,7 @@ def test_earlier_rules_are_listed_and_a_refused_rule_says_why(open_feed: Open, p
         *[("PUT", "/2026-04", '"3"')] * 5,
         ("DELETE", "/2026-04", '"3"'),
     ]
-    page.get_by_role("button", name="What counts").click()
+    opener.click()
     expect(form.locator(".effect")).to_contain_text("$1,000 would count")
     page.keyboard.press("Escape")
     expect(form).to_be_hidden()
