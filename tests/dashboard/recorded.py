@@ -163,7 +163,11 @@ class Recorded(Fake):
             route.fulfill(json=self.correct_all(json.loads(request.post_data or "")))
         elif verb:
             body = json.loads(request.post_data or "")
-            route.fulfill(json=self.correct(id_, by="session", **body))
+            [outcome] = [one for one in self.outcomes if one["id"] == id_]
+            if body.pop("ifVersion", outcome["version"]) == outcome["version"]:
+                route.fulfill(json=self.correct(id_, by="session", **body))
+            else:
+                route.fulfill(status=412, json={"error": "Stale", "version": outcome["version"]})
         elif id_ == "summary":
             route.fulfill(json=self.summary())
         elif id_ == "types":

@@ -21,6 +21,7 @@ export function refusal(problem) {
   const { status, reason, details } = problem;
   if (problem.kind === "offline") return "You are offline.";
   if (status === 404 && !problem.isOff) return "This outcome no longer exists or is not yours.";
+  if (reason === "Stale") return "It was corrected in the meantime. Please look at it again.";
   if (reason === "Conflict") return "Someone else is correcting it right now.";
   if (reason === "Not possible")
     return `Not possible: ${details[0]?.message ?? "this outcome can no longer be corrected"}.`;

@@ -52,9 +52,7 @@ export class Row {
 
   /** The outcome's status. While a confirmation or dispute waits or is being sent, the status that it leads to. */
   get status() {
-    const { pending } = this;
-    if (pending) return pending.type === "confirm" ? "confirmed" : "disputed";
-    return this.outcome.status;
+    return this.pending?.leadsTo ?? this.outcome.status;
   }
 
   /** Show a newer version of the outcome; ignore an older one. @param {Outcome} outcome @returns whether it is newer */

@@ -1,12 +1,16 @@
 import { announce, build, button, buttons, html } from "../shared/dom.js";
-import { asProblem, invalidResponse, Problem } from "../shared/request.js";
+import { asProblem, invalidResponse } from "../shared/request.js";
 import { isOutcome, isRetryable } from "./api.js";
 import { failure, faultOfReason, newKey, UNDO_MS } from "./correcting.js";
 import { post } from "./post.js";
 
+/** @import {Problem} from "../shared/request.js" */
 /** @import {History} from "./history.js" */
 /** @import {Row} from "./row.js" */
-/** @typedef {{type: "confirm" | "dispute", reason: string, key: string}} Correction key: the idempotency key */
+/**
+ * A retry sends the same body and idempotency key, so it counts once. ifVersion: the version that was shown.
+ * @typedef {{leadsTo: "confirmed" | "disputed", key: string, body: {type: string, reason?: string, ifVersion?: number}}} Correction
+ */
 
 /** The owner's verdict on a row's outcome: buttons to confirm and dispute it, and a form for the reason. */
 export class Verdict {
@@ -16,8 +20,6 @@ export class Verdict {
   #waiting = null;
   /** @type {{correction: Correction, problem: Problem} | null} */
   #rejected = null;
-  /** Whether the owner confirmed a version that was never shown, because it was amended just before */
-  #isUnseen = false;
   #says = html("p", { class: "help", role: "status" });
   #fault = html("p", { class: "fault", role: "alert" });
   #again = button("Try again", () => this.#rejected && this.#send(this.#rejected.correction));
@@ -63,7 +65,8 @@ export class Verdict {
   #confirm() {
     if (this.pending || this.#row.status === "confirmed") return;
     this.#closeForm();
-    this.#sendLater({ type: "confirm", reason: "", key: newKey() });
+    const body = { type: "confirm", ifVersion: this.#row.outcome.version };
+    this.#sendLater({ leadsTo: "confirmed", key: newKey(), body });
   }
 
   /**
@@ -74,11 +77,9 @@ export class Verdict {
   #sendLater(correction) {
     const waiting = new AbortController();
     const { signal } = waiting;
-    const { version } = this.#row.outcome;
     const send = (keepalive = false) => {
       waiting.abort();
-      if (this.#row.outcome.version === version) void this.#send(correction, keepalive);
-      else this.#refuse(correction);
+      void this.#send(correction, keepalive);
     };
     const timer = setTimeout(send, UNDO_MS);
     signal.addEventListener("abort", () => clearTimeout(timer));
@@ -94,17 +95,6 @@ export class Verdict {
     this.#waiting = null;
     this.pending = null;
     this.#right.focus();
-    this.#row.render();
-  }
-
-  /** Do not send a confirmation of an outcome that was corrected meanwhile. @param {Correction} correction */
-  #refuse(correction) {
-    const problem = new Problem("error", "It was corrected in the meantime. Please look at it again.");
-    problem.status = 409;
-    if (this.element.querySelector(".said :focus")) this.#right.focus();
-    this.#waiting = null;
-    this.pending = null;
-    this.#rejected = { correction, problem };
     this.#row.render();
   }
 
@@ -134,33 +124,31 @@ export class Verdict {
     if (fault) this.#reason.focus();
     if (fault || this.pending) return;
     this.#closeForm();
-    void this.#send({ type: "dispute", reason, key: newKey() });
+    void this.#send({ leadsTo: "disputed", key: newKey(), body: { type: "dispute", reason } });
   }
 
   /**
    * Show the correction as done, send it, and revert it if that fails.
-   * @param {Correction} correction a retry has the same idempotency key, so it counts once
+   * @param {Correction} correction
    * @param {boolean} [keepalive] whether the browser sends the request even if the page is closed
    */
   async #send(correction, keepalive) {
-    const { type, reason, key } = correction;
+    const { leadsTo, key, body } = correction;
+    const { type, reason = null } = body;
     const row = this.#row;
-    const seen = row.outcome.version ?? 0;
     this.#waiting = null;
-    this.#isUnseen = false;
     this.pending = correction;
     this.#rejected = null;
     if (this.element.querySelector(".said :focus, .untaken :focus"))
-      (type === "confirm" ? this.#right : this.#wrong).focus();
+      (leadsTo === "confirmed" ? this.#right : this.#wrong).focus();
     row.render();
     try {
       const url = row.context.url(`/${encodeURIComponent(row.outcome.id)}/corrections`);
-      const { id, outcome } = await post(url, { key, body: { type, ...(reason && { reason }) }, keepalive });
+      const { id, outcome } = await post(url, { key, body, keepalive });
       if (outcome.id !== row.outcome.id || !isOutcome(outcome)) throw invalidResponse();
-      this.#isUnseen = outcome.version > seen + 1;
       if (outcome.version >= (row.outcome.version ?? 0)) row.outcome = outcome;
-      this.#history.add({ id, type, reason: reason || null, by: "session", created_at: new Date().toISOString() });
-      if (type === "dispute") this.#reason.value = "";
+      this.#history.add({ id, type, reason, by: "session", created_at: new Date().toISOString() });
+      if (reason) this.#reason.value = "";
       this.pending = null;
       row.context.changed(outcome);
     } catch (error) {
@@ -170,9 +158,9 @@ export class Verdict {
       this.#rejected = { correction, problem };
     }
     row.render();
-    // A 409 means that our copy is stale: reload the history.
+    // A 409 or 412 means that our copy is stale: reload the history.
     const status = this.#rejected?.problem.status ?? 200;
-    if (row.isOpen && [200, 409].includes(status)) void this.#history.read();
+    if (row.isOpen && [200, 409, 412].includes(status)) void this.#history.read();
   }
 
   render() {
@@ -192,8 +180,7 @@ export class Verdict {
         words += isNeverCounted
           ? " It is then confirmed, but your rule never counts this type."
           : " It does not count until then.";
-    } else if (status === "confirmed")
-      words = `You confirmed this. ${this.#isUnseen ? "It had been corrected just before: please look at it again." : "You can still dispute it."}`;
+    } else if (status === "confirmed") words = "You confirmed this. You can still dispute it.";
     announce(this.#says, words);
     if (isVoid) this.#closeForm();
     this.#right.hidden = this.#wrong.hidden = isVoid;
