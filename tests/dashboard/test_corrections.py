@@ -304,6 +304,30 @@ def test_a_verdict_is_shown_at_once_and_kept_after_success(open_feed: Open, page
     assert posts == ["POSTtrue", "POSTfalse"]  # the page was hidden when the confirmation was sent
 
 
+@pytest.mark.parametrize("verdict", ["confirm", "dispute"])
+def test_a_verdict_whose_answer_was_lost_is_not_tried_again_once_the_feed_shows_it(
+    verdict: str, open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    id_ = recorded.has("Work")
+    open_feed(refresh=3600)
+    row = unfold(page)
+    expect(history(row)).to_have_count(1)
+    recorded.instead("POST", "/corrections")
+    if verdict == "confirm":
+        confirm(row)
+    else:
+        dispute(row, "Never met")
+    expect(row.get_by_role("alert")).to_have_text(UNREACHED)
+    again = row.locator(".word").get_by_role("button", name="Try again")
+    again.focus()
+    recorded.correct(id_, type=verdict, by="session")  # it was saved
+    leave_and_return(page)
+    expect(history(row)).to_have_count(2)
+    expect(row.get_by_role("alert")).to_have_text("")
+    expect(again).to_be_hidden()
+    expect(row.locator(".word").get_by_role("button", pressed=True)).to_be_focused()
+
+
 def test_a_history_that_arrives_after_a_verdict_does_not_take_it_back(
     open_feed: Open, page: Page, recorded: Recorded
 ) -> None:

@@ -139,8 +139,7 @@ export class Verdict {
     this.#waiting = null;
     this.pending = correction;
     this.#rejected = null;
-    if (this.element.querySelector(".said :focus, .untaken :focus"))
-      (leadsTo === "confirmed" ? this.#right : this.#wrong).focus();
+    this.#keepFocus(leadsTo);
     row.render();
     try {
       const url = row.context.url(`/${encodeURIComponent(row.outcome.id)}/corrections`);
@@ -163,8 +162,19 @@ export class Verdict {
     if (row.isOpen && [200, 409, 412].includes(status)) void this.#history.read();
   }
 
+  /** Move the focus from Undo and "Try again", which are to be hidden. @param {Correction["leadsTo"]} leadsTo */
+  #keepFocus(leadsTo) {
+    if (this.element.querySelector(".said :focus, .untaken :focus"))
+      (leadsTo === "confirmed" ? this.#right : this.#wrong).focus();
+  }
+
   render() {
     const { status } = this.#row;
+    const leadsTo = this.#rejected?.correction.leadsTo;
+    if (leadsTo && leadsTo === status) {
+      this.#keepFocus(leadsTo);
+      this.#rejected = null; // it was saved after all, or given elsewhere
+    }
     const isVoid = status === "void";
     let words = "";
     if (this.#waiting) words = "Confirmed. You can undo this for five seconds.";
