@@ -25,7 +25,7 @@ async function read(body, value = "1") {
   answer(body instanceof Response ? body : new Response(body));
   const costs = new Costs();
   await costs.read("/costs", "30", {}, signal);
-  costs.show({ value_usd: parseExactly(value) });
+  costs.show({ count: Number(value !== ""), value_usd: parseExactly(value || "0") });
   return [costs, shown(costs)];
 }
 
@@ -36,8 +36,8 @@ function shown({ element }) {
 }
 
 test("cost, net and ratio are exact, and shown as far as they are known", async () => {
-  const none = ["null", '{"cost_usd": null}', '{"cost_usd": "12"}', '{"cost_usd": 0, "known_days": 0, "of_days": 30}'];
-  const unread = ["<!doctype html>", new Response("{}", { status: 401 })];
+  const none = ['{"cost_usd": null}', '{"cost_usd": 0, "known_days": 0, "of_days": 30}'];
+  const unread = ["<!doctype html>", "null", "{}", "[]", '{"cost_usd": "12"}', new Response("{}", { status: 401 })];
   const unclear = [
     '"by_source": [{"source": "openai", "gaps": ["unknown"]}]',
     '"by_day": [{"restated_at": "2026-04-15"}]',
@@ -54,6 +54,8 @@ test("cost, net and ratio are exact, and shown as far as they are known", async 
     ["1", '{"cost_usd": 4, "by_agent": [null]}', ["$4.00", "-$3.00", "0.25 times its cost"]],
     ["1", '{"cost_usd": 0}', ["$0.00", "$1.00"]],
     ["1", '{"cost_usd": -2}', ["-$2.00", "$3.00"]],
+    ["0", '{"cost_usd": 2}', ["$2.00", "-$2.00", "0 times its cost"]],
+    ["", '{"cost_usd": 2}', ["$2.00", "-$2.00"]], // no outcome
     ...none.map((body) => ["1", body, "hidden"]),
     ...unread.map((body) => ["1", body, UNREAD]),
     ...unclear.map((part) => ["1", `{"cost_usd": 4, ${part}}`, UNREAD]),
@@ -105,9 +107,16 @@ test("a cost says what it lacks, and agents say what they cost", async () => {
     ],
   );
   assert.equal(costs.withSums({ by_agent: sums, other_agents: {} }), sums); // an agent may be one of the others
-  costs.show({ value_usd: 9, by_rule: { counted: { value_usd: 2 } } });
+  costs.show({ count: 9, value_usd: 9, by_rule: { counted: { count: 2, value_usd: 2 } } });
   assert.deepEqual(about(), ["Counted, net of cost", "What counts is worth", "at most 0.5 times the cost"]);
   assert.equal(costs.words(sums[0]), " · cost at least $9.80, $3.27 each"); // what counts is not known by agent
+});
+
+test("an outcome of an agent without a cost, or with a credit, has no cost either", async () => {
+  const by_agent = [0, -2].map((cost_usd, agent_id) => ({ agent_id, cost_usd }));
+  const [costs] = await read(JSON.stringify({ cost_usd: 4, by_agent }));
+  const words = [0, 1].map((agent_id) => costs.words({ agent_id, count: 2, value_usd: 9 }));
+  assert.deepEqual(words, [" · cost $0.00", " · cost -$2.00"]);
 });
 
 test("each day without costs is named once, and a day that is not over as such", async () => {

@@ -158,6 +158,21 @@ test("the first watch of value is shown, and read again after the sums were, but
   assert.equal(asked.length, 3);
 });
 
+test("a watch is read again after the end of its period, which other days than those of the sums may have", async () => {
+  let now = Date.parse("2026-12-31T22:59:30Z"); // midnight in Berlin comes in 30 s
+  mock.method(Date, "now", () => now);
+  const period = { name: "2027-01", to: "2027-01-31T23:00:00.000Z" };
+  const { asked, look } = open(
+    ...[WATCH, { ...WATCH, period, figure: 0 }].map((watch) => Response.json({ watches: [watch], digest: null })),
+  );
+  assert.match(await look(), /1 day left/);
+  now += 60_000;
+  assert.match(await look(), /^Deals: \$0 of \$50,000 · 31 days left/);
+  now += 60_000;
+  await look();
+  assert.equal(asked.length, 2);
+});
+
 test("a server without watches is asked once, and nothing is shown", async () => {
   let now = NOW;
   mock.method(Date, "now", () => now);

@@ -1,5 +1,6 @@
 import { html } from "../shared/dom.js";
 import { decimal, isNumber, minus } from "../shared/numbers.js";
+import { invalidResponse } from "../shared/request.js";
 import { format } from "../shared/time.js";
 import { withQuery } from "./address.js";
 import { ask } from "./api.js";
@@ -104,6 +105,7 @@ export class Costs {
     try {
       const url = withQuery(new URL(endpoint, document.baseURI), query);
       const answer = await (early ?? ask(url, AbortSignal.any([signal, reading.signal])));
+      if (answer.cost_usd !== null && !isNumber(answer.cost_usd)) throw invalidResponse();
       completeness(answer); // throws now, not while the feed renders, if the answer is malformed
       cost = answer;
     } catch (/** @type {any} */ problem) {
@@ -131,7 +133,8 @@ export class Costs {
    */
   show(summary) {
     this.#hasRule = Boolean(summary?.by_rule);
-    const value = summary && counting(summary).value_usd;
+    const sum = summary && counting(summary);
+    const value = sum?.value_usd ?? null;
     const cost = this.#cost;
     const spent = isNumber(cost?.cost_usd) && cost.known_days !== 0 ? cost.cost_usd : null;
     this.element.hidden = this.#isOff || (cost !== undefined && spent === null && !this.#reason);
@@ -145,7 +148,7 @@ export class Costs {
         const net = html("span", {}, most, amount(minus(value, spent)));
         figures.push([this.#hasRule ? "Counted, net of cost" : "Net", "net", net]);
       }
-      if (value !== null && Number(decimal(value)) >= 0 && divisor > 0)
+      if (sum?.count && value !== null && Number(decimal(value)) >= 0 && divisor > 0)
         figures.push([
           this.#hasRule ? "What counts is worth" : "Worth",
           "ratio",
@@ -193,7 +196,7 @@ export class Costs {
     const whose = agent_id === null ? " without an agent" : "";
     const words = [`cost ${this.#isPartial ? "at least " : ""}${cents.format(decimal(cost))}${whose}`];
     const [spent, value] = [cost, value_usd].map((money) => Number(decimal(money)));
-    if (agent_id !== null && count > 1) words.push(`${cents.format(spent / count)} each`);
+    if (agent_id !== null && count > 1 && spent > 0) words.push(`${cents.format(spent / count)} each`);
     if (agent_id !== null && spent > 0 && value > 0 && !this.#hasRule) words.push(`${this.#times(value / spent)}×`);
     return ` · ${words.join(", ")}`;
   }

@@ -188,9 +188,11 @@ export class Target {
   #api;
   #sums;
 
-  /** Read the watch after the sums were read, at most once a minute. */
+  /** Read the watch after the sums were read or its period has ended, at most once a minute. */
   render() {
-    const isDue = this.#seen !== this.#sums.readAt && Math.abs(Date.now() - this.#askedAt) >= AGAIN_MS;
+    const now = Date.now();
+    const isOver = this.#watch && now >= Date.parse(this.#watch.period.to);
+    const isDue = (isOver || this.#seen !== this.#sums.readAt) && Math.abs(now - this.#askedAt) >= AGAIN_MS;
     if (isDue && !this.#isOff) void this.#read();
     this.#show();
   }
