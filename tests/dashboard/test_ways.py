@@ -52,6 +52,11 @@ def test_cost_is_shown_for_the_period_and_agent_of_the_totals(open_feed: Open, p
     expect(page.locator(".summary > .caption")).to_have_text("1 outcome in the last 7 days")
     expect(page.locator(".known")).to_have_text("The cost could not be read.")
     expect(page.locator(".card")).to_have_attribute("data-banner", "")  # a failed request for the cost is not shown
+    set_attribute(page, "value-delivered", "cost-endpoint", "/costs")
+    expect(shown.first).to_have_text("$4.00")
+    page.locator("value-delivered").evaluate("feed => feed.removeAttribute('cost-endpoint')")
+    expect(page.locator(".costs")).to_be_hidden()
+    expect(page.locator(".parts .count").last).to_have_text("1 outcome")
 
 
 # ---- links

@@ -122,6 +122,9 @@ def test_with_a_rule_the_head_says_what_counts_and_what_will(
     page.evaluate("document.dir = 'rtl'")
     legend, figures = (page.locator(part).evaluate(BOX) for part in (".legend", ".daily > summary"))
     assert legend["right"] < figures["left"]
+    page.set_viewport_size({"width": 320, "height": 800})
+    legend, figures = (page.locator(part).evaluate(BOX) for part in (".legend", ".daily > summary"))
+    assert legend["right"] < figures["left"] or legend["bottom"] <= figures["top"]
 
 
 def test_who_disputed_what_never_counts_is_not_told_that_it_would_count_once_confirmed(

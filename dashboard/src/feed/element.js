@@ -248,11 +248,10 @@ class ValueDelivered extends HTMLElement {
       this.#choice.period = after;
       if (this.#life) this.#writeAddress();
     }
-    if (name === "agent-names") {
-      this.#agents.parse(after);
-      this.#rename();
-    }
+    if (name === "agent-names") this.#agents.parse(after);
     if (name === "endpoint") this.#forget();
+    if (name === "url-state") this.#readAddress();
+    this.#rename(); // also without costs, or with links
     void this.#watcher.poll();
   }
 

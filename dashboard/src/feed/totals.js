@@ -268,7 +268,7 @@ export class Totals {
       const answer = ask(withQuery(new URL(endpoint, document.baseURI), query), signal);
       this.#early = { scope: this.#choice.scope, answer };
       const { cost_usd, known_days } = (await answer) ?? {};
-      this.#hasNoCost = cost_usd == null || known_days === 0;
+      this.#hasNoCost = cost_usd === null || known_days === 0;
       this.#showCost();
     } catch {} // the costs say why
   }
@@ -345,10 +345,12 @@ export class Totals {
   /** Render costs and the shares of agents, with their costs. */
   #showCost() {
     const summary = this.isOther ? null : this.sums.summary;
-    this.#balance.hidden = this.#costEndpoint() === null || (this.#hasNoCost && !this.#costs);
-    this.#costs?.show(summary);
+    const isOff = this.#costEndpoint() === null;
+    const costs = isOff ? null : this.#costs;
+    this.#balance.hidden = !costs && (isOff || this.#hasNoCost);
+    costs?.show(summary);
     if (!summary) return;
-    const byAgents = this.#costs?.withSums(summary) ?? summary.by_agent ?? [];
+    const byAgents = costs?.withSums(summary) ?? summary.by_agent ?? [];
     const isByAgents = byAgents.some(({ agent_id }) => agent_id !== null) || this.#choice.query.agentId;
     this.#byAgent.hidden = !isByAgents;
     const agents = mostAgents(isByAgents ? byAgents : [], summary.other_agents, this.#areAgentsOpen);
@@ -362,7 +364,7 @@ export class Totals {
       return {
         name: this.#agentName(part.agent_id),
         icon: AGENT_ICON,
-        more: this.#costs?.words(part),
+        more: costs?.words(part),
         button: filterButton(this.#choice, "agent", agentValue(part.agent_id)),
       };
     });
