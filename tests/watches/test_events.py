@@ -49,10 +49,10 @@ WAITING: dict[str, Any] = {"counted": Decimal(20_000), "waiting": Decimal(5_000)
         (COST, [(APRIL, 0, {}), (APRIL, "99.501", {})], ["Spend is above 100 % of $99.50: $99.501 in 2026-04"]),
         (
             UNREVIEWED,
-            [(APRIL, 0, {}), (APRIL, 1234, {}), (APRIL, 3, {})],
+            [(APRIL, 0, {}), (APRIL, 1234, {}), (APRIL, 1, {})],
             [
                 "Queue: 1,234 outcomes of the last 90 days wait for review, which are more than 20",
-                "Queue: 3 outcomes of the last 90 days wait for review, which are not more than 20",
+                "Queue: 1 outcome of the last 90 days waits for review, which is not more than 20",
             ],
         ),
         (SILENCE, [(APRIL, 0, {}), (APRIL, 3, {})], ["Quiet: nothing of agent 7 happened for 3 days"]),

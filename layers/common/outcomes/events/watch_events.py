@@ -98,9 +98,10 @@ def _watch_text(watch: Watch, type_: str, period: str, percent: str, told: dict[
         days = "1 day" if told["figure"] == 1 else f"{_number(told['figure'])} days"
         return f"{name}: {what}{whose} happened for {days}"
     if not watch.every:
-        verb = "are more than" if type_ == WATCH_EXCEEDED else "are not more than"
-        waits = f"{_number(told['figure'])} outcomes {_RECENT} wait for review"
-        return f"{name}: {waits}, which {verb} {_number(watch.target)}"
+        what, wait, are = ("outcome", "waits", "is") if told["figure"] == 1 else ("outcomes", "wait", "are")
+        waits = f"{_number(told['figure'])} {what} {_RECENT} {wait} for review"
+        more = "more than" if type_ == WATCH_EXCEEDED else "not more than"
+        return f"{name}: {waits}, which {are} {more} {_number(watch.target)}"
     figure, target = _usd(told["figure"]), _usd(watch.target)
     if figure == target:  # what rounds to the target may be above or below it
         figure = _usd(told["figure"], "")
