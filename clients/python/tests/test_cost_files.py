@@ -78,6 +78,19 @@ FILES: dict[str, tuple[Layout, str, dict[Key, list[CostLine]], list[str]]] = {
         {Key(NOV_1, "openai", 42): [CostLine(Decimal(3), 8), CostLine(Decimal(4))]},
         [],
     ),
+    "a text with a control character is refused, and an agent's number above the largest id is none": (
+        "csv",
+        "date,source,agent,cost,label,unit\n2026-11-01,openai,8,1,gpt\x075,\n2026-11-01,openai,8,2,,to\x7fkens\n"
+        f"2026-11-01,openai,8,4,gpt\t5,\n2026-11-01,openai,{2**53 - 1},8,,\n2026-11-01,openai,{2**53},16,,\n",
+        {
+            Key(NOV_1, "openai", 42): [
+                CostLine(Decimal(4), 8, label="gpt\t5"),
+                CostLine(Decimal(8), 2**53 - 1),
+                CostLine(Decimal(16)),
+            ]
+        },
+        ["2 gpt\x075: label has a control character", "3 unit has a control character"],
+    ),
     "NDJSON has numbers or text, and nested tags": (
         "ndjson",
         '{"date":"2026-11-01","source":"litellm","cost":0.000002,"quantity":"100","unit":"tokens","Tags":{"agent":"sales"}}\n'
@@ -137,7 +150,8 @@ def test_rules_that_assigned_no_charge_are_known() -> None:
         (b"[[rule]]\nagent = 7", "rule 1 must have when, and user or agent"),
         (b'[[rule]]\nwhen = { a = "b" }', "rule 1 must have when, and user or agent"),
         (b'[[rule]]\nwhen = { a = "b" }\nagent = "7"', "rule 1 has agent, and may have"),
-        (b'[[rule]]\nwhen = { a = "b" }\nagent = 0', "rule 1 must have ids of at least 1"),
+        (b'[[rule]]\nwhen = { a = "b" }\nagent = 0', "rule 1 must have ids from 1 to 9007199254740991"),
+        (b'[[rule]]\nwhen = { a = "b" }\nuser = 9007199254740992', "rule 1 must have ids from 1 to 9007199254740991"),
         (b"rule = [1]", "rule 1 has a value"),
         (b"[[rule]]\nwhen = { date = 2026-11-01 }\nagent = 7", "rule 1 must compare with text, such as '2026-11-01'"),
         (b"[[rule]]\nwhen = { cost = [1, nan] }\nagent = 7", "rule 1 must compare with text"),

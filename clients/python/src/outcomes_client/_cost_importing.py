@@ -23,6 +23,7 @@ Layout = Literal["focus", "csv", "ndjson"]
 
 MOST_LINES = 200  # the API's maximum number of lines for a day of a source
 LONGEST_LABEL, LONGEST_UNIT = 100, 40
+LARGEST_ID = 2**53 - 1
 OTHER = "other"
 """The label of the smallest lines of an agent, if a day has too many."""
 
@@ -30,6 +31,7 @@ _REMEMBERED = 10_000  # maximum number of cached dates and owners, because each 
 
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?", re.ASCII)
 _ID = re.compile(r"0*[1-9][0-9]{0,15}(\.0*)?", re.ASCII)
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # the API refuses texts with one of these characters
 _TOML: dict[type, str] = {str: "string", int: "integer", list: "array", dict: "table"}
 
 
@@ -101,8 +103,8 @@ class Map:
             _only(rule, {"when": dict, "user": int, "agent": int}, f"rule {number}")
             if not rule.get("when") or rule.keys() == {"when"}:
                 raise MapError(f"rule {number} must have when, and user or agent")
-            if any(rule.get(name, 1) < 1 for name in ("user", "agent")):
-                raise MapError(f"rule {number} must have ids of at least 1")
+            if not all(1 <= rule.get(name, 1) <= LARGEST_ID for name in ("user", "agent")):
+                raise MapError(f"rule {number} must have ids from 1 to {LARGEST_ID}")
             try:
                 _json.encode(rule["when"])
             except (TypeError, ValueError) as exc:  # JSON cannot represent a date, NaN or infinity
@@ -223,13 +225,13 @@ class Charges:
             raise ValueError(f"{columns.cost} is missing")
         # FOCUS has no column of agents, and a column with an empty name is not one
         own_agent = (columns.agent and _cell(said, columns.agent)) or ""
-        unit = _cell(said, columns.unit)
+        own_id = int(Decimal(own_agent)) if _ID.fullmatch(own_agent) else 0
         return CostLine(
             cost_usd=cost,
-            agent_id=int(Decimal(own_agent)) if _ID.fullmatch(own_agent) else agent_id,
+            agent_id=own_id if 1 <= own_id <= LARGEST_ID else agent_id,
             quantity=_number(said.get(columns.quantity), columns.quantity),
-            unit=unit and unit[:LONGEST_UNIT].strip(),
-            label=label and label[:LONGEST_LABEL].strip(),
+            unit=_short(_cell(said, columns.unit), LONGEST_UNIT, columns.unit),
+            label=_short(label, LONGEST_LABEL, columns.label),
         )
 
 
@@ -243,6 +245,14 @@ def _cell(said: Mapping[str, Any], name: str) -> str | None:
     if text:
         text.encode()
     return text or None
+
+
+def _short(text: str | None, longest: int, name: str) -> str | None:
+    """Return the beginning of a text. Raises ValueError if it has a control character."""
+    short = text and text[:longest].strip()
+    if short and _CONTROL.search(short):
+        raise ValueError(f"{name} has a control character")
+    return short
 
 
 def slug(name: str) -> str:
