@@ -81,7 +81,7 @@ def use_settings(stack: str) -> None:
         if settings["stack_name"] == stack and "region" in settings:
             os.environ["AWS_DEFAULT_REGION"] = settings["region"]
         if settings["stack_name"] == stack and "profile" in settings:
-            for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+            for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_DEFAULT_PROFILE"):
                 os.environ.pop(variable, None)
             os.environ["AWS_PROFILE"] = settings["profile"]
 

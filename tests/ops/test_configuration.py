@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
 
 from ops import configuration
@@ -111,12 +112,13 @@ def test_commands_with_a_stack_use_the_region_and_profile_of_its_environment(
 ) -> None:
     (tmp_path / "samconfig.toml").write_text(SAMCONFIG.replace("region =", 'profile = "dev"\nregion ='))
     monkeypatch.setattr(configuration, "ROOT", tmp_path)
-    monkeypatch.setattr(os, "environ", os.environ | {"AWS_ACCESS_KEY_ID": "of another account"})
+    others = {"AWS_ACCESS_KEY_ID": "of another account", "AWS_DEFAULT_PROFILE": "another"}
+    monkeypatch.setattr(os, "environ", os.environ | others)
     before = dict(os.environ)
     assert named_stack("outcomes-prod") == "outcomes-prod"
     assert dict(os.environ) == before
     assert named_stack("outcomes-dev") == "outcomes-dev"
-    assert (os.environ["AWS_DEFAULT_REGION"], os.environ["AWS_PROFILE"]) == (REGION, "dev")
+    assert (os.environ["AWS_DEFAULT_REGION"], botocore.session.Session().profile) == (REGION, "dev")
     assert "AWS_ACCESS_KEY_ID" not in os.environ  # it would win over the profile
 
 
