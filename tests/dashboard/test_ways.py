@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import APIResponse, Page, Route, expect
 
 from tests.browsers import confirm, leave_and_return, wait_until
-from tests.dashboard.conftest import FindFaults, Open, assert_fits, set_attribute
+from tests.dashboard.conftest import SUMMARY, FindFaults, Open, assert_fits, set_attribute
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.recorded import NOW, Recorded
 from tests.dashboard.test_corrections import unfold
@@ -407,3 +407,31 @@ def test_print_loads_every_outcome_of_the_period(open_feed: Open, page: Page, le
     expect(page.locator(".feed > .rows")).to_be_hidden()
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     expect(rows).to_have_count(0)
+
+
+def test_what_was_corrected_elsewhere_is_read_before_it_is_printed_or_saved(
+    open_feed: Open, page: Page, ledger: Ledger
+) -> None:
+    ids = [ledger.record(f"Work {usd}", created_at=NOW - timedelta(hours=1), value_usd=usd) for usd in (1, 10, 100)]
+    open_feed(refresh=3600)
+    total, standings = page.locator(".total"), page.locator(".rows [data-standing=void]")
+    expect(total).to_have_text("$111.00")
+    page.evaluate("window.printed = 0, print = () => { window.printed += 1 }, 0")
+    ledger.correct(ids[2], "void")
+    page.get_by_role("button", name="Print", exact=True).press("Enter")
+    expect(page.locator(".ledger")).to_contain_text("2 outcomes count: $11.00")
+    expect(total).to_have_text("$11.00")
+    expect(standings).to_have_count(1)
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+
+    ledger.correct(ids[1], "void")
+    with page.expect_download():
+        page.get_by_role("button", name="Download", exact=True).press("Enter")
+    expect(total).to_have_text("$1.00")
+    expect(standings).to_have_count(2)
+
+    ledger.correct(ids[0], "void")
+    page.route(SUMMARY, lambda route: route.fulfill(status=500, json={"error": "No"}))
+    page.get_by_role("button", name="Print", exact=True).press("Enter")
+    expect(page.locator(".download .fault")).to_have_text("Not printed. The total could not be read.")
+    assert page.evaluate("printed") == 1

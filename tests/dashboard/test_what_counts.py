@@ -403,6 +403,26 @@ def test_the_days_are_those_of_the_rules_time_zone_which_the_next_visit_knows(
     assert asked_of(recorded, "/outcomes")[-1] == ("2026-04-14T04:00:00.000Z", "2026-04-15T04:00:00.000Z")
 
 
+def test_list_file_and_cost_have_the_ends_that_the_summary_says(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    """Browser and server may have other rules of a time zone."""
+    recorded.has("Work", hours=24)
+    of_browser = ("2026-04-14T04:00:00.000Z", "2026-04-15T04:00:00.000Z")
+    ends = ("2026-04-14T05:00:00.000Z", "2026-04-15T05:00:00.000Z")
+    recorded.sums = {"timezone": "America/New_York", "from": ends[0], "to": ends[1]}
+    for path in "/costs", "/costs", "/export":
+        recorded.instead("GET", path, 200, json={"cost_usd": 1})
+    open_feed(refresh=3600, period="2026-04-14..2026-04-14", cost_endpoint="/api/outcomes/costs")
+    expect(page.locator(".rows")).to_contain_text("Work")
+    expect(page.locator(".balance dd").first).to_have_text("$1.00")
+    assert asked_of(recorded, "/outcomes") == [of_browser, ends]
+    assert asked_of(recorded, "/costs")[-1] == ("America/New_York", *ends)
+    with page.expect_download():
+        page.get_by_role("button", name="Download").press("Enter")
+    assert asked_of(recorded, "/export") == [ends]
+
+
 def test_an_empty_list_looks_for_months_in_the_rules_time_zone(open_feed: Open, page: Page, recorded: Recorded) -> None:
     with_rule_in("Asia/Tokyo", page, recorded)
     open_feed(refresh=3600)

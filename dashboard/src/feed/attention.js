@@ -105,15 +105,10 @@ export class Attention {
     return summary && !this.#totals.isOther && !this.choice.query.status ? toReview(summary) : null;
   }
 
-  /** @param {Outcome[]} outcomes */
-  saved(outcomes) {
-    this.context.changed(...outcomes);
-  }
-
   /** Tell the queue of outcomes that were read. @param {Outcome[]} found @param {Outcome[]} [fresh] */
   found(found, fresh = []) {
     this.#review?.found(found);
-    if (fresh.length) this.#review?.recorded(fresh);
+    this.#review?.recorded(fresh);
   }
 
   redraw() {
@@ -130,7 +125,7 @@ export class Attention {
   #draw() {
     const { summary } = this.#totals.sums;
     if (summary && this.#totals.isOther) return; // like the headline, until the next summary is read
-    const known = this.context.canCorrect() ? this.known() : null;
+    const known = this.api.has("corrections") ? this.known() : null;
     const [review, disputed] = [known?.count ?? 0, (known && summary?.disputed?.count) ?? 0];
     const worth = known ? dollars.format(decimal(known.value_usd)) : "";
     const unsaved = this.#review?.unsaved ?? 0;
@@ -152,7 +147,7 @@ export class Attention {
 
   async render() {
     this.#draw();
-    await this.#later.render(this.view !== null && this.context.canCorrect());
+    await this.#later.render(this.view !== null && this.api.has("corrections"));
     this.element.parentElement?.classList.toggle("reviewing", !this.element.hidden && this.#review !== null);
     if (!this.#isOpening || !this.#review) return;
     this.#isOpening = false;

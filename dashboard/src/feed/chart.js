@@ -42,9 +42,6 @@ function words(day) {
   return waits === undefined ? counted : `${counted} counts${waits ? `, ${waiting} will count` : ""}`;
 }
 
-/** @param {Day} day */
-const dayOf = (day) => Date.parse(day.date);
-
 /**
  * The time span of a bar. short: the date's format within one year. long:
  * its format across years, and in the table.
@@ -83,7 +80,7 @@ export function chart(byDay, unit, choice) {
   /** @param {Day} day */
   const soFar = (day) => (day === byDay[running] ? ", so far" : "");
   /** @param {Day} day */
-  const date = (day) => (hasYears ? unit.long : unit.short).format(dayOf(day)) + soFar(day);
+  const date = (day) => (hasYears ? unit.long : unit.short).format(Date.parse(day.date)) + soFar(day);
   /** @param {Day} day */
   const label = (day) => (unit === UNITS.week ? "week of " : "") + date(day);
   const best = values.indexOf(Math.max(...values));

@@ -8,7 +8,7 @@ import { choices, offer, option } from "./options.js";
 import { PERIODS, span } from "./period.js";
 import { dateIn, keepZone, keptZone, midnightIn } from "./zone.js";
 
-/** @import {Api} from "./api.js" */
+/** @import {Api, Summary} from "./api.js" */
 /** @import {Filter} from "./merge.js" */
 
 const DEFAULT_PERIOD = "30";
@@ -31,6 +31,8 @@ function select(list, value) {
 export class Choice {
   #period = DEFAULT_PERIOD;
   #zone = keptZone(); // empty: the viewer's
+  /** @type {Record<string, string[]>} by zone and days, of summaries: the browser may have other rules of the zone */
+  #ends = {};
   #pagePeriod = DEFAULT_PERIOD; // from the element's attribute `period`
   /** @type {string[]} the periods whose bars led to this one */
   #trail = [];
@@ -126,7 +128,8 @@ export class Choice {
    */
   get query() {
     const { type, agent, status } = this.#selected;
-    const ends = Object.values(this.days).map((date) => midnightIn(this.zone, date).toISOString());
+    const days = Object.values(this.days);
+    const ends = this.#ends[this.zone + days] ?? days.map((date) => midnightIn(this.zone, date).toISOString());
     const [start, end] = this.#hasPeriod ? ends : ["", ""];
     return { from: start, to: end, outcomeType: type, agentId: agent, status };
   }
@@ -137,10 +140,12 @@ export class Choice {
     return { from: isoDay.format(from), to: isoDay.format(to) };
   }
 
-  /** Select the days of a time zone. @param {string} zone */
-  follow(zone) {
-    this.#zone = zone === timeZone() ? "" : zone;
+  /** Select the days of a summary's time zone. @param {Pick<Summary, "timezone" | "from" | "to">} summary of the selected days */
+  follow({ timezone = timeZone(), from, to }) {
+    const days = Object.values(this.days);
+    this.#zone = timezone === timeZone() ? "" : timezone;
     keepZone(this.#zone);
+    if (from && to) this.#ends[this.zone + days] = [from, to];
   }
 
   /** A text that identifies what the viewer has selected, also on another day. */

@@ -8,8 +8,9 @@ import { midnight } from "./period.js";
 /** @import {Api} from "./api.js" */
 /** @import {Choice} from "./choice.js" */
 /** @import {RowContext} from "./row.js" */
+/** @import {Rows} from "./rows.js" */
 /** @import {Totals} from "./totals.js" */
-/** @typedef {{api: Api, choice: Choice, totals: Totals} & Pick<RowContext, "agent" | "signedOut">} DocumentContext */
+/** @typedef {{choice: Choice, totals: Totals, rows: Rows} & Pick<RowContext, "api" | "agent" | "changed" | "signedOut">} DocumentContext */
 /** @typedef {{toggle: () => unknown, close: () => void}} Work starts or stops with each click on its button. toggle may throw a Problem */
 
 /** @type {Record<"Download" | "Print" | "Statements", string>} the message if a button's work fails */

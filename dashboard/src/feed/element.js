@@ -83,16 +83,15 @@ class ValueDelivered extends HTMLElement {
   #isOther = false; // whether the days of another time zone are to be shown, all at once like the first frame
   #agents = new AgentNames();
 
+  #api = new Api(() => new URL(this.getAttribute("endpoint") ?? "", document.baseURI).href);
   /** @type {RowContext} */
   #context = {
-    has: (capability) => this.#api.has(capability),
-    url: (path, query) => this.#api.url(path, query),
+    api: this.#api,
     agent: (id) => this.#agents.name(id),
     keyNames: new Map(),
     listed: () => this.#rows.outcomes,
-    canCorrect: () => this.#api.has("corrections"),
     link: (id) =>
-      this.hasAttribute("url-state") && this.#context.canCorrect()
+      this.hasAttribute("url-state") && this.#api.has("corrections")
         ? withState(location.href, { outcome: id, review: null })
         : null,
     changed: (...outcomes) => {
@@ -104,7 +103,7 @@ class ValueDelivered extends HTMLElement {
       }
       this.#attention.found(outcomes);
       this.#totals.sums.expire();
-      void this.#watcher.poll();
+      return this.#watcher.poll();
     },
     folded: (id) => {
       this.#rows.place(id);
@@ -115,7 +114,6 @@ class ValueDelivered extends HTMLElement {
       this.#render();
     },
   };
-  #api = new Api(() => new URL(this.getAttribute("endpoint") ?? "", document.baseURI).href);
   #choice = new Choice(
     this.#api,
     () => {
@@ -156,7 +154,12 @@ class ValueDelivered extends HTMLElement {
     this.#writeAddress();
     this.#render();
   });
-  #documents = new Documents(this, { ...this.#context, api: this.#api, choice: this.#choice, totals: this.#totals });
+  #documents = new Documents(this, {
+    ...this.#context,
+    choice: this.#choice,
+    totals: this.#totals,
+    rows: this.#rows,
+  });
 
   #heading = html("h2", { id: "heading", tabindex: -1 }, "Value Delivered");
   #notice = new Notice(DELIVERED, this.#heading, () => void this.#watcher.poll());
@@ -225,7 +228,7 @@ class ValueDelivered extends HTMLElement {
     addEventListener("beforeprint", unfold, { signal });
     addEventListener("hashchange", () => this.#readAddress() && poll(), { signal });
     const clock = setInterval(refresh, REFRESH_TIMES_MS);
-    signal.addEventListener("abort", () => clearInterval(clock));
+    signal.onabort = () => clearInterval(clock);
     this.#totals.fold(this.clientWidth < PHONE_PX);
     this.#attention.start(signal);
     this.#readAddress();
@@ -308,7 +311,7 @@ class ValueDelivered extends HTMLElement {
    */
   async #hold(arrival, signal) {
     const patience = AbortSignal.any([signal, AbortSignal.timeout(HOLD_MS)]);
-    const held = Promise.race([arrival, new Promise((end) => patience.addEventListener("abort", end))]);
+    const held = Promise.race([arrival, new Promise((end) => (patience.onabort = end))]);
     this.#held = held;
     this.#isOther = false;
     this.#render();

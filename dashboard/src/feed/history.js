@@ -21,12 +21,12 @@ const keyOf = (by) => /^key:(.+)/.exec(by ?? "")?.[1];
  * @param {(string | null)[]} makers who recorded or corrected an outcome
  * @param {RowContext} context
  */
-async function readKeyNames(makers, { keyNames, has, url }) {
+async function readKeyNames(makers, { api, keyNames }) {
   const missing = makers.flatMap((by) => keyOf(by) ?? []).filter((id) => !keyNames.has(id));
-  if (!missing.length || !has("agentkeys")) return false;
+  if (!missing.length || !api.has("agentkeys")) return false;
   for (const id of missing) keyNames.set(id, "");
   try {
-    for (const { id, name } of (await ask(new URL("keys", url("")))).keys) keyNames.set(id, name);
+    for (const { id, name } of (await ask(new URL("keys", api.url("")))).keys) keyNames.set(id, name);
   } catch {
     return false;
   }
@@ -100,14 +100,14 @@ export class History {
     this.render();
     const { context, outcome: known } = this.#row;
     try {
-      const include = context.has("definitions") ? "counts" : null;
-      const url = context.url(`/${encodeURIComponent(known.id)}`, { include });
+      const include = context.api.has("definitions") ? "counts" : null;
+      const url = context.api.url(`/${encodeURIComponent(known.id)}`, { include });
       /** @type {Answer} */
       const { outcome, corrections } = await ask(url, reading.signal);
       if (outcome.id !== known.id || !isOutcome(outcome) || !corrections.every(isCorrection)) throw invalidResponse();
       // Few outcomes need the rules: those that were recorded late, and disputed ones, which have no `counts`.
       const needsRules = isLate(outcome) || outcome.status === "disputed";
-      const rules = needsRules ? await readRules(context, reading.signal).catch(() => null) : [];
+      const rules = needsRules ? await readRules(context.api, reading.signal).catch(() => null) : [];
       if (reading.signal.aborted) return;
       this.#marks = marks(outcome, ruleFinder(rules ?? []));
       this.isNeverCounted = rules && isNeverCounted(outcome, rules);

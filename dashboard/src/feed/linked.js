@@ -40,7 +40,7 @@ export class LinkedOutcome {
    */
   async read(signal) {
     this.forget();
-    if (!this.#context.canCorrect()) this.id = null;
+    if (!this.#api.has("corrections")) this.id = null;
     const { id } = this;
     if (id !== null) {
       const { readLinked } = await loadMore(this.element);

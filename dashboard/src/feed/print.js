@@ -80,6 +80,8 @@ async function load({ api, choice, totals }, bar, signal) {
     if (most) bar.value = Math.min(1, found.length / most);
     bar.title = most ? `${whole.format(found.length)} of ${whole.format(most)}` : whole.format(found.length);
   } while (cursor);
+  if (api.has("totals") && (totals.sums.isUnknown || totals.isOther))
+    throw new Problem("error", "The total could not be read.");
   return found;
 }
 

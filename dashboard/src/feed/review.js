@@ -27,9 +27,9 @@ import { MOST, Verdicts } from "./verdicts.js";
 /** @import {State} from "./verdicts.js" */
 /**
  * What the queue needs of the feed. view: "" for the queue, "disputes" for the disputes, null: closed. show: chooses one.
- * known: the sum of what is to review, by the summary. saved: called with outcomes that have a new version.
+ * known: the sum of what is to review, by the summary.
  * @typedef {{api: Api, choice: Choice, context: RowContext, view: string | null, show: (view: string | null) => void,
- *   known: () => Sum | null, saved: (outcomes: Outcome[]) => void}} Feed
+ *   known: () => Sum | null}} Feed
  */
 
 const STEP = 2000; // outcomes that are loaded at a time
@@ -106,7 +106,7 @@ export class Review {
     post: (body) => post(this.#feed.api.url("/corrections"), { body, key: newKey(), keepalive: true }),
     read: async (id) => (await readHistory(this.#feed.api, id))?.outcome ?? null,
     changed: (ids) => this.#changed(ids),
-    saved: (outcomes) => this.#feed.saved(outcomes),
+    saved: (outcomes) => this.#feed.context.changed(...outcomes),
     failed: (problem) => this.#feed.context.signedOut(problem),
   });
 

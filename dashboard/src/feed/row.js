@@ -11,13 +11,12 @@ import { happenedAt } from "./merge.js";
 /** @import {Api, Outcome} from "./api.js" */
 /** @import {Unfolded} from "./unfolded.js" */
 /**
- * Functions of the feed that a row needs. has, url: those of its API. agent: returns an agent's name. keyNames: the names of
- * agent keys by id, as far as they were read. listed: returns the outcomes of the list. link: returns the page's address that links to an outcome, or null without
- * url-state. canCorrect: whether Corrections is on. changed: called with newer versions of outcomes. folded: called when a row is.
- * @typedef {Pick<Api, "has" | "url"> & {agent: (id: number | null) => string, keyNames: Map<string, string>,
- *   listed: () => Outcome[],
- *   link: (id: string) => string | null, canCorrect: () => boolean,
- *   changed: (...outcomes: Outcome[]) => void, folded: (id: string) => void, signedOut: (problem: Problem) => void}} RowContext
+ * What a row needs of the feed. agent: returns an agent's name. keyNames: the names of agent keys by id, as far as they were
+ * read. listed: returns the outcomes of the list. link: returns the page's address that links to an outcome, or null without
+ * url-state. changed: called with newer versions of outcomes; ends when all is read. folded: called when a row is.
+ * @typedef {{api: Api, agent: (id: number | null) => string, keyNames: Map<string, string>,
+ *   listed: () => Outcome[], link: (id: string) => string | null,
+ *   changed: (...outcomes: Outcome[]) => Promise<void>, folded: (id: string) => void, signedOut: (problem: Problem) => void}} RowContext
  */
 
 /** An outcome in the list, which unfolds to its details, the owner's verdict and its history. */

@@ -291,8 +291,8 @@ export class Rows {
   add(found) {
     for (const outcome of found) this.update(outcome);
     const { query } = this.#choice;
-    const isNext = (/** @type {Outcome} */ outcome) => this.#cursor && orderOf(outcome) < this.#end;
-    return this.isDue ? [] : this.#add(found.filter((outcome) => passes(outcome, query) && !isNext(outcome)));
+    const end = this.#cursor ? this.#end : "";
+    return this.isDue ? [] : this.#add(found.filter((outcome) => passes(outcome, query) && orderOf(outcome) >= end));
   }
 
   /** @param {OutcomePage} page */

@@ -97,7 +97,7 @@ export class Totals {
    * @param {Choice} choice
    * @param {(id: number | null) => string} agentName
    * @param {() => string | null} costEndpoint
-   * @param {(isOther: boolean) => void} changed called when the rule has changed, or, with true, the time zone
+   * @param {(isOther: boolean) => void} changed called when the rule has changed, or, with true, the ends of the days
    */
   constructor(api, choice, agentName, costEndpoint, changed) {
     this.#api = api;
@@ -173,15 +173,15 @@ export class Totals {
   /** Read the totals, unless the shown ones are current. @param {AbortSignal} signal */
   async read(signal) {
     if (this.#arriving) await this.#arriving; // the first requests must not wait for anything
-    const { zone } = this.#choice;
-    const isDue = this.#isOn && this.sums.isDue(this.#choice.scope);
+    const { scope } = this.#choice;
+    const isDue = this.#isOn && this.sums.isDue(scope);
     const isSelected = isDue && this.sums.summary && this.isOther;
     if (!isDue)
       this.retryAfter = 0; // the wait was for a previous selection, or Totals was switched off
     else if (await this.sums.read(this.#choice, () => this.#ask(signal))) this.#show();
     else return;
     if (this.sums.summary?.by_rule) void this.#readRule(signal);
-    if (zone !== this.#choice.zone) this.#changed(true);
+    if (scope !== this.#choice.scope) this.#changed(true);
     if (isSelected) this.#selected.textContent = [this.#total.textContent, ...this.#words].join(" · ");
   }
 
@@ -221,7 +221,7 @@ export class Totals {
     const [summary] = answer;
     if (!Array.isArray(buckets(summary)[1]) || !Array.isArray(summary.by_type)) throw invalidResponse();
     if (scope !== this.#choice.scope) return null; // the day or a filter may have changed meanwhile
-    this.#choice.follow(summary.timezone ?? asked.timezone);
+    this.#choice.follow(summary);
     return days.from === this.#choice.days.from ? answer : this.#ask(signal); // it may be another day there
   }
 

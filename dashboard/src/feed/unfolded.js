@@ -29,7 +29,7 @@ export class Unfolded {
 
   /** Whether the outcome can be corrected. An operator may switch corrections on or off while the page is open. */
   get #hasLedger() {
-    return this.#row.outcome.status !== undefined && this.#row.context.canCorrect();
+    return this.#row.outcome.status !== undefined && this.#row.context.api.has("corrections");
   }
 
   /** Called each time the row is unfolded. */

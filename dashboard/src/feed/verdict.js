@@ -142,7 +142,7 @@ export class Verdict {
     this.#keepFocus(leadsTo);
     row.render();
     try {
-      const url = row.context.url(`/${encodeURIComponent(row.outcome.id)}/corrections`);
+      const url = row.context.api.url(`/${encodeURIComponent(row.outcome.id)}/corrections`);
       const { id, outcome } = await post(url, { key, body, keepalive });
       if (outcome.id !== row.outcome.id || !isOutcome(outcome)) throw invalidResponse();
       if (outcome.version >= (row.outcome.version ?? 0)) row.outcome = outcome;
