@@ -39,23 +39,28 @@ class Journal:
 
         Raises StackError if the file cannot be read, or if any other line is damaged.
         """
-        number = 0
+        damaged: list[str] = []
         try:
             with self.file.open("rb") as lines:
-                for line in lines:
-                    number += 1
+                for number, line in enumerate(lines, start=1):
                     if line.endswith(b"\n"):
-                        yield from [_change(*fields) for fields in json.loads(line, object_hook=with_bytes)]
+                        try:
+                            yield from [_change(*fields) for fields in json.loads(line, object_hook=with_bytes)]
+                        except (AttributeError, TypeError, ValueError):
+                            damaged.append(str(number))
         except FileNotFoundError:
             return
         except OSError as error:
             raise StackError(f"cannot read {self.file}: {error.strerror}") from error
-        except (AttributeError, TypeError, ValueError) as error:
-            keep = f"sed -i.damaged {number}d {shlex.quote(str(self.file))}"
+        if damaged:
+            of, these = (
+                ("line {} of {} is", "this line") if len(damaged) == 1 else ("lines {} of {} are", "these lines")
+            )
+            keep = f"sed -i.damaged {shlex.quote(';'.join(f'{number}d' for number in damaged))}"
             raise StackError(
-                f"line {number} of {self.file} is damaged: {keep} removes only this line, "
-                f"make reset{named(self.file.parent)} deletes all"
-            ) from error
+                f"{of.format(', '.join(damaged), self.file)} damaged: {keep} {shlex.quote(str(self.file))} "
+                f"removes only {these}, make reset{named(self.file.parent)} deletes all"
+            )
 
     def rewrite(self, changes: Iterable[Change]) -> None:
         """Replace the file with one that contains these changes, and append to it from now on.

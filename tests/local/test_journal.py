@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.data import LOCK, empty
+from local.data import DAMAGED, LOCK, empty
 from local.journal import Journal
 from local.moto_backend import backend
 from local.persistence import Backlog, Persistence
@@ -175,6 +175,20 @@ def test_the_error_names_a_damaged_line_and_how_to_remove_it(journal: Path, line
     assert len(list(Journal(journal).read())) == 2
     empty(journal.parent)
     assert [file.name for file in journal.parent.iterdir()] == [LOCK], "the copy that sed made, too"
+
+
+def test_the_command_for_several_damaged_lines_removes_all_at_once_and_its_copy_keeps_them(journal: Path) -> None:
+    good = '[["Pages", {"page": {"S": "a"}}, {"page": {"S": "a"}}]]'
+    before = f"{good}\nfirst\n{good}\nsecond\n"
+    journal.write_text(before)
+    with pytest.raises(StackError) as damaged:
+        list(Journal(journal).read())
+    keep = f"sed -i.damaged '2d;4d' {journal}"
+    says = f"{keep} removes only these lines, make reset DATA={journal.parent} deletes all"
+    assert str(damaged.value) == f"lines 2, 4 of {journal} are damaged: {says}"
+    subprocess.run(shlex.split(keep), check=True)
+    assert len(list(Journal(journal).read())) == 2
+    assert journal.with_name(DAMAGED).read_text() == before
 
 
 def test_an_unreadable_journal_is_named(journal: Path) -> None:

@@ -450,6 +450,8 @@ def test_the_platform_records_and_corrects_for_the_user_it_names() -> None:
 def test_outcomes_are_listed_in_pages_and_summed_up() -> None:
     for number, type_ in enumerate(["deal_closed", "task_complete", "deal_closed"]):
         done("record_outcome", DEAL | {"outcome_type": type_, "idempotency_key": str(number), "value_usd": number})
+    for one in (1, 1.0, 0.1e1):
+        assert len(done("list_outcomes", {"limit": one})["outcomes"]) == 1, one
     page = done("list_outcomes", {"limit": 1, "outcome_types": ["deal_closed"]})
     assert [each["value_usd"] for each in page["outcomes"]] == [2]
     rest = done("list_outcomes", {"cursor": page["next_cursor"], "outcome_types": ["deal_closed"], "agent_id": None})

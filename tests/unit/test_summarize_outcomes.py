@@ -413,7 +413,7 @@ class TestThePeriod:
             *(({"by": by}, "by") for by in ("", "Week", "year", "by_week")),
             *(
                 ({"timezone": zone}, "timezone")
-                for zone in ("", "Mars/Olympus", "Europe", "europe/berlin", "localtime")
+                for zone in ("", "Mars/Olympus", "Europe", "europe/berlin", "localtime", "Factory")
             ),
             *(({"timezone": zone}, "timezone") for zone in ("right/Europe/Berlin", "../../etc/localtime", "+02:00")),
             *(({"timezone": zone}, "timezone") for zone in ("/etc/localtime", "UTC\0", "UTC UTC", "é" * 5000)),

@@ -183,7 +183,10 @@ def test_a_call_that_lacks_a_user_or_a_key_says_which(
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--format", "focus"], "the first line must name the columns, among them ChargePeriodStart, BilledCost and"),
+        (
+            ["--format", "focus"],
+            "the first line must name each column once, among them ChargePeriodStart, BilledCost and",
+        ),
         (["--format", "csv", "--map", "{map}"], "only the platform's key puts costs of several users"),
         (["--format", "csv", "--map", "{file}"], "not TOML"),
     ],

@@ -190,6 +190,8 @@ def test_the_command_creates_lists_rotates_and_revokes_keys(
     assert TEXT.fullmatch(rotated.out.strip())
     _, row = outcomes("keys", "list").out.splitlines()
     assert row.endswith("by session")
+    mistyped = key["id"][:-1] + ("A" if key["id"][-1] != "A" else "B")
+    assert outcomes("keys", "revoke", mistyped).err == f"No live key had the id {mistyped}.\n"
     revoked = outcomes("keys", "revoke", key["id"])
     assert (revoked.code, revoked.out, revoked.err) == (0, "", "Revoked.\n")
     assert outcomes("keys", "list").out == "No keys.\n"
@@ -213,7 +215,7 @@ def test_a_key_records_no_more_than_its_daily_limit(
     monkeypatch.setenv("INTERNAL_API_KEY", made.key)
     said = "this key records 2 a day, and may again from"
     run = outcomes("record", "--type", "task_complete", "--title", "Four")
-    assert (run.code, said in run.err) == (1, True)
+    assert (run.code, said in run.err, "(maxPerDay)" in run.err) == (1, True, True), "record has no --max-per-day"
     monkeypatch.delenv("INTERNAL_API_KEY")
     assert outcomes("keys", "create", "--name", "Free", "--max-per-day", "unlimited").code == 0
     assert "neither a whole number" in outcomes("keys", "create", "--name", "Free", "--max-per-day", "many").err

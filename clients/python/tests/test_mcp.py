@@ -133,7 +133,6 @@ def test_all_requests_before_the_end_of_input_are_answered_exactly(api: Api, age
 
 def test_an_answer_that_cannot_be_written_is_reported(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=[b"not JSON"]))
-    monkeypatch.setenv("OUTCOMES_USER_ID", "42")  # so the bridge answers by itself
     monkeypatch.setattr("sys.stdout", FullDisk())
     run = outcomes("mcp")
     assert (run.code, run.err.splitlines()[0]) == (
@@ -334,9 +333,12 @@ def test_each_message_of_a_batch_is_checked(api: Api, bridging: Bridging) -> Non
     assert others == [*(json.loads(each) for each in batch[2:4]), None]
 
 
+@pytest.mark.parametrize("user_id", [42, None])
 @pytest.mark.parametrize("unread", [b"\xff", b"1e99999999999999999999", b"[" * 100_000])
-def test_a_line_that_cannot_be_checked_is_not_forwarded(api: Api, bridging: Bridging, unread: bytes) -> None:
-    bridge = bridging(retry=ONE_TRY, user_id=42)
+def test_a_line_that_cannot_be_read_is_answered_and_not_forwarded(
+    api: Api, bridging: Bridging, unread: bytes, user_id: int | None
+) -> None:
+    bridge = bridging(retry=ONE_TRY, user_id=user_id)
     error = {"code": -32700, "message": "The message cannot be read as JSON"}
     line = calling("record_outcome", {"user_id": 43, "x": "?"}).replace(b"?", unread)
     assert answered(bridge, line.replace(b'"%s"' % unread, unread)) == {"jsonrpc": "2.0", "id": None, "error": error}

@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(refused, file=sys.stderr)  # no prefix: the text begins with the name of the failed check
         sys.exit(1)
     except OutcomesError as failure:
-        print(f"outcomes: {by_options(str(failure))}", file=sys.stderr)
+        print(f"outcomes: {by_options(str(failure), arguments[0])}", file=sys.stderr)
         if failure.retryable and failure.idempotency_key:
             print(repeat(failure.idempotency_key), file=sys.stderr)
         is_usage = isinstance(failure, ConfigurationError) or isinstance(failure.__cause__, UnicodeEncodeError)

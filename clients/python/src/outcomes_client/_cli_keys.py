@@ -321,8 +321,9 @@ def revoke(
     if not yes and sys.stdin.isatty():
         typer.confirm(f"Revoke {key_id}? Calls with it will be refused.", abort=True, err=True)
     with connect(url, cookie) as client:
+        live = {key.id for key in client.list_keys(user)}
         client.revoke_key(key_id, user_id=user)
-    print("Revoked.", file=sys.stderr)
+    print("Revoked." if key_id in live else printable(f"No live key had the id {key_id}."), file=sys.stderr)
 
 
 def _show(made: NewAgentKey) -> None:

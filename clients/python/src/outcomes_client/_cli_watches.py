@@ -123,4 +123,6 @@ def _filters(watch: Watch) -> str:
 
 
 def _amount(watch: Watch, value: Any) -> str:
-    return f"{value:,}{' days' if watch.measure == 'silence' else ''}" if watch.every is None else money(value)
+    if watch.every is not None:
+        return money(value)
+    return f"{value:,}" if watch.measure != "silence" else f"{value:,} day{'' if value == 1 else 's'}"

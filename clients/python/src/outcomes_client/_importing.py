@@ -124,7 +124,7 @@ def csv_rows(file: Iterable[bytes], needed: Collection[str], cell: Callable[[str
     if not set(needed) <= set(heading) or len(set(heading)) < len(heading):
         *most, last = needed
         raise HeadingError(
-            f"the first line must name the columns, among them {', '.join(most)} and {last}, separated by commas"
+            f"the first line must name each column once, among them {', '.join(most)} and {last}, separated by commas"
         )
     before = 0
     while True:

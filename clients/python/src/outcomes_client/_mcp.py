@@ -50,10 +50,9 @@ class Bridge:
         try:
             said = _json.decode(line)
         except ValueError:
-            if self._own:  # what cannot be checked must not be forwarded: the API might read it
-                error = {"code": _PARSE_ERROR, "message": "The message cannot be read as JSON"}
-                return _json.encode({"jsonrpc": "2.0", "id": None, "error": error})
-            said = None  # forward the invalid line, too: the API answers it with an error
+            # what cannot be checked must not be forwarded: the API might read it
+            error = {"code": _PARSE_ERROR, "message": "The message cannot be read as JSON"}
+            return _json.encode({"jsonrpc": "2.0", "id": None, "error": error})
         # process each call of a batch, to check the user and agent of each
         if self._own and isinstance(said, list) and said:
             # forward null in place of a list, because the API would read the list as a batch

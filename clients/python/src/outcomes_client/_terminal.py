@@ -108,18 +108,21 @@ _OPTIONS = {
     "userId": "--user",
     "occurredAt": "--at",
     # end of make contract
+    "idempotencyKey": "--idempotency-key",
+}
+_KEY_OPTIONS = {
     "outcomeTypes": "--type",
     "maxValueUsd": "--max-value",
     "maxPerDay": "--max-per-day",
     "expiresAt": "--expires",
     "overlapHours": "--overlap",
-    "idempotencyKey": "--idempotency-key",
 }
 
 
-def by_options(said: str) -> str:
-    """Replace the names of request fields in an error text with the command's options."""
-    return re.sub(r"\b(?:changes\.)?([A-Za-z_]+)\b", lambda name: _OPTIONS.get(name[1], name[0]), said)
+def by_options(said: str, command: str) -> str:
+    """Replace the names of request fields in an error text with the options of a command, or of a group of them."""
+    options = _OPTIONS | _KEY_OPTIONS if command == "keys" else _OPTIONS
+    return re.sub(r"\b(?:changes\.)?([A-Za-z_]+)\b", lambda name: options.get(name[1], name[0]), said)
 
 
 def repeat(key: str) -> str:

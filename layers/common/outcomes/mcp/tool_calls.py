@@ -166,7 +166,8 @@ def parameters(arguments: Json) -> dict[str, list[str]]:
 
 def _text(name: str, value: object) -> str:
     if isinstance(value, Decimal):
-        return str(value).removesuffix(".0")
+        is_whole = value.adjusted() < 20 and value == value.to_integral_value()
+        return str(int(value) if is_whole else value)
     if isinstance(value, str):
         return value
     raise Mistake(f"{name} has the wrong type. Call again.")
