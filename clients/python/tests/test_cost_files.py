@@ -95,13 +95,15 @@ FILES: dict[str, tuple[Layout, str, dict[Key, list[CostLine]], list[str]]] = {
         "ndjson",
         '{"date":"2026-11-01","source":"litellm","cost":0.000002,"quantity":"100","unit":"tokens","Tags":{"agent":"sales"}}\n'
         '{"date":"2026-11-01","source":"litellm","cost":true}\n[]\n{"source":"litellm","cost":1}\n'
-        '{"date":"2026-11-01","source":"litellm","cost":1e99,"currency":"USD"}\n',
+        '{"date":"2026-11-01","source":"litellm","cost":1e99,"currency":"USD"}\n'
+        f'{{"date":"2026-11-01","source":"litellm","cost":0.{"1" * 39}}}\n',
         {Key(NOV_1, "litellm", 42): [CostLine(Decimal("0.000002"), 7, Decimal(100), "tokens")]},
         [
             "2 cost is no number: True",
             "3 Invalid line: not a JSON object",
             "4 '' is no date",
             "5 cost is out of range: 1E+99",
+            f"6 cost has more than 38 significant digits: 0.{'1' * 39}",
         ],
     ),
 }
