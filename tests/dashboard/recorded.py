@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from outcomes.contract import outcome_type
 from playwright.sync_api import Page, Request, Route
@@ -180,7 +180,8 @@ class Recorded(Fake):
             key = "occurred_at" if "time=occurred" in request.url and self.has_ledger else "created_at"
             outcomes = sorted(self.outcomes, key=lambda one: one[key], reverse=True)
             query = dict(parse_qsl(urlsplit(request.url).query))
-            outcomes = [one for one in outcomes if query.get("status") in (None, one.get("status"))]
+            statuses = parse_qs(urlsplit(request.url).query).get("status")
+            outcomes = [one for one in outcomes if not statuses or one.get("status") in statuses]
             start = int(query.get("cursor", 0))
             end = start + int(query["limit"])
             cursor = str(end) if end < len(outcomes) else None

@@ -215,6 +215,28 @@ def test_the_bar_offers_what_is_possible_details_follow_and_hiding_keeps_the_cou
     expect(bar.get_by_role("button", name="Dispute")).to_be_hidden()
 
 
+def test_disputes_that_ended_are_listed_with_what_ended_them_and_of_a_void_outcome_nothing_is_left_to_decide(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    ends = [{"type": "void", "reason": "Never signed"}, {"type": "confirm", "by": "session"}, {"type": "uphold"}]
+    for hours, (status, end) in enumerate(zip(("void", "confirmed", "recorded"), ends, strict=True)):
+        dispute = {"type": "dispute", "by": "session"}
+        recorded.has("Deal", hours=hours + 1, status=status, corrections=[dispute, end])
+    recorded.has("Never disputed", hours=9, status="void", corrections=[{"type": "amend"}, {"type": "void"}])
+    open_feed(url_state="")
+    page.evaluate("location.hash = '#review'")
+    page.get_by_role("button", name="Disputes", exact=True).click()
+    states = ["declared void: Never signed", "the platform stands by it", "you confirmed it"]
+    expect(claims(page)).to_have_count(3)
+    assert sorted(claims(page).locator(".state").all_inner_texts()) == states
+    expect(page.locator("#review ~ .caption, section[aria-labelledby=review] .caption")).to_have_text(
+        re.compile("^3 disputes · ")
+    )
+    expect(page.locator("section[aria-labelledby=review] [role=status]").first).to_have_text("")
+    page.get_by_role("checkbox", name="Select all").check()
+    expect(page.locator(BAR)).to_contain_text("2 selected")
+
+
 def test_what_happened_meanwhile_stays_in_its_row_and_the_page_asks_before_it_loses_a_verdict(
     open_feed: Open, page: Page, recorded: Recorded, find_faults: FindFaults
 ) -> None:

@@ -9,20 +9,21 @@ import { ask, isOutcome, LARGEST_PAGE } from "./api.js";
 const MOST_PAGES = 100; // of a load: pages of a filtered list may be empty
 
 /**
- * Read up to `most` outcomes with a status, latest first. Return them, and the cursor of the next ones. Throws a Problem.
+ * Read up to `most` outcomes with one of some statuses, latest first. Return them, and the cursor of the next ones. Throws a Problem.
  * @param {Api} api
  * @param {Filter} query whose status is not used
- * @param {string} status
+ * @param {string[]} statuses
  * @param {{cursor?: string | null, most: number, signal: AbortSignal, loaded?: (count: number) => void}} options
  */
-export async function readClaims(api, query, status, { cursor = null, most, signal, loaded }) {
+export async function readClaims(api, query, statuses, { cursor = null, most, signal, loaded }) {
   /** @type {Claim[]} */
   const claims = [];
   let next = cursor;
   let hasCounts = api.has("definitions");
   for (let pages = 0; pages < MOST_PAGES; pages += 1) {
     const limit = Math.min(LARGEST_PAGE, most - claims.length);
-    const url = api.url("", { ...query, status, time: "occurred", include: "ledger", limit, cursor: next });
+    const url = api.url("", { ...query, status: null, time: "occurred", include: "ledger", limit, cursor: next });
+    for (const status of statuses) url.searchParams.append("status", status);
     if (hasCounts) url.searchParams.append("include", "counts");
     let page;
     try {

@@ -33,6 +33,7 @@ import { MOST, Verdicts } from "./verdicts.js";
  */
 
 const STEP = 2000; // outcomes that are loaded at a time
+const ENDED = ["recorded", "confirmed", "void"]; // the statuses of an outcome after a dispute
 const MOST_HISTORIES = 100; // outcomes whose corrections are looked up
 const READERS = 4; // histories that are read at the same time
 const RECHECK_MS = 60_000;
@@ -298,11 +299,11 @@ export class Review {
     };
     try {
       this.#rules = await readRules(api, signal);
-      const status = this.#isQueue ? "recorded" : "disputed";
+      const statuses = [this.#isQueue ? "recorded" : "disputed"];
       const isFirst = this.#isQueue && !cursor;
-      const confirmed = isFirst ? readClaims(api, choice.query, "confirmed", { most: LARGEST_PAGE, signal }) : null;
+      const confirmed = isFirst ? readClaims(api, choice.query, ["confirmed"], { most: LARGEST_PAGE, signal }) : null;
       const [read, judged] = await Promise.all([
-        readClaims(api, choice.query, status, { cursor, most: STEP, signal, loaded }),
+        readClaims(api, choice.query, statuses, { cursor, most: STEP, signal, loaded }),
         confirmed?.catch(() => null),
       ]);
       if (signal.aborted) return;
@@ -333,8 +334,9 @@ export class Review {
     const { items } = this.#verdicts;
     for (const outcome of claims) {
       this.#newer.delete(outcome.id);
+      const state = outcome.status === "void" ? "gone" : "open";
       if (items.has(outcome.id)) this.#verdicts.update(outcome);
-      else items.set(outcome.id, { outcome, state: "open", judged: null, said: "" });
+      else items.set(outcome.id, { outcome, state, judged: null, said: "" });
     }
     const { all, rows } = this.#list;
     const fresh = claims.filter(({ id }) => !rows.has(id));
@@ -358,7 +360,7 @@ export class Review {
   async #readDisputes(signal) {
     const { api, choice } = this.#feed;
     const open = this.#list.all.map(({ item }) => item.outcome);
-    const { claims } = await readClaims(api, choice.query, "recorded", { most: STEP, signal });
+    const { claims } = await readClaims(api, choice.query, ENDED, { most: STEP, signal });
     const ended = claims.filter(({ version = 0 }) => version > 1); // a dispute, and what ended it
     const among = [...open.slice(0, MOST_HISTORIES), ...ended.slice(0, MOST_HISTORIES)];
     await this.#readHistories(among, signal, (one, { outcome, corrections }) => {
@@ -411,7 +413,7 @@ export class Review {
     const shown = this.#shown;
     const signal = AbortSignal.timeout(RECHECK_MS);
     const most = MOST_RECHECKED + 1;
-    const read = await readClaims(api, choice.query, "recorded", { most, signal }).catch(() => null);
+    const read = await readClaims(api, choice.query, ["recorded"], { most, signal }).catch(() => null);
     if (!read || shown !== this.#shown) return;
     const now = new Set(read.claims.map(({ id }) => id));
     this.found(read.claims.filter((one) => isToReview(one, this.#rules.length > 0)));
@@ -618,7 +620,8 @@ export class Review {
       tab.ariaPressed = String(isQueue === !index);
     });
     const known = isQueue && this.#cursor ? this.#feed.known() : null;
-    const judged = this.#reviewed + all.length - open.length;
+    const decided = all.filter(({ isOpen, item }) => !isOpen && (isQueue || item.judged)); // no dispute that has ended before
+    const judged = this.#reviewed + decided.length;
     const older = known ? known.count - open.length : 0;
     const worth = dollars.format(decimal(worthOf(open.map(({ item }) => item.outcome))));
     const { name } = this.#feed.choice.span;
@@ -626,7 +629,7 @@ export class Review {
     const reviewed = judged ? ` · ${whole.format(judged)} reviewed` : "";
     this.#caption.textContent = (all.length ? `${count}${reviewed} · ` : "") + name;
     let said = this.#progress;
-    if (!said && !open.length) said = isQueue ? "Nothing is left to review." : "No disputes.";
+    if (!said && !(isQueue ? open : all).length) said = isQueue ? "Nothing is left to review." : "No disputes.";
     announce(this.#loaded, said);
     this.#again.hidden = !this.#isFailed && !(isQueue && this.#newer.size);
     this.#again.textContent = this.#isFailed ? "Try again" : `Show ${whole.format(this.#newer.size)} new`;
