@@ -50,7 +50,7 @@ local := $(bin)/python -m local --data "$$DATA"
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help install run aws reset unit test history proof proof-faults rehearse soak examples adopters coverage check audit format build lock upgrade version release-check contract golden terminal picture key session seed deploy smoke resend end-key adopt bench cost erase export-user import-history \
+.PHONY: help install run aws reset unit test pages history proof proof-faults rehearse soak examples adopters coverage check audit format build lock upgrade version release-check contract golden terminal picture key session seed deploy smoke resend end-key adopt bench cost erase export-user import-history \
     dashboard check-account check-dashboard check-openapi check-picture check-typescript check-workflows audit-where-possible audit-python audit-npm
 
 help: ## list all commands
@@ -73,7 +73,7 @@ parallel := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 # Keep compiled files even if the environment forbids it: otherwise each of the hundred processes that tests start compiles
 # its imports again, and pytest rewrites all assertions again, which is half of the time of collecting tests.
-unit test history proof rehearse soak coverage: export PYTHONDONTWRITEBYTECODE :=
+unit test pages history proof rehearse soak coverage: export PYTHONDONTWRITEBYTECODE :=
 
 # tests/sequences is left out, because it compares long sequences of calls with a model and takes as long as all other
 # tests. Two processes are enough for two processors, because these tests never wait. A third process would load all
@@ -81,8 +81,12 @@ unit test history proof rehearse soak coverage: export PYTHONDONTWRITEBYTECODE :
 unit: install ## run the tests of functions and layer, within seconds
 	@$(bin)/python -m pytest $(parallel) --maxprocesses 2 tests/unit tests/bench tests/docs
 
-test: install .tools/sam/installed $(npm) $(npm_client) $(npm_viewer) ## run the tests, except those of import-history and the examples (PYTEST_ADDOPTS=... for pytest's own options)
-	@$(bin)/python -m pytest $(parallel)
+# Pages have a target of their own, because their tests need Chromium and take as long as half of all others.
+test: install .tools/sam/installed $(npm) $(npm_client) $(npm_viewer) ## run the tests, except those of pages, import-history and the examples (PYTEST_ADDOPTS=... for pytest's own options)
+	@$(bin)/python -m pytest $(parallel) --ignore tests/dashboard
+
+pages: install $(npm) ## run the tests of pages in Chromium, and one in Firefox
+	@$(bin)/python -m pytest $(parallel) tests/dashboard
 
 # One part (PART=model), or all in ten minutes. WRITE=1 writes the figures into docs/proof.md.
 proof: install .tools/dynamodb/installed .tools/sam/installed $(npm) $(npm_client) ## prove the claims of docs/proof.md: every order of steps in models, and AWS's own DynamoDB beside moto (PART=model, WRITE=1)
