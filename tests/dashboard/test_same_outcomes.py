@@ -31,6 +31,7 @@ LOOK = """feed => {
     const row = (li) => [li.dataset.standing, li.querySelector("strong").textContent, li.querySelector(".amount").value]
     root.querySelector(".more:not([hidden], [aria-disabled=true])")?.click()
     return {
+        isBusy: root.querySelector(".feed > .rows").ariaBusy,
         count: root.querySelector(".summary > .caption").textContent,
         total: values(".total data")[0] ?? null,
         rows: [...root.querySelectorAll(".feed > .rows [role=listitem]")].map(row),
@@ -153,6 +154,7 @@ def test_headline_list_and_file_have_the_same_outcomes(open_feed: Open, page: Pa
 
         def looks() -> Iterator[object]:
             seen = page.locator("value-delivered").evaluate(LOOK)
+            yield seen["isBusy"] == "false"
             yield seen["count"].partition(" outcome")[0] == str(len(counted))  # noqa: B023 - called at once
             yield Decimal(seen["total"] or "NaN") == sum(counted)  # noqa: B023
             yield rows_of(seen["rows"]) == rows  # noqa: B023

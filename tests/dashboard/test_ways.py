@@ -409,6 +409,22 @@ def test_print_loads_every_outcome_of_the_period(open_feed: Open, page: Page, le
     expect(rows).to_have_count(0)
 
 
+def test_a_download_reads_the_list_again_and_keeps_the_rows_that_were_loaded(
+    open_feed: Open, page: Page, ledger: Ledger
+) -> None:
+    ids = [ledger.record(f"Work {number}", created_at=NOW - timedelta(hours=1)) for number in range(45)]
+    open_feed(refresh=3600)
+    rows = page.locator(".feed > .rows [role=listitem]")
+    for count in (40, 45):
+        page.get_by_role("button", name="Load more").click()
+        expect(rows).to_have_count(count)
+    ledger.correct(ids[0], "void")
+    with page.expect_download():
+        page.get_by_role("button", name="Download", exact=True).press("Enter")
+    expect(page.locator(".rows [data-standing=void]")).to_have_count(1)  # the oldest, on the last page
+    expect(rows).to_have_count(45)
+
+
 def test_what_was_corrected_elsewhere_is_read_before_it_is_printed_or_saved(
     open_feed: Open, page: Page, ledger: Ledger
 ) -> None:

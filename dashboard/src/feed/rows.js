@@ -159,10 +159,10 @@ export class Rows {
     // first answer says which capabilities are on, and without some of them the period does not limit the list.
     const isUsers = first?.page.outcomes[0]?.user_id === this.#watcher.newest?.user_id;
     const isCurrent = isUsers && first && isSame(first, query);
-    let page = /** @type {OutcomePage} */ ({ outcomes: [] });
-    if (isCurrent) page = first.page;
-    else if (!isEmpty) page = await this.#readPage(signal);
+    const none = /** @type {OutcomePage} */ ({ outcomes: [] });
+    const page = isCurrent ? first.page : isEmpty ? none : await this.#readPage(signal);
     const { outcomes } = page;
+    const wanted = this.#selection === this.#choice.selection ? this.#rows.size : 0; // no loaded row is lost
     this.#clear(
       ({ pending, isOpen, outcome }) =>
         pending || outcomes.some(({ id }) => id === outcome.id) || (isOpen && passes(outcome, query)),
@@ -171,7 +171,7 @@ export class Rows {
     this.#selection = this.#choice.selection;
     this.#addPage(page);
     if (latest) this.add(latest.outcomes); // the page may lack these: its index is eventually consistent
-    void this.#loadPages(); // continue a search
+    void this.#loadPages(wanted); // also continues a search
   }
 
   /**
