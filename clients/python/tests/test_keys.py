@@ -265,6 +265,18 @@ def test_the_platform_s_command_names_the_user(outcomes: Outcomes, monkeypatch: 
     assert outcomes("keys", "list").out == "No keys.\n"
 
 
+@pytest.mark.parametrize("command", ["create --name x", "list", "pause x", "revoke x", "clean x --since 2026-01-01"])
+def test_a_session_does_not_answer_for_a_user_that_is_named(
+    owner: OutcomesClient, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    owner.create_key("Nightly")
+    monkeypatch.delenv("INTERNAL_API_KEY")
+    run = outcomes("keys", *command.split(), "--user", "7")
+    assert (run.code, run.out) == (2, "")
+    assert "the keys of a named user needs the platform's key (INTERNAL_API_KEY), not the session" in run.err
+    assert len(owner.list_keys()) == 1
+
+
 def test_a_command_whose_answer_was_lost_says_what_to_check(api: Api, outcomes: Outcomes) -> None:
     api.fail("drop after the write")
     run = outcomes("keys", "create", "--name", "Nightly", "--user", "42")
@@ -460,8 +472,10 @@ def test_what_the_owner_confirms_while_the_platform_cleans_stays(
     ("arguments", "said"),
     [
         ((), "give --since or --ids"),
+        (("--since", "2026-01-01", "--ids", "-"), "give --since or --ids"),
         (("--ids", "missing"), "No such file"),
         (("--ids", "-"), "line 1 has no id"),
+        (("--ids", __file__), "the session reads what the key recorded: give --since"),
         (("--since", "yesterday"), "Invalid from"),
     ],
 )
@@ -483,7 +497,8 @@ def test_cleaning_needs_the_session_or_the_platform_s_key(
 ) -> None:
     clean = ("keys", "clean", flooded[0], *SINCE, "--yes")
     monkeypatch.setenv("INTERNAL_API_KEY", owner.create_key("Other", scopes=["read", "correct"]).key)
-    assert outcomes(*clean).code == 2
+    run = outcomes(*clean)
+    assert (run.code, "not the agent key (INTERNAL_API_KEY): unset it" in run.err) == (2, True)
     monkeypatch.delenv("OUTCOMES_COOKIE")
     assert (outcomes(*clean, "--dispute").code, statuses(api, flooded[1])[1:]) == (2, ["recorded"] * 2)
 

@@ -227,7 +227,10 @@ export class OutcomesClient extends PageClient {
     return this.#switchKey(keyId, "pause", options);
   }
 
-  /** Lets a paused key be used again, with the same id, limits and idempotency keys. */
+  /**
+   * Lets a paused key be used again, with the same id, limits and idempotency keys. Is not retried after a lost answer, because
+   * the retry could end a newer pause.
+   */
   async resumeKey(keyId: string, options: models.KeyOptions = {}): Promise<models.AgentKey> {
     return this.#switchKey(keyId, "resume", options);
   }
@@ -498,7 +501,7 @@ export class OutcomesClient extends PageClient {
 
   #switchKey(keyId: string, way: "pause" | "resume", options: models.KeyOptions): Promise<models.AgentKey> {
     const below = `/${escaped(keyId)}/${way}`;
-    return this.manage(answers.shaped(readers.agentKey), options, "POST", below, {}, true);
+    return this.manage(answers.shaped(readers.agentKey), options, "POST", below, {}, way === "pause");
   }
 
   async #change(

@@ -407,14 +407,18 @@ export class OutcomesClient {
     repeatable = !wanted,
   ): Promise<T> {
     const userId = this.whose(options.userId);
-    const nobodys = userId == null && this.owner === "body";
-    const by = this.#key && !(this.#cookie && (nobodys || this.owner === "agent")) ? "key" : "session";
-    if (nobodys && by === "key") throw new ConfigurationError("It needs the keys' userId");
+    const nobodys = userId == null;
+    const byKey = this.#key && this.owner === "body" && !(this.#cookie && nobodys);
+    if (nobodys !== !byKey) throw new ConfigurationError("Only the platform's key needs the keys' userId");
     const request: Request = {
-      ...{ path: `/api/keys${below}`, method, by, named: true },
+      ...{ path: `/api/keys${below}`, method, by: byKey ? "key" : "session", named: true },
       ...(wanted ? { body: encode({ ...wanted, userId, signal: undefined }) } : { query: queryOf({ userId }) }),
     };
-    return this.exchange(request, options.signal, read, repeatable);
+    const told = (reply: answers.Reply) => {
+      this.#tell([{ ignoredFields: answers.ignored(reply) }], "Made");
+      return read(reply);
+    };
+    return this.exchange(request, options.signal, told, repeatable);
   }
 
   /** Sends a request with a credential that may read. See `exchange` for `repeatable`. */

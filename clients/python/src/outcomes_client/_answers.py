@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from . import _json, _readers
 from ._errors import BrokenAnswerError, CapabilityOffError, ForbiddenError, UnexpectedAnswerError
 from ._http import Reply, Request
-from ._models import ByRule, Corrected, CorrectionResult, ExportPart, Recorded, Result, Summary
+from ._models import ByRule, Corrected, CorrectionResult, ExportPart, NewAgentKey, Recorded, Result, Summary
 from ._parsing import (
     boolean,
     details_of,
@@ -67,6 +67,11 @@ def version(reply: Reply) -> int:
 def stored(reply: Reply) -> tuple[int, tuple[str, ...]]:
     """Parse the answer to a PUT of a definition or of a watch. Return its version, and the ignored fields."""
     return version(reply), ignored_of(reply)
+
+
+def made(reply: Reply) -> tuple[NewAgentKey, tuple[str, ...]]:
+    """Parse the answer to a request for a new secret. Return the key, and the ignored fields."""
+    return shaped(_readers.new_agent_key, json_object(reply)), ignored_of(reply)
 
 
 def trial(reply: Reply) -> tuple[ByRule | None, tuple[str, ...]]:

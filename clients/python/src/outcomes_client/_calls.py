@@ -355,13 +355,16 @@ class Calls:
         if sent.get("maxPerDay") == "unlimited":
             sent["maxPerDay"] = None
         request = Request("POST", KEYS_PATH + below, body=encode(sent), names="key", user_id=user_id)
-        return self.exchange(request, _answers.model(_readers.new_agent_key), repeatable=False)
+        made, ignored = yield from self.exchange(request, _answers.made, repeatable=False)
+        yield from self._say_ignored(ignored, "Made")
+        return made
 
     def switch_key(self, key_id: str, way: Literal["pause", "resume"], user_id: int | None) -> Call[AgentKey]:
         user_id = self.whose(user_id)
         body = body_of(userId=user_id)
         request = Request("POST", f"{KEYS_PATH}/{escaped(key_id)}/{way}", body=body, names="key", user_id=user_id)
-        return self.exchange(request, _answers.model(_readers.agent_key))
+        # A resumption that is sent again could end a newer pause.
+        return self.exchange(request, _answers.model(_readers.agent_key), repeatable=way == "pause")
 
     def whose(self, user_id: int | None) -> int | None:
         """Return `user_id` or, with the platform's key, the default user. A session always acts for its own user."""

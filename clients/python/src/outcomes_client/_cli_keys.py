@@ -16,7 +16,7 @@ from ._cli_completion import files
 from ._cli_corrections import Reason, correct_all, ids_of
 from ._display import money, printable
 from ._errors import ConfigurationError, ForbiddenError
-from ._http import SESSION
+from ._http import AGENT_KEY, NOT_BY_SESSION, SESSION
 from ._terminal import (
     Cookie,
     Types,
@@ -219,14 +219,15 @@ def clean(
     it again: it continues. Revoke an expired key first, which cannot be paused. The platform's key needs --user, and
     PlatformMayRead=true or --ids, of which it voids only what nobody has corrected.
     """
-    if since is None and file is None:
+    if (since is None) is (file is None):
         raise typer.BadParameter("give --since or --ids", param_hint="--since")
-    chosen: Mapping[str, int | None] | None = None if file is None else ids_of(file, "--ids")
+    # The platform, which may not read, cannot see what the owner has confirmed.
+    chosen: Mapping[str, int | None] | None = None if file is None else dict.fromkeys(ids_of(file, "--ids"), 0)
     verb = "dispute" if dispute else "void"
     with connect(url, cookie) as client:
         user_id = _platforms_user(client, user, dispute=dispute)
-        if chosen and user_id is not None:  # which cannot see what the owner has confirmed
-            chosen = dict.fromkeys(chosen, 0)
+        if chosen is not None and user_id is None:
+            raise typer.BadParameter("the session reads what the key recorded: give --since", param_hint="--ids")
         live = {key.id: key for key in client.list_keys()} if user_id is None else {}
         active = key_id in live and not live[key_id].paused_at
         if user_id is None and key_id not in live:
@@ -244,9 +245,9 @@ def clean(
         if active:
             client.pause_key(key_id)
             print("Paused.", file=sys.stderr)
-            if chosen is None:  # the key may have recorded more until now
-                found = _recorded(client, key_id, since, user_id, dispute=dispute)
-                versions, stay = _divided(found, dispute=dispute)
+            # The key may have recorded more until now.
+            found = _recorded(client, key_id, since, user_id, dispute=dispute)
+            versions, stay = _divided(found, dispute=dispute)
         for id_ in stay:
             print(printable(f"{id_}: confirmed by the owner, so it stays"), file=sys.stderr)
         # A list has only what is left, but a file is the same each time, so its corrections must be, too.
@@ -281,12 +282,14 @@ def _platforms_user(client: OutcomesClient, user: int | None, *, dispute: bool) 
     As in the other commands for keys, the session goes before the platform's key if no user is named.
     """
     owner = client._calls.defaults.owner
+    if user is not None and owner != "body":
+        raise ConfigurationError(NOT_BY_SESSION)
     if dispute or owner == "session":
         if not client._address.cookie:
             raise ConfigurationError(f"Disputing needs {SESSION}")
         return None
     if owner == "key":
-        raise ConfigurationError(f"Cleaning needs {SESSION} or the platform's key (INTERNAL_API_KEY)")
+        raise ConfigurationError(f"Cleaning needs {SESSION} or the platform's key, not {AGENT_KEY}: unset it")
     user_id = client._calls.whose(user)
     if user_id is None and client._address.cookie:
         client._address = replace(client._address, api_key=None)  # which would be used to void

@@ -475,7 +475,10 @@ class OutcomesClient:
         return self._run(self._calls.switch_key(key_id, "pause", user_id))
 
     def resume_key(self, key_id: str, *, user_id: int | None = None) -> AgentKey:
-        """Let a paused key be used again, with the same id, limits and idempotency keys."""
+        """Let a paused key be used again, with the same id, limits and idempotency keys.
+
+        This call is not retried after a lost answer, because the retry could end a newer pause.
+        """
         return self._run(self._calls.switch_key(key_id, "resume", user_id))
 
     def revoke_key(self, key_id: str, *, user_id: int | None = None) -> None:

@@ -130,6 +130,7 @@ KEY = "the key (INTERNAL_API_KEY)"
 AGENT_KEY = "the agent key (INTERNAL_API_KEY)"
 _NAMELESS = "The platform's key {} of a user: give user_id (--user), or set OUTCOMES_USER_ID"
 SESSION = "the session (OUTCOMES_COOKIE)"
+NOT_BY_SESSION = f"Managing the keys of a named user needs the platform's key (INTERNAL_API_KEY), not {SESSION}"
 LOCAL_SESSION = 'export OUTCOMES_COOKIE="$(make session)"'
 """The shell command that signs in at the local stack."""
 
@@ -243,6 +244,8 @@ class Address:
         if request.path.startswith(KEYS_PATH):
             if not there:
                 return f"Managing keys needs {SESSION}, or the platform's key (INTERNAL_API_KEY)"
+            if credential == SESSION and request.user_id is not None:
+                return NOT_BY_SESSION
             return _NAMELESS.format("manages keys") if credential == KEY and request.user_id is None else ""
         if there:
             names_user = request.method != "GET" or any(name == "userId" for name, _ in request.query)
