@@ -467,6 +467,25 @@ def test_returning_to_the_tab_keeps_input_and_focus_unless_another_user_has_sign
     expect(page.get_by_role("heading", name="Agent keys")).to_be_focused()
 
 
+@pytest.mark.parametrize("then", ["a user with keys", "a user without keys", "nobody"])
+def test_what_was_told_to_one_user_is_not_told_to_another(
+    open_keys: Open, page: Page, keys: AgentKeys, then: str
+) -> None:
+    keys.has("Acme merger")
+    open_keys()
+    button(page, "Pause Acme merger").click()
+    expect(page.get_by_text("Acme merger is paused.")).to_be_visible()
+    button(page, "New key").focus()
+    keys.kept.clear()
+    if then == "a user with keys":
+        keys.has("Of another", user_id=43)
+    if then == "nobody":
+        keys.instead("GET", "", 401, json={"error": "Unauthorized"})
+    leave_and_return(page)
+    expect(rows(page).filter(has_text="Acme")).to_have_count(0)
+    assert "Acme" not in all_text(page)
+
+
 # ---- accessibility
 
 

@@ -159,6 +159,7 @@ class OutcomeKeys extends HTMLElement {
     this.#user.abort();
     this.#user = new AbortController();
     this.#known = false;
+    this.#live.textContent = "";
     const hadFocus = this.#root.activeElement !== null;
     this.#list.clear();
     this.#making.close();
@@ -167,6 +168,7 @@ class OutcomeKeys extends HTMLElement {
 
   /** Say that a key is gone, without its name, because another user may have signed in. @param {KeyRow} row */
   #lost({ key, element }) {
+    this.#live.textContent = "";
     if (element.contains(this.#root.activeElement)) {
       this.#heading.focus();
       this.#live.textContent = "The key no longer exists: it expired or was revoked elsewhere.";
