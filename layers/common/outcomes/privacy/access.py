@@ -15,7 +15,7 @@ kept_zones          day, and the time zones in which sums were first stored on t
 imports             epoch: how often sums were discarded for an import of earlier outcomes; blocked_until: the times
                     until which imports that have not ended prevent storing sums
 statement           id, and the statement as it is served; null if it is too long for a line or a row
-agent_key           as in `GET /api/keys`
+agent_key           as in `GET /api/keys`, without `recorded_today`
 revoked_agent_key   id, revoked_at, forget_at
 limited_agent_key   id, limited_on: the day on which it last reached its daily limit, max_per_day, forget_at
 definition          a version as in `GET /api/definitions`; `types` is null if it was a deletion
