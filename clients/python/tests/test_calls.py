@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
@@ -25,6 +25,11 @@ from outcomes_client._requests import BATCH_BYTES, BATCH_ITEMS, batches, check_k
 from outcomes_client._steps import Call, Say, Send, Wait
 
 OUTCOME = NewOutcome(outcome_type="task_complete", title="Inbox sorted", user_id=42)
+DAY = Reply(
+    200,
+    {},
+    b'{"date":"2026-11-26","source":"openai","version":1,"lines":[],"put_by":"key","put_at":"2026-11-26T00:00:00.000Z"}',
+)
 DONE = Reply(200, {"Outcome-Id": "1"}, b'{"ok":true}')
 LOST = NoReply("ReadTimeout")
 
@@ -126,6 +131,16 @@ def test_a_session_warns_that_a_given_user_id_is_ignored() -> None:
     assert "userId" not in items(requests(steps)[0])[0]
     _, steps = run(calls.record(OUTCOME), clock, [DONE])
     assert notices(steps) == ["Recorded for the user of the session (OUTCOMES_COOKIE): the given user_id was ignored"]
+    changed = Reply(200, {}, b'{"ok":true,"version":1}')
+    day: tuple[str, str] = ("2026-11-26", "openai")
+    costs: list[tuple[Callable[[Calls], Call[Any]], Reply]] = [
+        (lambda calls: calls.put_costs(*day, [], 0, 42), changed),
+        (lambda calls: calls.delete_costs(*day, 0, 42), changed),
+        (lambda calls: calls.get_costs(*day, 42), DAY),
+    ]
+    for call, answer in costs:
+        _, steps = run(call(Calls(Retry(), clock, defaults=Defaults(owner="session"))), clock, [answer])
+        assert notices(steps)[0].startswith("The costs are of the user of the session (OUTCOMES_COOKIE)")
 
 
 @given(

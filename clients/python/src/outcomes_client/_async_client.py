@@ -21,7 +21,6 @@ from ._calls import (
     ExportFormat,
     body_of,
     condition,
-    costs_path,
     definition_path,
     escaped,
     statement_path,
@@ -583,11 +582,7 @@ class AsyncOutcomesClient:
 
         See `put_costs` for `if_version` and retries.
         """
-        query, headers = parameters(userId=self._calls.whose(user_id)), condition(if_version)
-        request = Request(
-            "DELETE", costs_path(day, source), query, headers, by="any", does="Deleting costs", names="costs"
-        )
-        return await self._run(self._calls.exchange(request, _answers.version, repeatable=if_version is not None))
+        return await self._run(self._calls.delete_costs(day, source, if_version, user_id))
 
     async def cost_summary(
         self,

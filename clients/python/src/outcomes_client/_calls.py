@@ -386,18 +386,29 @@ class Calls:
 
         repeatable: whether to retry after a lost answer if `if_version` is not None.
         """
-        if self.defaults.owner == "session" and user_id is not None:
-            yield from self._say_once(f"The costs are of the user of {SESSION}: the given user_id is ignored")
         sent = [line.body() if isinstance(line, CostLine) else dict(line) for line in lines]
-        body, headers = body_of(userId=self.whose(user_id), lines=sent), condition(if_version)
+        body, headers = body_of(userId=(yield from self._owner_of_costs(user_id)), lines=sent), condition(if_version)
         request = Request("PUT", costs_path(day, source), headers=headers, body=body, by="any", does="Putting costs")
         repeatable = repeatable and if_version is not None
         return (yield from self.exchange(request, _answers.version, repeatable=repeatable))
 
     def get_costs(self, day: date | str, source: str, user_id: int | None, *, versions: bool = False) -> Call[CostDay]:
-        query = parameters(userId=self.whose(user_id), include="versions" if versions else None)
+        owner = yield from self._owner_of_costs(user_id)
+        query = parameters(userId=owner, include="versions" if versions else None)
         how: dict[str, Any] = {"by": "any", "does": "Reading costs", "names": "costs"}
-        return self.read(costs_path(day, source), _answers.model(_readers.cost_day), query, **how)
+        return (yield from self.read(costs_path(day, source), _answers.model(_readers.cost_day), query, **how))
+
+    def delete_costs(self, day: date | str, source: str, if_version: int | None, user_id: int | None) -> Call[int]:
+        query, headers = parameters(userId=(yield from self._owner_of_costs(user_id))), condition(if_version)
+        request = Request(
+            "DELETE", costs_path(day, source), query, headers, by="any", does="Deleting costs", names="costs"
+        )
+        return (yield from self.exchange(request, _answers.version, repeatable=if_version is not None))
+
+    def _owner_of_costs(self, user_id: int | None) -> Call[int | None]:
+        if self.defaults.owner == "session" and user_id is not None:
+            yield from self._say_once(f"The costs are of the user of {SESSION}: the given user_id is ignored")
+        return self.whose(user_id)
 
     def change_costs(
         self,
