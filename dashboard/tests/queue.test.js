@@ -5,7 +5,7 @@ import "./elements.js";
 const { toReview } = await import("../src/feed/attention.js");
 const { countsInWords, difference, disputeOf, hints, inOrder, isByRule, isNewToReview, isToReview, worthOf } =
   await import("../src/feed/queue.js");
-const { isTypeAmended } = await import("../src/feed/marks.js");
+const { typeAmended } = await import("../src/feed/marks.js");
 const { parseExactly } = await import("../src/shared/numbers.js");
 
 mock.timers.enable({ apis: ["Date"], now: Date.parse("2026-05-20T17:00:00Z") });
@@ -130,11 +130,13 @@ test("an outcome is a duplicate of the earliest with its agent, type, value and 
     [happened(1, { title, value_usd: null }), false],
     [happened(1, { title, agent_id: null }), false],
     [happened(1, { title, outcome_type: "other" }), false],
+    [happened(1, { title, status: "void" }), false],
   ]) {
     const found = hints([claim("B", more), first]);
     assert.equal(found.get("B").length, isDuplicate ? 1 : 0, JSON.stringify(more));
     assert.deepEqual(found.get("A"), []);
   }
+  assert.deepEqual(hints([claim("B", happened(1, { title })), { ...first, status: "void" }]).get("B"), []);
   const chain = [0, 20, 40].map((hours, index) => claim(`${index}`, happened(hours, { title: `At ${hours}:00` })));
   const words = [...hints(chain).values()].flat();
   assert.match(words[0], /^looks like a duplicate of “At 0:00” of Apr 15, 2026, /);
@@ -181,15 +183,12 @@ test("what was recorded late, or under another rule, is marked", () => {
   assert.deepEqual(recorded(may, may, { imported: true }), ["imported with its time of recording"]);
 });
 
-test("a type that a key amended is marked, but not what else is amended, and not by the owner", () => {
-  const amend = (by, changes, type = "amend") => isTypeAmended({ type, by, changes });
+test("a type that a key amended is marked with whose key it was, but not what else is amended, and not by the owner", () => {
+  const amend = (by, changes, type = "amend") => typeAmended({ type, by, changes }).replace("type amended by ", "");
   const changes = { outcome_type: { before: "a", after: "b" } };
-  assert.deepEqual([amend("key:abc", changes), amend("key", changes)], [true, true]);
-  assert.deepEqual([amend("session", changes), amend(null, changes), amend("keyring", changes)], [false, false, false]);
-  assert.deepEqual(
-    [amend("key", { title: {} }), amend("key"), amend("key", changes, "dispute")],
-    [false, false, false],
-  );
+  assert.deepEqual([amend("key:abc", changes), amend("key", changes)], ["its agent", "the platform"]);
+  assert.deepEqual([amend("session", changes), amend(null, changes), amend("keyring", changes)], ["", "", ""]);
+  assert.deepEqual([amend("key", { title: {} }), amend("key"), amend("key", changes, "dispute")], ["", "", ""]);
 });
 
 test("a dispute waits for the platform until it is amended, upheld or decided", () => {

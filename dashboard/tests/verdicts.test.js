@@ -323,6 +323,22 @@ test("a lost answer of a server that failed is told by what the outcome became",
   assert.deepEqual([state("A"), said("A")], ["saved", ""]);
 });
 
+test("a verdict of which the server does not know whether it was saved is told by what the outcome became", async () => {
+  const unclear = { status: "failed", error: "Failed to correct outcome", retryable: true };
+  const busy = Object.assign(new Problem("error", "The server answered 503."), { status: 503 });
+  record("A");
+  answer = (one) => corrected(one) && unclear;
+  await verdicts.give("confirm", ["A"]);
+  await verdicts.sendNow();
+  const why = (words) => `It may not have been saved. ${words} Trying again is safe: it counts once.`;
+  assert.equal(said("A"), why("The server answered “Failed to correct outcome”."));
+  answer = Object.assign(() => ({}), { problem: busy });
+  await verdicts.retryLost();
+  assert.equal(said("A"), why("The server answered 503.")); // the first attempt may still have saved it
+  verdicts.update({ ...stored.get("A") });
+  assert.deepEqual([state("A"), said("A")], ["saved", ""]);
+});
+
 test("another verdict after a lost answer can be given on what the first made", async () => {
   record("A");
   answer = Object.assign((one) => corrected(one), { problem: new Problem("offline") });

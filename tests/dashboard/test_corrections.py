@@ -375,6 +375,24 @@ def test_a_verdict_that_fails_after_another_period_was_chosen_says_so(
     assert first_sent == second  # with the same reason and idempotency key
 
 
+def test_a_verdict_that_fails_after_its_row_was_folded_says_so(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    recorded.has("Work")
+    open_feed(refresh=3600)
+    row = unfold(page)
+    expect(history(row)).to_have_count(1)
+    held = recorded.hold("POST", "/corrections")
+    dispute(row, "Important")
+    answer = first(page, held)
+    unfold(page)  # this click folds the row
+    expect(row.locator(".word")).to_be_hidden()
+    answer.abort()
+    expect(row.get_by_role("alert")).to_have_text(UNREACHED)
+    recorded.instead("POST", "/corrections", 503, json={"error": "Busy"})
+    row.locator(".word").get_by_role("button", name="Try again").click()
+    doubt = "It may not have been saved. The server answered 503. Trying again is safe: it counts once."
+    expect(row.get_by_role("alert")).to_have_text(doubt)  # the first attempt may have been saved
+
+
 def test_a_signed_out_viewer_sees_nothing(open_feed: Open, page: Page, recorded: Recorded) -> None:
     id_ = recorded.has("Private work")
     open_feed()

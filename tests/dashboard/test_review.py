@@ -237,6 +237,39 @@ def test_disputes_that_ended_are_listed_with_what_ended_them_and_of_a_void_outco
     expect(page.locator(BAR)).to_contain_text("2 selected")
 
 
+def test_a_dispute_that_she_ends_waits_no_longer(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    recorded.has("Deal", status="disputed", corrections=[{"type": "dispute", "by": "session"}])
+    open_feed(url_state="")
+    page.evaluate("location.hash = '#review=disputes'")
+    expect(claims(page).locator(".state")).to_have_text(re.compile("^waits for the platform"))
+    claims(page).get_by_role("button", name="Confirm").click()
+    leave_and_return(page)
+    expect(claims(page)).to_have_attribute("data-state", "saved")
+    expect(claims(page).locator(".state")).to_have_count(0)
+
+
+def test_what_is_to_review_again_or_new_is_offered_whatever_the_status_of_the_feeds_filter(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    original = recorded.has("Deal", hours=2)
+    recorded.has("Deal")
+    again = recorded.has("Other", status="confirmed", corrections=[{"type": "confirm", "by": "session"}])
+    open_feed(url_state="", refresh=3600)
+    page.evaluate("location.hash = '#status=confirmed&review'")
+    expect(claims(page).locator(".hint")).to_have_count(1)
+    claims(page).first.get_by_role("button", name="Dispute").click()
+    page.get_by_role("button", name="Cancel").press("Escape")  # closes the form, not the queue
+    expect(page.get_by_label("Why do you dispute it?")).to_be_hidden()
+    recorded.correct(original, type="void")
+    leave_and_return(page)
+    expect(claims(page).locator(".hint")).to_have_count(0)  # what is void is no original of a duplicate
+    recorded.correct(again, type="amend", changes={"value_usd": {"before": 1200.5, "after": 9}})
+    recorded.has("New")
+    leave_and_return(page)
+    page.get_by_role("button", name="Show 2 new").click()
+    expect(claims(page)).to_have_count(3)
+
+
 def test_what_happened_meanwhile_stays_in_its_row_and_the_page_asks_before_it_loses_a_verdict(
     open_feed: Open, page: Page, recorded: Recorded, find_faults: FindFaults
 ) -> None:

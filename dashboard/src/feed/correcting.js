@@ -1,3 +1,4 @@
+import { isRetryable } from "./api.js";
 import { whole } from "./format.js";
 
 /** @import {Problem} from "../shared/request.js" */
@@ -33,9 +34,13 @@ export function refusal(problem) {
 export const isAmbiguous = ({ kind, status }) =>
   kind !== "signed-out" && (status < 400 || (status >= 500 && status !== 503));
 
-/** Say that a correction failed, and whether it may have been saved despite the error. @param {Problem} problem */
-export function failure(problem) {
-  return isAmbiguous(problem)
+/**
+ * Say that a correction failed, and whether it may have been saved despite the error.
+ * @param {Problem} problem
+ * @param {boolean} [wasLost] whether the answer to an earlier attempt was lost
+ */
+export function failure(problem, wasLost) {
+  return isAmbiguous(problem) || (wasLost && isRetryable(problem))
     ? `It may not have been saved. ${refusal(problem)} Trying again is safe: it counts once.`
     : `Not saved. ${refusal(problem)}`;
 }

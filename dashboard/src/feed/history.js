@@ -4,7 +4,7 @@ import { ask, isOutcome } from "./api.js";
 import { changed, timeAgo } from "./changes.js";
 import { readRules } from "./claims.js";
 import { refusal } from "./correcting.js";
-import { isLate, isTypeAmended, marks, ruleFinder, TYPE_AMENDED } from "./marks.js";
+import { isLate, marks, ruleFinder, typeAmended } from "./marks.js";
 import { countsInWords, isNeverCounted } from "./queue.js";
 
 /** @import {Child} from "../shared/dom.js" */
@@ -157,6 +157,7 @@ export class History {
   /** @param {Correction} correction */
   #entry(correction) {
     const { type, by, created_at, reason, changes } = correction;
+    const amended = typeAmended(correction);
     return html(
       "li",
       {},
@@ -164,7 +165,7 @@ export class History {
       ...(type === "uphold" ? [] : whose(by, this.#row.context)),
       " · ",
       timeAgo(created_at),
-      ...(isTypeAmended(correction) ? marked(TYPE_AMENDED) : []),
+      ...(amended ? marked(amended) : []),
       reason ? html("q", { dir: "auto" }, reason) : null,
       changes ? changed(changes, this.#row.context.agent) : null,
     );

@@ -32,8 +32,9 @@ export function marks(claim, ruleAt) {
   return said;
 }
 
-export const TYPE_AMENDED = "type amended by its agent";
-
-/** Whether an agent changed the type of an outcome, on which it depends what counts. @param {Correction} correction */
-export const isTypeAmended = ({ type, by, changes = {} }) =>
-  type === "amend" && /^key\b/.test(by ?? "") && "outcome_type" in changes;
+/** Say that somebody other than its owner changed the type of an outcome, on which it depends what counts. @param {Correction} correction */
+export function typeAmended({ type, by, changes = {} }) {
+  const [, agent] = /^key(:|$)/.exec(by ?? "") ?? [];
+  if (type !== "amend" || agent === undefined || !("outcome_type" in changes)) return "";
+  return `type amended by ${agent ? "its agent" : "the platform"}`;
+}

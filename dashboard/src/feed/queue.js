@@ -104,7 +104,7 @@ function grouped(claims, key) {
 /** @param {Outcome} outcome */
 const at = (outcome) => Date.parse(happenedAt(outcome));
 
-/** Return for each outcome that looks like a duplicate the earliest within a day before it. @param {Claim[]} claims */
+/** Return for each outcome that looks like a duplicate the earliest within a day before it, of those that are not void. @param {Claim[]} claims */
 export function duplicates(claims) {
   /** @type {Map<string, Claim>} */
   const found = new Map();
@@ -113,7 +113,8 @@ export function duplicates(claims) {
     const value = value_usd === null ? "" : decimal(plus(value_usd, 0)).replace(/(\.\d*?)0+$/, "$1");
     return JSON.stringify([agent_id, outcome_type, value.replace(/\.$/, ""), words]);
   };
-  for (const group of grouped(claims, alike)) {
+  const standing = claims.filter(({ status }) => status !== "void");
+  for (const group of grouped(standing, alike)) {
     const sorted = group.toSorted((a, b) => at(a) - at(b) || (a.id < b.id ? -1 : 1));
     let earliest = 0;
     sorted.forEach((claim, index) => {

@@ -21,7 +21,11 @@ export class ReviewBar {
       hidden: true,
       novalidate: true,
       submit: (/** @type {Event} */ event) => this.#submit(event),
-      keydown: (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && this.close(),
+      keydown: (/** @type {KeyboardEvent} */ event) => {
+        if (event.key !== "Escape") return;
+        event.stopPropagation(); // on a button, it would also close the queue
+        this.close();
+      },
     },
     html("label", {}, this.#question, this.#reason),
     this.#fault,

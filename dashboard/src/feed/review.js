@@ -7,7 +7,7 @@ import { LARGEST_PAGE } from "./api.js";
 import { readClaims, readHistory, readRules } from "./claims.js";
 import { newKey, refusal } from "./correcting.js";
 import { dollars, whole } from "./format.js";
-import { isTypeAmended, TYPE_AMENDED } from "./marks.js";
+import { typeAmended } from "./marks.js";
 import { passes } from "./merge.js";
 import { post } from "./post.js";
 import { disputeOf, hints, inOrder, isNeverCounted, isNewToReview, isToReview, worthOf } from "./queue.js";
@@ -81,8 +81,9 @@ function disputeInWords({ state, since, reason }) {
 export class Review {
   /** @type {Map<string, string[]>} by id */
   #hints = new Map();
-  #amended = new Set(); // ids of outcomes whose type an agent amended
-  /** @type {Map<string, string>} what became of disputes, by id */
+  /** @type {Map<string, string>} who else amended the type of outcomes, in words, by id */
+  #amended = new Map();
+  /** @type {Map<string, {words: string, version?: number}>} what became of disputes up to a version, by id */
   #disputes = new Map();
   #shown = ""; // identifies view and selection of the list
   #isFocusDue = true; // whether the first row gets the focus once it is loaded
@@ -347,13 +348,17 @@ export class Review {
       return item ? new ReviewRow(item, this.#number, this.#feed.context, this.#more) : [];
     });
     const shown = [...all, ...added];
-    if (this.#isQueue) {
-      for (const { id, item } of shown) this.#compared.set(id, item.outcome);
-      this.#hints = hints([...this.#compared.values()], this.#rules);
-    }
     this.#list.show(shown);
+    this.#hint();
     for (const row of shown) this.#drawRow(row);
     this.#giveFocus();
+  }
+
+  /** Compare all that is listed again. */
+  #hint() {
+    if (!this.#isQueue) return;
+    for (const { id, item } of this.#list.all) this.#compared.set(id, item.outcome);
+    this.#hints = hints([...this.#compared.values()], this.#rules);
   }
 
   /** Read what became of disputes: of those that are open, and of outcomes that were disputed before. @param {AbortSignal} signal */
@@ -365,7 +370,7 @@ export class Review {
     const among = [...open.slice(0, MOST_HISTORIES), ...ended.slice(0, MOST_HISTORIES)];
     await this.#readHistories(among, signal, (one, { outcome, corrections }) => {
       const dispute = disputeOf(outcome, corrections);
-      if (dispute) this.#disputes.set(one.id, disputeInWords(dispute));
+      if (dispute) this.#disputes.set(one.id, { words: disputeInWords(dispute), version: one.version });
       return dispute !== null;
     });
   }
@@ -374,9 +379,9 @@ export class Review {
   async #readAmended(claims, signal) {
     const among = claims.filter(({ id, version }) => version && this.#list.rows.has(id)).slice(0, MOST_HISTORIES);
     await this.#readHistories(among, signal, ({ id }, { corrections }) => {
-      const isAmended = corrections.some(isTypeAmended);
-      if (isAmended) this.#amended.add(id);
-      return isAmended;
+      const words = corrections.map(typeAmended).findLast(Boolean) ?? "";
+      if (words) this.#amended.set(id, words);
+      return words !== "";
     });
   }
 
@@ -416,7 +421,9 @@ export class Review {
     const read = await readClaims(api, choice.query, ["recorded"], { most, signal }).catch(() => null);
     if (!read || shown !== this.#shown) return;
     const now = new Set(read.claims.map(({ id }) => id));
-    this.found(read.claims.filter((one) => isToReview(one, this.#rules.length > 0)));
+    const due = read.claims.filter((one) => isToReview(one, this.#rules.length > 0));
+    this.found(due);
+    if (!this.#cursor) this.#note(due); // such as what was confirmed, and is amended since
     if (!read.cursor) await this.#verdicts.reread(all.flatMap(({ id, isOpen }) => (isOpen && !now.has(id) ? id : [])));
   }
 
@@ -428,10 +435,13 @@ export class Review {
 
   /** Note outcomes that were recorded meanwhile. @param {Outcome[]} outcomes */
   recorded(outcomes) {
-    const { query } = this.#feed.choice;
-    for (const one of outcomes)
-      if (isNewToReview(one, this.#rules) && !this.#list.rows.has(one.id) && passes(one, query))
-        this.#newer.add(one.id);
+    this.#note(outcomes.filter((one) => isNewToReview(one, this.#rules)));
+  }
+
+  /** Offer to show what is to review, unless it is listed. @param {Claim[]} claims */
+  #note(claims) {
+    const query = { ...this.#feed.choice.query, status: "" };
+    for (const one of claims) if (!this.#list.rows.has(one.id) && passes(one, query)) this.#newer.add(one.id);
     this.#draw();
   }
 
@@ -570,6 +580,10 @@ export class Review {
 
   /** @param {string[]} ids */
   #changed(ids) {
+    if (ids.some((id) => this.#isIn("gone", id))) {
+      this.#hint(); // what is void is no original of duplicates
+      for (const row of this.#list.all) this.#drawRow(row);
+    }
     for (const id of ids) {
       const row = this.#list.rows.get(id);
       if (!row) continue;
@@ -582,10 +596,11 @@ export class Review {
   /** @param {ReviewRow} row */
   #drawRow(row) {
     const focused = row.controls.find(hasFocus);
-    const amended = this.#amended.has(row.id) ? [TYPE_AMENDED] : [];
-    let dispute = this.#disputes.get(row.id) ?? "";
-    if (dispute && isNeverCounted(row.item.outcome, this.#rules)) dispute += " · your rule never counts this type";
-    row.render([...(this.#hints.get(row.id) ?? []), ...amended], dispute);
+    const { words, version } = this.#disputes.get(row.id) ?? {};
+    const { outcome } = row.item;
+    let dispute = (version === outcome.version && words) || "";
+    if (dispute && isNeverCounted(outcome, this.#rules)) dispute += " · your rule never counts this type";
+    row.render([...(this.#hints.get(row.id) ?? []), this.#amended.get(row.id) ?? []].flat(), dispute);
     if (focused?.checkVisibility({ visibilityProperty: true }) === false) row.check.focus();
   }
 

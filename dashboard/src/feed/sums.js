@@ -33,7 +33,7 @@ export class Sums {
   /** Whether a summary has to be read. @param {string} scope */
   isDue(scope) {
     if (scope !== this.scope) return true;
-    return (this.isUnknown || Boolean(this.#live?.added)) && (this.#isUrgent || !this.#isFresh);
+    return (this.isUnknown || !!this.#live?.added) && (this.#isUrgent || !this.#isFresh);
   }
 
   /**

@@ -309,7 +309,7 @@ export class Totals {
     this.#ruleWords.textContent = byRule ? ruleWords(summary, byRule) : "All claims count.";
     this.#offer.textContent = byRule ? "What counts" : "Decide what counts";
     // The answer of a server without definitions has no `by_rule`. With a status it is null, whatever the rule.
-    this.#ruled.hidden = byRule === undefined || Boolean(this.#choice.query.status);
+    this.#ruled.hidden = byRule === undefined || !!this.#choice.query.status;
     this.#showChange();
     this.#standing.replaceChildren(...statusSums(summary, this.#choice));
     const valued = bars.some((bar) => barValues(bar).some(Boolean));

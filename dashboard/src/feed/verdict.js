@@ -1,15 +1,17 @@
 import { announce, build, button, buttons, html } from "../shared/dom.js";
 import { asProblem, invalidResponse } from "../shared/request.js";
 import { isOutcome, isRetryable } from "./api.js";
-import { failure, faultOfReason, newKey, UNDO_MS } from "./correcting.js";
+import { failure, faultOfReason, isAmbiguous, newKey, UNDO_MS } from "./correcting.js";
 import { post } from "./post.js";
 
 /** @import {Problem} from "../shared/request.js" */
 /** @import {History} from "./history.js" */
 /** @import {Row} from "./row.js" */
 /**
- * A retry sends the same body and idempotency key, so it counts once. ifVersion: the version that was shown.
- * @typedef {{leadsTo: "confirmed" | "disputed", key: string, body: {type: string, reason?: string, ifVersion?: number}}} Correction
+ * A retry sends the same body and idempotency key, so it counts once. ifVersion: the version that was shown. mayBeSaved:
+ * whether an answer was lost.
+ * @typedef {{leadsTo: "confirmed" | "disputed", key: string, mayBeSaved?: boolean,
+ *   body: {type: string, reason?: string, ifVersion?: number}}} Correction
  */
 
 /** The owner's verdict on a row's outcome: buttons to confirm and dispute it, and a form for the reason. */
@@ -154,7 +156,9 @@ export class Verdict {
       const problem = asProblem(error);
       this.pending = null;
       if (problem.kind === "signed-out") return row.context.signedOut(problem);
+      correction.mayBeSaved ||= isAmbiguous(problem);
       this.#rejected = { correction, problem };
+      /** @type {HTMLDetailsElement} */ (row.element.firstElementChild).open = true; // it may have been folded: say so
     }
     row.render();
     // A 409 or 412 means that our copy is stale: reload the history.
@@ -200,8 +204,8 @@ export class Verdict {
     this.#right.ariaDisabled = this.pending ? "true" : null;
     this.#wrong.ariaDisabled = this.pending && !this.#waiting ? "true" : null;
 
-    const problem = this.#rejected?.problem;
-    announce(this.#fault, problem ? failure(problem) : "");
+    const { problem, correction } = this.#rejected ?? {};
+    announce(this.#fault, problem ? failure(problem, correction?.mayBeSaved) : "");
     this.#again.hidden = !problem || !isRetryable(problem);
   }
 }

@@ -229,8 +229,7 @@ export class Verdicts {
       });
     } catch (error) {
       const problem = asProblem(error);
-      const [canRetry, mayBeSaved] = [isRetryable(problem), isAmbiguous(problem)];
-      for (const item of items) Object.assign(item, { state: "failed", said: failure(problem), canRetry, mayBeSaved });
+      for (const item of items) this.#fail(item, problem, isRetryable(problem));
       if (problem.kind === "signed-out") this.#host.failed(problem);
     }
     if (saved.length) this.#host.saved(saved);
@@ -242,8 +241,15 @@ export class Verdicts {
   #refuse(item, { status, error = "", details = [], retryable = false }) {
     if (status === "not_found") return Object.assign(item, { state: "gone", said: NOT_FOUND });
     const problem = new Problem("error", `The server answered “${error}”.`);
-    Object.assign(problem, { status: 400, reason: error, details });
-    Object.assign(item, { state: "failed", said: `Not saved. ${refusal(problem)}`, canRetry: retryable });
+    const isUnclear = retryable && !["Busy", "Conflict"].includes(error);
+    Object.assign(problem, { status: isUnclear ? 500 : 400, reason: error, details });
+    this.#fail(item, problem, retryable);
+  }
+
+  /** @param {Item} item @param {Problem} problem @param {boolean} canRetry */
+  #fail(item, problem, canRetry) {
+    const said = failure(problem, item.mayBeSaved);
+    Object.assign(item, { state: "failed", said, canRetry, mayBeSaved: item.mayBeSaved || isAmbiguous(problem) });
   }
 
   /** Read outcomes again that were changed elsewhere, and show what they are now. @param {string[]} ids */
@@ -311,7 +317,7 @@ export class Verdicts {
     const said = isSame ? item.said : unsaved + words; // the same version: the server says why it refuses
     const counts = outcome.counts ?? (isSame ? before.counts : undefined);
     const next = { outcome: { ...outcome, counts }, state: isDecided ? "gone" : "changed", judged: null };
-    Object.assign(item, next, { said, canRetry: false });
+    Object.assign(item, next, { said, canRetry: false, mayBeSaved: false });
   }
 
   /** Forget everything, for another user. */
