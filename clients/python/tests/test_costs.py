@@ -128,6 +128,17 @@ def test_days_that_cannot_be_put_are_named_and_the_others_are_put(
     assert client.get_costs(day, "openai", user_id=42).lines == [CostLine(Decimal(5), 7, label="gpt-5")]
 
 
+def test_a_restated_day_of_too_many_lines_may_have_other_lines_in_other(
+    api: Api, outcomes: Outcomes, client: OutcomesClient, tmp_path: Path
+) -> None:
+    [day] = days(api, 1)
+    for least in ("model 250", "model 1"):
+        rows = [(day, "x", 7, 0.5 if label == least else 1, label) for label in (f"model {n}" for n in range(1, 251))]
+        file = plain(tmp_path / "costs.csv", rows)
+        assert outcomes("costs", "import", file, "--format", "csv", "--user", "42").out.startswith("1 days put"), least
+    assert sum(line.cost_usd for line in client.get_costs(day, "x", user_id=42).lines) == Decimal("249.5")
+
+
 @everywhere
 def test_a_day_that_others_put_is_replaced_but_never_added_to_by_a_key_that_may_not_read_it(
     api: Api, owner: OutcomesClient, outcomes: Outcomes, client: OutcomesClient, tmp_path: Path

@@ -128,8 +128,7 @@ def _put(charges: Charges, rules: Map, replace: bool, url: str | None, cookie: s
             for key, day in days:
                 bar.update(task, advance=1, description=str(key))
                 try:
-                    lines = _cost_importing.fitting(day)
-                    is_put = _cost_importing.store(client, key, lines, replace_lost=replace)
+                    is_put = _cost_importing.store(client, key, day, replace_lost=replace)
                     tally["put" if is_put else "unchanged"] += 1
                 except (_cost_importing.DayError, ConflictError, ForbiddenError, InvalidRequestError) as exc:
                     if isinstance(exc, ForbiddenError) and not exc.details:  # the credential may not put any costs

@@ -309,13 +309,14 @@ class DayError(Exception):
     """The costs of a day cannot be put. The text says why."""
 
 
-def store(client: OutcomesClient, key: Key, lines: list[CostLine], *, replace_lost: bool) -> bool:
-    """Put the lines of a day unless they are already stored. Return whether they were put.
+def store(client: OutcomesClient, key: Key, day: Day, *, replace_lost: bool) -> bool:
+    """Put the lines of a day, as they fit, unless they are already stored. Return whether they were put.
 
     Raises:
-        DayError: stored lines of other agents or labels would be lost, and `replace_lost` is false.
+        DayError: stored lines of agents or labels that the file lacks would be lost, and `replace_lost` is false.
         OutcomesError: the API refused the lines, or did not answer.
     """
+    lines = fitting(day)
     new, is_put = by_agent_and_label(lines), False
 
     def changed(stored: list[CostLine] | None) -> list[CostLine] | None:
@@ -323,7 +324,7 @@ def store(client: OutcomesClient, key: Key, lines: list[CostLine], *, replace_lo
         before = by_agent_and_label(stored or ())
         if stored is not None and before == new:
             return None
-        lost = sorted(before.keys() - new.keys(), key=lambda each: (each[0] or 0, each[1] or ""))
+        lost = sorted(before.keys() - new.keys() - day.lines.keys(), key=lambda each: (each[0] or 0, each[1] or ""))
         if lost and not replace_lost:
             named = [
                 " ".join(["unallocated" if agent is None else f"agent {agent}", label or ""]) for agent, label in lost
