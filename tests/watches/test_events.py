@@ -48,6 +48,11 @@ WAITING: dict[str, Any] = {"counted": Decimal(20_000), "waiting": Decimal(5_000)
         (COST, [(APRIL, 0, {}), (APRIL, 100, {})], ["Spend is above 100 % of $99.50: $100 in 2026-04"]),
         (COST, [(APRIL, 0, {}), (APRIL, "99.501", {})], ["Spend is above 100 % of $99.50: $99.501 in 2026-04"]),
         (
+            COST | {"at": [Decimal(50)]},
+            [(APRIL, 0, {}), (APRIL, "49.751", {})],
+            ["Spend is above 50 % of $99.50: $49.751 in 2026-04"],
+        ),
+        (
             UNREVIEWED,
             [(APRIL, 0, {}), (APRIL, 1234, {}), (APRIL, 1, {})],
             [

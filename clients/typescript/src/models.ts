@@ -596,7 +596,7 @@ export interface Telling {
   type: string;
   at: string;
   figure: string;
-  /** Whether the watch was made after the line was crossed. */
+  /** Whether the first comparison of the watch found the line crossed. */
   already: boolean;
 }
 

@@ -500,7 +500,7 @@ class WatchPeriod:
 
 @dataclass(frozen=True)
 class Telling:
-    """The last event about a line. `already` says whether the watch was made after the line was crossed."""
+    """The last event about a line. `already` says whether the first comparison found it crossed."""
 
     period: str
     percent: int

@@ -18,6 +18,7 @@ from outcomes.contract.events import (
     WATCH_UNDONE,
     Event,
 )
+from outcomes.contract.sums import EXACT
 from outcomes.limits import RECENT_DAYS
 from outcomes.watches.stored_watches import Digest, Head, Watch, is_digest
 
@@ -69,7 +70,7 @@ def _of_watch(watch: Watch, period: str, percent: str, threshold: dict[str, Any]
         "period": period,
         "timezone": watch.timezone,
         "target": watch.target,
-        "percent": Decimal(percent),
+        "percent": watch.percent(percent),
         **told,
         "text": _watch_text(watch, type_, period, percent, told),
     }
@@ -103,7 +104,8 @@ def _watch_text(watch: Watch, type_: str, period: str, percent: str, told: dict[
         more = "more than" if type_ == WATCH_EXCEEDED else "not more than"
         return f"{name}: {waits}, which {are} {more} {_number(watch.target)}"
     figure, target = _usd(told["figure"]), _usd(watch.target)
-    if figure == target:  # what rounds to the target may be above or below it
+    line = EXACT.multiply(watch.target, Decimal(percent).scaleb(-2))
+    if figure == _usd(line):  # what rounds to the line may be above or below it
         figure = _usd(told["figure"], "")
     also = ""
     if "waiting" in told:
