@@ -143,6 +143,7 @@ SAID: list[tuple[str, dict[str, str], int, str, str]] = [
     ("keys list", NEITHER, 2, "Managing keys needs the session (OUTCOMES_COOKIE), or the platform", ""),
     ("import /no/such/file", {}, 2, "No such file", ""),
     ("import work.jsonl", WRONG_KEY, 1, "Fix what is named above first. The same command then", "Run it again"),
+    ("import work.jsonl", WRONG_KEY, 1, "0 recorded, 0 already there, 0 refused, 2 to be sent again", ""),
     ("import work.jsonl", NOBODY, 1, "0 recorded, 0 already there, 0 refused, 2 to be sent again", "0 refused\n"),
     ("import work.jsonl", NOBODY, 1, "Not everything was sent. Run it again", "Fix"),
     *((f"{command} \udcff", {}, 2, NOT_UTF_8, "") for command in ("get", "list --cursor", "summary --from")),

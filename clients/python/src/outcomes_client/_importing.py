@@ -316,5 +316,5 @@ class _Batch(Thread):
 def _outcome(line: Line, result: Result) -> Outcome:
     if result.ok:
         return Outcome(line, result.status, "", result.ignored_fields, result.unassigned)
-    status = "limited" if result.status == "limited" else "unsent" if result.retryable else "refused"
+    status = "limited" if result.status == "limited" else "unsent" if result.status == "failed" else "refused"
     return Outcome(line, status, why(result), result.ignored_fields)
