@@ -105,7 +105,7 @@ def test_each_warning_is_logged_once_by_a_client() -> None:
     answer = Reply(200, {"Outcome-Id": "1", "Unassigned": "true", "Ignored-Fields": "value_usd"}, b'{"ok":true}')
     for expected in (
         [
-            "Recorded for no user, which is in nobody's feed: name a user, or set OUTCOMES_USER_ID",
+            "Recorded for no user, which is in nobody's feed: assign it, and set OUTCOMES_USER_ID for others",
             "Recorded, but the API did not read value_usd: is it misspelt?",
         ],
         [],

@@ -212,7 +212,7 @@ def test_an_outcome_without_a_user_is_recorded_with_a_warning(
 ) -> None:
     run = outcomes(*RECORD)
     assert run.code == 0
-    assert "Recorded for no user, which is in nobody's feed: name a user, or set OUTCOMES_USER_ID" in run.err
+    assert "Recorded for no user, which is in nobody's feed: assign it, and set OUTCOMES_USER_ID" in run.err
     monkeypatch.setenv("OUTCOMES_USER_ID", "42")
     assert outcomes(*RECORD).err == ""
     assert len(api.recorded()) == 1
@@ -737,7 +737,7 @@ def test_an_import_reports_ignored_fields_and_lines_without_a_user(
         assert "Recorded, but the API did not read valueUSD: is it misspelt?" in run.err
         assert "The API ignored valueUSD in 2 lines." in run.err
         assert "The API ignored worth in 1 line." in run.err
-        assert "2 lines recorded for no user, which is in nobody's feed: add userId, or set OUTCOMES_USER_ID" in run.err
+        assert "2 lines recorded for no user, which is in nobody's feed: `outcomes assign` gives them to one." in run.err
 
 
 def test_only_new_lines_are_recorded_unless_a_scope_makes_them_new_work(

@@ -155,7 +155,7 @@ class Calls:
             yield from self._say_once(f"Recorded for the user of {SESSION}: the given user_id was ignored")
         if any(each.unassigned for each in recorded):
             yield from self._say_once(
-                "Recorded for no user, which is in nobody's feed: name a user, or set OUTCOMES_USER_ID"
+                "Recorded for no user, which is in nobody's feed: assign it, and set OUTCOMES_USER_ID for others"
             )
 
     def _say_ignored(self, names: Iterable[str], done: str = "Recorded") -> Call[None]:

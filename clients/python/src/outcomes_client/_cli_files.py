@@ -104,7 +104,8 @@ def _conclude(tally: Counter[str], unread: Counter[str], fix: str) -> None:
         print(printable(f"The API ignored {name} in {_lines(count)}."), file=sys.stderr)
     if unassigned := tally["unassigned"]:
         without = f"{_lines(unassigned)} recorded for no user, which is in nobody's feed"
-        print(f"{without}: add userId, or set OUTCOMES_USER_ID.", file=sys.stderr)
+        advice = "`outcomes assign` gives them to one. Imported again with a user, they would count twice"
+        print(f"{without}: {advice}.", file=sys.stderr)
     if tally["stopped"] or tally["unsent"]:
         then = f"{fix}The same command then continues" if fix else "Run it again"
         then = f"{fix}The same command goes on when the key may record again" if tally["limited"] else then
