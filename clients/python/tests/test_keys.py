@@ -191,7 +191,8 @@ def test_the_command_creates_lists_rotates_and_revokes_keys(
     _, row = outcomes("keys", "list").out.splitlines()
     assert row.endswith("by session")
     mistyped = key["id"][:-1] + ("A" if key["id"][-1] != "A" else "B")
-    assert outcomes("keys", "revoke", mistyped).err == f"No live key had the id {mistyped}.\n"
+    said = f"No live key had the id {mistyped}: only one that has expired is revoked.\n"
+    assert outcomes("keys", "revoke", mistyped).err == said
     revoked = outcomes("keys", "revoke", key["id"])
     assert (revoked.code, revoked.out, revoked.err) == (0, "", "Revoked.\n")
     assert outcomes("keys", "list").out == "No keys.\n"
@@ -357,7 +358,8 @@ def test_cleaning_pauses_a_key_and_voids_what_it_recorded_but_nobody_confirmed(
     # What is disputed is not confirmed any more.
     assert outcomes("keys", "clean", key, *SINCE, "--yes", "--reason", "Not me").code == 0
     assert statuses(api, ids) == ["void"] * 3
-    said = f"No live key has the id {key}, so none is paused.\n{found}0 outcomes, worth $0.00.\n"
+    gone = f"No live key has the id {key}, so none is paused. If it has expired, revoke it first."
+    said = f"{gone}\n{found}0 outcomes, worth $0.00.\n"
     run = outcomes("keys", "clean", key, *SINCE)
     assert run == Run(0, "0 corrected, 0 already done, 0 refused\n", said)
 

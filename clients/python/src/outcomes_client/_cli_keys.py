@@ -231,7 +231,8 @@ def clean(
         live = {key.id: key for key in client.list_keys()} if user_id is None else {}
         active = key_id in live and not live[key_id].paused_at
         if user_id is None and key_id not in live:
-            print(printable(f"No live key has the id {key_id}, so none is paused."), file=sys.stderr)
+            gone = f"No live key has the id {key_id}, so none is paused. If it has expired, revoke it first."
+            print(printable(gone), file=sys.stderr)
         found = _recorded(client, key_id, since, user_id, dispute=dispute) if chosen is None else []
         versions, stay = _divided(found, dispute=dispute) if chosen is None else (chosen, [])
         if chosen is None:
@@ -326,7 +327,8 @@ def revoke(
     with connect(url, cookie) as client:
         live = {key.id for key in client.list_keys(user)}
         client.revoke_key(key_id, user_id=user)
-    print("Revoked." if key_id in live else printable(f"No live key had the id {key_id}."), file=sys.stderr)
+    gone = f"No live key had the id {key_id}: only one that has expired is revoked."
+    print("Revoked." if key_id in live else printable(gone), file=sys.stderr)
 
 
 def _show(made: NewAgentKey) -> None:
