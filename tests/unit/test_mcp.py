@@ -504,6 +504,12 @@ def test_texts_of_others_are_marked_as_data() -> None:
     assert result["structuredContent"]["note"] == tools.DATA
 
 
+def test_an_item_may_have_null_for_each_property_that_it_leaves_out() -> None:
+    id_ = done("record_outcome", DEAL)["id"]
+    every = dict.fromkeys(tools.CORRECTION)
+    assert done("correct_outcomes", {"corrections": [every | VOID | {"outcome_id": id_}]})["corrected"] == 1
+
+
 NAMES = ", ".join(TYPES)
 
 

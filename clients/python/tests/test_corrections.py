@@ -181,6 +181,13 @@ def test_a_file_without_ids_is_not_sent(
     assert len(api.door.times) == asked
 
 
+@pytest.mark.parametrize("verb", ["void", "confirm", "dispute"])
+def test_an_empty_id_is_refused(verb: str, outcomes: Outcomes) -> None:
+    run = outcomes(verb, "", "--reason", "x")  # as of a variable that is not set
+    assert (run.code, run.out) == (1, "")
+    assert "Invalid id" in run.err
+
+
 def test_a_file_whose_call_is_refused_says_how_many_are_left(
     deal: str, fed: Outcomes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -308,6 +308,8 @@ def test_variables_set_user_and_agent_and_keep_numbers_exact(api: Api, bridging:
         ("correct_outcomes", {"corrections": [{}, {"user_id": 43}]}, "for user_id 42 only"),
         ("amend_outcome", {"user_id": 43}, "for user_id 42 only"),
         ("amend_outcome", {"agent_id": 8}, "for agent_id 7 only"),
+        ("amend_outcome", {"clear": ["agent_id"]}, "for agent_id 7 only"),
+        ("correct_outcomes", {"corrections": [{"clear": ["title", "agent_id"]}]}, "for agent_id 7 only"),
         ("void_outcome", {"user_id": "42"}, "for user_id 42 only"),
     ],
 )

@@ -188,7 +188,7 @@ def void(
 ) -> None:
     """Withdraw an outcome, or those in a file, for good. They no longer count."""
     with connect(url, cookie) as client:
-        if chosen := _only(outcome_id, file):
+        if (chosen := _only(outcome_id, file)) is not None:
             _do(lambda key: client.void(chosen, reason, user_id=user, idempotency_key=key), idempotency_key)
         else:
             _do_all(client, "void", file, reason, user, idempotency_key)
@@ -204,7 +204,7 @@ def confirm(
 ) -> None:
     """Confirm an outcome, or those in a file, as its owner."""
     with connect(url, cookie) as client:
-        if chosen := _only(outcome_id, file):
+        if (chosen := _only(outcome_id, file)) is not None:
             _do(lambda key: client.confirm(chosen, reason, idempotency_key=key), idempotency_key)
         else:
             _do_all(client, "confirm", file, reason, None, idempotency_key)
@@ -220,7 +220,7 @@ def dispute(
 ) -> None:
     """Dispute an outcome, or those in a file, as its owner. They no longer count."""
     with connect(url, cookie) as client:
-        if chosen := _only(outcome_id, file):
+        if (chosen := _only(outcome_id, file)) is not None:
             _do(lambda key: client.dispute(chosen, reason, idempotency_key=key), idempotency_key)
         else:
             _do_all(client, "dispute", file, reason, None, idempotency_key)

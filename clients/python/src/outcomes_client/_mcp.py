@@ -106,11 +106,16 @@ class Bridge:
         items = arguments.get(_SEVERAL[name]) if name in _SEVERAL else [arguments]
         for item in items if isinstance(items, list) else []:
             for field, own in self._own.items() if isinstance(item, dict) else ():
-                if item.get(field) not in (None, own):
+                if item.get(field) not in (None, own) or field in _cleared(item):
                     raise _OutOfBounds(f"This server records for {field} {own} only. Leave {field} out and call again.")
                 if field == "user_id" or name in _RECORD:
                     item[field] = own
         return _json.encode(message)
+
+
+def _cleared(item: Json) -> list[Any]:
+    clear = item.get("clear")
+    return clear if isinstance(clear, list) else []
 
 
 _TELL = "You cannot fix this: tell the person who runs this server."

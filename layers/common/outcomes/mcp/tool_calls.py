@@ -26,7 +26,7 @@ from outcomes.errors import (
     TooManyOutcomes,
 )
 from outcomes.limits import MAX_BATCH_OUTCOMES, MAX_BULK_CORRECTIONS
-from outcomes.mcp.tools import CLEARABLE, CORRECTION_REQUIRED, ITEM, ITEM_REQUIRED, TOOLS, Json
+from outcomes.mcp.tools import CLEARABLE, CORRECTION, CORRECTION_REQUIRED, ITEM, ITEM_REQUIRED, TOOLS, Json
 
 if TYPE_CHECKING:
     from outcomes.contract.caller import Caller
@@ -95,11 +95,12 @@ def corrections(arguments: Json, caller: "Caller") -> list[Json]:
     if not isinstance(sent, list) or not 1 <= len(sent) <= MAX_BULK_CORRECTIONS:
         raise Mistake(f"corrections must be a list of 1 to {MAX_BULK_CORRECTIONS}. Call again.")
     bodies = []
-    for item in sent:
+    for item in sent:  # with null for whatever it leaves out, if the model sends each property of the schema
         if not isinstance(item, dict):
             raise Mistake("Each of corrections must be an object. Call again.")
         if item.get("type") not in ("amend", "void"):
             raise Mistake("type must be amend or void. Call again.")
+        item = {name: value for name, value in item.items() if value is not None or name not in CORRECTION}
         _check_names(item, {"type": None} | TOOLS[f"{item['type']}_outcome"].properties, CORRECTION_REQUIRED)
         _check_user(item, caller)
         body = amendment(item) if item["type"] == "amend" else voiding(item)
