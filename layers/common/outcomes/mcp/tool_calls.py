@@ -4,7 +4,7 @@ The advice names the tool's arguments instead of the route's fields, and says wh
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -78,35 +78,45 @@ def outcome(arguments: Json) -> Json:
 
 def outcomes(arguments: Json, caller: "Caller") -> list[Json]:
     """Return the items of a batch, each with its idempotency key. Raises Mistake."""
-    sent = arguments["outcomes"]
-    if not isinstance(sent, list) or not 1 <= len(sent) <= MAX_BATCH_OUTCOMES:
-        raise Mistake(f"outcomes must be a list of 1 to {MAX_BATCH_OUTCOMES}. Call again.")
-    for item in sent:
-        if not isinstance(item, dict):
-            raise Mistake("Each of outcomes must be an object. Call again.")
+
+    def read(item: Json) -> Json:
         _check_names(item, ITEM, ITEM_REQUIRED)
         _check_user(item, caller)
-    return [outcome(item) | {"idempotencyKey": item["idempotency_key"]} for item in sent]
+        return outcome(item) | {"idempotencyKey": item["idempotency_key"]}
+
+    return _read_each(arguments, "outcomes", MAX_BATCH_OUTCOMES, read)
 
 
 def corrections(arguments: Json, caller: "Caller") -> list[Json]:
     """Return the corrections of several outcomes, each with its id and idempotency key. Raises Mistake."""
-    sent = arguments["corrections"]
-    if not isinstance(sent, list) or not 1 <= len(sent) <= MAX_BULK_CORRECTIONS:
-        raise Mistake(f"corrections must be a list of 1 to {MAX_BULK_CORRECTIONS}. Call again.")
-    bodies = []
-    for item in sent:  # with null for whatever it leaves out, if the model sends each property of the schema
-        if not isinstance(item, dict):
-            raise Mistake("Each of corrections must be an object. Call again.")
+
+    def read(item: Json) -> Json:
         if item.get("type") not in ("amend", "void"):
             raise Mistake("type must be amend or void. Call again.")
+        # without null for what is left out, if the model sends each property of the schema
         item = {name: value for name, value in item.items() if value is not None or name not in CORRECTION}
         _check_names(item, {"type": None} | TOOLS[f"{item['type']}_outcome"].properties, CORRECTION_REQUIRED)
         _check_user(item, caller)
         body = amendment(item) if item["type"] == "amend" else voiding(item)
-        bodies.append(body | {"id": str(item["outcome_id"]), "idempotencyKey": item["idempotency_key"]})
+        return body | {"id": str(item["outcome_id"]), "idempotencyKey": item["idempotency_key"]}
+
+    bodies = _read_each(arguments, "corrections", MAX_BULK_CORRECTIONS, read)
     if len({body["id"] for body in bodies}) < len(bodies):
         raise Mistake("Two of corrections are of the same outcome. Call again with one for each.")
+    return bodies
+
+
+def _read_each(arguments: Json, name: str, most: int, read: Callable[[Json], Json]) -> list[Json]:
+    sent, bodies = arguments[name], []
+    if not isinstance(sent, list) or not 1 <= len(sent) <= most:
+        raise Mistake(f"{name} must be a list of 1 to {most}. Call again.")
+    for number, item in enumerate(sent, start=1):
+        try:
+            if not isinstance(item, dict):
+                raise Mistake(f"Each of {name} must be an object. Call again.")
+            bodies.append(read(item))
+        except Mistake as mistake:
+            raise Mistake(f"None of {name} was done, because of item {number}: {mistake}") from None
     return bodies
 
 
