@@ -312,6 +312,7 @@ def test_a_get_says_if_the_definition_changed_later(zone: str | None, status: st
     if zone:
         definitions.put("2026-12", definitions.CLAIMED, timezone=zone)
     assert call("GET", "deals")[1]["status"] == status
+    assert put("deals", COUNTED | {"name": "Renamed"}) == (200, 2)
 
 
 @pytest.mark.usefixtures("no_waiting")

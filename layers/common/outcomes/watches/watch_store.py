@@ -103,9 +103,10 @@ class WatchStore:
         said, was = new.public(), json_text.read(row["setting"]["S"]) if row else {}
         if before and (was, before.put_by) == (said, put_by):
             return before.version
-        self._require_definition(user_id, new)
         # A watch that only has another name tells nothing again.
         is_renamed = before is not None and was | {"name": ""} == said | {"name": ""}
+        if not is_renamed:
+            self._require_definition(user_id, new)
         version = 1 + (before.version if before else _last_deleted(guard))
         made = before.made if before and is_renamed else ulid.new(made_at)
         actions = [self._put(Head(user_id, id_, version, 0, made, put_by, put_at), said, row)]
