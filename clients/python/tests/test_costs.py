@@ -250,6 +250,22 @@ def test_costs_are_listed_and_stand_beside_the_value(api: Api, outcomes: Outcome
     assert (by_platform.code, "needs PlatformMayRead=true" in by_platform.err) == (1, True)
 
 
+@pytest.mark.parametrize("api", ["stack"], indirect=True)
+def test_a_summary_with_costs_names_the_days_that_a_source_lacks(
+    api: Api, outcomes: Outcomes, client: OutcomesClient
+) -> None:
+    all_days = days(api, 6)
+    for day in all_days:
+        client.put_costs(day, "known", [CostLine(Decimal(1))], user_id=api.user)
+    for day in (all_days[0], all_days[-1]):
+        client.put_costs(day, "late", [CostLine(Decimal(5))], user_id=api.user)
+    lacks = f"late lacks {', '.join(map(str, all_days[1:4]))} and 1 more"
+    said = f"$16.00 cost · -$16.00 net · known for 6 of 6 days · {lacks}"
+    assert outcomes("summary", "--cost", "--days", "6").out.splitlines()[1] == said
+    said = "known for 6 of 400 days · days that sources lack: outcomes costs list, 366 days at most"
+    assert outcomes("summary", "--cost", "--days", "400").out.splitlines()[1].endswith(said)
+
+
 def test_costs_that_many_add_at_once_all_count(api: Api, client: OutcomesClient) -> None:
     [day] = days(api, 1)
 

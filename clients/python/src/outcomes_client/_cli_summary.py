@@ -68,6 +68,7 @@ def summary(
     asked |= {"outcome_type": outcome_type, "status": status, "compare": "previous" if compare else None}
     with connect(url, cookie) as client:
         totals = _totals(client, asked, days, cost=cost, counts=counts)
+        gaps = _gaps(client, totals, agent) if cost and not json else []
     if json:
         print_json(_summary_as_dict(totals, counts))
         return
@@ -86,7 +87,7 @@ def summary(
     if totals.previous:
         console.print(_comparison(totals, totals.previous), soft_wrap=True)
     if isinstance(totals, CostSummary):
-        console.print(_costs(totals), soft_wrap=True)
+        console.print(" · ".join([_costs(totals), *gaps]), soft_wrap=True)
     owners = [(totals.confirmed, "confirmed"), (totals.disputed, "disputed")]
     if words := [f"{money(total.value_usd)} {name}" for total, name in owners if total.count]:
         console.print(" · ".join(words), soft_wrap=True)
@@ -138,6 +139,21 @@ def _costs(totals: CostSummary) -> str:
     counted = "" if totals.net_counted_usd is None else f" · {money(totals.net_counted_usd)} net of what counts"
     known = f"known for {totals.known_days:,} of {totals.of_days:,} days"
     return f"{money(totals.cost_usd)} cost · {money(totals.net_usd)} net{ratio}{counted} · {known}"
+
+
+def _gaps(client: OutcomesClient, totals: Summary, agent: Any) -> list[str]:
+    """Say which days sources lack, without which cost and net must not be shown."""
+    from ._errors import InvalidRequestError
+
+    try:
+        costs = client.list_costs(start=totals.start, end=totals.end, agent_id=agent, timezone=totals.timezone)
+    except InvalidRequestError:  # the period is too long for a report of costs
+        return [f"days that sources lack: outcomes costs list, {MOST} days at most"]
+    lacks = [(each.source, [day.isoformat() for day in each.gaps]) for each in costs.by_source if each.gaps]
+    return [
+        f"{source} lacks {', '.join(gaps[:3])}{f' and {len(gaps) - 3:,} more' if len(gaps) > 3 else ''}"
+        for source, gaps in lacks
+    ]
 
 
 def _costs_of(total: Total) -> dict[str, Decimal | None]:
