@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from clients.python.tests.test_statements import TABLE, files_of
+from tests.statements import hostile, odd
+from tests.statements.example import outcome
 
 ROOT = Path(__file__).parents[2]
 VERIFIER = ROOT / "docs/examples/verify/verify.mjs"
@@ -87,6 +89,23 @@ def test_a_forged_statement_cannot_print_a_verdict_or_terminal_sequences(tmp_pat
 @pytest.mark.parametrize("files", [(), ("2026-10.json",), ("2026-10.json", "2026-10.ndjson")])
 def test_too_few_files_are_no_verdict(files: tuple[str, ...]) -> None:
     assert verify(*files) == (2, "usage: expected STATEMENT ENTRIES KEYS [PREVIOUS]\n")
+
+
+def test_a_node_whose_modules_do_not_know_their_filename_refuses_a_statement_as_well(tmp_path: Path) -> None:
+    old = tmp_path / "verify.mjs"
+    old.write_text(VERIFIER.read_text().replace("import.meta.filename", "undefined"))  # as in Node before 20.11
+    command = ["node", str(old), "2026-10.json", "2026-09.ndjson", "keys.json"]
+    done = subprocess.run(command, cwd=VECTORS, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "size: expected 10 entries, not 0\n")
+
+
+def test_entries_that_are_not_utf_8_are_refused() -> None:
+    world = odd.world_of(outcome(odd.AT, "deal_closed", "\ufffd", "1"))
+    statement, entries = hostile.signed(world)[0].encode(), hostile.entries(world).encode()
+    given = [
+        (statement, each, hostile.KEYS.encode()) for each in (entries, entries.replace("\ufffd".encode(), b"\xff"))
+    ]
+    assert words_of([[base64.b64encode(file).decode() for file in files] for files in given]) == [None, "format"]
 
 
 OTHERWISE: dict[str, str | None] = {

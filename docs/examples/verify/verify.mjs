@@ -14,6 +14,7 @@ function check(word, passed, expected) {
 const sha256 = (...parts) => createHash("sha256").update(Buffer.concat(parts)).digest();
 const digest = (text) => `sha256:${sha256(Buffer.from(text)).toString("hex")}`;
 const leaf = ({ salt, text }) => sha256(Buffer.of(0), Buffer.from(salt, "hex"), Buffer.from(text));
+const decode = (bytes) => new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
 const base64url = (data) => Buffer.from(data).toString("base64url");
 const ODD = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_C}\u180e\u200b\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
 export const printable = (text) => text.replace(ODD, "\ufffd");
@@ -23,8 +24,7 @@ const compare = (one, other) => (one < other ? -1 : Number(one > other));
 const byCodePoints = (one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other));
 
 /** Parses JSON. Refuses an object that has a member twice. */
-function parse(bytes, word = "format") {
-  const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+function parse(text, word = "format") {
   let members = -1; // -1, because the function below also gets the whole value, which is not a member
   const value = JSON.parse(text, function (_, member) {
     if (!Array.isArray(this)) members += 1;
@@ -116,17 +116,17 @@ function checkSums({ from, cut, totals, adjustments }, entries) {
 
 /** Verifies a statement from the bytes of files. Throws an error if a check fails. */
 export function verify(statementFile, entriesFile, keysFile, previousFile) {
-  const statement = parse(statementFile);
+  const statement = parse(decode(statementFile));
   const isExact = JSON.stringify(statement) === `${statementFile}` && same(Object.keys(statement), MEMBERS);
   check("format", isExact && statement.format === "outcomes-statement/1", "an outcomes-statement/1, as it was served");
-  const lines = (`${entriesFile}`.match(/[^\n]*\n|[^\n]+$/g) ?? []).map((line) => parse(Buffer.from(line)));
+  const lines = (decode(entriesFile).match(/[^\n]*\n|[^\n]+$/g) ?? []).map((line) => parse(line));
   const isLine = ({ salt, text }) => /^[0-9a-f]{32}$/.test(salt) && typeof text === "string";
   check("format", lines.every(isLine), "a salt of 16 bytes and a text in each line");
-  checkSignature(statement, parse(keysFile).keys);
+  checkSignature(statement, parse(decode(keysFile)).keys);
   const { from, cut, user, timezone, previous, root, sums, totals, adjustments, definition, sums_salt } = statement;
   check("size", lines.length === statement.size, `${statement.size} entries, not ${lines.length}`);
   check("root", rootOf(lines.map(leaf)).toString("hex") === root, `entries with the root ${root}`);
-  const entries = lines.map(({ text }) => parse(Buffer.from(text), "root"));
+  const entries = lines.map(({ text }) => parse(text, "root"));
   const places = entries.map(({ created_at, id }) => `${created_at} ${id}`);
   const isNext = (place, n) => from <= place && place < cut && (!n || byCodePoints(places[n - 1], place) < 0);
   check("root", places.every(isNext), `entries recorded from ${from} to before ${cut}, in the order of recording`);
@@ -139,7 +139,7 @@ export function verify(statementFile, entriesFile, keysFile, previousFile) {
   return `${statement.id}. The signature proves what the platform said and when, not that it is true.`;
 }
 
-if (process.argv[1] && realpathSync(process.argv[1]) === import.meta.filename) {
+if (process.argv[1] && realpathSync(process.argv[1]) === realpathSync(new URL(import.meta.url))) {
   try {
     check("usage", process.argv.length > 4, "STATEMENT ENTRIES KEYS [PREVIOUS]");
     console.log(printable(`verified: ${verify(...process.argv.slice(2).map((path) => readFileSync(path)))}`));
