@@ -1045,7 +1045,13 @@ def test_the_doctor_warns_of_an_unencrypted_key(api: Api, outcomes: Outcomes, mo
     ],
 )
 def test_without_an_extra_the_command_says_what_to_install(
-    outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], missing: str, module: str, extra: str
+    outcomes: Outcomes,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    command: tuple[str, ...],
+    missing: str,
+    module: str,
+    extra: str,
 ) -> None:
     for name in [missing, *(name for name in sys.modules if name.startswith(f"{missing}."))]:
         monkeypatch.setitem(sys.modules, name, None)
@@ -1054,3 +1060,6 @@ def test_without_an_extra_the_command_says_what_to_install(
     run = outcomes(*command)
     said = f"is not installed: in a checkout of the Outcomes API, run uv pip install './clients/python[{extra}]'"
     assert (run.code, said in run.err) == (2, True)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    (tmp_path / "uv-receipt.toml").touch()  # in an environment of `uv tool`, where `uv pip` installs nothing
+    assert f"run uv tool install './clients/python[{extra}]'" in outcomes(*command).err

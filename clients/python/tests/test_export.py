@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import os
+import subprocess
+import sys
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -179,6 +181,17 @@ def test_a_file_name_may_have_the_greatest_length(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert outcomes("export", "-o", "x" * 255).code == 0
+
+
+def test_a_name_of_standard_output_is_written_and_not_replaced(tmp_path: Path) -> None:
+    """As root, a file would replace the machine's /dev/stdout."""
+    (name := tmp_path / "stdout").symlink_to("/dev/fd/1")
+    script = (
+        "import sys; from outcomes_client._exporting import replaced\nwith replaced(sys.argv[1]) as f: f.write(b'1')"
+    )
+    with (tmp_path / "file").open("w") as file:
+        subprocess.run([sys.executable, "-c", f"{script}\nprint(2)", name], stdout=file, check=True)
+    assert ((tmp_path / "file").read_text(), name.is_symlink()) == ("12\n", True)
 
 
 @pytest.mark.parametrize("layout", ["jsonl", "csv", "parquet"])

@@ -25,6 +25,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +40,9 @@ LONGEST_MESSAGE = 4000  # maximum characters of the text: `details` for a batch 
 
 def missing(exc: ImportError, extra: str) -> str:
     """Explain how to install a missing or outdated package, because this client is not on a package index."""
+    how = "tool" if os.path.exists(f"{sys.prefix}/uv-receipt.toml") else "pip"  # `uv tool` made this environment
     what = f"{exc.name} is not installed" if isinstance(exc, ModuleNotFoundError) else str(exc)
-    return f"{what}: in a checkout of the Outcomes API, run uv pip install './clients/python[{extra}]'"
+    return f"{what}: in a checkout of the Outcomes API, run uv {how} install './clients/python[{extra}]'"
 
 
 class OutcomesError(Exception):

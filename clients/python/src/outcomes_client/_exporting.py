@@ -7,7 +7,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import MISSING, fields
 from decimal import Context
 from functools import partial
@@ -36,7 +36,7 @@ def replaced(path: str) -> Iterator[IO[bytes]]:
     Only its owner can read the new file. If `path` is a symbolic link, the file replaces the link, not the link's
     target. Pipes and devices are written directly. The path `-` is standard output.
     """
-    if path == "-":
+    if path == "-" or _is_output(path):
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
@@ -53,6 +53,13 @@ def replaced(path: str) -> Iterator[IO[bytes]]:
     except BaseException:
         Path(part).unlink(missing_ok=True)
         raise
+
+
+def _is_output(path: str) -> bool:
+    """Check whether a path, such as /dev/stdout, is standard output: a file must not replace that link."""
+    with suppress(OSError, ValueError):  # there is no such file, or standard output has no descriptor
+        return os.path.samestat(os.stat(path), os.fstat(sys.stdout.fileno()))
+    return False
 
 
 def writer(layout: str, *, counts: bool) -> Write:
