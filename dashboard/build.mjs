@@ -67,7 +67,7 @@ const { outputFiles } = await build({
 for (const { path, text } of outputFiles) {
   const { code } = await minify(text, {
     module: true,
-    compress: { passes: 3, inline: 1, pure_getters: true, evaluate: false },
+    compress: { passes: 3, inline: 1, pure_getters: true, evaluate: false, comparisons: false },
     format: { preamble: BANNER },
   });
   if (process.argv[2] !== "--check") await writeFile(path, `${code}\n`);

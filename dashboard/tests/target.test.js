@@ -5,7 +5,8 @@ import { textsOf } from "./elements.js";
 const { Target, measureWords, share, stateWords, watchOf } = await import("../src/feed/target.js");
 const { Api } = await import("../src/feed/api.js");
 const { Later } = await import("../src/feed/later.js");
-const { parseExactly } = await import("../src/shared/numbers.js");
+const { editable, typed } = await import("../src/feed/typed.js");
+const { decimal, parseExactly } = await import("../src/shared/numbers.js");
 
 const NOW = Date.parse("2026-12-26T12:00:00Z");
 const reached = {
@@ -114,6 +115,24 @@ test("the form sends what it asks, and keeps the rest of the watch", () => {
   assert.equal(body(watch), `${begin}:"Europe/Berlin","target":50000.10,${kept}`);
   const counted = { measure: "counted" }; // only known for the days of the rule
   assert.match(body(watch, counted), /"timezone":"UTC"/);
+});
+
+test("an amount is typed and edited in the viewer's notation", () => {
+  for (const [locale, text, number] of [
+    ["de-DE", "50.000", 50000],
+    ["de-DE", " 1.234.567,50", 1234567.5],
+    ["de-DE", "12.5", 12.5],
+    ["en-US", "50,000.25", 50000.25],
+    ["en-US", "50.000", 50],
+    ["en-IN", "12,34,567", 1234567],
+    ["fr-FR", "50 000,5", 50000.5],
+    ["de-CH", "50'000", 50000],
+    ["ar-EG", "1,000", 1000],
+  ])
+    assert.equal(Number(decimal(typed(text, locale))), number, `${locale} ${text}`);
+  for (const text of ["50.00,5", "1,2,3", "x"]) assert.equal(typed(text, "de-DE"), text);
+  for (const locale of ["de-DE", "en-US", "ar-EG", "fr-FR"])
+    assert.equal(decimal(typed(editable({ rawJSON: "1234567.123" }, locale), locale)), "1234567.123");
 });
 
 /** Return a target whose API gives these answers, and what was asked and is shown. */

@@ -78,13 +78,14 @@ SHORTEN_TIMERS = """() => {
     // So that a poll takes no time, however busy the machine is.
     performance.now = Object.assign(() => 0, { ticking: performance.now })
 }"""
-# Returns the labels of buttons that stick out of the card's content, or whose text takes more than one line.
+# Returns the labels of buttons that stick out of the card, or whose text takes more than a line or their width.
 CRAMPED_BUTTONS = """({ shadowRoot: root }) => [...root.querySelectorAll("button")].filter((button) => {
     const card = root.querySelector(".card")
     const end = card.getBoundingClientRect().right - parseFloat(getComputedStyle(card).paddingInlineEnd)
     if (button.getBoundingClientRect().right > end) return true
     const range = document.createRange()
     range.selectNodeContents(button.lastChild)
+    if (!button.matches(".skip") && range.getBoundingClientRect().width > button.offsetWidth) return true
     return new Set([...range.getClientRects()].map(({ top }) => top)).size > 1
 }).map(({ textContent }) => textContent)"""
 

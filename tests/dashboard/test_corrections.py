@@ -407,6 +407,7 @@ def test_a_signed_out_viewer_sees_nothing(open_feed: Open, page: Page, recorded:
             right(row).press("Enter")
             hide_tab(page)  # the feed sends the confirmation, and does not poll
         expect(page.get_by_text("You are signed out")).to_be_visible()
+        expect(page.get_by_text("Your verdict was not saved.")).to_be_visible(visible=call == "POST")
         assert not page.locator("value-delivered").evaluate("feed => /Private/.test(feed.shadowRoot.textContent)")
         expect(page.get_by_role("heading", name="Value Delivered")).to_be_focused()
         page.get_by_role("button", name="Try again").press("Enter")

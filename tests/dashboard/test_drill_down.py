@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browsers import leave_and_return
-from tests.dashboard.conftest import Open
+from tests.dashboard.conftest import Open, set_attribute
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.recorded import Recorded
 from tests.dashboard.test_feed import ago
@@ -141,6 +141,10 @@ def test_a_viewer_without_outcomes_sees_how_to_record_one_and_then_each_new_one(
         f"curl '{ledger.url}/api/outcomes' \\\n  -H 'Authorization: Bearer oc_...' \\\n"
         """  -d '{"outcomeType":"negotiation_complete","title":"First outcome"}'"""
     )
+    set_attribute(page, "value-delivered", "api-url", "https://api.example.com/prod")
+    set_attribute(page, "value-delivered", "keys-url", "#other")
+    expect(call).to_have_value(re.compile("^curl 'https://api.example.com/prod/api/outcomes'"))
+    expect(page.get_by_role("link", name="a key")).to_have_attribute("href", "#other")
     ledger.record("First outcome", created_at=ago(minutes=1), value_usd=2)
     titles = page.locator(".rows strong")
     expect(titles).to_have_text(["First outcome"])

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browsers import leave_and_return
-from tests.dashboard.conftest import ROOT, Open, assert_fits
+from tests.dashboard.conftest import ROOT, VIEWPORT, Open, assert_fits
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.recorded import Recorded
 
@@ -119,6 +119,7 @@ def test_elements_take_the_pages_theme_have_a_gap_fit_on_a_phone_and_may_be_repe
     assert page.locator("main > :not(h1)").evaluate_all(gap) == 24
 
     moving = "document.querySelector('value-delivered').shadowRoot.getAnimations().length"
+    page.locator(".rows summary").focus()  # loads the second file, whose styles move
     page.locator(".rows li").evaluate("row => row.classList.add('new')")
     assert page.evaluate(moving) == 0  # the viewer has asked for reduced motion
     page.emulate_media(reduced_motion="no-preference")
@@ -127,6 +128,14 @@ def test_elements_take_the_pages_theme_have_a_gap_fit_on_a_phone_and_may_be_repe
     page.evaluate("import('/value-delivered.js?again')")
     page.evaluate("document.body.append(document.querySelector('value-delivered').cloneNode())")
     expect(page.locator(".rows li")).to_have_count(2)
+
+    page.set_viewport_size(VIEWPORT)
+    hidden = "feed => { const other = feed.cloneNode(); other.hidden = true; feed.replaceWith(other) }"
+    page.locator("value-delivered").last.evaluate(hidden)  # in a panel that is not shown yet
+    shown = page.locator("value-delivered").last
+    expect(shown.locator(".card")).to_have_attribute("data-state", "ready")
+    shown.evaluate("feed => { feed.hidden = false }")
+    expect(shown.locator(".parts [open]")).to_have_count(2)
 
 
 @pytest.mark.at_noon

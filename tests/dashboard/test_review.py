@@ -8,10 +8,10 @@ from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
-from playwright.sync_api import Dialog, Locator, Page, expect
+from playwright.sync_api import Dialog, Locator, Page, Route, expect
 
 from tests.browsers import hide_tab, leave_and_return, show_tab, wait_until
-from tests.dashboard.conftest import AXE_RULES, THEMES, VIEWPORT, FindFaults, Open
+from tests.dashboard.conftest import API, AXE_RULES, THEMES, VIEWPORT, FindFaults, Open
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.recorded import Recorded
 from tests.dashboard.test_corrections import TIME_CONFIRMATIONS
@@ -134,8 +134,77 @@ def test_a_person_reviews_with_keys_and_mouse_and_what_waits_is_saved_as_she_lea
     )
 
 
+def test_a_queue_whose_session_has_ended_says_what_is_lost_and_asks_no_more(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    for number in range(3):
+        recorded.has(f"Work {number}", hours=number + 1)
+    open_feed(refresh=3600, url_state="")
+    page.evaluate("location.hash = '#review'")
+    expect(claims(page)).to_have_count(3)
+    page.keyboard.press("c")
+    page.keyboard.press("c")
+    expect(page.locator(ROWS + "[data-state=waiting]")).to_have_count(2)
+    refused: list[str] = []
+
+    def refuse(route: Route) -> None:
+        refused.append(route.request.url)
+        route.fulfill(status=401, json={"error": "Unauthorized"})
+
+    page.route(API, refuse)
+    page.evaluate("dispatchEvent(new Event('online'))")  # polls
+    said = page.locator(".notice p")
+    expect(said).to_have_text(
+        "You are signed out 2 verdicts were not saved. Sign in to see what your agents delivered."
+    )
+    page.get_by_role("button", name="Try again").press("Enter")
+    expect(said).to_have_text("You are signed out Sign in to see what your agents delivered.")
+    assert len(refused) == 4  # one poll, and then the first three requests of a feed
+
+    page.unroute(API, refuse)
+    page.get_by_role("button", name="Try again").press("Enter")
+    expect(claims(page)).to_have_count(3)
+    claims(page).first.get_by_role("button", name="Confirm").click()
+    recorded.instead("POST", "/corrections$", 401, json={"error": "Unauthorized"})
+    hide_tab(page)  # sends it
+    expect(said).to_contain_text("1 verdict was not saved.")
+
+
+def test_the_queue_closes_to_its_opener_keeps_no_reason_of_another_and_resumes_online(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    for number in range(2):
+        recorded.has(f"Work {number}", hours=number + 1)
+    recorded.sums["confirmed"] = {"count": 0, "value_usd": 0}
+    open_feed(refresh=3600)
+    opener = page.get_by_role("button", name="2 to review")
+    opener.press("Enter")
+    dispute = claims(page).get_by_role("button", name="Dispute")
+    dispute.first.click()
+    reason = page.get_by_label("Why do you dispute it?")
+    reason.fill("The wrong customer")
+    page.locator(".verdicts form").get_by_role("button", name="Cancel").press("Escape")
+    expect(reason).to_be_hidden()
+    dispute.last.click()
+    expect(reason).to_have_value("")
+    reason.press("Escape")
+    page.keyboard.press("Escape")
+    expect(opener).to_be_focused()
+
+    opener.press("Enter")
+    recorded.instead("GET", "/api/outcomes$")
+    page.get_by_role("button", name="Disputes", exact=True).click()
+    loaded = page.locator(".review .loaded p")
+    expect(loaded).to_contain_text("This could not be loaded.")
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(loaded).to_have_text("No disputes.")
+
+
 HEIGHTS = "items => items.map((item) => item.offsetHeight)"
 TOP = "element => element.getBoundingClientRect().top + scrollY"
+# Whether what has the focus is above the bar.
+IS_SEEN = """({ shadowRoot: root }) => root.activeElement.getBoundingClientRect().bottom
+    <= root.querySelector(".verdicts").getBoundingClientRect().top"""
 
 
 @pytest.mark.parametrize("width", [1280, 600, 390])
@@ -174,6 +243,9 @@ def test_selecting_and_judging_move_nothing(width: int, open_feed: Open, page: P
     show_tab(page)
     expect(page.get_by_role("button", name="Hide 1 saved")).to_be_visible()
     assert places() == before
+    for _ in range(12):
+        page.keyboard.press("j")
+        assert page.locator("value-delivered").evaluate(IS_SEEN)
 
 
 def test_the_bar_offers_what_is_possible_details_follow_and_hiding_keeps_the_count(

@@ -180,6 +180,10 @@ def test_a_list_that_is_not_complete_says_why(open_feed: Open, page: Page, recor
     expect(says).to_have_text(no_zone)
     expect(panel(page).get_by_role("listitem").locator("strong")).to_have_text(["February 2026", "March 2026"])
     opener(page).press("Enter")
+    answers(page)  # of another user
+    opener(page).press("Enter")
+    expect(says).to_have_text("Months of the time zone America/New_York.")
+    opener(page).press("Enter")
     answers(page, fourth)  # an erasure has deleted the statements meanwhile
     opener(page).press("Enter")
     expect(says).to_contain_text("The statement of March 2026 cannot be made: it must be")

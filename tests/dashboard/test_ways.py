@@ -283,6 +283,9 @@ SHAPES: list[tuple[int, Literal["active", "none"], str]] = [
     (320, "active", "rtl"),
     (1280, "none", "rtl"),
 ]
+# Whether a date below the chart begins before the one on its left ends.
+OVERLAP = """({ children }) => [...children].map((date) => date.getBoundingClientRect()).filter(({ width }) => width)
+    .some(({ left }, index, all) => left < all[index - 1]?.right)"""
 # Returns how many bars there are, and how many have the color of the page that forced colors give backgrounds.
 BARS = """({ shadowRoot: root }) => {
     const colors = [...root.querySelectorAll(".bar, .share i")].map((bar) =>
@@ -298,6 +301,7 @@ def test_feed_and_queue_fit_in_forced_colors_at_200_percent_and_from_right_to_le
     for number in range(3):
         recorded.has(f"Work {number}", hours=number + 1)
     open_feed(url_state="")
+    page.evaluate("document.body.style.margin = '1rem'")
     expect(unfold(page).locator(".past li")).to_be_visible()
     for view in ("", "review"):
         page.evaluate("view => { location.hash = view }", view)
@@ -307,6 +311,7 @@ def test_feed_and_queue_fit_in_forced_colors_at_200_percent_and_from_right_to_le
             page.emulate_media(forced_colors=forced)
             page.evaluate("direction => { document.dir = direction }", direction)
             assert_fits(page, "value-delivered")
+            assert page.locator(".dates").evaluate(OVERLAP) is False
             assert forced == "none" or find_faults("value-delivered", rules=["color-contrast"]) == [], view
             bars, unseen = page.locator("value-delivered").evaluate(BARS)
             assert (bars > 0, unseen) == (True, 0), (view, width)
@@ -348,6 +353,7 @@ def test_the_printed_feed_is_a_statement(open_feed: Open, page: Page, recorded: 
     head = "Jane Doe · Mar 17 \u2013 Apr 15, 2026 · America/New_York · printed Apr 15, 2026, 12:00 PM"
     paper = page.get_by_text(head, exact=True)
     expect(paper).to_be_hidden()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
     page.emulate_media(media="print", color_scheme="dark")
     expect(paper).to_be_visible()
     # Controls are not printed, except the buttons of shares and of the sums by status, which are printed as text.
@@ -361,6 +367,13 @@ def test_the_printed_feed_is_a_statement(open_feed: Open, page: Page, recorded: 
     assert "underline" not in str(
         underlined.evaluate_all("all => all.map(one => getComputedStyle(one).textDecoration)")
     )
+    # Without Totals and Export, paper and queue have the outcomes of all times.
+    page.emulate_media(media="null")
+    recorded.capabilities = "corrections"
+    open_feed(refresh=3600, url_state="")
+    page.evaluate("location.hash = '#review'")
+    expect(page.locator(".review .caption")).to_have_text("1 to review · $1,200.50")
+    expect(page.locator(".help.paper").first).to_have_text("America/New_York · printed Apr 15, 2026, 12:00 PM")
 
 
 def test_print_loads_every_outcome_of_the_period(open_feed: Open, page: Page, ledger: Ledger) -> None:

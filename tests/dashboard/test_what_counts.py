@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -91,11 +92,21 @@ def with_the_form(open_feed: Open, page: Page, recorded: Recorded) -> tuple[Rule
     return rules, opener, form
 
 
+# Whether the first tone of the legend is left of its words.
+IS_BEFORE_ITS_WORDS = """({ firstElementChild: tone }) => {
+    const words = document.createRange()
+    words.selectNode(tone.nextSibling)
+    return tone.getBoundingClientRect().right <= words.getBoundingClientRect().left
+}"""
+
+
 def test_with_a_rule_the_head_says_what_counts_and_what_will(
     open_feed: Open, page: Page, recorded: Recorded, find_faults: FindFaults
 ) -> None:
     recorded.has("Work")
     with_rule(recorded)
+    before = {"date": "2026-04-14", "count": 0, "value_usd": 0, "counted_usd": 900, "waiting_usd": 300}
+    recorded.sums["by_day"].insert(0, before)
     recorded.sums["confirmed"] = part(1, 1000)
     Rules(page, RULE | {"from": "2026-02"})
     page.route("**/costs**", lambda route: route.fulfill(json={"cost_usd": 100}))
@@ -108,18 +119,22 @@ def test_with_a_rule_the_head_says_what_counts_and_what_will(
     change = "Counts or will count: +15% against the same of the 30 days before; today is not over"
     expect(page.locator(".change")).to_have_text(change)
     expect(page.locator(".balance dd")).to_have_text(["$100.00", "$900.00", "10 times the cost"])
-    expect(page.locator(".plot .waits")).to_have_count(1)
+    expect(page.locator(".plot .waits")).to_have_count(2)
+    highest = "The highest was $900.00 counts, $300.00 will count on Apr 14."
+    expect(page.locator(".plot svg")).to_have_attribute("aria-label", re.compile(re.escape(highest)))
     expect(page.locator(".legend")).to_have_text("counts will count so far")
     expect(page.locator(".parts summary").first).to_have_text("By type as claimed")
     expect(page.locator(".split .count")).to_have_text("1 outcome · counted $1,000")
     page.get_by_text("Daily figures").click()
-    expect(page.locator(".daily tbody tr")).to_have_text("Apr 15, 20264$1,200.50$1,000.00$150.00")
+    rows = ["Apr 15, 20264$1,200.50$1,000.00$150.00", "Apr 14, 20260$0.00$900.00$300.00"]
+    expect(page.locator(".daily tbody tr")).to_have_text(rows)
     asked = [parse_qs(urlsplit(one.url).query) for one in recorded.asked if "summary" in one.url]
     assert asked[0]["include"] == ["recent", "definition_days"]
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)
         assert find_faults("value-delivered", rules=AXE_RULES[theme]) == []
     page.evaluate("document.dir = 'rtl'")
+    assert page.locator(".legend").evaluate(IS_BEFORE_ITS_WORDS)
     legend, figures = (page.locator(part).evaluate(BOX) for part in (".legend", ".daily > summary"))
     assert legend["right"] < figures["left"]
     page.set_viewport_size({"width": 320, "height": 800})
@@ -153,6 +168,7 @@ def test_a_rule_that_could_not_be_read_is_read_with_the_next_poll(
     with_rule(recorded)
     Rules(page, RULE | {"from": "2026-02"})
     page.route("**/api/definitions**", lambda route: route.fulfill(status=503, json={"error": "Busy"}), times=1)
+    page.route("**/api/definitions**", lambda route: route.fulfill(json={"definitions": []}), times=1)  # just deleted
     open_feed(refresh=1)
     expect(page.locator(".change")).to_contain_text("Counts or will count: +15%")
 
@@ -373,6 +389,17 @@ def test_earlier_rules_are_listed_and_a_refused_rule_says_why(open_feed: Open, p
     expect(form).to_be_hidden()
 
 
+@pytest.mark.viewer
+def test_months_begin_in_the_rules_time_zone(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    page.clock.set_fixed_time(datetime(2026, 5, 1, 2, tzinfo=UTC))  # April in New York
+    recorded.has("Work")
+    with_rule(recorded)
+    Rules(page, *[RULE | {"from": month, "timezone": "UTC"} for month in ("2026-04", "2026-03")])
+    open_feed(refresh=3600)
+    page.get_by_role("button", name="What counts").click()
+    expect(page.get_by_label("From the month")).to_have_value("2026-06")
+
+
 def asked_of(recorded: Recorded, part: str) -> list[tuple[str, ...]]:
     """Return time zone and period of each request for summaries or lists of a period."""
     queries = [parse_qs(urlsplit(one.url).query) for one in recorded.asked if urlsplit(one.url).path.endswith(part)]
@@ -383,7 +410,7 @@ def asked_of(recorded: Recorded, part: str) -> list[tuple[str, ...]]:
 def test_the_days_are_those_of_the_rules_time_zone_which_the_next_visit_knows(
     open_feed: Open, page: Page, recorded: Recorded
 ) -> None:
-    recorded.has("Work", hours=24)
+    recorded.has("Work", hours=41)  # the day before in New York
     with_rule_in("Europe/Berlin", page, recorded)
     caption = page.locator(".summary > .caption")
     of_new_york = ("America/New_York", "2026-04-14", "2026-04-15")
@@ -393,6 +420,8 @@ def test_the_days_are_those_of_the_rules_time_zone_which_the_next_visit_knows(
         open_feed(refresh=3600, period="2026-04-14..2026-04-14", reload=True)
         expect(caption).to_contain_text("Apr 14, 2026 · days of Europe/Berlin")
         expect(page.locator(".rows")).to_contain_text("Work")
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        expect(page.locator(".rows .ago").last).to_have_attribute("data-day", "Apr 14, 2026")
         assert asked_of(recorded, "/summary") == [of_new_york]
         assert asked_of(recorded, "/outcomes") == lists
     recorded.sums = {}  # the rule was deleted

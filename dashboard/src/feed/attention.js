@@ -75,12 +75,12 @@ export class Attention {
   }
 
   /** Open the queue or the disputes, or close them. @param {string | null} view */
-  show(view) {
+  async show(view) {
     const was = this.view;
     this.view = view;
     this.#isOpening = view !== null;
     if (view === null) void this.#review?.sendNow();
-    this.#moved();
+    await this.#moved(); // a closed queue has uncovered its opener
     if (view === null) [...this.#totals.needs.querySelectorAll("button")].find(({ value }) => value === was)?.focus();
   }
 
@@ -109,6 +109,11 @@ export class Attention {
   found(found, fresh = []) {
     this.#review?.found(found);
     this.#review?.recorded(fresh);
+  }
+
+  /** Which verdicts are lost if the queue is forgotten now, in words. */
+  get lost() {
+    return this.#review?.lost ?? "";
   }
 
   redraw() {
@@ -145,9 +150,10 @@ export class Attention {
     );
   }
 
-  async render() {
+  /** @param {boolean} isSignedOut */
+  async render(isSignedOut) {
     this.#draw();
-    await this.#later.render(this.view !== null && this.api.has("corrections"));
+    await this.#later.render(!isSignedOut && this.view !== null && this.api.has("corrections"));
     this.element.parentElement?.classList.toggle("reviewing", !this.element.hidden && this.#review !== null);
     if (!this.#isOpening || !this.#review) return;
     this.#isOpening = false;

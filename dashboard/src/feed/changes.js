@@ -1,8 +1,9 @@
 import { html } from "../shared/dom.js";
 import { decimal } from "../shared/numbers.js";
-import { ago, exactTime, localDay } from "../shared/time.js";
+import { ago, exactTime } from "../shared/time.js";
 import { inWords } from "../shared/words.js";
-import { everyDigit } from "./format.js";
+import { everyDigit, fullDay } from "./format.js";
+import { dateIn } from "./zone.js";
 
 /** @import {Attributes, Child} from "../shared/dom.js" */
 /** @import {Exact} from "../shared/numbers.js" */
@@ -25,13 +26,18 @@ const FIELDS = new Map([
 export const time = (instant, words, attributes = {}) =>
   html("time", { datetime: instant, title: exactTime.format(new Date(instant)), ...attributes }, words);
 /** @param {string} instant */
-export const timeAgo = (instant) =>
-  time(instant, ago(instant), { class: "ago", "data-day": localDay.format(new Date(instant)) });
+export const timeAgo = (instant) => time(instant, ago(instant), { class: "ago" });
 
-/** Update relative times such as "3 minutes ago". @param {Element} within */
-export function refreshTimes(within) {
-  for (const time of /** @type {NodeListOf<HTMLTimeElement>} */ (within.querySelectorAll("time.ago")))
+/**
+ * Update relative times such as "3 minutes ago", and the days that are printed instead of them.
+ * @param {Element} within
+ * @param {string} zone of these days
+ */
+export function refreshTimes(within, zone) {
+  for (const time of /** @type {NodeListOf<HTMLTimeElement>} */ (within.querySelectorAll("time.ago"))) {
     time.textContent = ago(time.dateTime);
+    time.dataset.day = fullDay.format(new Date(dateIn(zone, time.dateTime)));
+  }
 }
 
 /** @param {string | Element} term @param {Child[]} description */

@@ -83,7 +83,7 @@ export function chart(byDay, unit, choice) {
   const date = (day) => (hasYears ? unit.long : unit.short).format(Date.parse(day.date)) + soFar(day);
   /** @param {Day} day */
   const label = (day) => (unit === UNITS.week ? "week of " : "") + date(day);
-  const best = values.indexOf(Math.max(...values));
+  const best = all.indexOf(Math.max(...all));
   const most = `The highest was ${words(byDay[best])} on ${label(byDay[best])}. `;
 
   /** @param {number} value @param {number} index @param {string} kind */
@@ -129,7 +129,7 @@ export function chart(byDay, unit, choice) {
       "svg",
       {
         role: "img",
-        "aria-label": `Value per ${unit.name} over ${name}. ${values[best] > 0 ? most : ""}The table has all figures.`,
+        "aria-label": `Value per ${unit.name} over ${name}. ${all[best] > 0 ? most : ""}The table has all figures.`,
       },
       svg(
         "pattern",

@@ -66,7 +66,7 @@ export class Documents {
     this.element.hidden = download.hidden && statements.hidden;
     this.paper.textContent = [
       this.#feed.getAttribute("owner"),
-      localDay.formatRange(from, midnight(-1, to)),
+      choice.query.from && localDay.formatRange(from, midnight(-1, to)),
       choice.zone,
       ...choice.words,
       `printed ${asOf.format(new Date())}`,

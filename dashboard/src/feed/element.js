@@ -165,7 +165,7 @@ class ValueDelivered extends HTMLElement {
   #notice = new Notice(DELIVERED, this.#heading, () => void this.#watcher.poll());
   #how = new Later("how", (more, element) => new more.HowToRecord(element, this.#api, this));
   #latest = html("span");
-  #live = unseen("", { role: "status" });
+  #live = unseen();
   #card = html(
     "div",
     {
@@ -216,12 +216,13 @@ class ValueDelivered extends HTMLElement {
     const poll = () => void this.#watcher.poll();
     const wake = () => this.#watcher.wake();
     const pauseOrPoll = () => (document.hidden ? this.#watcher.pause() : poll());
-    const refresh = () => document.hidden || refreshTimes(this.#card);
+    const refresh = () => document.hidden || refreshTimes(this.#card, this.#choice.zone);
     for (const react of [pauseOrPoll, wake, refresh]) document.addEventListener("visibilitychange", react, { signal });
     for (const sign of ["pointermove", "pointerdown", "keydown", "focus"])
       addEventListener(sign, wake, { signal, passive: true });
     for (const change of ["online", "offline"]) addEventListener(change, poll, { signal });
     const unfold = () => {
+      refresh();
       this.#documents.render();
       this.#totals.fold(false);
     };
@@ -229,7 +230,7 @@ class ValueDelivered extends HTMLElement {
     addEventListener("hashchange", () => this.#readAddress() && poll(), { signal });
     const clock = setInterval(refresh, REFRESH_TIMES_MS);
     signal.onabort = () => clearInterval(clock);
-    this.#totals.fold(this.clientWidth < PHONE_PX);
+    this.#totals.fold(this.clientWidth > 0 && this.clientWidth < PHONE_PX);
     this.#attention.start(signal);
     this.#readAddress();
     reapply(this, "agentName");
@@ -340,6 +341,8 @@ class ValueDelivered extends HTMLElement {
 
   /** Forget everything about the user who was signed in. */
   #forget() {
+    const { problem } = this.#watcher;
+    if (problem) problem.message ||= this.#attention.lost;
     this.#context.keyNames.clear();
     const parts = [
       this.#attention,
@@ -417,7 +420,7 @@ class ValueDelivered extends HTMLElement {
     this.#choice.render();
     this.#totals.render(isPolling, problem?.kind === "offline" ? this.#watcher.readAt : null);
     this.#rows.render();
-    void this.#attention.render();
+    void this.#attention.render(state === "signed-out");
 
     void this.#how.render(state === "empty");
     this.#notice.show(noticed, wordsOf(noticed ?? "loading", problem, banner), this.getAttribute("sign-in-url"));

@@ -10,28 +10,39 @@ const ANY_KEY = "oc_...";
 /** Explains how an agent records an outcome, to a viewer who has none. */
 export class HowToRecord {
   #call = new Copyable();
+  #key = html("span");
+  #type = "";
+  #shown = "";
 
   /** @param {Element} element @param {Api} api @param {Element} feed with the page's attributes */
   constructor(element, api, feed) {
-    const keysUrl = feed.getAttribute("keys-url");
-    const key = keysUrl ? html("a", { href: keysUrl }, "a key") : "a key";
+    this.#api = api;
+    this.#feed = feed;
     const code = html("code", {}, ANY_KEY);
     this.#call.element.hidden = true; // until the outcome types are read, because the call contains one
     element.append(
-      html("p", {}, "Your agents record with one call. Replace ", code, " with ", key, " of the agent."),
+      html("p", {}, "Your agents record with one call. Replace ", code, " with ", this.#key, " of the agent."),
       this.#call.element,
     );
-    const url = new URL(feed.getAttribute("api-url") ?? api.url(""), document.baseURI).href;
-    void this.#show(`${baseOf(url)}/api/outcomes`, ask(api.url("/types")));
+    void this.#readType();
   }
+  #api;
+  #feed;
 
-  /** @param {string} url @param {Promise<{types: {type: string}[]}>} asked */
-  async #show(url, asked) {
-    const { types } = await asked.catch(() => ({ types: [] }));
-    const outcome = { outcomeType: types?.[0]?.type ?? "task_complete", title: "First outcome" };
+  async #readType() {
+    const { types } = await ask(this.#api.url("/types")).catch(() => ({ types: [] }));
+    this.#type = types?.[0]?.type ?? "task_complete";
     this.#call.element.hidden = false;
-    this.#call.show("A call that records an outcome", curl(url, ANY_KEY, outcome));
+    this.render();
   }
 
-  render() {}
+  render() {
+    const [keysUrl, apiUrl] = ["keys-url", "api-url"].map((name) => this.#feed.getAttribute(name));
+    this.#key.replaceChildren(keysUrl ? html("a", { href: keysUrl }, "a key") : "a key");
+    const url = new URL(apiUrl ?? this.#api.url(""), document.baseURI).href;
+    const call = curl(`${baseOf(url)}/api/outcomes`, ANY_KEY, { outcomeType: this.#type, title: "First outcome" });
+    if (call === this.#shown || !this.#type) return; // the viewer may be copying it
+    this.#shown = call;
+    this.#call.show("A call that records an outcome", call);
+  }
 }

@@ -21,11 +21,7 @@ export class ReviewBar {
       hidden: true,
       novalidate: true,
       submit: (/** @type {Event} */ event) => this.#submit(event),
-      keydown: (/** @type {KeyboardEvent} */ event) => {
-        if (event.key !== "Escape") return;
-        event.stopPropagation(); // on a button, it would also close the queue
-        this.close();
-      },
+      keydown: (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && this.close(),
     },
     html("label", {}, this.#question, this.#reason),
     this.#fault,
@@ -86,6 +82,7 @@ export class ReviewBar {
   ask(count, answer) {
     this.#answer = answer;
     this.#question.textContent = `Why do you dispute ${count === 1 ? "it" : `these ${outcomes(count)}`}?`;
+    Object.assign(this.#reason, { value: "", ariaInvalid: null });
     this.#fault.textContent = "";
     this.#form.hidden = false;
     this.#reason.focus();
@@ -99,7 +96,6 @@ export class ReviewBar {
     this.#fault.textContent = fault;
     this.#reason.ariaInvalid = fault ? "true" : null;
     if (fault) return this.#reason.focus();
-    this.#reason.value = "";
     const answer = this.#answer;
     this.close();
     answer?.(reason);

@@ -193,7 +193,11 @@ export class Review {
       signal: life,
     });
     addEventListener("offline", send, { signal: life });
-    addEventListener("online", () => void this.#verdicts.retryLost(), { signal: life });
+    const resume = () => {
+      void this.#verdicts.retryLost();
+      if (this.#isFailed) void this.#reload();
+    };
+    addEventListener("online", resume, { signal: life });
     const guard = (/** @type {Event} */ event) => this.#verdicts.isUnsaved && event.preventDefault();
     addEventListener("beforeunload", guard, { signal: life });
     life.addEventListener("abort", send);
@@ -207,6 +211,11 @@ export class Review {
   /** How many verdicts were not saved. */
   get unsaved() {
     return this.#verdicts.unsaved;
+  }
+
+  /** Which verdicts are lost if the queue is forgotten now, in words. */
+  get lost() {
+    return this.#verdicts.lost;
   }
 
   /** Render all rows again, after agents were renamed or the time zone has changed. */
@@ -530,7 +539,7 @@ export class Review {
     const { key, target, shiftKey, repeat } = event;
     this.#list.hold(event);
     const field = /** @type {Element} */ (target);
-    if (event.altKey || event.ctrlKey || event.metaKey || field.matches("select, input:not([type=checkbox])")) return;
+    if (event.altKey || event.ctrlKey || event.metaKey || field.matches("select, form *")) return;
     const inList = this.#list.element.contains(field);
     const current = this.#list.current;
     const chosen = this.#list.chosen.length || !current ? this.#list.chosen : [current.id];
@@ -639,10 +648,11 @@ export class Review {
     const judged = this.#reviewed + decided.length;
     const older = known ? known.count - open.length : 0;
     const worth = dollars.format(decimal(worthOf(open.map(({ item }) => item.outcome))));
-    const { name } = this.#feed.choice.span;
+    const { query, span } = this.#feed.choice;
     const count = isQueue ? `${whole.format(open.length)} to review · ${worth}` : disputes(all.length);
     const reviewed = judged ? ` · ${whole.format(judged)} reviewed` : "";
-    this.#caption.textContent = (all.length ? `${count}${reviewed} · ` : "") + name;
+    const caption = [all.length ? count + reviewed : "", query.from ? span.name : ""];
+    this.#caption.textContent = caption.filter(Boolean).join(" · ");
     let said = this.#progress;
     if (!said && !(isQueue ? open : all).length) said = isQueue ? "Nothing is left to review." : "No disputes.";
     announce(this.#loaded, said);

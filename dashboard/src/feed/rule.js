@@ -35,8 +35,8 @@ export class Rule {
   }
 }
 
-/** Read the owner's rules. Throws a Problem. @param {Api} api @param {AbortSignal} signal */
+/** Read the owner's rules, null if there are none any more. Throws a Problem. @param {Api} api @param {AbortSignal} signal */
 export async function readRule(api, signal) {
   const { definitions } = await ask(new URL("definitions", api.url("")), signal);
-  return new Rule(definitions);
+  return definitions.length ? new Rule(definitions) : null;
 }

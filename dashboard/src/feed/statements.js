@@ -49,7 +49,7 @@ export class Statements {
     buttons(this.#status, this.#again),
     this.#fault,
   );
-  #timezone = timeZone(); // another one if no statement can be made for it
+  #timezone = ""; // the viewer's, or another one if no statement can be made for it
   /** @type {AbortController | null} aborted when the list is closed */
   #open = null;
   /** @type {HTMLElement | null} the printed page, until it is printed */
@@ -65,6 +65,7 @@ export class Statements {
 
   toggle() {
     if (this.#open) return this.close();
+    this.#timezone = timeZone(); // another user may have signed in
     this.#opener.ariaExpanded = "true";
     this.#opener.closest(".top")?.after(this.element);
     void this.#show();

@@ -1,5 +1,5 @@
 import { announce, button, buttons, html } from "../shared/dom.js";
-import { decimal, exactNumber, minus } from "../shared/numbers.js";
+import { decimal, minus } from "../shared/numbers.js";
 import { asProblem } from "../shared/request.js";
 import { timeZone } from "../shared/time.js";
 import { inWords as typeInWords } from "../shared/words.js";
@@ -7,6 +7,7 @@ import { ask } from "./api.js";
 import { estimated } from "./counted.js";
 import { dayAndMonth, dollars } from "./format.js";
 import { option } from "./options.js";
+import { editable, typed } from "./typed.js";
 import { failure } from "./what-counts.js";
 import { dateIn } from "./zone.js";
 
@@ -84,8 +85,6 @@ export function share({ figure, target }) {
  * @param {string} timezone of the page
  */
 export function watchOf({ name, measure, target, every }, watch, timezone) {
-  // What is not a number is sent as it is, so that the server refuses it.
-  const number = exactNumber(target.trim());
   const { outcome_type = null, agent_id = null, at = null } = watch ?? {};
   return {
     name: name.trim(),
@@ -93,7 +92,7 @@ export function watchOf({ name, measure, target, every }, watch, timezone) {
     every,
     // What counts is only known for the days of the rule, which are those of the page.
     timezone: measure === "value" && watch ? watch.timezone : timezone,
-    target: Number.isNaN(number) ? target : number,
+    target: typed(target),
     outcomeType: outcome_type,
     agentId: agent_id,
     at,
@@ -266,7 +265,7 @@ export class Target {
     const watch = this.#watch;
     this.#edited = watch;
     this.#name.value = watch?.name ?? "Target";
-    this.#amount.value = watch ? decimal(watch.target) : "";
+    this.#amount.value = watch ? editable(watch.target) : "";
     this.#every.value = watch?.every ?? "month";
     const measure = watch?.measure ?? (this.#sums.summary?.by_rule ? "counted" : "value");
     for (const choice of this.#choices) choice.checked = choice.value === measure;

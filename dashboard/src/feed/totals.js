@@ -43,7 +43,7 @@ export class Totals {
 
   #total = html("p", { class: "total" });
   #caption = html("p", { class: "caption" });
-  #selected = unseen("", { role: "status" }); // announces the new headline when the selection changes
+  #selected = unseen(); // announces the new headline when the selection changes
   #adding = html("p", { class: "help", role: "status" });
   #ruleWords = html("span", { class: "rule" });
   #offer = button("", () => this.#openRule(), { class: "offer", "aria-expanded": "false" });

@@ -155,7 +155,10 @@ export class Verdict {
     } catch (error) {
       const problem = asProblem(error);
       this.pending = null;
-      if (problem.kind === "signed-out") return row.context.signedOut(problem);
+      if (problem.kind === "signed-out") {
+        problem.message = `Your verdict ${correction.mayBeSaved ? "may not have been" : "was not"} saved.`;
+        return row.context.signedOut(problem);
+      }
       correction.mayBeSaved ||= isAmbiguous(problem);
       this.#rejected = { correction, problem };
       /** @type {HTMLDetailsElement} */ (row.element.firstElementChild).open = true; // it may have been folded: say so

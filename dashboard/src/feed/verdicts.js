@@ -1,6 +1,7 @@
 import { asProblem, isProblem, Problem } from "../shared/request.js";
 import { isRetryable } from "./api.js";
 import { failure, isAmbiguous, newKey, refusal, UNDO_MS } from "./correcting.js";
+import { whole } from "./format.js";
 import { difference } from "./queue.js";
 
 /** @import {Claim} from "./queue.js" */
@@ -81,6 +82,15 @@ export class Verdicts {
   /** The number of verdicts that were not saved, and may be tried again. */
   get unsaved() {
     return this.#in("failed").filter(({ canRetry }) => canRetry).length;
+  }
+
+  /** Which verdicts are lost if they are forgotten now, in words. */
+  get lost() {
+    const failed = this.#in("failed").filter(({ canRetry }) => canRetry);
+    const lost = [...failed, ...this.#in("waiting"), ...this.#in("sending")];
+    const [one, were] = lost.length === 1 ? ["verdict", "was"] : ["verdicts", "were"];
+    const not = lost.some(({ mayBeSaved }) => mayBeSaved) ? "may not have been" : `${were} not`;
+    return lost.length ? `${whole.format(lost.length)} ${one} ${not} saved.` : "";
   }
 
   /** Whether the owner may give this verdict on an outcome now. @param {Item | undefined} item @param {Judged["type"]} type */
@@ -230,7 +240,7 @@ export class Verdicts {
     } catch (error) {
       const problem = asProblem(error);
       for (const item of items) this.#fail(item, problem, isRetryable(problem));
-      if (problem.kind === "signed-out") this.#host.failed(problem);
+      if (problem.kind === "signed-out" && this.items.size) this.#host.failed(problem); // else it is known already
     }
     if (saved.length) this.#host.saved(saved);
     this.#host.changed(judged.map(({ id }) => id));

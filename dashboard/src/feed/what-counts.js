@@ -1,5 +1,5 @@
 import { announce, button, buttons, html } from "../shared/dom.js";
-import { decimal, exactNumber, parseExactly } from "../shared/numbers.js";
+import { decimal, parseExactly } from "../shared/numbers.js";
 import { asProblem, explain, isProblem, request } from "../shared/request.js";
 import { localDay, timeZone } from "../shared/time.js";
 import { inWords } from "../shared/words.js";
@@ -9,7 +9,8 @@ import { estimated, ruleWords } from "./counted.js";
 import { cents, dollars } from "./format.js";
 import { option } from "./options.js";
 import { monthName } from "./paper.js";
-import { midnightIn } from "./zone.js";
+import { editable, typed } from "./typed.js";
+import { dateIn, midnightIn } from "./zone.js";
 
 /** @import {Exact} from "../shared/numbers.js" */
 /** @import {Problem} from "../shared/request.js" */
@@ -37,12 +38,18 @@ const WHENS = new Map([
   ["never", "never"],
 ]);
 
-/** Return the names of months, the first `offset` months after the current one. @param {number} offset @param {number} count */
-const monthsFrom = (offset, count) =>
-  Array.from({ length: count }, (_, index) => {
-    const now = new Date();
-    return new Date(Date.UTC(now.getFullYear(), now.getMonth() + offset + index, 1)).toISOString().slice(0, 7);
-  });
+/**
+ * Return the names of months, the first `offset` months after the current one.
+ * @param {string} zone
+ * @param {number} offset
+ * @param {number} count
+ */
+function monthsFrom(zone, offset, count) {
+  const [year, month] = dateIn(zone, Date.now()).split("-").map(Number);
+  return Array.from({ length: count }, (_, index) =>
+    new Date(Date.UTC(year, month - 1 + offset + index)).toISOString().slice(0, 7),
+  );
+}
 
 /** Explain to the owner why a rule was not saved. @param {Problem} problem */
 function refusal({ kind, status, details, message }) {
@@ -217,9 +224,10 @@ export class WhatCounts {
     const [newest] = this.#stored;
     // Months that have begun can only be chosen for a first rule; the server decides.
     const isFirst = this.#stored.length <= 1;
-    const months = [...(isFirst ? monthsFrom(1 - MONTHS, MONTHS) : []), ...monthsFrom(1, MONTHS)];
+    const zone = this.#zone;
+    const months = [...(isFirst ? monthsFrom(zone, 1 - MONTHS, MONTHS) : []), ...monthsFrom(zone, 1, MONTHS)];
     this.#from.replaceChildren(...months.map((name) => option(name, monthName(name))));
-    const [thisMonth, nextMonth] = monthsFrom(0, 2);
+    const [thisMonth, nextMonth] = monthsFrom(zone, 0, 2);
     this.#from.value = newest?.from > thisMonth ? newest.from : newest ? nextMonth : thisMonth;
     this.#days.value = String(newest?.dispute_days ?? DISPUTE_DAYS);
     const rules = new Map((newest?.types ?? []).map((rule) => [rule.outcome_type, rule]));
@@ -247,7 +255,7 @@ export class WhatCounts {
     const isEstimated = html("input", { type: "checkbox", "aria-label": `${name}: estimated` });
     const note = html("input", { maxlength: 200, size: 12, "aria-label": `${name}: note` });
     when.value = rule?.when ?? "";
-    each.value = rule?.each_usd == null ? "" : decimal(rule.each_usd);
+    each.value = rule?.each_usd == null ? "" : editable(rule.each_usd);
     isEstimated.checked = rule?.basis === "estimated";
     note.value = rule?.note ?? "";
     if (type === OTHERS) when.hidden = true; // one of the three sentences says it
@@ -258,7 +266,7 @@ export class WhatCounts {
 
   /** @param {Stored} stored */
   #entry(stored) {
-    const isAhead = stored.from > monthsFrom(0, 1)[0];
+    const isAhead = stored.from > monthsFrom(this.#zone, 0, 1)[0];
     const remove = button("Delete", () => void this.#delete(stored));
     const put = localDay.format(new Date(stored.put_at));
     return html(
@@ -270,6 +278,11 @@ export class WhatCounts {
     );
   }
 
+  /** The time zone of the owner's rules. */
+  get #zone() {
+    return this.#stored[0]?.timezone ?? timeZone();
+  }
+
   /** The rule as the form has it. @returns {Definition} */
   get #definition() {
     const when = this.#choices.find(({ checked }) => checked)?.value ?? this.#when;
@@ -279,16 +292,13 @@ export class WhatCounts {
       const each = row.each.value.trim();
       /** @type {Rule} */
       const rule = { when: type === OTHERS ? when : row.when.value || when };
-      // What is not a number is sent as it is, so that the server refuses it.
-      const number = exactNumber(each);
-      const eachUsd = Number.isNaN(number) ? each : number;
-      if (each) Object.assign(rule, { eachUsd, basis: row.isEstimated.checked ? "estimated" : "stated" });
+      if (each) Object.assign(rule, { eachUsd: typed(each), basis: row.isEstimated.checked ? "estimated" : "stated" });
       if (row.note.value.trim()) rule.note = row.note.value.trim();
       if (type === OTHERS || row.when.value || each || rule.note) types[type] = rule;
     }
     types[OTHERS] ??= { when };
     return {
-      timezone: this.#stored[0]?.timezone ?? timeZone(),
+      timezone: this.#zone,
       disputeDays: this.#days.value === "" ? null : Number(this.#days.value),
       types,
     };
@@ -307,8 +317,8 @@ export class WhatCounts {
     this.#trying = trying;
     const { signal } = trying;
     const definition = this.#definition;
-    const [first] = monthsFrom(1 - MONTHS, 1);
-    const [next] = monthsFrom(1, 1);
+    const [first] = monthsFrom(definition.timezone, 1 - MONTHS, 1);
+    const [next] = monthsFrom(definition.timezone, 1, 1);
     const [from, to] = [first, next].map((name) => midnightIn(definition.timezone, `${name}-01`).toISOString());
     try {
       const query = { from, to, timezone: definition.timezone, by: "month" };

@@ -53,8 +53,8 @@ export const button = (words, click, attributes = {}) =>
 /** @param {Child[]} children */
 export const buttons = (...children) => html("div", { class: "buttons" }, ...children);
 
-/** @param {string} text @param {Attributes} attributes */
-export const unseen = (text, attributes = {}) => html("span", { class: "unseen", ...attributes }, text);
+/** Return a live region that is only heard. */
+export const unseen = () => html("span", { class: "unseen", role: "status" });
 
 /**
  * Sets the text of a live region, unless it already has that text, so that screen readers announce it only once.

@@ -1,0 +1,25 @@
+import { decimal, exactNumber } from "../shared/numbers.js";
+
+/** @import {Exact} from "../shared/numbers.js" */
+
+/** Return an amount as a viewer edits it: in her notation, without groups. @param {Exact} amount @param {string} [locale] */
+export function editable(amount, locale) {
+  const options = { useGrouping: false, maximumFractionDigits: 100, numberingSystem: "latn" };
+  return new Intl.NumberFormat(locale, options).format(decimal(amount));
+}
+
+/**
+ * Return the number that a viewer typed, as the page writes amounts for her: "50.000" is fifty thousand in German. What is
+ * not a number stays as it is, so that the server refuses it.
+ * @param {string} text
+ * @param {string} [locale] by default the viewer's
+ */
+export function typed(text, locale) {
+  const parts = new Intl.NumberFormat(locale, { numberingSystem: "latn" }).formatToParts(-1234567.8);
+  const [group, point] = ["group", "decimal"].map((kind) => parts.find(({ type }) => type === kind)?.value ?? "");
+  const [whole, ...rest] = text.trim().split(point);
+  const isGrouped = new RegExp(`^\\d{1,3}([${group}\\s'’]\\d{2,3})*[${group}\\s'’]\\d{3}$`).test(whole);
+  const digits = isGrouped ? whole.replace(/\D/g, "") : whole;
+  const number = exactNumber([digits, ...rest].join("."));
+  return Number.isNaN(number) ? text : number;
+}
