@@ -14,13 +14,12 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from history import MAX_ROUND
 from ops.command import Parser, add_place, exit_code
 from ops.errors import StackError, one_line
 
 if TYPE_CHECKING:
     from history.run import Target
-
-MAX_ROUND = 99  # an import reads each row once for each round
 
 
 def main() -> int:

@@ -153,6 +153,8 @@ class Import:
         _print_sums((user or None, type_, sum_) for (user, type_), sum_ in sorted(undo.sums.items(), key=itemgetter(0)))
         if not is_real:
             self._print_cost(undo.units)
+        if undo.again:
+            print(f"{undo.again:,} of those undone before were imported again, and count: undo them with their ROUND.")
         print(
             f"{undo.undone:,} outcomes {'were' if is_real else 'can be'} undone, {undo.before:,} were undone before, "
             f"{undo.left:,} are left, {undo.absent:,} are not there, {self.refused:,} rows were refused."

@@ -12,9 +12,12 @@ from outcomes.aws.services import DynamoDB, Item
 from outcomes.ledger.correction_entries import id_of
 from outcomes.ledger.items import sort_key
 
+from history import MAX_ROUND
 from history.mapper import next_round
 from history.plan import PlannedRow
 from ops.patience import LIMITS
+
+type Found = dict[PlannedRow, tuple[str, Item | None]]
 
 
 class StoredOutcomes:
@@ -31,14 +34,12 @@ class StoredOutcomes:
         self.present = 0
         self.undone = 0
 
-    def find(
-        self, partition: str, rows: Iterable[PlannedRow], *, consistent: bool = True
-    ) -> dict[PlannedRow, tuple[str, Item | None]]:
+    def find(self, partition: str, rows: Iterable[PlannedRow], *, consistent: bool = True) -> Found:
         """Return for each row the id of its outcome, and the outcome's item or None.
 
         consistent: if false, an item may lack the corrections of the last second.
         """
-        found: dict[PlannedRow, tuple[str, Item | None]] = {row: (row.id, None) for row in rows}
+        found: Found = {row: (row.id, None) for row in rows}
         looking = [*found]
         for left in reversed(range(self.last_round)):
             items = self._read(partition, [found[row][0] for row in looking], consistent=consistent)
@@ -54,16 +55,24 @@ class StoredOutcomes:
         cut: the end of a statement, if the rows are from before this instant.
         """
         missing: dict[PlannedRow, str] = {}
-        for row, (id_, item) in self.find(partition, rows).items():
+        found = self.find(partition, rows)
+        again = self.again(partition, found)
+        for row, (id_, item) in found.items():
             if item is None:
                 missing[row] = id_
-            elif "undone" in item:
+            elif "undone" in item and row not in again:
                 self.undone += 1
                 advice = f"and {before_cut(cut)}" if cut else f"import with ROUND={self.last_round + 1}"
                 print(f"line {row.number}: undone, {advice}")
             else:
                 self.present += 1
         return missing
+
+    def again(self, partition: str, found: Found) -> set[PlannedRow]:
+        """Return those of the rows that were undone which a round after the last one imported again."""
+        undone = [row for row, (_, item) in found.items() if "undone" in (item or {})]
+        later = StoredOutcomes(self.table, MAX_ROUND).find(partition, undone) if undone else {}
+        return {row for row, (_, item) in later.items() if item and "undone" not in item}
 
     def _read(self, partition: str, ids: list[str], *, consistent: bool) -> dict[str, Item]:
         items = {} if consistent else self._read_once(partition, ids, consistent=False)

@@ -41,7 +41,8 @@ class Undo:
     statement. pace: called with the write units of each call. advance: called with the number of rows that are done.
 
     undone, before, left, absent: the numbers of rows whose outcomes it voids, were undone before, are left, and are not
-    stored. units: the write units of the voids. sums: the outcomes that it voids, by user (0: no user) and type.
+    stored. again: the number of those undone before that a later round imported again. units: the write units of the
+    voids. sums: the outcomes that it voids, by user (0: no user) and type.
     """
 
     table: str
@@ -52,6 +53,7 @@ class Undo:
     advance: Callable[[int], None]
     undone: int = 0
     before: int = 0
+    again: int = 0
     left: int = 0
     absent: int = 0
     units: int = 0
@@ -94,6 +96,7 @@ class Undo:
             self._past.check()
             self._cut = self._past.cut
         drafts: dict[PlannedRow, CorrectionDraft] = {}
+        again = self.stored.again(partition, found)
         for row, (_, item) in found.items():
             if item is None:
                 self.absent += 1
@@ -101,6 +104,7 @@ class Undo:
                 self._count(row, item, 0)
             elif "undone" in item:
                 self.before += 1
+                self.again += row in again
             elif reason := self._reason_to_leave(item):
                 self.left += 1
                 print(f"line {row.number}: {reason}")

@@ -245,6 +245,12 @@ class TestTheCommand:
         assert statuses() == ["void", "void"]
         done = run(str(small), "--yes", "--round", "2")
         assert (done.returncode, done.stdout.splitlines()[-1][:24]) == (0, "2 outcomes were imported")
+        done = run(str(small), "--undo", "--yes")
+        assert "\n2 of those undone before were imported again, and count: undo them with their ROUND.\n" in done.stdout
+        assert (
+            run(str(small), "--yes").stdout.splitlines()[-1][:50]
+            == "0 outcomes were imported, 2 were there before, 0 r"
+        )
         assert run(str(small), "--undo", "--yes", "--round", "2").returncode == 0
         assert listed() == []
 
