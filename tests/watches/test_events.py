@@ -96,12 +96,16 @@ def test_the_digest_has_one_line_for_people() -> None:
     }
     nothing = {"count": Decimal(0), "value_usd": Decimal(0), "oldest_days": None}
     rows.send("2026-W15", TOLD | less | {"value_usd": Decimal(-5), "disputed": nothing})
+    one = {"count": Decimal(1), "value_usd": Decimal(1), "oldest_days": Decimal(1)}
+    rows.send("2026-W16", TOLD | less | {"value_usd": Decimal(0), "disputed": one, "unreviewed": one})
     assert [json_text.read(event.data)["text"] for event in rows.told] == [
         "Week 2026-W14: $12,500.50 claimed ($10,000 the week before); $9,000 counted; $80.25 cost"
-        ", known for 5 of 7 days; $12,420.25 net; 4 of the last 90 days wait for review"
-        "; $500 counts by itself in the next 7 days; 1 of the last 90 days disputed, the oldest of 12 days ago"
+        ", known for 5 of 7 days; $12,420.25 net; 4 outcomes of the last 90 days wait for review"
+        "; $500 counts by itself in the next 7 days; 1 outcome of the last 90 days disputed, the oldest of 12 days ago"
         "; no costs on some days of openai",
-        "Week 2026-W15: -$5 claimed ($10,000 the week before); 4 of the last 90 days wait for review",
+        "Week 2026-W15: -$5 claimed ($10,000 the week before); 4 outcomes of the last 90 days wait for review",
+        "Week 2026-W16: $0 claimed ($10,000 the week before); 1 outcome of the last 90 days waits for review"
+        "; 1 outcome of the last 90 days disputed, the oldest of 1 day ago",
     ]
 
 

@@ -283,7 +283,7 @@ def test_the_clock_can_be_moved_and_watches_tell_what_happened_meanwhile(outcome
     digest = outcomes_fake.events[-1]
     assert (
         digest["data"]["text"]
-        == "Week 2027-W13: $0 claimed ($0 the week before); 0 of the last 90 days wait for review"
+        == "Week 2027-W13: $0 claimed ($0 the week before); 0 outcomes of the last 90 days wait for review"
     )
     assert "2027-04-05T02:30" <= digest["time"] < "2027-04-05T06:00"  # evaluated about every two hours
 

@@ -96,13 +96,11 @@ def _watch_text(watch: Watch, type_: str, period: str, percent: str, told: dict[
     if type_ == WATCH_SILENT:
         what = "nothing" if watch.outcome_type is None else f"no {watch.outcome_type}"
         whose = "" if watch.agent_id is None else f" of agent {watch.agent_id}"
-        days = "1 day" if told["figure"] == 1 else f"{_number(told['figure'])} days"
-        return f"{name}: {what}{whose} happened for {days}"
+        return f"{name}: {what}{whose} happened for {_many(told['figure'], 'day')}"
     if not watch.every:
-        what, wait, are = ("outcome", "waits", "is") if told["figure"] == 1 else ("outcomes", "wait", "are")
-        waits = f"{_number(told['figure'])} {what} {_RECENT} {wait} for review"
+        are = "is" if told["figure"] == 1 else "are"
         more = "more than" if type_ == WATCH_EXCEEDED else "not more than"
-        return f"{name}: {waits}, which {are} {more} {_number(watch.target)}"
+        return f"{name}: {_waiting(told['figure'])}, which {are} {more} {_number(watch.target)}"
     figure, target = _usd(told["figure"]), _usd(watch.target)
     line = EXACT.multiply(watch.target, Decimal(percent).scaleb(-2))
     if figure == _usd(line):  # what rounds to the line may be above or below it
@@ -124,12 +122,12 @@ def _digest_text(week: str, told: dict[str, Any]) -> str:
     for name, says in (("counted_usd", "counted"), ("cost_usd", cost), ("net_usd", "net")):
         if told[name] is not None:
             parts.append(f"{_usd(told[name])} {says}")
-    parts.append(f"{_number(told['unreviewed']['count'])} {_RECENT} wait for review")
+    parts.append(_waiting(told["unreviewed"]["count"]))
     if soon := told["counts_soon"]:
         parts.append(f"{_usd(soon['value_usd'])} counts by itself in the next 7 days")
     if told["disputed"]["count"]:
-        days = _number(told["disputed"]["oldest_days"])
-        parts.append(f"{_number(told['disputed']['count'])} {_RECENT} disputed, the oldest of {days} days ago")
+        disputes, days = _many(told["disputed"]["count"], "outcome"), _many(told["disputed"]["oldest_days"], "day")
+        parts.append(f"{disputes} {_RECENT} disputed, the oldest of {days} ago")
     if told["cost_gaps"]:
         parts.append(f"no costs on some days of {', '.join([each['source'] for each in told['cost_gaps']])}")
     return "; ".join(parts)
@@ -139,6 +137,14 @@ def _usd(value: Decimal, places: str = ".2") -> str:
     """Format an amount, rounded to cents; with `places=""`, all its digits."""
     text = f"{abs(value):,{places}f}".removesuffix(".00")
     return f"-${text}" if value < 0 else f"${text}"
+
+
+def _waiting(count: Decimal) -> str:
+    return f"{_many(count, 'outcome')} {_RECENT} {'waits' if count == 1 else 'wait'} for review"
+
+
+def _many(count: Decimal, what: str) -> str:
+    return f"{_number(count)} {what}{'' if count == 1 else 's'}"
 
 
 def _number(value: Decimal) -> str:
