@@ -359,6 +359,20 @@ def test_pressing_twice_makes_one_key_which_an_old_list_does_not_remove(
     assert "oc_secret" not in all_text(page)
 
 
+@pytest.mark.usefixtures("keys")
+def test_a_new_key_that_is_rotated_shows_only_the_secret_that_it_has_now(open_keys: Open, page: Page) -> None:
+    open_keys()
+    new_key(page)
+    button(page, "Make key").click()
+    secret = page.get_by_role("textbox", name="The key of Nightly import")
+    first = secret.input_value()
+    button(page, "Rotate Nightly import").click()
+    button(page, "Rotate").click()
+    expect(page.get_by_role("heading", name="Copy the key of Nightly import now")).to_be_focused()
+    expect(secret).to_have_count(1)
+    assert first not in all_text(page)
+
+
 # ---- errors
 
 

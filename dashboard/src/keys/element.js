@@ -261,6 +261,7 @@ class OutcomeKeys extends HTMLElement {
       async (body, signal, more) => {
         const key = await secretOf(call("POST", this.#url(row.key.id, "rotate"), signal, body));
         row.show(key);
+        if (this.#made === key.id) this.#making.close(); // its first secret
         this.#reveal(row.place, row.rotate, key, more);
       },
     );
