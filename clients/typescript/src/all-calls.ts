@@ -120,10 +120,13 @@ export class OutcomesClient extends PageClient {
         const { pathname } = new URL(url as string);
         const off = CAPABILITIES.find(([path]) => path.test(pathname));
         if (!off) return response;
-        throw new CapabilityOffError(`404 Not found: ${off[1]} is Off in this deployment`, {
-          status: 404,
-          error: "Not found",
-        });
+        throw new CapabilityOffError(
+          `404 Not found: ${off[1]} is Off in this deployment, or OUTCOMES_URL has a wrong path`,
+          {
+            status: 404,
+            error: "Not found",
+          },
+        );
       },
     });
     this.#warn = options.warn ?? console.warn;

@@ -119,6 +119,7 @@ def refusal(reply: Reply, request: Request) -> OutcomesError:
         said += ": the API saves its progress and continues from there"
     elif off:
         said += f": {off} is Off in this deployment"
+        said += ", or OUTCOMES_URL has a wrong path" if reply.status == 404 else ""
     elif kind is NotFoundError:
         said += f": this user has no such {request.names}"
     ignored = ignored_of(reply)
