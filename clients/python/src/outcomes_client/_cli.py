@@ -365,8 +365,8 @@ def _app_of(*names: str, lists: bool = False) -> typer.Typer:
     """Return a command line with these commands. lists: only list them."""
     app = typer.Typer(
         cls=_Commands,
-        epilog="Exit codes: 0 done, 1 refused or failed, 2 wrong usage. The key comes from INTERNAL_API_KEY or "
-        "`outcomes login`, never from an option, which other users of the machine could see.",
+        epilog="Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 daily limit. The key comes from "
+        "INTERNAL_API_KEY or `outcomes login`, never from an option, which other users of the machine could see.",
         no_args_is_help=True,
         add_help_option=len(names) > 1,  # an option --help that is not given would import pydantic before each command
         context_settings={"help_option_names": ["-h", "--help"]},
