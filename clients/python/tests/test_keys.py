@@ -135,7 +135,8 @@ def test_an_import_that_ends_at_the_daily_limit_and_a_fault_names_both(
     lines = [{"outcomeType": "task_complete", "title": f"Task {number}"} for number in range(300)]
     run = outcomes("import", write(tmp_path / "work.jsonl", *lines))
     assert run.code == 3
-    assert run.out == "150 recorded, 0 already there, 100 refused, 50 beyond the key's daily limit\n"
+    counts = "150 recorded, 0 already there, 0 refused, 100 to be sent again, 50 beyond the key's daily limit\n"
+    assert run.out == counts
     assert "stopped before the end, near line 200: 403 Paused" in run.err
     assert "Fix what is named above first. The same command goes on when the key may record again" in run.err
 
