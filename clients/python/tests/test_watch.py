@@ -112,6 +112,21 @@ def test_an_old_outcome_behind_many_others_is_not_shown_as_new(
     assert titles(watch(nothing, partial(deal, "new"), nothing, arguments=arguments)) == ["new"]
 
 
+def test_a_poll_with_a_filter_does_not_read_again_what_earlier_polls_read(
+    api: Api, watch: Watch, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_MAX_QUERIES", 1)
+
+    def later() -> None:
+        api.clock.now += 120_000
+        record("last")()
+
+    many, calls = record(*(f"n{n}" for n in range(110))), list[int]()
+    count = lambda: calls.append(len(api.door.requests))  # noqa: E731
+    assert titles(watch(many, later, count, count, arguments=("--type", "deal_closed"))) == []
+    assert calls[1] - calls[0] == 2
+
+
 def test_watch_filters_and_prints_json(watch: Watch, record: Record) -> None:
     run = watch(record("one"), arguments=("--type", "deal_closed", "--json"))
     assert run.out == ""

@@ -32,9 +32,11 @@ def follow(client: OutcomesClient, lines: int, filters: dict[str, Any]) -> Itera
     newest: datetime | None = None
     while True:
         try:
+            if seen is None or any(filters.values()):
+                # Of all outcomes: polls would read more and more while none matches.
+                top = next((one.created_at for one in client.iterate()), None)
             if seen is None:
-                # Of all outcomes: a page of those that match may be empty although more pages follow.
-                newest = next((one.created_at for one in client.iterate()), None)
+                newest = top
                 before = client.iterate(start=newest - OVERLAP, **filters) if newest else ()
                 seen = {one.id: one.created_at for one in before if newest and one.created_at <= newest}
                 page = client.list(limit=PAGE_SIZE, **filters).outcomes
@@ -42,6 +44,7 @@ def follow(client: OutcomesClient, lines: int, filters: dict[str, Any]) -> Itera
             else:
                 start = newest - OVERLAP if newest else None
                 found = [one for one in client.iterate(start=start, **filters) if one.id not in seen]
+                newest = max(filter(None, (newest, top)), default=None)
         except OutcomesError as failure:
             if not failure.retryable:
                 raise
