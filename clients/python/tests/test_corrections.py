@@ -195,6 +195,7 @@ def test_a_file_whose_call_is_refused_says_how_many_are_left(
     run = fed("confirm", "--from", "-", stdin=deal)
     assert (run.code, run.out) == (1, "0 corrected, 0 already done, 0 refused, 1 to be sent again\n")
     assert "401 Unauthorized" in run.err
+    assert "Not everything was sent. Safe to repeat with --idempotency-key " in run.err
 
 
 def test_the_results_of_a_large_file_are_not_compared_with_each_other(

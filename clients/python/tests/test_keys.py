@@ -521,6 +521,7 @@ def test_a_cleaning_that_ends_early_goes_on_when_it_is_run_again(
     api.door.upstream = upstream
     run = outcomes("keys", "clean", key, *SINCE, "--yes")
     assert (run.code, run.out) == (1, "0 corrected, 0 already done, 0 refused, 2 to be sent again\n")
+    assert "Not everything was sent. Run it again: it continues" in run.err
     api.door.upstream = current
     assert outcomes("keys", "clean", key, *SINCE, "--yes").out == "2 corrected, 0 already done, 0 refused\n"
     assert statuses(api, ids) == ["confirmed", "void", "void"]

@@ -334,10 +334,10 @@ def correct_all(
         refused = len(results) - tally["corrected"] - tally["replayed"] - left
         print(f"{tally['corrected']:,} corrected, {tally['replayed']:,} already done, {refused:,} refused", end="")
         print(f", {left:,} to be sent again" if left else "")
+        if left:
+            print(f"Not everything was sent. {again}.", file=sys.stderr)
         if failed:
             raise failed
-    if left:
-        print(f"Not everything was sent. {again}.", file=sys.stderr)
     if refused or left:
         raise typer.Exit(1)
 
