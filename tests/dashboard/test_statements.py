@@ -11,7 +11,7 @@ import pytest
 from outcomes_client.statements import verify
 from playwright.sync_api import Locator, Page, Request, Route, expect
 
-from tests.browsers import go_offline, leave_and_return
+from tests.browsers import go_offline, leave_and_return, wait_until
 from tests.dashboard.conftest import AXE_RULES, SHORTEN_TIMERS, THEMES, FindFaults, Open, assert_fits
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.recorded import Recorded
@@ -118,7 +118,7 @@ def answers(page: Page, *planned: tuple[int, dict[str, Any]]) -> list[dict[str, 
             status, body = plan.pop(0)
             route.fulfill(status=status, json=body, headers={"Retry-After": "0"})
         else:
-            listed.append(MARCH | {"timezone": json.loads(route.request.post_data or "")["timezone"]})
+            listed.insert(0, MARCH | {"timezone": json.loads(route.request.post_data or "")["timezone"]})
             route.fulfill(json={})
 
     page.unroute(STATEMENTS)
@@ -143,7 +143,7 @@ def test_a_list_that_is_not_complete_says_why(open_feed: Open, page: Page, recor
     too_early = not_possible("can be requested from 2026-04-01T04:10:00.000Z on")
     fault = panel(page).locator(".fault")
     says = panel(page).get_by_role("status")
-    failed = "The statements could not be loaded. "
+    failed = "Not all statements could be loaded. "
     made = "The statement of March 2026 cannot be made: it has"
     cases: list[tuple[tuple[int, dict[str, Any]], str, str, int]] = [
         (too_early, "March 2026 will be ready at 4/1/2026, 12:10:00 AM.", "", 0),
@@ -178,7 +178,11 @@ def test_a_list_that_is_not_complete_says_why(open_feed: Open, page: Page, recor
     opener(page).press("Enter")
     no_zone = "No statements can be made for the time zone America/New_York. Months of the time zone Asia/Tokyo."
     expect(says).to_have_text(no_zone)
-    expect(panel(page).get_by_role("listitem").locator("strong")).to_have_text(["February 2026", "March 2026"])
+    expect(panel(page).get_by_role("listitem").locator("strong")).to_have_text(["March 2026", "February 2026"])
+    opener(page).press("Enter")
+    answers(page, fourth).append(tokyo)
+    opener(page).press("Enter")
+    expect(says).to_have_text(no_zone)  # as often as the list is opened
     opener(page).press("Enter")
     answers(page)  # of another user
     opener(page).press("Enter")
@@ -192,6 +196,39 @@ def test_a_list_that_is_not_complete_says_why(open_feed: Open, page: Page, recor
     page.unroute(STATEMENTS)
     opener(page).press("Enter")
     expect(fault).to_have_text(f"{failed}You are offline.")
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
+def test_statements_are_listed_while_the_next_one_cannot_be_made(
+    zone: str, open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    recorded.capabilities = CAPABILITIES
+    recorded.has("Work")
+    open_feed(refresh=3600)
+    expect(page.locator(".total")).to_have_text("$1,200.50")
+    refused = [] if zone == MARCH["timezone"] else [not_possible("must be one of them", "timezone")]
+    (listed := answers(page, *refused)).append(MARCH | {"period": "2026-02", "timezone": zone})
+    waiting: list[Route] = []
+    page.route(
+        STATEMENTS, lambda route: waiting.append(route) if zone in (route.request.post_data or "") else route.fallback()
+    )
+    opener(page).press("Enter")
+    months = panel(page).get_by_role("listitem").locator("strong")
+    expect(months).to_have_text(["February 2026"])
+    february = panel(page).get_by_role("button", name="Print the statement of February 2026")
+    february.focus()
+    wait_until(page, lambda: bool(waiting))
+    listed.insert(0, MARCH | {"timezone": zone})
+    waiting[0].fulfill(json={})
+    expect(months).to_have_text(["March 2026", "February 2026"])
+    expect(february).to_be_focused()
+    opener(page).press("Enter")
+    answers(page, *refused, (500, {"error": "No"}), *refused).extend(listed[1:])
+    opener(page).press("Enter")
+    expect(panel(page).locator(".fault")).to_have_text("Not all statements could be loaded. The server answered 500.")
+    expect(months).to_have_text(["February 2026"])
+    panel(page).get_by_role("button", name="Try again").click()
+    expect(months).to_have_text(["March 2026", "February 2026"])
 
 
 FAILURES: list[tuple[str, dict[str, Any], str]] = [

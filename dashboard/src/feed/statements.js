@@ -109,19 +109,22 @@ export class Statements {
   async #show() {
     this.#again.hidden = true;
     announce(this.#status, "Loading…");
-    this.#again.hidden = await this.#try("The statements could not be loaded.", async (signal) => {
+    this.#again.hidden = await this.#try("Not all statements could be loaded.", async (signal) => {
       const ours = (/** @type {Listed} */ { timezone }) => timezone === this.#timezone;
       let listed = await this.#list(signal);
+      this.#timezone = timeZone();
       // The statements may have the zone's other name: those of a second name would take one of the user's places.
       if (!listed.some(ours))
         this.#timezone = listed.find((one) => haveSameMonths(one.timezone, this.#timezone))?.timezone ?? this.#timezone;
       const wanted = this.#timezone;
+      this.#months.replaceChildren();
+      this.#add(listed); // also if a later one cannot be made now
       let words = "";
       if (listed.find(ours)?.period !== lastMonth(wanted)) {
         words = await this.#make(signal, listed);
         listed = await this.#list(signal);
+        this.#add(listed);
       }
-      this.#months.replaceChildren(...listed.filter(ours).map((one) => this.#row(one)));
       const why = this.#timezone === wanted ? "" : `No statements can be made for the time zone ${wanted}. `;
       announce(this.#status, words || `${why}Months of the time zone ${this.#timezone}.`);
     });
@@ -151,8 +154,10 @@ export class Statements {
    * @param {Listed[]} listed the statements of all time zones
    * @returns {Promise<string>} the reason why the statement does not exist yet, or an empty text
    */
-  async #make(signal, [latest]) {
+  async #make(signal, listed) {
+    const [latest] = listed;
     for (let tries = 1; ; tries += 1) {
+      this.#add(listed);
       const timezone = this.#timezone;
       const period = lastMonth(timezone);
       try {
@@ -182,6 +187,12 @@ export class Statements {
         }
       }
     }
+  }
+
+  /** Add the rows that are missing: the viewer may be using the others. @param {Listed[]} listed latest first */
+  #add(listed) {
+    const rows = listed.filter(({ timezone }) => timezone === this.#timezone).map((one) => this.#row(one));
+    this.#months.prepend(...rows.slice(0, -this.#months.childElementCount || undefined));
   }
 
   /** @param {Listed} one */
