@@ -24,7 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from outcomes.auth.keys import fingerprint
 
 from ops.command import Parser, exit_code, named_stack
-from ops.configuration import configured
+from ops.configuration import ROOT, configured, environments
 from ops.errors import StackError, one_line
 from ops.stacks import describe_stack, outputs, parameters
 
@@ -47,7 +47,7 @@ MAY_SET = {"AWS::Lambda::Function": "Environment", "AWS::ApiGateway::Stage": "De
 PAUSE_SECONDS, PATIENCE_SECONDS, TRIAL_SECONDS = 5, 3600, 120
 
 CONTINUE = "aws cloudformation continue-update-rollback --stack-name {}"
-DEPLOY = "make deploy ENV=prod    # with Deployment=AllAtOnce, and KeyFingerprints without the leaked key's"
+DEPLOY = "make deploy ENV={}    # with Deployment=AllAtOnce, and {}"
 
 
 def main() -> int:
@@ -206,7 +206,12 @@ class Stack:
             pages = aws.get_paginator("describe_change_set").paginate(**named)
             found = [each["ResourceChange"] for page in pages for each in page["Changes"]]
             if more := [f"{each['Action']} {each['LogicalResourceId']}" for each in found if not is_expected(each)]:
-                raise StackError(f"not updated: this would also {', '.join(more)}. Run this instead:\n{DEPLOY}")
+                known = environments(ROOT / "samconfig.toml").items()
+                env = next((each for each, its in known if its["stack_name"] == self.name), "...")
+                ends_secret = "SessionSecretOverlapDays" in changed
+                ending = "SessionSecretOverlapDays=0" if ends_secret else "KeyFingerprints without the leaked key's"
+                instead = DEPLOY.format(env, ending)
+                raise StackError(f"not updated: this would also {', '.join(more)}. Run this instead:\n{instead}")
         except BaseException:
             with suppress(ClientError):  # CloudFormation may still be making it; the next call's update deletes it
                 aws.delete_change_set(**named)

@@ -119,6 +119,15 @@ def test_an_update_that_would_change_more_is_refused(account: Account, end: EndK
     assert account.status(LEAKED) == 400
 
 
+def test_a_refused_update_says_which_environment_ends_the_secret(
+    account: Account, end: EndKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(end_key, "environments", lambda _: {"prod": {"stack_name": "a"}, "dev": {"stack_name": STACK}})
+    account.also = [change("Remove", "A", FUNCTION)]
+    said = failure(end(STACK, "--previous-secret")).splitlines()[-1]
+    assert said == "make deploy ENV=dev    # with Deployment=AllAtOnce, and SessionSecretOverlapDays=0"
+
+
 def test_a_change_set_that_cannot_be_made_gives_cloudformations_reason(
     account: Account, end: EndKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
