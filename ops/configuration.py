@@ -38,8 +38,9 @@ def main() -> int:
 def print_configured(environment: str, template: str) -> None:
     """Print the parameters as JSON.
 
-    Raises StackError if samconfig.toml or the stack cannot be read, if DataRequests=Off would remove the erasure
-    secret from a stack that has erasure records, or if an override would accept a key that `make end-key` has ended.
+    Raises StackError if samconfig.toml or the stack cannot be read, if the template lacks an override's parameter, if
+    DataRequests=Off would remove the erasure secret from a stack that has erasure records, or if an override would
+    accept a key that `make end-key` has ended.
     """
     samconfig = ROOT / "samconfig.toml"
     settings = deploy_settings(samconfig, environment)
@@ -48,6 +49,8 @@ def print_configured(environment: str, template: str) -> None:
     except OSError as error:
         raise StackError(f"{template} cannot be read: {error.strerror}") from error
     overrides = {name: declared[name]["Default"] for name in OWN} | pairs(settings.get("parameter_overrides", []))
+    if unknown := overrides.keys() - declared.keys():  # `sam deploy` would ignore them
+        raise StackError(f"delete or correct {', '.join(sorted(unknown))} in {samconfig.name}: no such parameter")
     name = settings["stack_name"]
     try:
         session = aws_session(settings)

@@ -179,6 +179,14 @@ def test_a_key_that_was_ended_is_not_accepted_again(
 
 
 @pytest.mark.usefixtures("told")
+def test_a_parameter_that_the_template_lacks_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    override(tmp_path / "samconfig.toml", "FirewalRequests=1000", "LogRetentionDays = 90")
+    assert configuration.main() == 1
+    said = "error: delete or correct FirewalRequests, LogRetentionDays  in samconfig.toml: no such parameter\n"
+    assert capsys.readouterr() == ("", said)
+
+
+@pytest.mark.usefixtures("told")
 def test_the_line_is_that_of_the_environment(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = f'[prod.deploy.parameters]\nstack_name = "p"\nparameter_overrides = "KeyFingerprints={ENDED}"\n'
     mine = SAMCONFIG.replace(
