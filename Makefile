@@ -20,6 +20,7 @@ PART :=
 PARAMETERS :=
 TYPES :=
 export DATA := .local
+$(if $(DATA),,$(error DATA is empty: name a folder, or leave it out))
 BUILD_DIR := .aws-sam/build
 npm := dashboard/node_modules/.package-lock.json
 npm_client := clients/typescript/node_modules/.package-lock.json
