@@ -82,6 +82,11 @@ def test_the_pages_have_few_words() -> None:
     assert sum(words.values()) <= 33_722, sorted(words.items(), key=lambda item: item[1])
 
 
+def test_npx_asks_nothing() -> None:
+    """Its question would take the next line of a pasted block as the answer."""
+    assert [name(page) for page in PAGES if re.search(r"^npx (?!--yes)", page.read_text(), re.M)] == []
+
+
 def test_nothing_is_installed_with_a_bare_pip() -> None:
     """Debian and Homebrew refuse `pip install` outside a virtual environment."""
     examples = [each for each in (ROOT / "docs/examples").rglob("*.*") if each.suffix in {".md", ".py", ".mjs", ".ts"}]
