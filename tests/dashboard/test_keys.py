@@ -250,6 +250,14 @@ def places(page: Page) -> Locator:
     return page.get_by_role("group", name="Paste it where your agent runs").get_by_role("button")
 
 
+# Returns the texts that are not at the right edge of what is around them.
+AWAY = """(all) => all.filter((one) => {
+    const text = document.createRange()
+    text.selectNodeContents(one)
+    return one.parentElement.getBoundingClientRect().right - text.getBoundingClientRect().right > 1
+}).map(({ textContent }) => textContent)"""
+
+
 @pytest.mark.usefixtures("clipboard")
 def test_a_secret_and_texts_with_it_are_copied_and_forgotten(
     open_keys: Open, page: Page, keys: AgentKeys, find_faults: FindFaults
@@ -273,6 +281,11 @@ def test_a_secret_and_texts_with_it_are_copied_and_forgotten(
         assert text.fullmatch(page.evaluate("navigator.clipboard.readText()"))
         assert_fits(page, "outcome-keys")
     assert find_faults("outcome-keys") == []
+    page.evaluate("document.dir = 'rtl'")
+    for shown in (page.get_by_role("textbox"), button(page, ".env"), rows(page).locator("code")):
+        expect(shown.last).to_have_css("direction", "ltr")
+    assert rows(page).locator("strong, code").evaluate_all(AWAY) == []
+    page.evaluate("document.dir = ''")
     assert secret in all_text(page)
     assert secret not in page.evaluate(KEPT)
     button(page, "Done").press("Enter")

@@ -13,6 +13,7 @@ from tests.dashboard.conftest import SUMMARY, FindFaults, Open, assert_fits, set
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.recorded import NOW, Recorded
 from tests.dashboard.test_corrections import unfold
+from tests.dashboard.test_keys import AWAY
 
 pytestmark = pytest.mark.at_noon
 
@@ -312,6 +313,8 @@ def test_feed_and_queue_fit_in_forced_colors_at_200_percent_and_from_right_to_le
             page.evaluate("direction => { document.dir = direction }", direction)
             assert_fits(page, "value-delivered")
             assert page.locator(".dates").evaluate(OVERLAP) is False
+            if width == 1280 and direction == "rtl" and not view:
+                assert page.locator(".feed > .rows strong").evaluate_all(AWAY) == []
             assert forced == "none" or find_faults("value-delivered", rules=["color-contrast"]) == [], view
             bars, unseen = page.locator("value-delivered").evaluate(BARS)
             assert (bars > 0, unseen) == (True, 0), (view, width)
