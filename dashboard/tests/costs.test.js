@@ -25,7 +25,7 @@ async function read(body, value = "1") {
   answer(body instanceof Response ? body : new Response(body));
   const costs = new Costs();
   await costs.read("/costs", "30", {}, signal);
-  costs.show({ count: Number(value !== ""), value_usd: parseExactly(value || "0") });
+  costs.show({ count: Number(value !== ""), value_usd: parseExactly(value || "0") }, "30");
   return [costs, shown(costs)];
 }
 
@@ -107,9 +107,20 @@ test("a cost says what it lacks, and agents say what they cost", async () => {
     ],
   );
   assert.equal(costs.withSums({ by_agent: sums, other_agents: {} }), sums); // an agent may be one of the others
-  costs.show({ count: 9, value_usd: 9, by_rule: { counted: { count: 2, value_usd: 2 } } });
+  costs.show({ count: 9, value_usd: 9, by_rule: { counted: { count: 2, value_usd: 2 } } }, "30");
   assert.deepEqual(about(), ["Counted, net of cost", "What counts is worth", "at most 0.5 times the cost"]);
   assert.equal(costs.words(sums[0]), " · cost at least $9.80, $3.27 each"); // what counts is not known by agent
+});
+
+test("beside the value of another period, a cost is not shown until it is read for that period", async () => {
+  const [costs] = await read('{"cost_usd": 4, "by_agent": [{"agent_id": 7, "cost_usd": 4}]}');
+  costs.show({ count: 1, value_usd: 9 }, "7");
+  assert.deepEqual(textsOf(costs.element.all("dd")), []);
+  assert.equal(costs.words({ agent_id: 7, count: 1, value_usd: 9 }), "");
+  answer(new Response('{"cost_usd": 1}'));
+  assert.equal(await costs.read("/costs", "7", {}, signal), true);
+  costs.show({ count: 1, value_usd: 9 }, "7");
+  assert.deepEqual(textsOf(costs.element.all("dd")).slice(0, 2), ["$1.00", "$8.00"]);
 });
 
 test("an outcome of an agent without a cost, or with a credit, has no cost either", async () => {
@@ -147,7 +158,7 @@ test("each day without costs is named once, and a day that is not over as such",
     const known_days = by_day.filter(({ cost_usd }) => cost_usd !== null).length;
     const body = { cost_usd: 4, days: "UTC", by_day, by_source, known_days, of_days: by_day.length };
     const [costs] = await read(JSON.stringify(body));
-    costs.show({ value_usd: 9, timezone });
+    costs.show({ value_usd: 9, timezone }, "30");
     assert.equal(costs.element.all("p")[0].textContent, words);
   }
 });
@@ -165,13 +176,13 @@ test("a cost is read again after a failure, a minute, another selection or anoth
     ...[1, 2, 3].map((cost) => Response.json({ cost_usd: cost })),
     late,
   );
-  const look = () => {
-    costs.show(null);
+  const look = (scope = "7") => {
+    costs.show(null, scope);
     return shown(costs);
   };
   const again = (scope = "30") => costs.read("/costs", scope, { scope }, signal);
   await again();
-  assert.equal(look(), UNREAD);
+  assert.equal(look("30"), UNREAD);
   for (const [seconds, scope, cost] of [
     [0, "30", "$1.00"],
     [59, "30", "$1.00"],
@@ -180,7 +191,7 @@ test("a cost is read again after a failure, a minute, another selection or anoth
   ]) {
     now += seconds * 1000;
     await again(scope);
-    assert.deepEqual(look(), [cost]);
+    assert.deepEqual(look(scope), [cost]);
   }
   now -= 3_600_000; // the clock was set back
   const reading = again("7");
@@ -199,6 +210,6 @@ test("a cost that is off is hidden, and a selection without costs asks for none 
   const others = new Costs();
   assert.equal(await others.read("/costs", "deals", null, signal), true);
   assert.deepEqual(asked, []);
-  others.show(null);
+  others.show(null, "deals");
   assert.equal(shown(others), "Costs have neither types nor statuses.");
 });

@@ -65,6 +65,7 @@ export class Costs {
   #isOff = false;
   #hasRule = false; // whether the headline is what counts by the owner's rule
   #asked = "";
+  #scope = "";
   #askedAt = 0;
   /** @type {AbortController | null} aborted when another read begins, or for another user */
   #reading = null;
@@ -88,6 +89,7 @@ export class Costs {
     if (asked === this.#asked && age < MAX_AGE_MS) return false;
     if (asked !== this.#asked) this.#cost = undefined;
     this.#asked = asked;
+    this.#scope = scope;
     this.#askedAt = Date.now();
     this.#reading?.abort();
     if (!query) {
@@ -130,8 +132,10 @@ export class Costs {
    * Show cost, net value and ratio as far as they are known, or why the cost is not known. Show nothing to a viewer whose
    * agents have no cost.
    * @param {Summary | null} summary null: not known
+   * @param {string} scope of the page: the cost of another one is not shown
    */
-  show(summary) {
+  show(summary, scope) {
+    if (this.#scope !== scope) this.forget();
     this.#hasRule = Boolean(summary?.by_rule);
     const sum = summary && counting(summary);
     const value = sum?.value_usd ?? null;

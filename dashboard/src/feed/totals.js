@@ -348,7 +348,7 @@ export class Totals {
     const isOff = this.#costEndpoint() === null;
     const costs = isOff ? null : this.#costs;
     this.#balance.hidden = !costs && (isOff || this.#hasNoCost);
-    costs?.show(summary);
+    costs?.show(summary, this.#choice.scope);
     if (!summary) return;
     const byAgents = costs?.withSums(summary) ?? summary.by_agent ?? [];
     const isByAgents = byAgents.some(({ agent_id }) => agent_id !== null) || this.#choice.query.agentId;
