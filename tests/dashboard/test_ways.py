@@ -425,6 +425,38 @@ def test_print_loads_every_outcome_of_the_period(open_feed: Open, page: Page, le
     expect(rows).to_have_count(0)
 
 
+def test_a_paper_has_the_total_of_its_rows_although_something_is_recorded_while_they_load(
+    open_feed: Open, page: Page, ledger: Ledger
+) -> None:
+    for number in range(53):
+        ledger.record("Work", created_at=NOW - timedelta(hours=number + 1), value_usd=1)
+    open_feed(refresh=1)
+    total = page.locator(".total")
+    expect(total).to_have_text("$53.00")
+    page.evaluate("window.printed = 0, print = () => { window.printed += 1 }, 0")
+    held: list[Route] = []
+    page.route("**/api/outcomes?*limit=50*time=occurred*cursor=**", lambda route: held.append(route))
+    button = page.get_by_role("button", name="Print", exact=True)
+    button.click()
+    wait_until(page, lambda: len(held) == 1)
+    ledger.record("Meanwhile", created_at=NOW, value_usd=100)
+    page.wait_for_timeout(1500)  # longer than between two polls
+    expect(total).to_have_text("$53.00")
+    held.pop().continue_()
+    expect(page.locator(".ledger")).to_contain_text("53 outcomes count: $53.00")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(total).to_have_text("$153.00")  # the polls go on
+
+    button.click()
+    wait_until(page, lambda: len(held) == 1)
+    ledger.record("Meanwhile", created_at=NOW, value_usd=1000)
+    leave_and_return(page)
+    expect(total).to_have_text("$1,153.00")
+    held.pop().continue_()
+    expect(page.locator(".download .fault")).to_have_text("Not printed. The outcomes have changed meanwhile.")
+    assert page.evaluate("printed") == 1
+
+
 def test_a_download_reads_the_list_again_and_keeps_the_rows_that_were_loaded(
     open_feed: Open, page: Page, ledger: Ledger
 ) -> None:

@@ -10,7 +10,8 @@ import { midnight } from "./period.js";
 /** @import {RowContext} from "./row.js" */
 /** @import {Rows} from "./rows.js" */
 /** @import {Totals} from "./totals.js" */
-/** @typedef {{choice: Choice, totals: Totals, rows: Rows} & Pick<RowContext, "api" | "agent" | "changed" | "signedOut">} DocumentContext */
+/** @import {Watcher} from "./watcher.js" */
+/** @typedef {{choice: Choice, totals: Totals, rows: Rows, watcher: Watcher} & Pick<RowContext, "api" | "agent" | "changed" | "signedOut">} DocumentContext */
 /** @typedef {{toggle: () => unknown, close: () => void}} Work starts or stops with each click on its button. toggle may throw a Problem */
 
 /** @type {Record<"Download" | "Print" | "Statements", string>} the message if a button's work fails */

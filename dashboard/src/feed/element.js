@@ -159,6 +159,7 @@ class ValueDelivered extends HTMLElement {
     choice: this.#choice,
     totals: this.#totals,
     rows: this.#rows,
+    watcher: this.#watcher,
   });
 
   #heading = html("h2", { id: "heading", tabindex: -1 }, "Value Delivered");

@@ -60,6 +60,7 @@ export function ledger(found, { choice, agent, totals }) {
 async function load({ api, choice, totals }, bar, signal) {
   const { scope, query } = choice;
   const most = totals.listed;
+  const { readAt } = totals.sums;
   /** @type {Outcome[]} */
   const found = [];
   /** @type {string | null} */
@@ -82,6 +83,8 @@ async function load({ api, choice, totals }, bar, signal) {
   } while (cursor);
   if (api.has("totals") && (totals.sums.isUnknown || totals.isOther))
     throw new Problem("error", "The total could not be read.");
+  if (readAt !== totals.sums.readAt || most !== totals.listed)
+    throw new Problem("error", "The outcomes have changed meanwhile."); // the viewer returned to the tab, which reads all again
   return found;
 }
 
@@ -93,5 +96,11 @@ async function load({ api, choice, totals }, bar, signal) {
  * @param {AbortSignal} signal
  */
 export async function printAll(opener, context, bar, signal) {
-  printAlone(ledger(await load(context, bar, signal), context), opener.closest(".feed"));
+  const { watcher } = context;
+  watcher.pause(); // a poll would change the total above the table
+  try {
+    printAlone(ledger(await load(context, bar, signal), context), opener.closest(".feed"));
+  } finally {
+    void watcher.poll();
+  }
 }
