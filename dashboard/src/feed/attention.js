@@ -32,13 +32,11 @@ export class Attention {
   #isOpening = false; // whether the queue gets the focus once it is loaded
   /** @type {AbortSignal | null} */
   #life = null;
-  /** @type {AbortController | null} aborted for another user */
-  #listening = null;
   #later = new Later(
     "review",
     ({ Review, ...more }, element) => {
       this.#review = new Review(element, this, more);
-      this.#listen();
+      this.#review.listen(/** @type {AbortSignal} */ (this.#life));
       return this.#review;
     },
     loadReview,
@@ -65,13 +63,7 @@ export class Attention {
   /** @param {AbortSignal} life aborted when the element leaves the page */
   start(life) {
     this.#life = life;
-    this.#listen();
-  }
-
-  #listen() {
-    if (!this.#life || !this.#review) return;
-    this.#listening = new AbortController();
-    this.#review.listen(AbortSignal.any([this.#life, this.#listening.signal]));
+    this.#review?.listen(life);
   }
 
   /** Open the queue or the disputes, or close them. @param {string | null} view */
@@ -123,7 +115,6 @@ export class Attention {
   forget() {
     this.#review?.forget();
     this.#review = null;
-    this.#listening?.abort();
     this.#later.forget();
   }
 

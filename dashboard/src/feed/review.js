@@ -102,6 +102,7 @@ export class Review {
   #reviewed = 0; // outcomes that were reviewed, and are not in the list any more
   #newer = new Set(); // ids of outcomes that were found since the list was read
   #number = 0; // makes the ids of elements unique
+  #life = new AbortController(); // aborted for another user
   #checkedAt = 0; // by performance.now(): when the list was read
 
   #verdicts = new Verdicts({
@@ -186,8 +187,9 @@ export class Review {
   #feed;
   #more;
 
-  /** Send what waits when the page may end, and ask before it ends with what is not saved. @param {AbortSignal} life */
-  listen(life) {
+  /** Send what waits when the page may end, and ask before it ends with what is not saved. @param {AbortSignal} page */
+  listen(page) {
+    const life = AbortSignal.any([page, this.#life.signal]);
     const send = () => void this.sendNow();
     document.addEventListener("visibilitychange", () => (document.hidden ? send() : this.#recheckSoon()), {
       signal: life,
@@ -228,6 +230,7 @@ export class Review {
 
   forget() {
     this.#verdicts.forget();
+    this.#life.abort();
     this.#clear();
     this.#shown = "";
   }

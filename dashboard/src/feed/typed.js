@@ -18,7 +18,7 @@ export function typed(text, locale) {
   const parts = new Intl.NumberFormat(locale, { numberingSystem: "latn" }).formatToParts(-1234567.8);
   const [group, point] = ["group", "decimal"].map((kind) => parts.find(({ type }) => type === kind)?.value ?? "");
   const [whole, ...rest] = text.trim().split(point);
-  const isGrouped = new RegExp(`^\\d{1,3}([${group}\\s'’]\\d{2,3})*[${group}\\s'’]\\d{3}$`).test(whole);
+  const isGrouped = new RegExp(`^[1-9]\\d{0,2}([${group}\\s'’]\\d{2,3})*[${group}\\s'’]\\d{3}$`).test(whole);
   const digits = isGrouped ? whole.replace(/\D/g, "") : whole;
   const number = exactNumber([digits, ...rest].join("."));
   return Number.isNaN(number) ? text : number;
