@@ -87,6 +87,8 @@ test("what counts and what waits is compared with the same of a period for all o
   ]) {
     const summary = { previous: { from, value_usd: 7, counted_usd, waiting_usd }, by_rule };
     assert.equal(textsOf(new Rule(rules).change(summary, "the month before", true)).join(""), words);
+    const ahead = new Rule([{ from: "9998-01", timezone: "UTC" }]).change(summary, "the month before", true);
+    assert.equal(textsOf(ahead).join(""), words && "No comparison: your rule begins on Jan 1, 9998");
   }
 });
 

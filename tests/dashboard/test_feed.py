@@ -52,6 +52,7 @@ def test_a_range_of_days_limits_totals_and_list(open_feed: Open, page: Page, led
     for begin, end, words in (
         ("2026-03-01", "", "Enter the first and the last day."),
         ("2026-03-01", "2026-02-28", "The last day is before the first."),
+        ("1969-12-01", "1969-12-31", "Nothing happened before 1970."),
         ("2016-02-29", "2026-02-28", "A range can be at most ten years."),
         ("2026-03-01", "2026-03-31", ""),
     ):

@@ -6,7 +6,7 @@ import { isoDay } from "./format.js";
 import { Later, loadMore } from "./later.js";
 import { choices, offer, option } from "./options.js";
 import { PERIODS, span } from "./period.js";
-import { dateIn, keepZone, keptZone, midnightIn } from "./zone.js";
+import { keepZone, keptZone, localIn, midnightIn } from "./zone.js";
 
 /** @import {Api, Summary} from "./api.js" */
 /** @import {Filter} from "./merge.js" */
@@ -107,9 +107,7 @@ export class Choice {
   }
 
   get span() {
-    return /** @type {NonNullable<ReturnType<typeof span>>} */ (
-      span(this.#period, new Date(`${dateIn(this.zone, Date.now())}T12:00`))
-    );
+    return /** @type {NonNullable<ReturnType<typeof span>>} */ (span(this.#period, localIn(this.zone, Date.now())));
   }
 
   /** The selection. An empty text selects everything. */

@@ -4,6 +4,7 @@ import { localDay } from "../shared/time.js";
 import { asOf } from "./format.js";
 import { loadMore } from "./later.js";
 import { midnight } from "./period.js";
+import { localIn } from "./zone.js";
 
 /** @import {Api} from "./api.js" */
 /** @import {Choice} from "./choice.js" */
@@ -70,7 +71,7 @@ export class Documents {
       choice.query.from && localDay.formatRange(from, midnight(-1, to)),
       choice.zone,
       ...choice.words,
-      `printed ${asOf.format(new Date())}`,
+      `printed ${asOf.format(localIn(choice.zone, Date.now()))}`,
     ]
       .filter(Boolean)
       .join(" · ");

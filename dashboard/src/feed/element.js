@@ -24,6 +24,7 @@ import { LinkedOutcome } from "./linked.js";
 import { Rows } from "./rows.js";
 import { Totals } from "./totals.js";
 import { Watcher } from "./watcher.js";
+import { dateIn } from "./zone.js";
 
 /** @import {ViewState} from "../shared/request.js" */
 /** @import {Outcome} from "./api.js" */
@@ -90,6 +91,7 @@ class ValueDelivered extends HTMLElement {
     agent: (id) => this.#agents.name(id),
     keyNames: new Map(),
     listed: () => this.#rows.outcomes,
+    day: (at) => dateIn(this.#choice.zone, at),
     link: (id) =>
       this.hasAttribute("url-state") && this.#api.has("corrections")
         ? withState(location.href, { outcome: id, review: null })
@@ -145,6 +147,7 @@ class ValueDelivered extends HTMLElement {
     (isOther) => {
       if (isOther && this.#rows.isUnread) return; // this poll reads them
       this.#isOther = isOther;
+      this.#rename(); // the rows show the days of the time zone
       void this.#watcher.poll();
     },
   );

@@ -57,6 +57,7 @@ export class RangeForm {
     else if (!first || !last) fault = "Enter the first and the last day.";
     else if (first > last) fault = "The last day is before the first.";
     else if (!isDay(first) || !isDay(last)) fault = NO_SUCH_DAY;
+    else if (last < "1970") fault = "Nothing happened before 1970.";
     else if (!span(period)) fault = "A range can be at most ten years.";
     this.#fault.textContent = fault;
     if (!fault) this.#choose(period);

@@ -1,5 +1,4 @@
 import { announce, build, button, dotted, hasFocus, html } from "../shared/dom.js";
-import { localDay } from "../shared/time.js";
 import { inWords } from "../shared/words.js";
 import { timeAgo } from "./changes.js";
 import { amount, fullDay, shortDay } from "./format.js";
@@ -110,11 +109,11 @@ export class ReviewRow {
   render(hints, dispute) {
     const { outcome, state, judged, said } = this.item;
     const { title, outcome_type, agent_id, created_at, version, status, counts } = outcome;
-    const drawn = JSON.stringify([version, hints, dispute, counts, this.context.agent(agent_id)]);
+    const happened = happenedAt(outcome);
+    const [on, recorded] = [happened, created_at].map(this.context.day);
+    const drawn = JSON.stringify([version, hints, dispute, counts, this.context.agent(agent_id), on, recorded]);
     if (drawn !== this.drawn) {
       this.drawn = drawn;
-      const happened = happenedAt(outcome);
-      const [on, recorded] = [happened, created_at].map((at) => localDay.format(new Date(at)));
       const closes = counts?.on ? `counts on ${fullDay.format(new Date(counts.on))}` : "";
       const due = counts?.state === "unconfirmed" ? "needs your word" : closes;
       this.#title.textContent = title;
@@ -124,7 +123,7 @@ export class ReviewRow {
           inWords(outcome_type),
           html("span", { dir: "auto" }, this.context.agent(agent_id)),
           timeAgo(happened),
-          on === recorded ? null : `recorded ${shortDay(created_at)}`,
+          on === recorded ? null : `recorded ${shortDay(`${recorded}T12:00`)}`,
           isByRule(outcome) ? `value by your rule, ${claimed(outcome)}` : null,
           dispute ? html("span", { class: "state" }, dispute) : null,
         ),

@@ -1,5 +1,4 @@
 import { button, buttons, dotted, html, icon } from "../shared/dom.js";
-import { localDay } from "../shared/time.js";
 import { inWords } from "../shared/words.js";
 import { time, timeAgo } from "./changes.js";
 import { amount, shortDay } from "./format.js";
@@ -12,10 +11,11 @@ import { happenedAt } from "./merge.js";
 /** @import {Unfolded} from "./unfolded.js" */
 /**
  * What a row needs of the feed. agent: returns an agent's name. keyNames: the names of agent keys by id, as far as they were
- * read. listed: returns the outcomes of the list. link: returns the page's address that links to an outcome, or null without
- * url-state. changed: called with newer versions of outcomes; ends when all is read. folded: called when a row is.
+ * read. listed: returns the outcomes of the list. day: returns the date of an instant in the page's time zone.
+ * link: returns the page's address that links to an outcome, or null without url-state. changed: called with newer versions of
+ * outcomes; ends when all is read. folded: called when a row is.
  * @typedef {{api: Api, agent: (id: number | null) => string, keyNames: Map<string, string>,
- *   listed: () => Outcome[], link: (id: string) => string | null,
+ *   listed: () => Outcome[], day: (at: string) => string, link: (id: string) => string | null,
  *   changed: (...outcomes: Outcome[]) => Promise<void>, folded: (id: string) => void, signedOut: (problem: Problem) => void}} RowContext
  */
 
@@ -107,14 +107,16 @@ export class Row {
     const { outcome_type, title, agent_id, created_at, value_usd } = this.outcome;
     const { status } = this;
     const happened = happenedAt(this.outcome);
-    const [recordedOn, happenedOn] = [created_at, happened].map((at) => localDay.format(new Date(at)));
+    const [recordedOn, happenedOn] = [created_at, happened].map(this.context.day);
     const pieces = dotted(
       status && status !== "recorded" ? html("span", { class: "tag" }, inWords(status)) : null,
       inWords(outcome_type),
       html("span", { dir: "auto", title: agent_id && `Agent ${agent_id}` }, this.context.agent(agent_id)),
       timeAgo(happened),
       // If an outcome was recorded on the day when it happened, only the details show both times.
-      happenedOn === recordedOn ? null : html("span", {}, "recorded ", time(created_at, shortDay(created_at))),
+      happenedOn === recordedOn
+        ? null
+        : html("span", {}, "recorded ", time(created_at, shortDay(`${recordedOn}T12:00`))),
     );
     this.summary.replaceChildren(
       icon(typeIcon(outcome_type)),

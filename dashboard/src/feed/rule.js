@@ -27,8 +27,11 @@ export class Rule {
   change({ previous, by_rule }, before, isRunning) {
     const { from = "", counted_usd, waiting_usd } = previous ?? {};
     if (!by_rule || !isNumber(counted_usd) || !isNumber(waiting_usd)) return [];
-    if (midnightIn(this.#zone, this.#from) > new Date(from))
-      return [`No comparison: your rule began on ${shortDay(`${this.#from}T12:00`)}`];
+    const began = midnightIn(this.#zone, this.#from);
+    if (began > new Date(from)) {
+      const verb = began > new Date() ? "begins" : "began";
+      return [`No comparison: your rule ${verb} on ${shortDay(`${this.#from}T12:00`)}`];
+    }
     const now = plus(by_rule.counted.value_usd, by_rule.waiting.value_usd);
     const change = compared(now, plus(counted_usd, waiting_usd), `against the same of ${before}`, before, isRunning);
     return change.length ? ["Counts or will count: ", ...change] : [];

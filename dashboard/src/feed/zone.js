@@ -7,7 +7,7 @@ const DAY_MS = 86_400_000;
 const clocks = {};
 
 /**
- * Return a time in a time zone, like 2026-04-01 00:00:00; in the viewer's if the browser does not know the zone.
+ * Return a time in a time zone, like 2026-04-01T00:00:00; in the viewer's if the browser does not know the zone.
  * @param {string} zone
  * @param {string | number} at
  * @returns {string}
@@ -18,17 +18,20 @@ const timeIn = (zone, at) => {
   } catch {
     return timeIn(timeZone(), at);
   }
-  return clocks[zone].format(new Date(at));
+  return clocks[zone].format(new Date(at)).replace(" ", "T");
 };
 
 /** Return the date of an instant in a time zone, like 2026-04-01. @param {string} zone @param {string | number} at */
 export const dateIn = (zone, at) => timeIn(zone, at).slice(0, 10);
 
+/** Return the time of a time zone as a local one, whose formats then show it. @param {string} zone @param {string | number} at */
+export const localIn = (zone, at) => new Date(timeIn(zone, at));
+
 /** Return the instant at which a date begins in a time zone. @param {string} zone @param {string} date like 2026-04-01 */
 export function midnightIn(zone, date) {
   const wanted = Date.parse(`${date}T00:00Z`);
   /** Return how far the zone's clock is ahead of UTC. @param {number} at */
-  const ahead = (at) => Date.parse(`${timeIn(zone, at).replace(" ", "T")}Z`) - at;
+  const ahead = (at) => Date.parse(`${timeIn(zone, at)}Z`) - at;
   // By the clock of the day before and, if it changes until then, of the day after. Some clocks skip midnight.
   const midnights = [-DAY_MS, DAY_MS].map((days) => wanted - ahead(wanted + days));
   return new Date(midnights.find((at) => at + ahead(at) === wanted) ?? midnights[0]);
