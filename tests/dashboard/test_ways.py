@@ -440,21 +440,36 @@ def test_a_paper_has_the_total_of_its_rows_although_something_is_recorded_while_
     button.click()
     wait_until(page, lambda: len(held) == 1)
     ledger.record("Meanwhile", created_at=NOW, value_usd=100)
+    ledger.record("Late", occurred_at=(NOW - timedelta(hours=60)).isoformat(), value_usd=10)  # on the next page
     page.wait_for_timeout(1500)  # longer than between two polls
     expect(total).to_have_text("$53.00")
     held.pop().continue_()
     expect(page.locator(".ledger")).to_contain_text("53 outcomes count: $53.00")
     page.evaluate("dispatchEvent(new Event('afterprint'))")
-    expect(total).to_have_text("$153.00")  # the polls go on
+    expect(total).to_have_text("$163.00")  # the polls go on
 
     button.click()
     wait_until(page, lambda: len(held) == 1)
-    ledger.record("Meanwhile", created_at=NOW, value_usd=1000)
+    ledger.record("Meanwhile", occurred_at=NOW.isoformat(), value_usd=1000)
     leave_and_return(page)
-    expect(total).to_have_text("$1,153.00")
+    expect(total).to_have_text("$1,163.00")
     held.pop().continue_()
     expect(page.locator(".download .fault")).to_have_text("Not printed. The outcomes have changed meanwhile.")
     assert page.evaluate("printed") == 1
+
+
+def test_a_paper_is_not_printed_if_one_of_its_outcomes_is_voided_while_they_load(
+    open_feed: Open, page: Page, ledger: Ledger
+) -> None:
+    ids = [ledger.record("Work", created_at=NOW - timedelta(hours=hours + 1), value_usd=1) for hours in range(51)]
+    open_feed(refresh=3600)
+    held: list[Route] = []
+    page.route("**/api/outcomes?*cursor=**", lambda route: held.append(route), times=1)
+    page.get_by_role("button", name="Print", exact=True).press("Enter")
+    wait_until(page, lambda: len(held) == 1)
+    ledger.correct(ids[-1], "void")
+    held.pop().continue_()
+    expect(page.locator(".download .fault")).to_have_text("Not printed. The outcomes have changed meanwhile.")
 
 
 def test_a_download_reads_the_list_again_and_keeps_the_rows_that_were_loaded(

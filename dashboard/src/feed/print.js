@@ -1,5 +1,5 @@
 import { html } from "../shared/dom.js";
-import { decimal, plus } from "../shared/numbers.js";
+import { decimal, minus, plus } from "../shared/numbers.js";
 import { Problem } from "../shared/request.js";
 import { inWords } from "../shared/words.js";
 import { LARGEST_PAGE } from "./api.js";
@@ -14,23 +14,28 @@ import { dateIn } from "./zone.js";
 /** @import {DocumentContext} from "./documents.js" */
 
 /**
- * Render all outcomes of a selection and their total. The total leaves out disputed and void outcomes, unless a status
- * is selected.
+ * Return the number and value of outcomes, without disputed and void ones unless a status is selected.
+ * @param {Outcome[]} found
+ * @param {boolean} isOfStatus
+ */
+function totalOf(found, isOfStatus) {
+  const counted = found.filter(({ status }) => isOfStatus || (status !== "disputed" && status !== "void"));
+  const sum = counted.reduce((sum, { value_usd }) => plus(sum, value_usd ?? 0), /** @type {Exact} */ (0));
+  return { count: counted.length, sum };
+}
+
+/**
+ * Render all outcomes of a selection and their total.
  * @param {Outcome[]} found
  * @param {DocumentContext} context
  */
 export function ledger(found, { choice, agent, totals }) {
   const isOfStatus = Boolean(choice.query.status);
-  /** @type {Exact} */
-  let sum = 0;
-  let count = 0;
+  const { count, sum } = totalOf(found, isOfStatus);
   const rows = found.map((outcome) => {
     const { title, outcome_type, agent_id, status, value_usd } = outcome;
     const days = [happenedAt(outcome), outcome.created_at].map((at) => dateIn(choice.zone, at));
     const [happened, recorded] = days.map((day) => fullDay.format(new Date(day)));
-    const isCounted = isOfStatus || (status !== "disputed" && status !== "void");
-    if (isCounted) count += 1;
-    if (isCounted && value_usd !== null) sum = plus(sum, value_usd);
     return [
       happened,
       html("span", { dir: "auto" }, title),
@@ -83,9 +88,16 @@ async function load({ api, choice, totals }, bar, signal) {
   } while (cursor);
   if (api.has("totals") && (totals.sums.isUnknown || totals.isOther))
     throw new Problem("error", "The total could not be read.");
-  if (readAt !== totals.sums.readAt || most !== totals.listed)
-    throw new Problem("error", "The outcomes have changed meanwhile."); // the viewer returned to the tab, which reads all again
-  return found;
+  // The totals lack what was recorded since they were read. Older servers do not say so.
+  const { summary } = totals.sums;
+  const { after, ids } = summary?.recent ?? { after: "~", ids: [] };
+  const told = found.filter(({ id, created_at }) => created_at <= after || ids.includes(id));
+  const { count, sum } = totalOf(told, Boolean(query.status));
+  const isOther = summary?.recent && (count !== summary.count || Number(decimal(minus(sum, summary.value_usd))) !== 0);
+  // One was corrected, or the viewer returned to the tab, which reads all again.
+  if (isOther || readAt !== totals.sums.readAt || most !== totals.listed)
+    throw new Problem("error", "The outcomes have changed meanwhile.");
+  return told;
 }
 
 /**
