@@ -98,6 +98,12 @@ def test_each_outcome_has_a_link_that_opens_it(open_feed: Open, page: Page, ledg
     assert page.url == href.partition("#")[0]
     page.evaluate(f"location.hash = '#outcome={id_}'")
     expect(linked.locator("strong")).to_have_text(["Long ago"])
+    expect(linked.get_by_role("button", name="Dispute")).to_be_visible()
+    listed = page.locator(".feed > .rows [role=listitem]").last
+    listed.locator("summary").press("Enter")
+    listed.get_by_role("button", name="Dispute").press("Enter")
+    listed.get_by_role("button", name="Send").press("Enter")
+    expect(listed.locator("textarea")).to_have_accessible_description("Say why you dispute it.")
 
 
 def test_a_page_read_before_a_confirmation_shows_it(open_feed: Open, page: Page, ledger: Ledger) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browsers import wait_until
+from tests.browsers import leave_and_return, wait_until
 from tests.dashboard.conftest import AXE_RULES, THEMES, FindFaults, Open
 from tests.dashboard.recorded import Recorded
 
@@ -347,6 +347,10 @@ def test_rules_that_could_not_be_read_again_are_not_overwritten(
     expect(save).to_be_disabled()
     form.get_by_label("Days to dispute").press("Enter")
     assert rules.written() == []
+    recorded.instead("GET", "/api/outcomes$", 401, json={"error": "Unauthorized"})
+    leave_and_return(page)
+    page.get_by_role("button", name="Try again").press("Enter")
+    expect(opener).to_have_attribute("aria-expanded", "false")
 
 
 def test_earlier_rules_are_listed_and_a_refused_rule_says_why(open_feed: Open, page: Page, recorded: Recorded) -> None:

@@ -135,6 +135,7 @@ export class Totals {
     ])
       element.replaceChildren();
     this.#target.forget();
+    this.#openRule(false);
     this.#counts.forget();
     this.#ruled.hidden = true;
     this.#daily.hidden = true;

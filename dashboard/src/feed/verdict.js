@@ -14,6 +14,8 @@ import { post } from "./post.js";
  *   body: {type: string, reason?: string, ifVersion?: number}}} Correction
  */
 
+let forms = 0;
+
 /** The owner's verdict on a row's outcome: buttons to confirm and dispute it, and a form for the reason. */
 export class Verdict {
   /** @type {Correction | null} waiting or being sent, and shown as if it had succeeded */
@@ -58,7 +60,8 @@ export class Verdict {
   constructor(row, history) {
     this.#row = row;
     this.#history = history;
-    this.#reasonFault.id = `fault-${row.outcome.id}`;
+    forms += 1;
+    this.#reasonFault.id = `fault-${forms}`; // an outcome may be listed and linked
     build(this.#reason, { "aria-describedby": this.#reasonFault.id }, []);
   }
   #row;
