@@ -230,12 +230,14 @@ test("a request without an answer is sent again with the same keys, so it counts
 });
 
 test("after a lost answer, what was saved is told from what it became since", async () => {
-  for (const id of ["seen", "amended", "upheld"]) record(id);
+  for (const id of ["seen", "amended", "upheld", "amended and seen"]) record(id);
   answer = Object.assign((one) => corrected(one), { problem: new Problem("offline") });
   await verdicts.give("dispute", [...verdicts.items.keys()], "Not so");
   await verdicts.sendNow();
   answer = corrected;
   verdicts.update({ ...stored.get("seen") });
+  verdicts.update({ ...stored.get("amended and seen"), version: 2, status: "recorded" });
+  assert.equal(said("amended and seen"), "It was changed meanwhile. Please look at it again."); // it may have been saved
   Object.assign(stored.get("amended"), { version: 2, value_usd: 900 });
   Object.assign(stored.get("upheld"), { version: 2, status: "recorded" });
   await verdicts.retryLost();

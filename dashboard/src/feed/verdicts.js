@@ -324,7 +324,8 @@ export class Verdicts {
     const became = status === "void" ? "declared void" : status;
     const what = isOther ? `It was ${became} meanwhile.` : `It was changed meanwhile${was && `: ${was}`}.`;
     const words = isDecided ? what : `${what} Please look at it again.`;
-    const said = isSame ? item.said : unsaved + words; // the same version: the server says why it refuses
+    const isUnclear = made && (outcome.version ?? 0) > made.version; // it may have been saved, and changed since
+    const said = isSame ? item.said : (isUnclear ? "" : unsaved) + words; // the same version: the server says why it refuses
     const counts = outcome.counts ?? (isSame ? before.counts : undefined);
     const next = { outcome: { ...outcome, counts }, state: isDecided ? "gone" : "changed", judged: null };
     Object.assign(item, next, { said, canRetry: false, mayBeSaved: false });
