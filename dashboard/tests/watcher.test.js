@@ -107,6 +107,16 @@ afterEach(() => {
   mock.timers.reset();
 });
 
+test("list and totals are read again once in ten minutes, because outcomes of any age may have been corrected", async () => {
+  server.record("a", 0);
+  await start();
+  for (let seconds = 0; seconds <= 1900; seconds += INTERVAL_S) {
+    feed.watcher.wake(); // the viewer is there, so that the polls do not slow down
+    await pass();
+  }
+  assert.equal(feed.reports.filter((report) => report === "skipped").length, 3);
+});
+
 test("a poll sends its request before it is rendered, which takes long", async () => {
   await start();
   assert.deepEqual(feed.askedBefore, [1, 1]);
@@ -292,7 +302,7 @@ test("each failure doubles the wait, up to five minutes, until a success", async
     [15, 30, 60, 120, 240, 300, 300, 60], // there was no news for ten minutes
   );
   assert.equal(feed.watcher.problem, null);
-  assert.deepEqual(feed.reports, [[[], false]]);
+  assert.deepEqual(feed.reports, ["skipped", [[], false]]);
 });
 
 test("a wait has 25 % jitter, so that many tabs do not return at once", () => {

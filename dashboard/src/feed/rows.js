@@ -160,9 +160,10 @@ export class Rows {
     const isUsers = first?.page.outcomes[0]?.user_id === this.#watcher.newest?.user_id;
     const isCurrent = isUsers && first && isSame(first, query);
     const none = /** @type {OutcomePage} */ ({ outcomes: [] });
-    const page = isCurrent ? first.page : isEmpty ? none : await this.#readPage(signal);
-    const { outcomes } = page;
     const wanted = this.#selection === this.#choice.selection ? this.#rows.size : 0; // no loaded row is lost
+    const limit = wanted > PAGE ? LARGEST_PAGE : PAGE;
+    const page = isCurrent ? first.page : isEmpty ? none : await this.#readPage(signal, null, limit);
+    const { outcomes } = page;
     this.#clear(
       ({ pending, isOpen, outcome }) =>
         pending || outcomes.some(({ id }) => id === outcome.id) || (isOpen && passes(outcome, query)),

@@ -19,6 +19,8 @@ const OVERLAP_MS = 60_000;
 const GAP_MS = 60_000;
 const QUIET_MS = 600_000; // after this long without changes or activity of the viewer, polls are QUIET_S apart
 const QUIET_S = 60;
+// Once per WHOLE_MS, a poll makes the feed read its list and totals again: outcomes of any age may have been corrected.
+const WHOLE_MS = 600_000;
 const LONGEST_BACKOFF_S = 300;
 // A timer's delay is a signed 32-bit number; browsers treat a longer one as 0 (HTML, "Timers").
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -41,7 +43,7 @@ const before = (instant, milliseconds) => new Date(Date.parse(instant) - millise
  * The element that a watcher works for. interval: seconds between polls. retryAfter: the seconds that the server asks
  * to wait, or 0. read: does the work of a poll and calls catchUp. render: called when a poll starts or ends. found:
  * called with all outcomes that a poll has read. `fresh` are those that were never seen before. `isCorrected` says
- * whether a known outcome has a new version. skipped: called if a poll could not read all new outcomes. forget: called
+ * whether a known outcome has a new version. skipped: called if a poll could not read all new outcomes, and once per WHOLE_MS. forget: called
  * if the user has signed out or changed.
  * @typedef {{isHidden: () => boolean, interval: () => number, retryAfter: () => number, read: (signal: AbortSignal) => Promise<void>,
  *   render: () => void, found: (outcomes: Outcome[], fresh: Outcome[], isCorrected: boolean) => void, skipped: () => void, forget: () => void}} Host
@@ -70,6 +72,7 @@ export class Watcher {
   #timer;
   // By performance.now():
   #startedAt = 0; // time of the last poll
+  #wholeAt = 0; // time of the last poll after which list and totals were read again
   #overlapAt = 0; // time of the last poll with an overlap
   #gapAt = Number.NEGATIVE_INFINITY; // time when the last gap began
   #activeAt = 0; // time of the last change or activity of the viewer
@@ -220,6 +223,10 @@ export class Watcher {
   async #readNew(signal) {
     const { newest } = this;
     const now = performance.now();
+    if (now - this.#wholeAt > WHOLE_MS) {
+      this.#wholeAt = now;
+      this.#host.skipped();
+    }
     const hasOverlap = now - this.#overlapAt >= OVERLAP_MS;
     let from = null;
     if (newest) {
