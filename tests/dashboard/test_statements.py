@@ -23,6 +23,13 @@ CAPABILITIES = "totals, corrections, export, statements"
 TRUTH = "The signature proves what the platform said and when, not that it is true."
 MARCH = {"id": "2026-03@America/New_York", "period": "2026-03", "timezone": "America/New_York", "size": 1, "root": "e3"}
 
+# Keeps the milliseconds after which requests are given up, until `restore` returns them.
+SPY_LIMITS = """() => {
+    const [real, limits] = [AbortSignal.timeout, []]
+    const spy = (limit) => (limits.push(limit), real.call(AbortSignal, limit))
+    AbortSignal.timeout = Object.assign(spy, { restore: () => ((AbortSignal.timeout = real), limits) })
+}"""
+
 
 def opener(page: Page) -> Locator:
     return page.get_by_role("button", name="Statements")
@@ -212,12 +219,14 @@ def test_statements_are_listed_while_the_next_one_cannot_be_made(
     page.route(
         STATEMENTS, lambda route: waiting.append(route) if zone in (route.request.post_data or "") else route.fallback()
     )
+    page.evaluate(SPY_LIMITS)
     opener(page).press("Enter")
     months = panel(page).get_by_role("listitem").locator("strong")
     expect(months).to_have_text(["February 2026"])
     february = panel(page).get_by_role("button", name="Print the statement of February 2026")
     february.focus()
     wait_until(page, lambda: bool(waiting))
+    assert min(page.evaluate("AbortSignal.timeout.restore()")) == 30_000  # API Gateway answers within 29 s
     listed.insert(0, MARCH | {"timezone": zone})
     waiting[0].fulfill(json={})
     expect(months).to_have_text(["March 2026", "February 2026"])

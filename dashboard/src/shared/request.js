@@ -1,4 +1,4 @@
-const TIMEOUT_MS = 20_000;
+const TIMEOUT_MS = 30_000; // longer than API Gateway's timeout of 29 s, so that no answer is missed
 
 /** @typedef {"loading" | "empty" | "signed-out" | "offline" | "error" | "unset"} ViewState why there is nothing to show */
 
