@@ -212,4 +212,7 @@ test("a cost that is off is hidden, and a selection without costs asks for none 
   assert.deepEqual(asked, []);
   others.show(null, "deals");
   assert.equal(shown(others), "Costs have neither types nor statuses.");
+  // Until the costs of another selection are read:
+  for (const each of [costs, others]) each.show(null, "90");
+  assert.deepEqual([costs, others].map(shown), ["hidden", ""]);
 });

@@ -125,7 +125,7 @@ export class Costs {
   forget() {
     this.#reading?.abort();
     this.#cost = undefined;
-    this.#asked = "";
+    this.#reason = this.#asked = "";
   }
 
   /**
@@ -141,7 +141,8 @@ export class Costs {
     const value = sum?.value_usd ?? null;
     const cost = this.#cost;
     const spent = isNumber(cost?.cost_usd) && cost.known_days !== 0 ? cost.cost_usd : null;
-    this.element.hidden = this.#isOff || (cost !== undefined && spent === null && !this.#reason);
+    // Until the cost is known, its place stays or stays away, so that nothing below moves twice.
+    if (cost !== undefined) this.element.hidden = this.#isOff || (spent === null && !this.#reason);
     /** @type {[term: string, name: string, value: string | Element][]} */
     const figures = [];
     if (spent !== null) {
