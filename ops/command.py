@@ -1,6 +1,7 @@
 """Parse the arguments of commands, and return their exit codes."""
 
 import argparse
+import errno
 import os
 import re
 import sys
@@ -61,13 +62,17 @@ def exit_code(command: Callable[[], object], *, if_interrupted: str = "", if_ref
         if if_interrupted:
             print(f"\n{if_interrupted}", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of the output, such as `| head`, closed the pipe
-        # Redirect standard output. Otherwise Python's flush at exit would raise BrokenPipeError again:
+    except OSError as error:
+        is_closed = isinstance(error, BrokenPipeError)  # the reader of the output, such as `| head`, closed the pipe
+        if not is_closed and error.errno != errno.ENOSPC:
+            raise
+        # Redirect standard output. Otherwise Python's flush at exit would raise the error again:
         # https://docs.python.org/3/library/signal.html#note-on-sigpipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if if_interrupted:
-            print(f"error: the output was closed before the end. {if_interrupted}", file=sys.stderr)
-        return 141  # shells use 128 plus the number of the signal SIGPIPE
+        why = "the output was closed before the end" if is_closed else error.strerror
+        if if_interrupted or not is_closed:
+            print(f"error: {why}. {if_interrupted}".strip(), file=sys.stderr)
+        return 141 if is_closed else 1  # shells use 128 plus the number of the signal SIGPIPE
 
 
 def named_stack(text: str) -> str:

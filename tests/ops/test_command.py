@@ -78,3 +78,12 @@ def test_a_closed_output_ends_the_command_with_one_line(size: int) -> None:
     finally:
         os.close(writer)
     assert (done.returncode, done.stderr) == (141, "error: the output was closed before the end. Run it again.\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /dev/full")
+@pytest.mark.parametrize("size", [1, 100_000])
+def test_a_full_disk_ends_the_command_with_one_line(size: int) -> None:
+    command = [sys.executable, "-c", COMMAND, "x", str(size)]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (1, "error: No space left on device. Run it again.\n")
