@@ -45,7 +45,6 @@ test("an invalid period is null", () => {
     "2026-11-31..2026-12-01",
     "2026-02-29..2026-03-01",
     "2026-04-01..2026-04-31",
-    "1969-12-01..1969-12-31", // the API has no instants before 1970
     "9999-12-01..9999-12-31", // its end is in the year 10000, which has no four digits
   ])
     assert.equal(span(period), null, period);

@@ -62,7 +62,7 @@ export class Documents {
     const { from, to } = choice.span;
     const [download, print, statements] = this.#buttons;
     download.hidden = print.hidden = !api.has("export");
-    download.title = "These outcomes as CSV";
+    download.title = "CSV";
     statements.hidden = !api.has("statements");
     if (statements.hidden) this.#started.Statements?.close();
     this.element.hidden = download.hidden && statements.hidden;

@@ -161,8 +161,7 @@ export class Rows {
     const isCurrent = isUsers && first && isSame(first, query);
     const none = /** @type {OutcomePage} */ ({ outcomes: [] });
     const wanted = this.#selection === this.#choice.selection ? this.#rows.size : 0; // no loaded row is lost
-    const limit = wanted > PAGE ? LARGEST_PAGE : PAGE;
-    const page = isCurrent ? first.page : isEmpty ? none : await this.#readPage(signal, null, limit);
+    const page = isCurrent ? first.page : isEmpty ? none : await this.#readPage(signal, null, wanted);
     const { outcomes } = page;
     this.#clear(
       ({ pending, isOpen, outcome }) =>
@@ -184,7 +183,7 @@ export class Rows {
   async readFirst(signal, totals) {
     const { query } = this.#choice;
     const empty = this.#isEmpty(totals);
-    const page = await this.#readPage(signal, null, PAGE, empty).catch(() => null);
+    const page = await this.#readPage(signal, null, 0, empty).catch(() => null);
     const isEmpty = await empty;
     return page && { query, page, isEmpty };
   }
@@ -199,8 +198,9 @@ export class Rows {
     return this.#totals.isEmpty;
   }
 
-  /** @param {AbortSignal} signal @param {string | null} cursor */
-  #readPage(signal, cursor = null, limit = PAGE, isEmpty = this.#isEmpty()) {
+  /** @param {AbortSignal} signal @param {string | null} cursor @param {number} wanted rows */
+  #readPage(signal, cursor, wanted, isEmpty = this.#isEmpty()) {
+    const limit = wanted > PAGE ? LARGEST_PAGE : PAGE;
     return this.#api.page({ ...this.#choice.query, time: "occurred", limit }, cursor, signal, isEmpty);
   }
 
@@ -358,7 +358,7 @@ export class Rows {
         const missing = Math.max(wanted, this.#search?.rows ?? 0) - this.#rows.size;
         if (!this.#cursor || missing <= 0) break;
         this.#changed();
-        const page = await this.#readPage(signal, this.#cursor, missing > PAGE ? LARGEST_PAGE : PAGE);
+        const page = await this.#readPage(signal, this.#cursor, missing);
         const added = this.#addPage(page);
         // The button disappears with the last page: move the focus to the first new row.
         if (!this.#cursor && this.#more.matches(":focus"))

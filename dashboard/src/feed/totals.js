@@ -407,8 +407,7 @@ export class Totals {
     const isOther = this.#selection !== this.#choice.selection && !isPolling && !this.retryAfter;
     this.element.classList.toggle("unread", !summary || isOther);
     if (!summary || isOther) {
-      words = [isPolling ? "Adding up…" : "Totals are not available right now."];
-      if (this.retryAfter) words = [];
+      words = this.retryAfter ? [] : [isPolling ? "Adding up…" : "Totals are not available right now."];
       if (!summary) this.#showCost();
     }
     announce(this.#caption, words.join(" · "));
