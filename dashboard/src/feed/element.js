@@ -222,8 +222,7 @@ class ValueDelivered extends HTMLElement {
     const pauseOrPoll = () => (document.hidden ? this.#watcher.pause() : poll());
     const refresh = () => document.hidden || refreshTimes(this.#card, this.#choice.zone);
     for (const react of [pauseOrPoll, wake, refresh]) document.addEventListener("visibilitychange", react, { signal });
-    for (const sign of ["pointermove", "pointerdown", "keydown", "focus"])
-      addEventListener(sign, wake, { signal, passive: true });
+    for (const sign of ["pointermove", "pointerdown", "keydown", "focus"]) addEventListener(sign, wake, { signal });
     for (const change of ["online", "offline"]) addEventListener(change, poll, { signal });
     const unfold = () => {
       refresh();
