@@ -30,6 +30,14 @@ SPY_LIMITS = """() => {
     AbortSignal.timeout = Object.assign(spy, { restore: () => ((AbortSignal.timeout = real), limits) })
 }"""
 
+# Chromium names so a time zone of the device that it does not know.
+UNKNOWN = """{
+    const real = Intl.DateTimeFormat.prototype.resolvedOptions
+    Intl.DateTimeFormat.prototype.resolvedOptions = function () {
+        return { ...real.call(this), timeZone: "Etc/Unknown" }
+    }
+}"""
+
 
 def opener(page: Page) -> Locator:
     return page.get_by_role("button", name="Statements")
@@ -238,6 +246,19 @@ def test_statements_are_listed_while_the_next_one_cannot_be_made(
     expect(months).to_have_text(["February 2026"])
     panel(page).get_by_role("button", name="Try again").click()
     expect(months).to_have_text(["March 2026", "February 2026"])
+
+
+@pytest.mark.viewer(timezone_id="UTC")
+def test_a_viewer_whose_time_zone_the_browser_does_not_know_has_the_months_of_utc(
+    open_feed: Open, page: Page, ledger: Ledger
+) -> None:
+    page.add_init_script(UNKNOWN)
+    ledger.record("Renewed", created_at=datetime(2026, 3, 31, 17, tzinfo=UTC), value_usd=5)
+    open_feed()
+    expect(page.locator(".total")).to_have_text("$5.00")
+    opener(page).press("Enter")
+    expect(panel(page).get_by_role("status")).to_have_text("Months of the time zone UTC.")
+    expect(panel(page).get_by_role("listitem")).to_have_count(1)
 
 
 FAILURES: list[tuple[str, dict[str, Any], str]] = [

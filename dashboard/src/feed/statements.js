@@ -1,12 +1,11 @@
 import { announce, button, buttons, html } from "../shared/dom.js";
 import { asProblem, Problem, request } from "../shared/request.js";
-import { timeZone } from "../shared/time.js";
 import { ask } from "./api.js";
 import { whole } from "./format.js";
 import { monthName, paper, printAlone } from "./paper.js";
 import { pause, readEach, save } from "./parts.js";
 import { post } from "./post.js";
-import { haveSameMonths } from "./zone.js";
+import { haveSameMonths, knownZone } from "./zone.js";
 
 /** @import {DocumentContext} from "./documents.js" */
 /** @typedef {{id: string, period: string, timezone: string, size: number, root: string}} Listed statement */
@@ -65,7 +64,6 @@ export class Statements {
 
   toggle() {
     if (this.#open) return this.close();
-    this.#timezone = timeZone(); // another user may have signed in
     this.#opener.ariaExpanded = "true";
     this.#opener.closest(".top")?.after(this.element);
     void this.#show();
@@ -112,7 +110,7 @@ export class Statements {
     this.#again.hidden = await this.#try("Not all statements could be loaded.", async (signal) => {
       const ours = (/** @type {Listed} */ { timezone }) => timezone === this.#timezone;
       let listed = await this.#list(signal);
-      this.#timezone = timeZone();
+      this.#timezone = knownZone(); // also for another user who has signed in
       // The statements may have the zone's other name: those of a second name would take one of the user's places.
       if (!listed.some(ours))
         this.#timezone = listed.find((one) => haveSameMonths(one.timezone, this.#timezone))?.timezone ?? this.#timezone;

@@ -1,7 +1,7 @@
 import { announce, button, buttons, html } from "../shared/dom.js";
 import { decimal, parseExactly } from "../shared/numbers.js";
 import { asProblem, explain, isProblem, request } from "../shared/request.js";
-import { localDay, timeZone } from "../shared/time.js";
+import { localDay } from "../shared/time.js";
 import { inWords } from "../shared/words.js";
 import { ask } from "./api.js";
 import { isAmbiguous } from "./correcting.js";
@@ -10,7 +10,7 @@ import { cents, dollars } from "./format.js";
 import { option } from "./options.js";
 import { monthName } from "./paper.js";
 import { editable, typed } from "./typed.js";
-import { dateIn, midnightIn } from "./zone.js";
+import { dateIn, knownZone, midnightIn } from "./zone.js";
 
 /** @import {Exact} from "../shared/numbers.js" */
 /** @import {Problem} from "../shared/request.js" */
@@ -280,7 +280,7 @@ export class WhatCounts {
 
   /** The time zone of the owner's rules. */
   get #zone() {
-    return this.#stored[0]?.timezone ?? timeZone();
+    return this.#stored[0]?.timezone ?? knownZone();
   }
 
   /** The rule as the form has it. @returns {Definition} */

@@ -1,5 +1,8 @@
 import { timeZone } from "../shared/time.js";
 
+/** Return the viewer's time zone. Chromium calls one that it does not know Etc/Unknown, which has UTC's clock. */
+export const knownZone = () => timeZone().replace("Etc/Unknown", "UTC");
+
 const STORED = "value-delivered-zone"; // in localStorage
 
 const DAY_MS = 86_400_000;
@@ -8,7 +11,7 @@ const clocks = {};
 
 /**
  * Return a time in a time zone, like 2026-04-01T00:00:00; in the viewer's if the browser does not know the zone.
- * @param {string} zone
+ * @param {any} zone undefined: the viewer's, whose name the browser may not know either
  * @param {string | number} at
  * @returns {string}
  */
@@ -16,7 +19,7 @@ const timeIn = (zone, at) => {
   try {
     clocks[zone] ??= new Intl.DateTimeFormat("sv-SE", { timeZone: zone, dateStyle: "short", timeStyle: "medium" });
   } catch {
-    return timeIn(timeZone(), at);
+    return timeIn(undefined, at);
   }
   return clocks[zone].format(new Date(at)).replace(" ", "T");
 };
