@@ -1,5 +1,6 @@
 """Test costs, links, search, arrow keys and print of the feed."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Literal
@@ -293,6 +294,13 @@ SHAPES: list[tuple[int, Literal["active", "none"], str]] = [
 # Whether a date below the chart begins before the one on its left ends.
 OVERLAP = """({ children }) => [...children].map((date) => date.getBoundingClientRect()).filter(({ width }) => width)
     .some(({ left }, index, all) => left < all[index - 1]?.right)"""
+# Returns the texts that the card cuts off.
+CUT_OFF = """(all) => all.filter((one) => {
+    const [text, card] = [document.createRange(), one.closest(".card").getBoundingClientRect()]
+    text.selectNodeContents(one)
+    const { left, right } = text.getBoundingClientRect()
+    return one.checkVisibility({ contentVisibilityAuto: true }) && (left < card.left || right > card.right)
+}).map(({ textContent }) => textContent)"""
 # Returns how many bars there are, and how many have the color of the page that forced colors give backgrounds.
 BARS = """({ shadowRoot: root }) => {
     const colors = [...root.querySelectorAll(".bar, .share i")].map((bar) =>
@@ -306,8 +314,8 @@ def test_feed_and_queue_fit_in_forced_colors_at_200_percent_and_from_right_to_le
     open_feed: Open, page: Page, recorded: Recorded, find_faults: FindFaults
 ) -> None:
     for number in range(3):
-        recorded.has(f"Work {number}", hours=number + 1)
-    open_feed(url_state="")
+        recorded.has(f"Work {number} {number * 40 * 'w'}", hours=number + 1)
+    open_feed(url_state="", agent_names=json.dumps({"7": "Agent" * 20}))
     page.evaluate("document.body.style.margin = '1rem'")
     expect(unfold(page).locator(".past li")).to_be_visible()
     for view in ("", "review"):
@@ -319,8 +327,9 @@ def test_feed_and_queue_fit_in_forced_colors_at_200_percent_and_from_right_to_le
             page.evaluate("direction => { document.dir = direction }", direction)
             assert_fits(page, "value-delivered")
             assert page.locator(".dates").evaluate(OVERLAP) is False
+            assert page.locator(".what [dir]").evaluate_all(CUT_OFF) == [], (view, width, direction)
             if width == 1280 and direction == "rtl" and not view:
-                assert page.locator(".feed > .rows strong").evaluate_all(AWAY) == []
+                assert page.locator(".feed > .rows strong").first.evaluate_all(AWAY) == []
             assert forced == "none" or find_faults("value-delivered", rules=["color-contrast"]) == [], view
             bars, unseen = page.locator("value-delivered").evaluate(BARS)
             assert (bars > 0, unseen) == (True, 0), (view, width)

@@ -491,6 +491,7 @@ def test_where_it_is_tomorrow_the_days_end_with_today_in_the_rules_time_zone(
     zone = "Pacific/Kiritimati"
     assert asked_of(recorded, "/summary") == [(zone, "2026-04-10", "2026-04-17"), (zone, "2026-04-09", "2026-04-16")]
     assert asked_of(recorded, "/outcomes")[-1] == ("2026-04-09T04:00:00.000Z", "2026-04-16T04:00:00.000Z")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
     expect(page.locator(".rows .ago")).to_have_attribute("data-day", "Apr 15, 2026")  # as it is printed
     expect(page.locator(".card > .paper")).to_contain_text("America/New_York · printed Apr 15, 2026, 12:00")
 

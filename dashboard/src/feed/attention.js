@@ -125,20 +125,19 @@ export class Attention {
     const [review, disputed] = [known?.count ?? 0, (known && summary?.disputed?.count) ?? 0];
     const worth = known ? dollars.format(decimal(known.value_usd)) : "";
     const unsaved = this.#review?.unsaved ?? 0;
-    const said = {
-      "": review || unsaved ? `${whole.format(review)} to review · ${worth}` : "",
-      disputes: disputed
-        ? `${whole.format(disputed)} dispute${disputed === 1 ? " waits" : "s wait"} for the platform`
-        : "",
-    };
-    if (unsaved) said[""] += ` · ${whole.format(unsaved)} not saved`;
-    const words = Object.values(said).join();
+    const lost = unsaved ? ` · ${whole.format(unsaved)} not saved` : "";
+    const said = [
+      ["", review || unsaved ? `${whole.format(review)} to review · ${worth}${lost}` : ""],
+      [
+        "disputes",
+        disputed ? `${whole.format(disputed)} dispute${disputed === 1 ? " waits" : "s wait"} for the platform` : "",
+      ],
+    ];
+    const words = said.join();
     if (words === this.#words) return; // a button that is being clicked has to stay
     this.#words = words;
-    const openers = Object.entries(said).filter(([, text]) => text);
-    this.#totals.needs.replaceChildren(
-      ...openers.map(([view, text]) => button(text, () => this.show(view), { value: view })),
-    );
+    const openers = said.flatMap(([view, text]) => (text ? button(text, () => this.show(view), { value: view }) : []));
+    this.#totals.needs.replaceChildren(...openers);
   }
 
   /** @param {boolean} isSignedOut */
