@@ -1,6 +1,7 @@
 """Test costs, links, search, arrow keys and print of the feed."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Literal
@@ -196,6 +197,50 @@ def test_another_user_sees_nothing_of_the_first(open_feed: Open, page: Page, led
     wait_until(page, lambda: len(costs) > 1)
     costs[-1].fulfill(json={"cost_usd": 2})
     expect(page.locator(".cost")).to_have_text("$2.00")
+
+
+LEFT = """feed => [feed.shadowRoot.textContent, ...[...feed.shadowRoot.querySelectorAll("input, textarea")]
+    .map(({ value }) => value)].filter((text) => /private/i.test(text))"""
+
+
+@pytest.mark.parametrize(
+    ("opener", "field"),
+    [
+        ("1 to review", "Why do you dispute it?"),
+        ("Decide what counts", "All others: note"),
+        ("Set a target", "Name"),
+        ("Statements", "Search"),
+        ("Custom", "Search"),
+    ],
+)
+def test_nothing_that_one_user_opened_read_or_typed_is_left_for_another(
+    open_feed: Open, page: Page, ledger: Ledger, opener: str, field: str
+) -> None:
+    moment = datetime(2026, 4, 15, 15, 55, tzinfo=UTC)
+    ledger.record("Private work", created_at=moment, value_usd=1)
+    ledger.record("Of another", user_id=ledger.stranger, created_at=moment, value_usd=5)
+    open_feed(refresh=3600)
+    rows = page.locator(".feed > .rows strong")
+    expect(rows).to_have_text(["Private work"])
+    opens = page.get_by_role("button", name=re.compile(f"^{opener}"))
+    dispute = page.locator(".claims").get_by_role("button", name="Dispute")
+    opens.press("Enter")
+    if opener == "1 to review":
+        dispute.press("Enter")
+    if opener == "Decide what counts":
+        page.locator(".counts summary").press("Enter")
+    page.get_by_label(field, exact=True).fill("Private words")
+    ledger.sign_in(page.context, ledger.stranger)
+    leave_and_return(page)
+    expect(rows).to_have_text(["Of another"])
+    feed = page.locator("value-delivered")
+    assert feed.evaluate(LEFT) == []
+    if opener == "1 to review":  # the queue stays open, with what is of the other user
+        opens = dispute
+    if opens.get_attribute("aria-expanded") == "true":
+        opens.press("Enter")
+    opens.press("Enter")
+    assert feed.evaluate(LEFT) == []
 
 
 # ---- search and keys
