@@ -183,6 +183,8 @@ test("the agents of most value are shown, and the others as one if there are sev
   assert.deepEqual(together(), [2, 2, "5.5"]);
   assert.deepEqual(mostAgents(agents, undefined, true).slice(7), agents.slice(6));
   assert.deepEqual(together({ agents: 10, count: 20, value_usd: 0.25 }), [12, 22, "5.75"]);
+  agents.push({ agent_id: null, count: 1, value_usd: 0 }); // "No agent" is no other agent
+  assert.deepEqual([mostAgents(agents)[5], ...together()], [agents[8], 3, 3, "9.5"]);
 });
 
 test("a tip shows the bar that is pointed at or focused, unless the mouse has left while its code was loaded", () => {

@@ -23,6 +23,9 @@ export function mostAgents(agents, others, isOpen) {
   const sorted = agents.toSorted(byValue);
   // Show a single remaining agent itself: "1 other agent" would take the same space.
   if (!others && agents.length <= MOST_AGENTS + 1) return sorted;
+  // "No agent" is none of the other agents, so it is shown instead of the last.
+  const none = sorted.findIndex((one) => one.agent_id === null);
+  if (none >= MOST_AGENTS) sorted.splice(MOST_AGENTS - 1, 0, ...sorted.splice(none, 1));
   const rest = sorted.splice(MOST_AGENTS);
   const together = { ...(others ?? { agents: 0, count: 0, value_usd: /** @type {Exact} */ (0) }) };
   for (const { count, value_usd } of rest) {
