@@ -70,7 +70,7 @@ def _of_watch(watch: Watch, period: str, percent: str, threshold: dict[str, Any]
         "period": period,
         "timezone": watch.timezone,
         "target": watch.target,
-        "percent": watch.percent(percent),
+        "percent": Decimal(percent),
         **told,
         "text": _watch_text(watch, type_, period, percent, told),
     }

@@ -1,6 +1,7 @@
 """Write a user's watches as the API shows them: with present figures, and what was told of their open periods."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from outcomes.aws.services import Item
 from outcomes.calendar import instants
@@ -23,7 +24,7 @@ def watches_json(figures: Figures, user_id: int, rows: list[Item], *, may_read: 
     found = figures.read(user_id, needed, now) if may_read else [Figure(None, FORBIDDEN)] * len(rows)
     return [
         f'{row_json(row)[:-1]},"period":{_period(period) if watch.every else "null"},{_members(figure)}'
-        f',"told":[{",".join(_told(watch) if may_read else ())}]}}'
+        f',"told":[{",".join(_told(watch.states) if may_read else ())}]}}'
         for row, (watch, period), figure in zip(rows, needed, found, strict=True)
     ]
 
@@ -41,10 +42,10 @@ def _members(figure: Figure) -> str:
     return ",".join([*texts, f'"status":{json_text.exact(figure.status, levels=1)}'])
 
 
-def _told(watch: Watch) -> Iterator[str]:
+def _told(states: list[dict[str, Any]]) -> Iterator[str]:
     """Yield the JSON of the last telling of each threshold, of the oldest period first."""
-    for state in watch.states:
+    for state in states:
         for percent, threshold in state["thresholds"].items():
             if told := threshold.get("told"):
                 last = json_text.exact({name: told[name] for name in ("type", "at", "figure", "already")}, levels=1)
-                yield f'{{"period":"{state["period"]}","percent":{watch.percent(percent)},{last[1:]}'
+                yield f'{{"period":"{state["period"]}","percent":{percent},{last[1:]}'

@@ -70,10 +70,6 @@ class Watch(NamedTuple):
     at: tuple[int, ...]
     states: list[dict[str, Any]]
 
-    def percent(self, threshold: str) -> Decimal:
-        """Return the percent of the target at which a threshold of the states is."""
-        return Decimal(threshold if self.every else 100)
-
     @classmethod
     def of(cls, row: Item) -> Self:
         """Parse a row for which `is_watch` is true. Numbers in `states` are `Decimal`."""
