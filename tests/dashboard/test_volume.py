@@ -4,9 +4,9 @@ import itertools
 from datetime import timedelta
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
-from tests.browsers import leave_and_return
+from tests.browsers import leave_and_return, wait_until
 from tests.dashboard.conftest import Open
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.recorded import NOW, Recorded, instant
@@ -73,6 +73,8 @@ def test_chunks_of_rows_stay_in_order(open_feed: Open, page: Page, recorded: Rec
     open_feed(refresh=3600)
     expect(rows(page)).to_have_count(20)
     assert rows(page).first.locator("*").count() == 11  # few elements, until the row is unfolded
+    rows(page).first.locator("summary").focus()
+    expect(rows(page).first.locator("summary")).to_have_css("outline-offset", "-2px")  # a chunk clips the rest
     chunks, shown = page.locator(".feed > .rows > ol"), page.locator(".rows [role=listitem]:not([hidden])")
 
     def expect_chunks(*sizes: int, titles: list[str]) -> None:
@@ -96,6 +98,25 @@ def test_chunks_of_rows_stay_in_order(open_feed: Open, page: Page, recorded: Rec
     next(one for one in recorded.outcomes if one["id"] == newest)["occurred_at"] = instant(NOW - timedelta(days=2))
     leave_and_return(page)
     expect_chunks(21, 1, titles=["Work 0", "Late", *old[1:], "Newest"])
+
+
+@pytest.mark.viewer
+def test_a_list_that_is_read_again_is_not_shorter_meanwhile(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    for number in range(70):
+        recorded.has(f"Work {number}", hours=number / 60)
+    open_feed(refresh=3600)
+    for count in (40, 60):
+        page.get_by_role("button", name="Load more").click()
+        expect(rows(page)).to_have_count(count)
+    held: list[Route] = []
+    page.route("**/api/outcomes?*time=occurred*cursor=50*", lambda route: held.append(route))
+    page.clock.set_fixed_time(NOW + timedelta(days=1))
+    leave_and_return(page)
+    wait_until(page, lambda: len(held) == 1)
+    expect(rows(page)).to_have_count(60)
+    held[0].fallback()
+    expect(page.locator(".feed > .rows")).to_have_attribute("aria-busy", "false")
+    expect(rows(page)).to_have_count(70)
 
 
 # Counts nodes that are added or removed, and changed attributes and texts.

@@ -161,17 +161,22 @@ export class Rows {
     const isCurrent = isUsers && first && isSame(first, query);
     const none = /** @type {OutcomePage} */ ({ outcomes: [] });
     const wanted = this.#selection === this.#choice.selection ? this.#rows.size : 0; // no loaded row is lost
-    const page = isCurrent ? first.page : isEmpty ? none : await this.#readPage(signal, null, wanted);
+    let page = isCurrent ? first.page : isEmpty ? none : await this.#readPage(signal, null, wanted);
     const { outcomes } = page;
+    // A list that became shorter meanwhile would lose the place to which the viewer has scrolled.
+    while (page.next_cursor && page.outcomes.length && outcomes.length < wanted) {
+      page = await this.#readPage(signal, page.next_cursor, wanted - outcomes.length);
+      outcomes.push(...page.outcomes);
+    }
     this.#clear(
       ({ pending, isOpen, outcome }) =>
         pending || outcomes.some(({ id }) => id === outcome.id) || (isOpen && passes(outcome, query)),
     );
     this.#scope = scope;
     this.#selection = this.#choice.selection;
-    this.#addPage(page);
+    this.#addPage({ ...page, outcomes });
     if (latest) this.add(latest.outcomes); // the page may lack these: its index is eventually consistent
-    void this.#loadPages(wanted); // also continues a search
+    void this.#loadPages(); // continue a search
   }
 
   /**

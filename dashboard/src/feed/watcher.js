@@ -89,7 +89,7 @@ export class Watcher {
   /** Start polling. @param {AbortSignal} life ends the polling when it is aborted */
   start(life) {
     this.#life = life;
-    this.#activeAt = performance.now();
+    this.#activeAt = this.#wholeAt = performance.now();
     life.addEventListener("abort", () => this.pause());
     void this.poll();
   }
