@@ -337,6 +337,9 @@ test("a verdict of which the server does not know whether it was saved is told b
   answer = Object.assign(() => ({}), { problem: busy });
   await verdicts.retryLost();
   assert.equal(said("A"), why("The server answered 503.")); // the first attempt may still have saved it
+  answer = () => ({ status: "failed", error: "Busy", retryable: true });
+  await verdicts.retryLost();
+  assert.equal(said("A"), why("The server answered “Busy”."));
   verdicts.update({ ...stored.get("A") });
   assert.deepEqual([state("A"), said("A")], ["saved", ""]);
 });

@@ -145,6 +145,11 @@ def test_a_viewer_without_outcomes_sees_how_to_record_one_and_then_each_new_one(
     set_attribute(page, "value-delivered", "keys-url", "#other")
     expect(call).to_have_value(re.compile("^curl 'https://api.example.com/prod/api/outcomes'"))
     expect(page.get_by_role("link", name="a key")).to_have_attribute("href", "#other")
+    page.get_by_role("link", name="a key").evaluate("link => { window.link = link }")
+    with page.expect_response("**/api/outcomes?*"):  # as in each poll
+        leave_and_return(page)
+    expect(page.locator(".card")).to_have_attribute("data-state", "empty")
+    assert page.evaluate("link.isConnected")  # a click may have begun on it
     ledger.record("First outcome", created_at=ago(minutes=1), value_usd=2)
     titles = page.locator(".rows strong")
     expect(titles).to_have_text(["First outcome"])

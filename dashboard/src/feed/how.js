@@ -38,11 +38,12 @@ export class HowToRecord {
 
   render() {
     const [keysUrl, apiUrl] = ["keys-url", "api-url"].map((name) => this.#feed.getAttribute(name));
-    this.#key.replaceChildren(keysUrl ? html("a", { href: keysUrl }, "a key") : "a key");
     const url = new URL(apiUrl ?? this.#api.url(""), document.baseURI).href;
     const call = curl(`${baseOf(url)}/api/outcomes`, ANY_KEY, { outcomeType: this.#type, title: "First outcome" });
-    if (call === this.#shown || !this.#type) return; // the viewer may be copying it
-    this.#shown = call;
+    const shown = [keysUrl, call].join();
+    if (shown === this.#shown || !this.#type) return; // the viewer may be using it
+    this.#shown = shown;
+    this.#key.replaceChildren(keysUrl ? html("a", { href: keysUrl }, "a key") : "a key");
     this.#call.show("A call that records an outcome", call);
   }
 }

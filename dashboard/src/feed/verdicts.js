@@ -252,7 +252,7 @@ export class Verdicts {
     if (status === "not_found") return Object.assign(item, { state: "gone", said: NOT_FOUND });
     const problem = new Problem("error", `The server answered “${error}”.`);
     const isUnclear = retryable && !["Busy", "Conflict"].includes(error);
-    Object.assign(problem, { status: isUnclear ? 500 : 400, reason: error, details });
+    Object.assign(problem, { status: isUnclear ? 500 : retryable ? 503 : 400, reason: error, details });
     this.#fail(item, problem, retryable);
   }
 
