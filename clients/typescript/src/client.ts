@@ -414,11 +414,7 @@ export class OutcomesClient {
       ...{ path: `/api/keys${below}`, method, by: byKey ? "key" : "session", named: true },
       ...(wanted ? { body: encode({ ...wanted, userId, signal: undefined }) } : { query: queryOf({ userId }) }),
     };
-    const told = (reply: answers.Reply) => {
-      this.#tell([{ ignoredFields: answers.ignored(reply) }], "Made");
-      return read(reply);
-    };
-    return this.exchange(request, options.signal, told, repeatable);
+    return this.exchange(request, options.signal, read, repeatable);
   }
 
   /** Sends a request with a credential that may read. See `exchange` for `repeatable`. */
