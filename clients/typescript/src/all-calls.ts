@@ -393,6 +393,17 @@ export class OutcomesClient extends PageClient {
     return this.read(path, { signal }, read, how, ifVersion !== undefined);
   }
 
+  protected override manage<T>(
+    read: (reply: answers.Reply) => T,
+    ...how: [models.KeyOptions, ("POST" | "DELETE")?, string?, object?, boolean?]
+  ): Promise<T> {
+    const told = (reply: answers.Reply) => {
+      this.#tellIgnored(reply, "/api/keys", "Made");
+      return read(reply);
+    };
+    return super.manage(told, ...how);
+  }
+
   #tellIgnored(reply: answers.Reply, path: string, done: string): void {
     const ignored = answers.ignored(reply);
     if (ignored[0]) this.#warn(`${path}: ${done}, but the API did not read ${ignored.join(", ")}`);

@@ -409,7 +409,8 @@ export class OutcomesClient {
     const userId = this.whose(options.userId);
     const nobodys = userId == null;
     const byKey = this.#key && this.owner === "body" && !(this.#cookie && nobodys);
-    if (nobodys !== !byKey) throw new ConfigurationError("Only the platform's key needs the keys' userId");
+    if (nobodys !== !byKey)
+      throw new ConfigurationError("It needs the session, or the platform's key and the keys' userId");
     const request: Request = {
       ...{ path: `/api/keys${below}`, method, by: byKey ? "key" : "session", named: true },
       ...(wanted ? { body: encode({ ...wanted, userId, signal: undefined }) } : { query: queryOf({ userId }) }),
