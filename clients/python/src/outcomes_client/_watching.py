@@ -31,10 +31,11 @@ def follow(client: OutcomesClient, lines: int, filters: dict[str, Any]) -> Itera
     seen: dict[str, datetime] | None = None
     newest: datetime | None = None
     while True:
+        start = newest - OVERLAP if newest else None
         try:
             if seen is None or any(filters.values()):
                 # Of all outcomes: polls would read more and more while none matches.
-                top = next((one.created_at for one in client.iterate()), None)
+                top = next((one.created_at for one in client.iterate(start=start)), None)
             if seen is None:
                 newest = top
                 before = client.iterate(start=newest - OVERLAP, **filters) if newest else ()
@@ -42,7 +43,6 @@ def follow(client: OutcomesClient, lines: int, filters: dict[str, Any]) -> Itera
                 page = client.list(limit=PAGE_SIZE, **filters).outcomes
                 found = [one for one in page if newest and one.created_at <= newest][:lines]
             else:
-                start = newest - OVERLAP if newest else None
                 found = [one for one in client.iterate(start=start, **filters) if one.id not in seen]
                 newest = max(filter(None, (newest, top)), default=None)
         except OutcomesError as failure:
