@@ -144,6 +144,7 @@ SAID: list[tuple[str, dict[str, str], int, str, str]] = [
     ("import /no/such/file", {}, 2, "No such file", ""),
     ("import work.jsonl", WRONG_KEY, 1, "Fix what is named above first. The same command then", "Run it again"),
     ("import work.jsonl", WRONG_KEY, 1, "0 recorded, 0 already there, 0 refused, 2 to be sent again", ""),
+    ("import bad.jsonl", WRONG_KEY, 1, "line 2: Invalid line", "line 1:"),
     ("import work.jsonl", NOBODY, 1, "0 recorded, 0 already there, 0 refused, 2 to be sent again", "0 refused\n"),
     ("import work.jsonl", NOBODY, 1, "Not everything was sent. Run it again", "Fix"),
     *((f"{command} \udcff", {}, 2, NOT_UTF_8, "") for command in ("get", "list --cursor", "summary --from")),
@@ -186,6 +187,7 @@ def test_a_command_says_what_is_wrong_in_its_own_words(
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "work.jsonl", task("One"), task("Two"))
+    (tmp_path / "bad.jsonl").write_text(json.dumps(task("One")) + "\nbad\n")
     run = outcomes(*shlex.split(command))
     assert run.code == code
     assert says in " ".join((run.out + run.err).split())

@@ -76,9 +76,7 @@ def import_(
                     tally[one.status] += 1
                     tally["unassigned"] += one.unassigned
                     unread.update(set(one.ignored_fields))
-                    if one.reason and (
-                        failure is None or (isinstance(failure, LimitError) and one.status == "refused")
-                    ):
+                    if one.reason and (failure is None or one.status == "refused"):
                         report.print(printable(f"line {one.line.number}: {one.reason}"), soft_wrap=True)
                 reached = outcomes[-1].line.number
                 bar.update(task, advance=sum(one.line.size for one in outcomes), description=f"{reached:,} lines")
