@@ -502,6 +502,9 @@ def test_cleaning_needs_the_session_or_the_platform_s_key(
     monkeypatch.setenv("INTERNAL_API_KEY", owner.create_key("Other", scopes=["read", "correct"]).key)
     run = outcomes(*clean)
     assert (run.code, "not the agent key (INTERNAL_API_KEY): unset it" in run.err) == (2, True)
+    monkeypatch.setenv("INTERNAL_API_KEY", api.key)
+    run = outcomes(*clean, "--dispute", "--user", str(api.user))
+    assert (run.code, "disputes for its own user: leave out --user" in run.err) == (2, True)
     monkeypatch.delenv("OUTCOMES_COOKIE")
     assert (outcomes(*clean, "--dispute").code, statuses(api, flooded[1])[1:]) == (2, ["recorded"] * 2)
 

@@ -285,6 +285,8 @@ def _platforms_user(client: OutcomesClient, user: int | None, *, dispute: bool) 
     owner = client._calls.defaults.owner
     if user is not None and owner != "body":
         raise ConfigurationError(NOT_BY_SESSION)
+    if dispute and user is not None:
+        raise ConfigurationError(f"{SESSION[0].upper()}{SESSION[1:]} disputes for its own user: leave out --user")
     if dispute or owner == "session":
         if not client._address.cookie:
             raise ConfigurationError(f"Disputing needs {SESSION}")
