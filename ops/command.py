@@ -48,8 +48,8 @@ def exit_code(command: Callable[[], object], *, if_interrupted: str = "", if_ref
     """Run a command and return the process's exit code.
 
     A command that returns a true value has failed: the exit code is 1. After a StackError, print its message; the exit
-    code is `if_refused`. if_interrupted: the text to print if Ctrl-C, the end of the input or a closed output ends the
-    command; empty if nothing is left to do.
+    code is `if_refused`. if_interrupted: the text to print if Ctrl-C, the end of the input, a closed output or a full
+    disk ends the command; empty if nothing is left to do.
     """
     try:
         code = 1 if command() else 0
