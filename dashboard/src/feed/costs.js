@@ -87,7 +87,7 @@ export class Costs {
     const asked = `${endpoint} ${scope}`;
     const age = Math.abs(Date.now() - this.#askedAt); // the clock may have been set back
     if (asked === this.#asked && age < MAX_AGE_MS) return false;
-    if (asked !== this.#asked) this.#cost = undefined;
+    if (asked !== this.#asked) this.forget();
     this.#asked = asked;
     this.#scope = scope;
     this.#askedAt = Date.now();
@@ -99,7 +99,7 @@ export class Costs {
     }
     const reading = new AbortController();
     this.#reading = reading;
-    this.#reason = "";
+    let reason = "";
     let isOff = false;
     let isTooLong = false;
     /** @type {Cost | null} */
@@ -113,10 +113,11 @@ export class Costs {
     } catch (/** @type {any} */ problem) {
       isOff = problem.isOff === true;
       isTooLong = problem.reason === "Invalid from";
-      this.#reason = isTooLong ? "Costs are shown for at most 366 days." : "The cost could not be read.";
+      reason = isTooLong ? "Costs are shown for at most 366 days." : "The cost could not be read.";
     }
     if (reading.signal.aborted) return false;
     this.#isOff = isOff;
+    this.#reason = reason;
     this.#cost = cost;
     if (!cost && !isTooLong) this.#askedAt = 0;
     return true;
