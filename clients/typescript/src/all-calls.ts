@@ -513,21 +513,6 @@ export class OutcomesClient extends PageClient {
     return this.read(outcomePath(outcomeId), { ...options, counts: true }, read, { named: true });
   }
 
-  protected override manage<T>(
-    read: (reply: answers.Reply) => T,
-    options: models.KeyOptions,
-    method?: "POST" | "DELETE",
-    below?: string,
-    wanted?: object,
-    repeatable?: boolean,
-  ): Promise<T> {
-    const told = (reply: answers.Reply) => {
-      this.#tellIgnored(reply, "/api/keys", "Made");
-      return read(reply);
-    };
-    return super.manage(told, options, method, below, wanted, repeatable);
-  }
-
   #switchKey(keyId: string, way: "pause" | "resume", options: models.KeyOptions): Promise<models.AgentKey> {
     const below = `/${escaped(keyId)}/${way}`;
     return this.manage(answers.shaped(readers.agentKey), options, "POST", below, {}, way === "pause");
