@@ -223,10 +223,6 @@ export class Watcher {
   async #readNew(signal) {
     const { newest } = this;
     const now = performance.now();
-    if (now - this.#wholeAt > WHOLE_MS) {
-      this.#wholeAt = now;
-      this.#host.skipped();
-    }
     const hasOverlap = now - this.#overlapAt >= OVERLAP_MS;
     let from = null;
     if (newest) {
@@ -251,6 +247,10 @@ export class Watcher {
     if (fresh.length || isCorrected) this.#activeAt = now;
     if (hasOverlap) this.#endOverlap();
     this.#host.found(found, fresh, isCorrected);
+    if (now - this.#wholeAt > WHOLE_MS) {
+      this.#wholeAt = now;
+      this.#host.skipped(); // only now: what is new is announced
+    }
     return null;
   }
 }
