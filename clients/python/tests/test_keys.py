@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from outcomes_client import (
@@ -19,6 +20,7 @@ from outcomes_client import (
     LimitError,
     NewAgentKey,
     OutcomesClient,
+    OutcomesError,
     UnauthorizedError,
 )
 from outcomes_client._terminal import local
@@ -306,6 +308,17 @@ def test_a_person_is_asked_before_a_key_is_revoked(
     assert run.code == (0 if answer == "y" else 1)
     assert len(owner.list_keys()) == left
     outcomes("keys", "revoke", made.id, "--user", "42", "--yes")
+    assert owner.list_keys() == []
+
+
+def test_a_key_is_revoked_also_if_the_keys_cannot_be_listed(
+    owner: OutcomesClient, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = owner.create_key("Leaked")
+    monkeypatch.delenv("INTERNAL_API_KEY")
+    with monkeypatch.context() as patch:
+        patch.setattr(OutcomesClient, "list_keys", Mock(side_effect=OutcomesError("503 Busy")))
+        assert outcomes("keys", "revoke", made.id).err == "Revoked.\n"
     assert owner.list_keys() == []
 
 

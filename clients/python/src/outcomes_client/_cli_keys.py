@@ -15,7 +15,7 @@ from ._choices import OutcomeStatus
 from ._cli_completion import files
 from ._cli_corrections import Reason, correct_all, ids_of
 from ._display import money, printable
-from ._errors import ConfigurationError, ForbiddenError
+from ._errors import ConfigurationError, ForbiddenError, OutcomesError
 from ._http import AGENT_KEY, NOT_BY_SESSION, SESSION
 from ._terminal import (
     Cookie,
@@ -327,10 +327,13 @@ def revoke(
     if not yes and sys.stdin.isatty():
         typer.confirm(f"Revoke {key_id}? Calls with it will be refused.", abort=True, err=True)
     with connect(url, cookie) as client:
-        live = {key.id for key in client.list_keys(user)}
+        try:
+            was_live = key_id in {key.id for key in client.list_keys(user)}
+        except OutcomesError:
+            was_live = True  # unknown: revoke it all the same
         client.revoke_key(key_id, user_id=user)
     gone = f"No live key had the id {key_id}: only one that has expired is revoked."
-    print("Revoked." if key_id in live else printable(gone), file=sys.stderr)
+    print("Revoked." if was_live else printable(gone), file=sys.stderr)
 
 
 def _show(made: NewAgentKey) -> None:
