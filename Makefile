@@ -86,7 +86,7 @@ unit: install ## run the tests of functions and layer, within seconds
 test: install .tools/sam/installed $(npm) $(npm_client) $(npm_viewer) ## run the tests, except those of pages, import-history and the examples (PYTEST_ADDOPTS=... for pytest's own options)
 	@$(bin)/python -m pytest $(parallel) --ignore tests/dashboard
 
-pages: install $(npm) ## run the tests of pages in Chromium, and one in Firefox
+pages: install $(npm) $(npm_viewer) ## run the tests of pages in Chromium, and one in Firefox
 	@$(bin)/python -m pytest $(parallel) tests/dashboard
 
 # One part (PART=model), or all in ten minutes. WRITE=1 writes the figures into docs/proof.md.

@@ -194,7 +194,7 @@ def test_the_command_creates_lists_rotates_and_revokes_keys(
     _, row = outcomes("keys", "list").out.splitlines()
     assert row.endswith("by session")
     mistyped = key["id"][:-1] + ("A" if key["id"][-1] != "A" else "B")
-    said = f"No live key had the id {mistyped}: only one that has expired is revoked.\n"
+    said = f"No live key had the id {mistyped}. If one that has expired has it, that one is revoked.\n"
     assert outcomes("keys", "revoke", mistyped).err == said
     revoked = outcomes("keys", "revoke", key["id"])
     assert (revoked.code, revoked.out, revoked.err) == (0, "", "Revoked.\n")

@@ -332,7 +332,7 @@ def revoke(
         except OutcomesError:
             was_live = True  # unknown: revoke it all the same
         client.revoke_key(key_id, user_id=user)
-    gone = f"No live key had the id {key_id}: only one that has expired is revoked."
+    gone = f"No live key had the id {key_id}. If one that has expired has it, that one is revoked."
     print("Revoked." if was_live else printable(gone), file=sys.stderr)
 
 
