@@ -57,6 +57,7 @@ async function summary() {
 
 const sums = new Sums();
 const choice = { scope: "all", query: { outcomeType: "", agentId: "" } };
+let isListDue = false;
 const watcher = new Watcher(
   { list },
   {
@@ -67,13 +68,18 @@ const watcher = new Watcher(
     read: async (signal) => {
       // Like element.js, read new outcomes before the sums.
       await watcher.catchUp(signal);
+      if (isListDue) await list({});
+      isListDue = false;
       if (sums.isDue("all")) await sums.read(choice, summary);
     },
     found: (_found, fresh, isCorrected) => {
       sums.add(fresh, LiveSummary);
       if (isCorrected) sums.correct();
     },
-    skipped: () => sums.invalidate(),
+    skipped: () => {
+      sums.invalidate();
+      isListDue = true;
+    },
     forget: () => {},
   },
 );
