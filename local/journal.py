@@ -53,13 +53,12 @@ class Journal:
         except OSError as error:
             raise StackError(f"cannot read {self.file}: {error.strerror}") from error
         if damaged:
-            of, these = (
-                ("line {} of {} is", "this line") if len(damaged) == 1 else ("lines {} of {} are", "these lines")
-            )
-            keep = f"sed -i.damaged {shlex.quote(';'.join(f'{number}d' for number in damaged))}"
+            noun, are, these = ("line", "is", "this") if len(damaged) == 1 else ("lines", "are", "these")
+            edit = ";".join(f"{number}d" for number in damaged)
+            keep = shlex.join(["sed", "-i.damaged", edit, str(self.file)])
             raise StackError(
-                f"{of.format(', '.join(damaged), self.file)} damaged: {keep} {shlex.quote(str(self.file))} "
-                f"removes only {these}, make reset{named(self.file.parent)} deletes all"
+                f"{noun} {', '.join(damaged)} of {self.file} {are} damaged: {keep} removes only {these} {noun}, "
+                f"make reset{named(self.file.parent)} deletes all"
             )
 
     def rewrite(self, changes: Iterable[Change]) -> None:

@@ -147,48 +147,41 @@ def test_a_torn_last_line_is_ignored(journal: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line",
+    "lines",
     [
-        "not JSON",
-        "{}[",
-        "5",
-        "[5]",
-        '[["Pages", {"page": {"S": "a"}}]]',
-        '[["Pages", {}, null]]',
-        '[["Pages", {"page": "a"}, null]]',
-        '[["Pages", [], null]]',
-        '[[7, {"page": {"S": "a"}}, null]]',
-        '[["Pages", {"page": {"S": "a"}}, {"page": {"S": "b"}}]]',
-        '[["Pages", {"page": {"S": "a"}}, []]]',
-        "\udcff",
+        ["not JSON"],
+        ["{}["],
+        ["5"],
+        ["[5]"],
+        ['[["Pages", {"page": {"S": "a"}}]]'],
+        ['[["Pages", {}, null]]'],
+        ['[["Pages", {"page": "a"}, null]]'],
+        ['[["Pages", [], null]]'],
+        ['[[7, {"page": {"S": "a"}}, null]]'],
+        ['[["Pages", {"page": {"S": "a"}}, {"page": {"S": "b"}}]]'],
+        ['[["Pages", {"page": {"S": "a"}}, []]]'],
+        ["\udcff"],
+        ["first", "second"],
     ],
 )
-def test_the_error_names_a_damaged_line_and_how_to_remove_it(journal: Path, line: str) -> None:
-    good = '[["Pages", {"page": {"S": "a"}}, {"page": {"S": "a"}}]]'
-    journal.write_text(f"{good}\n{line}\n{good}\n", errors="surrogateescape")
+def test_the_error_names_damaged_lines_and_how_to_remove_them(journal: Path, lines: list[str]) -> None:
+    good = '[["Pages", {"page": {"S": "a"}}, {"page": {"S": "a"}}]]\n'
+    journal.write_text(good + "".join(f"{line}\n{good}" for line in lines), errors="surrogateescape")
+    before = journal.read_bytes()
     with pytest.raises(StackError) as damaged:
         list(Journal(journal).read())
-    keep = f"sed -i.damaged 2d {journal}"
-    says = f"{keep} removes only this line, make reset DATA={journal.parent} deletes all"
-    assert str(damaged.value) == f"line 2 of {journal} is damaged: {says}"
+    of, edit, these = {
+        1: ("line 2 of {} is", "2d", "this line"),
+        2: ("lines 2, 4 of {} are", "'2d;4d'", "these lines"),
+    }[len(lines)]
+    keep = f"sed -i.damaged {edit} {journal}"
+    says = f"{keep} removes only {these}, make reset DATA={journal.parent} deletes all"
+    assert str(damaged.value) == f"{of.format(journal)} damaged: {says}"
     subprocess.run(shlex.split(keep), check=True)
-    assert len(list(Journal(journal).read())) == 2
+    assert len(list(Journal(journal).read())) == len(lines) + 1
+    assert journal.with_name(DAMAGED).read_bytes() == before
     empty(journal.parent)
     assert [file.name for file in journal.parent.iterdir()] == [LOCK], "the copy that sed made, too"
-
-
-def test_the_command_for_several_damaged_lines_removes_all_at_once_and_its_copy_keeps_them(journal: Path) -> None:
-    good = '[["Pages", {"page": {"S": "a"}}, {"page": {"S": "a"}}]]'
-    before = f"{good}\nfirst\n{good}\nsecond\n"
-    journal.write_text(before)
-    with pytest.raises(StackError) as damaged:
-        list(Journal(journal).read())
-    keep = f"sed -i.damaged '2d;4d' {journal}"
-    says = f"{keep} removes only these lines, make reset DATA={journal.parent} deletes all"
-    assert str(damaged.value) == f"lines 2, 4 of {journal} are damaged: {says}"
-    subprocess.run(shlex.split(keep), check=True)
-    assert len(list(Journal(journal).read())) == 2
-    assert journal.with_name(DAMAGED).read_text() == before
 
 
 def test_an_unreadable_journal_is_named(journal: Path) -> None:

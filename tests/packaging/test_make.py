@@ -151,7 +151,7 @@ def test_a_command_gets_the_options_that_are_set(
 
 
 def test_an_empty_data_folder_is_refused(clone: Path) -> None:
-    """Of DATA=$folder, if the shell's variable is not set. It would be the folder of the repository."""
+    """It would be the folder of the repository. `DATA=$folder` is empty if the shell's variable is not set."""
     done = make(clone, "reset", "DATA=")
     assert (done.returncode, done.stdout) == (2, "")
     assert "DATA is empty: name a folder, or leave it out." in done.stderr

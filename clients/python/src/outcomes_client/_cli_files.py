@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ._cli_completion import files
-from ._display import printable
+from ._display import many, printable
 from ._errors import LimitError, OutcomesError, missing
 from ._terminal import (
     Agent,
@@ -99,9 +99,9 @@ def _conclude(tally: Counter[str], unread: Counter[str], fix: str) -> None:
     again += f", {tally['limited']:,} beyond the key's daily limit" if tally["limited"] else ""
     print(f"{tally['created']:,} recorded, {tally['replayed']:,} already there, {tally['refused']:,} refused{again}")
     for name, count in unread.items():
-        print(printable(f"The API ignored {name} in {_lines(count)}."), file=sys.stderr)
+        print(printable(f"The API ignored {name} in {many(count, 'line')}."), file=sys.stderr)
     if unassigned := tally["unassigned"]:
-        without = f"{_lines(unassigned)} recorded for no user, which is in nobody's feed"
+        without = f"{many(unassigned, 'line')} recorded for no user, which is in nobody's feed"
         advice = "`outcomes assign` gives them to one. Imported again with a user, they would count twice"
         print(f"{without}: {advice}.", file=sys.stderr)
     if tally["stopped"] or tally["unsent"]:
@@ -133,10 +133,6 @@ def _left_today(client: OutcomesClient) -> str:
     if key.max_per_day is None or key.recorded_today is None:
         return ""
     return f"The key records {key.max_per_day:,} a day; about {key.max_per_day - key.recorded_today:,} are left today."
-
-
-def _lines(count: int) -> str:
-    return "1 line" if count == 1 else f"{count:,} lines"
 
 
 def export(

@@ -14,7 +14,7 @@ import typer
 from ._choices import OutcomeStatus
 from ._cli_completion import files
 from ._cli_corrections import Reason, correct_all, ids_of
-from ._display import money, printable
+from ._display import many, money, printable
 from ._errors import ConfigurationError, ForbiddenError, OutcomesError
 from ._http import AGENT_KEY, NOT_BY_SESSION, SESSION
 from ._terminal import (
@@ -239,10 +239,10 @@ def clean(
             worth = money(sum((one.value_usd or Decimal(0) for one in found), Decimal(0)))
             text = f"Recorded by {key_id} since {since}, and not {verb}{'d or void' if dispute else ''}:"
             confirmed = f", {len(stay):,} of them confirmed" if stay else ""
-            print(printable(f"{text} {_outcomes(len(found))}, worth {worth}{confirmed}."), file=sys.stderr)
+            print(printable(f"{text} {many(len(found), 'outcome')}, worth {worth}{confirmed}."), file=sys.stderr)
         if not yes and (active or versions):
             does = f"Pause the key, and {verb}" if active else verb.capitalize()
-            typer.confirm(f"{does} {_outcomes(len(versions))}?", abort=True, err=True)
+            typer.confirm(f"{does} {many(len(versions), 'outcome')}?", abort=True, err=True)
         if active:
             client.pause_key(key_id)
             print("Paused.", file=sys.stderr)
@@ -271,10 +271,6 @@ def _divided(found: list[Outcome], *, dispute: bool) -> tuple[Mapping[str, int |
         else:
             versions[one.id] = None if dispute else one.version
     return versions, stay
-
-
-def _outcomes(count: int) -> str:
-    return "1 outcome" if count == 1 else f"{count:,} outcomes"
 
 
 def _platforms_user(client: OutcomesClient, user: int | None, *, dispute: bool) -> int | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ._cli_completion import time_zones
-from ._display import money, printable, quoted
+from ._display import many, money, printable, quoted
 from ._errors import NotFoundError, StatementError
 from ._terminal import Cookie, Url, connect
 
@@ -187,9 +187,7 @@ def _parts(by_rule: Mapping[str, Any] | None) -> Iterable[str]:
 
 
 def _total(total: Mapping[str, Any]) -> str:
-    return (
-        f"{total['count']:,} {'outcome' if total['count'] == 1 else 'outcomes'}, {money(Decimal(total['value_usd']))}"
-    )
+    return f"{many(total['count'], 'outcome')}, {money(Decimal(total['value_usd']))}"
 
 
 def _compare_with_api(verified: Verified, keys: bytes, url: str | None, cookie: str | None) -> None:

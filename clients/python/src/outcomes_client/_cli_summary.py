@@ -13,7 +13,7 @@ from . import _terminal
 from ._choices import Division
 from ._cli_completion import time_zones
 from ._cli_definitions import print_by_rule
-from ._display import money, printable
+from ._display import many, money, printable
 from ._terminal import Agent, Cookie, End, Start, Statuses, Types, Url, connect, grid, numbers, print_json, print_table
 
 if TYPE_CHECKING:
@@ -77,8 +77,9 @@ def summary(
     from ._models import CostSummary
 
     console = _terminal.console()
-    noun = "outcome" if totals.count == 1 else "outcomes"
-    console.print(Text.assemble((money(totals.value_usd), "bold"), f" in {totals.count:,} {noun}"), soft_wrap=True)
+    console.print(
+        Text.assemble((money(totals.value_usd), "bold"), f" in {many(totals.count, 'outcome')}"), soft_wrap=True
+    )
     by_rule: ByRule | None = vars(totals).get("by_rule")
     if by_rule:
         console.print(Text.assemble((money(by_rule.counted.value_usd), "bold"), " counts"), soft_wrap=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ._cli_completion import time_zones
-from ._display import money, printable
+from ._display import many, money, printable
 from ._terminal import (
     Cookie,
     Json,
@@ -125,4 +125,4 @@ def _filters(watch: Watch) -> str:
 def _amount(watch: Watch, value: Any) -> str:
     if watch.every is not None:
         return money(value)
-    return f"{value:,}" if watch.measure != "silence" else f"{value:,} day{'' if value == 1 else 's'}"
+    return many(value, "day") if watch.measure == "silence" else f"{value:,}"

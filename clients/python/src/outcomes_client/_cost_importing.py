@@ -283,7 +283,8 @@ def _number(value: object, name: str) -> Decimal | None:
     number = Decimal(text)
     if number and not -130 <= number.adjusted() < 15:  # within these limits, the API adds up amounts exactly
         raise ValueError(f"{name} is out of range: {value}")
-    if len("".join(map(str, number.as_tuple().digits)).strip("0")) > 38:  # the API refuses them, with all of the day
+    # The API refuses them, with all of the day. A short text has no more, and most are short.
+    if len(text) > 38 and len("".join(map(str, number.as_tuple().digits)).strip("0")) > 38:
         raise ValueError(f"{name} has more than 38 significant digits: {value}")
     return number or Decimal(0)
 

@@ -37,6 +37,11 @@ def money(value: Decimal | None) -> str:
     return f"{'-' if value < 0 else ''}${whole}.{fraction.rstrip('0'):0<2}"
 
 
+def many(count: float | Decimal, what: str) -> str:
+    """Return a number with its noun: `1 day`, `1,200 days`."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def counts_for(outcome: CountedOutcome) -> str:
     """Say what an outcome counts for, such as `waiting, $40.00 on 2027-01-15`; "" for a disputed or void one."""
     counts = outcome.counts
