@@ -72,8 +72,10 @@ export class Attention {
     this.view = view;
     this.#isOpening = view !== null;
     if (view === null) void this.#review?.sendNow();
-    await this.#moved(); // a closed queue has uncovered its opener
-    if (view === null) [...this.#totals.needs.querySelectorAll("button")].find(({ value }) => value === was)?.focus();
+    this.#moved();
+    if (view !== null) return;
+    await this.render(false); // uncovers the button that opened it
+    [...this.#totals.needs.querySelectorAll("button")].find(({ value }) => value === was)?.focus();
   }
 
   /** The view as parameters of the page's address. */

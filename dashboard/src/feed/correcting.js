@@ -1,3 +1,4 @@
+import { isAmbiguous } from "../shared/request.js";
 import { isRetryable } from "./api.js";
 import { whole } from "./format.js";
 
@@ -29,10 +30,6 @@ export function refusal(problem) {
   if (status === 400 && details[0]) return `The ${details[0].field} ${details[0].message}.`;
   return problem.message;
 }
-
-/** Whether a change may have been saved despite the error. @param {Problem} problem */
-export const isAmbiguous = ({ kind, status }) =>
-  kind !== "signed-out" && (status < 400 || (status >= 500 && status !== 503));
 
 /**
  * Say that a correction failed, and whether it may have been saved despite the error.

@@ -145,9 +145,9 @@ class ValueDelivered extends HTMLElement {
     this.#context.agent,
     () => this.getAttribute("cost-endpoint"),
     (isOther) => {
+      this.#rename(); // rows show the days of the time zone
       if (isOther && this.#rows.isUnread) return; // this poll reads them
       this.#isOther = isOther;
-      this.#rename(); // the rows show the days of the time zone
       void this.#watcher.poll();
     },
   );

@@ -109,11 +109,11 @@ export class ReviewRow {
   render(hints, dispute) {
     const { outcome, state, judged, said } = this.item;
     const { title, outcome_type, agent_id, created_at, version, status, counts } = outcome;
-    const happened = happenedAt(outcome);
-    const [on, recorded] = [happened, created_at].map(this.context.day);
-    const drawn = JSON.stringify([version, hints, dispute, counts, this.context.agent(agent_id), on, recorded]);
+    const drawn = JSON.stringify([version, hints, dispute, counts, this.context.agent(agent_id)]);
     if (drawn !== this.drawn) {
       this.drawn = drawn;
+      const happened = happenedAt(outcome);
+      const [on, recorded] = [happened, created_at].map(this.context.day);
       const closes = counts?.on ? `counts on ${fullDay.format(new Date(counts.on))}` : "";
       const due = counts?.state === "unconfirmed" ? "needs your word" : closes;
       this.#title.textContent = title;

@@ -1,7 +1,7 @@
 import { announce, build, button, buttons, html } from "../shared/dom.js";
-import { asProblem, invalidResponse } from "../shared/request.js";
+import { asProblem, invalidResponse, isAmbiguous } from "../shared/request.js";
 import { isOutcome, isRetryable } from "./api.js";
-import { failure, faultOfReason, isAmbiguous, newKey, UNDO_MS } from "./correcting.js";
+import { failure, faultOfReason, newKey, UNDO_MS } from "./correcting.js";
 import { post } from "./post.js";
 
 /** @import {Problem} from "../shared/request.js" */

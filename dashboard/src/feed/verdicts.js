@@ -1,6 +1,6 @@
-import { asProblem, isProblem, Problem } from "../shared/request.js";
+import { asProblem, isAmbiguous, isProblem, Problem } from "../shared/request.js";
 import { isRetryable } from "./api.js";
-import { failure, isAmbiguous, newKey, refusal, UNDO_MS } from "./correcting.js";
+import { failure, newKey, refusal, UNDO_MS } from "./correcting.js";
 import { whole } from "./format.js";
 import { difference } from "./queue.js";
 

@@ -1,10 +1,9 @@
 import { announce, button, buttons, html } from "../shared/dom.js";
 import { decimal, parseExactly } from "../shared/numbers.js";
-import { asProblem, explain, isProblem, request } from "../shared/request.js";
+import { asProblem, explain, isAmbiguous, isProblem, request } from "../shared/request.js";
 import { localDay } from "../shared/time.js";
 import { inWords } from "../shared/words.js";
 import { ask } from "./api.js";
-import { isAmbiguous } from "./correcting.js";
 import { estimated, ruleWords } from "./counted.js";
 import { cents, dollars } from "./format.js";
 import { option } from "./options.js";

@@ -34,9 +34,6 @@ export async function call(method, url, signal, body) {
   throw problem;
 }
 
-/** Whether the call may have taken effect despite the error: after a 503, it has not. @param {Problem} problem */
-export const isAmbiguous = ({ status }) => status < 400 || (status >= 500 && status !== 503);
-
 /** @param {any} key */
 export function isKey(key) {
   const texts = [key.id, key.name].every((text) => typeof text === "string");

@@ -1,5 +1,5 @@
 import { build, button, buttons, html } from "../shared/dom.js";
-import { isAmbiguous } from "./api.js";
+import { isAmbiguous } from "../shared/request.js";
 
 /** @import {Child} from "../shared/dom.js" */
 /** @import {Problem} from "../shared/request.js" */

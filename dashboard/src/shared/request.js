@@ -37,6 +37,10 @@ export const isProblem = (error) => error?.name === "Problem";
  */
 export const asProblem = (error) => (isProblem(error) ? error : invalidResponse());
 
+/** Whether a call may have taken effect despite the error: after a 503, it has not. @param {Problem} problem */
+export const isAmbiguous = ({ kind, status }) =>
+  kind !== "signed-out" && (status < 400 || (status >= 500 && status !== 503));
+
 /**
  * Send a request and read the text of its response. For an unsuccessful response, also return a `problem`. Throws a
  * Problem if there is no response or no session. If `signal` is aborted, throws fetch's own error.
