@@ -639,6 +639,28 @@ def test_a_key_is_made_used_rotated_and_revoked(real_keys: Page, ledger: Ledger)
     assert {record(ledger, secret)[0] for secret in secrets} == {401}
 
 
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_secret_that_was_replaced_elsewhere_is_no_longer_shown(real_keys: Page, is_new: bool) -> None:
+    new_key(real_keys, "Sales agent")
+    button(real_keys, "Make key").click()
+    if not is_new:
+        take(real_keys, "Sales agent")
+        button(real_keys, "Rotate Sales agent").click()
+        button(real_keys, "Rotate").click()
+    expect(real_keys.get_by_role("heading", name="Copy the key of Sales agent now")).to_be_focused()
+    id_ = rows(real_keys).locator("code").inner_text()[len("oc_") :][: key_text.ID_LENGTH]
+    call = f"""fetch("/api/keys/{id_}/rotate", {{
+        method: "POST", body: "{{}}", headers: {{ "content-type": "application/json" }},
+    }}).then(({{ status }}) => status)"""
+    assert real_keys.evaluate(call) == 200
+    leave_and_return(real_keys)
+    said = "Sales agent was rotated: the secret that was shown here has stopped working, or will."
+    expect(real_keys.get_by_text(said)).to_be_visible()
+    expect(real_keys.get_by_role("heading", name="Agent keys")).to_be_focused()
+    assert not SECRET.search(all_text(real_keys))
+    expect(button(real_keys, "Rotate Sales agent")).to_be_visible()
+
+
 def test_a_key_that_was_revoked_elsewhere_leaves_the_list(real_keys: Page) -> None:
     new_key(real_keys, "Sales agent")
     button(real_keys, "Make key").click()

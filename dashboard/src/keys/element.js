@@ -54,6 +54,7 @@ class OutcomeKeys extends HTMLElement {
     (row) => this.#askToRotate(row),
     (row) => this.#askToRevoke(row),
     (row) => this.#lost(row),
+    (row) => this.#replaced(row),
   );
   #card = html(
     "section",
@@ -174,6 +175,15 @@ class OutcomeKeys extends HTMLElement {
       this.#live.textContent = "The key no longer exists: it expired or was revoked elsewhere.";
     }
     if (this.#made === key.id) this.#making.close();
+  }
+
+  /** Hide a secret that a rotation elsewhere has ended, or ends soon. @param {KeyRow} row */
+  #replaced({ key, place }) {
+    for (const one of [place, ...(this.#made === key.id ? [this.#making] : [])]) {
+      if (!one.panel.querySelector(".secret")) continue;
+      one.close(one.panel.contains(this.#root.activeElement) ? this.#heading : undefined);
+      this.#live.textContent = `${key.name} was rotated: the secret that was shown here has stopped working, or will.`;
+    }
   }
 
   // ---- changes
