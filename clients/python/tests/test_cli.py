@@ -986,7 +986,10 @@ OWN_KEY = "GET /api/keys/self"
 @pytest.mark.parametrize(
     ("route", "answer", "says"),
     [
-        (GREETING, (200, {}, b"<html>"), "is not an Outcomes API"),
+        (GREETING, (200, {}, b"<html>"), "is not an Outcomes API: GET"),
+        (GREETING, (403, {}, b"{}"), "is not an Outcomes API, or its firewall refuses this machine: GET"),
+        (GREETING, (429, {}, b"{}"), "fails or has too many requests, so try again: GET"),
+        (GREETING, (503, {}, b"{}"), "fails or has too many requests, so try again: GET"),
         (GREETING, (401, {"Date": "Wed, 01 Apr 2020 12:00:00 GMT"}, b"{}"), "ahead of the API's: set it by NTP"),
         (GREETING, (401, {"Date": "yesterday"}, b"{}"), "the clock cannot be compared"),
         (KEY_CHECK, (500, {}, b"{}"), "500 instead of 400"),

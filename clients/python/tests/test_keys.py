@@ -250,7 +250,9 @@ def test_a_paused_key_is_refused_until_it_is_resumed(
     monkeypatch.delenv("OUTCOMES_COOKIE")
     monkeypatch.setenv("INTERNAL_API_KEY", made.key)
     run = outcomes("doctor")
-    assert (run.code, "is paused" in run.out) == (1, True)
+    assert (run.code, "no session" in run.out) == (1, False)  # once resumed, the key reads
+    said = f"is paused: with its owner's session, `outcomes keys resume {made.id}` lets it be used again\n"
+    assert said in run.out
 
 
 def test_the_platform_s_command_names_the_user(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -591,3 +593,17 @@ def test_an_agent_key_that_may_read_lists_exports_and_gets_all_of_its_users_outc
     run = outcomes("list")
     assert run.code != 0
     assert "403 Forbidden: reading needs the scope read (scopes)" in run.err
+
+
+@everywhere
+def test_the_doctor_finds_a_session_of_another_user_than_the_key_s(
+    api: Api, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with OutcomesClient(**{**api.settings, "cookie": None}) as platform:
+        others = platform.create_key("Nightly", user_id=api.user + 1)
+        monkeypatch.setenv("INTERNAL_API_KEY", others.key)
+        run = outcomes("doctor")
+        said = f"the session (OUTCOMES_COOKIE) is of another user than {api.user + 1}, for whom the key records"
+        assert (run.code, f"wrong  {said}: list, summary and export will not" in run.out) == (1, True)
+        monkeypatch.setenv("INTERNAL_API_KEY", platform.create_key("Nightly", user_id=api.user).key)
+        assert outcomes("doctor").code == 0

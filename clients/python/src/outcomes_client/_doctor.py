@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -15,6 +16,7 @@ from ._errors import BrokenAnswerError
 from ._http import (
     AGENT_KEY,
     KEY,
+    KEYS_PATH,
     LOCAL_SESSION,
     OWN_KEY_PATH,
     PATH,
@@ -54,10 +56,12 @@ def examine(client: OutcomesClient) -> Iterator[Finding]:
         return
     took = time.monotonic() - started
     if greeting.status != 401:
-        yield Finding(
-            False,
-            f"{address.url} is not an Outcomes API: GET {PATH} without a session is {greeting.status}, not 401",
-        )
+        if greeting.status == 429 or greeting.status >= 500:
+            what = "fails or has too many requests, so try again"
+        else:
+            what = f"is not an Outcomes API{', or its firewall refuses this machine' * (greeting.status == 403)}"
+        said = f"{address.url} {what}: GET {PATH} without a session is {greeting.status}, not 401"
+        yield Finding(False, said)
         return
     yield Finding(True, f"{address.url} answers in {took * 1000:.0f} ms")
     yield from _clock(greeting.headers)
@@ -88,7 +92,7 @@ def _user(client: OutcomesClient) -> Iterator[Finding]:
 
 def _credentials(client: OutcomesClient) -> Iterator[Finding]:
     address = client._address
-    records, reads = bool(address.api_key or address.cookie), False
+    records, reads, key = bool(address.api_key or address.cookie), False, None
     if address.has_agent_key:
         key = yield from _agent_key(client)
         records, reads = (key is not None and scope in key.scopes for scope in ("record", "read"))
@@ -104,9 +108,11 @@ def _credentials(client: OutcomesClient) -> Iterator[Finding]:
     if address.cookie:
         answer = client._send(Send(Request("GET", PATH, [("limit", "1")]), _TRY))
         yield _judged(answer, 200, "the session is valid", SESSION)
+        if key and isinstance(answer, Reply) and answer.status == 200:
+            yield from _other_user(client, key)
         if isinstance(answer, Reply) and (off := switched_off(answer)):
             yield Finding(True, f"Off in this deployment: {', '.join(off)}")
-    elif not reads:
+    elif not reads and (key or not address.has_agent_key):  # a key that cannot be asked may read, too
         local = f"; with the local stack, {LOCAL_SESSION}" if address.is_local else ""
         said = f"no session (OUTCOMES_COOKIE): list, summary and export will not work{local}"
         yield Finding(bool(address.api_key), said)
@@ -128,7 +134,8 @@ def _agent_key(client: OutcomesClient) -> Generator[Finding, None, AgentKey | No
         if isinstance(answer, Reply) and capability_off(answer, request):
             yield Finding(False, f"AgentKeys is Off in this deployment: {AGENT_KEY} is refused")
         elif isinstance(answer, Reply) and _is_paused(answer):
-            yield Finding(False, f"{AGENT_KEY} is paused: `outcomes keys resume` lets it be used again")
+            resume = f"`outcomes keys resume {str(client._address.api_key).split('_')[1]}`"
+            yield Finding(False, f"{AGENT_KEY} is paused: with its owner's session, {resume} lets it be used again")
         elif isinstance(answer, Reply) and answer.status in (403, 404):
             yield Finding(False, "the API is older than this client: it knows no agent keys; deploy the current one")
         else:
@@ -180,6 +187,17 @@ def _contradictions(client: OutcomesClient, key: AgentKey) -> Iterator[Finding]:
             yield Finding(False, f"{variable} is {said}, but the key records for {own} only: unset it")
 
 
+def _other_user(client: OutcomesClient, key: AgentKey) -> Iterator[Finding]:
+    """Find that the session is not of the key's user: then its user does not have the key."""
+    answer = client._send(Send(Request("GET", KEYS_PATH), _TRY))
+    if not isinstance(answer, Reply) or answer.status != 200:
+        return
+    with suppress(BrokenAnswerError):
+        if key.id not in {one.id for one in _answers.rows("keys", _readers.agent_key)(answer)}:
+            said = f"{SESSION} is of another user than {key.user_id}, for whom the key records"
+            yield Finding(False, f"{said}: list, summary and export will not show what it records")
+
+
 def _judged(answer: Reply | NoReply, expected: int, good: str, credential: str) -> Finding:
     if isinstance(answer, NoReply):
         return Finding(False, f"no answer: {answer.reason}")
@@ -187,4 +205,6 @@ def _judged(answer: Reply | NoReply, expected: int, good: str, credential: str) 
         return Finding(True, good)
     if answer.status == 401:
         return Finding(False, f"{credential} is not valid: wrong, expired or revoked")
-    return Finding(False, f"{answer.status} instead of {expected}: the API fails, or this is not an Outcomes API")
+    return Finding(
+        False, f"{answer.status} instead of {expected}: the API fails or has too many requests, or is no Outcomes API"
+    )
