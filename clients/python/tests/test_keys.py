@@ -194,7 +194,7 @@ def test_the_command_creates_lists_rotates_and_revokes_keys(
     _, row = outcomes("keys", "list").out.splitlines()
     assert row.endswith("by session")
     mistyped = key["id"][:-1] + ("A" if key["id"][-1] != "A" else "B")
-    said = f"No live key had the id {mistyped}. If one that has expired has it, that one is revoked.\n"
+    said = f"No live key of this user had the id {mistyped}. If one that has expired has it, that one is revoked.\n"
     assert outcomes("keys", "revoke", mistyped).err == said
     revoked = outcomes("keys", "revoke", key["id"])
     assert (revoked.code, revoked.out, revoked.err) == (0, "", "Revoked.\n")
@@ -223,6 +223,40 @@ def test_a_key_records_no_more_than_its_daily_limit(
     monkeypatch.delenv("INTERNAL_API_KEY")
     assert outcomes("keys", "create", "--name", "Free", "--max-per-day", "unlimited").code == 0
     assert "neither a whole number" in outcomes("keys", "create", "--name", "Free", "--max-per-day", "many").err
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        ("--max-per-day 0", "--max-per-day must be a whole number from 1 to 1000000, or unlimited"),
+        ("--max-per-day 0 --expires 2026-01-01", "such as 2030-01-31T12:00:00Z, in the future"),
+        ("--max-value 1e15", "with at most 38 significant digits"),
+    ],
+)
+def test_a_refused_option_is_told_only_what_the_command_takes(outcomes: Outcomes, options: str, rule: str) -> None:
+    run = outcomes("keys", "create", "--name", "Nightly", "--user", "42", *options.split())
+    assert (run.code, rule in run.err, "null" in run.err) == (1, True, False), run.err
+
+
+@pytest.mark.parametrize("command", ["pause", "resume", "rotate", "clean --since 2026-01-01 --yes", "revoke"])
+def test_a_command_takes_a_whole_key_for_its_id(
+    owner: OutcomesClient, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    made = owner.create_key("Leaked")
+    monkeypatch.delenv("INTERNAL_API_KEY")
+    way, *options = command.split()
+    for text in (made.key, f"oc_{made.id}"):
+        run = outcomes("keys", way, text, *options)
+        assert (run.code, made.key in run.err) == (0, False), run.err
+    assert [key.id for key in owner.list_keys()] == ([] if way == "revoke" else [made.id])
+
+
+def test_the_platform_is_told_that_it_cannot_rotate_a_key_of_the_user_s(
+    api: Api, owner: OutcomesClient, outcomes: Outcomes
+) -> None:
+    run = outcomes("keys", "rotate", owner.create_key("Nightly").id, "--user", str(api.user))
+    said = "outcomes: 403 Forbidden: the platform rotates only keys that it made: let the user rotate it\n"
+    assert run == Run(1, "", said)
 
 
 @everywhere
@@ -294,7 +328,7 @@ def test_a_command_whose_answer_was_lost_says_what_to_check(api: Api, outcomes: 
     assert run.code == 1
     assert "Rotating it again would invalidate the secret in use" in run.err
     assert outcomes("keys", "rotate", "0" * 16, "--user", "42").err == (
-        "outcomes: 404 Not found: this user has no such key\n"
+        "outcomes: 404 Not found: this user has no such live key\n"
     )
 
 
@@ -374,7 +408,7 @@ def test_cleaning_pauses_a_key_and_voids_what_it_recorded_but_nobody_confirmed(
     # What is disputed is not confirmed any more.
     assert outcomes("keys", "clean", key, *SINCE, "--yes", "--reason", "Not me").code == 0
     assert statuses(api, ids) == ["void"] * 3
-    gone = f"No live key has the id {key}, so none is paused. If it has expired, revoke it first."
+    gone = f"No live key of this user has the id {key}, so none is paused. If it has expired, revoke it first."
     said = f"{gone}\n{found}0 outcomes, worth $0.00.\n"
     run = outcomes("keys", "clean", key, *SINCE)
     assert run == Run(0, "0 corrected, 0 already done, 0 refused\n", said)
@@ -494,7 +528,7 @@ def test_what_the_owner_confirms_while_the_platform_cleans_stays(
         (("--ids", "missing"), "No such file"),
         (("--ids", "-"), "line 1 has no id"),
         (("--ids", __file__), "the session reads what the key recorded: give --since"),
-        (("--since", "yesterday"), "Invalid from"),
+        (("--since", "yesterday"), "Invalid value for --since: no ISO 8601 instant or date"),
     ],
 )
 def test_cleaning_refuses_what_names_no_outcomes(
@@ -517,10 +551,15 @@ def test_cleaning_needs_the_session_or_the_platform_s_key(
     monkeypatch.setenv("INTERNAL_API_KEY", owner.create_key("Other", scopes=["read", "correct"]).key)
     run = outcomes(*clean)
     assert (run.code, "not the agent key (INTERNAL_API_KEY): unset it" in run.err) == (2, True)
+    assert outcomes(*clean, "--user", str(api.user)).err == run.err
     monkeypatch.setenv("INTERNAL_API_KEY", api.key)
     run = outcomes(*clean, "--dispute", "--user", str(api.user))
     assert (run.code, "disputes for its own user: leave out --user" in run.err) == (2, True)
     monkeypatch.delenv("OUTCOMES_COOKIE")
+    monkeypatch.delenv("INTERNAL_API_KEY")
+    said = "outcomes: Cleaning needs the session (OUTCOMES_COOKIE), or the platform's key (INTERNAL_API_KEY)\n"
+    assert outcomes(*clean) == outcomes(*clean, "--user", "7") == Run(2, "", said)
+    monkeypatch.setenv("INTERNAL_API_KEY", api.key)
     assert (outcomes(*clean, "--dispute").code, statuses(api, flooded[1])[1:]) == (2, ["recorded"] * 2)
 
 

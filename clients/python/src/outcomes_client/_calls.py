@@ -354,7 +354,7 @@ class Calls:
         sent = {name: value for name, value in wanted.items() if value is not None}
         if sent.get("maxPerDay") == "unlimited":
             sent["maxPerDay"] = None
-        request = Request("POST", KEYS_PATH + below, body=encode(sent), names="key", user_id=user_id)
+        request = Request("POST", KEYS_PATH + below, body=encode(sent), names="live key", user_id=user_id)
         made, ignored = yield from self.exchange(request, _answers.made, repeatable=False)
         yield from self._say_ignored(ignored, "Made")
         return made
@@ -362,7 +362,7 @@ class Calls:
     def switch_key(self, key_id: str, way: Literal["pause", "resume"], user_id: int | None) -> Call[AgentKey]:
         user_id = self.whose(user_id)
         body = body_of(userId=user_id)
-        request = Request("POST", f"{KEYS_PATH}/{escaped(key_id)}/{way}", body=body, names="key", user_id=user_id)
+        request = Request("POST", f"{KEYS_PATH}/{escaped(key_id)}/{way}", body=body, names="live key", user_id=user_id)
         # A resumption that is sent again could end a newer pause.
         return self.exchange(request, _answers.model(_readers.agent_key), repeatable=way == "pause")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,7 +16,7 @@ from ._choices import OutcomeStatus
 from ._cli_completion import files
 from ._cli_corrections import Reason, correct_all, ids_of
 from ._display import many, money, printable
-from ._errors import ConfigurationError, ForbiddenError, OutcomesError
+from ._errors import ConfigurationError, ForbiddenError, InvalidRequestError, OutcomesError
 from ._http import AGENT_KEY, NOT_BY_SESSION, SESSION
 from ._terminal import (
     Cookie,
@@ -48,7 +49,17 @@ User = Annotated[
     int | None,
     typer.Option(min=1, help="The user whose keys to manage; only with the platform's key. Default OUTCOMES_USER_ID."),
 ]
-KeyId = Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `outcomes keys list` shows it.")]
+
+
+def id_of(text: str) -> str:
+    """Return the id in a whole key, which is what somebody has who found a leaked one, or else the text."""
+    key = re.fullmatch(r"oc_([0-9A-Za-z]{16})(?:_.*)?", text)
+    return key[1] if key else text
+
+
+KeyId = Annotated[
+    str, typer.Argument(metavar="ID", parser=id_of, help="The key's id, as `outcomes keys list` shows it.")
+]
 
 
 class Scope(StrEnum):
@@ -170,7 +181,13 @@ def rotate(
         "wait until the overlap is over."
     )
     with connect(url, cookie) as client, advising(advice):
-        _show(client.rotate_key(key_id, user_id=user, overlap_hours=overlap))
+        try:
+            made = client.rotate_key(key_id, user_id=user, overlap_hours=overlap)
+        except ForbiddenError as refused:
+            if not refused.details and not client._address.has_agent_key:
+                refused.args = ("403 Forbidden: the platform rotates only keys that it made: let the user rotate it",)
+            raise
+        _show(made)
 
 
 @app.command()
@@ -231,7 +248,9 @@ def clean(
         live = {key.id: key for key in client.list_keys()} if user_id is None else {}
         active = key_id in live and not live[key_id].paused_at
         if user_id is None and key_id not in live:
-            gone = f"No live key has the id {key_id}, so none is paused. If it has expired, revoke it first."
+            gone = (
+                f"No live key of this user has the id {key_id}, so none is paused. If it has expired, revoke it first."
+            )
             print(printable(gone), file=sys.stderr)
         found = _recorded(client, key_id, since, user_id, dispute=dispute) if chosen is None else []
         versions, stay = _divided(found, dispute=dispute) if chosen is None else (chosen, [])
@@ -279,7 +298,9 @@ def _platforms_user(client: OutcomesClient, user: int | None, *, dispute: bool) 
     As in the other commands for keys, the session goes before the platform's key if no user is named.
     """
     owner = client._calls.defaults.owner
-    if user is not None and owner != "body":
+    if owner == "key" and not dispute:
+        raise ConfigurationError(f"Cleaning needs {SESSION} or the platform's key, not {AGENT_KEY}: unset it")
+    if user is not None and owner == "session":
         raise ConfigurationError(NOT_BY_SESSION)
     if dispute and user is not None:
         raise ConfigurationError(f"{SESSION[0].upper()}{SESSION[1:]} disputes for its own user: leave out --user")
@@ -287,8 +308,8 @@ def _platforms_user(client: OutcomesClient, user: int | None, *, dispute: bool) 
         if not client._address.cookie:
             raise ConfigurationError(f"Disputing needs {SESSION}")
         return None
-    if owner == "key":
-        raise ConfigurationError(f"Cleaning needs {SESSION} or the platform's key, not {AGENT_KEY}: unset it")
+    if not (client._address.api_key or client._address.cookie):
+        raise ConfigurationError(f"Cleaning needs {SESSION}, or the platform's key (INTERNAL_API_KEY)")
     user_id = client._calls.whose(user)
     if user_id is None and client._address.cookie:
         client._address = replace(client._address, api_key=None)  # which would be used to void
@@ -305,6 +326,12 @@ def _recorded(
     chosen: dict[str, Any] = {"start": since, "status": [one for one in OutcomeStatus if one not in done]}
     try:
         return [*client.iterate(recorded_by=f"key:{key_id}", ledger=True, user_id=user_id, **chosen)]
+    except InvalidRequestError as refused:
+        if refused.error == "Invalid from":
+            raise typer.BadParameter(
+                "no ISO 8601 instant or date that the API takes", param_hint="--since"
+            ) from refused
+        raise
     except ForbiddenError as refused:
         if user_id is not None:
             refused.args = (f"{refused}; give --ids, or let the platform read with PlatformMayRead=true",)
@@ -328,7 +355,7 @@ def revoke(
         except OutcomesError:
             was_live = True  # unknown: revoke it all the same
         client.revoke_key(key_id, user_id=user)
-    gone = f"No live key had the id {key_id}. If one that has expired has it, that one is revoked."
+    gone = f"No live key of this user had the id {key_id}. If one that has expired has it, that one is revoked."
     print("Revoked." if was_live else printable(gone), file=sys.stderr)
 
 
