@@ -421,6 +421,12 @@ def test_a_key_is_paused_and_resumed_by_one_button(open_keys: Open, page: Page, 
     expect(page.get_by_text("The server answered 500: Failed to manage keys.")).to_be_visible()
     wait_until(page, lambda: len(keys.paths("GET")) > listed)
     assert len(keys.paths("GET")) > listed, "the list is not read, though the key may be paused"
+    keys.instead("POST", f"/{id_}/pause")
+    go_offline(page)
+    button(page, "Pause Old").click()
+    said = "You are offline: once you are not, the list shows whether the key is paused."
+    expect(page.get_by_text(said)).to_be_visible()
+    page.context.set_offline(False)
     keys.instead("POST", f"/{id_}/pause", 401, json={"error": "Unauthorized"})
     button(page, "Pause Old").click()
     expect(page.get_by_text("You are signed out")).to_be_visible()
@@ -495,14 +501,19 @@ def test_returning_to_the_tab_keeps_input_and_focus_unless_another_user_has_sign
     expect(page.get_by_role("heading", name="Agent keys")).to_be_focused()
 
 
+@pytest.mark.parametrize("told", ["paused", "revoked"])
 @pytest.mark.parametrize("then", ["a user with keys", "a user without keys", "nobody"])
 def test_what_was_told_to_one_user_is_not_told_to_another(
-    open_keys: Open, page: Page, keys: AgentKeys, then: str
+    open_keys: Open, page: Page, keys: AgentKeys, then: str, told: str
 ) -> None:
     keys.has("Acme merger")
     open_keys()
-    button(page, "Pause Acme merger").click()
-    expect(page.get_by_text("Acme merger is paused.")).to_be_visible()
+    if told == "paused":
+        button(page, "Pause Acme merger").click()
+    else:
+        button(page, "Revoke Acme merger").click()
+        button(page, "Revoke for good").click()
+    expect(page.get_by_text(f"Acme merger is {told}.")).to_be_visible()
     button(page, "New key").focus()
     keys.kept.clear()
     if then == "a user with keys":
@@ -511,6 +522,7 @@ def test_what_was_told_to_one_user_is_not_told_to_another(
         keys.instead("GET", "", 401, json={"error": "Unauthorized"})
     leave_and_return(page)
     expect(rows(page).filter(has_text="Acme")).to_have_count(0)
+    wait_until(page, lambda: "Acme" not in all_text(page))
     assert "Acme" not in all_text(page)
 
 

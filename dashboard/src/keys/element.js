@@ -122,6 +122,7 @@ class OutcomeKeys extends HTMLElement {
       this.#problem = null;
       const [known] = this.#list.keys;
       if (known && keys.some(({ user_id }) => user_id !== known.user_id)) this.#forget(); // another user has signed in
+      if (this.#known && !known) this.#live.textContent = ""; // it may name the last key of another user
       this.#known = true;
       this.#list.show(keys);
     } catch (error) {
@@ -258,7 +259,8 @@ class OutcomeKeys extends HTMLElement {
       if (signal.aborted) return;
       const problem = this.#changeFailed(asProblem(error));
       if (problem)
-        this.#live.textContent = problem.message || "No answer came: the list shows whether the key is paused.";
+        this.#live.textContent =
+          problem.message || "You are offline: once you are not, the list shows whether the key is paused.";
     }
   }
 
