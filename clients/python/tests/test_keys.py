@@ -642,7 +642,7 @@ def test_the_doctor_finds_a_session_of_another_user_than_the_key_s(
         others = platform.create_key("Nightly", user_id=api.user + 1)
         monkeypatch.setenv("INTERNAL_API_KEY", others.key)
         run = outcomes("doctor")
-        said = f"the session (OUTCOMES_COOKIE) is of another user than {api.user + 1}, for whom the key records"
-        assert (run.code, f"wrong  {said}: list, summary and export will not" in run.out) == (1, True)
+        said = f"the session (OUTCOMES_COOKIE) is of another user than the key's user {api.user + 1}: list, summary and"
+        assert (run.code, f"wrong  {said} export do not read" in run.out) == (1, True)
         monkeypatch.setenv("INTERNAL_API_KEY", platform.create_key("Nightly", user_id=api.user).key)
         assert outcomes("doctor").code == 0

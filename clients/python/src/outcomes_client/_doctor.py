@@ -194,8 +194,8 @@ def _other_user(client: OutcomesClient, key: AgentKey) -> Iterator[Finding]:
         return
     with suppress(BrokenAnswerError):
         if key.id not in {one.id for one in _answers.rows("keys", _readers.agent_key)(answer)}:
-            said = f"{SESSION} is of another user than {key.user_id}, for whom the key records"
-            yield Finding(False, f"{said}: list, summary and export will not show what it records")
+            said = f"{SESSION} is of another user than the key's user {key.user_id}"
+            yield Finding(False, f"{said}: list, summary and export do not read the outcomes of user {key.user_id}")
 
 
 def _judged(answer: Reply | NoReply, expected: int, good: str, credential: str) -> Finding:
