@@ -327,6 +327,10 @@ def test_a_command_whose_answer_was_lost_says_what_to_check(api: Api, outcomes: 
     run = outcomes("keys", "rotate", key["id"], "--user", "42")
     assert run.code == 1
     assert "Rotating it again would invalidate the secret in use" in run.err
+    api.fail("500 after the write")
+    run = outcomes("keys", "rotate", key["id"], "--user", "42", "--overlap", "0")
+    said = "The key may have been rotated, and then no secret is known that works: rotate it again.\n"
+    assert (run.code, said in run.err) == (1, True)
     assert outcomes("keys", "rotate", "0" * 16, "--user", "42").err == (
         "outcomes: 404 Not found: this user has no such live key\n"
     )

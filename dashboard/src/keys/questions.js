@@ -134,7 +134,7 @@ export function toRotate({ name }) {
     send: "Rotate",
     sending: "Rotating…",
     unsure:
-      "The key may have been rotated anyway. Rotating again would then end the secret that your agent uses: wait until the overlap is over, or give the agent another key first.",
+      "The key may have been rotated anyway. If you chose that the secret stops at once, rotate again. Otherwise that would end the secret that your agent uses: wait until the overlap is over, or give the agent another key first.",
     fields: [overlap],
     body: () => ({ overlapHours: Number(overlap.controls[0].value) }),
   };

@@ -179,6 +179,8 @@ def rotate(
     advice = (
         "The key may have been rotated. Rotating it again would invalidate the secret in use: create a new key, or "
         "wait until the overlap is over."
+        if overlap != 0
+        else "The key may have been rotated, and then no secret is known that works: rotate it again."
     )
     with connect(url, cookie) as client, advising(advice):
         try:
