@@ -9,6 +9,7 @@ template.yaml).
 import json
 import os
 import secrets
+import shlex
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ops.command import exit_code, positional
 from ops.errors import StackError, one_line
 from ops.stacks import find_stack, outputs, parameters
-from ops.template import pairs, parse_yaml
+from ops.template import pairs, parameter_value, parse_yaml
 
 ROOT = Path(__file__).parents[1]
 
@@ -38,9 +39,9 @@ def main() -> int:
 def print_configured(environment: str, template: str) -> None:
     """Print the parameters as JSON.
 
-    Raises StackError if samconfig.toml or the stack cannot be read, if the template lacks an override's parameter, if
-    DataRequests=Off would remove the erasure secret from a stack that has erasure records, or if an override would
-    accept a key that `make end-key` has ended.
+    Raises StackError if samconfig.toml or the stack cannot be read, if the template lacks an override's parameter or
+    does not allow its value, if DataRequests=Off would remove the erasure secret from a stack that has erasure records,
+    or if an override would accept a key that `make end-key` has ended.
     """
     samconfig = ROOT / "samconfig.toml"
     settings = deploy_settings(samconfig, environment)
@@ -51,6 +52,8 @@ def print_configured(environment: str, template: str) -> None:
     overrides = {name: declared[name]["Default"] for name in OWN} | pairs(settings.get("parameter_overrides", []))
     if unknown := overrides.keys() - declared.keys():  # `sam deploy` would ignore them
         raise StackError(f"delete or correct {', '.join(sorted(unknown))} in {samconfig.name}: no such parameter")
+    for each, value in overrides.items():  # before anything is uploaded
+        parameter_value(each, declared[each], value)
     name = settings["stack_name"]
     try:
         session = aws_session(settings)
@@ -89,8 +92,15 @@ def use_settings(stack: str) -> None:
             os.environ["AWS_PROFILE"] = settings["profile"]
 
 
+def cli_options(settings: Mapping[str, str]) -> str:
+    """Return what a command of the AWS CLI needs at its end, to be pasted, for the region and profile of a stack."""
+    return "".join(f" --{name} {shlex.quote(settings[name])}" for name in ("region", "profile") if name in settings)
+
+
 def deploy_settings(samconfig: Path, environment: str) -> Any:
     """Return an environment's deploy parameters. Raises StackError, which says how to add an unknown environment."""
+    if not environment:
+        raise StackError("ENV is missing, such as ENV=prod")
     known = environments(samconfig)
     if environment not in known:
         raise StackError(

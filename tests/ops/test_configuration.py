@@ -122,6 +122,30 @@ def test_commands_with_a_stack_use_the_region_and_profile_of_its_environment(
     assert "AWS_ACCESS_KEY_ID" not in os.environ  # it would win over the profile
 
 
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("KeyOutcomesPerDay=1.5", "KeyOutcomesPerDay must be a whole number from 1 to 1000000"),
+        ("MaxReadUnits=1_000", "MaxReadUnits must be a whole number of at least 1"),
+        ("ReadThrottle=100", "ReadThrottle must have as many numbers as 100,200"),
+        ("WebhookTypes=outcome.reached", "WebhookTypes must be types of events separated by commas"),
+    ],
+)
+def test_a_value_that_would_break_the_deployment_or_its_functions_is_refused_before(
+    told: Printed, tmp_path: Path, capsys: pytest.CaptureFixture[str], override: str, says: str
+) -> None:
+    wrong = SAMCONFIG.replace('"Configuration', f'"{override}",\n    "Configuration')
+    (tmp_path / "samconfig.toml").write_text(wrong)
+    assert configuration.main() == 1
+    assert f"error: parameter {says}" in capsys.readouterr().err
+
+
+def test_printed_commands_name_the_region_and_profile_of_a_stack() -> None:
+    assert configuration.cli_options({"stack_name": "outcomes-dev"}) == ""
+    options = configuration.cli_options({"profile": "my own", "region": REGION})
+    assert options == f" --region {REGION} --profile 'my own'"
+
+
 def test_make_deploy_passes_the_printed_parameters() -> None:
     recipe = (ROOT / "Makefile").read_text().partition("\ndeploy: ")[2].partition("\n\n")[0]
 
