@@ -52,6 +52,10 @@ def check(samconfig: Path, environment: str) -> None:
             "network, then run make again."
         ) from error
     except (BotoCoreError, ClientError) as error:
+        answer = getattr(error, "response", {})
+        status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if status >= 500 or "Throttl" in answer.get("Error", {}).get("Code", ""):  # the credentials may be right
+            raise StackError(f"AWS is busy or fails: {one_line(error).rstrip('.')}. Run make again.") from error
         raise StackError(
             f"AWS does not accept the credentials: {one_line(error).rstrip('.')}. Sign in again, as with "
             "`aws sso login`, then run make again."

@@ -15,7 +15,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.command import Parser, exit_code, named_stack
-from ops.configuration import aws_session, environments
+from ops.configuration import aws_session, cli_options, environments
 from ops.errors import StackError, one_line
 from ops.stacks import find_stack, parameters
 from ops.template import pairs, parse_yaml
@@ -68,11 +68,13 @@ def adopt(stack: str, chosen: Mapping[str, str], root: Path) -> None:
     left = {name: each for name, each in whole["Resources"].items() if each["Type"] in IDENTIFIERS}
     try:
         session = aws_session(settings)
-        _refuse_existing(session, stack)
+        _refuse_existing(session, stack, cli_options(settings))
         tagged = _tagged(session, stack)
         found = _found(session, stack, left, chosen, tagged)
         earlier = _earlier_parameters(session, {tags["aws:cloudformation:stack-id"] for _, tags in tagged})
-        versions = _current_versions(session, {name: found[name] for name in WITHOUT if name in found})
+        versions = _current_versions(
+            session, {name: found[name] for name in WITHOUT if name in found}, cli_options(settings)
+        )
         template = reduced(whole, found, earlier | pairs(settings.get("parameter_overrides", [])))
         _check_importable(session, template)
     except (BotoCoreError, ClientError) as error:
@@ -144,13 +146,13 @@ def _settings(samconfig: Path, stack: str) -> Any:
     raise StackError(f'{samconfig.name} has no environment with stack_name = "{stack}", which `make deploy` needs, too')
 
 
-def _refuse_existing(session: boto3.Session, stack: str) -> None:
+def _refuse_existing(session: boto3.Session, stack: str, options: str) -> None:
     # A stack in review has only a change set, such as one of an earlier import.
     status = find_stack(stack, session).get("StackStatus", "REVIEW_IN_PROGRESS")
     if status.startswith("DELETE_"):
         raise StackError(
-            f"{stack} is not deleted yet ({status}). Run `aws cloudformation delete-stack --stack-name {stack}` and "
-            f"`aws cloudformation wait stack-delete-complete --stack-name {stack}`, then this command again"
+            f"{stack} is not deleted yet ({status}). Run "
+            f"`aws cloudformation delete-stack --stack-name {stack}{options}` and `aws cloudformation wait stack-delete-complete --stack-name {stack}{options}`, then this command again"
         )
     if status != "REVIEW_IN_PROGRESS":
         raise StackError(f"{stack} exists ({status}). Only what a deleted stack left can be adopted.")
@@ -226,7 +228,7 @@ def _identifier(type_: str, arn: str) -> str:
     return arn if IDENTIFIERS[type_] == "Id" else arn.rpartition(":")[2].removeprefix("table/")
 
 
-def _current_versions(session: boto3.Session, secrets: Found) -> Found:
+def _current_versions(session: boto3.Session, secrets: Found, options: str) -> Found:
     """Return the id of each secret's current version, to compare it after the import. Do not read the secrets.
 
     Raises StackError if a secret is scheduled for deletion.
@@ -237,7 +239,7 @@ def _current_versions(session: boto3.Session, secrets: Found) -> Found:
         described = client.describe_secret(SecretId=arn)
         if "DeletedDate" in described:
             raise StackError(
-                f"{name} will be deleted. Run `aws secretsmanager restore-secret --secret-id {arn}`, "
+                f"{name} will be deleted. Run `aws secretsmanager restore-secret --secret-id {arn}{options}`, "
                 "then this command again"
             )
         stages = described.get("VersionIdsToStages", {})

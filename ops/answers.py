@@ -65,7 +65,14 @@ def keep(
     # Also write empty values: CloudFormation keeps a parameter's previous value if it is left out.
     overrides.extend(f"{name}={value or '""'}" for name, value in answers.items())
     settings["parameter_overrides"] = overrides
-    samconfig.write_text(tomlkit.dumps(document))
+    # A full disk must not cut the file off.
+    new = samconfig.with_suffix(".new")
+    try:
+        new.write_text(tomlkit.dumps(document))
+        new.replace(samconfig)
+    except OSError as error:
+        new.unlink(missing_ok=True)
+        raise StackError(f"cannot write {samconfig.name}: {error.strerror}. Nothing was changed.") from error
 
 
 def _answer(name: str, parameter: Any, present: Any, ask: Ask) -> str:

@@ -24,7 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from outcomes.auth.keys import fingerprint
 
 from ops.command import Parser, exit_code, named_stack
-from ops.configuration import ROOT, configured, environments
+from ops.configuration import ROOT, cli_options, configured, environments
 from ops.errors import StackError, one_line
 from ops.stacks import describe_stack, outputs, parameters
 
@@ -46,7 +46,7 @@ MAY_SET = {"AWS::Lambda::Function": "Environment", "AWS::ApiGateway::Stage": "De
 
 PAUSE_SECONDS, PATIENCE_SECONDS, TRIAL_SECONDS = 5, 3600, 120
 
-CONTINUE = "aws cloudformation continue-update-rollback --stack-name {}"
+CONTINUE = "aws cloudformation continue-update-rollback --stack-name {}{}"
 DEPLOY = "make deploy ENV={}    # with Deployment=AllAtOnce, and {}"
 
 
@@ -152,7 +152,12 @@ class Stack:
         """Return the command that lets callers in again, or "" if they get in."""
         put = f"put-function-concurrency --reserved-concurrent-executions {self.earlier}"
         opens = put if self.earlier else "delete-function-concurrency"
-        return "" if self.earlier is None else f"aws lambda {opens} --function-name {self.authorizer}"
+        return "" if self.earlier is None else f"aws lambda {opens} --function-name {self.authorizer}{self.options}"
+
+    @cached_property
+    def options(self) -> str:
+        known = environments(ROOT / "samconfig.toml").values()
+        return next((cli_options(each) for each in known if each["stack_name"] == self.name), "")
 
     @cached_property
     def authorizer(self) -> str:
@@ -186,7 +191,7 @@ class Stack:
         stack = self.settled(cancels=True)
         status = stack["StackStatus"]
         if status == "UPDATE_ROLLBACK_FAILED":
-            raise StackError(f"{self.name} is {status}. First run this:\n{CONTINUE.format(self.name)}")
+            raise StackError(f"{self.name} is {status}. First run this:\n{CONTINUE.format(self.name, self.options)}")
         if not SETTLED.fullmatch(status):
             raise StackError(f"{self.name} is {status}, and cannot be updated.")
         return stack

@@ -49,7 +49,7 @@ def publish(samconfig: Path, environment: str, folder: Path) -> None:
         if "FeedBucketName" in found:
             _upload(session, name, found["FeedBucketName"], folder)
     except (BotoCoreError, ClientError) as error:
-        raise StackError(f"cannot upload the dashboard of {name}: {one_line(error)}") from error
+        raise StackError(f"what follows a deployment of {name} failed, so run make again: {one_line(error)}") from error
     if "FeedBucketName" in found:
         print(f"Dashboard: {found['FeedUrl']} (within {MAX_AGE_SECONDS // 60} minutes)")
     try:

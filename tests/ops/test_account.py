@@ -48,6 +48,10 @@ def expired(_given: Given) -> Given:
     raise refused("ExpiredToken", "The security token is expired.")
 
 
+def throttled(_given: Given) -> Given:
+    raise refused("Throttling", "Rate exceeded")
+
+
 def unreachable(_given: Given) -> Given:
     raise EndpointConnectionError(endpoint_url="https://sts.eu-centrl-1.amazonaws.com")
 
@@ -81,6 +85,7 @@ NETWORK = " Correct the region or the network, then run make again.\n"
     ("environment", "variables", "text", "begins", "ends"),
     [
         ("staging", {}, SAMCONFIG, UNKNOWN, ""),
+        ("", {}, SAMCONFIG, "ENV is missing, such as ENV=prod\n", ""),
         ("dev", {}, SAMCONFIG, NO_REGION, ""),
         ("prod", {}, f'{SAMCONFIG}profile = "nobody"\n', PROFILE, ""),
         ("prod", {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}, SAMCONFIG, "no AWS credentials were", ""),
@@ -126,3 +131,11 @@ def test_credentials_that_expired_say_the_next_step(run_main: RunMain) -> None:
     assert done.stderr.endswith(
         "The security token is expired. Sign in again, as with `aws sso login`, then run make again.\n"
     )
+
+
+def test_a_busy_aws_is_not_taken_for_wrong_credentials(run_main: RunMain) -> None:
+    with answering("sts.GetCallerIdentity", throttled):
+        done = run_main(account.main, "prod")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: AWS is busy or fails: ")
+    assert done.stderr.endswith("Rate exceeded. Run make again.\n")

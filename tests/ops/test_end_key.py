@@ -233,6 +233,17 @@ def test_a_change_set_that_cannot_be_deleted_hides_no_error(
     assert "InvalidChangeSetStatus" not in done.stderr
 
 
+def test_the_commands_that_it_prints_run_where_the_stack_is(
+    account: Account, end: EndKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = {STACK: {"stack_name": STACK, "region": "eu-west-3"}}
+    monkeypatch.setattr(end_key, "environments", lambda _samconfig: there)
+    account.statuses = ["UPDATE_ROLLBACK_FAILED"]
+    said = failure(end(STACK, fingerprint(LEAKED), "--now")).splitlines()
+    assert said[1].endswith(f" --stack-name {STACK} --region eu-west-3")
+    assert said[-1].endswith(f" --function-name {AUTHORIZER} --region eu-west-3")
+
+
 @pytest.mark.parametrize("options", [(), ("--now",), ("--now", "--previous-secret")])
 def test_a_stack_that_cannot_be_updated_yet_gets_the_runbooks_line(
     account: Account, end: EndKey, options: tuple[str, ...]

@@ -161,7 +161,9 @@ def test_nothing_is_done_or_said_if_the_changes_of_a_first_deployment_were_decli
 
 
 def test_a_missing_stack_is_one_line(published: Publish) -> None:
-    with pytest.raises(StackError, match=r"^cannot upload the dashboard of outcomes-dev: .*does not exist") as failed:
+    with pytest.raises(
+        StackError, match=r"^what follows a deployment of outcomes-dev failed, so run make again: .*does not exist"
+    ) as failed:
         published()
     assert "\n" not in str(failed.value)
 
