@@ -183,7 +183,7 @@ async def run(settings: Settings, listener: socket.socket) -> None:
         state = _state(settings, template, url, aws, tables)
         state.write(settings.data / STACK)
         cleanup.callback(state.remove, settings.data / STACK)
-        page = f"\nDashboard   {state.url}/  (make seed fills it)" if dashboard else ""
+        page = f"\nDashboard   {state.url}/  (make seed{named(settings.data)} fills it)" if dashboard else ""
         page += f"\nReference   {state.url}/docs" if documents else ""
         refused = [said for rule, said in template.broken_rules.items() if rule != "ConfigurationIsGiven"]
         page += "".join(f"\nNot on AWS  {said}" for said in refused)
@@ -336,7 +336,7 @@ def sam_banner(
     return f"""
 DynamoDB and Secrets Manager: {aws.endpoint.url}, and {endpoint} for containers.
 Served only on {addresses}, to callers with the session token below. For containers that connect elsewhere:
-.venv/bin/python -m local aws --bind ADDRESS
+.venv/bin/python -m local --data {shlex.quote(str(settings.data))} aws --bind ADDRESS
 
 Serve the API in a second terminal, once `make build` is done:
 {assignments} {sam}

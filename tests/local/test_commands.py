@@ -82,6 +82,7 @@ def test_the_printed_calls_work(stack: Stack) -> None:
 
     banner = stack.output_file.read_text()
     assert f"make reset DATA={stack.data} deletes them." in banner
+    assert f"(make seed DATA={stack.data} fills it)" in banner
     record, read, make_key = re.findall(r"^curl .*$", banner, re.MULTILINE)
     assert paste(record) == paste(record) == '{"ok":true}'
     assert [each["title"] in record for each in json.loads(paste(read))["outcomes"]].count(True) == 1
