@@ -152,7 +152,8 @@ def _refuse_existing(session: boto3.Session, stack: str, options: str) -> None:
     if status.startswith("DELETE_"):
         raise StackError(
             f"{stack} is not deleted yet ({status}). Run "
-            f"`aws cloudformation delete-stack --stack-name {stack}{options}` and `aws cloudformation wait stack-delete-complete --stack-name {stack}{options}`, then this command again"
+            f"`aws cloudformation delete-stack --stack-name {stack}{options}` and "
+            f"`aws cloudformation wait stack-delete-complete --stack-name {stack}{options}`, then this command again"
         )
     if status != "REVIEW_IN_PROGRESS":
         raise StackError(f"{stack} exists ({status}). Only what a deleted stack left can be adopted.")

@@ -122,6 +122,7 @@ def test_commands_with_a_stack_use_the_region_and_profile_of_its_environment(
     assert "AWS_ACCESS_KEY_ID" not in os.environ  # it would win over the profile
 
 
+@pytest.mark.usefixtures("told")
 @pytest.mark.parametrize(
     ("override", "says"),
     [
@@ -132,7 +133,7 @@ def test_commands_with_a_stack_use_the_region_and_profile_of_its_environment(
     ],
 )
 def test_a_value_that_would_break_the_deployment_or_its_functions_is_refused_before(
-    told: Printed, tmp_path: Path, capsys: pytest.CaptureFixture[str], override: str, says: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], override: str, says: str
 ) -> None:
     wrong = SAMCONFIG.replace('"Configuration', f'"{override}",\n    "Configuration')
     (tmp_path / "samconfig.toml").write_text(wrong)
