@@ -128,6 +128,33 @@ def test_days_that_cannot_be_put_are_named_and_the_others_are_put(
     assert client.get_costs(day, "openai", user_id=42).lines == [CostLine(Decimal(5), 7, label="gpt-5")]
 
 
+@pytest.mark.parametrize(
+    ("cost", "unreadable"),
+    [(30, 20), (-10, -20)],
+    ids=["a refused charge lets no lower sum replace a complete one", "a refused credit no higher one"],
+)
+def test_a_sum_without_a_refused_charge_replaces_no_other(
+    api: Api, outcomes: Outcomes, client: OutcomesClient, tmp_path: Path, cost: int, unreadable: int
+) -> None:
+    [day] = days(api, 1)
+    rows: list[tuple[object, ...]] = [(day, "x", 7, cost - unreadable, "gpt"), (day, "x", 7, unreadable, "gpt")]
+    command = ["costs", "import", plain(tmp_path / "costs.csv", rows), "--format", "csv", "--user", "42"]
+    assert outcomes(*command).out == "1 days put, 0 unchanged, 0 refused\n"
+    rows[1] = (day, "x", 7, f"{unreadable}?", "gpt")
+    plain(tmp_path / "costs.csv", [*rows, (day, "x", 8, 1, "new")])
+    run = outcomes(*command)
+    assert (run.code, run.out) == (1, "0 days put, 0 unchanged, 1 refused\n")
+    assert (
+        f"{day} x of user 42 refused: it lacks refused charges of lines that are stored (agent 7 gpt); "
+        "--replace replaces it"
+    ) in run.err.splitlines()
+    assert client.get_costs(day, "x", user_id=42).lines == [CostLine(Decimal(cost), 7, label="gpt")]
+    assert outcomes(*command, "--replace").out == "1 days put, 0 unchanged, 0 refused\n"
+    rows[0], rows[1] = (day, "x", 7, 99, "gpt"), (day, "x", 7, "?", "elsewhere")
+    plain(tmp_path / "costs.csv", [*rows, (day, "x", 8, 1, "new")])
+    assert outcomes(*command).out == "1 days put, 0 unchanged, 0 refused\n"  # the refused charge is of another line
+
+
 def test_a_restated_day_of_too_many_lines_may_have_other_lines_in_other(
     api: Api, outcomes: Outcomes, client: OutcomesClient, tmp_path: Path
 ) -> None:

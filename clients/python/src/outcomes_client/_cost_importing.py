@@ -74,10 +74,11 @@ class Key(NamedTuple):
 
 @dataclass
 class Day:
-    """The costs of a day by agent and label. `lacks` describes the charges that were refused."""
+    """The costs of a day by agent and label. `lacks` describes the charges that were refused, `refused` has labels."""
 
     lines: Lines = field(default_factory=dict)
     lacks: list[str] = field(default_factory=list)
+    refused: set[str | None] = field(default_factory=set)
 
 
 class MapError(Exception):
@@ -211,6 +212,7 @@ class Charges:
             fault = "not UTF-8" if isinstance(exc, UnicodeError) else str(exc)
             if day is not None:
                 day.lacks.append(f"line {line.number}{f' ({label})' if label else ''}: {fault}")
+                day.refused |= {label and label[:LONGEST_LABEL].strip(), OTHER}
             return f"{label}: {fault}" if label else fault
         return ""
 
@@ -314,7 +316,8 @@ def store(client: OutcomesClient, key: Key, day: Day, *, replace_lost: bool) -> 
     """Put the lines of a day, as they fit, unless they are already stored. Return whether they were put.
 
     Raises:
-        DayError: stored lines of agents or labels that the file lacks would be lost, and `replace_lost` is false.
+        DayError: `replace_lost` is false, and the file lacks stored lines of agents or labels, or a charge of a line
+            whose sum is another than the stored one was refused.
         OutcomesError: the API refused the lines, or did not answer.
     """
     lines = fitting(day)
@@ -325,14 +328,18 @@ def store(client: OutcomesClient, key: Key, day: Day, *, replace_lost: bool) -> 
         before = by_agent_and_label(stored or ())
         if stored is not None and before == new:
             return None
-        lost = sorted(before.keys() - new.keys() - day.lines.keys(), key=lambda each: (each[0] or 0, each[1] or ""))
-        if lost and not replace_lost:
-            named = [
-                " ".join(["unallocated" if agent is None else f"agent {agent}", label or ""]) for agent, label in lost
-            ]
-            raise DayError(
-                f"it would lose lines that are stored ({', '.join(map(str.strip, named))}); --replace replaces it"
-            )
+        gone = before.keys() - new.keys() - day.lines.keys()
+        differ = {key for key in before.keys() & new.keys() if before[key].cost_usd != new[key].cost_usd}
+        for lost, why in (
+            (gone, "it would lose lines that are stored"),
+            ({key for key in differ if key[1] in day.refused}, "it lacks refused charges of lines that are stored"),
+        ):
+            if lost and not replace_lost:
+                named = [
+                    " ".join(["unallocated" if agent is None else f"agent {agent}", label or ""])
+                    for agent, label in sorted(lost, key=lambda each: (each[0] or 0, each[1] or ""))
+                ]
+                raise DayError(f"{why} ({', '.join(map(str.strip, named))}); --replace replaces it")
         # If the answer to the PUT is lost, the next read finds these lines stored, and `is_put` must stay true.
         is_put = True
         return lines
