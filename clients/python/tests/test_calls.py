@@ -114,6 +114,17 @@ def test_each_warning_is_logged_once_by_a_client() -> None:
         assert notices(steps) == expected
 
 
+def test_a_put_warns_of_fields_that_the_api_did_not_read() -> None:
+    clock = Clock()
+    calls = Calls(Retry(), clock)
+    answer = Reply(200, {"Ignored-Fields": "lines.0.agent_id"}, b'{"ok":true,"version":1}')
+    version, steps = run(
+        calls.put_costs("2026-11-26", "openai", [{"costUsd": 5, "agent_id": 7}], None, 42), clock, [answer]
+    )
+    assert version == 1
+    assert notices(steps) == ["Stored, but the API did not read lines.0.agent_id: is it misspelt?"]
+
+
 def test_an_explicit_null_is_kept_and_only_missing_fields_get_defaults() -> None:
     clock = Clock()
     calls = Calls(Retry(), clock, defaults=Defaults(agent_id=7, user_id=43))

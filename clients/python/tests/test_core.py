@@ -28,6 +28,15 @@ def test_an_import_says_that_it_takes_batches(outcomes: Outcomes, tmp_path: Path
     assert "Batch is Off in this deployment" in run.err
 
 
+def test_an_import_of_costs_does_not_advise_to_run_again_what_never_helps(outcomes: Outcomes, tmp_path: Path) -> None:
+    file = tmp_path / "costs.csv"
+    file.write_text("date,source,cost\n2026-11-01,openai,5\n")
+    run = outcomes("costs", "import", str(file), "--format", "csv", "--user", "42")
+    assert (run.code, run.out) == (1, "0 days put, 0 unchanged, 0 refused\n")
+    said = "stopped: 404 Not found: Costs is Off in this deployment, or OUTCOMES_URL has a wrong path"
+    assert run.err.splitlines() == [said]
+
+
 def test_the_doctor_is_content_and_says_what_is_off(outcomes: Outcomes) -> None:
     run = outcomes("doctor")
     assert run.code == 0, run.out

@@ -94,6 +94,16 @@ def test_a_watch_whose_answer_is_lost_is_put_once_and_the_command_says_what_to_c
     assert [each.version for each in owner.list_watches().watches] == [1]
 
 
+def test_a_refused_file_is_told_the_names_of_its_own_fields(outcomes: Outcomes, tmp_path: Path) -> None:
+    file = tmp_path / "spent.json"
+    file.write_text(json.dumps({**DEALS, "measure": "cost", "outcomeType": "deal_closed"}))
+    run = outcomes("watches", "put", "spent", str(file))
+    assert (run.code, run.err) == (
+        1,
+        "outcomes: 400 Invalid outcomeType: outcomeType must be null if `measure` is cost: costs have no type\n",
+    )
+
+
 def test_what_was_told_is_listed_with_its_share_if_there_are_any(
     api: Api, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

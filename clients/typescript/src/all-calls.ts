@@ -307,13 +307,13 @@ export class OutcomesClient extends PageClient {
     lines: Iterable<models.NewCostLine>,
     options: models.ChangeCostsOptions = {},
   ): Promise<number> {
-    const userId = this.whose(options.userId);
-    return this.#change("PUT", day, source, options, { body: bodyOf(userId, lines), query: "" });
+    const body = bodyOf(this.#payer(options.userId), lines);
+    return this.#changeAt(costsPath(day, source), options, { method: "PUT", body, by: this.by });
   }
 
   /** Reads the costs of a UTC day from a source. Rejects with a NotFoundError if there are none. */
   async getCosts(day: string, source: string, options: models.ReadCostsOptions = {}): Promise<models.CostDay> {
-    const asked = { ...options, userId: this.whose(options.userId) };
+    const asked = { ...options, userId: this.#payer(options.userId) };
     if (asked.userId == null && this.owner === "body") throw new ConfigurationError("It needs the costs' userId");
     return this.read(costsPath(day, source), asked, answers.shaped(readers.costDay), { by: this.by, named: true });
   }
@@ -324,8 +324,16 @@ export class OutcomesClient extends PageClient {
    * See `putCosts` for `ifVersion` and retries.
    */
   async deleteCosts(day: string, source: string, options: models.ChangeCostsOptions = {}): Promise<number> {
-    const userId = this.whose(options.userId);
-    return this.#change("DELETE", day, source, options, { query: userId == null ? "" : `?userId=${userId}` });
+    const userId = this.#payer(options.userId);
+    const query = userId == null ? "" : `?userId=${userId}`;
+    return this.#changeAt(costsPath(day, source), options, { method: "DELETE", query, by: this.by, named: true });
+  }
+
+  /** Returns whose costs they are. Warns if a user is given that the session is not of. */
+  #payer(userId?: number): number | undefined {
+    if (this.owner === "session" && userId != null)
+      this.#warn(`${COSTS}: the costs are of the session's user: the given userId is ignored`);
+    return this.whose(userId);
   }
 
   override async summary(options: models.SummaryOptions = {}): Promise<models.Summary> {
@@ -516,17 +524,6 @@ export class OutcomesClient extends PageClient {
   #switchKey(keyId: string, way: "pause" | "resume", options: models.KeyOptions): Promise<models.AgentKey> {
     const below = `/${escaped(keyId)}/${way}`;
     return this.manage(answers.shaped(readers.agentKey), options, "POST", below, {}, way === "pause");
-  }
-
-  async #change(
-    method: "PUT" | "DELETE",
-    day: string,
-    source: string,
-    { ifVersion, signal }: models.ChangeCostsOptions,
-    what: { body?: string; query: string },
-  ): Promise<number> {
-    const how = { method, headers: condition(ifVersion), by: this.by, named: method === "DELETE", ...what };
-    return this.read(costsPath(day, source), { signal }, version, how, ifVersion !== undefined);
   }
 
   // make contract: calls for rows

@@ -142,6 +142,25 @@ test("what is no list is refused instead of taken for an empty one", async () =>
   });
 });
 
+test("a put of costs warns of fields that the API did not read, and of a user that the session is not of", async () => {
+  const put = { headers: { "Ignored-Fields": "lines.0.agent_id" }, body: '{"ok":true,"version":1}' };
+  const day = ["2026-04-01", "openai"] as const;
+  const unread = "/api/costs/2026-04-01/openai: Stored, but the API did not read lines.0.agent_id";
+  const ignored = "/api/costs: the costs are of the session's user: the given userId is ignored";
+  for (const [credential, expected] of [
+    [{ key: "k" }, [unread]],
+    [{ cookie: "a=b" }, [ignored, unread, ignored]],
+  ] as const) {
+    const world = new World([put, { body: '{"ok":true,"version":2}' }]);
+    await world.live({}, async () => {
+      const client = world.client({ url, ...credential });
+      await client.putCosts(...day, [{ costUsd: 5, agent_id: 7 } as never], { userId: 42 });
+      await client.deleteCosts(...day, { userId: 42 });
+    });
+    assert.deepEqual(world.notices, expected);
+  }
+});
+
 test("the rule of an idempotency key is told", async () => {
   const said = [{ field: "Idempotency-Key", message: "must match [!-~]{1,255}" }];
   const call = new OutcomesClient({ url, key: "k" }).record("task_complete", "x", { idempotencyKey: "two words" });

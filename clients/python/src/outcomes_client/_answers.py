@@ -65,7 +65,7 @@ def version(reply: Reply) -> int:
 
 
 def stored(reply: Reply) -> tuple[int, tuple[str, ...]]:
-    """Parse the answer to a PUT of a definition or of a watch. Return its version, and the ignored fields."""
+    """Parse the answer to a PUT of costs, of a definition or of a watch. Return its version, and the ignored fields."""
     return version(reply), ignored_of(reply)
 
 

@@ -389,8 +389,7 @@ class Calls:
         sent = [line.body() if isinstance(line, CostLine) else dict(line) for line in lines]
         body, headers = body_of(userId=(yield from self._owner_of_costs(user_id)), lines=sent), condition(if_version)
         request = Request("PUT", costs_path(day, source), headers=headers, body=body, by="any", does="Putting costs")
-        repeatable = repeatable and if_version is not None
-        return (yield from self.exchange(request, _answers.version, repeatable=repeatable))
+        return (yield from self._put(request, repeatable=repeatable and if_version is not None))
 
     def get_costs(self, day: date | str, source: str, user_id: int | None, *, versions: bool = False) -> Call[CostDay]:
         owner = yield from self._owner_of_costs(user_id)

@@ -11,7 +11,14 @@ import typer
 
 from ._cli_completion import files, time_zones
 from ._display import money, printable
-from ._errors import ConfigurationError, ConflictError, ForbiddenError, InvalidRequestError, OutcomesError
+from ._errors import (
+    CapabilityOffError,
+    ConfigurationError,
+    ConflictError,
+    ForbiddenError,
+    InvalidRequestError,
+    OutcomesError,
+)
 from ._terminal import (
     Agent,
     Cookie,
@@ -140,7 +147,8 @@ def _put(charges: Charges, rules: Map, replace: bool, url: str | None, cookie: s
         except (OutcomesError, KeyboardInterrupt) as exc:
             tally["stopped"] = 1
             said = "interrupted" if isinstance(exc, KeyboardInterrupt) else f"stopped: {exc}"
-            report.print(printable(f"{said}. Run it again: what is put already stays as it is."), soft_wrap=True)
+            again = "" if isinstance(exc, CapabilityOffError) else ". Run it again: what is put already stays as it is."
+            report.print(printable(f"{said}{again}"), soft_wrap=True)
     return tally
 
 

@@ -122,6 +122,8 @@ _KEY_OPTIONS = {
 def by_options(said: str, command: str) -> str:
     """Replace the names of request fields in an error text with the options of a command, or of a group of them."""
     options = _OPTIONS | _KEY_OPTIONS if command == "keys" else _OPTIONS
+    if command in ("definition", "watches"):  # they send what is in a file, as the API names it
+        options = {"userId": "--user"}
     said = re.sub(r"\b(?:changes\.)?([A-Za-z_]+)\b", lambda name: options.get(name[1], name[0]), said)
     if command not in ("keys", "record"):  # others send what is in a file, which may have null
         return said
