@@ -38,7 +38,10 @@ LIMITS = Limits(attempts=3, connect=1, read=2, total=4)
 ZONES_APART = 2 * instants.DAY
 """More milliseconds than pass between a month's first beginning and its last one on earth."""
 
-BEGUN = "has begun; only a definition without others begins with such a month, after the last statement"
+BEGUN = (
+    "has begun; only a definition without others begins with such a month, after the last statement,"
+    " and changes until the end of the day after it was made"
+)
 LAST_VERSION = 999_999_999
 
 
