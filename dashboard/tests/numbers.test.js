@@ -39,6 +39,7 @@ test("a difference is exact for all decimal places, exponents and signs", () => 
 test("a typed number is sent as typed if JSON allows it", () => {
   assert.equal(JSON.stringify(exactNumber(DIGITS)), DIGITS);
   assert.equal(JSON.stringify(exactNumber("12.50")), "12.50");
+  assert.equal(JSON.stringify(exactNumber(`-${DIGITS}`)), `-${DIGITS}`);
   assert.equal(exactNumber(".5"), 0.5);
   assert.equal(exactNumber("1e3"), 1000);
 });

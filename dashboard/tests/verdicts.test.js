@@ -229,6 +229,8 @@ test("a request without an answer is sent again with the same keys, so it counts
   assert.equal(posted.length, 2);
 });
 
+const ENDED = "It was changed meanwhile, and is no longer disputed.";
+
 test("after a lost answer, what was saved is told from what it became since", async () => {
   for (const id of ["seen", "amended", "upheld", "amended and seen"]) record(id);
   answer = Object.assign((one) => corrected(one), { problem: new Problem("offline") });
@@ -243,7 +245,7 @@ test("after a lost answer, what was saved is told from what it became since", as
   await verdicts.retryLost();
   assert.deepEqual(["seen", "amended", "upheld"].map(state), ["saved", "changed", "changed"]);
   assert.equal(said("amended"), "It was changed meanwhile: its value was $1.00. Please look at it again.");
-  assert.deepEqual([said("seen"), said("upheld")], ["", "It was changed meanwhile. Please look at it again."]);
+  assert.deepEqual([said("seen"), said("upheld")], ["", `${ENDED} Please look at it again.`]);
   assert.equal(verdicts.items.get("amended").outcome.value_usd, 900);
   assert.equal(posted.length, 2);
 });
@@ -390,6 +392,20 @@ test("a newer version is shown only with what it counts for", async () => {
   verdicts.update({ ...listed, id: "B" });
   await settle();
   assert.deepEqual([state("B"), said("B")], ["changed", "It was changed meanwhile. You are offline."]);
+});
+
+test("the same version is shown with what it counts for by another rule, and its verdict goes on", async () => {
+  record("A", { counts: { state: "waiting", on: "2026-05-15", usd: 1 } });
+  await verdicts.give("confirm", ["A"]);
+  verdicts.update({ ...stored.get("A"), counts: { state: "not_counted", on: null, usd: null } });
+  assert.deepEqual([state("A"), verdicts.items.get("A").outcome.counts.state], ["waiting", "not_counted"]);
+});
+
+test("a dispute that was ended elsewhere is said to be no longer one", async () => {
+  record("A", { status: "disputed", version: 1 });
+  verdicts.update({ ...stored.get("A"), status: "recorded", version: 2, value_usd: 2 });
+  const words = "It was changed meanwhile, and is no longer disputed: its value was $1.00. Please look at it again.";
+  assert.equal(said("A"), words);
 });
 
 test("a newer version that cannot be read takes back no verdict that was saved meanwhile", async () => {

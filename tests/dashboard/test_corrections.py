@@ -220,6 +220,22 @@ def test_a_confirmation_can_be_undone_before_it_is_sent(open_feed: Open, page: P
     assert recorded.sent(0) == []
 
 
+def test_a_reason_outlives_the_end_of_the_session(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    recorded.has("Work")
+    open_feed(refresh=3600)
+    row = page.locator(".rows li")
+    row.locator("summary").press("Enter")
+    reason = row.get_by_label("Why do you dispute it?")
+    wrong(row).click()
+    reason.fill("The wrong customer")
+    recorded.instead("GET", "/api/outcomes$", 401, json={"error": "Unauthorized"})
+    leave_and_return(page)
+    page.get_by_role("button", name="Try again").press("Enter")
+    row.locator("summary").press("Enter")
+    wrong(row).click()
+    expect(reason).to_have_value("The wrong customer")
+
+
 def test_a_confirmation_is_only_of_what_was_shown_when_it_was_given(
     open_feed: Open, page: Page, recorded: Recorded
 ) -> None:

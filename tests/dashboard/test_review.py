@@ -193,6 +193,7 @@ def test_the_queue_closes_to_its_opener_keeps_no_reason_of_another_and_resumes_o
     expect(opener).to_be_focused()
 
     opener.press("Enter")
+    expect(claims(page).first.get_by_role("checkbox")).to_be_focused()  # it is read again
     recorded.instead("GET", "/api/outcomes$")
     page.get_by_role("button", name="Disputes", exact=True).click()
     loaded = page.locator(".review .loaded p")
@@ -319,6 +320,90 @@ def test_a_dispute_that_she_ends_waits_no_longer(open_feed: Open, page: Page, re
     leave_and_return(page)
     expect(claims(page)).to_have_attribute("data-state", "saved")
     expect(claims(page).locator(".state")).to_have_count(0)
+
+
+def test_a_list_that_is_opened_again_is_read_again(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    deal = recorded.has("Deal")
+    recorded.sums |= {"confirmed": {"count": 0, "value_usd": 0}, "disputed": {"count": 1, "value_usd": 1200.5}}
+    open_feed(refresh=3600)
+    opener = page.get_by_role("button", name="1 dispute waits for the platform")
+    opener.press("Enter")
+    loaded = page.locator(".review .loaded p")
+    expect(loaded).to_have_text("No disputes.")
+    page.get_by_role("button", name="Close", exact=True).click()
+    recorded.correct(deal, type="dispute", by="session")
+    opener.press("Enter")
+    expect(claims(page).locator(".state")).to_have_text(re.compile("^waits for the platform"))
+
+
+def test_open_disputes_follow_what_is_disputed_or_ended_elsewhere(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    first = recorded.has("First", status="disputed", corrections=[{"type": "dispute", "by": "session"}])
+    second = recorded.has("Second")
+    open_feed(url_state="", refresh=3600)
+    page.evaluate("location.hash = '#review=disputes'")
+    expect(claims(page).locator(".state")).to_have_count(1)
+    recorded.correct(first, type="uphold")
+    recorded.correct(second, type="dispute", by="session")
+    recorded.has("New")
+    leave_and_return(page)
+    expect(claims(page).locator(".what-happened")).to_have_text(
+        "It was changed meanwhile, and is no longer disputed. Please look at it again."
+    )
+    page.get_by_role("button", name="Show 1 new").click()
+    expect(claims(page).locator("strong")).to_have_text(["Second", "First"])
+
+
+def test_an_open_queue_follows_the_rule(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    for number in range(3):
+        recorded.has(f"Work {number}", counts={"state": "waiting", "on": "2026-05-15", "usd": 100 - number})
+    open_feed(url_state="", refresh=3600)
+    page.evaluate("location.hash = '#review'")
+    caption = page.locator(".review .caption")
+    expect(caption).to_contain_text("3 to review · $297")
+    for outcome, state, usd in zip(
+        recorded.outcomes, ("waiting", "counted", "not_counted"), (5, 99, None), strict=True
+    ):
+        outcome["counts"] = {"state": state, "on": "2026-05-04" if state == "waiting" else None, "usd": usd}
+    leave_and_return(page)
+    expect(caption).to_contain_text("1 to review · $5")
+    due = [" · counts on May 4, 2026", " · counts now", " · does not count"]
+    expect(claims(page).locator(".due")).to_have_text(due)
+
+
+def test_the_bar_says_that_disputes_wait_when_the_first_was_changed_elsewhere(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    first = recorded.has("Deal")
+    for hours in (2, 3):
+        recorded.has("Deal", hours=hours)
+    open_feed(url_state="", refresh=3600)
+    page.evaluate("location.hash = '#review'")
+    expect(claims(page)).to_have_count(3)
+    page.evaluate(TIME_CONFIRMATIONS, None)
+    page.get_by_role("checkbox", name="Select all").check()
+    page.keyboard.press("d")
+    page.keyboard.type("Not ours")
+    page.keyboard.press("Enter")
+    recorded.correct(first, type="amend")
+    page.evaluate("dispatchEvent(new Event('online'))")  # polls
+    said = "2 disputed, saved in five seconds. 1 not saved: see the list."
+    expect(page.locator(".verdicts [role=status]")).to_have_text(said)
+
+
+def test_a_row_whose_details_find_a_newer_version_shows_it(open_feed: Open, page: Page, recorded: Recorded) -> None:
+    deal = recorded.has("Deal")
+    open_feed(url_state="", refresh=3600)
+    page.evaluate("location.hash = '#review'")
+    expect(claims(page)).to_have_count(1)
+    recorded.outcomes[0]["value_usd"] = 5
+    recorded.correct(deal, type="amend")
+    claims(page).get_by_role("button", name="Details").click()
+    expect(claims(page).locator(".amount")).to_have_text("$5.00")
+    expect(claims(page).locator(".what-happened")).to_have_text(
+        "It was changed meanwhile: its value was $1,200.50. Please look at it again."
+    )
 
 
 def test_what_is_to_review_again_or_new_is_offered_whatever_the_status_of_the_feeds_filter(

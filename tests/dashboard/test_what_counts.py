@@ -333,6 +333,35 @@ def test_a_form_that_is_closed_meanwhile_has_each_type_once_and_stays_closed(
     assert rules.written() == []
 
 
+def test_the_form_waits_for_the_rules_and_leaves_the_focus_to_who_has_gone_on(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    _, opener, form = with_the_form(open_feed, page, recorded)
+    held = recorded.hold("GET", "/types$")
+    opener.click()
+    wait_until(page, lambda: held != [])
+    expect(form.get_by_label("only what I confirm")).to_be_disabled()  # the stored rule would take its place
+    page.get_by_role("searchbox").focus()
+    held[0].fulfill(json={"types": []})
+    expect(form.get_by_label("only what I confirm")).to_be_enabled()
+    expect(page.get_by_role("searchbox")).to_be_focused()
+
+
+def test_what_cannot_be_saved_is_sent_so_that_the_server_says_why(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    rules, opener, form = with_the_form(open_feed, page, recorded)
+    opener.click()
+    form.get_by_text("By type").click()
+    form.get_by_label("Deal closed: each, in dollars").fill("1e400")
+    form.get_by_label("Task complete: estimated").check()
+    form.get_by_role("button", name="Save").click()
+    expect(form).to_be_hidden()
+    [(_, _, body, _)] = rules.written()
+    assert body["types"]["deal_closed"]["eachUsd"] == "1e400"
+    assert body["types"]["task_complete"] == {"when": "unless_disputed", "basis": "estimated"}
+
+
 def test_rules_that_could_not_be_read_again_are_not_overwritten(
     open_feed: Open, page: Page, recorded: Recorded
 ) -> None:
@@ -345,7 +374,7 @@ def test_rules_that_could_not_be_read_again_are_not_overwritten(
     opener.click()
     expect(form.get_by_role("alert")).to_contain_text("Your rules could not be read.")
     expect(save).to_be_disabled()
-    form.get_by_label("Days to dispute").press("Enter")
+    expect(form.get_by_label("Days to dispute")).to_be_disabled()
     assert rules.written() == []
     recorded.instead("GET", "/api/outcomes$", 401, json={"error": "Unauthorized"})
     leave_and_return(page)

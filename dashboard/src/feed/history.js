@@ -114,7 +114,7 @@ export class History {
       this.#corrections = corrections;
       // A slow answer may be older than what the row has by now.
       if ((outcome.version ?? 0) >= (this.#row.outcome.version ?? 0)) this.#row.outcome = outcome;
-      if (this.#row.outcome.version !== known.version) context.changed(this.#row.outcome);
+      if ((outcome.version ?? 0) > (known.version ?? 0)) context.changed(outcome);
     } catch (error) {
       if (reading.signal.aborted) return;
       this.#problem = asProblem(error);

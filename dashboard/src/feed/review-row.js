@@ -12,6 +12,12 @@ import { Verdicts } from "./verdicts.js";
 /** @import {RowContext} from "./row.js" */
 /** @import {Item} from "./verdicts.js" */
 
+const DUE = new Map([
+  ["unconfirmed", "needs your word"],
+  ["counted", "counts now"],
+  ["not_counted", "does not count"],
+]);
+
 /** An outcome in the review queue: a checkbox, what it says, its verdict and what happened to it. */
 export class ReviewRow {
   element = html("li", { role: "listitem" });
@@ -115,7 +121,7 @@ export class ReviewRow {
       const happened = happenedAt(outcome);
       const [on, recorded] = [happened, created_at].map(this.context.day);
       const closes = counts?.on ? `counts on ${fullDay.format(new Date(counts.on))}` : "";
-      const due = counts?.state === "unconfirmed" ? "needs your word" : closes;
+      const due = DUE.get(counts?.state ?? "") ?? closes;
       this.#title.textContent = title;
       this.#amount.replaceChildren(amount(worth(outcome)));
       this.#meta.replaceChildren(

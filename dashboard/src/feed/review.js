@@ -33,6 +33,7 @@ import { MOST, Verdicts } from "./verdicts.js";
  */
 
 const STEP = 2000; // outcomes that are loaded at a time
+const DECIDED = ["counted", "not_counted", "no_rule"]; // what counts or not without the owner's word, since the list was read
 const ENDED = ["recorded", "confirmed", "void"]; // the statuses of an outcome after a dispute
 const MOST_HISTORIES = 100; // outcomes whose corrections are looked up
 const READERS = 4; // histories that are read at the same time
@@ -103,6 +104,8 @@ export class Review {
   #newer = new Set(); // ids of outcomes that were found since the list was read
   #number = 0; // makes the ids of elements unique
   #life = new AbortController(); // aborted for another user
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #hinting;
   #checkedAt = 0; // by performance.now(): when the list was read
 
   #verdicts = new Verdicts({
@@ -245,8 +248,13 @@ export class Review {
     return `${this.#feed.view} ${this.#feed.choice.scope}`;
   }
 
-  /** Move the focus to the list, once it is loaded. */
+  /** Read the list that was closed again, and move the focus to it once it is loaded. */
   open() {
+    if (!this.#loading) void this.#reload();
+    this.#expectFocus();
+  }
+
+  #expectFocus() {
     this.#isFocusDue = true;
     this.#heading.focus();
     this.#giveFocus();
@@ -281,7 +289,7 @@ export class Review {
     this.#loading?.abort();
     const hadFocus = hasFocus(this.#list.element) || hasFocus(this.#again);
     this.#list.show([]);
-    if (hadFocus) this.open();
+    if (hadFocus) this.#expectFocus();
     this.#disputes.clear();
     this.#amended.clear();
     this.#newer.clear();
@@ -366,6 +374,15 @@ export class Review {
     this.#giveFocus();
   }
 
+  /** Compare and draw all that is listed again, once for all outcomes that are gone at the same time. */
+  #hintSoon() {
+    clearTimeout(this.#hinting);
+    this.#hinting = setTimeout(() => {
+      this.#hint();
+      for (const row of this.#list.all) this.#drawRow(row);
+    });
+  }
+
   /** Compare all that is listed again. */
   #hint() {
     if (!this.#isQueue) return;
@@ -382,7 +399,7 @@ export class Review {
     const among = [...open.slice(0, MOST_HISTORIES), ...ended.slice(0, MOST_HISTORIES)];
     await this.#readHistories(among, signal, (one, { outcome, corrections }) => {
       const dispute = disputeOf(outcome, corrections);
-      if (dispute) this.#disputes.set(one.id, { words: disputeInWords(dispute), version: one.version });
+      if (dispute) this.#disputes.set(one.id, { words: disputeInWords(dispute), version: outcome.version });
       return dispute !== null;
     });
   }
@@ -408,9 +425,10 @@ export class Review {
       for (let one = left.shift(); one; one = left.shift()) {
         const history = await readHistory(this.#feed.api, one.id, signal);
         if (!history || !note(one, history)) continue;
+        this.#verdicts.update(history.outcome); // it may be newer than the list
         const row = this.#list.rows.get(one.id);
         if (row) this.#drawRow(row);
-        else this.#add([one]);
+        else this.#add([history.outcome]);
       }
     };
     await Promise.all(Array.from({ length: READERS }, read));
@@ -424,19 +442,27 @@ export class Review {
   async #recheck() {
     const { all } = this.#list;
     const isDue = performance.now() - this.#checkedAt > RECHECK_MS && all.length <= MOST_RECHECKED;
-    if (!isDue || this.#loading || this.#feed.view === null || !this.#isQueue) return;
+    if (!isDue || this.#loading || this.#feed.view === null) return;
     this.#checkedAt = performance.now();
     const { api, choice } = this.#feed;
     const shown = this.#shown;
     const signal = AbortSignal.timeout(RECHECK_MS);
     const most = MOST_RECHECKED + 1;
-    const read = await readClaims(api, choice.query, ["recorded"], { most, signal }).catch(() => null);
+    const status = this.#isQueue ? "recorded" : "disputed";
+    const read = await readClaims(api, choice.query, [status], { most, signal }).catch(() => null);
     if (!read || shown !== this.#shown) return;
     const now = new Set(read.claims.map(({ id }) => id));
-    const due = read.claims.filter((one) => isToReview(one, this.#rules.length > 0));
-    this.found(due);
+    if (read.claims.some((one) => this.#verdicts.isOtherCount(one))) {
+      // The rule was changed, or a month was closed.
+      this.#rules = await readRules(api, signal).catch(() => this.#rules);
+      if (shown !== this.#shown) return;
+      this.#hint();
+    }
+    this.found(read.claims);
+    const due = read.claims.filter((one) => !this.#isQueue || isToReview(one, this.#rules.length > 0));
     if (!this.#cursor) this.#note(due); // such as what was confirmed, and is amended since
-    if (!read.cursor) await this.#verdicts.reread(all.flatMap(({ id, isOpen }) => (isOpen && !now.has(id) ? id : [])));
+    const gone = all.filter(({ id, isOpen, item }) => isOpen && item.outcome.status === status && !now.has(id));
+    if (!read.cursor) await this.#verdicts.reread(gone.map(({ id }) => id));
   }
 
   /** Take in outcomes that were read elsewhere. @param {Claim[]} outcomes */
@@ -447,7 +473,7 @@ export class Review {
 
   /** Note outcomes that were recorded meanwhile. @param {Outcome[]} outcomes */
   recorded(outcomes) {
-    this.#note(outcomes.filter((one) => isNewToReview(one, this.#rules)));
+    if (this.#isQueue) this.#note(outcomes.filter((one) => isNewToReview(one, this.#rules)));
   }
 
   /** Offer to show what is to review, unless it is listed. @param {Claim[]} claims */
@@ -592,10 +618,7 @@ export class Review {
 
   /** @param {string[]} ids */
   #changed(ids) {
-    if (ids.some((id) => this.#isIn("gone", id))) {
-      this.#hint(); // what is void is no original of duplicates
-      for (const row of this.#list.all) this.#drawRow(row);
-    }
+    if (ids.some((id) => this.#isIn("gone", id))) this.#hintSoon(); // what is void is no original of duplicates
     for (const id of ids) {
       const row = this.#list.rows.get(id);
       if (!row) continue;
@@ -630,7 +653,8 @@ export class Review {
     const count = (/** @type {string[]} */ ...states) => items.filter(({ state }) => states.includes(state)).length;
     const [waiting, sending, saved] = [count("waiting"), count("sending"), count("saved")];
     const lost = count("failed", "changed", "gone");
-    const verdict = items[0]?.judged?.type === "dispute" ? "disputed" : "confirmed";
+    const { judged } = items.find((item) => item.judged) ?? {}; // one that was changed elsewhere has none
+    const verdict = judged?.type === "dispute" ? "disputed" : "confirmed";
     const said = [];
     if (waiting) said.push(`${whole.format(waiting)} ${verdict}, saved in five seconds.`);
     if (sending) said.push(`Saving ${whole.format(sending)}…`);
@@ -649,17 +673,18 @@ export class Review {
     const known = isQueue && this.#cursor ? this.#feed.known() : null;
     const decided = all.filter(({ isOpen, item }) => !isOpen && (isQueue || item.judged)); // no dispute that has ended before
     const judged = this.#reviewed + decided.length;
-    const older = known ? known.count - open.length : 0;
-    const worth = dollars.format(decimal(worthOf(open.map(({ item }) => item.outcome))));
+    const left = open.map(({ item }) => item.outcome).filter(({ counts }) => !DECIDED.includes(counts?.state ?? ""));
+    const older = known ? known.count - left.length : 0;
+    const worth = dollars.format(decimal(worthOf(left)));
     const { query, span } = this.#feed.choice;
-    const count = isQueue ? `${whole.format(open.length)} to review · ${worth}` : disputes(all.length);
+    const count = isQueue ? `${whole.format(left.length)} to review · ${worth}` : disputes(all.length);
     const reviewed = judged ? ` · ${whole.format(judged)} reviewed` : "";
     const caption = [all.length ? count + reviewed : "", query.from ? span.name : ""];
     this.#caption.textContent = caption.filter(Boolean).join(" · ");
     let said = this.#progress;
-    if (!said && !(isQueue ? open : all).length) said = isQueue ? "Nothing is left to review." : "No disputes.";
+    if (!said && !(isQueue ? left : all).length) said = isQueue ? "Nothing is left to review." : "No disputes.";
     announce(this.#loaded, said);
-    this.#again.hidden = !this.#isFailed && !(isQueue && this.#newer.size);
+    this.#again.hidden = !this.#isFailed && !this.#newer.size;
     this.#again.textContent = this.#isFailed ? "Try again" : `Show ${whole.format(this.#newer.size)} new`;
     this.#all.checked = open.length > 0 && chosen.length === open.length;
     this.#all.indeterminate = chosen.length > 0 && chosen.length < open.length;

@@ -10,16 +10,21 @@ export function editable(amount, locale) {
 
 /**
  * Return the number that a viewer typed, as the page writes amounts for her: "50.000" is fifty thousand in German. What is
- * not a number stays as it is, so that the server refuses it.
+ * no decimal number, such as 1e400, stays as it is, so that the server refuses it.
  * @param {string} text
  * @param {string} [locale] by default the viewer's
  */
 export function typed(text, locale) {
   const parts = new Intl.NumberFormat(locale, { numberingSystem: "latn" }).formatToParts(-1234567.8);
   const [group, point] = ["group", "decimal"].map((kind) => parts.find(({ type }) => type === kind)?.value ?? "");
-  const [whole, ...rest] = text.trim().split(point);
+  // Some languages write another minus, or marks of direction before it.
+  const [whole, ...rest] = text
+    .replace(/\p{Cf}/gu, "")
+    .trim()
+    .replace("\u2212", "-")
+    .split(point);
   const isGrouped = new RegExp(`^[1-9]\\d{0,2}([${group}\\s'’]\\d{2,3})*[${group}\\s'’]\\d{3}$`).test(whole);
   const digits = isGrouped ? whole.replace(/\D/g, "") : whole;
-  const number = exactNumber([digits, ...rest].join("."));
-  return Number.isNaN(number) ? text : number;
+  const number = [digits, ...rest].join(".");
+  return /^-?(\d+\.?\d*|\.\d+)$/.test(number) ? exactNumber(number) : text;
 }

@@ -15,6 +15,8 @@ import { post } from "./post.js";
  */
 
 let forms = 0;
+/** @type {Map<string, string>} reasons that were not sent, by the outcome's id: they outlive the end of the session */
+const drafts = new Map();
 
 /** The owner's verdict on a row's outcome: buttons to confirm and dispute it, and a form for the reason. */
 export class Verdict {
@@ -30,7 +32,11 @@ export class Verdict {
   #right = button("Confirm", () => this.#confirm());
   #undo = button("Undo", () => this.#takeBack());
   #wrong = button("Dispute", () => this.#askWhy(), { class: "no", "aria-expanded": "false" });
-  #reason = html("textarea", { rows: 2, required: true });
+  #reason = html("textarea", {
+    rows: 2,
+    required: true,
+    input: () => drafts.set(this.#row.outcome.id, this.#reason.value),
+  });
   #reasonFault = html("p", { class: "fault" });
   #form = html(
     "form",
@@ -63,6 +69,7 @@ export class Verdict {
     forms += 1;
     this.#reasonFault.id = `fault-${forms}`; // an outcome may be listed and linked
     build(this.#reason, { "aria-describedby": this.#reasonFault.id }, []);
+    this.#reason.value = drafts.get(row.outcome.id) ?? "";
   }
   #row;
   #history;
@@ -152,7 +159,10 @@ export class Verdict {
       if (outcome.id !== row.outcome.id || !isOutcome(outcome)) throw invalidResponse();
       if (outcome.version >= (row.outcome.version ?? 0)) row.outcome = outcome;
       this.#history.add({ id, type, reason, by: "session", created_at: new Date().toISOString() });
-      if (reason) this.#reason.value = "";
+      if (reason) {
+        this.#reason.value = "";
+        drafts.delete(outcome.id);
+      }
       this.pending = null;
       row.context.changed(outcome);
     } catch (error) {

@@ -288,6 +288,12 @@ export class Verdicts {
     await Promise.all(Array.from({ length: READERS }, read));
   }
 
+  /** Whether a known version counts for something else now: the rule was changed, or a month was closed. @param {Claim} outcome */
+  isOtherCount({ id, version, counts }) {
+    const known = this.items.get(id)?.outcome;
+    return !!counts && known?.version === version && JSON.stringify(known?.counts) !== JSON.stringify(counts);
+  }
+
   /**
    * Show newer versions of outcomes that were seen elsewhere. A verdict on an older version is not sent.
    * @param {Claim[]} outcomes
@@ -296,7 +302,12 @@ export class Verdicts {
     const uncounted = [];
     for (const outcome of outcomes) {
       const item = this.items.get(outcome.id);
-      if (!item || !isNewer(outcome, item) || item.state === "sending") continue;
+      if (!item || item.state === "sending") continue;
+      if (this.isOtherCount(outcome)) {
+        item.outcome = { ...item.outcome, counts: outcome.counts };
+        this.#host.changed([outcome.id]);
+      }
+      if (!isNewer(outcome, item)) continue;
       // What the old version counted for is not shown beside the new version.
       if (item.outcome.counts && !outcome.counts) uncounted.push(outcome.id);
       else {
@@ -322,7 +333,8 @@ export class Verdicts {
     const isDecided = isOther && !(unsaved && judged && FROM[judged.type].includes(status));
     const was = difference(outcome, before);
     const became = status === "void" ? "declared void" : status;
-    const what = isOther ? `It was ${became} meanwhile.` : `It was changed meanwhile${was && `: ${was}`}.`;
+    const ended = before.status === "disputed" && status === "recorded" ? ", and is no longer disputed" : "";
+    const what = isOther ? `It was ${became} meanwhile.` : `It was changed meanwhile${ended}${was && `: ${was}`}.`;
     const words = isDecided ? what : `${what} Please look at it again.`;
     const isUnclear = made && (outcome.version ?? 0) > made.version; // it may have been saved, and changed since
     const said = isSame ? item.said : (isUnclear ? "" : unsaved) + words; // the same version: the server says why it refuses

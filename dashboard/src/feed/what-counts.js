@@ -106,7 +106,7 @@ export class WhatCounts {
   #present = html("p", { class: "help" });
   #fault = html("p", { class: "fault", role: "alert" }); // why the rules could not be read or saved
   #earlier = html("ol", { role: "list" });
-  #saves = html("button", { class: "main", disabled: true }, "Save"); // only what was read can be saved
+  #saves = html("button", { class: "main", disabled: true }, "Save");
   #past = html("div", { class: "past", hidden: true }, html("h4", {}, "Your rules"), this.#earlier);
   #form = html(
     "form",
@@ -202,6 +202,8 @@ export class WhatCounts {
   async #open() {
     const opened = {};
     this.#opened = opened;
+    this.#isRead = false;
+    const focused = this.#focused;
     const read = await this.#ask("")
       .then(({ definitions }) => definitions)
       .catch(asProblem);
@@ -215,7 +217,18 @@ export class WhatCounts {
     const occurring = (this.#sums.summary?.by_type ?? []).map(({ outcome_type }) => outcome_type);
     this.#fill([...occurring, ...types.map((/** @type {Type} */ { type }) => type)]);
     this.#tryLater(0);
-    this.#choices.find(({ checked }) => checked)?.focus();
+    if (this.#focused === focused) this.#choices.find(({ checked }) => checked)?.focus(); // she has not gone on
+  }
+
+  /** What has the focus. */
+  get #focused() {
+    const { activeElement } = /** @type {ShadowRoot} */ (this.#form.getRootNode());
+    return activeElement ?? document.activeElement;
+  }
+
+  /** Only what was read can be changed and saved. @param {boolean} isRead */
+  set #isRead(isRead) {
+    for (const one of [this.#from, this.#days, ...this.#choices, this.#saves]) one.disabled = !isRead;
   }
 
   /** Fill in the newest rule, or the one that is offered without a rule. types: to list */
@@ -237,7 +250,7 @@ export class WhatCounts {
     for (const type of [...named, OTHERS]) this.#addRow(type, rules.get(type));
     this.#earlier.replaceChildren(...this.#stored.map((one) => this.#entry(one)));
     this.#past.hidden = !this.#stored.length;
-    this.#saves.disabled = false;
+    this.#isRead = true;
   }
 
   /** @param {string} type @param {StoredRule | undefined} rule */
@@ -291,9 +304,11 @@ export class WhatCounts {
       const each = row.each.value.trim();
       /** @type {Rule} */
       const rule = { when: type === OTHERS ? when : row.when.value || when };
-      if (each) Object.assign(rule, { eachUsd: typed(each), basis: row.isEstimated.checked ? "estimated" : "stated" });
+      const isEstimated = row.isEstimated.checked; // without an amount, the server says what is missing
+      if (each) rule.eachUsd = typed(each);
+      if (each || isEstimated) rule.basis = isEstimated ? "estimated" : "stated";
       if (row.note.value.trim()) rule.note = row.note.value.trim();
-      if (type === OTHERS || row.when.value || each || rule.note) types[type] = rule;
+      if (type === OTHERS || Object.keys(rule).length > 1 || row.when.value) types[type] = rule;
     }
     types[OTHERS] ??= { when };
     return {
@@ -385,7 +400,6 @@ export class WhatCounts {
     this.#opened = null;
     this.#rows.clear();
     this.#table.replaceChildren();
-    this.#saves.disabled = true;
     this.#fault.textContent = this.#effect.textContent = this.#present.textContent = "";
     this.#closed(isChanged);
   }

@@ -21,7 +21,7 @@ export function parseExactly(text) {
 }
 
 /** Return a number that JSON.stringify writes exactly as the viewer typed it. @param {string} text of a number input */
-export const exactNumber = (text) => (rawJSON && /^(0|[1-9]\d*)(\.\d+)?$/.test(text) ? rawJSON(text) : Number(text));
+export const exactNumber = (text) => (rawJSON && /^-?(0|[1-9]\d*)(\.\d+)?$/.test(text) ? rawJSON(text) : Number(text));
 
 /** Return the decimal text of a number, which Intl formats without loss. @param {Exact} number */
 export const decimal = (number) =>
