@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ OCTOBER, SEPTEMBER, ENTRIES = (str(FOLDER / name) for name in ("2026-10.json", "
 PROOF, KEYS = str(FOLDER / "proof.json"), str(FOLDER / "keys.json")
 WRONG = json.loads((FOLDER / "wrong.json").read_text())
 ID = "/api/statements/2026-10@Europe~Berlin"
-NO_STATEMENT = "signature: expected the API to have this statement, but it has none"
+NO_STATEMENT = "signature: expected the API to have this statement of the session's user, but it has none"
 ALL_BUT_ONE = b"".join(Path(ENTRIES).read_bytes().splitlines(keepends=True)[:-1])
 CAVEAT = "The signature proves what the platform said and when, not that it is true.\n"
 
@@ -95,6 +97,40 @@ def test_a_statement_is_printed_byte_for_byte_and_verified_by_the_kept_keys(
         "A proof shows what was recorded, not that nothing corrects it later.\n",
     ):
         assert said in verified.out
+
+
+def test_the_entries_need_another_file_than_the_statement(tmp_path: Path) -> None:
+    for name in ("-", "october.json"):
+        with (tmp_path / "october.json").open("wb") as file:
+            command = [sys.executable, "-m", "outcomes_client", *MAKE, "--entries", name]
+            run = subprocess.run(command, cwd=tmp_path, stdout=file, stderr=subprocess.PIPE, text=True, check=False)
+        assert (run.returncode, "--entries: must be another file than standard output" in run.stderr) == (2, True)
+
+
+@pytest.mark.usefixtures("served")
+@pytest.mark.parametrize(
+    ("name", "said"), [("none/e.ndjson", "No such file or directory"), ("/dev/full", "No space left on device")]
+)
+def test_entries_that_cannot_be_written_are_named(outcomes: Outcomes, tmp_path: Path, name: str, said: str) -> None:
+    file = tmp_path / name
+    if name == "/dev/full" and not file.exists():
+        pytest.skip("only Linux has it")
+    run = outcomes(*TRUST, "--entries", str(file))
+    assert (run.code, run.out, run.err.splitlines()[-1]) == (1, "", f"outcomes: {file}: {said}")
+
+
+def test_statements_and_entries_may_be_pipes(outcomes: Outcomes) -> None:
+    """A shell gives `<(cat october.json)` such a name. Its bytes can be read only once."""
+
+    def piped(name: str) -> str:
+        reader, writer = os.pipe()
+        with open(writer, "wb") as file:
+            file.write((FOLDER / name).read_bytes())
+        return f"/dev/fd/{reader}"
+
+    entries = [word for month in ("2026-09", "2026-10") for word in ("--entries", piped(f"{month}.ndjson"))]
+    run = outcomes("verify", piped("2026-09.json"), piped("2026-10.json"), *entries, "--keys", KEYS)
+    assert (run.code, run.err) == (0, "")
 
 
 @pytest.mark.usefixtures("served")
@@ -249,15 +285,19 @@ def test_kept_keys_stay_and_none_is_replaced_or_becomes_valid_for_longer(
     served["GET /.well-known/outcomes-keys.json"] = json.dumps({"keys": [current]}).encode()
     assert outcomes(*TRUST).code == 0
     assert listed() == [retired, current]
-    for other in (
-        current | {"x": retired["x"]},
-        retired | {"valid_until": None},
-        retired | {"valid_from": "2025-01-01"},
+    for other, found in (
+        (current | {"x": retired["x"]}, f"x {current['x']}, found {retired['x']}"),
+        (retired | {"valid_until": None}, f"valid_until {retired['valid_until']}, found none"),
+        (retired | {"valid_from": "2025-01-01"}, f"valid_from {retired['valid_from']}, found 2025-01-01"),
     ):
         served["GET /.well-known/outcomes-keys.json"] = json.dumps({"keys": [other]}).encode()
         run = outcomes(*TRUST)
         assert (run.code, run.out) == (1, "")
-        assert run.err.startswith(f"key: expected https://api.example.com to publish the kept key {other['kid']}")
+        said = f"key: expected https://api.example.com to publish the kept key {other['kid']} with {found}"
+        assert (
+            run.err
+            == f"{said}: if the issuer confirms the change to you, delete {_kept_keys.file_of(ISSUER)} and try again\n"
+        )
     assert outcomes("verify", OCTOBER).code == 0
 
 

@@ -181,11 +181,5 @@ def export(
             recorded_by=recorded_by,
             counts=counts,
         )
-        try:
-            with _exporting.replaced(output) as file:
-                write(file, (part.text for part in parts))
-        except BrokenPipeError:
-            raise  # this is no error: a reader such as `| head` closed the pipe after it had read enough
-        except OSError as exc:
-            print(f"outcomes: {output}: {exc.strerror}", file=sys.stderr)
-            raise typer.Exit(1) from exc
+        with _exporting.replaced(output) as file:
+            write(file, (part.text for part in parts))

@@ -47,8 +47,12 @@ def statement(
     `outcomes verify`: from the API if it has the issuer's address, else from the issuer itself.
     """
     from . import _kept_keys
-    from ._exporting import replaced
+    from ._exporting import is_output, replaced
 
+    if entries is not None and is_output(entries):
+        raise typer.BadParameter(
+            "must be another file than standard output, which gets the statement", param_hint="--entries"
+        )
     with connect(url, cookie) as client:
         made = client.make_statement(period, timezone)
         head = json.loads(made)
@@ -97,7 +101,7 @@ def verify(
     """
     if not statement and (proof is None or entries or previous is not None):
         raise typer.BadParameter("needed, except to verify only a --proof", param_hint="STATEMENT")
-    several = statement if statement and len(statement) > 1 else []
+    several = len(statement or ()) > 1
     if several and proof is not None:
         raise typer.BadParameter("only of one statement", param_hint="--proof")
     if entries and len(entries) != len(statement or ()):
@@ -109,14 +113,13 @@ def verify(
     except ImportError as exc:
         print(exc, file=sys.stderr)
         raise typer.Exit(2) from exc
+    # Read each file once, because it may be a pipe.
+    texts, lists = ([file.read_bytes() for file in each or ()] for each in (statement, entries))
     files = {
-        name: None if file is None else file.read_bytes()
-        for name, file in (
-            ("statement", statement[0] if statement else None),
-            ("entries", entries[0] if entries else None),
-            ("proof", proof),
-            ("previous", previous),
-        )
+        "statement": texts[0] if texts else None,
+        "entries": lists[0] if lists else None,
+        "proof": None if proof is None else proof.read_bytes(),
+        "previous": None if previous is None else previous.read_bytes(),
     }
     issuer = statements.issuer_of(files["statement"], files["proof"])
     known, origins = _kept_keys.read(issuer) if keys is None else _kept_keys.given(issuer, keys)
@@ -125,7 +128,6 @@ def verify(
     given = [name for name, data in files.items() if data is not None or (against and name == "entries")]
     lines: Iterable[str]
     if several:
-        texts, lists = ([file.read_bytes() for file in each] for each in (several, entries or []))
         months = statements.verify_months(texts, keys=known, previous=files["previous"], entries=lists or None)
         every, lines = months.statements, _months_shown(months, given)
     else:
@@ -200,7 +202,8 @@ def _compare_with_api(verified: Verified, keys: bytes, url: str | None, cookie: 
             live = client.get_statement(id_)
             entries = "".join([part.text for part in client.statement_entries(id_)]).encode()
         except NotFoundError as exc:
-            raise StatementError("signature", "expected the API to have this statement, but it has none") from exc
+            said = "expected the API to have this statement of the session's user, but it has none"
+            raise StatementError("signature", said) from exc
     found = json.loads(live)
     for name, expected in verified.head.items():
         if found.get(name) != expected:

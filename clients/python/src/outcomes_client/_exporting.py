@@ -34,29 +34,35 @@ def replaced(path: str) -> Iterator[IO[bytes]]:
     """Open a file for an atomic write. The file replaces `path` once it is complete, but not after an error.
 
     Only its owner can read the new file. If `path` is a symbolic link, the file replaces the link, not the link's
-    target. Pipes and devices are written directly. The path `-` is standard output.
+    target. Pipes and devices are written directly. The path `-` is standard output. A failure to write names `path`.
     """
-    if path == "-" or _is_output(path):
+    if is_output(path):
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
     target = Path(path)
-    if target.exists() and not target.is_file():
-        with target.open("wb") as file:
-            yield file
-        return
-    descriptor, part = tempfile.mkstemp(dir=target.parent, prefix=".outcomes-")
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-        Path(part).replace(target)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
+        if target.exists() and not target.is_file():
+            with target.open("wb") as file:
+                yield file
+            return
+        descriptor, part = tempfile.mkstemp(dir=target.parent, prefix=".outcomes-")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                yield file
+            Path(part).replace(target)
+        except BaseException:
+            Path(part).unlink(missing_ok=True)
+            raise
+    except OSError as exc:
+        exc.filename = path  # instead of the new file's name, or of none if the disk is full
         raise
 
 
-def _is_output(path: str) -> bool:
-    """Check whether a path, such as /dev/stdout, is standard output: a file must not replace that link."""
+def is_output(path: str) -> bool:
+    """Check whether a path, such as `-` or /dev/stdout, is standard output: a file must not replace that link."""
+    if path == "-":
+        return True
     with suppress(OSError, ValueError):  # there is no such file, or standard output has no descriptor
         return os.path.samestat(os.stat(path), os.fstat(sys.stdout.fileno()))
     return False

@@ -134,7 +134,11 @@ def _newer(issuer: str, kept: dict[str, Any] | None, key: dict[str, Any], url: s
     """Return a key as it is kept from now on. Refuse a change of a kept key, except that it ends earlier."""
     if kept is None:
         return key | {"kept_from": url, "kept_on": _day(time())}
-    is_longer = kept["valid_until"] and not (key["valid_until"] and key["valid_until"] <= kept["valid_until"])
-    if is_longer or any(key[name] != kept[name] for name in ("x", "valid_from")):
-        raise StatementError("key", f"expected {issuer} to publish the kept key {key['kid']}, found another")
+    changed = [name for name in ("x", "valid_from") if key[name] != kept[name]]
+    if kept["valid_until"] and not (key["valid_until"] and key["valid_until"] <= kept["valid_until"]):
+        changed.append("valid_until")
+    if changed:
+        said = ", ".join(f"{name} {kept[name]}, found {key[name] or 'none'}" for name in changed)
+        advice = f"if the issuer confirms the change to you, delete {file_of(issuer)} and try again"
+        raise StatementError("key", f"expected {issuer} to publish the kept key {key['kid']} with {said}: {advice}")
     return kept | {"valid_until": key["valid_until"]}
