@@ -270,6 +270,25 @@ FAILURES: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
+def test_an_empty_month_of_another_user_who_has_signed_in_is_not_saved(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    """All empty months have the same root."""
+    recorded.capabilities = CAPABILITIES
+    recorded.has("Work")
+    listed = answers(page)
+    first = MARCH | {"id": "2026-02@America/New_York", "period": "2026-02", "root": "f2"}
+    listed += [MARCH | {"size": 0}, first]
+    open_feed()
+    opener(page).press("Enter")
+    page.route("**/api/statements/**", lambda route: route.fulfill(body='{"root":"e3"}'))
+    empty = "Download the statement of March 2026"
+    assert download(page, empty)[1] == b'{"root":"e3"}'
+    listed[-1] = first | {"root": "of another user"}
+    panel(page).get_by_role("button", name=empty).press("Enter")
+    expect(panel(page).locator(".fault")).to_have_text("Not downloaded. Another user has signed in.")
+
+
 def test_a_statement_that_cannot_be_read_says_why(open_feed: Open, page: Page, recorded: Recorded) -> None:
     recorded.capabilities = CAPABILITIES
     recorded.has("Work")

@@ -242,16 +242,15 @@ const names = (text: string): string[] =>
   text.match(/"(?:[^"\\]|\\.)*"\s*:?/g)?.filter((token) => token.endsWith(":")) ?? [];
 
 function readStatement(data: File): { signed: Signed; sums: Sums } {
-  let [text, value]: [string, unknown] = ["", null];
+  let value: unknown;
   try {
-    text = decoded(data);
+    const text = decoded(data);
     value = exact(text);
+    // JavaScript would move members such as "7" to the beginning, so verifiers in all languages refuse such names.
+    if (!names(text).every((name) => NAME.test(name))) throw new Error("it has members with other names");
   } catch (error) {
     refuse("format", `expected the statement's bytes as the API served them, but ${reason(error)}`);
   }
-  // JavaScript would move members such as "7" to the beginning, so verifiers in all languages refuse such names.
-  if (!names(text).every((name) => NAME.test(name)))
-    refuse("format", "the statement: expected members with other names");
   checkNesting("the statement", value);
   const kinds = { ...HEAD, ...SUMS, ...SIGNATURE };
   const fields = members("format", "the statement", value, kinds);

@@ -40,9 +40,10 @@ function edited(text: string, what: string | number[], replacement = ""): string
   return text.replace(RegExp(what), () => replacement);
 }
 
-test("files that are nested too deeply are refused", async () => {
+test("files that are nested too deeply, or have too long a text for JavaScript, are refused", async () => {
   const deep = "[".repeat(1e5) + "]".repeat(1e5);
   for (const files of [
+    { statement: JSON.stringify({ a: "x".repeat(2e7) }), keys: file("keys.json") },
     { statement: deep, keys: file("keys.json") },
     { proof: deep, keys: "" },
     { proof: deep, keys: deep },

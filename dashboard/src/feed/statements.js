@@ -49,6 +49,7 @@ export class Statements {
     this.#fault,
   );
   #timezone = ""; // the viewer's, or another one if no statement can be made for it
+  #first = ""; // the root of the user's oldest statement, which has entries
   /** @type {AbortController | null} aborted when the list is closed */
   #open = null;
   /** @type {HTMLElement | null} the printed page, until it is printed */
@@ -189,6 +190,7 @@ export class Statements {
 
   /** Add the rows that are missing: the viewer may be using the others. @param {Listed[]} listed latest first */
   #add(listed) {
+    this.#first = listed.at(-1)?.root ?? "";
     const rows = listed.filter(({ timezone }) => timezone === this.#timezone).map((one) => this.#row(one));
     this.#months.prepend(...rows.slice(0, -this.#months.childElementCount || undefined));
   }
@@ -224,10 +226,12 @@ export class Statements {
   }
 
   /** Read a statement's text. @param {Listed} one @param {string} path @param {AbortSignal} signal */
-  async #text({ root }, path, signal) {
+  async #text({ root, size }, path, signal) {
     const { text, problem } = await request(this.#url(path), signal);
     if (problem) throw problem;
-    if (!text.includes(`"root":"${root}"`)) throw new Problem("error", "Another user has signed in.");
+    // All months without entries have the same root, so look whose statements are listed now.
+    const isOurs = size || (await this.#list(signal)).some((one) => one.root === this.#first);
+    if (!isOurs || !text.includes(`"root":"${root}"`)) throw new Problem("error", "Another user has signed in.");
     return text;
   }
 
