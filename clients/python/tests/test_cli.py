@@ -256,6 +256,10 @@ MAY_BE_ADDED = "The cost may have been added: check with `outcomes costs get` be
             "record --type deal_closed --title Acme --user 42 --idempotency-key mine",
             "The outcome may have been recorded. Safe to repeat with --idempotency-key mine\n",
         ),
+        (  # a shell would read another key than the one that was sent
+            "record --type deal_closed --title Acme --user 42 --idempotency-key deal$1&2",
+            "The outcome may have been recorded. Safe to repeat with --idempotency-key 'deal$1&2'\n",
+        ),
         (CREATE, MAY_EXIST),
         (ADD, MAY_BE_ADDED),
         ("list", ""),

@@ -132,7 +132,9 @@ def by_options(said: str, command: str) -> str:
 
 def repeat(key: str) -> str:
     """Return a hint that explains how to repeat a call so that it counts only once."""
-    return f"Safe to repeat with --idempotency-key {key}"
+    import shlex
+
+    return f"Safe to repeat with --idempotency-key {shlex.quote(key)}"
 
 
 @contextmanager
