@@ -15,7 +15,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.command import Parser, exit_code, named_stack
-from ops.configuration import aws_session, cli_options, environments
+from ops.configuration import aws_session, cli_options, environment_of
 from ops.errors import StackError, one_line
 from ops.stacks import find_stack, parameters
 from ops.template import pairs, parse_yaml
@@ -140,9 +140,8 @@ def reduced(whole: Any, found: Found, overrides: Mapping[str, str]) -> dict[str,
 
 def _settings(samconfig: Path, stack: str) -> Any:
     """Return the deploy parameters of the environment that has this stack."""
-    for settings in environments(samconfig).values():
-        if settings["stack_name"] == stack:
-            return settings
+    if settings := environment_of(stack, samconfig)[1]:
+        return settings
     raise StackError(f'{samconfig.name} has no environment with stack_name = "{stack}", which `make deploy` needs, too')
 
 

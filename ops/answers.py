@@ -15,6 +15,7 @@ from tomlkit.exceptions import TOMLKitError
 from ops.command import exit_code, positional
 from ops.configuration import deploy_settings, stack_parameters
 from ops.errors import StackError
+from ops.files import write_lines
 from ops.template import pairs, parameter_value, parse_yaml
 
 ROOT = Path(__file__).parents[1]
@@ -65,14 +66,7 @@ def keep(
     # Also write empty values: CloudFormation keeps a parameter's previous value if it is left out.
     overrides.extend(f"{name}={value or '""'}" for name, value in answers.items())
     settings["parameter_overrides"] = overrides
-    # A full disk must not cut the file off.
-    new = samconfig.with_suffix(".new")
-    try:
-        new.write_text(tomlkit.dumps(document))
-        new.replace(samconfig)
-    except OSError as error:
-        new.unlink(missing_ok=True)
-        raise StackError(f"cannot write {samconfig.name}: {error.strerror}. Nothing was changed.") from error
+    write_lines(samconfig, [tomlkit.dumps(document).removesuffix("\n")], opener=None).close()
 
 
 def _answer(name: str, parameter: Any, present: Any, ask: Ask) -> str:

@@ -81,15 +81,21 @@ def environments(samconfig: Path) -> dict[str, Any]:
     return {name: each for name, each in settings.items() if "stack_name" in each}
 
 
+def environment_of(stack: str, samconfig: Path) -> tuple[str, Any]:
+    """Return the name and the deploy parameters of the environment with this stack, "" and {} if there is none."""
+    known = environments(samconfig).items()
+    return next((each for each in known if each[1]["stack_name"] == stack), ("", {}))
+
+
 def use_settings(stack: str) -> None:
     """Let this process call AWS with the region and the profile of a stack's environment, as its deployment does."""
-    for settings in environments(ROOT / "samconfig.toml").values():
-        if settings["stack_name"] == stack and "region" in settings:
-            os.environ["AWS_DEFAULT_REGION"] = settings["region"]
-        if settings["stack_name"] == stack and "profile" in settings:
-            for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_DEFAULT_PROFILE"):
-                os.environ.pop(variable, None)
-            os.environ["AWS_PROFILE"] = settings["profile"]
+    _, settings = environment_of(stack, ROOT / "samconfig.toml")
+    if "region" in settings:
+        os.environ["AWS_DEFAULT_REGION"] = settings["region"]
+    if "profile" in settings:
+        for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_DEFAULT_PROFILE"):
+            os.environ.pop(variable, None)
+        os.environ["AWS_PROFILE"] = settings["profile"]
 
 
 def cli_options(settings: Mapping[str, str]) -> str:

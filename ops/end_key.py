@@ -24,7 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from outcomes.auth.keys import fingerprint
 
 from ops.command import Parser, exit_code, named_stack
-from ops.configuration import ROOT, cli_options, configured, environments
+from ops.configuration import ROOT, cli_options, configured, environment_of
 from ops.errors import StackError, one_line
 from ops.stacks import describe_stack, outputs, parameters
 
@@ -155,9 +155,13 @@ class Stack:
         return "" if self.earlier is None else f"aws lambda {opens} --function-name {self.authorizer}{self.options}"
 
     @cached_property
+    def environment(self) -> tuple[str, Any]:
+        return environment_of(self.name, ROOT / "samconfig.toml")
+
+    @property
     def options(self) -> str:
-        known = environments(ROOT / "samconfig.toml").values()
-        return next((cli_options(each) for each in known if each["stack_name"] == self.name), "")
+        """Return the region and the profile, as options of the AWS CLI."""
+        return cli_options(self.environment[1])
 
     @cached_property
     def authorizer(self) -> str:
@@ -211,11 +215,9 @@ class Stack:
             pages = aws.get_paginator("describe_change_set").paginate(**named)
             found = [each["ResourceChange"] for page in pages for each in page["Changes"]]
             if more := [f"{each['Action']} {each['LogicalResourceId']}" for each in found if not is_expected(each)]:
-                known = environments(ROOT / "samconfig.toml").items()
-                env = next((each for each, its in known if its["stack_name"] == self.name), "...")
                 ends_secret = "SessionSecretOverlapDays" in changed
                 ending = "SessionSecretOverlapDays=0" if ends_secret else "KeyFingerprints without the leaked key's"
-                instead = DEPLOY.format(env, ending)
+                instead = DEPLOY.format(self.environment[0] or "...", ending)
                 raise StackError(f"not updated: this would also {', '.join(more)}. Run this instead:\n{instead}")
         except BaseException:
             with suppress(ClientError):  # CloudFormation may still be making it; the next call's update deletes it

@@ -1,20 +1,27 @@
-"""Write files atomically, so that only their owner can read them."""
+"""Write files atomically."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
 from ops.errors import StackError
 
+type Opener = Callable[[str, int], int]
 
-def write_lines(file: Path, lines: Iterable[str]) -> BinaryIO:
-    """Replace a file atomically. Only its owner can read the new file. Return the new file, open at its end.
+
+def owner_only(path: str, flags: int) -> int:
+    """Open or create a file that only its owner can read. This is an `opener` for `open`."""
+    return os.open(path, flags, 0o600)
+
+
+def write_lines(file: Path, lines: Iterable[str], opener: Opener | None = owner_only) -> BinaryIO:
+    """Replace a file atomically. Return the new file, open at its end. By default, only its owner can read it.
 
     Raises StackError if it cannot be written; the old file then stays.
     """
     try:
-        stream = open(unfinished(file), "wb", opener=owner_only)  # noqa: SIM115 (it is what is returned)
+        stream = open(unfinished(file), "wb", opener=opener)  # noqa: SIM115 (it is what is returned)
         try:
             stream.writelines(f"{line}\n".encode() for line in lines)
             stream.flush()
@@ -27,11 +34,6 @@ def write_lines(file: Path, lines: Iterable[str]) -> BinaryIO:
     except OSError as error:
         raise StackError(f"cannot write {file}: {error.strerror}") from error
     return stream
-
-
-def owner_only(path: str, flags: int) -> int:
-    """Open or create a file that only its owner can read. This is an `opener` for `open`."""
-    return os.open(path, flags, 0o600)
 
 
 def unfinished(file: Path) -> Path:

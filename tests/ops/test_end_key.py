@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 from outcomes.auth.keys import fingerprint
 
-from ops import end_key
+from ops import configuration, end_key
 from tests.aws import answering, aws_client, mock_aws
 from tests.conftest import RunMain
 from tests.ops.fake_stack import AUTHORIZER, STACK, Account, change, changes, detail
@@ -122,7 +122,8 @@ def test_an_update_that_would_change_more_is_refused(account: Account, end: EndK
 def test_a_refused_update_says_which_environment_ends_the_secret(
     account: Account, end: EndKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(end_key, "environments", lambda _: {"prod": {"stack_name": "a"}, "dev": {"stack_name": STACK}})
+    there = {"prod": {"stack_name": "a"}, "dev": {"stack_name": STACK}}
+    monkeypatch.setattr(configuration, "environments", lambda _samconfig: there)
     account.also = [change("Remove", "A", FUNCTION)]
     said = failure(end(STACK, "--previous-secret")).splitlines()[-1]
     assert said == "make deploy ENV=dev    # with Deployment=AllAtOnce, and SessionSecretOverlapDays=0"
@@ -236,8 +237,8 @@ def test_a_change_set_that_cannot_be_deleted_hides_no_error(
 def test_the_commands_that_it_prints_run_where_the_stack_is(
     account: Account, end: EndKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    there = {STACK: {"stack_name": STACK, "region": "eu-west-3"}}
-    monkeypatch.setattr(end_key, "environments", lambda _samconfig: there)
+    there = {"stack_name": STACK, "region": "eu-west-3"}
+    monkeypatch.setattr(end_key, "environment_of", lambda *_: ("prod", there))
     account.statuses = ["UPDATE_ROLLBACK_FAILED"]
     said = failure(end(STACK, fingerprint(LEAKED), "--now")).splitlines()
     assert said[1].endswith(f" --stack-name {STACK} --region eu-west-3")
