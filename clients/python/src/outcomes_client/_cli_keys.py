@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,7 +16,7 @@ from ._cli_completion import files
 from ._cli_corrections import Reason, correct_all, ids_of
 from ._display import many, money, printable
 from ._errors import ConfigurationError, ForbiddenError, InvalidRequestError, OutcomesError
-from ._http import AGENT_KEY, NOT_BY_SESSION, SESSION
+from ._http import AGENT_KEY, NOT_BY_SESSION, SESSION, id_of_key
 from ._terminal import (
     Cookie,
     Types,
@@ -49,16 +48,8 @@ User = Annotated[
     int | None,
     typer.Option(min=1, help="The user whose keys to manage; only with the platform's key. Default OUTCOMES_USER_ID."),
 ]
-
-
-def id_of(text: str) -> str:
-    """Return the id in a whole key, which is what somebody has who found a leaked one, or else the text."""
-    key = re.fullmatch(r"oc_([0-9A-Za-z]{16})(?:_.*)?", text)
-    return key[1] if key else text
-
-
 KeyId = Annotated[
-    str, typer.Argument(metavar="ID", parser=id_of, help="The key's id, as `outcomes keys list` shows it.")
+    str, typer.Argument(metavar="ID", parser=id_of_key, help="The key's id, as `outcomes keys list` shows it.")
 ]
 
 

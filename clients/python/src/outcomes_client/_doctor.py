@@ -25,6 +25,7 @@ from ._http import (
     Reply,
     Request,
     http_date,
+    id_of_key,
 )
 from ._models import AgentKey
 from ._refusals import capability_off, switched_off
@@ -134,7 +135,7 @@ def _agent_key(client: OutcomesClient) -> Generator[Finding, None, AgentKey | No
         if isinstance(answer, Reply) and capability_off(answer, request):
             yield Finding(False, f"AgentKeys is Off in this deployment: {AGENT_KEY} is refused")
         elif isinstance(answer, Reply) and _is_paused(answer):
-            resume = f"`outcomes keys resume {str(client._address.api_key).split('_')[1]}`"
+            resume = f"`outcomes keys resume {id_of_key(client._address.api_key or '')}`"
             yield Finding(False, f"{AGENT_KEY} is paused: with its owner's session, {resume} lets it be used again")
         elif isinstance(answer, Reply) and answer.status in (403, 404):
             yield Finding(False, "the API is older than this client: it knows no agent keys; deploy the current one")

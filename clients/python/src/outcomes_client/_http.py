@@ -259,6 +259,12 @@ class Address:
         return f"{request.does or 'Recording'} needs {needed}"
 
 
+def id_of_key(text: str) -> str:
+    """Return the id in a whole agent key, which is all that the finder of a leaked one has, or else the text."""
+    key = re.fullmatch(r"oc_([0-9A-Za-z]{16})(?:_.*)?", text)
+    return key[1] if key else text
+
+
 def is_plain(url: str) -> bool:
     """Return whether the host of a URL is an ASCII name or an IPv4 address, and the port and path are valid."""
     parts = re.fullmatch(r"https?://([a-zA-Z0-9.-]+)(?::([0-9]{1,5}))?(?:/[a-zA-Z0-9._~/-]*)?", url)
