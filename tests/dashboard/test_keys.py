@@ -673,6 +673,21 @@ def test_a_secret_that_was_replaced_elsewhere_is_no_longer_shown(real_keys: Page
     expect(button(real_keys, "Rotate Sales agent")).to_be_visible()
 
 
+def test_a_list_from_before_a_rotation_does_not_hide_the_new_secret(real_keys: Page) -> None:
+    new_key(real_keys, "Sales agent")
+    button(real_keys, "Make key").click()
+    take(real_keys, "Sales agent")
+    before = real_keys.evaluate("fetch('/api/keys').then((response) => response.text())")
+    button(real_keys, "Rotate Sales agent").click()
+    button(real_keys, "Rotate").click()
+    expect(rows(real_keys)).to_contain_text("Rotated")
+    real_keys.route("**/api/keys", lambda route: route.fulfill(body=before, content_type="application/json"))
+    leave_and_return(real_keys)
+    expect(rows(real_keys)).not_to_contain_text("Rotated")
+    expect(real_keys.get_by_role("heading", name="Copy the key of Sales agent now")).to_be_visible()
+    assert SECRET.search(all_text(real_keys))
+
+
 def test_a_key_that_was_revoked_elsewhere_leaves_the_list(real_keys: Page) -> None:
     new_key(real_keys, "Sales agent")
     button(real_keys, "Make key").click()

@@ -86,7 +86,7 @@ export class KeyList {
    * @param {(row: KeyRow) => void} rotate
    * @param {(row: KeyRow) => void} revoke
    * @param {(row: KeyRow) => void} lost called before a row is removed because its key no longer exists
-   * @param {(row: KeyRow) => void} replaced called when a key has another secret than the row's
+   * @param {(row: KeyRow) => void} replaced called when a key has a newer secret than the row's
    */
   constructor(agents, pause, rotate, revoke, lost, replaced) {
     this.#create = (/** @type {Key} */ key) => new KeyRow(key, agents, pause, rotate, revoke);
@@ -121,7 +121,8 @@ export class KeyList {
     let before = this.element.firstElementChild;
     for (const key of keys) {
       const row = this.#rows.get(key.id);
-      if (row && row.key.rotated_at !== key.rotated_at) this.#replaced(row);
+      // A list that was read a little late does not hide a secret that can be copied only now.
+      if (row && (key.rotated_at ?? "") > (row.key.rotated_at ?? "")) this.#replaced(row);
       row?.show(key);
       // Do not move a row that is already in its place: moving it would remove the focus.
       if (row && row.element === before) before = before.nextElementSibling;
