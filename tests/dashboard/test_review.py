@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Dialog, Locator, Page, Route, expect
 
 from tests.browsers import hide_tab, leave_and_return, show_tab, wait_until
-from tests.dashboard.conftest import API, AXE_RULES, THEMES, VIEWPORT, FindFaults, Open
+from tests.dashboard.conftest import API, AXE_RULES, THEMES, VIEWPORT, FindFaults, Open, set_attribute
 from tests.dashboard.ledger import Ledger
 from tests.dashboard.recorded import Recorded
 from tests.dashboard.test_corrections import TIME_CONFIRMATIONS
@@ -132,6 +132,20 @@ def test_a_person_reviews_with_keys_and_mouse_and_what_waits_is_saved_as_she_lea
     expect(page.locator(".feed > .rows .tag")).to_have_text(
         [*["Confirmed"] * 2, "Disputed", *["Confirmed"] * 3, "Disputed"]
     )
+
+
+def test_a_queue_that_is_opened_by_the_address_before_the_feed_is_there_gets_the_focus(
+    open_feed: Open, page: Page, recorded: Recorded
+) -> None:
+    recorded.has("Work")
+    open_feed(endpoint_later=True, url_state="", refresh=3600)
+    page.evaluate("location.hash = '#review'")
+    held = recorded.hold("GET", "/api/outcomes$")
+    set_attribute(page, "value-delivered", "endpoint", "/api/outcomes")
+    expect(claims(page)).to_have_count(1)
+    expect(claims(page)).to_be_hidden()
+    recorded.answer(held[0])
+    expect(claims(page).first.get_by_role("checkbox")).to_be_focused()
 
 
 def test_a_queue_whose_session_has_ended_says_what_is_lost_and_asks_no_more(

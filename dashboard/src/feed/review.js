@@ -88,6 +88,7 @@ export class Review {
   #disputes = new Map();
   #shown = ""; // identifies view and selection of the list
   #isFocusDue = true; // whether the first row gets the focus once it is loaded
+  #isHidden = false; // whether it was opened before the feed is shown, when nothing in it can have the focus
   /** @type {string | null} of the next older outcomes */
   #cursor = null;
   /** @type {Definition[]} */
@@ -257,6 +258,7 @@ export class Review {
   #expectFocus() {
     this.#isFocusDue = true;
     this.#heading.focus();
+    this.#isHidden = !hasFocus(this.#heading);
     this.#giveFocus();
   }
 
@@ -265,6 +267,7 @@ export class Review {
     if (this.#shown !== this.#scope) void this.#reload();
     else void this.#recheck();
     this.#draw();
+    if (this.#isHidden) this.#expectFocus();
   }
 
   async #reload() {
